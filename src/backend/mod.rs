@@ -1,0 +1,117 @@
+//! The heavy arithmetic of NP-LoRA: one contract, two implementations.
+//!
+//! A backend knows matrices, not LoRA: it takes a [`Batch`] of equally shaped jobs, and for each finds the right
+//! singular vectors V_k of `style_up · style_down` and removes a fraction β of `content_down`'s part along them.
+//! Nothing m×n is ever built. Kernels stand in `shaders/*.wgsl` and, with the same stem and contract, in `cpu/`:
+//!
+//! | kernel | what it computes (row-major; r_s×n is `style_down`, m×r_s `style_up`, r_c×n `content_down`) |
+//! |---|---|
+//! | `decode` | F16, BF16, F32 words → f32, optionally transposed |
+//! | `basis` | A = L·Q by Gram-Schmidt, always twice; a dependent row leaves a zero row in Q |
+//! | `core` | R_B·A-factor product: the r_s×r_s core with ΔW_s = Q_B·core·Q_A |
+//! | `jacobi` | one-sided Jacobi: core = U·Σ·Wᵀ |
+//! | `cut` | numerical rank, the user's cap, and the projector P = W_k·W_kᵀ in the basis' coordinates |
+//! | `project` | C = A_c·Qᵀ, then A_c' = scale·(A_c − β·(C·P)·Q) |
+//! | `gram` | X·Yᵀ of two row-major matrices |
+//! | `encode` | f32 → F16, BF16, F32 words, round to nearest even |
+
+pub mod cpu;
+pub mod gpu;
+pub mod kernels;
+
+use crate::error::Result;
+pub use safetensors::Dtype;
+
+/// A direction of the style counts if its singular value exceeds this share of the largest: the floor of f32 arithmetic.
+pub const RANK_TOLERANCE: f64 = 2e-6;
+
+/// A matrix as it is stored in a file: row-major, little-endian words of `dtype` (F32, F16 or BF16).
+#[derive(Clone, Debug)]
+pub struct Stored<'a> {
+    /// `rows · cols` words.
+    pub bytes: &'a [u8],
+    /// F32, F16 or BF16; wider and narrower formats are converted before they get here.
+    pub dtype: Dtype,
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub cols: usize,
+}
+
+/// One module of the pair.
+#[derive(Clone, Debug)]
+pub struct Job<'a> {
+    /// A_s, r_s×n.
+    pub style_down: Stored<'a>,
+    /// B_s, m×r_s.
+    pub style_up: Stored<'a>,
+    /// A_c, r_c×n.
+    pub content_down: Stored<'a>,
+    /// The factor folded into A_c' after the projection and before rounding.
+    pub scale: f32,
+}
+
+/// How many of the style's directions to protect: the first that the rank tolerance and this cap leave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cut {
+    /// All directions the style really has.
+    All,
+    /// At most this many.
+    Count(usize),
+    /// The fewest whose squared singular values sum to at least this share (0 < share ≤ 1) of the whole.
+    Energy(f64),
+}
+
+/// Jobs of one shape (m, n, r_s, r_c and dtypes), with what they have in common.
+#[derive(Clone, Debug)]
+pub struct Batch<'a> {
+    /// Equal in shape and dtypes.
+    pub jobs: &'a [Job<'a>],
+    /// How many directions to protect.
+    pub cut: Cut,
+    /// β = μ/(1+μ), 0 to 1.
+    pub beta: f32,
+    /// The format of the projected factor: F32, F16 or BF16.
+    pub output: Dtype,
+}
+
+/// What a backend finds out about one job. Small matrices are row-major f64.
+#[derive(Clone, Debug)]
+pub struct Projected {
+    /// A_c' = scale·A_c·(I − β V_k V_kᵀ), r_c×n, encoded as the batch's `output`.
+    pub content_down: Vec<u8>,
+    /// k: how many directions were protected.
+    pub protected: usize,
+    /// Singular values of B_s·A_s in descending order, r_s of them; those below the tolerance are still listed.
+    pub sigma: Vec<f64>,
+    /// A_c·A_cᵀ, r_c×r_c, before scale and projection.
+    pub content_gram: Vec<f64>,
+    /// (A_c V_k)(A_c V_k)ᵀ, r_c×r_c, before scale: what of the content lies along the protected directions.
+    pub overlap_gram: Vec<f64>,
+    /// A_s·A_cᵀ, r_s×r_c, before scale.
+    pub cross_gram: Vec<f64>,
+    /// E·Eᵀ, r_c×r_c, where E is A_c' after rounding less A_c' before.
+    pub rounding_gram: Vec<f64>,
+    /// How far the answer can be trusted in the precision it was computed in.
+    pub conditioning: Conditioning,
+}
+
+/// The two figures that say how much rounding was amplified.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conditioning {
+    /// Smallest residual of a kept row of A_s relative to the row's own norm (1: orthogonal rows). The error of a
+    /// basis direction is about the machine epsilon divided by this.
+    pub pivot: f64,
+    /// min((σ_k − σ_{k+1})/σ_1, σ_k/σ_1 over the rank tolerance's neighbourhood): how clearly the cut is decided (1 if nothing is cut).
+    pub gap: f64,
+}
+
+/// The contract.
+#[allow(async_fn_in_trait, reason = "backends are used by one thread; on wasm32 no future is Send")]
+pub trait Backend {
+    /// Projects every job of the batch; results are in the jobs' order.
+    ///
+    /// # Errors
+    /// `GpuFault` if the device failed; the same batch may then be given to another backend.
+    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Projected>>;
+}

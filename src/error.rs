@@ -1,0 +1,172 @@
+//! Errors as values: a stable code, where it happened, what exactly was wrong, and what to do.
+//!
+//! An [`Error`] is built where the knowledge is (the header parser, the pairing of modules, a GPU error scope);
+//! the sentence a person reads is worded once, in the [`Code`] table below. `file` and `tensor` come from strangers'
+//! files and are hostile text: they are carried as data and never spliced into markup.
+
+use std::fmt;
+
+/// What an operation of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! codes {
+    ($($variant:ident, $code:literal, $sentence:literal, $remedy:literal;)*) => {
+        /// Every way a run can be refused or commented on. Codes are stable: hosts and tests match on them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        impl Code {
+            /// All codes, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable spelling: `E_…` refuses, `W_…` only warns.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What went wrong, in one plain sentence without names.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// What the user can do next.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // The container.
+    Empty, "E_EMPTY", "The file is empty.", "Download or export it again.";
+    TooShort, "E_TOO_SHORT", "The file is too short to be a safetensors file.", "Download or export it again.";
+    Truncated, "E_TRUNCATED", "The file ends before its last tensor.", "The download was probably cut off: fetch it again.";
+    NotSafetensors, "E_NOT_SAFETENSORS", "This is not a safetensors file.", "Choose a LoRA that ends in .safetensors.";
+    HeaderTooLarge, "E_HEADER_TOO_LARGE", "The header claims an impossible length.", "The file is damaged or not a safetensors file: fetch it again.";
+    HeaderUtf8, "E_HEADER_UTF8", "The header is not valid text.", "The file is damaged: fetch it again.";
+    HeaderJson, "E_HEADER_JSON", "The header cannot be read.", "The file is damaged: fetch it again.";
+    DuplicateKey, "E_DUPLICATE_KEY", "The header names something twice, so it has no single meaning.", "Save the file again with the program that made it.";
+    Metadata, "E_METADATA", "The metadata is not a list of texts.", "Save the file again with the program that made it.";
+    TensorInfo, "E_TENSOR_INFO", "A tensor is described wrongly.", "The file is damaged: fetch it again.";
+    Offsets, "E_OFFSETS", "A tensor's position in the file makes no sense.", "The file is damaged: fetch it again.";
+    Overlap, "E_OVERLAP", "Two tensors share the same bytes.", "The file is damaged or was made to deceive: do not use it.";
+    Hole, "E_HOLE", "There are bytes in the file that belong to no tensor.", "Save the file again with the program that made it.";
+    Trailing, "E_TRAILING", "There are bytes after the last tensor.", "Save the file again with the program that made it.";
+    SizeMismatch, "E_SIZE_MISMATCH", "A tensor's size does not fit its shape.", "The file is damaged: fetch it again.";
+    Overflow, "E_OVERFLOW", "A tensor's shape is too large to be real.", "The file is damaged: fetch it again.";
+    Dtype, "E_DTYPE", "A tensor has an unknown number format.", "Save the file as F16, BF16 or F32.";
+    TooManyTensors, "E_TOO_MANY_TENSORS", "The file has more tensors or dimensions than any LoRA.", "Check that this is a LoRA and not something else.";
+    Read, "E_READ", "The file could not be read.", "It may have been moved or changed: choose it again.";
+    // The LoRA.
+    NoLora, "E_NO_LORA", "There is no LoRA in this file.", "Choose a LoRA file, not a whole model or an embedding.";
+    PairMissing, "E_PAIR_MISSING", "A module has only one half of its LoRA pair.", "The file is incomplete: export it again.";
+    RankZero, "E_RANK_ZERO", "A module has rank 0.", "Export the LoRA again.";
+    RankMismatch, "E_RANK_MISMATCH", "The two halves of a module disagree about its rank.", "Export the LoRA again.";
+    LoraShape, "E_LORA_SHAPE", "A module's shapes are not those of a LoRA.", "Export the LoRA again, or choose another file.";
+    Alpha, "E_ALPHA", "A module's alpha is not a number that can be used.", "Export the LoRA again.";
+    AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused yet.", "Convert it to a plain LoRA first.";
+    DtypeUnsupported, "E_DTYPE_UNSUPPORTED", "A LoRA tensor is stored in a number format that cannot be fused.", "Save the file as F16, BF16 or F32.";
+    NonFinite, "E_NONFINITE", "The file contains values that are not numbers (NaN or infinity).", "The training or a conversion went wrong: use another version of the file.";
+    // The pair.
+    SchemeMismatch, "E_SCHEME_MISMATCH", "The two files name their modules in different ways.", "Convert one of them to the naming of the other first.";
+    NoCommonModules, "E_NO_COMMON_MODULES", "The two files have no module in common, so there is nothing to fuse.", "Choose two LoRAs that were made for the same base model.";
+    ShapeMismatch, "E_SHAPE_MISMATCH", "The same module has different sizes in the two files.", "They were made for different base models: choose two LoRAs for the same one.";
+    BaseMismatch, "E_BASE_MISMATCH", "The two files were made for different base models.", "Choose two LoRAs for the same one.";
+    Settings, "E_SETTINGS", "A setting is out of its range.", "Change the setting named here.";
+    // The run.
+    OutputRange, "E_OUTPUT_RANGE", "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";
+    Verify, "E_VERIFY", "The written file did not pass its check, so it is not offered.", "Fuse again; if it happens again, please report it.";
+    Write, "E_WRITE", "The result could not be written.", "Free some disk space or close other tabs, then fuse again.";
+    InputChanged, "E_INPUT_CHANGED", "An input file changed while it was being read.", "Choose it again.";
+    GpuUnavailable, "E_GPU_UNAVAILABLE", "WebGPU was asked for but is not available.", "Let the tool choose, or use the CPU.";
+    GpuFault, "E_GPU_FAULT", "The graphics device failed.", "The CPU is used instead.";
+    Aborted, "E_ABORTED", "Cancelled.", "Press Fuse to start again.";
+    Internal, "E_INTERNAL", "Something went wrong inside the tool.", "Reload the page; if it happens again, please report it.";
+    // Accepted, with a comment.
+    SameFile, "W_SAME_FILE", "Both files have the same content.", "Choose a different subject or style.";
+    Parallel, "W_PARALLEL", "The two updates point in almost the same directions.", "The projection will remove most of the subject.";
+    BaseDiffers, "W_BASE_DIFFERS", "The files' notes name different base models, but their modules fit.", "Check the result closely.";
+    ZeroEffect, "W_ZERO_EFFECT", "One of the two LoRAs changes nothing.", "Check that the right file was chosen.";
+    AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept; zero is read as the rank, as the trainer does.";
+    RankOverDims, "W_RANK_OVER_DIMS", "A module's rank is larger than its layer.", "It works, but wastes space.";
+    ExtraTensors, "W_EXTRA_TENSORS", "The file has tensors that belong to no LoRA module.", "They are left out of the result.";
+    GpuFellBack, "W_GPU_FELL_BACK", "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";
+}
+
+/// A refusal or a warning: which, where, and the particulars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What kind of trouble.
+    pub code: Code,
+    /// The file's name as the user knows it.
+    pub file: Option<String>,
+    /// The tensor or module at fault.
+    pub tensor: Option<String>,
+    /// Figures and particulars, in plain words; may be empty.
+    pub detail: String,
+}
+
+impl Error {
+    /// An error with its particulars (`detail` may be empty).
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, file: None, tensor: None, detail: detail.into() }
+    }
+
+    /// Names the file, unless a more exact place already did.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+        self.file.get_or_insert_with(|| file.into());
+        self
+    }
+
+    /// Names the tensor or module, unless a more exact place already did.
+    #[must_use]
+    pub fn at_tensor(mut self, tensor: impl Into<String>) -> Self {
+        self.tensor.get_or_insert_with(|| tensor.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.code.sentence())?;
+        if let Some(file) = &self.file {
+            write!(f, " File: {file:?}.")?;
+        }
+        if let Some(tensor) = &self.tensor {
+            write!(f, " Tensor: {tensor:?}.")?;
+        }
+        if !self.detail.is_empty() {
+            write!(f, " {}", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_are_unique_and_worded() {
+        let mut seen = HashSet::new();
+        for code in Code::ALL {
+            assert!(seen.insert(code.as_str()), "{} stands twice", code.as_str());
+            assert!(code.as_str().starts_with("E_") || code.as_str().starts_with("W_"));
+            assert!(code.sentence().ends_with('.') && code.remedy().ends_with('.'), "{}", code.as_str());
+        }
+    }
+
+    #[test]
+    fn the_innermost_place_is_kept() {
+        let error =
+            Error::new(Code::Read, "").at_tensor("inner").at_tensor("outer").in_file("a").in_file("b");
+        assert_eq!((error.tensor.as_deref(), error.file.as_deref()), (Some("inner"), Some("a")));
+    }
+}

@@ -25,6 +25,12 @@ pub use safetensors::Dtype;
 /// A direction of the style counts if its singular value exceeds this share of the largest: the floor of f32 arithmetic.
 pub const RANK_TOLERANCE: f64 = 2e-6;
 
+/// Below this pivot a job is computed in f64 (see [`Conditioning`]).
+pub const PIVOT_GUARD: f64 = 1.0 / 64.0;
+
+/// Below this gap a job is computed in f64 (see [`Conditioning`]).
+pub const GAP_GUARD: f64 = 1.0 / 256.0;
+
 /// A matrix as it is stored in a file: row-major, little-endian words of `dtype` (F32, F16 or BF16).
 #[derive(Clone, Debug)]
 pub struct Stored<'a> {
@@ -92,18 +98,40 @@ pub struct Projected {
     pub cross_gram: Vec<f64>,
     /// E·Eᵀ, r_c×r_c, where E is A_c' after rounding less A_c' before.
     pub rounding_gram: Vec<f64>,
-    /// How far the answer can be trusted in the precision it was computed in.
+    /// What the f32 computation said of itself.
     pub conditioning: Conditioning,
+    /// Where the final numbers come from.
+    pub computed_on: Place,
+}
+
+/// Where a job was computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the graphics device, f32.
+    Gpu,
+    /// On the CPU, f32.
+    Cpu,
+    /// On the CPU in f64, because f32 would not have kept the bounds.
+    CpuCareful,
 }
 
 /// The two figures that say how much rounding was amplified.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditioning {
-    /// Smallest residual of a kept row of A_s relative to the row's own norm (1: orthogonal rows). The error of a
-    /// basis direction is about the machine epsilon divided by this.
+    /// Smallest residual of a row of A_s relative to the row's own norm (1: orthogonal rows; 0: a dependent row), over
+    /// the rows that are not zero and whose column of B_s is not zero. The error of a basis direction is about the
+    /// machine epsilon divided by this.
     pub pivot: f64,
-    /// min((σ_k − σ_{k+1})/σ_1, σ_k/σ_1 over the rank tolerance's neighbourhood): how clearly the cut is decided (1 if nothing is cut).
+    /// How clearly k is decided: (σ_k − σ_{k+1})/σ_1 if a live direction is cut, else σ_k/σ_1 where that is within 64
+    /// times the rank tolerance, else 1. The error of the protected space is about the machine epsilon divided by this.
     pub gap: f64,
+}
+
+impl Conditioning {
+    /// Whether an f32 computation keeps the error bounds of the method; otherwise the job is repeated in f64.
+    pub fn allows_f32(&self) -> bool {
+        self.pivot >= PIVOT_GUARD && self.gap >= GAP_GUARD
+    }
 }
 
 /// The contract.

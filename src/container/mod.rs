@@ -1,1 +1,20 @@
-//! container
+//! Bytes of a safetensors file ↔ tensors. Knows nothing of LoRA.
+//!
+//! Reading: [`Header::read`] takes a few kilobytes from a [`Source`] and says where every tensor lies. Writing:
+//! [`Layout::new`] lays out all tensors before any of them is known, so that they can be written in any order into a
+//! [`Sink`]. Positions are u64 throughout, also where usize has 32 bits.
+
+mod dtype;
+mod foreign;
+mod header;
+mod source;
+mod writer;
+
+pub use dtype::{first_non_finite, scalar, widen_f8};
+pub use header::{Header, Tensor};
+#[cfg(not(target_arch = "wasm32"))]
+pub use source::FileSource;
+pub use source::{MemorySource, Source};
+#[cfg(not(target_arch = "wasm32"))]
+pub use writer::FileSink;
+pub use writer::{Layout, MemorySink, Sink, TensorSpec};

@@ -1,0 +1,67 @@
+//! What a file that is no safetensors file probably is: told from its first bytes, to say so by name.
+
+/// (beginning of the file, what it is). Letters are compared without case, after leading white space.
+const BEGINNINGS: [(&[u8], &str); 20] = [
+    (b"<!doctype", "It is a web page, perhaps a login or error page that was saved in place of the file."),
+    (b"<html", "It is a web page, perhaps a login or error page that was saved in place of the file."),
+    (b"<?xml", "It is an XML text, perhaps an error message that was saved in place of the file."),
+    (b"version https://git-lfs", "It is a Git LFS pointer: the small stand-in, not the file itself."),
+    (
+        b"pk\x03\x04",
+        "It is a zip archive or a PyTorch checkpoint. The latter can run code, so it is not opened.",
+    ),
+    (b"\x80\x02", "It is a Python pickle. That can run code, so it is not opened."),
+    (b"\x80\x03", "It is a Python pickle. That can run code, so it is not opened."),
+    (b"\x80\x04", "It is a Python pickle. That can run code, so it is not opened."),
+    (b"\x80\x05", "It is a Python pickle. That can run code, so it is not opened."),
+    (b"gguf", "It is a GGUF model."),
+    (b"\x89png", "It is a PNG picture."),
+    (b"\xff\xd8\xff", "It is a JPEG picture."),
+    (b"riff", "It is a WebP picture, a sound or a film."),
+    (b"gif8", "It is a GIF picture."),
+    (b"%pdf", "It is a PDF document."),
+    (b"\x1f\x8b", "It is compressed with gzip: unpack it first."),
+    (b"7z\xbc\xaf", "It is a 7z archive: unpack it first."),
+    (b"rar!", "It is a RAR archive: unpack it first."),
+    (b"\x28\xb5\x2f\xfd", "It is compressed with zstd: unpack it first."),
+    (b"\x89hdf", "It is an HDF5 file."),
+];
+
+/// Names the format of a file that begins with `start`, if it is one that people mistake for a LoRA.
+pub(super) fn recognise(start: &[u8]) -> Option<&'static str> {
+    let text = start.trim_ascii_start();
+    let begins = |with: &[u8]| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    if let Some((_, what)) = BEGINNINGS.iter().find(|(with, _)| begins(with)) {
+        return Some(what);
+    }
+    if !(begins(b"{") || begins(b"[")) {
+        return None;
+    }
+    let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
+    Some(if has(b"\"weight_map\"") {
+        "It is the index of a model in several files, not a file with weights."
+    } else {
+        "It is a JSON text, perhaps an error message that was saved in place of the file."
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_beginnings_are_named() {
+        for (start, word) in [
+            (b"\n <!DOCTYPE html>".as_slice(), "web page"),
+            (b"{\"error\":\"not found\"}", "JSON"),
+            (b"{\n\"metadata\":{},\"weight_map\":{}}", "several files"),
+            (b"PK\x03\x04....", "run code"),
+            (b"\x80\x02}q", "run code"),
+            (b"GGUF\x03", "GGUF"),
+        ] {
+            assert!(recognise(start).is_some_and(|what| what.contains(word)), "{start:?}");
+        }
+        assert_eq!(recognise(b"\x40\0\0\0\0\0\0\0{\"a\""), None);
+        assert_eq!(recognise(b""), None);
+    }
+}

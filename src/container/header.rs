@@ -1,0 +1,487 @@
+//! The strict safetensors header: every byte of the file belongs to exactly one tensor, or the file is refused.
+//!
+//! Stricter than the safetensors crate where that lets two readings of one file through (duplicate keys), as lenient
+//! where real files differ from the crate's own (spaces before `{`, any order of entries, unaligned tensors).
+//! Format: <https://github.com/huggingface/safetensors#format>.
+
+use super::foreign;
+use super::source::Source;
+use crate::error::{Code, Error, Result};
+use safetensors::Dtype;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+/// A longer header is refused, as by the safetensors crate.
+const MAX_HEADER: u64 = 100_000_000;
+/// No LoRA comes near it.
+const MAX_TENSORS: usize = 65_536;
+/// A convolution in three dimensions has five.
+const MAX_DIMS: usize = 8;
+/// Positions up to here are exact in JavaScript.
+const MAX_POSITION: u64 = 1 << 53;
+/// First bytes looked at: enough to recognise what a wrong file is.
+const START: u64 = 4096;
+
+/// A tensor's place in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Name. Hostile text.
+    pub name: String,
+    /// Number format.
+    pub dtype: Dtype,
+    /// Dimensions; empty for a single number.
+    pub shape: Vec<u64>,
+    /// Position of the first byte in the file.
+    pub start: u64,
+    /// Position after the last byte.
+    pub end: u64,
+}
+
+impl Tensor {
+    /// Number of values.
+    pub fn values(&self) -> u64 {
+        self.shape.iter().product()
+    }
+
+    /// Number of bytes.
+    pub fn bytes(&self) -> u64 {
+        self.end - self.start
+    }
+
+    /// Where the bytes lie in the file.
+    pub fn range(&self) -> Range<u64> {
+        self.start..self.end
+    }
+}
+
+/// A file's header, checked against the file's size.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// All tensors in the order of their bytes.
+    pub tensors: Vec<Tensor>,
+    /// The texts in `__metadata__`. Hostile text.
+    pub metadata: BTreeMap<String, String>,
+    /// Where the tensors begin: 8 + the header's length.
+    pub data_start: u64,
+}
+
+impl Header {
+    /// Reads and checks the header of a file: two small reads, whatever the file's size.
+    ///
+    /// # Errors
+    /// Any of the container's codes (see [`Code`]).
+    pub async fn read<S: Source>(source: &S) -> Result<Self> {
+        let size = source.size();
+        if size == 0 {
+            return Err(Error::new(Code::Empty, ""));
+        }
+        let start = source.read(0..size.min(START)).await?;
+        let json_length = json_length(&start, size)?;
+        let data_start = 8 + json_length;
+        let rest = if data_start > START { source.read(START..data_start).await? } else { Vec::new() };
+        let json = [&start[8..], &rest].concat();
+        let length = usize::try_from(json_length).unwrap_or(json.len());
+        Self::parse(&json[..length.min(json.len())], data_start, size)
+    }
+
+    /// Checks a header's text. `data_start` is the position of the first tensor byte, `size` that after the last.
+    ///
+    /// # Errors
+    /// As [`Header::read`], without those about the file's first bytes.
+    pub fn parse(json: &[u8], data_start: u64, size: u64) -> Result<Self> {
+        let text = std::str::from_utf8(json).map_err(|e| {
+            Error::new(Code::HeaderUtf8, format!("The first bad byte is at {}.", 8 + e.valid_up_to()))
+        })?;
+        let state = RefCell::new(State::default());
+        let mut parser = serde_json::Deserializer::from_str(text);
+        let parsed = TopLevel(&state).deserialize(&mut parser).and_then(|()| parser.end());
+        let state = state.into_inner();
+        if let Err(error) = parsed {
+            return Err(state.refusal(&error));
+        }
+        let State { mut tensors, metadata, .. } = state;
+        for tensor in &mut tensors {
+            check_size(tensor)?;
+        }
+        tensors.sort_by_key(|tensor| (tensor.start, tensor.end));
+        check_cover(&mut tensors, data_start, size)?;
+        Ok(Self { tensors, metadata: metadata.unwrap_or_default(), data_start })
+    }
+}
+
+/// The length word, checked against the file. `start` holds the file's first bytes.
+fn json_length(start: &[u8], size: u64) -> Result<u64> {
+    let not_safetensors = || foreign::recognise(start).map(|what| Error::new(Code::NotSafetensors, what));
+    let Some(word) = start.first_chunk::<8>() else {
+        return Err(
+            not_safetensors().unwrap_or_else(|| Error::new(Code::TooShort, format!("It has {size} bytes.")))
+        );
+    };
+    let length = u64::from_le_bytes(*word);
+    let opens = start[8..].trim_ascii_start().first().is_none_or(|&byte| byte == b'{');
+    if length > MAX_HEADER {
+        let claims = || {
+            Error::new(Code::HeaderTooLarge, format!("It claims {length} bytes; {MAX_HEADER} is the limit."))
+        };
+        return Err(not_safetensors().unwrap_or_else(claims));
+    }
+    if length > size - 8 {
+        if !opens {
+            let unknown = || Error::new(Code::NotSafetensors, "Its beginning is that of no format we know.");
+            return Err(not_safetensors().unwrap_or_else(unknown));
+        }
+        let missing = length - (size - 8);
+        return Err(Error::new(
+            Code::Truncated,
+            format!("It ends {missing} bytes before the end of its header."),
+        ));
+    }
+    Ok(length)
+}
+
+/// A tensor's bytes must be what its shape and format say. Positions are still relative to the data here.
+fn check_size(tensor: &Tensor) -> Result<()> {
+    let bits = tensor
+        .shape
+        .iter()
+        .try_fold(1u64, |product, &dim| product.checked_mul(dim))
+        .and_then(|values| values.checked_mul(tensor.dtype.bitsize() as u64))
+        .ok_or_else(|| {
+            Error::new(Code::Overflow, format!("Its shape is {:?}.", tensor.shape)).at_tensor(&tensor.name)
+        })?;
+    if Some(bits) == tensor.bytes().checked_mul(8) {
+        return Ok(());
+    }
+    let detail = format!(
+        "{} {:?} takes {} bytes, not {}.",
+        tensor.dtype,
+        tensor.shape,
+        bits.div_ceil(8),
+        tensor.bytes()
+    );
+    Err(Error::new(Code::SizeMismatch, detail).at_tensor(&tensor.name))
+}
+
+/// The tensors, sorted by position, must cover the data without gap or overlap. Makes their positions absolute.
+fn check_cover(tensors: &mut [Tensor], data_start: u64, size: u64) -> Result<()> {
+    let available = size.saturating_sub(data_start);
+    let mut covered = 0;
+    for tensor in &mut *tensors {
+        let at = |code, detail| Err(Error::new(code, detail).at_tensor(&tensor.name));
+        if tensor.start < covered {
+            return at(
+                Code::Overlap,
+                format!("It begins {} bytes before the end of another.", covered - tensor.start),
+            );
+        }
+        if tensor.start > covered {
+            return at(Code::Hole, format!("{} bytes before it.", tensor.start - covered));
+        }
+        covered = tensor.end;
+        tensor.start += data_start;
+        tensor.end += data_start;
+    }
+    if covered > available {
+        let first = tensors.iter().find(|tensor| tensor.end > size).map_or("", |tensor| &tensor.name);
+        let detail = format!("{} of {} bytes are missing.", covered - available, data_start + covered);
+        return Err(Error::new(Code::Truncated, detail).at_tensor(first));
+    }
+    if covered < available {
+        return Err(Error::new(Code::Trailing, format!("{} bytes.", available - covered)));
+    }
+    Ok(())
+}
+
+/// What was read so far, and where the reader is: a refusal must name its place.
+#[derive(Default)]
+struct State {
+    tensors: Vec<Tensor>,
+    names: std::collections::HashSet<String>,
+    metadata: Option<BTreeMap<String, String>>,
+    place: Place,
+    /// Set when we, not the JSON parser, stopped.
+    refused: Option<Error>,
+}
+
+#[derive(Default)]
+enum Place {
+    #[default]
+    Top,
+    Metadata,
+    Tensor(String),
+}
+
+impl State {
+    /// Our own refusal if there is one; else what the parser's complaint means at this place.
+    fn refusal(self, error: &serde_json::Error) -> Error {
+        if let Some(refused) = self.refused {
+            return refused;
+        }
+        match (error.classify(), self.place) {
+            (Category::Data, Place::Metadata) => Error::new(Code::Metadata, error.to_string()),
+            (Category::Data, Place::Tensor(name)) => {
+                Error::new(Code::TensorInfo, error.to_string()).at_tensor(name)
+            }
+            _ => Error::new(Code::HeaderJson, error.to_string()),
+        }
+    }
+}
+
+/// Stops the parser with an error of ours.
+fn refuse<T, E: de::Error>(
+    state: &RefCell<State>,
+    code: Code,
+    tensor: Option<&str>,
+    detail: impl Into<String>,
+) -> Result<T, E> {
+    let error = Error::new(code, detail);
+    state.borrow_mut().refused = Some(match tensor {
+        Some(tensor) => error.at_tensor(tensor),
+        None => error,
+    });
+    Err(E::custom(code.as_str()))
+}
+
+struct TopLevel<'a>(&'a RefCell<State>);
+
+impl<'de> DeserializeSeed<'de> for TopLevel<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TopLevel<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                if self.0.borrow().metadata.is_some() {
+                    return refuse(self.0, Code::DuplicateKey, None, "\"__metadata__\" stands twice.");
+                }
+                self.0.borrow_mut().place = Place::Metadata;
+                let metadata = map.next_value_seed(Metadata(self.0))?;
+                self.0.borrow_mut().metadata = Some(metadata);
+            } else {
+                let (count, fresh) = {
+                    let mut state = self.0.borrow_mut();
+                    state.place = Place::Tensor(name.clone());
+                    (state.tensors.len(), state.names.insert(name.clone()))
+                };
+                if !fresh {
+                    return refuse(self.0, Code::DuplicateKey, Some(&name), "It is described twice.");
+                }
+                if count == MAX_TENSORS {
+                    let detail = format!("There are more than {MAX_TENSORS} tensors.");
+                    return refuse(self.0, Code::TooManyTensors, None, detail);
+                }
+                let tensor = map.next_value_seed(Entry(self.0, &name))?;
+                self.0.borrow_mut().tensors.push(tensor);
+            }
+            self.0.borrow_mut().place = Place::Top;
+        }
+        Ok(())
+    }
+}
+
+struct Metadata<'a>(&'a RefCell<State>);
+
+impl<'de> DeserializeSeed<'de> for Metadata<'_> {
+    type Value = BTreeMap<String, String>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Metadata<'_> {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut metadata = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            if metadata.contains_key(&key) {
+                return refuse(self.0, Code::DuplicateKey, None, format!("The metadata has {key:?} twice."));
+            }
+            metadata.insert(key, value);
+        }
+        Ok(metadata)
+    }
+}
+
+/// One tensor's description; the second field is its name.
+struct Entry<'a>(&'a RefCell<State>, &'a str);
+
+impl<'de> DeserializeSeed<'de> for Entry<'_> {
+    type Value = Tensor;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tensor, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entry<'_> {
+    type Value = Tensor;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tensor's dtype, shape and data_offsets")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tensor, A::Error> {
+        let Self(state, name) = self;
+        let (mut dtype, mut shape, mut offsets) = (None, None, None);
+        while let Some(key) = map.next_key::<String>()? {
+            let twice = match key.as_str() {
+                "dtype" => {
+                    let text: String = map.next_value()?;
+                    match Dtype::deserialize_text(&text) {
+                        Some(known) => dtype.replace(known).is_some(),
+                        None => return refuse(state, Code::Dtype, Some(name), format!("It says {text:?}.")),
+                    }
+                }
+                "shape" => shape.replace(map.next_value_seed(Shape(state, name))?).is_some(),
+                "data_offsets" => offsets.replace(map.next_value_seed(Offsets(state, name))?).is_some(),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    false
+                }
+            };
+            if twice {
+                return refuse(state, Code::DuplicateKey, Some(name), format!("It has {key:?} twice."));
+            }
+        }
+        let missing = |field| de::Error::missing_field(field);
+        let [start, end] = offsets.ok_or_else(|| missing("data_offsets"))?;
+        Ok(Tensor {
+            name: name.to_owned(),
+            dtype: dtype.ok_or_else(|| missing("dtype"))?,
+            shape: shape.ok_or_else(|| missing("shape"))?,
+            start,
+            end,
+        })
+    }
+}
+
+/// The format's own spelling of number formats.
+trait DtypeText: Sized {
+    fn deserialize_text(text: &str) -> Option<Self>;
+}
+
+impl DtypeText for Dtype {
+    fn deserialize_text(text: &str) -> Option<Self> {
+        use serde::Deserialize;
+        use serde::de::value::{Error, StrDeserializer};
+        Self::deserialize(StrDeserializer::<Error>::new(text)).ok()
+    }
+}
+
+struct Shape<'a>(&'a RefCell<State>, &'a str);
+
+impl<'de> DeserializeSeed<'de> for Shape<'_> {
+    type Value = Vec<u64>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u64>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Shape<'_> {
+    type Value = Vec<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of dimensions")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<u64>, A::Error> {
+        let mut dims = Vec::new();
+        while let Some(dim) = seq.next_element()? {
+            if dims.len() == MAX_DIMS {
+                let detail = format!("It has more than {MAX_DIMS} dimensions.");
+                return refuse(self.0, Code::TooManyTensors, Some(self.1), detail);
+            }
+            dims.push(dim);
+        }
+        Ok(dims)
+    }
+}
+
+/// A position: a whole number from 0 to 2^53. Anything else that is a number is a wrong position, not a wrong type.
+struct Position<'a>(&'a RefCell<State>, &'a str);
+
+impl<'de> DeserializeSeed<'de> for Position<'_> {
+    type Value = u64;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Position<'_> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a position in the file")
+    }
+
+    fn visit_u64<E: de::Error>(self, position: u64) -> Result<u64, E> {
+        if position > MAX_POSITION {
+            return refuse(self.0, Code::Offsets, Some(self.1), format!("It claims position {position}."));
+        }
+        Ok(position)
+    }
+
+    fn visit_i64<E: de::Error>(self, position: i64) -> Result<u64, E> {
+        refuse(self.0, Code::Offsets, Some(self.1), format!("It claims position {position}."))
+    }
+
+    fn visit_f64<E: de::Error>(self, position: f64) -> Result<u64, E> {
+        refuse(self.0, Code::Offsets, Some(self.1), format!("It claims position {position}."))
+    }
+}
+
+struct Offsets<'a>(&'a RefCell<State>, &'a str);
+
+impl<'de> DeserializeSeed<'de> for Offsets<'_> {
+    type Value = [u64; 2];
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<[u64; 2], D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Offsets<'_> {
+    type Value = [u64; 2];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("two positions")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u64; 2], A::Error> {
+        let Self(state, name) = self;
+        let mut next = |index| {
+            seq.next_element_seed(Position(state, name))?
+                .ok_or_else(|| de::Error::invalid_length(index, &"two positions"))
+        };
+        let (start, end) = (next(0)?, next(1)?);
+        if seq.next_element::<IgnoredAny>()?.is_some() {
+            return Err(de::Error::invalid_length(3, &"two positions"));
+        }
+        if end < start {
+            return refuse(
+                state,
+                Code::Offsets,
+                Some(name),
+                format!("It ends at {end}, before it begins at {start}."),
+            );
+        }
+        Ok([start, end])
+    }
+}

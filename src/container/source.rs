@@ -1,0 +1,108 @@
+//! Where bytes come from.
+
+use crate::error::{Code, Error, Result};
+use std::ops::Range;
+
+/// A file that can be read in pieces. On the page it is a `Blob`; natively a file or memory.
+#[allow(async_fn_in_trait, reason = "sources are used by one thread; on wasm32 no future is Send")]
+pub trait Source {
+    /// The file's name, as the user knows it. Hostile text.
+    fn name(&self) -> &str;
+
+    /// Size in bytes.
+    fn size(&self) -> u64;
+
+    /// Reads exactly the bytes of `range`.
+    ///
+    /// # Errors
+    /// `Read` or `InputChanged`.
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>>;
+}
+
+/// A file held in memory.
+#[derive(Clone, Debug)]
+pub struct MemorySource {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl MemorySource {
+    /// A file of this name and content.
+    pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), bytes }
+    }
+}
+
+impl Source for MemorySource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let at = |position: u64| usize::try_from(position).ok();
+        at(range.start)
+            .zip(at(range.end))
+            .and_then(|(start, end)| self.bytes.get(start..end))
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| {
+                Error::new(Code::Read, format!("Bytes {}–{} are not there.", range.start, range.end))
+            })
+    }
+}
+
+/// A file on disk.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug)]
+pub struct FileSource {
+    name: String,
+    size: u64,
+    file: std::cell::RefCell<std::fs::File>,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl FileSource {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// `Read` with what the system said.
+    pub fn open(path: &std::path::Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let opened = std::fs::File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (size, file) =
+            opened.map_err(|error| Error::new(Code::Read, error.to_string()).in_file(&name))?;
+        Ok(Self { name, size, file: file.into() })
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Source for FileSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        use std::io::{Read, Seek, SeekFrom};
+        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size);
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let Some(length) = length else {
+            return Err(Error::new(
+                Code::Read,
+                format!("Bytes {}–{} are not there.", range.start, range.end),
+            ));
+        };
+        let mut file = self.file.borrow_mut();
+        let mut bytes = vec![0; length];
+        file.seek(SeekFrom::Start(range.start))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(|error| Error::new(Code::Read, error.to_string()).in_file(&self.name))?;
+        Ok(bytes)
+    }
+}

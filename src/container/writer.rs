@@ -1,0 +1,151 @@
+//! Where bytes go: the layout of a new file is fixed first, then tensors are written in any order.
+
+use crate::error::{Code, Error, Result};
+use safetensors::Dtype;
+use std::collections::{BTreeMap, HashMap};
+
+use super::header::Tensor;
+
+/// A file under construction.
+#[allow(async_fn_in_trait, reason = "sinks are used by one thread; on wasm32 no future is Send")]
+pub trait Sink {
+    /// Writes `bytes` at position `at`. Every byte of the file is written exactly once, in any order.
+    ///
+    /// # Errors
+    /// `Write`.
+    async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()>;
+}
+
+/// A tensor to be: what is known of it before its values are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Name in the header.
+    pub name: String,
+    /// Number format.
+    pub dtype: Dtype,
+    /// Dimensions; empty for a single number.
+    pub shape: Vec<u64>,
+}
+
+/// The header of a new file and the place of every tensor.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The file's beginning: the length word and the padded JSON.
+    pub header: Vec<u8>,
+    /// All tensors, with absolute positions, in the order of their bytes.
+    pub tensors: Vec<Tensor>,
+    /// Size of the whole file in bytes.
+    pub size: u64,
+    index: HashMap<String, usize>,
+}
+
+impl Layout {
+    /// Lays tensors out as the safetensors library does: wide formats first, then by name, the data 8-byte aligned.
+    ///
+    /// The library's own writer counts in usize and wants all data at hand; this one counts in u64 and wants none.
+    ///
+    /// # Errors
+    /// `DuplicateKey` if two tensors have one name; `Overflow` for impossible shapes.
+    pub fn new(mut specs: Vec<TensorSpec>, metadata: &BTreeMap<String, String>) -> Result<Self> {
+        specs.sort_by(|a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
+        let mut entries = Vec::with_capacity(specs.len());
+        let mut end = 0u64;
+        for spec in specs {
+            let start = end;
+            end = spec
+                .shape
+                .iter()
+                .try_fold(spec.dtype.bitsize() as u64 / 8, |bytes, &dim| bytes.checked_mul(dim))
+                .and_then(|bytes| start.checked_add(bytes))
+                .ok_or_else(|| Error::new(Code::Overflow, "").at_tensor(&spec.name))?;
+            entries.push((spec, start, end));
+        }
+        let header = header_bytes(&entries, metadata)?;
+        let data_start = header.len() as u64;
+        let mut index = HashMap::with_capacity(entries.len());
+        let mut tensors = Vec::with_capacity(entries.len());
+        for (TensorSpec { name, dtype, shape }, start, end) in entries {
+            if index.insert(name.clone(), tensors.len()).is_some() {
+                return Err(Error::new(Code::DuplicateKey, "Two modules of the result have one name.")
+                    .at_tensor(name));
+            }
+            tensors.push(Tensor { name, dtype, shape, start: data_start + start, end: data_start + end });
+        }
+        Ok(Self { header, tensors, size: data_start + end, index })
+    }
+
+    /// The tensor of this name.
+    pub fn find(&self, name: &str) -> Option<&Tensor> {
+        self.index.get(name).and_then(|&at| self.tensors.get(at))
+    }
+}
+
+/// Length word and JSON, padded with spaces to a multiple of 8.
+fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    let mut rows = Vec::with_capacity(entries.len() + 1);
+    if !metadata.is_empty() {
+        let json = serde_json::to_string(metadata).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
+        rows.push(format!("\"__metadata__\":{json}"));
+    }
+    rows.extend(entries.iter().map(|(spec, start, end)| {
+        let (name, dtype) = (quoted(&spec.name), spec.dtype);
+        let shape = spec.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":[{shape}],\"data_offsets\":[{start},{end}]}}")
+    }));
+    let mut json = format!("{{{}}}", rows.join(","));
+    json.extend(std::iter::repeat_n(' ', json.len().next_multiple_of(8) - json.len()));
+    Ok([&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat())
+}
+
+/// A file that grows in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemorySink {
+    /// What was written so far; gaps are zero.
+    pub bytes: Vec<u8>,
+}
+
+impl Sink for MemorySink {
+    async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        let start = usize::try_from(at).ok();
+        let end = start.and_then(|start| start.checked_add(bytes.len()));
+        let (Some(start), Some(end)) = (start, end) else {
+            return Err(Error::new(Code::Write, "The file is too large for memory."));
+        };
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes[start..end].copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A file on disk.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug)]
+pub struct FileSink {
+    file: std::fs::File,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl FileSink {
+    /// Creates the file, or empties it.
+    ///
+    /// # Errors
+    /// `Write` with what the system said.
+    pub fn create(path: &std::path::Path) -> Result<Self> {
+        let file = std::fs::File::create(path).map_err(|error| Error::new(Code::Write, error.to_string()))?;
+        Ok(Self { file })
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Sink for FileSink {
+    async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        use std::io::{Seek, SeekFrom, Write};
+        self.file
+            .seek(SeekFrom::Start(at))
+            .and_then(|_| self.file.write_all(bytes))
+            .map_err(|error| Error::new(Code::Write, error.to_string()))
+    }
+}

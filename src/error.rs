@@ -4,6 +4,7 @@
 //! the sentence a person reads is worded once, in the [`Code`] table below. `file` and `tensor` come from strangers'
 //! files and are hostile text: they are carried as data and never spliced into markup.
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
 /// What an operation of this crate returns.
@@ -147,6 +148,20 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// As the page takes it: the code's words beside the particulars.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Problem", 6)?;
+        fields.serialize_field("code", self.code.as_str())?;
+        fields.serialize_field("message", self.code.sentence())?;
+        fields.serialize_field("remedy", self.code.remedy())?;
+        fields.serialize_field("file", &self.file)?;
+        fields.serialize_field("tensor", &self.tensor)?;
+        fields.serialize_field("detail", &self.detail)?;
+        fields.end()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ pub mod adapter;
 pub mod backend;
 pub mod container;
 pub mod error;
+pub mod example;
 pub mod fusion;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -2,10 +2,11 @@
 
 use super::{Adapter, families};
 use crate::error::Error;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// How many modules have this value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Share<T> {
     /// The value.
     pub value: T,
@@ -14,7 +15,8 @@ pub struct Share<T> {
 }
 
 /// A description of one LoRA file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// File name.
     pub name: String,

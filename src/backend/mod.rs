@@ -18,6 +18,7 @@
 pub mod cpu;
 pub mod gpu;
 pub mod kernels;
+mod readouts;
 
 use crate::error::Result;
 pub use safetensors::Dtype;
@@ -96,6 +97,8 @@ pub struct Projected {
     pub overlap_gram: Vec<f64>,
     /// A_s·A_cᵀ, r_s×r_c, before scale.
     pub cross_gram: Vec<f64>,
+    /// (A_s V_k)·(A_c V_k)ᵀ, r_s×r_c, before scale.
+    pub protected_cross_gram: Vec<f64>,
     /// E·Eᵀ, r_c×r_c, where E is A_c' after rounding less A_c' before.
     pub rounding_gram: Vec<f64>,
     /// What the f32 computation said of itself.

@@ -4,16 +4,27 @@ use crate::error::{Code, Error, Result};
 use safetensors::Dtype;
 use std::collections::{BTreeMap, HashMap};
 
-use super::header::Tensor;
+#[cfg(not(target_arch = "wasm32"))]
+use super::source::FileSource;
+use super::{MemorySource, Source, Tensor};
 
 /// A file under construction.
 #[allow(async_fn_in_trait, reason = "sinks are used by one thread; on wasm32 no future is Send")]
 pub trait Sink {
+    /// The finished file, for reading.
+    type Finished: Source;
+
     /// Writes `bytes` at position `at`. Every byte of the file is written exactly once, in any order.
     ///
     /// # Errors
     /// `Write`.
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Called once, after the last write.
+    ///
+    /// # Errors
+    /// `Write`.
+    async fn finish(&mut self) -> Result<Self::Finished>;
 }
 
 /// A tensor to be: what is known of it before its values are.
@@ -106,6 +117,8 @@ pub struct MemorySink {
 }
 
 impl Sink for MemorySink {
+    type Finished = MemorySource;
+
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
         let start = usize::try_from(at).ok();
         let end = start.and_then(|start| start.checked_add(bytes.len()));
@@ -118,12 +131,17 @@ impl Sink for MemorySink {
         self.bytes[start..end].copy_from_slice(bytes);
         Ok(())
     }
+
+    async fn finish(&mut self) -> Result<MemorySource> {
+        Ok(MemorySource::new("result", std::mem::take(&mut self.bytes)))
+    }
 }
 
 /// A file on disk.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Debug)]
 pub struct FileSink {
+    path: std::path::PathBuf,
     file: std::fs::File,
 }
 
@@ -135,17 +153,23 @@ impl FileSink {
     /// `Write` with what the system said.
     pub fn create(path: &std::path::Path) -> Result<Self> {
         let file = std::fs::File::create(path).map_err(|error| Error::new(Code::Write, error.to_string()))?;
-        Ok(Self { file })
+        Ok(Self { path: path.to_owned(), file })
     }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 impl Sink for FileSink {
+    type Finished = FileSource;
+
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
         use std::io::{Seek, SeekFrom, Write};
         self.file
             .seek(SeekFrom::Start(at))
             .and_then(|_| self.file.write_all(bytes))
             .map_err(|error| Error::new(Code::Write, error.to_string()))
+    }
+
+    async fn finish(&mut self) -> Result<FileSource> {
+        FileSource::open(&self.path)
     }
 }

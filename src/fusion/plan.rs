@@ -9,6 +9,7 @@ use crate::adapter::{Adapter, Module, ModuleId};
 use crate::backend::Dtype;
 use crate::container::{Layout, TensorSpec};
 use crate::error::{Code, Error, Result};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// One module's half of the result: where its factors come from and what is folded into them.
@@ -66,6 +67,26 @@ pub struct Plan {
     pub alpha: f64,
     /// The result's header and tensor positions.
     pub layout: Layout,
+    /// What a user should know although the pair is accepted.
+    pub warnings: Vec<Error>,
+}
+
+/// How two files fit and what the result will be, before any arithmetic.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fit {
+    /// Modules of both files.
+    pub shared: Vec<String>,
+    /// Modules that only the content has.
+    pub content_only: Vec<String>,
+    /// Modules that only the style has.
+    pub style_only: Vec<String>,
+    /// The largest rank in the result.
+    pub rank: usize,
+    /// The result's number format.
+    pub dtype: String,
+    /// The result's size in bytes.
+    pub output_bytes: u64,
     /// What a user should know although the pair is accepted.
     pub warnings: Vec<Error>,
 }
@@ -130,6 +151,22 @@ impl Plan {
             layout,
             warnings,
         })
+    }
+
+    /// The plan in the words of its user.
+    pub fn fit(&self) -> Fit {
+        fn names<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<String> {
+            entries.map(|entry| entry.id.to_string()).collect()
+        }
+        Fit {
+            shared: names(self.shared()),
+            content_only: names(self.content_only()),
+            style_only: names(self.style_only()),
+            rank: self.rank,
+            dtype: self.dtype.to_string(),
+            output_bytes: self.layout.size,
+            warnings: self.warnings.clone(),
+        }
     }
 
     /// Modules that both files have, in order.

@@ -1,1 +1,264 @@
-//! web
+//! The wasm-bindgen boundary: one session object, plain values in and out.
+//!
+//! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
+
+mod blob;
+mod sink;
+
+use crate::adapter::Adapter;
+use crate::backend::Dtype;
+use crate::container::{MemorySink, Sink, Source};
+use crate::error::{Code, Error};
+use crate::example::{Example, Model, Part};
+use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Watch};
+use blob::BlobSource;
+use js_sys::{Function, Object, Reflect, Uint8Array};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sink::{JsSink, OutputSink};
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// Writes a panic's message to the console before the module stops.
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// This crate's version.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// The bytes of a small example LoRA for a role ("content" or "style").
+///
+/// # Errors
+/// A `Problem` if the role is unknown.
+#[wasm_bindgen]
+pub async fn example(role: JsValue) -> Result<Uint8Array, JsValue> {
+    let part = match take::<Role>(role)? {
+        Role::Content => Part::Content,
+        Role::Style => Part::Style,
+    };
+    let example = Example { model: Model::Sd15, part, rank: 4, dtype: Dtype::F16 };
+    let mut sink = MemorySink::default();
+    example.write(&mut sink).await.map_err(thrown)?;
+    let source = sink.finish().await.map_err(thrown)?;
+    let bytes = source.read(0..source.size()).await.map_err(thrown)?;
+    Ok(Uint8Array::from(bytes.as_slice()))
+}
+
+/// Which of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    Content,
+    Style,
+}
+
+#[derive(Debug)]
+struct Opened {
+    adapter: Adapter,
+    source: BlobSource,
+}
+
+/// A pair of files, and the backend that fuses them.
+///
+/// All state is behind cells, so that a run in progress does not lock the other methods.
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Session {
+    content: RefCell<Option<Rc<Opened>>>,
+    style: RefCell<Option<Rc<Opened>>>,
+    /// Kept between runs: finding a device and compiling shaders takes time.
+    engine: RefCell<Option<(EngineChoice, Engine)>>,
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// A session without files.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a file's header and gives its `Summary`. The file takes the role's place.
+    ///
+    /// # Errors
+    /// A `Problem`; the role is then empty.
+    pub async fn open(&self, role: JsValue, file: web_sys::File) -> Result<JsValue, JsValue> {
+        let slot = self.slot(take(role)?);
+        slot.replace(None);
+        let source = BlobSource::of_file(&file);
+        let adapter = Adapter::open(&source).await.map_err(thrown)?;
+        let summary = give(&adapter.summary());
+        slot.replace(Some(Rc::new(Opened { adapter, source })));
+        summary
+    }
+
+    /// Forgets the file of a role.
+    ///
+    /// # Errors
+    /// A `Problem` if the role is unknown.
+    pub fn close(&self, role: JsValue) -> Result<(), JsValue> {
+        self.slot(take(role)?).replace(None);
+        Ok(())
+    }
+
+    /// Swaps the roles.
+    pub fn swap(&self) {
+        self.content.swap(&self.style);
+    }
+
+    /// How the two files fit: a `PairFit`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub fn fit(&self, settings: JsValue) -> Result<JsValue, JsValue> {
+        let (content, style) = self.pair()?;
+        let plan = Plan::new(&content.adapter, &style.adapter, &take(settings)?).map_err(thrown)?;
+        give(&plan.fit())
+    }
+
+    /// The backend that a choice leads to: `{backend, adapter, reason}`.
+    ///
+    /// # Errors
+    /// A `Problem` if WebGPU is demanded and not available.
+    pub async fn backend(&self, choice: JsValue) -> Result<JsValue, JsValue> {
+        let choice = take(choice)?;
+        let engine = self.engine(choice).await?;
+        let status = give(&BackendStatus {
+            backend: engine.backend(),
+            adapter: engine.adapter(),
+            reason: engine.reason(),
+        });
+        self.engine.replace(Some((choice, engine)));
+        status
+    }
+
+    /// Fuses the pair into `output` and gives `{file, report}` once the written bytes have been read back and checked.
+    /// `on_progress` gets a `Progress` after each module; `is_cancelled` is asked before each.
+    ///
+    /// # Errors
+    /// A `Problem`; whatever was written has been discarded.
+    pub async fn fuse(
+        &self,
+        settings: JsValue,
+        choice: JsValue,
+        output: OutputSink,
+        on_progress: Function,
+        is_cancelled: Function,
+    ) -> Result<JsValue, JsValue> {
+        let mut sink = JsSink::new(output);
+        let mut watch = JsWatch { on_progress, is_cancelled };
+        match self.run(settings, choice, &mut sink, &mut watch).await {
+            Ok(done) => Ok(done),
+            Err(problem) => {
+                sink.discard().await;
+                Err(problem)
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct BackendStatus<'a> {
+    backend: &'a str,
+    adapter: Option<&'a str>,
+    reason: &'a str,
+}
+
+impl Session {
+    fn slot(&self, role: Role) -> &RefCell<Option<Rc<Opened>>> {
+        match role {
+            Role::Content => &self.content,
+            Role::Style => &self.style,
+        }
+    }
+
+    fn pair(&self) -> Result<(Rc<Opened>, Rc<Opened>), JsValue> {
+        let both = (self.content.borrow().clone(), self.style.borrow().clone());
+        match both {
+            (Some(content), Some(style)) => Ok((content, style)),
+            _ => Err(thrown(Error::new(Code::Settings, "Choose a subject and a style first."))),
+        }
+    }
+
+    /// The engine of the last run if it serves this choice and has not failed, else a new one.
+    async fn engine(&self, choice: EngineChoice) -> Result<Engine, JsValue> {
+        match self.engine.take() {
+            Some((made_for, engine)) if made_for == choice && engine.failure().is_none() => Ok(engine),
+            _ => Engine::choose(choice).await.map_err(thrown),
+        }
+    }
+
+    async fn run(
+        &self,
+        settings: JsValue,
+        choice: JsValue,
+        sink: &mut JsSink,
+        watch: &mut JsWatch,
+    ) -> Result<JsValue, JsValue> {
+        let (settings, choice): (Settings, EngineChoice) = (take(settings)?, take(choice)?);
+        let (content, style) = self.pair()?;
+        let mut engine = self.engine(choice).await?;
+        let input = |opened: &'_ Rc<Opened>| Rc::clone(opened);
+        let (content, style) = (input(&content), input(&style));
+        let fused = fusion::fuse(
+            Input { adapter: &content.adapter, source: &content.source },
+            Input { adapter: &style.adapter, source: &style.source },
+            &settings,
+            &mut engine,
+            sink,
+            watch,
+        )
+        .await;
+        self.engine.replace(Some((choice, engine)));
+        let (file, report) = fused.map_err(thrown)?;
+        let done = Object::new();
+        Reflect::set(&done, &"file".into(), file.blob())?;
+        Reflect::set(&done, &"report".into(), &give(&report)?)?;
+        Ok(done.into())
+    }
+}
+
+/// The page's callbacks. What they throw is ignored: they only show and answer.
+struct JsWatch {
+    on_progress: Function,
+    is_cancelled: Function,
+}
+
+impl Watch for JsWatch {
+    fn progress(&mut self, progress: &Progress) {
+        if let Ok(progress) = give(progress) {
+            let _ = self.on_progress.call1(&JsValue::NULL, &progress);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.is_cancelled.call0(&JsValue::NULL).is_ok_and(|answer| answer.is_truthy())
+    }
+
+    fn seconds(&self) -> f64 {
+        js_sys::Date::now() / 1000.0
+    }
+}
+
+/// A plain value from the page.
+fn take<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value)
+        .map_err(|error| thrown(Error::new(Code::Settings, error.to_string())))
+}
+
+/// A plain value for the page: objects, arrays, numbers, null.
+fn give<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    value
+        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+        .map_err(|error| thrown(Error::new(Code::Internal, error.to_string())))
+}
+
+fn thrown(error: Error) -> JsValue {
+    give(&error).unwrap_or_else(|_| JsValue::from_str(error.code.as_str()))
+}

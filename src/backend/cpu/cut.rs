@@ -1,0 +1,68 @@
+//! Twin of `shaders/cut.wgsl`: how many directions the style has, and which of them are protected.
+
+use super::jacobi::Svd;
+use crate::backend::{Cut, RANK_TOLERANCE};
+
+/// The directions to protect, in the coordinates of the basis.
+#[derive(Clone, Debug)]
+pub(super) struct Protected {
+    /// P = W_k·W_kᵀ, r×r; exactly the diagonal of the live rows when none of them is cut.
+    pub(super) projector: Vec<f64>,
+    /// k.
+    pub(super) k: usize,
+    /// Singular values in descending order.
+    pub(super) sigma: Vec<f64>,
+    /// See [`crate::backend::Conditioning::gap`].
+    pub(super) gap: f64,
+}
+
+/// Applies the rank tolerance (σ > 2e-6·σ_1: the floor of f32 arithmetic, measured on ΔW_s) and the user's cap.
+/// `live[i]` is false where row i of Q is zero.
+pub(super) fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
+    let r = live.len();
+    let mut order: Vec<usize> = (0..r).collect();
+    order.sort_by(|&a, &b| svd.sigma[b].total_cmp(&svd.sigma[a]));
+    let sigma: Vec<f64> = order.iter().map(|&at| svd.sigma[at]).collect();
+    let first = sigma.first().copied().unwrap_or(0.0);
+    let rank = sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count();
+    let k = match cut {
+        Cut::All => rank,
+        Cut::Count(count) => rank.min(count),
+        Cut::Energy(share) => by_energy(&sigma[..rank], share),
+    };
+    let lives = live.iter().filter(|&&live| live).count();
+    let mut projector = vec![0.0; r * r];
+    if k == lives {
+        live.iter().enumerate().filter(|(_, live)| **live).for_each(|(i, _)| projector[i * r + i] = 1.0);
+    } else {
+        for &column in &order[..k] {
+            let w = |i: usize| svd.w[i * r + column];
+            for i in 0..r {
+                for j in 0..r {
+                    projector[i * r + j] += w(i) * w(j);
+                }
+            }
+        }
+    }
+    let at = |i: usize| sigma.get(i).copied().unwrap_or(0.0) / first;
+    let gap = match k {
+        0 => 1.0,
+        k if k < lives => at(k - 1) - at(k),
+        k if at(k - 1) < 64.0 * RANK_TOLERANCE => at(k - 1),
+        _ => 1.0,
+    };
+    Protected { projector, k, sigma, gap }
+}
+
+/// The fewest leading values whose squares sum to `share` of all.
+fn by_energy(sigma: &[f64], share: f64) -> usize {
+    let whole: f64 = sigma.iter().map(|s| s * s).sum();
+    let mut sum = 0.0;
+    for (at, s) in sigma.iter().enumerate() {
+        sum += s * s;
+        if sum >= share * whole * (1.0 - 1e-12) {
+            return at + 1;
+        }
+    }
+    sigma.len()
+}

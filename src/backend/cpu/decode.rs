@@ -1,0 +1,38 @@
+//! Twin of `shaders/decode.wgsl`: stored words → f32.
+
+use super::real;
+use crate::backend::{Dtype, Stored};
+
+/// Words of F32, F16 or BF16 to f32, times 2^-`exponent`; `transposed` gives cols×rows. Subnormals are kept. Words of
+/// another format give nothing.
+pub fn decode(stored: &Stored<'_>, exponent: i32, transposed: bool) -> Vec<f32> {
+    let words = stored.bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word));
+    let mut values: Vec<f32> = match stored.dtype {
+        Dtype::F16 => words.map(from_f16).collect(),
+        Dtype::BF16 => words.map(|word| f32::from_bits(u32::from(word) << 16)).collect(),
+        Dtype::F32 => stored.bytes.as_chunks::<4>().0.iter().map(|&word| f32::from_le_bytes(word)).collect(),
+        _ => Vec::new(),
+    };
+    real::scale(&mut values, -exponent);
+    if transposed { transpose(&values, stored.rows, stored.cols) } else { values }
+}
+
+/// A finite F16 word, exactly: its exponent and mantissa, read as f32 bits, are 2^112 too small, subnormals included.
+pub(super) fn from_f16(word: u16) -> f32 {
+    let magnitude = f32::from_bits(u32::from(word & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+    f32::from_bits(magnitude.to_bits() | (u32::from(word & 0x8000) << 16))
+}
+
+/// Xᵀ, cols×rows, of a row-major rows×cols matrix.
+pub fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    // Blocks of rows, so that the lines read from are still in the cache when the next column needs them.
+    const BLOCK: usize = 64;
+    let mut y = vec![0.0; x.len()];
+    for (block, part) in x.chunks(BLOCK * cols.max(1)).enumerate() {
+        for (column, target) in y.chunks_exact_mut(rows.max(1)).enumerate() {
+            let values = part.iter().skip(column).step_by(cols);
+            target[block * BLOCK..].iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        }
+    }
+    y
+}

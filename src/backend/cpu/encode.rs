@@ -1,0 +1,66 @@
+//! Twin of `shaders/encode.wgsl`: rounding to the output format.
+
+use super::real::Real;
+use crate::backend::Dtype;
+
+/// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
+/// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
+pub fn encode<T: Real>(values: &[T], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
+    match dtype {
+        Dtype::F16 => {
+            rounded(values, scale, |x| to_f16(x).to_le_bytes(), |word| widen_f16(u16::from_le_bytes(word)))
+        }
+        Dtype::BF16 => rounded(
+            values,
+            scale,
+            |x| to_bf16(x).to_le_bytes(),
+            |word| f32::from_bits(u32::from(u16::from_le_bytes(word)) << 16),
+        ),
+        _ => rounded(values, scale, f32::to_le_bytes, f32::from_le_bytes),
+    }
+}
+
+fn rounded<T: Real, const N: usize>(
+    values: &[T],
+    scale: f64,
+    narrow: impl Fn(f32) -> [u8; N],
+    widen: impl Fn([u8; N]) -> f32,
+) -> (Vec<u8>, Vec<f32>) {
+    let unscale = if scale == 0.0 { 0.0 } else { scale.recip() };
+    let mut bytes = vec![0; values.len() * N];
+    let (words, _) = bytes.as_chunks_mut::<N>();
+    let errors = values.iter().zip(words).map(|(value, word)| {
+        let exact = value.wide() * scale;
+        *word = narrow(f32::of(exact));
+        f32::of((f64::from(widen(*word)) - exact) * unscale)
+    });
+    let errors = errors.collect();
+    (bytes, errors)
+}
+
+fn to_f16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
+    let word = if magnitude >= 0x4780_0000 {
+        0x7c00 // 65536 and more
+    } else if magnitude < 0x3880_0000 {
+        // Below 2^-14: the unit of 0.5 as f32 is that of F16 subnormals, so the addition rounds as needed.
+        (f32::from_bits(magnitude) + 0.5).to_bits() - 0.5f32.to_bits()
+    } else {
+        // Rebias the exponent by -112 and round half to even; a carry runs into the exponent, up to infinity.
+        (magnitude - (112 << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13
+    };
+    u16::try_from(sign | word).unwrap_or(0x7c00)
+}
+
+fn to_bf16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    u16::try_from(bits.saturating_add(0x7fff + (bits >> 16 & 1)) >> 16).unwrap_or(u16::MAX)
+}
+
+fn widen_f16(word: u16) -> f32 {
+    if word & 0x7c00 == 0x7c00 {
+        return if word & 0x8000 == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
+    }
+    super::decode::from_f16(word)
+}

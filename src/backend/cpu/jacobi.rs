@@ -1,0 +1,64 @@
+//! Twin of `shaders/jacobi.wgsl`: singular values and right singular vectors of a small matrix.
+
+/// U·Σ = core·W.
+#[derive(Clone, Debug)]
+pub(super) struct Svd {
+    /// Singular values, one a column of W, not sorted.
+    pub(super) sigma: Vec<f64>,
+    /// W, r×r; its columns are the right singular vectors.
+    pub(super) w: Vec<f64>,
+}
+
+/// Two columns count as orthogonal if their cosine is at most this.
+const ORTHOGONAL: f64 = 1e-15;
+/// Convergence is quadratic: ten sweeps are many.
+const SWEEPS: usize = 40;
+
+/// One-sided Jacobi (Hestenes 1958; Demmel and Veselić 1992): rotates pairs of columns until all are orthogonal.
+pub(super) fn jacobi(core: &[f64], rank: usize) -> Svd {
+    // Columns as rows, each followed by its column of W: one rotation moves both.
+    let width = 2 * rank;
+    let mut columns = vec![0.0; rank * width];
+    for j in 0..rank {
+        for i in 0..rank {
+            columns[j * width + i] = core[i * rank + j];
+        }
+        columns[j * width + rank + j] = 1.0;
+    }
+    for _ in 0..SWEEPS {
+        let mut rotated = false;
+        for p in 0..rank {
+            for q in p + 1..rank {
+                let (head, tail) = columns.split_at_mut(q * width);
+                rotated |= rotate(&mut head[p * width..(p + 1) * width], &mut tail[..width], rank);
+            }
+        }
+        if !rotated {
+            break;
+        }
+    }
+    let sigma = columns.chunks_exact(width.max(1)).map(|c| inner(&c[..rank], &c[..rank]).sqrt()).collect();
+    let w = (0..rank * rank).map(|at| columns[(at % rank) * width + rank + at / rank]).collect();
+    Svd { sigma, w }
+}
+
+/// Makes the first `rank` entries of two columns orthogonal; whether it had to.
+fn rotate(x: &mut [f64], y: &mut [f64], rank: usize) -> bool {
+    let (a, b) = (inner(&x[..rank], &x[..rank]), inner(&y[..rank], &y[..rank]));
+    let c = inner(&x[..rank], &y[..rank]);
+    if c == 0.0 || c.abs() <= ORTHOGONAL * (a * b).sqrt() {
+        return false;
+    }
+    let zeta = (b - a) / (2.0 * c);
+    let tangent = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
+    let cosine = tangent.hypot(1.0).recip();
+    let sine = cosine * tangent;
+    for (x, y) in x.iter_mut().zip(y) {
+        (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
+    }
+    true
+}
+
+fn inner(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}

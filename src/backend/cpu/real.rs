@@ -1,0 +1,55 @@
+//! The two precisions the kernels run in.
+
+/// f32, the precision of the WGSL twins, or f64 where that is not enough.
+pub trait Real: nalgebra::RealField + Copy {
+    /// A row of which less than this share is left after the earlier rows were taken out of it depends on them.
+    const DEPENDENT: f64;
+
+    /// Rounds to this precision.
+    fn of(value: f64) -> Self;
+
+    /// Exact.
+    fn wide(self) -> f64;
+}
+
+impl Real for f32 {
+    const DEPENDENT: f64 = crate::backend::RANK_TOLERANCE;
+
+    #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
+    fn of(value: f64) -> Self {
+        value as Self
+    }
+
+    fn wide(self) -> f64 {
+        self.into()
+    }
+}
+
+impl Real for f64 {
+    const DEPENDENT: f64 = 1e-12;
+
+    fn of(value: f64) -> Self {
+        value
+    }
+
+    fn wide(self) -> f64 {
+        self
+    }
+}
+
+/// Power of two of the largest magnitude: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
+pub(super) fn exponent<T: Real>(values: &[T]) -> i32 {
+    let most = values.iter().fold(T::zero(), |most, x| most.max(x.abs())).wide();
+    // Every f32, subnormals too, is a normal f64.
+    let bits = i32::try_from((most.to_bits() >> 52) & 0x7ff).unwrap_or(0);
+    if most == 0.0 { 0 } else { bits - 1023 }
+}
+
+/// Multiplies by 2^power, exactly unless the result leaves the range. In two steps, since 2^149 is no f32.
+pub(super) fn scale<T: Real>(values: &mut [T], power: i32) {
+    if power == 0 {
+        return;
+    }
+    let (first, second) = (T::of(2f64.powi(power / 2)), T::of(2f64.powi(power - power / 2)));
+    values.iter_mut().for_each(|x| *x = *x * first * second);
+}

@@ -1,0 +1,59 @@
+//! What a job's small matrices say, with all powers of two put back: the same for both backends.
+
+use super::{Conditioning, Place, Projected};
+use nalgebra::DMatrix;
+
+/// The small matrices of one job, row-major. Units: `sigma` in 2^exponent, rows of L in 2^down_exponent, everything of
+/// the content in 2^content_exponent.
+pub(super) struct Readouts<'a> {
+    pub(super) sigma: &'a [f64],
+    pub(super) exponent: i32,
+    /// L of the style's lora_down, r_s×r_s.
+    pub(super) down_l: &'a [f64],
+    pub(super) down_exponent: &'a [i32],
+    /// P, r_s×r_s.
+    pub(super) projector: &'a [f64],
+    /// C = A_c·Qᵀ, r_c×r_s.
+    pub(super) along: &'a [f64],
+    /// A_c·A_cᵀ, r_c×r_c.
+    pub(super) content_gram: &'a [f64],
+    /// E·Eᵀ, r_c×r_c.
+    pub(super) rounding_gram: &'a [f64],
+    pub(super) content_exponent: i32,
+}
+
+impl Readouts<'_> {
+    /// Completes a job's result.
+    pub(super) fn projected(
+        &self,
+        content_down: Vec<u8>,
+        protected: usize,
+        conditioning: Conditioning,
+        computed_on: Place,
+    ) -> Projected {
+        let r = self.down_exponent.len();
+        let matrix = |values: &[f64]| DMatrix::from_row_slice(values.len() / r.max(1), r, values);
+        let (projector, along) = (matrix(self.projector), matrix(self.along));
+        let mut down = matrix(self.down_l);
+        for (mut row, &exponent) in down.row_iter_mut().zip(self.down_exponent) {
+            row *= 2f64.powi(exponent);
+        }
+        let unit = 2f64.powi(self.content_exponent);
+        let scaled = |values: &[f64], by: f64| values.iter().map(|x| x * by).collect::<Vec<_>>();
+        // nalgebra stores by columns: the transpose's storage is the matrix by rows.
+        let by_rows = |matrix: DMatrix<f64>, by: f64| scaled(matrix.transpose().as_slice(), by);
+        let inside = &projector * along.transpose();
+        Projected {
+            content_down,
+            protected,
+            sigma: scaled(self.sigma, 2f64.powi(self.exponent)),
+            content_gram: scaled(self.content_gram, unit * unit),
+            overlap_gram: by_rows(&along * &inside, unit * unit),
+            cross_gram: by_rows(&down * along.transpose(), unit),
+            protected_cross_gram: by_rows(&down * inside, unit),
+            rounding_gram: scaled(self.rounding_gram, unit * unit),
+            conditioning,
+            computed_on,
+        }
+    }
+}

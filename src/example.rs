@@ -1,0 +1,285 @@
+//! Made-up LoRA pairs with the true layer names and sizes of real models: something to try the tool with, and the
+//! full-size input of its tests.
+//!
+//! The two files of a pair share some input directions in every layer, as real pairs do, so that the projection has
+//! something to remove.
+
+use crate::backend::{Dtype, cpu};
+use crate::container::{Layout, Sink, TensorSpec};
+use crate::error::{Code, Error, Result};
+use std::collections::BTreeMap;
+
+/// A base model whose layers are known by rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// Stable Diffusion 1.5: the 192 linear and 1×1 conv layers of its UNet's attention blocks.
+    Sd15,
+    /// FLUX.1: the 304 linear layers of its transformer blocks.
+    Flux1,
+}
+
+/// Which file of the pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The subject.
+    Content,
+    /// The style.
+    Style,
+}
+
+/// One made-up LoRA file, in kohya's naming.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// Whose layers.
+    pub model: Model,
+    /// Which file of the pair.
+    pub part: Part,
+    /// The rank of every module, 1 or more.
+    pub rank: usize,
+    /// F32, F16 or BF16.
+    pub dtype: Dtype,
+}
+
+/// A layer: stem, out features, in features, whether it is a 1×1 convolution.
+type Layer = (String, usize, usize, bool);
+
+impl Model {
+    /// All layers a LoRA of this model usually has.
+    fn layers(self) -> Vec<Layer> {
+        match self {
+            Self::Sd15 => sd15_layers(),
+            Self::Flux1 => flux1_layers(),
+        }
+    }
+
+    /// (`ss_base_model_version`, `modelspec.architecture`) as sd-scripts writes them.
+    fn notes(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sd15 => ("sd_v1", "stable-diffusion-v1/lora"),
+            Self::Flux1 => ("flux1", "flux-1-dev/lora"),
+        }
+    }
+}
+
+/// (block, number of attentions, channels) of the UNet.
+const SD15_BLOCKS: [(&str, usize, usize); 7] = [
+    ("down_blocks_0", 2, 320),
+    ("down_blocks_1", 2, 640),
+    ("down_blocks_2", 2, 1280),
+    ("mid_block", 1, 1280),
+    ("up_blocks_1", 3, 1280),
+    ("up_blocks_2", 3, 640),
+    ("up_blocks_3", 3, 320),
+];
+
+/// Width of the text encoder's output.
+const SD15_TEXT: usize = 768;
+
+fn sd15_layers() -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for (block, attentions, c) in SD15_BLOCKS {
+        for at in 0..attentions {
+            let stem = format!("lora_unet_{block}_attentions_{at}");
+            for name in ["proj_in", "proj_out"] {
+                layers.push((format!("{stem}_{name}"), c, c, true));
+            }
+            let inner = [
+                ("attn1_to_q", c, c),
+                ("attn1_to_k", c, c),
+                ("attn1_to_v", c, c),
+                ("attn1_to_out_0", c, c),
+                ("attn2_to_q", c, c),
+                ("attn2_to_k", c, SD15_TEXT),
+                ("attn2_to_v", c, SD15_TEXT),
+                ("attn2_to_out_0", c, c),
+                ("ff_net_0_proj", 8 * c, c),
+                ("ff_net_2", c, 4 * c),
+            ];
+            layers.extend(
+                inner.map(|(name, m, n)| (format!("{stem}_transformer_blocks_0_{name}"), m, n, false)),
+            );
+        }
+    }
+    layers
+}
+
+/// Width of FLUX.1's transformer.
+const FLUX1: usize = 3072;
+
+fn flux1_layers() -> Vec<Layer> {
+    let double = ["img", "txt"].into_iter().flat_map(|stream| {
+        [
+            ("attn_proj", FLUX1, FLUX1),
+            ("attn_qkv", 3 * FLUX1, FLUX1),
+            ("mlp_0", 4 * FLUX1, FLUX1),
+            ("mlp_2", FLUX1, 4 * FLUX1),
+            ("mod_lin", 6 * FLUX1, FLUX1),
+        ]
+        .map(|(name, m, n)| (format!("{stream}_{name}"), m, n))
+    });
+    let double: Vec<_> = double.collect();
+    let single =
+        [("linear1", 7 * FLUX1, FLUX1), ("linear2", FLUX1, 5 * FLUX1), ("modulation_lin", 3 * FLUX1, FLUX1)];
+    let doubles = (0..19).flat_map(|at| {
+        double.iter().map(move |(name, m, n)| (format!("lora_unet_double_blocks_{at}_{name}"), *m, *n, false))
+    });
+    let singles = (0..38).flat_map(|at| {
+        single.iter().map(move |(name, m, n)| (format!("lora_unet_single_blocks_{at}_{name}"), *m, *n, false))
+    });
+    doubles.chain(singles).collect()
+}
+
+/// A number as sizes of tensors have it.
+const fn dim(value: usize) -> u64 {
+    value as u64
+}
+
+impl Example {
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// `Settings` for rank 0 or another number format; those of the sink.
+    pub async fn write<K: Sink>(&self, sink: &mut K) -> Result<()> {
+        if self.rank == 0 || !matches!(self.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+            return Err(Error::new(
+                Code::Settings,
+                "An example has rank 1 or more and F32, F16 or BF16 values.",
+            ));
+        }
+        let layers = self.model.layers();
+        let alpha = (self.rank as f32) / 2.0;
+        let layout =
+            Layout::new(layers.iter().flat_map(|layer| self.specs(layer)).collect(), &self.metadata(alpha))?;
+        sink.write(0, &layout.header).await?;
+        for (stem, m, n, _) in &layers {
+            let alpha = alpha.to_le_bytes();
+            let down = cpu::encode(&self.down(stem, *n), 1.0, self.dtype).0;
+            let up = cpu::encode(&self.up(stem, *m), 1.0, self.dtype).0;
+            for (suffix, bytes) in
+                [("lora_down.weight", &down[..]), ("lora_up.weight", &up), ("alpha", &alpha)]
+            {
+                if let Some(tensor) = layout.find(&format!("{stem}.{suffix}")) {
+                    sink.write(tensor.start, bytes).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn specs(&self, (stem, m, n, conv): &Layer) -> [TensorSpec; 3] {
+        let ones: &[u64] = if *conv { &[1, 1] } else { &[] };
+        let spec = |suffix: &str, dtype, shape: Vec<u64>| TensorSpec {
+            name: format!("{stem}.{suffix}"),
+            dtype,
+            shape,
+        };
+        let matrix = |rows: usize, cols: usize| [&[dim(rows), dim(cols)], ones].concat();
+        [
+            spec("lora_down.weight", self.dtype, matrix(self.rank, *n)),
+            spec("lora_up.weight", self.dtype, matrix(*m, self.rank)),
+            spec("alpha", Dtype::F32, vec![]),
+        ]
+    }
+
+    fn metadata(&self, alpha: f32) -> BTreeMap<String, String> {
+        let (version, architecture) = self.model.notes();
+        let (title, trigger) = match self.part {
+            Part::Content => ("Example subject", "sks dog"),
+            Part::Style => ("Example style", "ink wash style"),
+        };
+        [
+            ("ss_v2", "False"),
+            ("ss_base_model_version", version),
+            (
+                "ss_network_module",
+                if self.model == Model::Flux1 { "networks.lora_flux" } else { "networks.lora" },
+            ),
+            ("ss_network_dim", &self.rank.to_string()),
+            ("ss_network_alpha", &alpha.to_string()),
+            ("modelspec.architecture", architecture),
+            ("modelspec.title", title),
+            ("modelspec.trigger_phrase", trigger),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// A, rank×n: each row mixes a direction that both files of the pair know with one of its own.
+    fn down(&self, stem: &str, n: usize) -> Vec<f32> {
+        let mut own = Random::new(&[stem, self.name(), "down"]);
+        let size = (n as f32).sqrt().recip();
+        let mut values = Vec::with_capacity(self.rank * n);
+        for row in 0..self.rank {
+            let mut common = Random::new(&[stem, "common", &row.to_string()]);
+            // Less and less in common from row to row.
+            let share = 0.8 / (1.0 + row as f32);
+            let rest = (1.0 - share * share).sqrt();
+            values.extend((0..n).map(|_| size * (share * common.normal() + rest * own.normal())));
+        }
+        values
+    }
+
+    /// B, m×rank: columns fade, as trained ones do.
+    fn up(&self, stem: &str, m: usize) -> Vec<f32> {
+        let mut own = Random::new(&[stem, self.name(), "up"]);
+        let fade: Vec<f32> = (0..self.rank).map(|column| 0.05 / (1.0 + column as f32).sqrt()).collect();
+        (0..m).flat_map(|_| fade.iter().map(|f| f * own.normal()).collect::<Vec<_>>()).collect()
+    }
+
+    fn name(&self) -> &'static str {
+        match self.part {
+            Part::Content => "content",
+            Part::Style => "style",
+        }
+    }
+}
+
+/// Random numbers that are the same on every machine: SplitMix64 (Steele, Lea, Flood 2014), seeded by text.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: &[&str]) -> Self {
+        // FNV-1a.
+        let text = seed.iter().flat_map(|part| part.bytes().chain([0]));
+        Self(text.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        }))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Nearly normal, mean 0, variance 1: a sum of four uniform numbers.
+    fn normal(&mut self) -> f32 {
+        let bits = self.next();
+        let sum: u32 = (0..4).map(|part| u32::from(((bits >> (16 * part)) & 0xffff) as u16)).sum();
+        (sum as f32 / 65_535.0 - 2.0) * 1.732_050_8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_have_their_known_number_of_layers() {
+        assert_eq!(Model::Sd15.layers().len(), 192);
+        let flux = Model::Flux1.layers();
+        assert_eq!(flux.len(), 304);
+        assert!(flux.contains(&("lora_unet_single_blocks_37_linear2".to_owned(), 3072, 15360, false)));
+    }
+
+    #[test]
+    fn random_numbers_are_normal_enough() {
+        let mut random = Random::new(&["test"]);
+        let values: Vec<f32> = (0..100_000).map(|_| random.normal()).collect();
+        let mean = values.iter().sum::<f32>() / 1e5;
+        let variance = values.iter().map(|v| v * v).sum::<f32>() / 1e5;
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The accounting of one module: what the projection did to it and how exactly it was saved.
+//!
+//! All figures come from small Gram matrices (method.md, "Read-outs"): ‖B·A‖² = tr(BᵀB · AAᵀ).
+
+use super::factors::{Factor, Factors};
+use crate::backend::{Place, Projected, cpu};
+use nalgebra::DMatrix;
+use serde::Serialize;
+
+/// Figures of one fused module. Shares lie between 0 and 1.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleReport {
+    /// The layer.
+    pub name: String,
+    /// m.
+    pub out_features: usize,
+    /// n.
+    pub in_features: usize,
+    /// r_c.
+    pub content_rank: usize,
+    /// r_s.
+    pub style_rank: usize,
+    /// k, the number of protected directions.
+    pub protected: usize,
+    /// ‖ΔW_c V_k‖²/‖ΔW_c‖²: the content's energy that lies along the protected directions.
+    pub overlap: f64,
+    /// k/n, the overlap of unrelated directions.
+    pub chance: f64,
+    /// 1 − overlap·(1 − (1−β)²): the content's energy that is kept.
+    pub content_kept: f64,
+    /// β‖ΔW_c V_k V_kᵀ‖/‖ΔW_s + ΔW_c‖: the projection's change against plain addition.
+    pub change: f64,
+    /// ‖ΔW_c‖ at the chosen strength.
+    pub content_norm: f64,
+    /// ‖ΔW_s‖ at the chosen strength.
+    pub style_norm: f64,
+    /// ‖saved − intended‖/‖intended‖; an upper bound where more than A_c' was rounded, else exact.
+    pub rounding: f64,
+    /// ‖saved − intended‖/‖projection's change‖; none where the projection changes nothing.
+    pub rounding_of_change: Option<f64>,
+    /// "webgpu" or "cpu".
+    pub computed_on: &'static str,
+    /// Squares, for sums over modules: of the content, of its part along the protected directions, of plain addition.
+    #[serde(skip)]
+    pub squares: Squares,
+}
+
+/// Squared norms at the chosen strengths.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Squares {
+    /// ‖ΔW_c‖².
+    pub content: f64,
+    /// ‖ΔW_c V_k‖².
+    pub inside: f64,
+    /// ‖ΔW_s + ΔW_c‖².
+    pub sum: f64,
+}
+
+/// What is needed to account for one module.
+pub(super) struct Figures<'a> {
+    pub(super) beta: f64,
+    /// w_s·s_s and w_c·s_c.
+    pub(super) style_scale: f64,
+    pub(super) content_scale: f64,
+    /// What a loader multiplies the saved product by.
+    pub(super) loader_scale: f64,
+    pub(super) style: &'a Factors,
+    pub(super) content: &'a Factors,
+    pub(super) projected: &'a Projected,
+    /// Rounded less exact, in the units of the saved tensors.
+    pub(super) style_down_error: Option<&'a [f32]>,
+    pub(super) style_up_error: Option<&'a [f32]>,
+    pub(super) content_up_error: Option<&'a [f32]>,
+}
+
+impl Figures<'_> {
+    /// The accounting of the module.
+    pub(super) fn report(&self, name: &str) -> ModuleReport {
+        let p = self.projected;
+        let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
+        let (style_up, content_up) = (transposed(&self.style.up), transposed(&self.content.up));
+        let m = self.style.up.rows;
+        let content_up_gram = gram(&content_up, &content_up, m);
+        let across = gram(&style_up, &content_up, m);
+        let square = |x: f64| x * x;
+
+        let scale = square(self.content_scale);
+        let content_gram = DMatrix::from_row_slice(r_c, r_c, &p.content_gram);
+        let overlap_gram = DMatrix::from_row_slice(r_c, r_c, &p.overlap_gram);
+        let content = scale * content_up_gram.dot(&content_gram).max(0.0);
+        let inside = (scale * content_up_gram.dot(&overlap_gram)).clamp(0.0, content);
+        let style = square(self.style_scale) * p.sigma.iter().map(|&s| s * s).sum::<f64>();
+        let both = self.style_scale * self.content_scale;
+        let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));
+        let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));
+        let sum = (style + content + 2.0 * inner).max(0.0);
+        let removed = self.beta * (2.0 - self.beta);
+        let intended = (sum - removed * inside - 2.0 * self.beta * inner_inside).max(0.0).sqrt();
+        let change = self.beta * inside.sqrt();
+
+        let kept_gram = scale / square(self.loader_scale) * (content_gram - removed * overlap_gram);
+        let error = self.loader_scale.abs() * self.rounding(&style_up, &content_up_gram, &kept_gram);
+        let overlap = ratio(inside, content);
+        #[allow(clippy::cast_precision_loss, reason = "k and n are small")]
+        let chance = p.protected as f64 / self.style.down.cols as f64;
+        ModuleReport {
+            name: name.to_owned(),
+            out_features: m,
+            in_features: self.style.down.cols,
+            content_rank: r_c,
+            style_rank: r_s,
+            protected: p.protected,
+            overlap,
+            chance,
+            content_kept: 1.0 - overlap * removed,
+            change: ratio(change, sum.sqrt()),
+            content_norm: content.sqrt(),
+            style_norm: style.sqrt(),
+            rounding: ratio(error, intended),
+            rounding_of_change: (change > 0.0).then(|| error / change),
+            computed_on: match p.computed_on {
+                Place::Gpu => "webgpu",
+                Place::Cpu | Place::CpuCareful => "cpu",
+            },
+            squares: Squares { content, inside, sum },
+        }
+    }
+
+    /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and
+    /// ‖E_B·A‖ for the up factors, added up (triangle inequality).
+    fn rounding(&self, style_up: &[f32], content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
+        let (m, n) = (self.style.up.rows, self.style.down.cols);
+        let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
+        let norm = |up: &DMatrix<f64>, down: &DMatrix<f64>| up.dot(down).max(0.0).sqrt();
+        let fold = self.content_scale / self.loader_scale;
+        let content_down_error =
+            DMatrix::from_row_slice(r_c, r_c, &self.projected.rounding_gram) * (fold * fold);
+        let mut total = norm(content_up_gram, &content_down_error);
+        if let Some(error) = self.style_down_error {
+            total += norm(&gram(style_up, style_up, m), &gram(error, error, n));
+        }
+        if let Some(error) = self.style_up_error {
+            let down = decoded(&self.style.down);
+            let fold = self.style_scale / self.loader_scale;
+            let error = transpose(error, m, r_s);
+            total += norm(&gram(&error, &error, m), &(gram(&down, &down, n) * (fold * fold)));
+        }
+        if let Some(error) = self.content_up_error {
+            let error = transpose(error, m, r_c);
+            total += norm(&gram(&error, &error, m), kept_gram);
+        }
+        total
+    }
+}
+
+/// `part`/`whole`, 0 where there is no whole.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// B as stored (m×r), as f32 Bᵀ (r×m).
+fn transposed(up: &Factor) -> Vec<f32> {
+    cpu::decode(&up.stored(), 0, true)
+}
+
+fn decoded(factor: &Factor) -> Vec<f32> {
+    cpu::decode(&factor.stored(), 0, false)
+}
+
+/// Xᵀ of a rows×cols matrix.
+fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    (0..cols).flat_map(|col| (0..rows).map(move |row| x[row * cols + col])).collect()
+}
+
+/// X·Yᵀ of two matrices with n columns.
+fn gram(x: &[f32], y: &[f32], n: usize) -> DMatrix<f64> {
+    DMatrix::from_row_iterator(x.len() / n, y.len() / n, cpu::gram(x, y, n))
+}

@@ -1,0 +1,146 @@
+//! Which backend does the work, why, and what happens when it fails.
+
+use crate::backend::cpu::{self, Cpu};
+use crate::backend::gpu::Gpu;
+use crate::backend::{Backend, Batch, Dtype, Job, Projected, Stored};
+use crate::error::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// A real graphics device if there is one, else the CPU.
+    Auto,
+    /// A graphics device, even a software one, or nothing.
+    WebGpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// Raw input bytes that go to a backend at once: enough to fill a graphics device, little enough on the CPU that
+/// progress and cancelling stay prompt.
+const GPU_BATCH: usize = 32 << 20;
+const CPU_BATCH: usize = 2 << 20;
+
+/// A backend with a substitute.
+#[derive(Debug)]
+pub struct Engine {
+    gpu: Option<Gpu>,
+    reason: String,
+    /// Shapes (m, n, r_s, r_c) of which one job was compared with the CPU's result.
+    checked: HashSet<[usize; 4]>,
+    failure: Option<Error>,
+}
+
+impl Engine {
+    /// Finds a backend.
+    ///
+    /// # Errors
+    /// `GpuUnavailable` if a graphics device was demanded and there is none.
+    pub async fn choose(choice: EngineChoice) -> Result<Self> {
+        let on = |gpu, reason: String| Self { gpu, reason, checked: HashSet::new(), failure: None };
+        match choice {
+            EngineChoice::Cpu => Ok(on(None, "The CPU was chosen.".to_owned())),
+            EngineChoice::WebGpu => {
+                let gpu = Gpu::request(true).await?;
+                Ok(on(Some(gpu), "WebGPU was chosen.".to_owned()))
+            }
+            EngineChoice::Auto => match Gpu::request(false).await {
+                Ok(gpu) => Ok(on(Some(gpu), "A graphics device is available.".to_owned())),
+                Err(error) => Ok(on(None, error.detail)),
+            },
+        }
+    }
+
+    /// "webgpu" or "cpu": where the next batch will be computed.
+    pub fn backend(&self) -> &'static str {
+        if self.gpu.is_some() { "webgpu" } else { "cpu" }
+    }
+
+    /// The graphics device's name.
+    pub fn adapter(&self) -> Option<&str> {
+        self.gpu.as_ref().map(Gpu::name)
+    }
+
+    /// Why this backend, in a sentence.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Why the graphics device was given up, if it was.
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
+    /// How many bytes of factors to put into one batch.
+    pub fn batch_bytes(&self) -> usize {
+        if self.gpu.is_some() { GPU_BATCH } else { CPU_BATCH }
+    }
+
+    /// Projects a batch of jobs of one shape. If the graphics device fails, or a sample of its numbers is wrong, it is
+    /// given up for the rest of the run and the CPU does the batch.
+    ///
+    /// # Errors
+    /// None of the device's; those of the CPU.
+    pub async fn project(&mut self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
+        let Some(first) = batch.jobs.first() else { return Ok(Vec::new()) };
+        if let Some(gpu) = self.gpu.as_ref().filter(|gpu| gpu.supports(batch)) {
+            let shape =
+                [first.style_up.rows, first.style_down.cols, first.style_down.rows, first.content_down.rows];
+            let result = gpu.project(batch).await.and_then(|projected| {
+                let fresh = !self.checked.contains(&shape);
+                if fresh { agrees(&projected, first, batch).map(|()| projected) } else { Ok(projected) }
+            });
+            match result {
+                Ok(projected) => {
+                    self.checked.insert(shape);
+                    return Ok(projected);
+                }
+                Err(error) => {
+                    self.gpu = None;
+                    self.reason = format!("The graphics device failed. {}", error.detail);
+                    self.failure = Some(Error::new(Code::GpuFellBack, error.to_string()));
+                }
+            }
+        }
+        Cpu.project(batch).await
+    }
+}
+
+/// Whether the first job of a batch came out as the CPU computes it in f64, up to the rounding to the output format.
+fn agrees(projected: &[Projected], job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
+    let fault = |detail: String| Error::new(Code::GpuFault, detail);
+    let theirs = projected.first().ok_or_else(|| fault("It gave no result.".to_owned()))?;
+    if projected.len() != batch.jobs.len() {
+        return Err(fault("It gave too few results.".to_owned()));
+    }
+    let ours = cpu::careful(job, batch.cut, batch.beta, batch.output);
+    if theirs.protected != ours.protected {
+        return Err(fault(format!(
+            "It found {} style directions, the CPU {}.",
+            theirs.protected, ours.protected
+        )));
+    }
+    let (rows, cols) = (job.content_down.rows, job.content_down.cols);
+    let values = |bytes: &[u8]| cpu::decode(&Stored { bytes, dtype: batch.output, rows, cols }, 0, false);
+    let (theirs, ours) = (values(&theirs.content_down), values(&ours.content_down));
+    let square = |value: f64| value * value;
+    let (mut apart, mut size) = (0.0, 0.0);
+    for (a, b) in theirs.iter().zip(&ours) {
+        apart += square(f64::from(*a) - f64::from(*b));
+        size += square(f64::from(*b));
+    }
+    // Twice the unit roundoff: where two correct results straddle a rounding boundary they differ by one unit.
+    let rounding = match batch.output {
+        Dtype::F16 => 2f64.powi(-10),
+        Dtype::BF16 => 2f64.powi(-7),
+        _ => 0.0,
+    };
+    let apart = (apart / f64::max(size, f64::MIN_POSITIVE)).sqrt();
+    if theirs.len() == ours.len() && apart <= 1e-5 + rounding {
+        return Ok(());
+    }
+    Err(fault(format!("Its numbers are {apart:.1e} away from the CPU's.")))
+}

@@ -1,0 +1,147 @@
+//! The accounting of a whole run, as it is shown and saved.
+
+use super::accounting::ModuleReport;
+use super::engine::Engine;
+use super::plan::Plan;
+use super::settings::Settings;
+use super::verify::Verified;
+use crate::adapter::Adapter;
+use crate::error::Error;
+use serde::Serialize;
+
+/// An input file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Its name. Hostile text.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Median and worst of a figure over the fused modules.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spread {
+    /// Half of the modules are below.
+    pub median: f64,
+    /// The largest.
+    pub worst: f64,
+    /// Where the largest is.
+    pub worst_module: String,
+}
+
+/// What was done and how well.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Version of this crate.
+    pub version: &'static str,
+    /// As the user made them.
+    pub settings: Settings,
+    /// The subject's file.
+    pub content: Input,
+    /// The style's file.
+    pub style: Input,
+    /// "webgpu" or "cpu": where the run ended.
+    pub backend: &'static str,
+    /// Why there, in a sentence.
+    pub backend_reason: String,
+    /// The graphics device.
+    pub adapter: Option<String>,
+    /// Modules of both files.
+    pub fused: usize,
+    /// Modules that only the subject has.
+    pub passed_content: usize,
+    /// Modules that only the style has.
+    pub passed_style: usize,
+    /// Tensors of both files that belong to no module and are left out.
+    pub extra_tensors: usize,
+    /// The largest rank in the result.
+    pub rank: usize,
+    /// The result's number format.
+    pub dtype: String,
+    /// The result's size in bytes.
+    pub output_bytes: u64,
+    /// The result's SHA-256, as read back.
+    pub output_sha256: String,
+    /// Overlap over the modules.
+    pub overlap: Option<Spread>,
+    /// The projection's change against plain addition, all fused modules together.
+    pub change: f64,
+    /// The content's energy that is kept, all fused modules together.
+    pub content_kept: f64,
+    /// ‖saved − intended‖/‖intended‖ over the modules.
+    pub rounding: Option<Spread>,
+    /// ‖saved − intended‖/‖projection's change‖ over the modules it changes.
+    pub rounding_of_change: Option<Spread>,
+    /// Saved modules that were compared with an independent f64 computation, and the largest difference, relative to
+    /// the module's update.
+    pub recomputed: usize,
+    /// See `recomputed`.
+    pub recomputed_worst: f64,
+    /// Seconds of computing and writing.
+    pub seconds_fusing: f64,
+    /// Seconds of reading back.
+    pub seconds_verifying: f64,
+    /// The fused modules by name.
+    pub modules: Vec<ModuleReport>,
+    /// What a user should know although all went well.
+    pub warnings: Vec<Error>,
+}
+
+impl Report {
+    /// Puts the accounting together. `seconds` are those of fusing and of verifying.
+    pub fn new(
+        plan: &Plan,
+        content: &Adapter,
+        style: &Adapter,
+        engine: &Engine,
+        modules: Vec<ModuleReport>,
+        verified: Verified,
+        seconds: [f64; 2],
+    ) -> Self {
+        let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
+        let sum = |part: fn(&ModuleReport) -> f64| modules.iter().map(part).sum::<f64>();
+        let (whole, inside) = (sum(|m| m.squares.content), sum(|m| m.squares.inside));
+        let (added, beta) = (sum(|m| m.squares.sum), plan.recipe.beta);
+        let part = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        let mut warnings = [&content.warnings[..], &style.warnings, &plan.warnings].concat();
+        warnings.extend(engine.failure().cloned());
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            settings: plan.settings.clone(),
+            content: input(content),
+            style: input(style),
+            backend: engine.backend(),
+            backend_reason: engine.reason().to_owned(),
+            adapter: engine.adapter().map(str::to_owned),
+            fused: plan.shared().count(),
+            passed_content: plan.content_only().count(),
+            passed_style: plan.style_only().count(),
+            extra_tensors: content.extra.len() + style.extra.len(),
+            rank: plan.rank,
+            dtype: plan.dtype.to_string(),
+            output_bytes: plan.layout.size,
+            output_sha256: verified.sha256,
+            overlap: spread(&modules, |m| Some(m.overlap)),
+            change: beta * part(inside, added).sqrt(),
+            content_kept: 1.0 - part(inside, whole) * beta * (2.0 - beta),
+            rounding: spread(&modules, |m| Some(m.rounding)),
+            rounding_of_change: spread(&modules, |m| m.rounding_of_change),
+            recomputed: verified.recomputed,
+            recomputed_worst: verified.worst,
+            seconds_fusing: seconds[0],
+            seconds_verifying: seconds[1],
+            modules,
+            warnings,
+        }
+    }
+}
+
+fn spread(modules: &[ModuleReport], figure: impl Fn(&ModuleReport) -> Option<f64>) -> Option<Spread> {
+    let mut figures: Vec<(f64, &str)> =
+        modules.iter().filter_map(|m| Some((figure(m)?, m.name.as_str()))).collect();
+    figures.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (worst, name) = *figures.last()?;
+    Some(Spread { median: figures.get(figures.len() / 2)?.0, worst, worst_module: name.to_owned() })
+}

@@ -1,0 +1,67 @@
+//! Reading a `Blob` in pieces.
+
+use crate::container::Source;
+use crate::error::{Code, Error, Result};
+use js_sys::Uint8Array;
+use std::ops::Range;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, File};
+
+/// A file on the page.
+#[derive(Clone, Debug)]
+pub(super) struct BlobSource {
+    name: String,
+    blob: Blob,
+}
+
+impl BlobSource {
+    pub(super) fn of_file(file: &File) -> Self {
+        Self { name: file.name(), blob: file.clone().into() }
+    }
+
+    pub(super) fn of_blob(name: &str, blob: Blob) -> Self {
+        Self { name: name.to_owned(), blob }
+    }
+
+    pub(super) fn blob(&self) -> &Blob {
+        &self.blob
+    }
+}
+
+impl Source for BlobSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 2^53")]
+    fn size(&self) -> u64 {
+        self.blob.size() as u64
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let failed = |error: JsValue| read_error(&error).in_file(&self.name);
+        let slice = self.blob.slice_with_f64_and_f64(range.start as f64, range.end as f64).map_err(failed)?;
+        let buffer = JsFuture::from(slice.array_buffer()).await.map_err(failed)?;
+        let bytes = Uint8Array::new(&buffer).to_vec();
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(Error::new(Code::Read, "Fewer bytes came than asked for.").in_file(&self.name));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The browser notices when a file on disk is no longer the one that was chosen: File API, §6.4.3 "Errors and exceptions".
+fn read_error(error: &JsValue) -> Error {
+    let text = |key: &str| js_sys::Reflect::get(error, &key.into()).ok().and_then(|value| value.as_string());
+    let detail = text("message").unwrap_or_default();
+    let code =
+        if text("name").as_deref() == Some("NotReadableError") { Code::InputChanged } else { Code::Read };
+    Error::new(code, detail)
+}
+
+/// A `Blob` from whatever a page's function returned.
+pub(super) fn as_blob(value: JsValue) -> Option<Blob> {
+    value.dyn_into().ok()
+}

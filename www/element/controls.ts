@@ -17,7 +17,7 @@ const DEFAULT_ENERGY = 0.95;
 export class Controls extends LitElement {
   static override styles = [base, slider, css`
     :host { display: block; }
-    .panel { display: grid; gap: 24px; }
+    .panel { display: grid; gap: 16px; }
     .strengths { display: grid; grid-template-columns: 1fr 1fr; gap: 16px 48px; }
     .strength { display: grid; grid-template-columns: 1fr 88px; gap: 0 16px; align-items: center; --role: var(--subject); }
     .strength.style { --role: var(--style); }
@@ -27,7 +27,8 @@ export class Controls extends LitElement {
     }
     .strength input[type='number'] { width: 100%; min-height: 32px; padding: 0 8px; }
     details > summary { font-weight: 550; padding: 4px 0; width: max-content; }
-    .fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(208px, 1fr)); gap: 16px 24px; padding-top: 16px; }
+    .fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(256px, 1fr)); gap: 16px 24px; padding: 16px 0 8px; }
+    @media (min-width: 900px) { .field.long { grid-column: span 2; } }
     .field { display: grid; gap: 4px; align-content: start; font-size: var(--small); min-width: 0; }
     .field select, .field input { width: 100%; font-size: var(--body); }
     @media (max-width: 600px) { .strengths { grid-template-columns: 1fr; } }
@@ -60,7 +61,7 @@ export class Controls extends LitElement {
           ${this.#choice('backend', text.backend, this.backend, [
             ['auto', text.backendName.auto], ['webgpu', text.backendName.webgpu], ['cpu', text.backendName.cpu],
           ], (backend) => this.#send({ backend }), this.backendReason)}
-          <div class="field"><label for="name">${text.outputName}</label>
+          <div class="field long"><label for="name">${text.outputName}</label>
             <input id="name" type="text" autocomplete="off" spellcheck="false" maxlength="120" .value=${this.settings.outputName}
               placeholder=${this.defaultName} ?disabled=${this.disabled}
               @change=${(event: Event) => this.#send({ outputName: (event.target as HTMLInputElement).value })}>

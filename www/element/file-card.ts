@@ -19,14 +19,22 @@ function shares<T>(list: Share<T>[], show: (value: T) => string): string {
   return first.join(', ') + (more > 0 ? `, ${more} more` : '');
 }
 
+/** A file name that breaks between its words, with its ending set back. */
+export function named(name: string): TemplateResult {
+  const shown = inert(name);
+  const [, stem = shown, ending = ''] = /^(.+?)(\.safetensors)$/i.exec(shown) ?? [];
+  return html`${stem.split(/(?<=[_\-.])/).map((word) => html`${word}<wbr>`)}<span class="ending">${ending}</span>`;
+}
+
 export class FileCard extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; --role: var(--subject); --soft: var(--subject-soft); }
     :host([side='style']) { --role: var(--style); --soft: var(--style-soft); }
     section {
       display: flex; flex-direction: column; gap: 16px; height: 100%; min-height: 232px; padding: 16px 24px 24px;
-      background: var(--surface); border: 1px solid var(--line); border-top: 4px solid var(--role); border-radius: var(--radius);
+      background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); overflow: hidden; position: relative;
     }
+    section::before { content: ''; position: absolute; inset: 0 0 auto; height: 4px; background: var(--role); forced-color-adjust: none; }
     header { display: flex; align-items: center; justify-content: space-between; gap: 8px; min-height: 32px; }
     h2 { color: var(--role); }
     .well {
@@ -34,8 +42,10 @@ export class FileCard extends LitElement {
       text-align: center; border: 2px dashed var(--edge); border-radius: 8px;
     }
     :host([over]) .well, :host([over]) section { border-color: var(--role); background: var(--soft); }
+    .ending { font-weight: 400; color: var(--muted); }
     .name { font-weight: 650; font-size: var(--large); line-height: 1.35; }
-    .facts { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px; font-size: var(--small); }
+    .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr) max-content minmax(0, 1fr); gap: 4px 16px; font-size: var(--small); }
+    dd.wide { grid-column: span 3; }
     dt { color: var(--muted); }
     dd { min-width: 0; overflow-wrap: anywhere; }
     .words { display: flex; flex-wrap: wrap; gap: 4px; }
@@ -46,7 +56,8 @@ export class FileCard extends LitElement {
     input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
     input:disabled + label { opacity: 0.5; pointer-events: none; }
     .warnings { display: grid; gap: 8px; }
-    @media (max-width: 600px) { section { padding: 8px 16px 16px; min-height: 0; gap: 8px; } }
+    @media (max-width: 600px) { section { padding: 12px 16px 16px; min-height: 0; gap: 8px; } .well { border: 0; padding: 0 0 8px; } }
+    @media (max-width: 800px) { .facts { grid-template-columns: max-content minmax(0, 1fr); } dd.wide { grid-column: auto; } }
   `];
 
   @property({ reflect: true }) side: Role = 'content';
@@ -78,9 +89,9 @@ export class FileCard extends LitElement {
           <p class="small muted">${text.dropHere}</p>
         </div>`;
       case 'opening':
-        return html`<p class="name stranger">${inert(card.file.name)}</p><p class="muted">${text.reading}</p>`;
+        return html`<p class="name stranger">${named(card.file.name)}</p><p class="muted">${text.reading}</p>`;
       case 'refused':
-        return html`<p class="name stranger">${inert(card.file.name)}</p>
+        return html`<p class="name stranger">${named(card.file.name)}</p>
           <np-lora-problem .problem=${card.problem}></np-lora-problem>`;
       case 'open':
         return this.#facts(card.summary);
@@ -91,20 +102,20 @@ export class FileCard extends LitElement {
     const denoiser = of.modules - of.textEncoderModules;
     const words = of.triggerWords.slice(0, SHOWN_WORDS);
     const moreWords = of.triggerWords.length - words.length;
-    const fact = (name: string, value: unknown): TemplateResult => html`<dt>${name}</dt><dd>${value}</dd>`;
+    const fact = (name: string, value: unknown, wide = true): TemplateResult => html`<dt>${name}</dt><dd class=${wide ? 'wide' : ''}>${value}</dd>`;
     return html`
       <div>
-        <p class="name stranger">${inert(of.name)}</p>
+        <p class="name stranger">${named(of.name)}</p>
         <p class="muted"><span class="stranger">${inert(of.family ?? 'Unknown model family')}</span>
           · <span class="stranger">${inert(of.kind)}</span> · ${bytes(of.size)}</p>
       </div>
       <dl class="facts">
         ${of.title !== null ? fact('Title', html`<span class="stranger">${inert(of.title)}</span>`) : nothing}
         ${of.baseModel !== null ? fact('Made for', html`<span class="stranger">${inert(of.baseModel)}</span>`) : nothing}
-        ${fact('Rank', shares(of.ranks, count))}
-        ${fact('Alpha', shares(of.alphas, (alpha) => (alpha === null ? 'not stored' : String(Number(alpha.toPrecision(6))))))}
-        ${fact('Numbers', shares(of.dtypes, inert))}
-        ${fact('Naming', html`<span class="stranger">${inert(of.scheme)}</span>`)}
+        ${fact('Rank', shares(of.ranks, count), false)}
+        ${fact('Alpha', shares(of.alphas, (alpha) => (alpha === null ? 'not stored' : String(Number(alpha.toPrecision(6))))), false)}
+        ${fact('Numbers', shares(of.dtypes, inert), false)}
+        ${fact('Naming', html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
         ${fact('Modules', `${count(denoiser)} denoiser, ${count(of.textEncoderModules)} text encoder`)}
         ${words.length > 0 ? fact('Trigger words', html`<ul class="words">
           ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}

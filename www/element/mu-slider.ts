@@ -27,7 +27,7 @@ function fromShare(share: number): number {
 export class MuSlider extends LitElement {
   static override styles = [base, slider, css`
     :host { display: block; }
-    .top { display: flex; flex-wrap: wrap; align-items: baseline; justify-content: space-between; gap: 0 16px; }
+    .top { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 16px; }
     label { font-weight: 650; }
     output { font-size: var(--large); font-weight: 650; color: var(--overlap); font-variant-numeric: tabular-nums; }
     .way { position: relative; padding: 0 0 32px; }
@@ -42,8 +42,10 @@ export class MuSlider extends LitElement {
     .stops button[aria-pressed='true'] { color: var(--ink); font-weight: 700; text-decoration: underline; text-underline-offset: 4px; }
     .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 16px; }
     .exact { display: inline-flex; align-items: center; gap: 8px; }
-    .exact input { width: 88px; min-height: 32px; padding: 0 8px; }
-    .foot { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; margin-top: 8px; }
+    .exact label { font-weight: 400; color: var(--muted); }
+    .exact input { width: 72px; min-height: 32px; padding: 0 8px; }
+    .value { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; }
+    @media (max-width: 800px) { .hint { order: 3; width: 100%; } }
   `];
 
   @property({ type: Number }) mu = 0.5;
@@ -56,7 +58,10 @@ export class MuSlider extends LitElement {
     return html`
       <div class="top">
         <label for="mu">${text.mu}</label>
-        <output for="mu">removes ${percent(share)} of the overlap</output>
+        <span class="value"><output for="mu">removes ${percent(share)} of the overlap</output>
+          <span class="exact small"><label for="exact">${text.muExact}</label>
+            <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
+              ?disabled=${this.disabled} @change=${this.#type}></span></span>
       </div>
       <div class="way">
         <input id="mu" type="range" min="0" max="1" step="any" .value=${String(share)} ?disabled=${this.disabled}
@@ -69,13 +74,7 @@ export class MuSlider extends LitElement {
             ?disabled=${this.disabled} @click=${() => this.#send(stop, true)}>${muText(stop)}</button>`)}
         </div>
       </div>
-      <div class="ends small muted"><span>${text.muLeft}</span><span>${text.muRight}</span></div>
-      <div class="foot">
-        <p class="small muted">${text.muHint}</p>
-        <span class="exact small"><label for="exact">${text.muExact}</label>
-          <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
-            ?disabled=${this.disabled} @change=${this.#type}></span>
-      </div>`;
+      <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${text.muHint}</span><span>${text.muRight}</span></div>`;
   }
 
   // Set through the object model: a style attribute would need 'unsafe-inline' in the page's policy.

@@ -17,10 +17,10 @@ const PARTS: { part: Part; name: string; hint: string }[] = [
 export class PairFitView extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
-    .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 4px 16px; margin-bottom: 8px; }
+    .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 16px; margin-bottom: 8px; }
     svg { display: block; width: 100%; height: 16px; border-radius: 8px; forced-color-adjust: none; }
     .contentOnly { fill: var(--subject); } .styleOnly { fill: var(--style); } .shared { fill: url(#stripes); }
-    .parts { display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px 24px; margin-top: 8px; }
+    .parts { display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px 24px; margin-top: 4px; }
     .dot { display: inline-block; width: 12px; height: 12px; border-radius: 3px; vertical-align: -1px; margin-right: 4px; forced-color-adjust: none; }
     .dot.contentOnly { background: var(--subject); } .dot.styleOnly { background: var(--style); } .dot.shared { background: var(--stripes); }
     details { min-width: 0; font-size: var(--small); }

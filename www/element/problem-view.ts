@@ -38,12 +38,12 @@ export class ProblemView extends LitElement {
     }
     return html`<div class="box" role="alert" part="error">
       <p class="title">${inert(problem.message)}</p>
+      <p>${inert(problem.remedy)}</p>
       ${problem.file !== null || problem.tensor !== null ? html`<dl>
         ${problem.file !== null ? html`<dt>File</dt><dd class="stranger">${inert(problem.file)}</dd>` : nothing}
         ${problem.tensor !== null ? html`<dt>Tensor</dt><dd class="stranger">${inert(problem.tensor)}</dd>` : nothing}
       </dl>` : nothing}
       ${problem.detail ? html`<p class="detail stranger">${inert(problem.detail, 400)}</p>` : nothing}
-      <p>${inert(problem.remedy)}</p>
       <div class="row">
         <button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>
         <span class="small muted">${problem.code}</span>

@@ -3,6 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Report, Spread } from '../core/types.ts';
+import { named } from './file-card.ts';
 import { bytes, count, inert, mu, percent, plural, seconds, small } from './format.ts';
 import type { Action, Outcome } from './model.ts';
 import { text } from './strings.ts';
@@ -11,7 +12,7 @@ import { base } from './tokens.css.ts';
 export class ResultView extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
-    .panel { display: grid; gap: 24px; border-top: 4px solid var(--good); }
+    .panel { display: grid; gap: 24px; padding-block: 24px; border-left: 4px solid var(--good); }
     .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 16px; align-items: start; }
     h2 { display: flex; align-items: center; gap: 8px; }
     h2 svg { flex: none; width: 20px; height: 20px; stroke: var(--good); fill: none; stroke-width: 2.5; }
@@ -28,6 +29,7 @@ export class ResultView extends LitElement {
     td.number { white-space: nowrap; }
     .file { display: grid; gap: 4px; }
     .file .name { font-weight: 650; }
+    .ending { font-weight: 400; color: var(--muted); }
     .sum { font-family: var(--mono); font-size: 0.75rem; }
     .stale { color: var(--caution); font-size: var(--small); }
     .warnings { display: grid; gap: 8px; }
@@ -40,11 +42,16 @@ export class ResultView extends LitElement {
 
   @property({ attribute: false }) outcome!: Outcome;
 
+  override focus(): void {
+    this.renderRoot.querySelector<HTMLElement>('h2')?.focus();
+    this.scrollIntoView({ block: 'nearest' });
+  }
+
   override render() {
     const { report, file, stale } = this.outcome;
     return html`<section class="panel" aria-labelledby="title" part="result">
       <div>
-        <h2 id="title"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.done}</h2>
+        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.done}</h2>
         <p class="small muted">${text.doneHint}</p>
         ${stale ? html`<p class="stale">${text.stale}</p>` : nothing}
       </div>
@@ -57,7 +64,7 @@ export class ResultView extends LitElement {
       </dl>
       ${this.#figures(report)}
       <div class="file">
-        <p class="name stranger">${inert(file.name)}</p>
+        <p class="name stranger">${named(file.name)}</p>
         <p class="small muted">${bytes(report.outputBytes)} · rank ${count(report.rank)} · ${inert(report.dtype)} · μ ${mu(report.settings.mu)}
           · fused in ${seconds(report.secondsFusing)}, checked in ${seconds(report.secondsVerifying)}
           on <span title=${inert(report.backendReason, 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${

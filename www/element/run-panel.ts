@@ -1,11 +1,12 @@
 /** From Fuse to Save: one place that holds the button, then the progress, then the result or what went wrong. */
 
-import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { BackendFound } from '../core/protocol.ts';
 import type { Problem, Progress } from '../core/types.ts';
 import { bytes, count, inert, seconds } from './format.ts';
 import type { Action, Outcome, Phase, Running } from './model.ts';
+import type { ResultView } from './result-view.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -28,6 +29,8 @@ export function percentDone({ bytesDone, bytesTotal, modulesDone, modulesTotal }
 export class RunPanel extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
+    /* Fuse and the progress stay in reach on a small screen; a result is read from its top. */
+    :host([stuck]) { position: sticky; bottom: 0; z-index: 1; margin: 0 -8px; padding: 16px 8px; background: linear-gradient(transparent, var(--page) 16px); }
     .stack { display: grid; gap: 16px; }
     .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 16px; }
     .badge {
@@ -56,6 +59,24 @@ export class RunPanel extends LitElement {
   @property({ attribute: false }) notice = '';
   @property({ type: Boolean }) ready = false;
   @property({ type: Boolean }) disabled = false;
+
+  /** Whether the bar stays at the bottom of the window. */
+  @property({ type: Boolean, reflect: true }) stuck = false;
+  #hadFocus = false;
+
+  protected override willUpdate(changed: PropertyValues): void {
+    this.stuck = !this.problem && (this.running !== null || (this.ready && !this.outcome));
+    this.#hadFocus = this.matches(':focus-within') && (changed.has('running') || changed.has('outcome'));
+  }
+
+  // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
+  protected override updated(): void {
+    if (!this.#hadFocus || this.renderRoot.querySelector(':focus')) return;
+    this.#hadFocus = false;
+    const result = this.renderRoot.querySelector<ResultView>('np-lora-result');
+    if (result) void result.updateComplete.then(() => result.focus());
+    else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus();
+  }
 
   override render() {
     const { running, outcome, problem } = this;

@@ -4,7 +4,7 @@ import type { Role } from '../core/types.ts';
 
 export const roleName: Record<Role, string> = { content: 'Subject', style: 'Style' };
 export const roleHint: Record<Role, string> = {
-  content: 'The person, animal or thing that should be in the picture.',
+  content: 'Who or what should be in the picture.',
   style: 'The look that should survive.',
 };
 export const fileLabel: Record<Role, string> = { content: 'Subject LoRA file', style: 'Style LoRA file' };
@@ -12,7 +12,7 @@ export const strengthLabel: Record<Role, string> = { content: 'Subject strength'
 export const removeLabel: Record<Role, string> = { content: 'Remove subject file', style: 'Remove style file' };
 
 export const text = {
-  dropHere: 'Drop a .safetensors file here',
+  dropHere: 'or drop a .safetensors file here',
   choose: 'Choose file',
   replace: 'Replace',
   reading: 'Reading the header …',
@@ -27,7 +27,7 @@ export const text = {
 
   strengthHint: 'As a loader would apply it: 0.7 means 0.7.',
   mu: 'How much of the overlap to remove',
-  muExact: 'μ, exactly',
+  muExact: 'as μ',
   muLeft: 'plain addition',
   muRight: 'style fully protected',
   muHint: 'More keeps the style better, at some cost to the subject.',

@@ -22,7 +22,7 @@ export const tokens = css`
     --style-soft: light-dark(#e4eef8, #1c2c3d);
     --overlap: var(--np-lora-overlap, light-dark(#6f4a7d, #c6a0d2));
     --danger: light-dark(#a8201a, #ff9a90);
-    --danger-soft: light-dark(#fcebea, #3b1f1e);
+    --danger-soft: light-dark(#fcefee, #2d1f20);
     --good: light-dark(#1c6b45, #7fd0a6);
     --caution: light-dark(#76560a, #e3c163);
     --radius: var(--np-lora-radius, 12px);
@@ -46,7 +46,7 @@ export const base = css`
   ul { list-style: none; }
   .small { font-size: var(--small); }
   .muted { color: var(--muted); }
-  .panel { background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); padding: 24px; }
+  .panel { background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); padding: 16px 24px; }
   .stranger { unicode-bidi: isolate; overflow-wrap: anywhere; }
   .unseen {
     position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
@@ -90,5 +90,9 @@ export const slider = css`
     width: var(--thumb); height: var(--thumb); border-radius: 50%; background: var(--surface); border: 2px solid var(--ink);
   }
   input[type='range']:disabled { opacity: 0.6; cursor: default; }
-  @media (forced-colors: active) { input[type='range'] { appearance: auto; } }
+  /* The ring goes around the thumb: around the whole track it would strike through the label above. */
+  input[type='range']:focus-visible { outline: none; }
+  input[type='range']:focus-visible::-webkit-slider-thumb { outline: 2px solid var(--ink); outline-offset: 3px; }
+  input[type='range']:focus-visible::-moz-range-thumb { outline: 2px solid var(--ink); outline-offset: 3px; }
+  @media (forced-colors: active) { input[type='range'] { appearance: auto; } input[type='range']:focus-visible { outline: 2px solid; } }
 `;

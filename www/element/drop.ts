@@ -7,8 +7,9 @@ const MOST = 64;
 export const hasFiles = (from: DataTransfer | null): boolean => from?.types.includes('Files') ?? false;
 
 /**
- * Must be called during the event: entries are gone once it is over. Where some files end in .safetensors only those
- * come back (a folder holds samples and logs as well); else all, so that the refusal can name what they are.
+ * Must be called during the event: entries are gone once it is over. From a folder, or from more files than there are
+ * places, only those that end in .safetensors come back, as samples and logs lie beside them; one or two files were
+ * meant as they are, so that a refusal can name what they are.
  */
 export async function filesFrom(from: DataTransfer): Promise<File[]> {
   const entries = [...from.items].filter((item) => item.kind === 'file').map((item) => ({
@@ -22,7 +23,8 @@ export async function filesFrom(from: DataTransfer): Promise<File[]> {
   }
   if (entries.length === 0) files.push(...from.files);
   const likely = files.filter((file) => ENDING.test(file.name));
-  return likely.length > 0 ? likely : files;
+  const picked = files.length <= 2 && !entries.some(({ entry }) => entry?.isDirectory);
+  return picked || likely.length === 0 ? files : likely;
 }
 
 async function walk(folder: FileSystemDirectoryEntry, into: File[]): Promise<void> {

@@ -1,0 +1,227 @@
+/** Drives the page as a person does: by what can be read, heard and pressed, never by what it is made of. */
+
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test, type Locator, type Page } from '@playwright/test';
+import { readFile } from 'node:fs/promises';
+
+test.beforeEach(async ({ page }) => {
+  page.on('pageerror', (error) => { throw error; });
+  // The picker is the browser's own window, which no test can press; without it Save is a plain download.
+  await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
+  await page.goto('./');
+});
+
+const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true });
+const card = (page: Page, name: string): Locator => page.getByRole('region', { name, exact: true });
+const slider = (page: Page): Locator => page.getByRole('slider', { name: 'How much of the overlap to remove' });
+
+async function openExample(page: Page): Promise<void> {
+  await button(page, 'Try it with an example').click();
+  await expect(button(page, 'Fuse')).toBeEnabled();
+}
+
+async function fuse(page: Page): Promise<void> {
+  await button(page, 'Fuse').click();
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+}
+
+/** Drops files that the page already holds (the example pair) or plain text, on the element that `on` finds. */
+async function drop(page: Page, on: Locator, files: { name: string; from?: 'contentFile' | 'styleFile'; text?: string }[]): Promise<void> {
+  const transfer = await page.evaluateHandle(async (wanted) => {
+    const held = (window as unknown as { held?: Record<string, Blob> }).held ?? {};
+    const made = new DataTransfer();
+    for (const { name, from, text } of wanted) made.items.add(new File([from ? held[from]! : text ?? ''], name));
+    return made;
+  }, files);
+  await on.dispatchEvent('dragover', { dataTransfer: transfer });
+  await on.dispatchEvent('drop', { dataTransfer: transfer });
+}
+
+/** Keeps the example pair's bytes at hand and empties the page again. */
+async function holdExample(page: Page): Promise<void> {
+  await openExample(page);
+  await page.evaluate(() => {
+    const { contentFile, styleFile } = document.querySelector('np-lora') as unknown as Record<string, Blob>;
+    Object.assign(window, { held: { contentFile, styleFile } });
+  });
+  await button(page, 'Remove subject file').click();
+  await button(page, 'Remove style file').click();
+  await expect(button(page, 'Try it with an example')).toBeVisible();
+}
+
+async function tabTo(page: Page, target: Locator): Promise<void> {
+  for (let presses = 0; presses < 60; presses++) {
+    if (await target.evaluate((element) => element.matches(':focus')).catch(() => false)) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`Tab never reached ${target}`);
+}
+
+test('an example pair goes all the way to a saved file', async ({ page }) => {
+  await openExample(page);
+  await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText(/Shared\s*\d+/);
+  await fuse(page);
+  await expect(page).toHaveTitle(/✓/);
+  await expect(page.getByText(/The projection changes this pair by/)).toBeVisible();
+
+  const [saved] = await Promise.all([page.waitForEvent('download'), button(page, 'Save').click()]);
+  expect(saved.suggestedFilename()).toMatch(/^[\w.+-]+\.safetensors$/);
+  expect((await readFile(await saved.path())).length).toBeGreaterThan(100);
+
+  const [written] = await Promise.all([page.waitForEvent('download'), button(page, 'Save report').click()]);
+  const report = JSON.parse(await readFile(await written.path(), 'utf8')) as { fused: number; settings: { mu: number } };
+  expect(report.fused).toBeGreaterThan(0);
+  expect(report.settings.mu).toBe(0.5);
+
+  await button(page, 'Start over').click();
+  await expect(button(page, 'Try it with an example')).toBeVisible();
+});
+
+test('a changed setting marks the result and offers Fuse again', async ({ page }) => {
+  await openExample(page);
+  await fuse(page);
+  await expect(button(page, 'Fuse')).toBeHidden();
+  await button(page, 'μ ∞').click();
+  await expect(page.getByText('removes 100 % of the overlap', { exact: true })).toBeVisible();
+  await expect(page.getByText(/Made with the settings before/)).toBeVisible();
+  await fuse(page);
+  await expect(page.getByText(/Made with the settings before/)).toBeHidden();
+});
+
+test('two files dropped anywhere become subject and style, and can be swapped', async ({ page }) => {
+  await holdExample(page);
+  await drop(page, page.getByRole('heading', { name: 'How it works' }), [
+    { name: 'cat.safetensors', from: 'contentFile' }, { name: 'ink.safetensors', from: 'styleFile' },
+  ]);
+  await expect(card(page, 'Subject')).toContainText('cat.safetensors');
+  await expect(card(page, 'Style')).toContainText('ink.safetensors');
+  await expect(button(page, 'Fuse')).toBeEnabled();
+  await button(page, 'Swap subject and style').click();
+  await expect(card(page, 'Subject')).toContainText('ink.safetensors');
+  await fuse(page);
+});
+
+test('one file fills the free place, or the card it falls on', async ({ page }) => {
+  await holdExample(page);
+  await drop(page, card(page, 'Style'), [{ name: 'ink.safetensors', from: 'styleFile' }]);
+  await expect(card(page, 'Style')).toContainText('ink.safetensors');
+  await drop(page, page.locator('body'), [{ name: 'cat.safetensors', from: 'contentFile' }]);
+  await expect(card(page, 'Subject')).toContainText('cat.safetensors');
+  await drop(page, page.locator('body'), [{ name: 'third.safetensors', from: 'contentFile' }]);
+  await expect(page.getByText(/Both places are taken/)).toBeVisible();
+});
+
+test('everything can be done with the keyboard', async ({ page }) => {
+  await tabTo(page, button(page, 'Try it with an example'));
+  await page.keyboard.press('Enter');
+  await expect(button(page, 'Fuse')).toBeEnabled();
+  await tabTo(page, slider(page));
+  await page.keyboard.press('End');
+  await expect(page.getByText('removes 100 % of the overlap', { exact: true })).toBeVisible();
+  await page.keyboard.press('PageDown');
+  await expect(page.getByText('removes 91 % of the overlap', { exact: true })).toBeVisible();
+  await page.keyboard.press('ArrowLeft');
+  await expect(page.getByText('removes 90 % of the overlap', { exact: true })).toBeVisible();
+  await tabTo(page, button(page, 'Fuse'));
+  await page.keyboard.press('Enter');
+  // Focus is not lost with the button: it goes to the result.
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeFocused();
+  await tabTo(page, button(page, 'Save'));
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+  expect(saved.suggestedFilename()).toContain('.safetensors');
+});
+
+test('a bad file is named and explained, and a good one works right after', async ({ page }) => {
+  await holdExample(page);
+  await drop(page, page.locator('body'), [
+    { name: 'cat.safetensors', from: 'contentFile' },
+    { name: 'login\u202Epage.html', text: '<!doctype html><title>Sign in</title>' },
+  ]);
+  const alert = page.getByRole('alert');
+  await expect(alert).toContainText('not a safetensors file');
+  await expect(alert).toContainText('‹U+202E›');
+  await expect(alert.getByRole('button', { name: 'Copy details' })).toBeVisible();
+  await expect(button(page, 'Fuse')).toBeHidden();
+  await drop(page, page.locator('body'), [{ name: 'ink.safetensors', from: 'styleFile' }]);
+  await expect(alert).toBeHidden();
+  await fuse(page);
+});
+
+test('a program that does not load is said, and tried anew', async ({ page, context }) => {
+  await context.route('**/np_lora_bg.wasm', (route) => route.fulfill({ status: 404, body: 'gone' }));
+  await button(page, 'Try it with an example').click();
+  await expect(page.getByRole('alert')).toContainText('could not be loaded');
+  await context.unroute('**/np_lora_bg.wasm');
+  await openExample(page);
+  await expect(page.getByRole('alert')).toBeHidden();
+});
+
+test('settings out of range are brought back', async ({ page }) => {
+  await openExample(page);
+  const strength = page.getByLabel('Subject strength, as a number');
+  await strength.fill('99');
+  await strength.press('Tab');
+  await expect(strength).toHaveValue('10');
+  const mu = page.getByRole('textbox', { name: 'as μ' });
+  await mu.fill('nonsense');
+  await mu.press('Tab');
+  await expect(mu).toHaveValue('0.5');
+  await mu.fill('∞');
+  await mu.press('Tab');
+  await expect(page.getByText('removes 100 % of the overlap', { exact: true })).toBeVisible();
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`nothing stands in the way of assistive technology (${colorScheme})`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    const check = async (state: string): Promise<void> => {
+      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+      expect(violations.map(({ id, nodes }) => ({ id, at: nodes.map((node) => node.html) })), state).toEqual([]);
+    };
+    await check('empty');
+    await openExample(page);
+    await page.getByText('Advanced', { exact: true }).click();
+    await expect(page.getByLabel('Backend').locator('option')).toHaveText(['Auto', 'WebGPU', 'CPU']);
+    await page.getByText(/^Shared/).click();
+    await check('ready');
+    await fuse(page);
+    await check('done');
+    await drop(page, card(page, 'Style'), [{ name: 'page.html', text: '<!doctype html>' }]);
+    await expect(page.getByRole('alert')).toBeVisible();
+    await check('refused');
+  });
+}
+
+for (const width of [390, 320]) {
+  test(`nothing scrolls sideways at ${width} px`, async ({ page }) => {
+    await page.setViewportSize({ width, height: 800 });
+    const fits = async (): Promise<void> => {
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    };
+    await fits();
+    await openExample(page);
+    await page.getByText('Advanced', { exact: true }).click();
+    await fits();
+    await fuse(page);
+    await fits();
+  });
+}
+
+test('nothing leaves the origin, and the policy sees to it in the worker as well', async ({ page, context, baseURL }) => {
+  const strangers: string[] = [];
+  context.on('request', (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (protocol !== 'blob:' && protocol !== 'data:' && origin !== new URL(baseURL ?? '').origin) strangers.push(request.url());
+  });
+  await openExample(page);
+  await fuse(page);
+  expect(strangers).toEqual([]);
+
+  const tryToLeave = (): Promise<string> => new Promise((resolve) => {
+    globalThis.addEventListener('securitypolicyviolation', (event) => resolve((event as SecurityPolicyViolationEvent).effectiveDirective));
+    fetch('https://example.com/').then(() => resolve('it left'), () => setTimeout(() => resolve('it failed for another reason'), 1000));
+  });
+  expect(await page.evaluate(tryToLeave)).toBe('connect-src');
+  const [worker] = page.workers();
+  expect(await worker!.evaluate(tryToLeave)).toBe('connect-src');
+});

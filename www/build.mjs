@@ -1,0 +1,53 @@
+/** `node www/build.mjs --out <dir> --wasm <dir>`: the page as plain files that any static host can serve from any folder. */
+
+import { build } from 'esbuild';
+import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { brotliCompressSync } from 'node:zlib';
+
+const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
+if (!values.out || !values.wasm) {
+  console.error('usage: node www/build.mjs --out <dir> --wasm <dir with np_lora.js and np_lora_bg.wasm>');
+  process.exit(2);
+}
+const here = fileURLToPath(new URL('.', import.meta.url));
+const { out, wasm } = values;
+
+const glue = ['np_lora.js', 'np_lora_bg.wasm'];
+for (const name of glue) {
+  // Checked first: a page without its program would be found out only by its visitors.
+  if (!(await stat(join(wasm, name)).catch(() => null))) {
+    console.error(`${join(wasm, name)} is missing: build the wasm module first`);
+    process.exit(1);
+  }
+}
+
+await rm(out, { recursive: true, force: true });
+await mkdir(out, { recursive: true });
+await build({
+  entryPoints: {
+    element: join(here, 'element/define.ts'),
+    page: join(here, 'page/page.ts'),
+    worker: join(here, 'worker/worker.ts'),
+  },
+  outdir: out,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'linked',
+  tsconfig: join(here, '../tsconfig.json'),
+});
+for (const name of glue) await cp(join(wasm, name), join(out, name));
+if (await stat(join(wasm, 'snippets')).catch(() => null)) await cp(join(wasm, 'snippets'), join(out, 'snippets'), { recursive: true });
+await cp(join(here, 'index.html'), join(out, 'index.html'));
+await cp(join(here, 'page/page.css'), join(out, 'page.css'));
+await cp(join(here, 'page/icon.svg'), join(out, 'icon.svg'));
+
+for (const name of (await readdir(out)).sort()) {
+  if (!/\.(js|css|html|wasm)$/.test(name)) continue;
+  const bytes = await readFile(join(out, name));
+  console.log(`${name.padEnd(18)} ${String(bytes.length).padStart(8)} B, brotli ${String(brotliCompressSync(bytes).length).padStart(7)} B`);
+}

@@ -1,0 +1,98 @@
+/** One worker and the conversation with it: typed calls, progress, cancel, and a watchdog so that no wait is without end. */
+
+import { ProblemError, problem } from './problem.ts';
+import type { Calls, CallName, FromWorker, ToWorker } from './protocol.ts';
+import type { Problem, Progress } from './types.ts';
+
+const STALLED_AFTER_S = 30;
+const FAILED_AFTER_S = 120;
+
+interface Waiting {
+  resolve(out: never): void;
+  reject(error: ProblemError): void;
+  onProgress: ((progress: Progress) => void) | undefined;
+}
+
+export interface Call<N extends CallName> {
+  id: number;
+  reply: Promise<Calls[N]['out']>;
+}
+
+export class Link {
+  #worker: Worker;
+  #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #heard = false;
+  #quiet = 0;
+  #clock: ReturnType<typeof setInterval> | undefined;
+
+  /** `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason. */
+  constructor(url: string | URL, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
+    this.#worker = new Worker(url, { type: 'module', name: 'np-lora' });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
+    this.#worker.onmessageerror = () => this.end(problem('E_WORKER_LOST', 'a message could not be read'));
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      // An error before the first word means that the worker's script itself did not load.
+      this.end(problem(this.#heard ? 'E_WORKER_LOST' : 'E_WASM_LOAD', event.message || `worker script ${String(url)}`));
+    };
+  }
+
+  call<N extends CallName>(call: N, input: Calls[N]['in'], onProgress?: (progress: Progress) => void): Call<N> {
+    const id = ++this.#lastId;
+    const reply = new Promise<Calls[N]['out']>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject, onProgress });
+    });
+    this.#send({ id, call, in: input } as ToWorker);
+    this.#clock ??= setInterval(() => this.#tick(), 1000);
+    return { id, reply };
+  }
+
+  cancel(id: number): void {
+    this.#send({ cancel: id });
+  }
+
+  isWaiting(id: number): boolean {
+    return this.#waiting.has(id);
+  }
+
+  /** Ends the worker; everything that still waits is refused with `reason`. */
+  end(reason: Problem): void {
+    this.#worker.terminate();
+    this.#worker.onerror = this.#worker.onmessage = null;
+    clearInterval(this.#clock);
+    for (const { reject } of this.#waiting.values()) reject(new ProblemError(reason));
+    this.#waiting.clear();
+    this.onStalled(false);
+    this.onEnd();
+    this.onEnd = () => {};
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #hear(message: FromWorker): void {
+    this.#heard = true;
+    if (this.#quiet >= STALLED_AFTER_S) this.onStalled(false);
+    this.#quiet = 0;
+    if ('fatal' in message && !('id' in message)) return this.end(message.fatal);
+    const waiting = this.#waiting.get(message.id);
+    if ('progress' in message) return waiting?.onProgress?.(message.progress);
+    this.#waiting.delete(message.id);
+    if (this.#waiting.size === 0) {
+      clearInterval(this.#clock);
+      this.#clock = undefined;
+    }
+    if ('out' in message) return waiting?.resolve(message.out as never);
+    waiting?.reject(new ProblemError(message.problem));
+    if (message.fatal) this.end(problem('E_WORKER_LOST', message.problem.detail));
+  }
+
+  // Ticks are counted, not clock time: a laptop that slept for an hour was not silent for an hour.
+  #tick(): void {
+    this.#quiet += 1;
+    if (this.#quiet === STALLED_AFTER_S) this.onStalled(true);
+    if (this.#quiet >= FAILED_AFTER_S) this.end(problem('E_TIMEOUT'));
+  }
+}

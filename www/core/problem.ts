@@ -1,0 +1,65 @@
+/**
+ * Errors as the page handles them. Rust words its own (src/error.rs); here are only those that Rust cannot word
+ * because it is not running: the worker is gone, the wasm did not load, the browser refused to store or save.
+ */
+
+import type { Problem } from './types.ts';
+
+const WORDED = {
+  E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then reload the page.'],
+  E_WORKER_LOST: ['The fusing program stopped. Nothing was saved.', 'Try again; the files you chose are still here. Close other tabs if memory is short.'],
+  E_TIMEOUT: ['Nothing has happened for two minutes, so the run was stopped. Nothing was saved.', 'Try again, or choose CPU as the backend.'],
+  E_INTERNAL: ['Something went wrong inside the tool.', 'Try again; if it happens again, please report it.'],
+  E_WRITE: ['The result could not be written.', 'Free some disk space or close other tabs, then fuse again.'],
+  E_SAVE: ['The file could not be saved.', 'Press Save again and choose another place.'],
+  E_READ: ['The file could not be read.', 'It may have been moved or changed: choose it again.'],
+  E_NOT_READY: ['Two files are needed before anything can be fused.', 'Choose a subject and a style LoRA.'],
+} as const;
+
+export type PageCode = keyof typeof WORDED;
+
+export function problem(code: PageCode, detail = '', file: string | null = null): Problem {
+  const [message, remedy] = WORDED[code];
+  return { code, message, remedy, file, tensor: null, detail };
+}
+
+function isProblem(thrown: unknown): thrown is Problem {
+  return typeof thrown === 'object' && thrown !== null
+    && typeof (thrown as Problem).code === 'string' && typeof (thrown as Problem).message === 'string';
+}
+
+/** Whatever was thrown, as a plain Problem that can be posted, shown and copied. */
+export function toProblem(thrown: unknown, otherwise: PageCode = 'E_INTERNAL'): Problem {
+  if (isProblem(thrown)) {
+    const { code, message, remedy, file, tensor, detail } = thrown;
+    return { code, message, remedy: remedy ?? '', file: file ?? null, tensor: tensor ?? null, detail: detail ?? '' };
+  }
+  return problem(otherwise, thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown));
+}
+
+/** A Problem as an exception, for callers of the element and of the session. */
+export class ProblemError extends Error {
+  readonly code: string;
+  readonly detail: string;
+  readonly remedy: string;
+  readonly file: string | null;
+  readonly tensor: string | null;
+
+  constructor(readonly problem: Problem) {
+    super(problem.message);
+    this.name = 'ProblemError';
+    this.code = problem.code;
+    this.detail = problem.detail;
+    this.remedy = problem.remedy;
+    this.file = problem.file;
+    this.tensor = problem.tensor;
+  }
+}
+
+export function abortError(): DOMException {
+  return new DOMException('The run was cancelled.', 'AbortError');
+}
+
+export function isAbort(thrown: unknown): boolean {
+  return thrown instanceof DOMException && thrown.name === 'AbortError';
+}

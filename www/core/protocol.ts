@@ -1,0 +1,50 @@
+/**
+ * What the page and its worker say to each other: one request shape, one reply shape, both with an id;
+ * beside them progress, a cancel flag, and the worker's last words.
+ */
+
+import type {
+  BackendChoice, BackendInUse, PairFit, Problem, Progress, Report, Role, Settings, Summary,
+} from './types.ts';
+
+/** Which backend would be used, and why, in a sentence. */
+export interface BackendFound {
+  backend: BackendInUse;
+  adapter: string | null;
+  reason: string;
+}
+
+/** A verified file and the account of how it was made. */
+export interface Fused {
+  file: Blob;
+  report: Report;
+}
+
+/** Every call: what goes in, what comes back. */
+export interface Calls {
+  start: { in: { glue: string | null; wasm: string | null; owner: string }; out: { version: string } };
+  example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
+  open: { in: { role: Role; file: File }; out: Summary };
+  close: { in: { role: Role }; out: null };
+  swap: { in: Record<string, never>; out: null };
+  fit: { in: { settings: Settings }; out: PairFit };
+  backend: { in: { choice: BackendChoice }; out: BackendFound };
+  fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
+}
+
+export type CallName = keyof Calls;
+
+export type Request = { [N in CallName]: { id: number; call: N; in: Calls[N]['in'] } }[CallName];
+
+export type ToWorker = Request | { cancel: number };
+
+export type FromWorker =
+  | { id: number; out: Calls[CallName]['out'] }
+  /** `fatal`: the wasm instance is unusable from here on (panic = abort), so the worker must be replaced. */
+  | { id: number; problem: Problem; fatal: boolean }
+  | { id: number; progress: Progress }
+  /** A trap that belongs to no request's promise, for example a panic in a spawned future. */
+  | { fatal: Problem };
+
+/** Held by every live page under its own id, so that no other tab sweeps away its temporary files. */
+export const lockName = (owner: string): string => `np-lora-temp:${owner}`;

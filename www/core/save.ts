@@ -1,0 +1,73 @@
+/** Saving in tiers: the browser's own picker where the page may use it, a download link everywhere else. */
+
+import { isAbort, problem, ProblemError, toProblem } from './problem.ts';
+
+const ENDING = '.safetensors';
+const LONGEST = 120;
+// Controls, invisible and bidi characters, and what Windows or A1111's <lora:name:1> syntax would trip over.
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}<>:"/\\|?*,]+/gu;
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
+
+/** A name that every file system takes, without its ending. */
+export function cleanStem(name: string, otherwise: string): string {
+  const stem = name
+    .normalize('NFC')
+    .replace(/\.safetensors$/i, '')
+    .replace(UNSAFE, '_')
+    .replace(/^[.\s]+|[.\s]+$/g, '');
+  const short = [...stem].slice(0, LONGEST).join('').trim();
+  return short === '' || RESERVED.test(short) ? otherwise : short;
+}
+
+export const fileNameFor = (stem: string): string => cleanStem(stem, 'fused') + ENDING;
+
+interface PickerWindow {
+  showSaveFilePicker?(options: {
+    suggestedName: string;
+    types: { description: string; accept: Record<string, string[]> }[];
+  }): Promise<FileSystemFileHandle>;
+}
+
+/**
+ * Offers `file` to the person. Resolves true when it is saved or handed to the browser's downloads,
+ * false when the person closed the picker.
+ */
+export async function saveFile(file: Blob, name: string): Promise<boolean> {
+  const picker = (window as PickerWindow).showSaveFilePicker;
+  // Cross-origin frames have the function, but calling it is refused.
+  if (picker && window.top === window.self) {
+    try {
+      const handle = await picker.call(window, {
+        suggestedName: name,
+        types: [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }],
+      });
+      await copyInto(handle, file);
+      return true;
+    } catch (thrown) {
+      if (isAbort(thrown)) return false;
+      // No user gesture or not allowed here: the link below still works.
+      if (!(thrown instanceof DOMException && ['SecurityError', 'NotAllowedError'].includes(thrown.name))) {
+        throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
+      }
+    }
+  }
+  download(file, name);
+  return true;
+}
+
+/** The destination keeps its old content unless everything was written: it is replaced on close(). */
+async function copyInto(handle: FileSystemFileHandle, file: Blob): Promise<void> {
+  const writable = await handle.createWritable();
+  await file.stream().pipeTo(writable); // closes at the end, aborts on failure
+}
+
+/** A plain download link. */
+export function download(file: Blob, name: string): void {
+  const link = document.createElement('a');
+  const url = URL.createObjectURL(file);
+  link.href = url;
+  link.download = name;
+  link.click();
+  // Not at once: the download may start reading late. A minute is enough for any browser to have opened it.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

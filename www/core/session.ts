@@ -1,0 +1,143 @@
+/**
+ * The tool without a page: owns the worker, remembers the two files, and replaces a worker that died or does not
+ * obey a cancel. The files are opened again in the new one, so the next good run needs no reload.
+ */
+
+import { Link } from './link.ts';
+import { ProblemError, abortError, problem } from './problem.ts';
+import { lockName, type BackendFound, type Calls, type CallName, type Fused } from './protocol.ts';
+import type { BackendChoice, PairFit, Progress, Role, Settings, Summary } from './types.ts';
+
+/** A running module may not look at the flag for longer than a person waits for a button. */
+const CANCEL_GRACE_MS = 150;
+
+export interface SessionOptions {
+  workerURL: string | URL;
+  /** Where the wasm-bindgen module lies, absolute; beside the worker when left out. */
+  glueURL?: string | URL | null;
+  wasmURL?: string | URL | null;
+  /** Nothing was heard for 30 s (true), or it goes on (false). */
+  onStalled?: (stalled: boolean) => void;
+}
+
+export interface FuseOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export class Session {
+  #options: SessionOptions;
+  #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
+  #link: Promise<Link> | null = null;
+  #files: Record<Role, File | null> = { content: null, style: null };
+  #release: () => void = () => {};
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    // Refused in insecure contexts and some embeds; then there is no private file system to sweep either.
+    void navigator.locks?.request(lockName(this.#owner), () => new Promise<void>((free) => { this.#release = free; }))
+      .catch(() => {});
+  }
+
+  /** A small example LoRA for a role, made by the wasm module. */
+  async example(role: Role): Promise<File> {
+    const bytes = await this.#call('example', { role });
+    return new File([bytes], role === 'content' ? 'example-subject.safetensors' : 'example-style.safetensors');
+  }
+
+  /** Reads the header of `file` and takes it for `role`. */
+  async inspect(role: Role, file: File): Promise<Summary> {
+    // Forgotten first: a file that kills the worker must not be opened again in the next one.
+    this.#files[role] = null;
+    const summary = await this.#call('open', { role, file });
+    this.#files[role] = file;
+    return summary;
+  }
+
+  async close(role: Role): Promise<void> {
+    this.#files[role] = null;
+    await this.#call('close', { role });
+  }
+
+  async swap(): Promise<void> {
+    await this.#call('swap', {});
+    const { content, style } = this.#files;
+    this.#files = { content: style, style: content };
+  }
+
+  fit(settings: Settings): Promise<PairFit> {
+    return this.#call('fit', { settings });
+  }
+
+  backend(choice: BackendChoice): Promise<BackendFound> {
+    return this.#call('backend', { choice });
+  }
+
+  /** Resolves only with a verified file; rejects with AbortError or a ProblemError. */
+  async fuse(settings: Settings, backend: BackendChoice, { signal, onProgress }: FuseOptions = {}): Promise<Fused> {
+    if (signal?.aborted) throw abortError();
+    const link = await this.#ready();
+    if (signal?.aborted) throw abortError();
+    const { id, reply } = link.call('fuse', { settings, backend }, (progress) => {
+      if (!signal?.aborted) onProgress?.(progress);
+    });
+    return new Promise<Fused>((resolve, reject) => {
+      const abort = (): void => {
+        link.cancel(id);
+        setTimeout(() => {
+          if (!link.isWaiting(id)) return;
+          link.end(problem('E_WORKER_LOST', 'cancelled'));
+          // Started anew at once, so that the next Fuse does not wait for it.
+          this.#ready().catch(() => {});
+        }, CANCEL_GRACE_MS);
+        reject(abortError());
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      reply
+        .then(resolve, (error: ProblemError) => reject(error.code === 'E_ABORTED' ? abortError() : error))
+        .finally(() => signal?.removeEventListener('abort', abort));
+    });
+  }
+
+  /** Ends the worker and gives up the temporary files. */
+  dispose(): void {
+    this.#release();
+    void this.#link?.then((link) => link.end(problem('E_WORKER_LOST', 'the page closed it')), () => {});
+    this.#link = null;
+  }
+
+  async #call<N extends CallName>(call: N, input: Calls[N]['in']): Promise<Calls[N]['out']> {
+    const link = await this.#ready();
+    return link.call(call, input).reply;
+  }
+
+  #ready(): Promise<Link> {
+    if (this.#link) return this.#link;
+    const { workerURL, glueURL, wasmURL, onStalled } = this.#options;
+    let link: Link;
+    try {
+      link = new Link(workerURL, onStalled ?? (() => {}), () => {
+        if (this.#link === started) this.#link = null;
+      });
+    } catch (thrown) {
+      // A host's Content-Security-Policy may forbid the worker outright.
+      return Promise.reject(new ProblemError(problem('E_WASM_LOAD', String(thrown))));
+    }
+    const { reply } = link.call('start', {
+      glue: glueURL ? String(glueURL) : null, wasm: wasmURL ? String(wasmURL) : null, owner: this.#owner,
+    });
+    const started: Promise<Link> = reply.then(() => {
+      for (const role of ['content', 'style'] as const) {
+        const file = this.#files[role];
+        // Not awaited: the worker answers in order, and a file that is gone is reported by the next fit or fuse.
+        if (file) link.call('open', { role, file }).reply.catch(() => {});
+      }
+      return link;
+    }, (error: ProblemError) => {
+      link.end(error.problem);
+      throw error;
+    });
+    this.#link = started;
+    return started;
+  }
+}

@@ -1,0 +1,28 @@
+/** Defines `<np-lora>` and its parts. Importing this file is the only side effect of the element. */
+
+import { Controls } from './controls.ts';
+import { FileCard } from './file-card.ts';
+import { MuSlider } from './mu-slider.ts';
+import { NpLora } from './np-lora.ts';
+import { PairFitView } from './pair-fit.ts';
+import { ProblemView } from './problem-view.ts';
+import { ResultView } from './result-view.ts';
+import { RunPanel } from './run-panel.ts';
+
+const ELEMENTS = {
+  'np-lora-problem': ProblemView,
+  'np-lora-card': FileCard,
+  'np-lora-pair-fit': PairFitView,
+  'np-lora-mu': MuSlider,
+  'np-lora-controls': Controls,
+  'np-lora-result': ResultView,
+  'np-lora-run': RunPanel,
+  'np-lora': NpLora,
+};
+
+// A page that loads the script twice keeps the first.
+for (const [name, element] of Object.entries(ELEMENTS)) {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
+
+export { NpLora };

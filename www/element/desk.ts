@@ -1,0 +1,280 @@
+/** The state behind the element: two cards, how they fit, the run and its result. Lit redraws when it changes. */
+
+import type { ReactiveController, ReactiveControllerHost } from 'lit';
+import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/problem.ts';
+import type { BackendFound } from '../core/protocol.ts';
+import { fileNameFor } from '../core/save.ts';
+import { Session } from '../core/session.ts';
+import type { BackendChoice, PairFit, Problem, Progress, Role, Settings } from '../core/types.ts';
+import { ROLES, type Card, type Outcome, type Phase, type Running } from './model.ts';
+
+/** A slider sends many changes; the wasm side needs only the last. */
+const FIT_AFTER_MS = 120;
+
+export interface DeskHost extends ReactiveControllerHost {
+  settings(): Settings;
+  backendChoice(): BackendChoice;
+  startSession(onStalled: (stalled: boolean) => void): Session;
+  announce(name: 'inspect' | 'warning' | 'progress' | 'backendchange' | 'complete' | 'error' | 'abort', detail: unknown): void;
+}
+
+const EMPTY: Card = { state: 'empty' };
+
+export class Desk implements ReactiveController {
+  cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
+  fit: PairFit | null = null;
+  backend: BackendFound | null = null;
+  running: Running | null = null;
+  outcome: Outcome | null = null;
+  /** What stands in the way: of the pair, of the backend, or what ended the last run. */
+  #fitProblem: Problem | null = null;
+  #backendProblem: Problem | null = null;
+  #runProblem: Problem | null = null;
+
+  #session: Session | null = null;
+  #aborter: AbortController | null = null;
+  #turn: Record<Role, number> = { content: 0, style: 0 };
+  #fitTurn = 0;
+  #backendTurn = 0;
+  #fitTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private host: DeskHost) {
+    host.addController(this);
+  }
+
+  // The worker starts with the first file, not with the page: most visitors only look.
+  get #core(): Session {
+    return (this.#session ??= this.host.startSession((stalled) => {
+      if (this.running) this.#run({ ...this.running, stalled });
+    }));
+  }
+
+  get phase(): Phase {
+    if (this.running) return this.running.progress?.stage === 'verify' ? 'checking' : 'fusing';
+    if (this.outcome) return 'done';
+    if (this.problem || ROLES.some((role) => this.cards[role].state === 'refused')) return 'failed';
+    if (ROLES.some((role) => this.cards[role].state === 'opening')) return 'opening';
+    return this.isReady ? 'ready' : 'empty';
+  }
+
+  get problem(): Problem | null {
+    return this.#runProblem ?? this.#fitProblem ?? this.#backendProblem;
+  }
+
+  get bothOpen(): boolean {
+    return ROLES.every((role) => this.cards[role].state === 'open');
+  }
+
+  get isReady(): boolean {
+    return this.bothOpen && this.fit !== null;
+  }
+
+  fileOf(role: Role): File | null {
+    const card = this.cards[role];
+    return card.state === 'empty' ? null : card.file;
+  }
+
+  hostConnected(): void {
+    // Back in a document after being removed: the old worker is gone, the files are still chosen.
+    for (const role of ROLES) {
+      const file = this.fileOf(role);
+      if (file && !this.#session) void this.choose(role, file);
+    }
+  }
+
+  hostDisconnected(): void {
+    this.cancel();
+    clearTimeout(this.#fitTimer);
+    this.#session?.dispose();
+    this.#session = null;
+  }
+
+  async choose(role: Role, file: File): Promise<void> {
+    const turn = ++this.#turn[role];
+    this.#set(role, { state: 'opening', file });
+    try {
+      const summary = await this.#core.inspect(role, file);
+      if (turn !== this.#turn[role]) return;
+      this.#set(role, { state: 'open', file, summary });
+      this.host.announce('inspect', { role, summary });
+      for (const warning of summary.warnings) this.host.announce('warning', warning);
+      this.refit(0);
+      void this.findBackend();
+    } catch (thrown) {
+      if (turn !== this.#turn[role]) return;
+      const refusal = problemOf(thrown);
+      this.#set(role, { state: 'refused', file, problem: refusal });
+      this.host.announce('error', refusal);
+    }
+  }
+
+  async clear(role: Role): Promise<void> {
+    this.#turn[role] += 1;
+    const had = this.cards[role].state !== 'empty';
+    this.#set(role, EMPTY);
+    if (had) await this.#core.close(role).catch(() => {});
+  }
+
+  async swap(): Promise<void> {
+    const { content, style } = this.cards;
+    if (content.state === 'open' && style.state === 'open') {
+      this.#touch();
+      this.cards = { content: style, style: content };
+      this.host.requestUpdate();
+      await this.#core.swap().catch((thrown) => { this.#fitProblem = problemOf(thrown); });
+      this.refit(0);
+      return;
+    }
+    // Half a pair has nothing to swap in the wasm session: each file simply moves over.
+    for (const [role, file] of [['content', fileIn(style)], ['style', fileIn(content)]] as const) {
+      void (file ? this.choose(role, file) : this.clear(role));
+    }
+  }
+
+  async example(): Promise<void> {
+    try {
+      const [content, style] = await Promise.all([this.#core.example('content'), this.#core.example('style')]);
+      await Promise.all([this.choose('content', content), this.choose('style', style)]);
+    } catch (thrown) {
+      this.#runProblem = problemOf(thrown);
+      this.host.announce('error', this.#runProblem);
+      this.host.requestUpdate();
+    }
+  }
+
+  /** Settings changed: the result no longer shows them, and the fit may differ. */
+  refit(after = FIT_AFTER_MS): void {
+    this.#touch();
+    clearTimeout(this.#fitTimer);
+    const turn = ++this.#fitTurn;
+    if (!this.bothOpen) return;
+    this.#fitTimer = setTimeout(async () => {
+      try {
+        const fit = await this.#core.fit(this.host.settings());
+        if (turn !== this.#fitTurn) return;
+        const first = this.fit === null;
+        this.fit = fit;
+        this.#fitProblem = null;
+        if (first) for (const warning of fit.warnings) this.host.announce('warning', warning);
+      } catch (thrown) {
+        if (turn !== this.#fitTurn) return;
+        this.fit = null;
+        this.#fitProblem = problemOf(thrown);
+        this.host.announce('error', this.#fitProblem);
+      }
+      this.host.requestUpdate();
+    }, after);
+  }
+
+  async findBackend(): Promise<void> {
+    if (!this.bothOpen) return;
+    const turn = ++this.#backendTurn;
+    try {
+      const found = await this.#core.backend(this.host.backendChoice());
+      if (turn !== this.#backendTurn) return;
+      this.#backendProblem = null;
+      this.#useBackend(found);
+    } catch (thrown) {
+      if (turn !== this.#backendTurn) return;
+      this.backend = null;
+      this.#backendProblem = problemOf(thrown);
+      this.host.announce('error', this.#backendProblem);
+    }
+    this.host.requestUpdate();
+  }
+
+  async fuse(signal: AbortSignal | undefined): Promise<Outcome> {
+    if (this.running) throw new DOMException('A run is under way.', 'InvalidStateError');
+    if (!this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
+    if (signal?.aborted) throw abortError();
+    const aborter = (this.#aborter = new AbortController());
+    const abort = (): void => aborter.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    const settings = this.host.settings();
+    const now = performance.now();
+    this.#runProblem = null;
+    this.outcome = null;
+    this.#run({ since: now, stageSince: now, progress: null, stalled: false });
+    try {
+      const { file, report } = await this.#core.fuse(settings, this.host.backendChoice(), {
+        signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
+      });
+      const named = new File([file], fileNameFor(settings.outputName), { type: 'application/octet-stream' });
+      const outcome = (this.outcome = { file: named, report, stale: false });
+      this.#useBackend({ backend: report.backend, adapter: report.adapter, reason: report.backendReason });
+      for (const warning of report.warnings) this.host.announce('warning', warning);
+      this.#run(null);
+      this.host.announce('complete', { file: named, report });
+      return outcome;
+    } catch (thrown) {
+      this.#run(null);
+      if (isAbort(thrown)) {
+        this.host.announce('abort', null);
+        throw thrown;
+      }
+      this.#runProblem = problemOf(thrown);
+      this.host.announce('error', this.#runProblem);
+      throw new ProblemError(this.#runProblem);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.#aborter = null;
+    }
+  }
+
+  cancel(): void {
+    this.#aborter?.abort();
+  }
+
+  reset(): void {
+    this.cancel();
+    this.outcome = null;
+    this.#runProblem = null;
+    for (const role of ROLES) void this.clear(role);
+  }
+
+  fail(thrown: unknown): void {
+    this.#runProblem = problemOf(thrown);
+    this.host.announce('error', this.#runProblem);
+    this.host.requestUpdate();
+  }
+
+  #progress(progress: Progress): void {
+    if (!this.running) return;
+    const same = this.running.progress?.stage === progress.stage;
+    this.#run({ ...this.running, progress, stageSince: same ? this.running.stageSince : performance.now() });
+    this.host.announce('progress', progress);
+  }
+
+  #useBackend(found: BackendFound): void {
+    const changed = this.backend?.backend !== found.backend || this.backend.adapter !== found.adapter;
+    this.backend = found;
+    if (changed) this.host.announce('backendchange', found);
+  }
+
+  #set(role: Role, card: Card): void {
+    this.cards = { ...this.cards, [role]: card };
+    this.fit = null;
+    this.#fitProblem = null;
+    this.#touch();
+    this.host.requestUpdate();
+  }
+
+  /** Something that the result was made from has changed. */
+  #touch(): void {
+    this.#runProblem = null;
+    if (this.outcome && !this.outcome.stale) this.outcome = { ...this.outcome, stale: true };
+  }
+
+  #run(running: Running | null): void {
+    this.running = running;
+    this.host.requestUpdate();
+  }
+}
+
+function fileIn(card: Card): File | null {
+  return card.state === 'empty' ? null : card.file;
+}
+
+function problemOf(thrown: unknown): Problem {
+  return thrown instanceof ProblemError ? thrown.problem : toProblem(thrown);
+}

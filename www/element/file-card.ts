@@ -1,0 +1,147 @@
+/** The place of one file: an empty drop target, or what the file is. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property } from 'lit/decorators.js';
+import type { Role, Share, Summary } from '../core/types.ts';
+import { bytes, count, inert } from './format.ts';
+import type { Card } from './model.ts';
+import { fileLabel, removeLabel, roleHint, roleName, text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+const SHOWN_SHARES = 3;
+const SHOWN_WORDS = 12;
+
+/** "16", or "16 (240 modules), 8 (24)" where they differ. */
+function shares<T>(list: Share<T>[], show: (value: T) => string): string {
+  if (list.length === 1 && list[0]) return show(list[0].value);
+  const first = list.slice(0, SHOWN_SHARES).map(({ value, modules }) => `${show(value)} (${count(modules)}×)`);
+  const more = list.length - SHOWN_SHARES;
+  return first.join(', ') + (more > 0 ? `, ${more} more` : '');
+}
+
+/** A file name that breaks between its words, with its ending set back. */
+export function named(name: string): TemplateResult {
+  const shown = inert(name);
+  const [, stem = shown, ending = ''] = /^(.+?)(\.safetensors)$/i.exec(shown) ?? [];
+  return html`${stem.split(/(?<=[_\-.])/).map((word) => html`${word}<wbr>`)}<span class="ending">${ending}</span>`;
+}
+
+export class FileCard extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; --role: var(--subject); --soft: var(--subject-soft); }
+    :host([side='style']) { --role: var(--style); --soft: var(--style-soft); }
+    section {
+      display: flex; flex-direction: column; gap: 16px; height: 100%; min-height: 232px; padding: 16px 24px 24px;
+      background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); overflow: hidden; position: relative;
+    }
+    section::before { content: ''; position: absolute; inset: 0 0 auto; height: 4px; background: var(--role); forced-color-adjust: none; }
+    header { display: flex; align-items: center; justify-content: space-between; gap: 8px; min-height: 32px; }
+    h2 { color: var(--role); }
+    .well {
+      flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 8px; padding: 16px;
+      text-align: center; border: 2px dashed var(--edge); border-radius: 8px;
+    }
+    :host([over]) .well, :host([over]) section { border-color: var(--role); background: var(--soft); }
+    .ending { font-weight: 400; color: var(--muted); }
+    .name { font-weight: 650; font-size: var(--large); line-height: 1.35; }
+    .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr) max-content minmax(0, 1fr); gap: 4px 16px; font-size: var(--small); }
+    dd.wide { grid-column: span 3; }
+    dt { color: var(--muted); }
+    dd { min-width: 0; overflow-wrap: anywhere; }
+    .words { display: flex; flex-wrap: wrap; gap: 4px; }
+    .words li { padding: 0 8px; border-radius: 4px; background: var(--soft); }
+    .tools { display: flex; gap: 0; }
+    label.quiet { min-height: 32px; padding: 0 8px; border-color: transparent; background: none; color: var(--muted); font-size: var(--small); }
+    label.quiet:hover { color: var(--ink); background: var(--sunken); }
+    input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
+    input:disabled + label { opacity: 0.5; pointer-events: none; }
+    .warnings { display: grid; gap: 8px; }
+    @media (max-width: 600px) { section { padding: 12px 16px 16px; min-height: 0; gap: 8px; } .well { border: 0; padding: 0 0 8px; } }
+    @media (max-width: 800px) { .facts { grid-template-columns: max-content minmax(0, 1fr); } dd.wide { grid-column: auto; } }
+  `];
+
+  @property({ reflect: true }) side: Role = 'content';
+  @property({ attribute: false }) card: Card = { state: 'empty' };
+  @property({ type: Boolean }) disabled = false;
+
+  override render() {
+    const { card, side } = this;
+    return html`<section aria-labelledby="title" part="card">
+      <header>
+        <h2 id="title">${roleName[side]}</h2>
+        ${card.state === 'empty' ? nothing : html`<div class="tools">
+          ${this.#chooser(text.replace, 'button quiet')}
+          <button class="plain" type="button" aria-label=${removeLabel[side]} title=${removeLabel[side]}
+            ?disabled=${this.disabled} @click=${() => this.#send(null)}>✕</button>
+        </div>`}
+      </header>
+      ${this.#body()}
+    </section>`;
+  }
+
+  #body(): TemplateResult {
+    const { card, side } = this;
+    switch (card.state) {
+      case 'empty':
+        return html`<div class="well">
+          <p>${roleHint[side]}</p>
+          ${this.#chooser(text.choose, 'button')}
+          <p class="small muted">${text.dropHere}</p>
+        </div>`;
+      case 'opening':
+        return html`<p class="name stranger">${named(card.file.name)}</p><p class="muted">${text.reading}</p>`;
+      case 'refused':
+        return html`<p class="name stranger">${named(card.file.name)}</p>
+          <np-lora-problem .problem=${card.problem}></np-lora-problem>`;
+      case 'open':
+        return this.#facts(card.summary);
+    }
+  }
+
+  #facts(of: Summary): TemplateResult {
+    const denoiser = of.modules - of.textEncoderModules;
+    const words = of.triggerWords.slice(0, SHOWN_WORDS);
+    const moreWords = of.triggerWords.length - words.length;
+    const fact = (name: string, value: unknown, wide = true): TemplateResult => html`<dt>${name}</dt><dd class=${wide ? 'wide' : ''}>${value}</dd>`;
+    return html`
+      <div>
+        <p class="name stranger">${named(of.name)}</p>
+        <p class="muted"><span class="stranger">${inert(of.family ?? 'Unknown model family')}</span>
+          · <span class="stranger">${inert(of.kind)}</span> · ${bytes(of.size)}</p>
+      </div>
+      <dl class="facts">
+        ${of.title !== null ? fact('Title', html`<span class="stranger">${inert(of.title)}</span>`) : nothing}
+        ${of.baseModel !== null ? fact('Made for', html`<span class="stranger">${inert(of.baseModel)}</span>`) : nothing}
+        ${fact('Rank', shares(of.ranks, count), false)}
+        ${fact('Alpha', shares(of.alphas, (alpha) => (alpha === null ? 'not stored' : String(Number(alpha.toPrecision(6))))), false)}
+        ${fact('Numbers', shares(of.dtypes, inert), false)}
+        ${fact('Naming', html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
+        ${fact('Modules', `${count(denoiser)} denoiser, ${count(of.textEncoderModules)} text encoder`)}
+        ${words.length > 0 ? fact('Trigger words', html`<ul class="words">
+          ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}
+          ${moreWords > 0 ? html`<li>${count(moreWords)} more</li>` : nothing}
+        </ul>`) : nothing}
+      </dl>
+      ${of.warnings.length > 0 ? html`<div class="warnings">${of.warnings.map((warning) =>
+        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}`;
+  }
+
+  // A real input with a label that looks like a button. iOS greys out every file when it knows only the ending.
+  #chooser(label: string, style: string): TemplateResult {
+    return html`<span><input class="unseen" id="file" type="file" accept=".safetensors,application/octet-stream"
+        aria-label=${fileLabel[this.side]} ?disabled=${this.disabled} @change=${this.#chosen}
+      /><label class=${style} for="file">${label}</label></span>`;
+  }
+
+  #chosen(event: Event): void {
+    const input = event.target as HTMLInputElement;
+    const file = input.files?.[0];
+    // Cleared, so that choosing the same file again counts as a choice.
+    input.value = '';
+    if (file) this.#send(file);
+  }
+
+  #send(file: File | null): void {
+    this.dispatchEvent(new CustomEvent('np-file', { detail: file }));
+  }
+}

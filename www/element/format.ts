@@ -1,0 +1,79 @@
+/** Figures as people read them, and strangers' strings as inert text. */
+
+const LONGEST = 160;
+// Controls, formats (bidi, zero-width), surrogates, private use, line and paragraph separators.
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+
+/** Text from a file: hidden characters become visible escapes, and very long text is cut in the middle. */
+export function inert(text: string, longest = LONGEST): string {
+  let shown = text;
+  if (text.length > longest) {
+    const half = Math.floor(longest / 2);
+    shown = `${text.slice(0, half)} … ${text.slice(-half)} (${count(text.length)} characters)`;
+  }
+  return shown.replace(HIDDEN, (character) => {
+    const hex = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+    return `‹U+${hex}›`;
+  });
+}
+
+export function count(value: number): string {
+  return value.toLocaleString('en');
+}
+
+export function plural(value: number, one: string, many: string): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** Decimal units, as model sites and file managers show them. */
+export function bytes(value: number): string {
+  if (value < 1000) return `${value} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let scaled = value;
+  let unit = -1;
+  while (scaled >= 999.5 && unit < units.length - 1) {
+    scaled /= 1000;
+    unit += 1;
+  }
+  return `${scaled < 10 ? scaled.toFixed(1) : scaled.toFixed(0)} ${units[unit]}`;
+}
+
+/** A share 0 … 1 as a percentage that never claims a round 0 or 100 it is not. */
+export function percent(share: number): string {
+  if (!Number.isFinite(share)) return '–';
+  const value = share * 100;
+  if (value === 0) return '0 %';
+  if (Math.abs(value) < 0.01) return '< 0.01 %';
+  if (value < 100 && value > 99.9) return '> 99.9 %';
+  if (Math.abs(value) < 1) return `${value.toFixed(2)} %`;
+  return `${value.toFixed(Math.abs(value) < 10 ? 1 : 0)} %`;
+}
+
+/** Relative rounding errors span many orders of magnitude. */
+export function small(share: number): string {
+  if (share === 0) return '0';
+  return share >= 0.001 ? percent(share) : share.toExponential(1).replace('e-', ' × 10⁻').replace(/⁻(\d+)$/, (_, digits: string) =>
+    `⁻${[...digits].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`);
+}
+
+export function seconds(value: number): string {
+  if (value < 1) return 'under a second';
+  if (value < 90) return `${Math.round(value)} s`;
+  const minutes = Math.round(value / 60);
+  return minutes < 90 ? `${minutes} min` : `${(value / 3600).toFixed(1)} h`;
+}
+
+/** μ as the paper writes it. */
+export function mu(value: number): string {
+  return value === Infinity ? '∞' : String(Number(value.toPrecision(3)));
+}
+
+/** β = μ/(1+μ): the fraction of the overlap that is removed. */
+export function removed(value: number): number {
+  return value === Infinity ? 1 : value / (1 + value);
+}
+
+/** What JSON cannot say: an endless μ. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) => (item === Infinity ? 'Infinity' : item), 2);
+}

@@ -1,0 +1,127 @@
+/** μ, shown as the fraction of the overlap it removes: β = μ/(1+μ). The slider's way is β, so it means what it shows. */
+
+import { LitElement, css, html, type PropertyValues } from 'lit';
+import { property, query } from 'lit/decorators.js';
+import { mu as muText, percent, removed } from './format.ts';
+import { text } from './strings.ts';
+import { base, slider } from './tokens.css.ts';
+
+/** The paper's ablation. */
+const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
+/** How near the pointer must come to a stop, as a share of the track. */
+const SNAP = 0.02;
+const STEP = 0.01;
+
+/** What a person types: "0.5", "0,5", "∞", "inf". */
+export function readMu(typed: string): number | null {
+  const plain = typed.trim().toLowerCase().replace(',', '.');
+  if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
+  const value = plain === '' ? NaN : Number(plain);
+  return value >= 0 ? value : null;
+}
+
+function fromShare(share: number): number {
+  return share >= 1 ? Infinity : Number((Math.max(0, share) / (1 - share)).toPrecision(3));
+}
+
+export class MuSlider extends LitElement {
+  static override styles = [base, slider, css`
+    :host { display: block; }
+    .top { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 16px; }
+    label { font-weight: 650; }
+    output { font-size: var(--large); font-weight: 650; color: var(--overlap); font-variant-numeric: tabular-nums; }
+    .way { position: relative; padding: 0 0 32px; }
+    input[type='range'] {
+      --track: linear-gradient(90deg, var(--style) 0 var(--at, 33%), transparent var(--at, 33%)), var(--stripes);
+    }
+    .stops { position: absolute; inset: 32px 10px auto; height: 32px; }
+    .stops button {
+      position: absolute; left: var(--at); transform: translateX(-50%); min-width: 24px; min-height: 28px; padding: 0 4px;
+      font-size: var(--small); font-variant-numeric: tabular-nums;
+    }
+    .stops button[aria-pressed='true'] { color: var(--ink); font-weight: 700; text-decoration: underline; text-underline-offset: 4px; }
+    .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 16px; }
+    .exact { display: inline-flex; align-items: center; gap: 8px; }
+    .exact label { font-weight: 400; color: var(--muted); }
+    .exact input { width: 72px; min-height: 32px; padding: 0 8px; }
+    .value { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; }
+    @media (max-width: 800px) { .hint { order: 3; width: 100%; } }
+  `];
+
+  @property({ type: Number }) mu = 0.5;
+  @property({ type: Boolean }) disabled = false;
+  @query('.way') private way!: HTMLElement;
+  #pointing = false;
+
+  override render() {
+    const share = removed(this.mu);
+    return html`
+      <div class="top">
+        <label for="mu">${text.mu}</label>
+        <span class="value"><output for="mu">removes ${percent(share)} of the overlap</output>
+          <span class="exact small"><label for="exact">${text.muExact}</label>
+            <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
+              ?disabled=${this.disabled} @change=${this.#type}></span></span>
+      </div>
+      <div class="way">
+        <input id="mu" type="range" min="0" max="1" step="any" .value=${String(share)} ?disabled=${this.disabled}
+          aria-valuetext="μ ${muText(this.mu)}, removes ${percent(share)} of the overlap"
+          @pointerdown=${() => { this.#pointing = true; }} @pointerup=${() => { this.#pointing = false; }}
+          @pointercancel=${() => { this.#pointing = false; }}
+          @input=${this.#slide} @change=${() => this.#send(this.mu, true)} @keydown=${this.#key}>
+        <div class="stops" role="group" aria-label="Stops of the paper, as μ">${STOPS.map((stop) => html`
+          <button class="plain" type="button" aria-label="μ ${muText(stop)}" aria-pressed=${stop === this.mu}
+            ?disabled=${this.disabled} @click=${() => this.#send(stop, true)}>${muText(stop)}</button>`)}
+        </div>
+      </div>
+      <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${text.muHint}</span><span>${text.muRight}</span></div>`;
+  }
+
+  // Set through the object model: a style attribute would need 'unsafe-inline' in the page's policy.
+  protected override updated(changed: PropertyValues): void {
+    if (!changed.has('mu')) return;
+    const share = removed(this.mu);
+    // The thumb's centre travels from half a thumb to the end less half a thumb.
+    this.way.style.setProperty('--at', `calc(10px + ${share} * (100% - 20px))`);
+    this.way.querySelectorAll<HTMLElement>('.stops button').forEach((button, index) => {
+      button.style.setProperty('--at', `${removed(STOPS[index] ?? 0) * 100}%`);
+    });
+  }
+
+  #slide(event: Event): void {
+    const share = Number((event.target as HTMLInputElement).value);
+    const near = this.#pointing ? STOPS.find((stop) => Math.abs(removed(stop) - share) < SNAP) : undefined;
+    this.#send(near ?? fromShare(share), false);
+  }
+
+  /** Arrows go by one percent, Page keys from stop to stop; no snapping, or an arrow could never leave a stop. */
+  #key(event: KeyboardEvent): void {
+    const share = removed(this.mu);
+    const next: Record<string, () => number> = {
+      ArrowRight: () => fromShare((Math.floor(share / STEP + 1e-6) + 1) * STEP),
+      ArrowUp: () => fromShare((Math.floor(share / STEP + 1e-6) + 1) * STEP),
+      ArrowLeft: () => fromShare((Math.ceil(share / STEP - 1e-6) - 1) * STEP),
+      ArrowDown: () => fromShare((Math.ceil(share / STEP - 1e-6) - 1) * STEP),
+      PageUp: () => STOPS.find((stop) => stop > this.mu) ?? Infinity,
+      PageDown: () => STOPS.findLast((stop) => stop < this.mu) ?? 0,
+      Home: () => 0,
+      End: () => Infinity,
+    };
+    const to = next[event.key];
+    if (!to) return;
+    event.preventDefault();
+    this.#send(to(), true);
+  }
+
+  #type(event: Event): void {
+    const field = event.target as HTMLInputElement;
+    const value = readMu(field.value);
+    if (value === null) field.value = muText(this.mu);
+    else this.#send(value, true);
+  }
+
+  #send(mu: number, committed: boolean): void {
+    this.mu = mu;
+    this.dispatchEvent(new CustomEvent('np-mu', { detail: { mu, committed } }));
+  }
+}

@@ -1,0 +1,274 @@
+/** `<np-lora>`: two LoRA files in, one fused and checked file out. Attributes, properties, methods, events; the parts draw. */
+
+import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import { toJson } from './format.ts';
+import { Desk, type DeskHost } from './desk.ts';
+import { filesFrom, hasFiles } from './drop.ts';
+import { ROLES, type Action, type Phase, type Setting } from './model.ts';
+import { percentDone } from './run-panel.ts';
+import { BACKENDS, DEFAULTS, DTYPES, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
+import { text } from './strings.ts';
+import { base, tokens } from './tokens.css.ts';
+import { ProblemError } from '../core/problem.ts';
+import type { Fused } from '../core/protocol.ts';
+import { cleanStem, download, saveFile } from '../core/save.ts';
+import { Session } from '../core/session.ts';
+import type { BackendChoice, BackendInUse, Problem, Report, Role, Settings } from '../core/types.ts';
+
+export class NpLora extends LitElement implements DeskHost {
+  /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
+  static workerURL: string | URL = new URL('./worker.js', import.meta.url);
+  /** Where the wasm-bindgen module lies; beside the worker when null. */
+  static glueURL: string | URL | null = null;
+  static wasmURL: string | URL | null = null;
+
+  static override styles = [tokens, base, css`
+    :host { display: block; min-width: 0; }
+    .app { display: grid; gap: 16px; }
+    .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
+    .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
+    .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
+    .invite { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px 16px; padding: 8px 0; text-align: center; }
+    @media (max-width: 600px) {
+      .files { grid-template-columns: minmax(0, 1fr); justify-items: center; }
+      .files > * { width: 100%; }
+      .files > .swap { width: 40px; transform: rotate(90deg); }
+      .invite button { width: 100%; }
+    }
+  `];
+
+  @property({ converter: reads(asMu) }) mu = DEFAULTS.mu;
+  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength = DEFAULTS.contentStrength;
+  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength = DEFAULTS.styleStrength;
+  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
+  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
+  @property({ attribute: 'output-name' }) outputName = '';
+  @property({ type: Boolean, reflect: true }) disabled = false;
+
+  @state() private cut: Settings['cut'] = { kind: 'all' };
+  @state() private layout: Settings['layout'] = 'compatible';
+  @state() private over: Role | 'all' | null = null;
+  @state() private notice = '';
+  @state() private spoken = '';
+  @state() private makingExample = false;
+  #desk = new Desk(this);
+
+  constructor() {
+    super();
+    this.addEventListener('dragover', (event) => this.#dragOver(event));
+    this.addEventListener('dragleave', (event) => {
+      if (!this.contains(event.relatedTarget as Node | null)) this.over = null;
+    });
+    this.addEventListener('drop', (event) => this.#drop(event));
+  }
+
+  get contentFile(): File | null { return this.#desk.fileOf('content'); }
+  set contentFile(file: File | null) { this.#place('content', file); }
+  get styleFile(): File | null { return this.#desk.fileOf('style'); }
+  set styleFile(file: File | null) { this.#place('style', file); }
+
+  get phase(): Phase { return this.#desk.phase; }
+  get result(): File | null { return this.#desk.outcome?.file ?? null; }
+  get report(): Report | null { return this.#desk.outcome?.report ?? null; }
+  get error(): Problem | null {
+    const refused = ROLES.map((role) => this.#desk.cards[role]).find((card) => card.state === 'refused');
+    return this.#desk.problem ?? (refused?.state === 'refused' ? refused.problem : null);
+  }
+  get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
+
+  /** Rejects with AbortError, or with an error that has `.code`. */
+  async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+    const { file, report } = await this.#desk.fuse(signal);
+    return { file, report };
+  }
+
+  cancel(): void {
+    this.#desk.cancel();
+  }
+
+  reset(): void {
+    this.notice = '';
+    this.#desk.reset();
+  }
+
+  /** Saves the result. False when there is none, the host took it (`beforesave`), or the person closed the dialog. */
+  async save(): Promise<boolean> {
+    const { outcome } = this.#desk;
+    if (!outcome || !this.#tell('beforesave', outcome, true)) return false;
+    return saveFile(outcome.file, outcome.file.name);
+  }
+
+  /** Takes files from a drop, a paste or a host; without a role the first free place, subject before style. */
+  async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
+    const files = 'items' in from ? await filesFrom(from) : [...from];
+    if (this.disabled || this.#desk.running) return;
+    const [first, second] = files;
+    if (!first) {
+      this.notice = text.noFiles;
+      return;
+    }
+    const free = ROLES.filter((one) => ['empty', 'refused'].includes(this.#desk.cards[one].state));
+    this.notice = files.length > 2 ? text.onlyTwo : '';
+    if (second && free.length !== 1) {
+      this.#place('content', first);
+      this.#place('style', second);
+      return;
+    }
+    const to = (second ? null : role) ?? free[0];
+    if (to) this.#place(to, first);
+    else this.notice = text.bothTaken;
+    if (second) this.notice = text.leftOut;
+  }
+
+  // What the desk asks of its host.
+  settings(): Settings {
+    const { mu, contentStrength, styleStrength, cut, dtype, layout } = this;
+    return {
+      mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength), cut,
+      dtype: asOneOf(dtype, DTYPES, DEFAULTS.dtype), layout,
+      outputName: cleanStem(this.outputName ?? '', this.#defaultName),
+    };
+  }
+
+  backendChoice(): BackendChoice {
+    return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
+  }
+
+  startSession(onStalled: (stalled: boolean) => void): Session {
+    return new Session({ workerURL: NpLora.workerURL, glueURL: NpLora.glueURL, wasmURL: NpLora.wasmURL, onStalled });
+  }
+
+  announce(name: string, detail: unknown): void {
+    if (name === 'complete') this.spoken = text.done;
+    if (name === 'abort') this.spoken = this.notice = text.cancelled;
+    if (name === 'progress' && this.#desk.running?.progress) {
+      // Every tenth percent would drown a screen reader; quarters tell enough.
+      const { stage } = this.#desk.running.progress;
+      const quarter = Math.floor(percentDone(this.#desk.running.progress) / 25) * 25;
+      this.spoken = `${stage === 'verify' ? text.checking : text.fusing}, ${quarter} %`;
+    }
+    this.#tell(name, detail, name === 'warning');
+  }
+
+  override render() {
+    const desk = this.#desk;
+    const busy = this.disabled || desk.running !== null;
+    const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
+    return html`<div class="app" part="app" @input=${stop} @change=${stop}>
+      <div class="files">
+        ${this.#card('content', busy)}
+        <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || empty} @click=${() => this.#swap()}>
+          <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 7h13m-3.5-3.5L16 7l-3.5 3.5M17 13H4m3.5-3.5L4 13l3.5 3.5" /></svg>
+        </button>
+        ${this.#card('style', busy)}
+      </div>
+      ${empty ? html`<div class="invite">
+        <button type="button" ?disabled=${busy || this.makingExample} @click=${() => this.#example()}>${this.makingExample ? text.makingExample : text.example}</button>
+        <span class="small muted">${text.exampleHint}</span>
+      </div>` : nothing}
+      ${desk.fit ? html`<np-lora-pair-fit .fit=${desk.fit}></np-lora-pair-fit>` : nothing}
+      ${desk.bothOpen ? html`<np-lora-controls .settings=${{ ...this.settings(), outputName: this.outputName ?? '' }} .backend=${this.backendChoice()}
+        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} ?disabled=${busy}
+        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}></np-lora-controls>` : nothing}
+      <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcome=${desk.outcome} .problem=${desk.problem}
+        .backend=${desk.backend} .notice=${this.notice} ?ready=${desk.isReady} ?disabled=${this.disabled}
+        @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-run>
+      <p class="unseen" role="status">${this.spoken}</p>
+    </div>`;
+  }
+
+  #card(role: Role, busy: boolean) {
+    return html`<np-lora-card side=${role} .card=${this.#desk.cards[role]} ?disabled=${busy}
+      ?over=${this.over === role || this.over === 'all'}
+      @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}></np-lora-card>`;
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'cut', 'layout'];
+    // The first update is no change: nothing was fitted before it.
+    if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
+    if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
+    this.#drawn = true;
+  }
+  #drawn = false;
+
+  get #defaultName(): string {
+    return defaultName(this.contentFile, this.styleFile);
+  }
+
+  #setting({ patch, committed }: Setting): void {
+    Object.assign(this, patch);
+    this.#tell(committed ? 'change' : 'input', this.settings());
+  }
+
+  #choose(role: Role, file: File | null): void {
+    this.notice = '';
+    this.#place(role, file);
+    this.#tell('change', this.settings());
+  }
+
+  #place(role: Role, file: File | null): void {
+    void (file instanceof File ? this.#desk.choose(role, file) : this.#desk.clear(role));
+  }
+
+  #swap(): void {
+    this.notice = '';
+    void this.#desk.swap();
+  }
+
+  async #example(): Promise<void> {
+    this.makingExample = true;
+    await this.#desk.example();
+    this.makingExample = false;
+  }
+
+  #do(action: Action): void {
+    switch (action) {
+      case 'fuse':
+        this.notice = '';
+        // The desk shows and announces what went wrong; nobody waits for this promise.
+        return void this.fuse().catch(() => {});
+      case 'cancel': return this.cancel();
+      case 'reset': return this.reset();
+      case 'save': return void this.save().then((saved) => { if (saved) this.spoken = text.saved; }, (error: ProblemError) => this.#desk.fail(error));
+      case 'save-report': return this.#saveReport();
+    }
+  }
+
+  #saveReport(): void {
+    const { outcome } = this.#desk;
+    if (!outcome) return;
+    const name = outcome.file.name.replace(/\.safetensors$/, '') + '.report.json';
+    download(new Blob([toJson(outcome.report)], { type: 'application/json' }), name);
+  }
+
+  #dragOver(event: DragEvent): void {
+    if (!hasFiles(event.dataTransfer)) return;
+    // Without this the browser would open the file and leave the page.
+    event.preventDefault();
+    this.over = (event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : this.#roleUnder(event) ?? 'all';
+  }
+
+  #drop(event: DragEvent): void {
+    this.over = null;
+    if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
+    event.preventDefault();
+    void this.take(event.dataTransfer, this.#roleUnder(event));
+  }
+
+  #roleUnder(event: Event): Role | null {
+    const card = event.composedPath().find((one) => one instanceof Element && one.localName === 'np-lora-card');
+    return (card as { side?: Role } | undefined)?.side ?? null;
+  }
+
+  /** None bubbles: an event called "error" must not look like the window's own. */
+  #tell(type: string, detail: unknown, cancelable = false): boolean {
+    return this.dispatchEvent(new CustomEvent(type, { detail, cancelable }));
+  }
+}
+
+/** The controls' own events are not the element's: it sends its own, with the settings. */
+function stop(event: Event): void {
+  event.stopPropagation();
+}

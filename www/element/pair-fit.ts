@@ -1,0 +1,83 @@
+/** How the two files fit: a bar of module counts, the lists behind it, and what the result will be. */
+
+import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import type { PairFit } from '../core/types.ts';
+import { bytes, count, inert } from './format.ts';
+import { text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+type Part = 'contentOnly' | 'shared' | 'styleOnly';
+const PARTS: { part: Part; name: string; hint: string }[] = [
+  { part: 'contentOnly', name: text.contentOnly, hint: text.onlyHint },
+  { part: 'shared', name: text.shared, hint: text.sharedHint },
+  { part: 'styleOnly', name: text.styleOnly, hint: text.onlyHint },
+];
+
+export class PairFitView extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; }
+    .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 16px; margin-bottom: 8px; }
+    svg { display: block; width: 100%; height: 16px; border-radius: 8px; forced-color-adjust: none; }
+    .contentOnly { fill: var(--subject); } .styleOnly { fill: var(--style); } .shared { fill: url(#stripes); }
+    .parts { display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px 24px; margin-top: 4px; }
+    .dot { display: inline-block; width: 12px; height: 12px; border-radius: 3px; vertical-align: -1px; margin-right: 4px; forced-color-adjust: none; }
+    .dot.contentOnly { background: var(--subject); } .dot.styleOnly { background: var(--style); } .dot.shared { background: var(--stripes); }
+    details { min-width: 0; font-size: var(--small); }
+    summary { padding: 4px 0; }
+    .list { max-height: 192px; overflow: auto; margin-top: 4px; padding: 8px; border-radius: 8px; background: var(--sunken); font-family: var(--mono); font-size: 0.75rem; }
+    .warnings { display: grid; gap: 8px; margin-top: 16px; }
+    @media (max-width: 600px) { .parts { grid-template-columns: 1fr; gap: 0; } }
+  `];
+
+  @property({ attribute: false }) fit: PairFit | null = null;
+  @state() private opened: Partial<Record<Part, boolean>> = {};
+
+  override render() {
+    const { fit } = this;
+    if (!fit) return nothing;
+    return html`<section class="panel" aria-labelledby="title" part="pair-fit">
+      <div class="top">
+        <h2 id="title">${text.fit}</h2>
+        <p class="small muted">Result: rank ${count(fit.rank)} · ${inert(fit.dtype)} · ${bytes(fit.outputBytes)}</p>
+      </div>
+      ${this.#bar(fit)}
+      <div class="parts">${PARTS.map(({ part, name, hint }) => html`
+        <details @toggle=${(event: Event) => this.#toggle(part, event)}>
+          <summary><span class="dot ${part}"></span>${name} <strong>${count(fit[part].length)}</strong> <span class="muted">${hint}</span></summary>
+          ${this.opened[part] ? this.#list(name, fit[part]) : nothing}
+        </details>`)}
+      </div>
+      ${fit.warnings.length > 0 ? html`<div class="warnings">${fit.warnings.map((warning) =>
+        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
+    </section>`;
+  }
+
+  // The summaries below carry the same numbers, so the picture itself is silent.
+  #bar(fit: PairFit): TemplateResult {
+    const total = PARTS.reduce((sum, { part }) => sum + fit[part].length, 0) || 1;
+    let at = 0;
+    return html`<svg aria-hidden="true">
+      <defs><pattern id="stripes" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+        <rect class="styleOnly" width="8" height="8" /><rect class="contentOnly" width="4" height="8" />
+      </pattern></defs>
+      ${PARTS.map(({ part }) => {
+        const width = (fit[part].length / total) * 100;
+        const x = at;
+        at += width;
+        return svg`<rect class=${part} x="${x}%" width="${width}%" height="100%" />`;
+      })}
+    </svg>`;
+  }
+
+  #list(name: string, modules: string[]): TemplateResult {
+    return html`<ul class="list" tabindex="0" aria-label=${name}>
+      ${modules.length === 0 ? html`<li>${text.noModules}</li>` : modules.map((module) => html`<li class="stranger">${inert(module)}</li>`)}
+    </ul>`;
+  }
+
+  // Lists of a thousand names are drawn only when somebody looks.
+  #toggle(part: Part, event: Event): void {
+    this.opened = { ...this.opened, [part]: (event.target as HTMLDetailsElement).open };
+  }
+}

@@ -1,0 +1,65 @@
+/** One problem as a person needs it: what happened, where, what to do, and the details to pass on. */
+
+import { LitElement, css, html, nothing } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import type { Problem } from '../core/types.ts';
+import { inert } from './format.ts';
+import { text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+export class ProblemView extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; }
+    .box { display: grid; gap: 8px; border: 1px solid var(--danger); border-left-width: 4px; border-radius: 8px; background: var(--danger-soft); padding: 16px; }
+    .title { font-weight: 650; color: var(--danger); }
+    dl { display: grid; grid-template-columns: auto 1fr; gap: 0 16px; font-size: var(--small); }
+    dt { color: var(--muted); }
+    dd { font-family: var(--mono); }
+    .detail { font-size: var(--small); }
+    button { min-height: 32px; font-size: var(--small); padding: 0 12px; background: none; }
+    .warning { font-size: var(--small); padding-left: 12px; border-left: 3px solid var(--caution); }
+    .warning .title { color: var(--caution); }
+  `];
+
+  @property({ attribute: false }) problem: Problem | null = null;
+  /** A comment on something that was accepted; quieter, and no alert. */
+  @property({ type: Boolean }) warning = false;
+  @state() private copied = false;
+
+  override render() {
+    const { problem } = this;
+    if (!problem) return nothing;
+    if (this.warning) {
+      return html`<div class="warning">
+        <span class="title">${inert(problem.message)}</span>
+        ${problem.detail ? html`<span class="stranger">${inert(problem.detail)}</span>` : nothing}
+        <span class="muted">${inert(problem.remedy)}</span>
+      </div>`;
+    }
+    return html`<div class="box" role="alert" part="error">
+      <p class="title">${inert(problem.message)}</p>
+      <p>${inert(problem.remedy)}</p>
+      ${problem.file !== null || problem.tensor !== null ? html`<dl>
+        ${problem.file !== null ? html`<dt>File</dt><dd class="stranger">${inert(problem.file)}</dd>` : nothing}
+        ${problem.tensor !== null ? html`<dt>Tensor</dt><dd class="stranger">${inert(problem.tensor)}</dd>` : nothing}
+      </dl>` : nothing}
+      ${problem.detail ? html`<p class="detail stranger">${inert(problem.detail, 400)}</p>` : nothing}
+      <div class="row">
+        <button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>
+        <span class="small muted">${problem.code}</span>
+      </div>
+    </div>`;
+  }
+
+  async #copy(): Promise<void> {
+    const { code, message, file, tensor, detail, remedy } = this.problem ?? {};
+    const lines = [`${code}: ${message}`, file && `File: ${file}`, tensor && `Tensor: ${tensor}`, detail, remedy, navigator.userAgent];
+    try {
+      await navigator.clipboard.writeText(lines.filter(Boolean).map((line) => inert(String(line), 2000)).join('\n'));
+      this.copied = true;
+      setTimeout(() => { this.copied = false; }, 2000);
+    } catch {
+      // No clipboard here (insecure context, refused): the text can still be selected by hand.
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/** A verified result: what was done with every module, how exact it is, and the file. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property } from 'lit/decorators.js';
+import type { Report, Spread } from '../core/types.ts';
+import { named } from './file-card.ts';
+import { bytes, count, inert, mu, percent, plural, seconds, small } from './format.ts';
+import type { Action, Outcome } from './model.ts';
+import { text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+export class ResultView extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; }
+    .panel { display: grid; gap: 24px; padding-block: 24px; border-left: 4px solid var(--good); }
+    .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 16px; align-items: start; }
+    h2 { display: flex; align-items: center; gap: 8px; }
+    h2 svg { flex: none; width: 20px; height: 20px; stroke: var(--good); fill: none; stroke-width: 2.5; }
+    .lead { font-size: var(--large); }
+    .lead strong { color: var(--overlap); }
+    .account { display: flex; flex-wrap: wrap; gap: 8px 32px; }
+    .account div { display: flex; align-items: baseline; gap: 8px; flex-direction: row-reverse; }
+    .account dd { font-size: 1.5rem; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
+    .account dt { color: var(--muted); font-size: var(--small); }
+    table { width: 100%; border-collapse: collapse; font-size: var(--small); }
+    th, td { text-align: left; padding: 8px 16px 8px 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; font-variant-numeric: tabular-nums; }
+    thead th { color: var(--muted); padding-top: 0; }
+    td.module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); padding-right: 0; }
+    td.number { white-space: nowrap; }
+    .file { display: grid; gap: 4px; }
+    .file .name { font-weight: 650; }
+    .ending { font-weight: 400; color: var(--muted); }
+    .sum { font-family: var(--mono); font-size: 0.75rem; }
+    .stale { color: var(--caution); font-size: var(--small); }
+    .warnings { display: grid; gap: 8px; }
+    @media (max-width: 600px) {
+      .row button.primary { width: 100%; }
+      .wide { display: none; }
+      .module-head, td.module { display: none; }
+    }
+  `];
+
+  @property({ attribute: false }) outcome!: Outcome;
+
+  override focus(): void {
+    this.renderRoot.querySelector<HTMLElement>('h2')?.focus();
+    this.scrollIntoView({ block: 'nearest' });
+  }
+
+  override render() {
+    const { report, file, stale } = this.outcome;
+    return html`<section class="panel" aria-labelledby="title" part="result">
+      <div>
+        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.done}</h2>
+        <p class="small muted">${text.doneHint}</p>
+        ${stale ? html`<p class="stale">${text.stale}</p>` : nothing}
+      </div>
+      <p class="lead">The projection changes this pair by <strong>${percent(report.change)}</strong>.${this.#inWords(report)}</p>
+      <dl class="account">
+        ${this.#count(report.fused, 'fused')}
+        ${this.#count(report.passedContent, 'passed through from the subject')}
+        ${this.#count(report.passedStyle, 'passed through from the style')}
+        ${report.extraTensors > 0 ? this.#count(report.extraTensors, 'extra tensors left out') : nothing}
+      </dl>
+      ${this.#figures(report)}
+      <div class="file">
+        <p class="name stranger">${named(file.name)}</p>
+        <p class="small muted">${bytes(report.outputBytes)} · rank ${count(report.rank)} · ${inert(report.dtype)} · μ ${mu(report.settings.mu)}
+          · fused in ${seconds(report.secondsFusing)}, checked in ${seconds(report.secondsVerifying)}
+          on <span title=${inert(report.backendReason, 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
+            report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
+        <p class="sum muted stranger">SHA-256 ${inert(report.outputSha256)}</p>
+      </div>
+      ${report.warnings.length > 0 ? html`<div class="warnings">${report.warnings.map((warning) =>
+        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
+      <div class="row">
+        <button class="primary" type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>
+        <button type="button" @click=${() => this.#do('save-report')}>${text.saveReport}</button>
+        <button type="button" @click=${() => this.#do('reset')}>${text.startOver}</button>
+      </div>
+    </section>`;
+  }
+
+  #inWords(report: Report): string {
+    if (report.settings.mu === 0) return ' At μ 0 the result is plain addition.';
+    if (report.change < 0.01) return ' These two hardly overlap: the result is close to plain addition.';
+    return ` ${percent(report.contentKept)} of the subject is kept.`;
+  }
+
+  #count(value: number, what: string): TemplateResult {
+    return html`<div><dt>${what}</dt><dd>${count(value)}</dd></div>`;
+  }
+
+  #figures(report: Report): TemplateResult | typeof nothing {
+    const rows: [string, Spread | null, (share: number) => string][] = [
+      ['Overlap of the subject with the style', report.overlap, percent],
+      ['Rounding, against the update', report.rounding, small],
+      ['Rounding, against what the projection changed', report.roundingOfChange, small],
+    ];
+    const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
+    if (known.length === 0) return nothing;
+    return html`<table>
+      <thead><tr><th scope="col">${plural(report.fused, 'fused module', 'fused modules')}</th><th scope="col">Median</th>
+        <th scope="col">Worst</th><th scope="col" class="module-head">Worst module</th></tr></thead>
+      <tbody>${known.map(([name, spread, show]) => html`<tr><th scope="row">${name}</th>
+        <td class="number">${show(spread.median)}</td><td class="number">${show(spread.worst)}</td>
+        <td class="module stranger">${inert(spread.worstModule)}</td></tr>`)}</tbody>
+    </table>`;
+  }
+
+  #do(action: Action): void {
+    this.dispatchEvent(new CustomEvent<Action>('np-do', { detail: action }));
+  }
+}

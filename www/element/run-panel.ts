@@ -1,0 +1,134 @@
+/** From Fuse to Save: one place that holds the button, then the progress, then the result or what went wrong. */
+
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { property } from 'lit/decorators.js';
+import type { BackendFound } from '../core/protocol.ts';
+import type { Problem, Progress } from '../core/types.ts';
+import { bytes, count, inert, seconds } from './format.ts';
+import type { Action, Outcome, Phase, Running } from './model.ts';
+import type { ResultView } from './result-view.ts';
+import { text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+/** Before this share is done, an estimate is a guess. */
+const ESTIMATE_FROM = 0.03;
+
+function timeLeft({ progress, stageSince }: Running): string {
+  if (!progress || progress.bytesTotal === 0) return '';
+  const share = progress.bytesDone / progress.bytesTotal;
+  if (share < ESTIMATE_FROM || share >= 1) return '';
+  return `${seconds(((performance.now() - stageSince) / 1000) * (1 / share - 1))} left`;
+}
+
+/** Whole percent of the stage, by bytes where they are known. */
+export function percentDone({ bytesDone, bytesTotal, modulesDone, modulesTotal }: Progress): number {
+  const share = bytesTotal > 0 ? bytesDone / bytesTotal : modulesDone / (modulesTotal || 1);
+  return Math.floor(100 * Math.min(1, share));
+}
+
+export class RunPanel extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; }
+    /* Fuse and the progress stay in reach on a small screen; a result is read from its top. */
+    :host([stuck]) { position: sticky; bottom: 0; z-index: 1; margin: 0 -8px; padding: 16px 8px; background: linear-gradient(transparent, var(--page) 16px); }
+    .stack { display: grid; gap: 16px; }
+    .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 16px; }
+    .badge {
+      display: inline-flex; align-items: center; gap: 8px; padding: 4px 12px; border: 1px solid var(--line); border-radius: 16px;
+      font-size: var(--small); color: var(--muted); max-width: 100%; background: var(--surface);
+    }
+    .badge::before { content: ''; flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--edge); }
+    .badge.webgpu::before { background: var(--good); }
+    progress { appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; background: var(--sunken); overflow: hidden; display: block; }
+    progress::-webkit-progress-bar { background: var(--sunken); }
+    progress::-webkit-progress-value { background: var(--overlap); transition: width 120ms linear; }
+    progress::-moz-progress-bar { background: var(--overlap); }
+    .figures { display: flex; flex-wrap: wrap; gap: 0 24px; font-size: var(--small); color: var(--muted); font-variant-numeric: tabular-nums; }
+    .module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); min-height: 1.5em; }
+    .stalled { color: var(--caution); font-size: var(--small); }
+    .primary { min-height: 48px; min-width: 144px; font-size: var(--large); }
+    @media (max-width: 600px) {
+      .bar { flex-wrap: nowrap; }
+      .bar .primary { flex: 1; min-width: 0; }
+      .badge { max-width: 50%; }
+      .badge .stranger { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    }
+    @media (forced-colors: active) { progress { appearance: auto; } }
+  `];
+
+  @property({ attribute: false }) phase: Phase = 'empty';
+  @property({ attribute: false }) running: Running | null = null;
+  @property({ attribute: false }) outcome: Outcome | null = null;
+  @property({ attribute: false }) problem: Problem | null = null;
+  @property({ attribute: false }) backend: BackendFound | null = null;
+  @property({ attribute: false }) notice = '';
+  @property({ type: Boolean }) ready = false;
+  @property({ type: Boolean }) disabled = false;
+
+  /** Whether the bar stays at the bottom of the window. */
+  @property({ type: Boolean, reflect: true }) stuck = false;
+  #hadFocus = false;
+
+  protected override willUpdate(changed: PropertyValues): void {
+    this.stuck = !this.problem && (this.running !== null || (this.ready && !this.outcome));
+    this.#hadFocus = this.matches(':focus-within') && (changed.has('running') || changed.has('outcome'));
+  }
+
+  // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
+  protected override updated(): void {
+    if (!this.#hadFocus || this.renderRoot.querySelector(':focus')) return;
+    this.#hadFocus = false;
+    const result = this.renderRoot.querySelector<ResultView>('np-lora-result');
+    if (result) void result.updateComplete.then(() => result.focus());
+    else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus();
+  }
+
+  override render() {
+    const { running, outcome, problem } = this;
+    return html`<div class="stack">
+      ${problem ? html`<np-lora-problem .problem=${problem}></np-lora-problem>` : nothing}
+      ${running ? this.#progress(running) : nothing}
+      ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
+        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${text.fuse}</button>
+        ${this.#badge()}
+      </div>` : nothing}
+      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
+      ${outcome && !running ? html`<np-lora-result .outcome=${outcome}
+        @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-result>` : nothing}
+    </div>`;
+  }
+
+  #progress(running: Running): TemplateResult {
+    const { progress, stalled } = running;
+    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : text.fusing;
+    return html`<section class="panel stack" aria-labelledby="stage" part="progress">
+      <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${percentDone(progress)} %</span>` : nothing}</h2>
+        <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
+      <progress aria-labelledby="stage" max="100" .value=${progress ? percentDone(progress) : 0}></progress>
+      ${progress ? html`<div>
+        <div class="figures">
+          <span>${count(progress.modulesDone)} of ${count(progress.modulesTotal)} modules</span>
+          <span>${bytes(progress.bytesDone)} of ${bytes(progress.bytesTotal)}</span>
+          <span>${timeLeft(running)}</span>
+        </div>
+        <p class="module stranger">${inert(progress.module)}</p>
+      </div>` : nothing}
+      ${stalled ? html`<p class="stalled">${text.stalled}</p>` : nothing}
+    </section>`;
+  }
+
+  #badge(): TemplateResult | typeof nothing {
+    const { backend } = this;
+    if (!backend) return nothing;
+    const name = backend.backend === 'webgpu'
+      ? `${text.backendName.webgpu}${backend.adapter ? ` · ${inert(backend.adapter, 60)}` : ''}`
+      : text.backendName.cpu;
+    const reason = inert(backend.reason, 300);
+    return html`<span class="badge ${backend.backend}" part="backend" title=${reason}>
+      <span class="stranger">${name}</span><span class="unseen">. ${reason}</span></span>`;
+  }
+
+  #do(action: Action): void {
+    this.dispatchEvent(new CustomEvent<Action>('np-do', { detail: action }));
+  }
+}

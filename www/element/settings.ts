@@ -1,0 +1,41 @@
+/** Markup and properties to settings: whatever a host writes, a usable value comes out; nothing here throws. */
+
+import type { ComplexAttributeConverter } from 'lit';
+import type { BackendChoice, Settings } from '../core/types.ts';
+import { cleanStem } from '../core/save.ts';
+import { readMu } from './mu-slider.ts';
+
+/** The paper's μ, everything the style has, and files as they came. */
+export const DEFAULTS = {
+  mu: 0.5, contentStrength: 1, styleStrength: 1, dtype: 'auto' as Settings['dtype'], backend: 'auto' as BackendChoice,
+};
+export const DTYPES: readonly Settings['dtype'][] = ['auto', 'F16', 'BF16', 'F32'];
+export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
+const STRENGTH_MAX = 10;
+
+export function asMu(value: unknown): number {
+  if (typeof value === 'string') return readMu(value) ?? DEFAULTS.mu;
+  return typeof value === 'number' && value >= 0 ? value : DEFAULTS.mu;
+}
+
+export function asStrength(value: unknown): number {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  if (typeof number !== 'number' || !Number.isFinite(number)) return 1;
+  return Math.min(STRENGTH_MAX, Math.max(-STRENGTH_MAX, number));
+}
+
+export function asOneOf<T extends string>(value: unknown, allowed: readonly T[], otherwise: T): T {
+  return allowed.find((one) => one.toLowerCase() === String(value).toLowerCase()) ?? otherwise;
+}
+
+/** An attribute converter from a reader that accepts anything. */
+export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter<T> {
+  return { fromAttribute: (value) => read(value), toAttribute: (value) => String(value) };
+}
+
+/** What the fused file is called when nobody names it. */
+export function defaultName(content: File | null, style: File | null): string {
+  const stem = (file: File | null, otherwise: string): string =>
+    cleanStem(file?.name ?? otherwise, otherwise).slice(0, 48);
+  return `${stem(content, 'subject')}_in_${stem(style, 'style')}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * Loads the wasm module and answers messages, one after the other: the wasm session cannot be entered twice.
+ * Only the cancel flag is read in between, when the running call yields.
+ */
+
+import { problem, toProblem } from '../core/problem.ts';
+import type { BackendFound, Calls, CallName, FromWorker, Fused, Request, ToWorker } from '../core/protocol.ts';
+import type {
+  BackendChoice, OutputSink, PairFit, Problem, Progress, Role, Settings, Summary,
+} from '../core/types.ts';
+import { sinkFor, sweep } from './sinks.ts';
+
+/** The wasm-bindgen module, as src/web exports it. */
+interface Glue {
+  default(input: { module_or_path: string }): Promise<unknown>;
+  version(): string;
+  example(role: Role): Uint8Array<ArrayBuffer>;
+  Session: new () => WasmSession;
+}
+
+interface WasmSession {
+  open(role: Role, file: File): Promise<Summary>;
+  close(role: Role): void;
+  swap(): void;
+  fit(settings: Settings): PairFit;
+  backend(choice: BackendChoice): Promise<BackendFound>;
+  fuse(
+    settings: Settings, backend: BackendChoice, sink: OutputSink,
+    onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+  ): Promise<Fused>;
+}
+
+/** No host needs more than ten reports a second, and posting costs time. */
+const PROGRESS_EVERY_MS = 100;
+
+let glue: Glue | null = null;
+let session: WasmSession | null = null;
+let owner = '';
+let cancelled = -1;
+
+function post(message: FromWorker): void {
+  self.postMessage(message);
+}
+
+function ready(): { glue: Glue; session: WasmSession } {
+  if (!glue || !session) throw problem('E_WASM_LOAD', 'the program was not started');
+  return { glue, session };
+}
+
+async function start(request: Calls['start']['in']): Promise<{ version: string }> {
+  owner = request.owner;
+  // Sweeping is housekeeping: a browser that refuses it can still fuse.
+  await sweep(owner).catch(() => {});
+  const glueURL = request.glue ?? new URL('./np_lora.js', import.meta.url).href;
+  const wasmURL = request.wasm ?? new URL('./np_lora_bg.wasm', import.meta.url).href;
+  try {
+    glue = await import(glueURL) as Glue;
+    await glue.default({ module_or_path: wasmURL });
+    session = new glue.Session();
+    return { version: glue.version() };
+  } catch (thrown) {
+    // A Content-Security-Policy without 'wasm-unsafe-eval' shows as a CompileError, a missing file as a TypeError.
+    throw problem('E_WASM_LOAD', `${toProblem(thrown).detail} (${wasmURL})`);
+  }
+}
+
+async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Promise<Fused> {
+  const { session } = ready();
+  await sweep(owner).catch(() => {});
+  const sink = await sinkFor(session.fit(settings).outputBytes, owner);
+  let last = 0;
+  const onProgress = (progress: Progress): void => {
+    const now = performance.now();
+    const edge = progress.modulesDone === 0 || progress.modulesDone === progress.modulesTotal;
+    if (!edge && now - last < PROGRESS_EVERY_MS) return;
+    last = now;
+    post({ id, progress });
+  };
+  return session.fuse(settings, backend, sink, onProgress, () => cancelled === id);
+}
+
+async function answer(request: Request): Promise<Calls[CallName]['out']> {
+  switch (request.call) {
+    case 'start': return start(request.in);
+    case 'example': return ready().glue.example(request.in.role);
+    case 'open': return ready().session.open(request.in.role, request.in.file);
+    case 'close': ready().session.close(request.in.role); return null;
+    case 'swap': ready().session.swap(); return null;
+    case 'fit': return ready().session.fit(request.in.settings);
+    case 'backend': return ready().session.backend(request.in.choice);
+    case 'fuse': return fuse(request.id, request.in);
+  }
+}
+
+function asLastWords(thrown: unknown): Problem {
+  return problem('E_WORKER_LOST', toProblem(thrown).detail);
+}
+
+let queue: Promise<void> = Promise.resolve();
+
+async function serve(request: Request): Promise<void> {
+  try {
+    post({ id: request.id, out: await answer(request) });
+  } catch (thrown) {
+    // After a trap the instance is in an unknown state; a RangeError is a stack or memory that ran out.
+    const fatal = thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
+    post({ id: request.id, problem: fatal ? asLastWords(thrown) : toProblem(thrown), fatal });
+  }
+}
+
+self.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
+  if ('cancel' in data) cancelled = data.cancel;
+  else queue = queue.then(() => serve(data));
+});
+
+// A panic inside a spawned Rust future reaches no promise: without these two the page would wait for ever.
+self.addEventListener('error', (event) => {
+  event.preventDefault();
+  post({ fatal: asLastWords(event.error ?? event.message) });
+});
+self.addEventListener('unhandledrejection', (event) => {
+  event.preventDefault();
+  post({ fatal: asLastWords(event.reason) });
+});

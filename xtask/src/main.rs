@@ -1,16 +1,40 @@
-//! The project's task runner: `cargo xtask test`.
+//! The project's task runner: `cargo xtask <command>`.
 
-use std::process::{Command, ExitCode};
+mod browser;
+mod build;
+mod project;
+mod serve;
+mod test;
+mod tools;
+mod web;
+
+use project::Project;
+use std::process::ExitCode;
+use tools::Outcome;
+
+/// One command: its name, what to type, what it does, and the function that does it.
+type Command = (&'static str, &'static str, &'static str, fn(&Project, &[String]) -> Outcome);
+
+const COMMANDS: &[Command] = &[
+    ("build", "[--out dist]", "build the page, ready to be put on any static host", build::command),
+    ("serve", "[--port 8080]", "build the page and serve it on this machine", serve::command),
+    ("test", "[--quick]", "run every test; --quick leaves the browser tests out", test::command),
+];
 
 fn main() -> ExitCode {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    match std::env::args().nth(1).as_deref() {
-        Some("test") => match Command::new(cargo).args(["test", "--workspace"]).status() {
-            Ok(status) if status.success() => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
-        },
-        _ => {
-            eprintln!("usage: cargo xtask test");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (name, rest) = arguments.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
+    let Some((.., command)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
+        eprintln!("usage:");
+        for (name, options, what, _) in COMMANDS {
+            eprintln!("  cargo xtask {:<22} {what}", format!("{name} {options}"));
+        }
+        return ExitCode::FAILURE;
+    };
+    match Project::find().and_then(|project| command(&project, rest)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("cargo xtask {name}: {message}");
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,181 @@
+/**
+ * Does a fused file say what the method says? Computed a second time, in f64 and by other ways than the product's:
+ * ΔW = w_s·s_s·B_s·A_s + w_c·s_c·B_c·A_c·(I − β·V_k·V_kᵀ), with V_k from the singular values of B_s·A_s.
+ */
+
+import {
+  beside, combine, frobenius, matrix, multiply, multiplyTransposed, productNorm, productSvd, scaled, stack, type Matrix,
+} from './algebra.ts';
+import { decode, rounded, type Dtype, type Safetensors, type Tensor } from './safetensors.ts';
+
+/** A direction counts if its singular value exceeds this share of the largest: the method's rule for f32 arithmetic. */
+const RANK_TOLERANCE = 2e-6;
+/** Up to this many numbers the difference of two updates is formed as it stands, which has no cancellation. */
+const DENSE = 4e6;
+
+export interface Module {
+  down: Tensor;
+  up: Tensor;
+  alpha: number | null;
+}
+
+export interface Factors {
+  /** m×r */
+  up: Matrix;
+  /** r×n */
+  down: Matrix;
+  /** What the product of the two is multiplied with. */
+  scale: number;
+}
+
+export interface Settings {
+  mu: number;
+  contentStrength: number;
+  styleStrength: number;
+}
+
+export const DEFAULTS: Settings = { mu: 0.5, contentStrength: 1, styleStrength: 1 };
+
+const ENDINGS = [
+  { down: '.lora_down.weight', up: '.lora_up.weight' },
+  { down: '.lora_A.weight', up: '.lora_B.weight' },
+];
+
+/** The LoRA modules of a file by name. Throws on a tensor that belongs to none. */
+export function modulesOf(file: Safetensors): Map<string, Module> {
+  const modules = new Map<string, Module>();
+  const taken = new Set<string>();
+  for (const [name, down] of file.tensors) {
+    const ending = ENDINGS.find((one) => name.endsWith(one.down));
+    if (!ending) continue;
+    const stem = name.slice(0, -ending.down.length);
+    const up = file.tensors.get(stem + ending.up);
+    if (!up) throw new Error(`${stem} has no up factor`);
+    const alpha = file.tensors.get(`${stem}.alpha`);
+    modules.set(stem, { down, up, alpha: alpha ? decode(alpha)[0]! : null });
+    for (const own of [name, stem + ending.up, `${stem}.alpha`]) taken.add(own);
+  }
+  const left = [...file.tensors.keys()].filter((name) => !taken.has(name));
+  if (left.length > 0) throw new Error(`no module has the tensor ${left[0]}`);
+  return modules;
+}
+
+export function factors({ down, up, alpha }: Module): Factors {
+  const rank = down.shape[0]!;
+  if (up.shape[1] !== rank) throw new Error(`ranks ${rank} and ${up.shape[1]}`);
+  const [a, b] = [decode(down), decode(up)];
+  return {
+    down: matrix(rank, a.length / rank, a),
+    up: matrix(b.length / rank, rank, b),
+    scale: alpha === null ? 1 : alpha / rank,
+  };
+}
+
+/** What the module's update should be, and how far rounding the factors once to `dtype` alone would take it off. */
+export interface Expected {
+  up: Matrix;
+  down: Matrix;
+  norm: number;
+  /** ‖rounding error‖ / ‖update‖ of a result that is exact but for its storage. */
+  floor: number;
+  /** ‖what the projection changed‖ / ‖update‖: a check that cannot see this sees nothing. */
+  change: number;
+}
+
+export function expected(content: Module | null, style: Module | null, settings: Settings, dtype: Dtype): Expected {
+  const c = content && factors(content);
+  const s = settings.styleStrength === 0 ? null : style && factors(style);
+  const beta = settings.mu === Infinity ? 1 : settings.mu / (1 + settings.mu);
+  const parts: { up: Matrix; down: Matrix; errors: number[] }[] = [];
+  let change = 0;
+  if (s) parts.push(scaledPart(s, settings.styleStrength, dtype));
+  if (c) {
+    let down = c.down;
+    if (s && beta > 0) {
+      const { sigma, right } = productSvd(s.up, s.down);
+      const k = sigma.filter((value) => value > RANK_TOLERANCE * sigma[0]!).length;
+      const v = matrix(k, right.cols, right.data.slice(0, k * right.cols));
+      const along = multiply(multiplyTransposed(c.down, v), v);
+      down = combine(c.down, -beta, along);
+      change = Math.abs(settings.contentStrength * c.scale) * beta * productNorm(c.up, along);
+    }
+    const part = scaledPart({ ...c, down }, settings.contentStrength, dtype);
+    // A fused content's scale goes into the factor that was projected, which is rounded anyway.
+    parts.push(s ? { ...part, errors: part.errors.slice(0, 1) } : part);
+  }
+  if (parts.length === 0) throw new Error('a module of neither file');
+  const up = parts.map((part) => part.up).reduce(beside);
+  const down = parts.map((part) => part.down).reduce(stack);
+  const norm = productNorm(up, down);
+  const worst = Math.hypot(...parts.map((part) => Math.max(...part.errors)));
+  return { up, down, norm, floor: worst / norm, change: change / norm };
+}
+
+/** A part with its scale, and what storing it costs when the scale is folded into the down or into the up factor. */
+function scaledPart({ up, down, scale }: Factors, strength: number, dtype: Dtype): { up: Matrix; down: Matrix; errors: number[] } {
+  const all = strength * scale;
+  const lost = (a: Matrix): Matrix => combine(matrix(a.rows, a.cols, rounded(a.data, dtype)), -1, a);
+  const cost = (b: Matrix, a: Matrix): number => Math.hypot(productNorm(b, lost(a)), productNorm(lost(b), a));
+  return { up, down: scaled(down, all), errors: [cost(up, scaled(down, all)), cost(scaled(up, all), down)] };
+}
+
+/** ‖actual − expected‖ / ‖expected‖ */
+export function deviation(actual: Module, { up, down, norm }: Expected): number {
+  const found = factors(actual);
+  const foundDown = scaled(found.down, found.scale);
+  if (up.rows * down.cols <= DENSE) {
+    return frobenius(combine(multiply(found.up, foundDown), -1, multiply(up, down))) / norm;
+  }
+  return productNorm(beside(found.up, scaled(up, -1)), stack(foundDown, down)) / norm;
+}
+
+export interface Verdict {
+  name: string;
+  deviation: number;
+  floor: number;
+  change: number;
+}
+
+/** Compares the modules `names` of a fused file with what the method makes of its two sources. */
+export function compare(
+  fused: Map<string, Module>, content: Map<string, Module>, style: Map<string, Module>,
+  settings: Settings, dtype: Dtype, names: Iterable<string> = fused.keys(),
+): Verdict[] {
+  return [...names].map((name) => {
+    const actual = fused.get(name);
+    if (!actual) throw new Error(`${name} is not in the fused file`);
+    if (actual.down.dtype !== dtype || actual.up.dtype !== dtype) throw new Error(`${name} is ${actual.down.dtype}, not ${dtype}`);
+    const wanted = expected(content.get(name) ?? null, style.get(name) ?? null, settings, dtype);
+    return { name, deviation: deviation(actual, wanted), floor: wanted.floor, change: wanted.change };
+  });
+}
+
+/** What is wrong with the names, shapes and alphas of a fused file; empty when all is well. */
+export function outline(
+  fused: Map<string, Module>, content: Map<string, Module>, style: Map<string, Module>,
+): string[] {
+  const wrong: string[] = [];
+  for (const name of new Set([...content.keys(), ...style.keys()])) {
+    const actual = fused.get(name);
+    if (!actual) {
+      wrong.push(`${name} is missing`);
+      continue;
+    }
+    const sources = [content.get(name), style.get(name)].filter((one) => one !== undefined);
+    const rank = actual.down.shape[0]!;
+    const needed = sources.reduce((sum, one) => sum + one.down.shape[0]!, 0);
+    if (rank < needed) wrong.push(`${name} has rank ${rank}, less than ${needed}`);
+    const shapes = (one: Module): string => JSON.stringify([one.down.shape.slice(1), one.up.shape.with(1, 0)]);
+    for (const source of sources) {
+      if (shapes(actual) !== shapes(source)) wrong.push(`${name} has other shapes than its source`);
+    }
+    // The one rule that every loader reads alike: alpha is the rank, or not stored at all.
+    if (actual.alpha !== null && actual.alpha !== rank) wrong.push(`${name} has alpha ${actual.alpha} at rank ${rank}`);
+  }
+  for (const name of fused.keys()) {
+    if (!content.has(name) && !style.has(name)) wrong.push(`${name} comes from nowhere`);
+  }
+  const ranks = new Set([...fused.values()].map((one) => one.down.shape[0]));
+  if (ranks.size > 1) wrong.push(`several ranks: ${[...ranks].join(', ')}`);
+  return wrong;
+}

@@ -1,0 +1,126 @@
+/** From two files to one, through the page, on the graphics device and without one; every result is computed a second time. */
+
+import { expect, test, type Page } from '@playwright/test';
+import { DEFAULTS, compare, modulesOf, outline, type Settings } from './check.ts';
+import { FLUX_PEFT_MODULES, SD15_MODULES, htmlPage, makeLora, truncated, withNaN, without, type Recipe } from './make.ts';
+import { FIRST_RUN, advanced, fuseAndSave, fuseButton, give, named, open, setMu, setStrength, type Named, type Role } from './page.ts';
+import { allFinite, readSafetensors, type Dtype, type Safetensors } from './safetensors.ts';
+
+test.setTimeout(2 * FIRST_RUN);
+
+const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 11, sharedDirections: 3 };
+const PEFT: Recipe = { modules: FLUX_PEFT_MODULES, rank: 8, alpha: null, dtype: 'BF16', scheme: 'PEFT', seed: 21, sharedDirections: 3 };
+
+/** Every module of the result against the method: within one rounding to its format, and within `bound` of that. */
+function check(fused: Safetensors, [content, style]: [Safetensors, Safetensors], settings: Settings, dtype: Dtype): void {
+  expect(allFinite(fused)).toBe(true);
+  const [found, c, s] = [modulesOf(fused), modulesOf(content), modulesOf(style)];
+  expect(outline(found, c, s)).toEqual([]);
+  for (const { name, deviation, floor, change } of compare(found, c, s, settings, dtype)) {
+    // f32 arithmetic keeps 1e-6. Where f32 falls on the other side of a tie between two 16-bit numbers, one number in
+    // thousands is off by one more step: far below a hundredth of the rounding of all of them.
+    const bound = dtype === 'F32' ? 1e-6 : 1.01 * floor + 1e-5;
+    expect(deviation, `${name} deviates by ${deviation}, one rounding alone by ${floor}`).toBeLessThan(bound);
+    // A pair that the projection hardly changes would prove nothing.
+    if (settings.mu > 0 && c.has(name) && s.has(name)) expect(change, name).toBeGreaterThan(10 * bound);
+  }
+}
+
+async function givePair(page: Page, [content, style]: [Safetensors, Safetensors]): Promise<void> {
+  await give(page, 'Subject', named('subject.safetensors', content));
+  await give(page, 'Style', named('style.safetensors', style));
+}
+
+test('a kohya pair with convolutions, at several μ and in three formats', async ({ page }, { project }) => {
+  const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, rank: 6, alpha: 6, seed: 12 })];
+  const uncaught = await open(page, project.name);
+  await givePair(page, pair);
+  for (const mu of [0.5, 0, Infinity]) {
+    await setMu(page, mu);
+    const { file, name } = await fuseAndSave(page, project.name);
+    expect(name).toMatch(/\.safetensors$/);
+    check(file, pair, { ...DEFAULTS, mu }, 'F16');
+  }
+  for (const dtype of ['F32', 'BF16'] as const) {
+    await advanced(page, 'Number format', dtype);
+    const { file } = await fuseAndSave(page, project.name);
+    check(file, pair, { ...DEFAULTS, mu: Infinity }, dtype);
+  }
+  expect(uncaught).toEqual([]);
+});
+
+test('a PEFT pair in BF16', async ({ page }, { project }) => {
+  const pair: [Safetensors, Safetensors] = [makeLora(PEFT), makeLora({ ...PEFT, rank: 4, seed: 22 })];
+  const uncaught = await open(page, project.name);
+  await givePair(page, pair);
+  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'BF16');
+  expect(uncaught).toEqual([]);
+});
+
+test('modules of one file only pass through, and strengths and mixed ranks count', async ({ page }, { project }) => {
+  const modules = SD15_MODULES.map((shape, index) => ({ ...shape, rank: 4 + index }));
+  const content = makeLora({ ...KOHYA, dtype: 'F32', modules: modules.slice(1), alpha: 3 });
+  const style = makeLora({ ...KOHYA, dtype: 'F32', modules: modules.slice(0, -1), alpha: 5, seed: 12 });
+  const uncaught = await open(page, project.name);
+  await givePair(page, [content, style]);
+  await setStrength(page, 'Subject', 0.7);
+  await setStrength(page, 'Style', 1.2);
+  await setMu(page, 1);
+  const { file } = await fuseAndSave(page, project.name);
+  check(file, [content, style], { mu: 1, contentStrength: 0.7, styleStrength: 1.2 }, 'F32');
+  await expect(page.getByText('passed through from the subject')).toBeVisible();
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  check((await fuseAndSave(page, project.name)).file, [style, content], { mu: 1, contentStrength: 1.2, styleStrength: 0.7 }, 'F32');
+  expect(uncaught).toEqual([]);
+});
+
+test('bad files are refused by name, and the next good pair fuses without a reload', async ({ page }, { project }) => {
+  const good = makeLora({ ...KOHYA, modules: SD15_MODULES.slice(1, 4) });
+  const style = makeLora({ ...KOHYA, modules: SD15_MODULES.slice(1, 4), seed: 12 });
+  const [, to_q] = SD15_MODULES.slice(1);
+  const up = `${to_q!.name}.lora_up.weight`;
+  const wider = SD15_MODULES.slice(1, 4).map((shape) => (shape === to_q ? { ...shape, in: shape.in + 8 } : shape));
+  const bad: { file: Named; role: Role; says: (string | RegExp)[] }[] = [
+    { file: { name: 'cut-off.safetensors', bytes: truncated(good, 100) }, role: 'Subject', says: ['E_TRUNCATED'] },
+    { file: { name: 'login.safetensors', bytes: htmlPage() }, role: 'Style', says: ['E_NOT_SAFETENSORS'] },
+    { file: named('half.safetensors', without(good, up)), role: 'Subject', says: ['E_PAIR_MISSING', to_q!.name] },
+    { file: named('nan.safetensors', withNaN(good, up)), role: 'Subject', says: ['E_NONFINITE', up] },
+    { file: named('nan-style.safetensors', withNaN(style, up)), role: 'Style', says: ['E_NONFINITE', up] },
+    { file: named('wider.safetensors', makeLora({ ...KOHYA, modules: wider })), role: 'Style', says: ['E_SHAPE_MISMATCH', to_q!.name] },
+    {
+      file: named('elsewhere.safetensors', makeLora({ ...KOHYA, modules: [SD15_MODULES[0]!] })), role: 'Subject',
+      says: ['E_NO_COMMON_MODULES'],
+    },
+  ];
+  const uncaught = await open(page, project.name);
+  for (const { file, role, says } of bad) {
+    await test.step(file.name, async () => {
+      await give(page, role === 'Subject' ? 'Style' : 'Subject', named('good.safetensors', role === 'Subject' ? style : good));
+      await give(page, role, file);
+      const alert = page.getByRole('alert');
+      // What lies in the values is found only when they are read.
+      await alert.or(fuseButton(page)).first().waitFor();
+      if (await alert.count() === 0) await fuseButton(page).click();
+      await expect(alert.first()).toBeVisible({ timeout: FIRST_RUN });
+      for (const part of [file.name, ...says]) await expect(alert.first()).toContainText(part);
+      await expect(page.getByRole('button', { name: 'Save', exact: true })).toHaveCount(0);
+      await page.getByRole('button', { name: `Remove ${role.toLowerCase()} file` }).click();
+      await expect(alert).toHaveCount(0);
+    });
+  }
+  await givePair(page, [good, style]);
+  check((await fuseAndSave(page, project.name)).file, [good, style], DEFAULTS, 'F16');
+  expect(uncaught).toEqual([]);
+});
+
+test('the same pair gives the same bytes', async ({ page }, { project }) => {
+  const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 12 })];
+  const runs: Safetensors[] = [];
+  for (let run = 0; run < 2; run++) {
+    await open(page, project.name);
+    await givePair(page, pair);
+    runs.push((await fuseAndSave(page, project.name)).file);
+  }
+  expect(runs[0]!.tensors).toEqual(runs[1]!.tensors);
+  expect(readSafetensors).toBeDefined();
+});

@@ -1,0 +1,90 @@
+//! `cargo xtask build`: crate → wasm → bindings → page.
+
+use crate::project::Project;
+use crate::tools::{Outcome, capture, option, run, succeeds};
+use crate::web;
+use std::path::{Path, PathBuf};
+use wasm_bindgen_cli_support::Bindgen;
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
+    let out = option(arguments, "--out")?;
+    build(project, out.as_deref().unwrap_or("dist")).map(|_| ())
+}
+
+/// Builds the page into `out` (seen from the checkout's root) and says how large it is.
+pub(crate) fn build(project: &Project, out: &str) -> Outcome<PathBuf> {
+    bindings(project)?;
+    web::install_packages(project)?;
+    let out = project.at(out);
+    run(project.run("node").arg("www/build.mjs").arg("--out").arg(&out).arg("--wasm").arg(project.web()))?;
+    sizes(project, &out)?;
+    Ok(out)
+}
+
+/// The crate as wasm with its JavaScript bindings, in the target folder.
+fn bindings(project: &Project) -> Outcome {
+    ensure_target(project)?;
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--release", "--lib", "--target", WASM_TARGET, "--package", "np-lora"]);
+    if std::env::var_os("RUSTFLAGS").is_some() || std::env::var_os("CARGO_ENCODED_RUSTFLAGS").is_some() {
+        println!(
+            "RUSTFLAGS is left out of the wasm build: it would replace the flags of .cargo/config.toml."
+        );
+        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    }
+    run(&mut cargo)?;
+    let wasm = project.target.join(WASM_TARGET).join("release").join("np_lora.wasm");
+    // The library and the `wasm-bindgen` dependency have one version in Cargo.toml, so they cannot disagree.
+    Bindgen::new()
+        .input_path(&wasm)
+        .web(true)
+        .map(|bindgen| {
+            bindgen
+                .typescript(true)
+                .remove_name_section(true)
+                .remove_producers_section(true)
+                .generate(project.web())
+        })
+        .and_then(|generated| generated)
+        .map_err(|error| format!("wasm-bindgen on {}: {error:#}", wasm.display()))
+}
+
+/// Adds the wasm target when rustup lacks it: where rustup must not install by itself, nobody else does.
+pub(crate) fn ensure_target(project: &Project) -> Outcome {
+    let Ok(installed) = capture(project.run("rustup").args(["target", "list", "--installed"])) else {
+        if succeeds(project.run("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET])) {
+            return Ok(());
+        }
+        return Err(format!("the {WASM_TARGET} target is needed: install rustup from https://rustup.rs"));
+    };
+    if installed.lines().any(|line| line.trim() == WASM_TARGET) {
+        return Ok(());
+    }
+    println!("Adding the {WASM_TARGET} target.");
+    run(project.run("rustup").args(["target", "add", WASM_TARGET]))
+}
+
+/// Every file of the page, raw and as a host with brotli would send it. Node is needed anyway and brings brotli.
+fn sizes(project: &Project, out: &Path) -> Outcome {
+    const SCRIPT: &str = r"
+        const fs = require('node:fs'), path = require('node:path'), zlib = require('node:zlib');
+        const root = process.argv[1], kb = (n) => (n / 1000).toFixed(1).padStart(9) + ' kB';
+        let raw = 0, small = 0;
+        for (const name of fs.readdirSync(root, { recursive: true }).map(String).sort()) {
+          const file = path.join(root, name);
+          if (!fs.statSync(file).isFile()) continue;
+          const bytes = fs.readFileSync(file), packed = zlib.brotliCompressSync(bytes).length;
+          if (!name.endsWith('.map')) { raw += bytes.length; small += packed; }
+          console.log(kb(bytes.length) + kb(packed) + '  ' + name);
+        }
+        console.log(kb(raw) + kb(small) + '  in all, without source maps (raw, brotli)');";
+    println!("{}:", out.display());
+    run_quietly(project.run("node").arg("-e").arg(SCRIPT).arg(out))
+}
+
+/// Shows a command's output without the command, which here is a script of many lines.
+fn run_quietly(command: &mut std::process::Command) -> Outcome {
+    capture(command).map(|text| print!("{text}"))
+}

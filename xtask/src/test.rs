@@ -1,0 +1,197 @@
+//! `cargo xtask test`: every check there is, one after the other, and one line that says how it went.
+
+use crate::browser::{self, Browser, CHROMIUM};
+use crate::build::{build, ensure_target};
+use crate::project::Project;
+use crate::tools::{Outcome, run, run_and_read, succeeds};
+use crate::web::install_packages;
+use std::fs;
+use std::path::Path;
+
+/// How many checks went which way. A stage that cannot run is one failure.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    /// What went wrong, one sentence a stage, to be repeated at the end where it is seen.
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn check(&mut self, stage: &str, outcome: Outcome) {
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(reason) => self.fail(stage, &reason),
+        }
+    }
+
+    fn count(&mut self, stage: &str, outcome: Outcome<Counts>) {
+        match outcome {
+            Ok(counts) => {
+                self.passed += counts.passed;
+                self.failed += counts.failed;
+                if counts.failed > 0 {
+                    self.failures.push(format!("{stage}: {} failed", counts.failed));
+                }
+            }
+            Err(reason) => self.fail(stage, &reason),
+        }
+    }
+
+    fn fail(&mut self, stage: &str, reason: &str) {
+        self.failed += 1;
+        self.failures.push(format!("{stage}: {reason}"));
+    }
+}
+
+/// The result of a program that runs many tests.
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
+    let quick = match arguments {
+        [] => false,
+        [only] if only == "--quick" => true,
+        _ => return Err("the only option is --quick".into()),
+    };
+    let mut tally = Tally::default();
+    title("Lint");
+    lint(project, &mut tally);
+
+    title("npm packages and a browser");
+    let packages = install_packages(project);
+    let browser = packages.clone().and_then(|()| Browser::find_or_install(project));
+    if let Ok(found) = &browser {
+        println!("The browser is {}.", found.program.display());
+    }
+
+    title("Native tests");
+    tally.count("native tests", native(project, browser.as_ref().ok()));
+
+    title("The page");
+    let ready = packages.clone().and_then(|()| build(project, "dist"));
+    let built = ready.is_ok();
+    tally.check("build", ready.map(|_| ()));
+    tally.check("types", packages.and_then(|()| run(project.run("npm").args(["run", "check"]))));
+
+    if !quick {
+        title("Browser tests");
+        match browser {
+            Err(reason) => tally.fail("browser tests", &reason),
+            Ok(_) if !built => tally.fail("browser tests", "not run, because the page could not be built"),
+            Ok(browser) => tally.count("browser tests", playwright(project, &browser)),
+        }
+    }
+
+    println!();
+    for failure in &tally.failures {
+        println!("FAILED {failure}");
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed == 0 && tally.passed > 0 { Ok(()) } else { Err("not every check passed".into()) }
+}
+
+fn title(text: &str) {
+    println!("\n== {text}");
+}
+
+/// Formatting and clippy. A toolchain without them can still run the tests, so their absence is said and no failure.
+fn lint(project: &Project, tally: &mut Tally) {
+    if component(project, "rustfmt", "fmt") {
+        tally.check("rustfmt", run(project.cargo().args(["fmt", "--all", "--check"])));
+    }
+    if component(project, "clippy", "clippy") {
+        let clippy = |options: &[&str]| {
+            run(project.cargo().arg("clippy").args(options).args(["--", "-D", "warnings"]))
+        };
+        tally.check("clippy", clippy(&["--workspace", "--all-targets"]));
+        let wasm = ["--package", "np-lora", "--lib", "--target", "wasm32-unknown-unknown"];
+        tally.check("clippy for wasm", ensure_target(project).and_then(|()| clippy(&wasm)));
+    }
+}
+
+/// Whether cargo's `subcommand` is there, or could be added as rustup's component `name`.
+fn component(project: &Project, name: &str, subcommand: &str) -> bool {
+    let there = || succeeds(project.cargo().args([subcommand, "--version"]));
+    if there() {
+        return true;
+    }
+    let added = run(project.run("rustup").args(["component", "add", name]));
+    if there() {
+        return true;
+    }
+    let reason = added.err().unwrap_or_default();
+    println!("NOT CHECKED: {name} is missing and could not be added. {reason}");
+    false
+}
+
+fn native(project: &Project, browser: Option<&Browser>) -> Outcome<Counts> {
+    let environment = browser.map_or_else(|| browser::vulkan(None), Browser::vulkan);
+    let mut cargo = project.cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).envs(environment);
+    let (succeeded, text) = run_and_read(&mut cargo)?;
+    let mut counts = Counts { passed: 0, failed: 0 };
+    for line in text.lines().filter_map(|line| line.strip_prefix("test result:")) {
+        counts.passed += number_before(line, " passed");
+        counts.failed += number_before(line, " failed");
+    }
+    if !succeeded && counts.failed == 0 {
+        return Err("cargo test failed before or between the tests: see above".into());
+    }
+    Ok(counts)
+}
+
+/// The number that stands right before `word` in cargo's summary.
+fn number_before(line: &str, word: &str) -> u64 {
+    let before = line.split(word).next().filter(|before| before.len() < line.len()).unwrap_or_default();
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn playwright(project: &Project, browser: &Browser) -> Outcome<Counts> {
+    let folder = project.target.join("browser-tests");
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let summary = folder.join("summary.json");
+    // A summary of an earlier run must not be taken for this one's.
+    let _ = fs::remove_file(&summary);
+    let mut npx = project.run("npx");
+    npx.args(["playwright", "test", "--reporter=list,json"])
+        .env("PLAYWRIGHT_JSON_OUTPUT_FILE", &summary)
+        .env(CHROMIUM, &browser.program)
+        // The full-size pair is made by the tests themselves, once, and kept here.
+        .env("NP_LORA_FLUX_CONTENT", folder.join("flux-rank16-content.safetensors"))
+        .env("NP_LORA_FLUX_STYLE", folder.join("flux-rank16-style.safetensors"));
+    let outcome = run(&mut npx);
+    let counts = read_summary(&summary)?;
+    match outcome {
+        Err(reason) if counts.failed == 0 => Err(reason),
+        _ => Ok(counts),
+    }
+}
+
+/// Playwright's own figures. A test that passed only at the second try counts as failed, one that was skipped not at all.
+fn read_summary(path: &Path) -> Outcome<Counts> {
+    let text =
+        fs::read_to_string(path).map_err(|_| "Playwright ended without a summary: see above".to_owned())?;
+    let summary: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("Playwright's summary: {error}"))?;
+    let figure = |name: &str| summary["stats"][name].as_u64().unwrap_or(0);
+    if figure("skipped") > 0 {
+        println!("{} browser tests were skipped.", figure("skipped"));
+    }
+    let errors = summary["errors"].as_array().map_or(0, Vec::len) as u64;
+    Ok(Counts { passed: figure("expected"), failed: figure("unexpected") + figure("flaky") + errors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_before;
+
+    #[test]
+    fn cargos_summary_is_read() {
+        let line = " ok. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!((number_before(line, " passed"), number_before(line, " failed")), (12, 3));
+        assert_eq!(number_before("nothing of the kind", " passed"), 0);
+    }
+}

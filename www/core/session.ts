@@ -30,6 +30,7 @@ export class Session {
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
   #link: Promise<Link> | null = null;
   #files: Record<Role, File | null> = { content: null, style: null };
+  #cancelling: Promise<void> = Promise.resolve();
   #release: () => void = () => {};
 
   constructor(options: SessionOptions) {
@@ -76,7 +77,7 @@ export class Session {
   /** Resolves only with a verified file; rejects with AbortError or a ProblemError. */
   async fuse(settings: Settings, backend: BackendChoice, { signal, onProgress }: FuseOptions = {}): Promise<Fused> {
     if (signal?.aborted) throw abortError();
-    const link = await this.#ready();
+    const link = await this.#worker();
     if (signal?.aborted) throw abortError();
     const { id, reply } = link.call('fuse', { settings, backend }, (progress) => {
       if (!signal?.aborted) onProgress?.(progress);
@@ -84,12 +85,15 @@ export class Session {
     return new Promise<Fused>((resolve, reject) => {
       const abort = (): void => {
         link.cancel(id);
-        setTimeout(() => {
+        this.#cancelling = Promise.race([
+          reply.then(() => {}, () => {}),
+          new Promise<void>((over) => { setTimeout(over, CANCEL_GRACE_MS); }),
+        ]).then(() => {
           if (!link.isWaiting(id)) return;
           link.end(problem('E_WORKER_LOST', 'cancelled'));
           // Started anew at once, so that the next Fuse does not wait for it.
-          this.#ready().catch(() => {});
-        }, CANCEL_GRACE_MS);
+          this.#start().catch(() => {});
+        });
         reject(abortError());
       };
       signal?.addEventListener('abort', abort, { once: true });
@@ -107,11 +111,17 @@ export class Session {
   }
 
   async #call<N extends CallName>(call: N, input: Calls[N]['in']): Promise<Calls[N]['out']> {
-    const link = await this.#ready();
+    const link = await this.#worker();
     return link.call(call, input).reply;
   }
 
-  #ready(): Promise<Link> {
+  /** The worker, once it is clear whether it obeyed a cancel: a call to one that is about to be ended would be lost. */
+  async #worker(): Promise<Link> {
+    await this.#cancelling;
+    return this.#start();
+  }
+
+  #start(): Promise<Link> {
     if (this.#link) return this.#link;
     const { workerURL, glueURL, wasmURL, onStalled } = this.#options;
     let link: Link;

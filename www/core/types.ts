@@ -33,7 +33,7 @@ export interface Summary {
   ranks: Share<number>[];
   alphas: Share<number | null>[]; // null: no alpha stored, scale 1
   dtypes: Share<string>[];
-  modules: number;
+  modules: number; // denoiser and text encoders together
   textEncoderModules: number;
   extraTensors: number;
   warnings: Problem[];

@@ -76,9 +76,10 @@ export class Desk implements ReactiveController {
 
   hostConnected(): void {
     // Back in a document after being removed: the old worker is gone, the files are still chosen.
+    if (this.#session) return;
     for (const role of ROLES) {
       const file = this.fileOf(role);
-      if (file && !this.#session) void this.choose(role, file);
+      if (file) void this.choose(role, file);
     }
   }
 

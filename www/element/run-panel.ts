@@ -30,7 +30,7 @@ export class RunPanel extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
     /* Fuse and the progress stay in reach on a small screen; a result is read from its top. */
-    :host([stuck]) { position: sticky; bottom: 0; z-index: 1; margin: 0 -8px; padding: 16px 8px; background: linear-gradient(transparent, var(--page) 16px); }
+    :host([stuck]) { position: sticky; bottom: 0; z-index: 1; margin: 0 -8px; padding: 16px 8px 12px; background: linear-gradient(transparent, var(--page) 16px); }
     .stack { display: grid; gap: 16px; }
     .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 16px; }
     .badge {
@@ -53,7 +53,7 @@ export class RunPanel extends LitElement {
       .badge { max-width: 50%; }
       .badge .stranger { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     }
-    @media (forced-colors: active) { progress { appearance: auto; } }
+    @media (forced-colors: active) { progress { appearance: auto; } :host([stuck]) { background: Canvas; } }
   `];
 
   @property({ attribute: false }) phase: Phase = 'empty';

@@ -112,7 +112,7 @@ test('bad files are refused by name, and the next good pair fuses without a relo
   expect(uncaught).toEqual([]);
 });
 
-test('the same pair gives the same bytes', async ({ page }, { project }) => {
+test('the same pair gives the same result, on the CPU to the last bit', async ({ page }, { project }) => {
   const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 12 })];
   const runs: Safetensors[] = [];
   for (let run = 0; run < 2; run++) {
@@ -120,5 +120,7 @@ test('the same pair gives the same bytes', async ({ page }, { project }) => {
     await takePair(page, project.name, pair);
     runs.push((await fuseAndSave(page, project.name)).file);
   }
-  expect(runs[0]!.tensors).toEqual(runs[1]!.tensors);
+  // A graphics device promises bounds, not bits.
+  if (project.name === 'cpu') expect(runs[0]!.tensors).toEqual(runs[1]!.tensors);
+  for (const run of runs) check(run, pair, DEFAULTS, 'F16');
 });

@@ -64,8 +64,9 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     title("npm packages and a browser");
     let packages = install_packages(project);
     let browser = packages.clone().and_then(|()| Browser::find_or_install(project));
-    if let Ok(found) = &browser {
-        println!("The browser is {}.", found.program.display());
+    match &browser {
+        Ok(found) => println!("The browser is {}.", found.program.display()),
+        Err(reason) => println!("There is no browser: {reason}"),
     }
 
     title("Native tests");

@@ -30,7 +30,7 @@ test('numbers survive their formats', () => {
   });
   expect(numberToHalf(65519)).toBe(0x7bff);
   expect(numberToHalf(65520)).toBe(0x7c00);
-  expect([...rounded(Float64Array.of(1.00390625, 1.01171875, -3e38), 'BF16')]).toEqual([1, 1.015625, -2.9909149588719596e38]);
+  expect([...rounded(Float64Array.of(257, 259, -257.001), 'BF16')]).toEqual([256, 260, -258]);
   expect([...rounded(Float64Array.of(0.1), 'F32')]).toEqual([Math.fround(0.1)]);
 });
 

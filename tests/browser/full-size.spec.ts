@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { DEFAULTS, compare, modulesOf, outline } from './check.ts';
 import { FLUX_KOHYA_MODULES, moduleTensors, type Recipe } from './make.ts';
-import { fuseAndSave, give, open } from './page.ts';
+import { fuseAndSave, givePair, open } from './page.ts';
 import { allFinite, headerOf, readSafetensors } from './safetensors.ts';
 
 const MINUTE = 60_000;
@@ -19,11 +19,10 @@ const style = process.env.NP_LORA_FLUX_STYLE;
 async function write(path: string, recipe: Recipe): Promise<void> {
   if (existsSync(path)) return;
   await mkdir(dirname(path), { recursive: true });
-  const blank = { ...recipe, rank: recipe.rank };
   const outlines = recipe.modules.flatMap((shape): [string, { dtype: 'F16' | 'F32'; shape: number[] }][] => [
     [`${shape.name}.alpha`, { dtype: 'F32', shape: [] }],
-    [`${shape.name}.lora_down.weight`, { dtype: 'F16', shape: [blank.rank, shape.in] }],
-    [`${shape.name}.lora_up.weight`, { dtype: 'F16', shape: [shape.out, blank.rank] }],
+    [`${shape.name}.lora_down.weight`, { dtype: 'F16', shape: [recipe.rank, shape.in] }],
+    [`${shape.name}.lora_up.weight`, { dtype: 'F16', shape: [shape.out, recipe.rank] }],
   ]);
   const file = await openFile(`${path}.part`, 'w');
   const stream = file.createWriteStream();
@@ -44,9 +43,8 @@ test.describe('FLUX.1, rank 16', () => {
     test.setTimeout(40 * MINUTE);
     await write(content!, RECIPE);
     await write(style!, { ...RECIPE, seed: 32 });
-    const uncaught = await open(page, project.name);
-    await give(page, 'Subject', content!);
-    await give(page, 'Style', style!);
+    const uncaught = await open(page);
+    await givePair(page, project.name, content!, style!);
     const began = performance.now();
     const { file } = await fuseAndSave(page, project.name, 30 * MINUTE);
     console.log(`FLUX.1 rank 16 on ${project.name}: ${((performance.now() - began) / 1000).toFixed(1)} s from Fuse to the saved file`);

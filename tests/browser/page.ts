@@ -13,17 +13,22 @@ export interface Named {
 /** A software graphics device takes seconds to compile one shader, and there are eight. */
 export const FIRST_RUN = 180_000;
 
-/** Opens the page with a backend that must be the one used; collects errors that nobody caught. */
-export async function open(page: Page, project: string): Promise<string[]> {
+/** Opens the page; collects errors that nobody caught. */
+export async function open(page: Page): Promise<string[]> {
   const uncaught: string[] = [];
+  page.setDefaultTimeout(60_000);
   page.on('pageerror', (error) => uncaught.push(String(error)));
   // The picker is the system's own window, which a test cannot press; without it the page saves by a download link.
   await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
   await page.goto('./');
-  await page.getByText('Advanced', { exact: true }).waitFor();
-  // The page would choose the CPU by itself on a software device; in the project without a device it has no choice.
-  if (project === 'webgpu') await advanced(page, 'Backend', 'webgpu');
   return uncaught;
+}
+
+/** Gives both files, and chooses the backend that the project is about: by itself the page passes a software device over. */
+export async function givePair(page: Page, project: string, subject: Named | string, style: Named | string): Promise<void> {
+  await give(page, 'Subject', subject);
+  await give(page, 'Style', style);
+  if (project === 'webgpu') await advanced(page, 'Backend', 'webgpu');
 }
 
 /** Chooses an option in the folded part of the settings. */
@@ -34,7 +39,7 @@ export async function advanced(page: Page, label: string, value: string): Promis
 }
 
 export async function setMu(page: Page, mu: number): Promise<void> {
-  const field = page.getByLabel('μ, exactly');
+  const field = page.getByLabel('as μ', { exact: true });
   await field.fill(mu === Infinity ? '∞' : String(mu));
   await field.press('Enter');
   await field.blur();
@@ -70,10 +75,14 @@ export async function fuseAndSave(page: Page, project: string, timeout = FIRST_R
   return { file: readSafetensors(await readFile(await download.path())), name: download.suggestedFilename() };
 }
 
+/** An older result stands until the new run begins, but beside it the Fuse button stands too. */
 async function finished(page: Page, timeout: number): Promise<void> {
-  const outcome = page.getByText('Fused and checked').or(page.getByRole('alert')).first();
-  // An older result stands until the new run has begun; then it stands again only when that run is over.
-  await expect.poll(() => element<string>(page, 'phase'), { timeout }).toMatch(/^(done|failed)$/);
-  await outcome.waitFor();
-  if (await page.getByRole('alert').count() > 0) throw new Error(await page.getByRole('alert').first().innerText());
+  const alert = page.getByRole('alert');
+  const state = async (): Promise<string> => {
+    if (await alert.count() > 0) return 'failed';
+    const done = await page.getByRole('heading', { name: 'Fused and checked' }).isVisible();
+    return done && !(await fuseButton(page).isVisible()) ? 'done' : 'busy';
+  };
+  await expect.poll(state, { timeout }).not.toBe('busy');
+  if (await alert.count() > 0) throw new Error(await alert.first().innerText());
 }

@@ -21,7 +21,9 @@ export const WIDTH: Record<Dtype, number> = { F16: 2, BF16: 2, F32: 4 };
 export const product = (shape: number[]): number => shape.reduce((all, one) => all * one, 1);
 
 /** Reads a file and checks that every byte belongs to exactly one tensor. */
-export function readSafetensors(bytes: Uint8Array): Safetensors {
+export function readSafetensors(file: Uint8Array): Safetensors {
+  // What Node reads is a Buffer, whose slice() does not copy as a Uint8Array's does.
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = Number(view.getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));

@@ -3,7 +3,7 @@
 use crate::project::Project;
 use crate::tools::{Outcome, capture, option, run, succeeds};
 use crate::web;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use wasm_bindgen_cli_support::Bindgen;
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -13,13 +13,12 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     build(project, out.as_deref().unwrap_or("dist")).map(|_| ())
 }
 
-/// Builds the page into `out` (seen from the checkout's root) and says how large it is.
+/// Builds the page into `out` (seen from the checkout's root); its own build script says how large it is.
 pub(crate) fn build(project: &Project, out: &str) -> Outcome<PathBuf> {
     bindings(project)?;
     web::install_packages(project)?;
     let out = project.at(out);
     run(project.run("node").arg("www/build.mjs").arg("--out").arg(&out).arg("--wasm").arg(project.web()))?;
-    sizes(project, &out)?;
     Ok(out)
 }
 
@@ -64,27 +63,4 @@ pub(crate) fn ensure_target(project: &Project) -> Outcome {
     }
     println!("Adding the {WASM_TARGET} target.");
     run(project.run("rustup").args(["target", "add", WASM_TARGET]))
-}
-
-/// Every file of the page, raw and as a host with brotli would send it. Node is needed anyway and brings brotli.
-fn sizes(project: &Project, out: &Path) -> Outcome {
-    const SCRIPT: &str = r"
-        const fs = require('node:fs'), path = require('node:path'), zlib = require('node:zlib');
-        const root = process.argv[1], kb = (n) => (n / 1000).toFixed(1).padStart(9) + ' kB';
-        let raw = 0, small = 0;
-        for (const name of fs.readdirSync(root, { recursive: true }).map(String).sort()) {
-          const file = path.join(root, name);
-          if (!fs.statSync(file).isFile()) continue;
-          const bytes = fs.readFileSync(file), packed = zlib.brotliCompressSync(bytes).length;
-          if (!name.endsWith('.map')) { raw += bytes.length; small += packed; }
-          console.log(kb(bytes.length) + kb(packed) + '  ' + name);
-        }
-        console.log(kb(raw) + kb(small) + '  in all, without source maps (raw, brotli)');";
-    println!("{}:", out.display());
-    run_quietly(project.run("node").arg("-e").arg(SCRIPT).arg(out))
-}
-
-/// Shows a command's output without the command, which here is a script of many lines.
-fn run_quietly(command: &mut std::process::Command) -> Outcome {
-    capture(command).map(|text| print!("{text}"))
 }

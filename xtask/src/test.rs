@@ -6,6 +6,7 @@ use crate::project::Project;
 use crate::tools::{Outcome, run, run_and_read, succeeds};
 use crate::web::install_packages;
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 
 /// How many checks went which way. A stage that cannot run is one failure.
@@ -63,8 +64,9 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     title("npm packages and a browser");
     let packages = install_packages(project);
     let browser = packages.clone().and_then(|()| Browser::find_or_install(project));
-    if let Ok(found) = &browser {
-        println!("The browser is {}.", found.program.display());
+    match &browser {
+        Ok(found) => println!("The browser is {}.", found.program.display()),
+        Err(reason) => println!("There is no browser: {reason}"),
     }
 
     title("Native tests");
@@ -159,6 +161,8 @@ fn playwright(project: &Project, browser: &Browser) -> Outcome<Counts> {
     npx.args(["playwright", "test", "--reporter=list,json"])
         .env("PLAYWRIGHT_JSON_OUTPUT_FILE", &summary)
         .env(CHROMIUM, &browser.program)
+        .env("NP_LORA_DIST", project.at("dist"))
+        .env("NP_LORA_PORT", free_port()?.to_string())
         // The full-size pair is made by the tests themselves, once, and kept here.
         .env("NP_LORA_FLUX_CONTENT", folder.join("flux-rank16-content.safetensors"))
         .env("NP_LORA_FLUX_STYLE", folder.join("flux-rank16-style.safetensors"));
@@ -168,6 +172,14 @@ fn playwright(project: &Project, browser: &Browser) -> Outcome<Counts> {
         Err(reason) if counts.failed == 0 => Err(reason),
         _ => Ok(counts),
     }
+}
+
+/// A port that nobody listens on at this moment, so that a page being served by hand is not in the way.
+fn free_port() -> Outcome<u16> {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| format!("no free port on this machine: {error}"))
 }
 
 /// Playwright's own figures. A test that passed only at the second try counts as failed, one that was skipped not at all.

@@ -131,6 +131,18 @@ pub struct Conditioning {
 }
 
 impl Conditioning {
+    /// From the pivots that count, the singular values in descending order, k, and the number of live rows of the basis.
+    fn of(pivots: impl Iterator<Item = f64>, sigma: &[f64], k: usize, lives: usize) -> Self {
+        let share = |i: usize| sigma.get(i).copied().unwrap_or(0.0) / sigma.first().copied().unwrap_or(0.0);
+        let gap = match k {
+            0 => 1.0,
+            k if k < lives => share(k - 1) - share(k),
+            k if share(k - 1) < 64.0 * RANK_TOLERANCE => share(k - 1),
+            _ => 1.0,
+        };
+        Self { pivot: pivots.fold(1.0, f64::min), gap }
+    }
+
     /// Whether an f32 computation keeps the error bounds of the method; otherwise the job is repeated in f64.
     pub fn allows_f32(&self) -> bool {
         self.pivot >= PIVOT_GUARD && self.gap >= GAP_GUARD

@@ -12,8 +12,8 @@ pub(super) struct Protected {
     pub(super) k: usize,
     /// Singular values in descending order.
     pub(super) sigma: Vec<f64>,
-    /// See [`crate::backend::Conditioning::gap`].
-    pub(super) gap: f64,
+    /// Live rows of the basis.
+    pub(super) lives: usize,
 }
 
 /// Applies the rank tolerance (σ > 2e-6·σ_1: the floor of f32 arithmetic, measured on ΔW_s) and the user's cap.
@@ -44,14 +44,7 @@ pub(super) fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
             }
         }
     }
-    let at = |i: usize| sigma.get(i).copied().unwrap_or(0.0) / first;
-    let gap = match k {
-        0 => 1.0,
-        k if k < lives => at(k - 1) - at(k),
-        k if at(k - 1) < 64.0 * RANK_TOLERANCE => at(k - 1),
-        _ => 1.0,
-    };
-    Protected { projector, k, sigma, gap }
+    Protected { projector, k, sigma, lives }
 }
 
 /// The fewest leading values whose squares sum to `share` of all.

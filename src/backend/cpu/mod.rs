@@ -85,7 +85,7 @@ fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place)
     .projected(
         words,
         protected.k,
-        Conditioning { pivot: pivots.fold(1.0, f64::min), gap: protected.gap },
+        Conditioning::of(pivots, &protected.sigma, protected.k, protected.lives),
         place,
     )
 }

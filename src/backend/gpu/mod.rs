@@ -1,34 +1,46 @@
-//! The method in WGSL compute shaders, through WebGPU or Vulkan. Not there yet: asking for it is refused.
+//! The method in WGSL compute shaders, through WebGPU in the browser and Vulkan natively.
+//!
+//! [`device`] finds a device and catches its errors, [`pipeline`] compiles `shaders/`, [`steps`] strings kernels
+//! together, [`batch`] runs a batch, [`kernels`] runs them one by one for the tests.
+
+mod batch;
+mod device;
+mod kernels;
+mod pipeline;
+mod steps;
 
 use super::{Backend, Batch, Projected};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use device::Device;
+use pipeline::Pipelines;
 
-/// A graphics device.
+/// The backend on a graphics device.
 #[derive(Debug)]
-pub enum Gpu {}
+pub struct Gpu {
+    device: Device,
+    pipelines: Pipelines,
+}
 
 impl Gpu {
-    /// Finds a graphics device.
+    /// Finds a graphics device and compiles the kernels; a software device is taken only if `allow_software`, as it is
+    /// slower than the CPU.
     ///
     /// # Errors
-    /// `GpuUnavailable`.
-    pub async fn request(_allow_software: bool) -> Result<Self> {
-        Err(Error::new(Code::GpuUnavailable, "There is no graphics device."))
+    /// `GpuUnavailable` with the reason in plain words; `GpuFault` if it refuses a kernel.
+    pub async fn request(allow_software: bool) -> Result<Self> {
+        let device = Device::request(allow_software).await?;
+        let pipelines = Pipelines::compile(&device).await?;
+        Ok(Self { device, pipelines })
     }
 
-    /// Its name.
+    /// The device's name.
     pub fn name(&self) -> &str {
-        match *self {}
-    }
-
-    /// Whether a batch fits its limits.
-    pub fn supports(&self, _batch: &Batch<'_>) -> bool {
-        match *self {}
+        &self.device.name
     }
 }
 
 impl Backend for Gpu {
-    async fn project(&self, _batch: &Batch<'_>) -> Result<Vec<Projected>> {
-        match *self {}
+    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
+        self.run(batch).await
     }
 }

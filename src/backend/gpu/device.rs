@@ -1,0 +1,122 @@
+//! A graphics device: found, checked, and every error of it caught.
+
+use crate::error::{Code, Error, Result};
+use std::sync::{Arc, Mutex};
+
+/// A device with its queue.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) limits: wgpu::Limits,
+    pub(super) name: String,
+    /// Set when the device is lost or complains outside any error scope.
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+/// Names of devices that are programs. On the web there may be no name, but a flag instead.
+const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "basic render", "softpipe"];
+
+impl Device {
+    /// Finds a device; a software one only if `allow_software`.
+    ///
+    /// # Errors
+    /// `GpuUnavailable` with the reason in plain words.
+    pub(super) async fn request(allow_software: bool) -> Result<Self> {
+        let unavailable = |why: String| Error::new(Code::GpuUnavailable, why);
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = wgpu::Instance::default()
+            .request_adapter(&options)
+            .await
+            .map_err(|_| unavailable("WebGPU is not available here.".to_owned()))?;
+        let info = adapter.get_info();
+        let name = if info.name.is_empty() { "graphics device".to_owned() } else { info.name.clone() };
+        let told = format!("{} {}", info.name, info.driver).to_lowercase();
+        let software = info.device_type == wgpu::DeviceType::Cpu || SOFTWARE.iter().any(|s| told.contains(s));
+        if software && !allow_software {
+            return Err(unavailable(
+                "The only graphics device is a software one, which is slower than the CPU.".into(),
+            ));
+        }
+        let limits = adapter.limits();
+        let descriptor = wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| unavailable(format!("The graphics device did not start: {error}")))?;
+
+        let fault = Arc::new(Mutex::new(None));
+        let note = |fault: &Arc<Mutex<Option<String>>>, text: String| {
+            if let Ok(mut fault) = fault.lock() {
+                fault.get_or_insert(text);
+            }
+        };
+        let (lost, uncaptured) = (Arc::clone(&fault), Arc::clone(&fault));
+        device.set_device_lost_callback(move |reason, text| {
+            note(&lost, format!("It was lost ({reason:?}). {text}"))
+        });
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, error.to_string())));
+        Ok(Self {
+            device,
+            queue,
+            limits,
+            name: if software { format!("{name} (software)") } else { name },
+            fault,
+        })
+    }
+
+    /// Does work on the device and waits for what it has to say about it.
+    ///
+    /// # Errors
+    /// `GpuFault` with the first complaint: an error nobody looks at means zeros in the result.
+    pub(super) async fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        let scopes = [OutOfMemory, Validation, Internal].map(|filter| self.device.push_error_scope(filter));
+        let done = work();
+        // Scopes close in the reverse of their order; all before the first await, so that other work stays outside.
+        let [memory, validation, internal] = scopes;
+        let verdicts = (internal.pop(), validation.pop(), memory.pop());
+        for verdict in [verdicts.0.await, verdicts.1.await, verdicts.2.await] {
+            if let Some(error) = verdict {
+                return Err(fault(error.to_string()));
+            }
+        }
+        self.healthy().map(|()| done)
+    }
+
+    fn healthy(&self) -> Result<()> {
+        match self.fault.lock().ok().and_then(|fault| fault.clone()) {
+            Some(text) => Err(fault(text)),
+            None => Ok(()),
+        }
+    }
+
+    /// The content of a buffer that can be mapped for reading.
+    ///
+    /// # Errors
+    /// `GpuFault`.
+    pub(super) async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        buffer.map_async(wgpu::MapMode::Read, .., move |mapped| {
+            // Nobody waits any more if the receiver is gone.
+            let _ = sender.send(mapped);
+        });
+        // Waits natively; on the web the browser's event loop does it.
+        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+        let mapped = receiver.await.map_err(|_| fault("It gave no answer.".to_owned()))?;
+        if let Err(error) = mapped {
+            self.healthy()?;
+            return Err(fault(error.to_string()));
+        }
+        let bytes = buffer.get_mapped_range(..).map_err(|error| fault(error.to_string()))?.to_vec();
+        buffer.unmap();
+        self.healthy().map(|()| bytes)
+    }
+}
+
+fn fault(detail: String) -> Error {
+    Error::new(Code::GpuFault, detail)
+}

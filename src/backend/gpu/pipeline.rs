@@ -1,0 +1,64 @@
+//! The compiled kernels.
+
+use super::device::Device;
+use crate::error::Result;
+
+/// Workers of a workgroup, in every kernel.
+pub(super) const WORKERS: usize = 256;
+
+macro_rules! pipelines {
+    ($($field:ident: $file:literal / $entry:literal,)*) => {
+        /// One pipeline an entry point of `shaders/`.
+        #[derive(Debug)]
+        pub(super) struct Pipelines {
+            $(pub(super) $field: wgpu::ComputePipeline,)*
+        }
+
+        impl Pipelines {
+            /// Compiles all kernels.
+            ///
+            /// # Errors
+            /// `GpuFault` if the device refuses one.
+            pub(super) async fn compile(device: &Device) -> Result<Self> {
+                device.checked(|| Self { $($field: compile(
+                    &device.device,
+                    $entry,
+                    concat!(
+                        include_str!("../../../shaders/shared.wgsl"),
+                        include_str!(concat!("../../../shaders/", $file, ".wgsl")),
+                    ),
+                ),)* }).await
+            }
+        }
+    };
+}
+
+pipelines! {
+    decode: "decode" / "decode",
+    basis: "basis" / "basis",
+    core: "core" / "core",
+    jacobi: "jacobi" / "jacobi",
+    polish: "polish" / "polish",
+    choose: "cut" / "choose",
+    projector: "cut" / "projector",
+    normalise: "project" / "normalise",
+    combine: "project" / "combine",
+    remove: "project" / "remove",
+    gram: "gram" / "gram",
+    encode: "encode" / "encode",
+}
+
+fn compile(device: &wgpu::Device, entry: &str, text: &str) -> wgpu::ComputePipeline {
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(entry),
+        source: wgpu::ShaderSource::Wgsl(text.into()),
+    });
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(entry),
+        layout: None,
+        module: &module,
+        entry_point: Some(entry),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
+        cache: None,
+    })
+}

@@ -1,0 +1,346 @@
+//! The kernels as steps of a command list: one method each, in the words of the kernel's contract.
+//!
+//! Every buffer holds a batch: job j's matrix follows job j−1's.
+
+use super::device::Device;
+use super::pipeline::{Pipelines, WORKERS};
+use crate::backend::{Cut, Dtype, RANK_TOLERANCE};
+use crate::error::{Code, Error, Result};
+use wgpu::{Buffer, BufferUsages};
+
+/// A command list under construction, and what is to be read when it has run.
+pub(super) struct Steps<'a> {
+    device: &'a Device,
+    pipelines: &'a Pipelines,
+    encoder: wgpu::CommandEncoder,
+    jobs: usize,
+    /// Buffers and how many bytes of each.
+    readback: Vec<(Buffer, usize)>,
+}
+
+/// Row space of a factor: Q (rows×cols), L (rows×rows), exponents and pivots (rows).
+pub(super) struct BasisBuffers {
+    pub(super) q: Buffer,
+    pub(super) l: Buffer,
+    pub(super) exponents: Buffer,
+    pub(super) pivots: Buffer,
+}
+
+/// What `cut` decides: singular values in descending order, (k, live rows), P.
+pub(super) struct CutBuffers {
+    pub(super) sorted: Buffer,
+    pub(super) counts: Buffer,
+    pub(super) projector: Buffer,
+}
+
+/// Stands for a zero row's exponent in `basis.wgsl`.
+pub(super) const ZERO_ROW: i32 = -100_000;
+
+/// Sweeps of Jacobi rotations: convergence is quadratic, ten are many.
+const SWEEPS: u32 = 20;
+
+impl<'a> Steps<'a> {
+    pub(super) fn new(device: &'a Device, pipelines: &'a Pipelines, jobs: usize) -> Self {
+        let encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        Self { device, pipelines, encoder, jobs, readback: Vec::new() }
+    }
+
+    /// A buffer of `values` 32-bit words a job.
+    pub(super) fn buffer(&self, values: usize) -> Buffer {
+        self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes(self.jobs * values),
+            usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// A buffer with this content, a multiple of four bytes.
+    pub(super) fn upload(&self, content: &[u8]) -> Buffer {
+        let buffer = self.buffer(content.len() / 4 / self.jobs);
+        self.device.queue.write_buffer(&buffer, 0, content);
+        buffer
+    }
+
+    /// Has the first `values` words a job of a buffer read after the run.
+    pub(super) fn read(&mut self, buffer: &Buffer, values: usize) -> Reading {
+        let start = self.readback.iter().map(|(_, length)| length).sum();
+        self.readback.push((buffer.clone(), 4 * self.jobs * values));
+        Reading { start, each: 4 * values }
+    }
+
+    /// Submits the list; the buffer holds what was to be read, and can be mapped.
+    pub(super) fn submit(mut self) -> Buffer {
+        let size: usize = self.readback.iter().map(|(_, length)| length).sum();
+        let target = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes(size / 4),
+            usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut at = 0;
+        for (source, length) in &self.readback {
+            self.encoder.copy_buffer_to_buffer(source, 0, &target, at, Some(*length as u64));
+            at += *length as u64;
+        }
+        self.device.queue.submit([self.encoder.finish()]);
+        target
+    }
+
+    fn dispatch(
+        &mut self,
+        pipeline: &wgpu::ComputePipeline,
+        params: &[u32],
+        buffers: &[(u32, &Buffer)],
+        groups: [usize; 3],
+    ) {
+        let uniform = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes(params.len().next_multiple_of(4)),
+            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.device.queue.write_buffer(&uniform, 0, bytemuck::cast_slice(params));
+        let entries: Vec<_> = std::iter::once((0, &uniform))
+            .chain(buffers.iter().copied())
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .collect();
+        let bindings = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, &bindings, &[]);
+        let [x, y, z] = groups.map(int);
+        pass.dispatch_workgroups(x, y, z);
+    }
+
+    /// Workgroups for `count` workers, where the kernel strides over what is left.
+    fn groups(count: usize) -> usize {
+        count.div_ceil(WORKERS).clamp(1, 16_384)
+    }
+
+    /// Raw words of a rows×cols matrix (`stride` 32-bit words a job) to f32 times 2^-exponent.
+    pub(super) fn decode(
+        &mut self,
+        raw: &Buffer,
+        stride: usize,
+        dtype: Dtype,
+        (rows, cols): (usize, usize),
+        exponent: i32,
+        transposed: bool,
+    ) -> Buffer {
+        let values = self.buffer(rows * cols);
+        let params = [
+            int(rows),
+            int(cols),
+            int(stride),
+            format(dtype),
+            u32::from(transposed),
+            exponent.cast_unsigned(),
+        ];
+        let groups = [Self::groups(rows * cols), self.jobs, 1];
+        self.dispatch(&self.pipelines.decode, &params, &[(1, raw), (2, &values)], groups);
+        values
+    }
+
+    /// The basis of the row space of A, rows×cols, whose buffer becomes Q.
+    pub(super) fn basis(&mut self, a: Buffer, rows: usize, cols: usize) -> BasisBuffers {
+        let found = BasisBuffers {
+            q: a,
+            l: self.buffer(rows * rows),
+            exponents: self.buffer(rows),
+            pivots: self.buffer(rows),
+        };
+        let params = [int(rows), int(cols), narrow(RANK_TOLERANCE).to_bits()];
+        let buffers = [(1, &found.q), (2, &found.l), (3, &found.exponents), (4, &found.pivots)];
+        self.dispatch(&self.pipelines.basis, &params, &buffers, [self.jobs, 1, 1]);
+        found
+    }
+
+    /// The core by columns, each followed by its column of the unit matrix; and E, one a job.
+    pub(super) fn core(&mut self, up: &BasisBuffers, down: &BasisBuffers, rank: usize) -> (Buffer, Buffer) {
+        let (columns, exponent) = (self.buffer(2 * rank * rank), self.buffer(1));
+        let buffers = [
+            (1, &up.l),
+            (2, &up.exponents),
+            (3, &down.l),
+            (4, &down.exponents),
+            (5, &columns),
+            (6, &exponent),
+        ];
+        let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
+        self.dispatch(&self.pipelines.core, &[int(rank)], &buffers, groups);
+        (columns, exponent)
+    }
+
+    /// Singular values, and W with column j in row j.
+    pub(super) fn jacobi(&mut self, columns: &Buffer, rank: usize) -> (Buffer, Buffer) {
+        let sigma = self.buffer(rank);
+        let pairs = rank.div_ceil(2);
+        let team = (WORKERS / pairs.next_power_of_two()).min(32);
+        #[allow(clippy::cast_precision_loss, reason = "rank is at most 256")]
+        let orthogonal = f32::EPSILON * (rank as f32).sqrt().max(2.0) / 2.0;
+        let params = [int(rank), int(pairs), int(team), SWEEPS, orthogonal.to_bits()];
+        self.dispatch(&self.pipelines.jacobi, &params, &[(1, columns), (2, &sigma)], [self.jobs, 1, 1]);
+        let gram = self.gram_of_parts(columns, columns, (rank, rank), rank, 2 * rank, rank);
+        let w = self.buffer(rank * rank);
+        let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
+        self.dispatch(&self.pipelines.polish, &[int(rank)], &[(1, columns), (2, &gram), (3, &w)], groups);
+        (sigma, w)
+    }
+
+    /// The directions to protect. `w` has column j in row j.
+    pub(super) fn cut(
+        &mut self,
+        sigma: &Buffer,
+        w: &Buffer,
+        pivots: &Buffer,
+        rank: usize,
+        cut: Cut,
+    ) -> CutBuffers {
+        let found = CutBuffers {
+            sorted: self.buffer(rank),
+            counts: self.buffer(2),
+            projector: self.buffer(rank * rank),
+        };
+        let (count, share) = match cut {
+            Cut::All => (rank, 1.0),
+            Cut::Count(count) => (count.min(rank), 1.0),
+            Cut::Energy(share) => (rank, share),
+        };
+        let params = [int(rank), narrow(RANK_TOLERANCE).to_bits(), int(count), narrow(1.0 - share).to_bits()];
+        let order = self.buffer(rank);
+        let choose = [(1, sigma), (2, pivots), (4, &found.sorted), (5, &order), (6, &found.counts)];
+        self.dispatch(&self.pipelines.choose, &params, &choose, [self.jobs, 1, 1]);
+        let project = [(2, pivots), (3, w), (5, &order), (6, &found.counts), (7, &found.projector)];
+        let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
+        self.dispatch(&self.pipelines.projector, &params, &project, groups);
+        found
+    }
+
+    /// Takes a power of two out of each job's rows×cols matrix; gives the powers.
+    pub(super) fn normalise(&mut self, content: &Buffer, rows: usize, cols: usize) -> Buffer {
+        let exponents = self.buffer(1);
+        let params = [int(rows), int(cols), 0, 0];
+        self.dispatch(
+            &self.pipelines.normalise,
+            &params,
+            &[(1, content), (2, &exponents)],
+            [self.jobs, 1, 1],
+        );
+        exponents
+    }
+
+    /// Replaces A_c (rows×cols) by A_c − β·(C·P)·Q; gives C (rows×rank).
+    pub(super) fn project(
+        &mut self,
+        content: &Buffer,
+        (rows, cols): (usize, usize),
+        q: &Buffer,
+        projector: &Buffer,
+        rank: usize,
+        beta: f32,
+    ) -> Buffer {
+        let along = self.gram(content, q, (rows, rank), cols);
+        let inside = self.buffer(rows * rank);
+        let params = [int(rows), int(cols), int(rank), beta.to_bits()];
+        let groups = [(rows * rank).div_ceil(WORKERS), self.jobs, 1];
+        self.dispatch(&self.pipelines.combine, &params, &[(3, &along), (4, projector), (5, &inside)], groups);
+        let groups = [cols.div_ceil(WORKERS), rows.div_ceil(8), self.jobs];
+        self.dispatch(&self.pipelines.remove, &params, &[(1, content), (6, q), (7, &inside)], groups);
+        along
+    }
+
+    /// X·Yᵀ of two matrices with `cols` columns.
+    pub(super) fn gram(&mut self, x: &Buffer, y: &Buffer, rows: (usize, usize), cols: usize) -> Buffer {
+        self.gram_of_parts(x, y, rows, cols, cols, 0)
+    }
+
+    /// X·Yᵀ of `cols` columns from `offset` on in rows of `stride`.
+    fn gram_of_parts(
+        &mut self,
+        x: &Buffer,
+        y: &Buffer,
+        (p, q): (usize, usize),
+        cols: usize,
+        stride: usize,
+        offset: usize,
+    ) -> Buffer {
+        let products = self.buffer(p * q);
+        let params = [int(p), int(q), int(cols), int(stride), int(offset)];
+        let groups = [q.div_ceil(4), p, self.jobs];
+        self.dispatch(&self.pipelines.gram, &params, &[(1, x), (2, y), (3, &products)], groups);
+        products
+    }
+
+    /// `count` values a job times scale·2^exponent, as words of `dtype` (padded to 32 bits); and the rounding errors.
+    pub(super) fn encode(
+        &mut self,
+        values: &Buffer,
+        count: usize,
+        scales: &Buffer,
+        exponents: &Buffer,
+        dtype: Dtype,
+    ) -> (Buffer, Buffer) {
+        let length = words(count, dtype);
+        let (encoded, errors) = (self.buffer(length), self.buffer(count));
+        let params = [int(count), int(length), format(dtype)];
+        let buffers = [(1, values), (2, scales), (3, exponents), (4, &encoded), (5, &errors)];
+        self.dispatch(&self.pipelines.encode, &params, &buffers, [Self::groups(length), self.jobs, 1]);
+        (encoded, errors)
+    }
+}
+
+/// 32-bit words that hold `count` values of a format.
+pub(super) fn words(count: usize, dtype: Dtype) -> usize {
+    (count * dtype.bitsize()).div_ceil(32)
+}
+
+/// A format as the shaders number it.
+fn format(dtype: Dtype) -> u32 {
+    match dtype {
+        Dtype::F16 => 1,
+        Dtype::BF16 => 2,
+        _ => 0,
+    }
+}
+
+/// Where in the memory that was read back the results of one kernel lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    start: usize,
+    /// Bytes a job.
+    each: usize,
+}
+
+impl Reading {
+    /// One job's values.
+    ///
+    /// # Errors
+    /// `GpuFault` if less was read than asked for.
+    pub(super) fn of_job<T: bytemuck::Pod>(&self, memory: &[u8], job: usize) -> Result<Vec<T>> {
+        let start = self.start + job * self.each;
+        memory
+            .get(start..start + self.each)
+            .map(bytemuck::pod_collect_to_vec)
+            .ok_or_else(|| Error::new(Code::GpuFault, "It gave back less than was asked for."))
+    }
+}
+
+/// Bytes of so many 32-bit words; a buffer may not be empty.
+fn bytes(values: usize) -> u64 {
+    4 * values.max(1) as u64
+}
+
+/// Sizes are checked against the device's limits, which are 32-bit, before a batch gets here.
+fn int(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}

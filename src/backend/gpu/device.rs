@@ -79,10 +79,9 @@ impl Device {
         // Scopes close in the reverse of their order; all before the first await, so that other work stays outside.
         let [memory, validation, internal] = scopes;
         let verdicts = (internal.pop(), validation.pop(), memory.pop());
-        for verdict in [verdicts.0.await, verdicts.1.await, verdicts.2.await] {
-            if let Some(error) = verdict {
-                return Err(fault(error.to_string()));
-            }
+        let complaints = [verdicts.0.await, verdicts.1.await, verdicts.2.await];
+        if let Some(error) = complaints.into_iter().flatten().next() {
+            return Err(fault(error.to_string()));
         }
         self.healthy().map(|()| done)
     }

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::settings::Settings;
 use super::verify::Verified;
 use crate::adapter::Adapter;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use serde::Serialize;
 
 /// An input file.
@@ -107,6 +107,15 @@ impl Report {
         let part = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let mut warnings = [&content.warnings[..], &style.warnings, &plan.warnings].concat();
         warnings.extend(engine.failure().cloned());
+        warnings.extend(ineffective("subject", content, whole, modules.len()));
+        warnings.extend(ineffective("style", style, sum(|m| m.style_norm * m.style_norm), modules.len()));
+        if part(inside, whole) > PARALLEL {
+            let detail = format!(
+                "{:.0} % of the subject lies in the style's directions.",
+                100.0 * part(inside, whole)
+            );
+            warnings.push(Error::new(Code::Parallel, detail));
+        }
         Self {
             version: env!("CARGO_PKG_VERSION"),
             settings: plan.settings.clone(),
@@ -136,6 +145,15 @@ impl Report {
             warnings,
         }
     }
+}
+
+/// More overlap than this is hardly chance.
+const PARALLEL: f64 = 0.9;
+
+/// A warning if the shared modules of a file, at its strength, change nothing.
+fn ineffective(role: &str, adapter: &Adapter, energy: f64, modules: usize) -> Option<Error> {
+    let detail = format!("The {role}'s {modules} shared modules add up to nothing.");
+    (energy == 0.0).then(|| Error::new(Code::ZeroEffect, detail).in_file(&adapter.name))
 }
 
 fn spread(modules: &[ModuleReport], figure: impl Fn(&ModuleReport) -> Option<f64>) -> Option<Spread> {

@@ -1,5 +1,4 @@
-//! Made-up LoRA pairs with the true layer names and sizes of real models: something to try the tool with, and the
-//! full-size input of its tests.
+//! A made-up LoRA pair with the true layer names and sizes of Stable Diffusion 1.5: something to try the tool with.
 //!
 //! The two files of a pair share some input directions in every layer, as real pairs do, so that the projection has
 //! something to remove.
@@ -8,15 +7,6 @@ use crate::backend::{Dtype, cpu};
 use crate::container::{Layout, Sink, TensorSpec};
 use crate::error::{Code, Error, Result};
 use std::collections::BTreeMap;
-
-/// A base model whose layers are known by rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
-    /// Stable Diffusion 1.5: the 192 linear and 1×1 conv layers of its UNet's attention blocks.
-    Sd15,
-    /// FLUX.1: the 304 linear layers of its transformer blocks.
-    Flux1,
-}
 
 /// Which file of the pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +20,6 @@ pub enum Part {
 /// One made-up LoRA file, in kohya's naming.
 #[derive(Clone, Copy, Debug)]
 pub struct Example {
-    /// Whose layers.
-    pub model: Model,
     /// Which file of the pair.
     pub part: Part,
     /// The rank of every module, 1 or more.
@@ -43,25 +31,7 @@ pub struct Example {
 /// A layer: stem, out features, in features, whether it is a 1×1 convolution.
 type Layer = (String, usize, usize, bool);
 
-impl Model {
-    /// All layers a LoRA of this model usually has.
-    fn layers(self) -> Vec<Layer> {
-        match self {
-            Self::Sd15 => sd15_layers(),
-            Self::Flux1 => flux1_layers(),
-        }
-    }
-
-    /// (`ss_base_model_version`, `modelspec.architecture`) as sd-scripts writes them.
-    fn notes(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Sd15 => ("sd_v1", "stable-diffusion-v1/lora"),
-            Self::Flux1 => ("flux1", "flux-1-dev/lora"),
-        }
-    }
-}
-
-/// (block, number of attentions, channels) of the UNet.
+/// (block, number of attentions, channels) of the UNet, whose attention blocks have 192 linear and 1×1 conv layers.
 const SD15_BLOCKS: [(&str, usize, usize); 7] = [
     ("down_blocks_0", 2, 320),
     ("down_blocks_1", 2, 640),
@@ -103,32 +73,6 @@ fn sd15_layers() -> Vec<Layer> {
     layers
 }
 
-/// Width of FLUX.1's transformer.
-const FLUX1: usize = 3072;
-
-fn flux1_layers() -> Vec<Layer> {
-    let double = ["img", "txt"].into_iter().flat_map(|stream| {
-        [
-            ("attn_proj", FLUX1, FLUX1),
-            ("attn_qkv", 3 * FLUX1, FLUX1),
-            ("mlp_0", 4 * FLUX1, FLUX1),
-            ("mlp_2", FLUX1, 4 * FLUX1),
-            ("mod_lin", 6 * FLUX1, FLUX1),
-        ]
-        .map(|(name, m, n)| (format!("{stream}_{name}"), m, n))
-    });
-    let double: Vec<_> = double.collect();
-    let single =
-        [("linear1", 7 * FLUX1, FLUX1), ("linear2", FLUX1, 5 * FLUX1), ("modulation_lin", 3 * FLUX1, FLUX1)];
-    let doubles = (0..19).flat_map(|at| {
-        double.iter().map(move |(name, m, n)| (format!("lora_unet_double_blocks_{at}_{name}"), *m, *n, false))
-    });
-    let singles = (0..38).flat_map(|at| {
-        single.iter().map(move |(name, m, n)| (format!("lora_unet_single_blocks_{at}_{name}"), *m, *n, false))
-    });
-    doubles.chain(singles).collect()
-}
-
 /// A number as sizes of tensors have it.
 const fn dim(value: usize) -> u64 {
     value as u64
@@ -146,7 +90,7 @@ impl Example {
                 "An example has rank 1 or more and F32, F16 or BF16 values.",
             ));
         }
-        let layers = self.model.layers();
+        let layers = sd15_layers();
         let alpha = (self.rank as f32) / 2.0;
         let layout =
             Layout::new(layers.iter().flat_map(|layer| self.specs(layer)).collect(), &self.metadata(alpha))?;
@@ -182,21 +126,17 @@ impl Example {
     }
 
     fn metadata(&self, alpha: f32) -> BTreeMap<String, String> {
-        let (version, architecture) = self.model.notes();
         let (title, trigger) = match self.part {
             Part::Content => ("Example subject", "sks dog"),
             Part::Style => ("Example style", "ink wash style"),
         };
         [
             ("ss_v2", "False"),
-            ("ss_base_model_version", version),
-            (
-                "ss_network_module",
-                if self.model == Model::Flux1 { "networks.lora_flux" } else { "networks.lora" },
-            ),
+            ("ss_base_model_version", "sd_v1"),
+            ("ss_network_module", "networks.lora"),
             ("ss_network_dim", &self.rank.to_string()),
             ("ss_network_alpha", &alpha.to_string()),
-            ("modelspec.architecture", architecture),
+            ("modelspec.architecture", "stable-diffusion-v1/lora"),
             ("modelspec.title", title),
             ("modelspec.trigger_phrase", trigger),
         ]
@@ -267,11 +207,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn models_have_their_known_number_of_layers() {
-        assert_eq!(Model::Sd15.layers().len(), 192);
-        let flux = Model::Flux1.layers();
-        assert_eq!(flux.len(), 304);
-        assert!(flux.contains(&("lora_unet_single_blocks_37_linear2".to_owned(), 3072, 15360, false)));
+    fn the_model_has_its_known_number_of_layers() {
+        assert_eq!(sd15_layers().len(), 192);
     }
 
     #[test]

@@ -40,18 +40,19 @@ impl Engine {
     /// # Errors
     /// `GpuUnavailable` if a graphics device was demanded and there is none.
     pub async fn choose(choice: EngineChoice) -> Result<Self> {
-        let on = |gpu, reason: String| Self { gpu, reason, checked: HashSet::new(), failure: None };
         match choice {
-            EngineChoice::Cpu => Ok(on(None, "The CPU was chosen.".to_owned())),
-            EngineChoice::WebGpu => {
-                let gpu = Gpu::request(true).await?;
-                Ok(on(Some(gpu), "WebGPU was chosen.".to_owned()))
-            }
+            EngineChoice::Cpu => Ok(Self::on(None, "The CPU was chosen.")),
+            EngineChoice::WebGpu => Ok(Self::on(Some(Gpu::request(true).await?), "WebGPU was chosen.")),
             EngineChoice::Auto => match Gpu::request(false).await {
-                Ok(gpu) => Ok(on(Some(gpu), "A graphics device is available.".to_owned())),
-                Err(error) => Ok(on(None, error.detail)),
+                Ok(gpu) => Ok(Self::on(Some(gpu), "A graphics device is available.")),
+                Err(error) => Ok(Self::on(None, &error.detail)),
             },
         }
+    }
+
+    /// An engine on a graphics device that is at hand, or on the CPU; `reason` is for the user.
+    pub fn on(gpu: Option<Gpu>, reason: &str) -> Self {
+        Self { gpu, reason: reason.to_owned(), checked: HashSet::new(), failure: None }
     }
 
     /// "webgpu" or "cpu": where the next batch will be computed.

@@ -9,7 +9,7 @@ use crate::adapter::Adapter;
 use crate::backend::Dtype;
 use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
-use crate::example::{Example, Model, Part};
+use crate::example::{Example, Part};
 use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Watch};
 use blob::BlobSource;
 use js_sys::{Function, Object, Reflect, Uint8Array};
@@ -42,7 +42,7 @@ pub async fn example(role: JsValue) -> Result<Uint8Array, JsValue> {
         Role::Content => Part::Content,
         Role::Style => Part::Style,
     };
-    let example = Example { model: Model::Sd15, part, rank: 4, dtype: Dtype::F16 };
+    let example = Example { part, rank: 4, dtype: Dtype::F16 };
     let mut sink = MemorySink::default();
     example.write(&mut sink).await.map_err(thrown)?;
     let source = sink.finish().await.map_err(thrown)?;

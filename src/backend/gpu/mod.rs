@@ -33,6 +33,11 @@ impl Gpu {
         Ok(Self { device, pipelines })
     }
 
+    /// Gives the device back. Whatever is asked of it from now on fails with `GpuFault`.
+    pub fn destroy(&self) {
+        self.device.device.destroy();
+    }
+
     /// The device's name.
     pub fn name(&self) -> &str {
         &self.device.name

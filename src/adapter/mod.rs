@@ -1,20 +1,27 @@
-//! Tensors → LoRA modules: names, shapes and scales. No arithmetic on pairs of files.
+//! Tensors → modules: names, kinds, shapes and scales. No arithmetic on pairs of files.
 //!
-//! [`roles`] splits tensor names, [`module`] checks one module's pair, [`families`] says which layer a module is,
-//! [`summary`] describes a file in the words of its user.
+//! [`roles`] splits tensor names, [`kinds`] says what the tensors of a module make, [`scale`] where its scale comes from,
+//! [`families`] which layer of which model it is, [`summary`] describes a file in the words of its user.
 
 pub mod families;
+pub mod kinds;
 pub mod module;
 pub mod roles;
+pub mod scale;
 pub mod summary;
+
+mod alphas;
 
 pub use families::ModuleId;
 pub use module::Module;
 pub use summary::Summary;
 
-use crate::container::{self, Header, Source, Tensor};
+use crate::container::{Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use roles::{Role, Spelling};
+use families::Detected;
+use kinds::Parts;
+use roles::{KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, VectorSpelling};
+use scale::{Alpha, ScaleSource, Scaling};
 use std::collections::BTreeMap;
 
 /// A LoRA file, understood from its header and its alphas.
@@ -26,167 +33,200 @@ pub struct Adapter {
     pub size: u64,
     /// Free texts from `__metadata__`.
     pub metadata: BTreeMap<String, String>,
-    /// Modules by identity.
-    pub modules: BTreeMap<ModuleId, Module>,
-    /// Names of tensors that belong to no LoRA module.
+    /// Modules in the order of their stems.
+    pub modules: Vec<Module>,
+    /// Changes of biases and norms.
+    pub vectors: Vec<Vector>,
+    /// Modules that cannot be fused, and why.
+    pub refused: Vec<Refused>,
+    /// Names of tensors that belong to no module.
     pub extra: Vec<String>,
+    /// Number of tensors in the file.
+    pub tensors: usize,
+    /// Which model it is for.
+    pub family: Detected,
     /// What a user should know although the file is accepted.
     pub warnings: Vec<Error>,
 }
 
-/// The parts of one module as they are found.
-#[derive(Default)]
-struct Parts<'a> {
-    spelling: Option<&'static Spelling>,
-    down: Option<&'a Tensor>,
-    up: Option<&'a Tensor>,
-    alpha: Option<&'a Tensor>,
-    foreign: Option<(&'a str, &'static str)>,
+/// A vector that is added in proportion to the strength.
+#[derive(Clone, Debug)]
+pub struct Vector {
+    /// The module's stem as the file spells it.
+    pub stem: String,
+    /// How it is spelled, and what it changes.
+    pub spelling: &'static VectorSpelling,
+    /// Its values.
+    pub tensor: Tensor,
+    /// Number of values.
+    pub length: usize,
+    /// The module's alpha and rank where they apply to the vector too.
+    pub scale: f64,
 }
 
+/// A module that is left out of every result.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Its stem.
+    pub stem: String,
+    /// What it is.
+    pub why: &'static str,
+    /// Number of its tensors.
+    pub tensors: usize,
+}
+
+/// The tensors of one module as they are found.
+#[derive(Default)]
+struct Found {
+    spelling: Option<&'static Spelling>,
+    parts: Parts,
+    alpha: Option<Tensor>,
+    magnitude: Option<Tensor>,
+    vectors: Vec<(&'static VectorSpelling, Tensor)>,
+    foreign: Option<&'static str>,
+    tensors: usize,
+}
+
+/// A full difference of a vector is that of a norm's weight (lightx2v's and other distillation files).
+static DIFF_VECTOR: VectorSpelling =
+    VectorSpelling { suffix: ".diff", kind: VectorKind::NormWeight, scaled: false };
+
 impl Adapter {
-    /// Reads the header and the alphas of a file; no factor is read.
+    /// Reads the header and the alphas of a file; no factor is read. `config` is the text of PEFT's
+    /// `adapter_config.json`, where it came with the file.
     ///
     /// # Errors
-    /// Every container error, and `NoLora`, `PairMissing`, `AdapterKind`, `Alpha` and those of [`Module::new`]; all
-    /// name the file, most the tensor.
-    pub async fn open<S: Source>(source: &S) -> Result<Self> {
-        Self::read(source).await.map_err(|error| error.in_file(source.name()))
+    /// Every container error, and `NoLora`, `Alpha`, `Config`, `AdapterKind`, `TargetParameters` and those of
+    /// [`Module::new`]; all name the file, most the tensor.
+    pub async fn open<S: Source>(source: &S, config: Option<&str>) -> Result<Self> {
+        Self::read(source, config).await.map_err(|error| error.in_file(source.name()))
     }
 
-    async fn read<S: Source>(source: &S) -> Result<Self> {
+    async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Self> {
         let header = Header::read(source).await?;
-        let mut parts: BTreeMap<&str, Parts<'_>> = BTreeMap::new();
-        let mut extra = Vec::new();
-        for tensor in &header.tensors {
-            let (stem, role) = roles::role(&tensor.name);
-            if role == Role::Extra {
-                extra.push(tensor.name.clone());
+        let scaling = Scaling::new(&header.metadata, config)?;
+        let (found, mut extra) = sorted(&header);
+        let wanted = found.iter().filter_map(|(stem, module)| Some((stem.as_str(), module.alpha.as_ref()?)));
+        let alphas = alphas::read(source, wanted).await?;
+        let (mut modules, mut vectors, mut refused, mut warnings) = (vec![], vec![], vec![], vec![]);
+        for (stem, found) in found {
+            if let Some(why) = found.foreign {
+                refused.push(Refused { stem, why, tensors: found.tensors });
                 continue;
             }
-            let part = parts.entry(stem).or_default();
-            match role {
-                Role::Down(spelling) => (part.down, part.spelling) = (Some(tensor), Some(spelling)),
-                Role::Up(spelling) => {
-                    (part.up, part.spelling) = (Some(tensor), part.spelling.or(Some(spelling)))
+            if scaling.targets_parameter(&stem) {
+                return Err(Error::new(Code::TargetParameters, "").at_tensor(stem));
+            }
+            let stored = alphas.get(&stem).map(|&value| Alpha {
+                value,
+                rank_stabilised: false,
+                source: ScaleSource::Tensor,
+            });
+            let alpha = stored.or_else(|| scaling.alpha(&stem));
+            let spelling = found.spelling.unwrap_or(&SPELLINGS[KOHYA]);
+            let module = Module::new(&stem, spelling, &found.parts, found.magnitude.clone(), alpha)?;
+            let scale = module.as_ref().map_or(1.0, |module| module.scale(scale::ScaleChoice::Auto).0);
+            for (spelling, tensor) in found.vectors {
+                vectors.push(Vector::new(&stem, spelling, tensor, scale)?);
+            }
+            match module {
+                Some(module) => {
+                    warnings.extend(oddities(&module));
+                    modules.push(module);
                 }
-                Role::Alpha => part.alpha = Some(tensor),
-                Role::Foreign(kind) => part.foreign = Some((&tensor.name, kind)),
-                Role::Extra => {}
+                None => extra.extend([found.alpha, found.magnitude].into_iter().flatten().map(|tensor| tensor.name)),
             }
         }
-        refuse_foreign(&parts)?;
-
-        let mut modules = BTreeMap::new();
-        let mut warnings = Vec::new();
-        let alphas = read_alphas(source, &parts).await?;
-        for (stem, part) in parts {
-            let (Some(spelling), down, up) = (part.spelling, part.down, part.up) else {
-                extra.extend(part.alpha.map(|tensor| tensor.name.clone()));
-                continue;
-            };
-            let missing = |suffix: &str, present: &Tensor| {
-                Error::new(Code::PairMissing, format!("There is no {suffix:?} for it."))
-                    .at_tensor(&present.name)
-            };
-            let (down, up) = match (down, up) {
-                (Some(down), Some(up)) => (down, up),
-                (Some(down), None) => return Err(missing(spelling.up, down)),
-                (None, Some(up)) => return Err(missing(spelling.down, up)),
-                (None, None) => continue,
-            };
-            let id = ModuleId::of(stem);
-            let alpha = alphas.get(stem).copied();
-            let module = Module::new(id.clone(), stem, spelling, down.clone(), up.clone(), alpha)?;
-            warnings.extend(oddities(&module));
-            modules.insert(id, module);
+        if modules.is_empty() && vectors.is_empty() {
+            return Err(refused.first().map_or_else(
+                || no_lora(&header),
+                |first| Error::new(Code::AdapterKind, format!("It is {}.", first.why)).at_tensor(&first.stem),
+            ));
         }
-        if modules.is_empty() {
-            return Err(no_lora(&header));
-        }
+        warnings.extend(refused.iter().map(|module| {
+            Error::new(Code::ModulesRefused, format!("It is {}.", module.why)).at_tensor(&module.stem)
+        }));
         if !extra.is_empty() {
             let some = extra.iter().take(3).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
             warnings.push(Error::new(Code::ExtraTensors, format!("{} of them: {some} …", extra.len())));
         }
+        let stems = modules.iter().map(|module| (module.stem.as_str(), module.out_features, module.in_features));
+        let family = families::detect(stems, &header.metadata);
         let warnings = merge_alike(warnings).into_iter().map(|w| w.in_file(source.name())).collect();
         Ok(Self {
             name: source.name().to_owned(),
             size: source.size(),
+            tensors: header.tensors.len(),
             metadata: header.metadata,
             modules,
+            vectors,
+            refused,
             extra,
+            family,
             warnings,
         })
     }
 }
 
-/// Refuses the file if any module is of a kind whose update is more than lora_up·lora_down.
-fn refuse_foreign(parts: &BTreeMap<&str, Parts<'_>>) -> Result<()> {
-    let mut foreign = parts.values().filter_map(|part| part.foreign);
-    let Some((tensor, kind)) = foreign.next() else { return Ok(()) };
-    let more = match foreign.count() {
-        0 => String::new(),
-        n => format!(" So are {n} more modules."),
-    };
-    Err(Error::new(Code::AdapterKind, format!("The module is {kind}.{more}")).at_tensor(tensor))
-}
-
-/// Values of all alpha tensors by stem. They are tiny and often scattered, so neighbours are read together.
-async fn read_alphas<'a, S: Source>(
-    source: &S,
-    parts: &BTreeMap<&'a str, Parts<'_>>,
-) -> Result<BTreeMap<&'a str, f64>> {
-    let mut wanted: Vec<(&str, &Tensor)> =
-        parts.iter().filter_map(|(stem, part)| Some((*stem, part.alpha?))).collect();
-    wanted.sort_by_key(|(_, tensor)| tensor.start);
-    let mut alphas = BTreeMap::new();
-    let mut rest = wanted.as_slice();
-    while let Some((_, first)) = rest.first() {
-        let near =
-            rest.iter().take_while(|(_, t)| t.end.saturating_sub(first.start) <= ALPHA_READ).count().max(1);
-        let (group, later) = rest.split_at(near);
-        rest = later;
-        let end = group.iter().map(|(_, t)| t.end).max().unwrap_or(first.end);
-        if group.iter().any(|(_, t)| t.values() != 1) {
-            let odd = group.iter().find(|(_, t)| t.values() != 1).map_or("", |(_, t)| &t.name);
-            return Err(Error::new(Code::Alpha, "It holds more or less than one number.").at_tensor(odd));
+/// The tensors by module, and those that belong to none.
+fn sorted(header: &Header) -> (BTreeMap<String, Found>, Vec<String>) {
+    let mut modules: BTreeMap<String, Found> = BTreeMap::new();
+    let mut extra = Vec::new();
+    for tensor in &header.tensors {
+        let (stem, role) = roles::role(&tensor.name);
+        if role == Role::Extra {
+            extra.push(tensor.name.clone());
+            continue;
         }
-        let bytes = source.read(first.start..end).await?;
-        for (stem, tensor) in group {
-            let at = usize::try_from(tensor.start - first.start).unwrap_or(usize::MAX);
-            let length = usize::try_from(tensor.bytes()).unwrap_or(usize::MAX);
-            let value = bytes
-                .get(at..at.saturating_add(length))
-                .and_then(|word| container::scalar(tensor.dtype, word))
-                .filter(|value| value.is_finite())
-                .ok_or_else(|| {
-                    Error::new(Code::Alpha, format!("It is stored as {:?}.", tensor.dtype))
-                        .at_tensor(&tensor.name)
-                })?;
-            alphas.insert(*stem, value);
+        let found = modules.entry(stem.to_owned()).or_default();
+        let tensor = tensor.clone();
+        found.tensors += 1;
+        match role {
+            Role::Down(spelling) => (found.parts.down, found.spelling) = (Some(tensor), Some(spelling)),
+            Role::Up(spelling) => {
+                (found.parts.up, found.spelling) = (Some(tensor), found.spelling.or(Some(spelling)));
+            }
+            Role::Alpha => found.alpha = Some(tensor),
+            Role::Part(Part::Magnitude) => found.magnitude = Some(tensor),
+            Role::Part(Part::Diff) if tensor.shape.len() == 1 => found.vectors.push((&DIFF_VECTOR, tensor)),
+            Role::Part(part) => drop(found.parts.others.insert(part, tensor)),
+            Role::Vector(spelling) => found.vectors.push((spelling, tensor)),
+            Role::Foreign(why) => found.foreign = Some(why),
+            Role::Extra => {}
         }
     }
-    Ok(alphas)
+    (modules, extra)
 }
 
-/// Alphas that lie within this many bytes of each other are read in one go.
-const ALPHA_READ: u64 = 256 * 1024;
+impl Vector {
+    fn new(stem: &str, spelling: &'static VectorSpelling, tensor: Tensor, scale: f64) -> Result<Self> {
+        let wrong = |code, detail: String| Err(Error::new(code, detail).at_tensor(&tensor.name));
+        if !kinds::FACTOR_DTYPES.contains(&tensor.dtype) {
+            return wrong(Code::DtypeUnsupported, format!("It is stored as {:?}.", tensor.dtype));
+        }
+        let length = usize::try_from(tensor.values()).unwrap_or(0);
+        if length == 0 || length > 1 << 22 || tensor.shape.iter().filter(|&&d| d > 1).count() > 1 {
+            return wrong(Code::LoraShape, format!("Its shape is {:?}: it should be a vector.", tensor.shape));
+        }
+        let scale = if spelling.scaled { scale } else { 1.0 };
+        Ok(Self { stem: stem.to_owned(), spelling, tensor, length, scale })
+    }
+}
 
 fn oddities(module: &Module) -> Vec<Error> {
     let mut found = Vec::new();
-    if let Some(alpha) = module.alpha.filter(|&alpha| alpha <= 0.0) {
-        found
-            .push(Error::new(Code::AlphaNegative, format!("alpha = {alpha}.")).at_tensor(module.id.as_str()));
+    if let Some(alpha) = module.alpha.filter(|alpha| alpha.value <= 0.0) {
+        found.push(Error::new(Code::AlphaNegative, format!("alpha = {}.", alpha.value)).at_tensor(&module.stem));
     }
     if module.rank > module.in_features.min(module.out_features) {
         let sizes = format!("Rank {}, layer {}×{}.", module.rank, module.out_features, module.in_features);
-        found.push(Error::new(Code::RankOverDims, sizes).at_tensor(module.id.as_str()));
+        found.push(Error::new(Code::RankOverDims, sizes).at_tensor(&module.stem));
     }
     found
 }
 
 /// One warning a code: the first, and how many more there are.
-fn merge_alike(warnings: Vec<Error>) -> Vec<Error> {
+pub(crate) fn merge_alike(warnings: Vec<Error>) -> Vec<Error> {
     let mut merged: Vec<(Error, usize)> = Vec::new();
     for warning in warnings {
         match merged.iter_mut().find(|(first, _)| first.code == warning.code) {

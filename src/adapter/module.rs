@@ -1,155 +1,177 @@
-//! One module's LoRA pair: where its factors lie, its shape, rank and scale.
+//! One module of a file: what its tensors make, its sizes and its scale.
 
-use super::families::ModuleId;
+use super::kinds::{Kind, Parts, Sizes};
 use super::roles::Spelling;
+use super::scale::{Alpha, ScaleChoice, ScaleSource};
 use crate::container::Tensor;
-use crate::error::{Code, Error, Result};
-use safetensors::Dtype;
+use crate::error::Result;
 
-/// A module of a LoRA file: ΔW = scale · up · down at strength 1.
+/// A module: ΔW = scale · what its tensors make, at strength 1.
 #[derive(Clone, Debug)]
 pub struct Module {
-    /// What both files of a pair must agree on to be talking of the same layer.
-    pub id: ModuleId,
     /// The stem as the file spells it.
     pub stem: String,
     /// How the file names its factors.
     pub spelling: &'static Spelling,
-    /// A, r×n (linear: `[r, in]`; conv: `[r, in, kh, kw]`).
-    pub down: Tensor,
-    /// B, m×r (linear: `[out, r]`; conv: `[out, r, 1, 1]`).
-    pub up: Tensor,
-    /// The stored alpha, if there is one.
-    pub alpha: Option<f64>,
-    /// r.
+    /// What its tensors make.
+    pub kind: Kind,
+    /// r of the factors.
     pub rank: usize,
+    /// Whether the exact factors would be too many, so that they are cut to a smaller rank.
+    pub is_cut: bool,
     /// m.
     pub out_features: usize,
     /// n, the flattened in·kh·kw.
     pub in_features: usize,
+    /// `[in]` or `[in, kh, kw]`, as stored: some kinds store convolutions flattened.
+    pub dims: Vec<u64>,
+    /// Alpha, wherever it was found; none where loaders apply scale 1.
+    pub alpha: Option<Alpha>,
+    /// What alpha is divided by; none where this kind has no scale.
+    alpha_rank: Option<usize>,
+    /// DoRA's magnitudes, which make the update depend on the base model's weights.
+    pub magnitude: Option<Tensor>,
+    /// Number of tensors, alpha included.
+    pub tensors: usize,
 }
 
 impl Module {
-    /// Checks the shapes of the two factors against each other.
+    /// The module that these tensors make; none if they make no matrix.
     ///
     /// # Errors
-    /// `RankZero`, `RankMismatch`, `LoraShape`, `DtypeUnsupported`, each naming the tensor.
+    /// Those of [`Kind::of`].
     pub fn new(
-        id: ModuleId,
         stem: &str,
         spelling: &'static Spelling,
-        down: Tensor,
-        up: Tensor,
-        alpha: Option<f64>,
-    ) -> Result<Self> {
-        let no_lora = |tensor: &Tensor, why: &str| {
-            Error::new(Code::LoraShape, format!("Its shape is {:?}: {why}.", tensor.shape))
-                .at_tensor(&tensor.name)
-        };
-        for tensor in [&down, &up] {
-            if !FACTOR_DTYPES.contains(&tensor.dtype) {
-                return Err(Error::new(
-                    Code::DtypeUnsupported,
-                    format!("It is stored as {:?}.", tensor.dtype),
-                )
-                .at_tensor(&tensor.name));
-            }
-        }
-        if !matches!(down.shape.len(), 2..=5) {
-            return Err(no_lora(&down, "lora_down has two dimensions, or more for a convolution"));
-        }
-        if up.shape.len() < 2 || up.shape[2..].iter().any(|&d| d != 1) {
-            return Err(no_lora(&up, "lora_up is out×rank, with trailing ones for a convolution"));
-        }
-        let rank = down.shape[0];
-        if rank == 0 || up.shape[1] == 0 {
-            return Err(Error::new(Code::RankZero, "").at_tensor(&down.name));
-        }
-        if up.shape[1] != rank {
-            let ranks = format!("lora_down has rank {rank}, lora_up has {}.", up.shape[1]);
-            return Err(Error::new(Code::RankMismatch, ranks).at_tensor(&down.name));
-        }
-        let in_features: u64 = down.shape[1..].iter().product();
-        if in_features == 0 || up.shape[0] == 0 {
-            return Err(no_lora(&down, "a layer cannot be empty"));
-        }
-        let size = |value: u64, tensor: &Tensor| {
-            usize::try_from(value)
-                .ok()
-                .filter(|&v| v <= MAX_FEATURES)
-                .ok_or_else(|| no_lora(tensor, "no layer is that large"))
-        };
-        Ok(Self {
-            rank: size(rank, &down)?,
-            out_features: size(up.shape[0], &up)?,
-            in_features: size(in_features, &down)?,
-            id,
+        parts: &Parts,
+        magnitude: Option<Tensor>,
+        alpha: Option<Alpha>,
+    ) -> Result<Option<Self>> {
+        let Some((kind, sizes)) = Kind::of(parts)? else { return Ok(None) };
+        let Sizes { out_features, dims, rank, is_cut, alpha_rank } = sizes;
+        let stored = alpha.is_some_and(|alpha| alpha.source == ScaleSource::Tensor);
+        let tensors = kind.tensors().len() + usize::from(magnitude.is_some()) + usize::from(stored);
+        let in_features = dims.iter().product::<u64>();
+        Ok(Some(Self {
             stem: stem.to_owned(),
             spelling,
-            down,
-            up,
+            kind,
+            rank,
+            is_cut,
+            out_features,
+            in_features: usize::try_from(in_features).unwrap_or(usize::MAX),
+            dims,
             alpha,
-        })
+            alpha_rank,
+            magnitude,
+            tensors,
+        }))
     }
 
-    /// s = alpha/rank; without alpha, or with alpha 0 (which trainers write for "the rank"), 1. formats.md §1.1, §5.
-    pub fn scale(&self) -> f64 {
-        match self.alpha {
-            None | Some(0.0) => 1.0,
-            #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
-            Some(alpha) => alpha / self.rank as f64,
+    /// s and where it comes from, unless the user knows better.
+    pub fn scale(&self, choice: ScaleChoice) -> (f64, ScaleSource) {
+        let Some(rank) = self.alpha_rank else { return (1.0, ScaleSource::Fixed) };
+        match (choice, self.alpha) {
+            (ScaleChoice::Alpha { alpha }, _) => {
+                let alpha = Alpha { value: alpha, rank_stabilised: false, source: ScaleSource::User };
+                (alpha.scale(rank), ScaleSource::User)
+            }
+            (ScaleChoice::RankStabilised, Some(alpha)) => {
+                (Alpha { rank_stabilised: true, ..alpha }.scale(rank), ScaleSource::User)
+            }
+            (_, Some(alpha)) => (alpha.scale(rank), alpha.source),
+            (_, None) => (1.0, ScaleSource::Unknown),
         }
     }
 
-    /// The layer's input dimensions, `[in]` or `[in, kh, kw]`.
-    pub fn input_dims(&self) -> &[u64] {
-        &self.down.shape[1..]
+    /// The factors' rank if those of kinds without exact ones are cut to `limit`.
+    pub fn rank_within(&self, limit: usize) -> usize {
+        if self.is_cut { self.rank.min(limit.max(1)) } else { self.rank }
     }
 }
-
-/// Formats a factor may be stored in; F8 is widened to F16 on reading.
-pub const FACTOR_DTYPES: [Dtype; 5] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2];
-
-/// More than any layer of any model has, and small enough that sizes of one module fit 32 bits.
-const MAX_FEATURES: usize = 1 << 22;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::roles::SPELLINGS;
+    use crate::adapter::roles::{KOHYA, Part, SPELLINGS};
+    use crate::error::Code;
+    use safetensors::Dtype;
 
     fn tensor(name: &str, shape: &[u64]) -> Tensor {
         Tensor { name: name.into(), dtype: Dtype::F16, shape: shape.to_vec(), start: 0, end: 0 }
     }
 
-    fn module(down: &[u64], up: &[u64], alpha: Option<f64>) -> Result<Module> {
-        Module::new(ModuleId::of("m"), "m", &SPELLINGS[0], tensor("m.down", down), tensor("m.up", up), alpha)
+    fn lora(down: &[u64], up: &[u64], alpha: Option<f64>) -> Result<Module> {
+        let parts =
+            Parts { down: Some(tensor("m.down", down)), up: Some(tensor("m.up", up)), ..Parts::default() };
+        made(&parts, alpha)
+    }
+
+    fn made(parts: &Parts, alpha: Option<f64>) -> Result<Module> {
+        let alpha =
+            alpha.map(|value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor });
+        Ok(Module::new("m", &SPELLINGS[KOHYA], parts, None, alpha)?.unwrap())
+    }
+
+    fn others(parts: &[(Part, &[u64])]) -> Parts {
+        let others = parts.iter().map(|(part, shape)| (*part, tensor(&format!("m.{part:?}"), shape))).collect();
+        Parts { others, ..Parts::default() }
     }
 
     #[test]
     fn shapes_that_are_no_lora_are_refused() {
-        let code = |down: &[u64], up: &[u64]| module(down, up, None).unwrap_err().code;
+        let code = |down: &[u64], up: &[u64]| lora(down, up, None).unwrap_err().code;
         assert_eq!(code(&[0, 8], &[8, 0]), Code::RankZero);
         assert_eq!(code(&[4, 8], &[8, 5]), Code::RankMismatch);
         assert_eq!(code(&[4], &[8, 4]), Code::LoraShape);
         assert_eq!(code(&[4, 8], &[8, 4, 3, 3]), Code::LoraShape);
         assert_eq!(code(&[4, 0], &[8, 4]), Code::LoraShape);
-        assert_eq!(code(&[4, u64::from(u32::MAX)], &[8, 4]), Code::LoraShape);
+        assert_eq!(code(&[4, u64::MAX], &[8, 4]), Code::LoraShape);
     }
 
     #[test]
     fn convolutions_flatten_their_input() {
-        let module = module(&[4, 8, 3, 3], &[16, 4, 1, 1], Some(2.0)).unwrap();
+        let module = lora(&[4, 8, 3, 3], &[16, 4, 1, 1], Some(2.0)).unwrap();
         assert_eq!((module.rank, module.out_features, module.in_features), (4, 16, 72));
-        assert_eq!(module.scale(), 0.5);
+        assert_eq!(module.scale(ScaleChoice::Auto), (0.5, ScaleSource::Tensor));
+        assert_eq!(module.kind.name(), "LoCon");
+    }
+
+    #[test]
+    fn other_kinds_have_the_sizes_of_their_layer() {
+        let loha = others(&[
+            (Part::HadaW1A, &[16, 4]),
+            (Part::HadaW1B, &[4, 72]),
+            (Part::HadaW2A, &[16, 4]),
+            (Part::HadaW2B, &[4, 72]),
+        ]);
+        let module = made(&loha, Some(2.0)).unwrap();
+        assert_eq!((module.rank, module.out_features, module.in_features, module.is_cut), (16, 16, 72, false));
+        assert_eq!(module.scale(ScaleChoice::Auto).0, 0.5);
+        let lokr = others(&[(Part::LokrW1, &[4, 8]), (Part::LokrW2A, &[80, 6]), (Part::LokrW2B, &[6, 40])]);
+        let module = made(&lokr, Some(3.0)).unwrap();
+        assert_eq!((module.rank, module.out_features, module.in_features, module.is_cut), (24, 320, 320, false));
+        assert_eq!(module.scale(ScaleChoice::Auto).0, 0.5);
+        // Both factors whole: no scale, whatever absurd alpha is stored.
+        let lokr = others(&[(Part::LokrW1, &[4, 8]), (Part::LokrW2, &[80, 40])]);
+        let module = made(&lokr, Some(1e10)).unwrap();
+        assert_eq!(module.scale(ScaleChoice::Auto), (1.0, ScaleSource::Fixed));
+        assert!(module.is_cut);
+        assert_eq!((module.rank, module.rank_within(64)), (160, 64));
+        let diff = made(&others(&[(Part::Diff, &[320, 4, 3, 3])]), None).unwrap();
+        assert_eq!((diff.rank_within(64), diff.in_features, diff.kind.name()), (36, 36, "full difference"));
+        let half = others(&[(Part::HadaW1A, &[16, 4]), (Part::HadaW1B, &[4, 72])]);
+        assert_eq!(made(&half, None).unwrap_err().code, Code::PairMissing);
     }
 
     #[test]
     fn scale_rules() {
-        let scale = |alpha| module(&[4, 8], &[8, 4], alpha).unwrap().scale();
-        assert_eq!(scale(None), 1.0);
-        assert_eq!(scale(Some(0.0)), 1.0);
-        assert_eq!(scale(Some(-4.0)), -1.0);
-        assert_eq!(scale(Some(8.0)), 2.0);
+        let scale = |alpha, choice| lora(&[4, 8], &[8, 4], alpha).unwrap().scale(choice).0;
+        assert_eq!(scale(None, ScaleChoice::Auto), 1.0);
+        assert_eq!(scale(Some(0.0), ScaleChoice::Auto), 1.0);
+        assert_eq!(scale(Some(-4.0), ScaleChoice::Auto), -1.0);
+        assert_eq!(scale(Some(8.0), ScaleChoice::Auto), 2.0);
+        assert_eq!(scale(Some(8.0), ScaleChoice::Alpha { alpha: 2.0 }), 0.5);
+        assert_eq!(scale(Some(8.0), ScaleChoice::RankStabilised), 4.0);
     }
 }

@@ -1,8 +1,8 @@
 //! Tensor name → (module stem, role): one table of suffixes, matched from the right, the longest first.
 //!
-//! The spellings are those of formats.md §1.1 in the project's notes: kohya's sd-scripts and its relatives, PEFT and
-//! the three generations of diffusers. A new spelling of plain LoRA is one more row of [`SPELLINGS`]; a new kind of
-//! adapter moves from [`FOREIGN`] to a reader of its own.
+//! The spellings are those of kohya's sd-scripts and its relatives, PEFT, the three generations of diffusers, XLabs and
+//! LyCORIS. A new spelling of plain LoRA is one more row of [`SPELLINGS`]; a new kind of adapter is more rows of
+//! [`PARTS`] and a file in `kinds/`.
 
 /// How a trainer names the two factors of a module, and how the result names them again.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,8 +20,13 @@ pub struct Spelling {
 /// Ending of the alpha tensor, in every spelling that has one.
 pub const ALPHA: &str = ".alpha";
 
+/// kohya's spelling, which the other LyCORIS kinds share.
+pub const KOHYA: usize = 0;
+/// PEFT's and today's diffusers' spelling.
+pub const PEFT: usize = 1;
+
 /// All spellings of plain LoRA.
-pub static SPELLINGS: [Spelling; 7] = [
+pub static SPELLINGS: [Spelling; 8] = [
     Spelling { name: "kohya", down: ".lora_down.weight", up: ".lora_up.weight", writes_alpha: true },
     Spelling { name: "PEFT", down: ".lora_A.weight", up: ".lora_B.weight", writes_alpha: false },
     Spelling {
@@ -44,36 +49,112 @@ pub static SPELLINGS: [Spelling; 7] = [
         writes_alpha: false,
     },
     Spelling { name: "bare", down: ".lora_A", up: ".lora_B", writes_alpha: false },
+    // The shortest endings: XLabs' `…processor.qkv_lora1.down.weight`.
+    Spelling { name: "XLabs", down: ".down.weight", up: ".up.weight", writes_alpha: false },
 ];
 
-/// Endings that belong to adapters whose update is not lora_up·lora_down alone: (ending, what it is).
+/// What a tensor is to an adapter kind other than the two factors of plain LoRA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "named as LyCORIS names the tensors")]
+pub enum Part {
+    Mid,
+    Magnitude,
+    HadaW1A,
+    HadaW1B,
+    HadaW2A,
+    HadaW2B,
+    HadaT1,
+    HadaT2,
+    LokrW1,
+    LokrW1A,
+    LokrW1B,
+    LokrW2,
+    LokrW2A,
+    LokrW2B,
+    LokrT2,
+    Diff,
+}
+
+/// (ending, part) of the kinds in `kinds/`.
+const PARTS: [(&str, Part); 18] = [
+    (".lora_mid.weight", Part::Mid),
+    (".dora_scale", Part::Magnitude),
+    (".lora_magnitude_vector", Part::Magnitude),
+    (".lora_magnitude_vector.weight", Part::Magnitude),
+    (".hada_w1_a", Part::HadaW1A),
+    (".hada_w1_b", Part::HadaW1B),
+    (".hada_w2_a", Part::HadaW2A),
+    (".hada_w2_b", Part::HadaW2B),
+    (".hada_t1", Part::HadaT1),
+    (".hada_t2", Part::HadaT2),
+    (".lokr_w1", Part::LokrW1),
+    (".lokr_w1_a", Part::LokrW1A),
+    (".lokr_w1_b", Part::LokrW1B),
+    (".lokr_w2", Part::LokrW2),
+    (".lokr_w2_a", Part::LokrW2A),
+    (".lokr_w2_b", Part::LokrW2B),
+    (".lokr_t2", Part::LokrT2),
+    (".diff", Part::Diff),
+];
+
+/// A vector beside the matrices: added linearly, in proportion to the strength.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VectorKind {
+    /// Change of a layer's bias.
+    Bias,
+    /// Change of a normalisation's weight.
+    NormWeight,
+    /// Change of a normalisation's bias.
+    NormBias,
+}
+
+/// How a vector is spelled, and whether the module's scale applies to it as well.
+#[derive(Debug, PartialEq, Eq)]
+pub struct VectorSpelling {
+    /// Ending.
+    pub suffix: &'static str,
+    /// What it changes.
+    pub kind: VectorKind,
+    /// PEFT multiplies `lora_B.bias` by alpha/rank; everyone else adds vectors as they are.
+    pub scaled: bool,
+}
+
+/// All spellings of vectors.
+pub static VECTORS: [VectorSpelling; 5] = [
+    VectorSpelling { suffix: ".diff_b", kind: VectorKind::Bias, scaled: false },
+    VectorSpelling { suffix: ".lora_B.bias", kind: VectorKind::Bias, scaled: true },
+    VectorSpelling { suffix: ".lora_B.default.bias", kind: VectorKind::Bias, scaled: true },
+    VectorSpelling { suffix: ".w_norm", kind: VectorKind::NormWeight, scaled: false },
+    VectorSpelling { suffix: ".b_norm", kind: VectorKind::NormBias, scaled: false },
+];
+
+/// Endings of adapters whose update cannot be had without the base model: (ending, what it is).
 /// Leaving such a tensor out would change what the file does, so its module is refused by name.
-const FOREIGN: [(&str, &str); 27] = [
-    (".lora_mid.weight", "a Tucker-decomposed LoRA (lora_mid)"),
-    (".dora_scale", "DoRA, which depends on the base model's weights"),
-    (".lora_magnitude_vector", "DoRA, which depends on the base model's weights"),
-    (".lora_magnitude_vector.weight", "DoRA, which depends on the base model's weights"),
-    (".hada_w1_a", "LoHa"),
-    (".hada_w1_b", "LoHa"),
-    (".hada_w2_a", "LoHa"),
-    (".hada_w2_b", "LoHa"),
-    (".hada_t1", "LoHa"),
-    (".hada_t2", "LoHa"),
-    (".lokr_w1", "LoKr"),
-    (".lokr_w1_a", "LoKr"),
-    (".lokr_w1_b", "LoKr"),
-    (".lokr_w2", "LoKr"),
-    (".lokr_w2_a", "LoKr"),
-    (".lokr_w2_b", "LoKr"),
-    (".lokr_t2", "LoKr"),
-    (".diff", "a full weight difference"),
-    (".oft_blocks", "OFT, which depends on the base model's weights"),
-    (".oft_diag", "OFT, which depends on the base model's weights"),
-    (".oft_R.weight", "OFT, which depends on the base model's weights"),
-    (".on_input", "IA3, which depends on the base model's weights"),
+const FOREIGN: [(&str, &str); 26] = [
+    (".oft_blocks", "OFT, which rotates the base model's weights"),
+    (".oft_diag", "OFT, which rotates the base model's weights"),
+    (".oft_R.weight", "OFT, which rotates the base model's weights"),
+    (".oft_R.scaled_oft", "OFT, which rotates the base model's weights"),
+    (".boft_R", "BOFT, which rotates the base model's weights"),
+    (".boft_s", "BOFT, which rotates the base model's weights"),
+    (".rescale", "OFT, which rotates the base model's weights"),
+    (".on_input", "IA3, which scales the base model's weights"),
+    (".ia3_l", "IA3, which scales the base model's weights"),
+    (".a1", "GLoRA, which depends on the base model's weights"),
+    (".a2", "GLoRA, which depends on the base model's weights"),
+    (".b1", "GLoRA, which depends on the base model's weights"),
+    (".b2", "GLoRA, which depends on the base model's weights"),
+    (".bm", "GLoRA, which depends on the base model's weights"),
     (".a1.weight", "GLoRA, which depends on the base model's weights"),
+    (".a2.weight", "GLoRA, which depends on the base model's weights"),
     (".b1.weight", "GLoRA, which depends on the base model's weights"),
+    (".b2.weight", "GLoRA, which depends on the base model's weights"),
+    (".set_weight", "a replacement of the base model's weights"),
+    (".reshape_weight", "a change of a layer's size"),
     (".vera_lambda_b", "VeRA"),
+    (".vera_lambda_d", "VeRA"),
+    (".fourierft_spectrum", "FourierFT"),
+    (".bias_indices", "a sparse bias"),
     (".lora_embedding_A", "a LoRA on an embedding table"),
     (".lora_embedding_B", "a LoRA on an embedding table"),
 ];
@@ -87,6 +168,10 @@ pub enum Role {
     Up(&'static Spelling),
     /// The scale's numerator.
     Alpha,
+    /// Part of an adapter kind of `kinds/`.
+    Part(Part),
+    /// Added linearly.
+    Vector(&'static VectorSpelling),
     /// Part of an adapter kind that is not fused; the text says which.
     Foreign(&'static str),
     /// Nothing of a LoRA: kept out of the result and counted.
@@ -98,8 +183,12 @@ pub fn role(name: &str) -> (&str, Role) {
     let factors = SPELLINGS
         .iter()
         .flat_map(|spelling| [(spelling.down, Role::Down(spelling)), (spelling.up, Role::Up(spelling))]);
+    let parts = PARTS.iter().map(|&(suffix, part)| (suffix, Role::Part(part)));
+    let vectors = VECTORS.iter().map(|spelling| (spelling.suffix, Role::Vector(spelling)));
     let foreign = FOREIGN.iter().map(|&(suffix, kind)| (suffix, Role::Foreign(kind)));
     factors
+        .chain(parts)
+        .chain(vectors)
         .chain(foreign)
         .chain([(ALPHA, Role::Alpha)])
         .filter_map(|(suffix, role)| Some((name.strip_suffix(suffix)?, role)))
@@ -115,35 +204,33 @@ mod tests {
     #[test]
     fn every_spelling_is_told_from_the_others() {
         for spelling in &SPELLINGS {
-            assert_eq!(
-                role(&format!("a.b{}", spelling.down)),
-                ("a.b", Role::Down(spelling)),
-                "{}",
-                spelling.name
-            );
-            assert_eq!(
-                role(&format!("a.b{}", spelling.up)),
-                ("a.b", Role::Up(spelling)),
-                "{}",
-                spelling.name
-            );
+            let (down, up) = (format!("a.b{}", spelling.down), format!("a.b{}", spelling.up));
+            assert_eq!(role(&down), ("a.b", Role::Down(spelling)), "{}", spelling.name);
+            assert_eq!(role(&up), ("a.b", Role::Up(spelling)), "{}", spelling.name);
         }
+        assert_eq!((SPELLINGS[KOHYA].name, SPELLINGS[PEFT].name), ("kohya", "PEFT"));
     }
 
     #[test]
     fn stems_end_where_the_suffix_begins() {
         assert_eq!(role("lora_unet_mid.alpha"), ("lora_unet_mid", Role::Alpha));
-        assert_eq!(role("x.lora_mid.weight").0, "x");
-        assert!(matches!(role("x.dora_scale").1, Role::Foreign(_)));
+        assert_eq!(role("x.lora_mid.weight"), ("x", Role::Part(Part::Mid)));
+        assert_eq!(role("x.dora_scale"), ("x", Role::Part(Part::Magnitude)));
+        assert_eq!(role("x.lokr_w1_a"), ("x", Role::Part(Part::LokrW1A)));
+        assert!(matches!(role("x.lora_B.bias").1, Role::Vector(v) if v.scaled));
+        assert!(matches!(role("x.oft_blocks").1, Role::Foreign(_)));
         assert_eq!(role("bundle_emb.cat.string_to_param.*").1, Role::Extra);
         assert_eq!(role(".alpha"), (".alpha", Role::Extra));
         assert_eq!(role("a.processor.to_q_lora.down.weight").0, "a.processor.to_q");
+        assert_eq!(role("double_blocks.0.processor.qkv_lora1.down.weight").0, "double_blocks.0.processor.qkv_lora1");
         assert_eq!(role("").1, Role::Extra);
     }
 
     #[test]
     fn no_suffix_stands_in_two_rows() {
         let mut all: Vec<&str> = SPELLINGS.iter().flat_map(|s| [s.down, s.up]).collect();
+        all.extend(PARTS.iter().map(|p| p.0));
+        all.extend(VECTORS.iter().map(|v| v.suffix));
         all.extend(FOREIGN.iter().map(|f| f.0));
         let count = all.len();
         all.sort_unstable();

@@ -11,8 +11,10 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleReport {
-    /// The layer.
+    /// The layer, or the layers of a fused module.
     pub name: String,
+    /// The block of the model it is in, as users call it.
+    pub block: Option<String>,
     /// m.
     pub out_features: usize,
     /// n.
@@ -57,6 +59,25 @@ pub struct Squares {
     pub sum: f64,
 }
 
+/// A module that had to be cut to a rank.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cut {
+    /// The module's stem, in its file or in the result.
+    pub module: String,
+    /// "subject", "style" or "result".
+    pub of: &'static str,
+    /// The share of its energy that is left.
+    pub kept: f64,
+}
+
+/// What rounding to the result's format did, apart from that of A_c'.
+pub(super) enum Rounding {
+    /// Rounded less exact, in the units of the saved tensors; none where nothing changed.
+    Parts { style_down: Option<Vec<f32>>, style_up: Option<Vec<f32>>, content_up: Option<Vec<f32>> },
+    /// All of it, relative to the update.
+    Relative(f64),
+}
+
 /// What is needed to account for one module.
 pub(super) struct Figures<'a> {
     pub(super) beta: f64,
@@ -68,15 +89,12 @@ pub(super) struct Figures<'a> {
     pub(super) style: &'a Factors,
     pub(super) content: &'a Factors,
     pub(super) projected: &'a Projected,
-    /// Rounded less exact, in the units of the saved tensors.
-    pub(super) style_down_error: Option<&'a [f32]>,
-    pub(super) style_up_error: Option<&'a [f32]>,
-    pub(super) content_up_error: Option<&'a [f32]>,
+    pub(super) rounding: Rounding,
 }
 
 impl Figures<'_> {
     /// The accounting of the module.
-    pub(super) fn report(&self, name: &str) -> ModuleReport {
+    pub(super) fn report(&self, name: &str, block: Option<String>) -> ModuleReport {
         let p = self.projected;
         let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
         let (style_up, content_up) = (transposed(&self.style.up), transposed(&self.content.up));
@@ -100,12 +118,18 @@ impl Figures<'_> {
         let change = self.beta * inside.sqrt();
 
         let kept_gram = scale / square(self.loader_scale) * (content_gram - removed * overlap_gram);
-        let error = self.loader_scale.abs() * self.rounding(&style_up, &content_up_gram, &kept_gram);
+        let error = match self.rounding {
+            Rounding::Relative(share) => share * intended,
+            Rounding::Parts { .. } => {
+                self.loader_scale.abs() * self.rounding(&style_up, &content_up_gram, &kept_gram)
+            }
+        };
         let overlap = ratio(inside, content);
         #[allow(clippy::cast_precision_loss, reason = "k and n are small")]
         let chance = p.protected as f64 / self.style.down.cols as f64;
         ModuleReport {
             name: name.to_owned(),
+            block,
             out_features: m,
             in_features: self.style.down.cols,
             content_rank: r_c,
@@ -137,16 +161,17 @@ impl Figures<'_> {
         let content_down_error =
             DMatrix::from_row_slice(r_c, r_c, &self.projected.rounding_gram) * (fold * fold);
         let mut total = norm(content_up_gram, &content_down_error);
-        if let Some(error) = self.style_down_error {
+        let Rounding::Parts { style_down, style_up: style_up_error, content_up } = &self.rounding else { return total };
+        if let Some(error) = style_down {
             total += norm(&gram(style_up, style_up, m), &gram(error, error, n));
         }
-        if let Some(error) = self.style_up_error {
-            let down = decoded(&self.style.down);
+        if let Some(error) = style_up_error {
+            let down = self.style.down.values();
             let fold = self.style_scale / self.loader_scale;
             let error = transpose(error, m, r_s);
             total += norm(&gram(&error, &error, m), &(gram(&down, &down, n) * (fold * fold)));
         }
-        if let Some(error) = self.content_up_error {
+        if let Some(error) = content_up {
             let error = transpose(error, m, r_c);
             total += norm(&gram(&error, &error, m), kept_gram);
         }
@@ -162,10 +187,6 @@ fn ratio(part: f64, whole: f64) -> f64 {
 /// B as stored (m×r), as f32 Bᵀ (r×m).
 fn transposed(up: &Factor) -> Vec<f32> {
     cpu::decode(&up.stored(), 0, true)
-}
-
-fn decoded(factor: &Factor) -> Vec<f32> {
-    cpu::decode(&factor.stored(), 0, false)
 }
 
 /// Xᵀ of a rows×cols matrix.

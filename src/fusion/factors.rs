@@ -1,9 +1,12 @@
 //! A module's factors between file and result: read, checked, scaled and rounded.
 
+use super::pairing::Share;
 use crate::adapter::Module;
 use crate::backend::{Dtype, Stored, cpu};
 use crate::container::{self, Source, Tensor};
 use crate::error::{Code, Error, Result};
+use nalgebra::DMatrix;
+use std::ops::Range;
 
 /// A factor in memory: row-major, little-endian words.
 #[derive(Clone, Debug)]
@@ -25,10 +28,12 @@ pub struct Factors {
     pub down: Factor,
     /// B, m×r.
     pub up: Factor,
+    /// The share of the update's energy that is in them, where it had to be cut to a rank.
+    pub kept: Option<f64>,
 }
 
 /// A factor in the result's format, and what rounding did to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rounded {
     /// The words.
     pub bytes: Vec<u8>,
@@ -36,37 +41,75 @@ pub struct Rounded {
     pub error: Option<Vec<f32>>,
 }
 
-/// If the two factors of a module lie at most this far apart, they are read in one go.
+/// If the tensors of a module lie at most this far apart, they are read in one go.
 const GAP: u64 = 64 * 1024;
 
 impl Factors {
-    /// Reads both factors of a module and checks that every value is a number.
+    /// Reads the tensors of a module, checks that every value is a number, and makes factors of them; of rank `rank`
+    /// where the kind has no exact ones.
     ///
     /// # Errors
     /// Those of the source; `NonFinite` naming the tensor and the first bad value.
-    pub async fn read<S: Source>(source: &S, module: &Module) -> Result<Self> {
-        let (down, up) = (&module.down, &module.up);
-        let both = down.start.min(up.start)..down.end.max(up.end);
-        let (down_bytes, up_bytes) = if both.end - both.start <= down.bytes() + up.bytes() + GAP {
-            let bytes = source.read(both.clone()).await?;
-            let part = |tensor: &Tensor| {
-                let at = |position: u64| usize::try_from(position - both.start).unwrap_or(usize::MAX);
-                bytes.get(at(tensor.start)..at(tensor.end)).map(<[u8]>::to_vec).unwrap_or_default()
-            };
-            (part(down), part(up))
-        } else {
-            (source.read(down.range()).await?, source.read(up.range()).await?)
-        };
+    pub async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
         let name = |error: Error| error.in_file(source.name());
+        if let Some((down, up)) = module.kind.plain() {
+            let mut bytes = read_together(source, &[down, up]).await?.into_iter();
+            let (down_bytes, up_bytes) = (bytes.next().unwrap_or_default(), bytes.next().unwrap_or_default());
+            return Ok(Self {
+                down: Factor::new(down, down_bytes, module.rank, module.in_features).map_err(name)?,
+                up: Factor::new(up, up_bytes, module.out_features, module.rank).map_err(name)?,
+                kept: None,
+            });
+        }
+        let tensors = module.kind.tensors();
+        let mut values = Vec::with_capacity(tensors.len());
+        for (tensor, bytes) in tensors.iter().zip(read_together(source, &tensors).await?) {
+            let rows = tensor.shape.first().and_then(|&rows| usize::try_from(rows).ok()).unwrap_or(1);
+            let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
+            let factor = Factor::new(tensor, bytes, rows, cols).map_err(name)?;
+            values.push(DMatrix::from_row_slice(rows, cols, &factor.values()));
+        }
+        let product = module.kind.product(&values, rank);
         Ok(Self {
-            down: Factor::new(down, down_bytes, module.rank, module.in_features).map_err(name)?,
-            up: Factor::new(up, up_bytes, module.out_features, module.rank).map_err(name)?,
+            down: Factor::of(&product.down),
+            up: Factor::of(&product.up),
+            kept: product.energy.map(|(kept, whole)| if whole > 0.0 { kept / whole } else { 1.0 }),
         })
+    }
+
+    /// The factors of a share: only some rows of lora_up.
+    pub fn of_share(&self, share: &Share) -> Self {
+        let whole = share.rows.as_slice() == std::slice::from_ref(&(0..self.up.rows));
+        let up = if whole { self.up.clone() } else { self.up.select(&share.rows) };
+        Self { down: self.down.clone(), up, kept: self.kept }
     }
 }
 
+/// The bytes of some tensors, in one read if they lie close together.
+async fn read_together<S: Source>(source: &S, tensors: &[&Tensor]) -> Result<Vec<Vec<u8>>> {
+    let start = tensors.iter().map(|tensor| tensor.start).min().unwrap_or(0);
+    let end = tensors.iter().map(|tensor| tensor.end).max().unwrap_or(0);
+    if end - start <= tensors.iter().map(|tensor| tensor.bytes()).sum::<u64>() + GAP {
+        let bytes = source.read(start..end).await?;
+        let part = |tensor: &&Tensor| {
+            let at = |position: u64| usize::try_from(position - start).unwrap_or(usize::MAX);
+            bytes.get(at(tensor.start)..at(tensor.end)).map(<[u8]>::to_vec).unwrap_or_default()
+        };
+        return Ok(tensors.iter().map(part).collect());
+    }
+    let mut all = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        all.push(source.read(tensor.range()).await?);
+    }
+    Ok(all)
+}
+
 impl Factor {
-    fn new(tensor: &Tensor, bytes: Vec<u8>, rows: usize, cols: usize) -> Result<Self> {
+    /// A tensor's values, checked.
+    ///
+    /// # Errors
+    /// `InputChanged`, `NonFinite`.
+    pub fn new(tensor: &Tensor, bytes: Vec<u8>, rows: usize, cols: usize) -> Result<Self> {
         if bytes.len() as u64 != tensor.bytes() {
             return Err(
                 Error::new(Code::InputChanged, "Fewer bytes came than asked for.").at_tensor(&tensor.name)
@@ -83,9 +126,32 @@ impl Factor {
         Ok(Self { bytes, dtype, rows, cols })
     }
 
+    /// A matrix in F32.
+    pub fn of(matrix: &DMatrix<f32>) -> Self {
+        // nalgebra stores by columns: the transpose's storage is the matrix by rows.
+        let bytes = matrix.transpose().as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { bytes, dtype: Dtype::F32, rows: matrix.nrows(), cols: matrix.ncols() }
+    }
+
     /// The factor as a backend takes it.
     pub fn stored(&self) -> Stored<'_> {
         Stored { bytes: &self.bytes, dtype: self.dtype, rows: self.rows, cols: self.cols }
+    }
+
+    /// The values, row-major.
+    pub fn values(&self) -> Vec<f32> {
+        cpu::decode(&self.stored(), 0, false)
+    }
+
+    /// Some of the rows.
+    fn select(&self, rows: &[Range<usize>]) -> Self {
+        let width = self.cols * self.dtype.bitsize() / 8;
+        let bytes = rows
+            .iter()
+            .filter_map(|rows| self.bytes.get(rows.start * width..rows.end * width))
+            .collect::<Vec<_>>()
+            .concat();
+        Self { bytes, dtype: self.dtype, rows: rows.iter().map(|rows| rows.len()).sum(), cols: self.cols }
     }
 
     /// The factor times `scale`, rounded once to `dtype`. Bits that need no change get none.
@@ -93,13 +159,17 @@ impl Factor {
         if scale == 1.0 && dtype == self.dtype {
             return Rounded { bytes: self.bytes.clone(), error: None };
         }
-        let values = cpu::decode(&self.stored(), 0, false);
-        let (bytes, mut error) = cpu::encode(&values, scale, dtype);
-        let changed = error.iter().any(|&e| e != 0.0);
-        if changed {
-            let scale = super::plan::as_f32(scale);
-            error.iter_mut().for_each(|e| *e *= scale);
-        }
-        Rounded { bytes, error: changed.then_some(error) }
+        rounded(&self.values(), scale, dtype)
     }
+}
+
+/// Values times `scale`, rounded once to `dtype`.
+pub fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> Rounded {
+    let (bytes, mut error) = cpu::encode(values, scale, dtype);
+    let changed = error.iter().any(|&e| e != 0.0);
+    if changed {
+        let scale = super::plan::as_f32(scale);
+        error.iter_mut().for_each(|e| *e *= scale);
+    }
+    Rounded { bytes, error: changed.then_some(error) }
 }

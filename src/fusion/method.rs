@@ -1,247 +1,407 @@
-//! NP-LoRA on a whole pair: ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), module by module, straight into the result.
+//! NP-LoRA on a whole pair: ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), unit by unit, straight into the result.
 //!
-//! The result of a module is up = [B_s | B_c], down = [A_s ; A_c'] (method.md, "It is exactly low-rank"); the backend
-//! gives A_c'. Only one batch of modules is in memory at a time.
+//! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (method.md, "It is exactly low-rank"); the backend gives
+//! A_c'. Only one batch of groups is in memory at a time.
 
-use super::accounting::{Figures, ModuleReport};
+use super::accounting::{Cut, Figures, ModuleReport, Rounding};
+use super::compose;
 use super::engine::Engine;
-use super::factors::Factors;
-use super::plan::{Entry, Plan, as_f32};
-use super::{Progress, Stage, Watch};
-use crate::backend::{Batch, Job};
-use crate::container::{self, Sink, Source};
+use super::factors::{Factors, Rounded, rounded};
+use super::outputs::Group;
+use super::pairing::{Share, Side, Unit};
+use super::plan::{Plan, as_f32};
+use super::writer::Writer;
+use super::{Sources, Watch};
+use crate::backend::truncate::Keep;
+use crate::backend::{Batch, Dtype, Job, Projected, cpu};
+use crate::container::{Sink, Source};
 use crate::error::{Code, Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Everything that was written, for the report and for the check of the saved bytes.
 #[derive(Debug)]
 pub struct Written {
     /// Checksums (CRC-32) of the tensors, in the order of the layout.
     pub checksums: Vec<u32>,
-    /// The accounting of fused modules.
+    /// The accounting of fused units.
     pub modules: Vec<ModuleReport>,
+    /// What was cut to a rank.
+    pub cuts: Vec<Cut>,
+}
+
+/// A group with the values of its units.
+pub(super) struct Loaded<'a> {
+    pub(super) group: &'a Group,
+    pub(super) units: Vec<LoadedUnit>,
+}
+
+/// A unit's factors, and what the backend made of them where both files have it.
+pub(super) struct LoadedUnit {
+    pub(super) style: Option<Factors>,
+    pub(super) content: Option<Factors>,
+    pub(super) projected: Option<Projected>,
 }
 
 /// Writes the result of a plan.
 ///
 /// # Errors
 /// Those of the sources and the sink; `NonFinite`, `OutputRange`, `Aborted`. What was written until then is useless.
-pub async fn write<C: Source, S: Source, K: Sink, W: Watch>(
+pub async fn write<S: Source, K: Sink, W: Watch>(
     plan: &Plan,
-    content: &C,
-    style: &S,
+    sources: &Sources<'_, S>,
     engine: &mut Engine,
     sink: &mut K,
     watch: &mut W,
 ) -> Result<Written> {
     let mut writer = Writer::begin(plan, sink, watch).await?;
-    let mut modules = Vec::new();
+    let (mut modules, mut cuts) = (Vec::new(), Vec::new());
     for batch in batches(plan, engine.batch_bytes()) {
-        modules.extend(fuse_batch(plan, &batch, content, style, engine, &mut writer).await?);
-    }
-    for entry in plan.entries.iter().filter(|entry| entry.pair().is_none()) {
         writer.check_cancelled()?;
-        let factors = match (&entry.style, &entry.content) {
-            (Some(part), _) => Factors::read(style, &part.module).await?,
-            (None, Some(part)) => Factors::read(content, &part.module).await?,
-            (None, None) => continue,
-        };
-        let fold = entry.parts().map(|part| part.fold).sum();
-        let down = factors.down.rounded(fold, plan.dtype);
-        let up = factors.up.rounded(1.0, plan.dtype);
-        writer.module(entry, &[&down.bytes], &[(&up.bytes, factors.up.cols)]).await?;
+        let cancelled = || writer.check_cancelled();
+        for loaded in load(plan, &batch, sources, engine, cancelled).await? {
+            writer.check_cancelled()?;
+            match plan.recipe.keep {
+                None => modules.extend(write_exact(plan, &loaded, &mut writer).await?),
+                Some(_) => modules.extend(write_compressed(plan, &loaded, &mut writer, &mut cuts).await?),
+            }
+            write_magnitudes(plan, loaded.group, sources, &mut writer).await?;
+            cuts.extend(cuts_of(&loaded));
+        }
     }
+    write_vectors(plan, sources, &mut writer).await?;
     modules.sort_by(|a: &ModuleReport, b| a.name.cmp(&b.name));
-    Ok(Written { checksums: writer.finish()?, modules })
+    Ok(Written { checksums: writer.finish()?, modules, cuts })
 }
 
-/// Shared modules of one shape and format, as many as fit into `limit` bytes of input (at least one).
-fn batches(plan: &Plan, limit: usize) -> Vec<Vec<&Entry>> {
-    let mut groups: Vec<Vec<&Entry>> = Vec::new();
-    let mut place: BTreeMap<_, usize> = BTreeMap::new();
-    for entry in plan.shared() {
-        let Some((style, content)) = entry.pair() else { continue };
-        let (s, c) = (&style.module, &content.module);
-        let key = (s.out_features, s.in_features, s.rank, c.rank, s.down.dtype, s.up.dtype, c.down.dtype);
-        let at = *place.entry(key).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[at].push(entry);
+/// The ranks that keep the wanted share of every module's energy, in the order of [`Plan::outputs`]; none if the plan
+/// does not ask for energy.
+///
+/// # Errors
+/// As [`write`].
+pub async fn ranks_by_energy<S: Source, W: Watch>(
+    plan: &Plan,
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    watch: &W,
+) -> Result<Option<Vec<usize>>> {
+    let Some(keep @ Keep::Energy(_)) = plan.recipe.keep else { return Ok(None) };
+    let cancelled = || if watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) };
+    let mut ranks: BTreeMap<&str, usize> = BTreeMap::new();
+    for batch in batches(plan, engine.batch_bytes()) {
+        cancelled()?;
+        for loaded in load(plan, &batch, sources, engine, cancelled).await? {
+            for output in &loaded.group.outputs {
+                let rank = keep.rank(&compose::matrices(output, &loaded).singular_values());
+                ranks.insert(&output.names.stem, rank);
+            }
+        }
     }
-    let bytes = |entry: &Entry| {
-        entry.parts().map(|p| p.module.down.bytes() + p.module.up.bytes()).sum::<u64>().max(1)
+    let found = |stem: &str| ranks.get(stem).copied().unwrap_or(1);
+    Ok(Some(plan.outputs().map(|output| found(&output.names.stem)).collect()))
+}
+
+/// Groups of one shape and format, as many as fit into `limit` bytes of input (at least one).
+fn batches(plan: &Plan, limit: usize) -> Vec<Vec<&Group>> {
+    let mut alike: Vec<Vec<&Group>> = Vec::new();
+    let mut place: BTreeMap<_, usize> = BTreeMap::new();
+    for group in &plan.groups {
+        let key: Vec<_> = group.units.iter().map(shape).collect();
+        let at = *place.entry(key).or_insert_with(|| {
+            alike.push(Vec::new());
+            alike.len() - 1
+        });
+        alike[at].push(group);
+    }
+    let bytes = |group: &Group| {
+        let shares = group.units.iter().flat_map(Unit::shares);
+        let tensors = shares.flat_map(|(_, share)| share.module.kind.tensors());
+        tensors.map(|tensor| tensor.bytes()).sum::<u64>().max(1)
     };
-    groups
+    alike
         .iter()
-        .flat_map(|group| {
-            let each = group.first().map_or(1, |entry| usize::try_from(bytes(entry)).unwrap_or(limit));
-            group.chunks((limit / each).max(1))
+        .flat_map(|groups| {
+            let each = groups.first().map_or(1, |group| usize::try_from(bytes(group)).unwrap_or(limit));
+            groups.chunks((limit / each).max(1))
         })
-        .map(<[&Entry]>::to_vec)
+        .map(<[&Group]>::to_vec)
         .collect()
 }
 
-async fn fuse_batch<C: Source, S: Source, K: Sink, W: Watch>(
+/// (m, n, and per side rank and formats of the two factors): what a backend needs to be equal in a batch.
+type Shape = (usize, usize, [Option<(usize, Option<Dtype>, Option<Dtype>)>; 2]);
+
+fn shape(unit: &Unit) -> Shape {
+    let half = |share: &Option<Share>| {
+        share.as_ref().map(|share| {
+            let plain = share.module.kind.plain();
+            (share.rank, plain.map(|(down, _)| down.dtype), plain.map(|(_, up)| up.dtype))
+        })
+    };
+    (unit.out_features(), unit.in_features(), [half(&unit.style), half(&unit.content)])
+}
+
+/// Reads the factors of some equally shaped groups and projects them.
+async fn load<'a, S: Source>(
     plan: &Plan,
-    entries: &[&Entry],
-    content: &C,
-    style: &S,
+    groups: &[&'a Group],
+    sources: &Sources<'_, S>,
     engine: &mut Engine,
-    writer: &mut Writer<'_, K, W>,
-) -> Result<Vec<ModuleReport>> {
-    let mut inputs = Vec::with_capacity(entries.len());
-    for entry in entries {
-        writer.check_cancelled()?;
-        if let Some((of_style, of_content)) = entry.pair() {
-            let pair = (
-                Factors::read(style, &of_style.module).await?,
-                Factors::read(content, &of_content.module).await?,
-            );
-            inputs.push((*entry, of_style, of_content, pair));
+    cancelled: impl Fn() -> Result<()>,
+) -> Result<Vec<Loaded<'a>>> {
+    let mut loaded = Vec::with_capacity(groups.len());
+    for group in groups {
+        cancelled()?;
+        loaded.push(Loaded { group, units: read_group(group, sources).await? });
+    }
+    for at in 0..groups.first().map_or(0, |group| group.units.len()) {
+        project(plan, &mut loaded, at, engine).await?;
+    }
+    Ok(loaded)
+}
+
+/// Reads every module of a group once, and gives each unit its rows.
+async fn read_group<S: Source>(group: &Group, sources: &Sources<'_, S>) -> Result<Vec<LoadedUnit>> {
+    let mut read: Vec<(Side, &str, Rc<Factors>)> = Vec::new();
+    for unit in &group.units {
+        for (side, share) in unit.shares() {
+            let stem = share.module.stem.as_str();
+            if !read.iter().any(|(other, name, _)| (*other, *name) == (side, stem)) {
+                let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?;
+                read.push((side, stem, Rc::new(factors)));
+            }
         }
     }
-    let jobs: Vec<Job<'_>> = inputs
-        .iter()
-        .map(|(_, _, of_content, (style, content))| Job {
+    let of = |side: Side, share: Option<&Share>| {
+        let share = share?;
+        let (.., factors) = read.iter().find(|(other, stem, _)| (*other, *stem) == (side, share.module.stem.as_str()))?;
+        Some(factors.of_share(share))
+    };
+    let unit = |unit: &Unit| LoadedUnit {
+        style: of(Side::Style, unit.style.as_ref()),
+        content: of(Side::Content, unit.content.as_ref()),
+        projected: None,
+    };
+    Ok(group.units.iter().map(unit).collect())
+}
+
+/// Projects one unit of each of some equally shaped groups.
+async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
+    let exact = plan.recipe.keep.is_none();
+    let mut betas: Vec<f64> = Vec::new();
+    let mut jobs: Vec<(usize, Job<'_>)> = Vec::new();
+    for (index, loaded) in loaded.iter().enumerate() {
+        let (Some(unit), Some(values)) = (loaded.group.units.get(at), loaded.units.get(at)) else { continue };
+        let (Some((_, of_content)), Some(style), Some(content)) = (unit.pair(), &values.style, &values.content)
+        else {
+            continue;
+        };
+        // What is cut to a rank afterwards is scaled as a whole.
+        let loader_scale = if exact { loaded.group.loader_scale } else { 1.0 };
+        jobs.push((index, Job {
             style_down: style.down.stored(),
             style_up: style.up.stored(),
             content_down: content.down.stored(),
-            scale: as_f32(of_content.fold),
-        })
+            scale: as_f32(of_content.weight / loader_scale),
+        }));
+        betas.push(plan.beta(unit));
+    }
+    let output = if exact { plan.dtype } else { Dtype::F32 };
+    let mut results: Vec<(usize, Projected)> = Vec::new();
+    // β differs only where the strength of a block is zero.
+    for beta in distinct(&betas) {
+        let chosen: Vec<_> = jobs.iter().zip(&betas).filter(|(_, b)| **b == beta).map(|(job, _)| job).collect();
+        let batch: Vec<Job<'_>> = chosen.iter().map(|(_, job)| job.clone()).collect();
+        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, beta: as_f32(beta), output };
+        let projected = engine.project(&batch).await?;
+        results.extend(chosen.iter().map(|(index, _)| *index).zip(projected));
+    }
+    for (index, projected) in results {
+        if let Some(unit) = loaded.get_mut(index).and_then(|loaded| loaded.units.get_mut(at)) {
+            unit.projected = Some(projected);
+        }
+    }
+    Ok(())
+}
+
+fn distinct(values: &[f64]) -> Vec<f64> {
+    let mut distinct: Vec<f64> = Vec::new();
+    for &value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
+}
+
+/// The halves of a unit in the result's format.
+pub(super) struct RoundedUnit {
+    pub(super) style_down: Option<Rounded>,
+    pub(super) style_up: Option<Rounded>,
+    pub(super) content_down: Option<Rounded>,
+    pub(super) content_up: Option<Rounded>,
+}
+
+fn round(unit: &Unit, values: &LoadedUnit, loader_scale: f64, dtype: Dtype) -> RoundedUnit {
+    let down = |share: &Option<Share>, factors: &Option<Factors>| {
+        let (share, factors) = (share.as_ref()?, factors.as_ref()?);
+        Some(factors.down.rounded(share.weight / loader_scale, dtype))
+    };
+    let up = |factors: &Option<Factors>| Some(factors.as_ref()?.up.rounded(1.0, dtype));
+    let projected = values.projected.as_ref();
+    RoundedUnit {
+        style_down: down(&unit.style, &values.style),
+        style_up: up(&values.style),
+        content_down: projected
+            .map(|projected| Rounded { bytes: projected.content_down.clone(), error: None })
+            .or_else(|| down(&unit.content, &values.content)),
+        content_up: up(&values.content),
+    }
+}
+
+async fn write_exact<K: Sink, W: Watch>(
+    plan: &Plan,
+    loaded: &Loaded<'_>,
+    writer: &mut Writer<'_, K, W>,
+) -> Result<Vec<ModuleReport>> {
+    let Loaded { group, units } = loaded;
+    let rounded: Vec<RoundedUnit> = group
+        .units
+        .iter()
+        .zip(units)
+        .map(|(unit, values)| round(unit, values, group.loader_scale, plan.dtype))
         .collect();
-    // Without style there is nothing to protect (method.md: w_s = 0 means no projection).
-    let beta = if plan.recipe.style_strength == 0.0 { 0.0 } else { plan.recipe.beta };
-    let batch = Batch { jobs: &jobs, cut: plan.recipe.cut, beta: as_f32(beta), output: plan.dtype };
-    let projected = engine.project(&batch).await?;
+    for output in &group.outputs {
+        let (downs, ups) = compose::words(output, &rounded, units);
+        writer.module(output, &downs, &ups).await?;
+    }
+    let reports = group.units.iter().zip(units).zip(&rounded).filter_map(|((unit, values), rounded)| {
+        let error = |rounded: &'_ Option<Rounded>| rounded.as_ref().and_then(|rounded| rounded.error.clone());
+        let rounding = Rounding::Parts {
+            style_down: error(&rounded.style_down),
+            style_up: error(&rounded.style_up),
+            content_up: error(&rounded.content_up),
+        };
+        figures(plan, group, unit, values, rounding)
+    });
+    Ok(reports.collect())
+}
 
-    let mut reports = Vec::with_capacity(entries.len());
-    for ((entry, of_style, of_content, (style, content)), projected) in inputs.iter().zip(projected) {
+async fn write_compressed<K: Sink, W: Watch>(
+    plan: &Plan,
+    loaded: &Loaded<'_>,
+    writer: &mut Writer<'_, K, W>,
+    cuts: &mut Vec<Cut>,
+) -> Result<Vec<ModuleReport>> {
+    let Loaded { group, units } = loaded;
+    let mut worst: f64 = 0.0;
+    for output in &group.outputs {
+        let compressed = compose::matrices(output, loaded).compressed(output, group.loader_scale, plan.dtype);
+        cuts.push(Cut { module: output.names.stem.clone(), of: "result", kept: compressed.kept });
+        worst = worst.max(compressed.rounding);
+        let rows = [(0..output.out_features, 0)];
+        let up = compose::columns(&compressed.up, compressed.rank, &rows);
+        writer.module(output, &[&compressed.down], &[up]).await?;
+    }
+    let reports = group.units.iter().zip(units);
+    Ok(reports.filter_map(|(unit, values)| figures(plan, group, unit, values, Rounding::Relative(worst))).collect())
+}
+
+/// The accounting of a unit, if both files have it.
+fn figures(
+    plan: &Plan,
+    group: &Group,
+    unit: &Unit,
+    values: &LoadedUnit,
+    rounding: Rounding,
+) -> Option<ModuleReport> {
+    let (of_style, of_content) = unit.pair()?;
+    let figures = Figures {
+        beta: plan.beta(unit),
+        style_scale: of_style.weight,
+        content_scale: of_content.weight,
+        loader_scale: if plan.recipe.keep.is_none() { group.loader_scale } else { 1.0 },
+        style: values.style.as_ref()?,
+        content: values.content.as_ref()?,
+        projected: values.projected.as_ref()?,
+        rounding,
+    };
+    let block = plan.family.zip(unit.layers.first()).and_then(|(family, (id, _))| family.block(id));
+    Some(figures.report(&unit.name(), block.map(|block| block.label)))
+}
+
+/// Modules of the files that had to be cut to a rank before anything was done with them.
+fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
+    let mut cuts: Vec<Cut> = Vec::new();
+    for (unit, values) in loaded.group.units.iter().zip(&loaded.units) {
+        for (of, share, factors) in
+            [("style", &unit.style, &values.style), ("subject", &unit.content, &values.content)]
+        {
+            let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else { continue };
+            let cut = Cut { module: share.module.stem.clone(), of, kept };
+            if !cuts.contains(&cut) {
+                cuts.push(cut);
+            }
+        }
+    }
+    cuts
+}
+
+/// DoRA's magnitudes of modules that pass through.
+async fn write_magnitudes<S: Source, K: Sink, W: Watch>(
+    plan: &Plan,
+    group: &Group,
+    sources: &Sources<'_, S>,
+    writer: &mut Writer<'_, K, W>,
+) -> Result<()> {
+    for output in &group.outputs {
+        let Some((side, tensor)) = &output.magnitude else { continue };
+        let values = super::read_vector(sources.of(*side)?, tensor).await?;
+        let name = super::refusals::magnitude_name(output, tensor);
+        writer.tensor(&name, &rounded(&values, 1.0, plan.dtype).bytes).await?;
+    }
+    Ok(())
+}
+
+async fn write_vectors<S: Source, K: Sink, W: Watch>(
+    plan: &Plan,
+    sources: &Sources<'_, S>,
+    writer: &mut Writer<'_, K, W>,
+) -> Result<()> {
+    for vector in &plan.vectors {
         writer.check_cancelled()?;
-        let style_down = style.down.rounded(of_style.fold, plan.dtype);
-        let (style_up, content_up) = (style.up.rounded(1.0, plan.dtype), content.up.rounded(1.0, plan.dtype));
-        writer
-            .module(
-                entry,
-                &[&style_down.bytes, &projected.content_down],
-                &[(&style_up.bytes, style.up.cols), (&content_up.bytes, content.up.cols)],
-            )
-            .await?;
-        let figures = Figures {
-            beta,
-            style_scale: of_style.fold * entry.loader_scale,
-            content_scale: of_content.fold * entry.loader_scale,
-            loader_scale: entry.loader_scale,
-            style,
-            content,
-            projected: &projected,
-            style_down_error: style_down.error.as_deref(),
-            style_up_error: style_up.error.as_deref(),
-            content_up_error: content_up.error.as_deref(),
-        };
-        reports.push(figures.report(entry.id.as_str()));
+        let mut sum = vec![0.0f32; vector.length];
+        for term in &vector.terms {
+            let values = super::read_vector(sources.of(term.side)?, &term.tensor).await?;
+            let values = values.get(term.from.clone()).unwrap_or_default();
+            for (sum, value) in sum.iter_mut().skip(term.to).zip(values) {
+                *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
+            }
+        }
+        writer.tensor(&vector.name, &rounded(&sum, 1.0, plan.dtype).bytes).await?;
     }
-    Ok(reports)
+    Ok(())
 }
 
-/// Puts tensors at their places and keeps count.
-struct Writer<'a, K, W> {
-    plan: &'a Plan,
-    sink: &'a mut K,
-    watch: &'a mut W,
-    checksums: Vec<Option<u32>>,
-    places: HashMap<&'a str, usize>,
-    progress: Progress,
-}
-
-impl<'a, K: Sink, W: Watch> Writer<'a, K, W> {
-    /// Writes the header and all alphas, which are one value for the whole file.
-    async fn begin(plan: &'a Plan, sink: &'a mut K, watch: &'a mut W) -> Result<Self> {
-        let tensors = &plan.layout.tensors;
-        let mut writer = Self {
-            plan,
-            sink,
-            watch,
-            checksums: vec![None; tensors.len()],
-            places: tensors.iter().enumerate().map(|(at, tensor)| (tensor.name.as_str(), at)).collect(),
-            progress: Progress {
-                stage: Stage::Fuse,
-                modules_done: 0,
-                modules_total: plan.entries.len(),
-                bytes_done: plan.layout.header.len() as u64,
-                bytes_total: plan.layout.size,
-                module: String::new(),
-            },
-        };
-        writer.sink.write(0, &plan.layout.header).await?;
-        let word = as_f32(plan.alpha).to_le_bytes();
-        let mut alphas: Vec<usize> = plan
-            .entries
-            .iter()
-            .filter_map(|entry| writer.places.get(entry.names.alpha.as_deref()?).copied())
-            .collect();
-        alphas.sort_unstable();
-        // Neighbours go out as one piece: there may be thousands.
-        for run in alphas.chunk_by(|a, b| a + 1 == *b) {
-            let Some(first) = run.first() else { continue };
-            for &at in run {
-                writer.checksums[at] = Some(crc32fast::hash(&word));
-            }
-            let bytes = word.repeat(run.len());
-            writer.progress.bytes_done += bytes.len() as u64;
-            writer.sink.write(tensors[*first].start, &bytes).await?;
+/// A unit computed once more in f64, from the input files: A_c' at scale 1.
+pub(super) async fn again<S: Source>(plan: &Plan, unit: &Unit, sources: &Sources<'_, S>) -> Result<LoadedUnit> {
+    let mut values = LoadedUnit { style: None, content: None, projected: None };
+    for (side, share) in unit.shares() {
+        let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?.of_share(share);
+        match side {
+            Side::Style => values.style = Some(factors),
+            Side::Content => values.content = Some(factors),
         }
-        Ok(writer)
     }
-
-    fn check_cancelled(&self) -> Result<()> {
-        if self.watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) }
-    }
-
-    /// Writes one module: `downs` are blocks of rows, `ups` blocks of columns (words, number of columns), in the same
-    /// order; what is missing to the planned rank is padded with zeros.
-    async fn module(&mut self, entry: &Entry, downs: &[&[u8]], ups: &[(&[u8], usize)]) -> Result<()> {
-        let mut down = downs.concat();
-        let size = |name: &str| {
-            let tensor = self.plan.layout.find(name);
-            tensor.and_then(|tensor| usize::try_from(tensor.bytes()).ok()).unwrap_or(0)
+    if let (Some(style), Some(content)) = (&values.style, &values.content) {
+        let job = Job {
+            style_down: style.down.stored(),
+            style_up: style.up.stored(),
+            content_down: content.down.stored(),
+            scale: 1.0,
         };
-        down.resize(size(&entry.names.down), 0);
-        let word = self.plan.dtype.bitsize() / 8;
-        let mut up = vec![0; size(&entry.names.up)];
-        let row = entry.rank * word;
-        let mut column = 0;
-        for (words, cols) in ups {
-            let width = cols * word;
-            for (target, source) in up.chunks_exact_mut(row).zip(words.chunks_exact(width)) {
-                target[column..column + width].copy_from_slice(source);
-            }
-            column += width;
-        }
-        self.tensor(&entry.names.down, &down).await?;
-        self.tensor(&entry.names.up, &up).await?;
-        self.progress.modules_done += 1;
-        self.progress.bytes_done += (down.len() + up.len()) as u64;
-        entry.id.as_str().clone_into(&mut self.progress.module);
-        self.watch.progress(&self.progress);
-        Ok(())
+        let projected = cpu::careful(&job, plan.recipe.cut, as_f32(plan.beta(unit)), Dtype::F32);
+        values.projected = Some(projected);
     }
-
-    async fn tensor(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let Some(&at) = self.places.get(name) else {
-            return Err(Error::new(Code::Internal, "A tensor was not planned.").at_tensor(name));
-        };
-        // A value too large for the format has become infinite: say so instead of writing it.
-        if let Some(value) = container::first_non_finite(self.plan.dtype, bytes) {
-            let detail = format!("Value {value} is too large for {}.", self.plan.dtype);
-            return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
-        }
-        self.checksums[at] = Some(crc32fast::hash(bytes));
-        self.sink.write(self.plan.layout.tensors[at].start, bytes).await
-    }
-
-    fn finish(self) -> Result<Vec<u32>> {
-        let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
-        self.checksums.into_iter().collect::<Option<Vec<u32>>>().ok_or_else(missing)
-    }
+    Ok(values)
 }

@@ -1,12 +1,18 @@
 //! What the user chose, validated once.
 
+use super::pairing::Side;
+use crate::adapter::ModuleId;
+use crate::adapter::families::{self, Family, SCHEMES, Scheme};
+use crate::adapter::scale::ScaleChoice;
+use crate::backend::truncate::Keep;
 use crate::backend::{Cut, Dtype};
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
     /// μ, 0 to ∞.
     pub mu: f64,
@@ -20,6 +26,28 @@ pub struct Settings {
     pub dtype: DtypeChoice,
     /// How ranks and alphas are laid out in the result.
     pub layout: RankLayout,
+    /// w_c of the text encoders; none: as `content_strength`.
+    pub content_text_strength: Option<f64>,
+    /// w_s of the text encoders; none: as `style_strength`.
+    pub style_text_strength: Option<f64>,
+    /// Strengths of single blocks, by the names users give them (`IN04`, `double 7`); they multiply the others.
+    pub blocks: BTreeMap<String, BlockStrength>,
+    /// What the content's product is multiplied by, where its file does not tell the truth.
+    pub content_scale: ScaleChoice,
+    /// Likewise of the style.
+    pub style_scale: ScaleChoice,
+    /// The model family by name, where the files' layers fit several.
+    pub family: Option<String>,
+    /// The result's naming (see [`Scheme::id`]); none: what most programs load.
+    pub scheme: Option<String>,
+    /// Whether to make the result smaller.
+    pub recompress: Recompress,
+    /// The rank that updates without an exact low-rank form are cut to (full differences, large LoHa and LoKr).
+    pub dense_rank: u32,
+    /// Fuse DoRA modules without their magnitudes, which is not what they were trained to do.
+    pub direction_only: bool,
+    /// Write the sources' names and hashes into the result.
+    pub keep_sources: bool,
     /// The result's name without its ending.
     pub output_name: String,
 }
@@ -34,9 +62,47 @@ impl Default for Settings {
             cut: CutChoice::All,
             dtype: DtypeChoice::Auto,
             layout: RankLayout::Compatible,
+            content_text_strength: None,
+            style_text_strength: None,
+            blocks: BTreeMap::new(),
+            content_scale: ScaleChoice::Auto,
+            style_scale: ScaleChoice::Auto,
+            family: None,
+            scheme: None,
+            recompress: Recompress::Exact,
+            dense_rank: 64,
+            direction_only: false,
+            keep_sources: true,
             output_name: String::new(),
         }
     }
+}
+
+/// Strengths of one block.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockStrength {
+    /// Multiplies w_c.
+    pub content: f64,
+    /// Multiplies w_s.
+    pub style: f64,
+}
+
+/// Whether the result is cut to a smaller rank (method.md, "Recompression to a chosen rank").
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Recompress {
+    /// It is not: rank r_s + r_c, exactly.
+    Exact,
+    /// To this rank at most, in every module.
+    Rank {
+        /// 1 or more.
+        rank: u32,
+    },
+    /// To the lowest rank that keeps `share` of each module's energy.
+    Energy {
+        /// 0 < share ≤ 1.
+        share: f64,
+    },
 }
 
 /// [`Cut`] as the page spells it.
@@ -82,20 +148,65 @@ pub enum RankLayout {
 }
 
 /// Valid settings in the terms of the method.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// β = μ/(1+μ), the fraction removed.
     pub beta: f64,
-    /// w_c.
-    pub content_strength: f64,
-    /// w_s.
-    pub style_strength: f64,
+    /// Of the content.
+    pub content: Strengths,
+    /// Of the style.
+    pub style: Strengths,
+    /// Strengths of single blocks.
+    pub blocks: BTreeMap<String, BlockStrength>,
     /// How many directions to protect.
     pub cut: Cut,
     /// `None`: decided by the inputs.
     pub dtype: Option<Dtype>,
     /// How ranks and alphas are laid out.
     pub layout: RankLayout,
+    /// `None`: decided by the family.
+    pub scheme: Option<&'static Scheme>,
+    /// `None`: decided by the inputs.
+    pub family: Option<&'static Family>,
+    /// `None`: the result is exact.
+    pub keep: Option<Keep>,
+    /// The rank that updates without an exact low-rank form are cut to.
+    pub dense_rank: usize,
+    /// Whether DoRA modules are fused without their magnitudes.
+    pub direction_only: bool,
+}
+
+/// What one file's updates are multiplied by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Strengths {
+    /// w, of the denoiser.
+    pub denoiser: f64,
+    /// w, of the text encoders.
+    pub text: f64,
+    /// The user's word on alpha/rank.
+    pub scale: ScaleChoice,
+}
+
+impl Recipe {
+    /// The strength of a layer of one of the files.
+    pub fn strength(&self, side: Side, family: Option<&Family>, id: &ModuleId) -> f64 {
+        let of_file = self.of(side);
+        let whole = if id.is_text_encoder() { of_file.text } else { of_file.denoiser };
+        if self.blocks.is_empty() {
+            return whole;
+        }
+        let block = family.and_then(|family| family.block(id)).and_then(|block| self.blocks.get(&block.label));
+        block.map_or(whole, |block| whole * if side == Side::Content { block.content } else { block.style })
+    }
+
+    /// The user's word on one file's scale.
+    pub fn scale(&self, side: Side) -> ScaleChoice {
+        self.of(side).scale
+    }
+
+    fn of(&self, side: Side) -> Strengths {
+        if side == Side::Content { self.content } else { self.style }
+    }
 }
 
 impl Settings {
@@ -108,11 +219,53 @@ impl Settings {
         if self.mu.is_nan() || self.mu < 0.0 {
             return bad(format!("μ is {}; it must be 0 or more.", self.mu));
         }
-        for (name, strength) in [("subject", self.content_strength), ("style", self.style_strength)] {
+        let strengths = [
+            ("subject strength", Some(self.content_strength)),
+            ("style strength", Some(self.style_strength)),
+            ("subject's text-encoder strength", self.content_text_strength),
+            ("style's text-encoder strength", self.style_text_strength),
+        ];
+        let blocks = self.blocks.values().flat_map(|block| [block.content, block.style]);
+        let blocks = blocks.map(|strength| ("strength of a block", Some(strength)));
+        for (name, strength) in strengths.into_iter().chain(blocks) {
+            let strength = strength.unwrap_or_default();
             if !strength.is_finite() || strength.abs() > MAX_STRENGTH {
-                return bad(format!("The {name} strength is {strength}; it must lie in ±{MAX_STRENGTH}."));
+                return bad(format!("The {name} is {strength}; it must lie in ±{MAX_STRENGTH}."));
             }
         }
+        for choice in [self.content_scale, self.style_scale] {
+            if let ScaleChoice::Alpha { alpha } = choice
+                && (!alpha.is_finite() || alpha.abs() > MAX_ALPHA)
+            {
+                return bad(format!("Alpha is {alpha}; it must lie in ±{MAX_ALPHA}."));
+            }
+        }
+        let keep = match self.recompress {
+            Recompress::Exact => None,
+            Recompress::Rank { rank: 0 } => return bad("The result's rank must be 1 or more.".into()),
+            Recompress::Rank { rank } => Some(Keep::Rank(rank as usize)),
+            Recompress::Energy { share } if share > 0.0 && share <= 1.0 => Some(Keep::Energy(share)),
+            Recompress::Energy { share } => {
+                return bad(format!("The share of energy is {share}; it must lie above 0 and at most at 1."));
+            }
+        };
+        if self.dense_rank == 0 {
+            return bad("The rank for full differences must be 1 or more.".into());
+        }
+        let family = match &self.family {
+            Some(name) => match families::by_name(name) {
+                Some(family) => Some(family),
+                None => return bad(format!("There is no model family {name:?}.")),
+            },
+            None => None,
+        };
+        let scheme = match &self.scheme {
+            Some(id) => match SCHEMES.iter().find(|scheme| scheme.id == id) {
+                Some(scheme) => Some(scheme),
+                None => return bad(format!("There is no naming {id:?}.")),
+            },
+            None => None,
+        };
         let cut = match self.cut {
             CutChoice::All => Cut::All,
             CutChoice::Count { count: 0 } => return bad("The number of directions must be 1 or more.".into()),
@@ -124,9 +277,23 @@ impl Settings {
         };
         Ok(Recipe {
             beta: if self.mu.is_infinite() { 1.0 } else { self.mu / (1.0 + self.mu) },
-            content_strength: self.content_strength,
-            style_strength: self.style_strength,
+            content: Strengths {
+                denoiser: self.content_strength,
+                text: self.content_text_strength.unwrap_or(self.content_strength),
+                scale: self.content_scale,
+            },
+            style: Strengths {
+                denoiser: self.style_strength,
+                text: self.style_text_strength.unwrap_or(self.style_strength),
+                scale: self.style_scale,
+            },
+            blocks: self.blocks.clone(),
             cut,
+            family,
+            scheme,
+            keep,
+            dense_rank: self.dense_rank as usize,
+            direction_only: self.direction_only,
             dtype: match self.dtype {
                 DtypeChoice::Auto => None,
                 DtypeChoice::F16 => Some(Dtype::F16),
@@ -140,6 +307,7 @@ impl Settings {
 
 /// Far beyond any use; keeps products of strengths and scales finite.
 const MAX_STRENGTH: f64 = 1000.0;
+const MAX_ALPHA: f64 = 1e6;
 
 #[cfg(test)]
 mod tests {
@@ -165,6 +333,13 @@ mod tests {
             Settings { cut: CutChoice::Count { count: 0 }, ..base() },
             Settings { cut: CutChoice::Energy { share: 0.0 }, ..base() },
             Settings { cut: CutChoice::Energy { share: f64::NAN }, ..base() },
+            Settings { content_text_strength: Some(f64::NAN), ..base() },
+            Settings { recompress: Recompress::Rank { rank: 0 }, ..base() },
+            Settings { recompress: Recompress::Energy { share: 1.5 }, ..base() },
+            Settings { style_scale: ScaleChoice::Alpha { alpha: f64::INFINITY }, ..base() },
+            Settings { dense_rank: 0, ..base() },
+            Settings { scheme: Some("nobody's".into()), ..base() },
+            Settings { family: Some("nobody's".into()), ..base() },
         ] {
             assert_eq!(settings.check().unwrap_err().code, Code::Settings, "{settings:?}");
         }

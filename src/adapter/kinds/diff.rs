@@ -1,0 +1,33 @@
+//! A full weight difference (`.diff`): dense, so it is cut to a rank.
+
+use super::{Parts, Product, Sizes, Values, matrix, needed, size};
+use crate::adapter::roles::Part;
+use crate::backend::truncate::truncate;
+use crate::container::Tensor;
+use crate::error::Result;
+use nalgebra::DMatrix;
+
+/// The update itself, `[out, in]` or `[out, in, kh, kw]`. It has no scale.
+#[derive(Clone, Debug)]
+pub struct Diff {
+    /// The one tensor.
+    pub diff: Tensor,
+}
+
+impl Diff {
+    pub(super) fn of(parts: &Parts) -> Result<(Self, Sizes)> {
+        let diff = needed(parts.others.get(&Part::Diff), "diff", None)?;
+        let (out, input, kernel) = matrix(diff)?;
+        let dims = [&[input], kernel].concat();
+        let inputs = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
+        let (out_features, in_features) = (size(out, diff)?, size(inputs, diff)?);
+        let rank = out_features.min(in_features);
+        Ok((Self { diff: diff.clone() }, Sizes { out_features, dims, rank, is_cut: true, alpha_rank: None }))
+    }
+}
+
+pub(super) fn product(values: &[Values], rank: usize) -> Product {
+    let [dense] = values else { return Product::exact(DMatrix::zeros(1, 1), DMatrix::zeros(1, 1)) };
+    let whole = dense.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    Product::cut(truncate(dense, rank), whole)
+}

@@ -1,0 +1,84 @@
+//! Plain LoRA and LoCon: ΔW = up·down, and with a Tucker core `lora_mid` (LyCORIS `use_tucker`, formerly `use_cp`).
+
+use super::{Parts, Product, Sizes, Values, matrix, needed, same_rank, size, wrong};
+use crate::adapter::roles::Part;
+use crate::container::Tensor;
+use crate::error::Result;
+use nalgebra::DMatrix;
+
+/// lora_down r×n and lora_up m×r; or down r×in, core r×r×kh×kw, up m×r.
+#[derive(Clone, Debug)]
+pub struct Lora {
+    /// A. Linear: `[r, in]`; convolution: `[r, in, kh, kw]`.
+    pub down: Tensor,
+    /// B. `[out, r]`, with trailing ones for a convolution.
+    pub up: Tensor,
+    /// The core, `[r, r, kh, kw]`.
+    pub mid: Option<Tensor>,
+}
+
+impl Lora {
+    pub(super) fn of(parts: &Parts) -> Result<(Self, Sizes)> {
+        let (down, up) = (parts.down.as_ref(), parts.up.as_ref());
+        let (down, up) = (needed(down, "lora_down", up)?, needed(up, "lora_up", down)?);
+        let (rank, input, kernel) = matrix(down)?;
+        let (out, columns, ones) = matrix(up)?;
+        if ones.iter().any(|&d| d != 1) {
+            return Err(wrong(up, "lora_up is out×rank, with trailing ones for a convolution"));
+        }
+        same_rank(down, rank, columns)?;
+        let mid = parts.others.get(&Part::Mid);
+        let dims = match mid {
+            None => [&[input], kernel].concat(),
+            Some(mid) => {
+                let (a, b, kernel) = matrix(mid)?;
+                if kernel.is_empty() || down.shape[2..].iter().any(|&d| d != 1) {
+                    return Err(wrong(mid, "a Tucker core is rank×rank×kernel between 1×1 factors"));
+                }
+                same_rank(mid, a, rank)?;
+                same_rank(mid, b, rank)?;
+                [&[input], kernel].concat()
+            }
+        };
+        size(dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX), down)?;
+        let rank = size(rank, down)?;
+        let sizes =
+            Sizes { out_features: size(out, up)?, dims, rank, is_cut: false, alpha_rank: Some(rank) };
+        Ok((Self { down: down.clone(), up: up.clone(), mid: mid.cloned() }, sizes))
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match &self.mid {
+            Some(_) => "LoCon (Tucker)",
+            None if self.down.shape[2..].iter().any(|&d| d > 1) => "LoCon",
+            None => "LoRA",
+        }
+    }
+
+    pub(super) fn tensors(&self) -> Vec<&Tensor> {
+        [&self.down, &self.up].into_iter().chain(&self.mid).collect()
+    }
+
+    /// With a core: A'[p, (i, h, w)] = Σ_q mid[p, q, h, w]·down[q, i]; B stays.
+    pub(super) fn product(&self, values: &[Values]) -> Product {
+        match values {
+            [down, up, mid] => Product::exact(through_core(mid, down), up.clone()),
+            [down, up] => Product::exact(down.clone(), up.clone()),
+            _ => Product::exact(DMatrix::zeros(1, 1), DMatrix::zeros(1, 1)),
+        }
+    }
+}
+
+/// A'[p, (i, k)] = Σ_q core[p, (q, k)]·down[q, i] for a core of r×(r·kernel) and down r×in.
+pub(super) fn through_core(core: &Values, down: &Values) -> DMatrix<f32> {
+    let (r, inputs) = (down.nrows(), down.ncols());
+    let kernel = core.ncols() / r.max(1);
+    let mut result = DMatrix::zeros(core.nrows(), inputs * kernel);
+    for k in 0..kernel {
+        let at_k = DMatrix::from_fn(core.nrows(), r, |p, q| core[(p, q * kernel + k)]) * down;
+        for i in 0..inputs {
+            result.set_column(i * kernel + k, &at_k.column(i));
+        }
+    }
+    result
+}

@@ -1,0 +1,214 @@
+//! Adapter kinds: each turns its tensors into exact low-rank factors, or, where the update has none, into the best of a
+//! given rank. Shapes are checked here; the values come later.
+//!
+//! A new kind is a file here, its endings in `roles.rs`, and a line in [`Kind::of`].
+
+mod diff;
+mod loha;
+mod lokr;
+mod lora;
+
+use super::roles::Part;
+use crate::backend::truncate::LowRank;
+use crate::container::Tensor;
+use crate::error::{Code, Error, Result};
+use nalgebra::DMatrix;
+use safetensors::Dtype;
+use std::collections::BTreeMap;
+
+pub use diff::Diff;
+pub use loha::LoHa;
+pub use lokr::LoKr;
+pub use lora::Lora;
+
+/// The tensors of one module by what they are to it.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// lora_down.
+    pub down: Option<Tensor>,
+    /// lora_up.
+    pub up: Option<Tensor>,
+    /// Everything else that has values.
+    pub others: BTreeMap<Part, Tensor>,
+}
+
+/// What a module's tensors make together.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// up·down, also with a Tucker core between them.
+    Lora(Lora),
+    /// (a₁·b₁)∘(a₂·b₂).
+    LoHa(LoHa),
+    /// w₁⊗w₂.
+    LoKr(LoKr),
+    /// The whole update, dense.
+    Diff(Diff),
+}
+
+/// A module's sizes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// m.
+    pub out_features: usize,
+    /// The input's dimensions as stored: `[in]` or `[in, kh, kw]`. Some kinds store convolutions flattened.
+    pub dims: Vec<u64>,
+    /// Rank of the exact factors, or of the whole matrix where there are none.
+    pub rank: usize,
+    /// Whether the factors of that rank would be too many to be of use: they are cut to a smaller rank.
+    pub is_cut: bool,
+    /// What alpha is divided by; none where this kind has no scale.
+    pub alpha_rank: Option<usize>,
+}
+
+/// More rows than this in a factor are no low rank any more (and more than a graphics device takes).
+pub const MAX_RANK: usize = 256;
+
+/// Values of one tensor, row-major, as rows×cols of its first and its other dimensions.
+pub type Values = DMatrix<f32>;
+
+/// The factors of an update: exact, or the best of a rank.
+#[derive(Debug)]
+pub struct Product {
+    /// A, r×n.
+    pub down: DMatrix<f32>,
+    /// B, m×r.
+    pub up: DMatrix<f32>,
+    /// ‖ΔW‖² of what was cut to a rank and of the whole; none where the factors are exact.
+    pub energy: Option<(f64, f64)>,
+}
+
+impl Product {
+    fn exact(down: DMatrix<f32>, up: DMatrix<f32>) -> Self {
+        Self { down, up, energy: None }
+    }
+
+    fn cut(low: LowRank, whole: f64) -> Self {
+        let kept: f64 = low.sigma.iter().take(low.down.nrows()).map(|s| s * s).sum();
+        Self { down: low.down, up: low.up, energy: Some((kept.min(whole), whole)) }
+    }
+}
+
+impl Kind {
+    /// What these tensors make, and its sizes. None if there is nothing but vectors.
+    ///
+    /// # Errors
+    /// `PairMissing`, `RankZero`, `RankMismatch`, `LoraShape`, `DtypeUnsupported`, each naming the tensor.
+    pub fn of(parts: &Parts) -> Result<Option<(Self, Sizes)>> {
+        let all = parts.down.iter().chain(&parts.up).chain(parts.others.values());
+        for tensor in all {
+            if !FACTOR_DTYPES.contains(&tensor.dtype) {
+                let detail = format!("It is stored as {:?}.", tensor.dtype);
+                return Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name));
+            }
+        }
+        let has = |part: Part| parts.others.contains_key(&part);
+        let mut found = Vec::new();
+        if parts.down.is_some() || parts.up.is_some() {
+            found.push(Lora::of(parts).map(|(kind, sizes)| (Self::Lora(kind), sizes)));
+        }
+        if [Part::HadaW1A, Part::HadaW1B, Part::HadaW2A, Part::HadaW2B].into_iter().any(has) {
+            found.push(LoHa::of(parts).map(|(kind, sizes)| (Self::LoHa(kind), sizes)));
+        }
+        if [Part::LokrW1, Part::LokrW1A, Part::LokrW2, Part::LokrW2A].into_iter().any(has) {
+            found.push(LoKr::of(parts).map(|(kind, sizes)| (Self::LoKr(kind), sizes)));
+        }
+        if has(Part::Diff) {
+            found.push(Diff::of(parts).map(|(kind, sizes)| (Self::Diff(kind), sizes)));
+        }
+        match (found.pop(), found.pop()) {
+            (None, _) => Ok(None),
+            (Some(one), None) => one.map(Some),
+            (Some(_), Some(_)) => {
+                let name = parts.others.values().next().map_or("", |tensor| &tensor.name);
+                Err(Error::new(Code::LoraShape, "The module has tensors of two kinds of adapter.").at_tensor(name))
+            }
+        }
+    }
+
+    /// What users call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Lora(kind) => kind.name(),
+            Self::LoHa(_) => "LoHa",
+            Self::LoKr(_) => "LoKr",
+            Self::Diff(_) => "full difference",
+        }
+    }
+
+    /// lora_down and lora_up, where they are all there is: they need no arithmetic, and keep their bits.
+    pub fn plain(&self) -> Option<(&Tensor, &Tensor)> {
+        match self {
+            Self::Lora(Lora { down, up, mid: None }) => Some((down, up)),
+            _ => None,
+        }
+    }
+
+    /// The tensors that [`Kind::product`] wants the values of, in this order.
+    pub fn tensors(&self) -> Vec<&Tensor> {
+        match self {
+            Self::Lora(kind) => kind.tensors(),
+            Self::LoHa(kind) => kind.tensors(),
+            Self::LoKr(kind) => kind.tensors(),
+            Self::Diff(kind) => vec![&kind.diff],
+        }
+    }
+
+    /// The update's factors from the values of [`Kind::tensors`]; `rank` where they must be cut to one.
+    pub fn product(&self, values: &[Values], rank: usize) -> Product {
+        match self {
+            Self::Lora(kind) => kind.product(values),
+            Self::LoHa(kind) => kind.product(values, rank),
+            Self::LoKr(kind) => kind.product(values, rank),
+            Self::Diff(_) => diff::product(values, rank),
+        }
+    }
+}
+
+/// Formats a factor may be stored in; F8 is widened to F16 on reading.
+pub const FACTOR_DTYPES: [Dtype; 5] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2];
+
+/// More than any layer of any model has, and small enough that sizes of one module fit 32 bits.
+const MAX_FEATURES: u64 = 1 << 22;
+
+fn wrong(tensor: &Tensor, why: &str) -> Error {
+    Error::new(Code::LoraShape, format!("Its shape is {:?}: {why}.", tensor.shape)).at_tensor(&tensor.name)
+}
+
+/// A dimension of a layer.
+fn size(value: u64, tensor: &Tensor) -> Result<usize> {
+    if value == 0 {
+        return Err(wrong(tensor, "a layer cannot be empty"));
+    }
+    usize::try_from(value).ok().filter(|_| value <= MAX_FEATURES).ok_or_else(|| wrong(tensor, "no layer is that large"))
+}
+
+/// A tensor's dimensions, at least two of them.
+fn matrix(tensor: &Tensor) -> Result<(u64, u64, &[u64])> {
+    match tensor.shape.as_slice() {
+        [rows, cols, kernel @ ..] if kernel.len() <= 3 => Ok((*rows, *cols, kernel)),
+        _ => Err(wrong(tensor, "it must have two dimensions, or more for a convolution")),
+    }
+}
+
+/// `tensor`, whose absence leaves `present` alone.
+fn needed<'a>(tensor: Option<&'a Tensor>, what: &str, present: Option<&Tensor>) -> Result<&'a Tensor> {
+    tensor.ok_or_else(|| {
+        let error = Error::new(Code::PairMissing, format!("There is no {what:?} for it."));
+        match present {
+            Some(present) => error.at_tensor(&present.name),
+            None => error,
+        }
+    })
+}
+
+/// Two sizes that must agree.
+fn same_rank(tensor: &Tensor, is: u64, should: u64) -> Result<u64> {
+    if is == 0 || should == 0 {
+        return Err(Error::new(Code::RankZero, "").at_tensor(&tensor.name));
+    }
+    if is == should {
+        return Ok(is);
+    }
+    let detail = format!("It has rank {is}, the other half has {should}.");
+    Err(Error::new(Code::RankMismatch, detail).at_tensor(&tensor.name))
+}

@@ -1,0 +1,239 @@
+//! What a module's product is multiplied by before strength: alpha/rank, wherever alpha is kept.
+//!
+//! kohya's trainers store an alpha tensor beside every module. PEFT keeps alpha in `adapter_config.json`, which a single
+//! file loses; diffusers repeats it in the metadata as `lora_adapter_metadata`, SimpleTuner as plain metadata keys.
+//! The order of precedence is tensor, configuration, metadata, and where there is none of them loaders apply 1.
+
+use crate::error::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Where a module's scale comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ScaleSource {
+    /// The alpha tensor.
+    Tensor,
+    /// `adapter_config.json`.
+    Config,
+    /// The file's metadata.
+    Metadata,
+    /// Nothing says: 1.
+    Unknown,
+    /// This kind of adapter has no scale: 1.
+    Fixed,
+    /// The user.
+    User,
+}
+
+/// A user's word on the scale of one file, where the file does not tell the truth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum ScaleChoice {
+    /// As the file says.
+    #[default]
+    Auto,
+    /// alpha/rank with this alpha for every module.
+    Alpha {
+        /// Any finite number.
+        alpha: f64,
+    },
+    /// As the file says, but divided by √rank instead of the rank (rsLoRA).
+    RankStabilised,
+}
+
+/// A module's alpha, and how it is divided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alpha {
+    /// The number.
+    pub value: f64,
+    /// rsLoRA (Kalajdzievski 2023): alpha/√rank instead of alpha/rank.
+    pub rank_stabilised: bool,
+    /// Where it was found.
+    pub source: ScaleSource,
+}
+
+impl Alpha {
+    /// The scale of a module of this rank. An alpha of 0 is read as the rank, as sd-scripts does.
+    pub fn scale(&self, rank: usize) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
+        let rank = rank as f64;
+        match self.value {
+            0.0 => 1.0,
+            alpha if self.rank_stabilised => alpha / rank.sqrt(),
+            alpha => alpha / rank,
+        }
+    }
+}
+
+/// What is known of alphas besides the tensors.
+#[derive(Clone, Debug, Default)]
+pub struct Scaling {
+    configs: Vec<Config>,
+}
+
+/// One LoraConfig of PEFT.
+#[derive(Clone, Debug)]
+struct Config {
+    /// "transformer", "unet", "text_encoder" …; empty: of every module.
+    component: String,
+    alpha: Option<f64>,
+    patterns: Vec<(String, f64)>,
+    rank_stabilised: bool,
+    /// LoRA on raw parameters, which is not a plain product.
+    target_parameters: Vec<String>,
+    source: ScaleSource,
+}
+
+impl Scaling {
+    /// From the metadata, and the text of an `adapter_config.json` that came with the file.
+    ///
+    /// # Errors
+    /// `Config` if the configuration cannot be read. Unreadable metadata only says nothing.
+    pub fn new(metadata: &BTreeMap<String, String>, config: Option<&str>) -> Result<Self> {
+        let mut configs = Vec::new();
+        if let Some(text) = config {
+            let value: Value =
+                serde_json::from_str(text).map_err(|error| Error::new(Code::Config, error.to_string()))?;
+            let fields = value.as_object().ok_or_else(|| Error::new(Code::Config, "It is no JSON object."))?;
+            if !fields.contains_key("lora_alpha") {
+                return Err(Error::new(Code::Config, "It has no \"lora_alpha\"."));
+            }
+            configs.push(Config::of("", ScaleSource::Config, |field| fields.get(field).cloned()));
+        }
+        let json = metadata.get("lora_adapter_metadata").and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let mut components: Vec<&str> = COMPONENTS.to_vec();
+        components.sort_by_key(|name| std::cmp::Reverse(name.len()));
+        for component in components {
+            let key = |field: &str| if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") };
+            let from_json = |field: &str| json.as_ref().and_then(|json| json.get(key(field))).cloned();
+            let from_text = |field: &str| metadata.get(&key(field)).and_then(|text| serde_json::from_str(text).ok());
+            let field = |field: &str| from_json(field).or_else(|| from_text(field));
+            if field("lora_alpha").is_some() {
+                configs.push(Config::of(component, ScaleSource::Metadata, field));
+            }
+        }
+        Ok(Self { configs })
+    }
+
+    /// The alpha of a module, if a configuration covers it.
+    pub fn alpha(&self, stem: &str) -> Option<Alpha> {
+        let (config, path) = self.configs.iter().find_map(|config| Some((config, config.path(stem)?)))?;
+        let pattern = config.patterns.iter().find(|(pattern, _)| covers(pattern, path));
+        let value = pattern.map(|(_, alpha)| *alpha).or(config.alpha)?;
+        Some(Alpha { value, rank_stabilised: config.rank_stabilised, source: config.source })
+    }
+
+    /// Whether the module's factors belong to a raw parameter (PEFT's `target_parameters`).
+    pub fn targets_parameter(&self, stem: &str) -> bool {
+        stem.contains(".base_layer")
+            || self.configs.iter().any(|config| {
+                let of = |parameter: &String| {
+                    parameter.rsplit_once('.').is_some_and(|(module, _)| covers(module, config.path(stem).unwrap_or("")))
+                };
+                config.target_parameters.iter().any(of)
+            })
+    }
+}
+
+/// Components of a pipeline as metadata keys begin; the empty one stands for a file of one component.
+const COMPONENTS: [&str; 6] = ["transformer", "unet", "text_encoder", "text_encoder_2", "text_encoder_3", ""];
+
+impl Config {
+    fn of(component: &str, source: ScaleSource, field: impl Fn(&str) -> Option<Value>) -> Self {
+        let pattern = field("alpha_pattern");
+        let patterns = pattern.as_ref().and_then(Value::as_object).into_iter().flatten();
+        let parameters = field("target_parameters");
+        let parameters = parameters.as_ref().and_then(Value::as_array).into_iter().flatten();
+        let finite = |value: &Value| value.as_f64().filter(|number| number.is_finite());
+        Self {
+            component: component.to_owned(),
+            alpha: field("lora_alpha").as_ref().and_then(finite),
+            patterns: patterns.filter_map(|(key, value)| Some((key.clone(), finite(value)?))).collect(),
+            rank_stabilised: field("use_rslora").and_then(|value| value.as_bool()).unwrap_or(false),
+            target_parameters: parameters.filter_map(|name| Some(name.as_str()?.to_owned())).collect(),
+            source,
+        }
+    }
+
+    /// The module's path within this component; none if it belongs to another.
+    fn path<'a>(&self, stem: &'a str) -> Option<&'a str> {
+        let inner = stem.strip_prefix("base_model.model.").unwrap_or(stem);
+        let within = if self.component.is_empty() {
+            COMPONENTS
+                .iter()
+                .find_map(|component| inner.strip_prefix(component)?.strip_prefix('.'))
+                .unwrap_or(inner)
+        } else {
+            inner.strip_prefix(self.component.as_str())?.strip_prefix('.')?
+        };
+        Some(within.strip_prefix("base_model.model.").unwrap_or(within))
+    }
+}
+
+/// PEFT takes a pattern's key as the end of a path, beginning at a dot; a leading `^` makes it the whole path. Keys are
+/// regular expressions there, but trainers write plain paths, and only those are understood here.
+fn covers(pattern: &str, path: &str) -> bool {
+    let plain = pattern.replace("\\.", ".");
+    match plain.strip_prefix('^') {
+        Some(whole) => path == whole.trim_end_matches('$'),
+        None => {
+            let plain = plain.trim_end_matches('$');
+            path.strip_suffix(plain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_configuration_beside_the_file_is_understood() {
+        let text = r#"{"r":16,"lora_alpha":8,"use_rslora":true,"alpha_pattern":{"attn.to_k":4,"^proj_out":2}}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        let scale = |stem: &str, rank| scaling.alpha(stem).unwrap().scale(rank);
+        assert_eq!(scale("base_model.model.transformer_blocks.0.attn.to_q", 16), 2.0);
+        assert_eq!(scale("transformer.transformer_blocks.0.attn.to_k", 16), 1.0);
+        assert_eq!(scale("transformer.proj_out", 4), 1.0);
+        assert_eq!(scale("transformer.single.proj_out", 4), 4.0);
+        assert_eq!(scale("transformer.x.to_k", 16), 2.0, "a part of a name is no path");
+    }
+
+    #[test]
+    fn metadata_tells_by_component() {
+        let json = r#"{"unet.r":8,"unet.lora_alpha":4,"text_encoder_2.lora_alpha":16,"unet.alpha_pattern":{}}"#;
+        let scaling = Scaling::new(&metadata(&[("lora_adapter_metadata", json)]), None).unwrap();
+        assert_eq!(scaling.alpha("unet.a.to_q").unwrap().scale(8), 0.5);
+        assert_eq!(scaling.alpha("text_encoder_2.a").unwrap().scale(8), 2.0);
+        assert_eq!(scaling.alpha("text_encoder.a"), None);
+        let simple = metadata(&[("transformer.lora_alpha", "32"), ("transformer.r", "16")]);
+        assert_eq!(Scaling::new(&simple, None).unwrap().alpha("transformer.a").unwrap().scale(16), 2.0);
+        let broken = metadata(&[("lora_adapter_metadata", "{")]);
+        assert_eq!(Scaling::new(&broken, None).unwrap().alpha("unet.a"), None);
+    }
+
+    #[test]
+    fn a_bad_configuration_is_refused_and_a_raw_parameter_is_seen() {
+        for text in ["", "[]", "{}", "{\"r\":4}"] {
+            assert_eq!(Scaling::new(&BTreeMap::new(), Some(text)).unwrap_err().code, Code::Config, "{text}");
+        }
+        let text = r#"{"lora_alpha":8,"target_parameters":["mlp.experts.gate_up_proj"]}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        assert!(scaling.targets_parameter("base_model.model.layers.0.mlp.experts"));
+        assert!(scaling.targets_parameter("layers.0.mlp.experts.base_layer"));
+        assert!(!scaling.targets_parameter("layers.0.attn.to_q"));
+    }
+
+    #[test]
+    fn zero_and_negative_alphas() {
+        let alpha = |value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor };
+        assert_eq!(alpha(0.0).scale(8), 1.0);
+        assert_eq!(alpha(-4.0).scale(8), -0.5);
+    }
+}

@@ -1,0 +1,259 @@
+//! Truncated SVD: of a low-rank product through its small Gram matrices, and of a large matrix through a sketch.
+//!
+//! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
+//! exact low-rank form.
+
+use nalgebra::{DMatrix, DVector};
+
+/// A matrix up·down with its singular values split evenly (√σ) between both factors.
+#[derive(Clone, Debug)]
+pub struct LowRank {
+    /// k×n.
+    pub down: DMatrix<f32>,
+    /// m×k.
+    pub up: DMatrix<f32>,
+    /// All singular values of the product, in descending order; the first k are kept.
+    pub sigma: Vec<f64>,
+}
+
+/// How much of a product to keep.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Keep {
+    /// The strongest k directions.
+    Rank(usize),
+    /// The fewest whose squared singular values sum to at least this share of all.
+    Energy(f64),
+}
+
+impl Keep {
+    /// How many of these singular values, in descending order, are kept; at least one.
+    pub fn rank(self, sigma: &[f64]) -> usize {
+        let wanted = match self {
+            Self::Rank(k) => k,
+            Self::Energy(share) => {
+                let whole: f64 = sigma.iter().map(|s| s * s).sum();
+                let mut left = whole;
+                // From the strong end: stops where what is left no longer counts.
+                sigma
+                    .iter()
+                    .take_while(|&&s| {
+                        let more = left > (1.0 - share) * whole + 1e-14 * whole;
+                        left -= s * s;
+                        more
+                    })
+                    .count()
+            }
+        };
+        wanted.clamp(1, sigma.len().max(1))
+    }
+}
+
+/// Σσ² of the first k over Σσ² of all; 1 where there is nothing.
+pub fn kept(sigma: &[f64], k: usize) -> f64 {
+    let energy = |part: &[f64]| part.iter().map(|s| s * s).sum::<f64>();
+    let whole = energy(sigma);
+    if whole > 0.0 { energy(&sigma[..k.min(sigma.len())]) / whole } else { 1.0 }
+}
+
+/// Eigenvalues below this share of the largest are noise of the f64 Gram matrix.
+const FLOOR: f64 = 1e-14;
+
+/// λ^½ and λ^-½ of a Gram matrix's eigenvalues (0 for noise), and its eigenvectors by columns.
+struct Roots {
+    root: DVector<f64>,
+    inverse: DVector<f64>,
+    vectors: DMatrix<f64>,
+}
+
+fn roots(gram: DMatrix<f64>) -> Roots {
+    let eigen = gram.symmetric_eigen();
+    let most = eigen.eigenvalues.iter().copied().fold(0.0, f64::max);
+    let root = eigen.eigenvalues.map(|l| if l > FLOOR * most { l.sqrt() } else { 0.0 });
+    let inverse = root.map(|r| if r > 0.0 { r.recip() } else { 0.0 });
+    Roots { root, inverse, vectors: eigen.eigenvectors }
+}
+
+/// The singular values of up·down (m×r times r×n), in descending order.
+pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
+    let (down, up) = (down.map(f64::from), up.map(f64::from));
+    let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
+    sorted(core(&a, &b).singular_values().as_slice())
+}
+
+/// Λ_B^½ U_Bᵀ U_A Λ_A^½, which has the singular values of B·A.
+fn core(a: &Roots, b: &Roots) -> DMatrix<f64> {
+    DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root)
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(|x, y| y.total_cmp(x));
+    values
+}
+
+/// The best approximation of up·down (m×r times r×n) that `keep` allows.
+pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, keep: Keep) -> LowRank {
+    let (down, up) = (down.map(f64::from), up.map(f64::from));
+    let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
+    let svd = core(&a, &b).svd(true, true);
+    let mut order: Vec<usize> = (0..svd.singular_values.len()).collect();
+    order.sort_by(|&x, &y| svd.singular_values[y].total_cmp(&svd.singular_values[x]));
+    let sigma: Vec<f64> = order.iter().map(|&at| svd.singular_values[at]).collect();
+    let k = keep.rank(&sigma);
+    let (Some(x), Some(y)) = (svd.u, svd.v_t) else {
+        return LowRank { down: DMatrix::zeros(k, down.ncols()), up: DMatrix::zeros(up.nrows(), k), sigma };
+    };
+    // Small first: the large products are with r×k matrices only.
+    let halves: Vec<f64> = sigma.iter().take(k).map(|s| s.sqrt()).collect();
+    let left = DMatrix::from_fn(x.nrows(), k, |i, j| b.inverse[i] * x[(i, order[j])] * halves[j]);
+    let right = DMatrix::from_fn(k, y.ncols(), |i, j| halves[i] * y[(order[i], j)] * a.inverse[j]);
+    LowRank {
+        down: ((right * a.vectors.transpose()) * down).map(narrow),
+        up: (up * (b.vectors * left)).map(narrow),
+        sigma,
+    }
+}
+
+/// A large matrix, known by what it does to others.
+pub trait Operator {
+    /// (m, n).
+    fn shape(&self) -> (usize, usize);
+    /// W·X.
+    fn times(&self, x: &DMatrix<f32>) -> DMatrix<f32>;
+    /// Wᵀ·X.
+    fn transposed_times(&self, x: &DMatrix<f32>) -> DMatrix<f32>;
+}
+
+impl Operator for DMatrix<f32> {
+    fn shape(&self) -> (usize, usize) {
+        Self::shape(self)
+    }
+
+    fn times(&self, x: &DMatrix<f32>) -> DMatrix<f32> {
+        self * x
+    }
+
+    fn transposed_times(&self, x: &DMatrix<f32>) -> DMatrix<f32> {
+        self.tr_mul(x)
+    }
+}
+
+/// Columns beyond the wanted rank, and rounds of W·Wᵀ: Halko, Martinsson and Tropp 2011, §4.
+const OVERSAMPLE: usize = 16;
+const ROUNDS: usize = 3;
+
+/// The strongest `rank` directions of a large matrix, from a random sketch of its range.
+pub fn truncate(matrix: &impl Operator, rank: usize) -> LowRank {
+    let (m, n) = matrix.shape();
+    let width = (rank + OVERSAMPLE).min(m).min(n).max(1);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let sketch = DMatrix::from_fn(n, width, |_, _| {
+        // xorshift (Marsaglia 2003): the same for every run.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        if state >> 63 == 0 { 1.0 } else { -1.0 }
+    });
+    let mut range = orthonormal(matrix.times(&sketch));
+    for _ in 0..ROUNDS {
+        range = orthonormal(matrix.times(&orthonormal(matrix.transposed_times(&range))));
+    }
+    let within = matrix.transposed_times(&range).transpose();
+    compress(&within, &range, Keep::Rank(rank.min(m).min(n)))
+}
+
+/// An orthonormal basis of the columns.
+fn orthonormal(matrix: DMatrix<f32>) -> DMatrix<f32> {
+    matrix.map(f64::from).qr().q().map(narrow)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(rows: usize, cols: usize, seed: u64) -> DMatrix<f32> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        DMatrix::from_fn(rows, cols, |_, _| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            #[allow(clippy::cast_precision_loss, reason = "40 bits are enough")]
+            let unit = (state >> 24) as f32 / (1u64 << 40) as f32;
+            unit - 0.5
+        })
+    }
+
+    /// (the best error of rank k, the error of `low`), both relative to the matrix.
+    fn errors(dense: &DMatrix<f64>, low: &LowRank, k: usize) -> (f64, f64) {
+        let sigma = sorted(dense.singular_values().as_slice());
+        let best = sigma[k..].iter().map(|s| s * s).sum::<f64>().sqrt();
+        let product = low.up.map(f64::from) * low.down.map(f64::from);
+        ((best) / dense.norm(), (dense - product).norm() / dense.norm())
+    }
+
+    #[test]
+    fn a_product_is_compressed_as_well_as_can_be() {
+        for (m, r, n, k) in [(40, 12, 60, 5), (20, 30, 25, 7), (9, 4, 9, 4), (5, 8, 3, 2)] {
+            let (up, down) = (random(m, r, 1), random(r, n, 2));
+            let dense = up.map(f64::from) * down.map(f64::from);
+            let low = compress(&down, &up, Keep::Rank(k));
+            let (best, is) = errors(&dense, &low, k);
+            assert!(is <= best + 1e-6, "{m}×{r}×{n} to {k}: {is:.2e}, best {best:.2e}");
+            let sigma = sorted(dense.singular_values().as_slice());
+            for (a, b) in low.sigma.iter().zip(&sigma) {
+                assert!((a - b).abs() <= 1e-6 * sigma[0]);
+            }
+            assert_eq!(low.down.shape(), (k, n));
+            let (u, d) = (low.up.norm(), low.down.norm());
+            assert!((u - d).abs() <= 1e-4 * u, "balanced");
+        }
+    }
+
+    #[test]
+    fn dependent_and_zero_factors_are_no_trouble() {
+        let mut down = random(6, 30, 3);
+        for at in 0..30 {
+            down[(4, at)] = down[(1, at)];
+            down[(5, at)] = 0.0;
+        }
+        let up = random(20, 6, 4);
+        let dense = up.map(f64::from) * down.map(f64::from);
+        let (_, is) = errors(&dense, &compress(&down, &up, Keep::Rank(6)), 6);
+        assert!(is < 1e-6, "{is:.2e}");
+        let zero = compress(&DMatrix::zeros(3, 8), &up.columns(0, 3).into_owned(), Keep::Energy(0.9));
+        assert!(zero.down.iter().chain(zero.up.iter()).all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn energy_chooses_the_fewest() {
+        let sigma = [3.0, 2.0, 1.0, 0.0];
+        assert_eq!(Keep::Energy(1.0).rank(&sigma), 3);
+        assert_eq!(Keep::Energy(9.0 / 14.0).rank(&sigma), 1);
+        assert_eq!(Keep::Energy(0.9).rank(&sigma), 2);
+        assert_eq!(Keep::Energy(0.1).rank(&sigma), 1);
+        assert_eq!(Keep::Rank(9).rank(&sigma), 4);
+        assert!((kept(&sigma, 2) - 13.0 / 14.0).abs() < 1e-15);
+        assert_eq!(kept(&[0.0, 0.0], 1), 1.0);
+    }
+
+    #[test]
+    fn a_sketch_finds_the_strong_directions() {
+        // Directions that fall off slowly: the hard case of a sketch.
+        let (m, n, k) = (60, 80, 10);
+        let mut dense = DMatrix::<f32>::zeros(m, n);
+        for i in 0..m {
+            #[allow(clippy::cast_precision_loss, reason = "small")]
+            let strength = 0.95f32.powf(i as f32);
+            dense += random(m, 1, 100 + i as u64) * random(1, n, 500 + i as u64) * strength;
+        }
+        let low = truncate(&dense, k);
+        let (best, is) = errors(&dense.map(f64::from), &low, k);
+        assert!(is <= 1.01 * best, "{is:.4} {best:.4}");
+        let exact = random(m, 6, 7) * random(6, n, 8);
+        let (_, is) = errors(&exact.map(f64::from), &truncate(&exact, 6), 6);
+        assert!(is < 1e-6, "{is:.2e}");
+    }
+}

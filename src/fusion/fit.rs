@@ -1,0 +1,172 @@
+//! How two files fit and what the result will be, in the words of the user; no arithmetic.
+
+use super::model;
+use super::outputs::Group;
+use super::pairing::{Side, Unit};
+use super::plan::Plan;
+use super::refusals::Refusal;
+use super::vectors::VectorOutput;
+use crate::adapter::Adapter;
+use crate::error::Error;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What becomes of the tensors of one file. They add up to all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tensors {
+    /// In the file.
+    pub total: usize,
+    /// Of modules and vectors that are fused.
+    pub fused: usize,
+    /// Of modules and vectors that pass through.
+    pub passed: usize,
+    /// Of modules that are refused.
+    pub refused: usize,
+    /// Of no module.
+    pub left_out: usize,
+}
+
+/// A block of the model, and how many modules of the result are in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BlockFit {
+    /// What users call it.
+    pub label: String,
+    /// Units of the pair in it.
+    pub modules: usize,
+}
+
+/// A naming that the result can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SchemeChoice {
+    /// For settings.
+    pub id: &'static str,
+    /// For users.
+    pub name: &'static str,
+}
+
+/// How two files fit and what the result will be, before any arithmetic.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fit {
+    /// Modules of both files.
+    pub shared: Vec<String>,
+    /// Modules that only the content has.
+    pub content_only: Vec<String>,
+    /// Modules that only the style has.
+    pub style_only: Vec<String>,
+    /// Vectors (biases, norms) that are added up.
+    pub vectors: usize,
+    /// The model family, where it is known.
+    pub family: Option<&'static str>,
+    /// The result's naming.
+    pub scheme: Option<SchemeChoice>,
+    /// Every naming it could have.
+    pub schemes: Vec<SchemeChoice>,
+    /// Blocks of the model that the result touches, in order.
+    pub blocks: Vec<BlockFit>,
+    /// Modules in the result.
+    pub output_modules: usize,
+    /// The largest rank in the result; an upper bound where it is decided by energy.
+    pub rank: usize,
+    /// The result's number format.
+    pub dtype: String,
+    /// The result's size in bytes; an upper bound where the rank is decided by energy.
+    pub output_bytes: u64,
+    /// What becomes of the content's tensors.
+    pub content_tensors: Tensors,
+    /// What becomes of the style's.
+    pub style_tensors: Tensors,
+    /// Modules that are left out.
+    pub refused: Vec<Refusal>,
+    /// What a user should know although the pair is accepted.
+    pub warnings: Vec<Error>,
+}
+
+impl Fit {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let names = |wanted: fn(&Unit) -> bool| -> Vec<String> {
+            plan.units().filter(|unit| wanted(unit)).map(Unit::name).collect()
+        };
+        let schemes = plan.family.into_iter().flat_map(|family| family.schemes());
+        let choice = |scheme: &'static crate::adapter::families::Scheme| SchemeChoice { id: scheme.id, name: scheme.name };
+        let tensors = |side| plan.tensors.get(&side).copied().unwrap_or_default();
+        Self {
+            shared: names(|unit| unit.pair().is_some()),
+            content_only: names(|unit| unit.style.is_none()),
+            style_only: names(|unit| unit.content.is_none()),
+            vectors: plan.vectors.len(),
+            family: plan.family.map(|family| family.name()),
+            scheme: plan.scheme.map(choice),
+            schemes: schemes.map(choice).collect(),
+            blocks: blocks(plan),
+            output_modules: plan.outputs().count(),
+            rank: plan.rank,
+            dtype: plan.dtype.to_string(),
+            output_bytes: plan.layout.size,
+            content_tensors: tensors(Side::Content),
+            style_tensors: tensors(Side::Style),
+            refused: plan.refusals.clone(),
+            warnings: plan.warnings.clone(),
+        }
+    }
+}
+
+fn blocks(plan: &Plan) -> Vec<BlockFit> {
+    let Some(family) = plan.family else { return Vec::new() };
+    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+    let first = |unit: &Unit| unit.layers.first().and_then(|(id, _)| family.block(id));
+    for block in plan.units().filter_map(first) {
+        *counts.entry(block).or_default() += 1;
+    }
+    counts.into_iter().map(|(block, modules)| BlockFit { label: block.label, modules }).collect()
+}
+
+/// Families that a file's layers fit equally well.
+pub fn families(content: Option<&Adapter>, style: Option<&Adapter>) -> Vec<&'static str> {
+    model::choices([content, style])
+}
+
+/// Counts what becomes of the tensors of each file.
+pub(super) fn count(
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+    groups: &[Group],
+    vectors: &[VectorOutput],
+    refusals: &[Refusal],
+) -> BTreeMap<Side, Tensors> {
+    let mut counts = BTreeMap::new();
+    for (side, adapter) in [(Side::Content, content), (Side::Style, style)] {
+        let Some(adapter) = adapter else { continue };
+        // A module counts as fused if any of its layers is.
+        let mut modules: HashMap<&str, (usize, bool)> = HashMap::new();
+        for unit in groups.iter().flat_map(|group| &group.units) {
+            if let Some(share) = unit.share(side) {
+                let entry = modules.entry(&share.module.stem).or_insert((share.module.tensors, false));
+                entry.1 |= unit.pair().is_some();
+            }
+        }
+        let both: HashSet<&str> = vectors
+            .iter()
+            .filter(|vector| vector.terms.iter().any(|term| term.side != side))
+            .flat_map(|vector| &vector.terms)
+            .filter(|term| term.side == side)
+            .map(|term| term.tensor.name.as_str())
+            .collect();
+        let of = |fused: bool| {
+            let modules = modules.values().filter(|(_, is)| *is == fused).map(|(tensors, _)| tensors).sum::<usize>();
+            let vectors = adapter.vectors.iter().filter(|v| both.contains(v.tensor.name.as_str()) == fused).count();
+            modules + vectors
+        };
+        let refused = refusals.iter().filter(|refusal| refusal.side == side).map(|refusal| refusal.tensors).sum();
+        let tensors = Tensors {
+            total: adapter.tensors,
+            fused: of(true),
+            passed: of(false),
+            refused,
+            left_out: adapter.extra.len(),
+        };
+        counts.insert(side, tensors);
+    }
+    counts
+}

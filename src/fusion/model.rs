@@ -1,0 +1,156 @@
+//! Whether two files are for the same model.
+
+use super::outputs::Group;
+use super::settings::Recipe;
+use crate::adapter::Adapter;
+use crate::adapter::families::{Detected, Family};
+use crate::error::{Code, Error, Result};
+
+/// The family of one or two files; none where no known one fits.
+///
+/// # Errors
+/// `BaseMismatch` if the files are of different families; `FamilyUnclear` if several fit and nobody has chosen.
+pub(super) fn family(
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+    recipe: &Recipe,
+) -> Result<Option<&'static Family>> {
+    if recipe.family.is_some() {
+        return Ok(recipe.family);
+    }
+    let known: Vec<(&Adapter, Vec<&'static Family>)> = [content, style]
+        .into_iter()
+        .flatten()
+        .filter_map(|adapter| Some((adapter, candidates(&adapter.family)?)))
+        .collect();
+    let common: Vec<&'static Family> = match known.as_slice() {
+        [] => return Ok(None),
+        [(_, only)] => only.clone(),
+        [(first, of_first), (second, of_second), ..] => {
+            let both: Vec<_> = of_first.iter().filter(|family| of_second.contains(family)).copied().collect();
+            if both.is_empty() {
+                let detail = format!(
+                    "{:?} is for {}, {:?} for {}.",
+                    first.name,
+                    names(of_first),
+                    second.name,
+                    names(of_second)
+                );
+                return Err(Error::new(Code::BaseMismatch, detail).in_file(&second.name));
+            }
+            both
+        }
+    };
+    match common.as_slice() {
+        [one] => Ok(Some(one)),
+        several => {
+            let detail = format!("The layers of these files fit {}.", names(several));
+            let error = Error::new(Code::FamilyUnclear, detail);
+            Err(match known.first() {
+                Some((adapter, _)) => error.in_file(&adapter.name),
+                None => error,
+            })
+        }
+    }
+}
+
+fn candidates(detected: &Detected) -> Option<Vec<&'static Family>> {
+    match detected {
+        Detected::Is(family) => Some(vec![family]),
+        Detected::Ambiguous(families) => Some(families.clone()),
+        Detected::Unknown => None,
+    }
+}
+
+/// "SD 1.5", or "SD 1.5 or SD 2".
+pub(super) fn names(families: &[&Family]) -> String {
+    families.iter().map(|family| family.name()).collect::<Vec<_>>().join(" or ")
+}
+
+/// Families to choose from, where several fit either file.
+pub fn choices(adapters: [Option<&Adapter>; 2]) -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    for adapter in adapters.into_iter().flatten() {
+        if let Detected::Ambiguous(families) = &adapter.family {
+            for family in families.iter().map(|family| family.name()) {
+                if !names.contains(&family) {
+                    names.push(family);
+                }
+            }
+        }
+    }
+    names
+}
+
+/// Wan 2.2 ships a LoRA in two files with equal layers, for the noisy and the clean half of the steps. They are never
+/// to be fused with each other.
+///
+/// # Errors
+/// `NoiseStage`.
+pub(super) fn check_stages(content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
+    let stage = |adapter: Option<&Adapter>| {
+        let adapter = adapter?;
+        let title = adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
+        [Some(&adapter.name), title].into_iter().flatten().find_map(|name| {
+            let letters: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+            let has = |word: &str| letters.contains(word);
+            match (has("highnoise"), has("lownoise")) {
+                (true, false) => Some("high"),
+                (false, true) => Some("low"),
+                _ => None,
+            }
+        })
+    };
+    match (stage(content), stage(style), style) {
+        (Some(first), Some(second), Some(style)) if first != second => {
+            let detail = format!("The subject is for the {first}-noise steps, the style for the {second}-noise ones.");
+            Err(Error::new(Code::NoiseStage, detail).in_file(&style.name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What to know of a pair that is accepted.
+pub(super) fn warnings(
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+    family: Option<&Family>,
+    groups: &[Group],
+) -> Vec<Error> {
+    let mut warnings = Vec::new();
+    let base = |adapter: Option<&Adapter>| adapter?.metadata.get("ss_base_model_version").cloned();
+    if let (Some(of_content), Some(of_style)) = (base(content), base(style))
+        && of_content != of_style
+    {
+        let detail = format!("The subject's is {of_content:?}, the style's {of_style:?}.");
+        warnings.push(Error::new(Code::BaseDiffers, detail));
+    }
+    for adapter in [content, style].into_iter().flatten() {
+        if let Some(word) = distilled(adapter) {
+            warnings.push(Error::new(Code::Distilled, format!("Its name has {word:?} in it.")).in_file(&adapter.name));
+        }
+    }
+    if family.is_some() {
+        let units = groups.iter().flat_map(|group| &group.units);
+        let unknown: Vec<&str> = units
+            .filter(|unit| unit.layers.iter().any(|(id, _)| family.is_some_and(|f| f.block(id).is_none() && f.target(id, f.default_scheme()).is_none())))
+            .flat_map(|unit| unit.shares().map(|(_, share)| share.module.stem.as_str()))
+            .collect();
+        if let Some(first) = unknown.first() {
+            let detail = format!("There are {}; they keep their names.", unknown.len());
+            warnings.push(Error::new(Code::UnknownModules, detail).at_tensor(*first));
+        }
+    }
+    warnings
+}
+
+/// Words in the names of LoRAs that change how many steps are taken, not what is drawn.
+const DISTILLED: [&str; 8] = ["lcm", "turbo", "lightning", "hyper-sd", "hypersd", "dmd2", "lightx2v", "causvid"];
+
+fn distilled(adapter: &Adapter) -> Option<&'static str> {
+    let title = adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
+    let names = [Some(&adapter.name), title].map(|name| name.map(|name| name.to_lowercase()).unwrap_or_default());
+    DISTILLED.into_iter().find(|word| {
+        names.iter().any(|name| name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|part| part == *word))
+    })
+}

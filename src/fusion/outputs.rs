@@ -1,0 +1,248 @@
+//! How the units of a pair are written: in which naming, and which modules of the result they make up.
+
+use super::pairing::{Side, Unit};
+use super::settings::Recipe;
+use crate::adapter::ModuleId;
+use crate::adapter::families::{Family, Scheme, Target};
+use crate::adapter::roles::{ALPHA, Spelling};
+use crate::container::Tensor;
+use crate::error::{Code, Error, Result};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+/// A module of the result.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Names of its tensors.
+    pub names: Names,
+    /// m.
+    pub out_features: usize,
+    /// The input's dimensions as written: `[in]`, or `[in, kh, kw]` for a convolution.
+    pub dims: Vec<u64>,
+    /// Its rank without padding.
+    pub own_rank: usize,
+    /// Its rank as written.
+    pub rank: usize,
+    /// What it is made of, in the order of the rows of lora_down.
+    pub blocks: Vec<Block>,
+    /// DoRA's magnitudes, where the module passes through as it is.
+    pub magnitude: Option<(Side, Tensor)>,
+}
+
+/// One half of a unit in a module of the result.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Which unit of the group.
+    pub unit: usize,
+    /// Which half.
+    pub side: Side,
+    /// r.
+    pub rank: usize,
+    /// Rows of the unit's lora_up, and the row of the result's they begin at.
+    pub rows: Vec<(Range<usize>, usize)>,
+}
+
+/// Names of one module's tensors in the result.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The module's.
+    pub stem: String,
+    /// lora_down.
+    pub down: String,
+    /// lora_up.
+    pub up: String,
+    /// alpha, in spellings that have one.
+    pub alpha: Option<String>,
+}
+
+/// Units and the modules of the result that they make up. Mostly one of each; a fused qkv against a split one has three
+/// units in one module or one unit in three.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Fused one by one.
+    pub units: Vec<Unit>,
+    /// Written once all of them are.
+    pub outputs: Vec<Output>,
+    /// alpha/rank as a loader computes it from these modules; 1 where no alpha is written.
+    pub loader_scale: f64,
+}
+
+impl Names {
+    fn new(stem: &str, spelling: &Spelling) -> Self {
+        Self {
+            stem: stem.to_owned(),
+            down: format!("{stem}{}", spelling.down),
+            up: format!("{stem}{}", spelling.up),
+            alpha: spelling.writes_alpha.then(|| format!("{stem}{ALPHA}")),
+        }
+    }
+}
+
+/// The naming of the result: the user's choice, else what most programs load, unless that would stack parts which both
+/// files keep apart; stacking multiplies the rank.
+///
+/// # Errors
+/// `Settings` if the family has no such naming.
+pub(super) fn scheme(
+    units: &[Unit],
+    family: Option<&Family>,
+    recipe: &Recipe,
+) -> Result<Option<&'static Scheme>> {
+    let Some(family) = family else {
+        return match recipe.scheme {
+            None => Ok(None),
+            Some(_) => Err(Error::new(
+                Code::Settings,
+                "The naming can only be changed for model families that are known.",
+            )),
+        };
+    };
+    if let Some(chosen) = recipe.scheme {
+        let known = family.schemes().any(|scheme| scheme == chosen);
+        let unknown = || format!("{} files are not named as {:?}.", family.name(), chosen.name);
+        return if known { Ok(Some(chosen)) } else { Err(Error::new(Code::Settings, unknown())) };
+    }
+    let whole = |scheme: &&Scheme| {
+        units.iter().all(|unit| {
+            let targets: Vec<_> = unit.layers.iter().filter_map(|(id, _)| family.target(id, scheme)).collect();
+            let rows = |stem: &str| targets.iter().filter(|t| t.stem == stem).map(|t| t.rows.len()).sum::<usize>();
+            targets.iter().all(|target| rows(&target.stem) == target.out_features)
+        })
+    };
+    Ok(family.schemes().find(whole).or_else(|| Some(family.default_scheme())))
+}
+
+/// A layer of a unit in a module of the result.
+struct Landing {
+    unit: usize,
+    /// The layer's rows in the unit.
+    rows: Range<usize>,
+    target: Option<Target>,
+}
+
+/// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
+pub(super) fn groups(units: Vec<Unit>, family: Option<&Family>, scheme: Option<&Scheme>) -> Vec<Group> {
+    // Modules of the result by stem, in the order of their first layers.
+    let mut order: Vec<String> = Vec::new();
+    let mut landings: HashMap<String, Vec<Landing>> = HashMap::new();
+    for (at, unit) in units.iter().enumerate() {
+        let mut row = 0;
+        for (id, rows) in &unit.layers {
+            let range = row..row + rows;
+            row = range.end;
+            let target = target(id, family, scheme);
+            let stem = target.as_ref().map_or_else(|| stem_of(unit, id), |target| target.stem.clone());
+            let entry = landings.entry(stem.clone()).or_insert_with(|| {
+                order.push(stem);
+                Vec::new()
+            });
+            entry.push(Landing { unit: at, rows: range, target });
+        }
+    }
+    let mut groups = Groups::new(units.len());
+    for stem in &order {
+        groups.join(landings[stem].iter().map(|landing| landing.unit));
+    }
+    let mut made: BTreeMap<usize, (Vec<usize>, Vec<Output>)> = BTreeMap::new();
+    for at in 0..units.len() {
+        made.entry(groups.root(at)).or_default().0.push(at);
+    }
+    for stem in order {
+        let landings = landings.remove(&stem).unwrap_or_default();
+        let Some(first) = landings.first() else { continue };
+        let (members, outputs) = made.entry(groups.root(first.unit)).or_default();
+        outputs.push(output(&stem, &landings, &units, members, scheme));
+    }
+    let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
+    let mut take = |members: Vec<usize>| members.into_iter().filter_map(|at| units[at].take()).collect();
+    made.into_values()
+        .map(|(members, outputs)| Group { units: take(members), outputs, loader_scale: 1.0 })
+        .collect()
+}
+
+pub(super) fn target(id: &ModuleId, family: Option<&Family>, scheme: Option<&Scheme>) -> Option<Target> {
+    family.zip(scheme).and_then(|(family, scheme)| family.target(id, scheme))
+}
+
+/// Outside known families a layer keeps its name, that of the content where both have it.
+fn stem_of(unit: &Unit, id: &ModuleId) -> String {
+    let share = unit.content.as_ref().or(unit.style.as_ref());
+    share.map_or_else(|| id.to_string(), |share| share.module.stem.clone())
+}
+
+fn output(
+    stem: &str,
+    landings: &[Landing],
+    units: &[Unit],
+    members: &[usize],
+    scheme: Option<&Scheme>,
+) -> Output {
+    let shares = || landings.iter().flat_map(|landing| units[landing.unit].shares().map(|(_, share)| share));
+    let target = landings.iter().find_map(|landing| landing.target.as_ref());
+    let spelled = || shares().last().map(|share| share.module.spelling);
+    let spelling = target.and(scheme).and_then(Scheme::spelling).or_else(spelled);
+    // Where one file keeps a 1×1 convolution as a matrix and the other as a convolution, the latter loads everywhere.
+    let stored = || shares().map(|share| share.module.dims.clone()).max_by_key(Vec::len).unwrap_or_default();
+    let dims = match target {
+        Some(Target { in_channels, kernel: Some([kh, kw]), .. }) => [*in_channels, *kh, *kw].map(|d| d as u64).to_vec(),
+        Some(target) => vec![target.in_features as u64],
+        None => stored(),
+    };
+    let own = landings.first().map_or(0, |landing| units[landing.unit].out_features());
+    let mut blocks: Vec<Block> = Vec::new();
+    for landing in landings {
+        let rows = placed(landing);
+        for (side, share) in units[landing.unit].shares() {
+            let unit = members.iter().position(|&member| member == landing.unit).unwrap_or(0);
+            match blocks.iter_mut().find(|block| (block.unit, block.side) == (unit, side)) {
+                Some(block) => block.rows.extend(rows.iter().cloned()),
+                None => blocks.push(Block { unit, side, rank: share.rank, rows: rows.clone() }),
+            }
+        }
+    }
+    let rank = blocks.iter().map(|block| block.rank).sum();
+    Output {
+        names: Names::new(stem, spelling.unwrap_or(&crate::adapter::roles::SPELLINGS[0])),
+        out_features: target.map_or(own, |target| target.out_features),
+        dims,
+        own_rank: rank,
+        rank,
+        blocks,
+        magnitude: None,
+    }
+}
+
+/// Where the rows of a layer land in the module that is written.
+fn placed(landing: &Landing) -> Vec<(Range<usize>, usize)> {
+    let Range { start, end } = landing.rows;
+    let to = landing.target.as_ref().map_or(0, |target| target.rows.start);
+    if !landing.target.as_ref().is_some_and(|target| target.halves_swapped) {
+        return vec![(start..end, to)];
+    }
+    let half = (end - start) / 2;
+    vec![(start + half..end, to), (start..start + half, to + (end - start - half))]
+}
+
+/// Sets of units that share a module of the result (union-find).
+struct Groups(Vec<usize>);
+
+impl Groups {
+    fn new(count: usize) -> Self {
+        Self((0..count).collect())
+    }
+
+    fn root(&self, mut at: usize) -> usize {
+        while self.0[at] != at {
+            at = self.0[at];
+        }
+        at
+    }
+
+    fn join(&mut self, members: impl Iterator<Item = usize>) {
+        let mut members = members.map(|at| self.root(at)).collect::<Vec<_>>();
+        members.sort_unstable();
+        if let Some((&first, rest)) = members.split_first() {
+            rest.iter().for_each(|&other| self.0[other] = first);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Which layers the two files share: from spelled modules to units, the pieces that are fused as they are.
+//!
+//! A module of a file may hold several canonical layers (a fused qkv), and the two files may be split differently. A
+//! unit is a set of layers that one module of the content and one of the style have in common: two fused qkv stay one
+//! unit, as the paper projects each LoRA matrix as it is; a fused one against a split one makes a unit of every part,
+//! each with directions of its own.
+
+use super::settings::Recipe;
+use crate::adapter::families::{Family, Place};
+use crate::adapter::{Adapter, Module, ModuleId};
+use crate::error::{Code, Error, Result};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// Which of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// The style, whose rows come first.
+    Style,
+    /// The content.
+    Content,
+}
+
+/// One file's half of a unit.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// The module as it stands in its file.
+    pub module: Rc<Module>,
+    /// The rows of its lora_up that belong to the unit, in the unit's order.
+    pub rows: Vec<Range<usize>>,
+    /// strength · scale.
+    pub weight: f64,
+    /// The strength alone.
+    pub strength: f64,
+    /// r of its factors.
+    pub rank: usize,
+}
+
+/// Layers that are fused in one piece.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// The layers in the order of their rows, with the number of their rows.
+    pub layers: Vec<(ModuleId, usize)>,
+    /// The style's half.
+    pub style: Option<Share>,
+    /// The content's half.
+    pub content: Option<Share>,
+}
+
+impl Unit {
+    /// Both halves, where both files have the unit: what the method works on.
+    pub fn pair(&self) -> Option<(&Share, &Share)> {
+        self.style.as_ref().zip(self.content.as_ref())
+    }
+
+    /// The halves with their sides, in the order of their rows in the result.
+    pub fn shares(&self) -> impl Iterator<Item = (Side, &Share)> {
+        let style = self.style.iter().map(|share| (Side::Style, share));
+        style.chain(self.content.iter().map(|share| (Side::Content, share)))
+    }
+
+    /// One file's half.
+    pub fn share(&self, side: Side) -> Option<&Share> {
+        match side {
+            Side::Style => self.style.as_ref(),
+            Side::Content => self.content.as_ref(),
+        }
+    }
+
+    /// m.
+    pub fn out_features(&self) -> usize {
+        self.layers.iter().map(|(_, rows)| rows).sum()
+    }
+
+    /// n.
+    pub fn in_features(&self) -> usize {
+        self.shares().next().map_or(0, |(_, share)| share.module.in_features)
+    }
+
+    /// What users call it: the first layer, and the ends of the others (`….attn.to_q + to_k + to_v`).
+    pub fn name(&self) -> String {
+        let mut name = self.layers.first().map(|(id, _)| id.to_string()).unwrap_or_default();
+        for (id, _) in self.layers.iter().skip(1) {
+            name.push_str(" + ");
+            name.push_str(id.as_str().rsplit('.').next().unwrap_or_default());
+        }
+        name
+    }
+}
+
+/// What pairing makes of two files.
+#[derive(Debug)]
+pub struct Pairing {
+    /// All units, in the order of their first layers.
+    pub units: Vec<Unit>,
+    /// Modules that say again what others of the same file say, and are left out.
+    pub repeated: Vec<(Side, Rc<Module>)>,
+}
+
+/// A module with its place in the model.
+struct Placed {
+    module: Rc<Module>,
+    parts: Vec<Part>,
+}
+
+/// A layer in a module.
+struct Part {
+    id: ModuleId,
+    rows: Range<usize>,
+    halves_swapped: bool,
+}
+
+/// Where a stem stands in the model; outside known families it stands for itself.
+pub fn place(family: Option<&Family>, stem: &str, size: (usize, usize)) -> Option<Place> {
+    family?.resolve(stem).filter(|place| (place.out_features, place.in_features) == size)
+}
+
+impl Placed {
+    fn of(module: &Module, family: Option<&Family>) -> Self {
+        let size = (module.out_features, module.in_features);
+        let parts = match place(family, &module.stem, size) {
+            Some(place) => place
+                .parts
+                .into_iter()
+                .map(|piece| Part { id: piece.id, rows: piece.rows, halves_swapped: piece.halves_swapped })
+                .collect(),
+            None => {
+                let id = ModuleId::of(&module.stem);
+                vec![Part { id, rows: 0..module.out_features, halves_swapped: false }]
+            }
+        };
+        Self { module: Rc::new(module.clone()), parts }
+    }
+
+    /// Rows of the module that make up a layer, in the canonical order.
+    fn rows(&self, id: &ModuleId) -> Vec<Range<usize>> {
+        let Some(part) = self.parts.iter().find(|part| part.id == *id) else { return Vec::new() };
+        let Range { start, end } = part.rows;
+        let half = start + (end - start) / 2;
+        if part.halves_swapped { vec![half..end, start..half] } else { vec![start..end] }
+    }
+}
+
+/// A file's modules, each layer once.
+fn placed(adapter: &Adapter, family: Option<&Family>) -> Result<(Vec<Placed>, Vec<Rc<Module>>)> {
+    let mut all: Vec<Placed> = adapter.modules.iter().map(|module| Placed::of(module, family)).collect();
+    // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
+    let single: HashSet<&ModuleId> =
+        all.iter().filter(|placed| placed.parts.len() == 1).map(|placed| &placed.parts[0].id).collect();
+    let said: Vec<bool> = all
+        .iter()
+        .map(|placed| placed.parts.len() > 1 && placed.parts.iter().all(|part| single.contains(&part.id)))
+        .collect();
+    let mut said = said.into_iter();
+    let mut repeated = Vec::new();
+    all.retain(|placed| {
+        let again = said.next().unwrap_or(false);
+        if again {
+            repeated.push(Rc::clone(&placed.module));
+        }
+        !again
+    });
+    let mut seen: HashMap<&ModuleId, &Placed> = HashMap::new();
+    for placed in &all {
+        for part in &placed.parts {
+            if let Some(other) = seen.insert(&part.id, placed) {
+                let detail = format!("{:?} and {:?} are the same layer.", other.module.stem, placed.module.stem);
+                return Err(Error::new(Code::SpellingMix, detail)
+                    .in_file(&adapter.name)
+                    .at_tensor(&placed.module.stem));
+            }
+        }
+    }
+    Ok((all, repeated))
+}
+
+/// Pairs the modules of one or two files.
+///
+/// # Errors
+/// `SpellingMix` if a file has one layer under two names; `ShapeMismatch` naming the first layer whose sizes differ.
+pub fn pair(
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+    family: Option<&Family>,
+    recipe: &Recipe,
+) -> Result<Pairing> {
+    let read = |adapter: Option<&Adapter>| match adapter {
+        Some(adapter) => placed(adapter, family),
+        None => Ok((Vec::new(), Vec::new())),
+    };
+    let ((content_modules, content_again), (style_modules, style_again)) = (read(content)?, read(style)?);
+    let holders = |modules: &[Placed]| -> HashMap<ModuleId, usize> {
+        let parts = modules.iter().enumerate().flat_map(|(at, placed)| placed.parts.iter().map(move |p| (p, at)));
+        parts.map(|(part, at)| (part.id.clone(), at)).collect()
+    };
+    let (of_content, of_style) = (holders(&content_modules), holders(&style_modules));
+
+    // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
+    let mut groups: BTreeMap<(Option<usize>, Option<usize>), Vec<(ModuleId, usize)>> = BTreeMap::new();
+    let parts = content_modules.iter().flat_map(|placed| &placed.parts);
+    let more = style_modules.iter().flat_map(|placed| &placed.parts).filter(|p| !of_content.contains_key(&p.id));
+    for part in parts.chain(more) {
+        let key = (of_content.get(&part.id).copied(), of_style.get(&part.id).copied());
+        groups.entry(key).or_default().push((part.id.clone(), part.rows.len()));
+    }
+    let share = |side: Side, at: Option<usize>, layers: &[(ModuleId, usize)]| {
+        let placed = match side {
+            Side::Content => content_modules.get(at?)?,
+            Side::Style => style_modules.get(at?)?,
+        };
+        let strength = recipe.strength(side, family, &layers.first()?.0);
+        let (scale, _) = placed.module.scale(recipe.scale(side));
+        Some(Share {
+            module: Rc::clone(&placed.module),
+            rows: joined(layers.iter().flat_map(|(id, _)| placed.rows(id))),
+            weight: strength * scale,
+            strength,
+            rank: placed.module.rank_within(recipe.dense_rank),
+        })
+    };
+    let mut units = Vec::with_capacity(groups.len());
+    for ((c, s), layers) in groups {
+        let unit = Unit { style: share(Side::Style, s, &layers), content: share(Side::Content, c, &layers), layers };
+        check_sizes(&unit, content, style)?;
+        units.push(unit);
+    }
+    units.sort_by(|a, b| a.layers.first().map(|l| &l.0).cmp(&b.layers.first().map(|l| &l.0)));
+    let again = |side, modules: Vec<Rc<Module>>| modules.into_iter().map(move |module| (side, module));
+    let repeated = again(Side::Content, content_again).chain(again(Side::Style, style_again)).collect();
+    Ok(Pairing { units, repeated })
+}
+
+/// Neighbouring ranges as one.
+fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+fn check_sizes(unit: &Unit, content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
+    let (Some((s, c)), Some(content), Some(style)) = (unit.pair(), content, style) else { return Ok(()) };
+    let size = |share: &Share| {
+        (share.rows.iter().map(|rows| rows.len()).sum::<usize>(), share.module.in_features)
+    };
+    let ((m_c, n_c), (m_s, n_s)) = (size(c), size(s));
+    if (m_c, n_c) == (m_s, n_s) {
+        return Ok(());
+    }
+    let detail = format!("It is {m_c}×{n_c} in {:?} and {m_s}×{n_s} in {:?}.", content.name, style.name);
+    Err(Error::new(Code::ShapeMismatch, detail).in_file(&content.name).at_tensor(&c.module.stem))
+}

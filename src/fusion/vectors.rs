@@ -1,0 +1,124 @@
+//! Changes of biases and norms: added up in proportion to the strengths. The method says nothing of them.
+
+use super::outputs;
+use super::pairing::{Side, place};
+use super::settings::Recipe;
+use crate::adapter::families::{Family, Scheme};
+use crate::adapter::roles::VectorKind;
+use crate::adapter::{Adapter, ModuleId, Vector};
+use crate::backend::Dtype;
+use crate::container::{Tensor, TensorSpec};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A vector of the result.
+#[derive(Clone, Debug)]
+pub struct VectorOutput {
+    /// Its tensor's name.
+    pub name: String,
+    /// Number of values.
+    pub length: usize,
+    /// What is added up.
+    pub terms: Vec<Term>,
+}
+
+/// A piece of a vector of one file.
+#[derive(Clone, Debug)]
+pub struct Term {
+    /// Whose it is.
+    pub side: Side,
+    /// The file's tensor.
+    pub tensor: Tensor,
+    /// strength · scale.
+    pub weight: f64,
+    /// Which of its values.
+    pub from: Range<usize>,
+    /// The value of the result they begin at.
+    pub to: usize,
+}
+
+impl VectorOutput {
+    pub(super) fn spec(&self, dtype: Dtype) -> TensorSpec {
+        TensorSpec { name: self.name.clone(), dtype, shape: vec![self.length as u64] }
+    }
+}
+
+/// All vectors of the result.
+pub(super) fn plan(
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+    family: Option<&Family>,
+    scheme: Option<&Scheme>,
+    recipe: &Recipe,
+) -> Vec<VectorOutput> {
+    let mut outputs: BTreeMap<String, VectorOutput> = BTreeMap::new();
+    for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
+        let vectors = adapter.into_iter().flat_map(|adapter| adapter.vectors.iter().map(move |v| (adapter, v)));
+        for (adapter, vector) in vectors {
+            for landing in landings(adapter, vector, family, scheme) {
+                let Landing { id, stem, suffix, length, from, to } = landing;
+                let weight = recipe.strength(side, family, &id) * vector.scale;
+                let name = format!("{stem}{suffix}");
+                let output = outputs
+                    .entry(name.clone())
+                    .or_insert_with(|| VectorOutput { name, length, terms: Vec::new() });
+                if output.length == length {
+                    output.terms.push(Term { side, tensor: vector.tensor.clone(), weight, from, to });
+                }
+            }
+        }
+    }
+    outputs.into_values().collect()
+}
+
+struct Landing {
+    id: ModuleId,
+    stem: String,
+    suffix: &'static str,
+    length: usize,
+    from: Range<usize>,
+    to: usize,
+}
+
+/// Where the values of a vector land. A bias follows its module; a norm is in no table and keeps its name.
+fn landings(
+    adapter: &Adapter,
+    vector: &Vector,
+    family: Option<&Family>,
+    scheme: Option<&Scheme>,
+) -> Vec<Landing> {
+    let module = adapter.modules.iter().find(|module| module.stem == vector.stem);
+    let inputs = module.map(|module| module.in_features).or_else(|| {
+        family.and_then(|family| family.resolve(&vector.stem)).map(|place| place.in_features)
+    });
+    let known = inputs.and_then(|inputs| place(family, &vector.stem, (vector.length, inputs)));
+    let own = vec![Landing {
+        id: ModuleId::of(&vector.stem),
+        stem: vector.stem.clone(),
+        suffix: vector.spelling.suffix,
+        length: vector.length,
+        from: 0..vector.length,
+        to: 0,
+    }];
+    let (Some(known), VectorKind::Bias) = (known, vector.spelling.kind) else { return own };
+    let peft = scheme.and_then(Scheme::spelling).is_some_and(|spelling| !spelling.writes_alpha);
+    let suffix = if peft { ".lora_B.bias" } else { ".diff_b" };
+    let mut landings = Vec::new();
+    for piece in known.parts {
+        let Some(target) = outputs::target(&piece.id, family, scheme) else { return own };
+        let (stem, length, to) = (target.stem, target.out_features, target.rows.start);
+        let Range { start, end } = piece.rows;
+        let half = (end - start) / 2;
+        let mut land = |from: Range<usize>, to| {
+            let (id, stem) = (piece.id.clone(), stem.clone());
+            landings.push(Landing { id, stem, suffix, length, from, to });
+        };
+        if piece.halves_swapped == target.halves_swapped {
+            land(start..end, to);
+        } else {
+            land(start + half..end, to);
+            land(start..start + half, to + (end - start - half));
+        }
+    }
+    landings
+}

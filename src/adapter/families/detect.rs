@@ -1,6 +1,6 @@
 //! Which family a file is of.
 
-use super::{FAMILIES, Family, ModuleId, id};
+use super::{Family, ModuleId, all, id};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The family of a file, as far as its modules and notes tell it.
@@ -57,7 +57,7 @@ fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detecte
     let telling = || modules.iter().filter(|(stem, _)| only_text || !id::is_text_encoder(stem));
     let mut fitting: Vec<(&'static Family, Vec<ModuleId>)> = Vec::new();
     let mut most = 1;
-    for family in &FAMILIES {
+    for family in all() {
         let fits = |&&(stem, size): &&Found<'_>| {
             let place = family.resolve(stem)?;
             size.is_none_or(|size| size == (place.out_features, place.in_features)).then_some(place)
@@ -94,14 +94,11 @@ fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detecte
 /// Of the family's layers of the kinds that a file has (paths that differ in numbers only), the share that it has.
 #[allow(clippy::cast_precision_loss, reason = "models have thousands of layers, not more")]
 fn share(family: &Family, layers: &[ModuleId]) -> f64 {
-    let kind = |id: &ModuleId| -> String {
-        id.as_str()
-            .chars()
-            .map(|c| if c.is_ascii_digit() { '0' } else { c })
-            .collect::<String>()
-            .replace("00", "0")
+    let number = |part: &&str| part.parse::<usize>().is_ok();
+    let kind = |id: &ModuleId| -> Vec<String> {
+        id.as_str().split('.').filter(|part| !number(part)).map(str::to_owned).collect()
     };
-    let kinds: BTreeSet<String> = layers.iter().map(kind).collect();
+    let kinds: BTreeSet<Vec<String>> = layers.iter().map(kind).collect();
     let layers: BTreeSet<&ModuleId> = layers.iter().collect();
     let all = family.modules().filter(|(id, _)| kinds.contains(&kind(id))).count();
     layers.len() as f64 / all.max(1) as f64
@@ -117,9 +114,9 @@ fn noted(metadata: &BTreeMap<String, String>) -> Vec<&'static Family> {
             let beginnings = family.field(field).split(' ');
             beginnings.filter(|word| value.starts_with(word)).map(str::len).max().unwrap_or(0)
         };
-        let best = FAMILIES.iter().map(longest).max().unwrap_or(0);
+        let best = all().iter().map(longest).max().unwrap_or(0);
         if best > 0 {
-            return FAMILIES.iter().filter(|family| longest(family) == best).collect();
+            return all().iter().filter(|family| longest(family) == best).collect();
         }
     }
     Vec::new()

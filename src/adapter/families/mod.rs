@@ -1,8 +1,8 @@
 //! Which layer of which model a module is: every spelling of a layer's name ↔ one canonical layer.
 //!
 //! Flattened names (`lora_unet_…_to_out_0`) cannot be taken apart again, so names are looked up in tables. A table is
-//! data: [`models`](self) holds one small text file a family, `parts` what several of them share, and [`text`] says how
-//! they are to be read. A new family is one more file and one more line in [`FAMILIES`].
+//! data: `models/` holds one small text file a family, `parts/` what several of them share, and `text.rs` says how they
+//! are to be read. A new family is one more file and one more word in `FAMILIES`.
 //!
 //! - [`Family::resolve`]: a file's stem → the canonical layers it holds, and in which of its rows.
 //! - [`Family::target`]: a canonical layer → how a [`Scheme`] writes it.
@@ -33,31 +33,23 @@ use std::sync::OnceLock;
 use table::{Builder, Table};
 use text::{Fault, Line};
 
+/// The text files of a folder.
 macro_rules! texts {
     ($folder:literal: $($stem:literal)*) => {
-        [$(include_str!(concat!($folder, "/", $stem, ".txt"))),*]
+        &[$(include_str!(concat!($folder, "/", $stem, ".txt"))),*]
     };
 }
 
 /// All families, in the order in which they are shown.
-static FAMILIES: [Family; 20] = {
-    let texts = texts!("models":
-        "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
-        "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
-        "z-image" "qwen-image" "lumina2"
-        "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "ltx-2b" "ltx-13b"
-    );
-    let mut families = [const { Family::new("") }; 20];
-    let mut at = 0;
-    while at < texts.len() {
-        families[at].text = texts[at];
-        at += 1;
-    }
-    families
-};
+const FAMILIES: &[&str] = texts!("models":
+    "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
+    "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
+    "z-image" "qwen-image" "lumina2"
+    "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "ltx-2b" "ltx-13b"
+);
 
 /// Lines that several families share.
-static PARTS: [&str; 6] = texts!("parts": "unet" "encoders" "flux" "flux2" "sd3" "dit");
+const PARTS: &[&str] = texts!("parts": "unet" "encoders" "flux" "flux2" "sd3" "dit");
 
 /// A model family: base models whose LoRAs have the same layers.
 #[derive(Debug)]
@@ -82,12 +74,13 @@ struct Component {
 
 /// All families that are known.
 pub fn all() -> &'static [Family] {
-    &FAMILIES
+    static ALL: OnceLock<Vec<Family>> = OnceLock::new();
+    ALL.get_or_init(|| FAMILIES.iter().map(|text| Family { text, models: OnceLock::new() }).collect())
 }
 
 /// The family that users call `name`.
 pub fn by_name(name: &str) -> Option<&'static Family> {
-    FAMILIES.iter().find(|family| family.name() == name)
+    all().iter().find(|family| family.name() == name)
 }
 
 impl PartialEq for Family {
@@ -99,10 +92,6 @@ impl PartialEq for Family {
 impl Eq for Family {}
 
 impl Family {
-    const fn new(text: &'static str) -> Self {
-        Self { text, models: OnceLock::new() }
-    }
-
     /// What users call it.
     pub fn name(&self) -> &'static str {
         self.field("name")

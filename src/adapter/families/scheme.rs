@@ -42,8 +42,16 @@ impl Scheme {
 }
 
 /// All schemes. Which of them a family has, and the one its loaders take best, says the family's file.
-pub static SCHEMES: [Scheme; 5] = [
+pub static SCHEMES: [Scheme; 6] = [
     Scheme { id: "kohya", name: "kohya", prefix: Prefix::Kohya, naming: Naming::Native, spelling: "kohya" },
+    // What kohya means for the families whose original names sd-scripts does not use.
+    Scheme {
+        id: "kohya-sd",
+        name: "kohya",
+        prefix: Prefix::Kohya,
+        naming: Naming::Diffusers,
+        spelling: "kohya",
+    },
     Scheme {
         id: "kohya-diffusers",
         name: "kohya, diffusers names",

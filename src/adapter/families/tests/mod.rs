@@ -2,4 +2,5 @@
 
 mod counts;
 mod lists;
+mod names;
 mod tables;

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Detected {
     /// This one.
     Is(&'static Family),
-    /// One of these, the likeliest first: every layer of the file is in all of them, and the notes do not say.
+    /// One of these, the likeliest first: they fit the file's layers equally well, and the notes do not say.
     Ambiguous(Vec<&'static Family>),
     /// None that is known.
     Unknown,
 }
 
 impl Detected {
-    /// The family, or the likeliest of several. What is said of layers by it holds for the others too.
+    /// The family, or the likeliest of several.
     pub fn likeliest(&self) -> Option<&'static Family> {
         match self {
             Self::Is(family) => Some(family),
@@ -39,8 +39,8 @@ impl Detected {
 /// a convolution flattened.
 ///
 /// Layers decide before notes, because notes are copied about; text encoders decide only where there is nothing else,
-/// because families share them. What several families fit equally well is theirs of which the file has all layers of
-/// the kinds it has, then theirs of which the notes speak.
+/// because families share them. Of families that fit equally well, those come first that the notes name, then those of
+/// which the file has all layers of the kinds it has. If less than half of the modules fit, the model is another.
 pub fn detect<'a>(
     modules: impl Iterator<Item = (&'a str, usize, usize)>,
     metadata: &BTreeMap<String, String>,
@@ -71,18 +71,21 @@ fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detecte
             fitting.push((family, layers.collect()));
         }
     }
+    if 2 * most < telling().count() {
+        return Detected::Unknown;
+    }
     if fitting.len() > 1 {
         let shares: Vec<_> = fitting.iter().map(|(family, layers)| share(family, layers)).collect();
-        let best = shares.iter().copied().fold(0.0, f64::max);
         let mut ranked: Vec<_> =
             shares.iter().zip(&fitting).map(|(&share, (family, _))| (share, *family)).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-        if best >= 1.0 {
+        let noted = noted(metadata);
+        if ranked.iter().any(|(_, family)| noted.contains(family)) {
+            ranked.retain(|(_, family)| noted.contains(family));
+        }
+        if ranked.iter().any(|(share, _)| *share >= 1.0) {
             ranked.retain(|(share, _)| *share >= 1.0);
         }
-        let noted = noted(metadata);
-        let said: Vec<_> = ranked.iter().filter(|(_, family)| noted.contains(family)).copied().collect();
-        let ranked = if said.is_empty() { ranked } else { said };
         return match ranked[..] {
             [(_, family)] => Detected::Is(family),
             _ => Detected::Ambiguous(ranked.into_iter().map(|(_, family)| family).collect()),
@@ -169,7 +172,11 @@ mod tests {
     }
 
     fn of(modules: &[(String, usize, usize)], notes: &BTreeMap<String, String>) -> Option<String> {
-        detect(modules.iter().map(|(stem, out, inputs)| (stem.as_str(), *out, *inputs)), notes).name()
+        told_of(modules, notes).name()
+    }
+
+    fn told_of(modules: &[(String, usize, usize)], notes: &BTreeMap<String, String>) -> Detected {
+        detect(modules.iter().map(|(stem, out, inputs)| (stem.as_str(), *out, *inputs)), notes)
     }
 
     #[test]
@@ -189,6 +196,26 @@ mod tests {
                 .map(Family::name),
             Some("FLUX.1")
         );
+    }
+
+    #[test]
+    fn a_few_blocks_are_told_by_notes_or_taken_for_the_smaller_model() {
+        let some = |family, n: &str| -> Vec<_> {
+            let all = attention(family, "kohya").into_iter();
+            all.filter(|(stem, ..)| stem.contains("double_blocks") && stem.contains(n)).collect()
+        };
+        let file = some("FLUX.1", "_2_");
+        let none = BTreeMap::new();
+        assert!(matches!(told_of(&file, &none), Detected::Ambiguous(_)));
+        let klein = some("FLUX.2 klein 4B", "_");
+        assert_eq!(of(&klein, &none).as_deref(), Some("FLUX.2 klein 4B"));
+        assert_eq!(of(&klein, &notes("ss_base_model_version", "flux1")).as_deref(), Some("FLUX.1"));
+    }
+
+    #[test]
+    fn a_model_that_fits_by_chance_is_not_named() {
+        let chance = [("transformer.proj_out", 64, 3072), ("a", 1, 1), ("b", 1, 1)];
+        assert_eq!(detect(chance.into_iter(), &BTreeMap::new()), Detected::Unknown);
     }
 
     #[test]

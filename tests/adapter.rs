@@ -132,7 +132,7 @@ fn a_summary_says_what_the_file_is() {
     ];
     let summary = block_on(Adapter::open(&source(&tensors, &notes))).unwrap().summary();
     assert_eq!(
-        (summary.kind, summary.scheme, summary.family),
+        (summary.kind, summary.scheme, summary.family.as_deref()),
         ("LoRA with conv layers", "kohya", Some("SDXL"))
     );
     assert_eq!((summary.modules, summary.text_encoder_modules), (2, 1));
@@ -151,7 +151,10 @@ fn the_example_is_a_stable_diffusion_lora() {
             let mut sink = MemorySink::default();
             Example { part, rank: 4, dtype: F16 }.write(&mut sink).await.unwrap();
             let summary = Adapter::open(&sink.finish().await.unwrap()).await.unwrap().summary();
-            assert_eq!((summary.family, summary.modules, summary.scheme), (Some("SD 1.5"), 192, "kohya"));
+            assert_eq!(
+                (summary.family.as_deref(), summary.modules, summary.scheme),
+                (Some("SD 1.5"), 192, "kohya")
+            );
             assert_eq!(summary.alphas[0].value, Some(2.0));
             assert_eq!(summary.trigger_words.len(), 1);
         }

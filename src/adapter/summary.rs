@@ -27,7 +27,7 @@ pub struct Summary {
     /// The most common spelling.
     pub scheme: &'static str,
     /// The model family, where notes or names tell it.
-    pub family: Option<&'static str>,
+    pub family: Option<String>,
     /// The base model as the metadata names it.
     pub base_model: Option<String>,
     /// The title or output name in the metadata.
@@ -69,7 +69,10 @@ impl Adapter {
             scheme: shares(modules().map(|module| module.spelling.name))
                 .first()
                 .map_or("", |share| share.value),
-            family: families::family(&self.metadata, self.modules.keys()),
+            family: families::family(
+                &self.metadata,
+                modules().map(|module| (module.stem.as_str(), module.out_features, module.in_features)),
+            ),
             base_model: noted(&["ss_base_model_version", "modelspec.architecture"]),
             title: noted(&["modelspec.title", "ss_output_name"]),
             trigger_words: self.trigger_words(),

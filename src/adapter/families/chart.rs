@@ -1,0 +1,76 @@
+//! How users speak of a layer: its block in the model, and what it does there.
+
+use super::{Family, ModuleId};
+
+/// A block of a model.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Block {
+    /// Where it stands among the family's blocks, in the order of the data's way through the model.
+    pub order: usize,
+    /// What users call it: `IN04`, `double 7`, `CLIP-L`.
+    pub label: String,
+}
+
+impl Family {
+    /// The block a canonical layer belongs to. `None`: to no block, as the layers at the model's two ends.
+    pub fn block(&self, id: &ModuleId) -> Option<Block> {
+        let (model, path) = self.model_of(id)?;
+        let module = model.table.module(path)?;
+        if !model.label.is_empty() {
+            let at = self.models().iter().position(|other| std::ptr::eq(other, model))?;
+            return Some(Block { order: AFTER_BLOCKS + at, label: model.label.clone() });
+        }
+        let label = module.label.clone()?;
+        let (group, number) = numbered(&label);
+        let mut groups: Vec<&str> = Vec::new();
+        for label in model.table.modules.iter().filter_map(|module| module.label.as_deref()) {
+            let name = numbered(label).0;
+            if name == group {
+                break;
+            }
+            if !groups.contains(&name) {
+                groups.push(name);
+            }
+        }
+        Some(Block { order: groups.len() * BLOCKS_A_GROUP + number, label })
+    }
+}
+
+/// More blocks of one kind than any model has.
+const BLOCKS_A_GROUP: usize = 1000;
+
+/// Text encoders come behind all blocks.
+const AFTER_BLOCKS: usize = 1000 * BLOCKS_A_GROUP;
+
+/// `IN04` → (`IN`, 4).
+fn numbered(label: &str) -> (&str, usize) {
+    let group = label.trim_end_matches(|c: char| c.is_ascii_digit());
+    (group, label[group.len()..].parse().unwrap_or(0))
+}
+
+/// What a canonical layer does in its block: `q`, `k`, `v`, `out`, `ff`, `conv`, `proj`, `mod` or `other`.
+pub fn kind_of(id: &ModuleId) -> &'static str {
+    let name = id.as_str();
+    KINDS
+        .iter()
+        .find(|(_, ends, parts)| {
+            ends.iter().any(|end| name.ends_with(end)) || parts.iter().any(|part| name.contains(part))
+        })
+        .map_or("other", |(kind, ..)| kind)
+}
+
+/// (kind, ends of names, parts of names); the first row that fits decides.
+const KINDS: [(&str, &[&str], &[&str]); 8] = [
+    (
+        "mod",
+        &["time_emb_proj"],
+        &["norm.linear", "norm1.linear", "norm1_context.", "norm_out.", "_mod.", "modulation"],
+    ),
+    ("q", &[".to_q", "q_proj", ".q"], &[]),
+    ("k", &[".to_k", "k_proj", ".k"], &[]),
+    ("v", &[".to_v", "v_proj", ".v"], &[]),
+    ("out", &[".to_out.0", ".to_out", ".to_add_out", "attn.out_proj", "attn.o_proj", "SelfAttention.o"], &[]),
+    ("ff", &[".proj_mlp"], &[".ff", ".feed_forward.", "mlp.", ".DenseReluDense."]),
+    ("conv", &["conv_in", "conv_out", "conv1", "conv2", "conv_shortcut", ".conv"], &[]),
+    ("proj", &["proj_in", "proj_out", "to_qkv_mlp_proj"], &[]),
+];

@@ -1,0 +1,259 @@
+//! Which family a file is of.
+
+use super::{Family, ModuleId, all, id};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The family of a file, as far as its modules and notes tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detected {
+    /// This one.
+    Is(&'static Family),
+    /// One of these, the likeliest first: they fit the file's layers equally well, and the notes do not say.
+    Ambiguous(Vec<&'static Family>),
+    /// None that is known.
+    Unknown,
+}
+
+impl Detected {
+    /// The family, or the likeliest of several.
+    pub fn likeliest(&self) -> Option<&'static Family> {
+        match self {
+            Self::Is(family) => Some(family),
+            Self::Ambiguous(families) => families.first().copied(),
+            Self::Unknown => None,
+        }
+    }
+
+    /// What to call it: one name, or two with "or" between.
+    pub fn name(&self) -> Option<String> {
+        let families = match self {
+            Self::Is(family) => std::slice::from_ref(family),
+            Self::Ambiguous(families) => families,
+            Self::Unknown => return None,
+        };
+        Some(families.iter().take(2).map(|family| family.name()).collect::<Vec<_>>().join(" or "))
+    }
+}
+
+/// The family in which most modules resolve with their sizes. `modules`: stem, out features, and in features, those of
+/// a convolution flattened.
+///
+/// Layers decide before notes, because notes are copied about; text encoders decide only where there is nothing else,
+/// because families share them. Of families that fit equally well, those come first that the notes name, then those of
+/// which the file has all layers of the kinds it has. If less than half of the modules fit, the model is another.
+pub fn detect<'a>(
+    modules: impl Iterator<Item = (&'a str, usize, usize)>,
+    metadata: &BTreeMap<String, String>,
+) -> Detected {
+    let modules: Vec<_> = modules.map(|(stem, out, inputs)| (stem, Some((out, inputs)))).collect();
+    decide(&modules, metadata)
+}
+
+/// A stem, and out and in features if they are known.
+type Found<'a> = (&'a str, Option<(usize, usize)>);
+
+fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detected {
+    let only_text = modules.iter().all(|(stem, _)| id::is_text_encoder(stem));
+    let telling = || modules.iter().filter(|(stem, _)| only_text || !id::is_text_encoder(stem));
+    let mut fitting: Vec<(&'static Family, Vec<ModuleId>)> = Vec::new();
+    let mut most = 1;
+    for family in all() {
+        let fits = |&&(stem, size): &&Found<'_>| {
+            let place = family.resolve(stem)?;
+            size.is_none_or(|size| size == (place.out_features, place.in_features)).then_some(place)
+        };
+        let places: Vec<_> = telling().filter_map(|found| fits(&found)).collect();
+        if places.len() > most {
+            (most, fitting) = (places.len(), Vec::new());
+        }
+        if places.len() == most {
+            let layers = places.into_iter().flat_map(|place| place.parts.into_iter().map(|part| part.id));
+            fitting.push((family, layers.collect()));
+        }
+    }
+    if 2 * most < telling().count() {
+        return Detected::Unknown;
+    }
+    if fitting.len() > 1 {
+        let shares: Vec<_> = fitting.iter().map(|(family, layers)| share(family, layers)).collect();
+        let mut ranked: Vec<_> =
+            shares.iter().zip(&fitting).map(|(&share, (family, _))| (share, *family)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let noted = noted(metadata);
+        if ranked.iter().any(|(_, family)| noted.contains(family)) {
+            ranked.retain(|(_, family)| noted.contains(family));
+        }
+        if ranked.iter().any(|(share, _)| *share >= 1.0) {
+            ranked.retain(|(share, _)| *share >= 1.0);
+        }
+        return match ranked[..] {
+            [(_, family)] => Detected::Is(family),
+            _ => Detected::Ambiguous(ranked.into_iter().map(|(_, family)| family).collect()),
+        };
+    }
+    fitting.first().map_or(Detected::Unknown, |(family, _)| Detected::Is(family))
+}
+
+/// Of the family's layers of the kinds that a file has (paths that differ in numbers only), the share that it has.
+#[allow(clippy::cast_precision_loss, reason = "models have thousands of layers, not more")]
+fn share(family: &Family, layers: &[ModuleId]) -> f64 {
+    let number = |part: &&str| part.parse::<usize>().is_ok();
+    let kind = |id: &ModuleId| -> Vec<String> {
+        id.as_str().split('.').filter(|part| !number(part)).map(str::to_owned).collect()
+    };
+    let kinds: BTreeSet<Vec<String>> = layers.iter().map(kind).collect();
+    let layers: BTreeSet<&ModuleId> = layers.iter().collect();
+    let all = family.modules().filter(|(id, _)| kinds.contains(&kind(id))).count();
+    layers.len() as f64 / all.max(1) as f64
+}
+
+/// The families that a file's notes name: those with the longest beginning of what they say, the trainer's own note
+/// before the model's specification.
+fn noted(metadata: &BTreeMap<String, String>) -> Vec<&'static Family> {
+    let keys = [("ss_base_model_version", "notes"), ("modelspec.architecture", "architecture")];
+    for (key, field) in keys {
+        let Some(value) = metadata.get(key).map(|value| value.to_ascii_lowercase()) else { continue };
+        let longest = |family: &Family| {
+            let beginnings = family.field(field).split(' ');
+            beginnings.filter(|word| value.starts_with(word)).map(str::len).max().unwrap_or(0)
+        };
+        let best = all().iter().map(longest).max().unwrap_or(0);
+        if best > 0 {
+            return all().iter().filter(|family| longest(family) == best).collect();
+        }
+    }
+    Vec::new()
+}
+
+/// What to call a file's family: what [`detect`] says, or else its notes, or else its layers' names alone.
+pub fn family<'a>(
+    metadata: &BTreeMap<String, String>,
+    modules: impl Iterator<Item = (&'a str, usize, usize)>,
+) -> Option<String> {
+    let sized: Vec<Found<'_>> = modules.map(|(stem, out, inputs)| (stem, Some((out, inputs)))).collect();
+    let names: Vec<Found<'_>> = sized.iter().map(|&(stem, _)| (stem, None)).collect();
+    let only_text = !names.is_empty() && names.iter().all(|(stem, _)| id::is_text_encoder(stem));
+    match decide(&sized, metadata) {
+        Detected::Unknown => match noted(metadata)[..] {
+            [family] => Some(family.name().to_owned()),
+            _ if only_text => Some(ONLY_TEXT.to_owned()),
+            _ => decide(&names, metadata).name(),
+        },
+        Detected::Ambiguous(_) if only_text => Some(ONLY_TEXT.to_owned()),
+        detected => detected.name(),
+    }
+}
+
+const ONLY_TEXT: &str = "text encoder only";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(key: &str, value: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(key.to_owned(), value.to_owned())])
+    }
+
+    fn told(modules: &[(&str, usize, usize)], notes: &BTreeMap<String, String>) -> Option<String> {
+        detect(modules.iter().copied(), notes).name()
+    }
+
+    const QKV: (&str, usize, usize) = ("lora_unet_double_blocks_0_img_attn_qkv", 9216, 3072);
+
+    /// The attention of all of the family's layers, as `scheme` writes it.
+    fn attention(family: &str, scheme: &str) -> Vec<(String, usize, usize)> {
+        let (family, scheme) =
+            (super::super::by_name(family).unwrap(), super::super::Scheme::by_id(scheme).unwrap());
+        let ids = family.modules().map(|(id, _)| id).filter(|id| !id.is_text_encoder());
+        ids.filter(|id| ["q", "k", "v"].contains(&super::super::kind_of(id)))
+            .map(|id| family.target(&id, scheme).unwrap())
+            .map(|target| (target.stem, target.out_features, target.in_features))
+            .collect()
+    }
+
+    fn of(modules: &[(String, usize, usize)], notes: &BTreeMap<String, String>) -> Option<String> {
+        told_of(modules, notes).name()
+    }
+
+    fn told_of(modules: &[(String, usize, usize)], notes: &BTreeMap<String, String>) -> Detected {
+        detect(modules.iter().map(|(stem, out, inputs)| (stem.as_str(), *out, *inputs)), notes)
+    }
+
+    #[test]
+    fn notes_decide_between_look_alikes_only() {
+        let file = attention("Chroma", "kohya");
+        assert_eq!(of(&file, &BTreeMap::new()).as_deref(), Some("FLUX.1 or Chroma"));
+        assert_eq!(of(&file, &notes("ss_base_model_version", "chroma")).as_deref(), Some("Chroma"));
+        assert_eq!(of(&file, &notes("modelspec.architecture", "flux-1-dev/lora")).as_deref(), Some("FLUX.1"));
+        assert_eq!(
+            of(&file, &notes("ss_base_model_version", "sdxl_base_v1-0")).as_deref(),
+            Some("FLUX.1 or Chroma")
+        );
+        let modulation = ("lora_unet_double_blocks_0_img_mod_lin", 18432, 3072);
+        assert_eq!(
+            detect([QKV, modulation].into_iter(), &notes("ss_base_model_version", "chroma"))
+                .likeliest()
+                .map(Family::name),
+            Some("FLUX.1")
+        );
+    }
+
+    #[test]
+    fn a_few_blocks_are_told_by_notes_or_taken_for_the_smaller_model() {
+        let some = |family, n: &str| -> Vec<_> {
+            let all = attention(family, "kohya").into_iter();
+            all.filter(|(stem, ..)| stem.contains("double_blocks") && stem.contains(n)).collect()
+        };
+        let file = some("FLUX.1", "_2_");
+        let none = BTreeMap::new();
+        assert!(matches!(told_of(&file, &none), Detected::Ambiguous(_)));
+        let klein = some("FLUX.2 klein 4B", "_");
+        assert_eq!(of(&klein, &none).as_deref(), Some("FLUX.2 klein 4B"));
+        assert_eq!(of(&klein, &notes("ss_base_model_version", "flux1")).as_deref(), Some("FLUX.1"));
+    }
+
+    #[test]
+    fn a_model_that_fits_by_chance_is_not_named() {
+        let chance = [("transformer.proj_out", 64, 3072), ("a", 1, 1), ("b", 1, 1)];
+        assert_eq!(detect(chance.into_iter(), &BTreeMap::new()), Detected::Unknown);
+    }
+
+    #[test]
+    fn sizes_and_numbers_of_blocks_decide() {
+        let none = BTreeMap::new();
+        assert_eq!(of(&attention("HunyuanVideo", "comfy"), &none).as_deref(), Some("HunyuanVideo"));
+        assert_eq!(of(&attention("FLUX.2 klein 4B", "comfy"), &none).as_deref(), Some("FLUX.2 klein 4B"));
+        for family in
+            ["SD 1.5", "SD 2", "SDXL", "SD 3.5 Large", "Wan 1.3B", "Wan 14B", "Qwen-Image", "Z-Image"]
+        {
+            assert_eq!(of(&attention(family, "peft"), &none).as_deref(), Some(family));
+        }
+        let own: Vec<_> =
+            attention("SD 2", "peft").into_iter().filter(|(stem, ..)| stem.contains("attn1")).collect();
+        assert_eq!(of(&own, &none).as_deref(), Some("SD 1.5 or SD 2"));
+    }
+
+    #[test]
+    fn text_encoders_decide_only_by_themselves() {
+        let text = ("lora_te1_text_model_encoder_layers_0_mlp_fc1", 3072, 768);
+        let none = BTreeMap::new();
+        assert_eq!(
+            told(&[text, text, ("lora_unet_joint_blocks_0_x_block_attn_qkv", 7296, 2432)], &none).as_deref(),
+            Some("SD 3.5 Large")
+        );
+        assert!(matches!(detect([text].into_iter(), &none), Detected::Ambiguous(_)));
+        assert_eq!(told(&[text], &notes("ss_base_model_version", "sdxl")).as_deref(), Some("SDXL"));
+        assert_eq!(family(&none, [text].into_iter()).as_deref(), Some("text encoder only"));
+        assert_eq!(told(&[text, ("lora_unet_something", 1, 1)], &none), None);
+    }
+
+    #[test]
+    fn a_name_is_found_even_where_sizes_fit_nothing() {
+        let told = |stem, notes| family(&notes, [(stem, 8, 8)].into_iter());
+        let sd = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
+        assert_eq!(told(sd, BTreeMap::new()).as_deref(), Some("SD 1.5 or SD 2"));
+        assert_eq!(told("a.b", notes("ss_base_model_version", "sdxl_base_v1-0")).as_deref(), Some("SDXL"));
+        assert_eq!(told("lora_te_b", BTreeMap::new()).as_deref(), Some("text encoder only"));
+        assert_eq!(told("a.b", BTreeMap::new()), None);
+    }
+}

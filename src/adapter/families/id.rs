@@ -1,0 +1,59 @@
+//! The identity of a layer.
+
+use std::fmt;
+
+/// The identity of a layer: equal in both files of a pair exactly when they mean the same layer.
+///
+/// For a known family it is the layer's path in diffusers at the finest split (q, k and v by themselves) with the name
+/// of the model before it: `unet.down_blocks.1.…`, `text_encoder_2.text_model.…`. For anything else it is the stem as
+/// the file spells it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleId(String);
+
+impl ModuleId {
+    /// The identity of the module that a file calls `stem`.
+    pub fn of(stem: &str) -> Self {
+        Self(stem.to_owned())
+    }
+
+    /// The identity of the layer at `path` of a model's `component`.
+    pub(super) fn in_component(component: &str, path: &str) -> Self {
+        Self(format!("{component}.{path}"))
+    }
+
+    /// The name to show.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the layer belongs to a text encoder rather than to the denoiser.
+    pub fn is_text_encoder(&self) -> bool {
+        is_text_encoder(&self.0)
+    }
+}
+
+impl fmt::Display for ModuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a stem belongs to a text encoder, in any naming.
+pub(super) fn is_text_encoder(stem: &str) -> bool {
+    let stem = stem.strip_prefix("base_model.model.").unwrap_or(stem);
+    TEXT_ENCODERS.iter().any(|prefix| stem.starts_with(prefix))
+}
+
+/// Beginnings of text-encoder stems: kohya's, diffusers', ComfyUI's, and InvokeAI's.
+const TEXT_ENCODERS: [&str; 10] = [
+    "lora_te_",
+    "lora_te1_",
+    "lora_te2_",
+    "lora_te3_",
+    "text_encoder.",
+    "text_encoder_2.",
+    "text_encoder_3.",
+    "text_encoders.",
+    "te1.",
+    "te2.",
+];

@@ -1,0 +1,177 @@
+//! Which layer of which model a module is: every spelling of a layer's name ↔ one canonical layer.
+//!
+//! Flattened names (`lora_unet_…_to_out_0`) cannot be taken apart again, so names are looked up in tables. A table is
+//! data: `models/` holds one small text file a family, `parts/` what several of them share, and `text.rs` says how they
+//! are to be read. A new family is one more file and one more word in `FAMILIES`.
+//!
+//! - [`Family::resolve`]: a file's stem → the canonical layers it holds, and in which of its rows.
+//! - [`Family::target`]: a canonical layer → how a [`Scheme`] writes it.
+//! - [`detect`]: a file's modules → its family.
+//! - [`Family::block`] and [`kind_of`]: how users speak of a layer.
+//!
+//! Sources of the tables: ComfyUI's key maps, diffusers' converters, sd-scripts, musubi-tuner, ai-toolkit, OneTrainer.
+
+mod chart;
+mod detect;
+mod id;
+mod resolve;
+mod scheme;
+mod table;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use chart::{Block, kind_of};
+pub use detect::{Detected, detect, family};
+pub use id::ModuleId;
+pub use resolve::{Piece, Place, Target};
+pub use scheme::{Prefix, SCHEMES, Scheme};
+pub use table::{Naming, Size};
+
+use std::sync::OnceLock;
+use table::{Builder, Table};
+use text::{Fault, Line};
+
+/// The text files of a folder.
+macro_rules! texts {
+    ($folder:literal: $($stem:literal)*) => {
+        &[$(include_str!(concat!($folder, "/", $stem, ".txt"))),*]
+    };
+}
+
+/// All families, in the order in which they are shown.
+const FAMILIES: &[&str] = texts!("models":
+    "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
+    "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
+    "z-image" "qwen-image" "lumina2"
+    "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "ltx-2b" "ltx-13b"
+);
+
+/// Lines that several families share.
+const PARTS: &[&str] = texts!("parts": "unet" "encoders" "flux" "flux2" "sd3" "dit");
+
+/// A model family: base models whose LoRAs have the same layers.
+#[derive(Debug)]
+pub struct Family {
+    text: &'static str,
+    models: OnceLock<Vec<Component>>,
+}
+
+/// The denoiser or a text encoder.
+#[derive(Debug)]
+struct Component {
+    /// Its name in a diffusers pipeline.
+    name: &'static str,
+    /// Its name in ComfyUI; of a text encoder.
+    comfy: &'static str,
+    /// kohya's prefixes, the one to write first; of a text encoder.
+    kohya: Vec<&'static str>,
+    /// What users call it; of a text encoder.
+    label: String,
+    table: Table,
+}
+
+/// All families that are known.
+pub fn all() -> &'static [Family] {
+    static ALL: OnceLock<Vec<Family>> = OnceLock::new();
+    ALL.get_or_init(|| FAMILIES.iter().map(|text| Family { text, models: OnceLock::new() }).collect())
+}
+
+/// The family that users call `name`.
+pub fn by_name(name: &str) -> Option<&'static Family> {
+    all().iter().find(|family| family.name() == name)
+}
+
+impl PartialEq for Family {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Family {}
+
+impl Family {
+    /// What users call it.
+    pub fn name(&self) -> &'static str {
+        self.field("name")
+    }
+
+    /// The ways to write its files, the one that most programs load first.
+    pub fn schemes(&self) -> impl Iterator<Item = &'static Scheme> + use<> {
+        self.field("schemes").split(' ').filter_map(Scheme::by_id)
+    }
+
+    /// The scheme that most programs load.
+    pub fn default_scheme(&self) -> &'static Scheme {
+        self.schemes().next().unwrap_or(&SCHEMES[0])
+    }
+
+    /// How many canonical modules the family has in that component (`unet`, `text_encoder` …).
+    pub fn module_count(&self, component: &str) -> usize {
+        self.models()
+            .iter()
+            .find(|model| model.name == component)
+            .map_or(0, |model| model.table.modules.len())
+    }
+
+    /// All canonical modules with their sizes, the denoiser's first.
+    pub fn modules(&self) -> impl Iterator<Item = (ModuleId, Size)> + '_ {
+        self.models().iter().flat_map(|model| {
+            let modules = model.table.modules.iter();
+            modules.map(|module| (ModuleId::in_component(model.name, &module.path), module.size))
+        })
+    }
+
+    /// What stands behind a word of the file's head.
+    fn field(&self, word: &str) -> &'static str {
+        let mut lines = self.text.lines();
+        lines.find_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).unwrap_or_default()
+    }
+
+    /// The denoiser, then the text encoders.
+    fn models(&self) -> &[Component] {
+        self.models.get_or_init(|| components(self.text).unwrap_or_default())
+    }
+
+    /// The model a canonical identity belongs to, and its path in there.
+    fn model_of<'a>(&self, id: &'a ModuleId) -> Option<(&Component, &'a str)> {
+        self.models()
+            .iter()
+            .find_map(|model| Some((model, id.as_str().strip_prefix(model.name)?.strip_prefix('.')?)))
+    }
+}
+
+/// Reads the models of a family file.
+fn components(text: &'static str) -> Result<Vec<Component>, Fault> {
+    let lines = text::lines(text);
+    let mut components = Vec::new();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.indent == 0) {
+        let mut words = line.text.split(' ');
+        let kind = words.next().unwrap_or_default();
+        if !["denoiser", "encoder"].contains(&kind) {
+            continue;
+        }
+        let mut word = || words.next().unwrap_or_default();
+        let (name, comfy, kohya) = (word(), word(), word());
+        let mut table = Builder::default();
+        text::expand(text::block(&lines, at), &text::Place::default(), &part, &mut table)?;
+        components.push(Component {
+            name,
+            comfy,
+            kohya: kohya.split(',').filter(|prefix| !prefix.is_empty()).collect(),
+            label: words.collect::<Vec<_>>().join(" "),
+            table: table.build(),
+        });
+    }
+    Ok(components)
+}
+
+/// The lines of a shared part.
+fn part(name: &str) -> Option<Vec<Line<'static>>> {
+    PARTS.iter().find_map(|text| {
+        let lines = text::lines(text);
+        let at = lines.iter().position(|line| line.text.strip_prefix("part ") == Some(name))?;
+        Some(text::block(&lines, at).to_vec())
+    })
+}

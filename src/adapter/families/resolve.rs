@@ -1,0 +1,169 @@
+//! A file's stem → canonical layers, and back to a stem of any scheme.
+
+use super::scheme::{Prefix, Scheme};
+use super::table::{Naming, Size, flatten};
+use super::{Component, Family, ModuleId};
+use std::ops::Range;
+
+/// What a stem names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The canonical layers it holds, in the order of their rows.
+    pub parts: Vec<Piece>,
+    /// Rows of the whole module.
+    pub out_features: usize,
+    /// Columns, in·kh·kw.
+    pub in_features: usize,
+    /// The kernel of a convolution; 1×1 ones occur with two-dimensional factors too.
+    pub kernel: Option<[usize; 2]>,
+    /// Whose name it is.
+    pub naming: Naming,
+}
+
+/// A canonical layer in a module of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Which layer.
+    pub id: ModuleId,
+    /// Its rows in the module.
+    pub rows: Range<usize>,
+    /// The two halves of these rows stand the other way round than in the canonical layer (shift and scale of the
+    /// last modulation).
+    pub halves_swapped: bool,
+}
+
+/// How a canonical layer is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name of the module to write.
+    pub stem: String,
+    /// The layer's rows in that module.
+    pub rows: Range<usize>,
+    /// Rows of the whole module.
+    pub out_features: usize,
+    /// Columns, in·kh·kw.
+    pub in_features: usize,
+    /// In features or in channels, without the kernel.
+    pub in_channels: usize,
+    /// The kernel of a convolution, whose factors are four-dimensional even when it is 1×1.
+    pub kernel: Option<[usize; 2]>,
+    /// The two halves of the rows are to be swapped.
+    pub halves_swapped: bool,
+}
+
+/// What stands before the names of the denoiser, the longer before its own beginning. `lora_transformer_` is
+/// OneTrainer's, `lycoris_` SimpleTuner's; Wan-Fun writes two underscores.
+const DENOISER: [&str; 10] = [
+    "model.diffusion_model.",
+    "diffusion_model.",
+    "transformer.",
+    "unet.",
+    "lora_transformer_",
+    "lora_unet__",
+    "lora_unet_",
+    "lycoris_",
+    "oft_unet_",
+    "",
+];
+
+/// What PEFT puts before a path when it saves a wrapped model; it may also stand behind the component's name.
+const WRAPPED: &str = "base_model.model.";
+
+impl Family {
+    /// The layers that a file of this family means by `stem`. `None`: none that the family has.
+    pub fn resolve(&self, stem: &str) -> Option<Place> {
+        let stem = stem.strip_prefix(WRAPPED).unwrap_or(stem);
+        self.models().iter().find_map(|model| {
+            model.bodies(stem).find_map(|body| model.resolve(body.strip_prefix(WRAPPED).unwrap_or(body)))
+        })
+    }
+
+    /// How `scheme` writes the layer. `None`: the family has no such layer.
+    pub fn target(&self, id: &ModuleId, scheme: &Scheme) -> Option<Target> {
+        let (model, path) = self.model_of(id)?;
+        let module = model.table.module(path)?;
+        let Size { out, inputs, kernel } = module.size;
+        // Text encoders have one naming, that of transformers.
+        let native = scheme.naming == Naming::Native && !id.is_text_encoder();
+        let (name, out_features, rows) =
+            if native { model.table.native(module)? } else { (module.path.as_str(), out, 0..out) };
+        Some(Target {
+            stem: model.stem(name, scheme.prefix),
+            rows,
+            out_features,
+            in_features: module.size.in_features(),
+            in_channels: inputs,
+            kernel,
+            halves_swapped: native && module.swapped,
+        })
+    }
+
+    /// The scheme in which a file of that stem is written, if it is one of the family's.
+    pub fn scheme_of(&self, stem: &str) -> Option<&'static Scheme> {
+        let place = self.resolve(stem)?;
+        let id = &place.parts.first()?.id;
+        self.schemes().find(|scheme| self.target(id, scheme).is_some_and(|target| target.stem == stem))
+    }
+}
+
+impl Component {
+    fn is_denoiser(&self) -> bool {
+        self.comfy.is_empty()
+    }
+
+    /// What may be left of a stem without its prefix.
+    fn bodies<'a>(&'a self, stem: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        let denoiser: &[&str] = if self.is_denoiser() { &DENOISER } else { &[] };
+        let kohya = self.kohya.iter().filter_map(|prefix| stem.strip_prefix(prefix));
+        let component = stem.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
+        let comfy = stem
+            .strip_prefix("text_encoders.")
+            .and_then(|rest| rest.strip_prefix(self.comfy)?.strip_prefix('.'))
+            .map(|rest| rest.strip_prefix("transformer.").unwrap_or(rest))
+            .filter(|_| !self.is_denoiser());
+        denoiser
+            .iter()
+            .filter_map(|prefix| stem.strip_prefix(prefix))
+            .chain(kohya)
+            .chain(component)
+            .chain(comfy)
+    }
+
+    fn resolve(&self, body: &str) -> Option<Place> {
+        // Old diffusers and XLabs train through attention processors, which are no layers.
+        let flat = flatten(&body.replace(".processor.", "."));
+        let spelling = self.table.find(&flat)?;
+        let modules = || spelling.parts.iter().filter_map(|&part| self.table.modules.get(part));
+        let first = modules().next()?;
+        let mut row = 0;
+        let parts = modules()
+            .map(|module| {
+                let rows = row..row + module.size.out;
+                row = rows.end;
+                let halves_swapped = module.swapped && spelling.naming != Naming::Diffusers;
+                Piece { id: ModuleId::in_component(self.name, &module.path), rows, halves_swapped }
+            })
+            .collect();
+        Some(Place {
+            parts,
+            out_features: row,
+            in_features: first.size.in_features(),
+            kernel: first.size.kernel,
+            naming: spelling.naming,
+        })
+    }
+
+    /// The stem of `name` below a prefix.
+    fn stem(&self, name: &str, prefix: Prefix) -> String {
+        let component = self.name;
+        match prefix {
+            Prefix::Component => format!("{component}.{name}"),
+            Prefix::Kohya => {
+                let prefix = self.kohya.first().unwrap_or(&"lora_unet_");
+                format!("{prefix}{}", flatten(name))
+            }
+            Prefix::Comfy if self.is_denoiser() => format!("diffusion_model.{name}"),
+            Prefix::Comfy => format!("text_encoders.{}.transformer.{name}", self.comfy),
+        }
+    }
+}

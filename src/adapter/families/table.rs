@@ -1,0 +1,159 @@
+//! The modules of one model (a denoiser or a text encoder) and every way to spell them.
+
+use super::text::Fault;
+use std::ops::Range;
+
+/// The true size of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Rows: out features or out channels.
+    pub out: usize,
+    /// In features or in channels.
+    pub inputs: usize,
+    /// The kernel of a convolution.
+    pub kernel: Option<[usize; 2]>,
+}
+
+impl Size {
+    /// Columns once a convolution is flattened, in·kh·kw.
+    pub fn in_features(&self) -> usize {
+        self.inputs * self.kernel.map_or(1, |[kh, kw]| kh * kw)
+    }
+}
+
+/// A canonical module: at the finest split, by its path in diffusers.
+#[derive(Debug)]
+pub(super) struct Canonical {
+    pub(super) path: String,
+    pub(super) size: Size,
+    pub(super) label: Option<String>,
+    /// The native layer has the two halves of its rows swapped.
+    pub(super) swapped: bool,
+    /// The native layer that holds it, and its first row in there.
+    native: usize,
+    first: usize,
+}
+
+/// How a module is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// As diffusers (or transformers) names it.
+    Diffusers,
+    /// As the model's original code, and mostly ComfyUI, names it.
+    Native,
+    /// Another name that some trainer uses.
+    Alias,
+}
+
+/// A name for one or more modules, stacked by rows.
+#[derive(Debug)]
+pub(super) struct Spelling {
+    /// With its dots.
+    pub(super) name: String,
+    pub(super) naming: Naming,
+    /// Which modules, in the order of their rows.
+    pub(super) parts: Vec<usize>,
+}
+
+/// All modules of one model.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) modules: Vec<Canonical>,
+    spellings: Vec<Spelling>,
+    /// Flattened names in order, each with its spelling.
+    index: Vec<(String, usize)>,
+}
+
+impl Table {
+    /// The spelling whose flattened name is `flat`.
+    pub(super) fn find(&self, flat: &str) -> Option<&Spelling> {
+        let at = self.index.binary_search_by(|(name, _)| name.as_str().cmp(flat)).ok()?;
+        self.spellings.get(self.index[at].1)
+    }
+
+    /// The canonical module of that path.
+    pub(super) fn module(&self, path: &str) -> Option<&Canonical> {
+        let found = self.find(&flatten(path)).filter(|spelling| spelling.naming == Naming::Diffusers)?;
+        self.modules.get(*found.parts.first()?).filter(|module| module.path == path)
+    }
+
+    /// The native layer that holds a module: name, rows of the whole layer, the module's rows in it.
+    pub(super) fn native(&self, module: &Canonical) -> Option<(&str, usize, Range<usize>)> {
+        let native = self.spellings.get(module.native)?;
+        Some((&native.name, self.rows(native), module.first..module.first + module.size.out))
+    }
+
+    /// Rows of a spelling's whole layer.
+    pub(super) fn rows(&self, spelling: &Spelling) -> usize {
+        spelling.parts.iter().filter_map(|&part| self.modules.get(part)).map(|module| module.size.out).sum()
+    }
+
+    #[cfg(test)]
+    pub(super) fn spellings(&self) -> &[Spelling] {
+        &self.spellings
+    }
+}
+
+/// A name as it is when nothing but `_` divides it.
+pub(super) fn flatten(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// Collects modules and names, then puts them in order.
+#[derive(Debug, Default)]
+pub(super) struct Builder(Table);
+
+impl Builder {
+    /// Adds a module; its number.
+    pub(super) fn module(&mut self, path: String, size: Size, label: Option<&str>, swapped: bool) -> usize {
+        let at = self.0.modules.len();
+        let label = label.map(str::to_owned);
+        self.0.spellings.push(Spelling { name: path.clone(), naming: Naming::Diffusers, parts: vec![at] });
+        self.0.modules.push(Canonical { path, size, label, swapped, native: usize::MAX, first: 0 });
+        at
+    }
+
+    /// Says which native layer holds `parts`.
+    pub(super) fn native(&mut self, name: &str, parts: Vec<usize>) -> Result<(), Fault> {
+        let at = self.0.spellings.len();
+        let mut first = 0;
+        for &part in &parts {
+            let module = self.0.modules.get_mut(part).ok_or("no such module")?;
+            (module.native, module.first) = (at, first);
+            first += module.size.out;
+        }
+        self.spelling(name, Naming::Native, parts)
+    }
+
+    /// Adds another name for `parts`.
+    pub(super) fn alias(&mut self, name: &str, parts: &[usize]) -> Result<(), Fault> {
+        self.spelling(name, Naming::Alias, parts.to_vec())
+    }
+
+    fn spelling(&mut self, name: &str, naming: Naming, parts: Vec<usize>) -> Result<(), Fault> {
+        let inputs = |part: &usize| self.0.modules.get(*part).map(|module| module.size.in_features());
+        if parts.is_empty() || parts.iter().any(|part| inputs(part) != inputs(&parts[0])) {
+            return Err(format!("{name}: layers of different inputs cannot be stacked"));
+        }
+        self.0.spellings.push(Spelling { name: name.to_owned(), naming, parts });
+        Ok(())
+    }
+
+    /// The number of a module that was added.
+    pub(super) fn find(&self, path: &str) -> Option<usize> {
+        self.0.modules.iter().rposition(|module| module.path == path)
+    }
+
+    /// The table. Where one name is used more than once, the first naming stands: diffusers, native, alias.
+    pub(super) fn build(self) -> Table {
+        let mut table = self.0;
+        table.index =
+            table.spellings.iter().enumerate().map(|(at, spelling)| (flatten(&spelling.name), at)).collect();
+        table.index.sort_by(|a, b| {
+            let rank = |at: usize| table.spellings[at].naming as u8;
+            a.0.cmp(&b.0).then(rank(a.1).cmp(&rank(b.1)))
+        });
+        table.index.dedup_by(|later, first| later.0 == first.0);
+        table
+    }
+}

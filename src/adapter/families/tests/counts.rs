@@ -1,0 +1,144 @@
+//! One test a family: the numbers of its layers that are known from real models and trainers.
+
+use crate::adapter::families::*;
+use std::collections::BTreeSet;
+
+/// Number of modules that a file of `scheme` has for the canonical layers that `pick` picks.
+fn written(family: &str, scheme: &str, pick: impl Fn(&str) -> bool) -> usize {
+    let family = by_name(family).unwrap();
+    let scheme = Scheme::by_id(scheme).unwrap();
+    let stems: BTreeSet<String> = family
+        .modules()
+        .filter(|(id, _)| pick(id.as_str()))
+        .map(|(id, _)| family.target(&id, scheme).unwrap().stem)
+        .collect();
+    stems.len()
+}
+
+fn in_blocks(id: &str) -> bool {
+    id.contains("blocks.") && !id.starts_with("text_encoder")
+}
+
+/// The layers sd-scripts trains in a UNet: those of the transformers, with their projections.
+fn attentions(id: &str) -> bool {
+    id.contains(".attentions.")
+}
+
+fn text(encoder: &'static str) -> impl Fn(&str) -> bool {
+    move |id| id.starts_with(encoder) && id.contains("layers.")
+}
+
+#[test]
+fn sd15() {
+    let family = by_name("SD 1.5").unwrap();
+    assert_eq!(family.module_count("unet"), 282);
+    assert_eq!(written("SD 1.5", "kohya-diffusers", attentions), 192);
+    assert_eq!(written("SD 1.5", "kohya-diffusers", text("text_encoder.")), 72);
+}
+
+#[test]
+fn sd2() {
+    assert_eq!(by_name("SD 2").unwrap().module_count("unet"), 282);
+    assert_eq!(written("SD 2", "kohya-diffusers", attentions), 192);
+    assert_eq!(written("SD 2", "kohya-diffusers", text("text_encoder.")), 138);
+}
+
+#[test]
+fn sdxl() {
+    assert_eq!(by_name("SDXL").unwrap().module_count("unet"), 794);
+    assert_eq!(written("SDXL", "kohya", attentions), 722);
+    assert_eq!(written("SDXL", "peft", |id| attentions(id) && id.contains(".attn")), 560);
+    assert_eq!(written("SDXL", "kohya", text("text_encoder.")), 72);
+    assert_eq!(written("SDXL", "kohya", text("text_encoder_2.")), 192);
+}
+
+#[test]
+fn flux1() {
+    assert_eq!(by_name("FLUX.1").unwrap().module_count("transformer"), 504);
+    assert_eq!(written("FLUX.1", "peft", in_blocks), 494);
+    assert_eq!(written("FLUX.1", "kohya", in_blocks), 304);
+}
+
+#[test]
+fn chroma() {
+    assert_eq!(written("Chroma", "peft", in_blocks), 418);
+    assert_eq!(written("Chroma", "kohya", in_blocks), 228);
+}
+
+#[test]
+fn flux2() {
+    for (family, comfy, peft) in
+        [("FLUX.2 dev", 160, 192), ("FLUX.2 klein 4B", 80, 100), ("FLUX.2 klein 9B", 112, 144)]
+    {
+        assert_eq!(written(family, "comfy", in_blocks), comfy);
+        assert_eq!(written(family, "peft", in_blocks), peft);
+    }
+}
+
+#[test]
+fn sd3() {
+    assert_eq!(written("SD 3.5 Large", "peft", in_blocks), 529);
+    assert_eq!(written("SD 3.5 Large", "kohya", in_blocks), 377);
+    // One block more is 14 layers, or 10 that are fused; attending twice is 4 layers or 2.
+    assert_eq!(written("SD 3 Medium", "peft", in_blocks), 529 - 14 * 14);
+    assert_eq!(written("SD 3 Medium", "kohya", in_blocks), 377 - 14 * 10);
+    assert_eq!(written("SD 3.5 Medium", "peft", in_blocks), 529 - 14 * 14 + 13 * 4);
+    assert_eq!(written("SD 3.5 Medium", "kohya", in_blocks), 377 - 14 * 10 + 13 * 2);
+    for encoder in [("text_encoder.", 72), ("text_encoder_2.", 192)] {
+        assert_eq!(written("SD 3.5 Medium", "peft", text(encoder.0)), encoder.1);
+    }
+}
+
+#[test]
+fn z_image() {
+    let main = |id: &str| id.starts_with("transformer.layers.");
+    assert_eq!(by_name("Z-Image").unwrap().module_count("transformer"), 270);
+    assert_eq!(written("Z-Image", "comfy-diffusers", main), 240);
+    assert_eq!(written("Z-Image", "comfy", main), 180);
+}
+
+#[test]
+fn qwen_image() {
+    assert_eq!(written("Qwen-Image", "peft", in_blocks), 840);
+    assert_eq!(written("Qwen-Image", "comfy", in_blocks), 840);
+}
+
+#[test]
+fn lumina2() {
+    // 7 layers a block and the modulation of all but the 2 context refiners; q, k and v are one in the original.
+    let blocks = |id: &str| id.contains("layers.") || id.contains("_refiner.");
+    let denoiser = |id: &str| id.starts_with("transformer.") && blocks(id);
+    assert_eq!(written("Lumina 2", "peft", denoiser), 30 * 7 + 28);
+    assert_eq!(written("Lumina 2", "kohya", denoiser), 30 * 5 + 28);
+    let family = by_name("Lumina 2").unwrap();
+    let value = family.resolve("transformer.layers.3.attn.to_v").unwrap();
+    let target = family.target(&value.parts[0].id, family.default_scheme()).unwrap();
+    assert_eq!((target.rows, target.out_features), (3072..3840, 3840), "768 rows of v behind 2304 + 768");
+}
+
+#[test]
+fn wan() {
+    let in_image = |id: &str| in_blocks(id) && id.contains("add_");
+    for (family, layers, image) in [("Wan 1.3B", 300, 0), ("Wan 2.2 5B", 300, 0), ("Wan 14B", 400, 80)] {
+        assert_eq!(written(family, "comfy", in_blocks), layers + image);
+        assert_eq!(written(family, "peft", in_image), image);
+    }
+}
+
+#[test]
+fn hunyuan_video() {
+    assert_eq!(
+        written("HunyuanVideo", "peft", |id| in_blocks(id) && !id.contains("refiner")),
+        20 * 14 + 40 * 6
+    );
+    assert_eq!(
+        written("HunyuanVideo", "comfy", |id| in_blocks(id) && !id.contains("refiner")),
+        20 * 10 + 40 * 3
+    );
+}
+
+#[test]
+fn ltx() {
+    assert_eq!(written("LTX-Video 2B", "peft", in_blocks), 28 * 10);
+    assert_eq!(written("LTX-Video 13B", "peft", in_blocks), 48 * 10);
+}

@@ -1,0 +1,182 @@
+//! Prefixes, old spellings, fused and swapped rows, and the words for users.
+
+use crate::adapter::families::*;
+
+/// The one layer that `stem` names, or the several with `|` between.
+fn means(family: &str, stem: &str) -> String {
+    let place = by_name(family).unwrap().resolve(stem);
+    let ids = place.iter().flat_map(|place| &place.parts).map(|piece| piece.id.as_str());
+    ids.collect::<Vec<_>>().join("|")
+}
+
+#[test]
+fn every_prefix_is_known() {
+    let (path, flat) = ("transformer_blocks.0.attn.to_q", "transformer_blocks_0_attn_to_q");
+    for stem in [
+        format!("transformer.{path}"),
+        format!("diffusion_model.{path}"),
+        format!("model.diffusion_model.{path}"),
+        format!("base_model.model.{path}"),
+        format!("base_model.model.transformer.{path}"),
+        format!("transformer.base_model.model.{path}"),
+        path.to_owned(),
+        format!("lora_unet_{flat}"),
+        format!("lora_unet__{flat}"),
+        format!("lora_transformer_{flat}"),
+        format!("lycoris_{flat}"),
+    ] {
+        assert_eq!(means("FLUX.1", &stem), format!("transformer.{path}"), "{stem}");
+    }
+    for stem in ["", "transformer.", "lora_unet_", "transformer.nothing", "lora_te1_nothing", "ü"] {
+        assert_eq!(means("FLUX.1", stem), "", "{stem}");
+    }
+}
+
+#[test]
+fn old_diffusers_names_are_known() {
+    let block = "down_blocks.0.attentions.0.transformer_blocks.0";
+    for (old, new) in [("processor.to_q", "to_q"), ("processor.to_out", "to_out.0")] {
+        assert_eq!(
+            means("SD 1.5", &format!("unet.{block}.attn1.{old}")),
+            format!("unet.{block}.attn1.{new}")
+        );
+        assert_eq!(means("SD 1.5", &format!("{block}.attn1.{old}")), format!("unet.{block}.attn1.{new}"));
+    }
+    let layer = "text_encoder.text_model.encoder.layers.3";
+    assert_eq!(means("SDXL", &format!("{layer}.self_attn.to_q")), format!("{layer}.self_attn.q_proj"));
+    assert_eq!(means("SDXL", "text_encoder.encoder.layers.3.mlp.fc1"), format!("{layer}.mlp.fc1"));
+}
+
+#[test]
+fn text_encoders_are_told_by_their_prefix() {
+    let clip = "text_model_encoder_layers_0_mlp_fc1";
+    let path = "text_model.encoder.layers.0.mlp.fc1";
+    assert_eq!(means("SD 1.5", &format!("lora_te_{clip}")), format!("text_encoder.{path}"));
+    assert_eq!(means("SDXL", &format!("lora_te2_{clip}")), format!("text_encoder_2.{path}"));
+    assert_eq!(
+        means("SDXL", &format!("text_encoders.clip_g.transformer.{path}")),
+        format!("text_encoder_2.{path}")
+    );
+    let t5 = "encoder_block_5_layer_0_SelfAttention_q";
+    for prefix in ["lora_te2_", "lora_te3_"] {
+        let layer = "text_encoder_2.encoder.block.5.layer.0.SelfAttention.q";
+        assert_eq!(means("FLUX.1", &format!("{prefix}{t5}")), layer);
+    }
+    assert_eq!(
+        means("SD 3.5 Large", &format!("lora_te3_{t5}")),
+        "text_encoder_3.encoder.block.5.layer.0.SelfAttention.q"
+    );
+}
+
+#[test]
+fn fused_rows_and_their_slices() {
+    let flux = by_name("FLUX.1").unwrap();
+    let rows =
+        |stem: &str| -> Vec<_> { flux.resolve(stem).unwrap().parts.into_iter().map(|p| p.rows).collect() };
+    assert_eq!(rows("lora_unet_single_blocks_7_linear1"), [0..3072, 3072..6144, 6144..9216, 9216..21504]);
+    let qkv = "transformer.single_transformer_blocks.7.attn.to_q|transformer.single_transformer_blocks.7.attn.to_k|\
+               transformer.single_transformer_blocks.7.attn.to_v";
+    for stem in [
+        "single_blocks.7.processor.qkv_lora",
+        "single_blocks.7.processor.qkv",
+        "diffusion_model.single_blocks.7.linear1_qkv",
+    ] {
+        assert_eq!(means("FLUX.1", stem), qkv);
+        assert_eq!(flux.resolve(stem).unwrap().naming, Naming::Alias);
+    }
+    assert_eq!(
+        means("FLUX.1", "double_blocks.3.processor.proj_lora2"),
+        "transformer.transformer_blocks.3.attn.to_add_out"
+    );
+}
+
+#[test]
+fn swapped_halves_are_marked_in_native_names_only() {
+    for (family, native, diffusers) in [
+        ("FLUX.1", "lora_unet_final_layer_adaLN_modulation_1", "transformer.norm_out.linear"),
+        (
+            "SD 3.5 Large",
+            "diffusion_model.joint_blocks.37.context_block.adaLN_modulation.1",
+            "transformer.transformer_blocks.37.norm1_context.linear",
+        ),
+    ] {
+        let swapped = |stem: &str| by_name(family).unwrap().resolve(stem).unwrap().parts[0].halves_swapped;
+        assert!(swapped(native) && !swapped(diffusers));
+        assert_eq!(means(family, native), diffusers);
+    }
+    let first = by_name("SD 3.5 Large").unwrap().resolve("joint_blocks.0.context_block.adaLN_modulation.1");
+    assert!(!first.unwrap().parts[0].halves_swapped);
+}
+
+#[test]
+fn hunyuan_videos_original_names() {
+    for (original, comfy) in [
+        ("double_blocks.0.img_attn_qkv", "double_blocks.0.img_attn.qkv"),
+        ("double_blocks.0.img_mlp.fc1", "double_blocks.0.img_mlp.0"),
+        ("single_blocks.9.modulation.linear", "single_blocks.9.modulation.lin"),
+        (
+            "txt_in.individual_token_refiner.blocks.0.self_attn_qkv",
+            "txt_in.individual_token_refiner.blocks.0.self_attn.qkv",
+        ),
+    ] {
+        assert_ne!(means("HunyuanVideo", original), "");
+        assert_eq!(means("HunyuanVideo", original), means("HunyuanVideo", comfy));
+    }
+}
+
+#[test]
+fn blocks_have_the_names_that_users_give_them() {
+    for (family, stem, label) in [
+        ("SDXL", "lora_unet_input_blocks_4_1_proj_in", Some("IN04")),
+        ("SDXL", "lora_unet_middle_block_1_proj_in", Some("MID")),
+        ("SD 1.5", "lora_unet_up_blocks_3_attentions_2_proj_out", Some("OUT11")),
+        ("SDXL", "unet.time_embedding.linear_1", None),
+        ("SDXL", "lora_te2_text_projection", Some("CLIP-G")),
+        ("FLUX.1", "lora_unet_single_blocks_12_linear1", Some("single 12")),
+        ("Wan 14B", "blocks.3.ffn.0", Some("block 3")),
+    ] {
+        let family = by_name(family).unwrap();
+        let id = family.resolve(stem).unwrap().parts.remove(0).id;
+        assert_eq!(family.block(&id).map(|block| block.label).as_deref(), label, "{stem}");
+    }
+}
+
+#[test]
+fn blocks_stand_in_the_order_of_the_model() {
+    let labels = |family: &str| -> Vec<String> {
+        let family = by_name(family).unwrap();
+        let blocks: std::collections::BTreeSet<_> =
+            family.modules().filter_map(|(id, _)| family.block(&id)).collect();
+        blocks.into_iter().map(|block| block.label).collect()
+    };
+    let sd = labels("SD 1.5");
+    assert_eq!(sd.len(), 12 + 1 + 12 + 1);
+    assert_eq!([&sd[0], &sd[11], &sd[12], &sd[13], &sd[25]], ["IN00", "IN11", "MID", "OUT00", "CLIP-L"]);
+    assert_eq!(labels("SDXL").len(), 9 + 1 + 9 + 2);
+    let flux = labels("FLUX.1");
+    assert_eq!(flux.len(), 19 + 38 + 2);
+    assert_eq!([&flux[2], &flux[19], &flux[57]], ["double 2", "single 0", "CLIP-L"]);
+}
+
+#[test]
+fn kinds_are_told() {
+    for (id, kind) in [
+        ("unet.a.attn1.to_q", "q"),
+        ("transformer.a.attn.add_k_proj", "k"),
+        ("text_encoder.a.self_attn.v_proj", "v"),
+        ("unet.a.attn1.to_out.0", "out"),
+        ("text_encoder_2.encoder.block.0.layer.0.SelfAttention.o", "out"),
+        ("unet.a.ff.net.0.proj", "ff"),
+        ("transformer.single_transformer_blocks.0.proj_mlp", "ff"),
+        ("unet.a.resnets.0.conv1", "conv"),
+        ("unet.a.proj_in", "proj"),
+        ("transformer.a.norm1.linear", "mod"),
+        ("transformer.a.img_mod.1", "mod"),
+        ("transformer.x_embedder", "other"),
+    ] {
+        assert_eq!(kind_of(&ModuleId::of(id)), kind, "{id}");
+    }
+    for (id, _) in by_name("FLUX.1").unwrap().modules().filter(|(id, _)| id.as_str().contains("_blocks.")) {
+        assert_ne!(kind_of(&id), "other", "{id}");
+    }
+}

@@ -68,14 +68,18 @@ codes! {
     RankMismatch, "E_RANK_MISMATCH", "The two halves of a module disagree about its rank.", "Export the LoRA again.";
     LoraShape, "E_LORA_SHAPE", "A module's shapes are not those of a LoRA.", "Export the LoRA again, or choose another file.";
     Alpha, "E_ALPHA", "A module's alpha is not a number that can be used.", "Export the LoRA again.";
-    AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused yet.", "Convert it to a plain LoRA first.";
+    AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused without the base model.", "Convert it to a plain LoRA first.";
+    TargetParameters, "E_TARGET_PARAMETERS", "The file adapts raw parameters (PEFT's target_parameters), which is no plain LoRA.", "Train or export it for layers instead.";
+    Config, "E_CONFIG", "This is not the adapter_config.json of a LoRA.", "Choose the one that came with the file, or leave it out.";
+    SpellingMix, "E_SPELLING_MIX", "The file has one layer under two names, so it has no single meaning.", "Save it again with the program that made it.";
     DtypeUnsupported, "E_DTYPE_UNSUPPORTED", "A LoRA tensor is stored in a number format that cannot be fused.", "Save the file as F16, BF16 or F32.";
     NonFinite, "E_NONFINITE", "The file contains values that are not numbers (NaN or infinity).", "The training or a conversion went wrong: use another version of the file.";
     // The pair.
-    SchemeMismatch, "E_SCHEME_MISMATCH", "The two files name their modules in different ways.", "Convert one of them to the naming of the other first.";
     NoCommonModules, "E_NO_COMMON_MODULES", "The two files have no module in common, so there is nothing to fuse.", "Choose two LoRAs that were made for the same base model.";
     ShapeMismatch, "E_SHAPE_MISMATCH", "The same module has different sizes in the two files.", "They were made for different base models: choose two LoRAs for the same one.";
     BaseMismatch, "E_BASE_MISMATCH", "The two files were made for different base models.", "Choose two LoRAs for the same one.";
+    FamilyUnclear, "E_FAMILY_UNCLEAR", "The files fit more than one model family, and they do not say which.", "Choose the model family in the settings.";
+    NoiseStage, "E_NOISE_STAGE", "One file is for the noisy half of the steps and the other for the clean half.", "Fuse the two high-noise files with each other, and the two low-noise files.";
     Settings, "E_SETTINGS", "A setting is out of its range.", "Change the setting named here.";
     // The run.
     OutputRange, "E_OUTPUT_RANGE", "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";
@@ -94,6 +98,11 @@ codes! {
     AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept; zero is read as the rank, as the trainer does.";
     RankOverDims, "W_RANK_OVER_DIMS", "A module's rank is larger than its layer.", "It works, but wastes space.";
     ExtraTensors, "W_EXTRA_TENSORS", "The file has tensors that belong to no LoRA module.", "They are left out of the result.";
+    ModulesRefused, "W_MODULES_REFUSED", "Some modules are of a kind that cannot be fused without the base model.", "They are left out of the result.";
+    DirectionOnly, "W_DIRECTION_ONLY", "DoRA modules were fused without their magnitudes.", "Compare the result with the original before you rely on it.";
+    UnknownModules, "W_UNKNOWN_MODULES", "Some modules are none that this model family is known to have.", "Some programs may not load them.";
+    Distilled, "W_DISTILLED", "This looks like a LoRA for fewer steps rather than a subject or a style.", "Fusing can spoil what it was made for.";
+    EnergyCut, "W_ENERGY_CUT", "Some modules were cut to a rank, and lost a part of their strength.", "Choose a higher rank if the result is too weak.";
     GpuFellBack, "W_GPU_FELL_BACK", "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";
 }
 

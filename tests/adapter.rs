@@ -7,7 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
-use np_lora::adapter::{Adapter, ModuleId};
+use np_lora::adapter::Adapter;
+use np_lora::adapter::scale::ScaleChoice;
 use np_lora::container::{MemorySink, MemorySource, Sink};
 use np_lora::error::{Code, Error};
 use np_lora::example::{Example, Part};
@@ -32,7 +33,7 @@ fn source(tensors: &[Given<'_>], metadata: &[(&str, &str)]) -> MemorySource {
 }
 
 fn open(tensors: &[Given<'_>]) -> Result<Adapter, Error> {
-    block_on(Adapter::open(&source(tensors, &[])))
+    block_on(Adapter::open(&source(tensors, &[]), None))
 }
 
 #[test]
@@ -48,7 +49,8 @@ fn every_spelling_is_read() {
     for (scheme, down, up) in spellings {
         let (down, up) = (format!("a.to_q.{down}"), format!("a.to_q.{up}"));
         let adapter = open(&[(&down, F16, &[4, 16]), (&up, F16, &[8, 4])]).unwrap();
-        let module = &adapter.modules[&ModuleId::of("a.to_q")];
+        let module = &adapter.modules[0];
+        assert_eq!(module.stem, "a.to_q");
         assert_eq!((module.out_features, module.in_features, module.rank), (8, 16, 4), "{scheme}");
         assert_eq!(adapter.summary().scheme, scheme);
     }
@@ -58,7 +60,7 @@ fn every_spelling_is_read() {
 fn what_is_no_plain_lora_is_refused_by_tensor() {
     let (down, up): (Given<'_>, Given<'_>) =
         (("m.lora_down.weight", F16, &[4, 16]), ("m.lora_up.weight", F16, &[8, 4]));
-    let cases: [(&str, &[Given<'_>], Code, Option<&str>); 13] = [
+    let cases: [(&str, &[Given<'_>], Code, Option<&str>); 15] = [
         (
             "checkpoint",
             &[("model.diffusion_model.input_blocks.0.0.weight", F16, &[8, 4, 3, 3])],
@@ -88,13 +90,32 @@ fn what_is_no_plain_lora_is_refused_by_tensor() {
             Code::DtypeUnsupported,
             Some("m.lora_down.weight"),
         ),
-        ("dora", &[down, up, ("m.dora_scale", F16, &[8, 1])], Code::AdapterKind, Some("m.dora_scale")),
-        ("loha", &[("m.hada_w1_a", F16, &[8, 4])], Code::AdapterKind, Some("m.hada_w1_a")),
+        ("oft", &[("m.oft_blocks", F16, &[4, 8, 8])], Code::AdapterKind, Some("m")),
+        ("half a loha", &[("m.hada_w1_a", F16, &[8, 4])], Code::PairMissing, Some("m.hada_w1_a")),
         (
-            "tucker",
-            &[down, up, ("m.lora_mid.weight", F16, &[4, 4, 3, 3])],
-            Code::AdapterKind,
+            "lora and loha",
+            &[
+                down,
+                up,
+                ("m.hada_w1_a", F16, &[8, 4]),
+                ("m.hada_w1_b", F16, &[4, 16]),
+                ("m.hada_w2_a", F16, &[8, 4]),
+                ("m.hada_w2_b", F16, &[4, 16]),
+            ],
+            Code::LoraShape,
+            Some("m.hada_w1_a"),
+        ),
+        (
+            "tucker without a kernel",
+            &[down, up, ("m.lora_mid.weight", F16, &[4, 4])],
+            Code::LoraShape,
             Some("m.lora_mid.weight"),
+        ),
+        (
+            "raw parameters",
+            &[("m.base_layer.lora_A.weight", F16, &[4, 16]), ("m.base_layer.lora_B.weight", F16, &[8, 4])],
+            Code::TargetParameters,
+            Some("m.base_layer"),
         ),
         ("two alphas", &[down, up, ("m.alpha", Dtype::F32, &[2])], Code::Alpha, Some("m.alpha")),
     ];
@@ -116,7 +137,7 @@ fn oddities_are_accepted_with_a_word() {
     .unwrap();
     let codes: Vec<Code> = adapter.warnings.iter().map(|w| w.code).collect();
     assert_eq!(codes, [Code::AlphaNegative, Code::RankOverDims, Code::ExtraTensors]);
-    assert_eq!(adapter.modules[&ModuleId::of("m")].scale(), 1.0, "alpha 0 is read as the rank");
+    assert_eq!(adapter.modules[0].scale(ScaleChoice::Auto).0, 1.0, "alpha 0 is read as the rank");
 }
 
 #[test]
@@ -130,10 +151,10 @@ fn a_summary_says_what_the_file_is() {
         ("lora_unet_b.lora_down.weight", F16, &[8, 16, 3, 3]),
         ("lora_unet_b.lora_up.weight", F16, &[8, 8, 1, 1]),
     ];
-    let summary = block_on(Adapter::open(&source(&tensors, &notes))).unwrap().summary();
+    let summary = block_on(Adapter::open(&source(&tensors, &notes), None)).unwrap().summary();
     assert_eq!(
-        (summary.kind, summary.scheme, summary.family.as_deref()),
-        ("LoRA with conv layers", "kohya", Some("SDXL"))
+        (summary.kinds[0].value, summary.kinds[1].value, summary.scheme, summary.family.as_deref()),
+        ("LoRA", "LoCon", "kohya", Some("SDXL"))
     );
     assert_eq!((summary.modules, summary.text_encoder_modules), (2, 1));
     assert_eq!(summary.title.as_deref(), Some("dog"));
@@ -150,7 +171,7 @@ fn the_example_is_a_stable_diffusion_lora() {
         for part in [Part::Content, Part::Style] {
             let mut sink = MemorySink::default();
             Example { part, rank: 4, dtype: F16 }.write(&mut sink).await.unwrap();
-            let summary = Adapter::open(&sink.finish().await.unwrap()).await.unwrap().summary();
+            let summary = Adapter::open(&sink.finish().await.unwrap(), None).await.unwrap().summary();
             assert_eq!(
                 (summary.family.as_deref(), summary.modules, summary.scheme),
                 (Some("SD 1.5"), 192, "kohya")

@@ -134,7 +134,8 @@ impl Adapter {
                     warnings.extend(oddities(&module));
                     modules.push(module);
                 }
-                None => extra.extend([found.alpha, found.magnitude].into_iter().flatten().map(|tensor| tensor.name)),
+                None => extra
+                    .extend([found.alpha, found.magnitude].into_iter().flatten().map(|tensor| tensor.name)),
             }
         }
         if modules.is_empty() && vectors.is_empty() {
@@ -150,7 +151,8 @@ impl Adapter {
             let some = extra.iter().take(3).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
             warnings.push(Error::new(Code::ExtraTensors, format!("{} of them: {some} …", extra.len())));
         }
-        let stems = modules.iter().map(|module| (module.stem.as_str(), module.out_features, module.in_features));
+        let stems =
+            modules.iter().map(|module| (module.stem.as_str(), module.out_features, module.in_features));
         let family = families::detect(stems, &header.metadata);
         let warnings = merge_alike(warnings).into_iter().map(|w| w.in_file(source.name())).collect();
         Ok(Self {
@@ -206,7 +208,10 @@ impl Vector {
         }
         let length = usize::try_from(tensor.values()).unwrap_or(0);
         if length == 0 || length > 1 << 22 || tensor.shape.iter().filter(|&&d| d > 1).count() > 1 {
-            return wrong(Code::LoraShape, format!("Its shape is {:?}: it should be a vector.", tensor.shape));
+            return wrong(
+                Code::LoraShape,
+                format!("Its shape is {:?}: it should be a vector.", tensor.shape),
+            );
         }
         let scale = if spelling.scaled { scale } else { 1.0 };
         Ok(Self { stem: stem.to_owned(), spelling, tensor, length, scale })
@@ -216,7 +221,9 @@ impl Vector {
 fn oddities(module: &Module) -> Vec<Error> {
     let mut found = Vec::new();
     if let Some(alpha) = module.alpha.filter(|alpha| alpha.value <= 0.0) {
-        found.push(Error::new(Code::AlphaNegative, format!("alpha = {}.", alpha.value)).at_tensor(&module.stem));
+        found.push(
+            Error::new(Code::AlphaNegative, format!("alpha = {}.", alpha.value)).at_tensor(&module.stem),
+        );
     }
     if module.rank > module.in_features.min(module.out_features) {
         let sizes = format!("Rank {}, layer {}×{}.", module.rank, module.out_features, module.in_features);

@@ -84,6 +84,11 @@ impl Module {
         }
     }
 
+    /// What users call its kind.
+    pub fn kind_name(&self) -> &'static str {
+        if self.magnitude.is_some() { "DoRA" } else { self.kind.name() }
+    }
+
     /// The factors' rank if those of kinds without exact ones are cut to `limit`.
     pub fn rank_within(&self, limit: usize) -> usize {
         if self.is_cut { self.rank.min(limit.max(1)) } else { self.rank }
@@ -108,13 +113,13 @@ mod tests {
     }
 
     fn made(parts: &Parts, alpha: Option<f64>) -> Result<Module> {
-        let alpha =
-            alpha.map(|value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor });
+        let alpha = alpha.map(|value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor });
         Ok(Module::new("m", &SPELLINGS[KOHYA], parts, None, alpha)?.unwrap())
     }
 
     fn others(parts: &[(Part, &[u64])]) -> Parts {
-        let others = parts.iter().map(|(part, shape)| (*part, tensor(&format!("m.{part:?}"), shape))).collect();
+        let others =
+            parts.iter().map(|(part, shape)| (*part, tensor(&format!("m.{part:?}"), shape))).collect();
         Parts { others, ..Parts::default() }
     }
 
@@ -146,11 +151,17 @@ mod tests {
             (Part::HadaW2B, &[4, 72]),
         ]);
         let module = made(&loha, Some(2.0)).unwrap();
-        assert_eq!((module.rank, module.out_features, module.in_features, module.is_cut), (16, 16, 72, false));
+        assert_eq!(
+            (module.rank, module.out_features, module.in_features, module.is_cut),
+            (16, 16, 72, false)
+        );
         assert_eq!(module.scale(ScaleChoice::Auto).0, 0.5);
         let lokr = others(&[(Part::LokrW1, &[4, 8]), (Part::LokrW2A, &[80, 6]), (Part::LokrW2B, &[6, 40])]);
         let module = made(&lokr, Some(3.0)).unwrap();
-        assert_eq!((module.rank, module.out_features, module.in_features, module.is_cut), (24, 320, 320, false));
+        assert_eq!(
+            (module.rank, module.out_features, module.in_features, module.is_cut),
+            (24, 320, 320, false)
+        );
         assert_eq!(module.scale(ScaleChoice::Auto).0, 0.5);
         // Both factors whole: no scale, whatever absurd alpha is stored.
         let lokr = others(&[(Part::LokrW1, &[4, 8]), (Part::LokrW2, &[80, 40])]);

@@ -222,7 +222,10 @@ mod tests {
         assert_eq!(role("bundle_emb.cat.string_to_param.*").1, Role::Extra);
         assert_eq!(role(".alpha"), (".alpha", Role::Extra));
         assert_eq!(role("a.processor.to_q_lora.down.weight").0, "a.processor.to_q");
-        assert_eq!(role("double_blocks.0.processor.qkv_lora1.down.weight").0, "double_blocks.0.processor.qkv_lora1");
+        assert_eq!(
+            role("double_blocks.0.processor.qkv_lora1.down.weight").0,
+            "double_blocks.0.processor.qkv_lora1"
+        );
         assert_eq!(role("").1, Role::Extra);
     }
 

@@ -96,19 +96,24 @@ impl Scaling {
         if let Some(text) = config {
             let value: Value =
                 serde_json::from_str(text).map_err(|error| Error::new(Code::Config, error.to_string()))?;
-            let fields = value.as_object().ok_or_else(|| Error::new(Code::Config, "It is no JSON object."))?;
+            let fields =
+                value.as_object().ok_or_else(|| Error::new(Code::Config, "It is no JSON object."))?;
             if !fields.contains_key("lora_alpha") {
                 return Err(Error::new(Code::Config, "It has no \"lora_alpha\"."));
             }
             configs.push(Config::of("", ScaleSource::Config, |field| fields.get(field).cloned()));
         }
-        let json = metadata.get("lora_adapter_metadata").and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let json =
+            metadata.get("lora_adapter_metadata").and_then(|text| serde_json::from_str::<Value>(text).ok());
         let mut components: Vec<&str> = COMPONENTS.to_vec();
         components.sort_by_key(|name| std::cmp::Reverse(name.len()));
         for component in components {
-            let key = |field: &str| if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") };
+            let key = |field: &str| {
+                if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") }
+            };
             let from_json = |field: &str| json.as_ref().and_then(|json| json.get(key(field))).cloned();
-            let from_text = |field: &str| metadata.get(&key(field)).and_then(|text| serde_json::from_str(text).ok());
+            let from_text =
+                |field: &str| metadata.get(&key(field)).and_then(|text| serde_json::from_str(text).ok());
             let field = |field: &str| from_json(field).or_else(|| from_text(field));
             if field("lora_alpha").is_some() {
                 configs.push(Config::of(component, ScaleSource::Metadata, field));
@@ -130,7 +135,9 @@ impl Scaling {
         stem.contains(".base_layer")
             || self.configs.iter().any(|config| {
                 let of = |parameter: &String| {
-                    parameter.rsplit_once('.').is_some_and(|(module, _)| covers(module, config.path(stem).unwrap_or("")))
+                    parameter
+                        .rsplit_once('.')
+                        .is_some_and(|(module, _)| covers(module, config.path(stem).unwrap_or("")))
                 };
                 config.target_parameters.iter().any(of)
             })
@@ -195,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_configuration_beside_the_file_is_understood() {
-        let text = r#"{"r":16,"lora_alpha":8,"use_rslora":true,"alpha_pattern":{"attn.to_k":4,"^proj_out":2}}"#;
+        let text =
+            r#"{"r":16,"lora_alpha":8,"use_rslora":true,"alpha_pattern":{"attn.to_k":4,"^proj_out":2}}"#;
         let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
         let scale = |stem: &str, rank| scaling.alpha(stem).unwrap().scale(rank);
         assert_eq!(scale("base_model.model.transformer_blocks.0.attn.to_q", 16), 2.0);
@@ -207,7 +215,8 @@ mod tests {
 
     #[test]
     fn metadata_tells_by_component() {
-        let json = r#"{"unet.r":8,"unet.lora_alpha":4,"text_encoder_2.lora_alpha":16,"unet.alpha_pattern":{}}"#;
+        let json =
+            r#"{"unet.r":8,"unet.lora_alpha":4,"text_encoder_2.lora_alpha":16,"unet.alpha_pattern":{}}"#;
         let scaling = Scaling::new(&metadata(&[("lora_adapter_metadata", json)]), None).unwrap();
         assert_eq!(scaling.alpha("unet.a.to_q").unwrap().scale(8), 0.5);
         assert_eq!(scaling.alpha("text_encoder_2.a").unwrap().scale(8), 2.0);

@@ -1,6 +1,8 @@
 //! What a file is, in the words of its user, from its header and alphas alone.
 
-use super::{Adapter, families};
+use super::families::Detected;
+use super::scale::{ScaleChoice, ScaleSource};
+use super::{Adapter, ModuleId, families};
 use crate::error::Error;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,12 +24,14 @@ pub struct Summary {
     pub name: String,
     /// File size in bytes.
     pub size: u64,
-    /// "LoRA", or "LoRA with conv layers".
-    pub kind: &'static str,
+    /// Kinds of adapter, the most common first: "LoRA", "LoCon", "LoHa" …
+    pub kinds: Vec<Share<&'static str>>,
     /// The most common spelling.
     pub scheme: &'static str,
     /// The model family, where notes or names tell it.
     pub family: Option<String>,
+    /// Families that the file's layers fit equally well, where the notes do not decide.
+    pub families: Vec<&'static str>,
     /// The base model as the metadata names it.
     pub base_model: Option<String>,
     /// The title or output name in the metadata.
@@ -38,34 +42,47 @@ pub struct Summary {
     pub ranks: Vec<Share<usize>>,
     /// Alphas, the most common first; `None` where no alpha is stored (scale 1).
     pub alphas: Vec<Share<Option<f64>>>,
+    /// What the modules' products are multiplied by at strength 1, and where that is said; the most common first.
+    pub scales: Vec<Share<Scale>>,
     /// Number formats, the most common first.
     pub dtypes: Vec<Share<String>>,
     /// All LoRA modules.
     pub modules: usize,
     /// Those of text encoders.
     pub text_encoder_modules: usize,
+    /// Changes of biases and norms.
+    pub vectors: usize,
+    /// Modules that cannot be fused.
+    pub refused: usize,
     /// Tensors that belong to no module.
     pub extra_tensors: usize,
     /// What to know although the file is accepted.
     pub warnings: Vec<Error>,
 }
 
+/// A scale and its source.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Scale {
+    /// alpha/rank.
+    pub value: f64,
+    /// Where alpha was found.
+    pub source: ScaleSource,
+}
+
 impl Adapter {
     /// Describes the file.
     pub fn summary(&self) -> Summary {
-        let modules = || self.modules.values();
+        let modules = || self.modules.iter();
         let noted = |keys: &[&str]| {
             keys.iter()
                 .find_map(|key| self.metadata.get(*key))
                 .filter(|text| !text.trim().is_empty())
                 .cloned()
         };
-        let conv =
-            modules().any(|module| module.input_dims().get(1..).is_some_and(|k| k.iter().any(|&d| d > 1)));
         Summary {
             name: self.name.clone(),
             size: self.size,
-            kind: if conv { "LoRA with conv layers" } else { "LoRA" },
+            kinds: shares(modules().map(|module| module.kind_name())),
             scheme: shares(modules().map(|module| module.spelling.name))
                 .first()
                 .map_or("", |share| share.value),
@@ -73,21 +90,35 @@ impl Adapter {
                 &self.metadata,
                 modules().map(|module| (module.stem.as_str(), module.out_features, module.in_features)),
             ),
+            families: match &self.family {
+                Detected::Ambiguous(families) => families.iter().map(|family| family.name()).collect(),
+                Detected::Is(_) | Detected::Unknown => Vec::new(),
+            },
             base_model: noted(&["ss_base_model_version", "modelspec.architecture"]),
             title: noted(&["modelspec.title", "ss_output_name"]),
             trigger_words: self.trigger_words(),
             ranks: shares(modules().map(|module| module.rank)),
-            alphas: shares(modules().map(|module| module.alpha)),
-            dtypes: shares(modules().map(|module| format!("{:?}", module.down.dtype))),
+            alphas: shares(modules().map(|module| module.alpha.map(|alpha| alpha.value))),
+            scales: shares(modules().map(|module| {
+                let (value, source) = module.scale(ScaleChoice::Auto);
+                Scale { value, source }
+            })),
+            dtypes: shares(
+                modules()
+                    .flat_map(|module| module.kind.tensors())
+                    .map(|tensor| format!("{:?}", tensor.dtype)),
+            ),
             modules: self.modules.len(),
-            text_encoder_modules: self.modules.keys().filter(|id| id.is_text_encoder()).count(),
+            text_encoder_modules: modules().filter(|m| ModuleId::of(&m.stem).is_text_encoder()).count(),
+            vectors: self.vectors.len(),
+            refused: self.refused.len(),
             extra_tensors: self.extra.len(),
             warnings: self.warnings.clone(),
         }
     }
 
     /// The trigger phrase if the file has one, else the words that stand in (nearly) every caption of its training set.
-    fn trigger_words(&self) -> Vec<String> {
+    pub(crate) fn trigger_words(&self) -> Vec<String> {
         if let Some(phrase) = self.metadata.get("modelspec.trigger_phrase") {
             return phrase
                 .split(',')

@@ -19,6 +19,7 @@ pub mod cpu;
 pub mod gpu;
 pub mod kernels;
 mod readouts;
+pub mod truncate;
 
 use crate::error::Result;
 pub use safetensors::Dtype;

@@ -25,6 +25,13 @@ pub trait Sink {
     /// # Errors
     /// `Write`.
     async fn finish(&mut self) -> Result<Self::Finished>;
+
+    /// Replaces the beginning of the finished file by as many other bytes: what is known only of the whole, such as a
+    /// hash in the header.
+    ///
+    /// # Errors
+    /// `Write`.
+    async fn amend(&mut self, finished: Self::Finished, start: &[u8]) -> Result<Self::Finished>;
 }
 
 /// A tensor to be: what is known of it before its values are.
@@ -85,15 +92,32 @@ impl Layout {
         Ok(Self { header, tensors, size: data_start + end, index })
     }
 
+    /// Puts a value of the same length in the place of a metadata value that was not known yet. Whether it was there.
+    pub fn fill(&mut self, key: &str, placeholder: &str, value: &str) -> bool {
+        // Quotes inside names and values are escaped, so this stands only where the key does.
+        let pair = |value: &str| format!("{}:{}", quoted(key), quoted(value)).into_bytes();
+        let (old, new) = (pair(placeholder), pair(value));
+        let at = self.header.windows(old.len()).position(|window| window == old);
+        match at.filter(|_| old.len() == new.len()) {
+            Some(at) => self.header[at..at + new.len()].copy_from_slice(&new),
+            None => return false,
+        }
+        true
+    }
+
     /// The tensor of this name.
     pub fn find(&self, name: &str) -> Option<&Tensor> {
         self.index.get(name).and_then(|&at| self.tensors.get(at))
     }
 }
 
+/// A text as JSON has it.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
 /// Length word and JSON, padded with spaces to a multiple of 8.
 fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
-    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
     let mut rows = Vec::with_capacity(entries.len() + 1);
     if !metadata.is_empty() {
         let json = serde_json::to_string(metadata).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
@@ -135,6 +159,11 @@ impl Sink for MemorySink {
     async fn finish(&mut self) -> Result<MemorySource> {
         Ok(MemorySource::new("result", std::mem::take(&mut self.bytes)))
     }
+
+    async fn amend(&mut self, finished: MemorySource, start: &[u8]) -> Result<MemorySource> {
+        let rest = finished.read(start.len() as u64..finished.size()).await?;
+        Ok(MemorySource::new(finished.name(), [start, &rest].concat()))
+    }
 }
 
 /// A file on disk.
@@ -171,5 +200,11 @@ impl Sink for FileSink {
 
     async fn finish(&mut self) -> Result<FileSource> {
         FileSource::open(&self.path)
+    }
+
+    async fn amend(&mut self, finished: FileSource, start: &[u8]) -> Result<FileSource> {
+        drop(finished);
+        self.write(0, start).await?;
+        self.finish().await
     }
 }

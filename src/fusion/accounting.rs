@@ -161,7 +161,9 @@ impl Figures<'_> {
         let content_down_error =
             DMatrix::from_row_slice(r_c, r_c, &self.projected.rounding_gram) * (fold * fold);
         let mut total = norm(content_up_gram, &content_down_error);
-        let Rounding::Parts { style_down, style_up: style_up_error, content_up } = &self.rounding else { return total };
+        let Rounding::Parts { style_down, style_up: style_up_error, content_up } = &self.rounding else {
+            return total;
+        };
         if let Some(error) = style_down {
             total += norm(&gram(style_up, style_up, m), &gram(error, error, n));
         }

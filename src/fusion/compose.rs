@@ -110,13 +110,17 @@ impl Matrices {
         let (down, up) = (by_rows(&low.down), by_rows(&low.up));
         let (saved_down, saved_up) = (rounded(&down, scale, dtype), rounded(&up, scale, dtype));
         let error = |error: Option<Vec<f32>>, rows, cols| {
-            error.map_or_else(|| DMatrix::zeros(rows, cols), |error| DMatrix::from_row_slice(rows, cols, &error))
+            error.map_or_else(
+                || DMatrix::zeros(rows, cols),
+                |error| DMatrix::from_row_slice(rows, cols, &error),
+            )
         };
         let down_error = error(saved_down.error, rank, low.down.ncols()).map(f64::from);
         let up_error = error(saved_up.error, low.up.nrows(), rank).map(f64::from);
         let (wide_down, wide_up) = (low.down.map(f64::from), low.up.map(f64::from));
         // ‖X·Y‖² = tr(XᵀX·YYᵀ).
-        let product = |x: &DMatrix<f64>, y: &DMatrix<f64>| (x.tr_mul(x)).dot(&(y * y.transpose())).max(0.0).sqrt();
+        let product =
+            |x: &DMatrix<f64>, y: &DMatrix<f64>| (x.tr_mul(x)).dot(&(y * y.transpose())).max(0.0).sqrt();
         let whole = low.sigma.iter().take(rank).map(|s| s * s).sum::<f64>().sqrt();
         let apart = (product(&wide_up, &down_error) + product(&up_error, &wide_down)) / scale;
         Compressed {

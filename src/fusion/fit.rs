@@ -1,6 +1,5 @@
 //! How two files fit and what the result will be, in the words of the user; no arithmetic.
 
-use super::model;
 use super::outputs::Group;
 use super::pairing::{Side, Unit};
 use super::plan::Plan;
@@ -89,7 +88,10 @@ impl Fit {
             plan.units().filter(|unit| wanted(unit)).map(Unit::name).collect()
         };
         let schemes = plan.family.into_iter().flat_map(|family| family.schemes());
-        let choice = |scheme: &'static crate::adapter::families::Scheme| SchemeChoice { id: scheme.id, name: scheme.name };
+        let choice = |scheme: &'static crate::adapter::families::Scheme| SchemeChoice {
+            id: scheme.id,
+            name: scheme.name,
+        };
         let tensors = |side| plan.tensors.get(&side).copied().unwrap_or_default();
         Self {
             shared: names(|unit| unit.pair().is_some()),
@@ -122,11 +124,6 @@ fn blocks(plan: &Plan) -> Vec<BlockFit> {
     counts.into_iter().map(|(block, modules)| BlockFit { label: block.label, modules }).collect()
 }
 
-/// Families that a file's layers fit equally well.
-pub fn families(content: Option<&Adapter>, style: Option<&Adapter>) -> Vec<&'static str> {
-    model::choices([content, style])
-}
-
 /// Counts what becomes of the tensors of each file.
 pub(super) fn count(
     content: Option<&Adapter>,
@@ -154,11 +151,14 @@ pub(super) fn count(
             .map(|term| term.tensor.name.as_str())
             .collect();
         let of = |fused: bool| {
-            let modules = modules.values().filter(|(_, is)| *is == fused).map(|(tensors, _)| tensors).sum::<usize>();
-            let vectors = adapter.vectors.iter().filter(|v| both.contains(v.tensor.name.as_str()) == fused).count();
+            let modules =
+                modules.values().filter(|(_, is)| *is == fused).map(|(tensors, _)| tensors).sum::<usize>();
+            let vectors =
+                adapter.vectors.iter().filter(|v| both.contains(v.tensor.name.as_str()) == fused).count();
             modules + vectors
         };
-        let refused = refusals.iter().filter(|refusal| refusal.side == side).map(|refusal| refusal.tensors).sum();
+        let refused =
+            refusals.iter().filter(|refusal| refusal.side == side).map(|refusal| refusal.tensors).sum();
         let tensors = Tensors {
             total: adapter.tensors,
             fused: of(true),

@@ -1,6 +1,7 @@
-//! What the result says about itself, in the keys that other programs read (formats.md §4.6).
+//! What the result says about itself, in the keys that other programs read.
 
-use super::settings::{CutChoice, RankLayout, Settings};
+use super::plan::Plan;
+use super::settings::{CutChoice, RankLayout, Recompress, Settings};
 use crate::adapter::Adapter;
 use std::collections::BTreeMap;
 
@@ -14,69 +15,112 @@ const CARRIED: [&str; 6] = [
     "modelspec.prediction_type",
 ];
 
-/// The `__metadata__` of the result. `rank` and `alpha` are those of the file as a whole.
+/// Where A1111 and Forge look for the hash of a LoRA's tensors. Its value is known only when they are written.
+pub(super) const MODEL_HASH: &str = "sshs_model_hash";
+
+/// What stands there until then; as long as a SHA-256 in hexadecimal.
+pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The `__metadata__` of the result.
 ///
 /// Nothing is carried that would be untrue of the result (hashes, thumbnails, PEFT's `lora_adapter_metadata`, which
 /// diffusers uses for scaling) or that tells of its makers' machines (dataset folders). There is no date: the same
 /// inputs give the same bytes.
 pub(super) fn of_result(
-    content: &Adapter,
-    style: &Adapter,
-    settings: &Settings,
-    rank: usize,
-    alpha: f64,
+    plan: &Plan,
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
 ) -> BTreeMap<String, String> {
-    let mut metadata: BTreeMap<String, String> = CARRIED
-        .iter()
-        .filter_map(|&key| {
-            let value = content.metadata.get(key).or_else(|| style.metadata.get(key))?;
-            Some((key.to_owned(), value.clone()))
-        })
-        .collect();
-    let flux = content.summary().family.is_some_and(|family| family.starts_with("FLUX.1"));
+    let settings = &plan.settings;
+    let files = || [content, style].into_iter().flatten();
+    let carried = |key: &str| files().find_map(|adapter| adapter.metadata.get(key)).cloned();
+    let mut metadata: BTreeMap<String, String> =
+        CARRIED.iter().filter_map(|&key| Some((key.to_owned(), carried(key)?))).collect();
+    if let Some(family) = plan.family {
+        for (key, value) in family.default_notes() {
+            metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
     let title = |adapter: &Adapter| {
         let named = ["modelspec.title", "ss_output_name"].iter().find_map(|key| adapter.metadata.get(*key));
         named.cloned().unwrap_or_else(|| adapter.name.trim_end_matches(".safetensors").to_owned())
     };
-    let (subject, look) = (title(content), title(style));
-    let words: Vec<String> =
-        [content, style].iter().flat_map(|adapter| adapter.summary().trigger_words).collect();
-    let mu = if settings.mu.is_infinite() { "infinity".to_owned() } else { settings.mu.to_string() };
-    let directions = match settings.cut {
-        CutChoice::All => "all".to_owned(),
-        CutChoice::Count { count } => count.to_string(),
-        CutChoice::Energy { share } => format!("energy {share}"),
-    };
-    let layout = match settings.layout {
-        RankLayout::Compatible => "compatible",
-        RankLayout::Compact => "compact",
-    };
-    let description = format!(
-        "{subject} in the style of {look}: fused with NP-LoRA (arXiv 2511.11051), mu {mu}, subject strength {}, style strength {}.",
-        settings.content_strength, settings.style_strength
-    );
-    let own = [
+    let titles: Vec<String> = files().map(title).collect();
+    let mut words: Vec<String> = Vec::new();
+    for word in files().flat_map(Adapter::trigger_words) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let flux = plan.family.is_some_and(|family| ["FLUX.1", "Chroma"].contains(&family.name()));
+    let mut own = vec![
         ("format", "pt".to_owned()),
         ("ss_network_module", if flux { "networks.lora_flux" } else { "networks.lora" }.to_owned()),
-        ("ss_network_dim", rank.to_string()),
-        ("ss_network_alpha", alpha.to_string()),
+        ("ss_network_dim", plan.rank.to_string()),
+        ("ss_network_alpha", plan.alpha.to_string()),
         ("ss_output_name", settings.output_name.clone()),
+        (MODEL_HASH, NO_HASH.to_owned()),
         ("modelspec.sai_model_spec", "1.0.0".to_owned()),
         ("modelspec.title", settings.output_name.clone()),
-        ("modelspec.merged_from", format!("{subject}, {look}")),
-        ("modelspec.description", description),
         ("modelspec.trigger_phrase", words.join(", ")),
         ("np_lora.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("np_lora.content", content.name.clone()),
-        ("np_lora.style", style.name.clone()),
-        ("np_lora.mu", mu),
-        ("np_lora.content_strength", settings.content_strength.to_string()),
-        ("np_lora.style_strength", settings.style_strength.to_string()),
-        ("np_lora.directions", directions),
-        ("np_lora.layout", layout.to_owned()),
+        ("np_lora.recipe", recipe(settings)),
     ];
+    if settings.keep_sources {
+        let name =
+            |adapter: Option<&Adapter>| adapter.map(|adapter| adapter.name.clone()).unwrap_or_default();
+        own.extend([
+            ("modelspec.merged_from", titles.join(", ")),
+            ("np_lora.content", name(content)),
+            ("np_lora.style", name(style)),
+        ]);
+    }
+    own.push(("modelspec.description", description(settings, &titles)));
     metadata.extend(
         own.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.to_owned(), value)),
     );
     metadata
+}
+
+/// The settings as JSON, without those of the page: what is needed to make the file again.
+fn recipe(settings: &Settings) -> String {
+    // JSON has no infinity.
+    let mu = if settings.mu.is_infinite() { "\"infinity\"".to_owned() } else { settings.mu.to_string() };
+    let finite = Settings { mu: 0.0, output_name: String::new(), ..settings.clone() };
+    let json = serde_json::to_value(&finite).unwrap_or_default();
+    let mut fields = vec![format!("\"mu\":{mu}")];
+    for (key, value) in json.as_object().into_iter().flatten() {
+        if !["mu", "outputName", "keepSources"].contains(&key.as_str()) && !value.is_null() {
+            fields.push(format!("\"{key}\":{value}"));
+        }
+    }
+    format!("{{{}}}", fields.join(","))
+}
+
+fn description(settings: &Settings, titles: &[String]) -> String {
+    let mu = if settings.mu.is_infinite() { "infinity".to_owned() } else { settings.mu.to_string() };
+    let directions = match settings.cut {
+        CutChoice::All => "all directions".to_owned(),
+        CutChoice::Count { count } => format!("{count} directions"),
+        CutChoice::Energy { share } => format!("directions with {share} of the energy"),
+    };
+    let layout = match settings.layout {
+        RankLayout::Compatible => "one rank",
+        RankLayout::Compact => "mixed ranks",
+    };
+    let rank = match settings.recompress {
+        Recompress::Exact => "exact".to_owned(),
+        Recompress::Rank { rank } => format!("cut to rank {rank}"),
+        Recompress::Energy { share } => format!("cut to {share} of the energy"),
+    };
+    let (subject, look) = match titles {
+        [subject, look] if settings.keep_sources => (subject.as_str(), look.as_str()),
+        [only] if settings.keep_sources => return format!("{only}, converted; {rank}, {layout}."),
+        [_] => return format!("Converted; {rank}, {layout}."),
+        _ => ("A subject", "a style"),
+    };
+    format!(
+        "{subject} in the style of {look}: fused with NP-LoRA (arXiv 2511.11051), mu {mu}, {directions}, subject strength {}, style strength {}; {rank}, {layout}.",
+        settings.content_strength, settings.style_strength
+    )
 }

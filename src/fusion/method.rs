@@ -174,7 +174,8 @@ async fn read_group<S: Source>(group: &Group, sources: &Sources<'_, S>) -> Resul
     }
     let of = |side: Side, share: Option<&Share>| {
         let share = share?;
-        let (.., factors) = read.iter().find(|(other, stem, _)| (*other, *stem) == (side, share.module.stem.as_str()))?;
+        let (.., factors) =
+            read.iter().find(|(other, stem, _)| (*other, *stem) == (side, share.module.stem.as_str()))?;
         Some(factors.of_share(share))
     };
     let unit = |unit: &Unit| LoadedUnit {
@@ -192,25 +193,30 @@ async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
     let mut jobs: Vec<(usize, Job<'_>)> = Vec::new();
     for (index, loaded) in loaded.iter().enumerate() {
         let (Some(unit), Some(values)) = (loaded.group.units.get(at), loaded.units.get(at)) else { continue };
-        let (Some((_, of_content)), Some(style), Some(content)) = (unit.pair(), &values.style, &values.content)
+        let (Some((_, of_content)), Some(style), Some(content)) =
+            (unit.pair(), &values.style, &values.content)
         else {
             continue;
         };
         // What is cut to a rank afterwards is scaled as a whole.
         let loader_scale = if exact { loaded.group.loader_scale } else { 1.0 };
-        jobs.push((index, Job {
-            style_down: style.down.stored(),
-            style_up: style.up.stored(),
-            content_down: content.down.stored(),
-            scale: as_f32(of_content.weight / loader_scale),
-        }));
+        jobs.push((
+            index,
+            Job {
+                style_down: style.down.stored(),
+                style_up: style.up.stored(),
+                content_down: content.down.stored(),
+                scale: as_f32(of_content.weight / loader_scale),
+            },
+        ));
         betas.push(plan.beta(unit));
     }
     let output = if exact { plan.dtype } else { Dtype::F32 };
     let mut results: Vec<(usize, Projected)> = Vec::new();
     // β differs only where the strength of a block is zero.
     for beta in distinct(&betas) {
-        let chosen: Vec<_> = jobs.iter().zip(&betas).filter(|(_, b)| **b == beta).map(|(job, _)| job).collect();
+        let chosen: Vec<_> =
+            jobs.iter().zip(&betas).filter(|(_, b)| **b == beta).map(|(job, _)| job).collect();
         let batch: Vec<Job<'_>> = chosen.iter().map(|(_, job)| job.clone()).collect();
         let batch = Batch { jobs: &batch, cut: plan.recipe.cut, beta: as_f32(beta), output };
         let projected = engine.project(&batch).await?;
@@ -304,7 +310,9 @@ async fn write_compressed<K: Sink, W: Watch>(
         writer.module(output, &[&compressed.down], &[up]).await?;
     }
     let reports = group.units.iter().zip(units);
-    Ok(reports.filter_map(|(unit, values)| figures(plan, group, unit, values, Rounding::Relative(worst))).collect())
+    Ok(reports
+        .filter_map(|(unit, values)| figures(plan, group, unit, values, Rounding::Relative(worst)))
+        .collect())
 }
 
 /// The accounting of a unit, if both files have it.
@@ -337,7 +345,9 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
         for (of, share, factors) in
             [("style", &unit.style, &values.style), ("subject", &unit.content, &values.content)]
         {
-            let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else { continue };
+            let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else {
+                continue;
+            };
             let cut = Cut { module: share.module.stem.clone(), of, kept };
             if !cuts.contains(&cut) {
                 cuts.push(cut);
@@ -384,7 +394,11 @@ async fn write_vectors<S: Source, K: Sink, W: Watch>(
 }
 
 /// A unit computed once more in f64, from the input files: A_c' at scale 1.
-pub(super) async fn again<S: Source>(plan: &Plan, unit: &Unit, sources: &Sources<'_, S>) -> Result<LoadedUnit> {
+pub(super) async fn again<S: Source>(
+    plan: &Plan,
+    unit: &Unit,
+    sources: &Sources<'_, S>,
+) -> Result<LoadedUnit> {
     let mut values = LoadedUnit { style: None, content: None, projected: None };
     for (side, share) in unit.shares() {
         let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?.of_share(share);

@@ -1,18 +1,28 @@
 //! The pair: from two adapters and the settings to a written and verified file.
 //!
-//! [`plan`] pairs modules and lays the result out; [`factors`] reads and rounds them; [`method`] runs NP-LoRA through an
-//! [`engine`]; [`accounting`] and [`report`] say what it did; [`verify`] reads the result back.
+//! [`model`] asks whether the files are for one model, [`pairing`] which layers they share, [`refusals`] what must stay
+//! out, [`outputs`] how the result is written; [`plan`] puts these together with every size. [`factors`] reads and rounds,
+//! [`method`] runs NP-LoRA through an [`engine`], [`compose`] puts modules together, [`writer`] writes them.
+//! [`accounting`] and [`report`] say what was done; [`verify`] reads the result back.
 
 pub mod accounting;
 pub mod engine;
 pub mod factors;
+pub mod fit;
 pub mod method;
+pub mod outputs;
+pub mod pairing;
 pub mod plan;
+pub mod refusals;
 pub mod report;
 pub mod settings;
+pub mod vectors;
 pub mod verify;
 
+mod compose;
 mod metadata;
+mod model;
+mod writer;
 
 pub use engine::{Engine, EngineChoice};
 pub use plan::Plan;
@@ -20,8 +30,9 @@ pub use report::Report;
 pub use settings::Settings;
 
 use crate::adapter::Adapter;
-use crate::container::{Sink, Source};
-use crate::error::Result;
+use crate::container::{Sink, Source, Tensor};
+use crate::error::{Code, Error, Result};
+use pairing::Side;
 use serde::Serialize;
 
 /// A LoRA file: what it is, and where its bytes come from.
@@ -33,29 +44,75 @@ pub struct Input<'a, S> {
     pub source: &'a S,
 }
 
-/// Fuses two files: computes, writes, reads back and checks. Gives the finished file and the accounting.
+impl<S> Clone for Input<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Input<'_, S> {}
+
+/// The files of a run: both of a pair, or the one to be converted.
+#[derive(Debug)]
+pub struct Sources<'a, S> {
+    /// The subject.
+    pub content: Option<Input<'a, S>>,
+    /// The style.
+    pub style: Option<Input<'a, S>>,
+}
+
+impl<'a, S: Source> Sources<'a, S> {
+    /// The bytes of one of the files.
+    fn of(&self, side: Side) -> Result<&'a S> {
+        let input = if side == Side::Content { &self.content } else { &self.style };
+        input
+            .as_ref()
+            .map(|input| input.source)
+            .ok_or_else(|| Error::new(Code::Internal, "A file is missing."))
+    }
+
+    /// What is known of both files.
+    fn adapters(&self) -> (Option<&'a Adapter>, Option<&'a Adapter>) {
+        let adapter = |input: &Option<Input<'a, S>>| input.as_ref().map(|input| input.adapter);
+        (adapter(&self.content), adapter(&self.style))
+    }
+}
+
+/// Fuses two files, or converts one: computes, writes, reads back and checks. Gives the finished file and the
+/// accounting.
 ///
 /// # Errors
 /// Those of planning ([`Plan::new`]), computing and writing ([`method::write`]) and checking ([`verify::check`]). After
 /// an error whatever the sink holds is to be thrown away.
-pub async fn fuse<C: Source, S: Source, K: Sink, W: Watch>(
-    content: Input<'_, C>,
-    style: Input<'_, S>,
+pub async fn fuse<S: Source, K: Sink, W: Watch>(
+    sources: &Sources<'_, S>,
     settings: &Settings,
     engine: &mut Engine,
     sink: &mut K,
     watch: &mut W,
 ) -> Result<(K::Finished, Report)> {
     let started = watch.seconds();
-    let plan = Plan::new(content.adapter, style.adapter, settings)?;
-    let written = method::write(&plan, content.source, style.source, engine, sink, watch).await?;
+    let (content, style) = sources.adapters();
+    let mut plan = Plan::new(content, style, settings)?;
+    if let Some(ranks) = method::ranks_by_energy(&plan, sources, engine, watch).await? {
+        plan.lay_out(&ranks, content, style)?;
+    }
+    let written = method::write(&plan, sources, engine, sink, watch).await?;
     let finished = sink.finish().await?;
     let saved = watch.seconds();
-    let verified = verify::check(&plan, &written, &finished, content.source, style.source, watch).await?;
+    let (finished, verified) = verify::check(&mut plan, &written, sink, finished, sources, watch).await?;
     let seconds = [saved - started, watch.seconds() - saved];
-    let report =
-        Report::new(&plan, content.adapter, style.adapter, engine, written.modules, verified, seconds);
+    let report = Report::new(&plan, content, style, engine, written, verified, seconds);
     Ok((finished, report))
+}
+
+/// Reads a tensor as f32 values, checked to be numbers.
+async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
+    let bytes = source.read(tensor.range()).await?;
+    let length = usize::try_from(tensor.values()).unwrap_or(0);
+    let factor =
+        factors::Factor::new(tensor, bytes, 1, length).map_err(|error| error.in_file(source.name()))?;
+    Ok(factor.values())
 }
 
 /// How far a run has come.

@@ -67,21 +67,6 @@ pub(super) fn names(families: &[&Family]) -> String {
     families.iter().map(|family| family.name()).collect::<Vec<_>>().join(" or ")
 }
 
-/// Families to choose from, where several fit either file.
-pub fn choices(adapters: [Option<&Adapter>; 2]) -> Vec<&'static str> {
-    let mut names: Vec<&str> = Vec::new();
-    for adapter in adapters.into_iter().flatten() {
-        if let Detected::Ambiguous(families) = &adapter.family {
-            for family in families.iter().map(|family| family.name()) {
-                if !names.contains(&family) {
-                    names.push(family);
-                }
-            }
-        }
-    }
-    names
-}
-
 /// Wan 2.2 ships a LoRA in two files with equal layers, for the noisy and the clean half of the steps. They are never
 /// to be fused with each other.
 ///
@@ -90,7 +75,8 @@ pub fn choices(adapters: [Option<&Adapter>; 2]) -> Vec<&'static str> {
 pub(super) fn check_stages(content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
     let stage = |adapter: Option<&Adapter>| {
         let adapter = adapter?;
-        let title = adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
+        let title =
+            adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
         [Some(&adapter.name), title].into_iter().flatten().find_map(|name| {
             let letters: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
             let has = |word: &str| letters.contains(word);
@@ -103,7 +89,8 @@ pub(super) fn check_stages(content: Option<&Adapter>, style: Option<&Adapter>) -
     };
     match (stage(content), stage(style), style) {
         (Some(first), Some(second), Some(style)) if first != second => {
-            let detail = format!("The subject is for the {first}-noise steps, the style for the {second}-noise ones.");
+            let detail =
+                format!("The subject is for the {first}-noise steps, the style for the {second}-noise ones.");
             Err(Error::new(Code::NoiseStage, detail).in_file(&style.name))
         }
         _ => Ok(()),
@@ -127,13 +114,20 @@ pub(super) fn warnings(
     }
     for adapter in [content, style].into_iter().flatten() {
         if let Some(word) = distilled(adapter) {
-            warnings.push(Error::new(Code::Distilled, format!("Its name has {word:?} in it.")).in_file(&adapter.name));
+            warnings.push(
+                Error::new(Code::Distilled, format!("Its name has {word:?} in it.")).in_file(&adapter.name),
+            );
         }
     }
     if family.is_some() {
         let units = groups.iter().flat_map(|group| &group.units);
         let unknown: Vec<&str> = units
-            .filter(|unit| unit.layers.iter().any(|(id, _)| family.is_some_and(|f| f.block(id).is_none() && f.target(id, f.default_scheme()).is_none())))
+            .filter(|unit| {
+                unit.layers.iter().any(|(id, _)| {
+                    family
+                        .is_some_and(|f| f.block(id).is_none() && f.target(id, f.default_scheme()).is_none())
+                })
+            })
             .flat_map(|unit| unit.shares().map(|(_, share)| share.module.stem.as_str()))
             .collect();
         if let Some(first) = unknown.first() {
@@ -145,12 +139,16 @@ pub(super) fn warnings(
 }
 
 /// Words in the names of LoRAs that change how many steps are taken, not what is drawn.
-const DISTILLED: [&str; 8] = ["lcm", "turbo", "lightning", "hyper-sd", "hypersd", "dmd2", "lightx2v", "causvid"];
+const DISTILLED: [&str; 8] =
+    ["lcm", "turbo", "lightning", "hyper-sd", "hypersd", "dmd2", "lightx2v", "causvid"];
 
 fn distilled(adapter: &Adapter) -> Option<&'static str> {
     let title = adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
-    let names = [Some(&adapter.name), title].map(|name| name.map(|name| name.to_lowercase()).unwrap_or_default());
+    let names =
+        [Some(&adapter.name), title].map(|name| name.map(|name| name.to_lowercase()).unwrap_or_default());
     DISTILLED.into_iter().find(|word| {
-        names.iter().any(|name| name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|part| part == *word))
+        names.iter().any(|name| {
+            name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|part| part == *word)
+        })
     })
 }

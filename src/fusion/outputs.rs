@@ -104,8 +104,10 @@ pub(super) fn scheme(
     }
     let whole = |scheme: &&Scheme| {
         units.iter().all(|unit| {
-            let targets: Vec<_> = unit.layers.iter().filter_map(|(id, _)| family.target(id, scheme)).collect();
-            let rows = |stem: &str| targets.iter().filter(|t| t.stem == stem).map(|t| t.rows.len()).sum::<usize>();
+            let targets: Vec<_> =
+                unit.layers.iter().filter_map(|(id, _)| family.target(id, scheme)).collect();
+            let rows =
+                |stem: &str| targets.iter().filter(|t| t.stem == stem).map(|t| t.rows.len()).sum::<usize>();
             targets.iter().all(|target| rows(&target.stem) == target.out_features)
         })
     };
@@ -184,7 +186,9 @@ fn output(
     // Where one file keeps a 1×1 convolution as a matrix and the other as a convolution, the latter loads everywhere.
     let stored = || shares().map(|share| share.module.dims.clone()).max_by_key(Vec::len).unwrap_or_default();
     let dims = match target {
-        Some(Target { in_channels, kernel: Some([kh, kw]), .. }) => [*in_channels, *kh, *kw].map(|d| d as u64).to_vec(),
+        Some(Target { in_channels, kernel: Some([kh, kw]), .. }) => {
+            [*in_channels, *kh, *kw].map(|d| d as u64).to_vec()
+        }
         Some(target) => vec![target.in_features as u64],
         None => stored(),
     };

@@ -22,6 +22,12 @@ pub enum Side {
     Content,
 }
 
+/// A layer and the number of its rows.
+pub type Layer = (ModuleId, usize);
+
+/// The modules of the content and of the style that hold a layer.
+type Holders = (Option<usize>, Option<usize>);
+
 /// One file's half of a unit.
 #[derive(Clone, Debug)]
 pub struct Share {
@@ -41,7 +47,7 @@ pub struct Share {
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// The layers in the order of their rows, with the number of their rows.
-    pub layers: Vec<(ModuleId, usize)>,
+    pub layers: Vec<Layer>,
     /// The style's half.
     pub style: Option<Share>,
     /// The content's half.
@@ -138,7 +144,7 @@ impl Placed {
         let Some(part) = self.parts.iter().find(|part| part.id == *id) else { return Vec::new() };
         let Range { start, end } = part.rows;
         let half = start + (end - start) / 2;
-        if part.halves_swapped { vec![half..end, start..half] } else { vec![start..end] }
+        if part.halves_swapped { vec![half..end, start..half] } else { Vec::from([part.rows.clone()]) }
     }
 }
 
@@ -165,7 +171,8 @@ fn placed(adapter: &Adapter, family: Option<&Family>) -> Result<(Vec<Placed>, Ve
     for placed in &all {
         for part in &placed.parts {
             if let Some(other) = seen.insert(&part.id, placed) {
-                let detail = format!("{:?} and {:?} are the same layer.", other.module.stem, placed.module.stem);
+                let detail =
+                    format!("{:?} and {:?} are the same layer.", other.module.stem, placed.module.stem);
                 return Err(Error::new(Code::SpellingMix, detail)
                     .in_file(&adapter.name)
                     .at_tensor(&placed.module.stem));
@@ -191,20 +198,22 @@ pub fn pair(
     };
     let ((content_modules, content_again), (style_modules, style_again)) = (read(content)?, read(style)?);
     let holders = |modules: &[Placed]| -> HashMap<ModuleId, usize> {
-        let parts = modules.iter().enumerate().flat_map(|(at, placed)| placed.parts.iter().map(move |p| (p, at)));
+        let parts =
+            modules.iter().enumerate().flat_map(|(at, placed)| placed.parts.iter().map(move |p| (p, at)));
         parts.map(|(part, at)| (part.id.clone(), at)).collect()
     };
     let (of_content, of_style) = (holders(&content_modules), holders(&style_modules));
 
     // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
-    let mut groups: BTreeMap<(Option<usize>, Option<usize>), Vec<(ModuleId, usize)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Holders, Vec<Layer>> = BTreeMap::new();
     let parts = content_modules.iter().flat_map(|placed| &placed.parts);
-    let more = style_modules.iter().flat_map(|placed| &placed.parts).filter(|p| !of_content.contains_key(&p.id));
+    let more =
+        style_modules.iter().flat_map(|placed| &placed.parts).filter(|p| !of_content.contains_key(&p.id));
     for part in parts.chain(more) {
         let key = (of_content.get(&part.id).copied(), of_style.get(&part.id).copied());
         groups.entry(key).or_default().push((part.id.clone(), part.rows.len()));
     }
-    let share = |side: Side, at: Option<usize>, layers: &[(ModuleId, usize)]| {
+    let share = |side: Side, at: Option<usize>, layers: &[Layer]| {
         let placed = match side {
             Side::Content => content_modules.get(at?)?,
             Side::Style => style_modules.get(at?)?,
@@ -221,7 +230,8 @@ pub fn pair(
     };
     let mut units = Vec::with_capacity(groups.len());
     for ((c, s), layers) in groups {
-        let unit = Unit { style: share(Side::Style, s, &layers), content: share(Side::Content, c, &layers), layers };
+        let unit =
+            Unit { style: share(Side::Style, s, &layers), content: share(Side::Content, c, &layers), layers };
         check_sizes(&unit, content, style)?;
         units.push(unit);
     }
@@ -245,9 +255,8 @@ fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
 
 fn check_sizes(unit: &Unit, content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
     let (Some((s, c)), Some(content), Some(style)) = (unit.pair(), content, style) else { return Ok(()) };
-    let size = |share: &Share| {
-        (share.rows.iter().map(|rows| rows.len()).sum::<usize>(), share.module.in_features)
-    };
+    let size =
+        |share: &Share| (share.rows.iter().map(|rows| rows.len()).sum::<usize>(), share.module.in_features);
     let ((m_c, n_c), (m_s, n_s)) = (size(c), size(s));
     if (m_c, n_c) == (m_s, n_s) {
         return Ok(());

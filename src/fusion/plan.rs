@@ -107,7 +107,12 @@ impl Plan {
     ///
     /// # Errors
     /// Those of [`Layout::new`].
-    pub fn lay_out(&mut self, ranks: &[usize], content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
+    pub fn lay_out(
+        &mut self,
+        ranks: &[usize],
+        content: Option<&Adapter>,
+        style: Option<&Adapter>,
+    ) -> Result<()> {
         let outputs = self.groups.iter_mut().flat_map(|group| &mut group.outputs);
         for (output, &rank) in outputs.zip(ranks) {
             let inputs = output.dims.iter().product::<u64>();
@@ -198,7 +203,11 @@ fn specs(output: &Output, dtype: Dtype) -> Vec<TensorSpec> {
     let names = &output.names;
     let mut specs = vec![
         TensorSpec { name: names.down.clone(), dtype, shape: [&[rank], output.dims.as_slice()].concat() },
-        TensorSpec { name: names.up.clone(), dtype, shape: [vec![output.out_features as u64, rank], ones].concat() },
+        TensorSpec {
+            name: names.up.clone(),
+            dtype,
+            shape: [vec![output.out_features as u64, rank], ones].concat(),
+        },
     ];
     specs.extend(names.alpha.iter().map(|name| TensorSpec {
         name: name.clone(),

@@ -1,8 +1,12 @@
 //! The accounting of a whole run, as it is shown and saved.
 
-use super::accounting::ModuleReport;
+use super::accounting::{Cut, ModuleReport};
 use super::engine::Engine;
+use super::fit::Tensors;
+use super::method::Written;
+use super::pairing::Side;
 use super::plan::Plan;
+use super::refusals::Refusal;
 use super::settings::Settings;
 use super::verify::Verified;
 use crate::adapter::Adapter;
@@ -39,9 +43,13 @@ pub struct Report {
     /// As the user made them.
     pub settings: Settings,
     /// The subject's file.
-    pub content: Input,
+    pub content: Option<Input>,
     /// The style's file.
-    pub style: Input,
+    pub style: Option<Input>,
+    /// The model family, where it is known.
+    pub family: Option<&'static str>,
+    /// The result's naming.
+    pub scheme: Option<&'static str>,
     /// "webgpu" or "cpu": where the run ended.
     pub backend: &'static str,
     /// Why there, in a sentence.
@@ -54,6 +62,14 @@ pub struct Report {
     pub passed_content: usize,
     /// Modules that only the style has.
     pub passed_style: usize,
+    /// Vectors (biases, norms) that were added up.
+    pub vectors: usize,
+    /// Modules that were left out, and why.
+    pub refused: Vec<Refusal>,
+    /// What became of the subject's tensors.
+    pub content_tensors: Tensors,
+    /// What became of the style's.
+    pub style_tensors: Tensors,
     /// Tensors of both files that belong to no module and are left out.
     pub extra_tensors: usize,
     /// The largest rank in the result.
@@ -62,8 +78,8 @@ pub struct Report {
     pub dtype: String,
     /// The result's size in bytes.
     pub output_bytes: u64,
-    /// The result's SHA-256, as read back.
-    pub output_sha256: String,
+    /// SHA-256 of the result's tensors, as read back: `sshs_model_hash`; its first twelve digits are AutoV3.
+    pub model_hash: String,
     /// Overlap over the modules.
     pub overlap: Option<Spread>,
     /// The projection's change against plain addition, all fused modules together.
@@ -83,6 +99,8 @@ pub struct Report {
     pub seconds_fusing: f64,
     /// Seconds of reading back.
     pub seconds_verifying: f64,
+    /// Modules that were cut to a rank, and what is left of their energy.
+    pub cuts: Vec<Cut>,
     /// The fused modules by name.
     pub modules: Vec<ModuleReport>,
     /// What a user should know although all went well.
@@ -93,22 +111,36 @@ impl Report {
     /// Puts the accounting together. `seconds` are those of fusing and of verifying.
     pub fn new(
         plan: &Plan,
-        content: &Adapter,
-        style: &Adapter,
+        content: Option<&Adapter>,
+        style: Option<&Adapter>,
         engine: &Engine,
-        modules: Vec<ModuleReport>,
+        written: Written,
         verified: Verified,
         seconds: [f64; 2],
     ) -> Self {
+        let Written { modules, cuts, .. } = written;
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
         let sum = |part: fn(&ModuleReport) -> f64| modules.iter().map(part).sum::<f64>();
         let (whole, inside) = (sum(|m| m.squares.content), sum(|m| m.squares.inside));
         let (added, beta) = (sum(|m| m.squares.sum), plan.recipe.beta);
         let part = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
-        let mut warnings = [&content.warnings[..], &style.warnings, &plan.warnings].concat();
+        let files = || [content, style].into_iter().flatten();
+        let mut warnings: Vec<Error> = files().flat_map(|adapter| adapter.warnings.clone()).collect();
+        warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(engine.failure().cloned());
-        warnings.extend(ineffective("subject", content, whole, modules.len()));
-        warnings.extend(ineffective("style", style, sum(|m| m.style_norm * m.style_norm), modules.len()));
+        if !modules.is_empty() {
+            let style_energy = sum(|m| m.style_norm * m.style_norm);
+            warnings
+                .extend(content.and_then(|adapter| ineffective("subject", adapter, whole, modules.len())));
+            warnings
+                .extend(style.and_then(|adapter| ineffective("style", adapter, style_energy, modules.len())));
+        }
+        if let Some(worst) =
+            cuts.iter().filter(|cut| cut.kept < ENERGY_KEPT).min_by(|a, b| a.kept.total_cmp(&b.kept))
+        {
+            let detail = format!("The {} keeps {:.1} % there.", worst.of, 100.0 * worst.kept);
+            warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
+        }
         if part(inside, whole) > PARALLEL {
             let detail = format!(
                 "{:.0} % of the subject lies in the style's directions.",
@@ -119,19 +151,25 @@ impl Report {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             settings: plan.settings.clone(),
-            content: input(content),
-            style: input(style),
+            content: content.map(input),
+            style: style.map(input),
+            family: plan.family.map(|family| family.name()),
+            scheme: plan.scheme.map(|scheme| scheme.name),
             backend: engine.backend(),
             backend_reason: engine.reason().to_owned(),
             adapter: engine.adapter().map(str::to_owned),
-            fused: plan.shared().count(),
-            passed_content: plan.content_only().count(),
-            passed_style: plan.style_only().count(),
-            extra_tensors: content.extra.len() + style.extra.len(),
+            fused: plan.units().filter(|unit| unit.pair().is_some()).count(),
+            passed_content: plan.units().filter(|unit| unit.style.is_none()).count(),
+            passed_style: plan.units().filter(|unit| unit.content.is_none()).count(),
+            vectors: plan.vectors.len(),
+            refused: plan.refusals.clone(),
+            content_tensors: plan.tensors.get(&Side::Content).copied().unwrap_or_default(),
+            style_tensors: plan.tensors.get(&Side::Style).copied().unwrap_or_default(),
+            extra_tensors: files().map(|adapter| adapter.extra.len()).sum(),
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
             output_bytes: plan.layout.size,
-            output_sha256: verified.sha256,
+            model_hash: verified.model_hash,
             overlap: spread(&modules, |m| Some(m.overlap)),
             change: beta * part(inside, added).sqrt(),
             content_kept: 1.0 - part(inside, whole) * beta * (2.0 - beta),
@@ -141,11 +179,15 @@ impl Report {
             recomputed_worst: verified.worst,
             seconds_fusing: seconds[0],
             seconds_verifying: seconds[1],
+            cuts,
             modules,
             warnings,
         }
     }
 }
+
+/// Less energy than this left in a module is worth a word.
+const ENERGY_KEPT: f64 = 0.99;
 
 /// More overlap than this is hardly chance.
 const PARALLEL: f64 = 0.9;

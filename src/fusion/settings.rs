@@ -195,7 +195,8 @@ impl Recipe {
         if self.blocks.is_empty() {
             return whole;
         }
-        let block = family.and_then(|family| family.block(id)).and_then(|block| self.blocks.get(&block.label));
+        let block =
+            family.and_then(|family| family.block(id)).and_then(|block| self.blocks.get(&block.label));
         block.map_or(whole, |block| whole * if side == Side::Content { block.content } else { block.style })
     }
 

@@ -53,15 +53,18 @@ pub(super) fn plan(
 ) -> Vec<VectorOutput> {
     let mut outputs: BTreeMap<String, VectorOutput> = BTreeMap::new();
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
-        let vectors = adapter.into_iter().flat_map(|adapter| adapter.vectors.iter().map(move |v| (adapter, v)));
+        let vectors =
+            adapter.into_iter().flat_map(|adapter| adapter.vectors.iter().map(move |v| (adapter, v)));
         for (adapter, vector) in vectors {
             for landing in landings(adapter, vector, family, scheme) {
                 let Landing { id, stem, suffix, length, from, to } = landing;
                 let weight = recipe.strength(side, family, &id) * vector.scale;
                 let name = format!("{stem}{suffix}");
-                let output = outputs
-                    .entry(name.clone())
-                    .or_insert_with(|| VectorOutput { name, length, terms: Vec::new() });
+                let output = outputs.entry(name.clone()).or_insert_with(|| VectorOutput {
+                    name,
+                    length,
+                    terms: Vec::new(),
+                });
                 if output.length == length {
                     output.terms.push(Term { side, tensor: vector.tensor.clone(), weight, from, to });
                 }
@@ -88,9 +91,9 @@ fn landings(
     scheme: Option<&Scheme>,
 ) -> Vec<Landing> {
     let module = adapter.modules.iter().find(|module| module.stem == vector.stem);
-    let inputs = module.map(|module| module.in_features).or_else(|| {
-        family.and_then(|family| family.resolve(&vector.stem)).map(|place| place.in_features)
-    });
+    let inputs = module
+        .map(|module| module.in_features)
+        .or_else(|| family.and_then(|family| family.resolve(&vector.stem)).map(|place| place.in_features));
     let known = inputs.and_then(|inputs| place(family, &vector.stem, (vector.length, inputs)));
     let own = vec![Landing {
         id: ModuleId::of(&vector.stem),

@@ -73,7 +73,12 @@ impl<'a, K: Sink, W: Watch> Writer<'a, K, W> {
 
     /// Writes one module: `downs` are blocks of rows, `ups` blocks of columns, in the same order; what is missing to
     /// the planned rank is padded with zeros, and so are the rows that no block has.
-    pub(super) async fn module(&mut self, output: &Output, downs: &[&[u8]], ups: &[Columns<'_>]) -> Result<()> {
+    pub(super) async fn module(
+        &mut self,
+        output: &Output,
+        downs: &[&[u8]],
+        ups: &[Columns<'_>],
+    ) -> Result<()> {
         let mut down = downs.concat();
         let size = |name: &str| {
             let tensor = self.plan.layout.find(name);

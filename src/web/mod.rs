@@ -10,7 +10,7 @@ use crate::backend::Dtype;
 use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::{Example, Part};
-use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Watch};
+use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
 use blob::BlobSource;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use serde::Serialize;
@@ -64,6 +64,12 @@ struct Opened {
     source: BlobSource,
 }
 
+impl Opened {
+    fn input(&self) -> Input<'_, BlobSource> {
+        Input { adapter: &self.adapter, source: &self.source }
+    }
+}
+
 /// A pair of files, and the backend that fuses them.
 ///
 /// All state is behind cells, so that a run in progress does not lock the other methods.
@@ -84,15 +90,21 @@ impl Session {
         Self::default()
     }
 
-    /// Reads a file's header and gives its `Summary`. The file takes the role's place.
+    /// Reads a file's header and gives its `Summary`. The file takes the role's place. `config` is the text of PEFT's
+    /// `adapter_config.json`, where it came with the file.
     ///
     /// # Errors
     /// A `Problem`; the role is then empty.
-    pub async fn open(&self, role: JsValue, file: web_sys::File) -> Result<JsValue, JsValue> {
+    pub async fn open(
+        &self,
+        role: JsValue,
+        file: web_sys::File,
+        config: Option<String>,
+    ) -> Result<JsValue, JsValue> {
         let slot = self.slot(take(role)?);
         slot.replace(None);
         let source = BlobSource::of_file(&file);
-        let adapter = Adapter::open(&source).await.map_err(thrown)?;
+        let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
         let summary = give(&adapter.summary());
         slot.replace(Some(Rc::new(Opened { adapter, source })));
         summary
@@ -112,13 +124,15 @@ impl Session {
         self.content.swap(&self.style);
     }
 
-    /// How the two files fit: a `PairFit`.
+    /// How the two files fit, or what the conversion of the only one will be: a `PairFit`.
     ///
     /// # Errors
     /// A `Problem`.
     pub fn fit(&self, settings: JsValue) -> Result<JsValue, JsValue> {
-        let (content, style) = self.pair()?;
-        let plan = Plan::new(&content.adapter, &style.adapter, &take(settings)?).map_err(thrown)?;
+        let (content, style) = self.files()?;
+        let (content, style) = (content.as_deref(), style.as_deref());
+        let plan = Plan::new(content.map(|c| &c.adapter), style.map(|s| &s.adapter), &take(settings)?)
+            .map_err(thrown)?;
         give(&plan.fit())
     }
 
@@ -138,7 +152,7 @@ impl Session {
         status
     }
 
-    /// Fuses the pair into `output` and gives `{file, report}` once the written bytes have been read back and checked.
+    /// Fuses the pair, or converts the only file, into `output` and gives `{file, report}` once the written bytes have been read back and checked.
     /// `on_progress` gets a `Progress` after each module; `is_cancelled` is asked before each.
     ///
     /// # Errors
@@ -178,11 +192,12 @@ impl Session {
         }
     }
 
-    fn pair(&self) -> Result<(Rc<Opened>, Rc<Opened>), JsValue> {
+    /// The files that are open, one at least.
+    fn files(&self) -> Result<(Option<Rc<Opened>>, Option<Rc<Opened>>), JsValue> {
         let both = (self.content.borrow().clone(), self.style.borrow().clone());
         match both {
-            (Some(content), Some(style)) => Ok((content, style)),
-            _ => Err(thrown(Error::new(Code::Settings, "Choose a subject and a style first."))),
+            (None, None) => Err(thrown(Error::new(Code::Settings, "Choose a file first."))),
+            files => Ok(files),
         }
     }
 
@@ -202,19 +217,13 @@ impl Session {
         watch: &mut JsWatch,
     ) -> Result<JsValue, JsValue> {
         let (settings, choice): (Settings, EngineChoice) = (take(settings)?, take(choice)?);
-        let (content, style) = self.pair()?;
+        let (content, style) = self.files()?;
         let mut engine = self.engine(choice).await?;
-        let input = |opened: &'_ Rc<Opened>| Rc::clone(opened);
-        let (content, style) = (input(&content), input(&style));
-        let fused = fusion::fuse(
-            Input { adapter: &content.adapter, source: &content.source },
-            Input { adapter: &style.adapter, source: &style.source },
-            &settings,
-            &mut engine,
-            sink,
-            watch,
-        )
-        .await;
+        let sources = Sources {
+            content: content.as_deref().map(Opened::input),
+            style: style.as_deref().map(Opened::input),
+        };
+        let fused = fusion::fuse(&sources, &settings, &mut engine, sink, watch).await;
         self.engine.replace(Some((choice, engine)));
         let (file, report) = fused.map_err(thrown)?;
         let done = Object::new();

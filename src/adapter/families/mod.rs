@@ -107,6 +107,11 @@ impl Family {
         self.schemes().next().unwrap_or(&SCHEMES[0])
     }
 
+    /// Metadata that programs look for in files of this family: (key, value).
+    pub fn default_notes(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        self.field("writes").split(' ').filter_map(|note| note.split_once('='))
+    }
+
     /// How many canonical modules the family has in that component (`unet`, `text_encoder` …).
     pub fn module_count(&self, component: &str) -> usize {
         self.models()

@@ -89,16 +89,27 @@ impl LoKr {
         if ones.iter().any(|&d| d != 1) {
             return Err(wrong(any, "the first factor has no kernel"));
         }
-        let product = |sizes: &[u64]| sizes.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
+        let product =
+            |sizes: &[u64]| sizes.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
         let dims = [&[product(&[m, n])], kernel.as_slice()].concat();
         let (out_features, in_features) = (size(product(&[l, k]), any)?, size(product(&dims), any)?);
         let small = size(l.min(m), any)?;
         let alpha_rank = second_rank.or(first_rank).map(|rank| size(rank, any)).transpose()?;
-        let second_limit = second_rank.unwrap_or(u64::MAX).min(k).min(product(&[&[n], kernel.as_slice()].concat()));
+        let second_limit =
+            second_rank.unwrap_or(u64::MAX).min(k).min(product(&[&[n], kernel.as_slice()].concat()));
         let exact = small.saturating_mul(second_rank.map_or(Ok(usize::MAX), |r| size(r, any))?);
         let is_cut = exact > MAX_RANK;
         let rank = if is_cut { small.saturating_mul(size(second_limit, any)?) } else { exact };
-        Ok((kind, Sizes { out_features, dims, rank: rank.min(if is_cut { out_features.min(in_features) } else { rank }), is_cut, alpha_rank }))
+        Ok((
+            kind,
+            Sizes {
+                out_features,
+                dims,
+                rank: rank.min(if is_cut { out_features.min(in_features) } else { rank }),
+                is_cut,
+                alpha_rank,
+            },
+        ))
     }
 
     pub(super) fn tensors(&self) -> Vec<&Tensor> {
@@ -141,13 +152,14 @@ impl LoKr {
 /// The strongest `rank` directions of a Kronecker product of two decomposed matrices.
 fn strongest(first: &LowRank, second: &LowRank, rank: usize) -> LowRank {
     let (p, q) = (first.down.nrows(), second.down.nrows());
-    let mut pairs: Vec<(f64, usize, usize)> = (0..p)
-        .flat_map(|i| (0..q).map(move |j| (first.sigma[i] * second.sigma[j], i, j)))
-        .collect();
+    let mut pairs: Vec<(f64, usize, usize)> =
+        (0..p).flat_map(|i| (0..q).map(move |j| (first.sigma[i] * second.sigma[j], i, j))).collect();
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
     pairs.truncate(rank);
-    let down: Vec<_> = pairs.iter().map(|&(_, i, j)| first.down.row(i).kronecker(&second.down.row(j))).collect();
-    let up: Vec<_> = pairs.iter().map(|&(_, i, j)| first.up.column(i).kronecker(&second.up.column(j))).collect();
+    let down: Vec<_> =
+        pairs.iter().map(|&(_, i, j)| first.down.row(i).kronecker(&second.down.row(j))).collect();
+    let up: Vec<_> =
+        pairs.iter().map(|&(_, i, j)| first.up.column(i).kronecker(&second.up.column(j))).collect();
     LowRank {
         down: DMatrix::from_rows(&down),
         up: DMatrix::from_columns(&up),

@@ -42,8 +42,7 @@ impl Lora {
         };
         size(dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX), down)?;
         let rank = size(rank, down)?;
-        let sizes =
-            Sizes { out_features: size(out, up)?, dims, rank, is_cut: false, alpha_rank: Some(rank) };
+        let sizes = Sizes { out_features: size(out, up)?, dims, rank, is_cut: false, alpha_rank: Some(rank) };
         Ok((Self { down: down.clone(), up: up.clone(), mid: mid.cloned() }, sizes))
     }
 

@@ -120,7 +120,8 @@ impl Kind {
             (Some(one), None) => one.map(Some),
             (Some(_), Some(_)) => {
                 let name = parts.others.values().next().map_or("", |tensor| &tensor.name);
-                Err(Error::new(Code::LoraShape, "The module has tensors of two kinds of adapter.").at_tensor(name))
+                Err(Error::new(Code::LoraShape, "The module has tensors of two kinds of adapter.")
+                    .at_tensor(name))
             }
         }
     }
@@ -179,7 +180,10 @@ fn size(value: u64, tensor: &Tensor) -> Result<usize> {
     if value == 0 {
         return Err(wrong(tensor, "a layer cannot be empty"));
     }
-    usize::try_from(value).ok().filter(|_| value <= MAX_FEATURES).ok_or_else(|| wrong(tensor, "no layer is that large"))
+    usize::try_from(value)
+        .ok()
+        .filter(|_| value <= MAX_FEATURES)
+        .ok_or_else(|| wrong(tensor, "no layer is that large"))
 }
 
 /// A tensor's dimensions, at least two of them.

@@ -91,5 +91,5 @@ fn the_scheme_of_a_written_stem_is_found() {
 fn tables_stay_small() {
     let bytes: usize =
         all().iter().map(|family| family.text.len()).chain(PARTS.iter().map(|part| part.len())).sum();
-    assert!(bytes < 20 * 1024, "{bytes} bytes");
+    assert!(bytes < 24 * 1024, "{bytes} bytes");
 }

@@ -1,0 +1,74 @@
+//! Fuses two files, or converts one, natively:
+//! `cargo run --release --example fuse -- <subject or -> <style or -> <result> [settings as JSON]`.
+//! Prints the report as JSON.
+
+use np_lora::adapter::Adapter;
+use np_lora::container::{FileSink, FileSource};
+use np_lora::error::{Code, Error, Result};
+use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Nobody watches.
+struct Clock(Instant);
+
+impl Watch for Clock {
+    fn progress(&mut self, _: &Progress) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (content, style, result, settings) = match arguments.as_slice() {
+        [content, style, result] => (content, style, result, "{}"),
+        [content, style, result, settings] => (content, style, result, settings.as_str()),
+        _ => {
+            eprintln!("usage: fuse <subject or -> <style or -> <result> [settings as JSON]");
+            return ExitCode::FAILURE;
+        }
+    };
+    match pollster::block_on(run(content, style, result, settings)) {
+        Ok(report) => {
+            println!("{}", serde_json::to_string(&report).unwrap_or_default());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(content: &str, style: &str, result: &str, settings: &str) -> Result<Report> {
+    let settings: Settings =
+        serde_json::from_str(settings).map_err(|error| Error::new(Code::Settings, error.to_string()))?;
+    let (content, style) = (opened(content).await?, opened(style).await?);
+    let sources = Sources {
+        content: content.as_ref().map(|(source, adapter)| Input { adapter, source }),
+        style: style.as_ref().map(|(source, adapter)| Input { adapter, source }),
+    };
+    let mut engine = Engine::choose(EngineChoice::Cpu).await?;
+    let mut sink = FileSink::create(Path::new(result))?;
+    let (_, report) =
+        fusion::fuse(&sources, &settings, &mut engine, &mut sink, &mut Clock(Instant::now())).await?;
+    Ok(report)
+}
+
+/// The file at a path, with the `adapter_config.json` beside it; none for `-`.
+async fn opened(path: &str) -> Result<Option<(FileSource, Adapter)>> {
+    if path == "-" {
+        return Ok(None);
+    }
+    let source = FileSource::open(Path::new(path))?;
+    let config = std::fs::read_to_string(Path::new(path).with_file_name("adapter_config.json")).ok();
+    let adapter = Adapter::open(&source, config.as_deref()).await?;
+    Ok(Some((source, adapter)))
+}

@@ -3,6 +3,7 @@
 //! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
 //! exact low-rank form.
 
+use super::cpu;
 use nalgebra::{DMatrix, DVector};
 
 /// A matrix up·down with its singular values split evenly (√σ) between both factors.
@@ -77,36 +78,44 @@ fn roots(gram: DMatrix<f64>) -> Roots {
 pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
     let (down, up) = (down.map(f64::from), up.map(f64::from));
     let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
-    sorted(core(&a, &b).singular_values().as_slice())
+    Core::of(&a, &b).sigma
 }
 
-/// Λ_B^½ U_Bᵀ U_A Λ_A^½, which has the singular values of B·A.
-fn core(a: &Roots, b: &Roots) -> DMatrix<f64> {
-    DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root)
+/// The SVD of Λ_B^½ U_Bᵀ U_A Λ_A^½, which has the singular values of B·A.
+struct Core {
+    /// In descending order.
+    sigma: Vec<f64>,
+    /// Column j: the j-th left singular vector times σ_j.
+    left: DMatrix<f64>,
+    /// Column j: the j-th right singular vector.
+    right: DMatrix<f64>,
 }
 
-fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut values = values.to_vec();
-    values.sort_by(|x, y| y.total_cmp(x));
-    values
+impl Core {
+    fn of(a: &Roots, b: &Roots) -> Self {
+        let core =
+            DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root);
+        let r = core.nrows();
+        // Jacobi, as nalgebra's own SVD loses digits on matrices that lack rank.
+        let (sigma, w) = cpu::singular(core.transpose().as_slice(), r);
+        let mut order: Vec<usize> = (0..r).collect();
+        order.sort_by(|&x, &y| sigma[y].total_cmp(&sigma[x]));
+        let right = DMatrix::from_fn(r, r, |i, j| w[i * r + order[j]]);
+        Self { sigma: order.iter().map(|&at| sigma[at]).collect(), left: core * &right, right }
+    }
 }
 
 /// The best approximation of up·down (m×r times r×n) that `keep` allows.
 pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, keep: Keep) -> LowRank {
     let (down, up) = (down.map(f64::from), up.map(f64::from));
     let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
-    let svd = core(&a, &b).svd(true, true);
-    let mut order: Vec<usize> = (0..svd.singular_values.len()).collect();
-    order.sort_by(|&x, &y| svd.singular_values[y].total_cmp(&svd.singular_values[x]));
-    let sigma: Vec<f64> = order.iter().map(|&at| svd.singular_values[at]).collect();
+    let Core { sigma, left, right } = Core::of(&a, &b);
     let k = keep.rank(&sigma);
-    let (Some(x), Some(y)) = (svd.u, svd.v_t) else {
-        return LowRank { down: DMatrix::zeros(k, down.ncols()), up: DMatrix::zeros(up.nrows(), k), sigma };
-    };
-    // Small first: the large products are with r×k matrices only.
     let halves: Vec<f64> = sigma.iter().take(k).map(|s| s.sqrt()).collect();
-    let left = DMatrix::from_fn(x.nrows(), k, |i, j| b.inverse[i] * x[(i, order[j])] * halves[j]);
-    let right = DMatrix::from_fn(k, y.ncols(), |i, j| halves[i] * y[(order[i], j)] * a.inverse[j]);
+    let inverse = |half: f64| if half > 0.0 { half.recip() } else { 0.0 };
+    // Small first: the large products are with r×k matrices only.
+    let left = DMatrix::from_fn(left.nrows(), k, |i, j| b.inverse[i] * left[(i, j)] * inverse(halves[j]));
+    let right = DMatrix::from_fn(k, right.nrows(), |i, j| halves[i] * right[(j, i)] * a.inverse[j]);
     LowRank {
         down: ((right * a.vectors.transpose()) * down).map(narrow),
         up: (up * (b.vectors * left)).map(narrow),
@@ -186,10 +195,17 @@ mod tests {
         })
     }
 
+    fn sorted_values(matrix: &DMatrix<f64>) -> Vec<f64> {
+        let squares = matrix.tr_mul(matrix).symmetric_eigen().eigenvalues;
+        let mut values: Vec<f64> = squares.iter().map(|s| s.max(0.0).sqrt()).collect();
+        values.sort_by(|x, y| y.total_cmp(x));
+        values
+    }
+
     /// (the best error of rank k, the error of `low`), both relative to the matrix.
     fn errors(dense: &DMatrix<f64>, low: &LowRank, k: usize) -> (f64, f64) {
-        let sigma = sorted(dense.singular_values().as_slice());
-        let best = sigma[k..].iter().map(|s| s * s).sum::<f64>().sqrt();
+        let sigma = sorted_values(dense);
+        let best = sigma[k.min(sigma.len())..].iter().map(|s| s * s).sum::<f64>().sqrt();
         let product = low.up.map(f64::from) * low.down.map(f64::from);
         ((best) / dense.norm(), (dense - product).norm() / dense.norm())
     }
@@ -202,7 +218,7 @@ mod tests {
             let low = compress(&down, &up, Keep::Rank(k));
             let (best, is) = errors(&dense, &low, k);
             assert!(is <= best + 1e-6, "{m}×{r}×{n} to {k}: {is:.2e}, best {best:.2e}");
-            let sigma = sorted(dense.singular_values().as_slice());
+            let sigma = sorted_values(&dense);
             for (a, b) in low.sigma.iter().zip(&sigma) {
                 assert!((a - b).abs() <= 1e-6 * sigma[0]);
             }

@@ -77,7 +77,8 @@ impl Plan {
 
         let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups));
         let tensors = super::fit::count(content, style, &groups, &vectors, &refusals);
-        let warnings = model::warnings(content, style, family, &groups);
+        let mut warnings = model::warnings(content, style, family, &groups);
+        warnings.extend(refusals::without_magnitudes(&groups));
         let mut plan = Self {
             settings: settings.clone(),
             recipe,

@@ -92,6 +92,23 @@ fn depends(unit: &Unit, share: &Share, side: Side, recipe: &Recipe) -> bool {
     share.module.magnitude.is_some() && !untouched
 }
 
+/// A word on DoRA modules that are fused all the same.
+pub(super) fn without_magnitudes(groups: &[Group]) -> Option<Error> {
+    let carried: HashSet<&str> = groups
+        .iter()
+        .flat_map(|group| &group.outputs)
+        .filter_map(|output| output.magnitude.as_ref().map(|(_, tensor)| tensor.name.as_str()))
+        .collect();
+    let units = groups.iter().flat_map(|group| &group.units);
+    let modules: HashSet<&str> = units
+        .flat_map(|unit| unit.shares().map(|(_, share)| &share.module))
+        .filter(|module| module.magnitude.as_ref().is_some_and(|m| !carried.contains(m.name.as_str())))
+        .map(|module| module.stem.as_str())
+        .collect();
+    let first = modules.iter().min()?;
+    Some(Error::new(Code::DirectionOnly, format!("There are {}.", modules.len())).at_tensor(*first))
+}
+
 fn is_whole(share: &Share) -> bool {
     share.rows.as_slice() == std::slice::from_ref(&(0..share.module.out_features))
 }

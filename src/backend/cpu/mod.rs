@@ -41,6 +41,12 @@ impl Backend for Cpu {
     }
 }
 
+/// Singular values of a row-major r×r matrix, not sorted, and its right singular vectors by columns.
+pub fn singular(matrix: &[f64], rank: usize) -> (Vec<f64>, Vec<f64>) {
+    let svd = jacobi::jacobi(matrix, rank);
+    (svd.sigma, svd.w)
+}
+
 /// One job in f64, whatever its conditioning.
 pub fn careful(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
     run::<f64>(job, cut, beta, output, Place::CpuCareful)

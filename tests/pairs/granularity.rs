@@ -1,0 +1,192 @@
+//! Fused against split layers: each unit has directions of its own.
+
+use super::files::{File, close, fuse, hard, random, reference, without};
+use nalgebra::DMatrix;
+use np_lora::error::Code;
+use np_lora::fusion::Settings;
+
+const FUSED: &str = "lora_unet_double_blocks_0_img_attn_qkv";
+const N: usize = 3072;
+const PARTS: [&str; 3] = ["to_q", "to_k", "to_v"];
+
+fn split(part: &str) -> String {
+    format!("transformer.transformer_blocks.0.attn.{part}")
+}
+
+fn peft(file: File, part: &str, up: &DMatrix<f64>, down: &DMatrix<f64>) -> File {
+    let stem = split(part);
+    file.matrix(format!("{stem}.lora_A.weight"), down).matrix(format!("{stem}.lora_B.weight"), up)
+}
+
+/// A layer at the end of the model, and a note of the family, which so few layers do not tell.
+fn flux(file: File, seed: &str) -> File {
+    let stem = "lora_unet_single_blocks_37_modulation_lin";
+    file.lora(
+        stem,
+        &random(&format!("{seed} mod b"), 3 * N, 2),
+        &random(&format!("{seed} mod a"), 2, N),
+        None,
+    )
+    .note("ss_base_model_version", "flux1")
+}
+
+fn flux_split(file: File, seed: &str) -> File {
+    let stem = "transformer.single_transformer_blocks.37.norm.linear";
+    let (b, a) = (random(&format!("{seed} mod b"), 3 * N, 2), random(&format!("{seed} mod a"), 2, N));
+    file.matrix(format!("{stem}.lora_A.weight"), &a)
+        .matrix(format!("{stem}.lora_B.weight"), &b)
+        .note("ss_base_model_version", "flux1")
+}
+
+/// ‖(B₁A₁ + B₂A₂ …)·X − (up·down)·X‖ relative, for random columns X.
+fn same(is: &(DMatrix<f64>, DMatrix<f64>), should: &[(DMatrix<f64>, DMatrix<f64>)], what: &str) {
+    let x = random("columns", N, 3);
+    let expected = should.iter().map(|(b, a)| b * (a * &x)).reduce(|p, q| p + q).unwrap();
+    close(&(&is.0 * (&is.1 * &x)), &expected, 1e-5, what);
+}
+
+#[test]
+fn a_fused_layer_meets_a_split_one_part_by_part() {
+    let (b, a) = (random("content b", 3 * N, 4), random("content a", 4, N));
+    let content = flux(File::default().lora(FUSED, &b, &a, Some(2.0)), "c");
+    let mut style = flux_split(File::default(), "s");
+    for part in PARTS {
+        style = peft(style, part, &random(&format!("{part} b"), N, 2), &random(&format!("{part} a"), 2, N));
+    }
+    for scheme in [None, Some("kohya"), Some("peft"), Some("comfy")] {
+        let settings = Settings { scheme: scheme.map(str::to_owned), ..hard() };
+        let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+        assert_eq!(fused.report.fused, 4, "three parts and the modulation");
+        if scheme.is_none() {
+            assert_eq!(fused.report.scheme, Some("diffusers (PEFT)"), "nothing needs stacking there");
+        }
+        for (at, part) in PARTS.iter().enumerate() {
+            let (b_s, a_s) = (random(&format!("{part} b"), N, 2), random(&format!("{part} a"), 2, N));
+            let b_c = b.rows(at * N, N) * 0.5;
+            let is = match fused.factors(&split(part)) {
+                Some(split) => split,
+                None => {
+                    let native = fused
+                        .factors(FUSED)
+                        .or_else(|| fused.factors("diffusion_model.double_blocks.0.img_attn.qkv"));
+                    let (up, down) = native.unwrap();
+                    (up.rows(at * N, N).into_owned(), down)
+                }
+            };
+            let kept = without(&a, &a_s, 1.0);
+            same(&is, &[(b_s, a_s), (b_c, kept)], &format!("{scheme:?} {part}"));
+        }
+    }
+}
+
+#[test]
+fn two_fused_layers_stay_one() {
+    // Block-diagonal, as a trainer that keeps q, k and v apart writes it: the directions of all three are protected.
+    let a_s = random("style a", 6, N);
+    let b_s = DMatrix::from_fn(3 * N, 6, |row, col| {
+        if row / N == col / 2 {
+            random("b", 1, 1)[(0, 0)] + (row % 7) as f64 * 0.1 + (col % 2) as f64 * ((row % 5) as f64 - 2.0)
+        } else {
+            0.0
+        }
+    });
+    let (b_c, a_c) = (random("content b", 3 * N, 4), random("content a", 4, N));
+    let content = flux(File::default().lora(FUSED, &b_c, &a_c, None), "c");
+    let style = flux(File::default().lora(FUSED, &b_s, &a_s, None), "s");
+    let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+    assert_eq!((fused.report.fused, fused.report.scheme), (2, Some("kohya")));
+    same(&fused.factors(FUSED).unwrap(), &[(b_s, a_s.clone()), (b_c, without(&a_c, &a_s, 1.0))], "fused");
+    let module = fused.report.modules.iter().find(|module| module.name.contains("attn")).unwrap();
+    assert_eq!(module.name, "transformer.transformer_blocks.0.attn.to_q + to_k + to_v");
+    assert_eq!((module.protected, module.block.as_deref()), (6, Some("double 0")));
+}
+
+#[test]
+fn a_part_that_only_one_file_has_passes_through() {
+    let (b, a) = (random("content b", 3 * N, 4), random("content a", 4, N));
+    let content = flux(File::default().lora(FUSED, &b, &a, None), "c");
+    let (b_s, a_s) = (random("k b", N, 2), random("k a", 2, N));
+    let style = peft(flux_split(File::default(), "s"), "to_k", &b_s, &a_s);
+    let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+    assert_eq!((fused.report.fused, fused.report.passed_content), (2, 1), "q and v are one piece");
+    for (at, part) in PARTS.iter().enumerate() {
+        let own = b.rows(at * N, N).into_owned();
+        let should = match *part {
+            "to_k" => vec![(b_s.clone(), a_s.clone()), (own, without(&a, &a_s, 1.0))],
+            _ => vec![(own, a.clone())],
+        };
+        same(&fused.factors(&split(part)).unwrap(), &should, part);
+    }
+}
+
+#[test]
+fn old_spellings_mean_the_same_layers() {
+    let (m, n) = (320, 320);
+    let stem = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_out_0";
+    let context = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k";
+    let kohya = |seed: &str| {
+        let (b, a) = (random(&format!("{seed} b"), m, 3), random(&format!("{seed} a"), 3, n));
+        let file = File::default().lora(stem, &b, &a, None);
+        file.lora(context, &random(&format!("{seed} cb"), m, 2), &random(&format!("{seed} ca"), 2, 768), None)
+    };
+    let (b, a) = (random("s b", m, 3), random("s a", 3, n));
+    for name in [
+        "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora.down.weight",
+        "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0.lora.down.weight",
+        "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0.lora_A.weight",
+        "base_model.model.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0.lora_A.default.weight",
+        "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_out.0.lora_down.weight",
+    ] {
+        let up = name.replace(".down.", ".up.").replace("lora_A", "lora_B").replace("lora_down", "lora_up");
+        let style = File::default().matrix(name, &a).matrix(up, &b);
+        let fused = fuse(Some(&kohya("c")), Some(&style), &hard()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!((fused.report.fused, fused.report.family), (1, Some("SD 1.5")), "{name}");
+        let content = random("c b", m, 3) * random("c a", 3, n);
+        close(&fused.update(stem).unwrap(), &reference(&content, &(&b * &a), 1.0), 1e-6, name);
+    }
+}
+
+#[test]
+fn pairs_of_different_models_are_refused() {
+    let lora = |stem: &str, m, n| File::default().lora(stem, &random("b", m, 2), &random("a", 2, n), None);
+    let sd15 = lora("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k", 320, 768);
+    let sd2 = lora("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k", 320, 1024);
+    let sdxl = lora("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k", 640, 2048);
+    let code = |content: &File, style: &File| fuse(Some(content), Some(style), &hard()).err().map(|e| e.code);
+    assert_eq!(code(&sd15, &sd2), Some(Code::BaseMismatch));
+    assert_eq!(code(&sd15, &sdxl), Some(Code::BaseMismatch));
+    // Nothing in these tells the two families apart.
+    let either = |seed: &str| {
+        let stem = "lora_unet_double_blocks_3_img_attn_proj";
+        File::default().lora(
+            stem,
+            &random(&format!("{seed} b"), N, 2),
+            &random(&format!("{seed} a"), 2, N),
+            None,
+        )
+    };
+    assert_eq!(code(&either("c"), &either("s")), Some(Code::FamilyUnclear));
+    let chosen = Settings { family: Some("Chroma".into()), ..hard() };
+    let fused = fuse(Some(&either("c")), Some(&either("s")), &chosen).unwrap();
+    assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some("chroma"));
+    let noted = either("s").note("ss_base_model_version", "flux1");
+    assert_eq!(fuse(Some(&either("c")), Some(&noted), &hard()).unwrap().report.family, Some("FLUX.1"));
+
+    let twice = either("c")
+        .matrix("transformer.transformer_blocks.3.attn.to_out.0.lora_A.weight", &random("x", 2, N));
+    let twice =
+        twice.matrix("transformer.transformer_blocks.3.attn.to_out.0.lora_B.weight", &random("y", N, 2));
+    assert_eq!(code(&flux(twice, "c"), &flux(either("s"), "s")), Some(Code::SpellingMix));
+
+    let wan = |seed: &str| {
+        let stem = "diffusion_model.blocks.0.self_attn.q";
+        let (a, b) = (random(&format!("{seed} a"), 2, 5120), random(&format!("{seed} b"), 5120, 2));
+        File::default()
+            .matrix(format!("{stem}.lora_A.weight"), &a)
+            .matrix(format!("{stem}.lora_B.weight"), &b)
+    };
+    let high = wan("c").named("cat_high_noise.safetensors");
+    let low = wan("s").named("ink-LowNoise.safetensors");
+    let both = super::files::fuse_sources(Some(&high), Some(&low), &hard()).err().map(|e| e.code);
+    assert_eq!(both, Some(Code::NoiseStage));
+}

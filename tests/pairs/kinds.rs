@@ -1,0 +1,178 @@
+//! Every adapter kind against its definition, written out densely.
+
+use super::files::{File, close, fuse, hard, random, reference, singular_values};
+use nalgebra::DMatrix;
+use np_lora::error::Code;
+use np_lora::fusion::Settings;
+use np_lora::fusion::settings::Recompress;
+
+const M: usize = 24;
+const N: usize = 36;
+const STEM: &str = "some_new_model_layer";
+
+fn style() -> (File, DMatrix<f64>) {
+    let (b, a) = (random("s b", M, 5), random("s a", 5, N));
+    (File::default().lora(STEM, &b, &a, Some(2.5)), b * a * 0.5)
+}
+
+/// The file fuses as subject, and as style, as its dense update would; exactly, or cut to `rank`.
+fn check(file: &File, dense: &DMatrix<f64>, what: &str) {
+    let (style, style_update) = style();
+    let fused = fuse(Some(file), Some(&style), &hard()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    close(&fused.update(STEM).unwrap(), &reference(dense, &style_update, 1.0), 2e-6, what);
+    let fused = fuse(Some(&style), Some(file), &hard()).unwrap();
+    close(&fused.update(STEM).unwrap(), &reference(&style_update, dense, 1.0), 1e-5, what);
+}
+
+#[test]
+fn loha_is_exact() {
+    let part = |name: &str, rows, cols| random(name, rows, cols);
+    let [a1, b1, a2, b2] = [part("1a", M, 3), part("1b", 3, N), part("2a", M, 3), part("2b", 3, N)];
+    let file = File::default()
+        .matrix(format!("{STEM}.hada_w1_a"), &a1)
+        .matrix(format!("{STEM}.hada_w1_b"), &b1)
+        .matrix(format!("{STEM}.hada_w2_a"), &a2)
+        .matrix(format!("{STEM}.hada_w2_b"), &b2)
+        .number(format!("{STEM}.alpha"), 1.5);
+    check(&file, &((a1 * b1).component_mul(&(a2 * b2)) * 0.5), "LoHa");
+}
+
+#[test]
+fn a_large_loha_is_cut_and_says_so() {
+    let (m, n, r) = (300, 320, 17);
+    let part = |name: &str, rows, cols| random(name, rows, cols);
+    let [a1, b1, a2, b2] = [part("1a", m, r), part("1b", r, n), part("2a", m, r), part("2b", r, n)];
+    let file = File::default()
+        .matrix(format!("{STEM}.hada_w1_a"), &a1)
+        .matrix(format!("{STEM}.hada_w1_b"), &b1)
+        .matrix(format!("{STEM}.hada_w2_a"), &a2)
+        .matrix(format!("{STEM}.hada_w2_b"), &b2);
+    let dense = (a1 * b1).component_mul(&(a2 * b2));
+    let fused = fuse(Some(&file), None, &Settings { dense_rank: 40, ..hard() }).unwrap();
+    let sigma = singular_values(&dense);
+    let energy = |part: &[f64]| part.iter().map(|s| s * s).sum::<f64>();
+    let best = energy(&sigma[..40]) / energy(&sigma);
+    let cut = &fused.report.cuts[0];
+    assert!((cut.kept - best).abs() < 0.01 * best, "{} against {best}", cut.kept);
+    let left = (&dense - fused.update(STEM).unwrap()).norm_squared() / dense.norm_squared();
+    assert!((1.0 - left - cut.kept).abs() < 1e-4, "the share that is shown is the share that is left");
+    assert!(fused.report.warnings.iter().any(|w| w.code == Code::EnergyCut));
+}
+
+#[test]
+fn lokr_is_exact_where_it_is_low_rank() {
+    let (w1, a, b) = (random("w1", 4, 3), random("w2a", 6, 2), random("w2b", 2, 12));
+    let file = File::default()
+        .matrix(format!("{STEM}.lokr_w1"), &w1)
+        .matrix(format!("{STEM}.lokr_w2_a"), &a)
+        .matrix(format!("{STEM}.lokr_w2_b"), &b)
+        .number(format!("{STEM}.alpha"), 1.0);
+    check(&file, &(w1.kronecker(&(&a * &b)) * 0.5), "LoKr");
+    let wide = random("w1", 3, 4);
+    let (a, b) = (random("w2a", 8, 2), random("w2b", 2, 9));
+    let (left, right) = (random("l", 3, 2), random("r", 2, 4));
+    let file = File::default()
+        .matrix(format!("{STEM}.lokr_w1_a"), &left)
+        .matrix(format!("{STEM}.lokr_w1_b"), &right)
+        .matrix(format!("{STEM}.lokr_w2_a"), &a)
+        .matrix(format!("{STEM}.lokr_w2_b"), &b);
+    check(&file, &(left * right).kronecker(&(&a * &b)), "LoKr of two products");
+    assert_eq!(wide.shape(), (3, 4));
+    // Both whole: cut to a rank, but a rank as large as the layer's loses nothing; alpha does not count.
+    let (w1, w2) = (random("w1", 4, 3), random("w2", 6, 12));
+    let file = File::default()
+        .matrix(format!("{STEM}.lokr_w1"), &w1)
+        .matrix(format!("{STEM}.lokr_w2"), &w2)
+        .number(format!("{STEM}.alpha"), 1e10);
+    check(&file, &w1.kronecker(&w2), "LoKr, whole");
+}
+
+#[test]
+fn tucker_cores_fold_into_the_down_factor() {
+    // 24 out, 4 in, 3×3.
+    let (up, down, core) = (random("up", M, 3), random("down", 3, 4), random("mid", 3, 27));
+    let file = File::default()
+        .with(format!("{STEM}.lora_up.weight"), &[M, 3, 1, 1], &up)
+        .with(format!("{STEM}.lora_down.weight"), &[3, 4, 1, 1], &down)
+        .with(format!("{STEM}.lora_mid.weight"), &[3, 3, 3, 3], &core);
+    // ΔW[o, (i, k)] = Σ_{p, q} up[o, p]·mid[p, q, k]·down[q, i].
+    let dense = DMatrix::from_fn(M, N, |o, ik| {
+        let (i, k) = (ik / 9, ik % 9);
+        (0..9).map(|pq| up[(o, pq / 3)] * core[(pq / 3, (pq % 3) * 9 + k)] * down[(pq % 3, i)]).sum()
+    });
+    check(&file, &dense, "Tucker");
+    let fused = fuse(Some(&file), None, &hard()).unwrap();
+    let shape = fused.tensor(&format!("{STEM}.lora_down.weight")).unwrap();
+    assert_eq!(shape.ncols(), N);
+}
+
+#[test]
+fn full_differences_are_cut_to_a_rank() {
+    let dense = random("b", M, 6) * random("a", 6, N);
+    let file = File::default().matrix(format!("{STEM}.diff"), &dense);
+    check(&file, &dense, "diff");
+    let fused = fuse(Some(&file), None, &Settings { dense_rank: 3, ..hard() }).unwrap();
+    assert_eq!(fused.report.rank, 3);
+    assert!(fused.report.cuts[0].kept < 0.9);
+}
+
+#[test]
+fn dora_is_refused_unless_told_otherwise() {
+    let (b, a) = (random("c b", M, 4), random("c a", 4, N));
+    let dora = File::default()
+        .lora(STEM, &b, &a, None)
+        .matrix(format!("{STEM}.dora_scale"), &random("m", M, 1))
+        .lora("other", &b, &a, None);
+    let (style, style_update) = style();
+    let style = style.lora("other", &random("o b", M, 2), &random("o a", 2, N), None);
+    let fused = fuse(Some(&dora), Some(&style), &hard()).unwrap();
+    assert_eq!((fused.report.fused, fused.report.passed_style, fused.report.refused.len()), (1, 1, 1));
+    assert_eq!(fused.report.content_tensors.refused, 3);
+    close(&fused.update(STEM).unwrap(), &style_update, 1e-6, "the style alone");
+
+    let settings = Settings { direction_only: true, ..hard() };
+    let fused = fuse(Some(&dora), Some(&style), &settings).unwrap();
+    assert!(fused.report.refused.is_empty());
+    assert!(fused.report.warnings.iter().any(|w| w.code == Code::DirectionOnly));
+    close(&fused.update(STEM).unwrap(), &reference(&(&b * &a), &style_update, 1.0), 1e-6, "direction only");
+
+    // A module that only one file has passes through with its magnitudes, at strength 1.
+    let plain = File::default().lora("other", &random("o b", M, 2), &random("o a", 2, N), None);
+    let fused = fuse(Some(&dora), Some(&plain), &hard()).unwrap();
+    assert_eq!(fused.tensor(&format!("{STEM}.dora_scale")).unwrap(), random("m", M, 1));
+    close(&fused.update(STEM).unwrap(), &(&b * &a), 1e-6, "as it was");
+    let weaker = Settings { content_strength: 0.5, ..hard() };
+    assert_eq!(fuse(Some(&dora), Some(&plain), &weaker).unwrap().report.refused.len(), 1);
+
+    let only =
+        File::default().lora(STEM, &b, &a, None).matrix(format!("{STEM}.dora_scale"), &random("m", M, 1));
+    let error = fuse(Some(&only), Some(&self::style().0), &hard()).err().unwrap();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::AdapterKind, Some(STEM)));
+}
+
+#[test]
+fn recompression_is_the_best_there_is() {
+    let (b, a) = (random("c b", M, 6), random("c a", 6, N));
+    let content = File::default().lora(STEM, &b, &a, None);
+    let (style, style_update) = style();
+    let whole = reference(&(&b * &a), &style_update, 1.0);
+    let sigma = singular_values(&whole);
+    let energy = |part: &[f64]| part.iter().map(|s| s * s).sum::<f64>();
+    for k in [1, 4, 8, 11] {
+        let settings = Settings { recompress: Recompress::Rank { rank: k }, ..hard() };
+        let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+        let k = k as usize;
+        assert_eq!(fused.report.rank, k);
+        let left = (&whole - fused.update(STEM).unwrap()).norm();
+        let best = energy(&sigma[k..]).sqrt();
+        assert!(left <= best + 1e-5 * whole.norm(), "{k}: {left:.3e}, best {best:.3e}");
+        let kept = energy(&sigma[..k]) / energy(&sigma);
+        assert!((fused.report.cuts[0].kept - kept).abs() < 1e-6);
+        let (up, down) = fused.factors(STEM).unwrap();
+        assert!((up.norm() / down.norm() - 1.0).abs() < 1e-3, "balanced");
+    }
+    let settings = Settings { recompress: Recompress::Energy { share: 0.9 }, ..hard() };
+    let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+    let fewest = (1..=11).find(|&k| energy(&sigma[..k]) >= 0.9 * energy(&sigma)).unwrap();
+    assert_eq!(fused.report.rank, fewest);
+}

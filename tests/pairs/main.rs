@@ -1,0 +1,14 @@
+//! Any pair: naming schemes, granularity, adapter kinds, scales and settings, from bytes to bytes.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod files;
+mod granularity;
+mod kinds;
+mod schemes;
+mod settings;

@@ -1,0 +1,115 @@
+//! Strengths, scales, vectors and what the result says about itself.
+
+use super::files::{File, close, fuse, hard, random, reference};
+use np_lora::adapter::scale::ScaleChoice;
+use np_lora::fusion::Settings;
+use np_lora::fusion::settings::BlockStrength;
+use sha2::{Digest, Sha256};
+
+const UNET: &str = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k";
+const TEXT: &str = "lora_te1_text_model_encoder_layers_3_mlp_fc1";
+
+fn sdxl(seed: &str) -> File {
+    let r = |what: &str, rows, cols| random(&format!("{seed} {what}"), rows, cols);
+    let file = File::default().lora(UNET, &r("ub", 640, 3), &r("ua", 3, 2048), Some(1.5));
+    file.lora(TEXT, &r("tb", 3072, 2), &r("ta", 2, 768), None)
+}
+
+#[test]
+fn text_encoders_and_blocks_have_strengths_of_their_own() {
+    let settings = Settings {
+        mu: 0.0,
+        content_strength: 0.7,
+        content_text_strength: Some(0.25),
+        style_text_strength: Some(0.0),
+        blocks: [("IN04".to_owned(), BlockStrength { content: 0.5, style: -2.0 })].into(),
+        ..hard()
+    };
+    let fused = fuse(Some(&sdxl("c")), Some(&sdxl("s")), &settings).unwrap();
+    let update = |seed: &str, what: [&str; 2], m, r, n| {
+        random(&format!("{seed} {}", what[0]), m, r) * random(&format!("{seed} {}", what[1]), r, n)
+    };
+    let unet = |seed: &str| update(seed, ["ub", "ua"], 640, 3, 2048) * 0.5;
+    close(&fused.update(UNET).unwrap(), &(unet("c") * 0.35 - unet("s") * 2.0), 1e-6, "IN04");
+    let text = update("c", ["tb", "ta"], 3072, 2, 768) * 0.25;
+    close(&fused.update(TEXT).unwrap(), &text, 1e-6, "CLIP-L");
+}
+
+#[test]
+fn a_wrong_scale_can_be_put_right() {
+    let stem = "layer";
+    let (b, a) = (random("b", 20, 4), random("a", 4, 30));
+    let content = File::default().lora(stem, &b, &a, Some(8.0));
+    let style = File::default().lora(stem, &random("sb", 20, 2), &random("sa", 2, 30), None);
+    let of_style = random("sb", 20, 2) * random("sa", 2, 30);
+    for (choice, scale) in [
+        (ScaleChoice::Auto, 2.0),
+        (ScaleChoice::Alpha { alpha: 1.0 }, 0.25),
+        (ScaleChoice::RankStabilised, 4.0),
+    ] {
+        let settings = Settings { content_scale: choice, ..hard() };
+        let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+        let should = reference(&(&b * &a * scale), &of_style, 1.0);
+        close(&fused.update(stem).unwrap(), &should, 1e-6, &format!("{choice:?}"));
+    }
+}
+
+#[test]
+fn biases_and_norms_are_added_up() {
+    let (m, n) = (3072, 3072);
+    let fused_stem = "lora_unet_double_blocks_0_img_attn_qkv";
+    let split = "transformer.transformer_blocks.0.attn.to_k";
+    let content = File::default()
+        .lora(fused_stem, &random("b", 3 * m, 2), &random("a", 2, n), None)
+        .with(format!("{fused_stem}.diff_b"), &[3 * m], &random("bias", 3 * m, 1))
+        .with("lora_unet_some_norm.w_norm", &[64], &random("w", 64, 1))
+        .note("ss_base_model_version", "flux1");
+    let style = File::default()
+        .matrix(format!("{split}.lora_A.weight"), &random("sa", 2, n))
+        .matrix(format!("{split}.lora_B.weight"), &random("sb", m, 2))
+        .with(format!("{split}.lora_B.bias"), &[m], &random("sbias", m, 1))
+        .note("ss_base_model_version", "flux1");
+    let settings = Settings { content_strength: 0.5, style_strength: 2.0, ..hard() };
+    let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+    let column =
+        |name: &str| fused.tensor(name).unwrap_or_else(|| panic!("no {name} in {:?}", fused.names()));
+    let bias = random("bias", 3 * m, 1);
+    let k = bias.rows(m, m) * 0.5 + random("sbias", m, 1) * 2.0;
+    close(&column(&format!("{split}.lora_B.bias")), &k.into_owned(), 1e-6, "k");
+    let q = (bias.rows(0, m) * 0.5).into_owned();
+    close(&column("transformer.transformer_blocks.0.attn.to_q.lora_B.bias"), &q, 1e-6, "q");
+    close(&column("lora_unet_some_norm.w_norm"), &(random("w", 64, 1) * 0.5), 1e-6, "norm");
+    assert_eq!(fused.report.content_tensors.passed, 1, "the norm");
+}
+
+#[test]
+fn the_result_says_what_it_is() {
+    let content = sdxl("c")
+        .note("modelspec.title", "My dog")
+        .note("modelspec.trigger_phrase", "sks dog")
+        .note("lora_adapter_metadata", "{}");
+    let style = sdxl("s")
+        .note("ss_output_name", "ink")
+        .note("modelspec.trigger_phrase", "ink, sks dog")
+        .note("modelspec.thumbnail", "data:");
+    let fused = fuse(Some(&content), Some(&style), &Settings { mu: 0.5, ..hard() }).unwrap();
+    let note = |key: &str| fused.metadata(key).unwrap_or_else(|| panic!("no {key}"));
+    assert_eq!(note("ss_base_model_version"), "sdxl_base_v1-0");
+    assert_eq!(note("modelspec.architecture"), "stable-diffusion-xl-v1-base/lora");
+    assert_eq!((note("ss_network_dim"), note("ss_network_alpha")), ("6".to_owned(), "6".to_owned()));
+    assert_eq!(note("modelspec.trigger_phrase"), "sks dog, ink");
+    assert_eq!(note("modelspec.merged_from"), "My dog, ink");
+    assert_eq!(fused.metadata("lora_adapter_metadata").or(fused.metadata("modelspec.thumbnail")), None);
+    let start = 8 + u64::from_le_bytes(fused.bytes[..8].try_into().unwrap()) as usize;
+    let hash: String = Sha256::digest(&fused.bytes[start..]).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!((note("sshs_model_hash"), fused.report.model_hash.clone()), (hash.clone(), hash));
+    let recipe = note("np_lora.recipe");
+    let again: Settings = serde_json::from_str(&recipe).unwrap();
+    assert_eq!(again.mu, 0.5);
+
+    let private = fuse(Some(&content), Some(&style), &Settings { keep_sources: false, ..hard() }).unwrap();
+    let text = String::from_utf8_lossy(&private.bytes[8..start.min(private.bytes.len())]).into_owned();
+    for secret in ["My dog", "content.safetensors", "style.safetensors"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}

@@ -28,8 +28,10 @@ fn source(tensors: &[Given<'_>], metadata: &[(&str, &str)]) -> MemorySource {
         let size = shape.iter().product::<usize>() * dtype.bitsize() / 8;
         (*name, TensorView::new(*dtype, shape.to_vec(), &zeros[..size]).unwrap())
     });
-    let info: HashMap<_, _> = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    MemorySource::new("f.safetensors", safetensors::serialize(views, Some(info)).unwrap())
+    let notes: HashMap<_, _> = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    // The crate's writer makes bad JSON of empty metadata beside no tensors.
+    let notes = (!notes.is_empty()).then_some(notes);
+    MemorySource::new("f.safetensors", safetensors::serialize(views, notes).unwrap())
 }
 
 fn open(tensors: &[Given<'_>]) -> Result<Adapter, Error> {

@@ -17,25 +17,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(crate) type Matrix = DMatrix<f64>;
 
-/// Runs every named function, which takes a backend, once with the CPU and once with the graphics device.
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod cpu {
-            $(#[test]
-            fn $name() {
-                super::$name(&np_lora::backend::cpu::Cpu);
-            })*
-        }
-        mod gpu {
-            $(#[test]
-            fn $name() {
-                super::$name(&*crate::common::gpu());
-            })*
-        }
-    };
-}
-pub(crate) use on_both;
-
 /// The graphics device of this test program: compiling its kernels takes seconds, so all tests use one, in turn.
 pub(crate) fn gpu() -> MutexGuard<'static, Gpu> {
     static GPU: OnceLock<Mutex<Gpu>> = OnceLock::new();

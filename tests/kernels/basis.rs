@@ -1,6 +1,7 @@
 //! `basis`.
 
-use crate::common::{Matrix, at_most, largest, matrix, normal, on_both, single, values};
+use crate::common::{Matrix, at_most, largest, matrix, normal, single, values};
+use crate::on_both::on_both;
 use crate::{shape, skew};
 use np_lora::backend::kernels::{Basis, Kernels};
 use pollster::block_on;

@@ -1,6 +1,7 @@
 //! `core`, `jacobi` and `cut`: everything r×r.
 
-use crate::common::{Matrix, Random, at_most, largest, matrix, normal, on_both, orthonormal, single, values};
+use crate::common::{Matrix, Random, at_most, largest, matrix, normal, orthonormal, single, values};
+use crate::on_both::on_both;
 use crate::{apart, skew};
 use np_lora::backend::Cut;
 use np_lora::backend::kernels::{Basis, Kernels, Svd};

@@ -9,6 +9,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/on_both.rs"]
+mod on_both;
 
 mod basis;
 mod core;

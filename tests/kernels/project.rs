@@ -1,7 +1,8 @@
 //! `project` and `gram`, the kernels together, and both implementations side by side.
 
 use crate::common::method::Spectrum;
-use crate::common::{self, Matrix, at_most, largest, matrix, normal, on_both, orthonormal, single, values};
+use crate::common::{self, Matrix, at_most, largest, matrix, normal, orthonormal, single, values};
+use crate::on_both::on_both;
 use crate::{apart, bits, shape, skew};
 use np_lora::backend::Cut;
 use np_lora::backend::cpu::Cpu;

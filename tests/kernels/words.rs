@@ -1,7 +1,8 @@
 //! `decode` and `encode`.
 
 use crate::bits;
-use crate::common::{Random, Words, at_most, normal, on_both, values};
+use crate::common::{Random, Words, at_most, normal, values};
+use crate::on_both::on_both;
 use half::{bf16, f16};
 use np_lora::backend::kernels::Kernels;
 use np_lora::backend::{Dtype, Stored};

@@ -2,7 +2,8 @@
 
 use crate::Tested;
 use crate::common::method::{Outcome, Pair, with_spectrum};
-use crate::common::{Matrix, Words, at_most, largest, normal, on_both, orthonormal};
+use crate::common::{Matrix, Words, at_most, largest, normal, orthonormal};
+use crate::on_both::on_both;
 use np_lora::backend::{Cut, Dtype, Place};
 use std::fmt::Write;
 

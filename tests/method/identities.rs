@@ -2,7 +2,8 @@
 
 use crate::Tested;
 use crate::common::method::{Pair, Spectrum, with_spectrum};
-use crate::common::{self, Matrix, Words, at_most, normal, on_both};
+use crate::common::{self, Matrix, Words, at_most, normal};
+use crate::on_both::on_both;
 use np_lora::backend::cpu::Cpu;
 use np_lora::backend::{Batch, Cut, Dtype, Job};
 use pollster::block_on;

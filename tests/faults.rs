@@ -17,7 +17,7 @@ use np_lora::backend::{Backend, Batch, Cut, Dtype, Place};
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::Code;
 use np_lora::fusion::settings::DtypeChoice;
-use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Stage, Watch};
+use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Stage, Watch};
 use pollster::block_on;
 use safetensors::tensor::TensorView;
 
@@ -88,17 +88,13 @@ fn fuse(
     };
     block_on(async {
         let (of_content, of_style) =
-            (Adapter::open(content).await.unwrap(), Adapter::open(style).await.unwrap());
-        let (finished, report) = fusion::fuse(
-            Input { adapter: &of_content, source: content },
-            Input { adapter: &of_style, source: style },
-            &settings,
-            engine,
-            &mut MemorySink::default(),
-            watch,
-        )
-        .await
-        .unwrap();
+            (Adapter::open(content, None).await.unwrap(), Adapter::open(style, None).await.unwrap());
+        let sources = Sources {
+            content: Some(Input { adapter: &of_content, source: content }),
+            style: Some(Input { adapter: &of_style, source: style }),
+        };
+        let (finished, report) =
+            fusion::fuse(&sources, &settings, engine, &mut MemorySink::default(), watch).await.unwrap();
         (finished.read(0..finished.size()).await.unwrap(), report)
     })
 }

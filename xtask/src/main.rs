@@ -2,6 +2,7 @@
 
 mod browser;
 mod build;
+mod interop;
 mod project;
 mod serve;
 mod test;
@@ -17,6 +18,12 @@ type Command = (&'static str, &'static str, &'static str, fn(&Project, &[String]
 
 const COMMANDS: &[Command] = &[
     ("build", "[--out dist]", "build the page, ready to be put on any static host", build::command),
+    (
+        "interop",
+        "",
+        "load fused files with diffusers and PEFT (installs gigabytes of Python packages)",
+        interop::command,
+    ),
     ("serve", "[--port 8080]", "build the page and serve it on this machine", serve::command),
     ("test", "[--quick]", "run every test; --quick leaves the browser tests out", test::command),
 ];

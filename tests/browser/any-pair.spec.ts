@@ -9,7 +9,7 @@ import {
 } from './make.ts';
 import { fromLoHa, oneNaming } from './namings.ts';
 import {
-  FIRST_RUN, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, named, open, type Role,
+  FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, named, open, type Role,
 } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
@@ -180,3 +180,32 @@ test('single blocks can be turned down, and files find their hashes', async ({ p
   await expect(page.getByText('1 block changed')).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`what is asked, left out and converted can be read by everybody (${colorScheme})`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.setViewportSize({ width: 320, height: 800 });
+    const state = async (name: string): Promise<void> => {
+      await accessible(page, name);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), name).toBeLessThanOrEqual(320);
+    };
+    await open(page);
+    await give(page, 'Style', named('style.safetensors', makeLora({ ...PEFT, seed: 50 })));
+    await convertAndSave(page);
+    await state('converted');
+    const dora = withOnes(makeLora(KOHYA), `${SD15_MODULES[2]!.name}.dora_scale`, [320, 1]);
+    await give(page, 'Subject', named('a-rather-long-name-of-a-subject_v3-000012.safetensors', dora));
+    await page.getByText('4 tensors, 1 module refused').click();
+    await advanced(page, 'Scale of the subject', 'alpha');
+    await advanced(page, 'Rank', 'energy');
+    await page.getByText('Strengths of single blocks').click();
+    await page.getByLabel('CLIP-L on').uncheck();
+    await state('settings');
+    await fuseButton(page).click();
+    await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+    await state('fused');
+    for (const role of ['Subject', 'Style'] as const) await give(page, role, named(`${role}.safetensors`, makeLora({ ...PEFT, modules: FLUX_PEFT_MODULES })));
+    await expect(page.getByText('E_FAMILY_UNCLEAR')).toBeVisible();
+    await state('unclear');
+  });
+}

@@ -1,6 +1,7 @@
 /** Driving the page as a person does: by labels and buttons. */
 
 import { readFile } from 'node:fs/promises';
+import AxeBuilder from '@axe-core/playwright';
 import { expect, type Locator, type Page } from '@playwright/test';
 import { readSafetensors, writeSafetensors, type Safetensors } from './safetensors.ts';
 
@@ -66,6 +67,12 @@ export const giveConfig = (page: Page, role: Role, config: object): Promise<void
   );
 
 export const fuseButton = (page: Page): Locator => page.getByRole('button', { name: 'Fuse', exact: true });
+
+/** Nothing on the page stands in the way of assistive technology. */
+export async function accessible(page: Page, state: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+  expect(violations.map(({ id, nodes }) => ({ id, at: nodes.map((node) => node.html) })), state).toEqual([]);
+}
 
 /** What the element says of itself, as a host page would read it. */
 export const element = <T>(page: Page, property: string): Promise<T> =>

@@ -58,7 +58,9 @@ export class Advanced extends LitElement {
     .group { display: grid; gap: 12px; min-width: 0; border: 0; padding: 0; margin: 0; }
     h3 { font-size: var(--small); color: var(--muted); font-weight: 650; border-bottom: 1px solid var(--line); padding-bottom: 4px; }
     details > summary { font-weight: 550; padding: 4px 0; width: max-content; }
-    .pair { display: grid; gap: 8px; min-width: 0; align-content: start; }
+    .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 16px 24px; }
+    .column { display: grid; gap: 12px; min-width: 0; align-content: start; }
+    @media (max-width: 600px) { .columns { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   @property({ attribute: false }) choices!: Choices;
@@ -70,7 +72,7 @@ export class Advanced extends LitElement {
   #send: Send = (patch) => { this.dispatchEvent(new CustomEvent<Setting>('np-setting', { detail: { patch, committed: true } })); };
 
   override render() {
-    const { only } = this.choices;
+    const { only, settings, disabled } = this.choices;
     return html`<details>
       <summary>${text.advanced}</summary>
       <div class="groups">
@@ -80,12 +82,14 @@ export class Advanced extends LitElement {
         </section>`}
         <section class="group" aria-labelledby="strengths">
           <h3 id="strengths">${text.strengths}</h3>
-          <div class="fields">${this.#strengths(only ? [only] : ROLES)}</div>
+          <div class="columns">${(only ? [only] : ROLES).map((role) => this.#strengths(role))}</div>
           ${this.#blocks()}
         </section>
         <section class="group" aria-labelledby="result">
           <h3 id="result">${text.result}</h3>
           <div class="fields">${this.#result(only)}</div>
+          ${tick({ id: 'sources', label: text.leaveSources, value: !settings.keepSources, disabled, hint: text.leaveSourcesHint,
+            changed: (left) => this.#send({ keepSources: !left }) })}
         </section>
       </div>
     </details>`;
@@ -103,23 +107,21 @@ export class Advanced extends LitElement {
         changed: (value) => this.#send({ cut: { kind: 'energy', share: (value ?? 100) / 100 } }) }) : nothing}`;
   }
 
-  #strengths(roles: readonly Role[]): TemplateResult[] {
+  /** A column for each file. */
+  #strengths(role: Role): TemplateResult {
     const { settings, summaries, disabled } = this.choices;
-    const encoders = roles.filter((role) => (summaries[role]?.textEncoderModules ?? 0) > 0).map((role) => numeric({
-      id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...STRENGTHS, disabled,
-      placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
-    }));
-    const scales = roles.map((role) => {
-      const scale = settings[SCALE[role]];
-      return html`<div class="pair">
-        ${choice({ id: `scale-${role}`, label: scaleLabel[role], value: scale.kind, disabled, chosen: (kind) => this.#send({ [SCALE[role]]: SCALES[kind] }), options: [
-          ['auto', text.scaleAuto], ['alpha', text.scaleAlpha], ['rankStabilised', text.scaleStabilised],
-        ] })}
-        ${scale.kind === 'alpha' ? numeric({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, least: -1e6, most: 1e6, disabled,
-          changed: (alpha) => this.#send({ [SCALE[role]]: { kind: 'alpha', alpha: alpha ?? scale.alpha } }) }) : nothing}
-      </div>`;
-    });
-    return [...encoders, ...scales];
+    const scale = settings[SCALE[role]];
+    return html`<div class="column">
+      ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? numeric({
+        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...STRENGTHS, disabled,
+        placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
+      }) : nothing}
+      ${choice({ id: `scale-${role}`, label: scaleLabel[role], value: scale.kind, disabled, chosen: (kind) => this.#send({ [SCALE[role]]: SCALES[kind] }), options: [
+        ['auto', text.scaleAuto], ['alpha', text.scaleAlpha], ['rankStabilised', text.scaleStabilised],
+      ] })}
+      ${scale.kind === 'alpha' ? numeric({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, least: -1e6, most: 1e6, disabled,
+        changed: (alpha) => this.#send({ [SCALE[role]]: { kind: 'alpha', alpha: alpha ?? scale.alpha } }) }) : nothing}
+    </div>`;
   }
 
   #blocks(): TemplateResult {
@@ -146,8 +148,6 @@ export class Advanced extends LitElement {
       ${choice({ id: 'backend', label: text.backend, value: this.backend, disabled, hint: inert(this.backendReason, 300),
         chosen: (backend) => this.#send({ backend }), options: [
           ['auto', text.backendName.auto], ['webgpu', text.backendName.webgpu], ['cpu', text.backendName.cpu],
-        ] })}
-      ${tick({ id: 'sources', label: text.leaveSources, value: !settings.keepSources, disabled, hint: text.leaveSourcesHint,
-        changed: (left) => this.#send({ keepSources: !left }) })}`;
+        ] })}`;
   }
 }

@@ -16,7 +16,7 @@ export class Blocks extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
     details > summary { padding: 4px 0; width: max-content; max-width: 100%; }
-    .bar { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; justify-content: space-between; font-size: var(--small); }
+    .bar { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; justify-content: space-between; font-size: var(--small); max-width: 560px; }
     .scroll { max-height: 320px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; margin-top: 4px; max-width: 560px; }
     table { border-collapse: collapse; width: 100%; font-size: var(--small); font-variant-numeric: tabular-nums; }
     th, td { padding: 2px 8px; text-align: left; font-weight: 400; border-bottom: 1px solid var(--line); }

@@ -50,6 +50,7 @@ export class Controls extends LitElement {
       ${main}
       <np-lora-advanced .choices=${this.choices} .backend=${this.backend} .backendReason=${this.backendReason} .defaultName=${this.defaultName}
         @np-setting=${(event: CustomEvent<Setting>) => this.#send(event.detail.patch, event.detail.committed)}></np-lora-advanced>
+      <slot></slot>
     </section>`;
   }
 

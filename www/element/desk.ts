@@ -170,7 +170,7 @@ export class Desk implements ReactiveController {
     this.#touch();
     clearTimeout(this.#fitTimer);
     const turn = ++this.#fitTurn;
-    if (!this.bothOpen && !this.only) return;
+    if (!this.bothOpen && !this.only) return this.#hash();
     this.#fitTimer = setTimeout(async () => {
       try {
         const fit = await this.#core.fit(this.host.settings());
@@ -230,7 +230,6 @@ export class Desk implements ReactiveController {
       this.#useBackend({ backend: report.backend, adapter: report.adapter, reason: report.backendReason });
       for (const warning of report.warnings) this.host.announce('warning', warning);
       this.#run(null);
-      this.#hash();
       this.host.announce('complete', { file: named, report });
       return outcome;
     } catch (thrown) {
@@ -245,6 +244,8 @@ export class Desk implements ReactiveController {
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#aborter = null;
+      // A cancelled worker may have been replaced, with all that it was working out.
+      this.#hash();
     }
   }
 

@@ -52,7 +52,8 @@ export class FileCard extends LitElement {
     .words li { padding: 0 8px; border-radius: 4px; background: var(--soft); }
     .config { display: inline-flex; flex-wrap: wrap; align-items: center; padding-left: 8px; border-radius: 4px; background: var(--soft); }
     .config button { min-height: 24px; }
-    label.inline { min-height: 24px; padding: 0 4px; margin-left: -4px; text-decoration: underline; text-underline-offset: 3px; }
+    label.quiet.inline { min-height: 24px; padding: 0; border: 0; font-weight: 400; text-decoration: underline; text-underline-offset: 3px; }
+    label.quiet.inline:hover { background: none; }
     .mono { font-family: var(--mono); font-size: 0.75rem; }
     .tools { display: flex; gap: 0; }
     label.quiet { min-height: 32px; padding: 0 8px; border-color: transparent; background: none; color: var(--muted); font-size: var(--small); }

@@ -15,6 +15,12 @@ export interface Accounting {
   refused: Refusal[];
 }
 
+/** Whether there is anything to say. */
+export const hasLeftOut = ({ refused, contentTensors, styleTensors }: Accounting): boolean =>
+  refused.length > 0 || countLeftOut(contentTensors) + countLeftOut(styleTensors) > 0;
+
+const countLeftOut = (tensors: Tensors): number => tensors.refused + tensors.leftOut;
+
 const OF = { content: 'contentTensors', style: 'styleTensors' } as const;
 const COLUMNS: [keyof Tensors, string][] = [
   ['total', text.tensorsTotal], ['fused', text.tensorsFused], ['passed', text.tensorsPassed],
@@ -43,10 +49,9 @@ export class LeftOut extends LitElement {
   @state() private opened = false;
 
   override render() {
-    if (!this.of) return nothing;
+    if (!this.of || !hasLeftOut(this.of)) return nothing;
     const { refused, contentTensors, styleTensors } = this.of;
-    const tensors = [contentTensors, styleTensors].reduce((sum, one) => sum + one.refused + one.leftOut, 0);
-    if (tensors === 0 && refused.length === 0) return nothing;
+    const tensors = countLeftOut(contentTensors) + countLeftOut(styleTensors);
     const modules = refused.length > 0 ? `, ${plural(refused.length, 'module', 'modules')} refused` : '';
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
       <summary>${text.leftOutTitle} <strong>${plural(tensors, 'tensor', 'tensors')}${modules}</strong></summary>

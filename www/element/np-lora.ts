@@ -32,7 +32,7 @@ export class NpLora extends LitElement implements DeskHost {
 
   static override styles = [tokens, base, css`
     :host { display: block; min-width: 0; }
-    .app { display: grid; gap: 16px; }
+    .app { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
     .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
     .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
     .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
@@ -204,8 +204,7 @@ export class NpLora extends LitElement implements DeskHost {
       ${desk.fit && !desk.only ? fit : nothing}
       ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
-        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}></np-lora-controls>` : nothing}
-      ${desk.fit && desk.only ? fit : nothing}
+        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcome=${desk.outcome} .problem=${asked && asked === desk.problem ? null : desk.problem}
         .backend=${desk.backend} .sha256=${desk.hashes.of(this.result)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.disabled}

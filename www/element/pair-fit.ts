@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { PairFit } from '../core/types.ts';
 import { bytes, count, inert, plural } from './format.ts';
+import { hasLeftOut } from './left-out.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -32,22 +33,27 @@ export class PairFitView extends LitElement {
   `];
 
   @property({ attribute: false }) fit: PairFit | null = null;
-  /** One file, to be converted. */
+  /** One file, to be converted: drawn inside another panel. */
   @property({ type: Boolean }) single = false;
   @state() private opened: Partial<Record<Part, boolean>> = {};
 
   override render() {
     const { fit } = this;
     if (!fit) return nothing;
+    const comments = html`${hasLeftOut(fit) ? html`<np-lora-left-out .of=${fit}></np-lora-left-out>` : nothing}
+      ${fit.warnings.length > 0 ? html`<div class="warnings">${fit.warnings.map((warning) =>
+        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}`;
+    if (this.single) {
+      return html`<section aria-label=${text.willBeWritten} part="pair-fit">
+        <p class="small">${text.willBeWritten}: <span class="muted">${this.#result(fit)}</span></p>${comments}</section>`;
+    }
     return html`<section class="panel" aria-labelledby="title" part="pair-fit">
       <div class="top">
-        <h2 id="title">${this.single ? text.willBeWritten : text.fit}</h2>
+        <h2 id="title">${text.fit}</h2>
         <p class="small muted">${this.#result(fit)}</p>
       </div>
-      ${this.single ? nothing : this.#parts(fit)}
-      <np-lora-left-out .of=${fit}></np-lora-left-out>
-      ${fit.warnings.length > 0 ? html`<div class="warnings">${fit.warnings.map((warning) =>
-        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
+      ${this.#parts(fit)}
+      ${comments}
     </section>`;
   }
 

@@ -5,6 +5,7 @@ import { property } from 'lit/decorators.js';
 import type { Cut, Report, Spread } from '../core/types.ts';
 import { named } from './file-card.ts';
 import { bytes, count, inert, mu, percent, plural, seconds, small } from './format.ts';
+import { hasLeftOut } from './left-out.ts';
 import { isConversion, type Action, type Outcome } from './model.ts';
 import { partOf, text } from './strings.ts';
 import { base } from './tokens.css.ts';
@@ -68,7 +69,7 @@ export class ResultView extends LitElement {
         ${report.refused.length > 0 ? this.#count(report.refused.length, 'refused') : nothing}
       </dl>
       ${this.#figures(report)}
-      <np-lora-left-out .of=${report}></np-lora-left-out>
+      ${hasLeftOut(report) ? html`<np-lora-left-out .of=${report}></np-lora-left-out>` : nothing}
       <div class="file">
         <p class="name stranger">${named(file.name)}</p>
         <p class="small muted">${this.#written(report)}

@@ -31,7 +31,7 @@ export class RunPanel extends LitElement {
     :host { display: block; }
     /* Fuse and the progress stay in reach on a small screen; a result is read from its top. */
     :host([stuck]) { position: sticky; bottom: 0; z-index: 1; margin: 0 -8px; padding: 16px 8px 12px; background: linear-gradient(transparent, var(--page) 16px); }
-    .stack { display: grid; gap: 16px; }
+    .stack { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
     .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 16px; }
     .badge {
       display: inline-flex; align-items: center; gap: 8px; padding: 4px 12px; border: 1px solid var(--line); border-radius: 16px;

@@ -123,7 +123,7 @@ export const text = {
   styleOnly: 'Only style',
   onlyHint: 'passed through',
   noModules: 'None.',
-  willBeWritten: 'What will be written',
+  willBeWritten: 'Will be written',
   leftOutTitle: 'Left out',
   everyTensor: 'Tensors',
   tensorsTotal: 'In the file',

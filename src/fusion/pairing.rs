@@ -204,6 +204,14 @@ pub fn pair(
     };
     let (of_content, of_style) = (holders(&content_modules), holders(&style_modules));
 
+    for (file, modules, other, of_other) in [
+        (content, &content_modules, &style_modules, &of_style),
+        (style, &style_modules, &content_modules, &of_content),
+    ] {
+        let Some(file) = file else { continue };
+        check_names(file, modules, family, |id| Some(&other.get(*of_other.get(id)?)?.module))?;
+    }
+
     // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
     let mut groups: BTreeMap<Holders, Vec<Layer>> = BTreeMap::new();
     let parts = content_modules.iter().flat_map(|placed| &placed.parts);
@@ -251,6 +259,31 @@ fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
         }
     }
     joined
+}
+
+/// A module that has the name of one of the other file's layers but not its size: not to be taken for another layer,
+/// as both would get the same name in the result.
+fn check_names<'a>(
+    file: &Adapter,
+    modules: &[Placed],
+    family: Option<&Family>,
+    other: impl Fn(&ModuleId) -> Option<&'a Rc<Module>>,
+) -> Result<()> {
+    for Placed { module, .. } in modules {
+        let size = (module.out_features, module.in_features);
+        if place(family, &module.stem, size).is_some() {
+            continue;
+        }
+        let Some(named) = family.and_then(|family| family.resolve(&module.stem)) else { continue };
+        if let Some(theirs) = named.parts.iter().find_map(|part| other(&part.id)) {
+            let detail = format!(
+                "It is {}×{} there, and {}×{} in the other file.",
+                size.0, size.1, theirs.out_features, theirs.in_features
+            );
+            return Err(Error::new(Code::ShapeMismatch, detail).in_file(&file.name).at_tensor(&module.stem));
+        }
+    }
+    Ok(())
 }
 
 fn check_sizes(unit: &Unit, content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {

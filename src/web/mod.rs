@@ -3,6 +3,7 @@
 //! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
 
 mod blob;
+mod hash;
 mod sink;
 
 use crate::adapter::Adapter;

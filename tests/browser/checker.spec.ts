@@ -5,7 +5,8 @@ import {
   combine, frobenius, lq, matrix, multiply, multiplyTransposed, productNorm, productSvd, row, scaled, stack, svd, transpose, type Matrix,
 } from './algebra.ts';
 import { DEFAULTS, compare, expected, factors, modulesOf, outline, type Module } from './check.ts';
-import { FLUX_KOHYA_MODULES, SD15_MODULES, htmlPage, makeLora, random, truncated, withNaN, without, type Recipe } from './make.ts';
+import { FLUX_KOHYA_MODULES, SD15_MODULES, htmlPage, makeLoHa, makeLora, random, truncated, withNaN, without, type Recipe } from './make.ts';
+import { fromLoHa, oneNaming } from './namings.ts';
 import { allFinite, decode, encode, numberToHalf, readSafetensors, rounded, writeSafetensors, type Safetensors } from './safetensors.ts';
 
 const RECIPE: Recipe = { modules: SD15_MODULES.slice(1, 4), rank: 4, alpha: 2, dtype: 'F32', scheme: 'kohya', seed: 1, sharedDirections: 2 };
@@ -150,4 +151,26 @@ test('large factors are compared without the dense product', () => {
 test('the full FLUX.1 list has every module once', () => {
   expect(new Set(FLUX_KOHYA_MODULES.map(({ name }) => name)).size).toBe(304);
   expect(stack(identity(2), identity(2)).rows).toBe(4);
+});
+
+test('LoHa is the product of two updates, entry by entry', () => {
+  const file = makeLoHa({ modules: [{ name: 'm', out: 6, in: 5 }], rank: 2, alpha: 1, dtype: 'F32', seed: 7 });
+  const half = (of: string): Matrix => {
+    const [a, b] = ['a', 'b'].map((part) => file.tensors.get(`m.hada_${of}_${part}`)!);
+    return multiply(matrix(6, 2, decode(a!)), matrix(2, 5, decode(b!)));
+  };
+  const [first, second] = [half('w1'), half('w2')];
+  const wanted = matrix(6, 5, first.data.map((value, at) => 0.5 * value * second.data[at]!));
+  const { up, down, scale } = factors(fromLoHa(file).get('m')!);
+  expect(far(scaled(multiply(up, down), scale), wanted) / frobenius(wanted)).toBeLessThan(1e-6);
+});
+
+test('a fused layer is its parts, one below the other', () => {
+  const name = 'lora_unet_double_blocks_3_img_attn_qkv';
+  const whole = only(makeLora({ ...RECIPE, modules: [{ name, out: 9, in: 4 }] }));
+  const parts = oneNaming(new Map([[name, whole]]));
+  expect([...parts.keys()]).toEqual(['q', 'k', 'v'].map((part) => `lora_unet_transformer_blocks_3_attn_to_${part}`));
+  const rows = [...parts.values()].flatMap((part) => [...factors(part).up.data]);
+  expect(rows).toEqual([...factors(whole).up.data]);
+  expect([...oneNaming(new Map([['transformer.transformer_blocks.3.attn.to_k', whole]])).keys()]).toEqual([[...parts.keys()][1]]);
 });

@@ -10,6 +10,8 @@ export interface ModuleShape {
   kernel?: [number, number];
   /** Where it differs from the file's. */
   rank?: number;
+  /** Another name of the layer, whose common directions these are as well. */
+  leansAs?: string;
 }
 
 export type Scheme = 'kohya' | 'PEFT';
@@ -52,7 +54,7 @@ export function moduleTensors(shape: ModuleShape, recipe: Omit<Recipe, 'modules'
   const [kh, kw] = shape.kernel ?? [1, 1];
   const width = shape.in * kh * kw;
   const own = random(recipe.seed ^ hash(shape.name));
-  const common = random(hash(shape.name));
+  const common = random(hash(shape.leansAs ?? shape.name));
   const down = new Float64Array(rank * width);
   for (let index = 0; index < down.length; index++) down[index] = own() * 0.05;
   const shared = Math.min(recipe.sharedDirections ?? 0, rank);
@@ -110,6 +112,35 @@ export const FLUX_KOHYA_MODULES: ModuleShape[] = [
 
 function numbered(count: number, of: (index: number) => ModuleShape[]): ModuleShape[] {
   return Array.from({ length: count }, (_, index) => of(index)).flat();
+}
+
+/** The same modules as PEFT names them. */
+export const SD15_PEFT_MODULES: ModuleShape[] = [
+  'text_encoder.text_model.encoder.layers.0.mlp.fc1', 'unet.down_blocks.0.attentions.0.proj_in',
+  'unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q', 'unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k',
+  'unet.down_blocks.0.attentions.0.transformer_blocks.0.ff.net.0.proj', 'unet.down_blocks.0.resnets.0.conv1',
+].map((name, index) => ({ ...SD15_MODULES[index]!, name, leansAs: SD15_MODULES[index]!.name }));
+
+/** LyCORIS' LoHa of linear layers. */
+export function makeLoHa({ modules, rank, alpha, dtype, seed }: Omit<Recipe, 'scheme'>): Safetensors {
+  const tensors = new Map<string, Tensor>();
+  for (const { name, out, in: inputs } of modules) {
+    const next = random(seed ^ hash(name));
+    const filled = (shape: number[], size: number): Tensor =>
+      ({ dtype, shape, bytes: encode(Float64Array.from({ length: product(shape) }, () => next() * size), dtype) });
+    for (const half of ['hada_w1', 'hada_w2']) {
+      tensors.set(`${name}.${half}_a`, filled([out, rank], 0.3));
+      tensors.set(`${name}.${half}_b`, filled([rank, inputs], 0.2));
+    }
+    tensors.set(`${name}.alpha`, { dtype: 'F32', shape: [], bytes: encode([alpha ?? rank], 'F32') });
+  }
+  return { metadata: { format: 'pt' }, tensors };
+}
+
+/** The file with one more tensor, of ones. */
+export function withOnes(file: Safetensors, name: string, shape: number[]): Safetensors {
+  const ones: Tensor = { dtype: 'F32', shape, bytes: encode(new Float64Array(product(shape)).fill(1), 'F32') };
+  return { ...file, tensors: new Map(file.tensors).set(name, ones) };
 }
 
 /** The file without its last `bytes`. */

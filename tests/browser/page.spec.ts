@@ -1,8 +1,8 @@
 /** Drives the page as a person does: by what can be read, heard and pressed, never by what it is made of. */
 
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
+import { accessible } from './page.ts';
 
 test.beforeEach(async ({ page }) => {
   page.on('pageerror', (error) => { throw error; });
@@ -111,6 +111,25 @@ test('one file fills the free place, or the card it falls on', async ({ page }) 
   await expect(page.getByText(/Both places are taken/)).toBeVisible();
 });
 
+test('an adapter_config.json goes with the file it falls with, or with the only one', async ({ page }) => {
+  await holdExample(page);
+  const config = { name: 'adapter_config.json', text: '{"r":4,"lora_alpha":4}' };
+  const note = { name: 'Leave out the style’s adapter_config.json' };
+  await drop(page, page.locator('body'), [config]);
+  await expect(page.getByText(/choose the LoRA first/)).toBeVisible();
+  await drop(page, card(page, 'Style'), [{ name: 'ink.safetensors', from: 'styleFile' }, config]);
+  await page.getByRole('button', note).click();
+  await expect(page.getByRole('button', note)).toBeHidden();
+  await drop(page, page.locator('body'), [{ ...config, name: 'adapter_config (1).json' }]);
+  await expect(card(page, 'Style')).toContainText('adapter_config (1).json');
+  await drop(page, page.locator('body'), [{ name: 'cat.safetensors', from: 'contentFile' }]);
+  await drop(page, page.locator('body'), [config]);
+  await expect(page.getByText(/on the card that it belongs to/)).toBeVisible();
+  await drop(page, card(page, 'Style'), [{ ...config, text: ' '.repeat(2_000_000) }]);
+  await expect(page.getByText(/too large for an adapter_config/)).toBeVisible();
+  await fuse(page);
+});
+
 test('everything can be done with the keyboard', async ({ page }) => {
   await tabTo(page, button(page, 'Try it with an example'));
   await page.keyboard.press('Enter');
@@ -174,21 +193,17 @@ test('settings out of range are brought back', async ({ page }) => {
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`nothing stands in the way of assistive technology (${colorScheme})`, async ({ page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const check = async (state: string): Promise<void> => {
-      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
-      expect(violations.map(({ id, nodes }) => ({ id, at: nodes.map((node) => node.html) })), state).toEqual([]);
-    };
-    await check('empty');
+    await accessible(page, 'empty');
     await openExample(page);
     await page.getByText('Advanced', { exact: true }).click();
     await expect(page.getByLabel('Backend').locator('option')).toHaveText(['Auto', 'WebGPU', 'CPU']);
     await page.getByText(/^Shared/).click();
-    await check('ready');
+    await accessible(page, 'ready');
     await fuse(page);
-    await check('done');
+    await accessible(page, 'done');
     await drop(page, card(page, 'Style'), [{ name: 'page.html', text: '<!doctype html>' }]);
     await expect(page.getByRole('alert')).toBeVisible();
-    await check('refused');
+    await accessible(page, 'refused');
   });
 }
 

@@ -1,6 +1,7 @@
 /** Driving the page as a person does: by labels and buttons. */
 
 import { readFile } from 'node:fs/promises';
+import AxeBuilder from '@axe-core/playwright';
 import { expect, type Locator, type Page } from '@playwright/test';
 import { readSafetensors, writeSafetensors, type Safetensors } from './safetensors.ts';
 
@@ -59,29 +60,56 @@ export async function give(page: Page, role: Role, file: Named | string): Promis
   );
 }
 
+/** Chooses the adapter_config.json of a file that does not say its scale. */
+export const giveConfig = (page: Page, role: Role, config: object): Promise<void> =>
+  page.getByLabel(`adapter_config.json of the ${role.toLowerCase()}`, { exact: true }).setInputFiles(
+    { name: 'adapter_config.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(config)) },
+  );
+
 export const fuseButton = (page: Page): Locator => page.getByRole('button', { name: 'Fuse', exact: true });
+
+/** Nothing on the page stands in the way of assistive technology. */
+export async function accessible(page: Page, state: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+  expect(violations.map(({ id, nodes }) => ({ id, at: nodes.map((node) => node.html) })), state).toEqual([]);
+}
 
 /** What the element says of itself, as a host page would read it. */
 export const element = <T>(page: Page, property: string): Promise<T> =>
   page.locator('np-lora').evaluate((found, name) => (found as unknown as Record<string, unknown>)[name] as T, property) as Promise<T>;
 
+interface Run {
+  press: Locator;
+  heading: string;
+  timeout: number;
+}
+
 /** Presses Fuse, waits for the verified result, saves it and reads it back. */
 export async function fuseAndSave(page: Page, project: string, timeout = FIRST_RUN): Promise<{ file: Safetensors; name: string }> {
-  await expect(fuseButton(page)).toBeEnabled();
-  await fuseButton(page).click();
-  await finished(page, timeout);
+  const saved = await runAndSave(page, { press: fuseButton(page), heading: 'Fused and checked', timeout });
   expect(await element(page, 'backendInUse')).toBe(project === 'webgpu' ? 'webgpu' : 'cpu');
+  return saved;
+}
+
+/** The same for the only file. */
+export const convertAndSave = (page: Page): Promise<{ file: Safetensors; name: string }> =>
+  runAndSave(page, { press: page.getByRole('button', { name: 'Convert this file' }), heading: 'Converted and checked', timeout: FIRST_RUN });
+
+async function runAndSave(page: Page, run: Run): Promise<{ file: Safetensors; name: string }> {
+  await expect(run.press).toBeEnabled();
+  await run.press.click();
+  await finished(page, run);
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save', exact: true }).click()]);
   return { file: readSafetensors(await readFile(await download.path())), name: download.suggestedFilename() };
 }
 
-/** An older result stands until the new run begins, but beside it the Fuse button stands too. */
-async function finished(page: Page, timeout: number): Promise<void> {
+/** An older result stands until the new run begins, but beside it the button stands too. */
+async function finished(page: Page, { press, heading, timeout }: Run): Promise<void> {
   const alert = page.getByRole('alert');
   const state = async (): Promise<string> => {
     if (await alert.count() > 0) return 'failed';
-    const done = await page.getByRole('heading', { name: 'Fused and checked' }).isVisible();
-    return done && !(await fuseButton(page).isVisible()) ? 'done' : 'busy';
+    const done = await page.getByRole('heading', { name: heading }).isVisible();
+    return done && !(await press.isVisible()) ? 'done' : 'busy';
   };
   await expect.poll(state, { timeout }).not.toBe('busy');
   if (await alert.count() > 0) throw new Error(await alert.first().innerText());

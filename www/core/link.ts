@@ -77,6 +77,7 @@ export class Link {
     if (this.#quiet >= STALLED_AFTER_S) this.onStalled(false);
     this.#quiet = 0;
     if ('fatal' in message && !('id' in message)) return this.end(message.fatal);
+    if ('alive' in message) return;
     const waiting = this.#waiting.get(message.id);
     if ('progress' in message) return waiting?.onProgress?.(message.progress);
     this.#waiting.delete(message.id);

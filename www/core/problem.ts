@@ -14,6 +14,7 @@ const WORDED = {
   E_SAVE: ['The file could not be saved.', 'Press Save again and choose another place.'],
   E_READ: ['The file could not be read.', 'It may have been moved or changed: choose it again.'],
   E_NOT_READY: ['Two files are needed before anything can be fused.', 'Choose a subject and a style LoRA.'],
+  E_NOT_ONE: ['Exactly one file is converted at a time.', 'Choose one file and leave the other place empty.'],
 } as const;
 
 export type PageCode = keyof typeof WORDED;

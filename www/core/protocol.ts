@@ -24,11 +24,14 @@ export interface Fused {
 export interface Calls {
   start: { in: { glue: string | null; wasm: string | null; owner: string }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
-  open: { in: { role: Role; file: File }; out: Summary };
+  /** `config`: the text of the adapter_config.json that came with the file. */
+  open: { in: { role: Role; file: File; config: string | null }; out: Summary };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
   fit: { in: { settings: Settings }; out: PairFit };
   backend: { in: { choice: BackendChoice }; out: BackendFound };
+  /** SHA-256 in hex; whenever another call comes in, this one waits. */
+  hash: { in: { file: Blob }; out: string };
   fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
 }
 
@@ -43,6 +46,8 @@ export type FromWorker =
   /** `fatal`: the wasm instance is unusable from here on (panic = abort), so the worker must be replaced. */
   | { id: number; problem: Problem; fatal: boolean }
   | { id: number; progress: Progress }
+  /** Work in the background goes on; for the watchdog. */
+  | { id: number; alive: true }
   /** A trap that belongs to no request's promise, for example a panic in a spawned future. */
   | { fatal: Problem };
 

@@ -25,11 +25,17 @@ export interface FuseOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** A file, and the text of the adapter_config.json that came with it. */
+interface Opened {
+  file: File;
+  config: string | null;
+}
+
 export class Session {
   #options: SessionOptions;
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
   #link: Promise<Link> | null = null;
-  #files: Record<Role, File | null> = { content: null, style: null };
+  #files: Record<Role, Opened | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
   #release: () => void = () => {};
 
@@ -46,12 +52,12 @@ export class Session {
     return new File([bytes], role === 'content' ? 'example-subject.safetensors' : 'example-style.safetensors');
   }
 
-  /** Reads the header of `file` and takes it for `role`. */
-  async inspect(role: Role, file: File): Promise<Summary> {
+  /** Reads the header of `file` and takes it for `role`. `config` is the text of an adapter_config.json. */
+  async inspect(role: Role, file: File, config: string | null = null): Promise<Summary> {
     // Forgotten first: a file that kills the worker must not be opened again in the next one.
     this.#files[role] = null;
-    const summary = await this.#call('open', { role, file });
-    this.#files[role] = file;
+    const summary = await this.#call('open', { role, file, config });
+    this.#files[role] = { file, config };
     return summary;
   }
 
@@ -74,7 +80,17 @@ export class Session {
     return this.#call('backend', { choice });
   }
 
-  /** Resolves only with a verified file; rejects with AbortError or a ProblemError. */
+  /** The file's SHA-256 in hex, worked out while there is nothing else to do. Rejects with AbortError when cancelled. */
+  async hash(file: Blob, signal: AbortSignal): Promise<string> {
+    const link = await this.#worker();
+    if (signal.aborted) throw abortError();
+    const { id, reply } = link.call('hash', { file });
+    const cancel = (): void => link.cancel(id);
+    signal.addEventListener('abort', cancel, { once: true });
+    return reply.finally(() => signal.removeEventListener('abort', cancel));
+  }
+
+  /** Fuses the pair, or converts the only file. Resolves only with a verified file; rejects with AbortError or a ProblemError. */
   async fuse(settings: Settings, backend: BackendChoice, { signal, onProgress }: FuseOptions = {}): Promise<Fused> {
     if (signal?.aborted) throw abortError();
     const link = await this.#worker();
@@ -138,9 +154,9 @@ export class Session {
     });
     const started: Promise<Link> = reply.then(() => {
       for (const role of ['content', 'style'] as const) {
-        const file = this.#files[role];
+        const opened = this.#files[role];
         // Not awaited: the worker answers in order, and a file that is gone is reported by the next fit or fuse.
-        if (file) link.call('open', { role, file }).reply.catch(() => {});
+        if (opened) link.call('open', { role, ...opened }).reply.catch(() => {});
       }
       return link;
     }, (error: ProblemError) => {

@@ -24,22 +24,45 @@ export interface Share<T> {
 export interface Summary {
   name: string;
   size: number;
-  kind: string; // "LoRA", "LoRA with conv layers" …
+  kinds: Share<string>[]; // "LoRA", "LoCon", "LoHa", "DoRA" …, the most common first
   scheme: string; // the trainer's way of naming: "kohya", "PEFT", "diffusers" …
-  family: string | null; // "FLUX.1", "SDXL" … when it can be told
+  family: string | null; // "FLUX.1", "FLUX.1 or Chroma" … when it can be told
+  families: string[]; // those that the file fits equally well; empty where one is certain or none is known
   baseModel: string | null; // as the metadata says
   title: string | null;
   triggerWords: string[];
   ranks: Share<number>[];
-  alphas: Share<number | null>[]; // null: no alpha stored, scale 1
+  alphas: Share<number | null>[]; // null: no alpha anywhere, scale 1
+  scales: Share<Scale>[]; // what the modules are multiplied by at strength 1
   dtypes: Share<string>[];
   modules: number; // denoiser and text encoders together
   textEncoderModules: number;
+  vectors: number; // changes of biases and norms
+  refused: number; // modules that cannot be fused
   extraTensors: number;
   warnings: Problem[];
 }
 
+/** `fixed`: this kind of adapter has no scale; `unknown`: nothing says, so loaders apply 1. */
+export type ScaleSource = 'tensor' | 'config' | 'metadata' | 'unknown' | 'fixed' | 'user';
+
+export interface Scale {
+  value: number;
+  source: ScaleSource;
+}
+
 export type CutChoice = { kind: 'all' } | { kind: 'count'; count: number } | { kind: 'energy'; share: number };
+
+/** What a file's modules are multiplied by, where the file does not tell the truth. */
+export type ScaleChoice = { kind: 'auto' } | { kind: 'alpha'; alpha: number } | { kind: 'rankStabilised' };
+
+/** The result's rank: exactly the sum of both, at most so many, or the fewest that keep so much of the energy. */
+export type Recompress = { kind: 'exact' } | { kind: 'rank'; rank: number } | { kind: 'energy'; share: number };
+
+export interface BlockStrength {
+  content: number;
+  style: number;
+}
 
 export interface Settings {
   mu: number; // 0 … Infinity
@@ -48,17 +71,59 @@ export interface Settings {
   cut: CutChoice;
   dtype: 'auto' | 'F16' | 'BF16' | 'F32';
   layout: 'compatible' | 'compact';
+  contentTextStrength: number | null; // of the text encoders; null: as the strength above
+  styleTextStrength: number | null;
+  blocks: Record<string, BlockStrength>; // by the labels of PairFit; they multiply the other strengths
+  contentScale: ScaleChoice;
+  styleScale: ScaleChoice;
+  family: string | null; // null: as the files say
+  scheme: string | null; // an id of PairFit's schemes; null: what most programs load
+  recompress: Recompress;
+  denseRank: number; // to which updates without an exact low-rank form are cut
+  directionOnly: boolean; // fuse DoRA without its magnitudes
+  keepSources: boolean; // write the sources' names into the result
   outputName: string; // without the ending
 }
 
-/** How the two files fit, and what the result will be, before any arithmetic. */
+/** What becomes of a file's tensors; the parts add up to the total. */
+export interface Tensors {
+  total: number;
+  fused: number;
+  passed: number;
+  refused: number;
+  leftOut: number;
+}
+
+/** A module that is left out of the result. Hostile text but for `why`. */
+export interface Refusal {
+  file: string;
+  module: string;
+  why: string;
+  tensors: number;
+}
+
+export interface SchemeChoice {
+  id: string;
+  name: string;
+}
+
+/** How the two files fit, or what becomes of the only one, and what the result will be, before any arithmetic. */
 export interface PairFit {
   shared: string[]; // module names, in order
   contentOnly: string[];
   styleOnly: string[];
-  rank: number; // largest rank in the result
+  vectors: number;
+  family: string | null;
+  scheme: SchemeChoice | null; // the result's naming; null: as the inputs are named
+  schemes: SchemeChoice[]; // every naming it could have
+  blocks: { label: string; modules: number }[]; // of the model, in order
+  outputModules: number;
+  rank: number; // largest rank in the result, at most
   dtype: string;
-  outputBytes: number;
+  outputBytes: number; // at most
+  contentTensors: Tensors;
+  styleTensors: Tensors;
+  refused: Refusal[];
   warnings: Problem[];
 }
 
@@ -74,6 +139,7 @@ export interface Progress {
 /** Figures of one fused module; all shares are 0 … 1. */
 export interface ModuleReport {
   name: string;
+  block: string | null;
   outFeatures: number;
   inFeatures: number;
   contentRank: number;
@@ -96,29 +162,45 @@ export interface Spread {
   worstModule: string;
 }
 
+/** A module that was cut to a rank, and the share of its energy that is left. */
+export interface Cut {
+  module: string;
+  of: 'subject' | 'style' | 'result';
+  kept: number;
+}
+
 export interface Report {
   version: string;
   settings: Settings;
-  content: { name: string; size: number };
-  style: { name: string; size: number };
+  content: { name: string; size: number } | null; // null: the only file was converted
+  style: { name: string; size: number } | null;
+  family: string | null;
+  scheme: string | null;
   backend: BackendInUse;
   backendReason: string; // why this backend, in a sentence
   adapter: string | null;
   fused: number;
   passedContent: number;
   passedStyle: number;
+  vectors: number;
+  refused: Refusal[];
+  contentTensors: Tensors;
+  styleTensors: Tensors;
   extraTensors: number;
   rank: number;
   dtype: string;
   outputBytes: number;
-  outputSha256: string;
+  modelHash: string; // SHA-256 of the tensors; its first twelve digits are AutoV3
   overlap: Spread | null;
   change: number; // of the whole pair, energies summed over modules
   contentKept: number;
   rounding: Spread | null;
   roundingOfChange: Spread | null;
+  recomputed: number; // modules that were compared with a second computation
+  recomputedWorst: number;
   secondsFusing: number;
   secondsVerifying: number;
+  cuts: Cut[];
   modules: ModuleReport[];
   warnings: Problem[];
 }

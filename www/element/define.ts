@@ -1,7 +1,10 @@
 /** Defines `<np-lora>` and its parts. Importing this file is the only side effect of the element. */
 
+import { Advanced } from './advanced.ts';
+import { Blocks } from './blocks.ts';
 import { Controls } from './controls.ts';
 import { FileCard } from './file-card.ts';
+import { LeftOut } from './left-out.ts';
 import { MuSlider } from './mu-slider.ts';
 import { NpLora } from './np-lora.ts';
 import { PairFitView } from './pair-fit.ts';
@@ -14,7 +17,10 @@ const ELEMENTS = {
   'np-lora-card': FileCard,
   'np-lora-pair-fit': PairFitView,
   'np-lora-mu': MuSlider,
+  'np-lora-blocks': Blocks,
+  'np-lora-advanced': Advanced,
   'np-lora-controls': Controls,
+  'np-lora-left-out': LeftOut,
   'np-lora-result': ResultView,
   'np-lora-run': RunPanel,
   'np-lora': NpLora,

@@ -5,8 +5,9 @@ import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/p
 import type { BackendFound } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, PairFit, Problem, Progress, Role, Settings } from '../core/types.ts';
-import { ROLES, type Card, type Outcome, type Phase, type Running } from './model.ts';
+import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
+import { Hashes } from './hashes.ts';
+import { ROLES, type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
@@ -26,6 +27,7 @@ export class Desk implements ReactiveController {
   backend: BackendFound | null = null;
   running: Running | null = null;
   outcome: Outcome | null = null;
+  readonly hashes = new Hashes((file, signal) => this.#core.hash(file, signal), () => this.host.requestUpdate());
   /** What stands in the way: of the pair, of the backend, or what ended the last run. */
   #fitProblem: Problem | null = null;
   #backendProblem: Problem | null = null;
@@ -58,7 +60,13 @@ export class Desk implements ReactiveController {
   }
 
   get problem(): Problem | null {
-    return this.#runProblem ?? this.#fitProblem ?? this.#backendProblem;
+    // That a single file cannot be converted stands in nobody's way who is about to choose the second.
+    return this.#runProblem ?? (this.bothOpen ? this.#fitProblem ?? this.#backendProblem : null);
+  }
+
+  /** Why the files that are open do not fit, or why the only one cannot be converted. */
+  get fitProblem(): Problem | null {
+    return this.#fitProblem;
   }
 
   get bothOpen(): boolean {
@@ -67,6 +75,17 @@ export class Desk implements ReactiveController {
 
   get isReady(): boolean {
     return this.bothOpen && this.fit !== null;
+  }
+
+  /** The role of the only file, with the other place empty. */
+  get only(): Role | null {
+    const [role, ...others] = ROLES.filter((one) => this.cards[one].state !== 'empty');
+    return role && others.length === 0 && this.cards[role].state === 'open' ? role : null;
+  }
+
+  summaryOf(role: Role): Summary | null {
+    const card = this.cards[role];
+    return card.state === 'open' ? card.summary : null;
   }
 
   fileOf(role: Role): File | null {
@@ -78,8 +97,8 @@ export class Desk implements ReactiveController {
     // Back in a document after being removed: the old worker is gone, the files are still chosen.
     if (this.#session) return;
     for (const role of ROLES) {
-      const file = this.fileOf(role);
-      if (file) void this.choose(role, file);
+      const card = this.cards[role];
+      if (card.state !== 'empty') void this.choose(role, card.file, card.config);
     }
   }
 
@@ -90,13 +109,13 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
-  async choose(role: Role, file: File): Promise<void> {
+  async choose(role: Role, file: File, config: Config | null = null): Promise<void> {
     const turn = ++this.#turn[role];
-    this.#set(role, { state: 'opening', file });
+    this.#set(role, { state: 'opening', file, config });
     try {
-      const summary = await this.#core.inspect(role, file);
+      const summary = await this.#core.inspect(role, file, config?.text ?? null);
       if (turn !== this.#turn[role]) return;
-      this.#set(role, { state: 'open', file, summary });
+      this.#set(role, { state: 'open', file, config, summary });
       this.host.announce('inspect', { role, summary });
       for (const warning of summary.warnings) this.host.announce('warning', warning);
       this.refit(0);
@@ -104,7 +123,7 @@ export class Desk implements ReactiveController {
     } catch (thrown) {
       if (turn !== this.#turn[role]) return;
       const refusal = problemOf(thrown);
-      this.#set(role, { state: 'refused', file, problem: refusal });
+      this.#set(role, { state: 'refused', file, config, problem: refusal });
       this.host.announce('error', refusal);
     }
   }
@@ -113,7 +132,10 @@ export class Desk implements ReactiveController {
     this.#turn[role] += 1;
     const had = this.cards[role].state !== 'empty';
     this.#set(role, EMPTY);
+    this.#hash();
     if (had) await this.#core.close(role).catch(() => {});
+    // What is left can be converted.
+    this.refit(0);
   }
 
   async swap(): Promise<void> {
@@ -127,8 +149,8 @@ export class Desk implements ReactiveController {
       return;
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
-    for (const [role, file] of [['content', fileIn(style)], ['style', fileIn(content)]] as const) {
-      void (file ? this.choose(role, file) : this.clear(role));
+    for (const [role, card] of [['content', style], ['style', content]] as const) {
+      void (card.state === 'empty' ? this.clear(role) : this.choose(role, card.file, card.config));
     }
   }
 
@@ -148,7 +170,7 @@ export class Desk implements ReactiveController {
     this.#touch();
     clearTimeout(this.#fitTimer);
     const turn = ++this.#fitTurn;
-    if (!this.bothOpen) return;
+    if (!this.bothOpen && !this.only) return this.#hash();
     this.#fitTimer = setTimeout(async () => {
       try {
         const fit = await this.#core.fit(this.host.settings());
@@ -161,8 +183,9 @@ export class Desk implements ReactiveController {
         if (turn !== this.#fitTurn) return;
         this.fit = null;
         this.#fitProblem = problemOf(thrown);
-        this.host.announce('error', this.#fitProblem);
+        if (this.bothOpen) this.host.announce('error', this.#fitProblem);
       }
+      this.#hash();
       this.host.requestUpdate();
     }, after);
   }
@@ -184,9 +207,11 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  async fuse(signal: AbortSignal | undefined): Promise<Outcome> {
+  /** Fuses the pair, or converts the only file. */
+  async run(converting: boolean, signal: AbortSignal | undefined): Promise<Outcome> {
     if (this.running) throw new DOMException('A run is under way.', 'InvalidStateError');
-    if (!this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
+    if (converting && !this.only) throw new ProblemError(problem('E_NOT_ONE'));
+    if (!converting && !this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
     if (signal?.aborted) throw abortError();
     const aborter = (this.#aborter = new AbortController());
     const abort = (): void => aborter.abort();
@@ -195,7 +220,7 @@ export class Desk implements ReactiveController {
     const now = performance.now();
     this.#runProblem = null;
     this.outcome = null;
-    this.#run({ since: now, stageSince: now, progress: null, stalled: false });
+    this.#run({ converting, since: now, stageSince: now, progress: null, stalled: false });
     try {
       const { file, report } = await this.#core.fuse(settings, this.host.backendChoice(), {
         signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
@@ -219,6 +244,8 @@ export class Desk implements ReactiveController {
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#aborter = null;
+      // A cancelled worker may have been replaced, with all that it was working out.
+      this.#hash();
     }
   }
 
@@ -237,6 +264,11 @@ export class Desk implements ReactiveController {
     this.#runProblem = problemOf(thrown);
     this.host.announce('error', this.#runProblem);
     this.host.requestUpdate();
+  }
+
+  #hash(): void {
+    const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
+    this.hashes.want(this.outcome ? [this.outcome.file, ...files] : files);
   }
 
   #progress(progress: Progress): void {
@@ -270,10 +302,6 @@ export class Desk implements ReactiveController {
     this.running = running;
     this.host.requestUpdate();
   }
-}
-
-function fileIn(card: Card): File | null {
-  return card.state === 'empty' ? null : card.file;
 }
 
 function problemOf(thrown: unknown): Problem {

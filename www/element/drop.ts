@@ -1,14 +1,26 @@
 /** Files out of a drop or a paste: single files, several, or a folder. */
 
+import type { Config } from './model.ts';
+
 const ENDING = /\.safetensors$/i;
+const CONFIG = /adapter_config.*\.json$/i;
+/** Real ones have a few kilobytes. */
+const CONFIG_BYTES = 1e6;
 /** A folder of a whole training run has hundreds of files; nobody means all of them. */
 const MOST = 64;
 
 export const hasFiles = (from: DataTransfer | null): boolean => from?.types.includes('Files') ?? false;
 
+export const isConfig = (file: File): boolean => CONFIG.test(file.name);
+
+/** The text of an adapter_config.json; null if it is too large to be one. */
+export async function readConfig(file: File): Promise<Config | null> {
+  return file.size > CONFIG_BYTES ? null : { name: file.name, text: await file.text() };
+}
+
 /**
  * Must be called during the event: entries are gone once it is over. From a folder, or from more files than there are
- * places, only those that end in .safetensors come back, as samples and logs lie beside them; one or two files were
+ * places, only those that end in .safetensors come back, and an adapter_config.json, as samples and logs lie beside them; one or two files were
  * meant as they are, so that a refusal can name what they are.
  */
 export async function filesFrom(from: DataTransfer): Promise<File[]> {
@@ -22,7 +34,7 @@ export async function filesFrom(from: DataTransfer): Promise<File[]> {
     else if (file) files.push(file);
   }
   if (entries.length === 0) files.push(...from.files);
-  const likely = files.filter((file) => ENDING.test(file.name));
+  const likely = files.filter((file) => ENDING.test(file.name) || isConfig(file));
   const picked = files.length <= 2 && !entries.some(({ entry }) => entry?.isDirectory);
   return picked || likely.length === 0 ? files : likely;
 }

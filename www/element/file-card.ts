@@ -2,10 +2,10 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import type { Role, Share, Summary } from '../core/types.ts';
-import { bytes, count, inert } from './format.ts';
-import type { Card } from './model.ts';
-import { fileLabel, removeLabel, roleHint, roleName, text } from './strings.ts';
+import type { Role, Scale, Share, Summary } from '../core/types.ts';
+import { bytes, count, inert, plural } from './format.ts';
+import type { Card, Config } from './model.ts';
+import { configLabel, fileLabel, removeConfigLabel, removeLabel, roleHint, roleName, scaleSource, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 const SHOWN_SHARES = 3;
@@ -50,6 +50,11 @@ export class FileCard extends LitElement {
     dd { min-width: 0; overflow-wrap: anywhere; }
     .words { display: flex; flex-wrap: wrap; gap: 4px; }
     .words li { padding: 0 8px; border-radius: 4px; background: var(--soft); }
+    .config { display: inline-flex; flex-wrap: wrap; align-items: center; padding-left: 8px; border-radius: 4px; background: var(--soft); }
+    .config button { min-height: 24px; }
+    label.quiet.inline { min-height: 24px; padding: 0; border: 0; font-weight: 400; text-decoration: underline; text-underline-offset: 3px; }
+    label.quiet.inline:hover { background: none; }
+    .mono { font-family: var(--mono); font-size: 0.75rem; }
     .tools { display: flex; gap: 0; }
     label.quiet { min-height: 32px; padding: 0 8px; border-color: transparent; background: none; color: var(--muted); font-size: var(--small); }
     label.quiet:hover { color: var(--ink); background: var(--sunken); }
@@ -62,6 +67,10 @@ export class FileCard extends LitElement {
 
   @property({ reflect: true }) side: Role = 'content';
   @property({ attribute: false }) card: Card = { state: 'empty' };
+  /** SHA-256 of the file, once it is worked out. */
+  @property({ attribute: false }) sha256: string | null = null;
+  /** The person knows the scale better than the file. */
+  @property({ type: Boolean }) ownScale = false;
   @property({ type: Boolean }) disabled = false;
 
   override render() {
@@ -92,32 +101,41 @@ export class FileCard extends LitElement {
         return html`<p class="name stranger">${named(card.file.name)}</p><p class="muted">${text.reading}</p>`;
       case 'refused':
         return html`<p class="name stranger">${named(card.file.name)}</p>
+          ${card.config ? this.#config(card.config) : nothing}
           <np-lora-problem .problem=${card.problem}></np-lora-problem>`;
       case 'open':
-        return this.#facts(card.summary);
+        return this.#facts(card.summary, card.config);
     }
   }
 
-  #facts(of: Summary): TemplateResult {
+  #facts(of: Summary, config: Config | null): TemplateResult {
     const denoiser = of.modules - of.textEncoderModules;
+    const parts = [
+      `${count(denoiser)} denoiser`, `${count(of.textEncoderModules)} text encoder`,
+      ...(of.vectors > 0 ? [plural(of.vectors, 'vector', 'vectors')] : []),
+      ...(of.refused > 0 ? [`${count(of.refused)} that cannot be fused`] : []),
+    ];
     const words = of.triggerWords.slice(0, SHOWN_WORDS);
     const moreWords = of.triggerWords.length - words.length;
     const fact = (name: string, value: unknown, wide = true): TemplateResult => html`<dt>${name}</dt><dd class=${wide ? 'wide' : ''}>${value}</dd>`;
     return html`
       <div>
         <p class="name stranger">${named(of.name)}</p>
-        <p class="muted"><span class="stranger">${inert(of.family ?? 'Unknown model family')}</span>
-          · <span class="stranger">${inert(of.kind)}</span> · ${bytes(of.size)}</p>
+        <p class="muted"><span class="stranger">${inert(of.family ?? text.unknownFamily)}</span>
+          · <span class="stranger">${shares(of.kinds, inert)}</span> · ${bytes(of.size)}</p>
       </div>
       <dl class="facts">
-        ${of.title !== null ? fact('Title', html`<span class="stranger">${inert(of.title)}</span>`) : nothing}
-        ${of.baseModel !== null ? fact('Made for', html`<span class="stranger">${inert(of.baseModel)}</span>`) : nothing}
-        ${fact('Rank', shares(of.ranks, count), false)}
-        ${fact('Alpha', shares(of.alphas, (alpha) => (alpha === null ? 'not stored' : String(Number(alpha.toPrecision(6))))), false)}
-        ${fact('Numbers', shares(of.dtypes, inert), false)}
-        ${fact('Naming', html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
-        ${fact('Modules', `${count(denoiser)} denoiser, ${count(of.textEncoderModules)} text encoder`)}
-        ${words.length > 0 ? fact('Trigger words', html`<ul class="words">
+        ${of.title !== null ? fact(text.title, html`<span class="stranger">${inert(of.title)}</span>`) : nothing}
+        ${of.baseModel !== null ? fact(text.madeFor, html`<span class="stranger">${inert(of.baseModel)}</span>`) : nothing}
+        ${fact(text.rankOf, shares(of.ranks, count), false)}
+        ${fact(text.alpha, shares(of.alphas, (alpha) => (alpha === null ? text.notStored : String(Number(alpha.toPrecision(6))))), false)}
+        ${of.scales.length > 0 ? fact(text.scale, this.#scale(of, config)) : nothing}
+        ${fact(text.numbers, shares(of.dtypes, inert), false)}
+        ${fact(text.naming, html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
+        ${fact(text.modules, parts.join(', '))}
+        ${fact(text.autoV2, this.sha256 === null ? html`<span class="muted">${text.hashing}</span>`
+          : html`<span class="mono" title="SHA-256 ${this.sha256}">${this.sha256.slice(0, 10)}</span>`)}
+        ${words.length > 0 ? fact(text.triggerWords, html`<ul class="words">
           ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}
           ${moreWords > 0 ? html`<li>${count(moreWords)} more</li>` : nothing}
         </ul>`) : nothing}
@@ -126,19 +144,44 @@ export class FileCard extends LitElement {
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}`;
   }
 
+  #scale(of: Summary, config: Config | null): TemplateResult {
+    const shown = ({ value, source }: Scale): string => `${Number(value.toPrecision(4))} ${scaleSource[source]}`;
+    const unsaid = of.scales.some(({ value }) => value.source === 'unknown');
+    return html`${this.ownScale ? text.scaleByUser : shares(of.scales, shown)}
+      ${config ? this.#config(config) : unsaid ? this.#configChooser() : nothing}`;
+  }
+
+  #config(config: Config): TemplateResult {
+    return html`<span class="config"><span class="stranger">${inert(config.name, 60)}</span>
+      <button class="plain" type="button" aria-label=${removeConfigLabel[this.side]} title=${removeConfigLabel[this.side]}
+        ?disabled=${this.disabled} @click=${() => this.#sendConfig(null)}>✕</button></span>`;
+  }
+
+  #configChooser(): TemplateResult {
+    return html`<span><input class="unseen" id="config" type="file" accept=".json,application/json"
+        aria-label=${configLabel[this.side]} ?disabled=${this.disabled}
+        @change=${(event: Event) => this.#chosen(event, (file) => this.#sendConfig(file))}
+      /><label class="button quiet inline" for="config">${text.readConfig}</label></span>`;
+  }
+
   // A real input with a label that looks like a button. iOS greys out every file when it knows only the ending.
   #chooser(label: string, style: string): TemplateResult {
-    return html`<span><input class="unseen" id="file" type="file" accept=".safetensors,application/octet-stream"
-        aria-label=${fileLabel[this.side]} ?disabled=${this.disabled} @change=${this.#chosen}
+    return html`<span><input class="unseen" id="file" type="file" accept=".safetensors,.json,application/octet-stream"
+        aria-label=${fileLabel[this.side]} ?disabled=${this.disabled}
+        @change=${(event: Event) => this.#chosen(event, (file) => this.#send(file))}
       /><label class=${style} for="file">${label}</label></span>`;
   }
 
-  #chosen(event: Event): void {
+  #chosen(event: Event, then: (file: File) => void): void {
     const input = event.target as HTMLInputElement;
     const file = input.files?.[0];
     // Cleared, so that choosing the same file again counts as a choice.
     input.value = '';
-    if (file) this.#send(file);
+    if (file) then(file);
+  }
+
+  #sendConfig(file: File | null): void {
+    this.dispatchEvent(new CustomEvent('np-config', { detail: file }));
   }
 
   #send(file: File | null): void {

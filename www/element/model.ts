@@ -1,15 +1,21 @@
 /** What the components are told; they hold no state of their own about files or runs. */
 
-import type { BackendChoice, Problem, Progress, Report, Role, Settings, Summary } from '../core/types.ts';
+import type { BackendChoice, PairFit, Problem, Progress, Report, Role, Settings, Summary } from '../core/types.ts';
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
+
+/** An adapter_config.json, read. */
+export interface Config {
+  name: string;
+  text: string;
+}
 
 /** One file's place on the page. */
 export type Card =
   | { state: 'empty' }
-  | { state: 'opening'; file: File }
-  | { state: 'open'; file: File; summary: Summary }
-  | { state: 'refused'; file: File; problem: Problem };
+  | { state: 'opening'; file: File; config: Config | null }
+  | { state: 'open'; file: File; config: Config | null; summary: Summary }
+  | { state: 'refused'; file: File; config: Config | null; problem: Problem };
 
 /** A verified result. `stale`: files or settings are no longer those it was made from. */
 export interface Outcome {
@@ -18,12 +24,27 @@ export interface Outcome {
   stale: boolean;
 }
 
+export const isConversion = (report: Report): boolean => report.content === null || report.style === null;
+
 export interface Running {
+  converting: boolean;
   since: number;
   progress: Progress | null;
   /** When the current stage began, for the time left. */
   stageSince: number;
   stalled: boolean;
+}
+
+/** What the controls show: the settings in force, and what there is to choose from. */
+export interface Choices {
+  settings: Settings;
+  fit: PairFit | null;
+  summaries: Record<Role, Summary | null>;
+  /** Model families that the open files leave open. */
+  families: readonly string[];
+  /** The only file's role: there is nothing to fuse, but it can be converted. */
+  only: Role | null;
+  disabled: boolean;
 }
 
 /** A change in the controls; `committed` when the person let go. */
@@ -32,6 +53,6 @@ export interface Setting {
   committed: boolean;
 }
 
-export type Action = 'fuse' | 'cancel' | 'save' | 'save-report' | 'reset';
+export type Action = 'fuse' | 'convert' | 'cancel' | 'save' | 'save-report' | 'reset';
 
 export const ROLES: readonly Role[] = ['content', 'style'];

@@ -1,13 +1,16 @@
-/** `<np-lora>`: two LoRA files in, one fused and checked file out. Attributes, properties, methods, events; the parts draw. */
+/**
+ * `<np-lora>`: two LoRA files in, one fused and checked file out, or one in and the same under other names out.
+ * Attributes, properties, methods, events; the parts draw.
+ */
 
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import { filesFrom, hasFiles } from './drop.ts';
-import { ROLES, type Action, type Phase, type Setting } from './model.ts';
+import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
+import { ROLES, isConversion, type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
 import { percentDone } from './run-panel.ts';
-import { BACKENDS, DEFAULTS, DTYPES, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
+import { BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
 import { text } from './strings.ts';
 import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
@@ -15,6 +18,10 @@ import type { Fused } from '../core/protocol.ts';
 import { cleanStem, download, saveFile } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import type { BackendChoice, BackendInUse, Problem, Report, Role, Settings } from '../core/types.ts';
+
+const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
+/** The one refusal that a setting answers. */
+const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
 export class NpLora extends LitElement implements DeskHost {
   /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
@@ -25,7 +32,7 @@ export class NpLora extends LitElement implements DeskHost {
 
   static override styles = [tokens, base, css`
     :host { display: block; min-width: 0; }
-    .app { display: grid; gap: 16px; }
+    .app { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
     .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
     .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
     .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
@@ -46,8 +53,7 @@ export class NpLora extends LitElement implements DeskHost {
   @property({ attribute: 'output-name' }) outputName = '';
   @property({ type: Boolean, reflect: true }) disabled = false;
 
-  @state() private cut: Settings['cut'] = { kind: 'all' };
-  @state() private layout: Settings['layout'] = 'compatible';
+  @state() private more: More = MORE;
   @state() private over: Role | 'all' | null = null;
   @state() private notice = '';
   @state() private spoken = '';
@@ -64,9 +70,9 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   get contentFile(): File | null { return this.#desk.fileOf('content'); }
-  set contentFile(file: File | null) { this.#place('content', file); }
+  set contentFile(file: File | null) { void this.#place('content', file); }
   get styleFile(): File | null { return this.#desk.fileOf('style'); }
-  set styleFile(file: File | null) { this.#place('style', file); }
+  set styleFile(file: File | null) { void this.#place('style', file); }
 
   get phase(): Phase { return this.#desk.phase; }
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
@@ -79,7 +85,17 @@ export class NpLora extends LitElement implements DeskHost {
 
   /** Rejects with AbortError, or with an error that has `.code`. */
   async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
-    const { file, report } = await this.#desk.fuse(signal);
+    const { file, report } = await this.#desk.run(false, signal);
+    return { file, report };
+  }
+
+  /**
+   * Writes the only file anew, in another naming, number format or rank: with one place filled and the other empty.
+   * Goes through the phases of a fusion and ends with the same events, checks and `result`; in the report `content` or
+   * `style` is null. Rejects like `fuse`.
+   */
+  async convert({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+    const { file, report } = await this.#desk.run(true, signal);
     return { file, report };
   }
 
@@ -99,34 +115,49 @@ export class NpLora extends LitElement implements DeskHost {
     return saveFile(outcome.file, outcome.file.name);
   }
 
-  /** Takes files from a drop, a paste or a host; without a role the first free place, subject before style. */
+  /**
+   * Takes files from a drop, a paste or a host; without a role the first free place, subject before style. An
+   * adapter_config.json goes with the one file beside it, or else with one that is there already.
+   */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
-    const files = 'items' in from ? await filesFrom(from) : [...from];
+    const taken = 'items' in from ? await filesFrom(from) : [...from];
     if (this.disabled || this.#desk.running) return;
+    const config = taken.find(isConfig);
+    const files = taken.filter((file) => !isConfig(file));
     const [first, second] = files;
     if (!first) {
+      if (config) return this.#takeConfig(config, role);
       this.notice = text.noFiles;
       return;
     }
     const free = ROLES.filter((one) => ['empty', 'refused'].includes(this.#desk.cards[one].state));
-    this.notice = files.length > 2 ? text.onlyTwo : '';
+    this.notice = files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '';
     if (second && free.length !== 1) {
-      this.#place('content', first);
-      this.#place('style', second);
+      void this.#place('content', first);
+      void this.#place('style', second);
       return;
     }
     const to = (second ? null : role) ?? free[0];
-    if (to) this.#place(to, first);
+    if (to) await this.#place(to, first, second ? undefined : config);
     else this.notice = text.bothTaken;
     if (second) this.notice = text.leftOut;
   }
 
+  /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */
+  async #takeConfig(config: File, role: Role | null): Promise<void> {
+    const filled = ROLES.filter((one) => this.#desk.fileOf(one) !== null);
+    const to = role ?? (filled.length === 1 ? filled[0] : null);
+    const file = to ? this.#desk.fileOf(to) : null;
+    if (to && file) await this.#place(to, file, config);
+    else this.notice = filled.length > 0 && !role ? text.configWhich : text.configNeedsFile;
+  }
+
   // What the desk asks of its host.
   settings(): Settings {
-    const { mu, contentStrength, styleStrength, cut, dtype, layout } = this;
+    const { mu, contentStrength, styleStrength, dtype } = this;
     return {
-      mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength), cut,
-      dtype: asOneOf(dtype, DTYPES, DEFAULTS.dtype), layout,
+      ...this.more, mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength),
+      dtype: asOneOf(dtype, DTYPES, DEFAULTS.dtype),
       outputName: cleanStem(this.outputName ?? '', this.#defaultName),
     };
   }
@@ -140,13 +171,13 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   announce(name: string, detail: unknown): void {
-    if (name === 'complete') this.spoken = text.done;
+    if (name === 'complete') this.spoken = isConversion((detail as Fused).report) ? text.doneConverting : text.done;
     if (name === 'abort') this.spoken = this.notice = text.cancelled;
     if (name === 'progress' && this.#desk.running?.progress) {
       // Every tenth percent would drown a screen reader; quarters tell enough.
-      const { stage } = this.#desk.running.progress;
-      const quarter = Math.floor(percentDone(this.#desk.running.progress) / 25) * 25;
-      this.spoken = `${stage === 'verify' ? text.checking : text.fusing}, ${quarter} %`;
+      const { progress, converting } = this.#desk.running;
+      const quarter = Math.floor(percentDone(progress) / 25) * 25;
+      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing}, ${quarter} %`;
     }
     this.#tell(name, detail, name === 'warning');
   }
@@ -155,6 +186,9 @@ export class NpLora extends LitElement implements DeskHost {
     const desk = this.#desk;
     const busy = this.disabled || desk.running !== null;
     const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
+    // Solved by a setting, or that of a single file: shown where the setting is.
+    const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
+    const fit = html`<np-lora-pair-fit .fit=${desk.fit} ?single=${desk.only !== null}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" @input=${stop} @change=${stop}>
       <div class="files">
         ${this.#card('content', busy)}
@@ -167,12 +201,13 @@ export class NpLora extends LitElement implements DeskHost {
         <button type="button" ?disabled=${busy || this.makingExample} @click=${() => this.#example()}>${this.makingExample ? text.makingExample : text.example}</button>
         <span class="small muted">${text.exampleHint}</span>
       </div>` : nothing}
-      ${desk.fit ? html`<np-lora-pair-fit .fit=${desk.fit}></np-lora-pair-fit>` : nothing}
-      ${desk.bothOpen ? html`<np-lora-controls .settings=${{ ...this.settings(), outputName: this.outputName ?? '' }} .backend=${this.backendChoice()}
-        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} ?disabled=${busy}
-        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}></np-lora-controls>` : nothing}
-      <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcome=${desk.outcome} .problem=${desk.problem}
-        .backend=${desk.backend} .notice=${this.notice} ?ready=${desk.isReady} ?disabled=${this.disabled}
+      ${desk.fit && !desk.only ? fit : nothing}
+      ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
+        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
+      <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcome=${desk.outcome} .problem=${asked && asked === desk.problem ? null : desk.problem}
+        .backend=${desk.backend} .sha256=${desk.hashes.of(this.result)} .notice=${this.notice} ?ready=${desk.isReady}
+        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.disabled}
         @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-run>
       <p class="unseen" role="status">${this.spoken}</p>
     </div>`;
@@ -180,12 +215,39 @@ export class NpLora extends LitElement implements DeskHost {
 
   #card(role: Role, busy: boolean) {
     return html`<np-lora-card side=${role} .card=${this.#desk.cards[role]} ?disabled=${busy}
+      .sha256=${this.#desk.hashes.of(this.#desk.fileOf(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.over === role || this.over === 'all'}
-      @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}></np-lora-card>`;
+      @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
+      @np-config=${(event: CustomEvent<File | null>) => this.#chooseConfig(role, event.detail)}></np-lora-card>`;
   }
 
+  #choices(disabled: boolean): Choices {
+    const { fit, only } = this.#desk;
+    const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
+    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, fit, summaries, families: this.#families(), only, disabled };
+  }
+
+  /** Families that every file which is unsure of its own could be of. */
+  #families(): string[] {
+    const [first = [], second = first] = ROLES.map((role) => this.#desk.summaryOf(role)?.families ?? []).filter((some) => some.length > 0);
+    return first.filter((family) => second.includes(family));
+  }
+
+  // What was chosen from a list goes when the files no longer offer it.
+  protected override willUpdate(): void {
+    const summaries = ROLES.map((role) => this.#desk.summaryOf(role));
+    if (summaries.every((summary) => summary === null) || ROLES.some((role) => this.#desk.cards[role].state === 'opening')) return;
+    const { family } = this.more;
+    if (family !== null && !this.#families().includes(family)) this.more = { ...this.more, family: null };
+    const now = [...new Set(summaries.map((summary) => summary?.family)), this.more.family].filter((name) => name).sort().join();
+    const chosen = this.more.scheme !== null || Object.keys(this.more.blocks).length > 0;
+    if (now !== this.#listsOf && chosen) this.more = { ...this.more, scheme: null, blocks: {} };
+    this.#listsOf = now;
+  }
+  #listsOf = '';
+
   protected override updated(changed: PropertyValues): void {
-    const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'cut', 'layout'];
+    const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'more'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
@@ -198,22 +260,42 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   #setting({ patch, committed }: Setting): void {
-    Object.assign(this, patch);
+    for (const [key, value] of Object.entries(patch)) {
+      if (key in MORE) this.more = { ...this.more, [key]: value };
+      else Object.assign(this, { [key]: value });
+    }
     this.#tell(committed ? 'change' : 'input', this.settings());
   }
 
   #choose(role: Role, file: File | null): void {
     this.notice = '';
-    this.#place(role, file);
+    if (file && isConfig(file) && this.#desk.fileOf(role)) void this.#takeConfig(file, role);
+    else void this.#place(role, file);
     this.#tell('change', this.settings());
   }
 
-  #place(role: Role, file: File | null): void {
-    void (file instanceof File ? this.#desk.choose(role, file) : this.#desk.clear(role));
+  #chooseConfig(role: Role, config: File | null): void {
+    this.notice = '';
+    void this.#place(role, this.#desk.fileOf(role), config);
+  }
+
+  async #place(role: Role, file: File | null, config: File | null = null): Promise<void> {
+    if (!(file instanceof File)) return this.#desk.clear(role);
+    // The word on one file's scale says nothing about the next one's.
+    const another = file !== this.#desk.fileOf(role);
+    if (another && this.more[SCALE[role]].kind !== 'auto') this.more = { ...this.more, [SCALE[role]]: { kind: 'auto' } };
+    const read: Config | null = config && await readConfig(config).catch(() => null);
+    if (config && !read) {
+      this.notice = text.configTooLarge;
+      if (!another) return;
+    }
+    await this.#desk.choose(role, file, read);
   }
 
   #swap(): void {
     this.notice = '';
+    const { contentScale, styleScale } = this.more;
+    this.more = { ...this.more, contentScale: styleScale, styleScale: contentScale };
     void this.#desk.swap();
   }
 
@@ -229,6 +311,9 @@ export class NpLora extends LitElement implements DeskHost {
         this.notice = '';
         // The desk shows and announces what went wrong; nobody waits for this promise.
         return void this.fuse().catch(() => {});
+      case 'convert':
+        this.notice = '';
+        return void this.convert().catch(() => {});
       case 'cancel': return this.cancel();
       case 'reset': return this.reset();
       case 'save': return void this.save().then((saved) => { if (saved) this.spoken = text.saved; }, (error: ProblemError) => this.#desk.fail(error));

@@ -1,9 +1,10 @@
-/** How the two files fit: a bar of module counts, the lists behind it, and what the result will be. */
+/** How the two files fit: a bar of module counts, the lists behind it, and what the result will be; of one file only the latter. */
 
 import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { PairFit } from '../core/types.ts';
-import { bytes, count, inert } from './format.ts';
+import { bytes, count, inert, plural } from './format.ts';
+import { hasLeftOut } from './left-out.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -27,30 +28,52 @@ export class PairFitView extends LitElement {
     summary { padding: 4px 0; }
     .list { max-height: 192px; overflow: auto; margin-top: 4px; padding: 8px; border-radius: 8px; background: var(--sunken); font-family: var(--mono); font-size: 0.75rem; }
     .warnings { display: grid; gap: 8px; margin-top: 16px; }
+    np-lora-left-out { margin-top: 4px; }
     @media (max-width: 600px) { .parts { grid-template-columns: 1fr; gap: 0; } }
   `];
 
   @property({ attribute: false }) fit: PairFit | null = null;
+  /** One file, to be converted: drawn inside another panel. */
+  @property({ type: Boolean }) single = false;
   @state() private opened: Partial<Record<Part, boolean>> = {};
 
   override render() {
     const { fit } = this;
     if (!fit) return nothing;
+    const comments = html`${hasLeftOut(fit) ? html`<np-lora-left-out .of=${fit}></np-lora-left-out>` : nothing}
+      ${fit.warnings.length > 0 ? html`<div class="warnings">${fit.warnings.map((warning) =>
+        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}`;
+    if (this.single) {
+      return html`<section aria-label=${text.willBeWritten} part="pair-fit">
+        <p class="small">${text.willBeWritten}: <span class="muted">${this.#result(fit)}</span></p>${comments}</section>`;
+    }
     return html`<section class="panel" aria-labelledby="title" part="pair-fit">
       <div class="top">
         <h2 id="title">${text.fit}</h2>
-        <p class="small muted">Result: rank ${count(fit.rank)} · ${inert(fit.dtype)} · ${bytes(fit.outputBytes)}</p>
+        <p class="small muted">${this.#result(fit)}</p>
       </div>
-      ${this.#bar(fit)}
+      ${this.#parts(fit)}
+      ${comments}
+    </section>`;
+  }
+
+  #result(fit: PairFit): string {
+    const known = [fit.family, fit.scheme?.name].filter((one) => one !== null && one !== undefined).map((one) => inert(one));
+    return [
+      ...known, ...(this.single ? [plural(fit.outputModules, 'module', 'modules')] : []),
+      ...(fit.vectors > 0 ? [plural(fit.vectors, 'vector', 'vectors')] : []),
+      `rank ${count(fit.rank)}`, inert(fit.dtype), bytes(fit.outputBytes),
+    ].join(' · ');
+  }
+
+  #parts(fit: PairFit): TemplateResult {
+    return html`${this.#bar(fit)}
       <div class="parts">${PARTS.map(({ part, name, hint }) => html`
         <details @toggle=${(event: Event) => this.#toggle(part, event)}>
           <summary><span class="dot ${part}"></span>${name} <strong>${count(fit[part].length)}</strong> <span class="muted">${hint}</span></summary>
           ${this.opened[part] ? this.#list(name, fit[part]) : nothing}
         </details>`)}
-      </div>
-      ${fit.warnings.length > 0 ? html`<div class="warnings">${fit.warnings.map((warning) =>
-        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
-    </section>`;
+      </div>`;
   }
 
   // The summaries below carry the same numbers, so the picture itself is silent.

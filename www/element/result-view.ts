@@ -2,11 +2,12 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import type { Report, Spread } from '../core/types.ts';
+import type { Cut, Report, Spread } from '../core/types.ts';
 import { named } from './file-card.ts';
 import { bytes, count, inert, mu, percent, plural, seconds, small } from './format.ts';
-import type { Action, Outcome } from './model.ts';
-import { text } from './strings.ts';
+import { hasLeftOut } from './left-out.ts';
+import { isConversion, type Action, type Outcome } from './model.ts';
+import { partOf, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 export class ResultView extends LitElement {
@@ -41,6 +42,8 @@ export class ResultView extends LitElement {
   `];
 
   @property({ attribute: false }) outcome!: Outcome;
+  /** Of the whole file, once it is worked out. */
+  @property({ attribute: false }) sha256: string | null = null;
 
   override focus(): void {
     this.renderRoot.querySelector<HTMLElement>('h2')?.focus();
@@ -49,27 +52,32 @@ export class ResultView extends LitElement {
 
   override render() {
     const { report, file, stale } = this.outcome;
+    const converted = isConversion(report);
     return html`<section class="panel" aria-labelledby="title" part="result">
       <div>
-        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.done}</h2>
+        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${converted ? text.doneConverting : text.done}</h2>
         <p class="small muted">${text.doneHint}</p>
-        ${stale ? html`<p class="stale">${text.stale}</p>` : nothing}
+        ${stale ? html`<p class="stale">${converted ? text.staleConversion : text.stale}</p>` : nothing}
       </div>
-      <p class="lead">The projection changes this pair by <strong>${percent(report.change)}</strong>.${this.#inWords(report)}</p>
+      ${converted ? nothing : html`<p class="lead">The projection changes this pair by <strong>${percent(report.change)}</strong>.${this.#inWords(report)}</p>`}
       <dl class="account">
-        ${this.#count(report.fused, 'fused')}
-        ${this.#count(report.passedContent, 'passed through from the subject')}
-        ${this.#count(report.passedStyle, 'passed through from the style')}
-        ${report.extraTensors > 0 ? this.#count(report.extraTensors, 'extra tensors left out') : nothing}
+        ${converted ? this.#count(report.passedContent + report.passedStyle, 'modules converted') : html`
+          ${this.#count(report.fused, 'fused')}
+          ${this.#count(report.passedContent, 'passed through from the subject')}
+          ${this.#count(report.passedStyle, 'passed through from the style')}`}
+        ${report.vectors > 0 ? this.#count(report.vectors, converted ? 'vectors' : 'vectors added up') : nothing}
+        ${report.refused.length > 0 ? this.#count(report.refused.length, 'refused') : nothing}
       </dl>
       ${this.#figures(report)}
+      ${hasLeftOut(report) ? html`<np-lora-left-out .of=${report}></np-lora-left-out>` : nothing}
       <div class="file">
         <p class="name stranger">${named(file.name)}</p>
-        <p class="small muted">${bytes(report.outputBytes)} · rank ${count(report.rank)} · ${inert(report.dtype)} · μ ${mu(report.settings.mu)}
-          · fused in ${seconds(report.secondsFusing)}, checked in ${seconds(report.secondsVerifying)}
+        <p class="small muted">${this.#written(report)}
+          · ${converted ? 'converted' : 'fused'} in ${seconds(report.secondsFusing)}, checked in ${seconds(report.secondsVerifying)}
           on <span title=${inert(report.backendReason, 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
             report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
-        <p class="sum muted stranger">SHA-256 ${inert(report.outputSha256)}</p>
+        <p class="sum muted stranger">${text.modelHash} ${inert(report.modelHash.slice(0, 12))}
+          · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${this.sha256.slice(0, 10)} · SHA-256 ${this.sha256}`}</p>
       </div>
       ${report.warnings.length > 0 ? html`<div class="warnings">${report.warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
@@ -87,6 +95,12 @@ export class ResultView extends LitElement {
     return ` ${percent(report.contentKept)} of the subject is kept.`;
   }
 
+  #written(report: Report): string {
+    const known = [report.family, report.scheme].filter((one) => one !== null).map((one) => inert(one));
+    const mine = isConversion(report) ? [] : [`μ ${mu(report.settings.mu)}`];
+    return [bytes(report.outputBytes), ...known, `rank ${count(report.rank)}`, inert(report.dtype), ...mine].join(' · ');
+  }
+
   #count(value: number, what: string): TemplateResult {
     return html`<div><dt>${what}</dt><dd>${count(value)}</dd></div>`;
   }
@@ -96,12 +110,14 @@ export class ResultView extends LitElement {
       ['Overlap of the subject with the style', report.overlap, percent],
       ['Rounding, against the update', report.rounding, small],
       ['Rounding, against what the projection changed', report.roundingOfChange, small],
+      [text.energyKept, kept(report.cuts), percent],
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;
+    const head = report.fused > 0 ? plural(report.fused, 'fused module', 'fused modules') : plural(report.cuts.length, 'module cut', 'modules cut');
     return html`<table>
-      <thead><tr><th scope="col">${plural(report.fused, 'fused module', 'fused modules')}</th><th scope="col">Median</th>
-        <th scope="col">Worst</th><th scope="col" class="module-head">Worst module</th></tr></thead>
+      <thead><tr><th scope="col">${head}</th><th scope="col">${text.median}</th>
+        <th scope="col">${text.worst}</th><th scope="col" class="module-head">${text.worstModule}</th></tr></thead>
       <tbody>${known.map(([name, spread, show]) => html`<tr><th scope="row">${name}</th>
         <td class="number">${show(spread.median)}</td><td class="number">${show(spread.worst)}</td>
         <td class="module stranger">${inert(spread.worstModule)}</td></tr>`)}</tbody>
@@ -111,4 +127,12 @@ export class ResultView extends LitElement {
   #do(action: Action): void {
     this.dispatchEvent(new CustomEvent<Action>('np-do', { detail: action }));
   }
+}
+
+/** Of what was cut, the least kept is the worst. */
+function kept(cuts: Cut[]): Spread | null {
+  const sorted = cuts.toSorted((a, b) => a.kept - b.kept);
+  const [worst, middle] = [sorted[0], sorted[Math.floor(sorted.length / 2)]];
+  return worst && middle
+    ? { median: middle.kept, worst: worst.kept, worstModule: `${worst.module} (${partOf[worst.of]})` } : null;
 }

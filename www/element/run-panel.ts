@@ -31,7 +31,7 @@ export class RunPanel extends LitElement {
     :host { display: block; }
     /* Fuse and the progress stay in reach on a small screen; a result is read from its top. */
     :host([stuck]) { position: sticky; bottom: 0; z-index: 1; margin: 0 -8px; padding: 16px 8px 12px; background: linear-gradient(transparent, var(--page) 16px); }
-    .stack { display: grid; gap: 16px; }
+    .stack { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
     .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 16px; }
     .badge {
       display: inline-flex; align-items: center; gap: 8px; padding: 4px 12px; border: 1px solid var(--line); border-radius: 16px;
@@ -61,8 +61,12 @@ export class RunPanel extends LitElement {
   @property({ attribute: false }) outcome: Outcome | null = null;
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ attribute: false }) backend: BackendFound | null = null;
+  /** Of the result. */
+  @property({ attribute: false }) sha256: string | null = null;
   @property({ attribute: false }) notice = '';
   @property({ type: Boolean }) ready = false;
+  /** There is one file, which can be converted. */
+  @property({ type: Boolean }) convertible = false;
   @property({ type: Boolean }) disabled = false;
 
   /** Whether the bar stays at the bottom of the window. */
@@ -92,15 +96,18 @@ export class RunPanel extends LitElement {
         <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${text.fuse}</button>
         ${this.#badge()}
       </div>` : nothing}
+      ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
+        <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
+      </div>` : nothing}
       ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
-      ${outcome && !running ? html`<np-lora-result .outcome=${outcome}
+      ${outcome && !running ? html`<np-lora-result .outcome=${outcome} .sha256=${this.sha256}
         @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-result>` : nothing}
     </div>`;
   }
 
   #progress(running: Running): TemplateResult {
-    const { progress, stalled } = running;
-    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : text.fusing;
+    const { progress, stalled, converting } = running;
+    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing;
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
       <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${percentDone(progress)} %</span>` : nothing}</h2>
         <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>

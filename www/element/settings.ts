@@ -9,6 +9,13 @@ import { readMu } from './mu-slider.ts';
 export const DEFAULTS = {
   mu: 0.5, contentStrength: 1, styleStrength: 1, dtype: 'auto' as Settings['dtype'], backend: 'auto' as BackendChoice,
 };
+/** Settings without an attribute of their own. */
+export type More = Omit<Settings, 'mu' | 'contentStrength' | 'styleStrength' | 'dtype' | 'outputName'>;
+export const MORE: More = {
+  cut: { kind: 'all' }, layout: 'compatible', contentTextStrength: null, styleTextStrength: null, blocks: {},
+  contentScale: { kind: 'auto' }, styleScale: { kind: 'auto' }, family: null, scheme: null, recompress: { kind: 'exact' },
+  denseRank: 64, directionOnly: false, keepSources: true,
+};
 export const DTYPES: readonly Settings['dtype'][] = ['auto', 'F16', 'BF16', 'F32'];
 export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 const STRENGTH_MAX = 10;
@@ -33,9 +40,10 @@ export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter
   return { fromAttribute: (value) => read(value), toAttribute: (value) => String(value) };
 }
 
-/** What the fused file is called when nobody names it. */
+/** What the result is called when nobody names it. */
 export function defaultName(content: File | null, style: File | null): string {
   const stem = (file: File | null, otherwise: string): string =>
     cleanStem(file?.name ?? otherwise, otherwise).slice(0, 48);
+  if (!content !== !style) return `${stem(content ?? style, 'file')}_converted`;
   return `${stem(content, 'subject')}_in_${stem(style, 'style')}`;
 }

@@ -1,6 +1,6 @@
 /** Every sentence of the page in one place. Problems are worded in Rust (src/error.rs) or core/problem.ts. */
 
-import type { Role } from '../core/types.ts';
+import type { Role, ScaleSource } from '../core/types.ts';
 
 export const roleName: Record<Role, string> = { content: 'Subject', style: 'Style' };
 export const roleHint: Record<Role, string> = {
@@ -11,10 +11,47 @@ export const fileLabel: Record<Role, string> = { content: 'Subject LoRA file', s
 export const strengthLabel: Record<Role, string> = { content: 'Subject strength', style: 'Style strength' };
 export const removeLabel: Record<Role, string> = { content: 'Remove subject file', style: 'Remove style file' };
 
+export const configLabel: Record<Role, string> = {
+  content: 'adapter_config.json of the subject', style: 'adapter_config.json of the style',
+};
+export const removeConfigLabel: Record<Role, string> = {
+  content: 'Leave out the subject’s adapter_config.json', style: 'Leave out the style’s adapter_config.json',
+};
+export const textStrengthLabel: Record<Role, string> = {
+  content: 'Subject strength in text encoders', style: 'Style strength in text encoders',
+};
+export const scaleLabel: Record<Role, string> = { content: 'Scale of the subject', style: 'Scale of the style' };
+export const partOf: Record<'subject' | 'style' | 'result', string> = { subject: 'subject', style: 'style', result: 'result' };
+
+/** Where a file's scale comes from, behind the number. */
+export const scaleSource: Record<ScaleSource, string> = {
+  tensor: 'from alpha',
+  config: 'from adapter_config.json',
+  metadata: 'from the file’s notes',
+  unknown: '– nothing in the file says',
+  fixed: '– this kind has none',
+  user: 'set by you',
+};
+
 export const text = {
   dropHere: 'or drop a .safetensors file here',
   choose: 'Choose file',
   replace: 'Replace',
+  readConfig: 'Add adapter_config.json',
+  configTooLarge: 'That file is too large for an adapter_config.json, so it was not read.',
+  configNeedsFile: 'An adapter_config.json only says how strong a LoRA is: choose the LoRA first.',
+  configWhich: 'Drop the adapter_config.json on the card that it belongs to.',
+  unknownFamily: 'Unknown model family',
+  title: 'Title',
+  madeFor: 'Made for',
+  rankOf: 'Rank',
+  scale: 'Scale',
+  notStored: 'not stored',
+  scaleByUser: 'set by you under Advanced',
+  numbers: 'Numbers',
+  triggerWords: 'Trigger words',
+  autoV2: 'AutoV2',
+  hashing: 'being worked out …',
   reading: 'Reading the header …',
   swap: 'Swap subject and style',
   example: 'Try it with an example',
@@ -40,6 +77,38 @@ export const text = {
   energyShare: 'Share of the energy, in %',
   dtype: 'Number format',
   dtypeAuto: 'As the inputs',
+  auto: 'Auto',
+  asInputs: 'As the inputs',
+  projection: 'Projection',
+  strengths: 'Strengths',
+  result: 'Result',
+  sameStrength: 'the same',
+  scaleAuto: 'As the file says',
+  scaleAlpha: 'From an alpha of my own',
+  scaleStabilised: 'rsLoRA: alpha / √rank',
+  alpha: 'Alpha',
+  naming: 'Naming',
+  rank: 'Rank',
+  rankExact: 'Exact',
+  rankNumber: 'At most a number',
+  rankEnergy: 'By energy kept',
+  rankMost: 'Highest rank',
+  rankShare: 'Energy to keep, in %',
+  denseRank: 'Rank for full differences',
+  denseRankHint: 'Updates that have no exact low rank are cut to it.',
+  leaveSources: 'Leave the sources’ names out of the file',
+  leaveSourcesHint: 'Otherwise its notes say what it was made from.',
+  family: 'Model family',
+  chooseFamily: 'Choose …',
+  directionOnly: 'Fuse DoRA without its magnitudes (direction only)',
+  directionOnlyHint: 'The magnitudes need the base model. Without them the result differs from what was trained.',
+  blocks: 'Strengths of single blocks',
+  blocksHint: 'They multiply the strengths above.',
+  block: 'Block',
+  modules: 'Modules',
+  on: 'On',
+  allOn: 'all on',
+  resetBlocks: 'All on',
   layout: 'Layout',
   layoutCompatible: 'Most compatible',
   layoutCompact: 'Smallest file',
@@ -54,8 +123,21 @@ export const text = {
   styleOnly: 'Only style',
   onlyHint: 'passed through',
   noModules: 'None.',
+  willBeWritten: 'Will be written',
+  leftOutTitle: 'Left out',
+  everyTensor: 'Tensors',
+  tensorsTotal: 'In the file',
+  tensorsFused: 'Fused',
+  tensorsPassed: 'Passed through',
+  tensorsRefused: 'Refused',
+  tensorsLeftOut: 'Of no module',
+  fileHead: 'File',
 
   fuse: 'Fuse',
+  convert: 'Convert this file',
+  convertTitle: 'Only this file? It can be converted',
+  convertHint: 'Writes the same LoRA under other names, in another number format or with a smaller rank, for example for ComfyUI. To fuse, choose the second file.',
+  converting: 'Converting',
   cancel: 'Cancel',
   save: 'Save',
   saveReport: 'Save report',
@@ -66,8 +148,15 @@ export const text = {
   stalled: 'Still working: this module takes longer than usual.',
   cancelled: 'Cancelled. Nothing was saved.',
   done: 'Fused and checked',
+  doneConverting: 'Converted and checked',
+  energyKept: 'Energy kept where a module was cut',
+  median: 'Median',
+  worst: 'Worst',
+  worstModule: 'Worst module',
+  modelHash: 'AutoV3',
   doneHint: 'The file was read back and every value checked before it is offered here.',
   stale: 'Made with the settings before your last change. Fuse again to include it.',
+  staleConversion: 'Made before your last change of files or settings.',
   saved: 'Saved.',
   nothingLeaves: 'Nothing leaves your machine.',
   copyDetails: 'Copy details',

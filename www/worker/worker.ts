@@ -1,6 +1,7 @@
 /**
  * Loads the wasm module and answers messages, one after the other: the wasm session cannot be entered twice.
- * Only the cancel flag is read in between, when the running call yields.
+ * Only the cancel flags are read in between, when the running call yields. Hashes are worked out beside the session,
+ * one after the other, and stand still while any other call is under way.
  */
 
 import { problem, toProblem } from '../core/problem.ts';
@@ -15,11 +16,12 @@ interface Glue {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;
+  sha256(blob: Blob, mayGoOn: () => Promise<boolean>): Promise<string>;
   Session: new () => WasmSession;
 }
 
 interface WasmSession {
-  open(role: Role, file: File): Promise<Summary>;
+  open(role: Role, file: File, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
   fit(settings: Settings): PairFit;
@@ -36,7 +38,7 @@ const PROGRESS_EVERY_MS = 100;
 let glue: Glue | null = null;
 let session: WasmSession | null = null;
 let owner = '';
-let cancelled = -1;
+const cancelled = new Set<number>();
 
 function post(message: FromWorker): void {
   self.postMessage(message);
@@ -76,20 +78,30 @@ async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Pro
     last = now;
     post({ id, progress });
   };
-  return session.fuse(settings, backend, sink, onProgress, () => cancelled === id);
+  return session.fuse(settings, backend, sink, onProgress, () => cancelled.has(id));
 }
 
 async function answer(request: Request): Promise<Calls[CallName]['out']> {
   switch (request.call) {
     case 'start': return start(request.in);
     case 'example': return ready().glue.example(request.in.role);
-    case 'open': return ready().session.open(request.in.role, request.in.file);
+    case 'open': return ready().session.open(request.in.role, request.in.file, request.in.config ?? undefined);
     case 'close': ready().session.close(request.in.role); return null;
     case 'swap': ready().session.swap(); return null;
     case 'fit': return ready().session.fit(request.in.settings);
     case 'backend': return ready().session.backend(request.in.choice);
+    case 'hash': return hash(request.id, request.in.file);
     case 'fuse': return fuse(request.id, request.in);
   }
+}
+
+function hash(id: number, file: Blob): Promise<string> {
+  return ready().glue.sha256(file, async () => {
+    post({ id, alive: true });
+    // A call that was put behind the one awaited here is awaited as well.
+    for (let last = null; last !== queue;) await (last = queue);
+    return !cancelled.has(id);
+  });
 }
 
 function asLastWords(thrown: unknown): Problem {
@@ -97,6 +109,7 @@ function asLastWords(thrown: unknown): Problem {
 }
 
 let queue: Promise<void> = Promise.resolve();
+let hashes: Promise<void> = Promise.resolve();
 
 async function serve(request: Request): Promise<void> {
   try {
@@ -106,10 +119,12 @@ async function serve(request: Request): Promise<void> {
     const fatal = thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
     post({ id: request.id, problem: fatal ? asLastWords(thrown) : toProblem(thrown), fatal });
   }
+  cancelled.delete(request.id);
 }
 
 self.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
-  if ('cancel' in data) cancelled = data.cancel;
+  if ('cancel' in data) cancelled.add(data.cancel);
+  else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
   else queue = queue.then(() => serve(data));
 });
 

@@ -1,0 +1,153 @@
+/** The settings that most people never need: what is projected, how strongly, and how the result is written. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property } from 'lit/decorators.js';
+import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleChoice } from '../core/types.ts';
+import { choice, fieldStyles, numeric, tick } from './fields.ts';
+import { inert } from './format.ts';
+import { ROLES, type Choices, type Setting } from './model.ts';
+import { scaleLabel, text, textStrengthLabel } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+const TEXT_STRENGTH = { content: 'contentTextStrength', style: 'styleTextStrength' } as const;
+const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
+/** What a kind begins with when it is chosen. */
+const CUTS: Record<CutChoice['kind'], CutChoice> = {
+  all: { kind: 'all' }, count: { kind: 'count', count: 8 }, energy: { kind: 'energy', share: 0.95 },
+};
+const RANKS: Record<Recompress['kind'], Recompress> = {
+  exact: { kind: 'exact' }, rank: { kind: 'rank', rank: 32 }, energy: { kind: 'energy', share: 0.99 },
+};
+const SCALES: Record<ScaleChoice['kind'], ScaleChoice> = {
+  auto: { kind: 'auto' }, alpha: { kind: 'alpha', alpha: 16 }, rankStabilised: { kind: 'rankStabilised' },
+};
+const STRENGTHS = { least: -10, most: 10, step: 0.05 };
+const COUNTS = { least: 1, most: 4096, step: 1, whole: true };
+const PERCENT = { least: 0.1, most: 100 };
+const inPercent = (share: number): number => Number((share * 100).toPrecision(6));
+
+/** Kinds of which large modules have no exact low-rank form. */
+const CUT_KINDS = ['full difference', 'LoHa', 'LoKr'];
+
+type Send = (patch: Setting['patch']) => void;
+
+/** Naming, number format and rank of the result; in the foreground when one file is converted. */
+export function formFields({ settings, fit, disabled }: Choices, send: Send): TemplateResult {
+  const { recompress } = settings;
+  const auto = fit?.scheme ? `${text.auto} – ${fit.scheme.name}` : text.asInputs;
+  // Where another naming is in force, what "auto" would give is not known without asking.
+  const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, name])];
+  return html`
+    ${choice({ id: 'scheme', label: text.naming, value: settings.scheme ?? '', options: schemes, disabled, chosen: (id) => send({ scheme: id || null }) })}
+    ${choice({ id: 'dtype', label: text.dtype, value: settings.dtype, disabled, chosen: (dtype) => send({ dtype }), options: [
+      ['auto', text.dtypeAuto], ['F16', 'F16'], ['BF16', 'BF16'], ['F32', 'F32'],
+    ] })}
+    ${choice({ id: 'recompress', label: text.rank, value: recompress.kind, disabled, chosen: (kind) => send({ recompress: RANKS[kind] }), options: [
+      ['exact', text.rankExact], ['rank', text.rankNumber], ['energy', text.rankEnergy],
+    ] })}
+    ${recompress.kind === 'rank' ? numeric({ id: 'rank', label: text.rankMost, value: recompress.rank, ...COUNTS, disabled,
+      changed: (rank) => send({ recompress: { kind: 'rank', rank: rank ?? recompress.rank } }) }) : nothing}
+    ${recompress.kind === 'energy' ? numeric({ id: 'rank-energy', label: text.rankShare, value: inPercent(recompress.share), ...PERCENT, disabled,
+      changed: (share) => send({ recompress: { kind: 'energy', share: (share ?? 100) / 100 } }) }) : nothing}`;
+}
+
+export class Advanced extends LitElement {
+  static override styles = [base, fieldStyles, css`
+    :host { display: block; min-width: 0; }
+    .groups { display: grid; gap: 24px; padding: 16px 0 8px; }
+    .group { display: grid; gap: 12px; min-width: 0; border: 0; padding: 0; margin: 0; }
+    h3 { font-size: var(--small); color: var(--muted); font-weight: 650; border-bottom: 1px solid var(--line); padding-bottom: 4px; }
+    details > summary { font-weight: 550; padding: 4px 0; width: max-content; }
+    .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 16px 24px; }
+    .column { display: grid; gap: 12px; min-width: 0; align-content: start; }
+    @media (max-width: 600px) { .columns { grid-template-columns: minmax(0, 1fr); } }
+  `];
+
+  @property({ attribute: false }) choices!: Choices;
+  @property({ attribute: false }) backend: BackendChoice = 'auto';
+  /** Why the backend is what it is, in a sentence. */
+  @property({ attribute: false }) backendReason = '';
+  /** What the file is called when the person names nothing. */
+  @property({ attribute: false }) defaultName = '';
+  #send: Send = (patch) => { this.dispatchEvent(new CustomEvent<Setting>('np-setting', { detail: { patch, committed: true } })); };
+
+  override render() {
+    const { only, settings, disabled } = this.choices;
+    return html`<details>
+      <summary>${text.advanced}</summary>
+      <div class="groups">
+        ${only ? nothing : html`<section class="group" aria-labelledby="projection">
+          <h3 id="projection">${text.projection}</h3>
+          <div class="fields">${this.#directions()}</div>
+        </section>`}
+        <section class="group" aria-labelledby="strengths">
+          <h3 id="strengths">${text.strengths}</h3>
+          <div class="columns">${(only ? [only] : ROLES).map((role) => this.#strengths(role))}</div>
+          ${this.#blocks()}
+        </section>
+        <section class="group" aria-labelledby="result">
+          <h3 id="result">${text.result}</h3>
+          <div class="fields">${this.#result(only)}</div>
+          ${tick({ id: 'sources', label: text.leaveSources, value: !settings.keepSources, disabled, hint: text.leaveSourcesHint,
+            changed: (left) => this.#send({ keepSources: !left }) })}
+        </section>
+      </div>
+    </details>`;
+  }
+
+  #directions(): TemplateResult {
+    const { settings: { cut }, disabled } = this.choices;
+    return html`
+      ${choice({ id: 'cut', label: text.directions, value: cut.kind, disabled, chosen: (kind) => this.#send({ cut: CUTS[kind] }), options: [
+        ['all', text.allDirections], ['count', text.countDirections], ['energy', text.energyDirections],
+      ] })}
+      ${cut.kind === 'count' ? numeric({ id: 'count', label: text.directionCount, value: cut.count, ...COUNTS, disabled,
+        changed: (value) => this.#send({ cut: { kind: 'count', count: value ?? cut.count } }) }) : nothing}
+      ${cut.kind === 'energy' ? numeric({ id: 'energy', label: text.energyShare, value: inPercent(cut.share), ...PERCENT, disabled,
+        changed: (value) => this.#send({ cut: { kind: 'energy', share: (value ?? 100) / 100 } }) }) : nothing}`;
+  }
+
+  /** A column for each file. */
+  #strengths(role: Role): TemplateResult {
+    const { settings, summaries, disabled } = this.choices;
+    const scale = settings[SCALE[role]];
+    return html`<div class="column">
+      ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? numeric({
+        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...STRENGTHS, disabled,
+        placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
+      }) : nothing}
+      ${choice({ id: `scale-${role}`, label: scaleLabel[role], value: scale.kind, disabled, chosen: (kind) => this.#send({ [SCALE[role]]: SCALES[kind] }), options: [
+        ['auto', text.scaleAuto], ['alpha', text.scaleAlpha], ['rankStabilised', text.scaleStabilised],
+      ] })}
+      ${scale.kind === 'alpha' ? numeric({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, least: -1e6, most: 1e6, disabled,
+        changed: (alpha) => this.#send({ [SCALE[role]]: { kind: 'alpha', alpha: alpha ?? scale.alpha } }) }) : nothing}
+    </div>`;
+  }
+
+  #blocks(): TemplateResult {
+    const { fit, settings, only, disabled } = this.choices;
+    return html`<np-lora-blocks .blocks=${fit?.blocks ?? []} .strengths=${settings.blocks} .only=${only} ?disabled=${disabled}
+      @np-blocks=${(event: CustomEvent<Record<string, BlockStrength>>) => this.#send({ blocks: event.detail })}></np-lora-blocks>`;
+  }
+
+  #result(only: Role | null): TemplateResult {
+    const { settings, summaries, disabled } = this.choices;
+    const cut = ROLES.some((role) => summaries[role]?.kinds.some(({ value }) => CUT_KINDS.includes(value)));
+    return html`
+      ${only ? nothing : formFields(this.choices, this.#send)}
+      ${cut ? numeric({ id: 'dense', label: text.denseRank, value: settings.denseRank, ...COUNTS, disabled, hint: text.denseRankHint,
+        changed: (rank) => this.#send({ denseRank: rank ?? settings.denseRank }) }) : nothing}
+      ${choice({ id: 'layout', label: text.layout, value: settings.layout, disabled, chosen: (layout) => this.#send({ layout }), options: [
+        ['compatible', text.layoutCompatible], ['compact', text.layoutCompact],
+      ] })}
+      <div class="field"><label for="name">${text.outputName}</label>
+        <input id="name" type="text" autocomplete="off" spellcheck="false" maxlength="120" .value=${settings.outputName}
+          placeholder=${this.defaultName} ?disabled=${disabled}
+          @change=${(event: Event) => this.#send({ outputName: (event.target as HTMLInputElement).value })}>
+      </div>
+      ${choice({ id: 'backend', label: text.backend, value: this.backend, disabled, hint: inert(this.backendReason, 300),
+        chosen: (backend) => this.#send({ backend }), options: [
+          ['auto', text.backendName.auto], ['webgpu', text.backendName.webgpu], ['cpu', text.backendName.cpu],
+        ] })}`;
+  }
+}

@@ -1,0 +1,82 @@
+/** Strengths of single blocks of the model: a table, drawn only when somebody looks. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import type { BlockStrength, PairFit, Role } from '../core/types.ts';
+import { typedNumber } from './fields.ts';
+import { count, inert, plural } from './format.ts';
+import { ROLES } from './model.ts';
+import { roleName, text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+const WHOLE: BlockStrength = { content: 1, style: 1 };
+const RANGE = { least: -10, most: 10 };
+
+export class Blocks extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; }
+    details > summary { padding: 4px 0; width: max-content; max-width: 100%; }
+    .bar { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; justify-content: space-between; font-size: var(--small); max-width: 560px; }
+    .scroll { max-height: 320px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; margin-top: 4px; max-width: 560px; }
+    table { border-collapse: collapse; width: 100%; font-size: var(--small); font-variant-numeric: tabular-nums; }
+    th, td { padding: 2px 8px; text-align: left; font-weight: 400; border-bottom: 1px solid var(--line); }
+    tr:last-child > * { border-bottom: 0; }
+    thead th { position: sticky; top: 0; z-index: 1; background: var(--surface); color: var(--muted); padding-block: 8px; }
+    tbody th { white-space: nowrap; }
+    tr.off th { color: var(--muted); text-decoration: line-through; }
+    input[type='number'] { width: 72px; min-height: 28px; padding: 0 8px; }
+    input[type='checkbox'] { width: 18px; height: 18px; margin: 4px 0; display: block; accent-color: var(--ink); }
+    @media (max-width: 600px) { .modules { display: none; } th, td { padding: 2px 4px; } input[type='number'] { width: 64px; } }
+  `];
+
+  @property({ attribute: false }) blocks: PairFit['blocks'] = [];
+  @property({ attribute: false }) strengths: Record<string, BlockStrength> = {};
+  /** The only file's role, when there is one file. */
+  @property({ attribute: false }) only: Role | null = null;
+  @property({ type: Boolean }) disabled = false;
+  @state() private opened = false;
+
+  override render() {
+    if (this.blocks.length === 0) return nothing;
+    const changed = this.blocks.filter(({ label }) => label in this.strengths).length;
+    return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
+      <summary>${text.blocks} <span class="muted small">${changed > 0 ? plural(changed, 'block changed', 'blocks changed') : text.allOn}</span></summary>
+      ${this.opened ? this.#table(changed) : nothing}
+    </details>`;
+  }
+
+  #table(changed: number): TemplateResult {
+    const roles = this.only ? [this.only] : ROLES;
+    return html`<div class="bar"><span class="muted">${text.blocksHint}</span>
+        <button class="plain" type="button" ?disabled=${this.disabled || changed === 0} @click=${() => this.#send({})}>${text.resetBlocks}</button></div>
+      <div class="scroll"><table>
+        <thead><tr><th scope="col">${text.block}</th><th scope="col" class="modules">${text.modules}</th><th scope="col">${text.on}</th>
+          ${roles.map((role) => html`<th scope="col">${roleName[role]}</th>`)}</tr></thead>
+        <tbody>${this.blocks.map(({ label, modules }) => this.#row(label, modules, roles))}</tbody>
+      </table></div>`;
+  }
+
+  #row(label: string, modules: number, roles: readonly Role[]): TemplateResult {
+    const strength = this.strengths[label] ?? WHOLE;
+    const on = roles.some((role) => strength[role] !== 0);
+    const name = inert(label);
+    return html`<tr class=${on ? '' : 'off'}>
+      <th scope="row">${name}</th><td class="modules muted">${count(modules)}</td>
+      <td><input type="checkbox" aria-label="${name} on" .checked=${on} ?disabled=${this.disabled}
+        @change=${() => this.#set(label, on ? { content: 0, style: 0 } : WHOLE)}></td>
+      ${roles.map((role) => html`<td><input type="number" min=${RANGE.least} max=${RANGE.most} step="0.05" .value=${String(strength[role])}
+        aria-label="${roleName[role]} strength of ${name}" ?disabled=${this.disabled}
+        @change=${(event: Event) => this.#set(label, { ...strength, [role]: typedNumber(event, RANGE, strength[role]) ?? 1 })}></td>`)}
+    </tr>`;
+  }
+
+  #set(label: string, strength: BlockStrength): void {
+    const { [label]: _, ...others } = this.strengths;
+    const isWhole = ROLES.every((role) => strength[role] === 1);
+    this.#send(isWhole ? others : { ...others, [label]: strength });
+  }
+
+  #send(blocks: Record<string, BlockStrength>): void {
+    this.dispatchEvent(new CustomEvent('np-blocks', { detail: blocks }));
+  }
+}

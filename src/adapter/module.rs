@@ -4,7 +4,7 @@ use super::kinds::{Kind, Parts, Sizes};
 use super::roles::Spelling;
 use super::scale::{Alpha, ScaleChoice, ScaleSource};
 use crate::container::Tensor;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// A module: ΔW = scale · what its tensors make, at strength 1.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Module {
     /// The module that these tensors make; none if they make no matrix.
     ///
     /// # Errors
-    /// Those of [`Kind::of`].
+    /// Those of [`Kind::of`]; `LoraShape` for a tensor that the kind has no use for.
     pub fn new(
         stem: &str,
         spelling: &'static Spelling,
@@ -48,6 +48,13 @@ impl Module {
         alpha: Option<Alpha>,
     ) -> Result<Option<Self>> {
         let Some((kind, sizes)) = Kind::of(parts)? else { return Ok(None) };
+        // A tensor that the kind does not take would be dropped without a word (a whole LoKr factor beside its halves).
+        let used: Vec<&str> = kind.tensors().into_iter().map(|tensor| tensor.name.as_str()).collect();
+        let mut all = parts.down.iter().chain(&parts.up).chain(parts.others.values());
+        if let Some(odd) = all.find(|tensor| !used.contains(&tensor.name.as_str())) {
+            let detail = "It has no place beside the module's other tensors.";
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(&odd.name));
+        }
         let Sizes { out_features, dims, rank, is_cut, alpha_rank } = sizes;
         let stored = alpha.is_some_and(|alpha| alpha.source == ScaleSource::Tensor);
         let tensors = kind.tensors().len() + usize::from(magnitude.is_some()) + usize::from(stored);
@@ -99,7 +106,6 @@ impl Module {
 mod tests {
     use super::*;
     use crate::adapter::roles::{KOHYA, Part, SPELLINGS};
-    use crate::error::Code;
     use safetensors::Dtype;
 
     fn tensor(name: &str, shape: &[u64]) -> Tensor {

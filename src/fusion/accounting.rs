@@ -68,6 +68,9 @@ pub struct Cut {
     pub of: &'static str,
     /// The share of its energy that is left.
     pub kept: f64,
+    /// ‖saved − intended‖/‖intended‖ by rounding alone, for the check of the saved bytes.
+    #[serde(skip)]
+    pub rounding: f64,
 }
 
 /// What rounding to the result's format did, apart from that of A_c'.

@@ -303,7 +303,12 @@ async fn write_compressed<K: Sink, W: Watch>(
     let mut worst: f64 = 0.0;
     for output in &group.outputs {
         let compressed = compose::matrices(output, loaded).compressed(output, group.loader_scale, plan.dtype);
-        cuts.push(Cut { module: output.names.stem.clone(), of: "result", kept: compressed.kept });
+        cuts.push(Cut {
+            module: output.names.stem.clone(),
+            of: "result",
+            kept: compressed.kept,
+            rounding: compressed.rounding,
+        });
         worst = worst.max(compressed.rounding);
         let rows = [(0..output.out_features, 0)];
         let up = compose::columns(&compressed.up, compressed.rank, &rows);
@@ -348,7 +353,7 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
             let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else {
                 continue;
             };
-            let cut = Cut { module: share.module.stem.clone(), of, kept };
+            let cut = Cut { module: share.module.stem.clone(), of, kept, rounding: 0.0 };
             if !cuts.contains(&cut) {
                 cuts.push(cut);
             }

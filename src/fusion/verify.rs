@@ -68,14 +68,17 @@ pub async fn check<S: Source, K: Sink, W: Watch>(
             .iter()
             .filter_map(|unit| roundings.get(unit.name().as_str()))
             .fold(0.0, |a: f64, b| a.max(*b));
-        let kept = written
+        let cuts: Vec<_> = written
             .cuts
             .iter()
-            .filter(|cut| cut.of == "result" && group.outputs.iter().any(|o| o.names.stem == cut.module));
-        let lost = kept.map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
-        let apart = recompute(plan, group, &finished, sources).await?;
-        // The difference is estimated from a few directions, so it may be some times the rounding error; a unit that
-        // passes through is rounded too, and its error is not in the accounting.
+            .filter(|cut| cut.of == "result" && group.outputs.iter().any(|o| o.names.stem == cut.module))
+            .collect();
+        let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
+        let (apart, passing) = recompute(plan, group, &finished, sources).await?;
+        // A unit that passes through is rounded too, and its error is not in the accounting. Small numbers lose more
+        // than a unit roundoff in F16.
+        let rounding = cuts.iter().map(|cut| cut.rounding).fold(rounding.max(passing), f64::max);
+        // The difference is estimated from a few directions, so it may be some times the rounding error.
         let unit_roundoff = match plan.dtype {
             Dtype::F16 => 2f64.powi(-11),
             Dtype::BF16 => 2f64.powi(-8),
@@ -187,13 +190,14 @@ fn whole_words<'a>(part: &'a [u8], at: u64, tensor: &Tensor) -> &'a [u8] {
 }
 
 /// How far the saved update of a group's modules is from the intended one: ‖(saved − intended)·X‖/‖intended·X‖ for a few
-/// random columns X, which estimates the ratio of the Frobenius norms without building either matrix.
+/// random columns X, which estimates the ratio of the Frobenius norms without building either matrix. The second number is
+/// what rounding the units that pass through must make of it.
 async fn recompute<R: Source, S: Source>(
     plan: &Plan,
     group: &Group,
     result: &R,
     sources: &Sources<'_, S>,
-) -> Result<f64> {
+) -> Result<(f64, f64)> {
     let mut units = Vec::with_capacity(group.units.len());
     for unit in &group.units {
         units.push(method::again(plan, unit, sources).await?);
@@ -202,7 +206,12 @@ async fn recompute<R: Source, S: Source>(
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let probes: Vec<Vec<f64>> =
         (0..PROBES).map(|_| (0..columns).map(|_| sign(&mut random)).collect()).collect();
-    let (mut apart, mut size) = (0.0, 0.0);
+    let (mut apart, mut size, mut rounded) = (0.0, 0.0, 0.0);
+    if plan.recipe.keep.is_none() {
+        for (unit, values) in group.units.iter().zip(&units).filter(|(unit, _)| unit.pair().is_none()) {
+            rounded += rounding_squared(unit, values, group.loader_scale, plan.dtype, &probes);
+        }
+    }
     for output in &group.outputs {
         let saved = Saved::read(plan, output, result).await?;
         for probe in &probes {
@@ -224,7 +233,36 @@ async fn recompute<R: Source, S: Source>(
             }
         }
     }
-    Ok(if size > 0.0 { (apart / size).sqrt() } else { apart.sqrt() })
+    let relative = |square: f64| if size > 0.0 { (square / size).sqrt() } else { square.sqrt() };
+    Ok((relative(apart), relative(rounded)))
+}
+
+/// ‖E·X‖² of the rounding errors E of a unit that passes through.
+fn rounding_squared(
+    unit: &Unit,
+    values: &LoadedUnit,
+    loader_scale: f64,
+    dtype: Dtype,
+    probes: &[Vec<f64>],
+) -> f64 {
+    let shares = unit.style.as_ref().zip(values.style.as_ref());
+    let Some((share, factors)) = shares.or_else(|| unit.content.as_ref().zip(values.content.as_ref())) else {
+        return 0.0;
+    };
+    let (down, up) = (&factors.down, &factors.up);
+    let down_error = down.rounded(share.weight / loader_scale, dtype).error.unwrap_or_default();
+    let up_error = up.rounded(1.0, dtype).error.unwrap_or_default();
+    let mut sum = 0.0;
+    for probe in probes {
+        // Each is zero where nothing was rounded.
+        let of_down = times(&up.stored(), &product(&down_error, down.cols, probe));
+        let of_up = product(&up_error, up.cols, &times(&down.stored(), probe));
+        for at in 0..up.rows {
+            let part = |of: &[f64]| of.get(at).copied().unwrap_or(0.0);
+            sum += (loader_scale * part(&of_down) + share.weight * part(&of_up)).powi(2);
+        }
+    }
+    sum
 }
 
 /// One half of a unit times a column.
@@ -295,9 +333,12 @@ fn sign(state: &mut u64) -> f64 {
 
 /// Matrix times vector, in f64.
 fn times(matrix: &Stored<'_>, vector: &[f64]) -> Vec<f64> {
-    let values = cpu::decode(matrix, 0, false);
-    values
-        .chunks_exact(matrix.cols.max(1))
+    product(&cpu::decode(matrix, 0, false), matrix.cols, vector)
+}
+
+fn product(matrix: &[f32], cols: usize, vector: &[f64]) -> Vec<f64> {
+    matrix
+        .chunks_exact(cols.max(1))
         .map(|row| row.iter().zip(vector).map(|(&a, &x)| f64::from(a) * x).sum())
         .collect()
 }

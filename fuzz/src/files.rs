@@ -92,8 +92,18 @@ pub fn source(name: &str, tensors: &[Given], metadata: &[(String, String)]) -> M
     MemorySource::new(name, file(tensors, metadata))
 }
 
-/// alpha/r · up · down of a module in kohya's or PEFT's naming.
-pub fn update(bytes: &[u8], stem: &str) -> Option<DMatrix<f64>> {
+/// A module's update, and what its rounding errors are relative to.
+pub struct Update {
+    /// alpha/r · up · down.
+    pub whole: DMatrix<f64>,
+    /// The sizes of its directions added up: they may cancel each other, their errors do not.
+    pub size: f64,
+    /// ‖alpha/r · up‖, the size of the smallest changes of down.
+    pub up: f64,
+}
+
+/// The update of a module in kohya's or PEFT's naming.
+pub fn update(bytes: &[u8], stem: &str) -> Option<Update> {
     let tensors = SafeTensors::deserialize(bytes).unwrap();
     let find = |names: [&str; 2]| {
         names.iter().find_map(|name| tensors.tensor(&format!("{stem}.{name}.weight")).ok())
@@ -106,6 +116,8 @@ pub fn update(bytes: &[u8], stem: &str) -> Option<DMatrix<f64>> {
         Some(alpha) if alpha != 0.0 => alpha / r as f64,
         _ => 1.0,
     };
-    let up = DMatrix::from_row_slice(m, r, &numbers(up.dtype(), up.data()));
-    Some(up * DMatrix::from_row_slice(r, n, &numbers(down.dtype(), down.data())) * scale)
+    let up = DMatrix::from_row_slice(m, r, &numbers(up.dtype(), up.data())) * scale;
+    let down = DMatrix::from_row_slice(r, n, &numbers(down.dtype(), down.data()));
+    let size = up.column_iter().zip(down.row_iter()).map(|(b, a)| b.norm() * a.norm()).sum();
+    Some(Update { whole: &up * down, size, up: up.norm() })
 }

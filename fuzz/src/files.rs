@@ -32,9 +32,7 @@ pub fn words(dtype: Dtype, values: &[f32]) -> Vec<u8> {
         Dtype::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
         Dtype::BF16 => values.iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect(),
         // The upper half of F16.
-        Dtype::F8_E5M2 => {
-            values.iter().map(|v| (half::f16::from_f32(*v).to_bits() >> 8) as u8).collect()
-        }
+        Dtype::F8_E5M2 => values.iter().map(|v| (half::f16::from_f32(*v).to_bits() >> 8) as u8).collect(),
         other => panic!("no test writes {other}"),
     }
 }
@@ -48,9 +46,7 @@ pub fn numbers(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
         Dtype::BF16 => {
             bytes.chunks(2).map(|w| half::bf16::from_le_bytes(w.try_into().unwrap()).to_f64()).collect()
         }
-        Dtype::F8_E5M2 => {
-            bytes.iter().map(|&b| half::f16::from_bits(u16::from(b) << 8).to_f64()).collect()
-        }
+        Dtype::F8_E5M2 => bytes.iter().map(|&b| half::f16::from_bits(u16::from(b) << 8).to_f64()).collect(),
         other => panic!("no test reads {other}"),
     }
 }
@@ -59,7 +55,8 @@ pub fn numbers(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
 pub fn file(tensors: &[Given], metadata: &[(String, String)]) -> Vec<u8> {
     let mut rows = Vec::new();
     if !metadata.is_empty() {
-        let notes: Vec<String> = metadata.iter().map(|(k, v)| format!("{}:{}", quoted(k), quoted(v))).collect();
+        let notes: Vec<String> =
+            metadata.iter().map(|(k, v)| format!("{}:{}", quoted(k), quoted(v))).collect();
         rows.push(format!("\"__metadata__\":{{{}}}", notes.join(",")));
     }
     let mut at = 0;

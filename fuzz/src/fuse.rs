@@ -125,8 +125,15 @@ fn any_file(choices: &mut Choices<'_>, name: &str, sizes: &[(usize, usize)], ran
         let rank = 1 + choices.below(5);
         let (of_down, of_up) = (nature(choices), nature(choices));
         let down = finite(dtype, &of_down.values(rank, n, random));
-        let up = finite(dtype, &DMatrix::from_row_slice(rank, m, &of_up.values(rank, m, random)).as_slice().to_vec());
-        let ends = if peft { [".lora_A.weight", ".lora_B.weight"] } else { [".lora_down.weight", ".lora_up.weight"] };
+        let up = finite(
+            dtype,
+            &DMatrix::from_row_slice(rank, m, &of_up.values(rank, m, random)).as_slice().to_vec(),
+        );
+        let ends = if peft {
+            [".lora_A.weight", ".lora_B.weight"]
+        } else {
+            [".lora_down.weight", ".lora_up.weight"]
+        };
         tensors.push(Given::of(format!("{stem}{}", ends[0]), dtype, &[rank, n], &down));
         tensors.push(Given::of(format!("{stem}{}", ends[1]), dtype, &[m, rank], &up));
         if !peft && choices.rarely(2) {
@@ -178,7 +185,11 @@ fn any_settings(choices: &mut Choices<'_>) -> Settings {
     }
 }
 
-fn fuse(content: &MemorySource, style: &MemorySource, settings: &Settings) -> Result<(Vec<u8>, Report), Error> {
+fn fuse(
+    content: &MemorySource,
+    style: &MemorySource,
+    settings: &Settings,
+) -> Result<(Vec<u8>, Report), Error> {
     block_on(async {
         let (of_content, of_style) = (Adapter::open(content, None).await?, Adapter::open(style, None).await?);
         let sources = Sources {
@@ -234,7 +245,13 @@ fn shown(source: &MemorySource) -> String {
     let mut lines: Vec<String> = tensors
         .iter()
         .map(|(name, t)| {
-            format!("{} {name} {} {:?} {:?}\n", source.name(), t.dtype(), t.shape(), numbers(t.dtype(), t.data()))
+            format!(
+                "{} {name} {} {:?} {:?}\n",
+                source.name(),
+                t.dtype(),
+                t.shape(),
+                numbers(t.dtype(), t.data())
+            )
         })
         .collect();
     lines.sort();
@@ -281,7 +298,8 @@ fn right(
     let (c, s) = (of_content.whole * settings.content_strength, of_style.whole);
     let saved = update(result, stem).expect("the module is in the result");
     let id = stem.trim_start_matches("lora_unet_");
-    let figures = report.modules.iter().find(|module| module.name.ends_with(id)).expect("it is accounted for");
+    let figures =
+        report.modules.iter().find(|module| module.name.ends_with(id)).expect("it is accounted for");
     let eigen = s.tr_mul(&s).symmetric_eigen();
     let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));

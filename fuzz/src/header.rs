@@ -14,9 +14,30 @@ const STRICTER: [Code; 5] =
 
 /// Texts that mean something in a header, to be put anywhere.
 const PIECES: [&str; 24] = [
-    "{", "}", "[", "]", ":", ",", "\"", "\\u0061", "\\ud800", "null", "-1", "1.5", "1e3", "18446744073709551616",
-    "9007199254740993", "\"a\"", "\"__metadata__\":{},", "\"dtype\":\"F32\",", "\"shape\":[],", "F8_E4M3", "F4", " ",
-    "\0", "\u{e9}",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"",
+    "\\u0061",
+    "\\ud800",
+    "null",
+    "-1",
+    "1.5",
+    "1e3",
+    "18446744073709551616",
+    "9007199254740993",
+    "\"a\"",
+    "\"__metadata__\":{},",
+    "\"dtype\":\"F32\",",
+    "\"shape\":[],",
+    "F8_E4M3",
+    "F4",
+    " ",
+    "\0",
+    "\u{e9}",
 ];
 
 /// The reader's promises on a case.
@@ -31,7 +52,8 @@ fn edited(choices: &mut Choices<'_>) -> Vec<u8> {
     let count = choices.below(4);
     let tensors: Vec<Given> = (0..count)
         .map(|at| {
-            let dtype = choices.of(&[Dtype::F16, Dtype::F32, Dtype::U8, Dtype::BF16, Dtype::I64, Dtype::BOOL]);
+            let dtype =
+                choices.of(&[Dtype::F16, Dtype::F32, Dtype::U8, Dtype::BF16, Dtype::I64, Dtype::BOOL]);
             let shape: Vec<usize> = (0..choices.below(4)).map(|_| choices.below(4)).collect();
             let name = if choices.rarely(6) { "__proto__".to_owned() } else { format!("t{at}") };
             Given::zeros(name, dtype, &shape)
@@ -82,14 +104,30 @@ pub fn compare(file: &[u8]) {
             covers(header, file.len() as u64);
             match theirs {
                 Some((_, metadata)) => same(header, &metadata),
-                None => assert!(wider(file), "we read what the crate refuses: {:?}", String::from_utf8_lossy(file)),
+                None => assert!(
+                    wider(file),
+                    "we read what the crate refuses: {:?}",
+                    String::from_utf8_lossy(file)
+                ),
             }
         }
+        // The crate takes the last of several entries with one name, and never sees what is wrong with the others.
+        (Err(_), Some((_, metadata))) if entries(file) > metadata.tensors().len() => {}
         (Err(error), Some(_)) => {
-            assert!(STRICTER.contains(&error.code), "only we refuse: {error} {:?}", String::from_utf8_lossy(file));
+            assert!(
+                STRICTER.contains(&error.code),
+                "only we refuse: {error} {:?}",
+                String::from_utf8_lossy(file)
+            );
         }
         (Err(error), None) => assert!(of_container(error), "{error}"),
     }
+}
+
+/// How often a tensor is described.
+fn entries(file: &[u8]) -> usize {
+    let field = b"\"data_offsets\"";
+    file.windows(field.len()).filter(|part| part == field).count()
 }
 
 /// Spaces before `{`: the crate wants it to be the very first byte.
@@ -120,7 +158,10 @@ fn same(header: &Header, metadata: &safetensors::tensor::Metadata) {
         assert_eq!(info.dtype, tensor.dtype);
         assert_eq!(info.shape.iter().map(|&d| d as u64).collect::<Vec<_>>(), tensor.shape);
         let (from, to) = info.data_offsets;
-        assert_eq!((from as u64 + header.data_start, to as u64 + header.data_start), (tensor.start, tensor.end));
+        assert_eq!(
+            (from as u64 + header.data_start, to as u64 + header.data_start),
+            (tensor.start, tensor.end)
+        );
     }
     let theirs = metadata.metadata().clone().unwrap_or_default();
     assert_eq!(theirs.into_iter().collect::<std::collections::BTreeMap<_, _>>(), header.metadata);

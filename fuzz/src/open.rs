@@ -12,11 +12,22 @@ use pollster::block_on;
 use safetensors::Dtype;
 
 const STEMS: [&str; 16] = [
-    "m", "lora_unet_a", "lora_te1_b", "transformer.transformer_blocks.0.attn.to_q", "text_encoder.x",
-    "diffusion_model.double_blocks.0.img_attn.qkv", "transformer.transformer_blocks.0.attn.to_k",
-    "lora_unet_double_blocks_0_img_attn_qkv", "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q",
-    "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q", "diffusion_model.layers.0.attention.qkv",
-    "diffusion_model.layers.0.attention.to_q", "unet.down_blocks.0.attentions.0.proj_in", "..", "é\u{202e}", "__proto__",
+    "m",
+    "lora_unet_a",
+    "lora_te1_b",
+    "transformer.transformer_blocks.0.attn.to_q",
+    "text_encoder.x",
+    "diffusion_model.double_blocks.0.img_attn.qkv",
+    "transformer.transformer_blocks.0.attn.to_k",
+    "lora_unet_double_blocks_0_img_attn_qkv",
+    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q",
+    "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q",
+    "diffusion_model.layers.0.attention.qkv",
+    "diffusion_model.layers.0.attention.to_q",
+    "unet.down_blocks.0.attentions.0.proj_in",
+    "..",
+    "é\u{202e}",
+    "__proto__",
 ];
 
 /// Endings, those of one adapter together.
@@ -37,12 +48,26 @@ const ENDINGS: [&[&str]; 12] = [
 
 /// Keys that the crate reads, and values that mean something or nothing to it.
 const KEYS: [&str; 8] = [
-    "ss_base_model_version", "modelspec.architecture", "lora_adapter_metadata", "ss_network_args", "ss_tag_frequency",
-    "lora_alpha", "software", "ss_output_name",
+    "ss_base_model_version",
+    "modelspec.architecture",
+    "lora_adapter_metadata",
+    "ss_network_args",
+    "ss_tag_frequency",
+    "lora_alpha",
+    "software",
+    "ss_output_name",
 ];
 const VALUES: [&str; 10] = [
-    "sdxl_base_v1-0", "flux1", "{}", "[", "{\"transformer.lora_alpha\":8,\"transformer.r\":4}", "NaN", "1e999",
-    "{\"10_dog\":{\"sks\":20}}", "\u{202e}<script>", "{\"use_rslora\":\"True\"}",
+    "sdxl_base_v1-0",
+    "flux1",
+    "{}",
+    "[",
+    "{\"transformer.lora_alpha\":8,\"transformer.r\":4}",
+    "NaN",
+    "1e999",
+    "{\"10_dog\":{\"sks\":20}}",
+    "\u{202e}<script>",
+    "{\"use_rslora\":\"True\"}",
 ];
 
 /// A module's tensors, with shapes that mostly fit each other.
@@ -56,8 +81,15 @@ fn module(choices: &mut Choices<'_>, tensors: &mut Vec<Given>) {
             continue;
         }
         let mut shape = match *ending {
-            ".lora_down.weight" | ".lora_A.weight" | ".lora_A.default.weight" | ".lora.down.weight" | ".lora_A"
-            | ".hada_w1_b" | ".hada_w2_b" | ".lokr_w2_b" | ".lokr_w1_b" => [&[r, n], kernel].concat(),
+            ".lora_down.weight"
+            | ".lora_A.weight"
+            | ".lora_A.default.weight"
+            | ".lora.down.weight"
+            | ".lora_A"
+            | ".hada_w1_b"
+            | ".hada_w2_b"
+            | ".lokr_w2_b"
+            | ".lokr_w1_b" => [&[r, n], kernel].concat(),
             ".lora_mid.weight" | ".hada_t1" | ".hada_t2" | ".lokr_t2" => vec![r, r, 3, 3],
             ".alpha" => vec![],
             ".diff" => [&[m, n], kernel].concat(),
@@ -161,7 +193,8 @@ fn understood(adapter: &Adapter) {
 }
 
 fn planned(plan: &Plan) {
-    let header = Header::parse(&plan.layout.header[8..], plan.layout.header.len() as u64, plan.layout.size).unwrap();
+    let header =
+        Header::parse(&plan.layout.header[8..], plan.layout.header.len() as u64, plan.layout.size).unwrap();
     assert_eq!(header.tensors, plan.layout.tensors);
     let fit = plan.fit();
     for tensors in [fit.content_tensors, fit.style_tensors] {

@@ -35,7 +35,8 @@ pub fn check(bytes: &[u8]) {
         // Dimension by dimension, as every reader does it: a zero at the end makes a wrapped product no better.
         spec.shape.iter().try_fold(spec.dtype.bitsize() as u64, |n, &d| n.checked_mul(d))
     };
-    let real = specs.iter().try_fold(0u64, |sum, spec| sum.checked_add(bits(spec)?)).is_some_and(|b| b < 1 << 20);
+    let real =
+        specs.iter().try_fold(0u64, |sum, spec| sum.checked_add(bits(spec)?)).is_some_and(|b| b < 1 << 20);
     let layout = match Layout::new(specs.clone(), &metadata) {
         Ok(layout) => layout,
         Err(error) => {
@@ -51,7 +52,8 @@ pub fn check(bytes: &[u8]) {
     if layout.size > 1 << 20 {
         return;
     }
-    let content = |at: usize, length: u64| -> Vec<u8> { (0..length).map(|i| (i as usize * 31 + at) as u8).collect() };
+    let content =
+        |at: usize, length: u64| -> Vec<u8> { (0..length).map(|i| (i as usize * 31 + at) as u8).collect() };
     let bytes = block_on(async {
         let mut sink = MemorySink::default();
         let mut order: Vec<usize> = (0..layout.tensors.len()).collect();

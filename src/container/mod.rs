@@ -10,7 +10,7 @@ mod header;
 mod source;
 mod writer;
 
-pub use dtype::{first_non_finite, scalar, widen_f8};
+pub use dtype::{NonFinite, first_non_finite, non_finite, scalar, widen_f8};
 pub use header::{Header, Tensor};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;

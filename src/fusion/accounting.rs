@@ -52,9 +52,17 @@ impl ModuleReport {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
     pub(super) fn is_finite(&self) -> bool {
         let Squares { content, inside, sum } = self.squares;
-        [content, inside, sum, self.style_norm, self.change, self.rounding, self.rounding_of_change.unwrap_or(0.0)]
-            .iter()
-            .all(|figure| figure.is_finite())
+        [
+            content,
+            inside,
+            sum,
+            self.style_norm,
+            self.change,
+            self.rounding,
+            self.rounding_of_change.unwrap_or(0.0),
+        ]
+        .iter()
+        .all(|figure| figure.is_finite())
     }
 }
 

@@ -302,7 +302,8 @@ async fn write_compressed<K: Sink, W: Watch>(
     let Loaded { group, units } = loaded;
     let mut worst: f64 = 0.0;
     for output in &group.outputs {
-        let compressed = compose::matrices(output, loaded)?.compressed(output, group.loader_scale, plan.dtype);
+        let compressed =
+            compose::matrices(output, loaded)?.compressed(output, group.loader_scale, plan.dtype);
         cuts.push(Cut {
             module: output.names.stem.clone(),
             of: "result",

@@ -87,7 +87,9 @@ pub async fn check<S: Source, K: Sink, W: Watch>(
             Dtype::BF16 => 2f64.powi(-8),
             _ => 0.0,
         };
-        if apart.is_nan() || apart > TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff) + 3.0 * lost {
+        if apart.is_nan()
+            || apart > TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff) + 3.0 * lost
+        {
             let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
             return Err(
                 wrong(format!("Its update is {apart:.1e} away from what it should be.")).at_tensor(module)

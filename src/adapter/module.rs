@@ -1,10 +1,13 @@
 //! One module of a file: what its tensors make, its sizes and its scale.
 
-use super::kinds::{Kind, Parts, Sizes};
+use super::kinds::{Kind, MAX_RANK, Parts, Sizes};
 use super::roles::Spelling;
 use super::scale::{Alpha, ScaleChoice, ScaleSource};
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
+
+/// More values than this in the factors of one module (1 GiB in f32) are no adapter of any layer.
+const MAX_FACTORS: u64 = 1 << 28;
 
 /// A module: ΔW = scale · what its tensors make, at strength 1.
 #[derive(Clone, Debug)]
@@ -59,6 +62,13 @@ impl Module {
         let stored = alpha.is_some_and(|alpha| alpha.source == ScaleSource::Tensor);
         let tensors = kind.tensors().len() + usize::from(magnitude.is_some()) + usize::from(stored);
         let in_features = dims.iter().product::<u64>();
+        // Some kinds make large factors of small tensors; nothing may cost more memory than a real layer does.
+        let factors = (out_features as u64).saturating_add(in_features);
+        let factors = factors.saturating_mul(if is_cut { rank.min(MAX_RANK) } else { rank } as u64);
+        if factors > MAX_FACTORS {
+            let detail = format!("Its factors would have {factors} values: no layer is that large.");
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));
+        }
         Ok(Some(Self {
             stem: stem.to_owned(),
             spelling,

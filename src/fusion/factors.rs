@@ -90,7 +90,7 @@ async fn read_together<S: Source>(source: &S, tensors: &[&Tensor]) -> Result<Vec
     let start = tensors.iter().map(|tensor| tensor.start).min().unwrap_or(0);
     let end = tensors.iter().map(|tensor| tensor.end).max().unwrap_or(0);
     if end - start <= tensors.iter().map(|tensor| tensor.bytes()).sum::<u64>() + GAP {
-        let bytes = source.read(start..end).await?;
+        let bytes = container::exactly(source, start..end).await?;
         let part = |tensor: &&Tensor| {
             let at = |position: u64| usize::try_from(position - start).unwrap_or(usize::MAX);
             bytes.get(at(tensor.start)..at(tensor.end)).map(<[u8]>::to_vec).unwrap_or_default()
@@ -99,7 +99,7 @@ async fn read_together<S: Source>(source: &S, tensors: &[&Tensor]) -> Result<Vec
     }
     let mut all = Vec::with_capacity(tensors.len());
     for tensor in tensors {
-        all.push(source.read(tensor.range()).await?);
+        all.push(container::exactly(source, tensor.range()).await?);
     }
     Ok(all)
 }

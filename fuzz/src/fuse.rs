@@ -125,10 +125,7 @@ fn any_file(choices: &mut Choices<'_>, name: &str, sizes: &[(usize, usize)], ran
         let rank = 1 + choices.below(5);
         let (of_down, of_up) = (nature(choices), nature(choices));
         let down = finite(dtype, &of_down.values(rank, n, random));
-        let up = finite(
-            dtype,
-            &DMatrix::from_row_slice(rank, m, &of_up.values(rank, m, random)).as_slice().to_vec(),
-        );
+        let up = finite(dtype, DMatrix::from_row_slice(rank, m, &of_up.values(rank, m, random)).as_slice());
         let ends = if peft {
             [".lora_A.weight", ".lora_B.weight"]
         } else {

@@ -10,6 +10,9 @@ pub mod header;
 pub mod open;
 pub mod writer;
 
+/// Makes a case of bytes, and panics where a promise is broken.
+pub type Check = fn(&[u8]);
+
 /// All targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
+pub const TARGETS: [(&str, Check); 4] =
     [("header", header::check), ("open", open::check), ("writer", writer::check), ("fuse", fuse::check)];

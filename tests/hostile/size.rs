@@ -10,7 +10,10 @@ use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-fn zeros(tensors: &[(&str, &[usize])]) -> MemorySource {
+/// A tensor's name and shape.
+type Given<'a> = (&'a str, &'a [usize]);
+
+fn zeros(tensors: &[Given<'_>]) -> MemorySource {
     let data: Vec<Vec<u8>> =
         tensors.iter().map(|(_, shape)| vec![0; 2 * shape.iter().product::<usize>()]).collect();
     let views = tensors
@@ -22,7 +25,7 @@ fn zeros(tensors: &[(&str, &[usize])]) -> MemorySource {
 
 #[test]
 fn small_tensors_that_make_huge_factors_are_refused() {
-    let cases: [(&str, &[(&str, &[usize])]); 3] = [
+    let cases: [(&str, &[Given<'_>]); 3] = [
         // 16 MB make a layer of 4,194,304×4,194,304.
         ("lokr", &[("m.lokr_w1", &[2048, 2048]), ("m.lokr_w2", &[2048, 2048])]),
         // 256 directions over four million inputs, from a core that is a hundredth of that.

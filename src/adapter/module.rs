@@ -9,6 +9,9 @@ use crate::error::{Code, Error, Result};
 /// More values than this in the factors of one module (1 GiB in f32) are no adapter of any layer.
 const MAX_FACTORS: u64 = 1 << 28;
 
+/// A rank up to this is let be, however small the layer: trainers give one rank to all layers.
+const MAX_SPARE_RANK: usize = 1024;
+
 /// A module: ΔW = scale · what its tensors make, at strength 1.
 #[derive(Clone, Debug)]
 pub struct Module {
@@ -67,6 +70,12 @@ impl Module {
         let factors = factors.saturating_mul(if is_cut { rank.min(MAX_RANK) } else { rank } as u64);
         if factors > MAX_FACTORS {
             let detail = format!("Its factors would have {factors} values: no layer is that large.");
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));
+        }
+        // The work on a module grows with the cube of its rank, so that kilobytes could keep a machine busy for days.
+        let layer = (out_features as u64).min(in_features);
+        if !is_cut && rank > MAX_SPARE_RANK && rank as u64 > layer {
+            let detail = format!("Its rank is {rank}, in a layer of {out_features}×{in_features}.");
             return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));
         }
         Ok(Some(Self {

@@ -22,7 +22,7 @@ const MAX_TENSORS: usize = 65_536;
 /// A convolution in three dimensions has five.
 const MAX_DIMS: usize = 8;
 /// Positions up to here are exact in JavaScript.
-const MAX_POSITION: u64 = 1 << 53;
+pub(super) const MAX_POSITION: u64 = 1 << 53;
 /// First bytes looked at: enough to recognise what a wrong file is.
 const START: u64 = 4096;
 

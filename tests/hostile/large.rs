@@ -2,11 +2,13 @@
 
 use crate::lora::{file, fuse, words};
 use np_lora::adapter::Adapter;
-use np_lora::container::Source;
+use np_lora::container::{MemorySource, Source};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::settings::RankLayout;
 use np_lora::fusion::{Plan, Settings};
 use pollster::block_on;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use std::cell::Cell;
 use std::ops::Range;
 use std::time::Instant;
@@ -56,6 +58,27 @@ fn planning_takes_time_in_proportion_to_the_number_of_modules() {
     println!("2,500 modules: {few:.2} s; 20,000 modules: {many:.2} s");
     // Eight times as many: squares would take 64 times as long.
     assert!(many < 24.0 * few.max(0.02), "{few:.2} s, {many:.2} s");
+}
+
+#[test]
+fn every_bias_finds_its_module_without_a_search_of_all() {
+    let zeros = vec![0; 2];
+    let count = 20_000;
+    // Long names that differ at the end cost the most to compare.
+    let names: Vec<String> = (0..count).map(|at| format!("{}{at:06}", "lora_unet_".repeat(20))).collect();
+    let ends = [(".lora_down.weight", vec![1, 1]), (".lora_up.weight", vec![1, 1]), (".diff_b", vec![1])];
+    let tensors =
+        names.iter().flat_map(|name| ends.iter().map(move |(end, shape)| (format!("{name}{end}"), shape)));
+    let views =
+        tensors.map(|(name, shape)| (name, TensorView::new(Dtype::F16, shape.clone(), &zeros).unwrap()));
+    let source = MemorySource::new("f", safetensors::serialize(views, None).unwrap());
+    let adapter = block_on(Adapter::open(&source, None)).unwrap();
+    let started = Instant::now();
+    let plan = Plan::new(Some(&adapter), None, &settings()).unwrap();
+    let seconds = started.elapsed().as_secs_f64();
+    assert_eq!((plan.outputs().count(), plan.vectors.len()), (count, count));
+    println!("{count} biases were planned in {seconds:.2} s");
+    assert!(seconds < 2.0, "{seconds:.2} s");
 }
 
 #[test]

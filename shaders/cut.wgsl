@@ -26,6 +26,12 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> counts: array<vec2u>;
 @group(0) @binding(7) var<storage, read_write> projectors: array<f32>;
 
+// σ² in units of σ_1², which cannot leave the range.
+fn energy_of(start: u32, i: u32) -> f32 {
+    let share = sorted[start + i] / sorted[start];
+    return share * share;
+}
+
 @compute @workgroup_size(WORKERS)
 fn choose(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) worker: u32) {
     let r = params.rank;
@@ -51,15 +57,14 @@ fn choose(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         lives += select(0u, 1u, pivots[start + i] > 0.0);
         if sorted[start + i] > params.tolerance * sorted[start] {
             rank += 1u;
-            energy += sorted[start + i] * sorted[start + i];
+            energy += energy_of(start, i);
         }
     }
     // Gives up directions from the weakest on: sums from the small end are accurate.
     var k = rank;
     var given = 0.0;
     while k > 0u {
-        let value = sorted[start + k - 1u];
-        given += value * value;
+        given += energy_of(start, k - 1u);
         if given > params.spare * energy {
             break;
         }

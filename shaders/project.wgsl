@@ -82,6 +82,10 @@ fn remove(@builtin(global_invocation_id) id: vec3u) {
         }
     }
     for (var i = 0u; i < rows; i++) {
-        content[(id.z * params.rows + first + i) * params.cols + x] -= params.beta * sums[i];
+        let removed = params.beta * sums[i];
+        // Where nothing is removed not even a negative zero may change: addition is to be exact.
+        if removed != 0.0 {
+            content[(id.z * params.rows + first + i) * params.cols + x] -= removed;
+        }
     }
 }

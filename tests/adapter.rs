@@ -28,10 +28,10 @@ fn source(tensors: &[Given<'_>], metadata: &[(&str, &str)]) -> MemorySource {
         let size = shape.iter().product::<usize>() * dtype.bitsize() / 8;
         (*name, TensorView::new(*dtype, shape.to_vec(), &zeros[..size]).unwrap())
     });
-    let info: HashMap<_, _> = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    // Given no tensors, the crate writes an empty table of metadata behind the end of the header.
-    let info = (!info.is_empty()).then_some(info);
-    MemorySource::new("f.safetensors", safetensors::serialize(views, info).unwrap())
+    let notes: HashMap<_, _> = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    // The crate's writer makes bad JSON of empty metadata beside no tensors.
+    let notes = (!notes.is_empty()).then_some(notes);
+    MemorySource::new("f.safetensors", safetensors::serialize(views, notes).unwrap())
 }
 
 fn open(tensors: &[Given<'_>]) -> Result<Adapter, Error> {

@@ -33,6 +33,9 @@ pub const PIVOT_GUARD: f64 = 1.0 / 64.0;
 /// Below this gap a job is computed in f64 (see [`Conditioning`]).
 pub const GAP_GUARD: f64 = 1.0 / 256.0;
 
+/// An energy this close to the wanted share is summed in f64 (see [`Conditioning`]).
+pub const ENERGY_GUARD: f64 = 1.0 / 16_384.0;
+
 /// A matrix as it is stored in a file: row-major, little-endian words of `dtype` (F32, F16 or BF16).
 #[derive(Clone, Debug)]
 pub struct Stored<'a> {
@@ -126,21 +129,41 @@ pub struct Conditioning {
     /// the rows that are not zero and whose column of B_s is not zero. The error of a basis direction is about the
     /// machine epsilon divided by this.
     pub pivot: f64,
-    /// How clearly k is decided: (σ_k − σ_{k+1})/σ_1 if a live direction is cut, else σ_k/σ_1 where that is within 64
-    /// times the rank tolerance, else 1. The error of the protected space is about the machine epsilon divided by this.
+    /// How clearly k and the space are decided, the least of: (σ_k − σ_{k+1})/σ_1 if a live direction is cut; σ_k/σ_1 or
+    /// σ_{k+1}/σ_1 where the one is little above the rank tolerance or the other little below; and how far the energy is
+    /// from another k, where that is next to nothing. Else 1. The error of the protected space is about the machine
+    /// epsilon divided by this.
     pub gap: f64,
 }
 
 impl Conditioning {
     /// From the pivots that count, the singular values in descending order, k, and the number of live rows of the basis.
-    fn of(pivots: impl Iterator<Item = f64>, sigma: &[f64], k: usize, lives: usize) -> Self {
-        let share = |i: usize| sigma.get(i).copied().unwrap_or(0.0) / sigma.first().copied().unwrap_or(0.0);
-        let gap = match k {
-            0 => 1.0,
-            k if k < lives => share(k - 1) - share(k),
-            k if share(k - 1) < 64.0 * RANK_TOLERANCE => share(k - 1),
-            _ => 1.0,
-        };
+    fn of(pivots: impl Iterator<Item = f64>, sigma: &[f64], k: usize, lives: usize, cut: Cut) -> Self {
+        let first = sigma.first().copied().unwrap_or(0.0);
+        let share = |i: usize| sigma.get(i).map_or(0.0, |s| if first > 0.0 { s / first } else { 0.0 });
+        let mut gap: f64 = 1.0;
+        if k > 0 && k < lives {
+            gap = gap.min(share(k - 1) - share(k));
+        }
+        if k > 0 && share(k - 1) < 64.0 * RANK_TOLERANCE {
+            gap = gap.min(share(k - 1));
+        }
+        if (RANK_TOLERANCE / 4.0..=RANK_TOLERANCE).contains(&share(k)) {
+            gap = gap.min(share(k));
+        }
+        if let Cut::Energy(wanted) = cut
+            && wanted < 1.0
+        {
+            let squares = (0..sigma.len()).map(share).filter(|&s| s > RANK_TOLERANCE).map(|s| s * s);
+            let (whole, rank) = (squares.clone().sum::<f64>(), squares.clone().count());
+            let reached = squares.scan(0.0, |sum, square| {
+                *sum += square / whole;
+                Some(*sum)
+            });
+            // What all of them reach is no boundary.
+            let missing = reached.take(rank.saturating_sub(1)).map(|sum| (sum - wanted).abs());
+            gap = missing.filter(|&missing| missing < ENERGY_GUARD).fold(gap, f64::min);
+        }
         Self { pivot: pivots.fold(1.0, f64::min), gap }
     }
 

@@ -125,14 +125,13 @@ fn agrees(projected: &[Projected], job: &Job<'_>, batch: &Batch<'_>) -> Result<(
         )));
     }
     let (rows, cols) = (job.content_down.rows, job.content_down.cols);
-    let values = |bytes: &[u8]| cpu::decode(&Stored { bytes, dtype: batch.output, rows, cols }, 0, false);
-    let (theirs, ours) = (values(&theirs.content_down), values(&ours.content_down));
     let square = |value: f64| value * value;
-    let (mut apart, mut size) = (0.0, 0.0);
-    for (a, b) in theirs.iter().zip(&ours) {
-        apart += square(f64::from(*a) - f64::from(*b));
-        size += square(f64::from(*b));
-    }
+    let whole = &ours.content_gram;
+    let values = |bytes: &[u8]| cpu::decode(&Stored { bytes, dtype: batch.output, rows, cols }, 0, false);
+    // Relative to the content before the projection: of one that lies in the style's directions nothing may be left.
+    let size = whole.iter().step_by(rows + 1).sum::<f64>() * square(job.scale.into());
+    let (theirs, ours) = (values(&theirs.content_down), values(&ours.content_down));
+    let apart: f64 = theirs.iter().zip(&ours).map(|(a, b)| square(f64::from(*a) - f64::from(*b))).sum();
     // Twice the unit roundoff: where two correct results straddle a rounding boundary they differ by one unit.
     let rounding = match batch.output {
         Dtype::F16 => 2f64.powi(-10),

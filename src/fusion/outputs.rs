@@ -78,8 +78,8 @@ impl Names {
     }
 }
 
-/// The naming of the result: the user's choice, else what most programs load, unless that would stack parts which both
-/// files keep apart; stacking multiplies the rank.
+/// The naming of the result: the user's choice, else what most programs load, unless that would stack parts which a file
+/// keeps apart, which multiplies the rank, and the family has a naming without fused layers that they load as well.
 ///
 /// # Errors
 /// `Settings` if the family has no such naming.
@@ -111,7 +111,9 @@ pub(super) fn scheme(
             targets.iter().all(|target| rows(&target.stem) == target.out_features)
         })
     };
-    Ok(family.schemes().find(whole).or_else(|| Some(family.default_scheme())))
+    let default = family.default_scheme();
+    let stacked = !whole(&default);
+    Ok(family.split_scheme().filter(|_| stacked).or(Some(default)))
 }
 
 /// A layer of a unit in a module of the result.

@@ -107,6 +107,11 @@ impl Family {
         self.schemes().next().unwrap_or(&SCHEMES[0])
     }
 
+    /// The scheme without fused layers that most programs load too, if there is one.
+    pub fn split_scheme(&self) -> Option<&'static Scheme> {
+        Scheme::by_id(self.field("split"))
+    }
+
     /// Metadata that programs look for in files of this family: (key, value).
     pub fn default_notes(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
         self.field("writes").split(' ').filter_map(|note| note.split_once('='))

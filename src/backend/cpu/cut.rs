@@ -47,15 +47,19 @@ pub(super) fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
     Protected { projector, k, sigma, lives }
 }
 
-/// The fewest leading values whose squares sum to `share` of all.
+/// The fewest leading values whose squares sum to `share` of all: gives up the weakest as long as no more than the rest
+/// is given, with a little grace where both are the same but for rounding.
 fn by_energy(sigma: &[f64], share: f64) -> usize {
     let whole: f64 = sigma.iter().map(|s| s * s).sum();
-    let mut sum = 0.0;
-    for (at, s) in sigma.iter().enumerate() {
-        sum += s * s;
-        if sum >= share * whole * (1.0 - 1e-12) {
-            return at + 1;
+    let spare = (1.0 - share) * whole * (1.0 + 1e-12);
+    let mut k = sigma.len();
+    let mut given = 0.0;
+    while k > 0 {
+        given += sigma[k - 1] * sigma[k - 1];
+        if given > spare {
+            break;
         }
+        k -= 1;
     }
-    sigma.len()
+    k
 }

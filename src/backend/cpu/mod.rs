@@ -91,7 +91,7 @@ fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place)
     .projected(
         words,
         protected.k,
-        Conditioning::of(pivots, &protected.sigma, protected.k, protected.lives),
+        Conditioning::of(pivots, &protected.sigma, protected.k, protected.lives, cut),
         place,
     )
 }

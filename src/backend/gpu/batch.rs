@@ -3,7 +3,7 @@
 use super::Gpu;
 use super::steps::{Reading, Steps, ZERO_ROW, words};
 use crate::backend::readouts::Readouts;
-use crate::backend::{Batch, Conditioning, Dtype, Job, Place, Projected, Stored, cpu};
+use crate::backend::{Batch, Conditioning, Job, Place, Projected, Stored, cpu};
 use crate::error::Result;
 
 /// No single buffer grows beyond this, whatever the device claims: 1 GiB was seen to fail where it was allowed.
@@ -32,9 +32,10 @@ impl Sizes {
         }
     }
 
-    /// Bytes of the largest buffers of one job: both bases, the content and its rounding errors.
-    fn buffers(self) -> [usize; 4] {
-        [self.r_s * self.n, self.r_s * self.m, self.r_c * self.n, self.r_c * self.n].map(|values| 4 * values)
+    /// Bytes of the largest buffers of one job: both bases, the content and its rounding errors, and their Gram matrices.
+    fn buffers(self) -> [usize; 6] {
+        let Self { m, n, r_s, r_c } = self;
+        [r_s * n, r_s * m, r_c * n, r_c * n, r_c * r_c, r_c * r_c].map(|values| 4 * values)
     }
 }
 
@@ -121,7 +122,7 @@ impl Gpu {
         jobs.iter()
             .enumerate()
             .map(|(at, job)| {
-                let quick = results.of_job(&memory, at, r_c * n, batch.output)?;
+                let quick = results.of_job(&memory, at, r_c * n, batch)?;
                 let careful = || cpu::careful(job, batch.cut, batch.beta, batch.output);
                 Ok(if quick.conditioning.allows_f32() { quick } else { careful() })
             })
@@ -148,7 +149,7 @@ struct Results {
 
 impl Results {
     /// Puts one job's result together; `values` is the size of its content.
-    fn of_job(&self, memory: &[u8], at: usize, values: usize, output: Dtype) -> Result<Projected> {
+    fn of_job(&self, memory: &[u8], at: usize, values: usize, batch: &Batch<'_>) -> Result<Projected> {
         let floats = |reading: &Reading| -> Result<Vec<f64>> {
             Ok(reading.of_job::<f32>(memory, at)?.into_iter().map(f64::from).collect())
         };
@@ -163,9 +164,9 @@ impl Results {
         let both = down_exponents.iter().zip(&up_exponents).zip(&pivots);
         let counted =
             both.filter(|((down, up), _)| **down != ZERO_ROW && **up != ZERO_ROW).map(|(_, &pivot)| pivot);
-        let conditioning = Conditioning::of(counted, &sigma, k, lives);
+        let conditioning = Conditioning::of(counted, &sigma, k, lives, batch.cut);
         let mut words = self.encoded.of_job::<u8>(memory, at)?;
-        words.truncate(values * output.bitsize() / 8);
+        words.truncate(values * batch.output.bitsize() / 8);
         let zero_is_one = |exponent: i32| if exponent == ZERO_ROW { 0 } else { exponent };
         Ok(Readouts {
             sigma: &sigma,

@@ -4,7 +4,7 @@ use crate::error::{Code, Error, Result};
 use std::sync::{Arc, Mutex};
 
 /// A device with its queue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,

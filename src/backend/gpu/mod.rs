@@ -14,8 +14,8 @@ use crate::error::Result;
 use device::Device;
 use pipeline::Pipelines;
 
-/// The backend on a graphics device.
-#[derive(Debug)]
+/// The backend on a graphics device. Clones share the device.
+#[derive(Clone, Debug)]
 pub struct Gpu {
     device: Device,
     pipelines: Pipelines,

@@ -9,7 +9,7 @@ pub(super) const WORKERS: usize = 256;
 macro_rules! pipelines {
     ($($field:ident: $file:literal / $entry:literal,)*) => {
         /// One pipeline an entry point of `shaders/`.
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub(super) struct Pipelines {
             $(pub(super) $field: wgpu::ComputePipeline,)*
         }

@@ -1,0 +1,233 @@
+//! A graphics device that fails: the run goes on on the CPU, gives the same file and says what happened.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use common::{Words, normal};
+use np_lora::adapter::Adapter;
+use np_lora::backend::cpu::Cpu;
+use np_lora::backend::gpu::Gpu;
+use np_lora::backend::{Backend, Batch, Cut, Dtype, Place};
+use np_lora::container::{MemorySink, MemorySource, Source};
+use np_lora::error::Code;
+use np_lora::fusion::settings::DtypeChoice;
+use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Stage, Watch};
+use pollster::block_on;
+use safetensors::tensor::TensorView;
+
+/// Modules of four shapes, so that they make four batches.
+const MODULES: [(&str, usize, usize); 5] =
+    [("a", 24, 40), ("b", 32, 32), ("c", 16, 72), ("d", 40, 20), ("e", 24, 40)];
+
+fn file(name: &str, rank: usize) -> MemorySource {
+    let tensors: Vec<(String, Words)> = MODULES
+        .iter()
+        .flat_map(|&(stem, m, n)| {
+            let factor = |side: &str, rows, cols| {
+                let words = Words::new(&normal(&format!("{name} {stem} {side}"), rows, cols), Dtype::F32);
+                (format!("lora_unet_{stem}.lora_{side}.weight"), words)
+            };
+            [factor("down", rank, n), factor("up", m, rank)]
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, words)| {
+        (name.as_str(), TensorView::new(words.dtype, vec![words.rows, words.cols], &words.bytes).unwrap())
+    });
+    MemorySource::new(name, safetensors::serialize(views, None).unwrap())
+}
+
+/// Destroys a device when so many modules are written.
+struct Saboteur {
+    gpu: Option<Gpu>,
+    after: usize,
+    written: usize,
+}
+
+impl Saboteur {
+    fn none() -> Self {
+        Self { gpu: None, after: usize::MAX, written: 0 }
+    }
+}
+
+impl Watch for Saboteur {
+    fn progress(&mut self, progress: &Progress) {
+        if progress.stage == Stage::Fuse {
+            self.written = progress.modules_done;
+        }
+        if self.written >= self.after {
+            self.gpu.take().inspect(Gpu::destroy);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+}
+
+fn fuse(
+    content: &MemorySource,
+    style: &MemorySource,
+    engine: &mut Engine,
+    watch: &mut Saboteur,
+) -> (Vec<u8>, Report) {
+    let settings = Settings {
+        mu: f64::INFINITY,
+        dtype: DtypeChoice::F32,
+        output_name: "out".into(),
+        ..Settings::default()
+    };
+    block_on(async {
+        let (of_content, of_style) =
+            (Adapter::open(content, None).await.unwrap(), Adapter::open(style, None).await.unwrap());
+        let sources = Sources {
+            content: Some(Input { adapter: &of_content, source: content }),
+            style: Some(Input { adapter: &of_style, source: style }),
+        };
+        let (finished, report) =
+            fusion::fuse(&sources, &settings, engine, &mut MemorySink::default(), watch).await.unwrap();
+        (finished.read(0..finished.size()).await.unwrap(), report)
+    })
+}
+
+fn on_the_cpu(content: &MemorySource, style: &MemorySource) -> (Vec<u8>, Report) {
+    fuse(content, style, &mut Engine::on(None, "by hand"), &mut Saboteur::none())
+}
+
+fn fell_back(report: &Report) -> bool {
+    report.warnings.iter().any(|warning| warning.code == Code::GpuFellBack)
+}
+
+#[test]
+fn a_run_on_a_graphics_device_says_so() {
+    let (content, style) = (file("content", 3), file("style", 4));
+    let gpu = common::new_gpu();
+    let name = gpu.name().to_owned();
+    let mut engine = Engine::on(Some(gpu), "by hand");
+    let (_, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
+    assert!(!fell_back(&report), "{:?}", report.warnings);
+    assert_eq!((report.backend, report.backend_reason.as_str()), ("webgpu", "by hand"));
+    assert_eq!(report.adapter, Some(name));
+    assert!(report.recomputed > 0 && report.recomputed_worst <= 1e-6, "{}", report.recomputed_worst);
+}
+
+#[test]
+fn a_device_lost_before_the_run_is_replaced_by_the_cpu() {
+    let (content, style) = (file("content", 3), file("style", 4));
+    let gpu = common::new_gpu();
+    gpu.destroy();
+    let mut engine = Engine::on(Some(gpu), "by hand");
+    let (bytes, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
+    assert!(bytes == on_the_cpu(&content, &style).0, "the CPU's own bytes");
+    assert!(fell_back(&report));
+    assert_eq!((report.backend, report.adapter.as_deref(), engine.backend()), ("cpu", None, "cpu"));
+    assert!(report.backend_reason.contains("failed"), "{}", report.backend_reason);
+    assert_eq!(engine.failure().map(|error| error.code), Some(Code::GpuFellBack));
+}
+
+#[test]
+fn a_device_lost_during_the_run_is_replaced_by_the_cpu() {
+    let (content, style) = (file("content", 3), file("style", 4));
+    let (expected, of_cpu) = on_the_cpu(&content, &style);
+    for after in [1, 3] {
+        let gpu = common::new_gpu();
+        let mut watch = Saboteur { gpu: Some(gpu.clone()), after, written: 0 };
+        let (bytes, report) = fuse(&content, &style, &mut Engine::on(Some(gpu), "by hand"), &mut watch);
+        assert!(watch.gpu.is_none() && watch.written == MODULES.len());
+        assert!(fell_back(&report), "after {after}: {:?}", report.warnings);
+        assert_eq!(report.backend, "cpu");
+        assert_eq!(report.modules.len(), of_cpu.modules.len());
+        assert!(report.recomputed_worst <= 1e-6, "{}", report.recomputed_worst);
+        // Modules that the device had finished may differ in their last bits, and the metadata tells no difference.
+        let (header, values) = differences(&bytes, &expected);
+        assert!(header, "the same header");
+        assert!(values <= 1e-6, "{values:.1e}");
+    }
+}
+
+/// The header without the hash of the values.
+fn header(bytes: &[u8]) -> String {
+    let length = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let text = String::from_utf8(bytes[8..length].to_vec()).unwrap();
+    let (before, after) = text.split_once("\"sshs_model_hash\":\"").unwrap();
+    format!("{before}{}", &after[64..])
+}
+
+/// Whether the headers are the same but for the hash of the values, and how far the F32 values are apart.
+fn differences(ours: &[u8], theirs: &[u8]) -> (bool, f64) {
+    let length = 8 + u64::from_le_bytes(theirs[..8].try_into().unwrap()) as usize;
+    let values = |bytes: &[u8]| -> Vec<f64> {
+        bytes[length..].chunks_exact(4).map(|w| f32::from_le_bytes(w.try_into().unwrap()).into()).collect()
+    };
+    let (x, y) = (values(ours), values(theirs));
+    let apart = x.iter().zip(&y).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+    let size = y.iter().map(|b| b * b).sum::<f64>();
+    (header(ours) == header(theirs) && x.len() == y.len(), (apart / size).sqrt())
+}
+
+#[test]
+fn a_lost_device_answers_with_an_error_not_with_zeros() {
+    let pair = common::method::Pair::new(&normal("up", 20, 4), &normal("down", 4, 30), 3, Dtype::F32);
+    let jobs = [pair.job()];
+    let batch = Batch { jobs: &jobs, cut: Cut::All, beta: 1.0, output: Dtype::F32 };
+    let gpu = common::new_gpu();
+    assert_eq!(block_on(gpu.project(&batch)).unwrap()[0].computed_on, Place::Gpu);
+    gpu.destroy();
+    for _ in 0..2 {
+        assert_eq!(block_on(gpu.project(&batch)).unwrap_err().code, Code::GpuFault);
+    }
+}
+
+#[test]
+fn content_that_vanishes_is_no_fault_of_the_device() {
+    // The same file as subject and style: at full strength nothing of A_c is left but rounding, which is compared with
+    // other rounding.
+    let style = file("style", 4);
+    let mut engine = Engine::on(Some(common::new_gpu()), "by hand");
+    let (_, report) = fuse(&style, &style, &mut engine, &mut Saboteur::none());
+    assert!(!fell_back(&report), "{:?}", report.warnings);
+    assert!(report.modules.iter().all(|module| module.overlap > 0.999));
+}
+
+#[test]
+fn more_than_a_device_takes_is_done_by_the_cpu_without_a_fault() {
+    let pair = common::method::Pair::new(&normal("up", 300, 300), &normal("down", 300, 40), 3, Dtype::F32);
+    let jobs = [pair.job()];
+    let batch = Batch { jobs: &jobs, cut: Cut::All, beta: 1.0, output: Dtype::F32 };
+    let gpu = common::gpu();
+    assert!(!gpu.supports(&batch), "rank 300");
+    let mut engine = Engine::on(Some(gpu.clone()), "by hand");
+    let projected = block_on(engine.project(&batch)).unwrap();
+    assert_eq!(projected[0].content_down, block_on(Cpu.project(&batch)).unwrap()[0].content_down);
+    assert!(engine.failure().is_none());
+    assert_eq!(engine.backend(), "webgpu", "smaller modules still go there");
+}
+
+#[test]
+fn a_choice_of_engine_is_kept_and_explained() {
+    let choose = |choice| block_on(Engine::choose(choice)).unwrap();
+    let cpu = choose(EngineChoice::Cpu);
+    assert_eq!((cpu.backend(), cpu.reason(), cpu.adapter()), ("cpu", "The CPU was chosen.", None));
+    let software = common::gpu().name().ends_with("(software)");
+    let auto = choose(EngineChoice::Auto);
+    if software {
+        assert_eq!((auto.backend(), auto.adapter()), ("cpu", None));
+        assert!(auto.reason().contains("software"), "{}", auto.reason());
+    } else {
+        assert_eq!(auto.backend(), "webgpu");
+    }
+    assert!(auto.failure().is_none());
+    // Asked for by name, a software device is taken as well.
+    let webgpu = choose(EngineChoice::WebGpu);
+    assert_eq!((webgpu.backend(), webgpu.reason()), ("webgpu", "WebGPU was chosen."));
+    assert_eq!(webgpu.adapter().is_some_and(|name| name.ends_with("(software)")), software);
+}

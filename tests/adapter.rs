@@ -129,6 +129,199 @@ fn what_is_no_plain_lora_is_refused_by_tensor() {
 }
 
 #[test]
+fn what_fits_no_kind_of_adapter_is_refused_by_tensor() {
+    let (down, up): (Given<'_>, Given<'_>) =
+        (("m.lora_down.weight", F16, &[4, 16]), ("m.lora_up.weight", F16, &[8, 4]));
+    let a1: Given<'_> = ("m.hada_w1_a", F16, &[8, 4]);
+    let (b1, a2): (Given<'_>, Given<'_>) = (("m.hada_w1_b", F16, &[4, 16]), ("m.hada_w2_a", F16, &[8, 4]));
+    let cases: [(&str, &[Given<'_>], Code, &str); 26] = [
+        ("embedding", &[("emb_params", F16, &[8, 768])], Code::NoLora, ""),
+        ("another embedding", &[("clip_l", F16, &[8, 768]), ("clip_g", F16, &[8, 1280])], Code::NoLora, ""),
+        (
+            "unfinished layer",
+            &[down, ("m.lora_up.weight", F16, &[0, 4])],
+            Code::LoraShape,
+            "m.lora_up.weight",
+        ),
+        ("no inputs", &[("m.lora_down.weight", F16, &[4, 0]), up], Code::LoraShape, "m.lora_down.weight"),
+        (
+            "rank 0 below only",
+            &[("m.lora_down.weight", F16, &[0, 16]), up],
+            Code::RankZero,
+            "m.lora_down.weight",
+        ),
+        ("single number", &[("m.lora_down.weight", F16, &[]), up], Code::LoraShape, "m.lora_down.weight"),
+        (
+            "six dimensions",
+            &[("m.lora_down.weight", F16, &[4, 16, 1, 1, 1, 1]), up],
+            Code::LoraShape,
+            "m.lora_down.weight",
+        ),
+        (
+            "kernel above",
+            &[down, ("m.lora_up.weight", F16, &[8, 4, 3, 3])],
+            Code::LoraShape,
+            "m.lora_up.weight",
+        ),
+        (
+            "f64",
+            &[("m.lora_down.weight", Dtype::F64, &[4, 16]), up],
+            Code::DtypeUnsupported,
+            "m.lora_down.weight",
+        ),
+        (
+            "booleans",
+            &[down, ("m.lora_up.weight", Dtype::BOOL, &[8, 4])],
+            Code::DtypeUnsupported,
+            "m.lora_up.weight",
+        ),
+        (
+            "f8 of another kind",
+            &[("m.lora_down.weight", Dtype::F8_E8M0, &[4, 16]), up],
+            Code::DtypeUnsupported,
+            "m.lora_down.weight",
+        ),
+        (
+            "two spellings of one factor",
+            &[down, up, ("m.lora_A.weight", F16, &[4, 16])],
+            Code::SpellingMix,
+            "m.lora_down.weight",
+        ),
+        (
+            "two magnitudes",
+            &[down, up, ("m.dora_scale", F16, &[8]), ("m.lora_magnitude_vector", F16, &[8])],
+            Code::SpellingMix,
+            "m.lora_magnitude_vector",
+        ),
+        ("alpha of truth", &[down, up, ("m.alpha", Dtype::BOOL, &[])], Code::Alpha, "m.alpha"),
+        ("no alpha in it", &[down, up, ("m.alpha", F16, &[0])], Code::Alpha, "m.alpha"),
+        ("loha of three", &[a1, b1, a2], Code::PairMissing, "m.hada_w1_a"),
+        (
+            "loha of two sizes",
+            &[a1, b1, ("m.hada_w2_a", F16, &[9, 4]), ("m.hada_w2_b", F16, &[4, 16])],
+            Code::LoraShape,
+            "m.hada_w2_a",
+        ),
+        (
+            "loha of two ranks",
+            &[a1, b1, a2, ("m.hada_w2_b", F16, &[5, 16])],
+            Code::RankMismatch,
+            "m.hada_w2_b",
+        ),
+        (
+            "one core of two",
+            &[a1, b1, a2, ("m.hada_w2_b", F16, &[4, 16]), ("m.hada_t1", F16, &[4, 4, 3, 3])],
+            Code::PairMissing,
+            "m.hada_w1_a",
+        ),
+        ("half a lokr", &[("m.lokr_w1", F16, &[2, 2])], Code::PairMissing, "m.lokr_w1"),
+        (
+            "lokr of two ranks",
+            &[("m.lokr_w1", F16, &[2, 2]), ("m.lokr_w2_a", F16, &[4, 2]), ("m.lokr_w2_b", F16, &[3, 4])],
+            Code::RankMismatch,
+            "m.lokr_w2_b",
+        ),
+        (
+            "lokr factor said twice",
+            &[("m.lokr_w1", F16, &[2, 2]), ("m.lokr_w2", F16, &[4, 4]), ("m.lokr_w2_a", F16, &[4, 2])],
+            Code::LoraShape,
+            "m.lokr_w2_a",
+        ),
+        ("empty difference", &[("m.diff", F16, &[0, 4])], Code::LoraShape, "m.diff"),
+        ("empty bias", &[("m.diff_b", F16, &[0])], Code::LoraShape, "m.diff_b"),
+        ("bias of integers", &[("m.diff_b", Dtype::I32, &[4])], Code::DtypeUnsupported, "m.diff_b"),
+        ("a matrix for a bias", &[("m.diff_b", F16, &[4, 4])], Code::LoraShape, "m.diff_b"),
+    ];
+    for (what, tensors, code, tensor) in cases {
+        let error = open(tensors).expect_err(what);
+        assert_eq!(
+            (error.code, error.tensor.as_deref().unwrap_or_default()),
+            (code, tensor),
+            "{what}: {error}"
+        );
+        assert_eq!(error.file.as_deref(), Some("f.safetensors"), "{what}");
+    }
+}
+
+#[test]
+fn alphas_that_are_no_numbers_are_refused() {
+    let module = |alpha: f32| {
+        let (zeros, alpha) = (vec![0; 256], alpha.to_le_bytes());
+        let views = [
+            ("m.lora_down.weight", TensorView::new(F16, vec![4, 16], &zeros[..128]).unwrap()),
+            ("m.lora_up.weight", TensorView::new(F16, vec![8, 4], &zeros[..64]).unwrap()),
+            ("m.alpha", TensorView::new(Dtype::F32, vec![], &alpha).unwrap()),
+        ];
+        let source = MemorySource::new("f", safetensors::serialize(views, None).unwrap());
+        block_on(Adapter::open(&source, None))
+    };
+    for alpha in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let error = module(alpha).unwrap_err();
+        assert_eq!((error.code, error.tensor.as_deref()), (Code::Alpha, Some("m.alpha")), "{alpha}");
+    }
+    for alpha in [4.0, -4.0, 0.0, f32::MIN_POSITIVE] {
+        assert_eq!(module(alpha).unwrap().modules[0].alpha.unwrap().value, f64::from(alpha));
+    }
+}
+
+#[test]
+fn a_config_that_is_none_is_refused() {
+    let file = source(&[("m.lora_A.weight", F16, &[4, 16]), ("m.lora_B.weight", F16, &[8, 4])], &[]);
+    let deep = format!("{{\"lora_alpha\":{}", "[".repeat(100_000));
+    for config in ["", "{", "[]", "null", "{}", "\u{feff}{}", deep.as_str()] {
+        let error = block_on(Adapter::open(&file, Some(config))).unwrap_err();
+        assert_eq!(error.code, Code::Config, "{error}");
+    }
+    assert!(block_on(Adapter::open(&file, Some(r#"{"lora_alpha":2,"r":4,"unknown":[1]}"#))).is_ok());
+}
+
+#[test]
+fn leftovers_of_a_module_are_counted_as_extra() {
+    let adapter = open(&[
+        ("m.lora_down.weight", F16, &[4, 16]),
+        ("m.lora_up.weight", F16, &[8, 4]),
+        ("x.lora_mid.weight", F16, &[4, 4, 3, 3]),
+        ("y.alpha", Dtype::F32, &[]),
+        ("z.dora_scale", F16, &[8]),
+    ])
+    .unwrap();
+    let mut extra = adapter.extra.clone();
+    extra.sort();
+    assert_eq!(extra, ["x.lora_mid.weight", "y.alpha", "z.dora_scale"]);
+    assert_eq!(adapter.tensors, adapter.modules[0].tensors + extra.len());
+}
+
+#[test]
+fn odd_but_honest_modules_load() {
+    let down: Given<'_> = ("m.lora_down.weight", F16, &[4, 16]);
+    let up: Given<'_> = ("m.lora_up.weight", F16, &[8, 4]);
+    let cases: [(&str, &[Given<'_>]); 9] = [
+        ("alpha of one dimension", &[down, up, ("m.alpha", F16, &[1])]),
+        ("alpha of two", &[down, up, ("m.alpha", F16, &[1, 1])]),
+        ("integer alpha", &[down, up, ("m.alpha", Dtype::I64, &[])]),
+        ("bf16 alpha", &[down, up, ("m.alpha", Dtype::BF16, &[])]),
+        (
+            "two formats in a module",
+            &[("m.lora_down.weight", Dtype::F8_E4M3, &[4, 16]), ("m.lora_up.weight", Dtype::BF16, &[8, 4])],
+        ),
+        ("empty tensor beside", &[down, up, ("nothing", F16, &[0, 16])]),
+        (
+            "javascript's names",
+            &[("__proto__.lora_down.weight", F16, &[4, 16]), ("__proto__.lora_up.weight", F16, &[8, 4])],
+        ),
+        (
+            "1×1 convolution",
+            &[("m.lora_down.weight", F16, &[4, 16, 1, 1]), ("m.lora_up.weight", F16, &[8, 4, 1, 1])],
+        ),
+        ("matrix above a convolution", &[("m.lora_down.weight", F16, &[4, 16, 3, 3]), up]),
+    ];
+    for (what, tensors) in cases {
+        let adapter = open(tensors).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!((adapter.modules.len(), adapter.modules[0].rank), (1, 4), "{what}");
+    }
+}
+
+#[test]
 fn oddities_are_accepted_with_a_word() {
     let adapter = open(&[
         ("m.lora_down.weight", F16, &[20, 16]),

@@ -49,6 +49,26 @@ fn bad_headers_are_refused_by_name() {
         ("png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), Code::NotSafetensors),
         ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03 more".to_vec(), Code::NotSafetensors),
         ("json", br#"{"error":"repository not found"}"#.to_vec(), Code::NotSafetensors),
+        (
+            "index of a model in pieces",
+            br#"{"metadata":{"total_size":1},"weight_map":{"a":"model-00001.safetensors"}}"#.to_vec(),
+            Code::NotSafetensors,
+        ),
+        ("json list", b"[{\"error\":1}]\n".to_vec(), Code::NotSafetensors),
+        (
+            "xml error",
+            b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>".to_vec(),
+            Code::NotSafetensors,
+        ),
+        ("newer pickle", b"\x80\x04\x95\x10\0\0\0\0\0\0\0}".to_vec(), Code::NotSafetensors),
+        ("jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01".to_vec(), Code::NotSafetensors),
+        ("webp", b"RIFF\x10\0\0\0WEBPVP8 ".to_vec(), Code::NotSafetensors),
+        ("pdf", b"%PDF-1.7\n%\xe2\xe3".to_vec(), Code::NotSafetensors),
+        ("7z", b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(), Code::NotSafetensors),
+        ("zstd", b"\x28\xb5\x2f\xfd\x04\0\x11\0\0".to_vec(), Code::NotSafetensors),
+        ("hdf5", b"\x89HDF\r\n\x1a\n\0\0".to_vec(), Code::NotSafetensors),
+        ("one byte", vec![0], Code::TooShort),
+        ("only a length", 2u64.to_le_bytes().to_vec(), Code::Truncated),
         ("unknown", b"\x10\x27\0\0\0\0\0\0abcdefgh".to_vec(), Code::NotSafetensors),
         ("absurd length", [&u64::MAX.to_le_bytes()[..], b"{}"].concat(), Code::HeaderTooLarge),
         ("over 100 MB", [&100_000_001u64.to_le_bytes()[..], b"{}"].concat(), Code::HeaderTooLarge),
@@ -58,6 +78,23 @@ fn bad_headers_are_refused_by_name() {
         ("not json", file("{a tensor}", 0), Code::HeaderJson),
         ("cut json", file(r#"{"t":{"dtype":"F16""#, 0), Code::HeaderJson),
         ("array", file("[1]", 0), Code::HeaderJson),
+        ("null", file("null", 0), Code::HeaderJson),
+        ("a text", file(r#""tensors""#, 0), Code::HeaderJson),
+        ("comma at the end", file(&format!("{{{good},}}"), 4), Code::HeaderJson),
+        ("single quotes", file("{'a':1}", 0), Code::HeaderJson),
+        ("byte order mark", file("\u{feff}{}", 0), Code::HeaderJson),
+        ("line break in a name", file("{\"a\n\":{}}", 0), Code::HeaderJson),
+        ("unknown escape", file(r#"{"\q":{}}"#, 0), Code::HeaderJson),
+        (
+            "half a surrogate pair in metadata",
+            file(r#"{"__metadata__":{"a":"\udc00"}}"#, 0),
+            Code::HeaderJson,
+        ),
+        (
+            "not a number",
+            file(r#"{"t":{"dtype":"U8","shape":[NaN],"data_offsets":[0,1]}}"#, 1),
+            Code::HeaderJson,
+        ),
         ("nul padding", file("{}\0\0\0\0\0\0", 0), Code::HeaderJson),
         ("text after", file("{}{}", 0), Code::HeaderJson),
         ("too deep", file(&format!(r#"{{"t":{{"x":{}"#, "[".repeat(300)), 0), Code::HeaderJson),
@@ -75,9 +112,70 @@ fn bad_headers_are_refused_by_name() {
             file(r#"{"t":{"dtype":"F16","dtype":"F32","shape":[],"data_offsets":[0,4]}}"#, 4),
             Code::DuplicateKey,
         ),
+        (
+            "metadata key twice, once escaped",
+            file(r#"{"__metadata__":{"a":"1","\u0061":"2"}}"#, 0),
+            Code::DuplicateKey,
+        ),
+        (
+            "metadata twice, once escaped",
+            file(r#"{"__metadata__":{},"\u005f_metadata__":{}}"#, 0),
+            Code::DuplicateKey,
+        ),
+        (
+            "shape twice",
+            file(r#"{"t":{"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]}}"#, 1),
+            Code::DuplicateKey,
+        ),
+        (
+            "positions twice",
+            file(r#"{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"data_offsets":[0,1]}}"#, 1),
+            Code::DuplicateKey,
+        ),
+        ("metadata null", file(r#"{"__metadata__":null}"#, 0), Code::Metadata),
+        ("metadata truth", file(r#"{"__metadata__":{"a":true}}"#, 0), Code::Metadata),
+        ("metadata null inside", file(r#"{"__metadata__":{"a":null}}"#, 0), Code::Metadata),
+        ("metadata table inside", file(r#"{"__metadata__":{"a":{"b":"c"}}}"#, 0), Code::Metadata),
+        ("metadata text", file(r#"{"__metadata__":"a"}"#, 0), Code::Metadata),
         ("metadata number", file(r#"{"__metadata__":{"a":1}}"#, 0), Code::Metadata),
         ("metadata list", file(r#"{"__metadata__":["a"]}"#, 0), Code::Metadata),
         ("tensor is a text", file(r#"{"t":"F16"}"#, 0), Code::TensorInfo),
+        ("tensor is null", file(r#"{"t":null}"#, 0), Code::TensorInfo),
+        ("tensor is a list", file(r#"{"t":["U8",[1],[0,1]]}"#, 1), Code::TensorInfo),
+        ("tensor is empty", file(r#"{"t":{}}"#, 0), Code::TensorInfo),
+        ("no format", file(r#"{"t":{"shape":[1],"data_offsets":[0,1]}}"#, 1), Code::TensorInfo),
+        ("no positions", file(r#"{"t":{"dtype":"U8","shape":[1]}}"#, 1), Code::TensorInfo),
+        (
+            "format is a number",
+            file(r#"{"t":{"dtype":1,"shape":[1],"data_offsets":[0,1]}}"#, 1),
+            Code::TensorInfo,
+        ),
+        (
+            "shape is a number",
+            file(r#"{"t":{"dtype":"U8","shape":1,"data_offsets":[0,1]}}"#, 1),
+            Code::TensorInfo,
+        ),
+        (
+            "shape of texts",
+            file(r#"{"t":{"dtype":"U8","shape":["1"],"data_offsets":[0,1]}}"#, 1),
+            Code::TensorInfo,
+        ),
+        (
+            "positions are texts",
+            file(r#"{"t":{"dtype":"U8","shape":[1],"data_offsets":["0","1"]}}"#, 1),
+            Code::TensorInfo,
+        ),
+        (
+            "positions are a table",
+            file(r#"{"t":{"dtype":"U8","shape":[1],"data_offsets":{}}}"#, 1),
+            Code::TensorInfo,
+        ),
+        (
+            "no positions inside",
+            file(r#"{"t":{"dtype":"U8","shape":[1],"data_offsets":[]}}"#, 1),
+            Code::TensorInfo,
+        ),
+        ("dim past u64", file(&one("U8", "[18446744073709551616]", 0, 1), 1), Code::TensorInfo),
         ("no shape", file(r#"{"t":{"dtype":"F16","data_offsets":[0,2]}}"#, 2), Code::TensorInfo),
         (
             "three offsets",
@@ -108,15 +206,89 @@ fn bad_headers_are_refused_by_name() {
         ("size of another shape", file(&one("F16", "[3]", 0, 4), 4), Code::SizeMismatch),
         ("half a byte", file(&one("F4", "[3]", 0, 1), 1), Code::SizeMismatch),
         ("64-bit overflow", file(&one("F16", "[4294967296,4294967296,2]", 0, 4), 4), Code::Overflow),
+        ("overflow of bits", file(&one("U8", "[4611686018427387904]", 0, 4), 4), Code::Overflow),
+        ("overflow before a zero", file(&one("F16", "[4294967296,4294967296,0]", 0, 0), 0), Code::Overflow),
+        // 2^32 bytes would be 0 in 32 bits, 2^32 + 4 would be 4.
+        ("32-bit product of 4", file(&one("U8", "[4294967300]", 0, 4), 4), Code::SizeMismatch),
+        ("largest position", file(&one("U8", "[9007199254740992]", 0, 1 << 53), 4), Code::Truncated),
+        (
+            "empty tensor inside another",
+            file(&format!("{{{good},{}}}", tensor("b", "U8", "[0]", 2, 2)), 4),
+            Code::Overlap,
+        ),
+        (
+            "empty tensor behind a hole",
+            file(&format!("{{{good},{}}}", tensor("b", "U8", "[0]", 6, 6)), 6),
+            Code::Hole,
+        ),
+        (
+            "the same bytes twice",
+            file(&format!("{{{good},{}}}", tensor("b", "F16", "[2]", 0, 4)), 4),
+            Code::Overlap,
+        ),
+        ("exponent", file(r#"{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1e0]}}"#, 1), Code::Offsets),
+        ("lower-case format", file(&one("f16", "[1]", 0, 2), 2), Code::Dtype),
+        ("no format's name", file(&one("", "[1]", 0, 2), 2), Code::Dtype),
         ("32-bit overflow", file(&one("F32", "[65536,65536]", 0, 0), 0), Code::SizeMismatch),
         ("unknown format", file(&one("F12", "[1]", 0, 2), 2), Code::Dtype),
         ("nine dimensions", file(&one("U8", "[1,1,1,1,1,1,1,1,1]", 0, 1), 1), Code::TooManyTensors),
         ("65,537 tensors", file(&format!("{{{}}}", many.join(",")), 0), Code::TooManyTensors),
     ];
-    for (what, bytes, code) in cases {
-        let error = read(bytes).expect_err(what);
-        assert_eq!(error.code, code, "{what}: {error}");
+    let mut seen = std::collections::HashSet::new();
+    for (what, bytes, code) in &cases {
+        let error = read(bytes.clone()).expect_err(what);
+        assert_eq!(error.code, *code, "{what}: {error}");
+        seen.insert(*code as usize);
     }
+    let container = Code::ALL.iter().take_while(|&&code| code != Code::Read);
+    for code in container {
+        assert!(seen.contains(&(*code as usize)), "no case for {}", code.as_str());
+    }
+    println!("{} bad files refused", cases.len());
+}
+
+/// Code that looks at one thing at a time must not depend on where the file was cut.
+#[test]
+fn a_good_file_cut_anywhere_is_refused_and_says_how_much_is_missing() {
+    let whole =
+        file(&format!("{{{},{}}}", tensor("a", "F16", "[2]", 0, 4), tensor("b", "F32", "[1]", 4, 8)), 8);
+    for length in 0..whole.len() {
+        let error = read(whole[..length].to_vec()).unwrap_err();
+        let expected = match length {
+            0 => Code::Empty,
+            1..8 => Code::TooShort,
+            _ => Code::Truncated,
+        };
+        assert_eq!(error.code, expected, "{length}: {error}");
+        if length >= 8 {
+            let data = whole.len() - 8;
+            let missing = if length < data { data - length } else { whole.len() - length };
+            assert!(error.detail.contains(&missing.to_string()), "{length}: {error}");
+        }
+    }
+    assert!(read(whole).is_ok());
+}
+
+/// A stranger's file must not be able to keep the page busy.
+#[test]
+fn a_million_tensors_are_refused_at_once() {
+    let rows: Vec<String> = (0..1_000_000).map(|i| tensor(&format!("t{i}"), "F16", "[0]", 0, 0)).collect();
+    let bytes = file(&format!("{{{}}}", rows.join(",")), 0);
+    let started = std::time::Instant::now();
+    let error = read(bytes.clone()).unwrap_err();
+    let seconds = started.elapsed().as_secs_f64();
+    assert_eq!(error.code, Code::TooManyTensors);
+    assert!(seconds < 2.0, "{seconds:.2} s");
+    println!("a million tensors in {} bytes were refused in {seconds:.2} s", bytes.len());
+}
+
+#[test]
+fn a_whole_header_of_metadata_is_read_in_bounded_time() {
+    let notes: Vec<String> = (0..500_000).map(|i| format!(r#""k{i}":"{i}""#)).collect();
+    let bytes = file(&format!(r#"{{"__metadata__":{{{}}}}}"#, notes.join(",")), 0);
+    let started = std::time::Instant::now();
+    assert_eq!(read(bytes).unwrap().metadata.len(), 500_000);
+    assert!(started.elapsed().as_secs_f64() < 2.0);
 }
 
 #[test]
@@ -137,6 +309,33 @@ fn odd_but_honest_headers_load() {
     let cases = [
         ("empty", "{}".to_owned(), 0),
         ("leading spaces", format!("   {}", one("F16", "[1]", 0, 2)), 2),
+        ("white space of every kind", format!(" \t\r\n {} \n", one("F16", "[1]", 0, 2)), 2),
+        (
+            "spaces inside",
+            r#"{ "t" : { "dtype" : "U8" , "shape" : [ 1 ] , "data_offsets" : [ 0 , 1 ] } }"#.into(),
+            1,
+        ),
+        ("fields in another order", r#"{"t":{"data_offsets":[0,1],"shape":[1],"dtype":"U8"}}"#.into(), 1),
+        ("escaped field names", r#"{"t":{"\u0064type":"U8","shape":[1],"data_offsets":[0,1]}}"#.into(), 1),
+        ("a pair of surrogates", one("U8", "[]", 0, 1).replace("\"t\"", r#""\ud83d\ude00""#), 1),
+        ("no name", one("U8", "[]", 0, 1).replace("\"t\"", "\"\""), 1),
+        ("eight dimensions", one("U8", "[1,1,1,1,1,1,1,1]", 0, 1), 1),
+        ("half bytes", one("F4", "[2]", 0, 1), 1),
+        ("bf16", one("BF16", "[2,2]", 0, 8), 8),
+        ("other f8", one("F8_E5M2", "[2,2]", 0, 4), 4),
+        ("complex numbers and others", one("C64", "[1]", 0, 8), 8),
+        (
+            "empty tensors at both ends",
+            format!(
+                "{{{},{},{}}}",
+                tensor("z", "F32", "[0]", 4, 4),
+                tensor("a", "F32", "[3,0]", 0, 0),
+                tensor("b", "F32", "[1]", 0, 4)
+            ),
+            4,
+        ),
+        ("metadata empty", r#"{"__metadata__":{}}"#.into(), 0),
+        ("metadata last", format!(r#"{{{},"__metadata__":{{"a":"b"}}}}"#, tensor("t", "U8", "[]", 0, 1)), 1),
         ("padded", format!("{}     ", one("F16", "[1]", 0, 2)), 2),
         (
             "any order",
@@ -168,9 +367,12 @@ fn odd_but_honest_headers_load() {
         ),
         ("metadata", r#"{"__metadata__":{"format":"pt"}}"#.into(), 0),
     ];
+    println!("{} odd files accepted", cases.len());
     for (what, json, data) in cases {
         read(file(&json, data)).unwrap_or_else(|error| panic!("{what}: {error}"));
     }
+    let most: Vec<String> = (0..65_536).map(|i| tensor(&format!("t{i}"), "F16", "[0]", 0, 0)).collect();
+    assert_eq!(read(file(&format!("{{{}}}", most.join(",")), 0)).unwrap().tensors.len(), 65_536);
 }
 
 #[test]

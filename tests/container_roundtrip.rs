@@ -77,6 +77,9 @@ proptest! {
 fn names_stand_once_and_sizes_are_real() {
     let twice = vec![spec("a", Dtype::F16, &[1]), spec("a", Dtype::F16, &[1])];
     assert_eq!(Layout::new(twice, &BTreeMap::new()).unwrap_err().code, Code::DuplicateKey);
+    // Each is a number of bytes, but behind a header they end past the last position there is.
+    let last = vec![spec("a", Dtype::U8, &[u64::MAX - 9])];
+    assert_eq!(Layout::new(last, &BTreeMap::new()).unwrap_err().code, Code::Overflow);
     let huge = vec![spec("a", Dtype::F16, &[1 << 40, 1 << 40])];
     assert_eq!(Layout::new(huge, &BTreeMap::new()).unwrap_err().code, Code::Overflow);
 }

@@ -378,14 +378,15 @@ fn nothing_of_the_style_is_left_when_its_strength_is_zero() {
 fn bad_values_are_refused_by_file_and_tensor() {
     let (content, _) = pair(Dtype::F16);
     let mut tensors = kohya("s", "lora_unet_q", 40, 8, &[64], Some(1.0), Dtype::F16);
-    tensors[0].3[101] = 0x7c; // infinity's exponent in value 50
-    tensors[0].3[100] = 0;
+    // Infinity in value 50, NaN in the last two of 512.
+    tensors[0].3[100..102].copy_from_slice(&[0, 0x7c]);
+    tensors[0].3[1020..].copy_from_slice(&[1, 0x7e, 0xff, 0xff]);
     let style = file("broken.safetensors", &tensors);
     let error = fuse(&content, &style, &whole()).unwrap_err();
     assert_eq!(error.code, Code::NonFinite);
     assert_eq!(error.file.as_deref(), Some("broken.safetensors"));
     assert_eq!(error.tensor.as_deref(), Some("lora_unet_q.lora_down.weight"));
-    assert!(error.detail.contains("Value 50"), "{}", error.detail);
+    assert_eq!(error.detail, "Of 512 values 3 are not finite, the first is number 50.");
 }
 
 #[test]
@@ -410,6 +411,26 @@ fn pairs_that_do_not_fit_are_refused() {
     let wide = file("wide", &kohya("s", "lora_unet_q", 40, 8, &[65], None, Dtype::F16));
     let error = fuse(&content, &wide, &whole()).unwrap_err();
     assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("lora_unet_q")));
+}
+
+/// Outside its family's sizes a name stands for itself, but it must not end up beside the layer it names.
+#[test]
+fn a_known_layer_of_another_size_is_refused() {
+    let names = ["attn1_to_q", "attn1_to_k", "attn1_to_v", "attn1_to_out_0"]
+        .map(|end| format!("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_{end}"));
+    let of = |name: &str, inputs: [usize; 4]| {
+        let modules = names.iter().zip(inputs);
+        let tensors: Vec<Given> =
+            modules.flat_map(|(stem, n)| kohya(name, stem, 320, 4, &[n], None, Dtype::F16)).collect();
+        file(name, &tensors)
+    };
+    let (right, wide) = (of("right", [320; 4]), of("wide", [328, 320, 320, 320]));
+    for (content, style) in [(&right, &wide), (&wide, &right)] {
+        let settings = Settings { family: Some("SD 1.5".into()), ..whole() };
+        let error = fuse(content, style, &settings).unwrap_err();
+        assert_eq!(error.code, Code::ShapeMismatch);
+        assert_eq!((error.file.as_deref(), error.tensor.as_deref()), (Some("wide"), Some(names[0].as_str())));
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(super) async fn read<'a, S: Source>(
             return Err(Error::new(Code::Alpha, detail).at_tensor(&odd.name));
         }
         let end = group.iter().map(|(_, t)| t.end).max().unwrap_or(first.end);
-        let bytes = source.read(first.start..end).await?;
+        let bytes = container::exactly(source, first.start..end).await?;
         for (stem, tensor) in group {
             let at = usize::try_from(tensor.start - first.start).unwrap_or(usize::MAX);
             let length = usize::try_from(tensor.bytes()).unwrap_or(usize::MAX);

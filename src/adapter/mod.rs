@@ -105,7 +105,7 @@ impl Adapter {
     async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Self> {
         let header = Header::read(source).await?;
         let scaling = Scaling::new(&header.metadata, config)?;
-        let (found, mut extra) = sorted(&header);
+        let (found, mut extra) = sorted(&header)?;
         let wanted = found.iter().filter_map(|(stem, module)| Some((stem.as_str(), module.alpha.as_ref()?)));
         let alphas = alphas::read(source, wanted).await?;
         let (mut modules, mut vectors, mut refused, mut warnings) = (vec![], vec![], vec![], vec![]);
@@ -134,8 +134,11 @@ impl Adapter {
                     warnings.extend(oddities(&module));
                     modules.push(module);
                 }
-                None => extra
-                    .extend([found.alpha, found.magnitude].into_iter().flatten().map(|tensor| tensor.name)),
+                None => {
+                    let others = found.parts.others.into_values().map(Some);
+                    let rest = [found.alpha, found.magnitude].into_iter().chain(others);
+                    extra.extend(rest.flatten().map(|tensor| tensor.name));
+                }
             }
         }
         if modules.is_empty() && vectors.is_empty() {
@@ -171,7 +174,10 @@ impl Adapter {
 }
 
 /// The tensors by module, and those that belong to none.
-fn sorted(header: &Header) -> (BTreeMap<String, Found>, Vec<String>) {
+///
+/// # Errors
+/// `SpellingMix` if a module has two tensors for one thing: loaders would choose differently.
+fn sorted(header: &Header) -> Result<(BTreeMap<String, Found>, Vec<String>)> {
     let mut modules: BTreeMap<String, Found> = BTreeMap::new();
     let mut extra = Vec::new();
     for tensor in &header.tensors {
@@ -181,23 +187,40 @@ fn sorted(header: &Header) -> (BTreeMap<String, Found>, Vec<String>) {
             continue;
         }
         let found = modules.entry(stem.to_owned()).or_default();
-        let tensor = tensor.clone();
+        let (tensor, name) = (tensor.clone(), &tensor.name);
         found.tensors += 1;
-        match role {
-            Role::Down(spelling) => (found.parts.down, found.spelling) = (Some(tensor), Some(spelling)),
-            Role::Up(spelling) => {
-                (found.parts.up, found.spelling) = (Some(tensor), found.spelling.or(Some(spelling)));
+        let again = match role {
+            Role::Down(spelling) => {
+                found.spelling = Some(spelling);
+                found.parts.down.replace(tensor)
             }
-            Role::Alpha => found.alpha = Some(tensor),
-            Role::Part(Part::Magnitude) => found.magnitude = Some(tensor),
-            Role::Part(Part::Diff) if tensor.shape.len() == 1 => found.vectors.push((&DIFF_VECTOR, tensor)),
-            Role::Part(part) => drop(found.parts.others.insert(part, tensor)),
-            Role::Vector(spelling) => found.vectors.push((spelling, tensor)),
-            Role::Foreign(why) => found.foreign = Some(why),
-            Role::Extra => {}
+            Role::Up(spelling) => {
+                found.spelling.get_or_insert(spelling);
+                found.parts.up.replace(tensor)
+            }
+            Role::Alpha => found.alpha.replace(tensor),
+            Role::Part(Part::Magnitude) => found.magnitude.replace(tensor),
+            Role::Part(Part::Diff) if tensor.shape.len() == 1 => {
+                found.vectors.push((&DIFF_VECTOR, tensor));
+                None
+            }
+            Role::Part(part) => found.parts.others.insert(part, tensor),
+            Role::Vector(spelling) => {
+                found.vectors.push((spelling, tensor));
+                None
+            }
+            Role::Foreign(why) => {
+                found.foreign = Some(why);
+                None
+            }
+            Role::Extra => None,
+        };
+        if let Some(other) = again {
+            let detail = format!("{:?} says the same of its module.", other.name);
+            return Err(Error::new(Code::SpellingMix, detail).at_tensor(name));
         }
     }
-    (modules, extra)
+    Ok((modules, extra))
 }
 
 impl Vector {

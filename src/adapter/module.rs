@@ -1,10 +1,16 @@
 //! One module of a file: what its tensors make, its sizes and its scale.
 
-use super::kinds::{Kind, Parts, Sizes};
+use super::kinds::{Kind, MAX_RANK, Parts, Sizes};
 use super::roles::Spelling;
 use super::scale::{Alpha, ScaleChoice, ScaleSource};
 use crate::container::Tensor;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+
+/// More values than this in the factors of one module (1 GiB in f32) are no adapter of any layer.
+const MAX_FACTORS: u64 = 1 << 28;
+
+/// A rank up to this is let be, however small the layer: trainers give one rank to all layers.
+const MAX_SPARE_RANK: usize = 1024;
 
 /// A module: ΔW = scale · what its tensors make, at strength 1.
 #[derive(Clone, Debug)]
@@ -39,7 +45,7 @@ impl Module {
     /// The module that these tensors make; none if they make no matrix.
     ///
     /// # Errors
-    /// Those of [`Kind::of`].
+    /// Those of [`Kind::of`]; `LoraShape` for a tensor that the kind has no use for.
     pub fn new(
         stem: &str,
         spelling: &'static Spelling,
@@ -48,10 +54,30 @@ impl Module {
         alpha: Option<Alpha>,
     ) -> Result<Option<Self>> {
         let Some((kind, sizes)) = Kind::of(parts)? else { return Ok(None) };
+        // A tensor that the kind does not take would be dropped without a word (a whole LoKr factor beside its halves).
+        let used: Vec<&str> = kind.tensors().into_iter().map(|tensor| tensor.name.as_str()).collect();
+        let mut all = parts.down.iter().chain(&parts.up).chain(parts.others.values());
+        if let Some(odd) = all.find(|tensor| !used.contains(&tensor.name.as_str())) {
+            let detail = "It has no place beside the module's other tensors.";
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(&odd.name));
+        }
         let Sizes { out_features, dims, rank, is_cut, alpha_rank } = sizes;
         let stored = alpha.is_some_and(|alpha| alpha.source == ScaleSource::Tensor);
         let tensors = kind.tensors().len() + usize::from(magnitude.is_some()) + usize::from(stored);
         let in_features = dims.iter().product::<u64>();
+        // Some kinds make large factors of small tensors; nothing may cost more memory than a real layer does.
+        let factors = (out_features as u64).saturating_add(in_features);
+        let factors = factors.saturating_mul(if is_cut { rank.min(MAX_RANK) } else { rank } as u64);
+        if factors > MAX_FACTORS {
+            let detail = format!("Its factors would have {factors} values: no layer is that large.");
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));
+        }
+        // The work on a module grows with the cube of its rank, so that kilobytes could keep a machine busy for days.
+        let layer = (out_features as u64).min(in_features);
+        if !is_cut && rank > MAX_SPARE_RANK && rank as u64 > layer {
+            let detail = format!("Its rank is {rank}, in a layer of {out_features}×{in_features}.");
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));
+        }
         Ok(Some(Self {
             stem: stem.to_owned(),
             spelling,
@@ -99,7 +125,6 @@ impl Module {
 mod tests {
     use super::*;
     use crate::adapter::roles::{KOHYA, Part, SPELLINGS};
-    use crate::error::Code;
     use safetensors::Dtype;
 
     fn tensor(name: &str, shape: &[u64]) -> Tensor {

@@ -74,9 +74,28 @@ fn roots(gram: DMatrix<f64>) -> Roots {
     Roots { root, inverse, vectors: eigen.eigenvectors }
 }
 
+/// Both factors in f64, every row of down as long as its column of up: only their products count, and a direction with a
+/// huge half and a tiny (or zero) other one would drown all others in the rounding errors of the Gram matrices.
+fn balanced(down: &DMatrix<f32>, up: &DMatrix<f32>) -> (DMatrix<f64>, DMatrix<f64>) {
+    let (mut down, mut up) = (down.map(f64::from), up.map(f64::from));
+    for (mut row, mut column) in down.row_iter_mut().zip(up.column_iter_mut()) {
+        let (of_row, of_column) = (row.norm(), column.norm());
+        if of_row > 0.0 && of_column > 0.0 {
+            // A power of two keeps all digits.
+            let factor = (of_column / of_row).sqrt().log2().round().exp2();
+            row *= factor;
+            column /= factor;
+        } else {
+            row.fill(0.0);
+            column.fill(0.0);
+        }
+    }
+    (down, up)
+}
+
 /// The singular values of up·down (m×r times r×n), in descending order.
 pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
-    let (down, up) = (down.map(f64::from), up.map(f64::from));
+    let (down, up) = balanced(down, up);
     let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
     Core::of(&a, &b).sigma
 }
@@ -107,7 +126,7 @@ impl Core {
 
 /// The best approximation of up·down (m×r times r×n) that `keep` allows.
 pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, keep: Keep) -> LowRank {
-    let (down, up) = (down.map(f64::from), up.map(f64::from));
+    let (down, up) = balanced(down, up);
     let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
     let Core { sigma, left, right } = Core::of(&a, &b);
     let k = keep.rank(&sigma);
@@ -241,6 +260,18 @@ mod tests {
         assert!(is < 1e-6, "{is:.2e}");
         let zero = compress(&DMatrix::zeros(3, 8), &up.columns(0, 3).into_owned(), Keep::Energy(0.9));
         assert!(zero.down.iter().chain(zero.up.iter()).all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn a_direction_with_a_huge_and_a_tiny_half_drowns_no_other() {
+        for (huge, tiny) in [(1e16, 0.0), (1e16, 1e-16), (0.0, 1e30), (1e-30, 1e30)] {
+            let (mut up, mut down) = (random(20, 6, 11), random(6, 30, 12));
+            up.column_mut(2).scale_mut(huge);
+            down.row_mut(2).scale_mut(tiny);
+            let dense = up.map(f64::from) * down.map(f64::from);
+            let (_, is) = errors(&dense, &compress(&down, &up, Keep::Rank(6)), 6);
+            assert!(is < 1e-6, "{huge:e} {tiny:e}: {is:.2e}");
+        }
     }
 
     #[test]

@@ -2,36 +2,51 @@
 
 use safetensors::Dtype;
 
-/// Index of the first value of `bytes` that is NaN or infinite; `None` if all are finite or the format is not a float.
+/// Values that are NaN or infinite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NonFinite {
+    /// Index of the first.
+    pub first: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// The values of `bytes` that are NaN or infinite; `None` if all are finite or the format is not a float.
 ///
 /// Done on the bits and on the CPU: WGSL may assume that such values do not occur. Incomplete words are ignored.
-pub fn first_non_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
+pub fn non_finite(dtype: Dtype, bytes: &[u8]) -> Option<NonFinite> {
     match dtype {
-        Dtype::F16 => first_full_exponent(bytes, |word: [u8; 2]| u16::from_le_bytes(word) & 0x7c00 == 0x7c00),
-        Dtype::BF16 => {
-            first_full_exponent(bytes, |word: [u8; 2]| u16::from_le_bytes(word) & 0x7f80 == 0x7f80)
-        }
+        Dtype::F16 => full_exponents(bytes, |word: [u8; 2]| u16::from_le_bytes(word) & 0x7c00 == 0x7c00),
+        Dtype::BF16 => full_exponents(bytes, |word: [u8; 2]| u16::from_le_bytes(word) & 0x7f80 == 0x7f80),
         Dtype::F32 => {
-            first_full_exponent(bytes, |word: [u8; 4]| u32::from_le_bytes(word) & 0x7f80_0000 == 0x7f80_0000)
+            full_exponents(bytes, |word: [u8; 4]| u32::from_le_bytes(word) & 0x7f80_0000 == 0x7f80_0000)
         }
-        Dtype::F64 => first_full_exponent(bytes, |word: [u8; 8]| !f64::from_le_bytes(word).is_finite()),
+        Dtype::F64 => full_exponents(bytes, |word: [u8; 8]| !f64::from_le_bytes(word).is_finite()),
         // E4M3 has no infinity and one NaN; E5M2 is the upper half of F16.
-        Dtype::F8_E4M3 => first_full_exponent(bytes, |[byte]: [u8; 1]| byte & 0x7f == 0x7f),
-        Dtype::F8_E5M2 => first_full_exponent(bytes, |[byte]: [u8; 1]| byte & 0x7c == 0x7c),
+        Dtype::F8_E4M3 => full_exponents(bytes, |[byte]: [u8; 1]| byte & 0x7f == 0x7f),
+        Dtype::F8_E5M2 => full_exponents(bytes, |[byte]: [u8; 1]| byte & 0x7c == 0x7c),
         _ => None,
     }
 }
 
-/// Looks for a word that `bad` holds for, a block at a time: the fold over a block has no branch, so it vectorises.
-fn first_full_exponent<const N: usize>(bytes: &[u8], bad: impl Fn([u8; N]) -> bool) -> Option<usize> {
+/// Index of the first value of `bytes` that is NaN or infinite.
+pub fn first_non_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
+    non_finite(dtype, bytes).map(|bad| bad.first)
+}
+
+/// The words that `bad` holds for, found a block at a time: the sum over a block has no branch, so it vectorises.
+fn full_exponents<const N: usize>(bytes: &[u8], bad: impl Fn([u8; N]) -> bool) -> Option<NonFinite> {
     const BLOCK: usize = 4096;
     let (words, _) = bytes.as_chunks::<N>();
+    let (mut first, mut count) = (None, 0);
     for (block, part) in words.chunks(BLOCK).enumerate() {
-        if part.iter().fold(false, |any, &word| any | bad(word)) {
-            return part.iter().position(|&word| bad(word)).map(|at| block * BLOCK + at);
+        let found = part.iter().fold(0u16, |sum, &word| sum + u16::from(bad(word)));
+        if found > 0 && first.is_none() {
+            first = part.iter().position(|&word| bad(word)).map(|at| block * BLOCK + at);
         }
+        count += usize::from(found);
     }
-    None
+    first.map(|first| NonFinite { first, count })
 }
 
 /// F8 values as F16 words, exactly; `None` for any other format.
@@ -165,6 +180,15 @@ mod tests {
             let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             assert_eq!(first_non_finite(Dtype::F32, &bytes), Some(at));
         }
+        // More than one, in blocks of their own and in the same.
+        let mut values = vec![1f32; 20_000];
+        for at in [77, 78, 4096, 19_999] {
+            values[at] = f32::INFINITY;
+        }
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(non_finite(Dtype::F32, &bytes), Some(NonFinite { first: 77, count: 4 }));
+        let all = [0x7c; 2 * 70_000];
+        assert_eq!(non_finite(Dtype::F16, &all), Some(NonFinite { first: 0, count: 70_000 }));
         assert_eq!(first_non_finite(Dtype::F32, &f32::MAX.to_le_bytes()), None);
         assert_eq!(first_non_finite(Dtype::F64, &f64::NEG_INFINITY.to_le_bytes()), Some(0));
         assert_eq!(first_non_finite(Dtype::I64, &[0xff; 16]), None);

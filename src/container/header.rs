@@ -5,7 +5,7 @@
 //! Format: <https://github.com/huggingface/safetensors#format>.
 
 use super::foreign;
-use super::source::Source;
+use super::source::{Source, exactly};
 use crate::error::{Code, Error, Result};
 use safetensors::Dtype;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -22,7 +22,7 @@ const MAX_TENSORS: usize = 65_536;
 /// A convolution in three dimensions has five.
 const MAX_DIMS: usize = 8;
 /// Positions up to here are exact in JavaScript.
-const MAX_POSITION: u64 = 1 << 53;
+pub(super) const MAX_POSITION: u64 = 1 << 53;
 /// First bytes looked at: enough to recognise what a wrong file is.
 const START: u64 = 4096;
 
@@ -79,10 +79,10 @@ impl Header {
         if size == 0 {
             return Err(Error::new(Code::Empty, ""));
         }
-        let start = source.read(0..size.min(START)).await?;
+        let start = exactly(source, 0..size.min(START)).await?;
         let json_length = json_length(&start, size)?;
         let data_start = 8 + json_length;
-        let rest = if data_start > START { source.read(START..data_start).await? } else { Vec::new() };
+        let rest = if data_start > START { exactly(source, START..data_start).await? } else { Vec::new() };
         let json = [&start[8..], &rest].concat();
         let length = usize::try_from(json_length).unwrap_or(json.len());
         Self::parse(&json[..length.min(json.len())], data_start, size)

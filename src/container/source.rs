@@ -19,6 +19,18 @@ pub trait Source {
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>>;
 }
 
+/// The bytes of `range`, all of them: a source that ends early has changed, whatever its bytes would mean.
+///
+/// # Errors
+/// `InputChanged`; those of the source.
+pub(crate) async fn exactly<S: Source>(source: &S, range: Range<u64>) -> Result<Vec<u8>> {
+    let bytes = source.read(range.clone()).await?;
+    if bytes.len() as u64 == range.end.saturating_sub(range.start) {
+        return Ok(bytes);
+    }
+    Err(Error::new(Code::InputChanged, "Fewer bytes came than asked for."))
+}
+
 /// A file held in memory.
 #[derive(Clone, Debug)]
 pub struct MemorySource {

@@ -4,6 +4,7 @@ use crate::error::{Code, Error, Result};
 use safetensors::Dtype;
 use std::collections::{BTreeMap, HashMap};
 
+use super::header::MAX_POSITION;
 #[cfg(not(target_arch = "wasm32"))]
 use super::source::FileSource;
 use super::{MemorySource, Source, Tensor};
@@ -80,6 +81,9 @@ impl Layout {
         }
         let header = header_bytes(&entries, metadata)?;
         let data_start = header.len() as u64;
+        if data_start.checked_add(end).is_none_or(|size| size > MAX_POSITION) {
+            return Err(Error::new(Code::Overflow, "The result would be larger than any file."));
+        }
         let mut index = HashMap::with_capacity(entries.len());
         let mut tensors = Vec::with_capacity(entries.len());
         for (TensorSpec { name, dtype, shape }, start, end) in entries {

@@ -48,6 +48,24 @@ pub struct ModuleReport {
     pub squares: Squares,
 }
 
+impl ModuleReport {
+    /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
+    pub(super) fn is_finite(&self) -> bool {
+        let Squares { content, inside, sum } = self.squares;
+        [
+            content,
+            inside,
+            sum,
+            self.style_norm,
+            self.change,
+            self.rounding,
+            self.rounding_of_change.unwrap_or(0.0),
+        ]
+        .iter()
+        .all(|figure| figure.is_finite())
+    }
+}
+
 /// Squared norms at the chosen strengths.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Squares {
@@ -68,6 +86,9 @@ pub struct Cut {
     pub of: &'static str,
     /// The share of its energy that is left.
     pub kept: f64,
+    /// ‖saved − intended‖/‖intended‖ by rounding alone, for the check of the saved bytes.
+    #[serde(skip)]
+    pub rounding: f64,
 }
 
 /// What rounding to the result's format did, apart from that of A_c'.
@@ -107,7 +128,7 @@ impl Figures<'_> {
         let content_gram = DMatrix::from_row_slice(r_c, r_c, &p.content_gram);
         let overlap_gram = DMatrix::from_row_slice(r_c, r_c, &p.overlap_gram);
         let content = scale * content_up_gram.dot(&content_gram).max(0.0);
-        let inside = (scale * content_up_gram.dot(&overlap_gram)).clamp(0.0, content);
+        let inside = (scale * content_up_gram.dot(&overlap_gram)).max(0.0).min(content);
         let style = square(self.style_scale) * p.sigma.iter().map(|&s| s * s).sum::<f64>();
         let both = self.style_scale * self.content_scale;
         let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));

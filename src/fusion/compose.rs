@@ -7,6 +7,7 @@ use super::pairing::Side;
 use super::writer::Columns;
 use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, Stored, cpu};
+use crate::error::{Code, Error, Result};
 use nalgebra::DMatrix;
 use std::ops::Range;
 
@@ -56,7 +57,10 @@ pub(super) struct Compressed {
 }
 
 /// The factors of a module before they are cut to a rank.
-pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>) -> Matrices {
+///
+/// # Errors
+/// `OutputRange` where a strength makes a value infinite.
+pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>) -> Result<Matrices> {
     let inputs = output.dims.iter().product::<u64>();
     let inputs = usize::try_from(inputs).unwrap_or(0);
     let rank = output.blocks.iter().map(|block| block.rank).sum();
@@ -73,7 +77,11 @@ pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>) -> Matrices {
         }
         at += block.rank;
     }
-    matrices
+    // A strength can push a value over the end of f32, and no decomposition ends on what is not finite.
+    if matrices.down.iter().chain(matrices.up.iter()).all(|value| value.is_finite()) {
+        return Ok(matrices);
+    }
+    Err(Error::new(Code::OutputRange, "A value is too large for F32.").at_tensor(&output.names.stem))
 }
 
 /// A block's rows of lora_down, scaled, and its columns of lora_up.

@@ -3,7 +3,7 @@
 use super::pairing::Share;
 use crate::adapter::Module;
 use crate::backend::{Dtype, Stored, cpu};
-use crate::container::{self, Source, Tensor};
+use crate::container::{self, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use nalgebra::DMatrix;
 use std::ops::Range;
@@ -49,7 +49,7 @@ impl Factors {
     /// where the kind has no exact ones.
     ///
     /// # Errors
-    /// Those of the source; `NonFinite` naming the tensor and the first bad value.
+    /// Those of the source; `NonFinite` naming the tensor, the first bad value and how many there are.
     pub async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
         let name = |error: Error| error.in_file(source.name());
         if let Some((down, up)) = module.kind.plain() {
@@ -90,7 +90,7 @@ async fn read_together<S: Source>(source: &S, tensors: &[&Tensor]) -> Result<Vec
     let start = tensors.iter().map(|tensor| tensor.start).min().unwrap_or(0);
     let end = tensors.iter().map(|tensor| tensor.end).max().unwrap_or(0);
     if end - start <= tensors.iter().map(|tensor| tensor.bytes()).sum::<u64>() + GAP {
-        let bytes = source.read(start..end).await?;
+        let bytes = container::exactly(source, start..end).await?;
         let part = |tensor: &&Tensor| {
             let at = |position: u64| usize::try_from(position - start).unwrap_or(usize::MAX);
             bytes.get(at(tensor.start)..at(tensor.end)).map(<[u8]>::to_vec).unwrap_or_default()
@@ -99,7 +99,7 @@ async fn read_together<S: Source>(source: &S, tensors: &[&Tensor]) -> Result<Vec
     }
     let mut all = Vec::with_capacity(tensors.len());
     for tensor in tensors {
-        all.push(source.read(tensor.range()).await?);
+        all.push(container::exactly(source, tensor.range()).await?);
     }
     Ok(all)
 }
@@ -115,8 +115,9 @@ impl Factor {
                 Error::new(Code::InputChanged, "Fewer bytes came than asked for.").at_tensor(&tensor.name)
             );
         }
-        if let Some(at) = container::first_non_finite(tensor.dtype, &bytes) {
-            let detail = format!("Value {at} of {} is not finite.", tensor.values());
+        if let Some(NonFinite { first, count }) = container::non_finite(tensor.dtype, &bytes) {
+            let detail =
+                format!("Of {} values {count} are not finite, the first is number {first}.", tensor.values());
             return Err(Error::new(Code::NonFinite, detail).at_tensor(&tensor.name));
         }
         let (bytes, dtype) = match container::widen_f8(tensor.dtype, &bytes) {

@@ -92,7 +92,7 @@ pub async fn ranks_by_energy<S: Source, W: Watch>(
         cancelled()?;
         for loaded in load(plan, &batch, sources, engine, cancelled).await? {
             for output in &loaded.group.outputs {
-                let rank = keep.rank(&compose::matrices(output, &loaded).singular_values());
+                let rank = keep.rank(&compose::matrices(output, &loaded)?.singular_values());
                 ranks.insert(&output.names.stem, rank);
             }
         }
@@ -288,9 +288,9 @@ async fn write_exact<K: Sink, W: Watch>(
             style_up: error(&rounded.style_up),
             content_up: error(&rounded.content_up),
         };
-        figures(plan, group, unit, values, rounding)
+        figures(plan, group, unit, values, rounding).transpose()
     });
-    Ok(reports.collect())
+    reports.collect()
 }
 
 async fn write_compressed<K: Sink, W: Watch>(
@@ -302,40 +302,58 @@ async fn write_compressed<K: Sink, W: Watch>(
     let Loaded { group, units } = loaded;
     let mut worst: f64 = 0.0;
     for output in &group.outputs {
-        let compressed = compose::matrices(output, loaded).compressed(output, group.loader_scale, plan.dtype);
-        cuts.push(Cut { module: output.names.stem.clone(), of: "result", kept: compressed.kept });
+        let compressed =
+            compose::matrices(output, loaded)?.compressed(output, group.loader_scale, plan.dtype);
+        cuts.push(Cut {
+            module: output.names.stem.clone(),
+            of: "result",
+            kept: compressed.kept,
+            rounding: compressed.rounding,
+        });
         worst = worst.max(compressed.rounding);
         let rows = [(0..output.out_features, 0)];
         let up = compose::columns(&compressed.up, compressed.rank, &rows);
         writer.module(output, &[&compressed.down], &[up]).await?;
     }
     let reports = group.units.iter().zip(units);
-    Ok(reports
-        .filter_map(|(unit, values)| figures(plan, group, unit, values, Rounding::Relative(worst)))
-        .collect())
+    reports
+        .filter_map(|(unit, values)| {
+            figures(plan, group, unit, values, Rounding::Relative(worst)).transpose()
+        })
+        .collect()
 }
 
 /// The accounting of a unit, if both files have it.
+///
+/// # Errors
+/// `OutputRange` where its numbers are too large to be accounted for.
 fn figures(
     plan: &Plan,
     group: &Group,
     unit: &Unit,
     values: &LoadedUnit,
     rounding: Rounding,
-) -> Option<ModuleReport> {
-    let (of_style, of_content) = unit.pair()?;
+) -> Result<Option<ModuleReport>> {
+    let halves = values.style.as_ref().zip(values.content.as_ref()).zip(values.projected.as_ref());
+    let (Some((of_style, of_content)), Some(((style, content), projected))) = (unit.pair(), halves) else {
+        return Ok(None);
+    };
     let figures = Figures {
         beta: plan.beta(unit),
         style_scale: of_style.weight,
         content_scale: of_content.weight,
         loader_scale: if plan.recipe.keep.is_none() { group.loader_scale } else { 1.0 },
-        style: values.style.as_ref()?,
-        content: values.content.as_ref()?,
-        projected: values.projected.as_ref()?,
+        style,
+        content,
+        projected,
         rounding,
     };
     let block = plan.family.zip(unit.layers.first()).and_then(|(family, (id, _))| family.block(id));
-    Some(figures.report(&unit.name(), block.map(|block| block.label)))
+    let report = figures.report(&unit.name(), block.map(|block| block.label));
+    if report.is_finite() {
+        return Ok(Some(report));
+    }
+    Err(Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name()))
 }
 
 /// Modules of the files that had to be cut to a rank before anything was done with them.
@@ -348,7 +366,7 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
             let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else {
                 continue;
             };
-            let cut = Cut { module: share.module.stem.clone(), of, kept };
+            let cut = Cut { module: share.module.stem.clone(), of, kept, rounding: 0.0 };
             if !cuts.contains(&cut) {
                 cuts.push(cut);
             }

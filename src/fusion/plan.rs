@@ -123,6 +123,9 @@ impl Plan {
         }
         let largest = self.outputs().map(|output| output.rank).max().unwrap_or(0);
         self.rank = largest;
+        if self.recipe.layout == RankLayout::Compatible {
+            self.check_padding(largest)?;
+        }
         match self.recipe.layout {
             RankLayout::Compatible => self.alpha = float(largest),
             RankLayout::Compact => self.alpha = common_alpha(&self.groups, largest),
@@ -140,6 +143,25 @@ impl Plan {
         let metadata = super::metadata::of_result(self, content, style);
         self.layout = Layout::new(specs, &metadata)?;
         Ok(())
+    }
+
+    /// One rank for all can make a huge file of a small one: a single module of an absurd rank is enough.
+    fn check_padding(&self, largest: usize) -> Result<()> {
+        let values = |rank: fn(&Output, usize) -> usize| -> f64 {
+            let size = |output: &Output| {
+                float(output.out_features) + output.dims.iter().map(|&d| d as f64).product::<f64>()
+            };
+            self.outputs().map(|output| size(output) * float(rank(output, largest))).sum()
+        };
+        let (padded, own) = (values(|_, largest| largest), values(|output, _| output.rank));
+        if padded <= MAX_PADDING * own || padded < LARGE {
+            return Ok(());
+        }
+        let detail = format!(
+            "One rank for the whole file, {largest}, would make it {:.0} times as large: choose mixed ranks.",
+            padded / own
+        );
+        Err(Error::new(Code::Settings, detail))
     }
 
     /// All modules of the result, in order.
@@ -163,6 +185,10 @@ impl Plan {
         if style == 0.0 { 0.0 } else { self.recipe.beta }
     }
 }
+
+/// How much larger padding may make a result of more than this many values.
+const MAX_PADDING: f64 = 16.0;
+const LARGE: f64 = 5e8;
 
 /// The alpha that lets most modules keep their style factors bit for bit (compact layout): the most common
 /// weight·rank. A zero or negative one would break loaders that treat it specially; then alpha is the common rank.

@@ -90,7 +90,9 @@ fn landings(
     family: Option<&Family>,
     scheme: Option<&Scheme>,
 ) -> Vec<Landing> {
-    let module = adapter.modules.iter().find(|module| module.stem == vector.stem);
+    // Modules stand in the order of their stems; there may be tens of thousands of both.
+    let module = adapter.modules.binary_search_by(|module| module.stem.as_str().cmp(&vector.stem));
+    let module = module.ok().and_then(|at| adapter.modules.get(at));
     let inputs = module
         .map(|module| module.in_features)
         .or_else(|| family.and_then(|family| family.resolve(&vector.stem)).map(|place| place.in_features));

@@ -6,7 +6,7 @@ use crate::web;
 use std::path::PathBuf;
 use wasm_bindgen_cli_support::Bindgen;
 
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     let out = option(arguments, "--out")?;

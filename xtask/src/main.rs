@@ -2,8 +2,11 @@
 
 mod browser;
 mod build;
+mod docs;
+mod fuzz;
 mod interop;
 mod project;
+mod reproducible;
 mod serve;
 mod test;
 mod tools;
@@ -26,6 +29,14 @@ const COMMANDS: &[Command] = &[
     ),
     ("serve", "[--port 8080]", "build the page and serve it on this machine", serve::command),
     ("test", "[--quick]", "run every test; --quick leaves the browser tests out", test::command),
+    (
+        "fuzz",
+        "[target] [seconds]",
+        "look for files that break promises, for a minute or as long as told",
+        fuzz::command,
+    ),
+    ("docs", "", "write docs/ERRORS.md from src/error.rs", docs::command),
+    ("reproducible", "", "build the wasm twice from nothing and compare", reproducible::command),
 ];
 
 fn main() -> ExitCode {
@@ -34,7 +45,7 @@ fn main() -> ExitCode {
     let Some((.., command)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
         eprintln!("usage:");
         for (name, options, what, _) in COMMANDS {
-            eprintln!("  cargo xtask {:<22} {what}", format!("{name} {options}"));
+            eprintln!("  cargo xtask {:<29} {what}", format!("{name} {options}"));
         }
         return ExitCode::FAILURE;
     };

@@ -1,0 +1,90 @@
+//! Small files that claim to be large.
+
+use crate::lora::{file, fuse};
+use np_lora::adapter::Adapter;
+use np_lora::container::MemorySource;
+use np_lora::error::Code;
+use np_lora::fusion::Settings;
+use np_lora::fusion::settings::RankLayout;
+use pollster::block_on;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+/// A tensor's name and shape.
+type Given<'a> = (&'a str, &'a [usize]);
+
+fn zeros(tensors: &[Given<'_>]) -> MemorySource {
+    let data: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, shape)| vec![0; 2 * shape.iter().product::<usize>()]).collect();
+    let views = tensors
+        .iter()
+        .zip(&data)
+        .map(|((name, shape), data)| (*name, TensorView::new(Dtype::F16, shape.to_vec(), data).unwrap()));
+    MemorySource::new("f", safetensors::serialize(views, None).unwrap())
+}
+
+#[test]
+fn small_tensors_that_make_huge_factors_are_refused() {
+    let cases: [(&str, &[Given<'_>]); 3] = [
+        // 16 MB make a layer of 4,194,304×4,194,304.
+        ("lokr", &[("m.lokr_w1", &[2048, 2048]), ("m.lokr_w2", &[2048, 2048])]),
+        // 256 directions over four million inputs, from a core that is a hundredth of that.
+        (
+            "loha with cores",
+            &[
+                ("m.hada_w1_a", &[16, 8]),
+                ("m.hada_w1_b", &[16, 65_536]),
+                ("m.hada_w2_a", &[16, 8]),
+                ("m.hada_w2_b", &[16, 65_536]),
+                ("m.hada_t1", &[16, 16, 8, 8]),
+                ("m.hada_t2", &[16, 16, 8, 8]),
+            ],
+        ),
+        (
+            "tucker",
+            &[
+                ("m.lora_down.weight", &[100, 40_000, 1, 1]),
+                ("m.lora_up.weight", &[8, 100, 1, 1]),
+                ("m.lora_mid.weight", &[100, 100, 10, 10]),
+            ],
+        ),
+    ];
+    for (what, tensors) in cases {
+        let error = block_on(Adapter::open(&zeros(tensors), None)).expect_err(what);
+        assert_eq!(error.code, Code::LoraShape, "{what}: {error}");
+        assert!(error.tensor.is_some() && error.detail.contains("that large"), "{what}: {error}");
+    }
+}
+
+/// One module of an absurd rank would pad all others to it.
+#[test]
+fn one_absurd_rank_does_not_inflate_the_whole_file() {
+    let names: Vec<String> = (0..300).map(|at| format!("lora_unet_{at}")).collect();
+    let mut modules: Vec<_> = names.iter().map(|name| (name.as_str(), 1000, 1, 1000)).collect();
+    modules.push(("lora_unet_absurd", 1, 1024, 1));
+    let content = file("content", &modules);
+    let style = file("style", &modules[..1]);
+    let settings = Settings { output_name: "out".into(), ..Settings::default() };
+    let error = fuse([&content, &style], &settings).unwrap_err();
+    assert_eq!(error.code, Code::Settings, "{error}");
+    let compact = Settings { layout: RankLayout::Compact, ..settings };
+    let (bytes, _) = fuse([&content, &style], &compact).unwrap();
+    assert!(bytes.len() < 2 << 20, "{}", bytes.len());
+}
+
+/// The work on a module grows with the cube of its rank: a few kilobytes could keep a machine busy for days.
+#[test]
+fn a_rank_far_beyond_its_layer_is_refused() {
+    let open = |m: usize, r: usize, n: usize| {
+        block_on(Adapter::open(
+            &zeros(&[("m.lora_down.weight", &[r, n]), ("m.lora_up.weight", &[m, r])]),
+            None,
+        ))
+    };
+    let error = open(4, 1025, 4).unwrap_err();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::LoraShape, Some("m.lora_down.weight")));
+    assert!(error.detail.contains("1025"), "{error}");
+    // Trainers do write ranks somewhat larger than a layer, and large ranks for large layers.
+    assert!(open(4, 1024, 4).is_ok());
+    assert!(open(1100, 1050, 1100).is_ok());
+}

@@ -201,11 +201,7 @@ impl Session {
     }
 
     /// The files that are open, one at least.
-<<<<<<< ours
     fn files(&self) -> Result<Both, JsValue> {
-=======
-    fn files(&self) -> Result<Files, JsValue> {
->>>>>>> theirs
         let both = (self.content.borrow().clone(), self.style.borrow().clone());
         match both {
             (None, None) => Err(thrown(Error::new(Code::Settings, "Choose a file first."))),

@@ -412,6 +412,26 @@ fn pairs_that_do_not_fit_are_refused() {
     assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("lora_unet_q")));
 }
 
+/// Outside its family's sizes a name stands for itself, but it must not end up beside the layer it names.
+#[test]
+fn a_known_layer_of_another_size_is_refused() {
+    let names = ["attn1_to_q", "attn1_to_k", "attn1_to_v", "attn1_to_out_0"]
+        .map(|end| format!("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_{end}"));
+    let of = |name: &str, inputs: [usize; 4]| {
+        let modules = names.iter().zip(inputs);
+        let tensors: Vec<Given> =
+            modules.flat_map(|(stem, n)| kohya(name, stem, 320, 4, &[n], None, Dtype::F16)).collect();
+        file(name, &tensors)
+    };
+    let (right, wide) = (of("right", [320; 4]), of("wide", [328, 320, 320, 320]));
+    for (content, style) in [(&right, &wide), (&wide, &right)] {
+        let settings = Settings { family: Some("SD 1.5".into()), ..whole() };
+        let error = fuse(content, style, &settings).unwrap_err();
+        assert_eq!(error.code, Code::ShapeMismatch);
+        assert_eq!((error.file.as_deref(), error.tensor.as_deref()), (Some("wide"), Some(names[0].as_str())));
+    }
+}
+
 #[test]
 fn cancelling_stops_between_modules() {
     let (content, style) = pair(Dtype::F16);

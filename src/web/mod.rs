@@ -13,6 +13,7 @@ use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
 use blob::BlobSource;
+pub use hash::sha256;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -70,6 +71,9 @@ impl Opened {
         Input { adapter: &self.adapter, source: &self.source }
     }
 }
+
+/// The content and the style.
+type Files = (Option<Rc<Opened>>, Option<Rc<Opened>>);
 
 /// A pair of files, and the backend that fuses them.
 ///
@@ -194,7 +198,7 @@ impl Session {
     }
 
     /// The files that are open, one at least.
-    fn files(&self) -> Result<(Option<Rc<Opened>>, Option<Rc<Opened>>), JsValue> {
+    fn files(&self) -> Result<Files, JsValue> {
         let both = (self.content.borrow().clone(), self.style.borrow().clone());
         match both {
             (None, None) => Err(thrown(Error::new(Code::Settings, "Choose a file first."))),

@@ -189,9 +189,6 @@ struct BackendStatus<'a> {
     reason: &'a str,
 }
 
-/// The subject's file and the style's.
-type Both = (Option<Rc<Opened>>, Option<Rc<Opened>>);
-
 impl Session {
     fn slot(&self, role: Role) -> &RefCell<Option<Rc<Opened>>> {
         match role {
@@ -201,7 +198,7 @@ impl Session {
     }
 
     /// The files that are open, one at least.
-    fn files(&self) -> Result<Both, JsValue> {
+    fn files(&self) -> Result<Files, JsValue> {
         let both = (self.content.borrow().clone(), self.style.borrow().clone());
         match both {
             (None, None) => Err(thrown(Error::new(Code::Settings, "Choose a file first."))),

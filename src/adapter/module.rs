@@ -1,6 +1,6 @@
 //! One module of a file: what its tensors make, its sizes and its scale.
 
-use super::kinds::{Kind, MAX_RANK, Parts, Sizes};
+use super::kinds::{FACTOR_DTYPES, Kind, MAX_RANK, Parts, Sizes};
 use super::roles::Spelling;
 use super::scale::{Alpha, ScaleChoice, ScaleSource};
 use crate::container::Tensor;
@@ -62,6 +62,9 @@ impl Module {
             return Err(Error::new(Code::LoraShape, detail).at_tensor(&odd.name));
         }
         let Sizes { out_features, dims, rank, is_cut, alpha_rank } = sizes;
+        if let Some(magnitude) = &magnitude {
+            check_magnitude(magnitude, out_features, &dims)?;
+        }
         let stored = alpha.is_some_and(|alpha| alpha.source == ScaleSource::Tensor);
         let tensors = kind.tensors().len() + usize::from(magnitude.is_some()) + usize::from(stored);
         let in_features = dims.iter().product::<u64>();
@@ -119,6 +122,31 @@ impl Module {
     pub fn rank_within(&self, limit: usize) -> usize {
         if self.is_cut { self.rank.min(limit.max(1)) } else { self.rank }
     }
+}
+
+/// DoRA's magnitudes are one number a row (`[out]`, with trailing ones), or a column (`[1, in]`, likewise).
+fn check_magnitude(tensor: &Tensor, out_features: usize, dims: &[u64]) -> Result<()> {
+    if !FACTOR_DTYPES.contains(&tensor.dtype) {
+        let detail = format!("It is stored as {:?}.", tensor.dtype);
+        return Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name));
+    }
+    let ones = |dims: &[u64]| dims.iter().all(|&d| d == 1);
+    let rows =
+        matches!(tensor.shape.as_slice(), [rows, rest @ ..] if *rows == out_features as u64 && ones(rest));
+    let inputs = dims.first().copied().unwrap_or(0);
+    let columns =
+        matches!(tensor.shape.as_slice(), [1, columns, rest @ ..] if *columns == inputs && ones(rest));
+    if rows || columns || tensor.shape == [1, out_features as u64] || is_conv_row(&tensor.shape, out_features)
+    {
+        return Ok(());
+    }
+    let detail = format!("Its shape is {:?}, in a layer of {out_features}×{inputs}.", tensor.shape);
+    Err(Error::new(Code::LoraShape, detail).at_tensor(&tensor.name))
+}
+
+/// PEFT's of a convolution: `[1, out, 1, 1]`.
+fn is_conv_row(shape: &[u64], out_features: usize) -> bool {
+    matches!(shape, [1, rows, 1, 1] if *rows == out_features as u64)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::backend::Dtype;
 use crate::backend::truncate::Keep;
 use crate::container::{Layout, TensorSpec};
 use crate::error::{Code, Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What is fused, what passes through, and where each byte of the result will stand.
 #[derive(Clone, Debug)]
@@ -59,23 +59,32 @@ impl Plan {
     pub fn new(content: Option<&Adapter>, style: Option<&Adapter>, settings: &Settings) -> Result<Self> {
         let recipe = settings.check()?;
         let family = model::family(content, style, &recipe)?;
-        model::check_stages(content, style)?;
+        model::check_stages(content, style, family)?;
         let paired = pairing::pair(content, style, family, &recipe)?;
-        let (units, refusals) = refusals::sort_out(paired, content, style, &recipe);
-        if let (Some(content), Some(style)) = (content, style)
-            && !units.iter().any(|unit| unit.pair().is_some())
-        {
-            return Err(refusals::nothing_shared(content, style, &refusals));
-        }
-        if let (true, Some(file)) = (units.is_empty(), content.or(style)) {
-            return Err(refusals::nothing_left(file, &refusals));
-        }
-        let scheme = outputs::scheme(&units, family, &recipe)?;
-        let mut groups = outputs::groups(units, family, scheme);
-        refusals::carry_magnitudes(&mut groups);
-        let vectors = vectors::plan(content, style, family, scheme, &recipe);
+        let mut barred = HashSet::new();
+        let (groups, scheme, refusals) = loop {
+            let (units, refusals) = refusals::sort_out(&paired, content, style, &recipe, &barred);
+            if let (Some(content), Some(style)) = (content, style)
+                && !units.iter().any(|unit| unit.pair().is_some())
+            {
+                return Err(refusals::nothing_shared(content, style, &refusals));
+            }
+            if let Some(file) = content.or(style).filter(|file| units.is_empty() && file.vectors.is_empty()) {
+                return Err(refusals::nothing_left(file, &refusals));
+            }
+            let scheme = outputs::scheme(&units, family, &recipe)?;
+            let mut groups = outputs::groups(units, family, scheme);
+            refusals::carry_magnitudes(&mut groups, &recipe);
+            // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
+            let behind = refusals::left_behind(&groups);
+            if recipe.direction_only || behind.is_empty() {
+                break (groups, scheme, refusals);
+            }
+            barred.extend(behind);
+        };
+        let vectors = vectors::plan(content, style, family, scheme, &recipe)?;
 
-        let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups));
+        let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors));
         let tensors = super::fit::count(content, style, &groups, &vectors, &refusals);
         let mut warnings = model::warnings(content, style, family, &groups);
         warnings.extend(refusals::without_magnitudes(&groups));
@@ -207,10 +216,14 @@ fn common_alpha(groups: &[Group], largest: usize) -> f64 {
 }
 
 /// The narrowest of F16, BF16 and F32 that holds every value of the inputs exactly.
-fn narrowest_exact(groups: &[Group]) -> Dtype {
+fn narrowest_exact(groups: &[Group], vectors: &[VectorOutput]) -> Dtype {
     let mut needs = [false; 3]; // F16, BF16, F32
     let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
-    for tensor in shares.flat_map(|(_, share)| share.module.kind.tensors()) {
+    let factors = shares.flat_map(|(_, share)| share.module.kind.tensors());
+    let magnitudes =
+        groups.iter().flat_map(|g| &g.outputs).filter_map(|o| o.magnitude.as_ref().map(|m| &m.1));
+    let terms = vectors.iter().flat_map(|vector| &vector.terms).map(|term| &term.tensor);
+    for tensor in factors.chain(magnitudes).chain(terms) {
         match tensor.dtype {
             Dtype::F32 => needs[2] = true,
             Dtype::BF16 => needs[1] = true,

@@ -32,10 +32,11 @@ const REPEATED: &str = "a fused layer whose parts are in the file as well";
 
 /// The units that are left, and the modules that are not.
 pub(super) fn sort_out(
-    pairing: Pairing,
+    pairing: &Pairing,
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     recipe: &Recipe,
+    barred: &HashSet<(Side, String)>,
 ) -> (Vec<Unit>, Vec<Refusal>) {
     let file = |side: Side| if side == Side::Content { content } else { style };
     let name = |side: Side| file(side).map(|adapter| adapter.name.clone()).unwrap_or_default();
@@ -59,7 +60,11 @@ pub(super) fn sort_out(
     let mut dropped: HashSet<(Side, String)> = HashSet::new();
     if !recipe.direction_only {
         for unit in &pairing.units {
-            for (side, share) in unit.shares().filter(|(side, share)| depends(unit, share, *side, recipe)) {
+            let depending = |(side, share): &(Side, &Share)| {
+                let is_barred = || barred.contains(&(*side, share.module.stem.clone()));
+                share.module.magnitude.is_some() && (!is_untouched(unit, share, *side, recipe) || is_barred())
+            };
+            for (side, share) in unit.shares().filter(depending) {
                 if dropped.insert((side, share.module.stem.clone())) {
                     refuse(side, &share.module, DORA);
                 }
@@ -69,7 +74,7 @@ pub(super) fn sort_out(
     let keeps = |side: Side, share: &Option<Share>| {
         share.as_ref().is_none_or(|share| !dropped.contains(&(side, share.module.stem.clone())))
     };
-    let mut units = pairing.units;
+    let mut units = pairing.units.clone();
     for unit in &mut units {
         if !keeps(Side::Content, &unit.content) {
             unit.content = None;
@@ -82,47 +87,57 @@ pub(super) fn sort_out(
     (units, refusals)
 }
 
-/// Whether a share is DoRA and more is done to it than passing it through as it is.
-fn depends(unit: &Unit, share: &Share, side: Side, recipe: &Recipe) -> bool {
-    let untouched = unit.pair().is_none()
+/// Whether nothing is done to a share but passing it through.
+fn is_untouched(unit: &Unit, share: &Share, side: Side, recipe: &Recipe) -> bool {
+    unit.pair().is_none()
         && share.strength == 1.0
         && recipe.scale(side) == ScaleChoice::Auto
         && recipe.keep.is_none()
-        && is_whole(share);
-    share.module.magnitude.is_some() && !untouched
+        && share.rows.as_slice() == std::slice::from_ref(&(0..share.module.out_features))
 }
 
-/// A word on DoRA modules that are fused all the same.
-pub(super) fn without_magnitudes(groups: &[Group]) -> Option<Error> {
+/// DoRA modules that would be written without their magnitudes.
+pub(super) fn left_behind(groups: &[Group]) -> HashSet<(Side, String)> {
     let carried: HashSet<&str> = groups
         .iter()
         .flat_map(|group| &group.outputs)
         .filter_map(|output| output.magnitude.as_ref().map(|(_, tensor)| tensor.name.as_str()))
         .collect();
-    let units = groups.iter().flat_map(|group| &group.units);
-    let modules: HashSet<&str> = units
-        .flat_map(|unit| unit.shares().map(|(_, share)| &share.module))
-        .filter(|module| module.magnitude.as_ref().is_some_and(|m| !carried.contains(m.name.as_str())))
-        .map(|module| module.stem.as_str())
-        .collect();
-    let first = modules.iter().min()?;
-    Some(Error::new(Code::DirectionOnly, format!("There are {}.", modules.len())).at_tensor(*first))
+    let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
+    shares
+        .filter(|(_, share)| {
+            share.module.magnitude.as_ref().is_some_and(|m| !carried.contains(m.name.as_str()))
+        })
+        .map(|(side, share)| (side, share.module.stem.clone()))
+        .collect()
 }
 
-fn is_whole(share: &Share) -> bool {
-    share.rows.as_slice() == std::slice::from_ref(&(0..share.module.out_features))
+/// A word on DoRA modules that are fused all the same.
+pub(super) fn without_magnitudes(groups: &[Group]) -> Option<Error> {
+    let modules = left_behind(groups);
+    let (_, first) = modules.iter().min()?;
+    Some(Error::new(Code::DirectionOnly, format!("There are {}.", modules.len())).at_tensor(first))
 }
 
-/// Gives DoRA modules that pass through their magnitudes. (With "direction only" too: nothing is done to those.)
-pub(super) fn carry_magnitudes(groups: &mut [Group]) {
+/// Gives DoRA modules that pass through their magnitudes: those that become one module of the result, row by row.
+pub(super) fn carry_magnitudes(groups: &mut [Group], recipe: &Recipe) {
     for group in groups {
         let ([unit], [output]) = (group.units.as_slice(), group.outputs.as_mut_slice()) else { continue };
         let mut shares = unit.shares();
         let (Some((side, share)), None) = (shares.next(), shares.next()) else { continue };
-        if share.strength == 1.0 && is_whole(share) {
-            output.magnitude = share.module.magnitude.clone().map(|tensor| (side, tensor));
+        let rows = output.blocks.first().map(|block| block.rows.as_slice());
+        let in_order = rows == Some(&[(0..share.module.out_features, 0)]);
+        let Some(tensor) = &share.module.magnitude else { continue };
+        if is_untouched(unit, share, side, recipe) && in_order && can_say(output, tensor) {
+            output.magnitude = Some((side, tensor.clone()));
         }
     }
+}
+
+/// PEFT has magnitudes of rows only.
+fn can_say(output: &Output, tensor: &Tensor) -> bool {
+    let of_rows = tensor.shape.first() == Some(&(output.out_features as u64));
+    of_rows || output.names.alpha.is_some()
 }
 
 /// kohya's and LyCORIS' name, or PEFT's.

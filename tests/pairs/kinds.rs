@@ -176,3 +176,59 @@ fn recompression_is_the_best_there_is() {
     let fewest = (1..=11).find(|&k| energy(&sigma[..k]) >= 0.9 * energy(&sigma)).unwrap();
     assert_eq!(fused.report.rank, fewest);
 }
+
+#[test]
+fn dora_that_cannot_be_written_as_it_is_is_refused() {
+    let (b, a) = (random("b", 6144, 2), random("a", 2, 3072));
+    let stem = "transformer.norm_out.linear";
+    let other = "transformer.transformer_blocks.0.attn.to_q";
+    let file = |magnitude: &[usize]| {
+        let values = random("m", magnitude.iter().product(), 1);
+        File::default()
+            .matrix(format!("{stem}.lora_A.weight"), &a)
+            .matrix(format!("{stem}.lora_B.weight"), &b)
+            .with(format!("{stem}.lora_magnitude_vector"), magnitude, &values)
+            .matrix(format!("{other}.lora_A.weight"), &random("oa", 2, 3072))
+            .matrix(format!("{other}.lora_B.weight"), &random("ob", 3072, 2))
+            .note("ss_base_model_version", "flux1")
+    };
+    let to = |scheme: &str, direction_only| {
+        let settings = Settings { scheme: Some(scheme.into()), direction_only, ..hard() };
+        fuse(Some(&file(&[6144])), None, &settings).unwrap()
+    };
+    // The halves of its rows stand the other way round there: the magnitudes would have to be turned as well.
+    let refused = to("kohya", false).report;
+    assert_eq!((refused.refused.len(), refused.content_tensors.refused), (1, 3));
+    assert!(to("kohya", true).report.warnings.iter().any(|w| w.code == Code::DirectionOnly));
+    let kept = to("peft", false);
+    assert_eq!(kept.tensor(&format!("{stem}.lora_magnitude_vector")).unwrap(), random("m", 6144, 1));
+    let error = fuse(Some(&file(&[7, 3])), None, &hard()).err().unwrap();
+    assert_eq!(
+        (error.code, error.tensor.unwrap()),
+        (Code::LoraShape, format!("{stem}.lora_magnitude_vector"))
+    );
+}
+
+#[test]
+fn kernels_where_none_belongs_are_refused() {
+    let loha = |shape: &[usize]| {
+        File::default()
+            .with(format!("{STEM}.hada_w1_a"), shape, &random("a1", shape.iter().product(), 1))
+            .with(format!("{STEM}.hada_w2_a"), shape, &random("a2", shape.iter().product(), 1))
+            .matrix(format!("{STEM}.hada_w1_b"), &random("b1", 2, N))
+            .matrix(format!("{STEM}.hada_w2_b"), &random("b2", 2, N))
+    };
+    assert!(fuse(Some(&loha(&[M, 2])), None, &hard()).is_ok());
+    assert_eq!(fuse(Some(&loha(&[M, 2, 3])), None, &hard()).err().unwrap().code, Code::LoraShape);
+    let lokr = |first: &[usize], second: &[usize]| {
+        File::default()
+            .with(format!("{STEM}.lokr_w1_a"), first, &random("1a", first.iter().product(), 1))
+            .matrix(format!("{STEM}.lokr_w1_b"), &random("1b", 2, 3))
+            .with(format!("{STEM}.lokr_w2_a"), second, &random("2a", second.iter().product(), 1))
+            .matrix(format!("{STEM}.lokr_w2_b"), &random("2b", 2, 12))
+    };
+    assert!(fuse(Some(&lokr(&[4, 2], &[6, 2])), None, &hard()).is_ok());
+    for (first, second) in [(&[4, 2, 3][..], &[6, 2][..]), (&[4, 2], &[6, 2, 3])] {
+        assert_eq!(fuse(Some(&lokr(first, second)), None, &hard()).err().unwrap().code, Code::LoraShape);
+    }
+}

@@ -1,7 +1,7 @@
 //! LoHa (LyCORIS; FedPara, Hyeon-Woo et al. 2022): ΔW = (a₁·b₁)∘(a₂·b₂), which is exactly of rank r₁·r₂ or less.
 
 use super::lora::through_core;
-use super::{MAX_RANK, Parts, Product, Sizes, Values, matrix, needed, same_rank, size, wrong};
+use super::{MAX_RANK, Parts, Product, Sizes, Values, flat, matrix, needed, same_rank, size, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::truncate::{Operator, truncate};
 use crate::container::Tensor;
@@ -29,13 +29,14 @@ impl LoHa {
         let mut ranks = [0; 2];
         let (mut out, mut dims) = (0, Vec::new());
         for i in 0..2 {
-            let ((a_rows, a_cols, _), (b_rows, b_cols, kernel)) = (matrix(a[i])?, matrix(b[i])?);
+            let ((a_rows, a_cols), (b_rows, b_cols, kernel)) = (flat(a[i])?, matrix(b[i])?);
             let (own_out, own_dims) = match cores {
                 None => {
                     ranks[i] = same_rank(b[i], b_rows, a_cols)?;
                     (a_rows, [&[b_cols], kernel].concat())
                 }
                 Some(cores) => {
+                    flat(b[i])?;
                     let (p, q, kernel) = matrix(cores[i])?;
                     ranks[i] = same_rank(cores[i], p, a_rows)?;
                     same_rank(cores[i], q, b_rows)?;
@@ -88,7 +89,7 @@ struct Halves {
 
 impl Halves {
     fn rank(&self) -> usize {
-        self.a[0].ncols() * self.a[1].ncols()
+        self.a[0].ncols().saturating_mul(self.a[1].ncols())
     }
 
     /// B[o, (p, q)] = a₁[o, p]·a₂[o, q] and A[(p, q), i] = b₁[p, i]·b₂[q, i].

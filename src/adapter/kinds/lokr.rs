@@ -1,7 +1,7 @@
 //! LoKr (LyCORIS; KronA, Edalati et al. 2022): ΔW = w₁⊗w₂, either of them whole or a product.
 
 use super::lora::through_core;
-use super::{MAX_RANK, Parts, Product, Sizes, Values, matrix, needed, same_rank, size, wrong};
+use super::{MAX_RANK, Parts, Product, Sizes, Values, flat, matrix, needed, same_rank, size, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::truncate::{LowRank, truncate};
 use crate::container::Tensor;
@@ -48,11 +48,11 @@ impl Half {
                 Ok((rows, cols, kernel.to_vec(), None))
             }
             Self::Product(a, b) => {
-                let ((rows, inner, _), (rank, cols, kernel)) = (matrix(a)?, matrix(b)?);
+                let ((rows, inner), (rank, cols, kernel)) = (flat(a)?, matrix(b)?);
                 Ok((rows, cols, kernel.to_vec(), Some(same_rank(b, rank, inner)?)))
             }
             Self::Core(a, b, core) => {
-                let ((rank, rows, _), (inner, cols, _)) = (matrix(a)?, matrix(b)?);
+                let ((rank, rows), (inner, cols)) = (flat(a)?, flat(b)?);
                 let (p, q, kernel) = matrix(core)?;
                 same_rank(core, q, inner)?;
                 Ok((rows, cols, kernel.to_vec(), Some(same_rank(core, p, rank)?)))
@@ -125,7 +125,7 @@ impl LoKr {
         let (left, right) = self.second.values(second);
         let small = w1.nrows().min(w1.ncols());
         match left {
-            Some(left) if small * left.ncols() <= MAX_RANK => {
+            Some(left) if small.saturating_mul(left.ncols()) <= MAX_RANK => {
                 // w₁ = U·V with the smaller side's unit matrix: (U⊗left)·(V⊗right).
                 let (u, v) = if w1.ncols() <= w1.nrows() {
                     (w1.clone(), DMatrix::identity(small, small))

@@ -194,6 +194,15 @@ fn matrix(tensor: &Tensor) -> Result<(u64, u64, &[u64])> {
     }
 }
 
+/// A matrix that is stored with trailing ones at most.
+fn flat(tensor: &Tensor) -> Result<(u64, u64)> {
+    let (rows, cols, kernel) = matrix(tensor)?;
+    if kernel.iter().any(|&d| d != 1) {
+        return Err(wrong(tensor, "this one has no kernel"));
+    }
+    Ok((rows, cols))
+}
+
 /// `tensor`, whose absence leaves `present` alone.
 fn needed<'a>(tensor: Option<&'a Tensor>, what: &str, present: Option<&Tensor>) -> Result<&'a Tensor> {
     tensor.ok_or_else(|| {

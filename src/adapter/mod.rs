@@ -60,8 +60,6 @@ pub struct Vector {
     pub tensor: Tensor,
     /// Number of values.
     pub length: usize,
-    /// The module's alpha and rank where they apply to the vector too.
-    pub scale: f64,
 }
 
 /// A module that is left out of every result.
@@ -125,9 +123,8 @@ impl Adapter {
             let alpha = stored.or_else(|| scaling.alpha(&stem));
             let spelling = found.spelling.unwrap_or(&SPELLINGS[KOHYA]);
             let module = Module::new(&stem, spelling, &found.parts, found.magnitude.clone(), alpha)?;
-            let scale = module.as_ref().map_or(1.0, |module| module.scale(scale::ScaleChoice::Auto).0);
             for (spelling, tensor) in found.vectors {
-                vectors.push(Vector::new(&stem, spelling, tensor, scale)?);
+                vectors.push(Vector::new(&stem, spelling, tensor)?);
             }
             match module {
                 Some(module) => {
@@ -224,7 +221,7 @@ fn sorted(header: &Header) -> Result<(BTreeMap<String, Found>, Vec<String>)> {
 }
 
 impl Vector {
-    fn new(stem: &str, spelling: &'static VectorSpelling, tensor: Tensor, scale: f64) -> Result<Self> {
+    fn new(stem: &str, spelling: &'static VectorSpelling, tensor: Tensor) -> Result<Self> {
         let wrong = |code, detail: String| Err(Error::new(code, detail).at_tensor(&tensor.name));
         if !kinds::FACTOR_DTYPES.contains(&tensor.dtype) {
             return wrong(Code::DtypeUnsupported, format!("It is stored as {:?}.", tensor.dtype));
@@ -236,8 +233,7 @@ impl Vector {
                 format!("Its shape is {:?}: it should be a vector.", tensor.shape),
             );
         }
-        let scale = if spelling.scaled { scale } else { 1.0 };
-        Ok(Self { stem: stem.to_owned(), spelling, tensor, length, scale })
+        Ok(Self { stem: stem.to_owned(), spelling, tensor, length })
     }
 }
 

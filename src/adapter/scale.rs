@@ -101,7 +101,7 @@ impl Scaling {
             if !fields.contains_key("lora_alpha") {
                 return Err(Error::new(Code::Config, "It has no \"lora_alpha\"."));
             }
-            configs.push(Config::of("", ScaleSource::Config, |field| fields.get(field).cloned()));
+            configs.push(Config::of("", ScaleSource::Config, |field| fields.get(field).cloned())?);
         }
         let json =
             metadata.get("lora_adapter_metadata").and_then(|text| serde_json::from_str::<Value>(text).ok());
@@ -116,7 +116,7 @@ impl Scaling {
                 |field: &str| metadata.get(&key(field)).and_then(|text| serde_json::from_str(text).ok());
             let field = |field: &str| from_json(field).or_else(|| from_text(field));
             if field("lora_alpha").is_some() {
-                configs.push(Config::of(component, ScaleSource::Metadata, field));
+                configs.push(Config::of(component, ScaleSource::Metadata, field)?);
             }
         }
         Ok(Self { configs })
@@ -148,20 +148,25 @@ impl Scaling {
 const COMPONENTS: [&str; 6] = ["transformer", "unet", "text_encoder", "text_encoder_2", "text_encoder_3", ""];
 
 impl Config {
-    fn of(component: &str, source: ScaleSource, field: impl Fn(&str) -> Option<Value>) -> Self {
+    fn of(component: &str, source: ScaleSource, field: impl Fn(&str) -> Option<Value>) -> Result<Self> {
         let pattern = field("alpha_pattern");
         let patterns = pattern.as_ref().and_then(Value::as_object).into_iter().flatten();
         let parameters = field("target_parameters");
         let parameters = parameters.as_ref().and_then(Value::as_array).into_iter().flatten();
         let finite = |value: &Value| value.as_f64().filter(|number| number.is_finite());
-        Self {
+        if let Some((key, _)) = patterns.clone().find(|(key, _)| !is_plain(key)) {
+            let detail =
+                format!("Its alpha_pattern {key:?} is a regular expression, which is not understood.");
+            return Err(Error::new(Code::Config, detail));
+        }
+        Ok(Self {
             component: component.to_owned(),
             alpha: field("lora_alpha").as_ref().and_then(finite),
             patterns: patterns.filter_map(|(key, value)| Some((key.clone(), finite(value)?))).collect(),
             rank_stabilised: field("use_rslora").and_then(|value| value.as_bool()).unwrap_or(false),
             target_parameters: parameters.filter_map(|name| Some(name.as_str()?.to_owned())).collect(),
             source,
-        }
+        })
     }
 
     /// The module's path within this component; none if it belongs to another.
@@ -177,6 +182,12 @@ impl Config {
         };
         Some(within.strip_prefix("base_model.model.").unwrap_or(within))
     }
+}
+
+/// Whether a pattern's key is a path and no more.
+fn is_plain(key: &str) -> bool {
+    let body = key.strip_prefix('^').unwrap_or(key).trim_end_matches('$').replace("\\.", ".");
+    body.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
 /// PEFT takes a pattern's key as the end of a path, beginning at a dot; a leading `^` makes it the whole path. Keys are
@@ -211,6 +222,9 @@ mod tests {
         assert_eq!(scale("transformer.proj_out", 4), 1.0);
         assert_eq!(scale("transformer.single.proj_out", 4), 4.0);
         assert_eq!(scale("transformer.x.to_k", 16), 2.0, "a part of a name is no path");
+        let text = r#"{"lora_alpha":1,"alpha_pattern":{"to_q":8,"blocks.0.to_q":16}}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        assert_eq!(scaling.alpha("blocks.0.to_q").unwrap().value, 8.0, "the first that fits");
     }
 
     #[test]
@@ -229,7 +243,9 @@ mod tests {
 
     #[test]
     fn a_bad_configuration_is_refused_and_a_raw_parameter_is_seen() {
-        for text in ["", "[]", "{}", "{\"r\":4}"] {
+        for text in
+            ["", "[]", "{}", "{\"r\":4}", r#"{"lora_alpha":1,"alpha_pattern":{"blocks.[0-9]+.to_q":2}}"#]
+        {
             assert_eq!(Scaling::new(&BTreeMap::new(), Some(text)).unwrap_err().code, Code::Config, "{text}");
         }
         let text = r#"{"lora_alpha":8,"target_parameters":["mlp.experts.gate_up_proj"]}"#;

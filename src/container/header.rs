@@ -16,9 +16,9 @@ use std::fmt;
 use std::ops::Range;
 
 /// A longer header is refused, as by the safetensors crate.
-const MAX_HEADER: u64 = 100_000_000;
+pub(super) const MAX_HEADER: u64 = 100_000_000;
 /// No LoRA comes near it.
-const MAX_TENSORS: usize = 65_536;
+pub(super) const MAX_TENSORS: usize = 65_536;
 /// A convolution in three dimensions has five.
 const MAX_DIMS: usize = 8;
 /// Positions up to here are exact in JavaScript.

@@ -5,6 +5,7 @@ use safetensors::Dtype;
 use std::collections::{BTreeMap, HashMap};
 
 use super::header::MAX_POSITION;
+use super::header::{MAX_HEADER, MAX_TENSORS};
 #[cfg(not(target_arch = "wasm32"))]
 use super::source::FileSource;
 use super::{MemorySource, Source, Tensor};
@@ -80,6 +81,16 @@ impl Layout {
             entries.push((spec, start, end));
         }
         let header = header_bytes(&entries, metadata)?;
+        // What could not be read again must not be written.
+        if entries.len() > MAX_TENSORS {
+            let detail =
+                format!("The result would have {} tensors; {MAX_TENSORS} is the limit.", entries.len());
+            return Err(Error::new(Code::TooManyTensors, detail));
+        }
+        if header.len() as u64 > MAX_HEADER {
+            let detail = format!("That of the result would have {} bytes.", header.len());
+            return Err(Error::new(Code::HeaderTooLarge, detail));
+        }
         let data_start = header.len() as u64;
         if data_start.checked_add(end).is_none_or(|size| size > MAX_POSITION) {
             return Err(Error::new(Code::Overflow, "The result would be larger than any file."));

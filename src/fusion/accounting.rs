@@ -51,7 +51,7 @@ pub struct ModuleReport {
 impl ModuleReport {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
     pub(super) fn is_finite(&self) -> bool {
-        let Squares { content, inside, sum } = self.squares;
+        let Squares { content, inside, sum, .. } = self.squares;
         [
             content,
             inside,
@@ -75,6 +75,10 @@ pub struct Squares {
     pub inside: f64,
     /// ‖ΔW_s + ΔW_c‖².
     pub sum: f64,
+    /// β²·‖ΔW_c V_k‖²: the projection's change.
+    pub change: f64,
+    /// β(2 − β)·‖ΔW_c V_k‖²: the content's energy that is taken away.
+    pub removed: f64,
 }
 
 /// A module that had to be cut to a rank.
@@ -168,7 +172,7 @@ impl Figures<'_> {
                 Place::Gpu => "webgpu",
                 Place::Cpu | Place::CpuCareful => "cpu",
             },
-            squares: Squares { content, inside, sum },
+            squares: Squares { content, inside, sum, change: change * change, removed: removed * inside },
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the result says about itself, in the keys that other programs read.
 
-use super::plan::Plan;
+use super::plan::{Plan, float};
 use super::settings::{CutChoice, RankLayout, Recompress, Settings};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, families};
 use std::collections::BTreeMap;
 
 /// Keys that are carried over as they are, if the content has them, else from the style.
@@ -33,7 +33,17 @@ pub(super) fn of_result(
 ) -> BTreeMap<String, String> {
     let settings = &plan.settings;
     let files = || [content, style].into_iter().flatten();
-    let carried = |key: &str| files().find_map(|adapter| adapter.metadata.get(key)).cloned();
+    // Notes are copied about: those that speak of another family than the layers do are not passed on, nor are those
+    // that the files disagree about, nor free texts where the sources are to stay unnamed.
+    let trusted = |adapter: &&Adapter| match plan.family {
+        Some(family) => families::is_noted(&adapter.metadata, family),
+        None => settings.keep_sources,
+    };
+    let carried = |key: &str| {
+        let mut values = files().filter(trusted).filter_map(|adapter| adapter.metadata.get(key));
+        let first = values.next()?;
+        values.all(|value| value == first).then(|| first.clone())
+    };
     let mut metadata: BTreeMap<String, String> =
         CARRIED.iter().filter_map(|&key| Some((key.to_owned(), carried(key)?))).collect();
     if let Some(family) = plan.family {
@@ -53,11 +63,12 @@ pub(super) fn of_result(
         }
     }
     let flux = plan.family.is_some_and(|family| ["FLUX.1", "Chroma"].contains(&family.name()));
+    let writes_alpha = plan.outputs().any(|output| output.names.alpha.is_some());
     let mut own = vec![
         ("format", "pt".to_owned()),
         ("ss_network_module", if flux { "networks.lora_flux" } else { "networks.lora" }.to_owned()),
         ("ss_network_dim", plan.rank.to_string()),
-        ("ss_network_alpha", plan.alpha.to_string()),
+        ("ss_network_alpha", if writes_alpha { plan.alpha } else { float(plan.rank) }.to_string()),
         ("ss_output_name", settings.output_name.clone()),
         (MODEL_HASH, NO_HASH.to_owned()),
         ("modelspec.sai_model_spec", "1.0.0".to_owned()),

@@ -11,7 +11,7 @@ use super::outputs::Group;
 use super::pairing::{Share, Side, Unit};
 use super::plan::{Plan, as_f32};
 use super::writer::Writer;
-use super::{Sources, Watch};
+use super::{Progress, Sources, Stage, Watch};
 use crate::backend::truncate::Keep;
 use crate::backend::{Batch, Dtype, Job, Projected, cpu};
 use crate::container::{Sink, Source};
@@ -83,15 +83,27 @@ pub async fn ranks_by_energy<S: Source, W: Watch>(
     plan: &Plan,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
-    watch: &W,
+    watch: &mut W,
 ) -> Result<Option<Vec<usize>>> {
     let Some(keep @ Keep::Energy(_)) = plan.recipe.keep else { return Ok(None) };
-    let cancelled = || if watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) };
+    let mut progress = Progress {
+        stage: Stage::Measure,
+        modules_done: 0,
+        modules_total: plan.outputs().count(),
+        bytes_done: 0,
+        bytes_total: plan.layout.size,
+        module: String::new(),
+    };
+    let each = plan.layout.size / progress.modules_total.max(1) as u64;
     let mut ranks: BTreeMap<&str, usize> = BTreeMap::new();
     for batch in batches(plan, engine.batch_bytes()) {
-        cancelled()?;
+        let cancelled = || if watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) };
         for loaded in load(plan, &batch, sources, engine, cancelled).await? {
             for output in &loaded.group.outputs {
+                progress.modules_done += 1;
+                progress.bytes_done += each;
+                output.names.stem.clone_into(&mut progress.module);
+                watch.progress(&progress);
                 let rank = keep.rank(&compose::matrices(output, &loaded)?.singular_values());
                 ranks.insert(&output.names.stem, rank);
             }
@@ -113,10 +125,16 @@ fn batches(plan: &Plan, limit: usize) -> Vec<Vec<&Group>> {
         });
         alike[at].push(group);
     }
+    // Kinds that are more than two factors grow when they are read.
+    let cost = |share: &Share| {
+        let tensors = share.module.kind.tensors();
+        let stored = tensors.iter().map(|tensor| tensor.bytes()).sum::<u64>();
+        let made =
+            (share.module.out_features + share.module.in_features).saturating_mul(4 * share.rank) as u64;
+        if share.module.kind.plain().is_some() { stored } else { stored.max(made) }
+    };
     let bytes = |group: &Group| {
-        let shares = group.units.iter().flat_map(Unit::shares);
-        let tensors = shares.flat_map(|(_, share)| share.module.kind.tensors());
-        tensors.map(|tensor| tensor.bytes()).sum::<u64>().max(1)
+        group.units.iter().flat_map(Unit::shares).map(|(_, share)| cost(share)).sum::<u64>().max(1)
     };
     alike
         .iter()

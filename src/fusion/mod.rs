@@ -133,10 +133,12 @@ pub struct Progress {
     pub module: String,
 }
 
-/// The two parts of a run.
+/// The parts of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
+    /// Finding the ranks that keep the wanted energy.
+    Measure,
     /// Computing and writing.
     Fuse,
     /// Reading back.

@@ -2,8 +2,8 @@
 
 use super::outputs::Group;
 use super::settings::Recipe;
-use crate::adapter::Adapter;
 use crate::adapter::families::{Detected, Family};
+use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
 
 /// The family of one or two files; none where no known one fits.
@@ -15,8 +15,22 @@ pub(super) fn family(
     style: Option<&Adapter>,
     recipe: &Recipe,
 ) -> Result<Option<&'static Family>> {
-    if recipe.family.is_some() {
-        return Ok(recipe.family);
+    if let Some(chosen) = recipe.family {
+        for adapter in [content, style].into_iter().flatten() {
+            // Text encoders are shared by families: they say little where there is more.
+            let is_text = |module: &&Module| ModuleId::of(&module.stem).is_text_encoder();
+            let denoiser: Vec<&Module> = adapter.modules.iter().filter(|module| !is_text(module)).collect();
+            let modules = if denoiser.is_empty() { adapter.modules.iter().collect() } else { denoiser };
+            let known = modules.iter().filter(|module| {
+                let size = (module.out_features, module.in_features);
+                super::pairing::place(Some(chosen), &module.stem, size).is_some()
+            });
+            if 2 * known.count() < modules.len() {
+                let detail = format!("It is not for {}, which was chosen.", chosen.name());
+                return Err(Error::new(Code::BaseMismatch, detail).in_file(&adapter.name));
+            }
+        }
+        return Ok(Some(chosen));
     }
     let known: Vec<(&Adapter, Vec<&'static Family>)> = [content, style]
         .into_iter()
@@ -72,15 +86,25 @@ pub(super) fn names(families: &[&Family]) -> String {
 ///
 /// # Errors
 /// `NoiseStage`.
-pub(super) fn check_stages(content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
+pub(super) fn check_stages(
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+    family: Option<&Family>,
+) -> Result<()> {
+    let is_wan = family.is_some_and(|family| family.name().starts_with("Wan"));
     let stage = |adapter: Option<&Adapter>| {
         let adapter = adapter?;
         let title =
             adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
         [Some(&adapter.name), title].into_iter().flatten().find_map(|name| {
             let letters: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-            let has = |word: &str| letters.contains(word);
-            match (has("highnoise"), has("lownoise")) {
+            // Of Wan's files many say only "high" or "low".
+            let words = name.to_lowercase();
+            let words = words.split(|c: char| !c.is_ascii_alphanumeric());
+            let has = |stage: &str| {
+                letters.contains(&format!("{stage}noise")) || is_wan && words.clone().any(|w| w == stage)
+            };
+            match (has("high"), has("low")) {
                 (true, false) => Some("high"),
                 (false, true) => Some("low"),
                 _ => None,

@@ -134,7 +134,10 @@ pub(super) fn groups(units: Vec<Unit>, family: Option<&Family>, scheme: Option<&
         for (id, rows) in &unit.layers {
             let range = row..row + rows;
             row = range.end;
-            let target = target(id, family, scheme);
+            // A layer of another size than the family's keeps its name.
+            let fits =
+                |target: &Target| (target.rows.len(), target.in_features) == (*rows, unit.in_features());
+            let target = target(id, family, scheme).filter(fits);
             let stem = target.as_ref().map_or_else(|| stem_of(unit, id), |target| target.stem.clone());
             let entry = landings.entry(stem.clone()).or_insert_with(|| {
                 order.push(stem);

@@ -132,8 +132,13 @@ impl Placed {
                 .map(|piece| Part { id: piece.id, rows: piece.rows, halves_swapped: piece.halves_swapped })
                 .collect(),
             None => {
-                let id = ModuleId::of(&module.stem);
-                vec![Part { id, rows: 0..module.out_features, halves_swapped: false }]
+                // A layer of another size than the family's is still that layer, unless it is several.
+                let named = family.and_then(|family| family.resolve(&module.stem)).map(|place| place.parts);
+                let (id, halves_swapped) = match named.as_deref() {
+                    Some([only]) => (only.id.clone(), only.halves_swapped),
+                    _ => (ModuleId::of(&module.stem), false),
+                };
+                vec![Part { id, rows: 0..module.out_features, halves_swapped }]
             }
         };
         Self { module: Rc::new(module.clone()), parts }
@@ -275,7 +280,10 @@ fn check_names<'a>(
             continue;
         }
         let Some(named) = family.and_then(|family| family.resolve(&module.stem)) else { continue };
-        if let Some(theirs) = named.parts.iter().find_map(|part| other(&part.id)) {
+        let alike =
+            |theirs: &Rc<Module>| named.parts.len() == 1 && (theirs.out_features, theirs.in_features) == size;
+        let theirs = named.parts.iter().find_map(|part| other(&part.id));
+        if let Some(theirs) = theirs.filter(|theirs| !alike(theirs)) {
             let detail = format!(
                 "It is {}×{} there, and {}×{} in the other file.",
                 size.0, size.1, theirs.out_features, theirs.in_features

@@ -122,7 +122,8 @@ impl Report {
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
         let sum = |part: fn(&ModuleReport) -> f64| modules.iter().map(part).sum::<f64>();
         let (whole, inside) = (sum(|m| m.squares.content), sum(|m| m.squares.inside));
-        let (added, beta) = (sum(|m| m.squares.sum), plan.recipe.beta);
+        let (added, changed, removed) =
+            (sum(|m| m.squares.sum), sum(|m| m.squares.change), sum(|m| m.squares.removed));
         let part = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let files = || [content, style].into_iter().flatten();
         let mut warnings: Vec<Error> = files().flat_map(|adapter| adapter.warnings.clone()).collect();
@@ -141,7 +142,7 @@ impl Report {
             let detail = format!("The {} keeps {:.1} % there.", worst.of, 100.0 * worst.kept);
             warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
         }
-        if part(inside, whole) > PARALLEL {
+        if removed > 0.0 && part(inside, whole) > PARALLEL {
             let detail = format!(
                 "{:.0} % of the subject lies in the style's directions.",
                 100.0 * part(inside, whole)
@@ -171,8 +172,8 @@ impl Report {
             output_bytes: plan.layout.size,
             model_hash: verified.model_hash,
             overlap: spread(&modules, |m| Some(m.overlap)),
-            change: beta * part(inside, added).sqrt(),
-            content_kept: 1.0 - part(inside, whole) * beta * (2.0 - beta),
+            change: part(changed, added).sqrt(),
+            content_kept: 1.0 - part(removed, whole),
             rounding: spread(&modules, |m| Some(m.rounding)),
             rounding_of_change: spread(&modules, |m| m.rounding_of_change),
             recomputed: verified.recomputed,

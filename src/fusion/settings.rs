@@ -3,18 +3,20 @@
 use super::pairing::Side;
 use crate::adapter::ModuleId;
 use crate::adapter::families::{self, Family, SCHEMES, Scheme};
+use crate::adapter::kinds::MAX_RANK;
 use crate::adapter::scale::ScaleChoice;
 use crate::backend::truncate::Keep;
 use crate::backend::{Cut, Dtype};
 use crate::error::{Code, Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
-    /// μ, 0 to ∞.
+    /// μ, 0 to ∞; JSON, which has no infinity, says "infinity".
+    #[serde(deserialize_with = "mu")]
     pub mu: f64,
     /// w_c, as a loader would apply it; any finite number.
     pub content_strength: f64,
@@ -46,10 +48,25 @@ pub struct Settings {
     pub dense_rank: u32,
     /// Fuse DoRA modules without their magnitudes, which is not what they were trained to do.
     pub direction_only: bool,
-    /// Write the sources' names and hashes into the result.
+    /// Write the sources' names and notes into the result.
     pub keep_sources: bool,
     /// The result's name without its ending.
     pub output_name: String,
+}
+
+/// A number, or the word that stands for the one JSON lacks.
+fn mu<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Mu {
+        Number(f64),
+        Word(String),
+    }
+    match Mu::deserialize(deserializer)? {
+        Mu::Number(number) => Ok(number),
+        Mu::Word(word) if word == "infinity" => Ok(f64::INFINITY),
+        Mu::Word(word) => Err(serde::de::Error::custom(format!("μ cannot be {word:?}"))),
+    }
 }
 
 impl Default for Settings {
@@ -250,8 +267,8 @@ impl Settings {
                 return bad(format!("The share of energy is {share}; it must lie above 0 and at most at 1."));
             }
         };
-        if self.dense_rank == 0 {
-            return bad("The rank for full differences must be 1 or more.".into());
+        if self.dense_rank == 0 || self.dense_rank as usize > MAX_RANK {
+            return bad(format!("The rank for full differences must be 1 to {MAX_RANK}."));
         }
         let family = match &self.family {
             Some(name) => match families::by_name(name) {
@@ -339,6 +356,7 @@ mod tests {
             Settings { recompress: Recompress::Energy { share: 1.5 }, ..base() },
             Settings { style_scale: ScaleChoice::Alpha { alpha: f64::INFINITY }, ..base() },
             Settings { dense_rank: 0, ..base() },
+            Settings { dense_rank: 257, ..base() },
             Settings { scheme: Some("nobody's".into()), ..base() },
             Settings { family: Some("nobody's".into()), ..base() },
         ] {
@@ -351,6 +369,8 @@ mod tests {
         let json = r#"{"mu":0.5,"contentStrength":1,"styleStrength":0.7,"cut":{"kind":"count","count":4},
                        "dtype":"auto","layout":"compact","outputName":"x"}"#;
         let settings: Settings = serde_json::from_str(json).unwrap();
+        let hard: Settings = serde_json::from_str(r#"{"mu":"infinity"}"#).unwrap();
+        assert_eq!(hard.mu, f64::INFINITY);
         assert_eq!(settings.cut, CutChoice::Count { count: 4 });
         assert_eq!(settings.layout, RankLayout::Compact);
     }

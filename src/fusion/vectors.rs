@@ -5,9 +5,10 @@ use super::pairing::{Side, place};
 use super::settings::Recipe;
 use crate::adapter::families::{Family, Scheme};
 use crate::adapter::roles::VectorKind;
-use crate::adapter::{Adapter, ModuleId, Vector};
+use crate::adapter::{Adapter, Module, ModuleId, Vector};
 use crate::backend::Dtype;
 use crate::container::{Tensor, TensorSpec};
+use crate::error::{Code, Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -44,34 +45,49 @@ impl VectorOutput {
 }
 
 /// All vectors of the result.
+///
+/// # Errors
+/// `ShapeMismatch` if the same vector has two lengths.
 pub(super) fn plan(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     family: Option<&Family>,
     scheme: Option<&Scheme>,
     recipe: &Recipe,
-) -> Vec<VectorOutput> {
+) -> Result<Vec<VectorOutput>> {
     let mut outputs: BTreeMap<String, VectorOutput> = BTreeMap::new();
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
         let vectors =
             adapter.into_iter().flat_map(|adapter| adapter.vectors.iter().map(move |v| (adapter, v)));
         for (adapter, vector) in vectors {
+            let module = module_of(adapter, vector).filter(|_| vector.spelling.scaled);
+            let scale = module.map_or(1.0, |module| module.scale(recipe.scale(side)).0);
             for landing in landings(adapter, vector, family, scheme) {
                 let Landing { id, stem, suffix, length, from, to } = landing;
-                let weight = recipe.strength(side, family, &id) * vector.scale;
+                let weight = recipe.strength(side, family, &id) * scale;
                 let name = format!("{stem}{suffix}");
                 let output = outputs.entry(name.clone()).or_insert_with(|| VectorOutput {
                     name,
                     length,
                     terms: Vec::new(),
                 });
-                if output.length == length {
-                    output.terms.push(Term { side, tensor: vector.tensor.clone(), weight, from, to });
+                if output.length != length {
+                    let detail = format!("It has {length} values here, {} in the other file.", output.length);
+                    let error = Error::new(Code::ShapeMismatch, detail);
+                    return Err(error.in_file(&adapter.name).at_tensor(&vector.tensor.name));
                 }
+                output.terms.push(Term { side, tensor: vector.tensor.clone(), weight, from, to });
             }
         }
     }
-    outputs.into_values().collect()
+    Ok(outputs.into_values().collect())
+}
+
+/// The module that a vector stands beside.
+fn module_of<'a>(adapter: &'a Adapter, vector: &Vector) -> Option<&'a Module> {
+    // Modules stand in the order of their stems; there may be tens of thousands of both.
+    let at = adapter.modules.binary_search_by(|module| module.stem.as_str().cmp(&vector.stem)).ok()?;
+    adapter.modules.get(at)
 }
 
 struct Landing {
@@ -90,10 +106,7 @@ fn landings(
     family: Option<&Family>,
     scheme: Option<&Scheme>,
 ) -> Vec<Landing> {
-    // Modules stand in the order of their stems; there may be tens of thousands of both.
-    let module = adapter.modules.binary_search_by(|module| module.stem.as_str().cmp(&vector.stem));
-    let module = module.ok().and_then(|at| adapter.modules.get(at));
-    let inputs = module
+    let inputs = module_of(adapter, vector)
         .map(|module| module.in_features)
         .or_else(|| family.and_then(|family| family.resolve(&vector.stem)).map(|place| place.in_features));
     let known = inputs.and_then(|inputs| place(family, &vector.stem, (vector.length, inputs)));

@@ -77,7 +77,8 @@ pub async fn check<S: Source, K: Sink, W: Watch>(
             .filter(|cut| cut.of == "result" && group.outputs.iter().any(|o| o.names.stem == cut.module))
             .collect();
         let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
-        let Difference { apart, passing, inputs } = recompute(plan, group, &finished, sources).await?;
+        let Difference { apart, passing, inputs, across, size } =
+            recompute(plan, group, &finished, sources).await?;
         // A unit that passes through is rounded too, and its error is not in the accounting. Small numbers lose more
         // than a unit roundoff in F16.
         let rounding = cuts.iter().map(|cut| cut.rounding).fold(rounding.max(passing), f64::max);
@@ -87,6 +88,16 @@ pub async fn check<S: Source, K: Sink, W: Watch>(
             Dtype::BF16 => 2f64.powi(-8),
             _ => 0.0,
         };
+        // The best approximation of a rank is orthogonal to what it leaves out, in every column; a wrong one is not, and
+        // none at all has no size.
+        let tolerated = TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff);
+        let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);
+        if lost > 0.0 && (across > tolerated || size < kept / 8.0 - tolerated) {
+            let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
+            let detail =
+                format!("It is not the best of its rank: {across:.1e} of it lies across what is left out.");
+            return Err(wrong(detail).at_tensor(module));
+        }
         if apart.is_nan()
             || apart > TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff) + 3.0 * lost
         {
@@ -203,6 +214,10 @@ struct Difference {
     /// the updates of the files: where the projection takes nearly all of a large one away, or they cancel each other,
     /// what f32 leaves is in proportion to them.
     inputs: f64,
+    /// ⟨saved, intended − saved⟩, which is zero for the best approximation of a rank,
+    across: f64,
+    /// the saved one's own size, squared.
+    size: f64,
 }
 
 /// How far the saved update of a group's modules is from the intended one: ‖(saved − intended)·X‖/‖intended·X‖ for a few
@@ -222,6 +237,7 @@ async fn recompute<R: Source, S: Source>(
     let probes: Vec<Vec<f64>> =
         (0..PROBES).map(|_| (0..columns).map(|_| sign(&mut random)).collect()).collect();
     let (mut apart, mut size, mut rounded, mut inputs) = (0.0, 0.0, 0.0, 0.0);
+    let (mut across, mut own) = (0.0, 0.0);
     if plan.recipe.keep.is_none() {
         for (unit, values) in group.units.iter().zip(&units).filter(|(unit, _)| unit.pair().is_none()) {
             rounded += rounding_squared(unit, values, group.loader_scale, plan.dtype, &probes);
@@ -254,13 +270,22 @@ async fn recompute<R: Source, S: Source>(
             }
             for (is, should) in is.iter().zip(&should) {
                 apart += (is - should).powi(2);
+                across += is * (should - is);
+                own += is * is;
                 size += should.powi(2);
             }
         }
     }
     // Arithmetic in f32 cannot tell smaller updates from nothing.
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
-    Ok(Difference { apart: relative(apart), passing: relative(rounded), inputs: relative(inputs) })
+    let part = |of: f64| of / f64::max(size, NOTHING * NOTHING);
+    Ok(Difference {
+        apart: relative(apart),
+        passing: relative(rounded),
+        inputs: relative(inputs),
+        across: part(across.abs()),
+        size: part(own),
+    })
 }
 
 /// ‖E·X‖² of the rounding errors E of a unit that passes through.

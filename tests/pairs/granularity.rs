@@ -190,3 +190,20 @@ fn pairs_of_different_models_are_refused() {
     let both = super::files::fuse_sources(Some(&high), Some(&low), &hard()).err().map(|e| e.code);
     assert_eq!(both, Some(Code::NoiseStage));
 }
+
+#[test]
+fn a_known_layer_of_another_size_is_that_layer_all_the_same() {
+    let key = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k";
+    let value = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_v";
+    let file = |seed: &str, m: usize| {
+        let r = |what: &str, rows, cols| random(&format!("{seed} {what}"), rows, cols);
+        let file = File::default().lora(key, &r("kb", 640, 2), &r("ka", 2, 2048), None);
+        file.lora(value, &r("vb", m, 2), &r("va", 2, 2048), None)
+            .note("ss_base_model_version", "sdxl_base_v1-0")
+    };
+    let error = fuse(Some(&file("c", 640)), Some(&file("s", 320)), &hard()).err().unwrap();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some(value)));
+    // Where both say so it is right, and keeps its name and size.
+    let fused = fuse(Some(&file("c", 320)), Some(&file("s", 320)), &hard()).unwrap();
+    assert_eq!((fused.report.fused, fused.update(value).unwrap().shape()), (2, (320, 2048)));
+}

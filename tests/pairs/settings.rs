@@ -2,6 +2,7 @@
 
 use super::files::{File, close, fuse, hard, random, reference};
 use np_lora::adapter::scale::ScaleChoice;
+use np_lora::error::Code;
 use np_lora::fusion::Settings;
 use np_lora::fusion::settings::BlockStrength;
 use sha2::{Digest, Sha256};
@@ -112,4 +113,43 @@ fn the_result_says_what_it_is() {
     for secret in ["My dog", "content.safetensors", "style.safetensors"] {
         assert!(!text.contains(secret), "{secret}");
     }
+}
+
+#[test]
+fn vectors_follow_their_modules_scale_and_agree_about_their_length() {
+    let peft = |bias: usize| {
+        File::default()
+            .matrix("layer.lora_A.weight", &random("a", 4, 30))
+            .matrix("layer.lora_B.weight", &random("b", 20, 4))
+            .with("layer.lora_B.bias", &[bias], &random("bias", bias, 1))
+    };
+    let settings = Settings { content_scale: ScaleChoice::Alpha { alpha: 8.0 }, ..hard() };
+    let fused = fuse(Some(&peft(20)), None, &settings).unwrap();
+    close(
+        &fused.tensor("layer.lora_B.bias").unwrap(),
+        &(random("bias", 20, 1) * 2.0),
+        1e-6,
+        "alpha/rank = 2",
+    );
+    let error = fuse(Some(&peft(20)), Some(&peft(24)), &hard()).err().unwrap();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("layer.lora_B.bias")));
+}
+
+#[test]
+fn notes_of_another_model_are_not_passed_on() {
+    let content =
+        sdxl("c").note("ss_base_model_version", "flux1").note("modelspec.architecture", "flux-1-dev/lora");
+    let fused = fuse(Some(&content), Some(&sdxl("s")), &hard()).unwrap();
+    assert_eq!(fused.report.family, Some("SDXL"));
+    assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some("sdxl_base_v1-0"));
+    assert_eq!(fused.metadata("modelspec.architecture").as_deref(), Some("stable-diffusion-xl-v1-base/lora"));
+    let forced = Settings { family: Some("FLUX.1".into()), ..hard() };
+    assert_eq!(fuse(Some(&content), None, &forced).err().map(|e| e.code), Some(Code::BaseMismatch));
+}
+
+#[test]
+fn a_style_without_strength_changes_nothing() {
+    let settings = Settings { style_strength: 0.0, ..hard() };
+    let report = fuse(Some(&sdxl("c")), Some(&sdxl("s")), &settings).unwrap().report;
+    assert_eq!((report.change, report.content_kept), (0.0, 1.0));
 }

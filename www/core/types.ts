@@ -128,7 +128,7 @@ export interface PairFit {
 }
 
 export interface Progress {
-  stage: 'fuse' | 'verify';
+  stage: 'measure' | 'fuse' | 'verify';
   modulesDone: number;
   modulesTotal: number;
   bytesDone: number;

@@ -107,7 +107,7 @@ export class RunPanel extends LitElement {
 
   #progress(running: Running): TemplateResult {
     const { progress, stalled, converting } = running;
-    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing;
+    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : text.fusing;
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
       <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${percentDone(progress)} %</span>` : nothing}</h2>
         <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>

@@ -144,6 +144,7 @@ export const text = {
   startOver: 'Start over',
   starting: 'Starting …',
   fusing: 'Fusing',
+  measuring: 'Finding the ranks',
   checking: 'Checking what was written',
   stalled: 'Still working: this module takes longer than usual.',
   cancelled: 'Cancelled. Nothing was saved.',

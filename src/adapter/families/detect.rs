@@ -125,6 +125,11 @@ fn noted(metadata: &BTreeMap<String, String>) -> Vec<&'static Family> {
     Vec::new()
 }
 
+/// Whether a file's notes name this family.
+pub fn is_noted(metadata: &BTreeMap<String, String>, family: &'static Family) -> bool {
+    noted(metadata).contains(&family)
+}
+
 /// What to call a file's family: what [`detect`] says, or else its notes, or else its layers' names alone.
 pub fn family<'a>(
     metadata: &BTreeMap<String, String>,

@@ -23,7 +23,7 @@ mod text;
 mod tests;
 
 pub use chart::{Block, kind_of};
-pub use detect::{Detected, detect, family};
+pub use detect::{Detected, detect, family, is_noted};
 pub use id::ModuleId;
 pub use resolve::{Piece, Place, Target};
 pub use scheme::{Prefix, SCHEMES, Scheme};

@@ -71,7 +71,7 @@ impl Spectrum {
 /// One sweep of rotations that make pairs of columns of `x` orthogonal, done to `w` as well; whether any was needed.
 fn rotate_all(x: &mut Matrix, w: &mut Matrix) -> bool {
     // Below this a column is rounding of larger ones.
-    let nothing = (1e-18 * x.norm()).powi(2);
+    let nothing = (1e-15 * x.norm()).powi(2);
     let mut rotated = false;
     for q in 1..x.ncols() {
         for p in 0..q {

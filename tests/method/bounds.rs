@@ -18,7 +18,8 @@ on_both! {
     the_projector_is_one_to_1e_6
 }
 
-const BETAS: [f32; 2] = [1.0 / 3.0, 1.0];
+/// The bound of the leak, whatever the factors are.
+const LEAK: f64 = 1e-6;
 
 /// The worst of a row of the table.
 struct Row {
@@ -35,7 +36,9 @@ impl Row {
 
     #[track_caller]
     fn check<B: Tested>(&mut self, backend: &B, what: &str, pair: &Pair, cut: Cut) {
-        for beta in BETAS {
+        // Full strength shows most; less of it says nothing new of a device.
+        let betas: &[f32] = if B::SLOW { &[1.0] } else { &[1.0 / 3.0, 1.0] };
+        for &beta in betas {
             let Outcome { error, leak, k, expected_k, place } = pair.check(backend, cut, beta);
             assert_eq!(k, expected_k, "{what} {cut:?}");
             let leak = if beta == 1.0 { leak } else { 0.0 };
@@ -43,7 +46,7 @@ impl Row {
             self.leak = self.leak.max(leak);
             writeln!(self.log, "{} {what} β {beta:.2}: {error:.1e}, leak {leak:.1e}, {place:?}", B::NAME)
                 .unwrap();
-            assert!(error <= self.bound && leak <= self.bound, "{}", self.log);
+            assert!(error <= self.bound && leak <= LEAK, "{}", self.log);
         }
     }
 }
@@ -235,15 +238,15 @@ fn deficient_factors_are_fused_to_1e_5<B: Tested>(backend: &B) {
 fn a_small_k_is_cut_to_1e_5<B: Tested>(backend: &B) {
     let mut row = Row::new(1e-5);
     for r in [4, 12, 33, 64, 128] {
-        if B::SLOW && r == 128 {
-            continue;
-        }
         let k = r / 2;
-        for gap in [1e-3, 3e-3, 4.5e-3, 1e-2, 3e-2, 0.1, 0.3] {
+        for gap in [1e-3, 4e-3, 1e-2, 3e-2, 0.07, 0.13, 0.3] {
+            if B::SLOW && (r == 64 && gap != 0.13 || r == 128 && gap != 0.3) {
+                continue;
+            }
             // Falling from 1, with a step of `gap` in the middle.
             let sigma: Vec<f64> = (0..r)
                 .map(|i| {
-                    let tilt = 1.0 - 0.2 * (i % k.max(1)) as f64 / k as f64;
+                    let tilt = 1.0 - 0.2 * (i % k) as f64 / k as f64;
                     if i < k { tilt } else { (0.8 + 0.2 / k as f64 - gap) * tilt }
                 })
                 .collect();
@@ -259,6 +262,9 @@ fn a_small_k_is_cut_to_1e_5<B: Tested>(backend: &B) {
                 &pair,
                 Cut::Energy(share),
             );
+        }
+        if B::SLOW && r > 33 {
+            continue;
         }
         // Among weak directions.
         let fading: Vec<f64> = (0..r).map(|i| 0.5f64.powf(12.0 * i as f64 / r as f64)).collect();

@@ -100,6 +100,7 @@ codes! {
     ExtraTensors, "W_EXTRA_TENSORS", "The file has tensors that belong to no LoRA module.", "They are left out of the result.";
     ModulesRefused, "W_MODULES_REFUSED", "Some modules are of a kind that cannot be fused without the base model.", "They are left out of the result.";
     DirectionOnly, "W_DIRECTION_ONLY", "DoRA modules were fused without their magnitudes.", "Compare the result with the original before you rely on it.";
+    PartsMissing, "W_PARTS_MISSING", "Neither file has all parts of a layer that the result keeps as one.", "The missing parts stay unchanged.";
     UnknownModules, "W_UNKNOWN_MODULES", "Some modules are none that this model family is known to have.", "Some programs may not load them.";
     Distilled, "W_DISTILLED", "This looks like a LoRA for fewer steps rather than a subject or a style.", "Fusing can spoil what it was made for.";
     EnergyCut, "W_ENERGY_CUT", "Some modules were cut to a rank, and lost a part of their strength.", "Choose a higher rank if the result is too weak.";

@@ -5,6 +5,7 @@ use super::settings::Recipe;
 use crate::adapter::families::{Detected, Family};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
+use std::collections::BTreeMap;
 
 /// The family of one or two files; none where no known one fits.
 ///
@@ -142,6 +143,23 @@ pub(super) fn warnings(
                 Error::new(Code::Distilled, format!("Its name has {word:?} in it.")).in_file(&adapter.name),
             );
         }
+    }
+    let outputs = groups.iter().flat_map(|group| &group.outputs);
+    let partial: Vec<&str> = outputs
+        .filter(|output| {
+            let rows: BTreeMap<usize, usize> = output
+                .blocks
+                .iter()
+                .flat_map(|block| &block.rows)
+                .map(|(from, to)| (*to, from.len()))
+                .collect();
+            rows.values().sum::<usize>() < output.out_features
+        })
+        .map(|output| output.names.stem.as_str())
+        .collect();
+    if let Some(first) = partial.first() {
+        let detail = format!("There are {} such layers.", partial.len());
+        warnings.push(Error::new(Code::PartsMissing, detail).at_tensor(*first));
     }
     if family.is_some() {
         let units = groups.iter().flat_map(|group| &group.units);

@@ -109,6 +109,13 @@ fn a_part_that_only_one_file_has_passes_through() {
     let style = peft(flux_split(File::default(), "s"), "to_k", &b_s, &a_s);
     let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
     assert_eq!((fused.report.fused, fused.report.passed_content), (2, 1), "q and v are one piece");
+    let whole = Settings { scheme: Some("kohya".into()), ..hard() };
+    let warned = |content: &File| {
+        let report = fuse(Some(content), Some(&style), &whole).unwrap().report;
+        report.warnings.iter().any(|warning| warning.code == Code::PartsMissing)
+    };
+    assert!(!warned(&content), "the content has all parts");
+    assert!(warned(&peft(flux_split(File::default(), "c"), "to_q", &b_s, &a_s)), "nobody has v");
     for (at, part) in PARTS.iter().enumerate() {
         let own = b.rows(at * N, N).into_owned();
         let should = match *part {

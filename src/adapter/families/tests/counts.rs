@@ -111,6 +111,7 @@ fn lumina2() {
     assert_eq!(written("Lumina 2", "peft", denoiser), 30 * 7 + 28);
     assert_eq!(written("Lumina 2", "kohya", denoiser), 30 * 5 + 28);
     let family = by_name("Lumina 2").unwrap();
+    assert_eq!(family.default_scheme().id, "comfy", "ComfyUI reads kohya's too, diffusers only this");
     let value = family.resolve("transformer.layers.3.attn.to_v").unwrap();
     let target = family.target(&value.parts[0].id, family.default_scheme()).unwrap();
     assert_eq!((target.rows, target.out_features), (3072..3840, 3840), "768 rows of v behind 2304 + 768");

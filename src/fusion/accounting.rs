@@ -1,6 +1,6 @@
 //! The accounting of one module: what the projection did to it and how exactly it was saved.
 //!
-//! All figures come from small Gram matrices (method.md, "Read-outs"): ‖B·A‖² = tr(BᵀB · AAᵀ).
+//! All figures come from small Gram matrices (docs/METHOD.md, "Figures"): ‖B·A‖² = tr(BᵀB · AAᵀ).
 
 use super::factors::{Factor, Factors};
 use crate::backend::{Place, Projected, cpu};

@@ -1,6 +1,6 @@
 //! NP-LoRA on a whole pair: ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), unit by unit, straight into the result.
 //!
-//! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (method.md, "It is exactly low-rank"); the backend gives
+//! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (docs/METHOD.md, "Low rank"); the backend gives
 //! A_c'. Only one batch of groups is in memory at a time.
 
 use super::accounting::{Cut, Figures, ModuleReport, Rounding};
@@ -403,7 +403,7 @@ async fn write_magnitudes<S: Source, K: Sink, W: Watch>(
     for output in &group.outputs {
         let Some((side, tensor)) = &output.magnitude else { continue };
         let values = super::read_vector(sources.of(*side)?, tensor).await?;
-        let name = super::refusals::magnitude_name(output, tensor);
+        let name = super::refusals::magnitude_name(output);
         writer.tensor(&name, &rounded(&values, 1.0, plan.dtype).bytes).await?;
     }
     Ok(())

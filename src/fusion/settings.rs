@@ -104,7 +104,7 @@ pub struct BlockStrength {
     pub style: f64,
 }
 
-/// Whether the result is cut to a smaller rank (method.md, "Recompression to a chosen rank").
+/// Whether the result is cut to a smaller rank (docs/METHOD.md, "A smaller rank").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Recompress {
@@ -154,7 +154,7 @@ pub enum DtypeChoice {
     F32,
 }
 
-/// How ranks and alphas are laid out in the result (formats.md §6.2).
+/// How ranks and alphas are laid out in the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RankLayout {

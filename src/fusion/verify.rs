@@ -33,7 +33,7 @@ pub struct Verified {
 const PIECE: u64 = 8 << 20;
 
 /// Difference that is tolerated in a recomputed module beside its rounding: the method's bound for the worst-conditioned
-/// factors (method.md).
+/// factors (docs/METHOD.md).
 const TOLERANCE: f64 = 1e-4;
 
 /// An update of this norm changes no weight of any model in any number format.

@@ -46,7 +46,7 @@ impl Spectrum {
         self.sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count()
     }
 
-    /// k as method.md words it.
+    /// k as docs/METHOD.md words it.
     pub(crate) fn k(&self, cut: Cut) -> usize {
         let counted = &self.sigma[..self.rank()];
         match cut {

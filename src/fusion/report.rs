@@ -142,7 +142,10 @@ impl Report {
             let detail = format!("The {} keeps {:.1} % there.", worst.of, 100.0 * worst.kept);
             warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
         }
-        if removed > 0.0 && part(inside, whole) > PARALLEL {
+        let same = content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(&modules);
+        if same {
+            warnings.push(Error::new(Code::SameFile, ""));
+        } else if removed > 0.0 && part(inside, whole) > PARALLEL {
             let detail = format!(
                 "{:.0} % of the subject lies in the style's directions.",
                 100.0 * part(inside, whole)
@@ -192,6 +195,19 @@ const ENERGY_KEPT: f64 = 0.99;
 
 /// More overlap than this is hardly chance.
 const PARALLEL: f64 = 0.9;
+
+/// Whether in every module the content lies in the style's directions altogether, and is as many times as large as the
+/// style as in every other: the updates are the same but for the strengths.
+fn is_same(modules: &[ModuleReport]) -> bool {
+    let times = |m: &ModuleReport| m.content_norm / m.style_norm;
+    let Some(first) = modules.iter().map(times).find(|times| times.is_finite()) else { return false };
+    modules.iter().filter(|m| times(m).is_finite()).all(|m| {
+        m.overlap > 1.0 - SAME && m.content_rank == m.style_rank && (times(m) - first).abs() <= SAME * first
+    })
+}
+
+/// What rounding of the figures may make of the same.
+const SAME: f64 = 1e-4;
 
 /// A warning if the shared modules of a file, at its strength, change nothing.
 fn ineffective(role: &str, adapter: &Adapter, energy: f64, modules: usize) -> Option<Error> {

@@ -148,6 +148,17 @@ fn notes_of_another_model_are_not_passed_on() {
 }
 
 #[test]
+fn a_file_with_itself_is_noticed() {
+    let codes = |content: &File, style: &File, settings: &Settings| -> Vec<Code> {
+        let report = fuse(Some(content), Some(style), settings).unwrap().report;
+        report.warnings.iter().map(|warning| warning.code).collect()
+    };
+    let weaker = Settings { mu: 0.5, content_strength: 0.6, ..hard() };
+    assert_eq!(codes(&sdxl("c"), &sdxl("c"), &weaker), [Code::SameFile]);
+    assert_eq!(codes(&sdxl("c"), &sdxl("s"), &weaker), []);
+}
+
+#[test]
 fn a_style_without_strength_changes_nothing() {
     let settings = Settings { style_strength: 0.0, ..hard() };
     let report = fuse(Some(&sdxl("c")), Some(&sdxl("s")), &settings).unwrap().report;

@@ -248,6 +248,8 @@ pub fn pair(
         check_sizes(&unit, content, style)?;
         units.push(unit);
     }
+    // Of q, k and v this makes k the first, which is as well: diffusers 0.35 took stacked modules apart whose blocks stand
+    // in the order of their rows, and applied those that are padded several times too strong.
     units.sort_by(|a, b| a.layers.first().map(|l| &l.0).cmp(&b.layers.first().map(|l| &l.0)));
     let again = |side, modules: Vec<Rc<Module>>| modules.into_iter().map(move |module| (side, module));
     let repeated = again(Side::Content, content_again).chain(again(Side::Style, style_again)).collect();

@@ -80,6 +80,24 @@ fn a_fused_layer_meets_a_split_one_part_by_part() {
 }
 
 #[test]
+fn stacked_parts_do_not_stand_in_the_order_of_their_rows() {
+    let part = |file: File, seed: &str| {
+        PARTS.iter().fold(flux_split(file, seed), |file, part| {
+            let (b, a) =
+                (random(&format!("{seed} {part} b"), N, 2), random(&format!("{seed} {part} a"), 2, N));
+            peft(file, part, &b, &a)
+        })
+    };
+    let settings = Settings { scheme: Some("kohya".into()), ..hard() };
+    let fused =
+        fuse(Some(&part(File::default(), "c")), Some(&part(File::default(), "s")), &settings).unwrap();
+    let (up, _) = fused.factors(FUSED).unwrap();
+    let block = up.ncols() / 3;
+    let is_filled = |at: usize| up.view((at * N, 0), (N, block)).iter().any(|&x| x != 0.0);
+    assert_eq!([0, 1, 2].map(is_filled), [false, true, false], "k comes first");
+}
+
+#[test]
 fn two_fused_layers_stay_one() {
     // Block-diagonal, as a trainer that keeps q, k and v apart writes it: the directions of all three are protected.
     let a_s = random("style a", 6, N);

@@ -1,7 +1,7 @@
 //! The plan of a pair: every module and every size of the result, before any arithmetic.
 //!
 //! A module of the result stacks the halves of its units: up = [B_s | B_c], down = [A_s ; A_c'], of rank r_s + r_c
-//! (method.md). What a loader multiplies in (alpha/rank) and what is folded into the factors is decided here, once, for
+//! (docs/METHOD.md). What a loader multiplies in (alpha/rank) and what is folded into the factors is decided here, once, for
 //! both rank layouts.
 
 use super::fit::{Fit, Tensors};
@@ -188,7 +188,7 @@ impl Plan {
         Fit::of(self)
     }
 
-    /// β for a unit: without style there is nothing to protect (method.md: w_s = 0 means no projection).
+    /// β for a unit: without style there is nothing to protect (docs/METHOD.md: w_s = 0 means no projection).
     pub fn beta(&self, unit: &Unit) -> f64 {
         let style = unit.style.as_ref().map_or(0.0, |share| share.strength);
         if style == 0.0 { 0.0 } else { self.recipe.beta }
@@ -255,7 +255,7 @@ fn specs(output: &Output, dtype: Dtype) -> Vec<TensorSpec> {
         shape: vec![],
     }));
     specs.extend(output.magnitude.iter().map(|(_, tensor)| TensorSpec {
-        name: refusals::magnitude_name(output, tensor),
+        name: refusals::magnitude_name(output),
         dtype,
         shape: refusals::magnitude_shape(output, tensor),
     }));

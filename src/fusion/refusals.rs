@@ -141,7 +141,7 @@ fn can_say(output: &Output, tensor: &Tensor) -> bool {
 }
 
 /// kohya's and LyCORIS' name, or PEFT's.
-pub(super) fn magnitude_name(output: &Output, _: &Tensor) -> String {
+pub(super) fn magnitude_name(output: &Output) -> String {
     let suffix = if output.names.alpha.is_some() { ".dora_scale" } else { ".lora_magnitude_vector" };
     format!("{}{suffix}", output.names.stem)
 }

@@ -118,7 +118,8 @@ impl Family {
     }
 
     /// How many canonical modules the family has in that component (`unet`, `text_encoder` …).
-    pub fn module_count(&self, component: &str) -> usize {
+    #[cfg(test)]
+    fn module_count(&self, component: &str) -> usize {
         self.models()
             .iter()
             .find(|model| model.name == component)

@@ -97,13 +97,6 @@ impl Family {
             halves_swapped: native && module.swapped,
         })
     }
-
-    /// The scheme in which a file of that stem is written, if it is one of the family's.
-    pub fn scheme_of(&self, stem: &str) -> Option<&'static Scheme> {
-        let place = self.resolve(stem)?;
-        let id = &place.parts.first()?.id;
-        self.schemes().find(|scheme| self.target(id, scheme).is_some_and(|target| target.stem == stem))
-    }
 }
 
 impl Component {

@@ -74,20 +74,6 @@ fn every_layer_is_once_in_every_naming() {
 }
 
 #[test]
-fn the_scheme_of_a_written_stem_is_found() {
-    for family in all() {
-        let schemes: Vec<_> = family.schemes().collect();
-        for (id, _) in family.modules().step_by(37) {
-            for scheme in &schemes {
-                let stem = family.target(&id, scheme).unwrap().stem;
-                let found = family.scheme_of(&stem).unwrap();
-                assert_eq!(family.target(&id, found).unwrap().stem, stem);
-            }
-        }
-    }
-}
-
-#[test]
 fn tables_stay_small() {
     let bytes: usize =
         all().iter().map(|family| family.text.len()).chain(PARTS.iter().map(|part| part.len())).sum();

@@ -1,4 +1,5 @@
-//! A graphics device that fails: the run goes on on the CPU, gives the same file and says what happened.
+//! A graphics device that fails: the run goes on on a new one and gives the same file. What happens when that fails as
+//! well is tested in the browser (tests/browser/faults).
 #![allow(
     clippy::cast_possible_truncation,
     clippy::expect_used,
@@ -121,33 +122,23 @@ fn a_run_on_a_graphics_device_says_so() {
 }
 
 #[test]
-fn a_device_lost_before_the_run_is_replaced_by_the_cpu() {
-    let (content, style) = (file("content", 3), file("style", 4));
-    let gpu = common::new_gpu();
-    gpu.destroy();
-    let mut engine = Engine::on(Some(gpu), "by hand");
-    let (bytes, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
-    assert!(bytes == on_the_cpu(&content, &style).0, "the CPU's own bytes");
-    assert!(fell_back(&report));
-    assert_eq!((report.backend, report.adapter.as_deref(), engine.backend()), ("cpu", None, "cpu"));
-    assert!(report.backend_reason.contains("failed"), "{}", report.backend_reason);
-    assert_eq!(engine.failure().map(|error| error.code), Some(Code::GpuFellBack));
-}
-
-#[test]
-fn a_device_lost_during_the_run_is_replaced_by_the_cpu() {
+fn a_device_lost_before_or_during_the_run_is_replaced_by_a_new_one() {
     let (content, style) = (file("content", 3), file("style", 4));
     let (expected, of_cpu) = on_the_cpu(&content, &style);
-    for after in [1, 3] {
+    for after in [0, 1, 3] {
         let gpu = common::new_gpu();
         let mut watch = Saboteur { gpu: Some(gpu.clone()), after, written: 0 };
-        let (bytes, report) = fuse(&content, &style, &mut Engine::on(Some(gpu), "by hand"), &mut watch);
-        assert!(watch.gpu.is_none() && watch.written == MODULES.len());
-        assert!(fell_back(&report), "after {after}: {:?}", report.warnings);
-        assert_eq!(report.backend, "cpu");
+        if after == 0 {
+            watch.gpu.take().inspect(Gpu::destroy);
+        }
+        let mut engine = Engine::on(Some(gpu), "by hand");
+        let (bytes, report) = fuse(&content, &style, &mut engine, &mut watch);
+        assert!(watch.gpu.is_none());
+        assert!(!fell_back(&report), "after {after}: {:?}", report.warnings);
+        assert_eq!((report.backend, engine.backend()), ("webgpu", "webgpu"));
+        assert!(engine.failure().is_none());
         assert_eq!(report.modules.len(), of_cpu.modules.len());
         assert!(report.recomputed_worst <= 1e-6, "{}", report.recomputed_worst);
-        // Modules that the device had finished may differ in their last bits, and the metadata tells no difference.
         let (header, values) = differences(&bytes, &expected);
         assert!(header, "the same header");
         assert!(values <= 1e-6, "{values:.1e}");

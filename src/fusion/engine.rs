@@ -28,8 +28,10 @@ const CPU_BATCH: usize = 2 << 20;
 #[derive(Debug)]
 pub struct Engine {
     gpu: Option<Gpu>,
+    /// Whether a device has failed already and this is the one after it.
+    renewed: bool,
     reason: String,
-    /// Shapes (m, n, r_s, r_c) of which one job was compared with the CPU's result.
+    /// Shapes of which one job was compared with the CPU's result.
     checked: HashSet<[usize; 4]>,
     failure: Option<Error>,
 }
@@ -42,7 +44,11 @@ impl Engine {
     pub async fn choose(choice: EngineChoice) -> Result<Self> {
         match choice {
             EngineChoice::Cpu => Ok(Self::on(None, "The CPU was chosen.")),
-            EngineChoice::WebGpu => Ok(Self::on(Some(Gpu::request(true).await?), "WebGPU was chosen.")),
+            EngineChoice::WebGpu => match Gpu::request(true).await {
+                Ok(gpu) => Ok(Self::on(Some(gpu), "WebGPU was chosen.")),
+                // A device that refuses the kernels is as good as none, and here the CPU does not take over.
+                Err(error) => Err(Error::new(Code::GpuUnavailable, error.detail)),
+            },
             EngineChoice::Auto => match Gpu::request(false).await {
                 Ok(gpu) => Ok(Self::on(Some(gpu), "A graphics device is available.")),
                 Err(error) => Ok(Self::on(None, &error.detail)),
@@ -52,7 +58,7 @@ impl Engine {
 
     /// An engine on a graphics device that is at hand, or on the CPU; `reason` is for the user.
     pub fn on(gpu: Option<Gpu>, reason: &str) -> Self {
-        Self { gpu, reason: reason.to_owned(), checked: HashSet::new(), failure: None }
+        Self { gpu, renewed: false, reason: reason.to_owned(), checked: HashSet::new(), failure: None }
     }
 
     /// "webgpu" or "cpu": where the next batch will be computed.
@@ -80,34 +86,49 @@ impl Engine {
         if self.gpu.is_some() { GPU_BATCH } else { CPU_BATCH }
     }
 
-    /// Projects a batch of jobs of one shape. If the graphics device fails, or a sample of its numbers is wrong, it is
-    /// given up for the rest of the run and the CPU does the batch.
+    /// Projects a batch of jobs of one shape. If the graphics device fails, or a sample of its numbers is wrong, a new
+    /// one is tried; if that fails as well, the CPU does the batch and the rest of the run.
     ///
     /// # Errors
     /// None of the device's; those of the CPU.
     pub async fn project(&mut self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
-        let Some(first) = batch.jobs.first() else { return Ok(Vec::new()) };
-        if let Some(gpu) = self.gpu.as_ref().filter(|gpu| gpu.supports(batch)) {
-            let shape =
-                [first.style_up.rows, first.style_down.cols, first.style_down.rows, first.content_down.rows];
-            let result = gpu.project(batch).await.and_then(|projected| {
-                let fresh = !self.checked.contains(&shape);
-                if fresh { agrees(&projected, first, batch).map(|()| projected) } else { Ok(projected) }
-            });
-            match result {
+        while let Some(gpu) = self.gpu.as_ref().filter(|gpu| gpu.supports(batch)) {
+            match self.on_device(gpu, batch).await {
                 Ok(projected) => {
-                    self.checked.insert(shape);
+                    self.checked.extend(batch.jobs.first().map(shape));
                     return Ok(projected);
                 }
-                Err(error) => {
-                    self.gpu = None;
-                    self.reason = format!("The graphics device failed. {}", error.detail);
-                    self.failure = Some(Error::new(Code::GpuFellBack, error.to_string()));
-                }
+                Err(error) => self.replace(gpu.is_software(), &error).await,
             }
         }
         Cpu.project(batch).await
     }
+
+    /// The first batch of a shape is compared with the CPU.
+    async fn on_device(&self, gpu: &Gpu, batch: &Batch<'_>) -> Result<Vec<Projected>> {
+        let projected = gpu.project(batch).await?;
+        match batch.jobs.first() {
+            Some(job) if !self.checked.contains(&shape(job)) => agrees(&projected, job, batch)?,
+            _ => {}
+        }
+        Ok(projected)
+    }
+
+    /// Drivers restart and laptops wake up: a device that was lost is often to be had anew. It is asked for once.
+    async fn replace(&mut self, software: bool, error: &Error) {
+        self.checked.clear();
+        self.gpu = if self.renewed { None } else { Gpu::request(software).await.ok() };
+        self.renewed = true;
+        if self.gpu.is_none() {
+            self.reason = format!("The graphics device failed. {}", error.detail);
+            self.failure = Some(Error::new(Code::GpuFellBack, error.to_string()));
+        }
+    }
+}
+
+/// (m, n, r_s, r_c).
+fn shape(job: &Job<'_>) -> [usize; 4] {
+    [job.style_up.rows, job.style_down.cols, job.style_down.rows, job.content_down.rows]
 }
 
 /// Whether the first job of a batch came out as the CPU computes it in f64, up to the rounding to the output format.

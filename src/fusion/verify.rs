@@ -124,7 +124,10 @@ fn ranks(unit: &Unit) -> [usize; 2] {
 }
 
 async fn check_header<R: Source>(plan: &Plan, result: &R) -> Result<()> {
-    let header = Header::read(result).await.map_err(|error| wrong(error.to_string()))?;
+    let header = Header::read(result).await.map_err(|error| match error.code {
+        Code::Write => error,
+        _ => wrong(error.to_string()),
+    })?;
     let start = result.read(0..header.data_start).await?;
     let planned = start == plan.layout.header && header.tensors == plan.layout.tensors;
     if planned { Ok(()) } else { Err(wrong("Its header is not the one that was planned.".to_owned())) }

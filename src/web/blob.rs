@@ -13,19 +13,33 @@ use web_sys::{Blob, File};
 pub(super) struct BlobSource {
     name: String,
     blob: Blob,
+    /// A file of the user's, which may change on disk; else something that the tool itself has written.
+    chosen: bool,
 }
 
 impl BlobSource {
     pub(super) fn of_file(file: &File) -> Self {
-        Self { name: file.name(), blob: file.clone().into() }
+        Self { name: file.name(), blob: file.clone().into(), chosen: true }
     }
 
     pub(super) fn of_blob(name: &str, blob: Blob) -> Self {
-        Self { name: name.to_owned(), blob }
+        Self { name: name.to_owned(), blob, chosen: false }
     }
 
     pub(super) fn blob(&self) -> &Blob {
         &self.blob
+    }
+
+    /// The browser notices when a file on disk is no longer the one that was chosen: File API, §6.4.3 "Errors and
+    /// exceptions". Of a result that it could not keep, for want of memory or disk, it says so at reading.
+    fn error(&self, error: &JsValue) -> Error {
+        let text = |key: &str| js_sys::Reflect::get(error, &key.into()).ok().and_then(|value| value.as_string());
+        let code = match text("name").as_deref() {
+            _ if !self.chosen => Code::Write,
+            Some("NotReadableError") => Code::InputChanged,
+            _ => Code::Read,
+        };
+        Error::new(code, text("message").unwrap_or_default()).in_file(&self.name)
     }
 }
 
@@ -41,7 +55,7 @@ impl Source for BlobSource {
 
     #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        let failed = |error: JsValue| read_error(&error).in_file(&self.name);
+        let failed = |error: JsValue| self.error(&error);
         let slice = self.blob.slice_with_f64_and_f64(range.start as f64, range.end as f64).map_err(failed)?;
         let buffer = JsFuture::from(slice.array_buffer()).await.map_err(failed)?;
         let bytes = Uint8Array::new(&buffer).to_vec();
@@ -50,15 +64,6 @@ impl Source for BlobSource {
         }
         Ok(bytes)
     }
-}
-
-/// The browser notices when a file on disk is no longer the one that was chosen: File API, §6.4.3 "Errors and exceptions".
-fn read_error(error: &JsValue) -> Error {
-    let text = |key: &str| js_sys::Reflect::get(error, &key.into()).ok().and_then(|value| value.as_string());
-    let detail = text("message").unwrap_or_default();
-    let code =
-        if text("name").as_deref() == Some("NotReadableError") { Code::InputChanged } else { Code::Read };
-    Error::new(code, detail)
 }
 
 /// A `Blob` from whatever a page's function returned.

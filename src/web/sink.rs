@@ -69,8 +69,9 @@ impl Sink for JsSink {
 /// Awaits a promise, or takes a value that is none.
 async fn settled(value: Result<JsValue, JsValue>) -> Result<JsValue> {
     let failed = |error: JsValue| {
-        let message = Reflect::get(&error, &"message".into()).ok().and_then(|message| message.as_string());
-        Error::new(Code::Write, message.unwrap_or_default())
+        // The particulars of a `Problem`, or what a browser's exception says.
+        let text = |key: &str| Reflect::get(&error, &key.into()).ok().and_then(|text| text.as_string());
+        Error::new(Code::Write, text("detail").or_else(|| text("message")).unwrap_or_default())
     };
     JsFuture::from(Promise::resolve(&value.map_err(failed)?)).await.map_err(failed)
 }

@@ -10,6 +10,8 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
     pub(super) name: String,
+    /// Whether it is a program.
+    pub(super) software: bool,
     /// Set when the device is lost or complains outside any error scope.
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -64,6 +66,7 @@ impl Device {
             queue,
             limits,
             name: if software { format!("{name} (software)") } else { name },
+            software,
             fault,
         })
     }

@@ -38,6 +38,11 @@ impl Gpu {
         self.device.device.destroy();
     }
 
+    /// Whether the device is a program, which is slower than the CPU.
+    pub fn is_software(&self) -> bool {
+        self.device.software
+    }
+
     /// The device's name.
     pub fn name(&self) -> &str {
         &self.device.name

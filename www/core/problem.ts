@@ -6,7 +6,9 @@
 import type { Problem } from './types.ts';
 
 const WORDED = {
-  E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then reload the page.'],
+  E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then choose the file again.'],
+  E_WASM_MISSING: ['The fusing program could not be loaded: it is not where it should be.', 'Reload the page; if that does not help, tell whoever runs this site.'],
+  E_WASM_BLOCKED: ['The fusing program could not be loaded: a security policy forbids it.', 'Tell whoever runs this site that script-src of its Content-Security-Policy must have \'wasm-unsafe-eval\'.'],
   E_WORKER_LOST: ['The fusing program stopped. Nothing was saved.', 'Try again; the files you chose are still here. Close other tabs if memory is short.'],
   E_TIMEOUT: ['Nothing has happened for two minutes, so the run was stopped. Nothing was saved.', 'Try again, or choose CPU as the backend.'],
   E_INTERNAL: ['Something went wrong inside the tool.', 'Try again; if it happens again, please report it.'],

@@ -125,8 +125,8 @@ export async function sinkFor(bytes: number, owner: string): Promise<OutputSink>
   return new BlobSink();
 }
 
-/** Removes temporary files of pages that are gone, and this page's own older results. */
-export async function sweep(owner: string): Promise<void> {
+/** Removes temporary files of pages that are gone, and older results of `owner`, which is about to write a new one. */
+export async function sweep(owner: string | null): Promise<void> {
   if (typeof navigator.storage?.getDirectory !== 'function' || !navigator.locks) return;
   const root = await navigator.storage.getDirectory();
   const { held = [] } = await navigator.locks.query();

@@ -9,6 +9,7 @@ import type { BackendFound, Calls, CallName, FromWorker, Fused, Request, ToWorke
 import type {
   BackendChoice, OutputSink, PairFit, Problem, Progress, Role, Settings, Summary,
 } from '../core/types.ts';
+import { whyNotLoaded } from './loading.ts';
 import { sinkFor, sweep } from './sinks.ts';
 
 /** The wasm-bindgen module, as src/web exports it. */
@@ -51,8 +52,8 @@ function ready(): { glue: Glue; session: WasmSession } {
 
 async function start(request: Calls['start']['in']): Promise<{ version: string }> {
   owner = request.owner;
-  // Sweeping is housekeeping: a browser that refuses it can still fuse.
-  await sweep(owner).catch(() => {});
+  // Sweeping is housekeeping: a browser that refuses it can still fuse. This page's own file may be the result it shows.
+  await sweep(null).catch(() => {});
   const glueURL = request.glue ?? new URL('./np_lora.js', import.meta.url).href;
   const wasmURL = request.wasm ?? new URL('./np_lora_bg.wasm', import.meta.url).href;
   try {
@@ -61,8 +62,7 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
     session = new glue.Session();
     return { version: glue.version() };
   } catch (thrown) {
-    // A Content-Security-Policy without 'wasm-unsafe-eval' shows as a CompileError, a missing file as a TypeError.
-    throw problem('E_WASM_LOAD', `${toProblem(thrown).detail} (${wasmURL})`);
+    throw await whyNotLoaded(thrown, [glueURL, wasmURL]);
   }
 }
 

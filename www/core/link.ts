@@ -21,6 +21,7 @@ export interface Call<N extends CallName> {
 export class Link {
   #worker: Worker;
   #waiting = new Map<number, Waiting>();
+  #ended: Problem | null = null;
   #lastId = 0;
   #heard = false;
   #quiet = 0;
@@ -40,6 +41,7 @@ export class Link {
 
   call<N extends CallName>(call: N, input: Calls[N]['in'], onProgress?: (progress: Progress) => void): Call<N> {
     const id = ++this.#lastId;
+    if (this.#ended) return { id, reply: Promise.reject(new ProblemError(this.#ended)) };
     const reply = new Promise<Calls[N]['out']>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject, onProgress });
     });
@@ -58,6 +60,7 @@ export class Link {
 
   /** Ends the worker; everything that still waits is refused with `reason`. */
   end(reason: Problem): void {
+    this.#ended ??= reason;
     this.#worker.terminate();
     this.#worker.onerror = this.#worker.onmessage = null;
     clearInterval(this.#clock);

@@ -28,31 +28,40 @@ interface PickerWindow {
   }): Promise<FileSystemFileHandle>;
 }
 
-/**
- * Offers `file` to the person. Resolves true when it is saved or handed to the browser's downloads,
- * false when the person closed the picker.
- */
-export async function saveFile(file: Blob, name: string): Promise<boolean> {
-  const picker = (window as PickerWindow).showSaveFilePicker;
-  // Cross-origin frames have the function, but calling it is refused.
-  if (picker && window.top === window.self) {
-    try {
-      const handle = await picker.call(window, {
-        suggestedName: name,
-        types: [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }],
-      });
-      await copyInto(handle, file);
-      return true;
-    } catch (thrown) {
-      if (isAbort(thrown)) return false;
-      // No user gesture or not allowed here: the link below still works.
-      if (!(thrown instanceof DOMException && ['SecurityError', 'NotAllowedError'].includes(thrown.name))) {
-        throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
-      }
-    }
+/** Written where the person said, handed to the browser's downloads, which tell no more, or the dialog was closed. */
+export type Saved = 'written' | 'downloading' | 'closed';
+
+/** Offers `file` to the person. Rejects with a ProblemError. */
+export async function saveFile(file: Blob, name: string): Promise<Saved> {
+  const failed = (thrown: unknown): never => {
+    throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
+  };
+  const handle = await pick(name).catch(failed);
+  if (handle === 'closed') return handle;
+  if (handle) {
+    await copyInto(handle, file).catch(failed);
+    return 'written';
   }
   download(file, name);
-  return true;
+  return 'downloading';
+}
+
+/** The place that the person chose; null where the page may not ask. */
+async function pick(name: string): Promise<FileSystemFileHandle | 'closed' | null> {
+  const picker = (window as PickerWindow).showSaveFilePicker;
+  // Cross-origin frames have the function, but calling it is refused.
+  if (!picker || window.top !== window.self) return null;
+  try {
+    return await picker.call(window, {
+      suggestedName: name,
+      types: [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }],
+    });
+  } catch (thrown) {
+    if (isAbort(thrown)) return 'closed';
+    // No user gesture or not allowed here: a link still works.
+    if (thrown instanceof DOMException && ['SecurityError', 'NotAllowedError'].includes(thrown.name)) return null;
+    throw thrown;
+  }
 }
 
 /** The destination keeps its old content unless everything was written: it is replaced on close(). */

@@ -8,6 +8,10 @@ import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused } from './protocol.ts';
 import type { BackendChoice, PairFit, Progress, Role, Settings, Summary } from './types.ts';
 
+/** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
+const REPLACED = problem('E_WORKER_LOST', 'cancelled');
+const CLOSED = problem('E_WORKER_LOST', 'the page closed it');
+
 /** A running module may not look at the flag for longer than a person waits for a button. */
 const CANCEL_GRACE_MS = 150;
 
@@ -38,6 +42,7 @@ export class Session {
   #files: Record<Role, Opened | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
   #release: () => void = () => {};
+  #disposed = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -81,19 +86,15 @@ export class Session {
   }
 
   /** The file's SHA-256 in hex, worked out while there is nothing else to do. Rejects with AbortError when cancelled. */
-  async hash(file: Blob, signal: AbortSignal): Promise<string> {
-    const link = await this.#worker();
-    if (signal.aborted) throw abortError();
-    const { id, reply } = link.call('hash', { file });
-    const cancel = (): void => link.cancel(id);
-    signal.addEventListener('abort', cancel, { once: true });
-    return reply.finally(() => signal.removeEventListener('abort', cancel));
+  hash(file: Blob, signal: AbortSignal): Promise<string> {
+    return this.#call('hash', { file }, signal);
   }
 
   /** Fuses the pair, or converts the only file. Resolves only with a verified file; rejects with AbortError or a ProblemError. */
   async fuse(settings: Settings, backend: BackendChoice, { signal, onProgress }: FuseOptions = {}): Promise<Fused> {
     if (signal?.aborted) throw abortError();
-    const link = await this.#worker();
+    // A worker that is only starting may take as long as the network does.
+    const link = await Promise.race([this.#worker(), aborted(signal)]);
     if (signal?.aborted) throw abortError();
     const { id, reply } = link.call('fuse', { settings, backend }, (progress) => {
       if (!signal?.aborted) onProgress?.(progress);
@@ -106,7 +107,7 @@ export class Session {
           new Promise<void>((over) => { setTimeout(over, CANCEL_GRACE_MS); }),
         ]).then(() => {
           if (!link.isWaiting(id)) return;
-          link.end(problem('E_WORKER_LOST', 'cancelled'));
+          link.end(REPLACED);
           // Started anew at once, so that the next Fuse does not wait for it.
           this.#start().catch(() => {});
         });
@@ -121,14 +122,26 @@ export class Session {
 
   /** Ends the worker and gives up the temporary files. */
   dispose(): void {
+    this.#disposed = true;
     this.#release();
-    void this.#link?.then((link) => link.end(problem('E_WORKER_LOST', 'the page closed it')), () => {});
+    void this.#link?.then((link) => link.end(CLOSED), () => {});
     this.#link = null;
   }
 
-  async #call<N extends CallName>(call: N, input: Calls[N]['in']): Promise<Calls[N]['out']> {
+  async #call<N extends CallName>(call: N, input: Calls[N]['in'], signal?: AbortSignal, again = false): Promise<Calls[N]['out']> {
     const link = await this.#worker();
-    return link.call(call, input).reply;
+    if (signal?.aborted) throw abortError();
+    const { id, reply } = link.call(call, input);
+    const cancel = (): void => link.cancel(id);
+    signal?.addEventListener('abort', cancel, { once: true });
+    return reply
+      .catch((error: ProblemError) => {
+        if (error.problem === REPLACED) return this.#call(call, input, signal, again);
+        // Whatever the worker died of, often a hash for want of memory, is not always this call's doing.
+        if (error.code === 'E_WORKER_LOST' && !again && call !== 'hash') return this.#call(call, input, signal, true);
+        throw error;
+      })
+      .finally(() => signal?.removeEventListener('abort', cancel));
   }
 
   /** The worker, once it is clear whether it obeyed a cancel: a call to one that is about to be ended would be lost. */
@@ -138,6 +151,7 @@ export class Session {
   }
 
   #start(): Promise<Link> {
+    if (this.#disposed) return Promise.reject(new ProblemError(CLOSED));
     if (this.#link) return this.#link;
     const { workerURL, glueURL, wasmURL, onStalled } = this.#options;
     let link: Link;
@@ -166,4 +180,11 @@ export class Session {
     this.#link = started;
     return started;
   }
+}
+
+/** Never resolves; rejects when the signal says so. */
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(abortError()), { once: true });
+  });
 }

@@ -34,6 +34,7 @@ export class Desk implements ReactiveController {
   #runProblem: Problem | null = null;
 
   #session: Session | null = null;
+  #gone = false;
   #aborter: AbortController | null = null;
   #turn: Record<Role, number> = { content: 0, style: 0 };
   #fitTurn = 0;
@@ -46,6 +47,8 @@ export class Desk implements ReactiveController {
 
   // The worker starts with the first file, not with the page: most visitors only look.
   get #core(): Session {
+    // Out of the document nobody would end it.
+    if (this.#gone) throw new ProblemError(problem('E_NOT_READY', 'The element is not in the document.'));
     return (this.#session ??= this.host.startSession((stalled) => {
       if (this.running) this.#run({ ...this.running, stalled });
     }));
@@ -94,6 +97,7 @@ export class Desk implements ReactiveController {
   }
 
   hostConnected(): void {
+    this.#gone = false;
     // Back in a document after being removed: the old worker is gone, the files are still chosen.
     if (this.#session) return;
     for (const role of ROLES) {
@@ -103,6 +107,7 @@ export class Desk implements ReactiveController {
   }
 
   hostDisconnected(): void {
+    this.#gone = true;
     this.cancel();
     clearTimeout(this.#fitTimer);
     this.#session?.dispose();
@@ -112,6 +117,7 @@ export class Desk implements ReactiveController {
   async choose(role: Role, file: File, config: Config | null = null): Promise<void> {
     const turn = ++this.#turn[role];
     this.#set(role, { state: 'opening', file, config });
+    if (this.#gone) return;
     try {
       const summary = await this.#core.inspect(role, file, config?.text ?? null);
       if (turn !== this.#turn[role]) return;
@@ -119,7 +125,8 @@ export class Desk implements ReactiveController {
       this.host.announce('inspect', { role, summary });
       for (const warning of summary.warnings) this.host.announce('warning', warning);
       this.refit(0);
-      void this.findBackend();
+      // Behind the fit, which answers at once: finding a device and compiling for it may take seconds.
+      setTimeout(() => void this.findBackend());
     } catch (thrown) {
       if (turn !== this.#turn[role]) return;
       const refusal = problemOf(thrown);
@@ -133,7 +140,7 @@ export class Desk implements ReactiveController {
     const had = this.cards[role].state !== 'empty';
     this.#set(role, EMPTY);
     this.#hash();
-    if (had) await this.#core.close(role).catch(() => {});
+    if (had) await this.#session?.close(role).catch(() => {});
     // What is left can be converted.
     this.refit(0);
   }
@@ -144,7 +151,7 @@ export class Desk implements ReactiveController {
       this.#touch();
       this.cards = { content: style, style: content };
       this.host.requestUpdate();
-      await this.#core.swap().catch((thrown) => { this.#fitProblem = problemOf(thrown); });
+      await this.#session?.swap().catch((thrown) => { this.#fitProblem = problemOf(thrown); });
       this.refit(0);
       return;
     }
@@ -258,6 +265,12 @@ export class Desk implements ReactiveController {
     this.outcome = null;
     this.#runProblem = null;
     for (const role of ROLES) void this.clear(role);
+  }
+
+  /** What failed is tried again. */
+  forgive(): void {
+    this.#runProblem = null;
+    this.host.requestUpdate();
   }
 
   fail(thrown: unknown): void {

@@ -112,7 +112,9 @@ export class NpLora extends LitElement implements DeskHost {
   async save(): Promise<boolean> {
     const { outcome } = this.#desk;
     if (!outcome || !this.#tell('beforesave', outcome, true)) return false;
-    return saveFile(outcome.file, outcome.file.name);
+    const saved = await saveFile(outcome.file, outcome.file.name);
+    this.spoken = this.notice = text.became[saved];
+    return saved !== 'closed';
   }
 
   /**
@@ -316,7 +318,10 @@ export class NpLora extends LitElement implements DeskHost {
         return void this.convert().catch(() => {});
       case 'cancel': return this.cancel();
       case 'reset': return this.reset();
-      case 'save': return void this.save().then((saved) => { if (saved) this.spoken = text.saved; }, (error: ProblemError) => this.#desk.fail(error));
+      case 'save':
+        this.notice = '';
+        this.#desk.forgive();
+        return void this.save().catch((error: ProblemError) => this.#desk.fail(error));
       case 'save-report': return this.#saveReport();
     }
   }

@@ -99,9 +99,9 @@ export class RunPanel extends LitElement {
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
       </div>` : nothing}
-      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
       ${outcome && !running ? html`<np-lora-result .outcome=${outcome} .sha256=${this.sha256}
         @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-result>` : nothing}
+      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
     </div>`;
   }
 

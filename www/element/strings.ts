@@ -158,7 +158,11 @@ export const text = {
   doneHint: 'The file was read back and every value checked before it is offered here.',
   stale: 'Made with the settings before your last change. Fuse again to include it.',
   staleConversion: 'Made before your last change of files or settings.',
-  saved: 'Saved.',
+  became: {
+    written: 'Saved.',
+    downloading: 'Handed to your browser’s downloads. If no file arrives, allow downloads for this page and press Save again.',
+    closed: 'Not saved. The result is still here: press Save again.',
+  },
   nothingLeaves: 'Nothing leaves your machine.',
   copyDetails: 'Copy details',
   copied: 'Copied',

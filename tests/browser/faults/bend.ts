@@ -1,0 +1,114 @@
+/**
+ * Bending the world of the page: lines put before the served worker's script, and gates in it at which a run stands
+ * still until the test lets it go on. Nothing here waits for a time to pass.
+ */
+
+import type { Page } from '@playwright/test';
+
+/** Where a run can be held: a tensor of a chosen file is read, the result is read back, a graphics device is sought. */
+export type Point = 'input' | 'result' | 'adapter';
+
+/** As much of WebGPU as is bent; the page's types do not know it. */
+export interface Bendable {
+  prototype: Record<string, (this: object, ...of: any[]) => any>;
+}
+declare const GPU: Bendable, GPUAdapter: Bendable;
+
+/** Runs in the worker before its own script. */
+function putGates(): void {
+  const passes = new Map<Point, number>();
+  let arrived: () => void;
+  let open: () => void;
+  const opened = new Promise<void>((resolve) => { open = resolve; });
+  const held = new Promise<void>((resolve) => { arrived = resolve; });
+  Object.assign(self, { gates: { arm: (point: Point, after: number) => passes.set(point, after), held, open: () => open() } });
+  const pass = (point: Point | undefined): Promise<void> => {
+    const left = point && passes.get(point);
+    if (point === undefined || left === undefined) return Promise.resolve();
+    passes.set(point, left - 1);
+    if (left > 0) return Promise.resolve();
+    arrived();
+    return opened;
+  };
+
+  // Once a file is open, all that is read of it elsewhere than at 0 are tensors; a hash begins there.
+  const points = new WeakMap<Blob, Point>();
+  const { slice, arrayBuffer } = Blob.prototype;
+  Blob.prototype.slice = function (this: Blob, from = 0, to = this.size, type) {
+    const part = slice.call(this, from, to, type);
+    const chosen = this instanceof File && this.name.endsWith('.safetensors');
+    if (!chosen) points.set(part, 'result');
+    else if (from > 0) points.set(part, 'input');
+    return part;
+  };
+  Blob.prototype.arrayBuffer = async function () {
+    await pass(points.get(this));
+    return arrayBuffer.call(this);
+  };
+  const devices: object[] = [];
+  Object.assign(self, { devices });
+  if ('gpu' in navigator) {
+    const { requestAdapter } = GPU.prototype;
+    GPU.prototype.requestAdapter = async function (...of) {
+      await pass('adapter');
+      return requestAdapter!.apply(this, of);
+    };
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (...of) {
+      const device = await requestDevice!.apply(this, of);
+      devices.push(device);
+      Object.assign(self, { device });
+      return device;
+    };
+  }
+}
+
+/**
+ * Puts `lines` before the worker's script, and changes the rest of it with `change`. In `lines`, `broken` is true until the
+ * test mends it, `device` is the graphics device in use, and
+ * `devices` are all there were.
+ */
+export async function bendWorker(page: Page, lines: () => void = () => {}, change = (script: string): string => script): Promise<void> {
+  const before = `self.broken = true;\n(${String(putGates)})();\n(${String(lines)})();`;
+  await page.route('**/worker.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${before}\n${change(await response.text())}` });
+  });
+}
+
+/** The worker writes even the smallest result to the disk, as it does those above its limit. */
+export function alwaysOnDisk(script: string): string {
+  const limit = script.split(/\b5e8\b/);
+  if (limit.length !== 2) throw new Error(`the limit of www/worker/sinks.ts stands ${limit.length - 1} times in the worker`);
+  return limit.join('0');
+}
+
+/** The next run stops at `point` when it has passed it `after` times. */
+export async function arm(page: Page, point: Point, after = 0): Promise<void> {
+  for (const worker of page.workers()) await worker.evaluate(`gates.arm('${point}', ${after})`);
+}
+
+export const held = (page: Page): Promise<unknown> => Promise.race(page.workers().map((worker) => worker.evaluate('gates.held')));
+
+export async function letGo(page: Page): Promise<void> {
+  for (const worker of page.workers()) await worker.evaluate('gates.open()');
+}
+
+export const mend = (page: Page): Promise<void> => tellWorkers(page, 'self.broken = false');
+
+/** Evaluates something in every worker. */
+export async function tellWorkers(page: Page, expression: string): Promise<void> {
+  for (const worker of page.workers()) await worker.evaluate(expression);
+}
+
+/** Every worker that the page starts goes into `allWorkers` there. */
+export const keepWorkers = (page: Page): Promise<unknown> => page.addInitScript(() => {
+  const allWorkers: Worker[] = [];
+  Object.assign(window, { allWorkers });
+  window.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      allWorkers.push(this);
+    }
+  };
+});

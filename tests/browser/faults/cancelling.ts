@@ -1,0 +1,83 @@
+/** Cancel, at every point where a run may be. */
+
+import { expect } from '@playwright/test';
+import { fuseButton } from '../page.ts';
+import { bendWorker, held, letGo, type Point } from './bend.ts';
+import { fuseUpTo, giveGoodPair, press, pressFuse, type Fault, type Scene } from './scene.ts';
+
+const says = /^Cancelled\. Nothing was saved\.$/;
+
+/** The worker stands still at `point` and does not look at the flag, unless it is let go in time. */
+const cancelAt = (name: string, point: Point, after: number, obeys: boolean): Fault => ({
+  name: `cancelled ${name}, and the worker ${obeys ? 'obeys' : 'does not answer'}`,
+  before: (page) => bendWorker(page),
+  happens: async (scene: Scene) => {
+    await fuseUpTo(scene, point, after);
+    await press(scene.page, 'Cancel');
+    if (obeys) await letGo(scene.page);
+  },
+  ends: 'cancelled',
+  says,
+});
+
+export const CANCELLING: Fault[] = [
+  ...[false, true].flatMap((obeys) => [
+    cancelAt('before the first module', 'input', 0, obeys),
+    cancelAt('in the middle', 'input', 8, obeys),
+    cancelAt('while the result is checked', 'result', 0, obeys),
+  ]),
+  {
+    name: 'cancelled while a graphics device is sought',
+    before: async (page) => {
+      await bendWorker(page);
+      // Armed before the pair is there: the page seeks a device as soon as it is.
+      page.on('worker', (worker) => void worker.evaluate('gates.arm("adapter", 0)').catch(() => {}));
+    },
+    happens: async (scene) => {
+      await giveGoodPair(scene);
+      await held(scene.page);
+      await pressFuse(scene);
+      await press(scene.page, 'Cancel');
+    },
+    ends: 'cancelled',
+    says,
+    over: async ({ page }) => {
+      // The new worker is asked for a device as well.
+      await letGo(page);
+    },
+  },
+  {
+    name: 'cancelled while a new worker is being loaded',
+    before: (page) => bendWorker(page),
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuseUpTo(scene, 'input');
+      let load = (): void => {};
+      const loaded = new Promise<void>((resolve) => { load = resolve; });
+      await page.route('**/np_lora_bg.wasm', async (route) => {
+        await loaded;
+        await route.continue();
+      });
+      await press(page, 'Cancel');
+      await pressFuse(scene);
+      await expect(page.getByRole('heading', { name: 'Starting' })).toBeVisible();
+      await press(page, 'Cancel');
+      await expect(fuseButton(page)).toBeEnabled();
+      load();
+    },
+    ends: 'cancelled',
+    says,
+  },
+  {
+    name: 'cancelled twice in a row, the second time at once',
+    before: (page) => bendWorker(page),
+    happens: async (scene) => {
+      await fuseUpTo(scene, 'input');
+      await press(scene.page, 'Cancel');
+      await pressFuse(scene);
+      await press(scene.page, 'Cancel');
+    },
+    ends: 'cancelled',
+    says,
+  },
+];

@@ -1,0 +1,123 @@
+/** The page or a part of it goes away while it works, and two pages work at once. */
+
+import { expect, type Page } from '@playwright/test';
+import { fuseButton } from '../page.ts';
+import { alwaysOnDisk, bendWorker, keepWorkers, letGo } from './bend.ts';
+import { fuse, fuseUpTo, giveGoodPair, pressFuse, saveAndCheck, setScene, type Fault, type Scene } from './scene.ts';
+
+/** In a page whose workers are kept. */
+declare const allWorkers: Worker[];
+
+const onDisk = (page: Page): Promise<void> => bendWorker(page, () => {}, alwaysOnDisk);
+
+/** Files of this origin's private file system. */
+const files = (page: Page): Promise<string[]> => page.evaluate(async () => {
+  const names: string[] = [];
+  for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
+  return names;
+});
+
+const secondTab = async ({ page, project }: Scene): Promise<Scene> => setScene(await page.context().newPage(), project, { before: onDisk });
+
+/** Takes the element out of the document, behind whatever `first` does to it, and puts it back when nothing is at work. */
+async function removeAndPutBack(page: Page, first = (_: Element): void => {}): Promise<void> {
+  const element = await page.locator('np-lora').elementHandle();
+  const parent = await page.locator('np-lora').locator('..').elementHandle();
+  const started = await page.evaluate(async ([element, first]) => {
+    const before = allWorkers.length;
+    first(element!);
+    element!.remove();
+    // Behind everything that this has set off.
+    await new Promise((later) => { setTimeout(later); });
+    return allWorkers.length - before;
+  }, [element, await page.evaluateHandle<(element: Element) => void>(`(${String(first)})`)] as const);
+  expect(started).toBe(0);
+  await expect.poll(() => page.workers().length).toBe(0);
+  await page.evaluate(([into, back]) => into!.prepend(back!), [parent, element] as const);
+}
+
+const removed = (name: string, point: 'input' | 'result', after = 0): Fault => ({
+  name,
+  before: async (page) => {
+    await keepWorkers(page);
+    await bendWorker(page);
+  },
+  happens: async (scene) => {
+    await fuseUpTo(scene, point, after);
+    await removeAndPutBack(scene.page);
+    await expect(fuseButton(scene.page)).toBeEnabled();
+  },
+  ends: 'cancelled',
+  says: /^Cancelled\. Nothing was saved\.$/,
+});
+
+export const LEAVING: Fault[] = [
+  removed('the element is removed before the first module', 'input'),
+  removed('the element is removed in the middle of a run', 'input', 8),
+  removed('the element is removed while the result is checked', 'result'),
+  {
+    name: 'the element is removed as soon as it has a file',
+    before: keepWorkers,
+    happens: async (scene) => {
+      await removeAndPutBack(scene.page, (element) => { Object.assign(element, { contentFile: new File(['no LoRA'], 'note.txt') }); });
+      // Read when there is somebody to see it.
+      await expect(scene.page.getByRole('alert')).toContainText('note.txt');
+      await fuse(scene);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
+  {
+    name: 'the tab is closed in the middle of a run (disk)',
+    before: onDisk,
+    happens: async (scene) => {
+      const second = await secondTab(scene);
+      await fuseUpTo(second, 'input', 8);
+      const [left] = await files(scene.page);
+      expect(left).toMatch(/^np-lora-.*\.part$/);
+      await second.page.close();
+      expect(second.uncaught).toEqual([]);
+      // Swept when the program starts.
+      await giveGoodPair(scene);
+      expect(await files(scene.page)).toEqual([]);
+      await pressFuse(scene);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
+  {
+    name: 'a second tab is at work, and its file is left alone (disk)',
+    before: onDisk,
+    happens: async (scene) => {
+      const second = await secondTab(scene);
+      await fuseUpTo(second, 'input', 8);
+      const [its] = await files(scene.page);
+      await fuse(scene);
+      await expect(scene.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+      expect(await files(scene.page)).toContain(its);
+      await letGo(second.page);
+      await expect(second.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+      await saveAndCheck(second);
+      expect(second.uncaught).toEqual([]);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
+  {
+    name: 'the worker is lost while a result is offered, which stays whole (disk)',
+    before: onDisk,
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuse(scene);
+      await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+      for (const worker of page.workers()) await worker.evaluate('void Promise.reject(new Error("all alone"))');
+      await expect.poll(() => page.workers().length).toBe(0);
+      // Anything that the page asks starts a new one.
+      await page.getByRole('button', { name: 'Swap subject and style' }).click();
+      await expect.poll(() => page.workers().length).toBeGreaterThan(0);
+      await expect(fuseButton(page)).toBeEnabled();
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
+];

@@ -1,0 +1,89 @@
+/** The result is there, and the person presses Save. It stays on offer whatever comes of that. */
+
+import { dirname } from 'node:path';
+import { expect, type Download, type Page } from '@playwright/test';
+import { allow, fuse, press, type Fault, type Scene } from './scene.ts';
+
+const NAME = 'destination.safetensors';
+const OLD = 'what was there before';
+
+/**
+ * Stands in for the system's own dialog, which a test cannot press: what it gives is a true file handle, in the private
+ * file system, with content that a failure must leave alone.
+ */
+async function dialog(page: Page, gives: 'a place' | 'AbortError' | 'a place without permission' | 'a place that refuses at the end'): Promise<void> {
+  await page.evaluate(async ([name, old, what]) => {
+    const root = await navigator.storage.getDirectory();
+    const handle = await root.getFileHandle(name, { create: true });
+    const writable = await handle.createWritable();
+    await writable.write(old);
+    await writable.close();
+    const refuse = (why: string): Promise<never> => Promise.reject(new DOMException('Refused.', why));
+    const answers: Record<typeof what, () => Promise<unknown>> = {
+      'a place': () => Promise.resolve(handle),
+      AbortError: () => refuse('AbortError'),
+      'a place without permission': () => Promise.resolve({ createWritable: () => refuse('NotAllowedError') }),
+      // As Safe Browsing does.
+      'a place that refuses at the end': () => Promise.resolve({ createWritable: () => Promise.resolve(new WritableStream({ close: () => refuse('AbortError') })) }),
+    };
+    Object.assign(window, { showSaveFilePicker: answers[what] });
+  }, [NAME, OLD, gives] as const);
+}
+
+const destination = (page: Page): Promise<string> => page.evaluate(async (name) => {
+  const root = await navigator.storage.getDirectory();
+  return (await (await root.getFileHandle(name)).getFile()).text();
+}, NAME);
+
+/** Back to where the browser has no dialog, so that what is still offered can be saved and read. */
+const noDialog = (page: Page): Promise<unknown> => page.evaluate(() => Reflect.deleteProperty(window, 'showSaveFilePicker'));
+
+async function fuseAndWait(scene: Scene): Promise<void> {
+  await fuse(scene);
+  await expect(scene.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+}
+
+const FAILED = /The file could not be saved\..*Press Save again and choose another place\./s;
+
+const save = (name: string, gives: Parameters<typeof dialog>[1], says: RegExp, spoil = async (_: Page): Promise<void> => {}): Fault => ({
+  name,
+  happens: async (scene) => {
+    const { page } = scene;
+    await fuseAndWait(scene);
+    await dialog(page, gives);
+    await spoil(page);
+    await press(page, 'Save');
+    await expect(page.getByText(says).and(page.locator(':not([role=status])')).or(page.getByRole('alert').filter({ hasText: says }))).toBeVisible();
+    expect(await destination(page)).toBe(OLD);
+    await noDialog(page);
+    await allow(page, null);
+    // What went wrong is no longer said once Save is pressed again.
+    await Promise.all([page.waitForEvent('download'), press(page, 'Save')]);
+  },
+  ends: 'fused',
+  says: /Fused and checked/,
+});
+
+export const SAVING: Fault[] = [
+  save('the save dialog is closed', 'AbortError', /^Not saved\. The result is still here: press Save again\.$/),
+  save('the chosen place may not be written', 'a place without permission', FAILED),
+  save('the chosen place has no room', 'a place', FAILED, (page) => allow(page, 1000)),
+  save('the chosen place is refused when everything is written', 'a place that refuses at the end', FAILED),
+  {
+    name: 'downloads are blocked',
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuseAndWait(scene);
+      const save = async (): Promise<Download> => (await Promise.all([page.waitForEvent('download'), press(page, 'Save')]))[0];
+      const downloadPath = dirname(await (await save()).path());
+      const browser = await page.context().browser()!.newBrowserCDPSession();
+      const { targetInfo: { browserContextId } } = await (await page.context().newCDPSession(page)).send('Target.getTargetInfo');
+      await browser.send('Browser.setDownloadBehavior', { behavior: 'deny', browserContextId, eventsEnabled: true });
+      expect(await (await save()).failure()).toBe('canceled');
+      await browser.send('Browser.setDownloadBehavior', { behavior: 'allowAndName', browserContextId, downloadPath, eventsEnabled: true });
+    },
+    ends: 'fused',
+    // A page is not told what becomes of its downloads.
+    says: /^Handed to your browser’s downloads\. If no file arrives, allow downloads for this page and press Save again\.$/,
+  },
+];

@@ -1,0 +1,143 @@
+/** A fault, how it is brought about, and what must hold after every one of them. */
+
+import { readFile } from 'node:fs/promises';
+import { expect, type Locator, type Page } from '@playwright/test';
+import { DEFAULTS } from '../check.ts';
+import { check } from '../hold.ts';
+import { SD15_MODULES, makeLora, type Recipe } from '../make.ts';
+import { FIRST_RUN, element, fuseAndSave, fuseButton, givePair, named, open } from '../page.ts';
+import { readSafetensors, type Safetensors } from '../safetensors.ts';
+import { arm, held, type Point } from './bend.ts';
+
+export type Pair = [Safetensors, Safetensors];
+
+export interface Scene {
+  page: Page;
+  project: string;
+  pair: Pair;
+  /** Errors and rejections that reached `window`. */
+  uncaught: string[];
+}
+
+export interface Fault {
+  name: string;
+  /** The project that has what breaks; cpu if left out. */
+  on?: 'webgpu';
+  /** Bends the world before the page opens. */
+  before?(page: Page): Promise<unknown>;
+  /** From the open page into the fault. */
+  happens(scene: Scene): Promise<unknown>;
+  /**
+   * refused: an alert says it, and nothing is offered; cancelled: the page is ready again, and nothing is offered;
+   * fused: a verified result is offered all the same.
+   */
+  ends: 'refused' | 'cancelled' | 'fused';
+  /** The sentence that the person sees, and what to do next. */
+  says: RegExp;
+  /** Ends the fault, so that the next pair is a good one. */
+  over?(scene: Scene): Promise<unknown>;
+}
+
+const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 51, sharedDirections: 2 };
+/** A good pair; what is given stands in the place of what the tests have in common. */
+export function pairOf(own: Partial<Recipe> = {}): Pair {
+  const recipe = { ...RECIPE, ...own };
+  return [makeLora(recipe), makeLora({ ...recipe, seed: recipe.seed + 1 })];
+}
+
+export async function setScene(page: Page, project: string, fault: Pick<Fault, 'before'>): Promise<Scene> {
+  await fault.before?.(page);
+  const uncaught = await open(page);
+  await page.evaluate(() => {
+    const told: string[] = [];
+    Object.assign(window, { told });
+    for (const name of ['complete', 'error', 'abort']) {
+      document.querySelector('np-lora')?.addEventListener(name, () => told.push(name));
+    }
+  });
+  return { page, project, pair: pairOf(), uncaught };
+}
+
+/** The events that ended runs, since the page was opened: gone if the page was loaded anew. */
+export const told = (page: Page): Promise<string[]> => page.evaluate(() => (window as unknown as { told: string[] }).told);
+
+/** Gives a good pair, up to where Fuse can be pressed. */
+export async function giveGoodPair({ page, project, pair: [content, style] }: Scene): Promise<void> {
+  await givePair(page, project, named('subject.safetensors', content), named('style.safetensors', style));
+  await expect(fuseButton(page)).toBeEnabled();
+}
+
+export const pressFuse = ({ page }: Scene): Promise<void> => fuseButton(page).click();
+
+export const press = (page: Page, name: string): Promise<void> => button(page, name).click();
+const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true });
+
+/** Gives a good pair and fuses it. */
+export async function fuse(scene: Scene): Promise<void> {
+  await giveGoodPair(scene);
+  await pressFuse(scene);
+}
+
+/** Gives a good pair, fuses it, and is back when the run stands still at a gate. */
+export async function fuseUpTo(scene: Scene, point: Point, after = 0): Promise<void> {
+  await giveGoodPair(scene);
+  await arm(scene.page, point, after);
+  await pressFuse(scene);
+  await held(scene.page);
+}
+
+/** Saves what is offered, reads it and holds it to the method. */
+export async function saveAndCheck({ page, pair }: Scene): Promise<void> {
+  const [download] = await Promise.all([page.waitForEvent('download'), press(page, 'Save')]);
+  check(readSafetensors(await readFile(await download.path())), pair, DEFAULTS, 'F16');
+}
+
+/** What the browser allows this origin from now on, beside what it has. */
+export async function allow(page: Page, bytes: number | null): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const origin = new URL(page.url()).origin;
+  const used = await page.evaluate(async () => (await navigator.storage.estimate()).usage ?? 0);
+  await session.send('Storage.overrideQuotaForOrigin', bytes === null ? { origin } : { origin, quotaSize: used + bytes });
+}
+
+/** I1, I3, I5 and I8 of the contract: what holds after every fault. */
+export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
+  const { page } = scene;
+  // I8: one plain sentence, a code, and details to pass on. I1: nothing is offered that was not verified.
+  const alert = page.getByRole('alert').first();
+  if (fault.ends === 'fused') {
+    await expect(page.getByText(fault.says).first()).toBeVisible({ timeout: FIRST_RUN });
+    await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+    await expect(alert).toHaveCount(0);
+  } else {
+    if (fault.ends === 'refused') {
+      await expect(alert).toBeVisible({ timeout: FIRST_RUN });
+      await expect(alert).toContainText(fault.says);
+      await expect(alert.getByRole('button', { name: 'Copy details' })).toBeVisible();
+      const { code, message, remedy } = await element<Record<'code' | 'message' | 'remedy', string>>(page, 'error');
+      expect([code, message, remedy]).toEqual([
+        expect.stringMatching(/^E_[A-Z_]+$/), expect.stringMatching(/^[^.]+.*\.$/), expect.stringMatching(/\.$/),
+      ]);
+    } else {
+      // Not only told to a screen reader.
+      await expect(page.getByText(fault.says).and(page.locator(':not([role=status])'))).toBeVisible();
+      await expect(fuseButton(page)).toBeEnabled();
+      await expect(page.getByRole('alert')).toHaveCount(0);
+    }
+    await expect(button(page, 'Save')).toHaveCount(0);
+    expect([await element(page, 'result'), (await told(page)).includes('complete')]).toEqual([null, false]);
+  }
+  if (fault.ends === 'fused') await saveAndCheck(scene);
+
+  // I3: the next good pair, in the same document.
+  await fault.over?.(scene);
+  const before = await told(page);
+  const next = pairOf({ seed: 61 });
+  await givePair(page, scene.project, named('next-subject.safetensors', next[0]), named('next-style.safetensors', next[1]));
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  check((await fuseAndSave(page, scene.project)).file, next, DEFAULTS, 'F16');
+  expect(await told(page)).toEqual([...before, 'complete']);
+
+  // I5.
+  expect(scene.uncaught).toEqual([]);
+}

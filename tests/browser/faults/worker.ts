@@ -1,0 +1,94 @@
+/** The worker and its memory. */
+
+import { expect, type Page } from '@playwright/test';
+import { give, named } from '../page.ts';
+import { bendWorker, keepWorkers, tellWorkers } from './bend.ts';
+import { fuse, fuseUpTo, pairOf, type Fault } from './scene.ts';
+
+/** In a page whose workers are kept. */
+declare const allWorkers: Worker[];
+
+const throwInWorker = (name: string, expression: string, detail: RegExp): Fault => ({
+  name,
+  before: (page) => bendWorker(page),
+  happens: async (scene) => {
+    await fuseUpTo(scene, 'input', 8);
+    await tellWorkers(scene.page, expression);
+  },
+  ends: 'refused',
+  says: new RegExp(`The fusing program stopped\\. Nothing was saved\\..*Try again.*${detail.source}`, 's'),
+});
+
+/** `wasm` with a memory that cannot grow by more than `pages` of 64 KiB: the engine itself refuses the rest. */
+function limitMemory(wasm: Buffer, pages: number): Buffer {
+  const number = (at: number): [value: number, next: number] => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = wasm[at++]!;
+      value += (byte & 127) * 2 ** shift;
+      if (byte < 128) return [value, at];
+    }
+  };
+  const written = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...written(value >>> 7)]);
+  for (let at = 8; at < wasm.length;) {
+    const [size, start] = number(at + 1);
+    if (wasm[at] === 5) {
+      // One memory, with a least size and no greatest.
+      if (wasm[start] !== 1 || wasm[start + 1] !== 0) throw new Error('the memory is not declared as expected');
+      const [least] = number(start + 2);
+      const section = [1, 1, ...written(least), ...written(least + pages)];
+      return Buffer.concat([wasm.subarray(0, at), Buffer.from([5, ...written(section.length), ...section]), wasm.subarray(start + size)]);
+    }
+    at = start + size;
+  }
+  throw new Error('there is no memory section');
+}
+
+const WASM = '**/np_lora_bg.wasm';
+const withMemory = (page: Page, pages: number): Promise<unknown> => page.route(WASM, async (route) => {
+  const response = await route.fetch();
+  await route.fulfill({ response, body: limitMemory(await response.body(), pages) });
+});
+
+export const WORKER: Fault[] = [
+  throwInWorker('the worker throws where nothing waits for it', 'setTimeout(() => { throw new Error("by itself"); })', /by itself/),
+  throwInWorker('a promise is rejected that nothing waits for', 'void Promise.reject(new Error("all alone"))', /all alone/),
+  {
+    name: 'the worker is killed without a word',
+    before: async (page) => {
+      // The watchdog counts seconds; the test counts them for it.
+      await page.clock.install();
+      await keepWorkers(page);
+      await bendWorker(page);
+    },
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuseUpTo(scene, 'input', 8);
+      await page.evaluate(() => allWorkers.forEach((worker) => worker.terminate()));
+      await page.clock.runFor(31_000);
+      await expect(page.getByText(/^Still working/)).toBeVisible();
+      await page.clock.runFor(90_000);
+    },
+    ends: 'refused',
+    says: /Nothing has happened for two minutes.*Nothing was saved\..*Try again/s,
+  },
+  {
+    name: 'memory.grow is refused while a file is opened',
+    before: (page) => withMemory(page, 16),
+    happens: ({ page, pair: [, style] }) => give(page, 'Style', named('style.safetensors', style)),
+    ends: 'refused',
+    says: /The fusing program stopped\..*Close other tabs if memory is short/s,
+    over: ({ page }) => page.unroute(WASM),
+  },
+  {
+    name: 'memory.grow is refused in the middle of a run',
+    before: (page) => withMemory(page, 112),
+    happens: (scene) => {
+      scene.pair = pairOf({ rank: 64, dtype: 'F32' });
+      return fuse(scene);
+    },
+    ends: 'refused',
+    says: /The fusing program stopped\. Nothing was saved\..*Close other tabs if memory is short/s,
+    over: ({ page }) => page.unroute(WASM),
+  },
+];

@@ -1,0 +1,123 @@
+/** The places where the result is written: a file in the origin's private file system, or a Blob. */
+
+import { alwaysOnDisk, bendWorker, letGo, mend } from './bend.ts';
+import { allow, fuse, fuseUpTo, type Fault } from './scene.ts';
+
+/** Of a worker, which the page's types do not know. */
+declare const FileSystemSyncAccessHandle: {
+  prototype: { write(bytes: Uint8Array<ArrayBuffer>, options?: { at?: number }): number; flush(): void };
+};
+/** In a bent worker. */
+declare const broken: boolean;
+
+const WRITE_FAILED = /The result could not be written\..*Free some disk space or close other tabs, then fuse again/s;
+
+/** `lines` break the private file system for as long as `broken` is true. */
+const brokenDisk = (name: string, lines: () => void, says = WRITE_FAILED): Fault => ({
+  name,
+  before: (page) => bendWorker(page, lines, alwaysOnDisk),
+  happens: fuse,
+  ends: 'refused',
+  says,
+  over: ({ page }) => mend(page),
+});
+
+export const WRITING: Fault[] = [
+  {
+    name: 'no quota before the run (disk)',
+    before: (page) => bendWorker(page, () => {}, alwaysOnDisk),
+    happens: async (scene) => {
+      await allow(scene.page, 0);
+      await fuse(scene);
+    },
+    // Where no file can even be begun, memory takes the result.
+    ends: 'fused',
+    says: /Fused and checked/,
+    over: ({ page }) => allow(page, null),
+  },
+  {
+    name: 'no quota in the middle of the run (disk)',
+    before: (page) => bendWorker(page, () => {}, alwaysOnDisk),
+    happens: async (scene) => {
+      await fuseUpTo(scene, 'input', 8);
+      await allow(scene.page, 0);
+      await letGo(scene.page);
+    },
+    ends: 'refused',
+    says: WRITE_FAILED,
+    over: ({ page }) => allow(page, null),
+  },
+  brokenDisk('a write comes out short, then nothing is taken any more (disk)', () => {
+    const { write } = FileSystemSyncAccessHandle.prototype;
+    FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
+      if (!broken) return write.call(this, bytes, options);
+      return (options?.at ?? 0) > 100_000 ? 0 : write.call(this, bytes.subarray(0, 1000), options);
+    };
+  }),
+  brokenDisk('the disk fails when it is to have everything (disk)', () => {
+    const { flush } = FileSystemSyncAccessHandle.prototype;
+    FileSystemSyncAccessHandle.prototype.flush = function () {
+      if (broken) throw new DOMException('The disk does not answer.', 'InvalidStateError');
+      flush.call(this);
+    };
+  }),
+  brokenDisk('one bit is written wrongly (disk)', () => {
+    const { write } = FileSystemSyncAccessHandle.prototype;
+    FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
+      const wrong = bytes.slice();
+      if (broken && (options?.at ?? 0) > 100_000) wrong[0]! ^= 1;
+      return write.call(this, wrong, options);
+    };
+  }, /did not pass its check, so it is not offered\..*Fuse again/s),
+  {
+    name: 'there is no private file system',
+    before: (page) => bendWorker(page, () => {
+      StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('Not here.', 'SecurityError'));
+    }, alwaysOnDisk),
+    happens: fuse,
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
+  {
+    name: 'no memory for a part of the result (Blob)',
+    before: (page) => bendWorker(page, () => {
+        self.Blob = class extends Blob {
+        constructor(parts?: BlobPart[], options?: BlobPropertyBag) {
+          if (broken) throw new RangeError('Array buffer allocation failed');
+          super(parts, options);
+        }
+      };
+    }),
+    happens: fuse,
+    ends: 'refused',
+    says: WRITE_FAILED,
+    over: ({ page }) => mend(page),
+  },
+  {
+    // Chromium takes a Blob that it has no room for, and says so when it is read.
+    name: 'no room for the result (Blob)',
+    before: (page) => bendWorker(page, () => {
+        const made = new WeakSet<Blob>();
+      self.Blob = class extends Blob {
+        constructor(parts?: BlobPart[], options?: BlobPropertyBag) {
+          super(parts, options);
+          made.add(this);
+        }
+        override slice(...range: [number?, number?, string?]): Blob {
+          const part = super.slice(...range);
+          made.add(part);
+          return part;
+        }
+      };
+      const { arrayBuffer } = Blob.prototype;
+      Object.getPrototypeOf(Blob.prototype).arrayBuffer = function (this: Blob) {
+        const lost = broken && made.has(this);
+        return lost ? Promise.reject(new DOMException('The requested file could not be read.', 'NotReadableError')) : arrayBuffer.call(this);
+      };
+    }),
+    happens: fuse,
+    ends: 'refused',
+    says: WRITE_FAILED,
+    over: ({ page }) => mend(page),
+  },
+];

@@ -33,7 +33,8 @@ impl BlobSource {
     /// The browser notices when a file on disk is no longer the one that was chosen: File API, §6.4.3 "Errors and
     /// exceptions". Of a result that it could not keep, for want of memory or disk, it says so at reading.
     fn error(&self, error: &JsValue) -> Error {
-        let text = |key: &str| js_sys::Reflect::get(error, &key.into()).ok().and_then(|value| value.as_string());
+        let text =
+            |key: &str| js_sys::Reflect::get(error, &key.into()).ok().and_then(|value| value.as_string());
         let code = match text("name").as_deref() {
             _ if !self.chosen => Code::Write,
             Some("NotReadableError") => Code::InputChanged,

@@ -39,6 +39,7 @@ export class Desk implements ReactiveController {
   #turn: Record<Role, number> = { content: 0, style: 0 };
   #fitTurn = 0;
   #backendTurn = 0;
+  #backendWanted = false;
   #fitTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private host: DeskHost) {
@@ -124,9 +125,8 @@ export class Desk implements ReactiveController {
       this.#set(role, { state: 'open', file, config, summary });
       this.host.announce('inspect', { role, summary });
       for (const warning of summary.warnings) this.host.announce('warning', warning);
+      this.#backendWanted = true;
       this.refit(0);
-      // Behind the fit, which answers at once: finding a device and compiling for it may take seconds.
-      setTimeout(() => void this.findBackend());
     } catch (thrown) {
       if (turn !== this.#turn[role]) return;
       const refusal = problemOf(thrown);
@@ -194,11 +194,14 @@ export class Desk implements ReactiveController {
       }
       this.#hash();
       this.host.requestUpdate();
+      // Behind the fit, which answers at once: finding a device and compiling for it may take seconds.
+      if (this.#backendWanted) void this.findBackend();
     }, after);
   }
 
   async findBackend(): Promise<void> {
     if (!this.bothOpen) return;
+    this.#backendWanted = false;
     const turn = ++this.#backendTurn;
     try {
       const found = await this.#core.backend(this.host.backendChoice());

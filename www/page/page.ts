@@ -14,16 +14,8 @@ const app = document.querySelector(NAME) as NpLora;
 // Content-Security-Policy, so that the worker too can reach nothing but this origin. What it imports is asked of
 // worker-src once more, which therefore names 'self' beside blob:.
 const workerURL = new URL('./worker.js', import.meta.url).href;
-const shim = URL.createObjectURL(new Blob([`import ${JSON.stringify(workerURL)};`], { type: 'text/javascript' }));
-
-// Under Trusted Types a worker starts only from what a policy made. This one makes a single address, whatever it is
-// asked for; what it gives is a TrustedScriptURL, which goes wherever a URL goes.
-interface Policies {
-  createPolicy(name: string, rules: { createScriptURL(): string }): { createScriptURL(asked: string): URL };
-}
-const { trustedTypes } = window as { trustedTypes?: Policies };
 (customElements.get(NAME) as typeof NpLora).workerURL =
-  trustedTypes?.createPolicy('np-lora-worker', { createScriptURL: () => shim }).createScriptURL('') ?? shim;
+  URL.createObjectURL(new Blob([`import ${JSON.stringify(workerURL)};`], { type: 'text/javascript' }));
 
 window.addEventListener('dragover', (event) => {
   if (hasFiles(event.dataTransfer)) event.preventDefault();

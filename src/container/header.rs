@@ -79,11 +79,12 @@ impl Header {
         if size == 0 {
             return Err(Error::new(Code::Empty, ""));
         }
-        let start = exactly(source, 0..size.min(START)).await?;
+        let mut start = exactly(source, 0..size.min(START)).await?;
         let json_length = json_length(&start, size)?;
         let data_start = 8 + json_length;
-        let rest = if data_start > START { exactly(source, START..data_start).await? } else { Vec::new() };
-        let json = [&start[8..], &rest].concat();
+        // A long header is read once more as a whole: joining its parts would hold it twice, and wasm memory never shrinks.
+        let json =
+            if data_start > START { exactly(source, 8..data_start).await? } else { start.split_off(8) };
         let length = usize::try_from(json_length).unwrap_or(json.len());
         Self::parse(&json[..length.min(json.len())], data_start, size)
     }

@@ -53,7 +53,9 @@ export function readSafetensors(file: Uint8Array): Safetensors {
 
 /** The header of a file with these tensors one after the other, padded so that the data begins at a multiple of eight. */
 export function headerOf(tensors: Iterable<[string, Omit<Tensor, 'bytes'>]>, metadata: Record<string, string> = {}): Uint8Array {
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  // Without a prototype, so that a tensor may have any name.
+  const header: Record<string, unknown> = Object.create(null);
+  if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;
   let at = 0;
   for (const [name, { dtype, shape }] of tensors) {
     const size = product(shape) * WIDTH[dtype];

@@ -1,13 +1,16 @@
 /** One worker and the conversation with it: typed calls, progress, cancel, and a watchdog so that no wait is without end. */
 
+import { fromWorker } from './messages.ts';
 import { ProblemError, problem } from './problem.ts';
-import type { Calls, CallName, FromWorker, ToWorker } from './protocol.ts';
+import type { Calls, CallName, ToWorker } from './protocol.ts';
+import { workerAddress } from './trusted.ts';
 import type { Problem, Progress } from './types.ts';
 
 const STALLED_AFTER_S = 30;
 const FAILED_AFTER_S = 120;
 
 interface Waiting {
+  call: CallName;
   resolve(out: never): void;
   reject(error: ProblemError): void;
   onProgress: ((progress: Progress) => void) | undefined;
@@ -29,8 +32,8 @@ export class Link {
 
   /** `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason. */
   constructor(url: string | URL, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
-    this.#worker = new Worker(url, { type: 'module', name: 'np-lora' });
-    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
+    this.#worker = new Worker(workerAddress(url), { type: 'module', name: 'np-lora' });
+    this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
     this.#worker.onmessageerror = () => this.end(problem('E_WORKER_LOST', 'a message could not be read'));
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -43,7 +46,7 @@ export class Link {
     const id = ++this.#lastId;
     if (this.#ended) return { id, reply: Promise.reject(new ProblemError(this.#ended)) };
     const reply = new Promise<Calls[N]['out']>((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject, onProgress });
+      this.#waiting.set(id, { call, resolve, reject, onProgress });
     });
     this.#send({ id, call, in: input } as ToWorker);
     this.#clock ??= setInterval(() => this.#tick(), 1000);
@@ -75,8 +78,10 @@ export class Link {
     this.#worker.postMessage(message);
   }
 
-  #hear(message: FromWorker): void {
+  #hear(said: unknown): void {
     this.#heard = true;
+    const message = fromWorker(said, (id) => this.#waiting.get(id)?.call);
+    if (!message) return this.end(problem('E_WORKER_LOST', 'what it said made no sense'));
     if (this.#quiet >= STALLED_AFTER_S) this.onStalled(false);
     this.#quiet = 0;
     if ('fatal' in message && !('id' in message)) return this.end(message.fatal);

@@ -3,19 +3,22 @@
 import { isAbort, problem, ProblemError, toProblem } from './problem.ts';
 
 const ENDING = '.safetensors';
-const LONGEST = 120;
+/** In bytes of UTF-8: file systems take 255, endings and a download's own additions included. */
+const LONGEST = 200;
 // Controls, invisible and bidi characters, and what Windows or A1111's <lora:name:1> syntax would trip over.
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}<>:"/\\|?*,]+/gu;
+const UNSAFE = /(?:(?![\uFE0E\uFE0F])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}<>:"/\\|?*,])+/gu;
 const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
 
 /** A name that every file system takes, without its ending. */
-export function cleanStem(name: string, otherwise: string): string {
+export function cleanStem(name: string, otherwise: string, longest = LONGEST): string {
   const stem = name
     .normalize('NFC')
     .replace(/\.safetensors$/i, '')
     .replace(UNSAFE, '_')
     .replace(/^[.\s]+|[.\s]+$/g, '');
-  const short = [...stem].slice(0, LONGEST).join('').trim();
+  // Whole characters as far as they fit.
+  const { read } = new TextEncoder().encodeInto(stem, new Uint8Array(longest));
+  const short = stem.slice(0, read).replace(/[.\s]+$/, '');
   return short === '' || RESERVED.test(short) ? otherwise : short;
 }
 

@@ -1,10 +1,12 @@
 /** Figures as people read them, and strangers' strings as inert text. */
 
 const LONGEST = 160;
-// Controls, formats (bidi, zero-width), surrogates, private use, line and paragraph separators.
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+// Controls, formats (bidi, zero-width), surrogates, private use, no characters at all, line and paragraph separators, what
+// is drawn as nothing (fillers; not what says how an emoji looks), and of a pile of accents, which would cover the lines
+// above and below, all but four.
+const HIDDEN = /(?![\uFE0E\uFE0F])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?<=\p{M}{4})\p{M}/gu;
 
-/** Text from a file: hidden characters become visible escapes, and very long text is cut in the middle. */
+/** Text from a file, the only way to the page: hidden characters become visible escapes, and very long text is cut in the middle. */
 export function inert(text: string, longest = LONGEST): string {
   let shown = text;
   if (text.length > longest) {
@@ -73,7 +75,9 @@ export function removed(value: number): number {
   return value === Infinity ? 1 : value / (1 + value);
 }
 
-/** What JSON cannot say: an endless μ. */
+/** With what JSON cannot say, an endless μ, and with every hidden character as the escape that JSON has for it. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) => (item === Infinity ? 'Infinity' : item), 2);
+  const json = JSON.stringify(value, (_, item: unknown) => (item === Infinity ? 'Infinity' : item), 2);
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return json.replace(HIDDEN, (found) => (found === '\n' ? found : found.split('').map(escaped).join('')));
 }

@@ -43,7 +43,7 @@ export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter
 /** What the result is called when nobody names it. */
 export function defaultName(content: File | null, style: File | null): string {
   const stem = (file: File | null, otherwise: string): string =>
-    cleanStem(file?.name ?? otherwise, otherwise).slice(0, 48);
+    cleanStem(file?.name ?? otherwise, otherwise, 48);
   if (!content !== !style) return `${stem(content ?? style, 'file')}_converted`;
   return `${stem(content, 'subject')}_in_${stem(style, 'style')}`;
 }

@@ -11,7 +11,8 @@ await customElements.whenDefined(NAME);
 const app = document.querySelector(NAME) as NpLora;
 
 // A worker from a plain address has its own policy, that is none; one from a blob: address inherits this page's
-// Content-Security-Policy, so that the worker too can reach nothing but this origin.
+// Content-Security-Policy, so that the worker too can reach nothing but this origin. What it imports is asked of
+// worker-src once more, which therefore names 'self' beside blob:.
 const workerURL = new URL('./worker.js', import.meta.url).href;
 (customElements.get(NAME) as typeof NpLora).workerURL =
   URL.createObjectURL(new Blob([`import ${JSON.stringify(workerURL)};`], { type: 'text/javascript' }));

@@ -4,8 +4,9 @@
  * one after the other, and stand still while any other call is under way.
  */
 
+import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
-import type { BackendFound, Calls, CallName, FromWorker, Fused, Request, ToWorker } from '../core/protocol.ts';
+import type { BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import type {
   BackendChoice, OutputSink, PairFit, Problem, Progress, Role, Settings, Summary,
 } from '../core/types.ts';
@@ -51,6 +52,7 @@ function ready(): { glue: Glue; session: WasmSession } {
 }
 
 async function start(request: Calls['start']['in']): Promise<{ version: string }> {
+  if (session) throw problem('E_INTERNAL', 'the program was started already');
   owner = request.owner;
   // Sweeping is housekeeping: a browser that refuses it can still fuse. This page's own file may be the result it shows.
   await sweep(null).catch(() => {});
@@ -108,6 +110,12 @@ function asLastWords(thrown: unknown): Problem {
   return problem('E_WORKER_LOST', toProblem(thrown).detail);
 }
 
+/** Whoever waits for an answer gets one; the rest is not for this worker. */
+function refuse(said: unknown): void {
+  const id = (said as { id?: unknown } | null | undefined)?.id;
+  if (typeof id === 'number') post({ id, problem: problem('E_INTERNAL', 'a message to the worker made no sense'), fatal: false });
+}
+
 let queue: Promise<void> = Promise.resolve();
 let hashes: Promise<void> = Promise.resolve();
 
@@ -122,8 +130,10 @@ async function serve(request: Request): Promise<void> {
   cancelled.delete(request.id);
 }
 
-self.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
-  if ('cancel' in data) cancelled.add(data.cancel);
+self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
+  const data = toWorker(said);
+  if (!data) refuse(said);
+  else if ('cancel' in data) cancelled.add(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
   else queue = queue.then(() => serve(data));
 });

@@ -8,6 +8,7 @@ mod interop;
 mod project;
 mod reproducible;
 mod serve;
+mod sinks;
 mod test;
 mod tools;
 mod web;

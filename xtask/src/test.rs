@@ -3,6 +3,7 @@
 use crate::browser::{self, Browser, CHROMIUM};
 use crate::build::{build, ensure_target};
 use crate::project::Project;
+use crate::sinks;
 use crate::tools::{Outcome, run, run_and_read, succeeds};
 use crate::web::install_packages;
 use std::fs;
@@ -60,6 +61,7 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     let mut tally = Tally::default();
     title("Lint");
     lint(project, &mut tally);
+    tally.check("no text becomes markup or code", sinks::check(project));
 
     title("npm packages and a browser");
     let packages = install_packages(project);

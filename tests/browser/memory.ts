@@ -1,0 +1,77 @@
+/** What a page holds on to: memory of its wasm instances and of its scripts, workers, object addresses, temporary files. */
+
+import type { CDPSession, Page } from '@playwright/test';
+
+export interface Held {
+  /** Of all instances of the program, in bytes. */
+  wasm: number;
+  /** Used by scripts of the page after a collection, in bytes. */
+  heap: number;
+  nodes: number;
+  workers: number;
+  addresses: number;
+  files: number;
+}
+
+const CHANNEL = 'memory-of-a-test';
+
+/** Must be called before the page is opened. */
+export async function countHeld(page: Page): Promise<() => Promise<Held>> {
+  await page.addInitScript(() => {
+    const live = { workers: 0, addresses: new Set<string>() };
+    Object.assign(window, { live });
+    const ended = new WeakSet<Worker>();
+    window.Worker = class extends Worker {
+      constructor(...from: ConstructorParameters<typeof Worker>) {
+        super(...from);
+        live.workers += 1;
+      }
+      override terminate(): void {
+        if (!ended.has(this)) live.workers -= 1;
+        ended.add(this);
+        super.terminate();
+      }
+    };
+    const [create, revoke, later] = [URL.createObjectURL, URL.revokeObjectURL, window.setTimeout] as const;
+    URL.createObjectURL = (of) => { const url = create.call(URL, of); live.addresses.add(url); return url; };
+    URL.revokeObjectURL = (url) => { live.addresses.delete(url); revoke.call(URL, url); };
+    // What is cleaned up after a minute is cleaned up soon.
+    window.setTimeout = ((then: () => void, ms = 0) => later.call(window, then, ms >= 60_000 ? 100 : ms)) as typeof setTimeout;
+  });
+  // Each instance says how large it is when asked; workers of workers hear the question as well.
+  const prefix = `{
+    const sizes = new Set();
+    const keep = (made) => { sizes.add((made.instance ?? made).exports.memory); return made; };
+    for (const name of ['instantiate', 'instantiateStreaming']) {
+      const original = WebAssembly[name];
+      WebAssembly[name] = (...from) => original(...from).then(keep);
+    }
+    const line = new BroadcastChannel('${CHANNEL}');
+    line.onmessage = ({ data }) => { if (data === 'how much?') for (const memory of sizes) line.postMessage(memory.buffer.byteLength); };
+  }`;
+  await page.route('**/worker.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${prefix};${await response.text()}` });
+  });
+  let debug: CDPSession | null = null;
+  return async () => {
+    debug ??= await page.context().newCDPSession(page);
+    await debug.send('Performance.enable');
+    await debug.send('HeapProfiler.collectGarbage');
+    const { metrics } = await debug.send('Performance.getMetrics');
+    const metric = (name: string): number => metrics.find((one) => one.name === name)?.value ?? NaN;
+    const rest = await page.evaluate(async (channel) => {
+      const line = new BroadcastChannel(channel);
+      let wasm = 0;
+      line.onmessage = ({ data }) => { wasm += Number(data); };
+      line.postMessage('how much?');
+      await new Promise((over) => setTimeout(over, 300));
+      line.close();
+      let files = 0;
+      for await (const _ of (await navigator.storage.getDirectory()).keys()) files += 1;
+      const { live } = window as unknown as { live: { workers: number; addresses: Set<string> } };
+      return { wasm, files, workers: live.workers, addresses: live.addresses.size };
+    }, CHANNEL);
+    return { ...rest, heap: metric('JSHeapUsedSize'), nodes: metric('Nodes') };
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * Nothing that comes in a message is taken on trust: the worker looks at what a page sends it, the page at what its worker
+ * says, which may be of another version or out of its mind. Every type of the protocol has its check here.
+ */
+
+import type { Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
+import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
+import type {
+  BackendChoice, BackendInUse, BlockStrength, Cut, CutChoice, ModuleReport, PairFit, Problem, Progress, Recompress, Refusal, Report, Role,
+  Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spread, Summary, Tensors,
+} from './types.ts';
+
+const ROLE = word<Role>('content', 'style');
+const CHOICE = word<BackendChoice>('auto', 'webgpu', 'cpu');
+const IN_USE = word<BackendInUse>('webgpu', 'cpu');
+const TEXTS = list(text);
+
+const PROBLEM = object<Problem>({ code: text, message: text, remedy: text, file: orNull(text), tensor: orNull(text), detail: text });
+const share = <T>(value: Shape<T>): Shape<Share<T>[]> => list(object<Share<T>>({ value, modules: number }));
+
+const SUMMARY = object<Summary>({
+  name: text, size: number, kinds: share(text), scheme: text, family: orNull(text), families: TEXTS, baseModel: orNull(text), title: orNull(text),
+  triggerWords: TEXTS, ranks: share(number), alphas: share(orNull(number)),
+  scales: share(object<Scale>({ value: number, source: word<ScaleSource>('tensor', 'config', 'metadata', 'unknown', 'fixed', 'user') })),
+  dtypes: share(text), modules: number, textEncoderModules: number, vectors: number, refused: number, extraTensors: number, warnings: list(PROBLEM),
+});
+
+const CUT_CHOICE = either<CutChoice>(
+  object({ kind: word('all') }), object({ kind: word('count'), count: number }), object({ kind: word('energy'), share: number }),
+);
+const SCALE_CHOICE = either<ScaleChoice>(
+  object({ kind: word('auto') }), object({ kind: word('alpha'), alpha: number }), object({ kind: word('rankStabilised') }),
+);
+const RECOMPRESS = either<Recompress>(
+  object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
+);
+const SETTINGS = object<Settings>({
+  mu: number, contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
+  layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
+  blocks: table(object<BlockStrength>({ content: number, style: number })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
+  family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
+});
+
+const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, refused: number, leftOut: number });
+const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
+const SCHEME = object<SchemeChoice>({ id: text, name: text });
+const PAIR_FIT = object<PairFit>({
+  shared: TEXTS, contentOnly: TEXTS, styleOnly: TEXTS, vectors: number, family: orNull(text), scheme: orNull(SCHEME), schemes: list(SCHEME),
+  blocks: list(object<PairFit['blocks'][number]>({ label: text, modules: number })), outputModules: number, rank: number, dtype: text,
+  outputBytes: number, contentTensors: TENSORS, styleTensors: TENSORS, refused: REFUSED, warnings: list(PROBLEM),
+});
+
+const PROGRESS = object<Progress>({
+  stage: word('measure', 'fuse', 'verify'), modulesDone: number, modulesTotal: number, bytesDone: number, bytesTotal: number, module: text,
+});
+
+const SPREAD = orNull(object<Spread>({ median: number, worst: number, worstModule: text }));
+const SOURCE = orNull(object<{ name: string; size: number }>({ name: text, size: number }));
+const MODULE = object<ModuleReport>({
+  name: text, block: orNull(text), outFeatures: number, inFeatures: number, contentRank: number, styleRank: number, protected: number,
+  overlap: number, chance: number, contentKept: number, change: number, contentNorm: number, styleNorm: number, rounding: number,
+  roundingOfChange: orNull(number), computedOn: IN_USE,
+});
+const REPORT = object<Report>({
+  version: text, settings: SETTINGS, content: SOURCE, style: SOURCE, family: orNull(text), scheme: orNull(text), backend: IN_USE,
+  backendReason: text, adapter: orNull(text), fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
+  contentTensors: TENSORS, styleTensors: TENSORS, extraTensors: number, rank: number, dtype: text, outputBytes: number, modelHash: text,
+  overlap: SPREAD, change: number, contentKept: number, rounding: SPREAD, roundingOfChange: SPREAD, recomputed: number, recomputedWorst: number,
+  secondsFusing: number, secondsVerifying: number, cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number })),
+  modules: list(MODULE), warnings: list(PROBLEM),
+});
+
+/** Of every call: what it takes and what it gives. */
+const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
+  start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text }), out: object({ version: text }) },
+  example: { in: object({ role: ROLE }), out: instance<Uint8Array<ArrayBuffer>>(Uint8Array) },
+  open: { in: object({ role: ROLE, file: instance(File), config: orNull(text) }), out: SUMMARY },
+  close: { in: object({ role: ROLE }), out: nothing },
+  swap: { in: object<Record<string, never>>({}), out: nothing },
+  fit: { in: object({ settings: SETTINGS }), out: PAIR_FIT },
+  backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
+  hash: { in: object({ file: instance(Blob) }), out: text },
+  fuse: { in: object({ settings: SETTINGS, backend: CHOICE }), out: object<Fused>({ file: instance(Blob), report: REPORT }) },
+};
+
+const isCall = (name: unknown): name is CallName => typeof name === 'string' && Object.hasOwn(CALLS, name);
+
+const CANCEL = object<{ cancel: number }>({ cancel: number });
+const REQUEST = object<{ id: number; call: CallName; in: unknown }>({ id: number, call: isCall, in: (_): _ is unknown => true });
+
+/** What a page says to its worker; null if it makes no sense. */
+export function toWorker(message: unknown): ToWorker | null {
+  if (REQUEST(message)) return CALLS[message.call].in(message.in) ? message as ToWorker : null;
+  return CANCEL(message) ? message : null;
+}
+
+const LAST_WORDS = object<{ fatal: Problem }>({ fatal: PROBLEM });
+const REFUSAL = object<{ id: number; problem: Problem; fatal: boolean }>({ id: number, problem: PROBLEM, fatal: truth });
+const ON_THE_WAY = object<{ id: number; progress: Progress }>({ id: number, progress: PROGRESS });
+const ALIVE = object<{ id: number; alive: true }>({ id: number, alive: (value): value is true => value === true });
+const REPLY = object<{ id: number; out: unknown }>({ id: number, out: (value): value is unknown => value !== undefined });
+
+/** What a worker says to its page; null if it makes no sense. `callOf` tells which call an id belongs to. */
+export function fromWorker(message: unknown, callOf: (id: number) => CallName | undefined): FromWorker | null {
+  if (LAST_WORDS(message) || REFUSAL(message) || ON_THE_WAY(message) || ALIVE(message)) return message;
+  if (!REPLY(message)) return null;
+  const call = callOf(message.id);
+  // To a call that nobody waits for any more, anything is an answer.
+  return call === undefined || CALLS[call].out(message.out) ? message as FromWorker : null;
+}

@@ -1,0 +1,38 @@
+/** Whether a value that came from elsewhere is of a type: a check is put together as its type is, and TypeScript compares the two. */
+
+export type Shape<T> = (value: unknown) => value is T;
+
+export const text: Shape<string> = (value) => typeof value === 'string';
+export const number: Shape<number> = (value) => typeof value === 'number';
+export const truth: Shape<boolean> = (value) => typeof value === 'boolean';
+export const nothing: Shape<null> = (value) => value === null;
+
+export const word = <T extends string>(...words: T[]): Shape<T> =>
+  (value): value is T => words.includes(value as T);
+
+export const instance = <T>(of: abstract new (...from: never[]) => T): Shape<T> =>
+  (value): value is T => value instanceof of;
+
+export const orNull = <T>(shape: Shape<T>): Shape<T | null> =>
+  (value): value is T | null => value === null || shape(value);
+
+export const list = <T>(of: Shape<T>): Shape<T[]> =>
+  (value): value is T[] => Array.isArray(value) && value.every(of);
+
+/** Named values, whatever the names. */
+export const table = <T>(of: Shape<T>): Shape<Record<string, T>> =>
+  (value): value is Record<string, T> => isObject(value) && Object.values(value).every(of);
+
+/** A field that the type does not have does no harm. */
+export const object = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<T> => {
+  const checks = Object.entries(fields) as [string, Shape<unknown>][];
+  return (value): value is T => isObject(value) && checks.every(([name, of]) => of(value[name]));
+};
+
+/** One of several types. */
+export const either = <T>(...shapes: Shape<T>[]): Shape<T> =>
+  (value): value is T => shapes.some((shape) => shape(value));
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -17,5 +17,6 @@ pub mod error;
 pub mod example;
 pub mod fusion;
 mod json;
+mod order;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

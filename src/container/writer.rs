@@ -2,8 +2,9 @@
 
 use crate::error::{Code, Error, Result};
 use crate::json;
+use crate::order::{self, Places};
 use safetensors::Dtype;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::header::MAX_POSITION;
 use super::header::{MAX_HEADER, MAX_TENSORS};
@@ -57,7 +58,7 @@ pub struct Layout {
     pub tensors: Vec<Tensor>,
     /// Size of the whole file in bytes.
     pub size: u64,
-    index: HashMap<String, usize>,
+    index: Places,
 }
 
 impl Layout {
@@ -68,7 +69,7 @@ impl Layout {
     /// # Errors
     /// `DuplicateKey` if two tensors have one name; `Overflow` for impossible shapes.
     pub fn new(mut specs: Vec<TensorSpec>, metadata: &BTreeMap<String, String>) -> Result<Self> {
-        specs.sort_by(|a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
+        order::sort_by(&mut specs, |a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
         let mut entries = Vec::with_capacity(specs.len());
         let mut end = 0u64;
         for spec in specs {
@@ -96,10 +97,10 @@ impl Layout {
         if data_start.checked_add(end).is_none_or(|size| size > MAX_POSITION) {
             return Err(Error::new(Code::Overflow, "The result would be larger than any file."));
         }
-        let mut index = HashMap::with_capacity(entries.len());
+        let mut index = Places::default();
         let mut tensors = Vec::with_capacity(entries.len());
         for (TensorSpec { name, dtype, shape }, start, end) in entries {
-            if index.insert(name.clone(), tensors.len()).is_some() {
+            if index.insert(&name, tensors.len()).is_some() {
                 return Err(Error::new(Code::DuplicateKey, "Two modules of the result have one name.")
                     .at_tensor(name));
             }
@@ -123,7 +124,7 @@ impl Layout {
 
     /// The tensor of this name.
     pub fn find(&self, name: &str) -> Option<&Tensor> {
-        self.index.get(name).and_then(|&at| self.tensors.get(at))
+        self.index.get(name).and_then(|at| self.tensors.get(at))
     }
 }
 

@@ -5,7 +5,6 @@ use super::settings::Recipe;
 use crate::adapter::families::{Detected, Family};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
-use std::collections::BTreeMap;
 
 /// The family of one or two files; none where no known one fits.
 ///
@@ -148,13 +147,14 @@ pub(super) fn warnings(
     let outputs = groups.iter().flat_map(|group| &group.outputs);
     let partial: Vec<&str> = outputs
         .filter(|output| {
-            let rows: BTreeMap<usize, usize> = output
-                .blocks
-                .iter()
-                .flat_map(|block| &block.rows)
-                .map(|(from, to)| (*to, from.len()))
-                .collect();
-            rows.values().sum::<usize>() < output.out_features
+            // Both files may fill the same rows.
+            let mut rows: Vec<(usize, usize)> = Vec::new();
+            for (from, to) in output.blocks.iter().flat_map(|block| &block.rows) {
+                if !rows.iter().any(|(other, _)| other == to) {
+                    rows.push((*to, from.len()));
+                }
+            }
+            rows.iter().map(|(_, length)| length).sum::<usize>() < output.out_features
         })
         .map(|output| output.names.stem.as_str())
         .collect();

@@ -1,6 +1,6 @@
 //! Twin of `shaders/cut.wgsl`: how many directions the style has, and which of them are protected.
 
-use super::jacobi::Svd;
+use super::jacobi::{Svd, descending};
 use crate::{Cut, RANK_TOLERANCE};
 
 /// The directions to protect, in the coordinates of the basis.
@@ -20,8 +20,7 @@ pub struct Protected {
 /// `live[i]` is false where row i of Q is zero.
 pub fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
     let r = live.len();
-    let mut order: Vec<usize> = (0..r).collect();
-    order.sort_by(|&a, &b| svd.sigma[b].total_cmp(&svd.sigma[a]));
+    let order = descending(&svd.sigma);
     let sigma: Vec<f64> = order.iter().map(|&at| svd.sigma[at]).collect();
     let first = sigma.first().copied().unwrap_or(0.0);
     let rank = sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count();

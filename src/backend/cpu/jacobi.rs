@@ -42,6 +42,16 @@ pub fn jacobi(core: &[f64], rank: usize) -> Svd {
     Svd { sigma, w }
 }
 
+/// Where values stand once they are in descending order; equal ones stay in theirs. There are hundreds at most.
+pub fn descending(values: &[f64]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        let to = order.partition_point(|&before: &usize| values[before].total_cmp(value).is_ge());
+        order.insert(to, at);
+    }
+    order
+}
+
 /// Makes the first `rank` entries of two columns orthogonal; whether it had to.
 fn rotate(x: &mut [f64], y: &mut [f64], rank: usize) -> bool {
     let (a, b) = (inner(&x[..rank], &x[..rank]), inner(&y[..rank], &y[..rank]));

@@ -51,11 +51,13 @@ pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
     encode::encode(values, scale, dtype)
 }
 
-/// Singular values of a row-major r×r matrix, not sorted, and its right singular vectors by columns.
+/// Singular values of a row-major r×r matrix in descending order, and its right singular vectors as rows in their order.
 #[inline(never)]
 pub fn singular(matrix: &[f64], rank: usize) -> (Vec<f64>, Vec<f64>) {
     let svd = jacobi::jacobi(matrix, rank);
-    (svd.sigma, svd.w)
+    let order = jacobi::descending(&svd.sigma);
+    let vectors = order.iter().flat_map(|&at| (0..rank).map(move |i| (i, at)));
+    (order.iter().map(|&at| svd.sigma[at]).collect(), vectors.map(|(i, at)| svd.w[i * rank + at]).collect())
 }
 
 /// One job in f64, whatever its conditioning.

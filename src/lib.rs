@@ -16,5 +16,7 @@ pub mod container;
 pub mod error;
 pub mod example;
 pub mod fusion;
+mod json;
+mod order;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

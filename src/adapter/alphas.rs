@@ -2,22 +2,19 @@
 
 use crate::container::{self, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use std::collections::BTreeMap;
+use crate::order;
 
 /// Alphas that lie within this many bytes of each other are read in one go.
 const NEAR: u64 = 256 * 1024;
 
-/// Values of the alpha tensors by stem.
+/// Values of the alpha tensors, in their order.
 ///
 /// # Errors
 /// `Alpha` naming a tensor that is no finite number; those of the source.
-pub(super) async fn read<'a, S: Source>(
-    source: &S,
-    wanted: impl Iterator<Item = (&'a str, &'a Tensor)>,
-) -> Result<BTreeMap<String, f64>> {
-    let mut wanted: Vec<_> = wanted.collect();
-    wanted.sort_by_key(|(_, tensor)| tensor.start);
-    let mut alphas = BTreeMap::new();
+pub(super) async fn read<S: Source>(source: &S, wanted: Vec<&Tensor>) -> Result<Vec<f64>> {
+    let mut alphas = vec![0.0; wanted.len()];
+    let mut wanted: Vec<(usize, &Tensor)> = wanted.into_iter().enumerate().collect();
+    order::sort_by(&mut wanted, |a, b| a.1.start.cmp(&b.1.start));
     let mut rest = wanted.as_slice();
     while let Some((_, first)) = rest.first() {
         let near = rest.iter().take_while(|(_, t)| t.end.saturating_sub(first.start) <= NEAR).count().max(1);
@@ -29,7 +26,7 @@ pub(super) async fn read<'a, S: Source>(
         }
         let end = group.iter().map(|(_, t)| t.end).max().unwrap_or(first.end);
         let bytes = container::exactly(source, first.start..end).await?;
-        for (stem, tensor) in group {
+        for (place, tensor) in group {
             let at = usize::try_from(tensor.start - first.start).unwrap_or(usize::MAX);
             let length = usize::try_from(tensor.bytes()).unwrap_or(usize::MAX);
             let value = bytes
@@ -40,7 +37,7 @@ pub(super) async fn read<'a, S: Source>(
                     Error::new(Code::Alpha, format!("It is stored as {:?}.", tensor.dtype))
                         .at_tensor(&tensor.name)
                 })?;
-            alphas.insert((*stem).to_owned(), value);
+            alphas[*place] = value;
         }
     }
     Ok(alphas)

@@ -18,6 +18,7 @@ pub use summary::Summary;
 
 use crate::container::{Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
+use crate::order::{self, Places};
 use families::Detected;
 use kinds::Parts;
 use roles::{KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, VectorSpelling};
@@ -104,10 +105,11 @@ impl Adapter {
         let header = Header::read(source).await?;
         let scaling = Scaling::new(&header.metadata, config)?;
         let (found, mut extra) = sorted(&header)?;
-        let wanted = found.iter().filter_map(|(stem, module)| Some((stem.as_str(), module.alpha.as_ref()?)));
-        let alphas = alphas::read(source, wanted).await?;
+        let wanted = found.iter().filter_map(|(_, module)| module.alpha.as_ref());
+        let mut alphas = alphas::read(source, wanted.collect()).await?.into_iter();
         let (mut modules, mut vectors, mut refused, mut warnings) = (vec![], vec![], vec![], vec![]);
         for (stem, found) in found {
+            let stored = found.alpha.as_ref().and_then(|_| alphas.next());
             if let Some(why) = found.foreign {
                 refused.push(Refused { stem, why, tensors: found.tensors });
                 continue;
@@ -115,11 +117,8 @@ impl Adapter {
             if scaling.targets_parameter(&stem) {
                 return Err(Error::new(Code::TargetParameters, "").at_tensor(stem));
             }
-            let stored = alphas.get(&stem).map(|&value| Alpha {
-                value,
-                rank_stabilised: false,
-                source: ScaleSource::Tensor,
-            });
+            let stored =
+                stored.map(|value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor });
             let alpha = stored.or_else(|| scaling.alpha(&stem));
             let spelling = found.spelling.unwrap_or(&SPELLINGS[KOHYA]);
             let module = Module::new(&stem, spelling, &found.parts, found.magnitude.clone(), alpha)?;
@@ -132,9 +131,9 @@ impl Adapter {
                     modules.push(module);
                 }
                 None => {
-                    let others = found.parts.others.into_values().map(Some);
-                    let rest = [found.alpha, found.magnitude].into_iter().chain(others);
-                    extra.extend(rest.flatten().map(|tensor| tensor.name));
+                    let others = found.parts.others().map(|(_, tensor)| tensor);
+                    let rest = found.alpha.iter().chain(&found.magnitude).chain(others);
+                    extra.extend(rest.map(|tensor| tensor.name.clone()));
                 }
             }
         }
@@ -170,12 +169,12 @@ impl Adapter {
     }
 }
 
-/// The tensors by module, and those that belong to none.
+/// The tensors by module, in the order of their stems, and those that belong to none.
 ///
 /// # Errors
 /// `SpellingMix` if a module has two tensors for one thing: loaders would choose differently.
-fn sorted(header: &Header) -> Result<(BTreeMap<String, Found>, Vec<String>)> {
-    let mut modules: BTreeMap<String, Found> = BTreeMap::new();
+fn sorted(header: &Header) -> Result<(Vec<(String, Found)>, Vec<String>)> {
+    let (mut modules, mut places) = (Vec::new(), Places::default());
     let mut extra = Vec::new();
     for tensor in &header.tensors {
         let (stem, role) = roles::role(&tensor.name);
@@ -183,7 +182,7 @@ fn sorted(header: &Header) -> Result<(BTreeMap<String, Found>, Vec<String>)> {
             extra.push(tensor.name.clone());
             continue;
         }
-        let found = modules.entry(stem.to_owned()).or_default();
+        let (_, found) = places.entry(&mut modules, stem, || (stem.to_owned(), Found::default()));
         let (tensor, name) = (tensor.clone(), &tensor.name);
         found.tensors += 1;
         let again = match role {
@@ -201,7 +200,7 @@ fn sorted(header: &Header) -> Result<(BTreeMap<String, Found>, Vec<String>)> {
                 found.vectors.push((&DIFF_VECTOR, tensor));
                 None
             }
-            Role::Part(part) => found.parts.others.insert(part, tensor),
+            Role::Part(part) => found.parts.put(part, tensor),
             Role::Vector(spelling) => {
                 found.vectors.push((spelling, tensor));
                 None
@@ -217,6 +216,7 @@ fn sorted(header: &Header) -> Result<(BTreeMap<String, Found>, Vec<String>)> {
             return Err(Error::new(Code::SpellingMix, detail).at_tensor(name));
         }
     }
+    order::sort_by(&mut modules, |a, b| a.0.cmp(&b.0));
     Ok((modules, extra))
 }
 

@@ -56,7 +56,7 @@ impl Module {
         let Some((kind, sizes)) = Kind::of(parts)? else { return Ok(None) };
         // A tensor that the kind does not take would be dropped without a word (a whole LoKr factor beside its halves).
         let used: Vec<&str> = kind.tensors().into_iter().map(|tensor| tensor.name.as_str()).collect();
-        let mut all = parts.down.iter().chain(&parts.up).chain(parts.others.values());
+        let mut all = parts.all();
         if let Some(odd) = all.find(|tensor| !used.contains(&tensor.name.as_str())) {
             let detail = "It has no place beside the module's other tensors.";
             return Err(Error::new(Code::LoraShape, detail).at_tensor(&odd.name));
@@ -171,9 +171,11 @@ mod tests {
     }
 
     fn others(parts: &[(Part, &[u64])]) -> Parts {
-        let others =
-            parts.iter().map(|(part, shape)| (*part, tensor(&format!("m.{part:?}"), shape))).collect();
-        Parts { others, ..Parts::default() }
+        let mut made = Parts::default();
+        for (part, shape) in parts {
+            made.put(*part, tensor(&format!("m.{part:?}"), shape));
+        }
+        made
     }
 
     #[test]

@@ -105,9 +105,7 @@ impl Scaling {
         }
         let json =
             metadata.get("lora_adapter_metadata").and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let mut components: Vec<&str> = COMPONENTS.to_vec();
-        components.sort_by_key(|name| std::cmp::Reverse(name.len()));
-        for component in components {
+        for component in COMPONENTS {
             let key = |field: &str| {
                 if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") }
             };
@@ -144,8 +142,8 @@ impl Scaling {
     }
 }
 
-/// Components of a pipeline as metadata keys begin; the empty one stands for a file of one component.
-const COMPONENTS: [&str; 6] = ["transformer", "unet", "text_encoder", "text_encoder_2", "text_encoder_3", ""];
+/// Components of a pipeline as metadata keys begin, the longest first; the empty one stands for a file of one component.
+const COMPONENTS: [&str; 6] = ["text_encoder_2", "text_encoder_3", "text_encoder", "transformer", "unet", ""];
 
 impl Config {
     fn of(component: &str, source: ScaleSource, field: impl Fn(&str) -> Option<Value>) -> Result<Self> {

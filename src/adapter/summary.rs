@@ -4,8 +4,9 @@ use super::families::Detected;
 use super::scale::{ScaleChoice, ScaleSource};
 use super::{Adapter, ModuleId, families};
 use crate::error::Error;
+use crate::order;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use serde_json::Value;
 
 /// How many modules have this value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -126,13 +127,9 @@ impl Adapter {
                 .filter(|word| !word.is_empty())
                 .collect();
         }
-        let frequencies = self
-            .metadata
-            .get("ss_tag_frequency")
-            .and_then(|json| serde_json::from_str::<BTreeMap<String, BTreeMap<String, f64>>>(json).ok());
-        let mut counts: Vec<(String, f64)> =
-            frequencies.into_iter().flatten().flat_map(|(_, tags)| tags.into_iter()).collect();
-        counts.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let frequencies = self.metadata.get("ss_tag_frequency").and_then(|json| tag_counts(json));
+        let mut counts = frequencies.unwrap_or_default();
+        order::sort_by(&mut counts, |a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let most = counts.first().map_or(0.0, |(_, count)| *count);
         counts
             .into_iter()
@@ -144,6 +141,18 @@ impl Adapter {
     }
 }
 
+/// Tags and how often they stand in captions, from kohya's table of folders; none if it is of another form.
+fn tag_counts(json: &str) -> Option<Vec<(String, f64)>> {
+    let folders: Value = serde_json::from_str(json).ok()?;
+    let mut counts = Vec::new();
+    for tags in folders.as_object()?.values() {
+        for (tag, count) in tags.as_object()? {
+            counts.push((tag.clone(), count.as_f64()?));
+        }
+    }
+    Some(counts)
+}
+
 /// Counts equal values, the most common first (ties in order of appearance).
 fn shares<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {
     let mut counted: Vec<Share<T>> = Vec::new();
@@ -153,6 +162,6 @@ fn shares<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {
             None => counted.push(Share { value, modules: 1 }),
         }
     }
-    counted.sort_by_key(|share| std::cmp::Reverse(share.modules));
+    order::sort_by(&mut counted, |a, b| b.modules.cmp(&a.modules));
     counted
 }

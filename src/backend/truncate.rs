@@ -116,11 +116,10 @@ impl Core {
             DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root);
         let r = core.nrows();
         // Jacobi, as nalgebra's own SVD loses digits on matrices that lack rank.
-        let (sigma, w) = cpu::singular(core.transpose().as_slice(), r);
-        let mut order: Vec<usize> = (0..r).collect();
-        order.sort_by(|&x, &y| sigma[y].total_cmp(&sigma[x]));
-        let right = DMatrix::from_fn(r, r, |i, j| w[i * r + order[j]]);
-        Self { sigma: order.iter().map(|&at| sigma[at]).collect(), left: core * &right, right }
+        let (sigma, vectors) = cpu::singular(core.transpose().as_slice(), r);
+        // nalgebra stores by columns.
+        let right = DMatrix::from_vec(r, r, vectors);
+        Self { sigma, left: core * &right, right }
     }
 }
 

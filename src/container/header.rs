@@ -7,6 +7,7 @@
 use super::foreign;
 use super::source::{Source, exactly};
 use crate::error::{Code, Error, Result};
+use crate::order::{self, Places};
 use safetensors::Dtype;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
@@ -108,7 +109,7 @@ impl Header {
         for tensor in &mut tensors {
             check_size(tensor)?;
         }
-        tensors.sort_by_key(|tensor| (tensor.start, tensor.end));
+        order::sort_by(&mut tensors, |a, b| (a.start, a.end).cmp(&(b.start, b.end)));
         check_cover(&mut tensors, data_start, size)?;
         Ok(Self { tensors, metadata: metadata.unwrap_or_default(), data_start })
     }
@@ -201,7 +202,7 @@ fn check_cover(tensors: &mut [Tensor], data_start: u64, size: u64) -> Result<()>
 #[derive(Default)]
 struct State {
     tensors: Vec<Tensor>,
-    names: std::collections::HashSet<String>,
+    names: Places,
     metadata: Option<BTreeMap<String, String>>,
     place: Place,
     /// Set when we, not the JSON parser, stopped.
@@ -276,7 +277,7 @@ impl<'de> Visitor<'de> for TopLevel<'_> {
                 let (count, fresh) = {
                     let mut state = self.0.borrow_mut();
                     state.place = Place::Tensor(name.clone());
-                    (state.tensors.len(), state.names.insert(name.clone()))
+                    (state.tensors.len(), state.names.insert(&name, 0).is_none())
                 };
                 if !fresh {
                     return refuse(self.0, Code::DuplicateKey, Some(&name), "It is described twice.");

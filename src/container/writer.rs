@@ -1,8 +1,10 @@
 //! Where bytes go: the layout of a new file is fixed first, then tensors are written in any order.
 
 use crate::error::{Code, Error, Result};
+use crate::json;
+use crate::order::{self, Places};
 use safetensors::Dtype;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::header::MAX_POSITION;
 use super::header::{MAX_HEADER, MAX_TENSORS};
@@ -56,7 +58,7 @@ pub struct Layout {
     pub tensors: Vec<Tensor>,
     /// Size of the whole file in bytes.
     pub size: u64,
-    index: HashMap<String, usize>,
+    index: Places,
 }
 
 impl Layout {
@@ -67,7 +69,7 @@ impl Layout {
     /// # Errors
     /// `DuplicateKey` if two tensors have one name; `Overflow` for impossible shapes.
     pub fn new(mut specs: Vec<TensorSpec>, metadata: &BTreeMap<String, String>) -> Result<Self> {
-        specs.sort_by(|a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
+        order::sort_by(&mut specs, |a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
         let mut entries = Vec::with_capacity(specs.len());
         let mut end = 0u64;
         for spec in specs {
@@ -80,7 +82,7 @@ impl Layout {
                 .ok_or_else(|| Error::new(Code::Overflow, "").at_tensor(&spec.name))?;
             entries.push((spec, start, end));
         }
-        let header = header_bytes(&entries, metadata)?;
+        let header = header_bytes(&entries, metadata);
         // What could not be read again must not be written.
         if entries.len() > MAX_TENSORS {
             let detail =
@@ -95,10 +97,10 @@ impl Layout {
         if data_start.checked_add(end).is_none_or(|size| size > MAX_POSITION) {
             return Err(Error::new(Code::Overflow, "The result would be larger than any file."));
         }
-        let mut index = HashMap::with_capacity(entries.len());
+        let mut index = Places::default();
         let mut tensors = Vec::with_capacity(entries.len());
         for (TensorSpec { name, dtype, shape }, start, end) in entries {
-            if index.insert(name.clone(), tensors.len()).is_some() {
+            if index.insert(&name, tensors.len()).is_some() {
                 return Err(Error::new(Code::DuplicateKey, "Two modules of the result have one name.")
                     .at_tensor(name));
             }
@@ -110,7 +112,7 @@ impl Layout {
     /// Puts a value of the same length in the place of a metadata value that was not known yet. Whether it was there.
     pub fn fill(&mut self, key: &str, placeholder: &str, value: &str) -> bool {
         // Quotes inside names and values are escaped, so this stands only where the key does.
-        let pair = |value: &str| format!("{}:{}", quoted(key), quoted(value)).into_bytes();
+        let pair = |value: &str| format!("{}:{}", json::text(key), json::text(value)).into_bytes();
         let (old, new) = (pair(placeholder), pair(value));
         let at = self.header.windows(old.len()).position(|window| window == old);
         match at.filter(|_| old.len() == new.len()) {
@@ -122,30 +124,24 @@ impl Layout {
 
     /// The tensor of this name.
     pub fn find(&self, name: &str) -> Option<&Tensor> {
-        self.index.get(name).and_then(|&at| self.tensors.get(at))
+        self.index.get(name).and_then(|at| self.tensors.get(at))
     }
-}
-
-/// A text as JSON has it.
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Length word and JSON, padded with spaces to a multiple of 8.
-fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut rows = Vec::with_capacity(entries.len() + 1);
     if !metadata.is_empty() {
-        let json = serde_json::to_string(metadata).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
-        rows.push(format!("\"__metadata__\":{json}"));
+        rows.push(format!("\"__metadata__\":{}", json::text(metadata)));
     }
     rows.extend(entries.iter().map(|(spec, start, end)| {
-        let (name, dtype) = (quoted(&spec.name), spec.dtype);
+        let (name, dtype) = (json::text(&spec.name), spec.dtype);
         let shape = spec.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":[{shape}],\"data_offsets\":[{start},{end}]}}")
     }));
     let mut json = format!("{{{}}}", rows.join(","));
     json.extend(std::iter::repeat_n(' ', json.len().next_multiple_of(8) - json.len()));
-    Ok([&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat())
+    [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat()
 }
 
 /// A file that grows in memory.

@@ -6,9 +6,10 @@ use super::plan::Plan;
 use super::refusals::Refusal;
 use super::vectors::VectorOutput;
 use crate::adapter::Adapter;
+use crate::adapter::families::Block;
 use crate::error::Error;
+use crate::order::{self, Places};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What becomes of the tensors of one file. They add up to all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -92,7 +93,6 @@ impl Fit {
             id: scheme.id,
             name: scheme.name,
         };
-        let tensors = |side| plan.tensors.get(&side).copied().unwrap_or_default();
         Self {
             shared: names(|unit| unit.pair().is_some()),
             content_only: names(|unit| unit.style.is_none()),
@@ -106,8 +106,8 @@ impl Fit {
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
             output_bytes: plan.layout.size,
-            content_tensors: tensors(Side::Content),
-            style_tensors: tensors(Side::Style),
+            content_tensors: plan.content_tensors,
+            style_tensors: plan.style_tensors,
             refused: plan.refusals.clone(),
             warnings: plan.warnings.clone(),
         }
@@ -116,57 +116,47 @@ impl Fit {
 
 fn blocks(plan: &Plan) -> Vec<BlockFit> {
     let Some(family) = plan.family else { return Vec::new() };
-    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
     let first = |unit: &Unit| unit.layers.first().and_then(|(id, _)| family.block(id));
-    for block in plan.units().filter_map(first) {
-        *counts.entry(block).or_default() += 1;
-    }
-    counts.into_iter().map(|(block, modules)| BlockFit { label: block.label, modules }).collect()
+    let mut blocks: Vec<Block> = plan.units().filter_map(first).collect();
+    order::sort_by(&mut blocks, Ord::cmp);
+    let fit = |alike: &[Block]| Some(BlockFit { label: alike.first()?.label.clone(), modules: alike.len() });
+    blocks.chunk_by(|a, b| a == b).filter_map(fit).collect()
 }
 
-/// Counts what becomes of the tensors of each file.
+/// Counts what becomes of the tensors of one file.
 pub(super) fn count(
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
+    side: Side,
+    adapter: Option<&Adapter>,
     groups: &[Group],
     vectors: &[VectorOutput],
     refusals: &[Refusal],
-) -> BTreeMap<Side, Tensors> {
-    let mut counts = BTreeMap::new();
-    for (side, adapter) in [(Side::Content, content), (Side::Style, style)] {
-        let Some(adapter) = adapter else { continue };
-        // A module counts as fused if any of its layers is.
-        let mut modules: HashMap<&str, (usize, bool)> = HashMap::new();
-        for unit in groups.iter().flat_map(|group| &group.units) {
-            if let Some(share) = unit.share(side) {
-                let entry = modules.entry(&share.module.stem).or_insert((share.module.tensors, false));
-                entry.1 |= unit.pair().is_some();
-            }
+) -> Tensors {
+    let Some(adapter) = adapter else { return Tensors::default() };
+    // A module counts as fused if any of its layers is.
+    let (mut modules, mut places) = (Vec::new(), Places::default());
+    for unit in groups.iter().flat_map(|group| &group.units) {
+        if let Some(share) = unit.share(side) {
+            let (_, fused) = places.entry(&mut modules, &share.module.stem, || (share.module.tensors, false));
+            *fused |= unit.pair().is_some();
         }
-        let both: HashSet<&str> = vectors
-            .iter()
-            .filter(|vector| vector.terms.iter().any(|term| term.side != side))
-            .flat_map(|vector| &vector.terms)
-            .filter(|term| term.side == side)
-            .map(|term| term.tensor.name.as_str())
-            .collect();
-        let of = |fused: bool| {
-            let modules =
-                modules.values().filter(|(_, is)| *is == fused).map(|(tensors, _)| tensors).sum::<usize>();
-            let vectors =
-                adapter.vectors.iter().filter(|v| both.contains(v.tensor.name.as_str()) == fused).count();
-            modules + vectors
-        };
-        let refused =
-            refusals.iter().filter(|refusal| refusal.side == side).map(|refusal| refusal.tensors).sum();
-        let tensors = Tensors {
-            total: adapter.tensors,
-            fused: of(true),
-            passed: of(false),
-            refused,
-            left_out: adapter.extra.len(),
-        };
-        counts.insert(side, tensors);
     }
-    counts
+    let both: Places = vectors
+        .iter()
+        .filter(|vector| vector.terms.iter().any(|term| term.side != side))
+        .flat_map(|vector| &vector.terms)
+        .filter(|term| term.side == side)
+        .map(|term| (term.tensor.name.clone(), 0))
+        .collect();
+    let of = |fused: bool| {
+        let modules = modules.iter().filter(|(_, is)| *is == fused).map(|(tensors, _)| tensors);
+        let vectors = adapter.vectors.iter().filter(|v| both.get(&v.tensor.name).is_some() == fused);
+        modules.sum::<usize>() + vectors.count()
+    };
+    Tensors {
+        total: adapter.tensors,
+        fused: of(true),
+        passed: of(false),
+        refused: refusals.iter().filter(|refusal| refusal.side == side).map(|refusal| refusal.tensors).sum(),
+        left_out: adapter.extra.len(),
+    }
 }

@@ -5,7 +5,6 @@ use super::settings::Recipe;
 use crate::adapter::families::{Detected, Family};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
-use std::collections::BTreeMap;
 
 /// The family of one or two files; none where no known one fits.
 ///
@@ -98,9 +97,10 @@ pub(super) fn check_stages(
         let title =
             adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
         [Some(&adapter.name), title].into_iter().flatten().find_map(|name| {
-            let letters: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+            let letters: String =
+                name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
             // Of Wan's files many say only "high" or "low".
-            let words = name.to_lowercase();
+            let words = name.to_ascii_lowercase();
             let words = words.split(|c: char| !c.is_ascii_alphanumeric());
             let has = |stage: &str| {
                 letters.contains(&format!("{stage}noise")) || is_wan && words.clone().any(|w| w == stage)
@@ -147,13 +147,14 @@ pub(super) fn warnings(
     let outputs = groups.iter().flat_map(|group| &group.outputs);
     let partial: Vec<&str> = outputs
         .filter(|output| {
-            let rows: BTreeMap<usize, usize> = output
-                .blocks
-                .iter()
-                .flat_map(|block| &block.rows)
-                .map(|(from, to)| (*to, from.len()))
-                .collect();
-            rows.values().sum::<usize>() < output.out_features
+            // Both files may fill the same rows.
+            let mut rows: Vec<(usize, usize)> = Vec::new();
+            for (from, to) in output.blocks.iter().flat_map(|block| &block.rows) {
+                if !rows.iter().any(|(other, _)| other == to) {
+                    rows.push((*to, from.len()));
+                }
+            }
+            rows.iter().map(|(_, length)| length).sum::<usize>() < output.out_features
         })
         .map(|output| output.names.stem.as_str())
         .collect();
@@ -186,8 +187,8 @@ const DISTILLED: [&str; 8] =
 
 fn distilled(adapter: &Adapter) -> Option<&'static str> {
     let title = adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
-    let names =
-        [Some(&adapter.name), title].map(|name| name.map(|name| name.to_lowercase()).unwrap_or_default());
+    let names = [Some(&adapter.name), title]
+        .map(|name| name.map(|name| name.to_ascii_lowercase()).unwrap_or_default());
     DISTILLED.into_iter().find(|word| {
         names.iter().any(|name| {
             name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|part| part == *word)

@@ -7,7 +7,7 @@ use crate::adapter::families::{Family, Scheme, Target};
 use crate::adapter::roles::{ALPHA, Spelling};
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use crate::order::Places;
 use std::ops::Range;
 
 /// A module of the result.
@@ -127,8 +127,7 @@ struct Landing {
 /// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
 pub(super) fn groups(units: Vec<Unit>, family: Option<&Family>, scheme: Option<&Scheme>) -> Vec<Group> {
     // Modules of the result by stem, in the order of their first layers.
-    let mut order: Vec<String> = Vec::new();
-    let mut landings: HashMap<String, Vec<Landing>> = HashMap::new();
+    let (mut modules, mut places): (Vec<(String, Vec<Landing>)>, _) = (Vec::new(), Places::default());
     for (at, unit) in units.iter().enumerate() {
         let mut row = 0;
         for (id, rows) in &unit.layers {
@@ -139,30 +138,28 @@ pub(super) fn groups(units: Vec<Unit>, family: Option<&Family>, scheme: Option<&
                 |target: &Target| (target.rows.len(), target.in_features) == (*rows, unit.in_features());
             let target = target(id, family, scheme).filter(fits);
             let stem = target.as_ref().map_or_else(|| stem_of(unit, id), |target| target.stem.clone());
-            let entry = landings.entry(stem.clone()).or_insert_with(|| {
-                order.push(stem);
-                Vec::new()
-            });
-            entry.push(Landing { unit: at, rows: range, target });
+            let (_, landings) = places.entry(&mut modules, &stem, || (stem.clone(), Vec::new()));
+            landings.push(Landing { unit: at, rows: range, target });
         }
     }
     let mut groups = Groups::new(units.len());
-    for stem in &order {
-        groups.join(landings[stem].iter().map(|landing| landing.unit));
+    for (_, landings) in &modules {
+        groups.join(landings.iter().map(|landing| landing.unit));
     }
-    let mut made: BTreeMap<usize, (Vec<usize>, Vec<Output>)> = BTreeMap::new();
+    // Members and modules by the first member.
+    let mut made: Vec<(Vec<usize>, Vec<Output>)> = units.iter().map(|_| Default::default()).collect();
     for at in 0..units.len() {
-        made.entry(groups.root(at)).or_default().0.push(at);
+        made[groups.root(at)].0.push(at);
     }
-    for stem in order {
-        let landings = landings.remove(&stem).unwrap_or_default();
+    for (stem, landings) in modules {
         let Some(first) = landings.first() else { continue };
-        let (members, outputs) = made.entry(groups.root(first.unit)).or_default();
+        let (members, outputs) = &mut made[groups.root(first.unit)];
         outputs.push(output(&stem, &landings, &units, members, scheme));
     }
     let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
     let mut take = |members: Vec<usize>| members.into_iter().filter_map(|at| units[at].take()).collect();
-    made.into_values()
+    made.into_iter()
+        .filter(|(members, _)| !members.is_empty())
         .map(|(members, outputs)| Group { units: take(members), outputs, loader_scale: 1.0 })
         .collect()
 }
@@ -248,10 +245,8 @@ impl Groups {
     }
 
     fn join(&mut self, members: impl Iterator<Item = usize>) {
-        let mut members = members.map(|at| self.root(at)).collect::<Vec<_>>();
-        members.sort_unstable();
-        if let Some((&first, rest)) = members.split_first() {
-            rest.iter().for_each(|&other| self.0[other] = first);
-        }
+        let members: Vec<usize> = members.map(|at| self.root(at)).collect();
+        let first = members.iter().copied().min().unwrap_or(0);
+        members.into_iter().for_each(|member| self.0[member] = first);
     }
 }

@@ -9,7 +9,7 @@ use super::settings::Recipe;
 use crate::adapter::families::{Family, Place};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::order::{self, Places};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -157,11 +157,16 @@ impl Placed {
 fn placed(adapter: &Adapter, family: Option<&Family>) -> Result<(Vec<Placed>, Vec<Rc<Module>>)> {
     let mut all: Vec<Placed> = adapter.modules.iter().map(|module| Placed::of(module, family)).collect();
     // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
-    let single: HashSet<&ModuleId> =
-        all.iter().filter(|placed| placed.parts.len() == 1).map(|placed| &placed.parts[0].id).collect();
+    let single: Places = all
+        .iter()
+        .filter(|placed| placed.parts.len() == 1)
+        .map(|placed| (placed.parts[0].id.as_str().to_owned(), 0))
+        .collect();
     let said: Vec<bool> = all
         .iter()
-        .map(|placed| placed.parts.len() > 1 && placed.parts.iter().all(|part| single.contains(&part.id)))
+        .map(|placed| {
+            placed.parts.len() > 1 && placed.parts.iter().all(|part| single.get(part.id.as_str()).is_some())
+        })
         .collect();
     let mut said = said.into_iter();
     let mut repeated = Vec::new();
@@ -172,10 +177,10 @@ fn placed(adapter: &Adapter, family: Option<&Family>) -> Result<(Vec<Placed>, Ve
         }
         !again
     });
-    let mut seen: HashMap<&ModuleId, &Placed> = HashMap::new();
-    for placed in &all {
+    let mut seen = Places::default();
+    for (at, placed) in all.iter().enumerate() {
         for part in &placed.parts {
-            if let Some(other) = seen.insert(&part.id, placed) {
+            if let Some(other) = seen.insert(part.id.as_str(), at).and_then(|at| all.get(at)) {
                 let detail =
                     format!("{:?} and {:?} are the same layer.", other.module.stem, placed.module.stem);
                 return Err(Error::new(Code::SpellingMix, detail)
@@ -202,10 +207,10 @@ pub fn pair(
         None => Ok((Vec::new(), Vec::new())),
     };
     let ((content_modules, content_again), (style_modules, style_again)) = (read(content)?, read(style)?);
-    let holders = |modules: &[Placed]| -> HashMap<ModuleId, usize> {
+    let holders = |modules: &[Placed]| -> Places {
         let parts =
             modules.iter().enumerate().flat_map(|(at, placed)| placed.parts.iter().map(move |p| (p, at)));
-        parts.map(|(part, at)| (part.id.clone(), at)).collect()
+        parts.map(|(part, at)| (part.id.as_str().to_owned(), at)).collect()
     };
     let (of_content, of_style) = (holders(&content_modules), holders(&style_modules));
 
@@ -214,18 +219,19 @@ pub fn pair(
         (style, &style_modules, &content_modules, &of_content),
     ] {
         let Some(file) = file else { continue };
-        check_names(file, modules, family, |id| Some(&other.get(*of_other.get(id)?)?.module))?;
+        check_names(file, modules, family, |id| Some(&other.get(of_other.get(id.as_str())?)?.module))?;
     }
 
     // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
-    let mut groups: BTreeMap<Holders, Vec<Layer>> = BTreeMap::new();
     let parts = content_modules.iter().flat_map(|placed| &placed.parts);
-    let more =
-        style_modules.iter().flat_map(|placed| &placed.parts).filter(|p| !of_content.contains_key(&p.id));
+    let more = style_modules.iter().flat_map(|placed| &placed.parts);
+    let more = more.filter(|part| of_content.get(part.id.as_str()).is_none());
+    let mut held: Vec<(Holders, Layer)> = Vec::new();
     for part in parts.chain(more) {
-        let key = (of_content.get(&part.id).copied(), of_style.get(&part.id).copied());
-        groups.entry(key).or_default().push((part.id.clone(), part.rows.len()));
+        let holders = (of_content.get(part.id.as_str()), of_style.get(part.id.as_str()));
+        held.push((holders, (part.id.clone(), part.rows.len())));
     }
+    order::sort_by(&mut held, |a, b| a.0.cmp(&b.0));
     let share = |side: Side, at: Option<usize>, layers: &[Layer]| {
         let placed = match side {
             Side::Content => content_modules.get(at?)?,
@@ -241,8 +247,10 @@ pub fn pair(
             rank: placed.module.rank_within(recipe.dense_rank),
         })
     };
-    let mut units = Vec::with_capacity(groups.len());
-    for ((c, s), layers) in groups {
+    let mut units = Vec::new();
+    for group in held.chunk_by(|a, b| a.0 == b.0) {
+        let Some(((c, s), _)) = group.first().cloned() else { continue };
+        let layers: Vec<Layer> = group.iter().map(|(_, layer)| layer.clone()).collect();
         let unit =
             Unit { style: share(Side::Style, s, &layers), content: share(Side::Content, c, &layers), layers };
         check_sizes(&unit, content, style)?;
@@ -250,7 +258,9 @@ pub fn pair(
     }
     // Of q, k and v this makes k the first, which is as well: diffusers 0.35 took stacked modules apart whose blocks stand
     // in the order of their rows, and applied those that are padded several times too strong.
-    units.sort_by(|a, b| a.layers.first().map(|l| &l.0).cmp(&b.layers.first().map(|l| &l.0)));
+    order::sort_by(&mut units, |a: &Unit, b| {
+        a.layers.first().map(|l| &l.0).cmp(&b.layers.first().map(|l| &l.0))
+    });
     let again = |side, modules: Vec<Rc<Module>>| modules.into_iter().map(move |module| (side, module));
     let repeated = again(Side::Content, content_again).chain(again(Side::Style, style_again)).collect();
     Ok(Pairing { units, repeated })

@@ -17,6 +17,7 @@ use crate::backend::Dtype;
 use crate::backend::truncate::Keep;
 use crate::container::{Layout, TensorSpec};
 use crate::error::{Code, Error, Result};
+use crate::order;
 use std::collections::{BTreeMap, HashSet};
 
 /// What is fused, what passes through, and where each byte of the result will stand.
@@ -44,8 +45,10 @@ pub struct Plan {
     pub layout: Layout,
     /// Modules that are left out, and why.
     pub refusals: Vec<Refusal>,
-    /// What became of each file's tensors: the style's, the content's.
-    pub tensors: BTreeMap<Side, Tensors>,
+    /// What becomes of the content's tensors.
+    pub content_tensors: Tensors,
+    /// What becomes of the style's.
+    pub style_tensors: Tensors,
     /// What a user should know although the pair is accepted.
     pub warnings: Vec<Error>,
 }
@@ -85,7 +88,8 @@ impl Plan {
         let vectors = vectors::plan(content, style, family, scheme, &recipe)?;
 
         let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors));
-        let tensors = super::fit::count(content, style, &groups, &vectors, &refusals);
+        let count = |side, adapter| super::fit::count(side, adapter, &groups, &vectors, &refusals);
+        let (content_tensors, style_tensors) = (count(Side::Content, content), count(Side::Style, style));
         let mut warnings = model::warnings(content, style, family, &groups);
         warnings.extend(refusals::without_magnitudes(&groups));
         let mut plan = Self {
@@ -100,7 +104,8 @@ impl Plan {
             alpha: 0.0,
             layout: Layout::new(Vec::new(), &BTreeMap::new())?,
             refusals,
-            tensors,
+            content_tensors,
+            style_tensors,
             warnings,
         };
         // An energy is turned into ranks only when the singular values are known; until then it promises nothing.
@@ -202,15 +207,17 @@ const LARGE: f64 = 5e8;
 /// The alpha that lets most modules keep their style factors bit for bit (compact layout): the most common
 /// weight·rank. A zero or negative one would break loaders that treat it specially; then alpha is the common rank.
 fn common_alpha(groups: &[Group], largest: usize) -> f64 {
-    let mut counts: BTreeMap<u64, (f64, usize)> = BTreeMap::new();
+    let mut alphas: Vec<f64> = Vec::new();
     for group in groups {
         let rank = group.outputs.iter().map(|output| output.rank).max().unwrap_or(1);
         let share = group.units.first().and_then(|unit| unit.style.as_ref().or(unit.content.as_ref()));
         let Some(share) = share else { continue };
-        let alpha = share.weight * float(rank);
-        counts.entry(alpha.to_bits()).or_insert((alpha, 0)).1 += 1;
+        alphas.push(share.weight * float(rank));
     }
-    let common = counts.values().max_by_key(|(_, count)| *count).map_or(1.0, |(alpha, _)| *alpha);
+    order::sort_by(&mut alphas, |a, b| a.to_bits().cmp(&b.to_bits()));
+    let alike = alphas.chunk_by(|a, b| a.to_bits() == b.to_bits());
+    let common =
+        alike.max_by_key(|alike| alike.len()).and_then(|alike| alike.first()).copied().unwrap_or(1.0);
     let usable = f64::from(as_f32(common)) == common && common > 0.0;
     if usable { common } else { float(largest.max(1)) }
 }

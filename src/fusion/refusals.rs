@@ -7,6 +7,7 @@ use crate::adapter::Adapter;
 use crate::adapter::scale::ScaleChoice;
 use crate::container::Tensor;
 use crate::error::{Code, Error};
+use crate::order::Places;
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -98,16 +99,14 @@ fn is_untouched(unit: &Unit, share: &Share, side: Side, recipe: &Recipe) -> bool
 
 /// DoRA modules that would be written without their magnitudes.
 pub(super) fn left_behind(groups: &[Group]) -> HashSet<(Side, String)> {
-    let carried: HashSet<&str> = groups
+    let carried: Places = groups
         .iter()
         .flat_map(|group| &group.outputs)
-        .filter_map(|output| output.magnitude.as_ref().map(|(_, tensor)| tensor.name.as_str()))
+        .filter_map(|output| output.magnitude.as_ref().map(|(_, tensor)| (tensor.name.clone(), 0)))
         .collect();
     let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
     shares
-        .filter(|(_, share)| {
-            share.module.magnitude.as_ref().is_some_and(|m| !carried.contains(m.name.as_str()))
-        })
+        .filter(|(_, share)| share.module.magnitude.as_ref().is_some_and(|m| carried.get(&m.name).is_none()))
         .map(|(side, share)| (side, share.module.stem.clone()))
         .collect()
 }

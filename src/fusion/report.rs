@@ -4,13 +4,13 @@ use super::accounting::{Cut, ModuleReport};
 use super::engine::Engine;
 use super::fit::Tensors;
 use super::method::Written;
-use super::pairing::Side;
 use super::plan::Plan;
 use super::refusals::Refusal;
 use super::settings::Settings;
 use super::verify::Verified;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
+use crate::order;
 use serde::Serialize;
 
 /// An input file.
@@ -167,8 +167,8 @@ impl Report {
             passed_style: plan.units().filter(|unit| unit.content.is_none()).count(),
             vectors: plan.vectors.len(),
             refused: plan.refusals.clone(),
-            content_tensors: plan.tensors.get(&Side::Content).copied().unwrap_or_default(),
-            style_tensors: plan.tensors.get(&Side::Style).copied().unwrap_or_default(),
+            content_tensors: plan.content_tensors,
+            style_tensors: plan.style_tensors,
             extra_tensors: files().map(|adapter| adapter.extra.len()).sum(),
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
@@ -218,7 +218,7 @@ fn ineffective(role: &str, adapter: &Adapter, energy: f64, modules: usize) -> Op
 fn spread(modules: &[ModuleReport], figure: impl Fn(&ModuleReport) -> Option<f64>) -> Option<Spread> {
     let mut figures: Vec<(f64, &str)> =
         modules.iter().filter_map(|m| Some((figure(m)?, m.name.as_str()))).collect();
-    figures.sort_by(|a, b| a.0.total_cmp(&b.0));
+    order::sort_by(&mut figures, |a, b| a.0.total_cmp(&b.0));
     let (worst, name) = *figures.last()?;
     Some(Spread { median: figures.get(figures.len() / 2)?.0, worst, worst_module: name.to_owned() })
 }

@@ -9,7 +9,7 @@ use crate::adapter::{Adapter, Module, ModuleId, Vector};
 use crate::backend::Dtype;
 use crate::container::{Tensor, TensorSpec};
 use crate::error::{Code, Error, Result};
-use std::collections::BTreeMap;
+use crate::order::{self, Places};
 use std::ops::Range;
 
 /// A vector of the result.
@@ -55,7 +55,7 @@ pub(super) fn plan(
     scheme: Option<&Scheme>,
     recipe: &Recipe,
 ) -> Result<Vec<VectorOutput>> {
-    let mut outputs: BTreeMap<String, VectorOutput> = BTreeMap::new();
+    let (mut outputs, mut places) = (Vec::new(), Places::default());
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
         let vectors =
             adapter.into_iter().flat_map(|adapter| adapter.vectors.iter().map(move |v| (adapter, v)));
@@ -66,8 +66,8 @@ pub(super) fn plan(
                 let Landing { id, stem, suffix, length, from, to } = landing;
                 let weight = recipe.strength(side, family, &id) * scale;
                 let name = format!("{stem}{suffix}");
-                let output = outputs.entry(name.clone()).or_insert_with(|| VectorOutput {
-                    name,
+                let output = places.entry(&mut outputs, &name, || VectorOutput {
+                    name: name.clone(),
                     length,
                     terms: Vec::new(),
                 });
@@ -80,7 +80,8 @@ pub(super) fn plan(
             }
         }
     }
-    Ok(outputs.into_values().collect())
+    order::sort_by(&mut outputs, |a, b| a.name.cmp(&b.name));
+    Ok(outputs)
 }
 
 /// The module that a vector stands beside.

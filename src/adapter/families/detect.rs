@@ -1,7 +1,8 @@
 //! Which family a file is of.
 
 use super::{Family, ModuleId, all, id};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::order::{self, Places};
+use std::collections::BTreeMap;
 
 /// The family of a file, as far as its modules and notes tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detecte
         let shares: Vec<_> = fitting.iter().map(|(family, layers)| share(family, layers)).collect();
         let mut ranked: Vec<_> =
             shares.iter().zip(&fitting).map(|(&share, (family, _))| (share, *family)).collect();
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        order::sort_by(&mut ranked, |a, b| b.0.total_cmp(&a.0));
         let noted = noted(metadata);
         if ranked.iter().any(|(_, family)| noted.contains(family)) {
             ranked.retain(|(_, family)| noted.contains(family));
@@ -89,12 +90,11 @@ fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detecte
 #[allow(clippy::cast_precision_loss, reason = "models have thousands of layers, not more")]
 fn share(family: &Family, layers: &[ModuleId]) -> f64 {
     let number = |part: &&str| part.parse::<usize>().is_ok();
-    let kind = |id: &ModuleId| -> Vec<String> {
-        id.as_str().split('.').filter(|part| !number(part)).map(str::to_owned).collect()
-    };
-    let kinds: BTreeSet<Vec<String>> = layers.iter().map(kind).collect();
-    let layers: BTreeSet<&ModuleId> = layers.iter().collect();
-    let all = family.modules().filter(|(id, _)| kinds.contains(&kind(id))).count();
+    let kind =
+        |id: &ModuleId| id.as_str().split('.').filter(|part| !number(part)).collect::<Vec<_>>().join(".");
+    let kinds: Places = layers.iter().map(kind).map(|kind| (kind, 0)).collect();
+    let layers: Places = layers.iter().map(|id| (id.as_str().to_owned(), 0)).collect();
+    let all = family.modules().filter(|(id, _)| kinds.get(&kind(id)).is_some()).count();
     layers.len() as f64 / all.max(1) as f64
 }
 

@@ -1,6 +1,7 @@
 //! The modules of one model (a denoiser or a text encoder) and every way to spell them.
 
 use super::text::Fault;
+use crate::order;
 use std::ops::Range;
 
 /// The true size of a module.
@@ -149,7 +150,7 @@ impl Builder {
         let mut table = self.0;
         table.index =
             table.spellings.iter().enumerate().map(|(at, spelling)| (flatten(&spelling.name), at)).collect();
-        table.index.sort_by(|a, b| {
+        order::sort_by(&mut table.index, |a, b| {
             let rank = |at: usize| table.spellings[at].naming as u8;
             a.0.cmp(&b.0).then(rank(a.1).cmp(&rank(b.1)))
         });

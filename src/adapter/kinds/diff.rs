@@ -16,7 +16,7 @@ pub struct Diff {
 
 impl Diff {
     pub(super) fn of(parts: &Parts) -> Result<(Self, Sizes)> {
-        let diff = needed(parts.others.get(&Part::Diff), "diff", None)?;
+        let diff = needed(parts.get(Part::Diff), "diff", None)?;
         let (out, input, kernel) = matrix(diff)?;
         let dims = [&[input], kernel].concat();
         let inputs = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);

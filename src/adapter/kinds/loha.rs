@@ -18,11 +18,11 @@ pub struct LoHa {
 
 impl LoHa {
     pub(super) fn of(parts: &Parts) -> Result<(Self, Sizes)> {
-        let any = parts.others.values().next();
-        let get = |part: Part, what: &str| needed(parts.others.get(&part), what, any);
+        let any = parts.others().next().map(|(_, tensor)| tensor);
+        let get = |part: Part, what: &str| needed(parts.get(part), what, any);
         let a = [get(Part::HadaW1A, "hada_w1_a")?, get(Part::HadaW2A, "hada_w2_a")?];
         let b = [get(Part::HadaW1B, "hada_w1_b")?, get(Part::HadaW2B, "hada_w2_b")?];
-        let cores = match (parts.others.get(&Part::HadaT1), parts.others.get(&Part::HadaT2)) {
+        let cores = match (parts.get(Part::HadaT1), parts.get(Part::HadaT2)) {
             (None, None) => None,
             (first, second) => Some([needed(first, "hada_t1", any)?, needed(second, "hada_t2", any)?]),
         };

@@ -6,6 +6,7 @@ use crate::adapter::roles::Part;
 use crate::backend::truncate::{LowRank, truncate};
 use crate::container::Tensor;
 use crate::error::Result;
+use crate::order;
 use nalgebra::DMatrix;
 
 /// One factor of the Kronecker product.
@@ -28,8 +29,8 @@ pub struct LoKr {
 
 impl Half {
     fn of(parts: &Parts, whole: Part, a: Part, b: Part, core: Option<Part>) -> Result<Self> {
-        let get = |part: Part| parts.others.get(&part);
-        let any = parts.others.values().next();
+        let get = |part: Part| parts.get(part);
+        let any = parts.others().next().map(|(_, tensor)| tensor);
         if let Some(whole) = get(whole) {
             return Ok(Self::Whole(whole.clone()));
         }
@@ -154,7 +155,7 @@ fn strongest(first: &LowRank, second: &LowRank, rank: usize) -> LowRank {
     let (p, q) = (first.down.nrows(), second.down.nrows());
     let mut pairs: Vec<(f64, usize, usize)> =
         (0..p).flat_map(|i| (0..q).map(move |j| (first.sigma[i] * second.sigma[j], i, j))).collect();
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    order::sort_by(&mut pairs, |a, b| b.0.total_cmp(&a.0));
     pairs.truncate(rank);
     let down: Vec<_> =
         pairs.iter().map(|&(_, i, j)| first.down.row(i).kronecker(&second.down.row(j))).collect();

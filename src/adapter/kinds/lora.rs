@@ -27,7 +27,7 @@ impl Lora {
             return Err(wrong(up, "lora_up is out×rank, with trailing ones for a convolution"));
         }
         same_rank(down, rank, columns)?;
-        let mid = parts.others.get(&Part::Mid);
+        let mid = parts.get(Part::Mid);
         let dims = match mid {
             None => [&[input], kernel].concat(),
             Some(mid) => {

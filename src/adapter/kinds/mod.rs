@@ -14,7 +14,6 @@ use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
 use nalgebra::DMatrix;
 use safetensors::Dtype;
-use std::collections::BTreeMap;
 
 pub use diff::Diff;
 pub use loha::LoHa;
@@ -28,8 +27,36 @@ pub struct Parts {
     pub down: Option<Tensor>,
     /// lora_up.
     pub up: Option<Tensor>,
-    /// Everything else that has values.
-    pub others: BTreeMap<Part, Tensor>,
+    /// Everything else that has values, in the order of [`Part`].
+    pub(super) others: Vec<(Part, Tensor)>,
+}
+
+impl Parts {
+    /// Takes a tensor that is neither lora_down nor lora_up; the one that it had before.
+    pub fn put(&mut self, part: Part, tensor: Tensor) -> Option<Tensor> {
+        match self.others.binary_search_by(|(other, _)| other.cmp(&part)) {
+            Ok(at) => Some(std::mem::replace(&mut self.others[at].1, tensor)),
+            Err(at) => {
+                self.others.insert(at, (part, tensor));
+                None
+            }
+        }
+    }
+
+    /// A tensor that is neither lora_down nor lora_up.
+    pub fn get(&self, part: Part) -> Option<&Tensor> {
+        self.others().find(|(other, _)| *other == part).map(|(_, tensor)| tensor)
+    }
+
+    /// All of them.
+    pub fn others(&self) -> impl Iterator<Item = &(Part, Tensor)> {
+        self.others.iter()
+    }
+
+    /// Every tensor.
+    pub fn all(&self) -> impl Iterator<Item = &Tensor> {
+        self.down.iter().chain(&self.up).chain(self.others().map(|(_, tensor)| tensor))
+    }
 }
 
 /// What a module's tensors make together.
@@ -94,14 +121,13 @@ impl Kind {
     /// # Errors
     /// `PairMissing`, `RankZero`, `RankMismatch`, `LoraShape`, `DtypeUnsupported`, each naming the tensor.
     pub fn of(parts: &Parts) -> Result<Option<(Self, Sizes)>> {
-        let all = parts.down.iter().chain(&parts.up).chain(parts.others.values());
-        for tensor in all {
+        for tensor in parts.all() {
             if !FACTOR_DTYPES.contains(&tensor.dtype) {
                 let detail = format!("It is stored as {:?}.", tensor.dtype);
                 return Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name));
             }
         }
-        let has = |part: Part| parts.others.contains_key(&part);
+        let has = |part: Part| parts.get(part).is_some();
         let mut found = Vec::new();
         if parts.down.is_some() || parts.up.is_some() {
             found.push(Lora::of(parts).map(|(kind, sizes)| (Self::Lora(kind), sizes)));
@@ -119,7 +145,7 @@ impl Kind {
             (None, _) => Ok(None),
             (Some(one), None) => one.map(Some),
             (Some(_), Some(_)) => {
-                let name = parts.others.values().next().map_or("", |tensor| &tensor.name);
+                let name = parts.others().next().map_or("", |(_, tensor)| &tensor.name);
                 Err(Error::new(Code::LoraShape, "The module has tensors of two kinds of adapter.")
                     .at_tensor(name))
             }

@@ -2,23 +2,23 @@
 
 use super::gram::{add_scaled, dot};
 use super::real::{self, Real};
-use crate::backend::kernels::Shape;
+use crate::Shape;
 
 /// A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.
 #[derive(Clone, Debug)]
-pub(super) struct Basis<T> {
+pub struct Basis<T> {
     /// Q, r×n.
-    pub(super) q: Vec<T>,
+    pub q: Vec<T>,
     /// L, r×r, lower triangular.
-    pub(super) l: Vec<f64>,
+    pub l: Vec<f64>,
     /// Power of two taken out of each row.
-    pub(super) exponent: Vec<i32>,
+    pub exponent: Vec<i32>,
     /// Residual of each row relative to its own norm; 0 where the row was dropped.
-    pub(super) pivot: Vec<f64>,
+    pub pivot: Vec<f64>,
 }
 
 /// Classical Gram-Schmidt, always twice ("twice is enough": Giraud, Langou, Rozložník 2005). Takes A, r×n, in place.
-pub(super) fn basis<T: Real>(mut a: Vec<T>, shape: Shape) -> Basis<T> {
+pub fn basis<T: Real>(mut a: Vec<T>, shape: Shape) -> Basis<T> {
     let Shape { rows, cols } = shape;
     let mut l = vec![0.0; rows * rows];
     let (mut exponents, mut pivots) = (Vec::with_capacity(rows), Vec::with_capacity(rows));

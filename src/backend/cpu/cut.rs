@@ -1,27 +1,26 @@
 //! Twin of `shaders/cut.wgsl`: how many directions the style has, and which of them are protected.
 
-use super::jacobi::Svd;
-use crate::backend::{Cut, RANK_TOLERANCE};
+use super::jacobi::{Svd, descending};
+use crate::{Cut, RANK_TOLERANCE};
 
 /// The directions to protect, in the coordinates of the basis.
 #[derive(Clone, Debug)]
-pub(super) struct Protected {
+pub struct Protected {
     /// P = W_k·W_kᵀ, r×r; exactly the diagonal of the live rows when none of them is cut.
-    pub(super) projector: Vec<f64>,
+    pub projector: Vec<f64>,
     /// k.
-    pub(super) k: usize,
+    pub k: usize,
     /// Singular values in descending order.
-    pub(super) sigma: Vec<f64>,
+    pub sigma: Vec<f64>,
     /// Live rows of the basis.
-    pub(super) lives: usize,
+    pub lives: usize,
 }
 
 /// Applies the rank tolerance (σ > 2e-6·σ_1: the floor of f32 arithmetic, measured on ΔW_s) and the user's cap.
 /// `live[i]` is false where row i of Q is zero.
-pub(super) fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
+pub fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
     let r = live.len();
-    let mut order: Vec<usize> = (0..r).collect();
-    order.sort_by(|&a, &b| svd.sigma[b].total_cmp(&svd.sigma[a]));
+    let order = descending(&svd.sigma);
     let sigma: Vec<f64> = order.iter().map(|&at| svd.sigma[at]).collect();
     let first = sigma.first().copied().unwrap_or(0.0);
     let rank = sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count();

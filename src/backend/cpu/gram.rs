@@ -8,7 +8,7 @@ const CHUNK: usize = 512;
 const LANES: usize = 8;
 
 /// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
-pub fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
+pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
     let rows = |matrix| <[T]>::chunks_exact(matrix, n.max(1));
     rows(x).flat_map(|a| rows(y).map(move |b| dot(a, b))).collect()
 }

@@ -2,11 +2,11 @@
 
 /// U·Σ = core·W.
 #[derive(Clone, Debug)]
-pub(super) struct Svd {
+pub struct Svd {
     /// Singular values, one a column of W, not sorted.
-    pub(super) sigma: Vec<f64>,
+    pub sigma: Vec<f64>,
     /// W, r×r; its columns are the right singular vectors.
-    pub(super) w: Vec<f64>,
+    pub w: Vec<f64>,
 }
 
 /// Two columns count as orthogonal if their cosine is at most this.
@@ -15,7 +15,7 @@ const ORTHOGONAL: f64 = 1e-15;
 const SWEEPS: usize = 40;
 
 /// One-sided Jacobi (Hestenes 1958; Demmel and Veselić 1992): rotates pairs of columns until all are orthogonal.
-pub(super) fn jacobi(core: &[f64], rank: usize) -> Svd {
+pub fn jacobi(core: &[f64], rank: usize) -> Svd {
     // Columns as rows, each followed by its column of W: one rotation moves both.
     let width = 2 * rank;
     let mut columns = vec![0.0; rank * width];
@@ -40,6 +40,16 @@ pub(super) fn jacobi(core: &[f64], rank: usize) -> Svd {
     let sigma = columns.chunks_exact(width.max(1)).map(|c| inner(&c[..rank], &c[..rank]).sqrt()).collect();
     let w = (0..rank * rank).map(|at| columns[(at % rank) * width + rank + at / rank]).collect();
     Svd { sigma, w }
+}
+
+/// Where values stand once they are in descending order; equal ones stay in theirs. There are hundreds at most.
+pub fn descending(values: &[f64]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        let to = order.partition_point(|&before: &usize| values[before].total_cmp(value).is_ge());
+        order.insert(to, at);
+    }
+    order
 }
 
 /// Makes the first `rank` entries of two columns orthogonal; whether it had to.

@@ -1,0 +1,111 @@
+//! The method on the CPU: f32 as on a graphics device, and f64 where f32 would not keep the bounds.
+//!
+//! Each kernel stands in the file of the same name as its shader. Everything r×r is done in f64: it is small.
+//!
+//! This package is compiled for speed, all that calls it for size. So what the product calls has a type and is never
+//! inlined: a generic function, and an inlined one, is compiled as its caller is.
+
+pub mod basis;
+pub mod core;
+pub mod cut;
+mod decode;
+mod encode;
+mod gram;
+pub mod jacobi;
+mod job;
+pub mod project;
+mod readouts;
+mod real;
+
+pub use decode::{decode, transpose};
+pub use job::{
+    Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected, RANK_TOLERANCE,
+    Shape, Stored,
+};
+pub use readouts::Readouts;
+pub use real::Real;
+
+use self::core::Triangle;
+
+/// The CPU backend.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu;
+
+/// One job, in f32 where that keeps the bounds.
+#[inline(never)]
+pub fn project(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
+    let quick = run::<f32>(job, cut, beta, output, Place::Cpu);
+    if quick.conditioning.allows_f32() { quick } else { careful(job, cut, beta, output) }
+}
+
+/// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
+#[inline(never)]
+pub fn gram(x: &[f32], y: &[f32], n: usize) -> Vec<f64> {
+    gram::gram(x, y, n)
+}
+
+/// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
+/// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
+#[inline(never)]
+pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
+    encode::encode(values, scale, dtype)
+}
+
+/// Singular values of a row-major r×r matrix in descending order, and its right singular vectors as rows in their order.
+#[inline(never)]
+pub fn singular(matrix: &[f64], rank: usize) -> (Vec<f64>, Vec<f64>) {
+    let svd = jacobi::jacobi(matrix, rank);
+    let order = jacobi::descending(&svd.sigma);
+    let vectors = order.iter().flat_map(|&at| (0..rank).map(move |i| (i, at)));
+    (order.iter().map(|&at| svd.sigma[at]).collect(), vectors.map(|(i, at)| svd.w[i * rank + at]).collect())
+}
+
+/// One job in f64, whatever its conditioning.
+#[inline(never)]
+pub fn careful(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
+    run::<f64>(job, cut, beta, output, Place::CpuCareful)
+}
+
+fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place) -> Projected {
+    let n = job.style_down.cols;
+    let loaded = |stored: &Stored<'_>, transposed| -> Vec<T> {
+        decode(stored, 0, transposed).into_iter().map(|x| T::of(x.into())).collect()
+    };
+    let rank = job.style_down.rows;
+    let down = basis::basis(loaded(&job.style_down, false), Shape { rows: rank, cols: n });
+    let up = basis::basis(loaded(&job.style_up, true), Shape { rows: rank, cols: job.style_up.rows });
+    let (small, exponent) = core::core(
+        Triangle { l: &up.l, exponent: &up.exponent },
+        Triangle { l: &down.l, exponent: &down.exponent },
+    );
+    let live: Vec<bool> = down.pivot.iter().map(|&pivot| pivot > 0.0).collect();
+    let protected = cut::cut(&jacobi::jacobi(&small, rank), &live, cut);
+
+    let mut content = loaded(&job.content_down, false);
+    let content_exponent = real::exponent(&content);
+    real::scale(&mut content, -content_exponent);
+    let content_gram = gram::gram(&content, &content, n);
+    let along = project::project(&mut content, &down.q, &protected.projector, n, beta.into());
+    let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
+    let (words, error) = encode::encode(&content, scale, output);
+
+    let lower = |l: &[f64], i: usize| l[i * rank..(i + 1) * rank].iter().any(|&x| x != 0.0);
+    let pivots = (0..rank).filter(|&i| lower(&up.l, i) && lower(&down.l, i)).map(|i| down.pivot[i]);
+    Readouts {
+        sigma: &protected.sigma,
+        exponent,
+        down_l: &down.l,
+        down_exponent: &down.exponent,
+        projector: &protected.projector,
+        along: &along,
+        content_gram: &content_gram,
+        rounding_gram: &gram(&error, &error, n),
+        content_exponent,
+    }
+    .projected(
+        words,
+        protected.k,
+        Conditioning::of(pivots, &protected.sigma, protected.k, protected.lives, cut),
+        place,
+    )
+}

@@ -9,12 +9,13 @@ mod decode;
 mod encode;
 mod gram;
 mod jacobi;
+mod outer;
 mod project;
 mod real;
 
 pub use decode::{decode, transpose};
 pub use encode::encode;
-pub use gram::gram;
+pub use gram::{column_gram, gram};
 pub use real::Real;
 
 use self::core::Triangle;

@@ -132,7 +132,7 @@ impl Figures<'_> {
         let overlap_gram = DMatrix::from_row_slice(r_c, r_c, &p.overlap_gram);
         let content = scale * content_up_gram.dot(&content_gram).max(0.0);
         let inside = (scale * content_up_gram.dot(&overlap_gram)).max(0.0).min(content);
-        let style = square(self.style_scale) * p.sigma.iter().map(|&s| s * s).sum::<f64>();
+        let style = square(self.style_scale) * p.style_energy;
         let both = self.style_scale * self.content_scale;
         let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));
         let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));

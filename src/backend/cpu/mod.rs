@@ -7,6 +7,7 @@ mod core;
 mod cut;
 mod decode;
 mod encode;
+mod full;
 mod gram;
 mod jacobi;
 mod outer;
@@ -18,7 +19,9 @@ pub use encode::encode;
 pub use gram::{column_gram, gram};
 pub use real::Real;
 
+use self::basis::Basis;
 use self::core::Triangle;
+use self::cut::Protected;
 use super::kernels::{self, Kernels, Shape};
 use super::readouts::Readouts;
 use super::{Backend, Batch, Conditioning, Cut, Dtype, Job, Place, Projected, Stored};
@@ -55,46 +58,74 @@ pub fn careful(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
 
 fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place) -> Projected {
     let n = job.style_down.cols;
-    let loaded = |stored: &Stored<'_>, transposed| -> Vec<T> {
-        decode(stored, 0, transposed).into_iter().map(|x| T::of(x.into())).collect()
-    };
-    let rank = job.style_down.rows;
-    let down = basis::basis(loaded(&job.style_down, false), Shape { rows: rank, cols: n });
-    let up = basis::basis(loaded(&job.style_up, true), Shape { rows: rank, cols: job.style_up.rows });
+    let shape = Shape { rows: job.style_down.rows, cols: n };
+    let down = basis::basis(loaded::<T>(&job.style_down, false), shape);
+    // The careful way is always the long one: the saved result is checked against it.
+    let short = place == Place::Cpu && cut == Cut::All;
+    let directions = if short { directions_by_gram(job, &down) } else { None };
+    let directions = directions.unwrap_or_else(|| directions_by_basis(job, &down, cut));
+
+    let mut content = loaded(&job.content_down, false);
+    let content_exponent = real::exponent(&content);
+    real::scale(&mut content, -content_exponent);
+    let content_gram = gram(&content, &content, n);
+    let along = project::project(&mut content, &down.q, &directions.protected.projector, n, beta.into());
+    let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
+    let (words, error) = encode(&content, scale, output);
+    Readouts {
+        sigma: &directions.protected.sigma,
+        energy: directions.energy,
+        exponent: directions.exponent,
+        down_l: &down.l,
+        down_exponent: &down.exponent,
+        projector: &directions.protected.projector,
+        along: &along,
+        content_gram: &content_gram,
+        rounding_gram: &gram(&error, &error, n),
+        content_exponent,
+    }
+    .projected(words, directions.protected.k, directions.conditioning, place)
+}
+
+fn loaded<T: Real>(stored: &Stored<'_>, transposed: bool) -> Vec<T> {
+    decode(stored, 0, transposed).into_iter().map(|x| T::of(x.into())).collect()
+}
+
+/// What the style's directions are.
+struct Directions {
+    protected: Protected,
+    /// ‖B_s·A_s‖², in units of 2^(2·exponent).
+    energy: f64,
+    exponent: i32,
+    conditioning: Conditioning,
+}
+
+/// All directions of A_s, where the Gram matrix of B_s leaves no doubt that they count.
+fn directions_by_gram<T: Real>(job: &Job<'_>, down: &Basis<T>) -> Option<Directions> {
+    let rank = down.pivot.len();
+    let (energy, exponent) = full::plainly_full(&column_gram(&job.style_up, &job.style_up), down)?;
+    Some(Directions {
+        protected: Protected::all(rank),
+        energy,
+        exponent,
+        conditioning: Conditioning { pivot: down.pivot.iter().copied().fold(1.0, f64::min), gap: 1.0 },
+    })
+}
+
+fn directions_by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Directions {
+    let rank = down.pivot.len();
+    let up = basis::basis(loaded::<T>(&job.style_up, true), Shape { rows: rank, cols: job.style_up.rows });
     let (small, exponent) = core::core(
         Triangle { l: &up.l, exponent: &up.exponent },
         Triangle { l: &down.l, exponent: &down.exponent },
     );
     let live: Vec<bool> = down.pivot.iter().map(|&pivot| pivot > 0.0).collect();
     let protected = cut::cut(&jacobi::jacobi(&small, rank), &live, cut);
-
-    let mut content = loaded(&job.content_down, false);
-    let content_exponent = real::exponent(&content);
-    real::scale(&mut content, -content_exponent);
-    let content_gram = gram(&content, &content, n);
-    let along = project::project(&mut content, &down.q, &protected.projector, n, beta.into());
-    let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
-    let (words, error) = encode(&content, scale, output);
-
     let lower = |l: &[f64], i: usize| l[i * rank..(i + 1) * rank].iter().any(|&x| x != 0.0);
     let pivots = (0..rank).filter(|&i| lower(&up.l, i) && lower(&down.l, i)).map(|i| down.pivot[i]);
-    Readouts {
-        sigma: &protected.sigma,
-        exponent,
-        down_l: &down.l,
-        down_exponent: &down.exponent,
-        projector: &protected.projector,
-        along: &along,
-        content_gram: &content_gram,
-        rounding_gram: &gram(&error, &error, n),
-        content_exponent,
-    }
-    .projected(
-        words,
-        protected.k,
-        Conditioning::of(pivots, &protected.sigma, protected.k, protected.lives, cut),
-        place,
-    )
+    let conditioning = Conditioning::of(pivots, &protected.sigma, protected.k, protected.lives, cut);
+    let energy = protected.sigma.iter().map(|s| s * s).sum();
+    Directions { protected, energy, exponent, conditioning }
 }
 
 /// The kernels one by one, in f32.
@@ -104,7 +135,7 @@ impl Kernels for Cpu {
     }
 
     async fn basis(&self, a: &[f32], shape: Shape) -> Result<kernels::Basis> {
-        let basis::Basis { q, l, exponent, pivot } = basis::basis(a.to_vec(), shape);
+        let Basis { q, l, exponent, pivot } = basis::basis(a.to_vec(), shape);
         Ok(kernels::Basis { q, l: narrow(&l), exponent, pivot: narrow(&pivot) })
     }
 

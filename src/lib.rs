@@ -16,5 +16,6 @@ pub mod container;
 pub mod error;
 pub mod example;
 pub mod fusion;
+mod json;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -3,18 +3,10 @@
 //! The product runs them chained (see [`super::Backend`]); this trait exists so that one test suite can hold both
 //! implementations of every kernel against an f64 reference. All matrices are row-major f32.
 
-use super::{Cut, Stored};
+use super::cpu::{self, Cpu, Real, basis, core, cut, jacobi, project};
+use super::{Cut, Dtype, Stored};
 use crate::error::Result;
-use safetensors::Dtype;
-
-/// Dimensions of a row-major matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Number of rows.
-    pub rows: usize,
-    /// Number of columns.
-    pub cols: usize,
-}
+pub use cpu::Shape;
 
 /// A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,4 +75,64 @@ pub trait Kernels {
     /// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity.
     /// Returns the words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
     async fn encode(&self, values: &[f32], scale: f32, dtype: Dtype) -> Result<(Vec<u8>, Vec<f32>)>;
+}
+
+impl Kernels for Cpu {
+    async fn decode(&self, stored: &Stored<'_>, exponent: i32, transposed: bool) -> Result<Vec<f32>> {
+        Ok(cpu::decode(stored, exponent, transposed))
+    }
+
+    async fn basis(&self, a: &[f32], shape: Shape) -> Result<Basis> {
+        let basis::Basis { q, l, exponent, pivot } = basis::basis(a.to_vec(), shape);
+        Ok(Basis { q, l: narrow(&l), exponent, pivot: narrow(&pivot) })
+    }
+
+    async fn core(&self, up: &Basis, down: &Basis) -> Result<(Vec<f32>, i32)> {
+        let (up_l, down_l) = (widen(&up.l), widen(&down.l));
+        let (small, exponent) = core::core(
+            core::Triangle { l: &up_l, exponent: &up.exponent },
+            core::Triangle { l: &down_l, exponent: &down.exponent },
+        );
+        Ok((narrow(&small), exponent))
+    }
+
+    async fn jacobi(&self, core: &[f32], rank: usize) -> Result<Svd> {
+        let svd = jacobi::jacobi(&widen(core), rank);
+        Ok(Svd { sigma: narrow(&svd.sigma), w: narrow(&svd.w) })
+    }
+
+    async fn cut(&self, svd: &Svd, live: &[bool], cut: Cut) -> Result<Protected> {
+        let svd = jacobi::Svd { sigma: widen(&svd.sigma), w: widen(&svd.w) };
+        let protected = cut::cut(&svd, live, cut);
+        Ok(Protected { projector: narrow(&protected.projector), k: protected.k })
+    }
+
+    async fn project(
+        &self,
+        content: &[f32],
+        content_shape: Shape,
+        q: &[f32],
+        projector: &[f32],
+        beta: f32,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
+        let mut content = content.to_vec();
+        let along = project::project(&mut content, q, &widen(projector), content_shape.cols, beta.into());
+        Ok((narrow(&along), content))
+    }
+
+    async fn gram(&self, x: &[f32], y: &[f32], n: usize) -> Result<Vec<f32>> {
+        Ok(narrow(&cpu::gram(x, y, n)))
+    }
+
+    async fn encode(&self, values: &[f32], scale: f32, dtype: Dtype) -> Result<(Vec<u8>, Vec<f32>)> {
+        Ok(cpu::encode(values, scale.into(), dtype))
+    }
+}
+
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| x.into()).collect()
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&x| Real::of(x)).collect()
 }

@@ -1,6 +1,7 @@
 //! Where bytes go: the layout of a new file is fixed first, then tensors are written in any order.
 
 use crate::error::{Code, Error, Result};
+use crate::json;
 use safetensors::Dtype;
 use std::collections::{BTreeMap, HashMap};
 
@@ -80,7 +81,7 @@ impl Layout {
                 .ok_or_else(|| Error::new(Code::Overflow, "").at_tensor(&spec.name))?;
             entries.push((spec, start, end));
         }
-        let header = header_bytes(&entries, metadata)?;
+        let header = header_bytes(&entries, metadata);
         // What could not be read again must not be written.
         if entries.len() > MAX_TENSORS {
             let detail =
@@ -110,7 +111,7 @@ impl Layout {
     /// Puts a value of the same length in the place of a metadata value that was not known yet. Whether it was there.
     pub fn fill(&mut self, key: &str, placeholder: &str, value: &str) -> bool {
         // Quotes inside names and values are escaped, so this stands only where the key does.
-        let pair = |value: &str| format!("{}:{}", quoted(key), quoted(value)).into_bytes();
+        let pair = |value: &str| format!("{}:{}", json::text(key), json::text(value)).into_bytes();
         let (old, new) = (pair(placeholder), pair(value));
         let at = self.header.windows(old.len()).position(|window| window == old);
         match at.filter(|_| old.len() == new.len()) {
@@ -126,26 +127,20 @@ impl Layout {
     }
 }
 
-/// A text as JSON has it.
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
-}
-
 /// Length word and JSON, padded with spaces to a multiple of 8.
-fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut rows = Vec::with_capacity(entries.len() + 1);
     if !metadata.is_empty() {
-        let json = serde_json::to_string(metadata).map_err(|e| Error::new(Code::Internal, e.to_string()))?;
-        rows.push(format!("\"__metadata__\":{json}"));
+        rows.push(format!("\"__metadata__\":{}", json::text(metadata)));
     }
     rows.extend(entries.iter().map(|(spec, start, end)| {
-        let (name, dtype) = (quoted(&spec.name), spec.dtype);
+        let (name, dtype) = (json::text(&spec.name), spec.dtype);
         let shape = spec.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":[{shape}],\"data_offsets\":[{start},{end}]}}")
     }));
     let mut json = format!("{{{}}}", rows.join(","));
     json.extend(std::iter::repeat_n(' ', json.len().next_multiple_of(8) - json.len()));
-    Ok([&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat())
+    [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat()
 }
 
 /// A file that grows in memory.

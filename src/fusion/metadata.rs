@@ -3,6 +3,7 @@
 use super::plan::{Plan, float};
 use super::settings::{CutChoice, RankLayout, Recompress, Settings};
 use crate::adapter::{Adapter, families};
+use crate::json;
 use std::collections::BTreeMap;
 
 /// Keys that are carried over as they are, if the content has them, else from the style.
@@ -102,7 +103,7 @@ fn recipe(settings: &Settings) -> String {
     let mut fields = vec![format!("\"mu\":{mu}")];
     for (key, value) in json.as_object().into_iter().flatten() {
         if !["mu", "outputName", "keepSources"].contains(&key.as_str()) && !value.is_null() {
-            fields.push(format!("\"{key}\":{value}"));
+            fields.push(format!("\"{key}\":{}", json::text(value)));
         }
     }
     format!("{{{}}}", fields.join(","))

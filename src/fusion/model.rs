@@ -98,9 +98,10 @@ pub(super) fn check_stages(
         let title =
             adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
         [Some(&adapter.name), title].into_iter().flatten().find_map(|name| {
-            let letters: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+            let letters: String =
+                name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
             // Of Wan's files many say only "high" or "low".
-            let words = name.to_lowercase();
+            let words = name.to_ascii_lowercase();
             let words = words.split(|c: char| !c.is_ascii_alphanumeric());
             let has = |stage: &str| {
                 letters.contains(&format!("{stage}noise")) || is_wan && words.clone().any(|w| w == stage)
@@ -186,8 +187,8 @@ const DISTILLED: [&str; 8] =
 
 fn distilled(adapter: &Adapter) -> Option<&'static str> {
     let title = adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
-    let names =
-        [Some(&adapter.name), title].map(|name| name.map(|name| name.to_lowercase()).unwrap_or_default());
+    let names = [Some(&adapter.name), title]
+        .map(|name| name.map(|name| name.to_ascii_lowercase()).unwrap_or_default());
     DISTILLED.into_iter().find(|word| {
         names.iter().any(|name| {
             name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|part| part == *word)

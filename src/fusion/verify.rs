@@ -143,7 +143,7 @@ async fn check_bytes<R: Source, W: Watch>(
 ) -> Result<String> {
     let size = plan.layout.size;
     let mut digest = Sha256::new();
-    let mut crc = crc32fast::Hasher::new();
+    let mut crc = container::Crc32::default();
     let mut tensors = plan.layout.tensors.iter().zip(&written.checksums).peekable();
     let mut progress = Progress {
         stage: Stage::Verify,
@@ -175,7 +175,7 @@ async fn check_bytes<R: Source, W: Watch>(
             if tensor.end > end {
                 break;
             }
-            if std::mem::take(&mut crc).finalize() != **expected {
+            if std::mem::take(&mut crc).finish() != **expected {
                 return Err(
                     wrong("Its bytes are not those that were written.".to_owned()).at_tensor(&tensor.name)
                 );

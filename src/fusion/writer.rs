@@ -56,7 +56,7 @@ impl<'a, K: Sink, W: Watch> Writer<'a, K, W> {
         for run in alphas.chunk_by(|a, b| a + 1 == *b) {
             let Some(first) = run.first() else { continue };
             for &at in run {
-                writer.checksums[at] = Some(crc32fast::hash(&word));
+                writer.checksums[at] = Some(container::crc32(&word));
             }
             let bytes = word.repeat(run.len());
             writer.progress.bytes_done += bytes.len() as u64;
@@ -124,7 +124,7 @@ impl<'a, K: Sink, W: Watch> Writer<'a, K, W> {
             let detail = format!("Value {value} is too large for {}.", self.plan.dtype);
             return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
         }
-        self.checksums[at] = Some(crc32fast::hash(bytes));
+        self.checksums[at] = Some(container::crc32(bytes));
         self.sink.write(self.plan.layout.tensors[at].start, bytes).await
     }
 

@@ -2,19 +2,19 @@
 
 use super::gram::dot;
 use super::real::{self, Real};
-use crate::backend::kernels::Shape;
+use crate::Shape;
 
 /// A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.
 #[derive(Clone, Debug)]
-pub(super) struct Basis<T> {
+pub struct Basis<T> {
     /// Q, r×n.
-    pub(super) q: Vec<T>,
+    pub q: Vec<T>,
     /// L, r×r, lower triangular.
-    pub(super) l: Vec<f64>,
+    pub l: Vec<f64>,
     /// Power of two taken out of each row.
-    pub(super) exponent: Vec<i32>,
+    pub exponent: Vec<i32>,
     /// Residual of each row relative to its own norm; 0 where the row was dropped.
-    pub(super) pivot: Vec<f64>,
+    pub pivot: Vec<f64>,
 }
 
 /// A row of which at least this share is left needs no second round: what the first leaves along the earlier rows is its
@@ -23,7 +23,7 @@ const ENOUGH: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
 /// Classical Gram-Schmidt, a second time where the first took much ("twice is enough": Giraud, Langou, Rozložník 2005;
 /// Daniel, Gragg, Kaufman, Stewart 1976 on when once is). Takes A, r×n, in place.
-pub(super) fn basis<T: Real>(mut a: Vec<T>, shape: Shape) -> Basis<T> {
+pub fn basis<T: Real>(mut a: Vec<T>, shape: Shape) -> Basis<T> {
     let Shape { rows, cols } = shape;
     let mut l = vec![0.0; rows * rows];
     let (mut exponents, mut pivots) = (Vec::with_capacity(rows), Vec::with_capacity(rows));

@@ -2,18 +2,18 @@
 
 /// A triangular factor with the powers of two that were taken out of its rows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Triangle<'a> {
+pub struct Triangle<'a> {
     /// L, r×r, lower triangular.
-    pub(super) l: &'a [f64],
+    pub l: &'a [f64],
     /// One a row.
-    pub(super) exponent: &'a [i32],
+    pub exponent: &'a [i32],
 }
 
 /// core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j], r×r, and E, the largest of
 /// the exponent sums over rows that are zero in neither factor.
 ///
 /// With B_sᵀ = 2^e_B·L_B·Q_B and A_s = 2^e_A·L_A·Q_A: B_s·A_s = Q_Bᵀ·(2^E·core)·Q_A.
-pub(super) fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {
+pub fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {
     let r = up.exponent.len();
     let zero = |l: &[f64], i: usize| l[i * r..(i + 1) * r].iter().all(|&x| x == 0.0);
     let rows: Vec<(usize, i32)> = (0..r)

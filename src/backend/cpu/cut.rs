@@ -1,19 +1,19 @@
 //! Twin of `shaders/cut.wgsl`: how many directions the style has, and which of them are protected.
 
 use super::jacobi::Svd;
-use crate::backend::{Cut, RANK_TOLERANCE};
+use crate::{Cut, RANK_TOLERANCE};
 
 /// The directions to protect, in the coordinates of the basis.
 #[derive(Clone, Debug)]
-pub(super) struct Protected {
+pub struct Protected {
     /// P = W_k·W_kᵀ, r×r; exactly the diagonal of the live rows when none of them is cut.
-    pub(super) projector: Vec<f64>,
+    pub projector: Vec<f64>,
     /// k.
-    pub(super) k: usize,
+    pub k: usize,
     /// Singular values in descending order.
-    pub(super) sigma: Vec<f64>,
+    pub sigma: Vec<f64>,
     /// Live rows of the basis.
-    pub(super) lives: usize,
+    pub lives: usize,
 }
 
 impl Protected {
@@ -26,7 +26,7 @@ impl Protected {
 
 /// Applies the rank tolerance (σ > 2e-6·σ_1: the floor of f32 arithmetic, measured on ΔW_s) and the user's cap.
 /// `live[i]` is false where row i of Q is zero.
-pub(super) fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
+pub fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
     let r = live.len();
     let mut order: Vec<usize> = (0..r).collect();
     order.sort_by(|&a, &b| svd.sigma[b].total_cmp(&svd.sigma[a]));

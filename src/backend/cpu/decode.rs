@@ -1,10 +1,11 @@
 //! Twin of `shaders/decode.wgsl`: stored words → f32.
 
 use super::real;
-use crate::backend::{Dtype, Stored};
+use crate::{Dtype, Stored};
 
 /// Words of F32, F16 or BF16 to f32, times 2^-`exponent`; `transposed` gives cols×rows. Subnormals are kept. Words of
 /// another format give nothing.
+#[inline(never)]
 pub fn decode(stored: &Stored<'_>, exponent: i32, transposed: bool) -> Vec<f32> {
     let words = stored.bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word));
     let mut values: Vec<f32> = match stored.dtype {
@@ -24,6 +25,7 @@ pub(super) fn from_f16(word: u16) -> f32 {
 }
 
 /// Xᵀ, cols×rows, of a row-major rows×cols matrix.
+#[inline(never)]
 pub fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
     // Blocks of rows, so that the lines read from are still in the cache when the next column needs them.
     const BLOCK: usize = 64;

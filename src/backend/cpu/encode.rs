@@ -1,11 +1,11 @@
 //! Twin of `shaders/encode.wgsl`: rounding to the output format.
 
 use super::real::Real;
-use crate::backend::Dtype;
+use crate::Dtype;
 
 /// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
 /// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
-pub fn encode<T: Real>(values: &[T], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
+pub(super) fn encode<T: Real>(values: &[T], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
     // The product is rounded to f32 first, which f32 arithmetic does as well if the scale is one of its numbers. The
     // error of a 16-bit word is then still right to some 13 bits; of a 32-bit word's nothing would be left.
     let own = T::of(scale);

@@ -3,7 +3,7 @@
 use super::basis::Basis;
 use super::gram::gram;
 use super::real::Real;
-use crate::backend::RANK_TOLERANCE;
+use crate::RANK_TOLERANCE;
 
 /// Gram matrices square the condition, and their entries are right to some 1e-7. Inverses beyond this square norm are
 /// left to the basis of B_s, which decides on B_s itself.

@@ -3,13 +3,13 @@
 use super::decode::decode;
 use super::outer::{HALF, Strips, WIDE, outer};
 use super::real::Real;
-use crate::backend::Stored;
+use crate::Stored;
 
 /// Sums of at most this many products are made in T; sums of those in f64, so that the error does not grow with n.
 const CHUNK: usize = 128;
 
 /// X·Yᵀ for X p×n and Y q×n, p×q, row-major. Where both are one matrix, half of it is a mirror image.
-pub fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
+pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
     let same = std::ptr::eq(x, y);
     let mut sums = Sums::new(x.len() / n.max(1), y.len() / n.max(1), same);
     for from in (0..n).step_by(CHUNK) {
@@ -22,6 +22,7 @@ pub fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
 }
 
 /// Xᵀ·Y for X m×p and Y m×q, p×q, row-major, in f32. Where both are one matrix, half of it is a mirror image.
+#[inline(never)]
 pub fn column_gram(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
     let same = std::ptr::eq(x, y);
     let mut sums = Sums::new(x.cols, y.cols, same);

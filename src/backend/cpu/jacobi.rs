@@ -4,11 +4,11 @@ use super::gram::dot;
 
 /// U·Σ = core·W.
 #[derive(Clone, Debug)]
-pub(super) struct Svd {
+pub struct Svd {
     /// Singular values, one a column of W, not sorted.
-    pub(super) sigma: Vec<f64>,
+    pub sigma: Vec<f64>,
     /// W, r×r; its columns are the right singular vectors.
-    pub(super) w: Vec<f64>,
+    pub w: Vec<f64>,
 }
 
 /// Two columns count as orthogonal if their cosine is at most this.
@@ -17,7 +17,7 @@ const ORTHOGONAL: f64 = 1e-15;
 const SWEEPS: usize = 40;
 
 /// One-sided Jacobi (Hestenes 1958; Demmel and Veselić 1992): rotates pairs of columns until all are orthogonal.
-pub(super) fn jacobi(core: &[f64], rank: usize) -> Svd {
+pub fn jacobi(core: &[f64], rank: usize) -> Svd {
     // Columns as rows, each followed by its column of W: one rotation moves both.
     let width = 2 * rank;
     let mut columns = vec![0.0; rank * width];

@@ -8,13 +8,7 @@ use super::real::Real;
 const BLOCK: usize = 16 * WIDE;
 
 /// C = A_c·Qᵀ (r_c×r, returned) and A_c ← A_c − β·(C·P)·Q (r_c×n). V = (W_k)ᵀ·Q is never formed: P = W_k·W_kᵀ.
-pub(super) fn project<T: Real>(
-    content: &mut [T],
-    q: &[T],
-    projector: &[f64],
-    n: usize,
-    beta: f64,
-) -> Vec<f64> {
+pub fn project<T: Real>(content: &mut [T], q: &[T], projector: &[f64], n: usize, beta: f64) -> Vec<f64> {
     let along = gram(content, q, n);
     let r = q.len() / n.max(1);
     if beta == 0.0 || projector.iter().all(|&p| p == 0.0) {

@@ -13,7 +13,7 @@ pub trait Real: nalgebra::RealField + Copy {
 }
 
 impl Real for f32 {
-    const DEPENDENT: f64 = crate::backend::RANK_TOLERANCE;
+    const DEPENDENT: f64 = crate::RANK_TOLERANCE;
 
     #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
     fn of(value: f64) -> Self {

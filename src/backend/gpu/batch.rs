@@ -2,8 +2,8 @@
 
 use super::Gpu;
 use super::steps::{Reading, Steps, ZERO_ROW, words};
-use crate::backend::readouts::Readouts;
-use crate::backend::{Batch, Conditioning, Job, Place, Projected, Stored, cpu};
+use crate::backend::cpu::{self, Readouts};
+use crate::backend::{Batch, Conditioning, Job, Place, Projected, Stored};
 use crate::error::Result;
 
 /// No single buffer grows beyond this, whatever the device claims: 1 GiB was seen to fail where it was allowed.

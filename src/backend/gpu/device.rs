@@ -34,7 +34,7 @@ impl Device {
             .map_err(|_| unavailable("WebGPU is not available here.".to_owned()))?;
         let info = adapter.get_info();
         let name = if info.name.is_empty() { "graphics device".to_owned() } else { info.name.clone() };
-        let told = format!("{} {}", info.name, info.driver).to_lowercase();
+        let told = format!("{} {}", info.name, info.driver).to_ascii_lowercase();
         let software = info.device_type == wgpu::DeviceType::Cpu || SOFTWARE.iter().any(|s| told.contains(s));
         if software && !allow_software {
             return Err(unavailable(

@@ -1,32 +1,36 @@
 //! What a job's small matrices say, with all powers of two put back: the same for both backends.
 
-use super::{Conditioning, Place, Projected};
+use crate::{Conditioning, Place, Projected};
 use nalgebra::DMatrix;
 
-/// The small matrices of one job, row-major. Units: `sigma` in 2^exponent, `energy` in the square of that, rows of L in 2^down_exponent, everything of
-/// the content in 2^content_exponent.
-pub(super) struct Readouts<'a> {
-    pub(super) sigma: &'a [f64],
+/// The small matrices of one job, row-major. Units: `sigma` in 2^exponent, `energy` in the square of that, rows of L in
+/// 2^down_exponent, everything of the content in 2^content_exponent.
+pub struct Readouts<'a> {
+    /// Singular values.
+    pub sigma: &'a [f64],
     /// ‖B_s·A_s‖².
-    pub(super) energy: f64,
-    pub(super) exponent: i32,
+    pub energy: f64,
+    /// Their power of two.
+    pub exponent: i32,
     /// L of the style's lora_down, r_s×r_s.
-    pub(super) down_l: &'a [f64],
-    pub(super) down_exponent: &'a [i32],
+    pub down_l: &'a [f64],
+    /// One a row of it.
+    pub down_exponent: &'a [i32],
     /// P, r_s×r_s.
-    pub(super) projector: &'a [f64],
+    pub projector: &'a [f64],
     /// C = A_c·Qᵀ, r_c×r_s.
-    pub(super) along: &'a [f64],
+    pub along: &'a [f64],
     /// A_c·A_cᵀ, r_c×r_c.
-    pub(super) content_gram: &'a [f64],
+    pub content_gram: &'a [f64],
     /// E·Eᵀ, r_c×r_c.
-    pub(super) rounding_gram: &'a [f64],
-    pub(super) content_exponent: i32,
+    pub rounding_gram: &'a [f64],
+    /// The power of two taken out of the content.
+    pub content_exponent: i32,
 }
 
 impl Readouts<'_> {
     /// Completes a job's result.
-    pub(super) fn projected(
+    pub fn projected(
         &self,
         content_down: Vec<u8>,
         protected: usize,

@@ -1,0 +1,102 @@
+//! The method on the CPU: f32 as on a graphics device, and f64 where f32 would not keep the bounds.
+//!
+//! Each kernel stands in the file of the same name as its shader. Everything r×r is done in f64: it is small.
+//!
+//! This package is compiled for speed, all that calls it for size. So what the product calls has a type and is never
+//! inlined: a generic function, and an inlined one, is compiled as its caller is.
+
+pub mod basis;
+pub mod core;
+pub mod cut;
+mod decode;
+mod directions;
+mod encode;
+mod full;
+mod gram;
+pub mod jacobi;
+mod job;
+mod outer;
+pub mod project;
+mod readouts;
+mod real;
+
+pub use decode::{decode, transpose};
+pub use gram::column_gram;
+pub use job::{
+    Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected, RANK_TOLERANCE,
+    Shape, Stored,
+};
+pub use readouts::Readouts;
+pub use real::Real;
+
+/// The CPU backend.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu;
+
+/// One job, in f32 where that keeps the bounds.
+#[inline(never)]
+pub fn project(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
+    let quick = run::<f32>(job, cut, beta, output, Place::Cpu);
+    if quick.conditioning.allows_f32() { quick } else { careful(job, cut, beta, output) }
+}
+
+/// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
+#[inline(never)]
+pub fn gram(x: &[f32], y: &[f32], n: usize) -> Vec<f64> {
+    gram::gram(x, y, n)
+}
+
+/// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
+/// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
+#[inline(never)]
+pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
+    encode::encode(values, scale, dtype)
+}
+
+/// Singular values of a row-major r×r matrix, not sorted, and its right singular vectors by columns.
+#[inline(never)]
+pub fn singular(matrix: &[f64], rank: usize) -> (Vec<f64>, Vec<f64>) {
+    let svd = jacobi::jacobi(matrix, rank);
+    (svd.sigma, svd.w)
+}
+
+/// One job in f64, whatever its conditioning.
+#[inline(never)]
+pub fn careful(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
+    run::<f64>(job, cut, beta, output, Place::CpuCareful)
+}
+
+fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place) -> Projected {
+    let n = job.style_down.cols;
+    let shape = Shape { rows: job.style_down.rows, cols: n };
+    let down = basis::basis(loaded::<T>(&job.style_down, false), shape);
+    // The careful way is always the long one: the saved result is checked against it.
+    let short = place == Place::Cpu && cut == Cut::All;
+    let directions = if short { directions::by_gram(job, &down) } else { None };
+    let directions = directions.unwrap_or_else(|| directions::by_basis(job, &down, cut));
+
+    let mut content = loaded(&job.content_down, false);
+    let content_exponent = real::exponent(&content);
+    real::scale(&mut content, -content_exponent);
+    let content_gram = gram::gram(&content, &content, n);
+    let along = project::project(&mut content, &down.q, &directions.protected.projector, n, beta.into());
+    let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
+    let (words, error) = encode::encode(&content, scale, output);
+    Readouts {
+        sigma: &directions.protected.sigma,
+        energy: directions.energy,
+        exponent: directions.exponent,
+        down_l: &down.l,
+        down_exponent: &down.exponent,
+        projector: &directions.protected.projector,
+        along: &along,
+        content_gram: &content_gram,
+        rounding_gram: &gram(&error, &error, n),
+        content_exponent,
+    }
+    .projected(words, directions.protected.k, directions.conditioning, place)
+}
+
+fn loaded<T: Real>(stored: &Stored<'_>, transposed: bool) -> Vec<T> {
+    decode(stored, 0, transposed).into_iter().map(|x| T::of(x.into())).collect()
+}

@@ -45,8 +45,8 @@ pub trait Kernels {
     /// Words of F32, F16 or BF16 to f32, times 2^-`exponent`; `transposed` gives cols×rows. Subnormals are kept.
     async fn decode(&self, stored: &Stored<'_>, exponent: i32, transposed: bool) -> Result<Vec<f32>>;
 
-    /// Orthonormal basis of the row space of `a`: classical Gram-Schmidt, always twice. A row is dropped when its
-    /// residual is at most [`super::RANK_TOLERANCE`] of its own norm.
+    /// Orthonormal basis of the row space of `a`: classical Gram-Schmidt, twice for every row of which the
+    /// first time leaves little. A row is dropped when its residual is at most [`super::RANK_TOLERANCE`] of its own norm.
     async fn basis(&self, a: &[f32], shape: Shape) -> Result<Basis>;
 
     /// core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j], r×r, where E, returned

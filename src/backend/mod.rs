@@ -7,7 +7,7 @@
 //! | kernel | what it computes (row-major; r_s×n is `style_down`, m×r_s `style_up`, r_c×n `content_down`) |
 //! |---|---|
 //! | `decode` | F16, BF16, F32 words → f32, optionally transposed |
-//! | `basis` | A = L·Q by Gram-Schmidt, always twice; a dependent row leaves a zero row in Q |
+//! | `basis` | A = L·Q by Gram-Schmidt, twice where it matters; a dependent row leaves a zero row in Q |
 //! | `core` | R_B·A-factor product: the r_s×r_s core with ΔW_s = Q_B·core·Q_A |
 //! | `jacobi` | one-sided Jacobi: core = U·Σ·Wᵀ |
 //! | `cut` | numerical rank, the user's cap, and the projector P = W_k·W_kᵀ in the basis' coordinates |

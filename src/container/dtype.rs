@@ -40,7 +40,7 @@ fn full_exponents<const N: usize>(bytes: &[u8], bad: impl Fn([u8; N]) -> bool) -
     let (words, _) = bytes.as_chunks::<N>();
     let (mut first, mut count) = (None, 0);
     for (block, part) in words.chunks(BLOCK).enumerate() {
-        let found = part.iter().fold(0u16, |sum, &word| sum + u16::from(bad(word)));
+        let found = part.iter().fold(0u16, |sum, &word| sum.wrapping_add(u16::from(bad(word))));
         if found > 0 && first.is_none() {
             first = part.iter().position(|&word| bad(word)).map(|at| block * BLOCK + at);
         }

@@ -2,8 +2,8 @@
 //!
 //! All figures come from small Gram matrices (docs/METHOD.md, "Figures"): ‖B·A‖² = tr(BᵀB · AAᵀ).
 
-use super::factors::{Factor, Factors};
-use crate::backend::{Place, Projected, cpu};
+use super::factors::Factors;
+use crate::backend::{Dtype, Place, Projected, Stored, cpu};
 use nalgebra::DMatrix;
 use serde::Serialize;
 
@@ -122,10 +122,9 @@ impl Figures<'_> {
     pub(super) fn report(&self, name: &str, block: Option<String>) -> ModuleReport {
         let p = self.projected;
         let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
-        let (style_up, content_up) = (transposed(&self.style.up), transposed(&self.content.up));
-        let m = self.style.up.rows;
-        let content_up_gram = gram(&content_up, &content_up, m);
-        let across = gram(&style_up, &content_up, m);
+        let (style_up, content_up) = (self.style.up.stored(), self.content.up.stored());
+        let content_up_gram = column_gram(&content_up, &content_up);
+        let across = column_gram(&style_up, &content_up);
         let square = |x: f64| x * x;
 
         let scale = square(self.content_scale);
@@ -133,7 +132,7 @@ impl Figures<'_> {
         let overlap_gram = DMatrix::from_row_slice(r_c, r_c, &p.overlap_gram);
         let content = scale * content_up_gram.dot(&content_gram).max(0.0);
         let inside = (scale * content_up_gram.dot(&overlap_gram)).max(0.0).min(content);
-        let style = square(self.style_scale) * p.sigma.iter().map(|&s| s * s).sum::<f64>();
+        let style = square(self.style_scale) * p.style_energy;
         let both = self.style_scale * self.content_scale;
         let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));
         let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));
@@ -145,9 +144,7 @@ impl Figures<'_> {
         let kept_gram = scale / square(self.loader_scale) * (content_gram - removed * overlap_gram);
         let error = match self.rounding {
             Rounding::Relative(share) => share * intended,
-            Rounding::Parts { .. } => {
-                self.loader_scale.abs() * self.rounding(&style_up, &content_up_gram, &kept_gram)
-            }
+            Rounding::Parts { .. } => self.loader_scale.abs() * self.rounding(&content_up_gram, &kept_gram),
         };
         let overlap = ratio(inside, content);
         #[allow(clippy::cast_precision_loss, reason = "k and n are small")]
@@ -155,7 +152,7 @@ impl Figures<'_> {
         ModuleReport {
             name: name.to_owned(),
             block,
-            out_features: m,
+            out_features: self.style.up.rows,
             in_features: self.style.down.cols,
             content_rank: r_c,
             style_rank: r_s,
@@ -178,8 +175,8 @@ impl Figures<'_> {
 
     /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and
     /// ‖E_B·A‖ for the up factors, added up (triangle inequality).
-    fn rounding(&self, style_up: &[f32], content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
-        let (m, n) = (self.style.up.rows, self.style.down.cols);
+    fn rounding(&self, content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
+        let n = self.style.down.cols;
         let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
         let norm = |up: &DMatrix<f64>, down: &DMatrix<f64>| up.dot(down).max(0.0).sqrt();
         let fold = self.content_scale / self.loader_scale;
@@ -190,17 +187,17 @@ impl Figures<'_> {
             return total;
         };
         if let Some(error) = style_down {
-            total += norm(&gram(style_up, style_up, m), &gram(error, error, n));
+            let style_up = self.style.up.stored();
+            total += norm(&column_gram(&style_up, &style_up), &gram(error, error, n));
         }
         if let Some(error) = style_up_error {
             let down = self.style.down.values();
             let fold = self.style_scale / self.loader_scale;
-            let error = transpose(error, m, r_s);
-            total += norm(&gram(&error, &error, m), &(gram(&down, &down, n) * (fold * fold)));
+            let own = norm(&error_gram(error, r_s), &gram(&down, &down, n));
+            total += fold.abs() * own;
         }
         if let Some(error) = content_up {
-            let error = transpose(error, m, r_c);
-            total += norm(&gram(&error, &error, m), kept_gram);
+            total += norm(&error_gram(error, r_c), kept_gram);
         }
         total
     }
@@ -211,17 +208,19 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// B as stored (m×r), as f32 Bᵀ (r×m).
-fn transposed(up: &Factor) -> Vec<f32> {
-    cpu::decode(&up.stored(), 0, true)
-}
-
-/// Xᵀ of a rows×cols matrix.
-fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    (0..cols).flat_map(|col| (0..rows).map(move |row| x[row * cols + col])).collect()
-}
-
 /// X·Yᵀ of two matrices with n columns.
 fn gram(x: &[f32], y: &[f32], n: usize) -> DMatrix<f64> {
     DMatrix::from_row_iterator(x.len() / n, y.len() / n, cpu::gram(x, y, n))
+}
+
+/// Xᵀ·Y of two matrices of m rows.
+fn column_gram(x: &Stored<'_>, y: &Stored<'_>) -> DMatrix<f64> {
+    DMatrix::from_row_iterator(x.cols, y.cols, cpu::column_gram(x, y))
+}
+
+/// Eᵀ·E of the rounding errors of a lora_up, m×r.
+fn error_gram(error: &[f32], r: usize) -> DMatrix<f64> {
+    let bytes = bytemuck::cast_slice(error);
+    let stored = Stored { bytes, dtype: Dtype::F32, rows: error.len() / r, cols: r };
+    column_gram(&stored, &stored)
 }

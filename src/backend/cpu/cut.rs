@@ -16,6 +16,14 @@ pub struct Protected {
     pub lives: usize,
 }
 
+impl Protected {
+    /// Every row of a basis without a zero row; the singular values are not known.
+    pub(super) fn all(rank: usize) -> Self {
+        let projector = (0..rank * rank).map(|at| if at % (rank + 1) == 0 { 1.0 } else { 0.0 }).collect();
+        Self { projector, k: rank, sigma: Vec::new(), lives: rank }
+    }
+}
+
 /// Applies the rank tolerance (σ > 2e-6·σ_1: the floor of f32 arithmetic, measured on ΔW_s) and the user's cap.
 /// `live[i]` is false where row i of Q is zero.
 pub fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {

@@ -6,6 +6,18 @@ use crate::Dtype;
 /// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
 /// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
 pub(super) fn encode<T: Real>(values: &[T], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
+    // The product is rounded to f32 first, which f32 arithmetic does as well if the scale is one of its numbers. The
+    // error of a 16-bit word is then still right to some 13 bits; of a 32-bit word's nothing would be left.
+    let own = T::of(scale);
+    let invertible = scale == 0.0 || own.recip().is_finite();
+    if dtype != Dtype::F32 && own.wide() == scale && invertible {
+        words(values.iter().copied(), own, dtype)
+    } else {
+        words(values.iter().map(|value| value.wide()), scale, dtype)
+    }
+}
+
+fn words<T: Real>(values: impl ExactSizeIterator<Item = T>, scale: T, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
     match dtype {
         Dtype::F16 => {
             rounded(values, scale, |x| to_f16(x).to_le_bytes(), |word| widen_f16(u16::from_le_bytes(word)))
@@ -21,20 +33,18 @@ pub(super) fn encode<T: Real>(values: &[T], scale: f64, dtype: Dtype) -> (Vec<u8
 }
 
 fn rounded<T: Real, const N: usize>(
-    values: &[T],
-    scale: f64,
+    values: impl ExactSizeIterator<Item = T>,
+    scale: T,
     narrow: impl Fn(f32) -> [u8; N],
     widen: impl Fn([u8; N]) -> f32,
 ) -> (Vec<u8>, Vec<f32>) {
-    let unscale = if scale == 0.0 { 0.0 } else { scale.recip() };
-    let mut bytes = vec![0; values.len() * N];
-    let (words, _) = bytes.as_chunks_mut::<N>();
-    let errors = values.iter().zip(words).map(|(value, word)| {
-        let exact = value.wide() * scale;
-        *word = narrow(f32::of(exact));
-        f32::of((f64::from(widen(*word)) - exact) * unscale)
-    });
-    let errors = errors.collect();
+    let unscale = if scale == T::zero() { scale } else { scale.recip() };
+    let (mut bytes, mut errors) = (vec![0; values.len() * N], vec![0.0; values.len()]);
+    for ((value, word), error) in values.zip(bytes.as_chunks_mut::<N>().0).zip(&mut errors) {
+        let product = value * scale;
+        *word = narrow(f32::of(product.wide()));
+        *error = f32::of(((T::of(widen(*word).into()) - product) * unscale).wide());
+    }
     (bytes, errors)
 }
 

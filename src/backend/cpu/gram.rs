@@ -1,36 +1,101 @@
-//! Twin of `shaders/gram.wgsl`: inner products of rows.
+//! Twin of `shaders/gram.wgsl`: inner products of rows, and of columns.
 
+use super::decode::decode;
+use super::outer::{HALF, Strips, WIDE, outer};
 use super::real::Real;
+use crate::Stored;
 
 /// Sums of at most this many products are made in T; sums of those in f64, so that the error does not grow with n.
-const CHUNK: usize = 512;
-/// Independent partial sums: what a vector register can hold.
-const LANES: usize = 8;
+const CHUNK: usize = 128;
 
-/// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
+/// X·Yᵀ for X p×n and Y q×n, p×q, row-major. Where both are one matrix, half of it is a mirror image.
 pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
-    let rows = |matrix| <[T]>::chunks_exact(matrix, n.max(1));
-    rows(x).flat_map(|a| rows(y).map(move |b| dot(a, b))).collect()
+    let same = std::ptr::eq(x, y);
+    let mut sums = Sums::new(x.len() / n.max(1), y.len() / n.max(1), same);
+    for from in (0..n).step_by(CHUNK) {
+        let strips = |matrix| Strips::of_rows(matrix, n, from..n.min(from + CHUNK));
+        let of_x = strips(x);
+        let of_y = (!same).then(|| strips(y));
+        sums.add(&of_x, of_y.as_ref().unwrap_or(&of_x));
+    }
+    sums.finish()
+}
+
+/// Xᵀ·Y for X m×p and Y m×q, p×q, row-major, in f32. Where both are one matrix, half of it is a mirror image.
+#[inline(never)]
+pub fn column_gram(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
+    let same = std::ptr::eq(x, y);
+    let mut sums = Sums::new(x.cols, y.cols, same);
+    for from in (0..x.rows).step_by(CHUNK) {
+        let rows = CHUNK.min(x.rows - from);
+        let strips = |matrix: &Stored<'_>| {
+            let row = matrix.cols * matrix.dtype.bitsize() / 8;
+            let bytes = &matrix.bytes[from * row..(from + rows) * row];
+            let values = decode(&Stored { bytes, rows, ..matrix.clone() }, 0, false);
+            Strips::of_columns(&values, matrix.cols, 0..matrix.cols)
+        };
+        let of_x = strips(x);
+        let of_y = (!same).then(|| strips(y));
+        sums.add(&of_x, of_y.as_ref().unwrap_or(&of_x));
+    }
+    sums.finish()
+}
+
+/// p×q sums, padded to whole strips.
+struct Sums {
+    values: Vec<f64>,
+    p: usize,
+    q: usize,
+    /// Only those on and below the diagonal are made.
+    mirrored: bool,
+}
+
+impl Sums {
+    fn new(p: usize, q: usize, mirrored: bool) -> Self {
+        let values = vec![0.0; p.next_multiple_of(WIDE) * q.next_multiple_of(WIDE)];
+        Self { values, p, q, mirrored }
+    }
+
+    fn add<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>) {
+        let width = self.q.next_multiple_of(WIDE);
+        for ((i, x), block) in x.iter().enumerate().zip(self.values.chunks_exact_mut(WIDE * width)) {
+            let strips = if self.mirrored { i + 1 } else { usize::MAX };
+            for (j, y) in y.iter().enumerate().take(strips) {
+                for (half, sums) in block.chunks_exact_mut(HALF * width).zip(outer(x, y)) {
+                    for (row, sums) in half.chunks_exact_mut(width).zip(sums) {
+                        let row = &mut row[WIDE * j..WIDE * (j + 1)];
+                        row.iter_mut().zip(sums).for_each(|(sum, part)| *sum += part.wide());
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<f64> {
+        let width = self.q.next_multiple_of(WIDE);
+        let at = |i: usize, j: usize| {
+            let (i, j) = if self.mirrored && j > i { (j, i) } else { (i, j) };
+            self.values[i * width + j]
+        };
+        (0..self.p).flat_map(|i| (0..self.q).map(move |j| (i, j))).map(|(i, j)| at(i, j)).collect()
+    }
 }
 
 /// Σ x_i·y_i.
 pub(super) fn dot<T: Real>(x: &[T], y: &[T]) -> f64 {
-    x.chunks(CHUNK).zip(y.chunks(CHUNK)).map(|(x, y)| dot_chunk(x, y).wide()).sum()
-}
-
-fn dot_chunk<T: Real>(x: &[T], y: &[T]) -> T {
-    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
-    let mut sums = [T::zero(); LANES];
-    for (x, y) in x.iter().zip(y) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
+    /// As many sums are made side by side.
+    const LANES: usize = 8;
+    let chunk = |(x, y): (&[T], &[T])| {
+        let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+        let mut sums = [T::zero(); LANES];
+        for (x, y) in x.iter().zip(y) {
+            for lane in 0..LANES {
+                sums[lane] += x[lane] * y[lane];
+            }
         }
-    }
-    let rest = x_rest.iter().zip(y_rest).fold(T::zero(), |sum, (&x, &y)| sum + x * y);
-    sums.into_iter().fold(rest, |sum, lane| sum + lane)
-}
-
-/// x += factor·y.
-pub(super) fn add_scaled<T: Real>(x: &mut [T], factor: T, y: &[T]) {
-    x.iter_mut().zip(y).for_each(|(x, &y)| *x += factor * y);
+        let rest: T = x_rest.iter().zip(y_rest).fold(T::zero(), |sum, (&x, &y)| sum + x * y);
+        sums.into_iter().fold(rest, |sum, lane| sum + lane).wide()
+    };
+    // Eight sums side by side are each as short as one of a chunk above.
+    x.chunks(4 * CHUNK).zip(y.chunks(4 * CHUNK)).map(chunk).sum()
 }

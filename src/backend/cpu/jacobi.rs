@@ -1,5 +1,7 @@
 //! Twin of `shaders/jacobi.wgsl`: singular values and right singular vectors of a small matrix.
 
+use super::gram::dot;
+
 /// U·Σ = core·W.
 #[derive(Clone, Debug)]
 pub struct Svd {
@@ -37,7 +39,7 @@ pub fn jacobi(core: &[f64], rank: usize) -> Svd {
             break;
         }
     }
-    let sigma = columns.chunks_exact(width.max(1)).map(|c| inner(&c[..rank], &c[..rank]).sqrt()).collect();
+    let sigma = columns.chunks_exact(width.max(1)).map(|c| dot(&c[..rank], &c[..rank]).sqrt()).collect();
     let w = (0..rank * rank).map(|at| columns[(at % rank) * width + rank + at / rank]).collect();
     Svd { sigma, w }
 }
@@ -54,8 +56,8 @@ pub fn descending(values: &[f64]) -> Vec<usize> {
 
 /// Makes the first `rank` entries of two columns orthogonal; whether it had to.
 fn rotate(x: &mut [f64], y: &mut [f64], rank: usize) -> bool {
-    let (a, b) = (inner(&x[..rank], &x[..rank]), inner(&y[..rank], &y[..rank]));
-    let c = inner(&x[..rank], &y[..rank]);
+    let (a, b) = (dot(&x[..rank], &x[..rank]), dot(&y[..rank], &y[..rank]));
+    let c = dot(&x[..rank], &y[..rank]);
     if c == 0.0 || c.abs() <= ORTHOGONAL * (a * b).sqrt() {
         return false;
     }
@@ -67,8 +69,4 @@ fn rotate(x: &mut [f64], y: &mut [f64], rank: usize) -> bool {
         (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
     }
     true
-}
-
-fn inner(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
 }

@@ -68,8 +68,11 @@ pub struct Projected {
     pub content_down: Vec<u8>,
     /// k: how many directions were protected.
     pub protected: usize,
-    /// Singular values of B_s·A_s in descending order, r_s of them; those below the tolerance are still listed.
+    /// Singular values of B_s·A_s in descending order, r_s of them; those below the tolerance are still listed. None
+    /// where all directions were protected and it was plain without them that all count.
     pub sigma: Vec<f64>,
+    /// ‖B_s·A_s‖², which is Σσ².
+    pub style_energy: f64,
     /// A_c·A_cᵀ, r_c×r_c, before scale and projection.
     pub content_gram: Vec<f64>,
     /// (A_c V_k)(A_c V_k)ᵀ, r_c×r_c, before scale: what of the content lies along the protected directions.

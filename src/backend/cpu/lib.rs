@@ -9,23 +9,25 @@ pub mod basis;
 pub mod core;
 pub mod cut;
 mod decode;
+mod directions;
 mod encode;
+mod full;
 mod gram;
 pub mod jacobi;
 mod job;
+mod outer;
 pub mod project;
 mod readouts;
 mod real;
 
 pub use decode::{decode, transpose};
+pub use gram::column_gram;
 pub use job::{
     Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected, RANK_TOLERANCE,
     Shape, Stored,
 };
 pub use readouts::Readouts;
 pub use real::Real;
-
-use self::core::Triangle;
 
 /// The CPU backend.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,44 +70,35 @@ pub fn careful(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
 
 fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place) -> Projected {
     let n = job.style_down.cols;
-    let loaded = |stored: &Stored<'_>, transposed| -> Vec<T> {
-        decode(stored, 0, transposed).into_iter().map(|x| T::of(x.into())).collect()
-    };
-    let rank = job.style_down.rows;
-    let down = basis::basis(loaded(&job.style_down, false), Shape { rows: rank, cols: n });
-    let up = basis::basis(loaded(&job.style_up, true), Shape { rows: rank, cols: job.style_up.rows });
-    let (small, exponent) = core::core(
-        Triangle { l: &up.l, exponent: &up.exponent },
-        Triangle { l: &down.l, exponent: &down.exponent },
-    );
-    let live: Vec<bool> = down.pivot.iter().map(|&pivot| pivot > 0.0).collect();
-    let protected = cut::cut(&jacobi::jacobi(&small, rank), &live, cut);
+    let shape = Shape { rows: job.style_down.rows, cols: n };
+    let down = basis::basis(loaded::<T>(&job.style_down, false), shape);
+    // The careful way is always the long one: the saved result is checked against it.
+    let short = place == Place::Cpu && cut == Cut::All;
+    let directions = if short { directions::by_gram(job, &down) } else { None };
+    let directions = directions.unwrap_or_else(|| directions::by_basis(job, &down, cut));
 
     let mut content = loaded(&job.content_down, false);
     let content_exponent = real::exponent(&content);
     real::scale(&mut content, -content_exponent);
     let content_gram = gram::gram(&content, &content, n);
-    let along = project::project(&mut content, &down.q, &protected.projector, n, beta.into());
+    let along = project::project(&mut content, &down.q, &directions.protected.projector, n, beta.into());
     let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
     let (words, error) = encode::encode(&content, scale, output);
-
-    let lower = |l: &[f64], i: usize| l[i * rank..(i + 1) * rank].iter().any(|&x| x != 0.0);
-    let pivots = (0..rank).filter(|&i| lower(&up.l, i) && lower(&down.l, i)).map(|i| down.pivot[i]);
     Readouts {
-        sigma: &protected.sigma,
-        exponent,
+        sigma: &directions.protected.sigma,
+        energy: directions.energy,
+        exponent: directions.exponent,
         down_l: &down.l,
         down_exponent: &down.exponent,
-        projector: &protected.projector,
+        projector: &directions.protected.projector,
         along: &along,
         content_gram: &content_gram,
         rounding_gram: &gram(&error, &error, n),
         content_exponent,
     }
-    .projected(
-        words,
-        protected.k,
-        Conditioning::of(pivots, &protected.sigma, protected.k, protected.lives, cut),
-        place,
-    )
+    .projected(words, directions.protected.k, directions.conditioning, place)
+}
+
+fn loaded<T: Real>(stored: &Stored<'_>, transposed: bool) -> Vec<T> {
+    decode(stored, 0, transposed).into_iter().map(|x| T::of(x.into())).collect()
 }

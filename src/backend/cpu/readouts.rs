@@ -3,11 +3,13 @@
 use crate::{Conditioning, Place, Projected};
 use nalgebra::DMatrix;
 
-/// The small matrices of one job, row-major. Units: `sigma` in 2^exponent, rows of L in 2^down_exponent, everything of
-/// the content in 2^content_exponent.
+/// The small matrices of one job, row-major. Units: `sigma` in 2^exponent, `energy` in the square of that, rows of L in
+/// 2^down_exponent, everything of the content in 2^content_exponent.
 pub struct Readouts<'a> {
     /// Singular values.
     pub sigma: &'a [f64],
+    /// ‖B_s·A_s‖².
+    pub energy: f64,
     /// Their power of two.
     pub exponent: i32,
     /// L of the style's lora_down, r_s×r_s.
@@ -51,6 +53,7 @@ impl Readouts<'_> {
             content_down,
             protected,
             sigma: scaled(self.sigma, 2f64.powi(self.exponent)),
+            style_energy: self.energy * 2f64.powi(2 * self.exponent),
             content_gram: scaled(self.content_gram, unit * unit),
             overlap_gram: by_rows(&along * &inside, unit * unit),
             cross_gram: by_rows(&down * along.transpose(), unit),

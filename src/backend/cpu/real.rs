@@ -39,7 +39,13 @@ impl Real for f64 {
 
 /// Power of two of the largest magnitude: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
 pub(super) fn exponent<T: Real>(values: &[T]) -> i32 {
-    let most = values.iter().fold(T::zero(), |most, x| most.max(x.abs())).wide();
+    let larger = |most: T, x: T| if x > most { x } else { most };
+    // Eight at a time: what a comparison of vectors is made of.
+    let (chunks, rest) = values.as_chunks::<8>();
+    let lanes = chunks
+        .iter()
+        .fold([T::zero(); 8], |most, x| std::array::from_fn(|lane| larger(most[lane], x[lane].abs())));
+    let most = lanes.into_iter().chain(rest.iter().map(|x| x.abs())).fold(T::zero(), larger).wide();
     // Every f32, subnormals too, is a normal f64.
     let bits = i32::try_from((most.to_bits() >> 52) & 0x7ff).unwrap_or(0);
     if most == 0.0 { 0 } else { bits - 1023 }

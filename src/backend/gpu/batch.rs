@@ -170,6 +170,7 @@ impl Results {
         let zero_is_one = |exponent: i32| if exponent == ZERO_ROW { 0 } else { exponent };
         Ok(Readouts {
             sigma: &sigma,
+            energy: sigma.iter().map(|s| s * s).sum(),
             exponent: first(whole(&self.exponent)?),
             down_l: &floats(&self.down_l)?,
             down_exponent: &down_exponents.into_iter().map(zero_is_one).collect::<Vec<_>>(),

@@ -5,7 +5,7 @@
 use np_lora::adapter::Adapter;
 use np_lora::container::{FileSink, FileSource};
 use np_lora::error::{Code, Error, Result};
-use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -58,7 +58,7 @@ async fn run(content: &str, style: &str, result: &str, settings: &str) -> Result
     let mut engine = Engine::choose(EngineChoice::Cpu).await?;
     let mut sink = FileSink::create(Path::new(result))?;
     let (_, report) =
-        fusion::fuse(&sources, &settings, &mut engine, &mut sink, &mut Clock(Instant::now())).await?;
+        fusion::fuse(&sources, &settings, &mut engine, &mut sink, &Alone, &mut Clock(Instant::now())).await?;
     Ok(report)
 }
 

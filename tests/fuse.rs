@@ -12,7 +12,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Sink, Source};
 use np_lora::error::{Code, Error};
 use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout};
-use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
 use pollster::block_on;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -136,6 +136,7 @@ fn fuse(
             settings,
             &mut engine,
             &mut sink,
+            &Alone,
             &mut Patience::endless(),
         )
         .await?;
@@ -449,6 +450,7 @@ fn cancelling_stops_between_modules() {
             &whole(),
             &mut engine,
             &mut MemorySink::default(),
+            &Alone,
             &mut watch,
         )
         .await
@@ -475,10 +477,6 @@ impl Sink for Flipping {
     async fn finish(&mut self) -> Result<MemorySource, Error> {
         self.0.finish().await
     }
-
-    async fn amend(&mut self, finished: MemorySource, start: &[u8]) -> Result<MemorySource, Error> {
-        self.0.amend(finished, start).await
-    }
 }
 
 #[test]
@@ -498,6 +496,7 @@ fn a_single_wrong_bit_anywhere_is_found() {
                 &whole(),
                 &mut engine,
                 &mut Flipping(MemorySink::default(), at),
+                &Alone,
                 &mut Patience::endless(),
             )
             .await

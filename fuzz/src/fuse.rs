@@ -8,7 +8,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::{Code, Error};
 use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout, Recompress};
-use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
 use pollster::block_on;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
@@ -195,7 +195,7 @@ fn fuse(
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut sink = MemorySink::default();
-        let (file, report) = fusion::fuse(&sources, settings, &mut engine, &mut sink, &mut Nobody).await?;
+        let (file, report) = fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
         Ok((file.read(0..file.size()).await?, report))
     })
 }

@@ -5,6 +5,7 @@
 //! [`Sink`]. Positions are u64 throughout, also where usize has 32 bits.
 
 mod crc32;
+mod ahead;
 mod dtype;
 mod foreign;
 mod header;
@@ -12,6 +13,7 @@ mod source;
 mod writer;
 
 pub(crate) use crc32::{Crc32, crc32};
+pub use ahead::Ahead;
 pub use dtype::{NonFinite, first_non_finite, non_finite, scalar, widen_f8};
 pub use header::{Header, Tensor};
 #[cfg(not(target_arch = "wasm32"))]

@@ -29,13 +29,6 @@ pub trait Sink {
     /// # Errors
     /// `Write`.
     async fn finish(&mut self) -> Result<Self::Finished>;
-
-    /// Replaces the beginning of the finished file by as many other bytes: what is known only of the whole, such as a
-    /// hash in the header.
-    ///
-    /// # Errors
-    /// `Write`.
-    async fn amend(&mut self, finished: Self::Finished, start: &[u8]) -> Result<Self::Finished>;
 }
 
 /// A tensor to be: what is known of it before its values are.
@@ -124,7 +117,12 @@ impl Layout {
 
     /// The tensor of this name.
     pub fn find(&self, name: &str) -> Option<&Tensor> {
-        self.index.get(name).and_then(|at| self.tensors.get(at))
+        self.place(name).and_then(|at| self.tensors.get(at))
+    }
+
+    /// Where in `tensors` the tensor of this name is.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.index.get(name)
     }
 }
 
@@ -170,11 +168,6 @@ impl Sink for MemorySink {
     async fn finish(&mut self) -> Result<MemorySource> {
         Ok(MemorySource::new("result", std::mem::take(&mut self.bytes)))
     }
-
-    async fn amend(&mut self, finished: MemorySource, start: &[u8]) -> Result<MemorySource> {
-        let rest = finished.read(start.len() as u64..finished.size()).await?;
-        Ok(MemorySource::new(finished.name(), [start, &rest].concat()))
-    }
 }
 
 /// A file on disk.
@@ -211,11 +204,5 @@ impl Sink for FileSink {
 
     async fn finish(&mut self) -> Result<FileSource> {
         FileSource::open(&self.path)
-    }
-
-    async fn amend(&mut self, finished: FileSource, start: &[u8]) -> Result<FileSource> {
-        drop(finished);
-        self.write(0, start).await?;
-        self.finish().await
     }
 }

@@ -5,10 +5,10 @@
 use super::factors::Factors;
 use crate::backend::{Dtype, Place, Projected, Stored, cpu};
 use nalgebra::DMatrix;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Figures of one fused module. Shares lie between 0 and 1.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleReport {
     /// The layer, or the layers of a fused module.
@@ -41,10 +41,9 @@ pub struct ModuleReport {
     pub rounding: f64,
     /// ‖saved − intended‖/‖projection's change‖; none where the projection changes nothing.
     pub rounding_of_change: Option<f64>,
-    /// "webgpu" or "cpu".
-    pub computed_on: &'static str,
-    /// Squares, for sums over modules: of the content, of its part along the protected directions, of plain addition.
-    #[serde(skip)]
+    /// Where.
+    pub computed_on: ComputedOn,
+    /// For sums over modules.
     pub squares: Squares,
 }
 
@@ -66,8 +65,18 @@ impl ModuleReport {
     }
 }
 
+/// What computed a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ComputedOn {
+    /// The graphics device.
+    WebGpu,
+    /// The CPU.
+    Cpu,
+}
+
 /// Squared norms at the chosen strengths.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Squares {
     /// ‖ΔW_c‖².
     pub content: f64,
@@ -82,17 +91,39 @@ pub struct Squares {
 }
 
 /// A module that had to be cut to a rank.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cut {
     /// The module's stem, in its file or in the result.
     pub module: String,
-    /// "subject", "style" or "result".
-    pub of: &'static str,
+    /// Whose it is.
+    pub of: CutOf,
     /// The share of its energy that is left.
     pub kept: f64,
     /// ‖saved − intended‖/‖intended‖ by rounding alone, for the check of the saved bytes.
-    #[serde(skip)]
     pub rounding: f64,
+}
+
+/// Whose module was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CutOf {
+    /// The subject's.
+    Subject,
+    /// The style's.
+    Style,
+    /// The result's.
+    Result,
+}
+
+impl CutOf {
+    /// As the page calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Style => "style",
+            Self::Result => "result",
+        }
+    }
 }
 
 /// What rounding to the result's format did, apart from that of A_c'.
@@ -166,8 +197,8 @@ impl Figures<'_> {
             rounding: ratio(error, intended),
             rounding_of_change: (change > 0.0).then(|| error / change),
             computed_on: match p.computed_on {
-                Place::Gpu => "webgpu",
-                Place::Cpu | Place::CpuCareful => "cpu",
+                Place::Gpu => ComputedOn::WebGpu,
+                Place::Cpu | Place::CpuCareful => ComputedOn::Cpu,
             },
             squares: Squares { content, inside, sum, change: change * change, removed: removed * inside },
         }

@@ -4,7 +4,7 @@ use super::factors::rounded;
 use super::method::{Loaded, LoadedUnit, RoundedUnit};
 use super::outputs::{Block, Output};
 use super::pairing::Side;
-use super::writer::Columns;
+use super::composer::Columns;
 use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, Stored, cpu};
 use crate::error::{Code, Error, Result};

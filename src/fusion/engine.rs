@@ -86,6 +86,11 @@ impl Engine {
         if self.gpu.is_some() { GPU_BATCH } else { CPU_BATCH }
     }
 
+    /// Whom to share computing with: a graphics device does all of it, and only one can have it.
+    pub(super) fn crew<'a, C>(&self, crew: &'a C) -> Option<&'a C> {
+        self.gpu.is_none().then_some(crew)
+    }
+
     /// Projects a batch of jobs of one shape. If the graphics device fails, or a sample of its numbers is wrong, a new
     /// one is tried; if that fails as well, the CPU does the batch and the rest of the run.
     ///

@@ -4,6 +4,8 @@ use super::plan::{Plan, float};
 use super::settings::{CutChoice, RankLayout, Recompress, Settings};
 use crate::adapter::{Adapter, families};
 use crate::json;
+use crate::container::Layout;
+use crate::error::{Code, Error, Result};
 use std::collections::BTreeMap;
 
 /// Keys that are carried over as they are, if the content has them, else from the style.
@@ -17,10 +19,10 @@ const CARRIED: [&str; 6] = [
 ];
 
 /// Where A1111 and Forge look for the hash of a LoRA's tensors. Its value is known only when they are written.
-pub(super) const MODEL_HASH: &str = "sshs_model_hash";
+const MODEL_HASH: &str = "sshs_model_hash";
 
 /// What stands there until then; as long as a SHA-256 in hexadecimal.
-pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The `__metadata__` of the result.
 ///
@@ -92,6 +94,17 @@ pub(super) fn of_result(
         own.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.to_owned(), value)),
     );
     metadata
+}
+
+/// Puts the hash of the tensors into its place.
+///
+/// # Errors
+/// `Internal` if there is none.
+pub(super) fn fill_hash(layout: &mut Layout, hash: &str) -> Result<()> {
+    if layout.fill(MODEL_HASH, NO_HASH, hash) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Internal, "The header has no place for the hash."))
 }
 
 /// The settings as JSON, without those of the page: what is needed to make the file again.

@@ -3,32 +3,24 @@
 //! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (docs/METHOD.md, "Low rank"); the backend gives
 //! A_c'. Only one batch of groups is in memory at a time.
 
-use super::accounting::{Cut, Figures, ModuleReport, Rounding};
+use super::accounting::{Cut, CutOf, Figures, ModuleReport, Rounding};
 use super::compose;
+use super::composer::Composer;
+use super::crew::Piece;
 use super::engine::Engine;
 use super::factors::{Factors, Rounded, rounded};
 use super::outputs::Group;
 use super::pairing::{Share, Side, Unit};
 use super::plan::{Plan, as_f32};
-use super::writer::Writer;
-use super::{Progress, Sources, Stage, Watch};
+use super::{Sources, Watch};
 use crate::backend::truncate::Keep;
 use crate::backend::{Batch, Dtype, Job, Projected, cpu};
-use crate::container::{Sink, Source};
+use crate::container::{Ahead, Source, Tensor};
 use crate::error::{Code, Error, Result};
+use futures_util::future;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
-
-/// Everything that was written, for the report and for the check of the saved bytes.
-#[derive(Debug)]
-pub struct Written {
-    /// Checksums (CRC-32) of the tensors, in the order of the layout.
-    pub checksums: Vec<u32>,
-    /// The accounting of fused units.
-    pub modules: Vec<ModuleReport>,
-    /// What was cut to a rank.
-    pub cuts: Vec<Cut>,
-}
 
 /// A group with the values of its units.
 pub(super) struct Loaded<'a> {
@@ -43,81 +35,110 @@ pub(super) struct LoadedUnit {
     pub(super) projected: Option<Projected>,
 }
 
-/// Writes the result of a plan.
-///
-/// # Errors
-/// Those of the sources and the sink; `NonFinite`, `OutputRange`, `Aborted`. What was written until then is useless.
-pub async fn write<S: Source, K: Sink, W: Watch>(
-    plan: &Plan,
-    sources: &Sources<'_, S>,
-    engine: &mut Engine,
-    sink: &mut K,
-    watch: &mut W,
-) -> Result<Written> {
-    let mut writer = Writer::begin(plan, sink, watch).await?;
-    let (mut modules, mut cuts) = (Vec::new(), Vec::new());
-    for batch in batches(plan, engine.batch_bytes()) {
-        writer.check_cancelled()?;
-        let cancelled = || writer.check_cancelled();
-        for loaded in load(plan, &batch, sources, engine, cancelled).await? {
-            writer.check_cancelled()?;
-            match plan.recipe.keep {
-                None => modules.extend(write_exact(plan, &loaded, &mut writer).await?),
-                Some(_) => modules.extend(write_compressed(plan, &loaded, &mut writer, &mut cuts).await?),
+/// The groups of the plan in pieces of about `limit` bytes of the result (at least one group), in the order in which they stand in it:
+/// what is read together and written together then mostly lies together.
+pub(super) fn pieces(plan: &Plan, limit: u64) -> Vec<Vec<usize>> {
+    let place = |group: &Group| {
+        let names = group.outputs.iter().map(|output| &output.names);
+        let tensors = names.flat_map(|names| [&names.down, &names.up]).filter_map(|name| plan.layout.find(name));
+        let range = |(start, bytes): (u64, u64), tensor: &Tensor| (start.min(tensor.start), bytes + tensor.bytes());
+        tensors.fold((u64::MAX, 0), range)
+    };
+    let mut order: Vec<(u64, u64, usize)> = Vec::with_capacity(plan.groups.len());
+    order.extend(plan.groups.iter().map(place).enumerate().map(|(at, (start, bytes))| (start, bytes, at)));
+    order.sort_unstable();
+    let mut pieces: Vec<(u64, Vec<usize>)> = Vec::new();
+    for (_, bytes, at) in order {
+        match pieces.last_mut() {
+            Some((size, piece)) if *size + bytes <= limit => {
+                *size += bytes;
+                piece.push(at);
             }
-            write_magnitudes(plan, loaded.group, sources, &mut writer).await?;
-            cuts.extend(cuts_of(&loaded));
+            _ => pieces.push((bytes, vec![at])),
         }
     }
-    write_vectors(plan, sources, &mut writer).await?;
-    modules.sort_by(|a: &ModuleReport, b| a.name.cmp(&b.name));
-    Ok(Written { checksums: writer.finish()?, modules, cuts })
+    pieces.into_iter().map(|(_, piece)| piece).collect()
 }
 
-/// The ranks that keep the wanted share of every module's energy, in the order of [`Plan::outputs`]; none if the plan
-/// does not ask for energy.
+/// Reads what some groups need, in few large reads.
 ///
 /// # Errors
-/// As [`write`].
-pub async fn ranks_by_energy<S: Source, W: Watch>(
+/// Those of the sources.
+pub(super) async fn ahead<'a, S: Source>(
     plan: &Plan,
+    groups: &[usize],
+    sources: &Sources<'a, S>,
+) -> Result<[Option<Ahead<'a, S>>; 2]> {
+    let ranges = |side: Side| -> Vec<Range<u64>> {
+        let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
+        let shares = groups.flat_map(|group| &group.units).flat_map(Unit::shares);
+        let mine = shares.filter(|(of, _)| *of == side);
+        mine.flat_map(|(_, share)| share.module.kind.tensors()).map(Tensor::range).collect()
+    };
+    let read = async |side| match ranges(side) {
+        ranges if ranges.is_empty() => Ok(None),
+        ranges => Ahead::read(sources.of(side)?, ranges).await.map(Some),
+    };
+    let (content, style) = future::try_join(read(Side::Content), read(Side::Style)).await?;
+    Ok([content, style])
+}
+
+/// Fuses some groups.
+///
+/// # Errors
+/// Those of the sources; `NonFinite`, `OutputRange`, `Aborted`.
+pub(super) async fn fuse<S: Source>(
+    plan: &Plan,
+    groups: &[usize],
     sources: &Sources<'_, S>,
     engine: &mut Engine,
-    watch: &mut W,
-) -> Result<Option<Vec<usize>>> {
-    let Some(keep @ Keep::Energy(_)) = plan.recipe.keep else { return Ok(None) };
-    let mut progress = Progress {
-        stage: Stage::Measure,
-        modules_done: 0,
-        modules_total: plan.outputs().count(),
-        bytes_done: 0,
-        bytes_total: plan.layout.size,
-        module: String::new(),
-    };
-    let each = plan.layout.size / progress.modules_total.max(1) as u64;
-    let mut ranks: BTreeMap<&str, usize> = BTreeMap::new();
-    for batch in batches(plan, engine.batch_bytes()) {
-        let cancelled = || if watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) };
-        for loaded in load(plan, &batch, sources, engine, cancelled).await? {
-            for output in &loaded.group.outputs {
-                progress.modules_done += 1;
-                progress.bytes_done += each;
-                output.names.stem.clone_into(&mut progress.module);
-                watch.progress(&progress);
-                let rank = keep.rank(&compose::matrices(output, &loaded)?.singular_values());
-                ranks.insert(&output.names.stem, rank);
+    watch: &impl Watch,
+) -> Result<Piece> {
+    let mut composer = Composer::new(plan);
+    let groups: Vec<&Group> = groups.iter().filter_map(|&at| plan.groups.get(at)).collect();
+    for batch in batches(&groups, engine.batch_bytes()) {
+        for loaded in load(plan, &batch, sources, engine, watch).await? {
+            super::go_on(watch)?;
+            match plan.recipe.keep {
+                None => write_exact(plan, &loaded, &mut composer)?,
+                Some(_) => write_compressed(plan, &loaded, &mut composer)?,
+            }
+            write_magnitudes(plan, loaded.group, sources, &mut composer).await?;
+            composer.cuts(cuts_of(&loaded));
+        }
+    }
+    Ok(composer.finish())
+}
+
+/// The ranks that keep the wanted share of the energy in every module of some groups, in order.
+///
+/// # Errors
+/// As [`fuse`].
+pub(super) async fn measure<S: Source>(
+    plan: &Plan,
+    groups: &[usize],
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    watch: &impl Watch,
+) -> Result<Vec<usize>> {
+    let mut ranks = Vec::with_capacity(groups.len());
+    for group in groups.iter().filter_map(|&at| plan.groups.get(at)) {
+        for loaded in load(plan, &[group], sources, engine, watch).await? {
+            for output in &group.outputs {
+                super::go_on(watch)?;
+                let keep = plan.recipe.keep.unwrap_or(Keep::Energy(1.0));
+                ranks.push(keep.rank(&compose::matrices(output, &loaded)?.singular_values()));
             }
         }
     }
-    let found = |stem: &str| ranks.get(stem).copied().unwrap_or(1);
-    Ok(Some(plan.outputs().map(|output| found(&output.names.stem)).collect()))
+    Ok(ranks)
 }
 
 /// Groups of one shape and format, as many as fit into `limit` bytes of input (at least one).
-fn batches(plan: &Plan, limit: usize) -> Vec<Vec<&Group>> {
-    let mut alike: Vec<Vec<&Group>> = Vec::new();
+fn batches<'a>(groups: &[&'a Group], limit: usize) -> Vec<Vec<&'a Group>> {
+    let mut alike: Vec<Vec<&'a Group>> = Vec::new();
     let mut place: BTreeMap<_, usize> = BTreeMap::new();
-    for group in &plan.groups {
+    for &group in groups {
         let key: Vec<_> = group.units.iter().map(shape).collect();
         let at = *place.entry(key).or_insert_with(|| {
             alike.push(Vec::new());
@@ -165,11 +186,11 @@ async fn load<'a, S: Source>(
     groups: &[&'a Group],
     sources: &Sources<'_, S>,
     engine: &mut Engine,
-    cancelled: impl Fn() -> Result<()>,
+    watch: &impl Watch,
 ) -> Result<Vec<Loaded<'a>>> {
     let mut loaded = Vec::with_capacity(groups.len());
     for group in groups {
-        cancelled()?;
+        super::go_on(watch)?;
         loaded.push(Loaded { group, units: read_group(group, sources).await? });
     }
     for at in 0..groups.first().map_or(0, |group| group.units.len()) {
@@ -283,11 +304,7 @@ fn round(unit: &Unit, values: &LoadedUnit, loader_scale: f64, dtype: Dtype) -> R
     }
 }
 
-async fn write_exact<K: Sink, W: Watch>(
-    plan: &Plan,
-    loaded: &Loaded<'_>,
-    writer: &mut Writer<'_, K, W>,
-) -> Result<Vec<ModuleReport>> {
+fn write_exact(plan: &Plan, loaded: &Loaded<'_>, composer: &mut Composer<'_>) -> Result<()> {
     let Loaded { group, units } = loaded;
     let rounded: Vec<RoundedUnit> = group
         .units
@@ -297,48 +314,41 @@ async fn write_exact<K: Sink, W: Watch>(
         .collect();
     for output in &group.outputs {
         let (downs, ups) = compose::words(output, &rounded, units);
-        writer.module(output, &downs, &ups).await?;
+        composer.module(output, &downs, &ups)?;
     }
-    let reports = group.units.iter().zip(units).zip(&rounded).filter_map(|((unit, values), rounded)| {
-        let error = |rounded: &'_ Option<Rounded>| rounded.as_ref().and_then(|rounded| rounded.error.clone());
+    for ((unit, values), rounded) in group.units.iter().zip(units).zip(rounded) {
+        let error = |rounded: Option<Rounded>| rounded.and_then(|rounded| rounded.error);
         let rounding = Rounding::Parts {
-            style_down: error(&rounded.style_down),
-            style_up: error(&rounded.style_up),
-            content_up: error(&rounded.content_up),
+            style_down: error(rounded.style_down),
+            style_up: error(rounded.style_up),
+            content_up: error(rounded.content_up),
         };
-        figures(plan, group, unit, values, rounding).transpose()
-    });
-    reports.collect()
+        composer.account(figures(plan, group, unit, values, rounding)?);
+    }
+    Ok(())
 }
 
-async fn write_compressed<K: Sink, W: Watch>(
-    plan: &Plan,
-    loaded: &Loaded<'_>,
-    writer: &mut Writer<'_, K, W>,
-    cuts: &mut Vec<Cut>,
-) -> Result<Vec<ModuleReport>> {
+fn write_compressed(plan: &Plan, loaded: &Loaded<'_>, composer: &mut Composer<'_>) -> Result<()> {
     let Loaded { group, units } = loaded;
     let mut worst: f64 = 0.0;
     for output in &group.outputs {
         let compressed =
             compose::matrices(output, loaded)?.compressed(output, group.loader_scale, plan.dtype);
-        cuts.push(Cut {
+        composer.cuts([Cut {
             module: output.names.stem.clone(),
-            of: "result",
+            of: CutOf::Result,
             kept: compressed.kept,
             rounding: compressed.rounding,
-        });
+        }]);
         worst = worst.max(compressed.rounding);
         let rows = [(0..output.out_features, 0)];
         let up = compose::columns(&compressed.up, compressed.rank, &rows);
-        writer.module(output, &[&compressed.down], &[up]).await?;
+        composer.module(output, &[&compressed.down], &[up])?;
     }
-    let reports = group.units.iter().zip(units);
-    reports
-        .filter_map(|(unit, values)| {
-            figures(plan, group, unit, values, Rounding::Relative(worst)).transpose()
-        })
-        .collect()
+    for (unit, values) in group.units.iter().zip(units) {
+        composer.account(figures(plan, group, unit, values, Rounding::Relative(worst))?);
+    }
+    Ok(())
 }
 
 /// The accounting of a unit, if both files have it.
@@ -379,7 +389,7 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
     let mut cuts: Vec<Cut> = Vec::new();
     for (unit, values) in loaded.group.units.iter().zip(&loaded.units) {
         for (of, share, factors) in
-            [("style", &unit.style, &values.style), ("subject", &unit.content, &values.content)]
+            [(CutOf::Style, &unit.style, &values.style), (CutOf::Subject, &unit.content, &values.content)]
         {
             let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else {
                 continue;
@@ -394,28 +404,37 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
 }
 
 /// DoRA's magnitudes of modules that pass through.
-async fn write_magnitudes<S: Source, K: Sink, W: Watch>(
+async fn write_magnitudes<S: Source>(
     plan: &Plan,
     group: &Group,
     sources: &Sources<'_, S>,
-    writer: &mut Writer<'_, K, W>,
+    composer: &mut Composer<'_>,
 ) -> Result<()> {
     for output in &group.outputs {
         let Some((side, tensor)) = &output.magnitude else { continue };
         let values = super::read_vector(sources.of(*side)?, tensor).await?;
         let name = super::refusals::magnitude_name(output);
-        writer.tensor(&name, &rounded(&values, 1.0, plan.dtype).bytes).await?;
+        composer.tensor(&name, &rounded(&values, 1.0, plan.dtype).bytes)?;
     }
     Ok(())
 }
 
-async fn write_vectors<S: Source, K: Sink, W: Watch>(
+/// The vectors of the result, and the alphas, which are one value for the whole file.
+///
+/// # Errors
+/// As [`fuse`].
+pub(super) async fn small<S: Source>(
     plan: &Plan,
     sources: &Sources<'_, S>,
-    writer: &mut Writer<'_, K, W>,
-) -> Result<()> {
+    watch: &impl Watch,
+) -> Result<Piece> {
+    let mut composer = Composer::new(plan);
+    let word = as_f32(plan.alpha).to_le_bytes();
+    for name in plan.outputs().filter_map(|output| output.names.alpha.as_deref()) {
+        composer.tensor(name, &word)?;
+    }
     for vector in &plan.vectors {
-        writer.check_cancelled()?;
+        super::go_on(watch)?;
         let mut sum = vec![0.0f32; vector.length];
         for term in &vector.terms {
             let values = super::read_vector(sources.of(term.side)?, &term.tensor).await?;
@@ -424,9 +443,9 @@ async fn write_vectors<S: Source, K: Sink, W: Watch>(
                 *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
             }
         }
-        writer.tensor(&vector.name, &rounded(&sum, 1.0, plan.dtype).bytes).await?;
+        composer.tensor(&vector.name, &rounded(&sum, 1.0, plan.dtype).bytes)?;
     }
-    Ok(())
+    Ok(composer.finish())
 }
 
 /// A unit computed once more in f64, from the input files: A_c' at scale 1.

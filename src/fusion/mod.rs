@@ -2,10 +2,12 @@
 //!
 //! [`model`] asks whether the files are for one model, [`pairing`] which layers they share, [`refusals`] what must stay
 //! out, [`outputs`] how the result is written; [`plan`] puts these together with every size. [`factors`] reads and rounds,
-//! [`method`] runs NP-LoRA through an [`engine`], [`compose`] puts modules together, [`writer`] writes them.
-//! [`accounting`] and [`report`] say what was done; [`verify`] reads the result back.
+//! [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`] put modules together, [`writer`] writes
+//! them. [`accounting`] and [`report`] say what was done; [`verify`] reads the result back. [`run`] leads all of it, and
+//! shares it out to a [`crew`].
 
 pub mod accounting;
+pub mod crew;
 pub mod engine;
 pub mod factors;
 pub mod fit;
@@ -20,17 +22,21 @@ pub mod vectors;
 pub mod verify;
 
 mod compose;
+mod composer;
 mod metadata;
 mod model;
+mod run;
 mod writer;
 
+pub use crew::{Alone, Crew, Done, Piece, Task};
 pub use engine::{Engine, EngineChoice};
 pub use plan::Plan;
 pub use report::Report;
+pub use run::{assist, fuse};
 pub use settings::Settings;
 
 use crate::adapter::Adapter;
-use crate::container::{Sink, Source, Tensor};
+use crate::container::{Source, Tensor};
 use crate::error::{Code, Error, Result};
 use pairing::Side;
 use serde::Serialize;
@@ -78,32 +84,10 @@ impl<'a, S: Source> Sources<'a, S> {
     }
 }
 
-/// Fuses two files, or converts one: computes, writes, reads back and checks. Gives the finished file and the
-/// accounting.
-///
 /// # Errors
-/// Those of planning ([`Plan::new`]), computing and writing ([`method::write`]) and checking ([`verify::check`]). After
-/// an error whatever the sink holds is to be thrown away.
-pub async fn fuse<S: Source, K: Sink, W: Watch>(
-    sources: &Sources<'_, S>,
-    settings: &Settings,
-    engine: &mut Engine,
-    sink: &mut K,
-    watch: &mut W,
-) -> Result<(K::Finished, Report)> {
-    let started = watch.seconds();
-    let (content, style) = sources.adapters();
-    let mut plan = Plan::new(content, style, settings)?;
-    if let Some(ranks) = method::ranks_by_energy(&plan, sources, engine, watch).await? {
-        plan.lay_out(&ranks, content, style)?;
-    }
-    let written = method::write(&plan, sources, engine, sink, watch).await?;
-    let finished = sink.finish().await?;
-    let saved = watch.seconds();
-    let (finished, verified) = verify::check(&mut plan, &written, sink, finished, sources, watch).await?;
-    let seconds = [saved - started, watch.seconds() - saved];
-    let report = Report::new(&plan, content, style, engine, written, verified, seconds);
-    Ok((finished, report))
+/// `Aborted` if the user has cancelled.
+fn go_on(watch: &impl Watch) -> Result<()> {
+    if watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) }
 }
 
 /// Reads a tensor as f32 values, checked to be numbers.
@@ -131,6 +115,20 @@ pub struct Progress {
     pub bytes_total: u64,
     /// The module just done.
     pub module: String,
+}
+
+impl Progress {
+    /// At the beginning of a stage.
+    fn of(plan: &Plan, stage: Stage) -> Self {
+        Self {
+            stage,
+            modules_done: 0,
+            modules_total: plan.outputs().count(),
+            bytes_done: 0,
+            bytes_total: plan.layout.size,
+            module: String::new(),
+        }
+    }
 }
 
 /// The parts of a run.

@@ -3,7 +3,7 @@
 use super::accounting::{Cut, ModuleReport};
 use super::engine::Engine;
 use super::fit::Tensors;
-use super::method::Written;
+use super::writer::Written;
 use super::plan::Plan;
 use super::refusals::Refusal;
 use super::settings::Settings;
@@ -78,7 +78,7 @@ pub struct Report {
     pub dtype: String,
     /// The result's size in bytes.
     pub output_bytes: u64,
-    /// SHA-256 of the result's tensors, as read back: `sshs_model_hash`; its first twelve digits are AutoV3.
+    /// SHA-256 of the result's tensors: `sshs_model_hash`; its first twelve digits are AutoV3.
     pub model_hash: String,
     /// Overlap over the modules.
     pub overlap: Option<Spread>,
@@ -118,7 +118,7 @@ impl Report {
         verified: Verified,
         seconds: [f64; 2],
     ) -> Self {
-        let Written { modules, cuts, .. } = written;
+        let Written { modules, cuts, model_hash, .. } = written;
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
         let sum = |part: fn(&ModuleReport) -> f64| modules.iter().map(part).sum::<f64>();
         let (whole, inside) = (sum(|m| m.squares.content), sum(|m| m.squares.inside));
@@ -139,7 +139,7 @@ impl Report {
         if let Some(worst) =
             cuts.iter().filter(|cut| cut.kept < ENERGY_KEPT).min_by(|a, b| a.kept.total_cmp(&b.kept))
         {
-            let detail = format!("The {} keeps {:.1} % there.", worst.of, 100.0 * worst.kept);
+            let detail = format!("The {} keeps {:.1} % there.", worst.of.word(), 100.0 * worst.kept);
             warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
         }
         let same = content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(&modules);
@@ -173,7 +173,7 @@ impl Report {
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
             output_bytes: plan.layout.size,
-            model_hash: verified.model_hash,
+            model_hash,
             overlap: spread(&modules, |m| Some(m.overlap)),
             change: part(changed, added).sqrt(),
             content_kept: 1.0 - part(removed, whole),

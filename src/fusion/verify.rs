@@ -5,24 +5,25 @@
 //! is that of the saved bytes; and for one module of each shape the update a loader would compute from the saved file is
 //! compared with NP-LoRA computed once more, in f64, from the input files.
 
+use super::accounting::CutOf;
+use super::crew::{Done, Task};
 use super::factors::Factor;
-use super::metadata::{MODEL_HASH, NO_HASH};
-use super::method::{self, LoadedUnit, Written};
+use super::method::{self, LoadedUnit};
 use super::outputs::{Group, Output};
 use super::pairing::{Side, Unit};
-use super::plan::{Plan, float};
-use super::{Progress, Sources, Stage, Watch};
+use super::plan::{Plan, float, unplanned};
+use super::writer::Written;
+use super::Sources;
 use crate::backend::{Dtype, Stored, cpu};
-use crate::container::{self, Header, Sink, Source, Tensor};
+use crate::container::{self, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashSet};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::ops::Range;
 
 /// What the check found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verified {
-    /// SHA-256 of the tensors (everything behind the header), in hexadecimal: `sshs_model_hash`, AutoV3.
-    pub model_hash: String,
     /// Modules that were computed again.
     pub recomputed: usize,
     /// The largest difference among them, relative to the module's update.
@@ -39,91 +40,103 @@ const TOLERANCE: f64 = 1e-4;
 /// An update of this norm changes no weight of any model in any number format.
 const NOTHING: f64 = 1e-30;
 
-/// Checks the finished file, and writes the hash of its tensors into its header, which is then checked again.
+/// Everything that is to be checked in a finished file but its header.
+pub(super) fn tasks(plan: &Plan) -> Vec<Task> {
+    let mut shapes = HashSet::new();
+    // The longest tasks first, so that nobody waits for the last one.
+    let fresh = |(at, group): (usize, &Group)| {
+        let unit = |unit: &Unit| (unit.out_features(), unit.in_features(), ranks(unit));
+        shapes.insert(group.units.iter().map(unit).collect::<Vec<_>>()).then_some(Task::Repeat(at))
+    };
+    let mut tasks: Vec<Task> = plan.groups.iter().enumerate().filter_map(fresh).collect();
+    let tensors = &plan.layout.tensors;
+    let mut at = 0;
+    while let Some(first) = tensors.get(at) {
+        let fits = |tensor: &Tensor| tensor.end - first.start <= PIECE;
+        let length = tensors[at..].iter().take_while(|tensor| fits(tensor)).count().max(1);
+        tasks.push(Task::Read(at..at + length));
+        at += length;
+    }
+    tasks
+}
+
+/// Compares what a task has found with what was written.
 ///
 /// # Errors
-/// `Verify` with what is wrong; `Aborted`; those of the sources and the sink.
-pub async fn check<S: Source, K: Sink, W: Watch>(
-    plan: &mut Plan,
+/// `Verify` with what is wrong.
+pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<()> {
+    match done {
+        Done::Read(first, checksums) => {
+            let tensors = plan.layout.tensors.iter().zip(&written.checksums).skip(*first);
+            match tensors.zip(checksums).find(|((_, expected), found)| expected != found) {
+                Some(((tensor, _), _)) => Err(wrong("Its bytes are not those that were written.".to_owned())
+                    .at_tensor(&tensor.name)),
+                None => Ok(()),
+            }
+        }
+        Done::Repeated(at, difference) => match plan.groups.get(*at) {
+            Some(group) => judge_group(plan, group, written, difference, verified),
+            None => Ok(()),
+        },
+        Done::Fused(_) | Done::Measured(..) => Ok(()),
+    }
+}
+
+fn judge_group(
+    plan: &Plan,
+    group: &Group,
     written: &Written,
-    sink: &mut K,
-    finished: K::Finished,
-    sources: &Sources<'_, S>,
-    watch: &mut W,
-) -> Result<(K::Finished, Verified)> {
-    check_header(plan, &finished).await?;
-    let model_hash = check_bytes(plan, written, &finished, watch).await?;
-    let roundings: BTreeMap<&str, f64> =
-        written.modules.iter().map(|m| (m.name.as_str(), m.rounding)).collect();
-    let mut shapes = HashSet::new();
-    let mut verified = Verified { model_hash, recomputed: 0, worst: 0.0 };
-    for group in &plan.groups {
-        let key: Vec<_> =
-            group.units.iter().map(|unit| (unit.out_features(), unit.in_features(), ranks(unit))).collect();
-        if !shapes.insert(key) {
-            continue;
-        }
-        if watch.cancelled() {
-            return Err(Error::new(Code::Aborted, ""));
-        }
-        let rounding = group
-            .units
-            .iter()
-            .filter_map(|unit| roundings.get(unit.name().as_str()))
-            .fold(0.0, |a: f64, b| a.max(*b));
-        let cuts: Vec<_> = written
-            .cuts
-            .iter()
-            .filter(|cut| cut.of == "result" && group.outputs.iter().any(|o| o.names.stem == cut.module))
-            .collect();
-        let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
-        let Difference { apart, passing, inputs, across, size } =
-            recompute(plan, group, &finished, sources).await?;
-        // A unit that passes through is rounded too, and its error is not in the accounting. Small numbers lose more
-        // than a unit roundoff in F16.
-        let rounding = cuts.iter().map(|cut| cut.rounding).fold(rounding.max(passing), f64::max);
-        // The difference is estimated from a few directions, so it may be some times the rounding error.
-        let unit_roundoff = match plan.dtype {
-            Dtype::F16 => 2f64.powi(-11),
-            Dtype::BF16 => 2f64.powi(-8),
-            _ => 0.0,
-        };
-        // The best approximation of a rank is orthogonal to what it leaves out, in every column; a wrong one is not, and
-        // none at all has no size.
-        let tolerated = TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff);
-        let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);
-        if lost > 0.0 && (across > tolerated || size < kept / 8.0 - tolerated) {
-            let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
-            let detail =
-                format!("It is not the best of its rank: {across:.1e} of it lies across what is left out.");
-            return Err(wrong(detail).at_tensor(module));
-        }
-        if apart.is_nan()
-            || apart > TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff) + 3.0 * lost
-        {
-            let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
-            return Err(
-                wrong(format!("Its update is {apart:.1e} away from what it should be.")).at_tensor(module)
-            );
-        }
-        verified.recomputed += 1;
-        if lost == 0.0 {
-            verified.worst = verified.worst.max(apart);
-        }
+    difference: &Difference,
+    verified: &mut Verified,
+) -> Result<()> {
+    let rounding_of = |unit: &Unit| {
+        let name = unit.name();
+        let at = written.modules.binary_search_by(|module| module.name.as_str().cmp(&name)).ok()?;
+        written.modules.get(at).map(|module| module.rounding)
+    };
+    let rounding = group.units.iter().filter_map(rounding_of).fold(0.0, |a: f64, b| a.max(b));
+    let cuts: Vec<_> = written
+        .cuts
+        .iter()
+        .filter(|cut| cut.of == CutOf::Result && group.outputs.iter().any(|o| o.names.stem == cut.module))
+        .collect();
+    let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
+    let &Difference { apart, passing, inputs, across, size } = difference;
+    // A unit that passes through is rounded too, and its error is not in the accounting. Small numbers lose more than a
+    // unit roundoff in F16.
+    let rounding = cuts.iter().map(|cut| cut.rounding).fold(rounding.max(passing), f64::max);
+    // The difference is estimated from a few directions, so it may be some times the rounding error.
+    let unit_roundoff = match plan.dtype {
+        Dtype::F16 => 2f64.powi(-11),
+        Dtype::BF16 => 2f64.powi(-8),
+        _ => 0.0,
+    };
+    let tolerated = TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff);
+    let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);
+    let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
+    // The best approximation of a rank is orthogonal to what it leaves out, in every column; a wrong one is not, and
+    // none at all has no size.
+    if lost > 0.0 && (across > tolerated || size < kept / 8.0 - tolerated) {
+        let detail =
+            format!("It is not the best of its rank: {across:.1e} of it lies across what is left out.");
+        return Err(wrong(detail).at_tensor(module));
     }
-    if !plan.layout.fill(MODEL_HASH, NO_HASH, &verified.model_hash) {
-        return Err(wrong("Its header has no place for the hash.".to_owned()));
+    if apart > tolerated + 3.0 * lost {
+        let detail = format!("Its update is {apart:.1e} away from what it should be.");
+        return Err(wrong(detail).at_tensor(module));
     }
-    let finished = sink.amend(finished, &plan.layout.header).await?;
-    check_header(plan, &finished).await?;
-    Ok((finished, verified))
+    verified.recomputed += 1;
+    if lost == 0.0 {
+        verified.worst = verified.worst.max(apart);
+    }
+    Ok(())
 }
 
 fn ranks(unit: &Unit) -> [usize; 2] {
     [Side::Style, Side::Content].map(|side| unit.share(side).map_or(0, |share| share.rank))
 }
 
-async fn check_header<R: Source>(plan: &Plan, result: &R) -> Result<()> {
+pub(super) async fn check_header<R: Source>(plan: &Plan, result: &R) -> Result<()> {
     let header = Header::read(result).await.map_err(|error| match error.code {
         Code::Write => error,
         _ => wrong(error.to_string()),
@@ -137,79 +150,46 @@ fn wrong(detail: String) -> Error {
     Error::new(Code::Verify, detail)
 }
 
-/// Reads the whole file once, in order: checksums, finiteness and SHA-256.
-async fn check_bytes<R: Source, W: Watch>(
-    plan: &Plan,
-    written: &Written,
-    result: &R,
-    watch: &mut W,
-) -> Result<String> {
-    let size = plan.layout.size;
-    let mut digest = Sha256::new();
-    let mut crc = container::Crc32::default();
-    let mut tensors = plan.layout.tensors.iter().zip(&written.checksums).peekable();
-    let mut progress = Progress {
-        stage: Stage::Verify,
-        modules_done: plan.outputs().count(),
-        modules_total: plan.outputs().count(),
-        bytes_done: 0,
-        bytes_total: size,
-        module: String::new(),
-    };
-    let mut at = 0;
-    while at < size {
-        if watch.cancelled() {
-            return Err(Error::new(Code::Aborted, ""));
-        }
-        let end = size.min(at + PIECE);
-        let piece = result.read(at..end).await?;
-        if piece.len() as u64 != end - at {
-            return Err(wrong("It is shorter than it should be.".to_owned()));
-        }
-        let data_start = plan.layout.header.len() as u64;
-        let behind = usize::try_from(data_start.saturating_sub(at)).unwrap_or(usize::MAX);
-        digest.update(piece.get(behind..).unwrap_or_default());
-        while let Some((tensor, expected)) = tensors.peek() {
-            let part = slice_of(&piece, at, tensor);
-            if container::first_non_finite(tensor.dtype, whole_words(part, at, tensor)).is_some() {
+/// Reads tensors of the result: their checksums. Every value must be a number.
+///
+/// # Errors
+/// `Verify`; those of the source.
+pub(super) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: &R) -> Result<Vec<u32>> {
+    let tensors = plan.layout.tensors.get(tensors).unwrap_or_default();
+    let (Some(first), Some(last)) = (tensors.first(), tensors.last()) else { return Ok(Vec::new()) };
+    let mut checksums = Vec::with_capacity(tensors.len());
+    let (mut piece, mut at) = (Vec::new(), first.start);
+    for tensor in tensors {
+        let mut crc = container::Crc32::default();
+        let mut position = tensor.start;
+        loop {
+            let within = |position: u64| usize::try_from(position - at).unwrap_or(usize::MAX);
+            let held = piece.get(within(position)..).unwrap_or_default();
+            let part = held.get(..within(tensor.end) - within(position)).unwrap_or(held);
+            if container::first_non_finite(tensor.dtype, part).is_some() {
                 return Err(wrong("It has values that are not numbers.".to_owned()).at_tensor(&tensor.name));
             }
             crc.update(part);
-            if tensor.end > end {
+            position += part.len() as u64;
+            if position == tensor.end {
                 break;
             }
-            if std::mem::take(&mut crc).finish() != **expected {
-                return Err(
-                    wrong("Its bytes are not those that were written.".to_owned()).at_tensor(&tensor.name)
-                );
+            // A whole number of words of any format, so that none is cut in two.
+            let end = last.end.min(position + PIECE);
+            piece = result.read(position..end).await?;
+            if piece.len() as u64 != end - position {
+                return Err(wrong("It is shorter than it should be.".to_owned()));
             }
-            tensors.next();
+            at = position;
         }
-        at = end;
-        progress.bytes_done = at;
-        watch.progress(&progress);
+        checksums.push(crc.finish());
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// The part of a tensor that lies in a piece of the file beginning at `at`.
-fn slice_of<'a>(piece: &'a [u8], at: u64, tensor: &Tensor) -> &'a [u8] {
-    let within =
-        |position: u64| usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len());
-    piece.get(within(tensor.start)..within(tensor.end)).unwrap_or_default()
-}
-
-/// `part` without a word that began in the piece before. Pieces end where no word of any format is cut only by chance;
-/// a cut word was seen as finite at writing, and its checksum is compared.
-fn whole_words<'a>(part: &'a [u8], at: u64, tensor: &Tensor) -> &'a [u8] {
-    let word = (tensor.dtype.bitsize() / 8).max(1) as u64;
-    let begun = if tensor.start < at { (at - tensor.start) % word } else { 0 };
-    let skip = usize::try_from((word - begun) % word).unwrap_or(0);
-    part.get(skip..).unwrap_or_default()
+    Ok(checksums)
 }
 
 /// Relative to the intended update of a group's modules:
-struct Difference {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Difference {
     /// what the saved one is away from it,
     apart: f64,
     /// what rounding the units that pass through must make of that,
@@ -225,12 +205,16 @@ struct Difference {
 
 /// How far the saved update of a group's modules is from the intended one: ‖(saved − intended)·X‖/‖intended·X‖ for a few
 /// random columns X, which estimates the ratio of the Frobenius norms without building either matrix.
-async fn recompute<R: Source, S: Source>(
+///
+/// # Errors
+/// `Verify` if it is no number; those of the sources.
+pub(super) async fn repeat<R: Source, S: Source>(
     plan: &Plan,
-    group: &Group,
+    group: usize,
     result: &R,
     sources: &Sources<'_, S>,
 ) -> Result<Difference> {
+    let Some(group) = plan.groups.get(group) else { return Err(unplanned("")) };
     let mut units = Vec::with_capacity(group.units.len());
     for unit in &group.units {
         units.push(method::again(plan, unit, sources).await?);
@@ -282,13 +266,13 @@ async fn recompute<R: Source, S: Source>(
     // Arithmetic in f32 cannot tell smaller updates from nothing.
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
     let part = |of: f64| of / f64::max(size, NOTHING * NOTHING);
-    Ok(Difference {
-        apart: relative(apart),
-        passing: relative(rounded),
-        inputs: relative(inputs),
-        across: part(across.abs()),
-        size: part(own),
-    })
+    let [apart, passing, inputs] = [apart, rounded, inputs].map(relative);
+    let [across, size] = [across.abs(), own].map(part);
+    if [apart, passing, inputs, across, size].iter().all(|figure| figure.is_finite()) {
+        return Ok(Difference { apart, passing, inputs, across, size });
+    }
+    let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
+    Err(wrong("Its update is no number.".to_owned()).at_tensor(module))
 }
 
 /// ‖E·X‖² of the rounding errors E of a unit that passes through.

@@ -1,139 +1,125 @@
-//! Puts the tensors of the result at their places and keeps count.
+//! Puts the pieces of the result into the file, in the order of its bytes, and keeps count.
 
-use super::outputs::Output;
-use super::plan::{Plan, as_f32, unplanned};
-use super::{Progress, Stage, Watch};
-use crate::container::{self, Sink};
+use super::accounting::{Cut, ModuleReport};
+use super::crew::Piece;
+use super::plan::{Plan, unplanned};
+use super::{Progress, Stage};
+use crate::container::Sink;
 use crate::error::{Code, Error, Result};
-use std::collections::HashMap;
-use std::ops::Range;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
-/// A result under construction.
-pub(super) struct Writer<'a, K, W> {
+/// Everything that was written, for the report and for the check of the saved bytes.
+#[derive(Debug)]
+pub struct Written {
+    /// Checksums (CRC-32) of the tensors, in the order of the layout.
+    pub checksums: Vec<u32>,
+    /// The accounting of fused units.
+    pub modules: Vec<ModuleReport>,
+    /// What was cut to a rank.
+    pub cuts: Vec<Cut>,
+    /// SHA-256 of the tensors (everything behind the header), in hexadecimal: `sshs_model_hash`, AutoV3.
+    pub model_hash: String,
+}
+
+/// A result under construction. Its header is still to come: it names the hash of all the rest.
+pub(super) struct Writer<'a, K> {
     plan: &'a Plan,
     sink: &'a mut K,
-    watch: &'a mut W,
+    digest: Sha256,
+    /// Up to here everything is written.
+    written: u64,
+    /// What lies further on, by its position: pieces come in any order.
+    waiting: BTreeMap<u64, Vec<u8>>,
     checksums: Vec<Option<u32>>,
-    places: HashMap<&'a str, usize>,
+    modules: Vec<ModuleReport>,
+    cuts: Vec<Cut>,
     progress: Progress,
 }
 
-/// Columns of a module's lora_up: the words of a block row by row, their number of columns, and where each row goes.
-pub(super) struct Columns<'a> {
-    pub(super) words: &'a [u8],
-    pub(super) cols: usize,
-    /// Rows of `words`, and the row of the module they begin at.
-    pub(super) rows: &'a [(Range<usize>, usize)],
-}
-
-impl<'a, K: Sink, W: Watch> Writer<'a, K, W> {
-    /// Writes the header and all alphas, which are one value for the whole file.
-    pub(super) async fn begin(plan: &'a Plan, sink: &'a mut K, watch: &'a mut W) -> Result<Self> {
-        let tensors = &plan.layout.tensors;
-        let mut writer = Self {
+impl<'a, K: Sink> Writer<'a, K> {
+    pub(super) fn new(plan: &'a Plan, sink: &'a mut K) -> Self {
+        let header = plan.layout.header.len() as u64;
+        Self {
             plan,
             sink,
-            watch,
-            checksums: vec![None; tensors.len()],
-            places: tensors.iter().enumerate().map(|(at, tensor)| (tensor.name.as_str(), at)).collect(),
-            progress: Progress {
-                stage: Stage::Fuse,
-                modules_done: 0,
-                modules_total: plan.outputs().count(),
-                bytes_done: plan.layout.header.len() as u64,
-                bytes_total: plan.layout.size,
-                module: String::new(),
-            },
-        };
-        writer.sink.write(0, &plan.layout.header).await?;
-        let word = as_f32(plan.alpha).to_le_bytes();
-        let mut alphas: Vec<usize> = plan
-            .outputs()
-            .filter_map(|output| writer.places.get(output.names.alpha.as_deref()?).copied())
-            .collect();
-        alphas.sort_unstable();
-        // Neighbours go out as one piece: there may be thousands.
-        for run in alphas.chunk_by(|a, b| a + 1 == *b) {
-            let Some(first) = run.first() else { continue };
-            for &at in run {
-                writer.checksums[at] = Some(container::crc32(&word));
-            }
-            let bytes = word.repeat(run.len());
-            writer.progress.bytes_done += bytes.len() as u64;
-            writer.sink.write(tensors[*first].start, &bytes).await?;
+            digest: Sha256::new(),
+            written: header,
+            waiting: BTreeMap::new(),
+            checksums: vec![None; plan.layout.tensors.len()],
+            modules: Vec::new(),
+            cuts: Vec::new(),
+            progress: Progress { bytes_done: header, ..Progress::of(plan, Stage::Fuse) },
         }
-        Ok(writer)
     }
 
+    /// How far it is.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Takes a piece.
+    ///
     /// # Errors
-    /// `Aborted` if the user has cancelled.
-    pub(super) fn check_cancelled(&self) -> Result<()> {
-        if self.watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) }
-    }
-
-    /// Writes one module: `downs` are blocks of rows, `ups` blocks of columns, in the same order; what is missing to
-    /// the planned rank is padded with zeros, and so are the rows that no block has.
-    pub(super) async fn module(
-        &mut self,
-        output: &Output,
-        downs: &[&[u8]],
-        ups: &[Columns<'_>],
-    ) -> Result<()> {
-        let mut down = downs.concat();
-        let size = |name: &str| {
-            let tensor = self.plan.layout.find(name);
-            tensor.and_then(|tensor| usize::try_from(tensor.bytes()).ok()).unwrap_or(0)
-        };
-        down.resize(size(&output.names.down), 0);
-        let word = self.plan.dtype.bitsize() / 8;
-        let mut up = vec![0; size(&output.names.up)];
-        let row = output.rank * word;
-        let mut column = 0;
-        for block in ups {
-            let width = block.cols * word;
-            for (from, to) in block.rows {
-                let (Some(target), Some(source)) = (
-                    up.get_mut(to * row..(to + from.len()) * row),
-                    block.words.get(from.start * width..from.end * width),
-                ) else {
-                    return Err(unplanned(&output.names.up));
-                };
-                for (target, source) in target.chunks_exact_mut(row).zip(source.chunks_exact(width)) {
-                    target[column..column + width].copy_from_slice(source);
+    /// Those of the sink; `Internal` if the piece is none of the plan's.
+    pub(super) async fn take(&mut self, piece: Piece) -> Result<()> {
+        let tensors = &self.plan.layout.tensors;
+        let mut bytes = piece.bytes.as_slice();
+        for tensors_in_a_row in piece.tensors.chunk_by(|a, b| a.at + 1 == b.at) {
+            let mut length = 0;
+            for part in tensors_in_a_row {
+                let Some(tensor) = tensors.get(part.at) else { return Err(unplanned("")) };
+                if tensor.bytes() != part.length as u64 || self.checksums[part.at].is_some() {
+                    return Err(unplanned(&tensor.name));
                 }
+                self.checksums[part.at] = Some(part.checksum);
+                length += part.length;
             }
-            column += width;
+            let first = tensors_in_a_row.first().and_then(|part| tensors.get(part.at));
+            let (Some((run, rest)), Some(first)) = (bytes.split_at_checked(length), first) else {
+                return Err(unplanned(""));
+            };
+            bytes = rest;
+            self.progress.bytes_done += length as u64;
+            if run.is_empty() {
+                continue;
+            }
+            if first.start == self.written {
+                self.write(run).await?;
+            } else {
+                self.waiting.insert(first.start, run.to_vec());
+            }
+            while let Some(run) = self.waiting.remove(&self.written) {
+                self.write(&run).await?;
+            }
         }
-        self.tensor(&output.names.down, &down).await?;
-        self.tensor(&output.names.up, &up).await?;
-        self.progress.modules_done += 1;
-        self.progress.bytes_done += (down.len() + up.len()) as u64;
-        output.names.stem.clone_into(&mut self.progress.module);
-        self.watch.progress(&self.progress);
+        self.progress.modules_done += piece.outputs;
+        self.progress.module = piece.last;
+        self.modules.extend(piece.modules);
+        self.cuts.extend(piece.cuts);
         Ok(())
     }
 
-    /// Writes one tensor.
-    ///
-    /// # Errors
-    /// `OutputRange` if a value was too large for the format; those of the sink.
-    pub(super) async fn tensor(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let Some(&at) = self.places.get(name) else { return Err(unplanned(name)) };
-        // A value too large for the format has become infinite: say so instead of writing it.
-        if let Some(value) = container::first_non_finite(self.plan.dtype, bytes) {
-            let detail = format!("Value {value} is too large for {}.", self.plan.dtype);
-            return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
-        }
-        self.checksums[at] = Some(container::crc32(bytes));
-        self.sink.write(self.plan.layout.tensors[at].start, bytes).await
+    async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.digest.update(bytes);
+        self.sink.write(self.written, bytes).await?;
+        self.written += bytes.len() as u64;
+        Ok(())
     }
 
-    /// The checksums of all tensors.
+    /// What was written.
     ///
     /// # Errors
-    /// `Internal` if one was not written.
-    pub(super) fn finish(self) -> Result<Vec<u32>> {
+    /// `Internal` if something was not.
+    pub(super) fn finish(mut self) -> Result<Written> {
         let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
-        self.checksums.into_iter().collect::<Option<Vec<u32>>>().ok_or_else(missing)
+        self.modules.sort_by(|a, b| a.name.cmp(&b.name));
+        self.cuts.sort_by(|a, b| a.module.cmp(&b.module));
+        Ok(Written {
+            checksums: self.checksums.into_iter().collect::<Option<Vec<u32>>>().ok_or_else(missing)?,
+            modules: self.modules,
+            cuts: self.cuts,
+            model_hash: self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
     }
 }

@@ -3,6 +3,7 @@
 //! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
 
 mod blob;
+mod crew;
 mod hash;
 mod sink;
 
@@ -13,6 +14,7 @@ use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
 use blob::BlobSource;
+use crew::{JsCrew, Others};
 pub use hash::sha256;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use serde::Serialize;
@@ -75,6 +77,10 @@ impl Opened {
 /// The content and the style.
 type Files = (Option<Rc<Opened>>, Option<Rc<Opened>>);
 
+fn sources<'a>(content: &'a Option<Rc<Opened>>, style: &'a Option<Rc<Opened>>) -> Sources<'a, BlobSource> {
+    Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
+}
+
 /// A pair of files, and the backend that fuses them.
 ///
 /// All state is behind cells, so that a run in progress does not lock the other methods.
@@ -85,6 +91,8 @@ pub struct Session {
     style: RefCell<Option<Rc<Opened>>>,
     /// Kept between runs: finding a device and compiling shaders takes time.
     engine: RefCell<Option<(EngineChoice, Engine)>>,
+    /// The plan of a run that another worker leads.
+    shared: RefCell<Option<Rc<Plan>>>,
 }
 
 #[wasm_bindgen]
@@ -158,7 +166,7 @@ impl Session {
     }
 
     /// Fuses the pair, or converts the only file, into `output` and gives `{file, report}` once the written bytes have been read back and checked.
-    /// `on_progress` gets a `Progress` after each module; `is_cancelled` is asked before each.
+    /// `others` share the work. `on_progress` gets a `Progress` after each piece; `is_cancelled` is asked before each.
     ///
     /// # Errors
     /// A `Problem`; whatever was written has been discarded.
@@ -167,18 +175,57 @@ impl Session {
         settings: JsValue,
         choice: JsValue,
         output: OutputSink,
+        others: Others,
         on_progress: Function,
         is_cancelled: Function,
     ) -> Result<JsValue, JsValue> {
         let mut sink = JsSink::new(output);
-        let mut watch = JsWatch { on_progress, is_cancelled };
-        match self.run(settings, choice, &mut sink, &mut watch).await {
+        let crew = JsCrew::new(others);
+        let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
+        match self.run(settings, choice, &mut sink, &crew, &mut watch).await {
             Ok(done) => Ok(done),
             Err(problem) => {
                 sink.discard().await;
-                Err(problem)
+                Err(crew.failure().unwrap_or(problem))
             }
         }
+    }
+
+    /// Makes the plan of a run that another worker leads, with the ranks that it has found, if any.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub fn share(&self, settings: JsValue, ranks: JsValue) -> Result<(), JsValue> {
+        let (content, style) = self.files()?;
+        let (content, style) =
+            (content.as_deref().map(|file| &file.adapter), style.as_deref().map(|file| &file.adapter));
+        let mut plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
+        if let Some(ranks) = take::<Option<Vec<usize>>>(ranks)? {
+            plan.lay_out(&ranks, content, style).map_err(thrown)?;
+        }
+        self.shared.replace(Some(Rc::new(plan)));
+        Ok(())
+    }
+
+    /// Does a task of the shared run; `result` is its finished file, where there is one. Gives `{done, bytes}`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub async fn assist(
+        &self,
+        task: String,
+        result: Option<web_sys::Blob>,
+        is_cancelled: Function,
+    ) -> Result<JsValue, JsValue> {
+        let plan = self.shared.borrow().clone();
+        let plan = plan.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
+        let (content, style) = self.files()?;
+        let sources = sources(&content, &style);
+        let result = result.map(|blob| BlobSource::of_blob("result", blob));
+        let watch = JsWatch { on_progress: None, is_cancelled };
+        let task = crew::task(&task)?;
+        let done = fusion::assist(&plan, &sources, task, result.as_ref(), &watch).await.map_err(thrown)?;
+        crew::reply(done)
     }
 }
 
@@ -219,16 +266,14 @@ impl Session {
         settings: JsValue,
         choice: JsValue,
         sink: &mut JsSink,
+        crew: &JsCrew,
         watch: &mut JsWatch,
     ) -> Result<JsValue, JsValue> {
         let (settings, choice): (Settings, EngineChoice) = (take(settings)?, take(choice)?);
         let (content, style) = self.files()?;
         let mut engine = self.engine(choice).await?;
-        let sources = Sources {
-            content: content.as_deref().map(Opened::input),
-            style: style.as_deref().map(Opened::input),
-        };
-        let fused = fusion::fuse(&sources, &settings, &mut engine, sink, watch).await;
+        let sources = sources(&content, &style);
+        let fused = fusion::fuse(&sources, &settings, &mut engine, sink, crew, watch).await;
         self.engine.replace(Some((choice, engine)));
         let (file, report) = fused.map_err(thrown)?;
         let done = Object::new();
@@ -240,14 +285,14 @@ impl Session {
 
 /// The page's callbacks. What they throw is ignored: they only show and answer.
 struct JsWatch {
-    on_progress: Function,
+    on_progress: Option<Function>,
     is_cancelled: Function,
 }
 
 impl Watch for JsWatch {
     fn progress(&mut self, progress: &Progress) {
-        if let Ok(progress) = give(progress) {
-            let _ = self.on_progress.call1(&JsValue::NULL, &progress);
+        if let (Some(on_progress), Ok(progress)) = (&self.on_progress, give(progress)) {
+            let _ = on_progress.call1(&JsValue::NULL, &progress);
         }
     }
 

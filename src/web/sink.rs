@@ -53,17 +53,6 @@ impl Sink for JsSink {
         let blob = as_blob(file).ok_or_else(|| Error::new(Code::Write, "The result was not handed back."))?;
         Ok(BlobSource::of_blob("result", blob))
     }
-
-    async fn amend(&mut self, finished: BlobSource, start: &[u8]) -> Result<BlobSource> {
-        // A Blob of a Blob copies nothing.
-        let failed = |error: JsValue| Error::new(Code::Write, format!("{error:?}"));
-        let rest = finished.blob().slice_with_f64(start.len() as f64).map_err(failed)?;
-        let parts = js_sys::Array::of2(&Uint8Array::from(start), &rest);
-        let options = web_sys::BlobPropertyBag::new();
-        options.set_type("application/octet-stream");
-        let whole = web_sys::Blob::new_with_blob_sequence_and_options(&parts, &options).map_err(failed)?;
-        Ok(BlobSource::of_blob("result", whole))
-    }
 }
 
 /// Awaits a promise, or takes a value that is none.

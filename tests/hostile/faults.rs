@@ -127,11 +127,6 @@ impl Sink for Full {
         self.call()?;
         self.file.finish().await
     }
-
-    async fn amend(&mut self, finished: MemorySource, start: &[u8]) -> Result<MemorySource> {
-        self.call()?;
-        self.file.amend(finished, start).await
-    }
 }
 
 #[test]
@@ -142,7 +137,7 @@ fn a_disk_that_is_full_at_any_write_ends_the_run() {
         let whole = fuse([&content, &style], &settings).unwrap().0;
         let mut counted = full(usize::MAX);
         run([&content, &style], &settings, &mut counted, &mut Patience::until(usize::MAX)).unwrap();
-        assert!(counted.calls > 8);
+        assert!(counted.calls > 2);
         for at in 0..counted.calls {
             let error = run([&content, &style], &settings, &mut full(at), &mut Patience::until(usize::MAX));
             assert_eq!(error.err().map(|error| error.code), Some(Code::Write), "call {at}");

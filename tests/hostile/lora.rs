@@ -3,7 +3,7 @@
 use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Sink, Source};
 use np_lora::error::Error;
-use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
 use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -85,7 +85,7 @@ pub(crate) fn run<S: Source, K: Sink>(
             style: Some(Input { adapter: &of_style, source: style }),
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
-        fusion::fuse(&sources, settings, &mut engine, sink, patience).await
+        fusion::fuse(&sources, settings, &mut engine, sink, &Alone, patience).await
     })
 }
 

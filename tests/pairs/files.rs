@@ -5,7 +5,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::Error;
 use np_lora::fusion::settings::DtypeChoice;
-use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
 use pollster::block_on;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -130,7 +130,7 @@ pub(crate) fn fuse_sources(
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut sink = MemorySink::default();
-        let (file, report) = fusion::fuse(&sources, settings, &mut engine, &mut sink, &mut Nobody).await?;
+        let (file, report) = fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
         for tensors in [report.content_tensors, report.style_tensors] {
             let sum = tensors.fused + tensors.passed + tensors.refused + tensors.left_out;
             assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");

@@ -3,7 +3,7 @@
  * says, which may be of another version or out of its mind. Every type of the protocol has its check here.
  */
 
-import type { Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
+import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
 import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
 import type {
   BackendChoice, BackendInUse, BlockStrength, Cut, CutChoice, ModuleReport, PairFit, Problem, Progress, Recompress, Refusal, Report, Role,
@@ -81,6 +81,11 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },
   fuse: { in: object({ settings: SETTINGS, backend: CHOICE }), out: object<Fused>({ file: instance(Blob), report: REPORT }) },
+  share: { in: object({ settings: SETTINGS, ranks: orNull(list(number)) }), out: nothing },
+  assist: {
+    in: object({ task: text, result: orNull(instance(Blob)) }),
+    out: object<Assisted>({ done: text, bytes: orNull(instance<Uint8Array<ArrayBuffer>>(Uint8Array)) }),
+  },
 };
 
 const isCall = (name: unknown): name is CallName => typeof name === 'string' && Object.hasOwn(CALLS, name);

@@ -20,12 +20,23 @@ export interface Fused {
   report: Report;
 }
 
+/** A file, and the text of the adapter_config.json that came with it. */
+export interface OpenedFile {
+  file: File;
+  config: string | null;
+}
+
+/** What came of a task of another worker's run (src/web/crew.rs). */
+export interface Assisted {
+  done: string;
+  bytes: Uint8Array<ArrayBuffer> | null;
+}
+
 /** Every call: what goes in, what comes back. */
 export interface Calls {
   start: { in: { glue: string | null; wasm: string | null; owner: string }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
-  /** `config`: the text of the adapter_config.json that came with the file. */
-  open: { in: { role: Role; file: File; config: string | null }; out: Summary };
+  open: { in: { role: Role } & OpenedFile; out: Summary };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
   fit: { in: { settings: Settings }; out: PairFit };
@@ -33,6 +44,9 @@ export interface Calls {
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
   hash: { in: { file: Blob }; out: string };
   fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
+  /** From the worker that leads a run to the others: the run's plan, then its tasks, several at a time. */
+  share: { in: { settings: Settings; ranks: number[] | null }; out: null };
+  assist: { in: { task: string; result: Blob | null }; out: Assisted };
 }
 
 export type CallName = keyof Calls;

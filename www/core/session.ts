@@ -5,8 +5,10 @@
 
 import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
-import { lockName, type BackendFound, type Calls, type CallName, type Fused } from './protocol.ts';
-import type { BackendChoice, PairFit, Progress, Role, Settings, Summary } from './types.ts';
+import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile } from './protocol.ts';
+import {
+  ROLES, type BackendChoice, type PairFit, type Progress, type Role, type Settings, type Summary,
+} from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
 const REPLACED = problem('E_WORKER_LOST', 'cancelled');
@@ -29,17 +31,11 @@ export interface FuseOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** A file, and the text of the adapter_config.json that came with it. */
-interface Opened {
-  file: File;
-  config: string | null;
-}
-
 export class Session {
   #options: SessionOptions;
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
   #link: Promise<Link> | null = null;
-  #files: Record<Role, Opened | null> = { content: null, style: null };
+  #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
   #release: () => void = () => {};
   #disposed = false;
@@ -167,7 +163,7 @@ export class Session {
       glue: glueURL ? String(glueURL) : null, wasm: wasmURL ? String(wasmURL) : null, owner: this.#owner,
     });
     const started: Promise<Link> = reply.then(() => {
-      for (const role of ['content', 'style'] as const) {
+      for (const role of ROLES) {
         const opened = this.#files[role];
         // Not awaited: the worker answers in order, and a file that is gone is reported by the next fit or fuse.
         if (opened) link.call('open', { role, ...opened }).reply.catch(() => {});

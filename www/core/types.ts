@@ -1,6 +1,7 @@
 /** Plain values that cross the wasm boundary and the worker boundary. Rust fills and reads them; nothing here decides. */
 
 export type Role = 'content' | 'style';
+export const ROLES: readonly Role[] = ['content', 'style'];
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 export type BackendInUse = 'webgpu' | 'cpu';
 

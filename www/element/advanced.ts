@@ -3,9 +3,10 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleChoice } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
 import { choice, fieldStyles, numeric, tick } from './fields.ts';
 import { inert } from './format.ts';
-import { ROLES, type Choices, type Setting } from './model.ts';
+import { type Choices, type Setting } from './model.ts';
 import { scaleLabel, text, textStrengthLabel } from './strings.ts';
 import { base } from './tokens.css.ts';
 

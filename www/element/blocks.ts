@@ -3,9 +3,9 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { BlockStrength, PairFit, Role } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
 import { typedNumber } from './fields.ts';
 import { count, inert, plural } from './format.ts';
-import { ROLES } from './model.ts';
 import { roleName, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 

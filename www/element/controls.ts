@@ -3,9 +3,10 @@
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { BackendChoice, Problem, Role } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
 import { formFields } from './advanced.ts';
 import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
-import { ROLES, type Choices, type Setting } from './model.ts';
+import { type Choices, type Setting } from './model.ts';
 import { strengthLabel, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 

@@ -6,8 +6,9 @@ import type { BackendFound } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
 import { Hashes } from './hashes.ts';
-import { ROLES, type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
+import { type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;

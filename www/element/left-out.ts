@@ -3,8 +3,8 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Refusal, Role, Tensors } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
 import { count, inert, plural } from './format.ts';
-import { ROLES } from './model.ts';
 import { roleName, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 

@@ -55,4 +55,3 @@ export interface Setting {
 
 export type Action = 'fuse' | 'convert' | 'cancel' | 'save' | 'save-report' | 'reset';
 
-export const ROLES: readonly Role[] = ['content', 'style'];

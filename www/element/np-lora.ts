@@ -8,7 +8,7 @@ import { property, state } from 'lit/decorators.js';
 import { toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
-import { ROLES, isConversion, type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
+import { isConversion, type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
 import { percentDone } from './run-panel.ts';
 import { BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
 import { text } from './strings.ts';
@@ -18,6 +18,7 @@ import type { Fused } from '../core/protocol.ts';
 import { cleanStem, download, saveFile } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import type { BackendChoice, BackendInUse, Problem, Report, Role, Settings } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 /** The one refusal that a setting answers. */

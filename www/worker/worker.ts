@@ -1,16 +1,17 @@
 /**
- * Loads the wasm module and answers messages, one after the other: the wasm session cannot be entered twice.
- * Only the cancel flags are read in between, when the running call yields. Hashes are worked out beside the session,
- * one after the other, and stand still while any other call is under way.
+ * Loads the wasm module and answers messages, one after the other; only the cancel flags are read in between, when the
+ * running call yields. Of another worker's run it does several tasks at a time, so that one reads while one computes.
+ * Hashes are worked out beside the session, one after the other, and stand still while any other call is under way.
  */
 
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
-import type { BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
+import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import type {
   BackendChoice, OutputSink, PairFit, Problem, Progress, Role, Settings, Summary,
 } from '../core/types.ts';
 import { whyNotLoaded } from './loading.ts';
+import { Crew, type Files } from './crew.ts';
 import { sinkFor, sweep } from './sinks.ts';
 
 /** The wasm-bindgen module, as src/web exports it. */
@@ -29,9 +30,18 @@ interface WasmSession {
   fit(settings: Settings): PairFit;
   backend(choice: BackendChoice): Promise<BackendFound>;
   fuse(
-    settings: Settings, backend: BackendChoice, sink: OutputSink,
+    settings: Settings, backend: BackendChoice, sink: OutputSink, others: Others,
     onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<Fused>;
+  share(settings: Settings, ranks: number[] | null): void;
+  assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
+}
+
+/** The other workers as src/web/crew.rs calls them. */
+interface Others {
+  places: number;
+  begin(ranks: number[] | null): Promise<void>;
+  run(task: string, result: Blob | undefined): Promise<Assisted>;
 }
 
 /** No host needs more than ten reports a second, and posting costs time. */
@@ -39,21 +49,24 @@ const PROGRESS_EVERY_MS = 100;
 
 let glue: Glue | null = null;
 let session: WasmSession | null = null;
+let crew: Crew | null = null;
 let owner = '';
+const files: Files = { content: null, style: null };
 const cancelled = new Set<number>();
 
-function post(message: FromWorker): void {
-  self.postMessage(message);
+function post(message: FromWorker, transfer: Transferable[] = []): void {
+  self.postMessage(message, { transfer });
 }
 
-function ready(): { glue: Glue; session: WasmSession } {
-  if (!glue || !session) throw problem('E_WASM_LOAD', 'the program was not started');
-  return { glue, session };
+function ready(): { glue: Glue; session: WasmSession; crew: Crew } {
+  if (!glue || !session || !crew) throw problem('E_WASM_LOAD', 'the program was not started');
+  return { glue, session, crew };
 }
 
 async function start(request: Calls['start']['in']): Promise<{ version: string }> {
   if (session) throw problem('E_INTERNAL', 'the program was started already');
   owner = request.owner;
+  crew = new Crew(request);
   // Sweeping is housekeeping: a browser that refuses it can still fuse. This page's own file may be the result it shows.
   await sweep(null).catch(() => {});
   const glueURL = request.glue ?? new URL('./np_lora.js', import.meta.url).href;
@@ -69,8 +82,13 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
 }
 
 async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Promise<Fused> {
-  const { session } = ready();
+  const { session, crew } = ready();
   await sweep(owner).catch(() => {});
+  const others: Others = {
+    get places() { return crew.places; },
+    begin: (ranks) => crew.begin(files, settings, ranks),
+    run: (task, result) => crew.run(task, result ?? null),
+  };
   const sink = await sinkFor(session.fit(settings).outputBytes, owner);
   let last = 0;
   const onProgress = (progress: Progress): void => {
@@ -80,20 +98,53 @@ async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Pro
     last = now;
     post({ id, progress });
   };
-  return session.fuse(settings, backend, sink, onProgress, () => cancelled.has(id));
+  try {
+    return await session.fuse(settings, backend, sink, others, onProgress, () => cancelled.has(id));
+  } finally {
+    crew.rest();
+  }
+}
+
+async function open({ role, file, config }: Calls['open']['in']): Promise<Summary> {
+  files[role] = null;
+  const summary = await ready().session.open(role, file, config ?? undefined);
+  files[role] = { file, config };
+  return summary;
+}
+
+function close(role: Role): null {
+  files[role] = null;
+  ready().session.close(role);
+  return null;
+}
+
+function swap(): null {
+  ready().session.swap();
+  [files.content, files.style] = [files.style, files.content];
+  return null;
+}
+
+function fit(settings: Settings): PairFit {
+  const { session, crew } = ready();
+  const fit = session.fit(settings);
+  // Whoever looks at this is about to fuse.
+  crew.prepare();
+  return fit;
 }
 
 async function answer(request: Request): Promise<Calls[CallName]['out']> {
   switch (request.call) {
     case 'start': return start(request.in);
     case 'example': return ready().glue.example(request.in.role);
-    case 'open': return ready().session.open(request.in.role, request.in.file, request.in.config ?? undefined);
-    case 'close': ready().session.close(request.in.role); return null;
-    case 'swap': ready().session.swap(); return null;
-    case 'fit': return ready().session.fit(request.in.settings);
+    case 'open': return open(request.in);
+    case 'close': return close(request.in.role);
+    case 'swap': return swap();
+    case 'fit': return fit(request.in.settings);
     case 'backend': return ready().session.backend(request.in.choice);
     case 'hash': return hash(request.id, request.in.file);
     case 'fuse': return fuse(request.id, request.in);
+    case 'share': ready().session.share(request.in.settings, request.in.ranks); return null;
+    case 'assist': return ready().session.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
   }
 }
 
@@ -121,7 +172,9 @@ let hashes: Promise<void> = Promise.resolve();
 
 async function serve(request: Request): Promise<void> {
   try {
-    post({ id: request.id, out: await answer(request) });
+    const out = await answer(request);
+    const bytes = request.call === 'assist' ? (out as Assisted).bytes : null;
+    post({ id: request.id, out }, bytes ? [bytes.buffer] : []);
   } catch (thrown) {
     // After a trap the instance is in an unknown state; a RangeError is a stack or memory that ran out.
     const fatal = thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
@@ -135,6 +188,7 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   if (!data) refuse(said);
   else if ('cancel' in data) cancelled.add(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
+  else if (data.call === 'assist') void serve(data);
   else queue = queue.then(() => serve(data));
 });
 

@@ -1,0 +1,113 @@
+//! Puts modules of the result together, tensor by tensor, with their checksums.
+
+use super::accounting::{Cut, ModuleReport};
+use super::crew::{Piece, PieceTensor};
+use super::outputs::Output;
+use super::plan::{Plan, unplanned};
+use crate::container;
+use crate::error::{Code, Error, Result};
+use std::ops::Range;
+
+/// A piece under construction.
+pub(super) struct Composer<'a> {
+    plan: &'a Plan,
+    piece: Piece,
+}
+
+/// Columns of a module's lora_up: the words of a block row by row, their number of columns, and where each row goes.
+pub(super) struct Columns<'a> {
+    pub(super) words: &'a [u8],
+    pub(super) cols: usize,
+    /// Rows of `words`, and the row of the module they begin at.
+    pub(super) rows: &'a [(Range<usize>, usize)],
+}
+
+impl<'a> Composer<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        Self { plan, piece: Piece::default() }
+    }
+
+    /// Adds one module: `downs` are blocks of rows, `ups` blocks of columns, in the same order; what is missing to the
+    /// planned rank is padded with zeros, and so are the rows that no block has.
+    ///
+    /// # Errors
+    /// `OutputRange` if a value was too large for the format.
+    pub(super) fn module(&mut self, output: &Output, downs: &[&[u8]], ups: &[Columns<'_>]) -> Result<()> {
+        let word = self.plan.dtype.bitsize() / 8;
+        self.tensor_of(&output.names.down, |down| {
+            let mut rest = down;
+            for block in downs {
+                let (target, behind) = rest.split_at_mut_checked(block.len())?;
+                target.copy_from_slice(block);
+                rest = behind;
+            }
+            Some(())
+        })?;
+        let row = output.rank * word;
+        self.tensor_of(&output.names.up, |up| {
+            let mut column = 0;
+            for block in ups {
+                let width = block.cols * word;
+                for (from, to) in block.rows {
+                    let target = up.get_mut(to * row..(to + from.len()) * row)?;
+                    let source = block.words.get(from.start * width..from.end * width)?;
+                    for (target, source) in target.chunks_exact_mut(row).zip(source.chunks_exact(width)) {
+                        target.get_mut(column..column + width)?.copy_from_slice(source);
+                    }
+                }
+                column += width;
+            }
+            Some(())
+        })?;
+        self.piece.outputs += 1;
+        self.piece.last.clone_from(&output.names.stem);
+        Ok(())
+    }
+
+    /// Adds one tensor.
+    ///
+    /// # Errors
+    /// As [`Self::module`].
+    pub(super) fn tensor(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.tensor_of(name, |tensor| {
+            if tensor.len() != bytes.len() {
+                return None;
+            }
+            tensor.copy_from_slice(bytes);
+            Some(())
+        })
+    }
+
+    /// Adds the tensor that `fill` makes of zeros; what it does not fit is a fault of the plan.
+    fn tensor_of(&mut self, name: &str, fill: impl FnOnce(&mut [u8]) -> Option<()>) -> Result<()> {
+        let layout = &self.plan.layout;
+        let place = layout.place(name).and_then(|at| Some((at, layout.tensors.get(at)?)));
+        let Some((at, tensor)) = place else { return Err(unplanned(name)) };
+        let length = usize::try_from(tensor.bytes()).map_err(|_| unplanned(name))?;
+        let start = self.piece.bytes.len();
+        self.piece.bytes.resize(start + length, 0);
+        let bytes = &mut self.piece.bytes[start..];
+        fill(bytes).ok_or_else(|| unplanned(name))?;
+        // A value too large for the format has become infinite: say so instead of writing it.
+        if let Some(value) = container::first_non_finite(tensor.dtype, bytes) {
+            let detail = format!("Value {value} is too large for {}.", tensor.dtype);
+            return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
+        }
+        self.piece.tensors.push(PieceTensor { at, length, checksum: container::crc32(bytes) });
+        Ok(())
+    }
+
+    /// Adds the account of a fused unit.
+    pub(super) fn account(&mut self, module: Option<ModuleReport>) {
+        self.piece.modules.extend(module);
+    }
+
+    /// Adds what was cut to a rank.
+    pub(super) fn cuts(&mut self, cuts: impl IntoIterator<Item = Cut>) {
+        self.piece.cuts.extend(cuts);
+    }
+
+    pub(super) fn finish(self) -> Piece {
+        self.piece
+    }
+}

@@ -1,0 +1,152 @@
+//! A run in tasks: each can be done wherever the files and the settings are, and nothing in a result depends on where.
+//!
+//! The page's worker has others of its kind beside it (one a core), which open the same files and make the same plan.
+
+use super::accounting::{Cut, ModuleReport};
+use super::verify::Difference;
+use crate::error::{Code, Error, Result};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Something to do for a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Task {
+    /// Find the ranks that keep the wanted energy in the modules of these groups of the plan.
+    Measure(Vec<usize>),
+    /// Fuse these groups of the plan.
+    Fuse(Vec<usize>),
+    /// Read these tensors of the finished file.
+    Read(Range<usize>),
+    /// Compute a group once more and compare it with the finished file.
+    Repeat(usize),
+}
+
+/// What came of a [`Task`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Done {
+    /// The ranks of the modules of these groups, in order.
+    Measured(Vec<usize>, Vec<usize>),
+    /// Modules of the result.
+    Fused(Piece),
+    /// The checksums of the tensors from this one on.
+    Read(usize, Vec<u32>),
+    /// How far the group is from what it should be.
+    Repeated(usize, Difference),
+}
+
+/// Some tensors of the result, and the account of how they were made.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Piece {
+    /// The tensors, in the order of `bytes`.
+    pub tensors: Vec<PieceTensor>,
+    /// The values of all of them, one after the other.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+    /// The accounting of fused units.
+    pub modules: Vec<ModuleReport>,
+    /// What was cut to a rank.
+    pub cuts: Vec<Cut>,
+    /// How many modules of the result are in it.
+    pub outputs: usize,
+    /// The last of them.
+    pub last: String,
+}
+
+/// A tensor in a [`Piece`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceTensor {
+    /// Its place in the layout.
+    pub at: usize,
+    /// How many bytes it has.
+    pub length: usize,
+    /// Their CRC-32.
+    pub checksum: u32,
+}
+
+/// Those who share a run with the one that leads it.
+#[allow(async_fn_in_trait, reason = "crews are used by one thread; on wasm32 no future is Send")]
+pub trait Crew<F> {
+    /// How many tasks they may have at once, so that none of them waits for the next.
+    fn places(&self) -> usize;
+
+    /// Tells them what the run is: the settings they have from the leader; `ranks` as given to [`super::Plan::lay_out`].
+    ///
+    /// # Errors
+    /// Those of whoever carries the message.
+    async fn begin(&self, ranks: Option<&[usize]>) -> Result<()>;
+
+    /// Has a task done by one of them; `result` is the finished file, where there is one.
+    ///
+    /// # Errors
+    /// As doing it oneself; and those of whoever carries it there.
+    async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done>;
+}
+
+/// Nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Alone;
+
+impl<F> Crew<F> for Alone {
+    fn places(&self) -> usize {
+        0
+    }
+
+    async fn begin(&self, _: Option<&[usize]>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn run(&self, _: &Task, _: Option<&F>) -> Result<Done> {
+        Err(Error::new(Code::Internal, "There is nobody to do it."))
+    }
+}
+
+/// Tasks that the leader reads for at once, so that its reading and its computing overlap.
+const READING: usize = 2;
+
+/// What has come in: what the leader needs for a task of its own, or what somebody made of one.
+pub(super) enum Came<R> {
+    /// To be computed.
+    Read(R),
+    /// To be taken.
+    Done(Done),
+}
+
+/// Has tasks done by the leader and its crew, and tells of each that is read for or done. Ends with the first error;
+/// what is still under way is then dropped.
+pub(super) async fn share_out<F, R>(
+    tasks: impl IntoIterator<Item = Task>,
+    crew: Option<&impl Crew<F>>,
+    result: Option<&F>,
+    read: impl AsyncFn(Task) -> Result<R>,
+    mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
+) -> Result<()> {
+    let start = async |task: Task, own: bool| {
+        match crew.filter(|_| !own) {
+            Some(crew) => crew.run(&task, result).await.map(Came::Done),
+            None => read(task).await.map(Came::Read),
+        }
+    };
+    let places = crew.map_or(0, |crew| crew.places());
+    let mut tasks = tasks.into_iter();
+    let mut under_way = FuturesUnordered::new();
+    let (mut own, mut others) = (0, 0);
+    loop {
+        while own < READING || others < places {
+            let Some(task) = tasks.next() else { break };
+            let to_crew = others < places;
+            *(if to_crew { &mut others } else { &mut own }) += 1;
+            under_way.push(start(task, !to_crew));
+        }
+        let Some(came) = under_way.next().await else { return Ok(()) };
+        let came = came?;
+        match came {
+            Came::Read(_) => own -= 1,
+            Came::Done(_) => others -= 1,
+        }
+        take(came).await?;
+    }
+}

@@ -1,0 +1,217 @@
+//! A run from the plan to the checked file, in tasks that a crew may share.
+
+use super::crew::{self, Came, Crew, Done, Task};
+use super::engine::Engine;
+use super::plan::Plan;
+use super::report::Report;
+use super::settings::Settings;
+use super::verify::{self, Verified};
+use super::writer::{Writer, Written};
+use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method};
+use crate::backend::truncate::Keep;
+use crate::container::{Ahead, Sink, Source, Tensor};
+use crate::error::{Code, Error, Result};
+
+/// Fuses two files, or converts one: computes, writes, reads back and checks. Gives the finished file and the
+/// accounting. What the crew does of it makes no difference to the result.
+///
+/// # Errors
+/// Those of planning ([`Plan::new`]), of computing and writing, of checking (`Verify`), of the crew; `Aborted`. After an
+/// error whatever the sink holds is to be thrown away.
+pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
+    sources: &Sources<'_, S>,
+    settings: &Settings,
+    engine: &mut Engine,
+    sink: &mut K,
+    crew: &C,
+    watch: &mut W,
+) -> Result<(K::Finished, Report)> {
+    let started = watch.seconds();
+    let (content, style) = sources.adapters();
+    let mut plan = Plan::new(content, style, settings)?;
+    let mut ranks = None;
+    if matches!(plan.recipe.keep, Some(Keep::Energy(_))) {
+        crew.begin(None).await?;
+        let found = measure(&plan, sources, engine, crew, watch).await?;
+        plan.lay_out(&found, content, style)?;
+        ranks = Some(found);
+    }
+    crew.begin(ranks.as_deref()).await?;
+    let written = write(&plan, sources, engine, sink, crew, watch).await?;
+    metadata::fill_hash(&mut plan.layout, &written.model_hash)?;
+    sink.write(0, &plan.layout.header).await?;
+    let finished = sink.finish().await?;
+    let saved = watch.seconds();
+    let verified = check(&plan, &written, sources, &finished, crew, watch).await?;
+    let seconds = [saved - started, watch.seconds() - saved];
+    let report = Report::new(&plan, content, style, engine, written, verified, seconds);
+    Ok((finished, report))
+}
+
+/// What is made of the result at once: so much that reading and handing over cost little, so little that the last ones
+/// to work do not keep the others waiting, and that memory stays small.
+const PIECE: u64 = 8 << 20;
+
+/// The ranks that keep the wanted energy, in the order of [`Plan::outputs`].
+async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
+    plan: &Plan,
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    crew: &C,
+    watch: &mut W,
+) -> Result<Vec<usize>> {
+    let mut ranks: Vec<Vec<usize>> = vec![Vec::new(); plan.groups.len()];
+    let mut progress = Progress::of(plan, Stage::Measure);
+    let each = plan.layout.size / progress.modules_total.max(1) as u64;
+    let tasks = method::pieces(plan, PIECE).into_iter().map(Task::Measure);
+    crew::share_out(tasks, engine.crew(crew), None, async |task| read(plan, task, sources).await, async |came| {
+        go_on(watch)?;
+        let done = compute(plan, came, sources, engine, watch).await?;
+        let Done::Measured(groups, found) = done else { return Err(out_of_turn()) };
+        let mut found = found.into_iter();
+        for at in groups {
+            let Some(group) = plan.groups.get(at) else { return Err(out_of_turn()) };
+            ranks[at] = found.by_ref().take(group.outputs.len()).collect();
+            progress.modules_done += group.outputs.len();
+            progress.bytes_done += each * group.outputs.len() as u64;
+        }
+        watch.progress(&progress);
+        Ok(())
+    })
+    .await?;
+    Ok(ranks.concat())
+}
+
+async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
+    plan: &Plan,
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    sink: &mut K,
+    crew: &C,
+    watch: &mut W,
+) -> Result<Written> {
+    let mut writer = Writer::new(plan, sink);
+    watch.progress(writer.progress());
+    writer.take(method::small(plan, sources, watch).await?).await?;
+    let tasks = method::pieces(plan, PIECE).into_iter().map(Task::Fuse);
+    crew::share_out(tasks, engine.crew(crew), None, async |task| read(plan, task, sources).await, async |came| {
+        go_on(watch)?;
+        let done = compute(plan, came, sources, engine, watch).await?;
+        let Done::Fused(piece) = done else { return Err(out_of_turn()) };
+        writer.take(piece).await?;
+        watch.progress(writer.progress());
+        Ok(())
+    })
+    .await?;
+    go_on(watch)?;
+    writer.finish()
+}
+
+/// A task, and what it needs of the files.
+type Read<'a, S> = (Task, [Option<Ahead<'a, S>>; 2]);
+
+/// Reads for a task that computes.
+async fn read<'a, S: Source>(plan: &Plan, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
+    let (Task::Fuse(groups) | Task::Measure(groups)) = &task else { return Err(out_of_turn()) };
+    let ahead = method::ahead(plan, groups, sources).await?;
+    Ok((task, ahead))
+}
+
+/// Does a task that has been read for; what is done already stays.
+async fn compute<S: Source>(
+    plan: &Plan,
+    came: Came<Read<'_, S>>,
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    watch: &impl Watch,
+) -> Result<Done> {
+    let (task, [content, style]) = match came {
+        Came::Read(read) => read,
+        Came::Done(done) => return Ok(done),
+    };
+    fn held<'a, S>(input: &Option<Input<'a, S>>, source: &'a Option<Ahead<'_, S>>) -> Option<Input<'a, Ahead<'a, S>>> {
+        input.as_ref().zip(source.as_ref()).map(|(input, source)| Input { adapter: input.adapter, source })
+    }
+    let sources = Sources { content: held(&sources.content, &content), style: held(&sources.style, &style) };
+    match task {
+        Task::Fuse(groups) => method::fuse(plan, &groups, &sources, engine, watch).await.map(Done::Fused),
+        Task::Measure(groups) => {
+            let ranks = method::measure(plan, &groups, &sources, engine, watch).await?;
+            Ok(Done::Measured(groups, ranks))
+        }
+        Task::Read(_) | Task::Repeat(_) => Err(out_of_turn()),
+    }
+}
+
+/// Does a task that looks at the finished file.
+async fn look<S: Source, R: Source>(
+    plan: &Plan,
+    task: &Task,
+    sources: &Sources<'_, S>,
+    finished: Option<&R>,
+) -> Result<Done> {
+    let finished = finished.ok_or_else(out_of_turn)?;
+    match task {
+        Task::Read(tensors) => {
+            verify::read(plan, tensors.clone(), finished).await.map(|found| Done::Read(tensors.start, found))
+        }
+        Task::Repeat(group) => {
+            let difference = verify::repeat(plan, *group, finished, sources).await?;
+            Ok(Done::Repeated(*group, difference))
+        }
+        Task::Fuse(_) | Task::Measure(_) => Err(out_of_turn()),
+    }
+}
+
+/// Does a task for another's run of the same files and plan, on the CPU.
+///
+/// # Errors
+/// As [`fuse`].
+pub async fn assist<S: Source, R: Source>(
+    plan: &Plan,
+    sources: &Sources<'_, S>,
+    task: Task,
+    finished: Option<&R>,
+    watch: &impl Watch,
+) -> Result<Done> {
+    go_on(watch)?;
+    if matches!(task, Task::Read(_) | Task::Repeat(_)) {
+        return look(plan, &task, sources, finished).await;
+    }
+    let read = read(plan, task, sources).await?;
+    compute(plan, Came::Read(read), sources, &mut Engine::on(None, ""), watch).await
+}
+
+fn out_of_turn() -> Error {
+    Error::new(Code::Internal, "A task came out of turn.")
+}
+
+/// Three checks, each of something the others cannot see: see [`verify`].
+async fn check<S: Source, R: Source, C: Crew<R>, W: Watch>(
+    plan: &Plan,
+    written: &Written,
+    sources: &Sources<'_, S>,
+    finished: &R,
+    crew: &C,
+    watch: &mut W,
+) -> Result<Verified> {
+    verify::check_header(plan, finished).await?;
+    let mut verified = Verified::default();
+    let mut progress = Progress { modules_done: plan.outputs().count(), ..Progress::of(plan, Stage::Verify) };
+    watch.progress(&progress);
+    let own = async |task: Task| look(plan, &task, sources, Some(finished)).await;
+    crew::share_out(verify::tasks(plan), Some(crew), Some(finished), own, async |came| {
+        go_on(watch)?;
+        let (Came::Read(done) | Came::Done(done)) = came;
+        verify::judge(plan, written, &done, &mut verified)?;
+        if let Done::Read(first, checksums) = &done {
+            let tensors = plan.layout.tensors.iter().skip(*first).take(checksums.len());
+            progress.bytes_done += tensors.map(Tensor::bytes).sum::<u64>();
+        }
+        watch.progress(&progress);
+        Ok(())
+    })
+    .await?;
+    Ok(verified)
+}
+

@@ -1,0 +1,101 @@
+//! The other workers of the page, which share a run (`www/worker/crew.ts`).
+//!
+//! A task goes there as JSON; what came of it comes back as JSON and, beside it, the bytes of a piece.
+
+use super::blob::BlobSource;
+use crate::error::{Code, Error, Result};
+use crate::fusion::{Crew, Done, Task};
+use js_sys::{Promise, Reflect, Uint8Array};
+use std::cell::RefCell;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The page's other workers.
+    #[wasm_bindgen(typescript_type = "Crew")]
+    pub type Others;
+
+    #[wasm_bindgen(method, getter, structural)]
+    fn places(this: &Others) -> f64;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn begin(this: &Others, ranks: JsValue) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn run(this: &Others, task: String, result: Option<Blob>) -> Result<Promise, JsValue>;
+}
+
+/// The page's other workers as the run's crew.
+pub(super) struct JsCrew {
+    others: Others,
+    /// Why one of them failed, as the page words it.
+    failure: RefCell<Option<JsValue>>,
+}
+
+impl JsCrew {
+    pub(super) fn new(others: Others) -> Self {
+        Self { others, failure: RefCell::new(None) }
+    }
+
+    /// Why one of them failed, if so: what an error of the run stands for.
+    pub(super) fn failure(&self) -> Option<JsValue> {
+        self.failure.take()
+    }
+
+    async fn settled(&self, promise: Result<Promise, JsValue>) -> Result<JsValue> {
+        let value = match promise {
+            Ok(promise) => JsFuture::from(promise).await,
+            Err(thrown) => Err(thrown),
+        };
+        value.map_err(|problem| {
+            self.failure.borrow_mut().get_or_insert(problem);
+            Error::new(Code::Internal, "Another worker failed.")
+        })
+    }
+}
+
+impl Crew<BlobSource> for JsCrew {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
+    fn places(&self) -> usize {
+        self.others.places() as usize
+    }
+
+    async fn begin(&self, ranks: Option<&[usize]>) -> Result<()> {
+        let ranks = super::give(&ranks).unwrap_or_default();
+        self.settled(self.others.begin(ranks)).await.map(|_| ())
+    }
+
+    async fn run(&self, task: &Task, result: Option<&BlobSource>) -> Result<Done> {
+        let broken = |error: serde_json::Error| Error::new(Code::Internal, error.to_string());
+        let task = serde_json::to_string(task).map_err(broken)?;
+        let reply = self.settled(self.others.run(task, result.map(|result| result.blob().clone()))).await?;
+        let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
+        let mut done: Done =
+            serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;
+        if let (Done::Fused(piece), Ok(bytes)) = (&mut done, field("bytes").dyn_into::<Uint8Array>()) {
+            piece.bytes = bytes.to_vec();
+        }
+        Ok(done)
+    }
+}
+
+/// What came of a task, for the worker that leads the run: `{done, bytes}`.
+pub(super) fn reply(done: Done) -> Result<JsValue, JsValue> {
+    let json = serde_json::to_string(&done)
+        .map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))?;
+    let bytes = match &done {
+        Done::Fused(piece) => Uint8Array::from(piece.bytes.as_slice()).into(),
+        _ => JsValue::NULL,
+    };
+    let reply = js_sys::Object::new();
+    Reflect::set(&reply, &"done".into(), &json.into())?;
+    Reflect::set(&reply, &"bytes".into(), &bytes)?;
+    Ok(reply.into())
+}
+
+/// The task of a message.
+pub(super) fn task(json: &str) -> Result<Task, JsValue> {
+    serde_json::from_str(json).map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))
+}

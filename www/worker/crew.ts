@@ -1,0 +1,97 @@
+/**
+ * The other workers of a page, one a core, each with an instance of the program of its own: memory cannot be shared where
+ * a host page sets no special headers. They share the runs that this worker leads.
+ */
+
+import { Link, type Call } from '../core/link.ts';
+import { problem, ProblemError } from '../core/problem.ts';
+import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
+import { ROLES, type Role, type Settings } from '../core/types.ts';
+
+/** Beyond this, what is left to one worker alone decides the time, and memory grows with each. */
+const MOST = 7;
+/** Tasks that one has at a time: it computes one, reads for another, and the answer to a third is on its way. */
+const DEPTH = 3;
+
+export type Files = Record<Role, OpenedFile | null>;
+
+interface Member {
+  link: Link;
+  /** What it has open. */
+  files: Files;
+  calls: Set<Call<'assist'>>;
+}
+
+export class Crew {
+  #ready: Member[] = [];
+  #started = false;
+
+  /** `start`: how this worker was started, which is how the others are. */
+  constructor(private readonly start: Calls['start']['in']) {}
+
+  /** Starts the others, in the background: a run takes those that are ready. */
+  prepare(): void {
+    if (this.#started) return;
+    this.#started = true;
+    const cores = navigator.hardwareConcurrency || 1;
+    for (let more = Math.min(cores - 1, MOST); more > 0; more--) this.#hire();
+  }
+
+  /** As `Others` in src/web/crew.rs has it. */
+  get places(): number {
+    return DEPTH * this.#ready.length;
+  }
+
+  /** Has all that are ready open the files and plan the run. */
+  async begin(files: Files, settings: Settings, ranks: number[] | null): Promise<void> {
+    await Promise.all(this.#ready.map(async (member) => {
+      const replies = [];
+      for (const role of ROLES) {
+        const file = files[role];
+        if (file === member.files[role]) continue;
+        replies.push(file ? member.link.call('open', { role, ...file }).reply : member.link.call('close', { role }).reply);
+        member.files[role] = file;
+      }
+      replies.push(member.link.call('share', { settings, ranks }).reply);
+      await Promise.all(replies);
+    }));
+  }
+
+  async run(task: string, result: Blob | null): Promise<Assisted> {
+    const free = this.#ready.reduce<Member | null>((least, member) => (
+      least && least.calls.size <= member.calls.size ? least : member), null);
+    if (!free) throw problem('E_WORKER_LOST', 'the other workers are gone');
+    const call = free.link.call('assist', { task, result });
+    free.calls.add(call);
+    try {
+      return await call.reply;
+    } catch (thrown) {
+      throw thrown instanceof ProblemError ? thrown.problem : thrown;
+    } finally {
+      free.calls.delete(call);
+    }
+  }
+
+  /** Tells all to leave what they are doing: the run is over. */
+  rest(): void {
+    for (const { link, calls } of this.#ready) for (const { id } of calls) link.cancel(id);
+  }
+
+  #hire(): void {
+    let member: Member | null = null;
+    const gone = (): void => { this.#ready = this.#ready.filter((other) => other !== member); };
+    try {
+      const link = new Link(self.location.href, () => {}, () => {
+        gone();
+        // One that was lost at work is replaced; one that never started would not start again.
+        if (member) this.#hire();
+      });
+      link.call('start', this.start).reply.then(() => {
+        member = { link, files: { content: null, style: null }, calls: new Set() };
+        this.#ready.push(member);
+      }, (error: ProblemError) => link.end(error.problem));
+    } catch {
+      // Where a worker may have none of its own, this one works alone.
+    }
+  }
+}

@@ -17,10 +17,14 @@ use np_lora::backend::gpu::Gpu;
 use np_lora::backend::{Backend, Batch, Cut, Dtype, Place};
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::Code;
+use np_lora::fusion::accounting::ComputedOn;
 use np_lora::fusion::settings::DtypeChoice;
-use np_lora::fusion::{self, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Stage, Watch};
+use np_lora::fusion::{
+    self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Stage, Watch,
+};
 use pollster::block_on;
 use safetensors::tensor::TensorView;
+use std::time::Instant;
 
 /// Modules of four shapes, so that they make four batches.
 const MODULES: [(&str, usize, usize); 5] =
@@ -48,11 +52,12 @@ struct Saboteur {
     gpu: Option<Gpu>,
     after: usize,
     written: usize,
+    began: Instant,
 }
 
 impl Saboteur {
     fn none() -> Self {
-        Self { gpu: None, after: usize::MAX, written: 0 }
+        Self { gpu: None, after: usize::MAX, written: 0, began: Instant::now() }
     }
 }
 
@@ -71,7 +76,7 @@ impl Watch for Saboteur {
     }
 
     fn seconds(&self) -> f64 {
-        0.0
+        self.began.elapsed().as_secs_f64()
     }
 }
 
@@ -95,7 +100,9 @@ fn fuse(
             style: Some(Input { adapter: &of_style, source: style }),
         };
         let (finished, report) =
-            fusion::fuse(&sources, &settings, engine, &mut MemorySink::default(), watch).await.unwrap();
+            fusion::fuse(&sources, &settings, engine, &mut MemorySink::default(), &Alone, watch)
+                .await
+                .unwrap();
         (finished.read(0..finished.size()).await.unwrap(), report)
     })
 }
@@ -122,12 +129,29 @@ fn a_run_on_a_graphics_device_says_so() {
 }
 
 #[test]
+fn the_faster_backend_is_found_by_trying_and_the_report_says_so() {
+    let (content, style) = (file("content", 3), file("style", 4));
+    // The only device here is one in software, which is slower than the CPU.
+    let mut engine = Engine::open(common::new_gpu());
+    for _ in 0..2 {
+        let (_, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
+        assert_eq!((report.backend, fell_back(&report)), ("cpu", false));
+        assert!(
+            report.backend_reason.starts_with("The graphics device is slower here"),
+            "{}",
+            report.backend_reason
+        );
+        assert!(report.modules.iter().all(|module| module.computed_on == ComputedOn::Cpu));
+    }
+}
+
+#[test]
 fn a_device_lost_before_or_during_the_run_is_replaced_by_a_new_one() {
     let (content, style) = (file("content", 3), file("style", 4));
     let (expected, of_cpu) = on_the_cpu(&content, &style);
     for after in [0, 1, 3] {
         let gpu = common::new_gpu();
-        let mut watch = Saboteur { gpu: Some(gpu.clone()), after, written: 0 };
+        let mut watch = Saboteur { gpu: Some(gpu.clone()), after, ..Saboteur::none() };
         if after == 0 {
             watch.gpu.take().inspect(Gpu::destroy);
         }

@@ -195,7 +195,8 @@ fn fuse(
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut sink = MemorySink::default();
-        let (file, report) = fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
+        let (file, report) =
+            fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
         Ok((file.read(0..file.size()).await?, report))
     })
 }

@@ -1,7 +1,7 @@
 //! Reading ahead: many small reads that lie close together become few large ones.
 
-use super::source::exactly;
 use super::Source;
+use super::source::exactly;
 use crate::error::Result;
 use std::ops::Range;
 
@@ -26,7 +26,9 @@ impl<'a, S: Source> Ahead<'a, S> {
         let mut joined: Vec<Range<u64>> = Vec::new();
         for range in ranges {
             match joined.last_mut() {
-                Some(last) if range.start <= last.end.saturating_add(GAP) => last.end = last.end.max(range.end),
+                Some(last) if range.start <= last.end.saturating_add(GAP) => {
+                    last.end = last.end.max(range.end)
+                }
                 _ => joined.push(range),
             }
         }

@@ -4,16 +4,16 @@
 //! [`Layout::new`] lays out all tensors before any of them is known, so that they can be written in any order into a
 //! [`Sink`]. Positions are u64 throughout, also where usize has 32 bits.
 
-mod crc32;
 mod ahead;
+mod crc32;
 mod dtype;
 mod foreign;
 mod header;
 mod source;
 mod writer;
 
-pub(crate) use crc32::{Crc32, crc32};
 pub use ahead::Ahead;
+pub(crate) use crc32::{Crc32, crc32};
 pub use dtype::{NonFinite, first_non_finite, non_finite, scalar, widen_f8};
 pub use header::{Header, Tensor};
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,10 +1,10 @@
 //! Modules of the result from the halves of their units: as words, or as matrices that are cut to a rank.
 
+use super::composer::Columns;
 use super::factors::rounded;
 use super::method::{Loaded, LoadedUnit, RoundedUnit};
 use super::outputs::{Block, Output};
 use super::pairing::Side;
-use super::composer::Columns;
 use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, Stored, cpu};
 use crate::error::{Code, Error, Result};

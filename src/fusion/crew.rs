@@ -70,6 +70,9 @@ pub struct PieceTensor {
 /// Those who share a run with the one that leads it.
 #[allow(async_fn_in_trait, reason = "crews are used by one thread; on wasm32 no future is Send")]
 pub trait Crew<F> {
+    /// How many they are.
+    fn members(&self) -> usize;
+
     /// How many tasks they may have at once, so that none of them waits for the next.
     fn places(&self) -> usize;
 
@@ -91,6 +94,10 @@ pub trait Crew<F> {
 pub struct Alone;
 
 impl<F> Crew<F> for Alone {
+    fn members(&self) -> usize {
+        0
+    }
+
     fn places(&self) -> usize {
         0
     }
@@ -124,11 +131,9 @@ pub(super) async fn share_out<F, R>(
     read: impl AsyncFn(Task) -> Result<R>,
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
 ) -> Result<()> {
-    let start = async |task: Task, own: bool| {
-        match crew.filter(|_| !own) {
-            Some(crew) => crew.run(&task, result).await.map(Came::Done),
-            None => read(task).await.map(Came::Read),
-        }
+    let start = async |task: Task, own: bool| match crew.filter(|_| !own) {
+        Some(crew) => crew.run(&task, result).await.map(Came::Done),
+        None => read(task).await.map(Came::Read),
     };
     let places = crew.map_or(0, |crew| crew.places());
     let mut tasks = tasks.into_iter();

@@ -1,5 +1,6 @@
 //! Which backend does the work, why, and what happens when it fails.
 
+use super::{Watch, plan};
 use crate::backend::cpu::{self, Cpu};
 use crate::backend::gpu::Gpu;
 use crate::backend::{Backend, Batch, Dtype, Job, Projected, Stored};
@@ -24,10 +25,25 @@ pub enum EngineChoice {
 const GPU_BATCH: usize = 32 << 20;
 const CPU_BATCH: usize = 2 << 20;
 
+/// What is made of the result at once, at most: so much that reading and handing over cost little, so little that memory
+/// stays small.
+const GPU_PIECE: u64 = 64 << 20;
+const CPU_PIECE: u64 = 8 << 20;
+
+/// In how many pieces a small result is made, at least, so that the last ones to work do not keep the others waiting.
+const PIECES: u64 = 32;
+
+/// Jobs that the backends are compared on.
+const TRIAL: usize = 8;
+
 /// A backend with a substitute.
 #[derive(Debug)]
 pub struct Engine {
     gpu: Option<Gpu>,
+    /// The graphics device where the CPU turned out to be faster; may be another time.
+    resting: Option<Gpu>,
+    /// Whether the faster one is to be found out: nobody has demanded one.
+    open: bool,
     /// Whether a device has failed already and this is the one after it.
     renewed: bool,
     reason: String,
@@ -50,7 +66,7 @@ impl Engine {
                 Err(error) => Err(Error::new(Code::GpuUnavailable, error.detail)),
             },
             EngineChoice::Auto => match Gpu::request(false).await {
-                Ok(gpu) => Ok(Self::on(Some(gpu), "A graphics device is available.")),
+                Ok(gpu) => Ok(Self::open(gpu)),
                 Err(error) => Ok(Self::on(None, &error.detail)),
             },
         }
@@ -58,7 +74,20 @@ impl Engine {
 
     /// An engine on a graphics device that is at hand, or on the CPU; `reason` is for the user.
     pub fn on(gpu: Option<Gpu>, reason: &str) -> Self {
-        Self { gpu, renewed: false, reason: reason.to_owned(), checked: HashSet::new(), failure: None }
+        Self {
+            gpu,
+            resting: None,
+            open: false,
+            renewed: false,
+            reason: reason.to_owned(),
+            checked: HashSet::new(),
+            failure: None,
+        }
+    }
+
+    /// An engine that has both, and finds out at the beginning of each run which is faster.
+    pub fn open(gpu: Gpu) -> Self {
+        Self { open: true, ..Self::on(Some(gpu), "A graphics device is available.") }
     }
 
     /// "webgpu" or "cpu": where the next batch will be computed.
@@ -84,6 +113,51 @@ impl Engine {
     /// How many bytes of factors to put into one batch.
     pub fn batch_bytes(&self) -> usize {
         if self.gpu.is_some() { GPU_BATCH } else { CPU_BATCH }
+    }
+
+    /// Bytes of the result to be made at once, of so many in all.
+    pub(super) fn piece_bytes(&self, whole: u64) -> u64 {
+        whole.div_ceil(PIECES).min(if self.gpu.is_some() { GPU_PIECE } else { CPU_PIECE })
+    }
+
+    /// Whether [`Self::try_out`] would find anything out.
+    pub(super) fn is_open(&self) -> bool {
+        self.open && (self.gpu.is_some() || self.resting.is_some())
+    }
+
+    /// Takes for this run what computes a batch faster: the graphics device, or the CPU with so many workers.
+    ///
+    /// # Errors
+    /// Those of the CPU.
+    pub(super) async fn try_out(
+        &mut self,
+        batch: &Batch<'_>,
+        workers: usize,
+        watch: &impl Watch,
+    ) -> Result<()> {
+        let batch = Batch { jobs: batch.jobs.get(..TRIAL).unwrap_or(batch.jobs), ..batch.clone() };
+        self.gpu = self.gpu.take().or(self.resting.take());
+        // The first time it compiles and allocates.
+        self.project(&batch).await?;
+        let start = watch.seconds();
+        Cpu.project(&batch).await?;
+        let between = watch.seconds();
+        self.project(&batch).await?;
+        let (cpu, gpu) = (between - start, watch.seconds() - between);
+        if self.gpu.is_none() {
+            return Ok(());
+        }
+        let shared = cpu / plan::float(workers.max(1));
+        let times = |seconds: f64| format!("{:.1} ms", 1e3 * seconds);
+        let count = batch.jobs.len();
+        let measured = format!("for {count} modules it took {} and the CPU {}", times(gpu), times(shared));
+        if gpu > shared {
+            self.resting = self.gpu.take();
+            self.reason = format!("The graphics device is slower here: {measured}.");
+        } else {
+            self.reason = format!("The graphics device is faster here: {measured}.");
+        }
+        Ok(())
     }
 
     /// Whom to share computing with: a graphics device does all of it, and only one can have it.

@@ -3,9 +3,9 @@
 use super::plan::{Plan, float};
 use super::settings::{CutChoice, RankLayout, Recompress, Settings};
 use crate::adapter::{Adapter, families};
-use crate::json;
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
+use crate::json;
 use std::collections::BTreeMap;
 
 /// Keys that are carried over as they are, if the content has them, else from the style.

@@ -40,8 +40,10 @@ pub(super) struct LoadedUnit {
 pub(super) fn pieces(plan: &Plan, limit: u64) -> Vec<Vec<usize>> {
     let place = |group: &Group| {
         let names = group.outputs.iter().map(|output| &output.names);
-        let tensors = names.flat_map(|names| [&names.down, &names.up]).filter_map(|name| plan.layout.find(name));
-        let range = |(start, bytes): (u64, u64), tensor: &Tensor| (start.min(tensor.start), bytes + tensor.bytes());
+        let tensors =
+            names.flat_map(|names| [&names.down, &names.up]).filter_map(|name| plan.layout.find(name));
+        let range =
+            |(start, bytes): (u64, u64), tensor: &Tensor| (start.min(tensor.start), bytes + tensor.bytes());
         tensors.fold((u64::MAX, 0), range)
     };
     let mut order: Vec<(u64, u64, usize)> = Vec::with_capacity(plan.groups.len());
@@ -81,6 +83,35 @@ pub(super) async fn ahead<'a, S: Source>(
     };
     let (content, style) = future::try_join(read(Side::Content), read(Side::Style)).await?;
     Ok([content, style])
+}
+
+/// Has the engine find out what is faster, on the first modules of the plan that both files have.
+///
+/// # Errors
+/// Those of the sources; `NonFinite`, `Aborted`.
+pub(super) async fn try_out<S: Source>(
+    plan: &Plan,
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    workers: usize,
+    watch: &impl Watch,
+) -> Result<()> {
+    let shared: Vec<&Group> = plan
+        .groups
+        .iter()
+        .filter(|group| matches!(group.units.as_slice(), [unit] if unit.pair().is_some()))
+        .collect();
+    let Some(batch) = batches(&shared, engine.batch_bytes()).into_iter().next() else { return Ok(()) };
+    let mut loaded = Vec::with_capacity(batch.len());
+    for group in batch {
+        super::go_on(watch)?;
+        loaded.push(Loaded { group, units: read_group(group, sources).await? });
+    }
+    let jobs: Vec<Job<'_>> =
+        loaded.iter().filter_map(|loaded| job(plan, loaded, 0)).map(|(job, _)| job).collect();
+    let batch =
+        Batch { jobs: &jobs, cut: plan.recipe.cut, beta: as_f32(plan.recipe.beta), output: plan.dtype };
+    engine.try_out(&batch, workers, watch).await
 }
 
 /// Fuses some groups.
@@ -227,39 +258,20 @@ async fn read_group<S: Source>(group: &Group, sources: &Sources<'_, S>) -> Resul
 
 /// Projects one unit of each of some equally shaped groups.
 async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
-    let exact = plan.recipe.keep.is_none();
-    let mut betas: Vec<f64> = Vec::new();
-    let mut jobs: Vec<(usize, Job<'_>)> = Vec::new();
-    for (index, loaded) in loaded.iter().enumerate() {
-        let (Some(unit), Some(values)) = (loaded.group.units.get(at), loaded.units.get(at)) else { continue };
-        let (Some((_, of_content)), Some(style), Some(content)) =
-            (unit.pair(), &values.style, &values.content)
-        else {
-            continue;
-        };
-        // What is cut to a rank afterwards is scaled as a whole.
-        let loader_scale = if exact { loaded.group.loader_scale } else { 1.0 };
-        jobs.push((
-            index,
-            Job {
-                style_down: style.down.stored(),
-                style_up: style.up.stored(),
-                content_down: content.down.stored(),
-                scale: as_f32(of_content.weight / loader_scale),
-            },
-        ));
-        betas.push(plan.beta(unit));
-    }
-    let output = if exact { plan.dtype } else { Dtype::F32 };
+    let jobs: Vec<(usize, Job<'_>, f64)> = loaded
+        .iter()
+        .enumerate()
+        .filter_map(|(index, loaded)| job(plan, loaded, at).map(|(job, beta)| (index, job, beta)))
+        .collect();
+    let output = if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 };
     let mut results: Vec<(usize, Projected)> = Vec::new();
     // β differs only where the strength of a block is zero.
-    for beta in distinct(&betas) {
-        let chosen: Vec<_> =
-            jobs.iter().zip(&betas).filter(|(_, b)| **b == beta).map(|(job, _)| job).collect();
-        let batch: Vec<Job<'_>> = chosen.iter().map(|(_, job)| job.clone()).collect();
+    for beta in distinct(jobs.iter().map(|(_, _, beta)| *beta)) {
+        let chosen = || jobs.iter().filter(|(_, _, own)| *own == beta);
+        let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
         let batch = Batch { jobs: &batch, cut: plan.recipe.cut, beta: as_f32(beta), output };
         let projected = engine.project(&batch).await?;
-        results.extend(chosen.iter().map(|(index, _)| *index).zip(projected));
+        results.extend(chosen().map(|(index, ..)| *index).zip(projected));
     }
     for (index, projected) in results {
         if let Some(unit) = loaded.get_mut(index).and_then(|loaded| loaded.units.get_mut(at)) {
@@ -269,9 +281,25 @@ async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
     Ok(())
 }
 
-fn distinct(values: &[f64]) -> Vec<f64> {
+/// What a backend has to do for a unit that both files have, and its β.
+fn job<'a>(plan: &Plan, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, f64)> {
+    let (unit, values) = (loaded.group.units.get(at)?, loaded.units.get(at)?);
+    let (_, of_content) = unit.pair()?;
+    let (style, content) = (values.style.as_ref()?, values.content.as_ref()?);
+    // What is cut to a rank afterwards is scaled as a whole.
+    let loader_scale = if plan.recipe.keep.is_none() { loaded.group.loader_scale } else { 1.0 };
+    let job = Job {
+        style_down: style.down.stored(),
+        style_up: style.up.stored(),
+        content_down: content.down.stored(),
+        scale: as_f32(of_content.weight / loader_scale),
+    };
+    Some((job, plan.beta(unit)))
+}
+
+fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut distinct: Vec<f64> = Vec::new();
-    for &value in values {
+    for value in values {
         if !distinct.contains(&value) {
             distinct.push(value);
         }

@@ -3,11 +3,11 @@
 use super::accounting::{Cut, ModuleReport};
 use super::engine::Engine;
 use super::fit::Tensors;
-use super::writer::Written;
 use super::plan::Plan;
 use super::refusals::Refusal;
 use super::settings::Settings;
 use super::verify::Verified;
+use super::writer::Written;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
 use crate::order;

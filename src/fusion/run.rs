@@ -29,6 +29,9 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let started = watch.seconds();
     let (content, style) = sources.adapters();
     let mut plan = Plan::new(content, style, settings)?;
+    if engine.is_open() {
+        method::try_out(&plan, sources, engine, 1 + crew.members(), watch).await?;
+    }
     let mut ranks = None;
     if matches!(plan.recipe.keep, Some(Keep::Energy(_))) {
         crew.begin(None).await?;
@@ -48,10 +51,6 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     Ok((finished, report))
 }
 
-/// What is made of the result at once: so much that reading and handing over cost little, so little that the last ones
-/// to work do not keep the others waiting, and that memory stays small.
-const PIECE: u64 = 8 << 20;
-
 /// The ranks that keep the wanted energy, in the order of [`Plan::outputs`].
 async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     plan: &Plan,
@@ -63,21 +62,27 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let mut ranks: Vec<Vec<usize>> = vec![Vec::new(); plan.groups.len()];
     let mut progress = Progress::of(plan, Stage::Measure);
     let each = plan.layout.size / progress.modules_total.max(1) as u64;
-    let tasks = method::pieces(plan, PIECE).into_iter().map(Task::Measure);
-    crew::share_out(tasks, engine.crew(crew), None, async |task| read(plan, task, sources).await, async |came| {
-        go_on(watch)?;
-        let done = compute(plan, came, sources, engine, watch).await?;
-        let Done::Measured(groups, found) = done else { return Err(out_of_turn()) };
-        let mut found = found.into_iter();
-        for at in groups {
-            let Some(group) = plan.groups.get(at) else { return Err(out_of_turn()) };
-            ranks[at] = found.by_ref().take(group.outputs.len()).collect();
-            progress.modules_done += group.outputs.len();
-            progress.bytes_done += each * group.outputs.len() as u64;
-        }
-        watch.progress(&progress);
-        Ok(())
-    })
+    let tasks = method::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(Task::Measure);
+    crew::share_out(
+        tasks,
+        engine.crew(crew),
+        None,
+        async |task| read(plan, task, sources).await,
+        async |came| {
+            go_on(watch)?;
+            let done = compute(plan, came, sources, engine, watch).await?;
+            let Done::Measured(groups, found) = done else { return Err(out_of_turn()) };
+            let mut found = found.into_iter();
+            for at in groups {
+                let Some(group) = plan.groups.get(at) else { return Err(out_of_turn()) };
+                ranks[at] = found.by_ref().take(group.outputs.len()).collect();
+                progress.modules_done += group.outputs.len();
+                progress.bytes_done += each * group.outputs.len() as u64;
+            }
+            watch.progress(&progress);
+            Ok(())
+        },
+    )
     .await?;
     Ok(ranks.concat())
 }
@@ -93,15 +98,21 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let mut writer = Writer::new(plan, sink);
     watch.progress(writer.progress());
     writer.take(method::small(plan, sources, watch).await?).await?;
-    let tasks = method::pieces(plan, PIECE).into_iter().map(Task::Fuse);
-    crew::share_out(tasks, engine.crew(crew), None, async |task| read(plan, task, sources).await, async |came| {
-        go_on(watch)?;
-        let done = compute(plan, came, sources, engine, watch).await?;
-        let Done::Fused(piece) = done else { return Err(out_of_turn()) };
-        writer.take(piece).await?;
-        watch.progress(writer.progress());
-        Ok(())
-    })
+    let tasks = method::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(Task::Fuse);
+    crew::share_out(
+        tasks,
+        engine.crew(crew),
+        None,
+        async |task| read(plan, task, sources).await,
+        async |came| {
+            go_on(watch)?;
+            let done = compute(plan, came, sources, engine, watch).await?;
+            let Done::Fused(piece) = done else { return Err(out_of_turn()) };
+            writer.take(piece).await?;
+            watch.progress(writer.progress());
+            Ok(())
+        },
+    )
     .await?;
     go_on(watch)?;
     writer.finish()
@@ -129,7 +140,10 @@ async fn compute<S: Source>(
         Came::Read(read) => read,
         Came::Done(done) => return Ok(done),
     };
-    fn held<'a, S>(input: &Option<Input<'a, S>>, source: &'a Option<Ahead<'_, S>>) -> Option<Input<'a, Ahead<'a, S>>> {
+    fn held<'a, S>(
+        input: &Option<Input<'a, S>>,
+        source: &'a Option<Ahead<'_, S>>,
+    ) -> Option<Input<'a, Ahead<'a, S>>> {
         input.as_ref().zip(source.as_ref()).map(|(input, source)| Input { adapter: input.adapter, source })
     }
     let sources = Sources { content: held(&sources.content, &content), style: held(&sources.style, &style) };
@@ -214,4 +228,3 @@ async fn check<S: Source, R: Source, C: Crew<R>, W: Watch>(
     .await?;
     Ok(verified)
 }
-

@@ -18,7 +18,10 @@ extern "C" {
     pub type Others;
 
     #[wasm_bindgen(method, getter, structural)]
-    fn places(this: &Others) -> f64;
+    fn members(this: &Others) -> u32;
+
+    #[wasm_bindgen(method, getter, structural)]
+    fn places(this: &Others) -> u32;
 
     #[wasm_bindgen(method, structural, catch)]
     fn begin(this: &Others, ranks: JsValue) -> Result<Promise, JsValue>;
@@ -57,7 +60,10 @@ impl JsCrew {
 }
 
 impl Crew<BlobSource> for JsCrew {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
+    fn members(&self) -> usize {
+        self.others.members() as usize
+    }
+
     fn places(&self) -> usize {
         self.others.places() as usize
     }

@@ -283,6 +283,12 @@ impl Session {
     }
 }
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance)]
+    fn now() -> f64;
+}
+
 /// The page's callbacks. What they throw is ignored: they only show and answer.
 struct JsWatch {
     on_progress: Option<Function>,
@@ -301,7 +307,7 @@ impl Watch for JsWatch {
     }
 
     fn seconds(&self) -> f64 {
-        js_sys::Date::now() / 1000.0
+        now() / 1000.0
     }
 }
 

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod crew;
 mod faults;
 mod large;
 mod lora;

@@ -130,7 +130,8 @@ pub(crate) fn fuse_sources(
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut sink = MemorySink::default();
-        let (file, report) = fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
+        let (file, report) =
+            fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
         for tensors in [report.content_tensors, report.style_tensors] {
             let sum = tensors.fused + tensors.passed + tensors.refused + tensors.left_out;
             assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");

@@ -37,7 +37,10 @@ export class Crew {
     for (let more = Math.min(cores - 1, MOST); more > 0; more--) this.#hire();
   }
 
-  /** As `Others` in src/web/crew.rs has it. */
+  get members(): number {
+    return this.#ready.length;
+  }
+
   get places(): number {
     return DEPTH * this.#ready.length;
   }

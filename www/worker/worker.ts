@@ -39,6 +39,7 @@ interface WasmSession {
 
 /** The other workers as src/web/crew.rs calls them. */
 interface Others {
+  members: number;
   places: number;
   begin(ranks: number[] | null): Promise<void>;
   run(task: string, result: Blob | undefined): Promise<Assisted>;
@@ -85,6 +86,7 @@ async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Pro
   const { session, crew } = ready();
   await sweep(owner).catch(() => {});
   const others: Others = {
+    get members() { return crew.members; },
     get places() { return crew.places; },
     begin: (ranks) => crew.begin(files, settings, ranks),
     run: (task, result) => crew.run(task, result ?? null),

@@ -27,6 +27,9 @@ const style = named('style.safetensors', makeLora({ ...RECIPE, rank: 12, alpha: 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const asFile = ({ name, bytes }: Named): File => new File([bytes.slice()], name);
 
+/** The page has other workers beside it: what they do must not show. */
+const ALONE = { members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(new Error('there is nobody')) };
+
 async function fuseInNode(settings: object): Promise<Uint8Array> {
   const dist = resolve(process.env.NP_LORA_DIST ?? 'dist');
   const program = await import(pathToFileURL(join(dist, 'np_lora.js')).href) as Program;
@@ -40,7 +43,7 @@ async function fuseInNode(settings: object): Promise<Uint8Array> {
     finish: () => Promise.resolve(new Blob(parts.sort((a, b) => a.at - b.at).map(({ bytes }) => bytes))),
     discard: () => Promise.resolve(),
   };
-  const { file } = await session.fuse(settings, 'cpu', sink, () => {}, () => false);
+  const { file } = await session.fuse(settings, 'cpu', sink, ALONE, () => {}, () => false);
   return new Uint8Array(await file.arrayBuffer());
 }
 

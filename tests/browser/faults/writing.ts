@@ -81,12 +81,12 @@ export const WRITING: Fault[] = [
   {
     name: 'no memory for a part of the result (Blob)',
     before: (page) => bendWorker(page, () => {
-        self.Blob = class extends Blob {
-        constructor(parts?: BlobPart[], options?: BlobPropertyBag) {
+      self.Blob = new Proxy(Blob, {
+        construct(of, given) {
           if (broken) throw new RangeError('Array buffer allocation failed');
-          super(parts, options);
-        }
-      };
+          return Reflect.construct(of, given) as Blob;
+        },
+      });
     }),
     happens: fuse,
     ends: 'refused',
@@ -97,21 +97,16 @@ export const WRITING: Fault[] = [
     // Chromium takes a Blob that it has no room for, and says so when it is read.
     name: 'no room for the result (Blob)',
     before: (page) => bendWorker(page, () => {
-        const made = new WeakSet<Blob>();
-      self.Blob = class extends Blob {
-        constructor(parts?: BlobPart[], options?: BlobPropertyBag) {
-          super(parts, options);
-          made.add(this);
-        }
-        override slice(...range: [number?, number?, string?]): Blob {
-          const part = super.slice(...range);
-          made.add(part);
-          return part;
-        }
+      const chosen = (blob: Blob): boolean => blob instanceof File && blob.name.endsWith('.safetensors');
+      const { arrayBuffer, slice } = Blob.prototype;
+      const pieces = new WeakSet<Blob>();
+      Blob.prototype.slice = function (...range) {
+        const piece = slice.apply(this, range);
+        if (chosen(this)) pieces.add(piece);
+        return piece;
       };
-      const { arrayBuffer } = Blob.prototype;
-      Object.getPrototypeOf(Blob.prototype).arrayBuffer = function (this: Blob) {
-        const lost = broken && made.has(this);
+      Blob.prototype.arrayBuffer = function () {
+        const lost = broken && !pieces.has(this) && !chosen(this);
         return lost ? Promise.reject(new DOMException('The requested file could not be read.', 'NotReadableError')) : arrayBuffer.call(this);
       };
     }),

@@ -16,7 +16,7 @@ interface Program {
   initSync(input: { module: BufferSource }): unknown;
   Session: new () => {
     open(role: 'content' | 'style', file: File): Promise<unknown>;
-    fuse(settings: object, backend: 'cpu', sink: object, onProgress: () => void, isCancelled: () => boolean): Promise<{ file: Blob }>;
+    fuse(settings: object, backend: 'cpu', sink: object, others: object, onProgress: () => void, isCancelled: () => boolean): Promise<{ file: Blob }>;
   };
 }
 

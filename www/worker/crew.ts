@@ -13,6 +13,9 @@ const MOST = 7;
 /** Tasks that one has at a time: it computes one, reads for another, and the answer to a third is on its way. */
 const DEPTH = 3;
 
+/** As for the worker that leads: longer than a module takes. */
+const CANCEL_GRACE_MS = 1000;
+
 export type Files = Record<Role, OpenedFile | null>;
 
 interface Member {
@@ -24,6 +27,8 @@ interface Member {
 
 export class Crew {
   #ready: Member[] = [];
+  /** Those who know the run that is under way. */
+  #on: Member[] = [];
   #started = false;
 
   /** `start`: how this worker was started, which is how the others are. */
@@ -42,12 +47,13 @@ export class Crew {
   }
 
   get places(): number {
-    return DEPTH * this.#ready.length;
+    return DEPTH * this.#on.length;
   }
 
   /** Has all that are ready open the files and plan the run. */
   async begin(files: Files, settings: Settings, ranks: number[] | null): Promise<void> {
-    await Promise.all(this.#ready.map(async (member) => {
+    const ready = this.#ready;
+    await Promise.all(ready.map(async (member) => {
       const replies = [];
       for (const role of ROLES) {
         const file = files[role];
@@ -58,10 +64,11 @@ export class Crew {
       replies.push(member.link.call('share', { settings, ranks }).reply);
       await Promise.all(replies);
     }));
+    this.#on = ready.filter((member) => this.#ready.includes(member));
   }
 
   async run(task: string, result: Blob | null): Promise<Assisted> {
-    const free = this.#ready.reduce<Member | null>((least, member) => (
+    const free = this.#on.reduce<Member | null>((least, member) => (
       least && least.calls.size <= member.calls.size ? least : member), null);
     if (!free) throw problem('E_WORKER_LOST', 'the other workers are gone');
     const call = free.link.call('assist', { task, result });
@@ -75,17 +82,24 @@ export class Crew {
     }
   }
 
-  /** Tells all to leave what they are doing: the run is over. */
+  /** The run is over: all are to leave what they are doing, and whoever does not is replaced. */
   rest(): void {
-    for (const { link, calls } of this.#ready) for (const { id } of calls) link.cancel(id);
+    for (const { link, calls } of this.#on) {
+      const left = [...calls];
+      for (const { id } of left) link.cancel(id);
+      if (left.length > 0) setTimeout(() => {
+        if (left.some((call) => calls.has(call))) link.end(problem('E_WORKER_LOST', 'it did not stop'));
+      }, CANCEL_GRACE_MS);
+    }
+    this.#on = [];
   }
 
   #hire(): void {
     let member: Member | null = null;
-    const gone = (): void => { this.#ready = this.#ready.filter((other) => other !== member); };
     try {
       const link = new Link(self.location.href, () => {}, () => {
-        gone();
+        this.#ready = this.#ready.filter((other) => other !== member);
+        this.#on = this.#on.filter((other) => other !== member);
         // One that was lost at work is replaced; one that never started would not start again.
         if (member) this.#hire();
       });

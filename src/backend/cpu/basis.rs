@@ -49,7 +49,7 @@ pub fn basis<T: Real>(mut a: Vec<T>, shape: Shape) -> Basis<T> {
             row.iter_mut().for_each(|x| *x *= scale);
             pivots.push(left / own);
         } else {
-            row.fill(T::zero());
+            row.fill(T::ZERO);
             pivots.push(0.0);
         }
         exponents.push(exponent);

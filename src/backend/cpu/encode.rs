@@ -9,7 +9,7 @@ pub(super) fn encode<T: Real>(values: &[T], scale: f64, dtype: Dtype) -> (Vec<u8
     // The product is rounded to f32 first, which f32 arithmetic does as well if the scale is one of its numbers. The
     // error of a 16-bit word is then still right to some 13 bits; of a 32-bit word's nothing would be left.
     let own = T::of(scale);
-    let invertible = scale == 0.0 || own.recip().is_finite();
+    let invertible = scale == 0.0 || T::of(scale.recip()).wide().is_finite();
     if dtype != Dtype::F32 && own.wide() == scale && invertible {
         words(values.iter().copied(), own, dtype)
     } else {
@@ -38,7 +38,7 @@ fn rounded<T: Real, const N: usize>(
     narrow: impl Fn(f32) -> [u8; N],
     widen: impl Fn([u8; N]) -> f32,
 ) -> (Vec<u8>, Vec<f32>) {
-    let unscale = if scale == T::zero() { scale } else { scale.recip() };
+    let unscale = if scale == T::ZERO { scale } else { T::of(scale.wide().recip()) };
     let (mut bytes, mut errors) = (vec![0; values.len() * N], vec![0.0; values.len()]);
     for ((value, word), error) in values.zip(bytes.as_chunks_mut::<N>().0).zip(&mut errors) {
         let product = value * scale;

@@ -87,13 +87,13 @@ pub(super) fn dot<T: Real>(x: &[T], y: &[T]) -> f64 {
     const LANES: usize = 8;
     let chunk = |(x, y): (&[T], &[T])| {
         let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
-        let mut sums = [T::zero(); LANES];
+        let mut sums = [T::ZERO; LANES];
         for (x, y) in x.iter().zip(y) {
             for lane in 0..LANES {
                 sums[lane] += x[lane] * y[lane];
             }
         }
-        let rest: T = x_rest.iter().zip(y_rest).fold(T::zero(), |sum, (&x, &y)| sum + x * y);
+        let rest: T = x_rest.iter().zip(y_rest).fold(T::ZERO, |sum, (&x, &y)| sum + x * y);
         sums.into_iter().fold(rest, |sum, lane| sum + lane).wide()
     };
     // Eight sums side by side are each as short as one of a chunk above.

@@ -62,8 +62,10 @@ fn rotate(x: &mut [f64], y: &mut [f64], rank: usize) -> bool {
         return false;
     }
     let zeta = (b - a) / (2.0 * c);
-    let tangent = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
-    let cosine = tangent.hypot(1.0).recip();
+    // Roots are the same to the bit everywhere, which a library's functions are not. Large squares need no 1.
+    let root = if zeta.abs() < 1e100 { (zeta * zeta + 1.0).sqrt() } else { zeta.abs() };
+    let tangent = zeta.signum() / (zeta.abs() + root);
+    let cosine = (tangent * tangent + 1.0).sqrt().recip();
     let sine = cosine * tangent;
     for (x, y) in x.iter_mut().zip(y) {
         (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);

@@ -11,6 +11,7 @@ pub mod cut;
 mod decode;
 mod directions;
 mod encode;
+mod finite;
 mod full;
 mod gram;
 pub mod jacobi;
@@ -21,6 +22,7 @@ mod readouts;
 mod real;
 
 pub use decode::{decode, transpose};
+pub use finite::{NonFinite, non_finite};
 pub use gram::column_gram;
 pub use job::{
     Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected, RANK_TOLERANCE,

@@ -13,7 +13,7 @@ pub(super) const HALF: usize = WIDE / 2;
 /// Σ_k x[k]·y[k]ᵀ, where of the vectors in x only those from `FIRST` on are taken.
 #[inline(never)]
 fn half<T: Real, const FIRST: usize>(x: &[[T; WIDE]], y: &[[T; WIDE]]) -> [[T; WIDE]; HALF] {
-    let mut sums = [[T::zero(); WIDE]; HALF];
+    let mut sums = [[T::ZERO; WIDE]; HALF];
     for (x, y) in x.iter().zip(y) {
         for (i, sums) in sums.iter_mut().enumerate() {
             for (sum, &y) in sums.iter_mut().zip(y) {
@@ -40,7 +40,7 @@ impl<T: Real> Strips<T> {
     /// The rows of a row-major matrix of `cols` columns, only those columns.
     pub(super) fn of_rows(x: &[T], cols: usize, columns: std::ops::Range<usize>) -> Self {
         let length = columns.len();
-        let mut values = vec![[T::zero(); WIDE]; (x.len() / cols).div_ceil(WIDE) * length];
+        let mut values = vec![[T::ZERO; WIDE]; (x.len() / cols).div_ceil(WIDE) * length];
         for (at, row) in x.chunks_exact(cols).enumerate() {
             let strip = &mut values[at / WIDE * length..][..length];
             strip.iter_mut().zip(&row[columns.clone()]).for_each(|(to, &value)| to[at % WIDE] = value);
@@ -51,7 +51,7 @@ impl<T: Real> Strips<T> {
     /// Those columns of a row-major matrix of `cols` columns.
     pub(super) fn of_columns(x: &[T], cols: usize, columns: std::ops::Range<usize>) -> Self {
         let length = x.len() / cols;
-        let mut values = vec![[T::zero(); WIDE]; columns.len().div_ceil(WIDE) * length];
+        let mut values = vec![[T::ZERO; WIDE]; columns.len().div_ceil(WIDE) * length];
         for (strip, first) in values.chunks_exact_mut(length).zip(columns.clone().step_by(WIDE)) {
             let columns = first..columns.end.min(first + WIDE);
             for (to, row) in strip.iter_mut().zip(x.chunks_exact(cols)) {

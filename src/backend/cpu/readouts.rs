@@ -1,7 +1,7 @@
 //! What a job's small matrices say, with all powers of two put back: the same for both backends.
 
+use super::gram::gram;
 use crate::{Conditioning, Place, Projected};
-use nalgebra::DMatrix;
 
 /// The small matrices of one job, row-major. Units: `sigma` in 2^exponent, `energy` in the square of that, rows of L in
 /// 2^down_exponent, everything of the content in 2^content_exponent.
@@ -38,26 +38,24 @@ impl Readouts<'_> {
         computed_on: Place,
     ) -> Projected {
         let r = self.down_exponent.len();
-        let matrix = |values: &[f64]| DMatrix::from_row_slice(values.len() / r.max(1), r, values);
-        let (projector, along) = (matrix(self.projector), matrix(self.along));
-        let mut down = matrix(self.down_l);
-        for (mut row, &exponent) in down.row_iter_mut().zip(self.down_exponent) {
-            row *= 2f64.powi(exponent);
+        let mut down = self.down_l.to_vec();
+        for (row, &exponent) in down.chunks_exact_mut(r.max(1)).zip(self.down_exponent) {
+            let size = 2f64.powi(exponent);
+            row.iter_mut().for_each(|x| *x *= size);
         }
         let unit = 2f64.powi(self.content_exponent);
         let scaled = |values: &[f64], by: f64| values.iter().map(|x| x * by).collect::<Vec<_>>();
-        // nalgebra stores by columns: the transpose's storage is the matrix by rows.
-        let by_rows = |matrix: DMatrix<f64>, by: f64| scaled(matrix.transpose().as_slice(), by);
-        let inside = &projector * along.transpose();
+        // C·P: P is symmetric.
+        let inside = gram(self.along, self.projector, r);
         Projected {
             content_down,
             protected,
             sigma: scaled(self.sigma, 2f64.powi(self.exponent)),
             style_energy: self.energy * 2f64.powi(2 * self.exponent),
             content_gram: scaled(self.content_gram, unit * unit),
-            overlap_gram: by_rows(&along * &inside, unit * unit),
-            cross_gram: by_rows(&down * along.transpose(), unit),
-            protected_cross_gram: by_rows(&down * inside, unit),
+            overlap_gram: scaled(&gram(self.along, &inside, r), unit * unit),
+            cross_gram: scaled(&gram(&down, self.along, r), unit),
+            protected_cross_gram: scaled(&gram(&down, &inside, r), unit),
             rounding_gram: scaled(self.rounding_gram, unit * unit),
             conditioning,
             computed_on,

@@ -1,7 +1,23 @@
 //! The two precisions the kernels run in.
 
+use std::fmt::Debug;
+use std::ops::{Add, AddAssign, Mul, MulAssign, Sub, SubAssign};
+
 /// f32, the precision of the WGSL twins, or f64 where that is not enough.
-pub trait Real: nalgebra::RealField + Copy {
+pub trait Real:
+    Copy
+    + Debug
+    + PartialOrd
+    + Add<Output = Self>
+    + Mul<Output = Self>
+    + Sub<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+{
+    /// 0.
+    const ZERO: Self;
+
     /// A row of which less than this share is left after the earlier rows were taken out of it depends on them.
     const DEPENDENT: f64;
 
@@ -10,9 +26,13 @@ pub trait Real: nalgebra::RealField + Copy {
 
     /// Exact.
     fn wide(self) -> f64;
+
+    /// |x|.
+    fn abs(self) -> Self;
 }
 
 impl Real for f32 {
+    const ZERO: Self = 0.0;
     const DEPENDENT: f64 = crate::RANK_TOLERANCE;
 
     #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
@@ -23,9 +43,14 @@ impl Real for f32 {
     fn wide(self) -> f64 {
         self.into()
     }
+
+    fn abs(self) -> Self {
+        self.abs()
+    }
 }
 
 impl Real for f64 {
+    const ZERO: Self = 0.0;
     const DEPENDENT: f64 = 1e-12;
 
     fn of(value: f64) -> Self {
@@ -34,6 +59,10 @@ impl Real for f64 {
 
     fn wide(self) -> f64 {
         self
+    }
+
+    fn abs(self) -> Self {
+        self.abs()
     }
 }
 
@@ -44,8 +73,8 @@ pub(super) fn exponent<T: Real>(values: &[T]) -> i32 {
     let (chunks, rest) = values.as_chunks::<8>();
     let lanes = chunks
         .iter()
-        .fold([T::zero(); 8], |most, x| std::array::from_fn(|lane| larger(most[lane], x[lane].abs())));
-    let most = lanes.into_iter().chain(rest.iter().map(|x| x.abs())).fold(T::zero(), larger).wide();
+        .fold([T::ZERO; 8], |most, x| std::array::from_fn(|lane| larger(most[lane], x[lane].abs())));
+    let most = lanes.into_iter().chain(rest.iter().map(|x| x.abs())).fold(T::ZERO, larger).wide();
     // Every f32, subnormals too, is a normal f64.
     let bits = i32::try_from((most.to_bits() >> 52) & 0x7ff).unwrap_or(0);
     if most == 0.0 { 0 } else { bits - 1023 }

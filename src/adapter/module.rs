@@ -1,8 +1,9 @@
 //! One module of a file: what its tensors make, its sizes and its scale.
 
-use super::kinds::{FACTOR_DTYPES, Kind, MAX_RANK, Parts, Sizes};
+use super::kinds::{FACTOR_DTYPES, Kind, Parts, Sizes};
 use super::roles::Spelling;
 use super::scale::{Alpha, ScaleChoice, ScaleSource};
+use crate::backend::products::MAX_RANK;
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
 

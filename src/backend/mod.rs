@@ -17,14 +17,13 @@
 
 pub mod gpu;
 pub mod kernels;
-pub mod truncate;
 
 use crate::error::Result;
 pub use cpu::{
     Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected, RANK_TOLERANCE,
     Stored,
 };
-pub use np_lora_cpu as cpu;
+pub use np_lora_cpu::{self as cpu, matrix, products, truncate};
 
 /// Jobs of one shape (m, n, r_s, r_c and dtypes), with what they have in common.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use super::factors::rounded;
 use super::method::{Loaded, LoadedUnit, RoundedUnit};
 use super::outputs::{Block, Output};
 use super::pairing::Side;
+use crate::backend::matrix::{self, Matrix};
 use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, Stored, cpu};
 use crate::error::{Code, Error, Result};
-use nalgebra::DMatrix;
 use std::ops::Range;
 
 /// Rows of lora_down and columns of lora_up of a module, block by block.
@@ -38,8 +38,8 @@ pub(super) fn columns<'a>(words: &'a [u8], cols: usize, rows: &'a [(Range<usize>
 
 /// A module's factors in f32, with all scales in them.
 pub(super) struct Matrices {
-    down: DMatrix<f32>,
-    up: DMatrix<f32>,
+    down: Matrix,
+    up: Matrix,
 }
 
 /// A module cut to a rank, in the result's format.
@@ -65,27 +65,26 @@ pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>) -> Result<Matrices>
     let inputs = usize::try_from(inputs).unwrap_or(0);
     let rank = output.blocks.iter().map(|block| block.rank).sum();
     let mut matrices =
-        Matrices { down: DMatrix::zeros(rank, inputs), up: DMatrix::zeros(output.out_features, rank) };
+        Matrices { down: Matrix::zeros(rank, inputs), up: Matrix::zeros(output.out_features, rank) };
     let mut at = 0;
     for block in &output.blocks {
-        if let Some((down, up)) = halves(block, loaded) {
-            matrices.down.rows_mut(at, block.rank).copy_from(&down);
+        if let Some((down, factor, up)) = halves(block, loaded) {
+            matrix::place(&mut matrices.down, at, 0, &down, &(0..block.rank), factor);
             for (from, to) in &block.rows {
-                let target = &mut matrices.up.view_mut((*to, at), (from.len(), block.rank));
-                target.copy_from(&up.rows(from.start, from.len()));
+                matrix::place(&mut matrices.up, *to, at, &up, from, 1.0);
             }
         }
         at += block.rank;
     }
     // A strength can push a value over the end of f32, and no decomposition ends on what is not finite.
-    if matrices.down.iter().chain(matrices.up.iter()).all(|value| value.is_finite()) {
+    if matrix::is_finite(&matrices.down) && matrix::is_finite(&matrices.up) {
         return Ok(matrices);
     }
     Err(Error::new(Code::OutputRange, "A value is too large for F32.").at_tensor(&output.names.stem))
 }
 
-/// A block's rows of lora_down, scaled, and its columns of lora_up.
-fn halves(block: &Block, loaded: &Loaded<'_>) -> Option<(DMatrix<f32>, DMatrix<f32>)> {
+/// A block's rows of lora_down and what they are to be multiplied by, and its columns of lora_up.
+fn halves(block: &Block, loaded: &Loaded<'_>) -> Option<(Matrix, f32, Matrix)> {
     let (unit, values) = (loaded.group.units.get(block.unit)?, loaded.units.get(block.unit)?);
     let share = unit.share(block.side)?;
     let factors = match block.side {
@@ -93,15 +92,16 @@ fn halves(block: &Block, loaded: &Loaded<'_>) -> Option<(DMatrix<f32>, DMatrix<f
         Side::Content => values.content.as_ref()?,
     };
     let (rows, cols) = (factors.down.rows, factors.down.cols);
-    let down = match (&values.projected, block.side) {
+    let (down, factor) = match (&values.projected, block.side) {
         // The backend has scaled it already.
-        (Some(projected), Side::Content) => {
-            let stored = Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols };
-            DMatrix::from_row_slice(rows, cols, &cpu::decode(&stored, 0, false))
-        }
-        _ => DMatrix::from_row_slice(rows, cols, &factors.down.values()) * super::plan::as_f32(share.weight),
+        (Some(projected), Side::Content) => (
+            cpu::decode(&Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols }, 0, false),
+            1.0,
+        ),
+        _ => (factors.down.values(), super::plan::as_f32(share.weight)),
     };
-    Some((down, DMatrix::from_row_slice(factors.up.rows, factors.up.cols, &factors.up.values())))
+    let up = matrix::from_rows(factors.up.rows, factors.up.cols, &factors.up.values());
+    Some((matrix::from_rows(rows, cols, &down), factor, up))
 }
 
 impl Matrices {
@@ -114,23 +114,17 @@ impl Matrices {
         let low = truncate::compress(&self.down, &self.up, Keep::Rank(output.rank.min(output.own_rank)));
         let rank = low.down.nrows();
         let scale = loader_scale.abs().sqrt().recip();
-        let by_rows = |matrix: &DMatrix<f32>| matrix.transpose().as_slice().to_vec();
-        let (down, up) = (by_rows(&low.down), by_rows(&low.up));
+        let (down, up) = (matrix::by_rows(&low.down), matrix::by_rows(&low.up));
         let (saved_down, saved_up) = (rounded(&down, scale, dtype), rounded(&up, scale, dtype));
-        let error = |error: Option<Vec<f32>>, rows, cols| {
-            error.map_or_else(
-                || DMatrix::zeros(rows, cols),
-                |error| DMatrix::from_row_slice(rows, cols, &error),
-            )
+        let error = |error: Option<Vec<f32>>, of: &Matrix| match error {
+            Some(error) => matrix::from_rows(of.nrows(), of.ncols(), &error),
+            None => Matrix::zeros(of.nrows(), of.ncols()),
         };
-        let down_error = error(saved_down.error, rank, low.down.ncols()).map(f64::from);
-        let up_error = error(saved_up.error, low.up.nrows(), rank).map(f64::from);
-        let (wide_down, wide_up) = (low.down.map(f64::from), low.up.map(f64::from));
-        // ‖X·Y‖² = tr(XᵀX·YYᵀ).
-        let product =
-            |x: &DMatrix<f64>, y: &DMatrix<f64>| (x.tr_mul(x)).dot(&(y * y.transpose())).max(0.0).sqrt();
+        let (down_error, up_error) = (error(saved_down.error, &low.down), error(saved_up.error, &low.up));
         let whole = low.sigma.iter().take(rank).map(|s| s * s).sum::<f64>().sqrt();
-        let apart = (product(&wide_up, &down_error) + product(&up_error, &wide_down)) / scale;
+        let apart = (matrix::norm_of_product(&low.up, &down_error)
+            + matrix::norm_of_product(&up_error, &low.down))
+            / scale;
         Compressed {
             down: saved_down.bytes,
             up: saved_up.bytes,

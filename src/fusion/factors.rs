@@ -2,10 +2,10 @@
 
 use super::pairing::Share;
 use crate::adapter::Module;
+use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored, cpu};
 use crate::container::{self, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use nalgebra::DMatrix;
 use std::ops::Range;
 
 /// A factor in memory: row-major, little-endian words.
@@ -67,7 +67,7 @@ impl Factors {
             let rows = tensor.shape.first().and_then(|&rows| usize::try_from(rows).ok()).unwrap_or(1);
             let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
             let factor = Factor::new(tensor, bytes, rows, cols).map_err(name)?;
-            values.push(DMatrix::from_row_slice(rows, cols, &factor.values()));
+            values.push(matrix::from_rows(rows, cols, &factor.values()));
         }
         let product = module.kind.product(&values, rank);
         Ok(Self {
@@ -128,9 +128,8 @@ impl Factor {
     }
 
     /// A matrix in F32.
-    pub fn of(matrix: &DMatrix<f32>) -> Self {
-        // nalgebra stores by columns: the transpose's storage is the matrix by rows.
-        let bytes = matrix.transpose().as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
+    pub fn of(matrix: &Matrix) -> Self {
+        let (bytes, _) = cpu::encode(&matrix::by_rows(matrix), 1.0, Dtype::F32);
         Self { bytes, dtype: Dtype::F32, rows: matrix.nrows(), cols: matrix.ncols() }
     }
 

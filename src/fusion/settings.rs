@@ -3,8 +3,8 @@
 use super::pairing::Side;
 use crate::adapter::ModuleId;
 use crate::adapter::families::{self, Family, SCHEMES, Scheme};
-use crate::adapter::kinds::MAX_RANK;
 use crate::adapter::scale::ScaleChoice;
+use crate::backend::products::MAX_RANK;
 use crate::backend::truncate::Keep;
 use crate::backend::{Cut, Dtype};
 use crate::error::{Code, Error, Result};

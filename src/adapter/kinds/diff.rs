@@ -1,11 +1,11 @@
 //! A full weight difference (`.diff`): dense, so it is cut to a rank.
 
-use super::{Parts, Product, Sizes, Values, matrix, needed, size};
+use super::{Parts, Sizes, matrix, needed, nothing, size};
 use crate::adapter::roles::Part;
-use crate::backend::truncate::truncate;
+use crate::backend::matrix::Matrix;
+use crate::backend::products::{Product, dense};
 use crate::container::Tensor;
 use crate::error::Result;
-use nalgebra::DMatrix;
 
 /// The update itself, `[out, in]` or `[out, in, kh, kw]`. It has no scale.
 #[derive(Clone, Debug)]
@@ -26,8 +26,6 @@ impl Diff {
     }
 }
 
-pub(super) fn product(values: &[Values], rank: usize) -> Product {
-    let [dense] = values else { return Product::exact(DMatrix::zeros(1, 1), DMatrix::zeros(1, 1)) };
-    let whole = dense.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-    Product::cut(truncate(dense, rank), whole)
+pub(super) fn product(values: &[Matrix], rank: usize) -> Product {
+    values.first().map_or_else(nothing, |matrix| dense(matrix, rank))
 }

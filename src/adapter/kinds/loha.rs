@@ -1,12 +1,11 @@
 //! LoHa (LyCORIS; FedPara, Hyeon-Woo et al. 2022): ΔW = (a₁·b₁)∘(a₂·b₂), which is exactly of rank r₁·r₂ or less.
 
-use super::lora::through_core;
-use super::{MAX_RANK, Parts, Product, Sizes, Values, flat, matrix, needed, same_rank, size, wrong};
+use super::{Parts, Sizes, flat, matrix, needed, nothing, same_rank, size, wrong};
 use crate::adapter::roles::Part;
-use crate::backend::truncate::{Operator, truncate};
+use crate::backend::matrix::{Matrix, transposed};
+use crate::backend::products::{MAX_RANK, Product, hadamard, through_core};
 use crate::container::Tensor;
 use crate::error::Result;
-use nalgebra::DMatrix;
 
 /// a `[out, r]`, b `[r, in·kh·kw]`; with Tucker cores a `[r, out]`, b `[r, in]`, t `[r, r, kh, kw]`.
 #[derive(Clone, Debug)]
@@ -63,91 +62,14 @@ impl LoHa {
         self.a.iter().chain(&self.b).chain(self.cores.iter().flatten()).collect()
     }
 
-    pub(super) fn product(&self, values: &[Values], rank: usize) -> Product {
-        let halves = match values {
-            [a1, a2, b1, b2] => Halves { a: [a1.clone(), a2.clone()], b: [b1.clone(), b2.clone()] },
-            [a1, a2, b1, b2, t1, t2] => Halves {
-                a: [a1.transpose(), a2.transpose()],
-                b: [through_core(t1, b1), through_core(t2, b2)],
-            },
-            _ => return Product::exact(DMatrix::zeros(1, 1), DMatrix::zeros(1, 1)),
-        };
-        if halves.rank() <= MAX_RANK {
-            let (up, down) = halves.factors();
-            return Product::exact(down, up);
+    pub(super) fn product(&self, values: &[Matrix], rank: usize) -> Product {
+        match values {
+            [a1, a2, b1, b2] => hadamard([a1.clone(), a2.clone()], [b1.clone(), b2.clone()], rank),
+            [a1, a2, b1, b2, t1, t2] => {
+                let b = [through_core(t1, b1), through_core(t2, b2)];
+                hadamard([transposed(a1), transposed(a2)], b, rank)
+            }
+            _ => nothing(),
         }
-        let whole = halves.norm_squared();
-        Product::cut(truncate(&halves, rank), whole)
-    }
-}
-
-/// (a₁·b₁)∘(a₂·b₂).
-struct Halves {
-    a: [DMatrix<f32>; 2],
-    b: [DMatrix<f32>; 2],
-}
-
-impl Halves {
-    fn rank(&self) -> usize {
-        self.a[0].ncols().saturating_mul(self.a[1].ncols())
-    }
-
-    /// B[o, (p, q)] = a₁[o, p]·a₂[o, q] and A[(p, q), i] = b₁[p, i]·b₂[q, i].
-    fn factors(&self) -> (DMatrix<f32>, DMatrix<f32>) {
-        let second = self.a[1].ncols();
-        let up = DMatrix::from_fn(self.a[0].nrows(), self.rank(), |o, pq| {
-            self.a[0][(o, pq / second)] * self.a[1][(o, pq % second)]
-        });
-        let down = DMatrix::from_fn(self.rank(), self.b[0].ncols(), |pq, i| {
-            self.b[0][(pq / second, i)] * self.b[1][(pq % second, i)]
-        });
-        (up, down)
-    }
-
-    /// Σ over rows of the sums of squares, a few rows at a time.
-    fn norm_squared(&self) -> f64 {
-        let rows = self.a[0].nrows();
-        (0..rows)
-            .map(|o| {
-                let row = (self.a[0].row(o) * &self.b[0]).component_mul(&(self.a[1].row(o) * &self.b[1]));
-                row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()
-            })
-            .sum()
-    }
-}
-
-/// Rows of the dense matrix that are in memory at a time.
-const STRIP: usize = 256;
-
-impl Halves {
-    fn strip(&self, from: usize, rows: usize) -> DMatrix<f32> {
-        (self.a[0].rows(from, rows) * &self.b[0]).component_mul(&(self.a[1].rows(from, rows) * &self.b[1]))
-    }
-
-    fn strips(&self) -> impl Iterator<Item = (usize, DMatrix<f32>)> + '_ {
-        let m = self.a[0].nrows();
-        (0..m).step_by(STRIP).map(move |from| (from, self.strip(from, STRIP.min(m - from))))
-    }
-}
-
-impl Operator for Halves {
-    fn shape(&self) -> (usize, usize) {
-        (self.a[0].nrows(), self.b[0].ncols())
-    }
-
-    fn times(&self, x: &DMatrix<f32>) -> DMatrix<f32> {
-        let mut result = DMatrix::zeros(self.shape().0, x.ncols());
-        for (from, strip) in self.strips() {
-            result.rows_mut(from, strip.nrows()).copy_from(&(strip * x));
-        }
-        result
-    }
-
-    fn transposed_times(&self, x: &DMatrix<f32>) -> DMatrix<f32> {
-        let mut result = DMatrix::zeros(self.shape().1, x.ncols());
-        for (from, strip) in self.strips() {
-            result += strip.tr_mul(&x.rows(from, strip.nrows()));
-        }
-        result
     }
 }

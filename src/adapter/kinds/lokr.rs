@@ -1,13 +1,11 @@
 //! LoKr (LyCORIS; KronA, Edalati et al. 2022): ΔW = w₁⊗w₂, either of them whole or a product.
 
-use super::lora::through_core;
-use super::{MAX_RANK, Parts, Product, Sizes, Values, flat, matrix, needed, same_rank, size, wrong};
+use super::{Parts, Sizes, flat, matrix, needed, same_rank, size, wrong};
 use crate::adapter::roles::Part;
-use crate::backend::truncate::{LowRank, truncate};
+use crate::backend::matrix::{Matrix, times, transposed};
+use crate::backend::products::{MAX_RANK, Product, kronecker, through_core};
 use crate::container::Tensor;
 use crate::error::Result;
-use crate::order;
-use nalgebra::DMatrix;
 
 /// One factor of the Kronecker product.
 #[derive(Clone, Debug)]
@@ -70,12 +68,12 @@ impl Half {
     }
 
     /// (left, right) with w = left·right; a whole one has no left.
-    fn values(&self, values: &[Values]) -> (Option<DMatrix<f32>>, DMatrix<f32>) {
+    fn values(&self, values: &[Matrix]) -> (Option<Matrix>, Matrix) {
         match values {
-            [a, b, core] => (Some(a.transpose()), through_core(core, b)),
+            [a, b, core] => (Some(transposed(a)), through_core(core, b)),
             [a, b] => (Some(a.clone()), b.clone()),
             [whole] => (None, whole.clone()),
-            _ => (None, DMatrix::zeros(1, 1)),
+            _ => (None, Matrix::zeros(1, 1)),
         }
     }
 }
@@ -117,53 +115,12 @@ impl LoKr {
         [self.first.tensors(), self.second.tensors()].concat()
     }
 
-    pub(super) fn product(&self, values: &[Values], rank: usize) -> Product {
+    pub(super) fn product(&self, values: &[Matrix], rank: usize) -> Product {
         let (first, second) = values.split_at(self.first.tensors().len().min(values.len()));
         let w1 = match self.first.values(first) {
-            (Some(left), right) => left * right,
+            (Some(left), right) => times(&left, &right),
             (None, whole) => whole,
         };
-        let (left, right) = self.second.values(second);
-        let small = w1.nrows().min(w1.ncols());
-        match left {
-            Some(left) if small.saturating_mul(left.ncols()) <= MAX_RANK => {
-                // w₁ = U·V with the smaller side's unit matrix: (U⊗left)·(V⊗right).
-                let (u, v) = if w1.ncols() <= w1.nrows() {
-                    (w1.clone(), DMatrix::identity(small, small))
-                } else {
-                    (DMatrix::identity(small, small), w1.clone())
-                };
-                Product::exact(v.kronecker(&right), u.kronecker(&left))
-            }
-            left => {
-                let energy = |x: &DMatrix<f32>| x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-                let w2 = match left {
-                    Some(left) => left * right,
-                    None => right,
-                };
-                let whole = energy(&w1) * energy(&w2);
-                // The SVD of w₁⊗w₂ is made of all products of theirs: the strongest are among the strongest of each.
-                let (first, second) = (truncate(&w1, small), truncate(&w2, rank));
-                Product::cut(strongest(&first, &second, rank), whole)
-            }
-        }
-    }
-}
-
-/// The strongest `rank` directions of a Kronecker product of two decomposed matrices.
-fn strongest(first: &LowRank, second: &LowRank, rank: usize) -> LowRank {
-    let (p, q) = (first.down.nrows(), second.down.nrows());
-    let mut pairs: Vec<(f64, usize, usize)> =
-        (0..p).flat_map(|i| (0..q).map(move |j| (first.sigma[i] * second.sigma[j], i, j))).collect();
-    order::sort_by(&mut pairs, |a, b| b.0.total_cmp(&a.0));
-    pairs.truncate(rank);
-    let down: Vec<_> =
-        pairs.iter().map(|&(_, i, j)| first.down.row(i).kronecker(&second.down.row(j))).collect();
-    let up: Vec<_> =
-        pairs.iter().map(|&(_, i, j)| first.up.column(i).kronecker(&second.up.column(j))).collect();
-    LowRank {
-        down: DMatrix::from_rows(&down),
-        up: DMatrix::from_columns(&up),
-        sigma: pairs.iter().map(|pair| pair.0).collect(),
+        kronecker(w1, self.second.values(second), rank)
     }
 }

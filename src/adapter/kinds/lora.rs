@@ -1,10 +1,11 @@
 //! Plain LoRA and LoCon: ΔW = up·down, and with a Tucker core `lora_mid` (LyCORIS `use_tucker`, formerly `use_cp`).
 
-use super::{Parts, Product, Sizes, Values, matrix, needed, same_rank, size, wrong};
+use super::{Parts, Sizes, matrix, needed, nothing, same_rank, size, wrong};
 use crate::adapter::roles::Part;
+use crate::backend::matrix::Matrix;
+use crate::backend::products::{Product, through_core};
 use crate::container::Tensor;
 use crate::error::Result;
-use nalgebra::DMatrix;
 
 /// lora_down r×n and lora_up m×r; or down r×in, core r×r×kh×kw, up m×r.
 #[derive(Clone, Debug)]
@@ -59,25 +60,11 @@ impl Lora {
     }
 
     /// With a core: A'[p, (i, h, w)] = Σ_q mid[p, q, h, w]·down[q, i]; B stays.
-    pub(super) fn product(&self, values: &[Values]) -> Product {
+    pub(super) fn product(&self, values: &[Matrix]) -> Product {
         match values {
             [down, up, mid] => Product::exact(through_core(mid, down), up.clone()),
             [down, up] => Product::exact(down.clone(), up.clone()),
-            _ => Product::exact(DMatrix::zeros(1, 1), DMatrix::zeros(1, 1)),
+            _ => nothing(),
         }
     }
-}
-
-/// A'[p, (i, k)] = Σ_q core[p, (q, k)]·down[q, i] for a core of r×(r·kernel) and down r×in.
-pub(super) fn through_core(core: &Values, down: &Values) -> DMatrix<f32> {
-    let (r, inputs) = (down.nrows(), down.ncols());
-    let kernel = core.ncols() / r.max(1);
-    let mut result = DMatrix::zeros(core.nrows(), inputs * kernel);
-    for k in 0..kernel {
-        let at_k = DMatrix::from_fn(core.nrows(), r, |p, q| core[(p, q * kernel + k)]) * down;
-        for i in 0..inputs {
-            result.set_column(i * kernel + k, &at_k.column(i));
-        }
-    }
-    result
 }

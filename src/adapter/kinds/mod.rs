@@ -9,10 +9,10 @@ mod lokr;
 mod lora;
 
 use super::roles::Part;
-use crate::backend::truncate::LowRank;
+use crate::backend::matrix::Matrix;
+use crate::backend::products::Product;
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
-use nalgebra::DMatrix;
 use safetensors::Dtype;
 
 pub use diff::Diff;
@@ -87,32 +87,9 @@ pub struct Sizes {
     pub alpha_rank: Option<usize>,
 }
 
-/// More rows than this in a factor are no low rank any more (and more than a graphics device takes).
-pub const MAX_RANK: usize = 256;
-
-/// Values of one tensor, row-major, as rows×cols of its first and its other dimensions.
-pub type Values = DMatrix<f32>;
-
-/// The factors of an update: exact, or the best of a rank.
-#[derive(Debug)]
-pub struct Product {
-    /// A, r×n.
-    pub down: DMatrix<f32>,
-    /// B, m×r.
-    pub up: DMatrix<f32>,
-    /// ‖ΔW‖² of what was cut to a rank and of the whole; none where the factors are exact.
-    pub energy: Option<(f64, f64)>,
-}
-
-impl Product {
-    fn exact(down: DMatrix<f32>, up: DMatrix<f32>) -> Self {
-        Self { down, up, energy: None }
-    }
-
-    fn cut(low: LowRank, whole: f64) -> Self {
-        let kept: f64 = low.sigma.iter().take(low.down.nrows()).map(|s| s * s).sum();
-        Self { down: low.down, up: low.up, energy: Some((kept.min(whole), whole)) }
-    }
+/// The product of files that have changed: there is none.
+fn nothing() -> Product {
+    Product::exact(Matrix::zeros(1, 1), Matrix::zeros(1, 1))
 }
 
 impl Kind {
@@ -180,8 +157,9 @@ impl Kind {
         }
     }
 
-    /// The update's factors from the values of [`Kind::tensors`]; `rank` where they must be cut to one.
-    pub fn product(&self, values: &[Values], rank: usize) -> Product {
+    /// The update's factors from the values of [`Kind::tensors`], each as the matrix of its first and its other
+    /// dimensions; `rank` where they must be cut to one.
+    pub fn product(&self, values: &[Matrix], rank: usize) -> Product {
         match self {
             Self::Lora(kind) => kind.product(values),
             Self::LoHa(kind) => kind.product(values, rank),

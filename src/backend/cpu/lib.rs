@@ -16,10 +16,13 @@ mod full;
 mod gram;
 pub mod jacobi;
 mod job;
+pub mod matrix;
 mod outer;
+pub mod products;
 pub mod project;
 mod readouts;
 mod real;
+pub mod truncate;
 
 pub use decode::{decode, transpose};
 pub use finite::{NonFinite, non_finite};
@@ -53,15 +56,6 @@ pub fn gram(x: &[f32], y: &[f32], n: usize) -> Vec<f64> {
 #[inline(never)]
 pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
     encode::encode(values, scale, dtype)
-}
-
-/// Singular values of a row-major r×r matrix in descending order, and its right singular vectors as rows in their order.
-#[inline(never)]
-pub fn singular(matrix: &[f64], rank: usize) -> (Vec<f64>, Vec<f64>) {
-    let svd = jacobi::jacobi(matrix, rank);
-    let order = jacobi::descending(&svd.sigma);
-    let vectors = order.iter().flat_map(|&at| (0..rank).map(move |i| (i, at)));
-    (order.iter().map(|&at| svd.sigma[at]).collect(), vectors.map(|(i, at)| svd.w[i * rank + at]).collect())
 }
 
 /// One job in f64, whatever its conditioning.

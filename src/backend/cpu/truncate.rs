@@ -3,7 +3,7 @@
 //! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
 //! exact low-rank form.
 
-use super::cpu;
+use crate::jacobi;
 use nalgebra::{DMatrix, DVector};
 
 /// A matrix up·down with its singular values split evenly (√σ) between both factors.
@@ -94,6 +94,7 @@ fn balanced(down: &DMatrix<f32>, up: &DMatrix<f32>) -> (DMatrix<f64>, DMatrix<f6
 }
 
 /// The singular values of up·down (m×r times r×n), in descending order.
+#[inline(never)]
 pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
     let (down, up) = balanced(down, up);
     let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
@@ -116,14 +117,15 @@ impl Core {
             DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root);
         let r = core.nrows();
         // Jacobi, as nalgebra's own SVD loses digits on matrices that lack rank.
-        let (sigma, vectors) = cpu::singular(core.transpose().as_slice(), r);
-        // nalgebra stores by columns.
-        let right = DMatrix::from_vec(r, r, vectors);
-        Self { sigma, left: core * &right, right }
+        let svd = jacobi::jacobi(core.transpose().as_slice(), r);
+        let order = jacobi::descending(&svd.sigma);
+        let right = DMatrix::from_fn(r, r, |i, j| svd.w[i * r + order[j]]);
+        Self { sigma: order.iter().map(|&at| svd.sigma[at]).collect(), left: core * &right, right }
     }
 }
 
 /// The best approximation of up·down (m×r times r×n) that `keep` allows.
+#[inline(never)]
 pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, keep: Keep) -> LowRank {
     let (down, up) = balanced(down, up);
     let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
@@ -170,7 +172,8 @@ const OVERSAMPLE: usize = 16;
 const ROUNDS: usize = 3;
 
 /// The strongest `rank` directions of a large matrix, from a random sketch of its range.
-pub fn truncate(matrix: &impl Operator, rank: usize) -> LowRank {
+#[inline(never)]
+pub fn truncate(matrix: &dyn Operator, rank: usize) -> LowRank {
     let (m, n) = matrix.shape();
     let width = (rank + OVERSAMPLE).min(m).min(n).max(1);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -1,0 +1,175 @@
+//! Low-rank factors of updates that are stored in other forms: exact ones, or the best of a given rank.
+
+use crate::jacobi::descending;
+use crate::matrix::{Matrix, energy};
+use crate::truncate::{LowRank, Operator, truncate};
+use nalgebra::DMatrix;
+
+/// More rows than this in a factor are no low rank any more (and more than a graphics device takes).
+pub const MAX_RANK: usize = 256;
+
+/// The factors of an update: exact, or the best of a rank.
+#[derive(Debug)]
+pub struct Product {
+    /// A, r×n.
+    pub down: Matrix,
+    /// B, m×r.
+    pub up: Matrix,
+    /// ‖ΔW‖² of what was cut to a rank and of the whole; none where the factors are exact.
+    pub energy: Option<(f64, f64)>,
+}
+
+impl Product {
+    /// B·A as it is.
+    pub fn exact(down: Matrix, up: Matrix) -> Self {
+        Self { down, up, energy: None }
+    }
+
+    fn cut(low: LowRank, whole: f64) -> Self {
+        let kept: f64 = low.sigma.iter().take(low.down.nrows()).map(|s| s * s).sum();
+        Self { down: low.down, up: low.up, energy: Some((kept.min(whole), whole)) }
+    }
+}
+
+/// A dense matrix, cut to a rank.
+#[inline(never)]
+pub fn dense(matrix: &Matrix, rank: usize) -> Product {
+    Product::cut(truncate(matrix, rank), energy(matrix))
+}
+
+/// A'[p, (i, k)] = Σ_q core[p, (q, k)]·down[q, i] for a core of r×(r·kernel) and down r×in.
+#[inline(never)]
+pub fn through_core(core: &Matrix, down: &Matrix) -> Matrix {
+    let (r, inputs) = (down.nrows(), down.ncols());
+    let kernel = core.ncols() / r.max(1);
+    let mut result = DMatrix::zeros(core.nrows(), inputs * kernel);
+    for k in 0..kernel {
+        let at_k = DMatrix::from_fn(core.nrows(), r, |p, q| core[(p, q * kernel + k)]) * down;
+        for i in 0..inputs {
+            result.set_column(i * kernel + k, &at_k.column(i));
+        }
+    }
+    result
+}
+
+/// (a₁·b₁)∘(a₂·b₂): exact up to [`MAX_RANK`], else cut to `rank`.
+#[inline(never)]
+pub fn hadamard(a: [Matrix; 2], b: [Matrix; 2], rank: usize) -> Product {
+    let halves = Halves { a, b };
+    if halves.rank() <= MAX_RANK {
+        let (up, down) = halves.factors();
+        return Product::exact(down, up);
+    }
+    let whole = halves.norm_squared();
+    Product::cut(truncate(&halves, rank), whole)
+}
+
+/// w₁⊗(left·right), or w₁⊗right: exact up to [`MAX_RANK`] where there are two, else cut to `rank`.
+#[inline(never)]
+pub fn kronecker(w1: Matrix, (left, right): (Option<Matrix>, Matrix), rank: usize) -> Product {
+    let small = w1.nrows().min(w1.ncols());
+    match left {
+        Some(left) if small.saturating_mul(left.ncols()) <= MAX_RANK => {
+            // w₁ = U·V with the smaller side's unit matrix: (U⊗left)·(V⊗right).
+            let unit = DMatrix::identity(small, small);
+            let (u, v) = if w1.ncols() <= w1.nrows() { (w1, unit) } else { (unit, w1) };
+            Product::exact(v.kronecker(&right), u.kronecker(&left))
+        }
+        left => {
+            let w2 = match left {
+                Some(left) => left * right,
+                None => right,
+            };
+            let whole = energy(&w1) * energy(&w2);
+            // The SVD of w₁⊗w₂ is made of all products of theirs: the strongest are among the strongest of each.
+            let (first, second) = (truncate(&w1, small), truncate(&w2, rank));
+            Product::cut(strongest(&first, &second, rank), whole)
+        }
+    }
+}
+
+/// The strongest `rank` directions of a Kronecker product of two decomposed matrices.
+fn strongest(first: &LowRank, second: &LowRank, rank: usize) -> LowRank {
+    let (p, q) = (first.down.nrows(), second.down.nrows());
+    let sigma: Vec<f64> = (0..p * q).map(|at| first.sigma[at / q] * second.sigma[at % q]).collect();
+    let strongest: Vec<usize> = descending(&sigma).into_iter().take(rank).collect();
+    let pairs = || strongest.iter().map(|at| (at / q, at % q));
+    let down: Vec<_> = pairs().map(|(i, j)| first.down.row(i).kronecker(&second.down.row(j))).collect();
+    let up: Vec<_> = pairs().map(|(i, j)| first.up.column(i).kronecker(&second.up.column(j))).collect();
+    LowRank {
+        down: DMatrix::from_rows(&down),
+        up: DMatrix::from_columns(&up),
+        sigma: strongest.iter().map(|&at| sigma[at]).collect(),
+    }
+}
+
+/// (a₁·b₁)∘(a₂·b₂).
+struct Halves {
+    a: [Matrix; 2],
+    b: [Matrix; 2],
+}
+
+impl Halves {
+    fn rank(&self) -> usize {
+        self.a[0].ncols().saturating_mul(self.a[1].ncols())
+    }
+
+    /// B[o, (p, q)] = a₁[o, p]·a₂[o, q] and A[(p, q), i] = b₁[p, i]·b₂[q, i].
+    fn factors(&self) -> (Matrix, Matrix) {
+        let second = self.a[1].ncols();
+        let up = DMatrix::from_fn(self.a[0].nrows(), self.rank(), |o, pq| {
+            self.a[0][(o, pq / second)] * self.a[1][(o, pq % second)]
+        });
+        let down = DMatrix::from_fn(self.rank(), self.b[0].ncols(), |pq, i| {
+            self.b[0][(pq / second, i)] * self.b[1][(pq % second, i)]
+        });
+        (up, down)
+    }
+
+    /// Σ over rows of the sums of squares, a few rows at a time.
+    fn norm_squared(&self) -> f64 {
+        let rows = self.a[0].nrows();
+        (0..rows)
+            .map(|o| {
+                let row = (self.a[0].row(o) * &self.b[0]).component_mul(&(self.a[1].row(o) * &self.b[1]));
+                row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()
+            })
+            .sum()
+    }
+}
+
+/// Rows of the dense matrix that are in memory at a time.
+const STRIP: usize = 256;
+
+impl Halves {
+    fn strip(&self, from: usize, rows: usize) -> Matrix {
+        (self.a[0].rows(from, rows) * &self.b[0]).component_mul(&(self.a[1].rows(from, rows) * &self.b[1]))
+    }
+
+    fn strips(&self) -> impl Iterator<Item = (usize, Matrix)> + '_ {
+        let m = self.a[0].nrows();
+        (0..m).step_by(STRIP).map(move |from| (from, self.strip(from, STRIP.min(m - from))))
+    }
+}
+
+impl Operator for Halves {
+    fn shape(&self) -> (usize, usize) {
+        (self.a[0].nrows(), self.b[0].ncols())
+    }
+
+    fn times(&self, x: &Matrix) -> Matrix {
+        let mut result = DMatrix::zeros(self.shape().0, x.ncols());
+        for (from, strip) in self.strips() {
+            result.rows_mut(from, strip.nrows()).copy_from(&(strip * x));
+        }
+        result
+    }
+
+    fn transposed_times(&self, x: &Matrix) -> Matrix {
+        let mut result = DMatrix::zeros(self.shape().1, x.ncols());
+        for (from, strip) in self.strips() {
+            result += strip.tr_mul(&x.rows(from, strip.nrows()));
+        }
+        result
+    }
+}

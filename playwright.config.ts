@@ -1,13 +1,10 @@
 import { defineConfig } from '@playwright/test';
+import { ARGS, EXECUTABLE } from './tests/browser/chromium.ts';
 
 const port = Number(process.env.NP_LORA_PORT ?? 4173);
 const baseURL = process.env.NP_LORA_URL ?? `http://127.0.0.1:${port}/`;
 
-// A root user has no sandbox, and behind a closed network the browser's own services only wait.
-const args = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
-if (process.getuid?.() === 0) args.push('--no-sandbox');
-const chromium = process.env.NP_LORA_CHROMIUM;
-const launch = (more: string[]) => ({ launchOptions: { args: [...args, ...more], ...(chromium ? { executablePath: chromium } : {}) } });
+const launch = (more: string[]) => ({ launchOptions: { args: [...ARGS, ...more], ...EXECUTABLE } });
 
 export default defineConfig({
   testDir: 'tests/browser',

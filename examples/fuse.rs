@@ -1,6 +1,6 @@
 //! Fuses two files, or converts one, natively:
-//! `cargo run --release --example fuse -- <subject or -> <style or -> <result> [settings as JSON]`.
-//! Prints the report as JSON.
+//! `cargo run --release --example fuse -- <subject or -> <style or -> <result> [settings as JSON [backend]]`.
+//! The backend is `cpu`, `webgpu` or `auto`. Prints the report as JSON.
 
 use np_lora::adapter::Adapter;
 use np_lora::container::{FileSink, FileSource};
@@ -27,15 +27,15 @@ impl Watch for Clock {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (content, style, result, settings) = match arguments.as_slice() {
-        [content, style, result] => (content, style, result, "{}"),
-        [content, style, result, settings] => (content, style, result, settings.as_str()),
+    let (content, style, result, options) = match arguments.as_slice() {
+        [content, style, result, options @ ..] if options.len() < 3 => (content, style, result, options),
         _ => {
-            eprintln!("usage: fuse <subject or -> <style or -> <result> [settings as JSON]");
+            eprintln!("usage: fuse <subject or -> <style or -> <result> [settings as JSON [backend]]");
             return ExitCode::FAILURE;
         }
     };
-    match pollster::block_on(run(content, style, result, settings)) {
+    let option = |at: usize, default| options.get(at).map_or(default, String::as_str);
+    match pollster::block_on(run(content, style, result, option(0, "{}"), option(1, "cpu"))) {
         Ok(report) => {
             println!("{}", serde_json::to_string(&report).unwrap_or_default());
             ExitCode::SUCCESS
@@ -47,15 +47,16 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(content: &str, style: &str, result: &str, settings: &str) -> Result<Report> {
-    let settings: Settings =
-        serde_json::from_str(settings).map_err(|error| Error::new(Code::Settings, error.to_string()))?;
+async fn run(content: &str, style: &str, result: &str, settings: &str, backend: &str) -> Result<Report> {
+    let wrong = |error: serde_json::Error| Error::new(Code::Settings, error.to_string());
+    let settings: Settings = serde_json::from_str(settings).map_err(wrong)?;
+    let backend: EngineChoice = serde_json::from_value(backend.into()).map_err(wrong)?;
     let (content, style) = (opened(content).await?, opened(style).await?);
     let sources = Sources {
         content: content.as_ref().map(|(source, adapter)| Input { adapter, source }),
         style: style.as_ref().map(|(source, adapter)| Input { adapter, source }),
     };
-    let mut engine = Engine::choose(EngineChoice::Cpu).await?;
+    let mut engine = Engine::choose(backend).await?;
     let mut sink = FileSink::create(Path::new(result))?;
     let (_, report) =
         fusion::fuse(&sources, &settings, &mut engine, &mut sink, &Alone, &mut Clock(Instant::now())).await?;

@@ -175,10 +175,12 @@ impl Example {
 }
 
 /// Random numbers that are the same on every machine: SplitMix64 (Steele, Lea, Flood 2014), seeded by text.
-struct Random(u64);
+#[derive(Clone, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    fn new(seed: &[&str]) -> Self {
+    /// The same texts give the same numbers.
+    pub fn new(seed: &[&str]) -> Self {
         // FNV-1a.
         let text = seed.iter().flat_map(|part| part.bytes().chain([0]));
         Self(text.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -195,7 +197,7 @@ impl Random {
     }
 
     /// Nearly normal, mean 0, variance 1: a sum of four uniform numbers.
-    fn normal(&mut self) -> f32 {
+    pub fn normal(&mut self) -> f32 {
         let bits = self.next();
         let sum: u32 = (0..4).map(|part| u32::from(((bits >> (16 * part)) & 0xffff) as u16)).sum();
         (sum as f32 / 65_535.0 - 2.0) * 1.732_050_8

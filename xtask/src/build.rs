@@ -3,7 +3,7 @@
 use crate::project::Project;
 use crate::tools::{Outcome, capture, option, run, succeeds};
 use crate::web;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wasm_bindgen_cli_support::Bindgen;
 
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -15,15 +15,15 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
 
 /// Builds the page into `out` (seen from the checkout's root); its own build script says how large it is.
 pub(crate) fn build(project: &Project, out: &str) -> Outcome<PathBuf> {
-    bindings(project)?;
+    bindings(project, &project.web(), false)?;
     web::install_packages(project)?;
     let out = project.at(out);
     run(project.run("node").arg("www/build.mjs").arg("--out").arg(&out).arg("--wasm").arg(project.web()))?;
     Ok(out)
 }
 
-/// The crate as wasm with its JavaScript bindings, in the target folder.
-fn bindings(project: &Project) -> Outcome {
+/// The crate as wasm with its JavaScript bindings, in `folder`; with the names of its functions, or without.
+pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome {
     ensure_target(project)?;
     let mut cargo = project.cargo();
     cargo.args(["build", "--release", "--lib", "--target", WASM_TARGET, "--package", "np-lora"]);
@@ -42,9 +42,9 @@ fn bindings(project: &Project) -> Outcome {
         .map(|bindgen| {
             bindgen
                 .typescript(true)
-                .remove_name_section(true)
+                .remove_name_section(!names)
                 .remove_producers_section(true)
-                .generate(project.web())
+                .generate(folder)
         })
         .and_then(|generated| generated)
         .map_err(|error| format!("wasm-bindgen on {}: {error:#}", wasm.display()))

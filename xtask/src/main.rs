@@ -1,5 +1,6 @@
 //! The project's task runner: `cargo xtask <command>`.
 
+mod bench;
 mod browser;
 mod build;
 mod docs;
@@ -35,6 +36,12 @@ const COMMANDS: &[Command] = &[
         "[target] [seconds]",
         "look for files that break promises, for a minute or as long as told",
         fuzz::command,
+    ),
+    (
+        "bench",
+        "[--quick]",
+        "measure and write docs/PERFORMANCE.md; --quick once and with one pair, for trying",
+        bench::command,
     ),
     ("docs", "", "write docs/ERRORS.md from src/error.rs", docs::command),
     ("reproducible", "", "build the wasm twice from nothing and compare", reproducible::command),

@@ -1,6 +1,7 @@
 //! Fuses two files, or converts one, natively:
 //! `cargo run --release --example fuse -- <subject or -> <style or -> <result> [settings as JSON [backend]]`.
-//! The backend is `cpu`, `webgpu` or `auto`. Prints the report as JSON.
+//! The backend is `cpu`, `webgpu` or `auto`. Prints the report as JSON. With `--adapter` alone it prints what graphics
+//! device `auto` would consider.
 
 use np_lora::adapter::Adapter;
 use np_lora::container::{FileSink, FileSource};
@@ -27,6 +28,9 @@ impl Watch for Clock {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments == ["--adapter"] {
+        return adapter();
+    }
     let (content, style, result, options) = match arguments.as_slice() {
         [content, style, result, options @ ..] if options.len() < 3 => (content, style, result, options),
         _ => {
@@ -45,6 +49,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn adapter() -> ExitCode {
+    let engine = pollster::block_on(Engine::choose(EngineChoice::Auto));
+    match engine.as_ref().map(|engine| engine.adapter().ok_or(engine.reason())) {
+        Ok(Ok(name)) => println!("{name}"),
+        Ok(Err(reason)) => eprintln!("{reason}"),
+        Err(error) => eprintln!("{error}"),
+    }
+    ExitCode::from(u8::from(!engine.is_ok_and(|engine| engine.adapter().is_some())))
 }
 
 async fn run(content: &str, style: &str, result: &str, settings: &str, backend: &str) -> Result<Report> {

@@ -7,6 +7,8 @@ import { give } from '../browser/page.ts';
 import { peakOf, treeOf, within } from './processes.ts';
 
 const START_SECONDS = 60;
+/** The page has one a core, and no more than this. */
+const MOST_WORKERS = 8;
 
 export interface Browsing {
   /** Where the page is served. */
@@ -51,7 +53,7 @@ declare global {
   interface Window {
     kept: Kept;
     /** As floor/page.ts has it. */
-    floor: { prepare(): Promise<void>; run(content: File, style: File): Promise<number> };
+    floor: { prepare(workers: number): Promise<void>; run(content: File, style: File): Promise<number> };
   }
 }
 
@@ -116,13 +118,10 @@ export function fuse(browsing: Browsing, content: string, style: string): Promis
     await page.locator('np-lora').evaluate((element) => element.setAttribute('backend', 'cpu'));
     await give(page, 'Subject', content);
     await give(page, 'Style', style);
-    await page.waitForFunction(async () => {
-      const { memories } = window.kept;
-      const before = memories.size;
-      // A person presses Fuse when the other workers have long been started.
-      await new Promise((over) => { setTimeout(over, 1000); });
-      return document.querySelector<Element>('np-lora')?.phase === 'ready' && before > 0 && memories.size === before;
-    });
+    // A person presses Fuse when all workers have long been started.
+    await page.waitForFunction((most) => (
+      document.querySelector<Element>('np-lora')?.phase === 'ready' && window.kept.memories.size >= Math.min(navigator.hardwareConcurrency, most)
+    ), MOST_WORKERS, { timeout: 1000 * START_SECONDS });
     await page.evaluate(() => {
       const element = document.querySelector('np-lora');
       window.kept.timed = new Promise((resolve, reject) => {
@@ -160,11 +159,11 @@ export function floor(browsing: Browsing, content: string, style: string): Promi
   return browse({ ...browsing, url: new URL('floor.html', browsing.url).href }, async (page) => {
     await page.locator('#content').setInputFiles(content);
     await page.locator('#style').setInputFiles(style);
-    return page.evaluate(async () => {
+    return page.evaluate(async (most) => {
       const [content, style] = ['content', 'style'].map((id) => (document.getElementById(id) as HTMLInputElement).files?.[0]);
-      await window.floor.prepare();
+      await window.floor.prepare(Math.min(navigator.hardwareConcurrency, most));
       return window.floor.run(content!, style!);
-    });
+    }, MOST_WORKERS);
   });
 }
 

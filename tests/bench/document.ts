@@ -22,8 +22,8 @@ export interface Found {
 const WAYS: Record<WayName, string> = {
   copy: 'Copying the bytes of both files, natively',
   floor: 'Chromium’s floor: the same reads, writes and re-read, nothing computed',
-  native: 'Native, one thread on the CPU',
-  gpu: 'Native, on the graphics card',
+  native: 'Native, one thread on the CPU, result checked',
+  gpu: 'Native, on the graphics card, result checked',
   torch: 'PyTorch on all cores, load to save, nothing checked',
   chromium: '**The page in Chromium, on the CPU: from Fuse to the checked result**',
 };
@@ -42,9 +42,9 @@ export function document(found: Found): string {
     '# How fast it is',
     'Written by `cargo xtask bench`. '
       + (quick ? '**By a trial run (`--quick`): one run of the smallest pair, on a machine that was busy with other things. These figures say only that the measuring works.** ' : '')
-      + `Median of ${runs === 1 ? 'one run' : `${runs} runs, with the least and the most`}. What is compared was run in turn, so that `
+      + `${runs === 1 ? '' : `Medians of ${runs} runs, with the least and the most. `}What is compared was run in turn, so that `
       + 'whatever else the machine was doing fell on all alike; the ratios are of one run each, and mean more than the times.',
-    table(['Machine', ''], machine.map(([what, value]) => [what, value])),
+    machine.map(([what, value]) => `- ${what}: ${value}`).join('\n'),
     '## Fusing a pair', ...found.pairs.flatMap(pair),
     '## Growth',
     'Of a native fusion, one thread, the program’s start and all reading, writing and checking included. `p` is the exponent of time ∝ x^p '
@@ -103,7 +103,7 @@ function opening({ opened, openedBytes, sizes }: Found): string[] {
     ['The page from this machine: interactive', milliseconds(opened.map(({ interactive }) => interactive))],
     ['… until the tool is drawn', milliseconds(opened.map(({ usable }) => usable))],
     [`A file of ${(openedBytes / 1e9).toFixed(1)} GB: from choosing it to its summary, program still to be loaded`, milliseconds(opened.map(({ first }) => first))],
-    ['… program loaded', milliseconds(opened.map(({ second }) => second))],
+    ['… the second file, while the first is being hashed', milliseconds(opened.map(({ second }) => second))],
   ]);
   return [
     ...(opened.length > 0 ? [times] : []),

@@ -53,7 +53,7 @@ function waysOf(setup: Setup): Way[] {
     return { seconds, memory: peakBytes ? [['', peakBytes]] : [] };
   };
   ways.push({ name: 'native', run: native('cpu') });
-  if (setup.gpu) ways.push({ name: 'gpu', run: native('auto') });
+  if (setup.gpu) ways.push({ name: 'gpu', run: native('webgpu') });
   if (torch) {
     ways.push({
       name: 'torch',

@@ -14,23 +14,25 @@ interface Profile {
   timeDeltas: number[];
 }
 
-/**
- * What a function belongs to; of a stack the first line that any of its functions matches. What checks calls the same
- * kernels, so it stands first; `other` is not a function of ours or calls none of these.
- */
+/** Whatever it calls: checking uses the same kernels. */
+const CHECKING = ['checking the result', /fusion::verify|fusion::run::(look|check)/] as const;
+
+/** What a function belongs to; one that is none of these belongs to what called it. */
 const PARTS: [part: string, functions: RegExp][] = [
-  ['checking the result', /fusion::verify|fusion::run::(look|check)/],
-  ['hash and checksums', /sha2|crc32/],
+  ['hash (SHA-256)', /sha2::/],
+  ['checksums', /crc32/],
+  ['looking for NaN and infinity', /container::dtype/],
   ['basis', /np_lora_cpu::basis/],
   ['core and its singular values', /np_lora_cpu::(core|jacobi|cut|readouts)/],
   ['projection', /np_lora_cpu::project::/],
   ['Gram matrices', /np_lora_cpu::gram|matrixmultiply/],
   ['decoding numbers', /np_lora_cpu::(decode|transpose)/],
   ['encoding numbers', /np_lora_cpu::encode/],
-  ['composing the result', /fusion::(compose|composer|writer)/],
-  ['reading and writing', /^(arrayBuffer|slice|write|finish|#flush|Blob|\(idle\))$|web::(blob|sink)|container::(ahead|source)/],
+  ['composing the result', /fusion::(compose|composer|writer|factors|accounting)/],
+  ['reading and writing', /^(arrayBuffer|slice|concat|readNext|write|finish|Blob|\(idle\))$|web::(blob|sink)|container::(ahead|source)|__wbg_/],
   ['reclaiming memory', /^\(garbage collector\)$/],
 ];
+const OTHER = 'planning, loading the program and all else';
 
 export async function where(setup: Setup, pair: Pair): Promise<[part: string, share: number][]> {
   const folder = join(setup.work, 'where');
@@ -50,13 +52,16 @@ function sharesOf({ nodes, samples, timeDeltas }: Profile): [part: string, share
   const part = new Map(nodes.map(({ id }) => {
     const stack: string[] = [];
     for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) stack.push(names.get(at) ?? '');
-    return [id, PARTS.find(([, functions]) => stack.some((name) => functions.test(name)))?.[0] ?? 'other'];
+    if (stack.some((name) => CHECKING[1].test(name))) return [id, CHECKING[0]];
+    return [id, stack.map(partOf).find((found) => found !== undefined) ?? OTHER];
   }));
-  const times = new Map([...PARTS.map(([name]) => name), 'other'].map((name) => [name, 0]));
+  const times = new Map([...PARTS.map(([name]) => name), CHECKING[0], OTHER].map((name) => [name, 0]));
   for (const [at, id] of samples.entries()) {
-    const name = part.get(id) ?? 'other';
+    const name = part.get(id) ?? OTHER;
     times.set(name, (times.get(name) ?? 0) + (timeDeltas[at] ?? 0));
   }
   const whole = [...times.values()].reduce((sum, time) => sum + time, 0);
   return [...times].map(([name, time]): [string, number] => [name, time / whole]).filter(([, share]) => share > 0.001);
 }
+
+const partOf = (name: string): string | undefined => PARTS.find(([, functions]) => functions.test(name))?.[0];

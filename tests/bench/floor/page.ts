@@ -9,8 +9,6 @@ import type { Answer, Asked, Asks } from './messages.ts';
 const SLICE = 4 * 1024 * 1024;
 /** Above this the page writes to a file, as a Blob may live in memory only. */
 const BLOB_LIMIT = 500e6;
-/** The page has no more workers than this. */
-const MOST = 8;
 /** Pieces under way in each, so that one is read while another is copied. */
 const DEPTH = 2;
 
@@ -44,9 +42,8 @@ async function share<T>(pieces: T[], work: (hand: Hand, piece: T) => Promise<voi
   }));
 }
 
-async function prepare(): Promise<void> {
-  const count = Math.min(navigator.hardwareConcurrency || 1, MOST);
-  for (let more = count; more > 0; more--) hired.push(new Hand());
+async function prepare(workers: number): Promise<void> {
+  for (let more = workers; more > 0; more--) hired.push(new Hand());
   await Promise.all(hired.map((hand) => hand.ask('read', [])));
 }
 

@@ -208,7 +208,7 @@ impl Recipe {
     fn up(&self, module: &Module, part: &str) -> Vec<f32> {
         let m = module.out_features;
         let size = (m as f32).sqrt().recip();
-        let fade: Vec<f32> = (0..self.rank as i32).map(|column| size * self.decay.powi(column)).collect();
+        let fade: Vec<f32> = (0..self.rank).map(|column| size * self.decay.powf(column as f32)).collect();
         let mut own = Random::new(&[&module.stem, part, "up"]);
         let mut b = Vec::with_capacity(m * self.rank);
         for _ in 0..m {

@@ -15,7 +15,8 @@ export interface Found {
   /** Of the file that was opened. */
   openedBytes: number;
   sizes: [name: string, bytes: number, brotli: number][];
-  where: { pair: string; shares: [part: string, share: number][] } | null;
+  /** The same parts for every pair. */
+  where: { pair: string; shares: [part: string, share: number][] }[];
   notRun: string[];
 }
 
@@ -51,7 +52,7 @@ export function document(found: Found): string {
       + 'by least squares of the logarithms; operations are those of the basis (Gram-Schmidt twice, 4nr²) and the projection (4nr·k).',
     ...found.growth.map(series),
     '## Opening', ...opening(found),
-    ...(found.where ? ['## Where the time goes', ...whereTo(found.where)] : []),
+    ...(found.where.length > 0 ? ['## Where the time goes', ...whereTo(found.where)] : []),
     '## Not run', notRun.length === 0 ? 'Nothing: all was measured.' : notRun.map((line) => `- ${line}`).join('\n'),
   ];
   return `${parts.join('\n\n')}\n`;
@@ -111,9 +112,10 @@ function opening({ opened, openedBytes, sizes }: Found): string[] {
   ];
 }
 
-function whereTo({ pair: name, shares }: NonNullable<Found['where']>): string[] {
+function whereTo(profiles: Found['where']): string[] {
+  const parts = profiles[0]?.shares.map(([part]) => part) ?? [];
   return [
-    `Of the page’s program, in one thread of Node (${name}), by samples of the functions that ran.`,
-    table(['', 'share'], shares.map(([part, share]) => [part, `${(100 * share).toFixed(1)} %`])),
+    'Of the page’s program, in one thread of Node, by samples of the functions that ran.',
+    table(['', ...profiles.map(({ pair }) => pair)], parts.map((part, at) => [part, ...profiles.map(({ shares }) => `${(100 * shares[at]![1]).toFixed(1)} %`)])),
   ];
 }

@@ -8,7 +8,8 @@ import { open, type Opened } from './chromium.ts';
 import { document, type Found } from './document.ts';
 import { growth } from './growth.ts';
 import { machine } from './machine.ts';
-import { PAIRS, measure, type PairFound } from './pairs.ts';
+import { PAIRS, measure, type Pair, type PairFound } from './pairs.ts';
+import { firstLine } from './processes.ts';
 import { LIMIT_SECONDS, makePair, setUp, type Built, type Setup } from './setup.ts';
 import { where } from './where.ts';
 
@@ -32,10 +33,7 @@ const found: Found = {
   growth: await growth(setup, runs, quick),
   ...await openings(setup, runs),
   sizes: await sizesOf(setup),
-  where: await where(setup, PAIRS[0]!).then((shares) => ({ pair: PAIRS[0]!.name, shares }), (error: Error) => {
-    setup.notRun.push(`Where the time goes: ${error.message.split('\n')[0]}`);
-    return null;
-  }),
+  where: await profiles(setup, quick ? PAIRS.slice(0, 1) : [PAIRS[0]!, PAIRS.at(-1)!]),
   notRun: setup.notRun,
 };
 await writeFile(PERFORMANCE, document(found));
@@ -53,9 +51,21 @@ async function openings({ browser, notRun, ...built }: Setup, times: number): Pr
       opened.push(await open({ url: browser.page, profile: browser.profile, limitSeconds: LIMIT_SECONDS }, content));
     }
   } catch (error) {
-    notRun.push(`Opening a large file: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
+    notRun.push(`Opening a large file: ${firstLine(error)}`);
   }
   return { opened, openedBytes: bytes };
+}
+
+async function profiles(setup: Setup, of: Pair[]): Promise<Found['where']> {
+  const found: Found['where'] = [];
+  for (const pair of of) {
+    try {
+      found.push({ pair: pair.name, shares: await where(setup, pair) });
+    } catch (error) {
+      setup.notRun.push(`Where the time goes, ${pair.name}: ${firstLine(error)}`);
+    }
+  }
+  return found;
 }
 
 async function sizesOf(built: Built): Promise<Found['sizes']> {

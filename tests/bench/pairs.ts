@@ -3,7 +3,7 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { floor, fuse } from './chromium.ts';
-import { run } from './processes.ts';
+import { firstLine, run } from './processes.ts';
 import { LIMIT_SECONDS, makePair, type Made, type Recipe, type Setup } from './setup.ts';
 
 export interface Pair {
@@ -96,7 +96,7 @@ export async function measure(setup: Setup, pair: Pair, runs: number): Promise<P
         found.difference = Math.max(found.difference ?? 0, taken.difference ?? 0) || null;
         console.log(`${pair.name}, run ${at + 1} of ${runs}: ${way.name} ${taken.seconds.toFixed(2)} s`);
       } catch (error) {
-        const why = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+        const why = firstLine(error);
         console.log(`${pair.name}: ${way.name} failed: ${why}`);
         setup.notRun.push(`${pair.name}, ${way.name}: ${why}`);
         found.ways.get(way.name)?.push(undefined);

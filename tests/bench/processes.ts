@@ -107,3 +107,6 @@ export async function within<T>(seconds: number, what: string, promise: Promise<
     clearTimeout(timer);
   }
 }
+
+/** What went wrong, in one line. */
+export const firstLine = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0]!;

@@ -7,7 +7,7 @@ import { chromium } from '@playwright/test';
 import { build } from 'esbuild';
 import { ARGS, EXECUTABLE } from '../browser/chromium.ts';
 import { MEMORY_PROBE } from './chromium.ts';
-import { run, start, treeOf, within } from './processes.ts';
+import { firstLine, run, start, treeOf, within } from './processes.ts';
 
 /** What `cargo xtask bench` hands over. */
 export interface Built {
@@ -48,7 +48,7 @@ export async function setUp(built: Built): Promise<Setup> {
 
   const notRun: string[] = [];
   const attempt = <T>(what: string, made: Promise<T>): Promise<T | null> => made.catch((error: unknown) => {
-    notRun.push(`${what}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
+    notRun.push(`${what}: ${firstLine(error)}`);
     return null;
   });
   const browser = await attempt('Chromium, and the floor of its reads and writes', startBrowser(built, profile));

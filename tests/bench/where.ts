@@ -61,7 +61,7 @@ function sharesOf({ nodes, samples, timeDeltas }: Profile): [part: string, share
     times.set(name, (times.get(name) ?? 0) + (timeDeltas[at] ?? 0));
   }
   const whole = [...times.values()].reduce((sum, time) => sum + time, 0);
-  return [...times].map(([name, time]): [string, number] => [name, time / whole]).filter(([, share]) => share > 0.001);
+  return [...times].map(([name, time]): [string, number] => [name, time / whole]);
 }
 
 const partOf = (name: string): string | undefined => PARTS.find(([, functions]) => functions.test(name))?.[0];

@@ -5,7 +5,7 @@ use serde_json::ser::{Formatter, Serializer};
 use std::io;
 
 /// Numbers as the standard library prints them: the shortest text that is read as the same number, as from `serde_json`
-/// itself, but without the 10 KB of powers that this has for it.
+/// itself, which has a printer of its own for it.
 struct Standard;
 
 impl Formatter for Standard {

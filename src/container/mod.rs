@@ -6,6 +6,7 @@
 
 mod crc32;
 mod dtype;
+mod expected;
 mod foreign;
 mod header;
 mod source;

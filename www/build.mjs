@@ -40,7 +40,9 @@ await build({
   legalComments: 'linked',
   tsconfig: join(here, '../tsconfig.json'),
 });
-for (const name of glue) await cp(join(wasm, name), join(out, name));
+// Kept apart from the worker, as hosts may keep it elsewhere.
+await build({ entryPoints: [join(wasm, 'np_lora.js')], outdir: out, minify: true, format: 'esm', target: 'es2022' });
+await cp(join(wasm, 'np_lora_bg.wasm'), join(out, 'np_lora_bg.wasm'));
 if (await stat(join(wasm, 'snippets')).catch(() => null)) await cp(join(wasm, 'snippets'), join(out, 'snippets'), { recursive: true });
 await cp(join(here, 'index.html'), join(out, 'index.html'));
 await cp(join(here, 'page/page.css'), join(out, 'page.css'));

@@ -169,11 +169,14 @@ impl Adapter {
     }
 }
 
-/// The tensors by module, in the order of their stems, and those that belong to none.
+/// Modules in the order of their stems, and the names of tensors that belong to none.
+type Sorted = (Vec<(String, Found)>, Vec<String>);
+
+/// The tensors by module, and those that belong to none.
 ///
 /// # Errors
 /// `SpellingMix` if a module has two tensors for one thing: loaders would choose differently.
-fn sorted(header: &Header) -> Result<(Vec<(String, Found)>, Vec<String>)> {
+fn sorted(header: &Header) -> Result<Sorted> {
     let (mut modules, mut places) = (Vec::new(), Places::default());
     let mut extra = Vec::new();
     for tensor in &header.tensors {

@@ -5,6 +5,7 @@
 //! The order of precedence is tensor, configuration, metadata, and where there is none of them loaders apply 1.
 
 use crate::error::{Code, Error, Result};
+use crate::json::Choice;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ pub enum ScaleSource {
 
 /// A user's word on the scale of one file, where the file does not tell the truth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[serde(try_from = "Choice", into = "Choice")]
 pub enum ScaleChoice {
     /// As the file says.
     #[default]
@@ -41,6 +42,29 @@ pub enum ScaleChoice {
     },
     /// As the file says, but divided by √rank instead of the rank (rsLoRA).
     RankStabilised,
+}
+
+impl TryFrom<Choice> for ScaleChoice {
+    type Error = String;
+
+    fn try_from(choice: Choice) -> Result<Self, String> {
+        match (choice.kind.as_str(), choice.alpha) {
+            ("auto", _) => Ok(Self::Auto),
+            ("alpha", Some(alpha)) => Ok(Self::Alpha { alpha }),
+            ("rankStabilised", _) => Ok(Self::RankStabilised),
+            _ => Err(choice.unknown()),
+        }
+    }
+}
+
+impl From<ScaleChoice> for Choice {
+    fn from(scale: ScaleChoice) -> Self {
+        match scale {
+            ScaleChoice::Auto => Self::of("auto"),
+            ScaleChoice::Alpha { alpha } => Self { alpha: Some(alpha), ..Self::of("alpha") },
+            ScaleChoice::RankStabilised => Self::of("rankStabilised"),
+        }
+    }
 }
 
 /// A module's alpha, and how it is divided.

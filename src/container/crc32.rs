@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn pieces_make_no_difference() {
-        let bytes: Vec<u8> = (0..1000u32).map(|i| (i * i >> 3).to_le_bytes()[0]).collect();
+        let bytes: Vec<u8> = (0..1000u32).map(|i| (i * i % 251).to_le_bytes()[0]).collect();
         for cut in [0, 1, 7, 8, 9, 500, 999, 1000] {
             let mut crc = Crc32::default();
             crc.update(&bytes[..cut]);

@@ -4,16 +4,16 @@
 //! where real files differ from the crate's own (spaces before `{`, any order of entries, unaligned tensors).
 //! Format: <https://github.com/huggingface/safetensors#format>.
 
+use super::expected::{At, Expected, Number, Text, unexpected};
 use super::foreign;
 use super::source::{Source, exactly};
 use crate::error::{Code, Error, Result};
 use crate::order::{self, Places};
 use safetensors::Dtype;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::error::Category;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 
 /// A longer header is refused, as by the safetensors crate.
@@ -100,7 +100,7 @@ impl Header {
         })?;
         let state = RefCell::new(State::default());
         let mut parser = serde_json::Deserializer::from_str(text);
-        let parsed = TopLevel(&state).deserialize(&mut parser).and_then(|()| parser.end());
+        let parsed = At(TopLevel(&state)).deserialize(&mut parser).and_then(|()| parser.end());
         let state = state.into_inner();
         if let Err(error) = parsed {
             return Err(state.refusal(&error));
@@ -250,28 +250,18 @@ fn refuse<T, E: de::Error>(
 
 struct TopLevel<'a>(&'a RefCell<State>);
 
-impl<'de> DeserializeSeed<'de> for TopLevel<'_> {
+impl<'de> Expected<'de> for TopLevel<'_> {
     type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
+    const WHAT: &'static str = "a table of tensors";
 
-impl<'de> Visitor<'de> for TopLevel<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a table of tensors")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn table<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
             if name == "__metadata__" {
                 if self.0.borrow().metadata.is_some() {
                     return refuse(self.0, Code::DuplicateKey, None, "\"__metadata__\" stands twice.");
                 }
                 self.0.borrow_mut().place = Place::Metadata;
-                let metadata = map.next_value_seed(Metadata(self.0))?;
+                let metadata = map.next_value_seed(At(Metadata(self.0)))?;
                 self.0.borrow_mut().metadata = Some(metadata);
             } else {
                 let (count, fresh) = {
@@ -286,7 +276,7 @@ impl<'de> Visitor<'de> for TopLevel<'_> {
                     let detail = format!("There are more than {MAX_TENSORS} tensors.");
                     return refuse(self.0, Code::TooManyTensors, None, detail);
                 }
-                let tensor = map.next_value_seed(Entry(self.0, &name))?;
+                let tensor = map.next_value_seed(At(Entry(self.0, &name)))?;
                 self.0.borrow_mut().tensors.push(tensor);
             }
             self.0.borrow_mut().place = Place::Top;
@@ -297,23 +287,14 @@ impl<'de> Visitor<'de> for TopLevel<'_> {
 
 struct Metadata<'a>(&'a RefCell<State>);
 
-impl<'de> DeserializeSeed<'de> for Metadata<'_> {
+impl<'de> Expected<'de> for Metadata<'_> {
     type Value = BTreeMap<String, String>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
+    const WHAT: &'static str = "a table of texts";
 
-impl<'de> Visitor<'de> for Metadata<'_> {
-    type Value = BTreeMap<String, String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a table of texts")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn table<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut metadata = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<String, String>()? {
+        while let Some(key) = map.next_key::<String>()? {
+            let value = map.next_value_seed(At(Text))?;
             if metadata.contains_key(&key) {
                 return refuse(self.0, Code::DuplicateKey, None, format!("The metadata has {key:?} twice."));
             }
@@ -326,34 +307,24 @@ impl<'de> Visitor<'de> for Metadata<'_> {
 /// One tensor's description; the second field is its name.
 struct Entry<'a>(&'a RefCell<State>, &'a str);
 
-impl<'de> DeserializeSeed<'de> for Entry<'_> {
+impl<'de> Expected<'de> for Entry<'_> {
     type Value = Tensor;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tensor, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
+    const WHAT: &'static str = "a tensor's dtype, shape and data_offsets";
 
-impl<'de> Visitor<'de> for Entry<'_> {
-    type Value = Tensor;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a tensor's dtype, shape and data_offsets")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tensor, A::Error> {
+    fn table<A: MapAccess<'de>>(self, mut map: A) -> Result<Tensor, A::Error> {
         let Self(state, name) = self;
         let (mut dtype, mut shape, mut offsets) = (None, None, None);
         while let Some(key) = map.next_key::<String>()? {
             let twice = match key.as_str() {
                 "dtype" => {
-                    let text: String = map.next_value()?;
+                    let text = map.next_value_seed(At(Text))?;
                     match Dtype::deserialize_text(&text) {
                         Some(known) => dtype.replace(known).is_some(),
                         None => return refuse(state, Code::Dtype, Some(name), format!("It says {text:?}.")),
                     }
                 }
-                "shape" => shape.replace(map.next_value_seed(Shape(state, name))?).is_some(),
-                "data_offsets" => offsets.replace(map.next_value_seed(Offsets(state, name))?).is_some(),
+                "shape" => shape.replace(map.next_value_seed(At(Shape(state, name)))?).is_some(),
+                "data_offsets" => offsets.replace(map.next_value_seed(At(Offsets(state, name)))?).is_some(),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     false
@@ -390,23 +361,13 @@ impl DtypeText for Dtype {
 
 struct Shape<'a>(&'a RefCell<State>, &'a str);
 
-impl<'de> DeserializeSeed<'de> for Shape<'_> {
+impl<'de> Expected<'de> for Shape<'_> {
     type Value = Vec<u64>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u64>, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
+    const WHAT: &'static str = "a list of dimensions";
 
-impl<'de> Visitor<'de> for Shape<'_> {
-    type Value = Vec<u64>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of dimensions")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<u64>, A::Error> {
+    fn list<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<u64>, A::Error> {
         let mut dims = Vec::new();
-        while let Some(dim) = seq.next_element()? {
+        while let Some(dim) = seq.next_element_seed(At(Dimension))? {
             if dims.len() == MAX_DIMS {
                 let detail = format!("It has more than {MAX_DIMS} dimensions.");
                 return refuse(self.0, Code::TooManyTensors, Some(self.1), detail);
@@ -417,64 +378,51 @@ impl<'de> Visitor<'de> for Shape<'_> {
     }
 }
 
-/// A position: a whole number from 0 to 2^53. Anything else that is a number is a wrong position, not a wrong type.
-struct Position<'a>(&'a RefCell<State>, &'a str);
+struct Dimension;
 
-impl<'de> DeserializeSeed<'de> for Position<'_> {
+impl Expected<'_> for Dimension {
     type Value = u64;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
-        deserializer.deserialize_any(self)
+    const WHAT: &'static str = "a dimension";
+
+    fn number<E: de::Error>(self, number: Number) -> Result<u64, E> {
+        match number {
+            Number::Whole(dim) => Ok(dim),
+            Number::Other(number) => Err(unexpected::<Self, _>(&number)),
+        }
     }
 }
 
-impl Visitor<'_> for Position<'_> {
+/// A position: a whole number from 0 to 2^53. Anything else that is a number is a wrong position, not a wrong type.
+struct Position<'a>(&'a RefCell<State>, &'a str);
+
+impl Expected<'_> for Position<'_> {
     type Value = u64;
+    const WHAT: &'static str = "a position in the file";
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a position in the file")
-    }
-
-    fn visit_u64<E: de::Error>(self, position: u64) -> Result<u64, E> {
-        if position > MAX_POSITION {
-            return refuse(self.0, Code::Offsets, Some(self.1), format!("It claims position {position}."));
-        }
-        Ok(position)
-    }
-
-    fn visit_i64<E: de::Error>(self, position: i64) -> Result<u64, E> {
-        refuse(self.0, Code::Offsets, Some(self.1), format!("It claims position {position}."))
-    }
-
-    fn visit_f64<E: de::Error>(self, position: f64) -> Result<u64, E> {
-        refuse(self.0, Code::Offsets, Some(self.1), format!("It claims position {position}."))
+    fn number<E: de::Error>(self, number: Number) -> Result<u64, E> {
+        let claimed = match number {
+            Number::Whole(position) if position <= MAX_POSITION => return Ok(position),
+            Number::Whole(position) => position.to_string(),
+            Number::Other(number) => number,
+        };
+        refuse(self.0, Code::Offsets, Some(self.1), format!("It claims position {claimed}."))
     }
 }
 
 struct Offsets<'a>(&'a RefCell<State>, &'a str);
 
-impl<'de> DeserializeSeed<'de> for Offsets<'_> {
+impl<'de> Expected<'de> for Offsets<'_> {
     type Value = [u64; 2];
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<[u64; 2], D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
+    const WHAT: &'static str = "two positions";
 
-impl<'de> Visitor<'de> for Offsets<'_> {
-    type Value = [u64; 2];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("two positions")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u64; 2], A::Error> {
+    fn list<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u64; 2], A::Error> {
         let Self(state, name) = self;
-        let mut next = |index| {
-            seq.next_element_seed(Position(state, name))?
-                .ok_or_else(|| de::Error::invalid_length(index, &"two positions"))
+        let mut next = || seq.next_element_seed(At(Position(state, name)));
+        let (Some(start), Some(end)) = (next()?, next()?) else {
+            return Err(unexpected::<Self, _>("fewer"));
         };
-        let (start, end) = (next(0)?, next(1)?);
         if seq.next_element::<IgnoredAny>()?.is_some() {
-            return Err(de::Error::invalid_length(3, &"two positions"));
+            return Err(unexpected::<Self, _>("more"));
         }
         if end < start {
             return refuse(

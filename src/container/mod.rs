@@ -7,6 +7,7 @@
 mod ahead;
 mod crc32;
 mod dtype;
+mod expected;
 mod foreign;
 mod header;
 mod source;

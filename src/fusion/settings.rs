@@ -8,8 +8,11 @@ use crate::backend::products::MAX_RANK;
 use crate::backend::truncate::Keep;
 use crate::backend::{Cut, Dtype};
 use crate::error::{Code, Error, Result};
-use serde::{Deserialize, Deserializer, Serialize};
+use crate::json::Choice;
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,16 +59,34 @@ pub struct Settings {
 
 /// A number, or the word that stands for the one JSON lacks.
 fn mu<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Mu {
-        Number(f64),
-        Word(String),
+    deserializer.deserialize_any(Mu)
+}
+
+struct Mu;
+
+impl Visitor<'_> for Mu {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("μ, a number or \"infinity\"")
     }
-    match Mu::deserialize(deserializer)? {
-        Mu::Number(number) => Ok(number),
-        Mu::Word(word) if word == "infinity" => Ok(f64::INFINITY),
-        Mu::Word(word) => Err(serde::de::Error::custom(format!("μ cannot be {word:?}"))),
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<f64, E> {
+        Ok(number)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 all μ are alike")]
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<f64, E> {
+        Ok(number as f64)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "only its sign matters")]
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<f64, E> {
+        Ok(number as f64)
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<f64, E> {
+        if word == "infinity" { Ok(f64::INFINITY) } else { Err(E::custom(format!("μ cannot be {word:?}"))) }
     }
 }
 
@@ -106,7 +127,7 @@ pub struct BlockStrength {
 
 /// Whether the result is cut to a smaller rank (docs/METHOD.md, "A smaller rank").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[serde(try_from = "Choice", into = "Choice")]
 pub enum Recompress {
     /// It is not: rank r_s + r_c, exactly.
     Exact,
@@ -122,9 +143,32 @@ pub enum Recompress {
     },
 }
 
+impl TryFrom<Choice> for Recompress {
+    type Error = String;
+
+    fn try_from(choice: Choice) -> Result<Self, String> {
+        match (choice.kind.as_str(), choice.rank, choice.share) {
+            ("exact", ..) => Ok(Self::Exact),
+            ("rank", Some(rank), _) => Ok(Self::Rank { rank }),
+            ("energy", _, Some(share)) => Ok(Self::Energy { share }),
+            _ => Err(choice.unknown()),
+        }
+    }
+}
+
+impl From<Recompress> for Choice {
+    fn from(recompress: Recompress) -> Self {
+        match recompress {
+            Recompress::Exact => Self::of("exact"),
+            Recompress::Rank { rank } => Self { rank: Some(rank), ..Self::of("rank") },
+            Recompress::Energy { share } => Self { share: Some(share), ..Self::of("energy") },
+        }
+    }
+}
+
 /// [`Cut`] as the page spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
+#[serde(try_from = "Choice", into = "Choice")]
 pub enum CutChoice {
     /// All directions the style really has.
     All,
@@ -138,6 +182,29 @@ pub enum CutChoice {
         /// 0 < share ≤ 1.
         share: f64,
     },
+}
+
+impl TryFrom<Choice> for CutChoice {
+    type Error = String;
+
+    fn try_from(choice: Choice) -> Result<Self, String> {
+        match (choice.kind.as_str(), choice.count, choice.share) {
+            ("all", ..) => Ok(Self::All),
+            ("count", Some(count), _) => Ok(Self::Count { count }),
+            ("energy", _, Some(share)) => Ok(Self::Energy { share }),
+            _ => Err(choice.unknown()),
+        }
+    }
+}
+
+impl From<CutChoice> for Choice {
+    fn from(cut: CutChoice) -> Self {
+        match cut {
+            CutChoice::All => Self::of("all"),
+            CutChoice::Count { count } => Self { count: Some(count), ..Self::of("count") },
+            CutChoice::Energy { share } => Self { share: Some(share), ..Self::of("energy") },
+        }
+    }
 }
 
 /// The result's number format.

@@ -6,6 +6,13 @@ use crate::error::Result;
 /// Workers of a workgroup, in every kernel.
 pub(super) const WORKERS: usize = 256;
 
+/// The text of a file of `shaders/`, as its build script leaves it.
+macro_rules! shader {
+    ($file:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $file, ".wgsl"))
+    };
+}
+
 macro_rules! pipelines {
     ($($field:ident: $file:literal / $entry:literal,)*) => {
         /// One pipeline an entry point of `shaders/`.
@@ -23,10 +30,7 @@ macro_rules! pipelines {
                 device.checked(|| Self { $($field: compile(
                     &device.device,
                     $entry,
-                    concat!(
-                        include_str!("../../../shaders/shared.wgsl"),
-                        include_str!(concat!("../../../shaders/", $file, ".wgsl")),
-                    ),
+                    [shader!("shared"), shader!($file)].concat(),
                 ),)* }).await
             }
         }
@@ -48,7 +52,7 @@ pipelines! {
     encode: "encode" / "encode",
 }
 
-fn compile(device: &wgpu::Device, entry: &str, text: &str) -> wgpu::ComputePipeline {
+fn compile(device: &wgpu::Device, entry: &str, text: String) -> wgpu::ComputePipeline {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(entry),
         source: wgpu::ShaderSource::Wgsl(text.into()),

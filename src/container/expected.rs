@@ -1,0 +1,102 @@
+//! What may stand at a place of a JSON text, and what is said of everything else.
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// A place, and what may stand there. Each kind of value is refused unless the place takes it.
+///
+/// serde's own readers refuse the same, but with texts of their own, and with a printer of numbers of their own in them.
+pub(super) trait Expected<'de>: Sized {
+    /// What it is read as.
+    type Value;
+    /// In words.
+    const WHAT: &'static str;
+
+    fn table<A: MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        Err(unexpected::<Self, _>("a table"))
+    }
+
+    fn list<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        Err(unexpected::<Self, _>("a list"))
+    }
+
+    fn text<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+        Err(unexpected::<Self, _>("a text"))
+    }
+
+    fn number<E: de::Error>(self, _: Number) -> Result<Self::Value, E> {
+        Err(unexpected::<Self, _>("a number"))
+    }
+}
+
+/// A number of JSON; one that is no whole number from 0 on is of no use here, but its text is.
+pub(super) enum Number {
+    Whole(u64),
+    Other(String),
+}
+
+pub(super) fn unexpected<'de, T: Expected<'de>, E: de::Error>(found: &str) -> E {
+    E::custom(format_args!("{found} where {} should be", T::WHAT))
+}
+
+/// Reads a value where it is expected.
+pub(super) struct At<T>(pub(super) T);
+
+impl<'de, T: Expected<'de>> DeserializeSeed<'de> for At<T> {
+    type Value = T::Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Expected<'de>> Visitor<'de> for At<T> {
+    type Value = T::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::WHAT)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T::Value, A::Error> {
+        self.0.table(map)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T::Value, A::Error> {
+        self.0.list(seq)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T::Value, E> {
+        self.0.text(text)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T::Value, E> {
+        self.0.number(Number::Whole(number))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T::Value, E> {
+        self.0.number(Number::Other(number.to_string()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T::Value, E> {
+        self.0.number(Number::Other(number.to_string()))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<T::Value, E> {
+        Err(unexpected::<T, _>("true or false"))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<T::Value, E> {
+        Err(unexpected::<T, _>("null"))
+    }
+}
+
+/// Any text.
+pub(super) struct Text;
+
+impl Expected<'_> for Text {
+    type Value = String;
+    const WHAT: &'static str = "a text";
+
+    fn text<E: de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+}

@@ -39,7 +39,7 @@ export const WRITING: Fault[] = [
     name: 'no quota in the middle of the run (disk)',
     before: (page) => bendWorker(page, () => {}, alwaysOnDisk),
     happens: async (scene) => {
-      await fuseUpTo(scene, 'input', 8);
+      await fuseUpTo(scene, 'input');
       await allow(scene.page, 0);
       await letGo(scene.page);
     },

@@ -10,12 +10,13 @@ use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, Stored, cpu};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Rows of lora_down and columns of lora_up of a module, block by block.
 pub(super) fn words<'a>(
     output: &'a Output,
     rounded: &'a [RoundedUnit],
-    units: &[LoadedUnit],
+    units: &'a [LoadedUnit],
 ) -> (Vec<&'a [u8]>, Vec<Columns<'a>>) {
     let (mut downs, mut ups) = (Vec::new(), Vec::new());
     for block in &output.blocks {
@@ -24,8 +25,13 @@ pub(super) fn words<'a>(
             Side::Style => (&unit.style_down, &unit.style_up, &values.style),
             Side::Content => (&unit.content_down, &unit.content_up, &values.content),
         };
+        let projected = values.projected.as_ref().filter(|_| block.side == Side::Content);
+        let down = down
+            .as_ref()
+            .map(|down| down.bytes.as_slice())
+            .or_else(|| Some(projected?.content_down.as_slice()));
         let (Some(down), Some(up), Some(factors)) = (down, up, factors) else { continue };
-        downs.push(down.bytes.as_slice());
+        downs.push(down);
         ups.push(columns(&up.bytes, factors.up.cols, &block.rows));
     }
     (downs, ups)
@@ -45,9 +51,9 @@ pub(super) struct Matrices {
 /// A module cut to a rank, in the result's format.
 pub(super) struct Compressed {
     /// k×n.
-    pub(super) down: Vec<u8>,
+    pub(super) down: Rc<Vec<u8>>,
     /// m×k.
-    pub(super) up: Vec<u8>,
+    pub(super) up: Rc<Vec<u8>>,
     /// k.
     pub(super) rank: usize,
     /// The share of the energy that is left.

@@ -7,12 +7,13 @@ use crate::backend::{Dtype, Stored, cpu};
 use crate::container::{self, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// A factor in memory: row-major, little-endian words.
 #[derive(Clone, Debug)]
 pub struct Factor {
-    /// The words.
-    pub bytes: Vec<u8>,
+    /// The words; clones share them.
+    pub bytes: Rc<Vec<u8>>,
     /// F32, F16 or BF16.
     pub dtype: Dtype,
     /// Number of rows.
@@ -35,14 +36,11 @@ pub struct Factors {
 /// A factor in the result's format, and what rounding did to it.
 #[derive(Clone, Debug)]
 pub struct Rounded {
-    /// The words.
-    pub bytes: Vec<u8>,
+    /// The words; clones share them.
+    pub bytes: Rc<Vec<u8>>,
     /// Rounded less exact, in units of the result; `None` where nothing changed.
     pub error: Option<Vec<f32>>,
 }
-
-/// If the tensors of a module lie at most this far apart, they are read in one go.
-const GAP: u64 = 64 * 1024;
 
 impl Factors {
     /// Reads the tensors of a module, checks that every value is a number, and makes factors of them; of rank `rank`
@@ -53,17 +51,16 @@ impl Factors {
     pub async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
         let name = |error: Error| error.in_file(source.name());
         if let Some((down, up)) = module.kind.plain() {
-            let mut bytes = read_together(source, &[down, up]).await?.into_iter();
-            let (down_bytes, up_bytes) = (bytes.next().unwrap_or_default(), bytes.next().unwrap_or_default());
-            return Ok(Self {
-                down: Factor::new(down, down_bytes, module.rank, module.in_features).map_err(name)?,
-                up: Factor::new(up, up_bytes, module.out_features, module.rank).map_err(name)?,
-                kept: None,
-            });
+            let bytes = container::exactly(source, down.range()).await?;
+            let down = Factor::new(down, bytes, module.rank, module.in_features).map_err(name)?;
+            let bytes = container::exactly(source, up.range()).await?;
+            let up = Factor::new(up, bytes, module.out_features, module.rank).map_err(name)?;
+            return Ok(Self { down, up, kept: None });
         }
         let tensors = module.kind.tensors();
         let mut values = Vec::with_capacity(tensors.len());
-        for (tensor, bytes) in tensors.iter().zip(read_together(source, &tensors).await?) {
+        for tensor in &tensors {
+            let bytes = container::exactly(source, tensor.range()).await?;
             let rows = tensor.shape.first().and_then(|&rows| usize::try_from(rows).ok()).unwrap_or(1);
             let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
             let factor = Factor::new(tensor, bytes, rows, cols).map_err(name)?;
@@ -83,25 +80,6 @@ impl Factors {
         let up = if whole { self.up.clone() } else { self.up.select(&share.rows) };
         Self { down: self.down.clone(), up, kept: self.kept }
     }
-}
-
-/// The bytes of some tensors, in one read if they lie close together.
-async fn read_together<S: Source>(source: &S, tensors: &[&Tensor]) -> Result<Vec<Vec<u8>>> {
-    let start = tensors.iter().map(|tensor| tensor.start).min().unwrap_or(0);
-    let end = tensors.iter().map(|tensor| tensor.end).max().unwrap_or(0);
-    if end - start <= tensors.iter().map(|tensor| tensor.bytes()).sum::<u64>() + GAP {
-        let bytes = container::exactly(source, start..end).await?;
-        let part = |tensor: &&Tensor| {
-            let at = |position: u64| usize::try_from(position - start).unwrap_or(usize::MAX);
-            bytes.get(at(tensor.start)..at(tensor.end)).map(<[u8]>::to_vec).unwrap_or_default()
-        };
-        return Ok(tensors.iter().map(part).collect());
-    }
-    let mut all = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
-        all.push(container::exactly(source, tensor.range()).await?);
-    }
-    Ok(all)
 }
 
 impl Factor {
@@ -124,13 +102,13 @@ impl Factor {
             Some(words) => (words, Dtype::F16),
             None => (bytes, tensor.dtype),
         };
-        Ok(Self { bytes, dtype, rows, cols })
+        Ok(Self { bytes: bytes.into(), dtype, rows, cols })
     }
 
     /// A matrix in F32.
     pub fn of(matrix: &Matrix) -> Self {
         let (bytes, _) = cpu::encode(&matrix::by_rows(matrix), 1.0, Dtype::F32);
-        Self { bytes, dtype: Dtype::F32, rows: matrix.nrows(), cols: matrix.ncols() }
+        Self { bytes: bytes.into(), dtype: Dtype::F32, rows: matrix.nrows(), cols: matrix.ncols() }
     }
 
     /// The factor as a backend takes it.
@@ -151,7 +129,12 @@ impl Factor {
             .filter_map(|rows| self.bytes.get(rows.start * width..rows.end * width))
             .collect::<Vec<_>>()
             .concat();
-        Self { bytes, dtype: self.dtype, rows: rows.iter().map(|rows| rows.len()).sum(), cols: self.cols }
+        Self {
+            bytes: bytes.into(),
+            dtype: self.dtype,
+            rows: rows.iter().map(|rows| rows.len()).sum(),
+            cols: self.cols,
+        }
     }
 
     /// The factor times `scale`, rounded once to `dtype`. Bits that need no change get none.
@@ -171,5 +154,5 @@ pub fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> Rounded {
         let scale = super::plan::as_f32(scale);
         error.iter_mut().for_each(|e| *e *= scale);
     }
-    Rounded { bytes, error: changed.then_some(error) }
+    Rounded { bytes: bytes.into(), error: changed.then_some(error) }
 }

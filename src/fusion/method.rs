@@ -307,7 +307,7 @@ fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     distinct
 }
 
-/// The halves of a unit in the result's format.
+/// The halves of a unit in the result's format; where the backend has made A_c', it is in that already.
 pub(super) struct RoundedUnit {
     pub(super) style_down: Option<Rounded>,
     pub(super) style_up: Option<Rounded>,
@@ -321,13 +321,10 @@ fn round(unit: &Unit, values: &LoadedUnit, loader_scale: f64, dtype: Dtype) -> R
         Some(factors.down.rounded(share.weight / loader_scale, dtype))
     };
     let up = |factors: &Option<Factors>| Some(factors.as_ref()?.up.rounded(1.0, dtype));
-    let projected = values.projected.as_ref();
     RoundedUnit {
         style_down: down(&unit.style, &values.style),
         style_up: up(&values.style),
-        content_down: projected
-            .map(|projected| Rounded { bytes: projected.content_down.clone(), error: None })
-            .or_else(|| down(&unit.content, &values.content)),
+        content_down: if values.projected.is_some() { None } else { down(&unit.content, &values.content) },
         content_up: up(&values.content),
     }
 }

@@ -333,7 +333,7 @@ impl Saved {
             let tensor = tensor(name)?;
             let bytes = result.read(tensor.range()).await?;
             let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
-            Ok::<_, Error>(Factor { bytes, dtype: plan.dtype, rows, cols })
+            Ok::<_, Error>(Factor { bytes: bytes.into(), dtype: plan.dtype, rows, cols })
         };
         let scale = match output.names.alpha.as_deref() {
             Some(name) => {

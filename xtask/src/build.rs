@@ -33,6 +33,13 @@ pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome
         );
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     }
+    // Panics name the place in the source: the same on every machine, and nobody's home folder.
+    if let Some(home) = cargo_home() {
+        cargo.arg("--config").arg(format!(
+            "target.{WASM_TARGET}.rustflags = ['--remap-path-prefix={}=cargo']",
+            home.display()
+        ));
+    }
     run(&mut cargo)?;
     let wasm = project.target.join(WASM_TARGET).join("release").join("np_lora.wasm");
     // The library and the `wasm-bindgen` dependency have one version in Cargo.toml, so they cannot disagree.
@@ -48,6 +55,12 @@ pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome
         })
         .and_then(|generated| generated)
         .map_err(|error| format!("wasm-bindgen on {}: {error:#}", wasm.display()))
+}
+
+/// Where cargo keeps the sources of other packages.
+fn cargo_home() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("CARGO_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
 }
 
 /// Adds the wasm target when rustup lacks it: where rustup must not install by itself, nobody else does.

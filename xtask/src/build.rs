@@ -4,6 +4,7 @@ use crate::project::Project;
 use crate::tools::{Outcome, capture, option, run, succeeds};
 use crate::web;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use wasm_bindgen_cli_support::Bindgen;
 
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -25,22 +26,7 @@ pub(crate) fn build(project: &Project, out: &str) -> Outcome<PathBuf> {
 /// The crate as wasm with its JavaScript bindings, in `folder`; with the names of its functions, or without.
 pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome {
     ensure_target(project)?;
-    let mut cargo = project.cargo();
-    cargo.args(["build", "--release", "--lib", "--target", WASM_TARGET, "--package", "np-lora"]);
-    if std::env::var_os("RUSTFLAGS").is_some() || std::env::var_os("CARGO_ENCODED_RUSTFLAGS").is_some() {
-        println!(
-            "RUSTFLAGS is left out of the wasm build: it would replace the flags of .cargo/config.toml."
-        );
-        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    }
-    // Panics name the place in the source: the same on every machine, and nobody's home folder.
-    if let Some(home) = cargo_home() {
-        cargo.arg("--config").arg(format!(
-            "target.{WASM_TARGET}.rustflags = ['--remap-path-prefix={}=cargo']",
-            home.display()
-        ));
-    }
-    run(&mut cargo)?;
+    run(&mut wasm(project))?;
     let wasm = project.target.join(WASM_TARGET).join("release").join("np_lora.wasm");
     // The library and the `wasm-bindgen` dependency have one version in Cargo.toml, so they cannot disagree.
     Bindgen::new()
@@ -55,6 +41,20 @@ pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome
         })
         .and_then(|generated| generated)
         .map_err(|error| format!("wasm-bindgen on {}: {error:#}", wasm.display()))
+}
+
+/// What builds the wasm, the same bytes on every machine.
+pub(crate) fn wasm(project: &Project) -> Command {
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--release", "--lib", "--target", WASM_TARGET, "--package", "np-lora"]);
+    // RUSTFLAGS would replace the flags of .cargo/config.toml, and may name folders of this machine.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // Panics name the place in the source: let it be nobody's home folder.
+    if let Some(home) = cargo_home() {
+        let flag = format!("--remap-path-prefix={}=cargo", home.display());
+        cargo.arg("--config").arg(format!("target.{WASM_TARGET}.rustflags = ['{flag}']"));
+    }
+    cargo
 }
 
 /// Where cargo keeps the sources of other packages.

@@ -1,6 +1,6 @@
 //! `cargo xtask reproducible`: builds the wasm twice from nothing, in two target folders, and compares the bytes.
 
-use crate::build::{WASM_TARGET, ensure_target};
+use crate::build::{self, WASM_TARGET, ensure_target};
 use crate::project::Project;
 use crate::tools::{Outcome, run};
 use std::fs;
@@ -31,11 +31,7 @@ fn wasm(project: &Project, target: &Path) -> Outcome<Vec<u8>> {
     if target.exists() {
         fs::remove_dir_all(target).map_err(|error| format!("{}: {error}", target.display()))?;
     }
-    let mut cargo = project.cargo();
-    cargo.args(["build", "--release", "--locked", "--lib", "--package", "np-lora", "--target", WASM_TARGET]);
-    // RUSTFLAGS would replace the flags of .cargo/config.toml, and may name folders of this machine.
-    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_TARGET_DIR", target);
-    run(&mut cargo)?;
+    run(build::wasm(project).arg("--locked").env("CARGO_TARGET_DIR", target))?;
     let file = target.join(WASM_TARGET).join("release").join("np_lora.wasm");
     fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))
 }

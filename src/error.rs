@@ -6,6 +6,7 @@
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// What an operation of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -107,9 +108,13 @@ codes! {
     GpuFellBack, "W_GPU_FELL_BACK", "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";
 }
 
-/// A refusal or a warning: which, where, and the particulars.
+/// A refusal or a warning. A single word, since results are handed on in hundreds of places.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Refusal>);
+
+/// Which, where, and the particulars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
     /// What kind of trouble.
     pub code: Code,
     /// The file's name as the user knows it.
@@ -123,7 +128,7 @@ pub struct Error {
 impl Error {
     /// An error with its particulars (`detail` may be empty).
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, file: None, tensor: None, detail: detail.into() }
+        Self(Box::new(Refusal { code, file: None, tensor: None, detail: detail.into() }))
     }
 
     /// Names the file, unless a more exact place already did.
@@ -138,6 +143,20 @@ impl Error {
     pub fn at_tensor(mut self, tensor: impl Into<String>) -> Self {
         self.tensor.get_or_insert_with(|| tensor.into());
         self
+    }
+}
+
+impl Deref for Error {
+    type Target = Refusal;
+
+    fn deref(&self) -> &Refusal {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Refusal {
+        &mut self.0
     }
 }
 

@@ -204,7 +204,7 @@ fn dora_that_cannot_be_written_as_it_is_is_refused() {
     assert_eq!(kept.tensor(&format!("{stem}.lora_magnitude_vector")).unwrap(), random("m", 6144, 1));
     let error = fuse(Some(&file(&[7, 3])), None, &hard()).err().unwrap();
     assert_eq!(
-        (error.code, error.tensor.unwrap()),
+        (error.code, error.tensor.clone().unwrap()),
         (Code::LoraShape, format!("{stem}.lora_magnitude_vector"))
     );
 }

@@ -63,7 +63,7 @@ impl Engine {
             EngineChoice::WebGpu => match Gpu::request(true).await {
                 Ok(gpu) => Ok(Self::on(Some(gpu), "WebGPU was chosen.")),
                 // A device that refuses the kernels is as good as none, and here the CPU does not take over.
-                Err(error) => Err(Error::new(Code::GpuUnavailable, error.detail)),
+                Err(error) => Err(Error::new(Code::GpuUnavailable, error.detail.as_str())),
             },
             EngineChoice::Auto => match Gpu::request(false).await {
                 Ok(gpu) => Ok(Self::open(gpu)),

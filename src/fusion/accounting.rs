@@ -50,18 +50,11 @@ pub struct ModuleReport {
 impl ModuleReport {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
     pub(super) fn is_finite(&self) -> bool {
-        let Squares { content, inside, sum, .. } = self.squares;
-        [
-            content,
-            inside,
-            sum,
-            self.style_norm,
-            self.change,
-            self.rounding,
-            self.rounding_of_change.unwrap_or(0.0),
-        ]
-        .iter()
-        .all(|figure| figure.is_finite())
+        let Squares { content, inside, sum, change, removed } = self.squares;
+        let shares = [self.overlap, self.content_kept, self.change, self.rounding];
+        let norms = [self.content_norm, self.style_norm, self.rounding_of_change.unwrap_or(0.0)];
+        let squares = [content, inside, sum, change, removed];
+        shares.iter().chain(&norms).chain(&squares).all(|figure| figure.is_finite())
     }
 }
 

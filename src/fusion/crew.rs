@@ -7,6 +7,7 @@ use super::verify::Difference;
 use crate::error::{Code, Error, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Something to do for a run.
@@ -35,6 +36,19 @@ pub enum Done {
     Read(usize, Vec<u32>),
     /// How far the group is from what it should be.
     Repeated(usize, Difference),
+}
+
+impl Done {
+    /// Whether it can be what came of a task that looks at the finished file.
+    pub(super) fn answers(&self, task: &Task) -> bool {
+        match (self, task) {
+            (Self::Read(first, found), Task::Read(tensors)) => {
+                *first == tensors.start && found.len() == tensors.len()
+            }
+            (Self::Repeated(group, _), Task::Repeat(asked)) => group == asked,
+            _ => false,
+        }
+    }
 }
 
 /// Some tensors of the result, and the account of how they were made.
@@ -77,10 +91,11 @@ pub trait Crew<F> {
     fn places(&self) -> usize;
 
     /// Tells them what the run is: the settings they have from the leader; `ranks` as given to [`super::Plan::lay_out`].
+    /// Whoever comes to another plan than that of the checksum ([`super::Plan::checksum`]) takes no part.
     ///
     /// # Errors
     /// Those of whoever carries the message.
-    async fn begin(&self, ranks: Option<&[usize]>) -> Result<()>;
+    async fn begin(&self, ranks: Option<&[usize]>, checksum: u32) -> Result<()>;
 
     /// Has a task done by one of them; `result` is the finished file, where there is one.
     ///
@@ -102,7 +117,7 @@ impl<F> Crew<F> for Alone {
         0
     }
 
-    async fn begin(&self, _: Option<&[usize]>) -> Result<()> {
+    async fn begin(&self, _: Option<&[usize]>, _: u32) -> Result<()> {
         Ok(())
     }
 
@@ -131,27 +146,38 @@ pub(super) async fn share_out<F, R>(
     read: impl AsyncFn(Task) -> Result<R>,
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
 ) -> Result<()> {
-    let start = async |task: Task, own: bool| match crew.filter(|_| !own) {
-        Some(crew) => crew.run(&task, result).await.map(Came::Done),
-        None => read(task).await.map(Came::Read),
+    let start = async |number: usize, task: Task, own: bool| {
+        let came = match crew.filter(|_| !own) {
+            Some(crew) => crew.run(&task, result).await.map(Came::Done),
+            None => read(task).await.map(Came::Read),
+        };
+        came.map(|came| (number, came))
     };
     let places = crew.map_or(0, |crew| crew.places());
-    let mut tasks = tasks.into_iter();
+    // However late one is, not much more is made that has to wait for it.
+    let ahead = 2 * (places + READING);
+    let mut tasks = tasks.into_iter().enumerate();
     let mut under_way = FuturesUnordered::new();
-    let (mut own, mut others) = (0, 0);
+    let mut unfinished = BTreeSet::new();
+    let (mut own, mut others, mut started) = (0, 0, 0);
     loop {
-        while own < READING || others < places {
-            let Some(task) = tasks.next() else { break };
+        while (own < READING || others < places)
+            && unfinished.first().is_none_or(|first| started - first < ahead)
+        {
+            let Some((number, task)) = tasks.next() else { break };
             let to_crew = others < places;
             *(if to_crew { &mut others } else { &mut own }) += 1;
-            under_way.push(start(task, !to_crew));
+            started = number + 1;
+            unfinished.insert(number);
+            under_way.push(start(number, task, !to_crew));
         }
         let Some(came) = under_way.next().await else { return Ok(()) };
-        let came = came?;
+        let (number, came) = came?;
         match came {
             Came::Read(_) => own -= 1,
             Came::Done(_) => others -= 1,
         }
         take(came).await?;
+        unfinished.remove(&number);
     }
 }

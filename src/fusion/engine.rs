@@ -34,7 +34,7 @@ const CPU_PIECE: u64 = 8 << 20;
 const PIECES: u64 = 32;
 
 /// Jobs that the backends are compared on.
-const TRIAL: usize = 8;
+pub(super) const TRIAL: usize = 8;
 
 /// A backend with a substitute.
 #[derive(Debug)]
@@ -135,14 +135,16 @@ impl Engine {
         workers: usize,
         watch: &impl Watch,
     ) -> Result<()> {
-        let batch = Batch { jobs: batch.jobs.get(..TRIAL).unwrap_or(batch.jobs), ..batch.clone() };
         self.gpu = self.gpu.take().or(self.resting.take());
+        if !self.gpu.as_ref().is_some_and(|gpu| gpu.supports(batch)) {
+            return Ok(());
+        }
         // The first time it compiles and allocates.
-        self.project(&batch).await?;
+        self.project(batch).await?;
         let start = watch.seconds();
-        Cpu.project(&batch).await?;
+        Cpu.project(batch).await?;
         let between = watch.seconds();
-        self.project(&batch).await?;
+        self.project(batch).await?;
         let (cpu, gpu) = (between - start, watch.seconds() - between);
         if self.gpu.is_none() {
             return Ok(());

@@ -7,7 +7,7 @@ use super::accounting::{Cut, CutOf, Figures, ModuleReport, Rounding};
 use super::compose;
 use super::composer::Composer;
 use super::crew::Piece;
-use super::engine::Engine;
+use super::engine::{self, Engine};
 use super::factors::{Factors, Rounded, rounded};
 use super::outputs::Group;
 use super::pairing::{Share, Side, Unit};
@@ -35,16 +35,21 @@ pub(super) struct LoadedUnit {
     pub(super) projected: Option<Projected>,
 }
 
-/// The groups of the plan in pieces of about `limit` bytes of the result (at least one group), in the order in which they stand in it:
-/// what is read together and written together then mostly lies together.
+/// The groups of the plan in pieces of about `limit` bytes to read or to write (at least one group), in the order in which
+/// they stand in the result: what is read together and written together then mostly lies together.
 pub(super) fn pieces(plan: &Plan, limit: u64) -> Vec<Vec<usize>> {
     let place = |group: &Group| {
         let names = group.outputs.iter().map(|output| &output.names);
         let tensors =
             names.flat_map(|names| [&names.down, &names.up]).filter_map(|name| plan.layout.find(name));
+        // What has to be read for it counts as well: a full difference is much larger than what is made of it.
+        let read =
+            |share: &Share| share.module.kind.tensors().iter().map(|tensor| tensor.bytes()).sum::<u64>();
+        let inputs: u64 = group.units.iter().flat_map(Unit::shares).map(|(_, share)| read(share)).sum();
         let range =
             |(start, bytes): (u64, u64), tensor: &Tensor| (start.min(tensor.start), bytes + tensor.bytes());
-        tensors.fold((u64::MAX, 0), range)
+        let (start, bytes) = tensors.fold((u64::MAX, 0), range);
+        (start, bytes.max(inputs))
     };
     let mut order: Vec<(u64, u64, usize)> = Vec::with_capacity(plan.groups.len());
     order.extend(plan.groups.iter().map(place).enumerate().map(|(at, (start, bytes))| (start, bytes, at)));
@@ -103,7 +108,7 @@ pub(super) async fn try_out<S: Source>(
         .collect();
     let Some(batch) = batches(&shared, engine.batch_bytes()).into_iter().next() else { return Ok(()) };
     let mut loaded = Vec::with_capacity(batch.len());
-    for group in batch {
+    for group in batch.into_iter().take(engine::TRIAL) {
         super::go_on(watch)?;
         loaded.push(Loaded { group, units: read_group(group, sources).await? });
     }

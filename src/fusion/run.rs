@@ -9,11 +9,11 @@ use super::verify::{self, Verified};
 use super::writer::{Writer, Written};
 use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method};
 use crate::backend::truncate::Keep;
-use crate::container::{Ahead, Sink, Source, Tensor};
+use crate::container::{Ahead, Sink, Source};
 use crate::error::{Code, Error, Result};
 
 /// Fuses two files, or converts one: computes, writes, reads back and checks. Gives the finished file and the
-/// accounting. What the crew does of it makes no difference to the result.
+/// accounting. What the crew does of it makes no difference to the bytes of the result.
 ///
 /// # Errors
 /// Those of planning ([`Plan::new`]), of computing and writing, of checking (`Verify`), of the crew; `Aborted`. After an
@@ -34,13 +34,23 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     }
     let mut ranks = None;
     if matches!(plan.recipe.keep, Some(Keep::Energy(_))) {
-        crew.begin(None).await?;
+        if engine.crew(crew).is_some() {
+            crew.begin(None, plan.checksum()).await?;
+        }
         let found = measure(&plan, sources, engine, crew, watch).await?;
         plan.lay_out(&found, content, style)?;
         ranks = Some(found);
     }
-    crew.begin(ranks.as_deref()).await?;
+    let checksum = plan.checksum();
+    // Where a graphics device computes, the others only check.
+    let shared = engine.crew(crew).is_some();
+    if shared {
+        crew.begin(ranks.as_deref(), checksum).await?;
+    }
     let written = write(&plan, sources, engine, sink, crew, watch).await?;
+    if !shared {
+        crew.begin(ranks.as_deref(), checksum).await?;
+    }
     metadata::fill_hash(&mut plan.layout, &written.model_hash)?;
     sink.write(0, &plan.layout.header).await?;
     let finished = sink.finish().await?;
@@ -200,7 +210,7 @@ fn out_of_turn() -> Error {
     Error::new(Code::Internal, "A task came out of turn.")
 }
 
-/// Three checks, each of something the others cannot see: see [`verify`].
+/// Three checks, each of something the others cannot see: see [`verify`]. Every task must have been answered, once.
 async fn check<S: Source, R: Source, C: Crew<R>, W: Watch>(
     plan: &Plan,
     written: &Written,
@@ -213,18 +223,23 @@ async fn check<S: Source, R: Source, C: Crew<R>, W: Watch>(
     let mut verified = Verified::default();
     let mut progress = Progress { modules_done: plan.outputs().count(), ..Progress::of(plan, Stage::Verify) };
     watch.progress(&progress);
-    let own = async |task: Task| look(plan, &task, sources, Some(finished)).await;
-    crew::share_out(verify::tasks(plan), Some(crew), Some(finished), own, async |came| {
-        go_on(watch)?;
-        let (Came::Read(done) | Came::Done(done)) = came;
-        verify::judge(plan, written, &done, &mut verified)?;
-        if let Done::Read(first, checksums) = &done {
-            let tensors = plan.layout.tensors.iter().skip(*first).take(checksums.len());
-            progress.bytes_done += tensors.map(Tensor::bytes).sum::<u64>();
-        }
-        watch.progress(&progress);
-        Ok(())
-    })
+    let tasks = verify::tasks(plan);
+    let mut open = tasks.clone();
+    crew::share_out(
+        tasks,
+        Some(crew),
+        Some(finished),
+        async |task| look(plan, &task, sources, Some(finished)).await,
+        async |came| {
+            go_on(watch)?;
+            let (Came::Read(done) | Came::Done(done)) = came;
+            let answered = open.iter().position(|task| done.answers(task)).ok_or_else(out_of_turn)?;
+            open.swap_remove(answered);
+            progress.bytes_done += verify::judge(plan, written, &done, &mut verified)?;
+            watch.progress(&progress);
+            Ok(())
+        },
+    )
     .await?;
-    Ok(verified)
+    if open.is_empty() { Ok(verified) } else { Err(out_of_turn()) }
 }

@@ -60,27 +60,30 @@ pub(super) fn tasks(plan: &Plan) -> Vec<Task> {
     tasks
 }
 
-/// Compares what a task has found with what was written.
+/// Compares what a task has found with what was written. Gives the bytes that were read for it.
 ///
 /// # Errors
 /// `Verify` with what is wrong.
-pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<()> {
+pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<u64> {
     match done {
         Done::Read(first, checksums) => {
-            let tensors = plan.layout.tensors.iter().zip(&written.checksums).skip(*first);
-            match tensors.zip(checksums).find(|((_, expected), found)| expected != found) {
-                Some(((tensor, _), _)) => {
-                    Err(wrong("Its bytes are not those that were written.".to_owned())
-                        .at_tensor(&tensor.name))
+            let tensors = plan.layout.tensors.iter().zip(&written.checksums).skip(*first).zip(checksums);
+            let mut bytes = 0;
+            for ((tensor, expected), found) in tensors {
+                if expected != found {
+                    let detail = "Its bytes are not those that were written.".to_owned();
+                    return Err(wrong(detail).at_tensor(&tensor.name));
                 }
-                None => Ok(()),
+                bytes += tensor.bytes();
             }
+            Ok(bytes)
         }
-        Done::Repeated(at, difference) => match plan.groups.get(*at) {
-            Some(group) => judge_group(plan, group, written, difference, verified),
-            None => Ok(()),
-        },
-        Done::Fused(_) | Done::Measured(..) => Ok(()),
+        Done::Repeated(at, difference) => {
+            let group = plan.groups.get(*at).ok_or_else(|| unplanned(""))?;
+            judge_group(plan, group, written, difference, verified)?;
+            Ok(0)
+        }
+        Done::Fused(_) | Done::Measured(..) => Err(unplanned("")),
     }
 }
 

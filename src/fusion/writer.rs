@@ -65,7 +65,7 @@ impl<'a, K: Sink> Writer<'a, K> {
     pub(super) async fn take(&mut self, piece: Piece) -> Result<()> {
         let tensors = &self.plan.layout.tensors;
         let mut bytes = piece.bytes.as_slice();
-        for tensors_in_a_row in piece.tensors.chunk_by(|a, b| a.at + 1 == b.at) {
+        for tensors_in_a_row in piece.tensors.chunk_by(|a, b| a.at.checked_add(1) == Some(b.at)) {
             let mut length = 0;
             for part in tensors_in_a_row {
                 let Some(tensor) = tensors.get(part.at) else { return Err(unplanned("")) };
@@ -92,6 +92,9 @@ impl<'a, K: Sink> Writer<'a, K> {
             while let Some(run) = self.waiting.remove(&self.written) {
                 self.write(&run).await?;
             }
+        }
+        if !bytes.is_empty() {
+            return Err(unplanned(""));
         }
         self.progress.modules_done += piece.outputs;
         self.progress.module = piece.last;

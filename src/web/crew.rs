@@ -24,7 +24,7 @@ extern "C" {
     fn places(this: &Others) -> u32;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn begin(this: &Others, ranks: JsValue) -> Result<Promise, JsValue>;
+    fn begin(this: &Others, ranks: JsValue, checksum: u32) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
     fn run(this: &Others, task: String, result: Option<Blob>) -> Result<Promise, JsValue>;
@@ -68,9 +68,9 @@ impl Crew<BlobSource> for JsCrew {
         self.others.places() as usize
     }
 
-    async fn begin(&self, ranks: Option<&[usize]>) -> Result<()> {
+    async fn begin(&self, ranks: Option<&[usize]>, checksum: u32) -> Result<()> {
         let ranks = super::give(&ranks).unwrap_or_default();
-        self.settled(self.others.begin(ranks)).await.map(|_| ())
+        self.settled(self.others.begin(ranks, checksum)).await.map(|_| ())
     }
 
     async fn run(&self, task: &Task, result: Option<&BlobSource>) -> Result<Done> {

@@ -191,17 +191,21 @@ impl Session {
         }
     }
 
-    /// Makes the plan of a run that another worker leads, with the ranks that it has found, if any.
+    /// Makes the plan of a run that another worker leads, with the ranks that it has found, if any. Its checksum must be that
+    /// of the leader's.
     ///
     /// # Errors
     /// A `Problem`.
-    pub fn share(&self, settings: JsValue, ranks: JsValue) -> Result<(), JsValue> {
+    pub fn share(&self, settings: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
         let (content, style) = self.files()?;
         let (content, style) =
             (content.as_deref().map(|file| &file.adapter), style.as_deref().map(|file| &file.adapter));
         let mut plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
         if let Some(ranks) = take::<Option<Vec<usize>>>(ranks)? {
             plan.lay_out(&ranks, content, style).map_err(thrown)?;
+        }
+        if plan.checksum() != checksum {
+            return Err(thrown(Error::new(Code::Internal, "It came to another plan.")));
         }
         self.shared.replace(Some(Rc::new(plan)));
         Ok(())

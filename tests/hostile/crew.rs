@@ -5,7 +5,9 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::settings::Recompress;
-use np_lora::fusion::{self, Crew, Done, Engine, EngineChoice, Input, Plan, Report, Settings, Sources, Task};
+use np_lora::fusion::{
+    self, Crew, Done, Engine, EngineChoice, Input, Piece, Plan, Report, Settings, Sources, Task,
+};
 use pollster::block_on;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -21,6 +23,8 @@ struct Others<'a> {
     done: Cell<usize>,
     /// How many tasks they do before one fails.
     good: usize,
+    /// What they make of what came of a task.
+    says: fn(Done) -> Done,
 }
 
 impl Others<'_> {
@@ -51,13 +55,14 @@ impl Crew<MemorySource> for Others<'_> {
         self.places
     }
 
-    async fn begin(&self, ranks: Option<&[usize]>) -> Result<()> {
+    async fn begin(&self, ranks: Option<&[usize]>, checksum: u32) -> Result<()> {
         let [content, style] = [&self.sources.content, &self.sources.style]
             .map(|input| input.as_ref().map(|input| input.adapter));
         let mut plan = Plan::new(content, style, self.settings)?;
         if let Some(ranks) = ranks {
             plan.lay_out(ranks, content, style)?;
         }
+        assert_eq!(plan.checksum(), checksum);
         self.plan.replace(Some(plan));
         Ok(())
     }
@@ -78,7 +83,7 @@ impl Crew<MemorySource> for Others<'_> {
         if let (Done::Fused(to), Done::Fused(from)) = (&mut carried, done) {
             to.bytes = from.bytes;
         }
-        Ok(carried)
+        Ok((self.says)(carried))
     }
 }
 
@@ -93,6 +98,16 @@ fn pair() -> [MemorySource; 2] {
 }
 
 fn shared(settings: &Settings, places: usize, seed: u64, good: usize) -> Result<(Vec<u8>, Report, usize)> {
+    shared_with(settings, places, seed, good, |done| done)
+}
+
+fn shared_with(
+    settings: &Settings,
+    places: usize,
+    seed: u64,
+    good: usize,
+    says: fn(Done) -> Done,
+) -> Result<(Vec<u8>, Report, usize)> {
     let [content, style] = pair();
     block_on(async {
         let (of_content, of_style) =
@@ -102,7 +117,7 @@ fn shared(settings: &Settings, places: usize, seed: u64, good: usize) -> Result<
             style: Some(Input { adapter: &of_style, source: &style }),
         };
         let (plan, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
-        let crew = Others { sources: sources(), settings, plan, places, seed, done, good };
+        let crew = Others { sources: sources(), settings, plan, places, seed, done, good, says };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut patience = Patience::until(usize::MAX);
         let (finished, report) =
@@ -147,5 +162,40 @@ fn a_crew_that_fails_at_any_task_ends_the_run() {
                 panic!("task {good} failed unseen");
             }
         }
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_its_task_ends_the_run() {
+    let lies: [fn(Done) -> Done; 6] = [
+        // Nothing was read, or something else.
+        |done| if let Done::Read(first, _) = done { Done::Read(first, Vec::new()) } else { done },
+        |done| if let Done::Read(first, found) = done { Done::Read(first + 1, found) } else { done },
+        // Another group was compared.
+        |done| if let Done::Repeated(at, found) = done { Done::Repeated(at + 1, found) } else { done },
+        // A tensor is missing, is another, or comes twice.
+        |done| edited(done, |piece| piece.tensors.truncate(1)),
+        |done| edited(done, |piece| piece.tensors[0].at += 1),
+        |done| {
+            edited(done, |piece| {
+                piece.tensors.extend_from_within(..);
+                piece.bytes.extend_from_within(..);
+            })
+        },
+    ];
+    let settings = Settings { output_name: "out".into(), ..Settings::default() };
+    for (number, lie) in lies.into_iter().enumerate() {
+        let error = shared_with(&settings, 3, 1, usize::MAX, lie).err();
+        assert_eq!(error.map(|error| error.code), Some(Code::Internal), "lie {number}");
+    }
+}
+
+fn edited(done: Done, edit: fn(&mut Piece)) -> Done {
+    match done {
+        Done::Fused(mut piece) => {
+            edit(&mut piece);
+            Done::Fused(piece)
+        }
+        other => other,
     }
 }

@@ -72,7 +72,7 @@ const REPORT = object<Report>({
 
 /** Of every call: what it takes and what it gives. */
 const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
-  start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text }), out: object({ version: text }) },
+  start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text, leads: truth }), out: object({ version: text }) },
   example: { in: object({ role: ROLE }), out: instance<Uint8Array<ArrayBuffer>>(Uint8Array) },
   open: { in: object({ role: ROLE, file: instance(File), config: orNull(text) }), out: SUMMARY },
   close: { in: object({ role: ROLE }), out: nothing },
@@ -81,7 +81,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },
   fuse: { in: object({ settings: SETTINGS, backend: CHOICE }), out: object<Fused>({ file: instance(Blob), report: REPORT }) },
-  share: { in: object({ settings: SETTINGS, ranks: orNull(list(number)) }), out: nothing },
+  share: { in: object({ settings: SETTINGS, ranks: orNull(list(number)), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),
     out: object<Assisted>({ done: text, bytes: orNull(instance<Uint8Array<ArrayBuffer>>(Uint8Array)) }),

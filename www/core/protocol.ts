@@ -34,7 +34,7 @@ export interface Assisted {
 
 /** Every call: what goes in, what comes back. */
 export interface Calls {
-  start: { in: { glue: string | null; wasm: string | null; owner: string }; out: { version: string } };
+  start: { in: { glue: string | null; wasm: string | null; owner: string; leads: boolean }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
   open: { in: { role: Role } & OpenedFile; out: Summary };
   close: { in: { role: Role }; out: null };
@@ -45,7 +45,7 @@ export interface Calls {
   hash: { in: { file: Blob }; out: string };
   fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
   /** From the worker that leads a run to the others: the run's plan, then its tasks, several at a time. */
-  share: { in: { settings: Settings; ranks: number[] | null }; out: null };
+  share: { in: { settings: Settings; ranks: number[] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };
 }
 

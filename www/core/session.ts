@@ -160,7 +160,7 @@ export class Session {
       return Promise.reject(new ProblemError(problem('E_WASM_LOAD', String(thrown))));
     }
     const { reply } = link.call('start', {
-      glue: glueURL ? String(glueURL) : null, wasm: wasmURL ? String(wasmURL) : null, owner: this.#owner,
+      glue: glueURL ? String(glueURL) : null, wasm: wasmURL ? String(wasmURL) : null, owner: this.#owner, leads: true,
     });
     const started: Promise<Link> = reply.then(() => {
       for (const role of ROLES) {

@@ -50,21 +50,25 @@ export class Crew {
     return DEPTH * this.#on.length;
   }
 
-  /** Has all that are ready open the files and plan the run. */
-  async begin(files: Files, settings: Settings, ranks: number[] | null): Promise<void> {
-    const ready = this.#ready;
-    await Promise.all(ready.map(async (member) => {
-      const replies = [];
-      for (const role of ROLES) {
-        const file = files[role];
-        if (file === member.files[role]) continue;
-        replies.push(file ? member.link.call('open', { role, ...file }).reply : member.link.call('close', { role }).reply);
-        member.files[role] = file;
+  /** Has all that are ready open the files and plan the run; `checksum` is that of the leader's plan. */
+  async begin(files: Files, settings: Settings, ranks: number[] | null, checksum: number): Promise<void> {
+    const on = await Promise.all(this.#ready.map(async (member) => {
+      try {
+        for (const role of ROLES) {
+          const file = files[role];
+          if (file === member.files[role]) continue;
+          member.files[role] = null;
+          await (file ? member.link.call('open', { role, ...file }) : member.link.call('close', { role })).reply;
+          member.files[role] = file;
+        }
+        await member.link.call('share', { settings, ranks, checksum }).reply;
+        return [member];
+      } catch {
+        // Whoever cannot do it takes no part: the run goes on without.
+        return [];
       }
-      replies.push(member.link.call('share', { settings, ranks }).reply);
-      await Promise.all(replies);
     }));
-    this.#on = ready.filter((member) => this.#ready.includes(member));
+    this.#on = on.flat().filter((member) => this.#ready.includes(member));
   }
 
   async run(task: string, result: Blob | null): Promise<Assisted> {
@@ -88,7 +92,9 @@ export class Crew {
       const left = [...calls];
       for (const { id } of left) link.cancel(id);
       if (left.length > 0) setTimeout(() => {
-        if (left.some((call) => calls.has(call))) link.end(problem('E_WORKER_LOST', 'it did not stop'));
+        if (!left.some((call) => calls.has(call))) return;
+        link.end(problem('E_WORKER_LOST', 'it did not stop'));
+        this.#hire();
       }, CANCEL_GRACE_MS);
     }
     this.#on = [];
@@ -97,13 +103,12 @@ export class Crew {
   #hire(): void {
     let member: Member | null = null;
     try {
+      // One that is lost at work is not replaced: there may be no memory for so many.
       const link = new Link(self.location.href, () => {}, () => {
         this.#ready = this.#ready.filter((other) => other !== member);
         this.#on = this.#on.filter((other) => other !== member);
-        // One that was lost at work is replaced; one that never started would not start again.
-        if (member) this.#hire();
       });
-      link.call('start', this.start).reply.then(() => {
+      link.call('start', { ...this.start, leads: false }).reply.then(() => {
         member = { link, files: { content: null, style: null }, calls: new Set() };
         this.#ready.push(member);
       }, (error: ProblemError) => link.end(error.problem));

@@ -33,7 +33,7 @@ interface WasmSession {
     settings: Settings, backend: BackendChoice, sink: OutputSink, others: Others,
     onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<Fused>;
-  share(settings: Settings, ranks: number[] | null): void;
+  share(settings: Settings, ranks: number[] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
 }
 
@@ -41,7 +41,7 @@ interface WasmSession {
 interface Others {
   members: number;
   places: number;
-  begin(ranks: number[] | null): Promise<void>;
+  begin(ranks: number[] | null, checksum: number): Promise<void>;
   run(task: string, result: Blob | undefined): Promise<Assisted>;
 }
 
@@ -52,6 +52,8 @@ let glue: Glue | null = null;
 let session: WasmSession | null = null;
 let crew: Crew | null = null;
 let owner = '';
+/** Whether the page speaks with this worker; else another one does. */
+let leads = false;
 const files: Files = { content: null, style: null };
 const cancelled = new Set<number>();
 
@@ -67,9 +69,10 @@ function ready(): { glue: Glue; session: WasmSession; crew: Crew } {
 async function start(request: Calls['start']['in']): Promise<{ version: string }> {
   if (session) throw problem('E_INTERNAL', 'the program was started already');
   owner = request.owner;
+  leads = request.leads;
   crew = new Crew(request);
   // Sweeping is housekeeping: a browser that refuses it can still fuse. This page's own file may be the result it shows.
-  await sweep(null).catch(() => {});
+  if (leads) await sweep(null).catch(() => {});
   const glueURL = request.glue ?? new URL('./np_lora.js', import.meta.url).href;
   const wasmURL = request.wasm ?? new URL('./np_lora_bg.wasm', import.meta.url).href;
   try {
@@ -88,7 +91,7 @@ async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Pro
   const others: Others = {
     get members() { return crew.members; },
     get places() { return crew.places; },
-    begin: (ranks) => crew.begin(files, settings, ranks),
+    begin: (ranks, checksum) => crew.begin(files, settings, ranks, checksum),
     run: (task, result) => crew.run(task, result ?? null),
   };
   const sink = await sinkFor(session.fit(settings).outputBytes, owner);
@@ -111,6 +114,8 @@ async function open({ role, file, config }: Calls['open']['in']): Promise<Summar
   files[role] = null;
   const summary = await ready().session.open(role, file, config ?? undefined);
   files[role] = { file, config };
+  // Whoever opens a file is about to fuse it.
+  if (leads) ready().crew.prepare();
   return summary;
 }
 
@@ -126,14 +131,6 @@ function swap(): null {
   return null;
 }
 
-function fit(settings: Settings): PairFit {
-  const { session, crew } = ready();
-  const fit = session.fit(settings);
-  // Whoever looks at this is about to fuse.
-  crew.prepare();
-  return fit;
-}
-
 async function answer(request: Request): Promise<Calls[CallName]['out']> {
   switch (request.call) {
     case 'start': return start(request.in);
@@ -141,11 +138,11 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'open': return open(request.in);
     case 'close': return close(request.in.role);
     case 'swap': return swap();
-    case 'fit': return fit(request.in.settings);
+    case 'fit': return ready().session.fit(request.in.settings);
     case 'backend': return ready().session.backend(request.in.choice);
     case 'hash': return hash(request.id, request.in.file);
     case 'fuse': return fuse(request.id, request.in);
-    case 'share': ready().session.share(request.in.settings, request.in.ranks); return null;
+    case 'share': ready().session.share(request.in.settings, request.in.ranks, request.in.checksum); return null;
     case 'assist': return ready().session.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
   }
 }

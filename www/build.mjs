@@ -1,11 +1,11 @@
 /** `node www/build.mjs --out <dir> --wasm <dir>`: the page as plain files that any static host can serve from any folder. */
 
 import { build } from 'esbuild';
-import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { brotliCompressSync } from 'node:zlib';
+import { sizes } from './size.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
 if (!values.out || !values.wasm) {
@@ -48,8 +48,4 @@ await cp(join(here, 'index.html'), join(out, 'index.html'));
 await cp(join(here, 'page/page.css'), join(out, 'page.css'));
 await cp(join(here, 'page/icon.svg'), join(out, 'icon.svg'));
 
-for (const name of (await readdir(out)).sort()) {
-  if (!/\.(js|css|html|wasm)$/.test(name)) continue;
-  const bytes = await readFile(join(out, name));
-  console.log(`${name.padEnd(18)} ${String(bytes.length).padStart(8)} B, brotli ${String(brotliCompressSync(bytes).length).padStart(7)} B`);
-}
+await sizes(out);

@@ -47,8 +47,12 @@ pub(super) fn of_result(
         let first = values.next()?;
         values.all(|value| value == first).then(|| first.clone())
     };
-    let mut metadata: BTreeMap<String, String> =
-        CARRIED.iter().filter_map(|&key| Some((key.to_owned(), carried(key)?))).collect();
+    let mut metadata = BTreeMap::new();
+    for key in CARRIED {
+        if let Some(value) = carried(key) {
+            metadata.insert(key.to_owned(), value);
+        }
+    }
     if let Some(family) = plan.family {
         for (key, value) in family.default_notes() {
             metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
@@ -90,9 +94,11 @@ pub(super) fn of_result(
         ]);
     }
     own.push(("modelspec.description", description(settings, &titles)));
-    metadata.extend(
-        own.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.to_owned(), value)),
-    );
+    for (key, value) in own {
+        if !value.is_empty() {
+            metadata.insert(key.to_owned(), value);
+        }
+    }
     metadata
 }
 

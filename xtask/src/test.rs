@@ -77,6 +77,9 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     title("The page");
     let ready = packages.clone().and_then(|()| build(project, "dist"));
     let built = ready.is_ok();
+    if let Ok(page) = &ready {
+        tally.check("download size", run(project.run("node").arg("www/size.mjs").arg(page)));
+    }
     tally.check("build", ready.map(|_| ()));
     tally.check("types", packages.and_then(|()| run(project.run("npm").args(["run", "check"]))));
 

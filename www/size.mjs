@@ -6,7 +6,7 @@ import { argv, exit } from 'node:process';
 import { brotliCompressSync } from 'node:zlib';
 
 /** The program and all scripts, in bytes of brotli. What is reached so far and a little; 250,000 is wanted. */
-const LIMIT = 300_000;
+const LIMIT = 345_000;
 
 /** Prints the sizes of the page's files; the sum of those that count. */
 export async function sizes(dir) {

@@ -85,20 +85,24 @@ export function alwaysOnDisk(script: string): string {
 
 /** The next run stops at `point` when it has passed it `after` times. */
 export async function arm(page: Page, point: Point, after = 0): Promise<void> {
-  for (const worker of page.workers()) await worker.evaluate(`gates.arm('${point}', ${after})`);
+  await tellWorkers(page, `gates.arm('${point}', ${after})`);
 }
 
-export const held = (page: Page): Promise<unknown> => Promise.race(page.workers().map((worker) => worker.evaluate('gates.held')));
+/** A worker that ends holds nothing. */
+export const held = (page: Page): Promise<unknown> =>
+  Promise.race(page.workers().map((worker) => worker.evaluate('gates.held').catch(() => new Promise(() => {}))));
 
 export async function letGo(page: Page): Promise<void> {
-  for (const worker of page.workers()) await worker.evaluate('gates.open()');
+  await tellWorkers(page, 'gates.open()');
 }
 
 export const mend = (page: Page): Promise<void> => tellWorkers(page, 'self.broken = false');
 
-/** Evaluates something in every worker. */
+/** Evaluates something in every worker, those that end meanwhile left out. */
 export async function tellWorkers(page: Page, expression: string): Promise<void> {
-  for (const worker of page.workers()) await worker.evaluate(expression);
+  for (const worker of page.workers()) await worker.evaluate(expression).catch((thrown: Error) => {
+    if (!/closed/.test(thrown.message)) throw thrown;
+  });
 }
 
 /** Every worker that the page starts goes into `allWorkers` there. */

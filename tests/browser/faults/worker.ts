@@ -12,7 +12,7 @@ const throwInWorker = (name: string, expression: string, detail: RegExp): Fault 
   name,
   before: (page) => bendWorker(page),
   happens: async (scene) => {
-    await fuseUpTo(scene, 'input', 8);
+    await fuseUpTo(scene, 'input');
     await tellWorkers(scene.page, expression);
   },
   ends: 'refused',

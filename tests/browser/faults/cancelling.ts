@@ -1,6 +1,6 @@
 /** Cancel, at every point where a run may be. */
 
-import { expect } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 import { fuseButton } from '../page.ts';
 import { bendWorker, held, letGo, type Point } from './bend.ts';
 import { fuseUpTo, giveGoodPair, press, pressFuse, type Fault, type Scene } from './scene.ts';
@@ -20,6 +20,9 @@ const cancelAt = (name: string, point: Point, after: number, obeys: boolean): Fa
   says,
 });
 
+/** Pages whose graphics device is sought no longer. */
+const found = new WeakSet<Page>();
+
 export const CANCELLING: Fault[] = [
   ...[false, true].flatMap((obeys) => [
     cancelAt('before the first module', 'input', 0, obeys),
@@ -31,7 +34,9 @@ export const CANCELLING: Fault[] = [
     before: async (page) => {
       await bendWorker(page);
       // Armed before the pair is there: the page seeks a device as soon as it is.
-      page.on('worker', (worker) => void worker.evaluate('gates.arm("adapter", 0)').catch(() => {}));
+      page.on('worker', (worker) => {
+        if (!found.has(page)) void worker.evaluate('gates.arm("adapter", 0)').catch(() => {});
+      });
     },
     happens: async (scene) => {
       await giveGoodPair(scene);
@@ -42,7 +47,8 @@ export const CANCELLING: Fault[] = [
     ends: 'cancelled',
     says,
     over: async ({ page }) => {
-      // The new worker is asked for a device as well.
+      // The new worker is asked for a device as well, and may be started only now.
+      found.add(page);
       await letGo(page);
     },
   },

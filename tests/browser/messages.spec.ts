@@ -125,6 +125,8 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }, { pr
     const response = await route.fetch();
     // From some message on, each is bent or has nonsense before it; its number stays, or its call would wait for the watchdog.
     const prefix = `{
+      // It works alone: what others of its kind make of nonsense is another matter.
+      Object.defineProperty(navigator, 'hardwareConcurrency', { value: 1 });
       const { whole, value, bent } = (${garbage})(${++seed});
       const post = self.postMessage.bind(self);
       let good = whole() % 12;

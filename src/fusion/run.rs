@@ -72,27 +72,18 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let mut ranks: Vec<Vec<usize>> = vec![Vec::new(); plan.groups.len()];
     let mut progress = Progress::of(plan, Stage::Measure);
     let each = plan.layout.size / progress.modules_total.max(1) as u64;
-    let tasks = method::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(Task::Measure);
-    crew::share_out(
-        tasks,
-        engine.crew(crew),
-        None,
-        async |task| read(plan, task, sources).await,
-        async |came| {
-            go_on(watch)?;
-            let done = compute(plan, came, sources, engine, watch).await?;
-            let Done::Measured(groups, found) = done else { return Err(out_of_turn()) };
-            let mut found = found.into_iter();
-            for at in groups {
-                let Some(group) = plan.groups.get(at) else { return Err(out_of_turn()) };
-                ranks[at] = found.by_ref().take(group.outputs.len()).collect();
-                progress.modules_done += group.outputs.len();
-                progress.bytes_done += each * group.outputs.len() as u64;
-            }
-            watch.progress(&progress);
-            Ok(())
-        },
-    )
+    compute_all(plan, Task::Measure, sources, engine, crew, watch, async |done, watch| {
+        let Done::Measured(groups, found) = done else { return Err(out_of_turn()) };
+        let mut found = found.into_iter();
+        for at in groups {
+            let Some(group) = plan.groups.get(at) else { return Err(out_of_turn()) };
+            ranks[at] = found.by_ref().take(group.outputs.len()).collect();
+            progress.modules_done += group.outputs.len();
+            progress.bytes_done += each * group.outputs.len() as u64;
+        }
+        watch.progress(&progress);
+        Ok(())
+    })
     .await?;
     Ok(ranks.concat())
 }
@@ -108,24 +99,41 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let mut writer = Writer::new(plan, sink);
     watch.progress(writer.progress());
     writer.take(method::small(plan, sources, watch).await?).await?;
-    let tasks = method::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(Task::Fuse);
+    compute_all(plan, Task::Fuse, sources, engine, crew, watch, async |done, watch| {
+        let Done::Fused(piece) = done else { return Err(out_of_turn()) };
+        writer.take(piece).await?;
+        watch.progress(writer.progress());
+        Ok(())
+    })
+    .await?;
+    go_on(watch)?;
+    writer.finish()
+}
+
+/// Has a task made of every piece of the plan, and shares them out; `take` is told what came of each.
+async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
+    plan: &Plan,
+    task: fn(Vec<usize>) -> Task,
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    crew: &C,
+    watch: &mut W,
+    mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
+) -> Result<()> {
+    let tasks = method::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(task);
+    let crew = engine.crew(crew);
     crew::share_out(
         tasks,
-        engine.crew(crew),
+        crew,
         None,
         async |task| read(plan, task, sources).await,
         async |came| {
             go_on(watch)?;
             let done = compute(plan, came, sources, engine, watch).await?;
-            let Done::Fused(piece) = done else { return Err(out_of_turn()) };
-            writer.take(piece).await?;
-            watch.progress(writer.progress());
-            Ok(())
+            take(done, watch).await
         },
     )
-    .await?;
-    go_on(watch)?;
-    writer.finish()
+    .await
 }
 
 /// A task, and what it needs of the files.

@@ -77,6 +77,10 @@ impl Opened {
 /// The content and the style.
 type Files = (Option<Rc<Opened>>, Option<Rc<Opened>>);
 
+fn adapters((content, style): &Files) -> (Option<&Adapter>, Option<&Adapter>) {
+    (content.as_deref().map(|file| &file.adapter), style.as_deref().map(|file| &file.adapter))
+}
+
 fn sources<'a>(content: &'a Option<Rc<Opened>>, style: &'a Option<Rc<Opened>>) -> Sources<'a, BlobSource> {
     Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
 }
@@ -142,10 +146,9 @@ impl Session {
     /// # Errors
     /// A `Problem`.
     pub fn fit(&self, settings: JsValue) -> Result<JsValue, JsValue> {
-        let (content, style) = self.files()?;
-        let (content, style) = (content.as_deref(), style.as_deref());
-        let plan = Plan::new(content.map(|c| &c.adapter), style.map(|s| &s.adapter), &take(settings)?)
-            .map_err(thrown)?;
+        let files = self.files()?;
+        let (content, style) = adapters(&files);
+        let plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
         give(&plan.fit())
     }
 
@@ -197,9 +200,8 @@ impl Session {
     /// # Errors
     /// A `Problem`.
     pub fn share(&self, settings: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
-        let (content, style) = self.files()?;
-        let (content, style) =
-            (content.as_deref().map(|file| &file.adapter), style.as_deref().map(|file| &file.adapter));
+        let files = self.files()?;
+        let (content, style) = adapters(&files);
         let mut plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
         if let Some(ranks) = take::<Option<Vec<usize>>>(ranks)? {
             plan.lay_out(&ranks, content, style).map_err(thrown)?;

@@ -2,9 +2,9 @@
 //!
 //! [`model`] asks whether the files are for one model, [`pairing`] which layers they share, [`refusals`] what must stay
 //! out, [`outputs`] how the result is written; [`plan`] puts these together with every size. [`factors`] reads and rounds,
-//! [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`] put modules together, [`writer`] writes
-//! them. [`accounting`] and [`report`] say what was done; [`verify`] reads the result back. [`run`] leads all of it, and
-//! shares it out to a [`crew`].
+//! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
+//! put modules together, [`writer`] writes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
+//! result back. [`run`] leads all of it, and shares it out to a [`crew`].
 
 pub mod accounting;
 pub mod crew;
@@ -25,6 +25,7 @@ mod compose;
 mod composer;
 mod metadata;
 mod model;
+mod portions;
 mod run;
 mod writer;
 

@@ -7,7 +7,7 @@ use super::report::Report;
 use super::settings::Settings;
 use super::verify::{self, Verified};
 use super::writer::{Writer, Written};
-use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method};
+use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method, portions};
 use crate::backend::truncate::Keep;
 use crate::container::{Ahead, Sink, Source};
 use crate::error::{Code, Error, Result};
@@ -120,7 +120,7 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     watch: &mut W,
     mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
 ) -> Result<()> {
-    let tasks = method::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(task);
+    let tasks = portions::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(task);
     let crew = engine.crew(crew);
     crew::share_out(
         tasks,
@@ -142,7 +142,7 @@ type Read<'a, S> = (Task, [Option<Ahead<'a, S>>; 2]);
 /// Reads for a task that computes.
 async fn read<'a, S: Source>(plan: &Plan, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
     let (Task::Fuse(groups) | Task::Measure(groups)) = &task else { return Err(out_of_turn()) };
-    let ahead = method::ahead(plan, groups, sources).await?;
+    let ahead = portions::ahead(plan, groups, sources).await?;
     Ok((task, ahead))
 }
 

@@ -1,0 +1,114 @@
+//! How much of a run is done at once: pieces, which are read, written and handed over, and in them batches, which a backend
+//! computes.
+
+use super::Sources;
+use super::outputs::Group;
+use super::pairing::{Share, Side, Unit};
+use super::plan::Plan;
+use crate::backend::Dtype;
+use crate::container::{Ahead, Source, Tensor};
+use crate::error::Result;
+use futures_util::future;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The groups of the plan in pieces of about `limit` bytes to read or to write (at least one group), in the order in which
+/// they stand in the result: what is read together and written together then mostly lies together.
+pub(super) fn pieces(plan: &Plan, limit: u64) -> Vec<Vec<usize>> {
+    let place = |group: &Group| {
+        let names = group.outputs.iter().map(|output| &output.names);
+        let tensors =
+            names.flat_map(|names| [&names.down, &names.up]).filter_map(|name| plan.layout.find(name));
+        // What has to be read for it counts as well: a full difference is much larger than what is made of it.
+        let read =
+            |share: &Share| share.module.kind.tensors().iter().map(|tensor| tensor.bytes()).sum::<u64>();
+        let inputs: u64 = group.units.iter().flat_map(Unit::shares).map(|(_, share)| read(share)).sum();
+        let range =
+            |(start, bytes): (u64, u64), tensor: &Tensor| (start.min(tensor.start), bytes + tensor.bytes());
+        let (start, bytes) = tensors.fold((u64::MAX, 0), range);
+        (start, bytes.max(inputs))
+    };
+    let mut order: Vec<(u64, u64, usize)> = Vec::with_capacity(plan.groups.len());
+    order.extend(plan.groups.iter().map(place).enumerate().map(|(at, (start, bytes))| (start, bytes, at)));
+    order.sort_unstable();
+    let mut pieces: Vec<(u64, Vec<usize>)> = Vec::new();
+    for (_, bytes, at) in order {
+        match pieces.last_mut() {
+            Some((size, piece)) if *size + bytes <= limit => {
+                *size += bytes;
+                piece.push(at);
+            }
+            _ => pieces.push((bytes, vec![at])),
+        }
+    }
+    pieces.into_iter().map(|(_, piece)| piece).collect()
+}
+
+/// Reads what some groups need, in few large reads.
+///
+/// # Errors
+/// Those of the sources.
+pub(super) async fn ahead<'a, S: Source>(
+    plan: &Plan,
+    groups: &[usize],
+    sources: &Sources<'a, S>,
+) -> Result<[Option<Ahead<'a, S>>; 2]> {
+    let ranges = |side: Side| -> Vec<Range<u64>> {
+        let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
+        let shares = groups.flat_map(|group| &group.units).flat_map(Unit::shares);
+        let mine = shares.filter(|(of, _)| *of == side);
+        mine.flat_map(|(_, share)| share.module.kind.tensors()).map(Tensor::range).collect()
+    };
+    let read = async |side| match ranges(side) {
+        ranges if ranges.is_empty() => Ok(None),
+        ranges => Ahead::read(sources.of(side)?, ranges).await.map(Some),
+    };
+    let (content, style) = future::try_join(read(Side::Content), read(Side::Style)).await?;
+    Ok([content, style])
+}
+
+/// Groups of one shape and format, as many as fit into `limit` bytes of input (at least one).
+pub(super) fn batches<'a>(groups: &[&'a Group], limit: usize) -> Vec<Vec<&'a Group>> {
+    let mut alike: Vec<Vec<&'a Group>> = Vec::new();
+    let mut place: BTreeMap<_, usize> = BTreeMap::new();
+    for &group in groups {
+        let key: Vec<_> = group.units.iter().map(shape).collect();
+        let at = *place.entry(key).or_insert_with(|| {
+            alike.push(Vec::new());
+            alike.len() - 1
+        });
+        alike[at].push(group);
+    }
+    // Kinds that are more than two factors grow when they are read.
+    let cost = |share: &Share| {
+        let tensors = share.module.kind.tensors();
+        let stored = tensors.iter().map(|tensor| tensor.bytes()).sum::<u64>();
+        let made =
+            (share.module.out_features + share.module.in_features).saturating_mul(4 * share.rank) as u64;
+        if share.module.kind.plain().is_some() { stored } else { stored.max(made) }
+    };
+    let bytes = |group: &Group| {
+        group.units.iter().flat_map(Unit::shares).map(|(_, share)| cost(share)).sum::<u64>().max(1)
+    };
+    alike
+        .iter()
+        .flat_map(|groups| {
+            let each = groups.first().map_or(1, |group| usize::try_from(bytes(group)).unwrap_or(limit));
+            groups.chunks((limit / each).max(1))
+        })
+        .map(<[&Group]>::to_vec)
+        .collect()
+}
+
+/// (m, n, and per side rank and formats of the two factors): what a backend needs to be equal in a batch.
+type Shape = (usize, usize, [Option<(usize, Option<Dtype>, Option<Dtype>)>; 2]);
+
+fn shape(unit: &Unit) -> Shape {
+    let half = |share: &Option<Share>| {
+        share.as_ref().map(|share| {
+            let plain = share.module.kind.plain();
+            (share.rank, plain.map(|(down, _)| down.dtype), plain.map(|(_, up)| up.dtype))
+        })
+    };
+    (unit.out_features(), unit.in_features(), [half(&unit.style), half(&unit.content)])
+}

@@ -28,7 +28,7 @@ const CPU_BATCH: usize = 2 << 20;
 /// What is made of the result at once, at most: so much that reading and handing over cost little, so little that memory
 /// stays small.
 const GPU_PIECE: u64 = 64 << 20;
-const CPU_PIECE: u64 = 8 << 20;
+const CPU_PIECE: u64 = 4 << 20;
 
 /// In how many pieces a small result is made, at least, so that the last ones to work do not keep the others waiting.
 const PIECES: u64 = 32;

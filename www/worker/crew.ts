@@ -8,10 +8,10 @@ import { problem, ProblemError } from '../core/problem.ts';
 import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
 import { ROLES, type Role, type Settings } from '../core/types.ts';
 
-/** Beyond this, what is left to one worker alone decides the time, and memory grows with each. */
-const MOST = 7;
-/** Tasks that one has at a time: it computes one, reads for another, and the answer to a third is on its way. */
-const DEPTH = 3;
+/** Beyond this, hashing and writing, which one worker does alone, decide the time, and memory grows with each. */
+const MOST = 3;
+/** Tasks that one has at a time: it computes one, and reads for another or hands one over. */
+const DEPTH = 2;
 
 /** As for the worker that leads: longer than a module takes. */
 const CANCEL_GRACE_MS = 1000;

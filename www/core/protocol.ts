@@ -4,7 +4,7 @@
  */
 
 import type {
-  BackendChoice, BackendInUse, PairFit, Problem, Progress, Report, Role, Settings, Summary,
+  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, Settings, Spectra, Summary,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -44,6 +44,11 @@ export interface Calls {
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
   hash: { in: { file: Blob }; out: string };
   fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
+  /** Analyses what is not analysed yet of the pair, in the background; `outlook` tells what is known by then. */
+  analyse: { in: { settings: Settings }; out: { analysed: number; total: number } };
+  outlook: { in: { settings: Settings }; out: Outlook };
+  /** `module`: its place in the outlook's list. */
+  spectra: { in: { settings: Settings; module: number }; out: Spectra };
   /** From the worker that leads a run to the others: the run's plan, then its tasks, several at a time. */
   share: { in: { settings: Settings; ranks: number[] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };

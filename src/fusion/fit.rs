@@ -115,9 +115,7 @@ impl Fit {
 }
 
 fn blocks(plan: &Plan) -> Vec<BlockFit> {
-    let Some(family) = plan.family else { return Vec::new() };
-    let first = |unit: &Unit| unit.layers.first().and_then(|(id, _)| family.block(id));
-    let mut blocks: Vec<Block> = plan.units().filter_map(first).collect();
+    let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
     order::sort_by(&mut blocks, Ord::cmp);
     let fit = |alike: &[Block]| Some(BlockFit { label: alike.first()?.label.clone(), modules: alike.len() });
     blocks.chunk_by(|a, b| a == b).filter_map(fit).collect()

@@ -133,7 +133,10 @@ async fn load<'a, S: Source>(
 }
 
 /// Reads every module of a group once, and gives each unit its rows.
-async fn read_group<S: Source>(group: &Group, sources: &Sources<'_, S>) -> Result<Vec<LoadedUnit>> {
+pub(super) async fn read_group<S: Source>(
+    group: &Group,
+    sources: &Sources<'_, S>,
+) -> Result<Vec<LoadedUnit>> {
     let mut read: Vec<(Side, &str, Rc<Factors>)> = Vec::new();
     for unit in &group.units {
         for (side, share) in unit.shares() {
@@ -303,8 +306,7 @@ fn figures(
         projected,
         rounding,
     };
-    let block = plan.family.zip(unit.layers.first()).and_then(|(family, (id, _))| family.block(id));
-    let report = figures.report(&unit.name(), block.map(|block| block.label));
+    let report = figures.report(&unit.name(), plan.block(unit).map(|block| block.label));
     if report.is_finite() {
         return Ok(Some(report));
     }

@@ -12,7 +12,7 @@ use super::refusals::{self, Refusal};
 use super::settings::{RankLayout, Recipe, Settings};
 use super::vectors::{self, VectorOutput};
 use crate::adapter::Adapter;
-use crate::adapter::families::{Family, Scheme};
+use crate::adapter::families::{Block, Family, Scheme};
 use crate::backend::Dtype;
 use crate::backend::truncate::Keep;
 use crate::container::{self, Layout, TensorSpec};
@@ -196,6 +196,11 @@ impl Plan {
     /// The plan in the words of its user.
     pub fn fit(&self) -> Fit {
         Fit::of(self)
+    }
+
+    /// The block of the model that a unit is in.
+    pub fn block(&self, unit: &Unit) -> Option<Block> {
+        self.family?.block(&unit.layers.first()?.0)
     }
 
     /// β for a unit: without style there is nothing to protect (docs/METHOD.md: w_s = 0 means no projection).

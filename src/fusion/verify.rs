@@ -83,7 +83,7 @@ pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut 
             judge_group(plan, group, written, difference, verified)?;
             Ok(0)
         }
-        Done::Fused(_) | Done::Measured(..) => Err(unplanned("")),
+        Done::Fused(_) | Done::Measured(..) | Done::Analysed(..) => Err(unplanned("")),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::backend::Dtype;
 use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::{Example, Part};
+use crate::fusion::analysis::{Analysis, Outlook};
 use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
 use blob::BlobSource;
 use crew::{JsCrew, Others};
@@ -97,6 +98,8 @@ pub struct Session {
     engine: RefCell<Option<(EngineChoice, Engine)>>,
     /// The plan of a run that another worker leads.
     shared: RefCell<Option<Rc<Plan>>>,
+    /// What is known of the two files. A new one for new files: a call under way keeps to its own.
+    analysis: RefCell<Rc<RefCell<Analysis>>>,
 }
 
 #[wasm_bindgen]
@@ -120,6 +123,7 @@ impl Session {
     ) -> Result<JsValue, JsValue> {
         let slot = self.slot(take(role)?);
         slot.replace(None);
+        self.analysis.take();
         let source = BlobSource::of_file(&file);
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
         let summary = give(&adapter.summary());
@@ -133,12 +137,15 @@ impl Session {
     /// A `Problem` if the role is unknown.
     pub fn close(&self, role: JsValue) -> Result<(), JsValue> {
         self.slot(take(role)?).replace(None);
+        self.analysis.take();
         Ok(())
     }
 
     /// Swaps the roles.
     pub fn swap(&self) {
         self.content.swap(&self.style);
+        let known = self.analysis.take().take();
+        self.analysis.replace(Rc::new(RefCell::new(known.swapped())));
     }
 
     /// How the two files fit, or what the conversion of the only one will be: a `PairFit`.
@@ -150,6 +157,51 @@ impl Session {
         let (content, style) = adapters(&files);
         let plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
         give(&plan.fit())
+    }
+
+    /// Finds out what is not known yet of how the two files lie to each other, which `outlook` shows; `others` share the
+    /// work. `on_progress` and `is_cancelled` as for `fuse`.
+    ///
+    /// # Errors
+    /// A `Problem`; what was found until then is kept.
+    pub async fn analyse(
+        &self,
+        settings: JsValue,
+        others: Others,
+        on_progress: Function,
+        is_cancelled: Function,
+    ) -> Result<(), JsValue> {
+        let crew = JsCrew::new(others);
+        let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
+        let settings: Settings = take(settings)?;
+        let (content, style) = self.files()?;
+        let sources = sources(&content, &style);
+        let analysis = self.analysis.borrow().clone();
+        let analysed = fusion::analyse(&sources, &settings, &analysis, &crew, &mut watch).await;
+        analysed.map_err(|error| crew.failure().unwrap_or_else(|| thrown(error)))
+    }
+
+    /// What the projection would do to the pair, from what is known by now: an `Outlook`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub fn outlook(&self, settings: JsValue) -> Result<JsValue, JsValue> {
+        let files = self.files()?;
+        let (content, style) = adapters(&files);
+        let plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
+        let analysis = self.analysis.borrow().clone();
+        let outlook = Outlook::of(&plan, &analysis.borrow());
+        give(&outlook)
+    }
+
+    /// The singular values of one of the modules that both files have, by its name: `Spectra`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub async fn spectra(&self, settings: JsValue, module: String) -> Result<JsValue, JsValue> {
+        let (content, style) = self.files()?;
+        let spectra = fusion::analysis::spectra(&sources(&content, &style), &take(settings)?, &module).await;
+        give(&spectra.map_err(thrown)?)
     }
 
     /// The backend that a choice leads to: `{backend, adapter, reason}`.

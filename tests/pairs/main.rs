@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod analysis;
 mod files;
 mod granularity;
 mod kinds;

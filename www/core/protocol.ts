@@ -45,10 +45,10 @@ export interface Calls {
   hash: { in: { file: Blob }; out: string };
   fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
   /** Analyses what is not analysed yet of the pair, in the background; `outlook` tells what is known by then. */
-  analyse: { in: { settings: Settings }; out: { analysed: number; total: number } };
+  analyse: { in: { settings: Settings }; out: null };
   outlook: { in: { settings: Settings }; out: Outlook };
-  /** `module`: its place in the outlook's list. */
-  spectra: { in: { settings: Settings; module: number }; out: Spectra };
+  /** `module`: its name in the outlook. */
+  spectra: { in: { settings: Settings; module: string }; out: Spectra };
   /** From the worker that leads a run to the others: the run's plan, then its tasks, several at a time. */
   share: { in: { settings: Settings; ranks: number[] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };

@@ -129,7 +129,7 @@ export interface PairFit {
 }
 
 export interface Progress {
-  stage: 'measure' | 'fuse' | 'verify';
+  stage: 'analyse' | 'measure' | 'fuse' | 'verify';
   modulesDone: number;
   modulesTotal: number;
   bytesDone: number;

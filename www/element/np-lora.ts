@@ -10,14 +10,14 @@ import { Desk, type DeskHost } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
 import { isConversion, type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
 import { percentDone } from './run-panel.ts';
-import { BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
+import { ANALYSES, BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
 import { text } from './strings.ts';
 import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
 import { cleanStem, download, saveFile } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Problem, Report, Role, Settings } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, Outlook, Problem, Report, Role, Settings } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
@@ -51,6 +51,7 @@ export class NpLora extends LitElement implements DeskHost {
   @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength = DEFAULTS.styleStrength;
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
+  @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
   @property({ attribute: 'output-name' }) outputName = '';
   @property({ type: Boolean, reflect: true }) disabled = false;
 
@@ -78,6 +79,8 @@ export class NpLora extends LitElement implements DeskHost {
   get phase(): Phase { return this.#desk.phase; }
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
   get report(): Report | null { return this.#desk.outcome?.report ?? null; }
+  /** What a fusion would do, as far as the pair is analysed by now. */
+  get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
   get error(): Problem | null {
     const refused = ROLES.map((role) => this.#desk.cards[role]).find((card) => card.state === 'refused');
     return this.#desk.problem ?? (refused?.state === 'refused' ? refused.problem : null);
@@ -169,6 +172,10 @@ export class NpLora extends LitElement implements DeskHost {
     return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
   }
 
+  foresees(): boolean {
+    return this.analysis !== 'off';
+  }
+
   startSession(onStalled: (stalled: boolean) => void): Session {
     return new Session({ workerURL: NpLora.workerURL, glueURL: NpLora.glueURL, wasmURL: NpLora.wasmURL, onStalled });
   }
@@ -253,6 +260,7 @@ export class NpLora extends LitElement implements DeskHost {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'more'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
+    if (this.#drawn && changed.has('analysis')) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     this.#drawn = true;
   }

@@ -1,14 +1,15 @@
 /**
  * Loads the wasm module and answers messages, one after the other; only the cancel flags are read in between, when the
  * running call yields. Of another worker's run it does several tasks at a time, so that one reads while one computes.
- * Hashes are worked out beside the session, one after the other, and stand still while any other call is under way.
+ * A pair is analysed beside the calls that only ask, and stopped by those that change the files or fuse them. Hashes are
+ * worked out one after the other, and stand still while any other call is under way.
  */
 
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import type {
-  BackendChoice, OutputSink, PairFit, Problem, Progress, Role, Settings, Summary,
+  BackendChoice, OutputSink, Outlook, PairFit, Problem, Progress, Role, Settings, Spectra, Summary,
 } from '../core/types.ts';
 import { whyNotLoaded } from './loading.ts';
 import { Crew, type Files } from './crew.ts';
@@ -33,6 +34,11 @@ interface WasmSession {
     settings: Settings, backend: BackendChoice, sink: OutputSink, others: Others,
     onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<Fused>;
+  analyse(
+    settings: Settings, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+  ): Promise<void>;
+  outlook(settings: Settings): Outlook;
+  spectra(settings: Settings, module: string): Promise<Spectra>;
   share(settings: Settings, ranks: number[] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
 }
@@ -85,26 +91,41 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
   }
 }
 
-async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Promise<Fused> {
-  const { session, crew } = ready();
-  await sweep(owner).catch(() => {});
-  const others: Others = {
-    get members() { return crew.members; },
-    get places() { return crew.places; },
-    begin: (ranks, checksum) => crew.begin(files, settings, ranks, checksum),
-    run: (task, result) => crew.run(task, result ?? null),
-  };
-  const sink = await sinkFor(session.fit(settings).outputBytes, owner);
+const othersFor = (crew: Crew, settings: Settings): Others => ({
+  get members() { return crew.members; },
+  get places() { return crew.places; },
+  begin: (ranks, checksum) => crew.begin(files, settings, ranks, checksum),
+  run: (task, result) => crew.run(task, result ?? null),
+});
+
+/** Posts what a call reports, as often as somebody can look at it. */
+function reporting(id: number): (progress: Progress) => void {
   let last = 0;
-  const onProgress = (progress: Progress): void => {
+  return (progress) => {
     const now = performance.now();
     const edge = progress.modulesDone === 0 || progress.modulesDone === progress.modulesTotal;
     if (!edge && now - last < PROGRESS_EVERY_MS) return;
     last = now;
     post({ id, progress });
   };
+}
+
+async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Promise<Fused> {
+  const { session, crew } = ready();
+  await sweep(owner).catch(() => {});
+  const sink = await sinkFor(session.fit(settings).outputBytes, owner);
   try {
-    return await session.fuse(settings, backend, sink, others, onProgress, () => cancelled.has(id));
+    return await session.fuse(settings, backend, sink, othersFor(crew, settings), reporting(id), () => cancelled.has(id));
+  } finally {
+    crew.rest();
+  }
+}
+
+async function analyse(id: number, { settings }: Calls['analyse']['in']): Promise<null> {
+  const { session, crew } = ready();
+  try {
+    await session.analyse(settings, othersFor(crew, settings), reporting(id), () => cancelled.has(id));
+    return null;
   } finally {
     crew.rest();
   }
@@ -142,6 +163,9 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'backend': return ready().session.backend(request.in.choice);
     case 'hash': return hash(request.id, request.in.file);
     case 'fuse': return fuse(request.id, request.in);
+    case 'analyse': return analyse(request.id, request.in);
+    case 'outlook': return ready().session.outlook(request.in.settings);
+    case 'spectra': return ready().session.spectra(request.in.settings, request.in.module);
     case 'share': ready().session.share(request.in.settings, request.in.ranks, request.in.checksum); return null;
     case 'assist': return ready().session.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
   }
@@ -151,7 +175,10 @@ function hash(id: number, file: Blob): Promise<string> {
   return ready().glue.sha256(file, async () => {
     post({ id, alive: true });
     // A call that was put behind the one awaited here is awaited as well.
-    for (let last = null; last !== queue;) await (last = queue);
+    for (let last = null; last !== queue;) {
+      last = queue;
+      await Promise.all([queue, analyses]);
+    }
     return !cancelled.has(id);
   });
 }
@@ -168,6 +195,17 @@ function refuse(said: unknown): void {
 
 let queue: Promise<void> = Promise.resolve();
 let hashes: Promise<void> = Promise.resolve();
+let analyses: Promise<unknown> = Promise.resolve();
+/** Analyses that are under way or wait. */
+const analysing = new Set<number>();
+
+/** Calls that change what is analysed, or need the machine for themselves. */
+const ENDS_ANALYSIS: ReadonlySet<CallName> = new Set<CallName>(['open', 'close', 'swap', 'fuse']);
+
+async function serveAnalysis(request: Request): Promise<void> {
+  await serve(request);
+  analysing.delete(request.id);
+}
 
 async function serve(request: Request): Promise<void> {
   try {
@@ -188,7 +226,13 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   else if ('cancel' in data) cancelled.add(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
   else if (data.call === 'assist') void serve(data);
-  else queue = queue.then(() => serve(data));
+  else if (data.call === 'analyse') {
+    analysing.add(data.id);
+    analyses = Promise.all([queue, analyses]).then(() => serveAnalysis(data));
+  } else if (ENDS_ANALYSIS.has(data.call)) {
+    for (const id of analysing) cancelled.add(id);
+    queue = Promise.all([queue, analyses]).then(() => serve(data));
+  } else queue = queue.then(() => serve(data));
 });
 
 // A panic inside a spawned Rust future reaches no promise: without these two the page would wait for ever.

@@ -14,6 +14,7 @@ mod encode;
 mod finite;
 mod full;
 mod gram;
+mod gram_svd;
 pub mod jacobi;
 mod job;
 pub mod matrix;
@@ -22,8 +23,10 @@ pub mod products;
 pub mod project;
 mod readouts;
 mod real;
+mod relation;
 pub mod truncate;
 
+pub use cut::count;
 pub use decode::{decode, transpose};
 pub use finite::{NonFinite, non_finite};
 pub use gram::column_gram;
@@ -33,6 +36,7 @@ pub use job::{
 };
 pub use readouts::Readouts;
 pub use real::Real;
+pub use relation::{Half, Relation, Update, relate};
 
 /// The CPU backend.
 #[derive(Clone, Copy, Debug, Default)]

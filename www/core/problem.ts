@@ -6,7 +6,8 @@
 import type { Problem } from './types.ts';
 
 const WORDED = {
-  E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then choose the file again.'],
+  E_ABORTED: ['Cancelled.', 'Press Fuse to start again.'],
+  E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then try again.'],
   E_WASM_MISSING: ['The fusing program could not be loaded: it is not where it should be.', 'Reload the page; if that does not help, tell whoever runs this site.'],
   E_WASM_BLOCKED: ['The fusing program could not be loaded: a security policy forbids it.', 'Tell whoever runs this site that script-src of its Content-Security-Policy must have \'wasm-unsafe-eval\'.'],
   E_WORKER_LOST: ['The fusing program stopped. Nothing was saved.', 'Try again; the files you chose are still here. Close other tabs if memory is short.'],

@@ -117,12 +117,16 @@ test('a program that does not come in the background disturbs nobody, and comes 
   });
   const uncaught = await open(page);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
-  await expect.poll(() => statuses.length).toBeGreaterThan(0);
+  // Each worker asks for it, and then why it did not come; the others end.
+  const all = 1 + await page.evaluate(() => Math.min(navigator.hardwareConcurrency - 1, 3));
+  await expect.poll(() => [statuses.length, page.workers().length]).toEqual([2 * all, 1]);
   await expect(page.getByRole('button', { name: 'Convert this file' })).toBeEnabled();
   await expect(page.getByRole('alert')).toHaveCount(0);
   gone = false;
   await give(page, 'Style', named('style.safetensors', pair[1]));
   await fuses(page);
   expect(statuses).toContain(200);
+  // The other workers are there as well.
+  await expect.poll(() => page.workers().length).toBe(all);
   expect(uncaught).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
  * Errors as the page handles them. Rust words its own (src/error.rs); here are only those that Rust cannot word
- * because it is not running: the worker is gone, the wasm did not load, the browser refused to store or save.
+ * because it is not running: the wasm did not load or is not there yet, the worker is gone, the browser refused to store or save.
  */
 
 import type { Problem } from './types.ts';

@@ -72,10 +72,10 @@ export class Program {
   #loading: Promise<Glue<WholeSession>> | null = null;
   #attempts = 0;
 
-  /** `files`: those that are open, which `start` and whoever opens others keep up to date. */
+  /** `files`: those that are open in it, kept by whoever opens them. `start`: how this worker was started. */
   constructor(private readonly files: Readonly<Files>, private readonly start: Calls['start']['in']) {}
 
-  /** Loads what the first answers need: a worker that helps computes at once, and a host that names a program means all of it. */
+  /** Loads what the first calls need: whoever helps computes at once, and a host that names a program means all of it. */
   async begin(): Promise<{ version: string }> {
     const { leads, glue, wasm } = this.start;
     if (!leads || glue !== null || wasm !== null) await this.whole();
@@ -102,7 +102,7 @@ export class Program {
     return this.#whole.session;
   }
 
-  /** Fetches the whole program, if that is not done. What failed is tried again at the next call. */
+  /** Fetches the whole program, unless that is done or under way. What failed is tried again at the next call. */
   load(): Promise<Glue<WholeSession>> {
     return (this.#loading ??= this.#load().catch((thrown: unknown) => {
       this.#loading = null;
@@ -126,7 +126,7 @@ export class Program {
 
   async #load(): Promise<Glue<WholeSession>> {
     const glueURL = this.start.glue ?? beside('./np_lora.js');
-    // A browser may remember that an import failed, by its whole address.
+    // Browsers used to remember that an import failed, by its whole address (whatwg/html#6768).
     const again = this.#attempts++ > 0 ? `#${this.#attempts}` : '';
     const glue = await load<WholeSession>(glueURL, this.start.wasm ?? beside('./np_lora_bg.wasm'), import(glueURL + again));
     const [version, of] = [glue.version(), this.#reader?.glue.version()];

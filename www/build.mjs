@@ -9,14 +9,14 @@ import { sizes } from './size.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
 if (!values.out || !values.wasm) {
-  console.error('usage: node www/build.mjs --out <dir> --wasm <dir with np_lora.js and np_lora_bg.wasm>');
+  console.error('usage: node www/build.mjs --out <dir> --wasm <dir with both programs and their bindings>');
   process.exit(2);
 }
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { out, wasm } = values;
 
-const glue = ['np_lora.js', 'np_lora_bg.wasm'];
-for (const name of glue) {
+const [whole, reader] = ['np_lora', 'np_lora_reader'];
+for (const name of [whole, reader].flatMap((program) => [`${program}.js`, `${program}_bg.wasm`])) {
   // Checked first: a page without its program would be found out only by its visitors.
   if (!(await stat(join(wasm, name)).catch(() => null))) {
     console.error(`${join(wasm, name)} is missing: build the wasm module first`);
@@ -40,9 +40,15 @@ await build({
   legalComments: 'linked',
   tsconfig: join(here, '../tsconfig.json'),
 });
-// Kept apart from the worker, as hosts may keep it elsewhere.
-await build({ entryPoints: [join(wasm, 'np_lora.js')], outdir: out, minify: true, format: 'esm', target: 'es2022' });
-await cp(join(wasm, 'np_lora_bg.wasm'), join(out, 'np_lora_bg.wasm'));
+// Kept apart from the worker: the whole program, as hosts may keep it elsewhere; the reader, to be put in a function that makes
+// it anew, since what a module holds, a wasm memory too, is never given up (www/worker/program.ts).
+const bindings = { outdir: out, minify: true, target: 'es2022' };
+await build({ ...bindings, entryPoints: [join(wasm, `${whole}.js`)], format: 'esm' });
+await build({
+  ...bindings, entryPoints: [join(wasm, `${reader}.js`)], format: 'cjs',
+  banner: { js: 'export default () => { const module = {};' }, footer: { js: 'return module.exports; };' },
+});
+for (const program of [whole, reader]) await cp(join(wasm, `${program}_bg.wasm`), join(out, `${program}_bg.wasm`));
 if (await stat(join(wasm, 'snippets')).catch(() => null)) await cp(join(wasm, 'snippets'), join(out, 'snippets'), { recursive: true });
 await cp(join(here, 'index.html'), join(out, 'index.html'));
 await cp(join(here, 'page/page.css'), join(out, 'page.css'));

@@ -78,6 +78,9 @@ export async function accessible(page: Page, state: string): Promise<void> {
 export const element = <T>(page: Page, property: string): Promise<T> =>
   page.locator('np-lora').evaluate((found, name) => (found as unknown as Record<string, unknown>)[name] as T, property) as Promise<T>;
 
+/** Back when the whole program is in use, which alone can say it: what is read of the files from then on is their tensors. */
+export const programComplete = (page: Page): Promise<void> => expect.poll(() => element(page, 'backendInUse')).not.toBeNull();
+
 interface Run {
   press: Locator;
   heading: string;

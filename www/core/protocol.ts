@@ -34,6 +34,7 @@ export interface Assisted {
 
 /** Every call: what goes in, what comes back. */
 export interface Calls {
+  /** `glue`, `wasm`: of the whole program, where that is to be loaded at once from elsewhere. `leads`: the page speaks with it. */
   start: { in: { glue: string | null; wasm: string | null; owner: string; leads: boolean }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
   open: { in: { role: Role } & OpenedFile; out: Summary };

@@ -19,7 +19,10 @@ const CANCEL_GRACE_MS = 150;
 
 export interface SessionOptions {
   workerURL: string | URL;
-  /** Where the wasm-bindgen module lies, absolute; beside the worker when left out. */
+  /**
+   * Where the whole program lies, absolute: its wasm-bindgen module and its wasm. With either of them it is loaded at once.
+   * Left out, all lies beside the worker, and a smaller program answers until the whole one is there.
+   */
   glueURL?: string | URL | null;
   wasmURL?: string | URL | null;
   /** Nothing was heard for 30 s (true), or it goes on (false). */

@@ -219,7 +219,6 @@ export class Desk implements ReactiveController {
     try {
       const found = await this.#core.backend(this.host.backendChoice());
       if (turn !== this.#backendTurn) return;
-      this.#backendProblem = null;
       this.#useBackend(found);
     } catch (thrown) {
       if (turn !== this.#backendTurn) return;
@@ -317,6 +316,7 @@ export class Desk implements ReactiveController {
   #useBackend(found: BackendFound): void {
     const changed = this.backend?.backend !== found.backend || this.backend.adapter !== found.adapter;
     this.backend = found;
+    this.#backendProblem = null;
     if (changed) this.host.announce('backendchange', found);
   }
 

@@ -27,7 +27,7 @@ const UNCLEAR = 'E_FAMILY_UNCLEAR';
 export class NpLora extends LitElement implements DeskHost {
   /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
   static workerURL: string | URL = new URL('./worker.js', import.meta.url);
-  /** Where the wasm-bindgen module lies; beside the worker when null. */
+  /** Where the whole program lies, for a host that moves or replaces it: it is then loaded at once. Beside the worker when null. */
   static glueURL: string | URL | null = null;
   static wasmURL: string | URL | null = null;
 

@@ -266,7 +266,7 @@ fn all_finite(result: &[u8]) {
 
 fn accounted(report: &Report) {
     for tensors in [report.content_tensors, report.style_tensors] {
-        let sum = tensors.fused + tensors.passed + tensors.refused + tensors.left_out;
+        let sum = tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
         assert_eq!(sum, tensors.total, "{tensors:?}");
     }
     assert_eq!(report.modules.len(), report.fused);

@@ -133,7 +133,7 @@ pub(crate) fn fuse_sources(
         let (file, report) =
             fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
         for tensors in [report.content_tensors, report.style_tensors] {
-            let sum = tensors.fused + tensors.passed + tensors.refused + tensors.left_out;
+            let sum = tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
             assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");
         }
         Ok(Fused { bytes: file.read(0..file.size()).await?, report })

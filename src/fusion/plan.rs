@@ -92,7 +92,10 @@ impl Plan {
             }
             barred.extend(behind);
         };
-        let vectors = vectors::plan(content, style, family, scheme, &recipe)?;
+        let vectors = match recipe.result {
+            ResultChoice::Fusion => vectors::plan(content, style, family, scheme, &recipe)?,
+            ResultChoice::Overlap => Vec::new(),
+        };
 
         let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors, &recipe));
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);

@@ -456,6 +456,8 @@ mod tests {
                        "dtype":"auto","layout":"compact","outputName":"x"}"#;
         let settings: Settings = serde_json::from_str(json).unwrap();
         let hard: Settings = serde_json::from_str(r#"{"mu":"infinity"}"#).unwrap();
+        let other: Settings = serde_json::from_str(r#"{"result":"overlap"}"#).unwrap();
+        assert_eq!((hard.result, other.result), (ResultChoice::Fusion, ResultChoice::Overlap));
         assert_eq!(hard.mu, f64::INFINITY);
         assert_eq!(settings.cut, CutChoice::Count { count: 4 });
         assert_eq!(settings.layout, RankLayout::Compact);

@@ -119,9 +119,10 @@ fn judge_group(
     let tolerated = TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff);
     let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);
     let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
-    // The best approximation of a rank is orthogonal to what it leaves out, in every column; a wrong one is not, and
-    // none at all has no size.
-    if lost > 0.0 && (across > tolerated || size < kept / 8.0 - tolerated) {
+    // The best approximation of a rank is orthogonal to what it leaves out, in every column, up to what is tolerated of its
+    // own size; a wrong one is not, and none at all has no size.
+    let orthogonal = tolerated * size.sqrt().max(1.0);
+    if lost > 0.0 && (across > orthogonal || size < kept / 8.0 - tolerated) {
         let detail =
             format!("It is not the best of its rank: {across:.1e} of it lies across what is left out.");
         return Err(wrong(detail).at_tensor(module));

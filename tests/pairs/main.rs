@@ -10,5 +10,6 @@
 mod files;
 mod granularity;
 mod kinds;
+mod overlap;
 mod schemes;
 mod settings;

@@ -84,6 +84,10 @@ fn the_overlap_with_minus_beta_makes_the_fusion<B: Tested>(backend: &B) {
     let mut doubled = normal("down", 6, 100);
     let row = doubled.row(0).into_owned();
     doubled.set_row(4, &row);
+    let ill = |sigma: &[f64]| {
+        let (left, right) = with_spectrum("ill", 5, 120, sigma);
+        Pair::new(&normal("up", 40, 5), &(left * right), 4, Dtype::F32)
+    };
     let without_style = Pair::new(&Matrix::zeros(40, 3), &normal("down", 3, 60), 4, Dtype::F32);
     for (pair, cut, bound, what) in [
         (plain(40, 300, 8, 5), Cut::All, 1e-6, "ordinary"),
@@ -92,6 +96,8 @@ fn the_overlap_with_minus_beta_makes_the_fusion<B: Tested>(backend: &B) {
         (Pair::new(&up, &down, 9, Dtype::F32), Cut::Count(3), 1e-5, "the first directions"),
         (Pair::new(&up, &down, 4, Dtype::F16), Cut::Energy(0.8), 1e-5, "most of the energy"),
         (Pair::new(&normal("up", 30, 6), &doubled, 4, Dtype::BF16), Cut::All, 1e-5, "a direction said twice"),
+        (ill(&[1.0, 0.5, 0.1, 0.01, 1e-3]), Cut::All, 1e-5, "condition 1e3"),
+        (ill(&[1.0, 0.1, 1e-3, 1e-4, 1e-6]), Cut::All, 1e-4, "condition 1e6"),
         (without_style, Cut::All, 1e-6, "no direction"),
     ] {
         let projected = pair.blended(backend, cut, Blend::OVERLAP, Dtype::F32);

@@ -55,7 +55,8 @@ impl Session {
     pub fn outlook(&self, settings: JsValue) -> Result<JsValue, JsValue> {
         let files = self.files()?;
         let (content, style) = adapters(&files);
-        let plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
+        let settings = take::<Settings>(settings)?.of_fusion();
+        let plan = Plan::new(content, style, &settings).map_err(thrown)?;
         let analysis = self.analysis.borrow().clone();
         let outlook = Outlook::of(&plan, &analysis.borrow());
         give(&outlook)
@@ -67,7 +68,8 @@ impl Session {
     /// A `Problem`.
     pub async fn spectra(&self, settings: JsValue, module: String) -> Result<JsValue, JsValue> {
         let (content, style) = self.files()?;
-        let spectra = spectra(&sources(&content, &style), &take(settings)?, &module).await;
+        let settings = take::<Settings>(settings)?.of_fusion();
+        let spectra = spectra(&sources(&content, &style), &settings, &module).await;
         give(&spectra.map_err(thrown)?)
     }
 

@@ -94,6 +94,13 @@ export async function fuseAndSave(page: Page, project: string, timeout = FIRST_R
   return saved;
 }
 
+/** Has the overlap made instead of the fusion. */
+export async function overlapAndSave(page: Page, project: string): Promise<{ file: Safetensors; name: string }> {
+  const saved = await runAndSave(page, { press: page.getByRole('button', { name: 'Make the overlap' }), heading: 'Made and checked', timeout: FIRST_RUN });
+  expect(await element(page, 'backendInUse')).toBe(project === 'webgpu' ? 'webgpu' : 'cpu');
+  return saved;
+}
+
 /** The same for the only file. */
 export const convertAndSave = (page: Page): Promise<{ file: Safetensors; name: string }> =>
   runAndSave(page, { press: page.getByRole('button', { name: 'Convert this file' }), heading: 'Converted and checked', timeout: FIRST_RUN });

@@ -11,5 +11,6 @@ mod analysis;
 mod files;
 mod granularity;
 mod kinds;
+mod overlap;
 mod schemes;
 mod settings;

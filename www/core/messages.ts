@@ -7,7 +7,7 @@ import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './p
 import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
 import type {
   BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
-  Progress, Recompress, Refusal, Report, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
+  Progress, Recompress, Refusal, Report, ResultChoice, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
   Tally, Tensors, Verdict,
 } from './types.ts';
 
@@ -36,13 +36,13 @@ const RECOMPRESS = either<Recompress>(
   object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
 );
 const SETTINGS = object<Settings>({
-  mu: number, contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
+  mu: number, result: word<ResultChoice>('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
   layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
   blocks: table(object<BlockStrength>({ content: number, style: number })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
 });
 
-const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, refused: number, leftOut: number });
+const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
 const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
 const SCHEME = object<SchemeChoice>({ id: text, name: text });
 const PAIR_FIT = object<PairFit>({

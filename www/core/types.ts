@@ -60,6 +60,9 @@ export type ScaleChoice = { kind: 'auto' } | { kind: 'alpha'; alpha: number } | 
 /** The result's rank: exactly the sum of both, at most so many, or the fewest that keep so much of the energy. */
 export type Recompress = { kind: 'exact' } | { kind: 'rank'; rank: number } | { kind: 'energy'; share: number };
 
+/** The fused LoRA, or by itself what subject and style overlap in, which a program that stacks LoRAs takes away. */
+export type ResultChoice = 'fusion' | 'overlap';
+
 export interface BlockStrength {
   content: number;
   style: number;
@@ -67,6 +70,7 @@ export interface BlockStrength {
 
 export interface Settings {
   mu: number; // 0 … Infinity
+  result: ResultChoice; // the overlap takes no μ and no strengths
   contentStrength: number;
   styleStrength: number;
   cut: CutChoice;
@@ -91,6 +95,7 @@ export interface Tensors {
   total: number;
   fused: number;
   passed: number;
+  outside: number; // no part of the overlap, where that is the result
   refused: number;
   leftOut: number;
 }
@@ -148,8 +153,8 @@ export interface ModuleReport {
   protected: number; // k
   overlap: number; // share of the content's energy inside the style's directions
   chance: number; // what unrelated directions would give, k/n
-  contentKept: number; // share of the content's energy kept at this μ
-  change: number; // projection's change against plain addition
+  contentKept: number; // share of the content's energy kept at this μ; of an overlap, what is in it
+  change: number; // projection's change against plain addition; of an overlap, at μ = ∞
   contentNorm: number;
   styleNorm: number;
   rounding: number; // ‖saved − intended‖ / ‖intended‖

@@ -242,7 +242,7 @@ export class Desk implements ReactiveController {
     const now = performance.now();
     this.#runProblem = null;
     this.outcome = null;
-    this.#run({ converting, since: now, stageSince: now, progress: null, stalled: false });
+    this.#run({ converting, result: settings.result, since: now, stageSince: now, progress: null, stalled: false });
     try {
       const { file, report } = await this.#core.fuse(settings, this.host.backendChoice(), {
         signal: aborter.signal, onProgress: (progress) => this.#progress(progress),

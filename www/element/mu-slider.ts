@@ -7,7 +7,7 @@ import { text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 
 /** The paper's ablation. */
-const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
+export const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
 /** How near the pointer must come to a stop, as a share of the track. */
 const SNAP = 0.02;
 const STEP = 0.01;

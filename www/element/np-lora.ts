@@ -8,7 +8,8 @@ import { property, state } from 'lit/decorators.js';
 import { toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
-import { isConversion, type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
+import { type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
+import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { ANALYSES, BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
 import { text } from './strings.ts';
@@ -181,13 +182,13 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   announce(name: string, detail: unknown): void {
-    if (name === 'complete') this.spoken = isConversion((detail as Fused).report) ? text.doneConverting : text.done;
+    if (name === 'complete') this.spoken = doneWith((detail as Fused).report);
     if (name === 'abort') this.spoken = this.notice = text.cancelled;
     if (name === 'progress' && this.#desk.running?.progress) {
       // Every tenth percent would drown a screen reader; quarters tell enough.
-      const { progress, converting } = this.#desk.running;
+      const { progress, converting, result } = this.#desk.running;
       const quarter = Math.floor(percentDone(progress) / 25) * 25;
-      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing}, ${quarter} %`;
+      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing[result]}, ${quarter} %`;
     }
     this.#tell(name, detail, name === 'warning');
   }
@@ -198,7 +199,7 @@ export class NpLora extends LitElement implements DeskHost {
     const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
-    const fit = html`<np-lora-pair-fit .fit=${desk.fit} ?single=${desk.only !== null}></np-lora-pair-fit>`;
+    const fit = html`<np-lora-pair-fit .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" @input=${stop} @change=${stop}>
       <div class="files">
         ${this.#card('content', busy)}
@@ -216,7 +217,7 @@ export class NpLora extends LitElement implements DeskHost {
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcome=${desk.outcome} .problem=${asked && asked === desk.problem ? null : desk.problem}
-        .backend=${desk.backend} .sha256=${desk.hashes.of(this.result)} .notice=${this.notice} ?ready=${desk.isReady}
+        .backend=${desk.backend} .making=${this.more.result} .sha256=${desk.hashes.of(this.result)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.disabled}
         @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-run>
       <p class="unseen" role="status">${this.spoken}</p>
@@ -234,7 +235,8 @@ export class NpLora extends LitElement implements DeskHost {
   #choices(disabled: boolean): Choices {
     const { fit, only } = this.#desk;
     const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
-    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, fit, summaries, families: this.#families(), only, disabled };
+    const idle = disabled || (only === null && this.more.result === 'overlap');
+    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, fit, summaries, families: this.#families(), only, disabled, idle };
   }
 
   /** Families that every file which is unsure of its own could be of. */
@@ -267,7 +269,7 @@ export class NpLora extends LitElement implements DeskHost {
   #drawn = false;
 
   get #defaultName(): string {
-    return defaultName(this.contentFile, this.styleFile);
+    return defaultName(this.contentFile, this.styleFile, this.more.result);
   }
 
   #setting({ patch, committed }: Setting): void {

@@ -12,10 +12,10 @@ import { across, drawing, linear, path, sample, Width, type Frame, type Scale } 
 import { text } from './strings.ts';
 
 const HEIGHT = 248;
-const LEFT = 56;
+const LEFT = 64;
 const RIGHT = 16;
 const LINES = [
-  { key: 'contentKept', name: text.kept, look: 'subject' },
+  { key: 'contentKept', name: text.kept, look: 'kept' },
   { key: 'change', name: text.change, look: 'overlap' },
 ] as const;
 
@@ -33,10 +33,11 @@ export function between(points: readonly CurvePoint[], beta: number): CurvePoint
 export class Curve extends LitElement {
   static override styles = [base, drawing, css`
     :host { display: block; min-width: 0; }
+    .top { display: flex; justify-content: space-between; align-items: baseline; gap: 16px; }
     .plot { position: relative; margin-top: 8px; min-height: ${HEIGHT}px; }
     .marker { stroke: var(--ink); }
     .dot { stroke: var(--surface); stroke-width: 2; }
-    .dot.subject { fill: var(--subject); } .dot.overlap { fill: var(--overlap); }
+    .dot.kept { fill: var(--subject); } .dot.overlap { fill: var(--overlap); }
     .stop { fill: var(--ink); }
     /* As wide as the axis and half a thumb more at either end, so that the thumb's middle is where the marker is. */
     input { appearance: none; position: absolute; left: ${LEFT - 12}px; width: calc(100% - ${LEFT + RIGHT - 24}px); top: 8px; height: 200px; margin: 0; background: none; cursor: ew-resize; touch-action: pan-y; }
@@ -44,13 +45,13 @@ export class Curve extends LitElement {
     input::-moz-range-track { height: 200px; background: none; }
     input::-webkit-slider-thumb { appearance: none; width: 24px; height: 200px; border: 0; border-radius: 12px; background: var(--knob); }
     input::-moz-range-thumb { width: 24px; height: 200px; border: 0; border-radius: 12px; background: var(--knob); }
-    input { --knob: radial-gradient(circle at 50% calc(100% - 12px), var(--surface) 0 7px, var(--ink) 7.5px 9px, transparent 9.5px); }
+    input { --knob: radial-gradient(circle at 50% calc(100% - 12px), var(--surface) 0 6.5px, var(--ink) 7.25px 8.75px, transparent 9.5px); }
     input:disabled { cursor: default; }
     input:focus-visible { outline: none; }
     input:focus-visible::-webkit-slider-thumb { outline: 2px solid var(--ink); outline-offset: -1px; }
     input:focus-visible::-moz-range-thumb { outline: 2px solid var(--ink); outline-offset: -1px; }
     @media (forced-colors: active) {
-      .marker { stroke: Highlight; } .dot { stroke: Canvas; } .dot.subject, .dot.overlap { fill: Highlight; }
+      .marker { stroke: Highlight; } .dot { stroke: Canvas; } .dot.kept, .dot.overlap { fill: Highlight; }
       input { forced-color-adjust: none; --surface: Canvas; --ink: Highlight; }
     }
   `];
@@ -65,8 +66,8 @@ export class Curve extends LitElement {
     const now = between(this.points, removed(this.mu));
     if (!now) return nothing;
     const said = `keeps ${percent(now.contentKept)} of the subject, changes the pair by ${percent(now.change)}`;
-    return html`<ul class="legend">${LINES.map(({ key, name, look }) => html`<li>${sample(look)}${name} <strong>${percent(now[key])}</strong></li>`)}
-        <li class="muted">at μ ${muText(this.mu)}</li></ul>
+    return html`<div class="top"><h3>${text.curve}</h3><span class="small muted">at μ ${muText(this.mu)}</span></div>
+      <ul class="legend">${LINES.map(({ key, name, look }) => html`<li>${sample(look)}${name} <strong>${percent(now[key])}</strong></li>`)}</ul>
       <div class="plot">
         ${this.#width.value > 0 ? this.#drawing(now) : nothing}
         ${this.#range.render({ id: 'marker', label: text.marker, more: said })}

@@ -29,8 +29,8 @@ const RISING = ['o0', 'o1', 'o2', 'o3', 'o4', 'o5'];
 
 export const FIGURES = {
   overlap: {
-    name: 'Overlap, in multiples of chance', of: ({ overlap, chance }) => ratio(overlap, chance), show: factor,
-    bounds: [1.25, 2, 4, 8, 16], steps: RISING, ends: ['as unrelated LoRAs', 'far more'],
+    name: 'Overlap, times chance', of: ({ overlap, chance }) => ratio(overlap, chance), show: factor,
+    bounds: [1.5, 3, 6, 12, 25], steps: RISING, ends: ['as chance', 'far more'],
   },
   kept: {
     name: 'Subject kept', of: ({ contentKept }) => contentKept, show: percent,
@@ -41,8 +41,8 @@ export const FIGURES = {
     bounds: [0.01, 0.03, 0.1, 0.2, 0.5], steps: RISING, ends: ['none', 'much'],
   },
   balance: {
-    name: 'Style’s size : subject’s size', of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
-    bounds: [0.25, 0.5, 0.8, 1.25, 2, 4], steps: ['c3', 'c2', 'c1', 'o0', 'y1', 'y2', 'y3'], ends: ['subject heavier', 'style heavier'],
+    name: 'Style : subject', of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
+    bounds: [1 / 4, 1 / 2, 2 / 3, 3 / 2, 2, 4], steps: ['c3', 'c2', 'c1', 'o0', 'y1', 'y2', 'y3'], ends: ['subject', 'style'],
   },
 } satisfies Record<string, Figure>;
 
@@ -54,19 +54,22 @@ export function step({ of, bounds, steps }: Figure, tally: Tally): string {
   return value === null ? 'o0' : steps[at] ?? '';
 }
 
+/** A number and its sign stay on one line. */
+export const unbroken = (sentence: string): string => sentence.replaceAll(' %', '\u00a0%').replaceAll(' × ', '\u00a0×\u00a0');
+
 /** The figures of a field or a layer in words. */
 export function inWords(tally: Tally): string {
   const { overlap, chance, contentKept, change, contentNorm, styleNorm } = tally;
   const times = ratio(overlap, chance);
-  return [
-    `overlap ${percent(overlap)}${times === null ? '' : `, ${factor(times)} times chance (${percent(chance)})`}`,
+  return unbroken([
+    `overlap ${percent(overlap)}${times === null ? '' : ` (${factor(times)} × chance, ${percent(chance)})`}`,
     `subject kept ${percent(contentKept)}`, `change ${percent(change)}`, ...heavier(contentNorm, styleNorm),
-  ].join(' · ');
+  ].join(' · '));
 }
 
 function heavier(content: number, style: number): string[] {
   if (content === 0 || style === 0) return [];
-  return [style >= content ? `style ${factor(style / content)} times the subject` : `subject ${factor(content / style)} times the style`];
+  return [style >= content ? `style ${factor(style / content)} × subject` : `subject ${factor(content / style)} × style`];
 }
 
 /** A field of the map as it is drawn. `members`: places in the outlook's modules. */

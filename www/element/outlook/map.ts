@@ -25,18 +25,17 @@ export class OverlapMap extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0 16px; }
-    .top label { display: flex; align-items: center; gap: 8px; min-width: 0; }
-    select { min-height: 32px; padding: 0 8px; font-size: var(--small); }
-    .legend { display: flex; flex-wrap: wrap; align-items: start; gap: 0 8px; margin: 8px 0; color: var(--muted); line-height: 16px; }
+    .top label { display: flex; align-items: center; gap: 8px; min-width: 0; white-space: nowrap; }
+    select { min-width: 0; min-height: 32px; padding: 0 8px; font-size: var(--small); }
+    .legend { display: flex; align-items: start; gap: 8px; margin: 8px 0; color: var(--muted); white-space: nowrap; }
     .legend > span { line-height: 12px; }
-    .colours { display: flex; }
-    .colours li { width: 36px; height: 28px; position: relative; }
-    .colours li::before { content: ''; display: block; height: 12px; background: inherit; }
-    .colours li::before { background: var(--colour); border-block: 1px solid var(--edge); }
+    .colours { display: flex; flex: 0 1 240px; min-width: 0; }
+    .colours li { flex: 1; height: 28px; position: relative; line-height: 16px; }
+    .colours li::before { content: ''; display: block; height: 12px; background: var(--colour); border-block: 1px solid var(--edge); }
     .colours li:first-child::before { border-left: 1px solid var(--edge); border-radius: 3px 0 0 3px; }
     .colours li:last-child::before { border-right: 1px solid var(--edge); border-radius: 0 3px 3px 0; }
     .colours span { position: absolute; top: 12px; left: 0; transform: translateX(-50%); font-size: 0.6875rem; white-space: nowrap; }
-    .scroll { max-height: 400px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
+    .scroll { position: relative; max-height: 400px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
     .scroll.running { height: 400px; }
     table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 0.75rem; font-variant-numeric: tabular-nums; }
     th { position: sticky; background: var(--surface); font-weight: 400; color: var(--muted); text-align: left; padding: 0 8px; height: 24px; }
@@ -47,7 +46,7 @@ export class OverlapMap extends LitElement {
     td:not(.none):hover { outline: 1px solid var(--ink); outline-offset: -1px; }
     td.none { cursor: default; color: var(--muted); background: none; }
     td.whole { border-right: 1px solid var(--line); font-weight: 650; }
-    td[aria-selected='true'] { box-shadow: inset 0 0 0 2px var(--on, var(--ink)); font-weight: 700; text-decoration: underline; }
+    td[aria-selected='true'] { box-shadow: inset 0 0 0 2px var(--ink); font-weight: 700; text-decoration: underline; }
     td:focus-visible { outline: 2px solid var(--ink); outline-offset: -2px; box-shadow: inset 0 0 0 4px var(--surface); }
     .o0 { --colour: var(--surface); }
     .o1 { --colour: color-mix(in srgb, var(--overlap) 10%, var(--surface)); }
@@ -66,10 +65,10 @@ export class OverlapMap extends LitElement {
     @media (max-width: 600px) { .readout { min-height: 6em; } .scroll { max-height: 336px; } .scroll.running { height: 336px; } }
     /* The numbers stay; the system has too few colours for steps. */
     @media (forced-colors: active) {
-      td { border: 1px solid GrayText; }
+      td { background: Canvas; color: CanvasText; }
       td[aria-selected='true'] { outline: 2px solid; outline-offset: -2px; }
       td:focus-visible { outline: 3px solid Highlight; outline-offset: -3px; }
-      .colours { display: none; }
+      .legend { display: none; }
     }
   `];
 

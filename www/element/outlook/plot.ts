@@ -90,6 +90,7 @@ export const drawing = css`
   .rule { stroke: var(--line); shape-rendering: crispEdges; }
   .axis { stroke: var(--edge); shape-rendering: crispEdges; }
   .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
+  .curve.kept { stroke: var(--subject); }
   .curve.subject { stroke: var(--subject); stroke-dasharray: 7 3; }
   .curve.style { stroke: var(--style); }
   .curve.overlap { stroke: var(--overlap); stroke-dasharray: 2 3; }
@@ -99,12 +100,12 @@ export const drawing = css`
   .legend li { display: flex; align-items: center; gap: 8px; white-space: nowrap; }
   .legend svg { width: 24px; height: 8px; flex: none; }
   .legend strong { font-variant-numeric: tabular-nums; font-weight: 650; min-width: 3.25em; }
-  h3 { line-height: 24px; }
+  h3 { line-height: 32px; }
   /* The system's colours; dashes, words and numbers tell the lines apart. */
   @media (forced-colors: active) {
     svg text { fill: CanvasText; }
     .rule { stroke: GrayText; }
-    .curve, .axis, .curve.subject, .curve.style, .curve.overlap { stroke: CanvasText; }
+    .axis, .curve.kept, .curve.subject, .curve.style, .curve.overlap { stroke: CanvasText; }
     .bar.subject, .bar.overlap { fill: CanvasText; }
   }
 `;

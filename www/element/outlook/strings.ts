@@ -29,10 +29,10 @@ export const text = {
 
   spectrum: 'Singular values',
   spectrumDrawing: 'Singular values of style, subject and fused update on a logarithmic axis, the largest first. The numbers are under Data.',
-  along: 'Subject along the style’s directions',
+  along: 'Subject along the style',
   alongDrawing: 'For every direction of the style that is protected: how large it is in the style, and how much of the subject lies along it. The numbers are under Data.',
-  angles: 'Angles between the two, in degrees',
-  anglesHint: '0° is shared, 90° has nothing in common',
+  angles: 'Angles in degrees',
+  anglesHint: '0° shared, 90° nothing in common',
   anglesDrawing: 'Principal angles between the two row spaces, the smallest first. The numbers are under Data.',
   working: 'The singular values are being worked out …',
   style: 'Style',

@@ -18,10 +18,9 @@ export class OutlookView extends LitElement {
     .panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 16px; }
     .top p { font-variant-numeric: tabular-nums; }
-    .lead { font-size: var(--large); text-wrap: pretty; min-height: 3em; }
+    .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
-    h3 { line-height: 32px; }
     .suggest { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 4px 16px; align-items: center; margin-top: 16px; }
     .suggest details { grid-column: 1 / -1; }
     .suggest summary { width: max-content; max-width: 100%; color: var(--muted); }
@@ -57,16 +56,14 @@ export class OutlookView extends LitElement {
 
   override render() {
     const { outlook, opened } = this;
-    const { analysed, total } = outlook;
     const field = opened && fieldAt(outlook, opened);
     return html`<section class="panel" aria-labelledby="title" part="outlook">
       <div><div class="top"><h2 id="title">${shared.outlook}</h2>
-          <p class="small muted">${analysed < total ? `${count(analysed)} of ` : ''}${count(total)} layers analysed${analysed < total ? `${this.running ? ' …' : ''}` : ''}</p></div>
+          <p class="small muted">${this.#analysed(outlook)}</p></div>
         <p class="lead">${verdict(outlook)}</p>
         ${this.#weights(outlook)}</div>
       <div class="columns">
-        <div><h3>${text.curve}</h3>
-          <np-lora-curve .points=${outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
+        <div><np-lora-curve .points=${outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
           ${this.#suggestion(outlook)}</div>
         <div><np-lora-overlap-map .outlook=${outlook} .opened=${opened}
             @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
@@ -75,6 +72,11 @@ export class OutlookView extends LitElement {
       ${opened && field ? this.#detail(opened, field) : nothing}
       <p class="unseen" role="status">${this.spoken}</p>
     </section>`;
+  }
+
+  #analysed({ analysed, total }: Outlook): string {
+    if (analysed === total) return `${count(total)} layers analysed`;
+    return `${count(analysed)} of ${count(total)} layers analysed, figures so far${this.running ? ' …' : ''}`;
   }
 
   #weights(outlook: Outlook): TemplateResult {

@@ -2,7 +2,7 @@
 
 import type { Outlook, Tally, Verdict } from '../../core/types.ts';
 import { percent } from '../format.ts';
-import { factor } from './figures.ts';
+import { factor, unbroken } from './figures.ts';
 import { text, who } from './strings.ts';
 
 const SENTENCES: Record<Verdict, (whole: Tally) => string> = {
@@ -15,7 +15,7 @@ const SENTENCES: Record<Verdict, (whole: Tally) => string> = {
   most: ({ change, contentKept }) => `The projection will take away nearly everything of the subject: ${percent(1 - contentKept)}. It changes this pair by ${percent(change)}; a smaller μ leaves more of the subject.`,
 };
 
-export const verdict = ({ analysed, whole, verdict: which }: Outlook): string => (analysed === 0 ? text.none : SENTENCES[which](whole));
+export const verdict = ({ analysed, whole, verdict: which }: Outlook): string => (analysed === 0 ? text.none : unbroken(SENTENCES[which](whole)));
 
 /** Which of the two is larger, whether or not it is by far. */
 export function weights({ analysed, balance, whole: { contentNorm, styleNorm } }: Outlook): string {

@@ -216,6 +216,11 @@ test('the map is one tab stop, with arrows inside, down to a layer', async ({ pa
   const cell = outlook.cells.find(({ block, kind }) => block === 0 && kind === 0)!;
   await expect(page.locator('np-lora-overlap-map .readout')).toContainText('double 0 · q');
   await expect(page.locator('np-lora-overlap-map .readout')).toContainText(`${cell.modules} layers`);
+  // Where the pointer is comes before where the focus is.
+  await grid(page).locator('td[data-at="4 3"]').hover();
+  await expect(page.locator('np-lora-overlap-map .readout')).toContainText('double 4 · v');
+  await page.getByRole('heading', { name: 'Layer by layer' }).hover();
+  await expect(page.locator('np-lora-overlap-map .readout')).toContainText('double 0 · q');
 
   await page.keyboard.press('Enter');
   const layers = page.locator('np-lora-modules button');

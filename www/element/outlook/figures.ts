@@ -41,7 +41,7 @@ export const FIGURES = {
     bounds: [0.01, 0.03, 0.1, 0.2, 0.5], steps: RISING, ends: ['none', 'much'],
   },
   balance: {
-    name: 'Style : subject', of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
+    name: 'Size, style : subject', of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
     bounds: [1 / 4, 1 / 2, 2 / 3, 3 / 2, 2, 4], steps: ['c3', 'c2', 'c1', 'o0', 'y1', 'y2', 'y3'], ends: ['subject', 'style'],
   },
 } satisfies Record<string, Figure>;

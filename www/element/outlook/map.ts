@@ -27,7 +27,7 @@ export class OverlapMap extends LitElement {
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0 16px; }
     .top label { display: flex; align-items: center; gap: 8px; min-width: 0; white-space: nowrap; }
     select { min-width: 0; min-height: 32px; padding: 0 8px; font-size: var(--small); }
-    .legend { display: flex; align-items: start; gap: 8px; margin: 8px 0; color: var(--muted); white-space: nowrap; }
+    .legend { display: flex; align-items: start; gap: 8px; margin-top: 8px; color: var(--muted); white-space: nowrap; }
     .legend > span { line-height: 12px; }
     .colours { display: flex; flex: 0 1 240px; min-width: 0; }
     .colours li { flex: 1; height: 28px; position: relative; line-height: 16px; }
@@ -35,7 +35,7 @@ export class OverlapMap extends LitElement {
     .colours li:first-child::before { border-left: 1px solid var(--edge); border-radius: 3px 0 0 3px; }
     .colours li:last-child::before { border-right: 1px solid var(--edge); border-radius: 0 3px 3px 0; }
     .colours span { position: absolute; top: 12px; left: 0; transform: translateX(-50%); font-size: 0.6875rem; white-space: nowrap; }
-    .scroll { position: relative; max-height: 400px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
+    .scroll { position: relative; margin-top: 8px; max-height: 400px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
     .scroll.running { height: 400px; }
     table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 0.75rem; font-variant-numeric: tabular-nums; }
     th { position: sticky; background: var(--surface); font-weight: 400; color: var(--muted); text-align: left; padding: 0 8px; height: 24px; }

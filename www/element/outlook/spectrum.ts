@@ -15,6 +15,8 @@ const GAP = 24;
 /** Two small drawings beside each other need this. */
 const BESIDE = 480;
 const LEFT = 56;
+/** How far the smallest value stays off the axis. */
+const CLEAR = 1.5;
 const LINES = [
   { key: 'style', name: text.style, look: 'style' },
   { key: 'content', name: text.subject, look: 'subject' },
@@ -59,7 +61,7 @@ export class Spectrum extends LitElement {
   }
 }
 
-const frameOf = (width: number, height: number): Frame => ({ left: LEFT, right: width - 16, top: 8, bottom: height - 40 });
+const frameOf = (width: number, height: number, top = 8): Frame => ({ left: LEFT, right: width - 16, top, bottom: height - 40 });
 
 /** Directions are counted from one; the axis has its ends and, where there is room, its middle. */
 function ranks(count: number, x: Scale, { left, right, bottom }: Frame): SVGTemplateResult {
@@ -70,20 +72,19 @@ function ranks(count: number, x: Scale, { left, right, bottom }: Frame): SVGTemp
 }
 
 function values(spectra: Spectra, width: number): TemplateResult {
-  const frame = frameOf(width, HEIGHT);
+  // Above the lines stands the word for the cut.
+  const frame = frameOf(width, HEIGHT, 24);
   const count = Math.max(1, ...LINES.map(({ key }) => spectra[key].length));
   const { domain, ticks } = decades(LINES.flatMap(({ key }) => spectra[key]));
   const x = linear([0.5, count + 0.5], [frame.left, frame.right]);
-  const y = logarithmic(domain, [frame.bottom, frame.top + 8]);
+  const y = logarithmic([domain[0] / CLEAR, domain[1]], [frame.bottom, frame.top]);
   const cut = x(spectra.protected + 0.5);
-  // The word stands where the lines are not: they fall to the right.
-  const before = cut > (frame.left + frame.right) * 0.6;
   return html`<svg height=${HEIGHT} role="img" aria-label=${text.spectrumDrawing}>
     ${across(ticks, y, frame, round)}
     ${ranks(count, x, frame)}
     ${LINES.map(({ key, look }) => svg`<path class="curve ${look}" d=${steps(spectra[key], x, y)} />`)}
-    <line class="cut" x1=${cut} x2=${cut} y1=${frame.top} y2=${frame.bottom} />
-    <text class="strong" x=${cut + (before ? -6 : 6)} y=${frame.top + 8} text-anchor=${before ? 'end' : 'start'}>k = ${spectra.protected}</text>
+    <line class="cut" x1=${cut} x2=${cut} y1=${frame.top - 8} y2=${frame.bottom} />
+    <text class="strong" x=${cut} y=${frame.top - 13} text-anchor="middle">k = ${spectra.protected}</text>
   </svg>`;
 }
 
@@ -96,7 +97,7 @@ function along(spectra: Spectra, width: number): TemplateResult {
   const style = spectra.style.slice(0, spectra.along.length);
   const { domain, ticks } = decades([...style, ...spectra.along]);
   const x = linear([0.5, spectra.along.length + 0.5], [frame.left, frame.right]);
-  const y = logarithmic([domain[0] / 1.5, domain[1]], [frame.bottom, frame.top]);
+  const y = logarithmic([domain[0] / CLEAR, domain[1]], [frame.bottom, frame.top]);
   return html`<svg height=${SMALL} role="img" aria-label=${text.alongDrawing}>
     ${across(ticks, y, frame, round)}
     ${bars(spectra.along, x, y, frame, 'subject')}

@@ -7,8 +7,8 @@ import { brotliCompressSync } from 'node:zlib';
 
 /** In bytes of brotli, all scripts and the program that opens files. */
 const LIMIT = 250_000;
-/** The whole program comes later, while the first one is in use. */
-const LATER = ['np_lora.js', 'np_lora_bg.wasm'];
+/** The whole program comes later, while the first one is in use; charts when there is a pair to draw. */
+const LATER = /^(np_lora(_bg)?\.|charts-)/;
 
 /** Prints the sizes of the page's files; the sum of those that a visitor waits for. */
 export async function sizes(dir) {
@@ -18,7 +18,7 @@ export async function sizes(dir) {
     const content = await readFile(join(dir, name));
     const [bytes, packed] = [content.length, brotliCompressSync(content).length];
     if (/\.(js|wasm)$/.test(name)) {
-      const sum = LATER.includes(name) ? later : first;
+      const sum = LATER.test(name) ? later : first;
       sum.bytes += bytes;
       sum.packed += packed;
     }

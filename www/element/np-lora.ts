@@ -195,6 +195,7 @@ export class NpLora extends LitElement implements DeskHost {
 
   override render() {
     const desk = this.#desk;
+    const { foresight } = desk;
     const busy = this.disabled || desk.running !== null;
     const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
     // Solved by a setting, or that of a single file: shown where the setting is.
@@ -213,6 +214,11 @@ export class NpLora extends LitElement implements DeskHost {
         <span class="small muted">${text.exampleHint}</span>
       </div>` : nothing}
       ${desk.fit && !desk.only ? fit : nothing}
+      ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .spectra=${foresight.spectra}
+        ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion'}
+        @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
+        @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
+        @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}

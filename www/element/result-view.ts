@@ -7,7 +7,7 @@ import { named } from './file-card.ts';
 import { bytes, count, inert, mu, percent, plural, removed, seconds, small } from './format.ts';
 import { hasLeftOut } from './left-out.ts';
 import { isConversion, type Action, type Outcome } from './model.ts';
-import { STOPS } from './mu-slider.ts';
+import { STOPS } from './mu-range.ts';
 import { partOf, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 

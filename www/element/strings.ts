@@ -141,6 +141,11 @@ export const text = {
   tensorsLeftOut: 'Of no module',
   fileHead: 'File',
 
+  outlook: 'What the projection will do',
+  outlookComing: 'Looking at the pair …',
+  outlookFailed: 'The figures about this pair could not be loaded. Fusing works without them.',
+  tryAgain: 'Try again',
+
   fuse: { fusion: 'Fuse', overlap: 'Make the overlap' },
   convert: 'Convert this file',
   convertTitle: 'Only this file? It can be converted',

@@ -1,8 +1,9 @@
-// Takes the protected directions out of the content: A_c − β·(C·P)·Q with C = A_c·Qᵀ (made by `gram`).
+// Weighs the content against its part along the protected directions: keep·A_c + added·(C·P)·Q with C = A_c·Qᵀ (made by
+// `gram`).
 // Twin: src/backend/cpu/project.rs
 //
-// normalise: one workgroup a job takes a power of two out of A_c. combine: C·P, one worker an element. remove: one
-// worker a column and eight rows. y (remove: z): the job.
+// normalise: one workgroup a job takes a power of two out of A_c. combine: C·P, one worker an element. blend: one
+// worker a column and eight rows. y (blend: z): the job.
 
 struct Params {
     // r_c, rows of the content.
@@ -11,7 +12,8 @@ struct Params {
     cols: u32,
     // r_s, rows of the basis.
     rank: u32,
-    beta: f32,
+    keep: f32,
+    added: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -66,7 +68,7 @@ fn combine(@builtin(global_invocation_id) id: vec3u) {
 @group(0) @binding(7) var<storage, read> coefficients: array<f32>;
 
 @compute @workgroup_size(WORKERS)
-fn remove(@builtin(global_invocation_id) id: vec3u) {
+fn blend(@builtin(global_invocation_id) id: vec3u) {
     let r = params.rank;
     let x = id.x;
     if x >= params.cols {
@@ -82,10 +84,11 @@ fn remove(@builtin(global_invocation_id) id: vec3u) {
         }
     }
     for (var i = 0u; i < rows; i++) {
-        let removed = params.beta * sums[i];
-        // Where nothing is removed not even a negative zero may change: addition is to be exact.
-        if removed != 0.0 {
-            content[(id.z * params.rows + first + i) * params.cols + x] -= removed;
+        let added = params.added * sums[i];
+        // Addition is to be exact: then not even a negative zero may change.
+        if params.keep != 1.0 || added != 0.0 {
+            let at = (id.z * params.rows + first + i) * params.cols + x;
+            content[at] = params.keep * content[at] + added;
         }
     }
 }

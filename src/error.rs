@@ -96,6 +96,7 @@ codes! {
     Parallel, "W_PARALLEL", "The two updates point in almost the same directions.", "The projection will remove most of the subject.";
     BaseDiffers, "W_BASE_DIFFERS", "The files' notes name different base models, but their modules fit.", "Check the result closely.";
     ZeroEffect, "W_ZERO_EFFECT", "One of the two LoRAs changes nothing.", "Check that the right file was chosen.";
+    NoOverlap, "W_NO_OVERLAP", "The two LoRAs have no overlap, so this file changes nothing.", "Load the two without it: that is their fusion, for every μ.";
     AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept; zero is read as the rank, as the trainer does.";
     RankOverDims, "W_RANK_OVER_DIMS", "A module's rank is larger than its layer.", "It works, but wastes space.";
     ExtraTensors, "W_EXTRA_TENSORS", "The file has tensors that belong to no LoRA module.", "They are left out of the result.";

@@ -14,7 +14,7 @@ use common::{Words, normal};
 use np_lora::adapter::Adapter;
 use np_lora::backend::cpu::Cpu;
 use np_lora::backend::gpu::Gpu;
-use np_lora::backend::{Backend, Batch, Cut, Dtype, Place};
+use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Place};
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::Code;
 use np_lora::fusion::accounting::ComputedOn;
@@ -193,7 +193,7 @@ fn differences(ours: &[u8], theirs: &[u8]) -> (bool, f64) {
 fn a_lost_device_answers_with_an_error_not_with_zeros() {
     let pair = common::method::Pair::new(&normal("up", 20, 4), &normal("down", 4, 30), 3, Dtype::F32);
     let jobs = [pair.job()];
-    let batch = Batch { jobs: &jobs, cut: Cut::All, beta: 1.0, output: Dtype::F32 };
+    let batch = Batch { jobs: &jobs, cut: Cut::All, blend: Blend::without(1.0), output: Dtype::F32 };
     let gpu = common::new_gpu();
     assert_eq!(block_on(gpu.project(&batch)).unwrap()[0].computed_on, Place::Gpu);
     gpu.destroy();
@@ -217,7 +217,7 @@ fn content_that_vanishes_is_no_fault_of_the_device() {
 fn more_than_a_device_takes_is_done_by_the_cpu_without_a_fault() {
     let pair = common::method::Pair::new(&normal("up", 300, 300), &normal("down", 300, 40), 3, Dtype::F32);
     let jobs = [pair.job()];
-    let batch = Batch { jobs: &jobs, cut: Cut::All, beta: 1.0, output: Dtype::F32 };
+    let batch = Batch { jobs: &jobs, cut: Cut::All, blend: Blend::without(1.0), output: Dtype::F32 };
     let gpu = common::gpu();
     assert!(!gpu.supports(&batch), "rank 300");
     let mut engine = Engine::on(Some(gpu.clone()), "by hand");

@@ -1,5 +1,6 @@
 //! Small pairs from bytes to bytes on the CPU: finite numbers give finite numbers or `OutputRange`; every tensor is
-//! accounted for; and where numbers are of ordinary size the saved update is NP-LoRA's, by dense arithmetic in f64.
+//! accounted for; and where numbers are of ordinary size the saved update is NP-LoRA's, or its overlap, by dense arithmetic
+//! in f64.
 
 use super::choices::{Choices, Random};
 use super::files::{Given, numbers, source, update};
@@ -7,7 +8,7 @@ use nalgebra::DMatrix;
 use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::{Code, Error};
-use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout, Recompress};
+use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice};
 use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
 use pollster::block_on;
 use safetensors::{Dtype, SafeTensors};
@@ -204,12 +205,15 @@ fn fuse(
 /// The promises of a whole run on a case.
 pub fn check(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
-    let settings = any_settings(&mut choices);
+    let mut settings = any_settings(&mut choices);
     let sizes: Vec<(usize, usize)> =
         (0..1 + choices.below(3)).map(|_| (1 + choices.below(9), 1 + choices.below(9))).collect();
     let mut random = Random(u64::from(choices.byte()));
     let content = any_file(&mut choices, "content", &sizes, &mut random);
     let style = any_file(&mut choices, "style", &sizes, &mut random);
+    if choices.rarely(5) {
+        settings.result = ResultChoice::Overlap;
+    }
     let (result, report) = match fuse(&content.source, &style.source, &settings) {
         Ok(done) => done,
         Err(error) => {
@@ -266,7 +270,7 @@ fn all_finite(result: &[u8]) {
 
 fn accounted(report: &Report) {
     for tensors in [report.content_tensors, report.style_tensors] {
-        let sum = tensors.fused + tensors.passed + tensors.refused + tensors.left_out;
+        let sum = tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
         assert_eq!(sum, tensors.total, "{tensors:?}");
     }
     assert_eq!(report.modules.len(), report.fused);
@@ -279,7 +283,7 @@ fn accounted(report: &Report) {
     }
 }
 
-/// ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), from the dense matrices. V_k are eigenvectors of ΔW_sᵀ·ΔW_s.
+/// ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), or ΔW_c·V_k V_kᵀ, from the dense matrices. V_k are eigenvectors of ΔW_sᵀ·ΔW_s.
 fn right(
     stem: &str,
     [content, style]: [&MemorySource; 2],
@@ -293,7 +297,11 @@ fn right(
         update(&bytes, stem).unwrap()
     };
     let (of_content, of_style) = (whole(content), whole(style));
-    let (c, s) = (of_content.whole * settings.content_strength, of_style.whole);
+    let (w_c, w_s) = match settings.result {
+        ResultChoice::Fusion => (settings.content_strength, settings.style_strength),
+        ResultChoice::Overlap => (1.0, 0.0),
+    };
+    let (c, s) = (of_content.whole * w_c, of_style.whole);
     let saved = update(result, stem).expect("the module is in the result");
     let id = stem.trim_start_matches("lora_unet_");
     let figures =
@@ -306,7 +314,9 @@ fn right(
     assert!(k <= style_rank);
     // Directions that are nearly equally strong, or nearly nothing, may be told apart either way.
     let gap = if k == 0 { 1.0 } else { (sigma(k - 1) - sigma(k)) / sigma(0).max(f64::MIN_POSITIVE) };
-    let beta = if settings.style_strength == 0.0 {
+    let beta = if settings.result == ResultChoice::Overlap {
+        1.0
+    } else if w_s == 0.0 {
         0.0
     } else if settings.mu.is_infinite() {
         1.0
@@ -321,10 +331,11 @@ fn right(
         let v = eigen.eigenvectors.column(at);
         kept -= beta * (&c * v) * v.transpose();
     }
-    let intended = &s * settings.style_strength + &kept;
-    let size = saved.size
-        + of_style.size * settings.style_strength.abs()
-        + of_content.size * settings.content_strength.abs();
+    let intended = match settings.result {
+        ResultChoice::Fusion => &s * w_s + &kept,
+        ResultChoice::Overlap => &c - &kept,
+    };
+    let size = saved.size + of_style.size * w_s.abs() + of_content.size * w_c.abs();
     let unit = match result_dtype(result, stem) {
         Dtype::F16 => 2f64.powi(-10),
         Dtype::BF16 => 2f64.powi(-7),

@@ -198,7 +198,7 @@ fn planned(plan: &Plan) {
     assert_eq!(header.tensors, plan.layout.tensors);
     let fit = plan.fit();
     for tensors in [fit.content_tensors, fit.style_tensors] {
-        let sum = tensors.fused + tensors.passed + tensors.refused + tensors.left_out;
+        let sum = tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
         assert_eq!(sum, tensors.total, "{tensors:?}");
     }
     for output in plan.outputs() {

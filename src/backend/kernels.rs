@@ -4,7 +4,7 @@
 //! implementations of every kernel against an f64 reference. All matrices are row-major f32.
 
 use super::cpu::{self, Cpu, Real, basis, core, cut, jacobi, project};
-use super::{Cut, Dtype, Stored};
+use super::{Blend, Cut, Dtype, Stored};
 use crate::error::Result;
 pub use cpu::Shape;
 
@@ -59,14 +59,14 @@ pub trait Kernels {
     /// Applies the rank tolerance (σ > 2e-6·σ_1) and the user's cap. `live[i]` is false where row i of Q is zero.
     async fn cut(&self, svd: &Svd, live: &[bool], cut: Cut) -> Result<Protected>;
 
-    /// C = A_c·Qᵀ (r_c×r) and A_c − β·(C·P)·Q (r_c×n). Returns (C, projected).
+    /// C = A_c·Qᵀ (r_c×r) and keep·A_c + inside·(C·P)·Q (r_c×n). Returns (C, projected).
     async fn project(
         &self,
         content: &[f32],
         content_shape: Shape,
         q: &[f32],
         projector: &[f32],
-        beta: f32,
+        blend: Blend,
     ) -> Result<(Vec<f32>, Vec<f32>)>;
 
     /// X·Yᵀ for X p×n and Y q×n.
@@ -113,10 +113,10 @@ impl Kernels for Cpu {
         content_shape: Shape,
         q: &[f32],
         projector: &[f32],
-        beta: f32,
+        blend: Blend,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let mut content = content.to_vec();
-        let along = project::project(&mut content, q, &widen(projector), content_shape.cols, beta.into());
+        let along = project::project(&mut content, q, &widen(projector), content_shape.cols, blend);
         Ok((narrow(&along), content))
     }
 

@@ -1,7 +1,7 @@
 //! The heavy arithmetic of NP-LoRA: one contract, two implementations.
 //!
 //! A backend knows matrices, not LoRA: it takes a [`Batch`] of equally shaped jobs, and for each finds the right
-//! singular vectors V_k of `style_up · style_down` and removes a fraction β of `content_down`'s part along them.
+//! singular vectors V_k of `style_up · style_down` and weighs `content_down` against its part along them.
 //! Nothing m×n is ever built. Kernels stand in `shaders/*.wgsl` and, with the same stem and contract, in `cpu/`:
 //!
 //! | kernel | what it computes (row-major; r_s×n is `style_down`, m×r_s `style_up`, r_c×n `content_down`) |
@@ -11,7 +11,7 @@
 //! | `core` | R_B·A-factor product: the r_s×r_s core with ΔW_s = Q_B·core·Q_A |
 //! | `jacobi` | one-sided Jacobi: core = U·Σ·Wᵀ |
 //! | `cut` | numerical rank, the user's cap, and the projector P = W_k·W_kᵀ in the basis' coordinates |
-//! | `project` | C = A_c·Qᵀ, then A_c' = scale·(A_c − β·(C·P)·Q) |
+//! | `project` | C = A_c·Qᵀ, then A_c' = scale·(keep·A_c + inside·(C·P)·Q) |
 //! | `gram` | X·Yᵀ of two row-major matrices |
 //! | `encode` | f32 → F16, BF16, F32 words, round to nearest even |
 
@@ -20,8 +20,8 @@ pub mod kernels;
 
 use crate::error::Result;
 pub use cpu::{
-    Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected, RANK_TOLERANCE,
-    Stored,
+    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected,
+    RANK_TOLERANCE, Stored,
 };
 pub use np_lora_cpu::{self as cpu, matrix, products, truncate};
 
@@ -32,8 +32,8 @@ pub struct Batch<'a> {
     pub jobs: &'a [Job<'a>],
     /// How many directions to protect.
     pub cut: Cut,
-    /// β = μ/(1+μ), 0 to 1.
-    pub beta: f32,
+    /// What is made of the content.
+    pub blend: Blend,
     /// The format of the projected factor: F32, F16 or BF16.
     pub output: Dtype,
 }
@@ -50,6 +50,6 @@ pub trait Backend {
 
 impl Backend for cpu::Cpu {
     async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
-        Ok(batch.jobs.iter().map(|job| cpu::project(job, batch.cut, batch.beta, batch.output)).collect())
+        Ok(batch.jobs.iter().map(|job| cpu::project(job, batch.cut, batch.blend, batch.output)).collect())
     }
 }

@@ -3,7 +3,7 @@
 //! All figures come from small Gram matrices (docs/METHOD.md, "Figures"): ‖B·A‖² = tr(BᵀB · AAᵀ).
 
 use super::factors::Factors;
-use crate::backend::{Dtype, Place, Projected, Stored, cpu};
+use crate::backend::{Blend, Dtype, Place, Projected, Stored, cpu};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,10 @@ pub struct ModuleReport {
     pub overlap: f64,
     /// k/n, the overlap of unrelated directions.
     pub chance: f64,
-    /// 1 − overlap·(1 − (1−β)²): the content's energy that is kept.
+    /// 1 − overlap·(1 − (1−β)²): the content's energy that is kept. In an overlap by itself that is the overlap.
     pub content_kept: f64,
-    /// β‖ΔW_c V_k V_kᵀ‖/‖ΔW_s + ΔW_c‖: the projection's change against plain addition.
+    /// β‖ΔW_c V_k V_kᵀ‖/‖ΔW_s + ΔW_c‖: the projection's change against plain addition. An overlap by itself can be used for
+    /// any β up to 1, which is taken for it.
     pub change: f64,
     /// ‖ΔW_c‖ at the chosen strength.
     pub content_norm: f64,
@@ -79,7 +80,7 @@ pub struct Squares {
     pub sum: f64,
     /// β²·‖ΔW_c V_k‖²: the projection's change.
     pub change: f64,
-    /// β(2 − β)·‖ΔW_c V_k‖²: the content's energy that is taken away.
+    /// β(2 − β)·‖ΔW_c V_k‖²: the content's energy that is taken away; of an overlap, what lies beside it.
     pub removed: f64,
 }
 
@@ -129,7 +130,9 @@ pub(super) enum Rounding {
 
 /// What is needed to account for one module.
 pub(super) struct Figures<'a> {
-    pub(super) beta: f64,
+    pub(super) blend: Blend,
+    /// Whether the style's half is in the result; then all of the content is kept but what lies inside.
+    pub(super) with_style: bool,
     /// w_s·s_s and w_c·s_c.
     pub(super) style_scale: f64,
     pub(super) content_scale: f64,
@@ -161,11 +164,16 @@ impl Figures<'_> {
         let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));
         let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));
         let sum = (style + content + 2.0 * inner).max(0.0);
-        let removed = self.beta * (2.0 - self.beta);
-        let intended = (sum - removed * inside - 2.0 * self.beta * inner_inside).max(0.0).sqrt();
-        let change = self.beta * inside.sqrt();
+        // ‖keep·x + added·y‖² of the content x and its part inside y, which is orthogonal to all the rest of it.
+        let Blend { keep, inside: added } = self.blend;
+        let more = added * (2.0 * keep + added);
+        let (before, across) =
+            if self.with_style { (sum, inner_inside) } else { (square(keep) * content, 0.0) };
+        let intended = (before + more * inside + 2.0 * added * across).max(0.0).sqrt();
+        let change = added.abs() * inside.sqrt();
 
-        let kept_gram = scale / square(self.loader_scale) * (content_gram - removed * overlap_gram);
+        let kept_gram =
+            scale / square(self.loader_scale) * (square(keep) * content_gram + more * overlap_gram);
         let error = match self.rounding {
             Rounding::Relative(share) => share * intended,
             Rounding::Parts { .. } => self.loader_scale.abs() * self.rounding(&content_up_gram, &kept_gram),
@@ -183,7 +191,7 @@ impl Figures<'_> {
             protected: p.protected,
             overlap,
             chance,
-            content_kept: 1.0 - overlap * removed,
+            content_kept: square(keep) + overlap * more,
             change: ratio(change, sum.sqrt()),
             content_norm: content.sqrt(),
             style_norm: style.sqrt(),
@@ -193,7 +201,13 @@ impl Figures<'_> {
                 Place::Gpu => ComputedOn::WebGpu,
                 Place::Cpu | Place::CpuCareful => ComputedOn::Cpu,
             },
-            squares: Squares { content, inside, sum, change: change * change, removed: removed * inside },
+            squares: Squares {
+                content,
+                inside,
+                sum,
+                change: change * change,
+                removed: (1.0 - square(keep)) * content - more * inside,
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 //! The page's worker has others of its kind beside it (one a core), which open the same files and make the same plan.
 
 use super::accounting::{Cut, ModuleReport};
+use super::analysis::Measured;
 use super::verify::Difference;
 use crate::error::{Code, Error, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -16,6 +17,8 @@ use std::ops::Range;
 pub enum Task {
     /// Find the ranks that keep the wanted energy in the modules of these groups of the plan.
     Measure(Vec<usize>),
+    /// Find out how both files lie to each other in these groups of the plan.
+    Analyse(Vec<usize>),
     /// Fuse these groups of the plan.
     Fuse(Vec<usize>),
     /// Read these tensors of the finished file.
@@ -30,6 +33,8 @@ pub enum Task {
 pub enum Done {
     /// The ranks of the modules of these groups, in order.
     Measured(Vec<usize>, Vec<usize>),
+    /// What is true of the modules of these groups, in order.
+    Analysed(Vec<usize>, Vec<Measured>),
     /// Modules of the result.
     Fused(Piece),
     /// The checksums of the tensors from this one on.

@@ -219,7 +219,7 @@ fn agrees(projected: &[Projected], job: &Job<'_>, batch: &Batch<'_>) -> Result<(
     if projected.len() != batch.jobs.len() {
         return Err(fault("It gave too few results.".to_owned()));
     }
-    let ours = cpu::careful(job, batch.cut, batch.beta, batch.output);
+    let ours = cpu::careful(job, batch.cut, batch.blend, batch.output);
     if theirs.protected != ours.protected {
         return Err(fault(format!(
             "It found {} style directions, the CPU {}.",

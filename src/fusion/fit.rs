@@ -1,9 +1,9 @@
 //! How two files fit and what the result will be, in the words of the user; no arithmetic.
 
-use super::outputs::Group;
 use super::pairing::{Side, Unit};
 use super::plan::Plan;
 use super::refusals::Refusal;
+use super::settings::{Recipe, ResultChoice};
 use super::vectors::VectorOutput;
 use crate::adapter::Adapter;
 use crate::adapter::families::Block;
@@ -21,6 +21,8 @@ pub struct Tensors {
     pub fused: usize,
     /// Of modules and vectors that pass through.
     pub passed: usize,
+    /// Of modules and vectors that are no part of the overlap, where that is the result.
+    pub outside: usize,
     /// Of modules that are refused.
     pub refused: usize,
     /// Of no module.
@@ -86,7 +88,7 @@ pub struct Fit {
 impl Fit {
     pub(super) fn of(plan: &Plan) -> Self {
         let names = |wanted: fn(&Unit) -> bool| -> Vec<String> {
-            plan.units().filter(|unit| wanted(unit)).map(Unit::name).collect()
+            plan.units().chain(&plan.outside).filter(|unit| wanted(unit)).map(Unit::name).collect()
         };
         let schemes = plan.family.into_iter().flat_map(|family| family.schemes());
         let choice = |scheme: &'static crate::adapter::families::Scheme| SchemeChoice {
@@ -115,26 +117,25 @@ impl Fit {
 }
 
 fn blocks(plan: &Plan) -> Vec<BlockFit> {
-    let Some(family) = plan.family else { return Vec::new() };
-    let first = |unit: &Unit| unit.layers.first().and_then(|(id, _)| family.block(id));
-    let mut blocks: Vec<Block> = plan.units().filter_map(first).collect();
+    let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
     order::sort_by(&mut blocks, Ord::cmp);
     let fit = |alike: &[Block]| Some(BlockFit { label: alike.first()?.label.clone(), modules: alike.len() });
     blocks.chunk_by(|a, b| a == b).filter_map(fit).collect()
 }
 
 /// Counts what becomes of the tensors of one file.
-pub(super) fn count(
+pub(super) fn count<'a>(
     side: Side,
     adapter: Option<&Adapter>,
-    groups: &[Group],
+    units: impl Iterator<Item = &'a Unit>,
     vectors: &[VectorOutput],
     refusals: &[Refusal],
+    recipe: &Recipe,
 ) -> Tensors {
     let Some(adapter) = adapter else { return Tensors::default() };
     // A module counts as fused if any of its layers is.
     let (mut modules, mut places) = (Vec::new(), Places::default());
-    for unit in groups.iter().flat_map(|group| &group.units) {
+    for unit in units {
         if let Some(share) = unit.share(side) {
             let (_, fused) = places.entry(&mut modules, &share.module.stem, || (share.module.tensors, false));
             *fused |= unit.pair().is_some();
@@ -152,10 +153,15 @@ pub(super) fn count(
         let vectors = adapter.vectors.iter().filter(|v| both.get(&v.tensor.name).is_some() == fused);
         modules.sum::<usize>() + vectors.count()
     };
+    let (passed, outside) = match recipe.result {
+        ResultChoice::Fusion => (of(false), 0),
+        ResultChoice::Overlap => (0, of(false)),
+    };
     Tensors {
         total: adapter.tensors,
         fused: of(true),
-        passed: of(false),
+        passed,
+        outside,
         refused: refusals.iter().filter(|refusal| refusal.side == side).map(|refusal| refusal.tensors).sum(),
         left_out: adapter.extra.len(),
     }

@@ -1,7 +1,7 @@
 //! What the result says about itself, in the keys that other programs read.
 
 use super::plan::{Plan, float};
-use super::settings::{CutChoice, RankLayout, Recompress, Settings};
+use super::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
 use crate::adapter::{Adapter, families};
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
@@ -64,7 +64,9 @@ pub(super) fn of_result(
     };
     let titles: Vec<String> = files().map(title).collect();
     let mut words: Vec<String> = Vec::new();
-    for word in files().flat_map(Adapter::trigger_words) {
+    // An overlap is loaded beside its files, which have their words with them.
+    let prompted = files().filter(|_| settings.result == ResultChoice::Fusion);
+    for word in prompted.flat_map(Adapter::trigger_words) {
         if !words.contains(&word) {
             words.push(word);
         }
@@ -113,18 +115,31 @@ pub(super) fn fill_hash(layout: &mut Layout, hash: &str) -> Result<()> {
     Err(Error::new(Code::Internal, "The header has no place for the hash."))
 }
 
+/// Settings that make no difference to a result of this kind, or are those of any that does not say.
+fn idle(result: ResultChoice) -> &'static [&'static str] {
+    match result {
+        ResultChoice::Fusion => &["result"],
+        ResultChoice::Overlap => {
+            &["mu", "contentStrength", "styleStrength", "contentTextStrength", "styleTextStrength", "blocks"]
+        }
+    }
+}
+
 /// The settings as JSON, without those of the page: what is needed to make the file again.
 fn recipe(settings: &Settings) -> String {
     // JSON has no infinity.
     let mu = if settings.mu.is_infinite() { "\"infinity\"".to_owned() } else { settings.mu.to_string() };
     let finite = Settings { mu: 0.0, output_name: String::new(), ..settings.clone() };
     let json = serde_json::to_value(&finite).unwrap_or_default();
-    let mut fields = vec![format!("\"mu\":{mu}")];
+    let mut fields = vec![("mu", mu)];
     for (key, value) in json.as_object().into_iter().flatten() {
         if !["mu", "outputName", "keepSources"].contains(&key.as_str()) && !value.is_null() {
-            fields.push(format!("\"{key}\":{}", json::text(value)));
+            fields.push((key, json::text(value)));
         }
     }
+    let idle = idle(settings.result);
+    let fields = fields.into_iter().filter(|(key, _)| !idle.contains(key));
+    let fields: Vec<String> = fields.map(|(key, value)| format!("\"{key}\":{value}")).collect();
     format!("{{{}}}", fields.join(","))
 }
 
@@ -150,6 +165,11 @@ fn description(settings: &Settings, titles: &[String]) -> String {
         [_] => return format!("Converted; {rank}, {layout}."),
         _ => ("A subject", "a style"),
     };
+    if settings.result == ResultChoice::Overlap {
+        return format!(
+            "{subject} where it overlaps with {look}, by itself (NP-LoRA, arXiv 2511.11051), {directions}: load both, and this at -mu/(1+mu) times the first one's strength; {rank}, {layout}."
+        );
+    }
     format!(
         "{subject} in the style of {look}: fused with NP-LoRA (arXiv 2511.11051), mu {mu}, {directions}, subject strength {}, style strength {}; {rank}, {layout}.",
         settings.content_strength, settings.style_strength

@@ -1,7 +1,7 @@
 //! NP-LoRA on a whole pair: ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), unit by unit, straight into the result.
 //!
 //! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (docs/METHOD.md, "Low rank"); the backend gives
-//! A_c'. Only one batch of groups is in memory at a time.
+//! A_c'. Of the overlap, ΔW_c·V_k V_kᵀ, it is up = B_c, down = A_c'. Only one batch of groups is in memory at a time.
 
 use super::accounting::{Cut, CutOf, Figures, ModuleReport, Rounding};
 use super::compose;
@@ -15,7 +15,7 @@ use super::plan::{Plan, as_f32};
 use super::portions::batches;
 use super::{Sources, Watch};
 use crate::backend::truncate::Keep;
-use crate::backend::{Batch, Dtype, Job, Projected, cpu};
+use crate::backend::{Batch, Blend, Dtype, Job, Projected, cpu};
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use std::rc::Rc;
@@ -55,10 +55,10 @@ pub(super) async fn try_out<S: Source>(
         super::go_on(watch)?;
         loaded.push(Loaded { group, units: read_group(group, sources).await? });
     }
-    let jobs: Vec<Job<'_>> =
-        loaded.iter().filter_map(|loaded| job(plan, loaded, 0)).map(|(job, _)| job).collect();
-    let batch =
-        Batch { jobs: &jobs, cut: plan.recipe.cut, beta: as_f32(plan.recipe.beta), output: plan.dtype };
+    let (jobs, blends): (Vec<Job<'_>>, Vec<Blend>) =
+        loaded.iter().filter_map(|loaded| job(plan, loaded, 0)).unzip();
+    let Some(&blend) = blends.first() else { return Ok(()) };
+    let batch = Batch { jobs: &jobs, cut: plan.recipe.cut, blend, output: plan.dtype };
     engine.try_out(&batch, workers, watch).await
 }
 
@@ -133,7 +133,10 @@ async fn load<'a, S: Source>(
 }
 
 /// Reads every module of a group once, and gives each unit its rows.
-async fn read_group<S: Source>(group: &Group, sources: &Sources<'_, S>) -> Result<Vec<LoadedUnit>> {
+pub(super) async fn read_group<S: Source>(
+    group: &Group,
+    sources: &Sources<'_, S>,
+) -> Result<Vec<LoadedUnit>> {
     let mut read: Vec<(Side, &str, Rc<Factors>)> = Vec::new();
     for unit in &group.units {
         for (side, share) in unit.shares() {
@@ -160,18 +163,18 @@ async fn read_group<S: Source>(group: &Group, sources: &Sources<'_, S>) -> Resul
 
 /// Projects one unit of each of some equally shaped groups.
 async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
-    let jobs: Vec<(usize, Job<'_>, f64)> = loaded
+    let jobs: Vec<(usize, Job<'_>, Blend)> = loaded
         .iter()
         .enumerate()
-        .filter_map(|(index, loaded)| job(plan, loaded, at).map(|(job, beta)| (index, job, beta)))
+        .filter_map(|(index, loaded)| job(plan, loaded, at).map(|(job, blend)| (index, job, blend)))
         .collect();
     let output = if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 };
     let mut results: Vec<(usize, Projected)> = Vec::new();
     // β differs only where the strength of a block is zero.
-    for beta in distinct(jobs.iter().map(|(_, _, beta)| *beta)) {
-        let chosen = || jobs.iter().filter(|(_, _, own)| *own == beta);
+    for blend in distinct(jobs.iter().map(|(_, _, blend)| *blend)) {
+        let chosen = || jobs.iter().filter(|(_, _, own)| *own == blend);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
-        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, beta: as_f32(beta), output };
+        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, blend, output };
         let projected = engine.project(&batch).await?;
         results.extend(chosen().map(|(index, ..)| *index).zip(projected));
     }
@@ -183,8 +186,8 @@ async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
     Ok(())
 }
 
-/// What a backend has to do for a unit that both files have, and its β.
-fn job<'a>(plan: &Plan, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, f64)> {
+/// What a backend has to do for a unit that both files have, and what it is to make of the content.
+fn job<'a>(plan: &Plan, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, Blend)> {
     let (unit, values) = (loaded.group.units.get(at)?, loaded.units.get(at)?);
     let (_, of_content) = unit.pair()?;
     let (style, content) = (values.style.as_ref()?, values.content.as_ref()?);
@@ -196,11 +199,11 @@ fn job<'a>(plan: &Plan, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, f
         content_down: content.down.stored(),
         scale: as_f32(of_content.weight / loader_scale),
     };
-    Some((job, plan.beta(unit)))
+    Some((job, plan.blend(unit)))
 }
 
-fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut distinct: Vec<f64> = Vec::new();
+fn distinct(values: impl Iterator<Item = Blend>) -> Vec<Blend> {
+    let mut distinct: Vec<Blend> = Vec::new();
     for value in values {
         if !distinct.contains(&value) {
             distinct.push(value);
@@ -209,7 +212,7 @@ fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
     distinct
 }
 
-/// The halves of a unit in the result's format; where the backend has made A_c', it is in that already.
+/// The halves of a unit that are written, in the result's format; where the backend has made A_c', it is in that already.
 pub(super) struct RoundedUnit {
     pub(super) style_down: Option<Rounded>,
     pub(super) style_up: Option<Rounded>,
@@ -217,15 +220,17 @@ pub(super) struct RoundedUnit {
     pub(super) content_up: Option<Rounded>,
 }
 
-fn round(unit: &Unit, values: &LoadedUnit, loader_scale: f64, dtype: Dtype) -> RoundedUnit {
+fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> RoundedUnit {
+    let dtype = plan.dtype;
     let down = |share: &Option<Share>, factors: &Option<Factors>| {
         let (share, factors) = (share.as_ref()?, factors.as_ref()?);
         Some(factors.down.rounded(share.weight / loader_scale, dtype))
     };
     let up = |factors: &Option<Factors>| Some(factors.as_ref()?.up.rounded(1.0, dtype));
+    let with_style = plan.recipe.writes(Side::Style);
     RoundedUnit {
-        style_down: down(&unit.style, &values.style),
-        style_up: up(&values.style),
+        style_down: if with_style { down(&unit.style, &values.style) } else { None },
+        style_up: if with_style { up(&values.style) } else { None },
         content_down: if values.projected.is_some() { None } else { down(&unit.content, &values.content) },
         content_up: up(&values.content),
     }
@@ -237,7 +242,7 @@ fn write_exact(plan: &Plan, loaded: &Loaded<'_>, composer: &mut Composer<'_>) ->
         .units
         .iter()
         .zip(units)
-        .map(|(unit, values)| round(unit, values, group.loader_scale, plan.dtype))
+        .map(|(unit, values)| round(plan, unit, values, group.loader_scale))
         .collect();
     for output in &group.outputs {
         let (downs, ups) = compose::words(output, &rounded, units);
@@ -294,7 +299,8 @@ fn figures(
         return Ok(None);
     };
     let figures = Figures {
-        beta: plan.beta(unit),
+        blend: plan.blend(unit),
+        with_style: plan.recipe.writes(Side::Style),
         style_scale: of_style.weight,
         content_scale: of_content.weight,
         loader_scale: if plan.recipe.keep.is_none() { group.loader_scale } else { 1.0 },
@@ -303,8 +309,7 @@ fn figures(
         projected,
         rounding,
     };
-    let block = plan.family.zip(unit.layers.first()).and_then(|(family, (id, _))| family.block(id));
-    let report = figures.report(&unit.name(), block.map(|block| block.label));
+    let report = figures.report(&unit.name(), plan.block(unit).map(|block| block.label));
     if report.is_finite() {
         return Ok(Some(report));
     }
@@ -396,7 +401,7 @@ pub(super) async fn again<S: Source>(
             content_down: content.down.stored(),
             scale: 1.0,
         };
-        let projected = cpu::careful(&job, plan.recipe.cut, as_f32(plan.beta(unit)), Dtype::F32);
+        let projected = cpu::careful(&job, plan.recipe.cut, plan.blend(unit), Dtype::F32);
         values.projected = Some(projected);
     }
     Ok(values)

@@ -7,6 +7,7 @@
 //! result back. [`run`] leads all of it, and shares it out to a [`crew`].
 
 pub mod accounting;
+pub mod analysis;
 pub mod crew;
 pub mod engine;
 pub mod factors;
@@ -33,7 +34,7 @@ pub use crew::{Alone, Crew, Done, Piece, Task};
 pub use engine::{Engine, EngineChoice};
 pub use plan::Plan;
 pub use report::Report;
-pub use run::{assist, fuse};
+pub use run::{analyse, assist, fuse};
 pub use settings::Settings;
 
 use crate::adapter::Adapter;
@@ -136,6 +137,8 @@ impl Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
+    /// Finding out how the two files lie to each other.
+    Analyse,
     /// Finding the ranks that keep the wanted energy.
     Measure,
     /// Computing and writing.

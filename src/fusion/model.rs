@@ -1,7 +1,7 @@
 //! Whether two files are for the same model.
 
 use super::outputs::Group;
-use super::settings::Recipe;
+use super::settings::{Recipe, ResultChoice};
 use crate::adapter::families::{Detected, Family};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
@@ -128,6 +128,7 @@ pub(super) fn warnings(
     style: Option<&Adapter>,
     family: Option<&Family>,
     groups: &[Group],
+    recipe: &Recipe,
 ) -> Vec<Error> {
     let mut warnings = Vec::new();
     let base = |adapter: Option<&Adapter>| adapter?.metadata.get("ss_base_model_version").cloned();
@@ -158,7 +159,8 @@ pub(super) fn warnings(
         })
         .map(|output| output.names.stem.as_str())
         .collect();
-    if let Some(first) = partial.first() {
+    // Parts that only one file has are no part of an overlap.
+    if let Some(first) = partial.first().filter(|_| recipe.result == ResultChoice::Fusion) {
         let detail = format!("There are {} such layers.", partial.len());
         warnings.push(Error::new(Code::PartsMissing, detail).at_tensor(*first));
     }

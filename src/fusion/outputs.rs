@@ -125,7 +125,12 @@ struct Landing {
 }
 
 /// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
-pub(super) fn groups(units: Vec<Unit>, family: Option<&Family>, scheme: Option<&Scheme>) -> Vec<Group> {
+pub(super) fn groups(
+    units: Vec<Unit>,
+    family: Option<&Family>,
+    scheme: Option<&Scheme>,
+    recipe: &Recipe,
+) -> Vec<Group> {
     // Modules of the result by stem, in the order of their first layers.
     let (mut modules, mut places): (Vec<(String, Vec<Landing>)>, _) = (Vec::new(), Places::default());
     for (at, unit) in units.iter().enumerate() {
@@ -154,7 +159,7 @@ pub(super) fn groups(units: Vec<Unit>, family: Option<&Family>, scheme: Option<&
     for (stem, landings) in modules {
         let Some(first) = landings.first() else { continue };
         let (members, outputs) = &mut made[groups.root(first.unit)];
-        outputs.push(output(&stem, &landings, &units, members, scheme));
+        outputs.push(output(&stem, &landings, &units, members, scheme, recipe));
     }
     let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
     let mut take = |members: Vec<usize>| members.into_iter().filter_map(|at| units[at].take()).collect();
@@ -180,6 +185,7 @@ fn output(
     units: &[Unit],
     members: &[usize],
     scheme: Option<&Scheme>,
+    recipe: &Recipe,
 ) -> Output {
     let shares = || landings.iter().flat_map(|landing| units[landing.unit].shares().map(|(_, share)| share));
     let target = landings.iter().find_map(|landing| landing.target.as_ref());
@@ -198,7 +204,7 @@ fn output(
     let mut blocks: Vec<Block> = Vec::new();
     for landing in landings {
         let rows = placed(landing);
-        for (side, share) in units[landing.unit].shares() {
+        for (side, share) in units[landing.unit].shares().filter(|(side, _)| recipe.writes(*side)) {
             let unit = members.iter().position(|&member| member == landing.unit).unwrap_or(0);
             match blocks.iter_mut().find(|block| (block.unit, block.side) == (unit, side)) {
                 Some(block) => block.rows.extend(rows.iter().cloned()),

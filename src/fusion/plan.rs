@@ -9,12 +9,12 @@ use super::model;
 use super::outputs::{self, Group, Output};
 use super::pairing::{self, Side, Unit};
 use super::refusals::{self, Refusal};
-use super::settings::{RankLayout, Recipe, Settings};
+use super::settings::{RankLayout, Recipe, ResultChoice, Settings};
 use super::vectors::{self, VectorOutput};
 use crate::adapter::Adapter;
-use crate::adapter::families::{Family, Scheme};
-use crate::backend::Dtype;
+use crate::adapter::families::{Block, Family, Scheme};
 use crate::backend::truncate::Keep;
+use crate::backend::{Blend, Dtype};
 use crate::container::{self, Layout, TensorSpec};
 use crate::error::{Code, Error, Result};
 use crate::order;
@@ -31,6 +31,8 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// All vectors of the result.
     pub vectors: Vec<VectorOutput>,
+    /// What only one file has, where the result is the overlap of both.
+    pub outside: Vec<Unit>,
     /// The model family, where it is known.
     pub family: Option<&'static Family>,
     /// The result's naming; none: as the inputs are spelled.
@@ -60,12 +62,15 @@ impl Plan {
     /// `Settings`; `BaseMismatch`, `FamilyUnclear`, `NoiseStage`; `NoCommonModules` where the files share nothing;
     /// `AdapterKind` where nothing is left; `ShapeMismatch`, `SpellingMix` naming the first module at fault.
     pub fn new(content: Option<&Adapter>, style: Option<&Adapter>, settings: &Settings) -> Result<Self> {
+        // A single file is converted, whatever is made of pairs.
+        let result = content.and(style).map_or(ResultChoice::Fusion, |_| settings.result);
+        let settings = &Settings { result, ..settings.clone() };
         let recipe = settings.check()?;
         let family = model::family(content, style, &recipe)?;
         model::check_stages(content, style, family)?;
         let paired = pairing::pair(content, style, family, &recipe)?;
         let mut barred = HashSet::new();
-        let (groups, scheme, refusals) = loop {
+        let (groups, outside, scheme, refusals) = loop {
             let (units, refusals) = refusals::sort_out(&paired, content, style, &recipe, &barred);
             if let (Some(content), Some(style)) = (content, style)
                 && !units.iter().any(|unit| unit.pair().is_some())
@@ -75,28 +80,35 @@ impl Plan {
             if let Some(file) = content.or(style).filter(|file| units.is_empty() && file.vectors.is_empty()) {
                 return Err(refusals::nothing_left(file, &refusals));
             }
+            let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
+            let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
             let scheme = outputs::scheme(&units, family, &recipe)?;
-            let mut groups = outputs::groups(units, family, scheme);
+            let mut groups = outputs::groups(units, family, scheme, &recipe);
             refusals::carry_magnitudes(&mut groups, &recipe);
             // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
             let behind = refusals::left_behind(&groups);
             if recipe.direction_only || behind.is_empty() {
-                break (groups, scheme, refusals);
+                break (groups, outside, scheme, refusals);
             }
             barred.extend(behind);
         };
-        let vectors = vectors::plan(content, style, family, scheme, &recipe)?;
+        let vectors = match recipe.result {
+            ResultChoice::Fusion => vectors::plan(content, style, family, scheme, &recipe)?,
+            ResultChoice::Overlap => Vec::new(),
+        };
 
-        let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors));
-        let count = |side, adapter| super::fit::count(side, adapter, &groups, &vectors, &refusals);
+        let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors, &recipe));
+        let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);
+        let count = |side, adapter| super::fit::count(side, adapter, units(), &vectors, &refusals, &recipe);
         let (content_tensors, style_tensors) = (count(Side::Content, content), count(Side::Style, style));
-        let mut warnings = model::warnings(content, style, family, &groups);
+        let mut warnings = model::warnings(content, style, family, &groups, &recipe);
         warnings.extend(refusals::without_magnitudes(&groups));
         let mut plan = Self {
             settings: settings.clone(),
             recipe,
             groups,
             vectors,
+            outside,
             family,
             scheme,
             dtype,
@@ -142,7 +154,7 @@ impl Plan {
         }
         match self.recipe.layout {
             RankLayout::Compatible => self.alpha = float(largest),
-            RankLayout::Compact => self.alpha = common_alpha(&self.groups, largest),
+            RankLayout::Compact => self.alpha = common_alpha(&self.groups, largest, &self.recipe),
         }
         for group in &mut self.groups {
             let together = group.outputs.iter().map(|output| output.rank).max().unwrap_or(1);
@@ -198,10 +210,23 @@ impl Plan {
         Fit::of(self)
     }
 
+    /// The block of the model that a unit is in.
+    pub fn block(&self, unit: &Unit) -> Option<Block> {
+        self.family?.block(&unit.layers.first()?.0)
+    }
+
     /// β for a unit: without style there is nothing to protect (docs/METHOD.md: w_s = 0 means no projection).
     pub fn beta(&self, unit: &Unit) -> f64 {
         let style = unit.style.as_ref().map_or(0.0, |share| share.strength);
         if style == 0.0 { 0.0 } else { self.recipe.beta }
+    }
+
+    /// What is made of a unit's content.
+    pub fn blend(&self, unit: &Unit) -> Blend {
+        match self.recipe.result {
+            ResultChoice::Fusion => Blend::without(self.beta(unit)),
+            ResultChoice::Overlap => Blend::OVERLAP,
+        }
     }
 }
 
@@ -209,14 +234,14 @@ impl Plan {
 const MAX_PADDING: f64 = 16.0;
 const LARGE: f64 = 5e8;
 
-/// The alpha that lets most modules keep their style factors bit for bit (compact layout): the most common
-/// weight·rank. A zero or negative one would break loaders that treat it specially; then alpha is the common rank.
-fn common_alpha(groups: &[Group], largest: usize) -> f64 {
+/// The alpha that lets most modules keep their style factors bit for bit (compact layout; without a style: their content's
+/// in size): the most common weight·rank. A zero or negative one would break loaders that treat it specially; then alpha is the common rank.
+fn common_alpha(groups: &[Group], largest: usize, recipe: &Recipe) -> f64 {
     let mut alphas: Vec<f64> = Vec::new();
     for group in groups {
         let rank = group.outputs.iter().map(|output| output.rank).max().unwrap_or(1);
-        let share = group.units.first().and_then(|unit| unit.style.as_ref().or(unit.content.as_ref()));
-        let Some(share) = share else { continue };
+        let mut shares = group.units.iter().take(1).flat_map(Unit::shares);
+        let Some((_, share)) = shares.find(|(side, _)| recipe.writes(*side)) else { continue };
         alphas.push(share.weight * float(rank));
     }
     order::sort_by(&mut alphas, |a, b| a.to_bits().cmp(&b.to_bits()));
@@ -227,11 +252,12 @@ fn common_alpha(groups: &[Group], largest: usize) -> f64 {
     if usable { common } else { float(largest.max(1)) }
 }
 
-/// The narrowest of F16, BF16 and F32 that holds every value of the inputs exactly.
-fn narrowest_exact(groups: &[Group], vectors: &[VectorOutput]) -> Dtype {
+/// The narrowest of F16, BF16 and F32 that holds exactly every value that the result has of the inputs.
+fn narrowest_exact(groups: &[Group], vectors: &[VectorOutput], recipe: &Recipe) -> Dtype {
     let mut needs = [false; 3]; // F16, BF16, F32
     let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
-    let factors = shares.flat_map(|(_, share)| share.module.kind.tensors());
+    let written = shares.filter(|(side, _)| recipe.writes(*side));
+    let factors = written.flat_map(|(_, share)| share.module.kind.tensors());
     let magnitudes =
         groups.iter().flat_map(|g| &g.outputs).filter_map(|o| o.magnitude.as_ref().map(|m| &m.1));
     let terms = vectors.iter().flat_map(|vector| &vector.terms).map(|term| &term.tensor);

@@ -2,7 +2,7 @@
 
 use super::outputs::{Group, Output};
 use super::pairing::{Pairing, Share, Side, Unit};
-use super::settings::Recipe;
+use super::settings::{Recipe, ResultChoice};
 use crate::adapter::Adapter;
 use crate::adapter::scale::ScaleChoice;
 use crate::container::Tensor;
@@ -60,7 +60,9 @@ pub(super) fn sort_out(
     }
     let mut dropped: HashSet<(Side, String)> = HashSet::new();
     if !recipe.direction_only {
-        for unit in &pairing.units {
+        // What only one file has is no part of an overlap, whatever it is.
+        let is_part = |unit: &&Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
+        for unit in pairing.units.iter().filter(is_part) {
             let depending = |(side, share): &(Side, &Share)| {
                 let is_barred = || barred.contains(&(*side, share.module.stem.clone()));
                 share.module.magnitude.is_some() && (!is_untouched(unit, share, *side, recipe) || is_barred())

@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::fit::Tensors;
 use super::plan::Plan;
 use super::refusals::Refusal;
-use super::settings::Settings;
+use super::settings::{ResultChoice, Settings};
 use super::verify::Verified;
 use super::writer::Written;
 use crate::adapter::Adapter;
@@ -136,6 +136,9 @@ impl Report {
             warnings
                 .extend(style.and_then(|adapter| ineffective("style", adapter, style_energy, modules.len())));
         }
+        if plan.recipe.result == ResultChoice::Overlap && inside <= NO_OVERLAP * whole {
+            warnings.push(Error::new(Code::NoOverlap, ""));
+        }
         if let Some(worst) =
             cuts.iter().filter(|cut| cut.kept < ENERGY_KEPT).min_by(|a, b| a.kept.total_cmp(&b.kept))
         {
@@ -145,7 +148,7 @@ impl Report {
         let same = content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(&modules);
         if same {
             warnings.push(Error::new(Code::SameFile, ""));
-        } else if removed > 0.0 && part(inside, whole) > PARALLEL {
+        } else if changed > 0.0 && part(inside, whole) > PARALLEL {
             let detail = format!(
                 "{:.0} % of the subject lies in the style's directions.",
                 100.0 * part(inside, whole)
@@ -192,6 +195,9 @@ impl Report {
 
 /// Less energy than this left in a module is worth a word.
 const ENERGY_KEPT: f64 = 0.99;
+
+/// Less energy than this cannot be told from nothing: the bound of the method, squared.
+const NO_OVERLAP: f64 = 1e-12;
 
 /// More overlap than this is hardly chance.
 const PARALLEL: f64 = 0.9;

@@ -1,5 +1,6 @@
 //! A run from the plan to the checked file, in tasks that a crew may share.
 
+use super::analysis::{self, Analysis};
 use super::crew::{self, Came, Crew, Done, Task};
 use super::engine::Engine;
 use super::plan::Plan;
@@ -11,6 +12,7 @@ use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method, por
 use crate::backend::truncate::Keep;
 use crate::container::{Ahead, Sink, Source};
 use crate::error::{Code, Error, Result};
+use std::cell::RefCell;
 
 /// Fuses two files, or converts one: computes, writes, reads back and checks. Gives the finished file and the
 /// accounting. What the crew does of it makes no difference to the bytes of the result.
@@ -61,6 +63,40 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     Ok((finished, report))
 }
 
+/// What is read of the files at once for an analysis: little, so that there is soon something to see.
+const ANALYSIS_PIECE: u64 = 4 << 20;
+
+/// Finds out whatever an analysis of the pair lacks. What is found is there at once, in `analysis`.
+///
+/// # Errors
+/// Those of planning ([`Plan::new`]), of the sources and of the crew; `NonFinite`, `Aborted`. What was found stays.
+pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
+    sources: &Sources<'_, S>,
+    settings: &Settings,
+    analysis: &RefCell<Analysis>,
+    crew: &C,
+    watch: &mut W,
+) -> Result<()> {
+    let (content, style) = sources.adapters();
+    let plan = Plan::new(content, style, settings)?;
+    let pieces = analysis.borrow().lacking(&plan, portions::pieces(&plan, ANALYSIS_PIECE));
+    if pieces.is_empty() {
+        return Ok(());
+    }
+    crew.begin(None, plan.checksum()).await?;
+    let mut engine = Engine::on(None, "");
+    let mut progress = Progress { modules_total: pieces.len(), ..Progress::of(&plan, Stage::Analyse) };
+    let tasks = pieces.into_iter().map(Task::Analyse);
+    compute_all(&plan, tasks, sources, &mut engine, crew, watch, async |done, watch| {
+        let Done::Analysed(groups, found) = done else { return Err(out_of_turn()) };
+        analysis.borrow_mut().keep(&plan, &groups, found)?;
+        progress.modules_done += 1;
+        watch.progress(&progress);
+        Ok(())
+    })
+    .await
+}
+
 /// The ranks that keep the wanted energy, in the order of [`Plan::outputs`].
 async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     plan: &Plan,
@@ -72,7 +108,8 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let mut ranks: Vec<Vec<usize>> = vec![Vec::new(); plan.groups.len()];
     let mut progress = Progress::of(plan, Stage::Measure);
     let each = plan.layout.size / progress.modules_total.max(1) as u64;
-    compute_all(plan, Task::Measure, sources, engine, crew, watch, async |done, watch| {
+    let tasks = pieces(plan, engine).map(Task::Measure);
+    compute_all(plan, tasks, sources, engine, crew, watch, async |done, watch| {
         let Done::Measured(groups, found) = done else { return Err(out_of_turn()) };
         let mut found = found.into_iter();
         for at in groups {
@@ -99,7 +136,8 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let mut writer = Writer::new(plan, sink);
     watch.progress(writer.progress());
     writer.take(method::small(plan, sources, watch).await?).await?;
-    compute_all(plan, Task::Fuse, sources, engine, crew, watch, async |done, watch| {
+    let tasks = pieces(plan, engine).map(Task::Fuse);
+    compute_all(plan, tasks, sources, engine, crew, watch, async |done, watch| {
         let Done::Fused(piece) = done else { return Err(out_of_turn()) };
         writer.take(piece).await?;
         watch.progress(writer.progress());
@@ -110,17 +148,16 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     writer.finish()
 }
 
-/// Has a task made of every piece of the plan, and shares them out; `take` is told what came of each.
+/// Shares out tasks that compute; `take` is told what came of each.
 async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     plan: &Plan,
-    task: fn(Vec<usize>) -> Task,
+    tasks: impl IntoIterator<Item = Task>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     crew: &C,
     watch: &mut W,
     mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
 ) -> Result<()> {
-    let tasks = portions::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter().map(task);
     let crew = engine.crew(crew);
     crew::share_out(
         tasks,
@@ -136,12 +173,19 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     .await
 }
 
+/// The plan's groups, as many at once as suits the engine.
+fn pieces(plan: &Plan, engine: &Engine) -> impl Iterator<Item = Vec<usize>> + use<> {
+    portions::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter()
+}
+
 /// A task, and what it needs of the files.
 type Read<'a, S> = (Task, [Option<Ahead<'a, S>>; 2]);
 
 /// Reads for a task that computes.
 async fn read<'a, S: Source>(plan: &Plan, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
-    let (Task::Fuse(groups) | Task::Measure(groups)) = &task else { return Err(out_of_turn()) };
+    let (Task::Fuse(groups) | Task::Measure(groups) | Task::Analyse(groups)) = &task else {
+        return Err(out_of_turn());
+    };
     let ahead = portions::ahead(plan, groups, sources).await?;
     Ok((task, ahead))
 }
@@ -171,6 +215,10 @@ async fn compute<S: Source>(
             let ranks = method::measure(plan, &groups, &sources, engine, watch).await?;
             Ok(Done::Measured(groups, ranks))
         }
+        Task::Analyse(groups) => {
+            let found = analysis::measure(plan, &groups, &sources, watch).await?;
+            Ok(Done::Analysed(groups, found))
+        }
         Task::Read(_) | Task::Repeat(_) => Err(out_of_turn()),
     }
 }
@@ -191,7 +239,7 @@ async fn look<S: Source, R: Source>(
             let difference = verify::repeat(plan, *group, finished, sources).await?;
             Ok(Done::Repeated(*group, difference))
         }
-        Task::Fuse(_) | Task::Measure(_) => Err(out_of_turn()),
+        Task::Fuse(_) | Task::Measure(_) | Task::Analyse(_) => Err(out_of_turn()),
     }
 }
 

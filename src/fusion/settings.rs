@@ -21,6 +21,8 @@ pub struct Settings {
     /// μ, 0 to ∞; JSON, which has no infinity, says "infinity".
     #[serde(deserialize_with = "mu")]
     pub mu: f64,
+    /// What is made of the pair. The overlap takes no μ and no strengths: they are given to it where it is loaded.
+    pub result: ResultChoice,
     /// w_c, as a loader would apply it; any finite number.
     pub content_strength: f64,
     /// w_s, likewise.
@@ -95,6 +97,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             mu: 0.5,
+            result: ResultChoice::Fusion,
             content_strength: 1.0,
             style_strength: 1.0,
             cut: CutChoice::All,
@@ -114,6 +117,17 @@ impl Default for Settings {
             output_name: String::new(),
         }
     }
+}
+
+/// What is made of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultChoice {
+    /// ΔW_s + ΔW_c·(I − β V_k V_kᵀ).
+    Fusion,
+    /// ΔW_c·V_k V_kᵀ of what both files have, which subject and style with −β times it make the fusion of (docs/METHOD.md,
+    /// "The overlap by itself").
+    Overlap,
 }
 
 /// Strengths of one block.
@@ -236,6 +250,8 @@ pub enum RankLayout {
 pub struct Recipe {
     /// β = μ/(1+μ), the fraction removed.
     pub beta: f64,
+    /// What is made of the pair.
+    pub result: ResultChoice,
     /// Of the content.
     pub content: Strengths,
     /// Of the style.
@@ -284,6 +300,11 @@ impl Recipe {
         block.map_or(whole, |block| whole * if side == Side::Content { block.content } else { block.style })
     }
 
+    /// Whether factors of one of the files are in the result.
+    pub fn writes(&self, side: Side) -> bool {
+        self.result == ResultChoice::Fusion || side == Side::Content
+    }
+
     /// The user's word on one file's scale.
     pub fn scale(&self, side: Side) -> ScaleChoice {
         self.of(side).scale
@@ -295,6 +316,12 @@ impl Recipe {
 }
 
 impl Settings {
+    /// The same for a fusion, whatever is to be made: what an outlook is of.
+    #[must_use]
+    pub fn of_fusion(self) -> Self {
+        Self { result: ResultChoice::Fusion, ..self }
+    }
+
     /// Checks every setting.
     ///
     /// # Errors
@@ -360,19 +387,17 @@ impl Settings {
                 return bad(format!("The share of energy is {share}; it must lie above 0 and at most at 1."));
             }
         };
+        let strengths = |denoiser: f64, text: Option<f64>, scale| match self.result {
+            ResultChoice::Fusion => Strengths { denoiser, text: text.unwrap_or(denoiser), scale },
+            ResultChoice::Overlap => Strengths { denoiser: 1.0, text: 1.0, scale },
+        };
+        let (content, style) = (self.content_text_strength, self.style_text_strength);
         Ok(Recipe {
             beta: if self.mu.is_infinite() { 1.0 } else { self.mu / (1.0 + self.mu) },
-            content: Strengths {
-                denoiser: self.content_strength,
-                text: self.content_text_strength.unwrap_or(self.content_strength),
-                scale: self.content_scale,
-            },
-            style: Strengths {
-                denoiser: self.style_strength,
-                text: self.style_text_strength.unwrap_or(self.style_strength),
-                scale: self.style_scale,
-            },
-            blocks: self.blocks.clone(),
+            result: self.result,
+            content: strengths(self.content_strength, content, self.content_scale),
+            style: strengths(self.style_strength, style, self.style_scale),
+            blocks: if self.result == ResultChoice::Fusion { self.blocks.clone() } else { BTreeMap::new() },
             cut,
             family,
             scheme,
@@ -437,6 +462,8 @@ mod tests {
                        "dtype":"auto","layout":"compact","outputName":"x"}"#;
         let settings: Settings = serde_json::from_str(json).unwrap();
         let hard: Settings = serde_json::from_str(r#"{"mu":"infinity"}"#).unwrap();
+        let other: Settings = serde_json::from_str(r#"{"result":"overlap"}"#).unwrap();
+        assert_eq!((hard.result, other.result), (ResultChoice::Fusion, ResultChoice::Overlap));
         assert_eq!(hard.mu, f64::INFINITY);
         assert_eq!(settings.cut, CutChoice::Count { count: 4 });
         assert_eq!(settings.layout, RankLayout::Compact);

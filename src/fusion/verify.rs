@@ -3,7 +3,7 @@
 //! Three checks, each of something the others cannot see: the header is read strictly and must lay out what was planned;
 //! every tensor must have the checksum of what was written, so that the accounting of rounding errors, made at writing,
 //! is that of the saved bytes; and for one module of each shape the update a loader would compute from the saved file is
-//! compared with NP-LoRA computed once more, in f64, from the input files.
+//! compared with NP-LoRA, or its overlap, computed once more, in f64, from the input files.
 
 use super::Sources;
 use super::accounting::CutOf;
@@ -83,7 +83,7 @@ pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut 
             judge_group(plan, group, written, difference, verified)?;
             Ok(0)
         }
-        Done::Fused(_) | Done::Measured(..) => Err(unplanned("")),
+        Done::Fused(_) | Done::Measured(..) | Done::Analysed(..) => Err(unplanned("")),
     }
 }
 
@@ -119,9 +119,10 @@ fn judge_group(
     let tolerated = TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff);
     let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);
     let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
-    // The best approximation of a rank is orthogonal to what it leaves out, in every column; a wrong one is not, and
-    // none at all has no size.
-    if lost > 0.0 && (across > tolerated || size < kept / 8.0 - tolerated) {
+    // The best approximation of a rank is orthogonal to what it leaves out, in every column, up to what is tolerated of its
+    // own size; a wrong one is not, and none at all has no size.
+    let orthogonal = tolerated * size.sqrt().max(1.0);
+    if lost > 0.0 && (across > orthogonal || size < kept / 8.0 - tolerated) {
         let detail =
             format!("It is not the best of its rank: {across:.1e} of it lies across what is left out.");
         return Err(wrong(detail).at_tensor(module));
@@ -195,7 +196,7 @@ pub struct Difference {
     apart: f64,
     /// what rounding the units that pass through must make of that,
     passing: f64,
-    /// the updates of the files: where the projection takes nearly all of a large one away, or they cancel each other,
+    /// the updates that it is made of: where the projection takes nearly all of a large one away, or they cancel each other,
     /// what f32 leaves is in proportion to them.
     inputs: f64,
     /// ⟨saved, intended − saved⟩, which is zero for the best approximation of a rank,
@@ -232,7 +233,7 @@ pub(super) async fn repeat<R: Source, S: Source>(
         }
     }
     for (unit, values) in group.units.iter().zip(&units) {
-        for (side, share) in unit.shares() {
+        for (side, share) in unit.shares().filter(|(side, _)| plan.recipe.writes(*side)) {
             let half = if side == Side::Style { &values.style } else { &values.content };
             let Some(half) = half else { continue };
             for probe in &probes {

@@ -1,8 +1,10 @@
-//! The wasm-bindgen boundary: one session object, plain values in and out.
+//! The wasm-bindgen boundary: one session object, plain values in and out. What opens and understands files is here, what
+//! computes with their values in [`compute`], which only the whole program has.
 //!
 //! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
 
 mod blob;
+mod compute;
 mod crew;
 mod hash;
 mod sink;
@@ -12,14 +14,13 @@ use crate::backend::Dtype;
 use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::{Example, Part};
-use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
+use crate::fusion::analysis::Analysis;
+use crate::fusion::{Engine, EngineChoice, Plan};
 use blob::BlobSource;
-use crew::{JsCrew, Others};
 pub use hash::sha256;
-use js_sys::{Function, Object, Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sink::{JsSink, OutputSink};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -68,21 +69,11 @@ struct Opened {
     source: BlobSource,
 }
 
-impl Opened {
-    fn input(&self) -> Input<'_, BlobSource> {
-        Input { adapter: &self.adapter, source: &self.source }
-    }
-}
-
 /// The content and the style.
 type Files = (Option<Rc<Opened>>, Option<Rc<Opened>>);
 
 fn adapters((content, style): &Files) -> (Option<&Adapter>, Option<&Adapter>) {
     (content.as_deref().map(|file| &file.adapter), style.as_deref().map(|file| &file.adapter))
-}
-
-fn sources<'a>(content: &'a Option<Rc<Opened>>, style: &'a Option<Rc<Opened>>) -> Sources<'a, BlobSource> {
-    Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
 }
 
 /// A pair of files, and the backend that fuses them.
@@ -97,6 +88,8 @@ pub struct Session {
     engine: RefCell<Option<(EngineChoice, Engine)>>,
     /// The plan of a run that another worker leads.
     shared: RefCell<Option<Rc<Plan>>>,
+    /// What is known of the two files. A new one for new files: a call under way keeps to its own.
+    analysis: RefCell<Rc<RefCell<Analysis>>>,
 }
 
 #[wasm_bindgen]
@@ -120,6 +113,7 @@ impl Session {
     ) -> Result<JsValue, JsValue> {
         let slot = self.slot(take(role)?);
         slot.replace(None);
+        self.analysis.take();
         let source = BlobSource::of_file(&file);
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
         let summary = give(&adapter.summary());
@@ -133,12 +127,15 @@ impl Session {
     /// A `Problem` if the role is unknown.
     pub fn close(&self, role: JsValue) -> Result<(), JsValue> {
         self.slot(take(role)?).replace(None);
+        self.analysis.take();
         Ok(())
     }
 
     /// Swaps the roles.
     pub fn swap(&self) {
         self.content.swap(&self.style);
+        let known = self.analysis.take().take();
+        self.analysis.replace(Rc::new(RefCell::new(known.swapped())));
     }
 
     /// How the two files fit, or what the conversion of the only one will be: a `PairFit`.
@@ -151,95 +148,6 @@ impl Session {
         let plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
         give(&plan.fit())
     }
-
-    /// The backend that a choice leads to: `{backend, adapter, reason}`.
-    ///
-    /// # Errors
-    /// A `Problem` if WebGPU is demanded and not available.
-    pub async fn backend(&self, choice: JsValue) -> Result<JsValue, JsValue> {
-        let choice = take(choice)?;
-        let engine = self.engine(choice).await?;
-        let status = give(&BackendStatus {
-            backend: engine.backend(),
-            adapter: engine.adapter(),
-            reason: engine.reason(),
-        });
-        self.engine.replace(Some((choice, engine)));
-        status
-    }
-
-    /// Fuses the pair, or converts the only file, into `output` and gives `{file, report}` once the written bytes have been read back and checked.
-    /// `others` share the work. `on_progress` gets a `Progress` after each piece; `is_cancelled` is asked before each.
-    ///
-    /// # Errors
-    /// A `Problem`; whatever was written has been discarded.
-    pub async fn fuse(
-        &self,
-        settings: JsValue,
-        choice: JsValue,
-        output: OutputSink,
-        others: Others,
-        on_progress: Function,
-        is_cancelled: Function,
-    ) -> Result<JsValue, JsValue> {
-        let mut sink = JsSink::new(output);
-        let crew = JsCrew::new(others);
-        let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
-        match self.run(settings, choice, &mut sink, &crew, &mut watch).await {
-            Ok(done) => Ok(done),
-            Err(problem) => {
-                sink.discard().await;
-                Err(crew.failure().unwrap_or(problem))
-            }
-        }
-    }
-
-    /// Makes the plan of a run that another worker leads, with the ranks that it has found, if any. Its checksum must be that
-    /// of the leader's.
-    ///
-    /// # Errors
-    /// A `Problem`.
-    pub fn share(&self, settings: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
-        let files = self.files()?;
-        let (content, style) = adapters(&files);
-        let mut plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
-        if let Some(ranks) = take::<Option<Vec<usize>>>(ranks)? {
-            plan.lay_out(&ranks, content, style).map_err(thrown)?;
-        }
-        if plan.checksum() != checksum {
-            return Err(thrown(Error::new(Code::Internal, "It came to another plan.")));
-        }
-        self.shared.replace(Some(Rc::new(plan)));
-        Ok(())
-    }
-
-    /// Does a task of the shared run; `result` is its finished file, where there is one. Gives `{done, bytes}`.
-    ///
-    /// # Errors
-    /// A `Problem`.
-    pub async fn assist(
-        &self,
-        task: String,
-        result: Option<web_sys::Blob>,
-        is_cancelled: Function,
-    ) -> Result<JsValue, JsValue> {
-        let plan = self.shared.borrow().clone();
-        let plan = plan.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
-        let (content, style) = self.files()?;
-        let sources = sources(&content, &style);
-        let result = result.map(|blob| BlobSource::of_blob("result", blob));
-        let watch = JsWatch { on_progress: None, is_cancelled };
-        let task = crew::task(&task)?;
-        let done = fusion::assist(&plan, &sources, task, result.as_ref(), &watch).await.map_err(thrown)?;
-        crew::reply(done)
-    }
-}
-
-#[derive(Serialize)]
-struct BackendStatus<'a> {
-    backend: &'a str,
-    adapter: Option<&'a str>,
-    reason: &'a str,
 }
 
 impl Session {
@@ -257,63 +165,6 @@ impl Session {
             (None, None) => Err(thrown(Error::new(Code::Settings, "Choose a file first."))),
             files => Ok(files),
         }
-    }
-
-    /// The engine of the last run if it serves this choice and has not failed, else a new one.
-    async fn engine(&self, choice: EngineChoice) -> Result<Engine, JsValue> {
-        match self.engine.take() {
-            Some((made_for, engine)) if made_for == choice && engine.failure().is_none() => Ok(engine),
-            _ => Engine::choose(choice).await.map_err(thrown),
-        }
-    }
-
-    async fn run(
-        &self,
-        settings: JsValue,
-        choice: JsValue,
-        sink: &mut JsSink,
-        crew: &JsCrew,
-        watch: &mut JsWatch,
-    ) -> Result<JsValue, JsValue> {
-        let (settings, choice): (Settings, EngineChoice) = (take(settings)?, take(choice)?);
-        let (content, style) = self.files()?;
-        let mut engine = self.engine(choice).await?;
-        let sources = sources(&content, &style);
-        let fused = fusion::fuse(&sources, &settings, &mut engine, sink, crew, watch).await;
-        self.engine.replace(Some((choice, engine)));
-        let (file, report) = fused.map_err(thrown)?;
-        let done = Object::new();
-        Reflect::set(&done, &"file".into(), file.blob())?;
-        Reflect::set(&done, &"report".into(), &give(&report)?)?;
-        Ok(done.into())
-    }
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = performance)]
-    fn now() -> f64;
-}
-
-/// The page's callbacks. What they throw is ignored: they only show and answer.
-struct JsWatch {
-    on_progress: Option<Function>,
-    is_cancelled: Function,
-}
-
-impl Watch for JsWatch {
-    fn progress(&mut self, progress: &Progress) {
-        if let (Some(on_progress), Ok(progress)) = (&self.on_progress, give(progress)) {
-            let _ = on_progress.call1(&JsValue::NULL, &progress);
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.is_cancelled.call0(&JsValue::NULL).is_ok_and(|answer| answer.is_truthy())
-    }
-
-    fn seconds(&self) -> f64 {
-        now() / 1000.0
     }
 }
 

@@ -82,20 +82,46 @@ export interface Expected {
   change: number;
 }
 
+export const removed = (mu: number): number => (mu === Infinity ? 1 : mu / (1 + mu));
+
+/** A_c·V_k·V_kᵀ */
+function inside(content: Factors, style: Factors): Matrix {
+  const { sigma, right } = productSvd(style.up, style.down);
+  const k = sigma.filter((value) => value > RANK_TOLERANCE * sigma[0]!).length;
+  const v = matrix(k, right.cols, right.data.slice(0, k * right.cols));
+  return multiply(multiplyTransposed(content.down, v), v);
+}
+
+/** The overlap by itself: s_c·B_c·A_c·V_k·V_kᵀ. */
+export function overlapOf(content: Module, style: Module, dtype: Dtype): Expected {
+  const c = factors(content);
+  const { up, down, errors } = scaledPart({ ...c, down: inside(c, factors(style)) }, 1, dtype);
+  const norm = productNorm(up, down);
+  return { up, down, norm, floor: errors[0]! / norm, change: norm / productNorm(c.up, scaled(c.down, c.scale)) };
+}
+
+/** What a program makes of subject, style and −β times their overlap, which it is given one by one. */
+export function stacked(content: Module | null, style: Module | null, overlap: Module | null, settings: Settings): Factors {
+  const { contentStrength, styleStrength, mu } = settings;
+  const loaded: [Module | null, number][] = [[content, contentStrength], [style, styleStrength], [overlap, -removed(mu) * contentStrength]];
+  const parts = loaded.filter((one): one is [Module, number] => one[0] !== null).map(([module, strength]) => {
+    const { up, down, scale } = factors(module);
+    return { up, down: scaled(down, strength * scale) };
+  });
+  return { up: parts.map((part) => part.up).reduce(beside), down: parts.map((part) => part.down).reduce(stack), scale: 1 };
+}
+
 export function expected(content: Module | null, style: Module | null, settings: Settings, dtype: Dtype): Expected {
   const c = content && factors(content);
   const s = settings.styleStrength === 0 ? null : style && factors(style);
-  const beta = settings.mu === Infinity ? 1 : settings.mu / (1 + settings.mu);
+  const beta = removed(settings.mu);
   const parts: { up: Matrix; down: Matrix; errors: number[] }[] = [];
   let change = 0;
   if (s) parts.push(scaledPart(s, settings.styleStrength, dtype));
   if (c) {
     let down = c.down;
     if (s && beta > 0) {
-      const { sigma, right } = productSvd(s.up, s.down);
-      const k = sigma.filter((value) => value > RANK_TOLERANCE * sigma[0]!).length;
-      const v = matrix(k, right.cols, right.data.slice(0, k * right.cols));
-      const along = multiply(multiplyTransposed(c.down, v), v);
+      const along = inside(c, s);
       down = combine(c.down, -beta, along);
       change = Math.abs(settings.contentStrength * c.scale) * beta * productNorm(c.up, along);
     }
@@ -120,8 +146,10 @@ function scaledPart({ up, down, scale }: Factors, strength: number, dtype: Dtype
 }
 
 /** ‖actual − expected‖ / ‖expected‖ */
-export function deviation(actual: Module, { up, down, norm }: Expected): number {
-  const found = factors(actual);
+export const deviation = (actual: Module, wanted: Expected): number => apart(factors(actual), wanted);
+
+/** The same of factors that are in no file. */
+export function apart(found: Factors, { up, down, norm }: Pick<Expected, 'up' | 'down' | 'norm'>): number {
   const foundDown = scaled(found.down, found.scale);
   if (up.rows * down.cols <= DENSE) {
     return frobenius(combine(multiply(found.up, foundDown), -1, multiply(up, down))) / norm;

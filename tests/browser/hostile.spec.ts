@@ -57,7 +57,8 @@ async function trapped(page: Page): Promise<{ uncaught: string[]; requests: stri
   const uncaught = await open(page);
   const requests: string[] = [];
   page.context().on('request', (request) => {
-    const own = ['worker.js', 'np_lora.js', 'np_lora_bg.wasm', 'icon.svg'].map((name) => new URL(name, page.url()).href);
+    const programs = ['np_lora', 'np_lora_reader'].flatMap((name) => [`${name}.js`, `${name}_bg.wasm`]);
+    const own = ['worker.js', ...programs, 'icon.svg'].map((name) => new URL(name, page.url()).href);
     if (!request.url().startsWith('blob:') && !own.includes(request.url())) requests.push(request.url());
   });
   page.on('dialog', (dialog) => uncaught.push(`dialog ${dialog.message()}`));

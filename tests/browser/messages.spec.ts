@@ -30,7 +30,7 @@ function garbage(seed: number): Garbage {
     return state >>> 0;
   };
   const pick = <T>(from: readonly T[]): T => from[whole() % from.length]!;
-  const CALLS = ['start', 'example', 'open', 'close', 'swap', 'fit', 'backend', 'hash', 'fuse', 'share', 'assist', 'toString', '__proto__', ''];
+  const CALLS = ['start', 'example', 'open', 'close', 'swap', 'fit', 'backend', 'hash', 'fuse', 'analyse', 'outlook', 'spectra', 'share', 'assist', 'toString', '__proto__', ''];
   const KEYS = ['id', 'call', 'in', 'out', 'problem', 'fatal', 'progress', 'alive', 'cancel', 'role', 'file', 'settings', 'message', '__proto__', 'constructor', 'length'];
   const value = (depth = 3): unknown => {
     const leaves: (() => unknown)[] = [
@@ -84,7 +84,7 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
     const settings = {
       mu: 0.5, contentStrength: 1, styleStrength: 1, cut: { kind: 'all' }, dtype: 'auto', layout: 'compatible', contentTextStrength: null,
       styleTextStrength: null, blocks: { x: { content: 1, style: 1 } }, contentScale: { kind: 'auto' }, styleScale: { kind: 'auto' }, family: null,
-      scheme: null, recompress: { kind: 'exact' }, denseRank: 64, directionOnly: false, keepSources: true, outputName: 'x',
+      scheme: null, recompress: { kind: 'exact' }, denseRank: 64, directionOnly: false, keepSources: true, outputName: 'x', result: 'fusion',
     };
     const sensible = [
       { id: 0, call: 'start', in: { glue: null, wasm: null, owner: 'nobody', leads: true } }, { id: 0, call: 'example', in: { role: 'content' } },

@@ -167,10 +167,10 @@ test('a bad file is named and explained, and a good one works right after', asyn
 });
 
 test('a program that does not load is said, and tried anew', async ({ page, context }) => {
-  await context.route('**/np_lora_bg.wasm', (route) => route.fulfill({ status: 404, body: 'gone' }));
+  await context.route('**/np_lora_reader_bg.wasm', (route) => route.fulfill({ status: 404, body: 'gone' }));
   await button(page, 'Try it with an example').click();
   await expect(page.getByRole('alert')).toContainText('could not be loaded');
-  await context.unroute('**/np_lora_bg.wasm');
+  await context.unroute('**/np_lora_reader_bg.wasm');
   await openExample(page);
   await expect(page.getByRole('alert')).toBeHidden();
 });

@@ -78,6 +78,9 @@ export async function accessible(page: Page, state: string): Promise<void> {
 export const element = <T>(page: Page, property: string): Promise<T> =>
   page.locator('np-lora').evaluate((found, name) => (found as unknown as Record<string, unknown>)[name] as T, property) as Promise<T>;
 
+/** Back when the whole program is in use, which alone can say it: what is read of the files from then on is their tensors. */
+export const programComplete = (page: Page): Promise<void> => expect.poll(() => element(page, 'backendInUse')).not.toBeNull();
+
 interface Run {
   press: Locator;
   heading: string;
@@ -87,6 +90,13 @@ interface Run {
 /** Presses Fuse, waits for the verified result, saves it and reads it back. */
 export async function fuseAndSave(page: Page, project: string, timeout = FIRST_RUN): Promise<{ file: Safetensors; name: string }> {
   const saved = await runAndSave(page, { press: fuseButton(page), heading: 'Fused and checked', timeout });
+  expect(await element(page, 'backendInUse')).toBe(project === 'webgpu' ? 'webgpu' : 'cpu');
+  return saved;
+}
+
+/** Has the overlap made instead of the fusion. */
+export async function overlapAndSave(page: Page, project: string): Promise<{ file: Safetensors; name: string }> {
+  const saved = await runAndSave(page, { press: page.getByRole('button', { name: 'Make the overlap' }), heading: 'Made and checked', timeout: FIRST_RUN });
   expect(await element(page, 'backendInUse')).toBe(project === 'webgpu' ? 'webgpu' : 'cpu');
   return saved;
 }

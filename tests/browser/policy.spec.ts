@@ -107,9 +107,11 @@ test('the policy refuses what the page does not need, in the worker as well', as
 
 test('a whole run meets no refusal, and no request leaves the origin', async ({ page, context, baseURL }, { project }) => {
   const strangers: string[] = [];
+  const programs = new Set<string>();
   context.on('request', (request) => {
     const { protocol, origin } = new URL(request.url());
     if (protocol !== 'blob:' && protocol !== 'data:' && origin !== new URL(baseURL ?? '').origin) strangers.push(request.url());
+    if (request.url().endsWith('.wasm')) programs.add(new URL(request.url()).pathname.split('/').at(-1)!);
   });
   const violations = await watch(page);
   const uncaught = await open(page);
@@ -123,6 +125,7 @@ test('a whole run meets no refusal, and no request leaves the origin', async ({ 
   expect(await element(page, 'phase')).toBe('done');
   expect(violations).toEqual([]);
   expect(strangers).toEqual([]);
+  expect([...programs]).toEqual(['np_lora_reader_bg.wasm', 'np_lora_bg.wasm']);
   // The list would have shown it: one attempt in each place.
   await page.evaluate<string, Attempt>(attempt, 'fetch');
   await page.workers()[0]!.evaluate<string, Attempt>(attempt, 'fetch');

@@ -1,7 +1,7 @@
 //! The method on dense matrices in f64, and how far a backend is from it.
 
 use super::{Matrix, Words, largest, normal, orthonormal};
-use np_lora::backend::{Backend, Batch, Cut, Dtype, Job, Place, Projected, RANK_TOLERANCE};
+use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Job, Place, Projected, RANK_TOLERANCE};
 use pollster::block_on;
 
 /// Right singular vectors (columns of `v`) and singular values of a dense matrix, in descending order.
@@ -176,8 +176,18 @@ impl Pair {
     }
 
     pub(crate) fn run_to<B: Backend>(&self, backend: &B, cut: Cut, beta: f32, output: Dtype) -> Projected {
+        self.blended(backend, cut, Blend::without(beta.into()), output)
+    }
+
+    pub(crate) fn blended<B: Backend>(
+        &self,
+        backend: &B,
+        cut: Cut,
+        blend: Blend,
+        output: Dtype,
+    ) -> Projected {
         let jobs = [self.job()];
-        let batch = Batch { jobs: &jobs, cut, beta, output };
+        let batch = Batch { jobs: &jobs, cut, blend, output };
         block_on(backend.project(&batch)).unwrap().remove(0)
     }
 

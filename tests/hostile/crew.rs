@@ -4,6 +4,7 @@ use crate::lora::{Patience, bytes, file, fuse};
 use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource};
 use np_lora::error::{Code, Error, Result};
+use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
 use np_lora::fusion::{
     self, Crew, Done, Engine, EngineChoice, Input, Piece, Plan, Report, Settings, Sources, Task,
@@ -148,6 +149,45 @@ fn who_does_what_and_when_changes_no_byte() {
             assert_eq!(modules(&of_shared), modules(&report));
         }
     }
+}
+
+/// What a crew finds out, and how much of it the others did.
+fn analysed(places: usize, seed: u64, good: usize) -> (Result<()>, usize, Outlook) {
+    let [content, style] = pair();
+    let settings = Settings::default();
+    block_on(async {
+        let adapters =
+            (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
+        let sources = || Sources {
+            content: Some(Input { adapter: &adapters.0, source: &content }),
+            style: Some(Input { adapter: &adapters.1, source: &style }),
+        };
+        let (plan, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
+        let (settings, says) = (&settings, |done| done);
+        let crew = Others { sources: sources(), settings, plan, places, seed, done, good, says };
+        let known = RefCell::default();
+        let mut patience = Patience::until(usize::MAX);
+        let result = fusion::analyse(&sources(), settings, &known, &crew, &mut patience).await;
+        let plan = Plan::new(Some(&adapters.0), Some(&adapters.1), settings).unwrap();
+        (result, crew.done.get(), Outlook::of(&plan, &known.borrow()))
+    })
+}
+
+#[test]
+fn an_analysis_is_the_same_whoever_makes_it() {
+    let (_, none, alone) = analysed(0, 1, 0);
+    assert_eq!((none, alone.analysed, alone.total), (0, 22, 22));
+    let (result, done, shared) = analysed(100, 2, usize::MAX);
+    assert!(result.is_ok() && done > 0);
+    let numbers = |outlook: &Outlook| -> Vec<f64> {
+        outlook.modules.iter().flat_map(|m| [m.tally.overlap, m.tally.change, m.effective_rank]).collect()
+    };
+    // Numbers that were carried as JSON may differ in the last digit.
+    let close = |a: &f64, b: &f64| (a - b).abs() <= 1e-14;
+    assert!(numbers(&alone).iter().zip(&numbers(&shared)).all(|(a, b)| close(a, b)));
+    assert_eq!((shared.analysed, shared.verdict), (alone.analysed, alone.verdict));
+    let (result, ..) = analysed(100, 2, 0);
+    assert_eq!(result.map_err(|error| error.detail.clone()), Err("It fell ill.".to_owned()));
 }
 
 #[test]

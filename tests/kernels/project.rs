@@ -4,15 +4,16 @@ use crate::common::method::Spectrum;
 use crate::common::{self, Matrix, at_most, largest, matrix, normal, orthonormal, single, values};
 use crate::on_both::on_both;
 use crate::{apart, bits, shape, skew};
-use np_lora::backend::Cut;
 use np_lora::backend::cpu::Cpu;
 use np_lora::backend::kernels::{Kernels, Shape};
+use np_lora::backend::{Blend, Cut};
 use pollster::block_on;
 
 on_both! {
     right_singular_vectors_are_orthonormal
-    the_projection_takes_out_what_lies_in_the_space
+    what_lies_in_the_space_is_weighed_against_the_whole
     nothing_is_touched_where_nothing_is_to_be_removed
+    nothing_is_left_where_nothing_lies_in_the_space
     inner_products_are_exact_to_single_precision
 }
 
@@ -47,12 +48,12 @@ fn project<K: Kernels>(
     content: &Matrix,
     q: &Matrix,
     p: &Matrix,
-    beta: f32,
+    blend: Blend,
 ) -> (Vec<f32>, Vec<f32>) {
-    block_on(kernels.project(&values(content), shape(content), &values(q), &values(p), beta)).unwrap()
+    block_on(kernels.project(&values(content), shape(content), &values(q), &values(p), blend)).unwrap()
 }
 
-fn the_projection_takes_out_what_lies_in_the_space<K: Kernels>(kernels: &K) {
+fn what_lies_in_the_space_is_weighed_against_the_whole<K: Kernels>(kernels: &K) {
     let shapes = [
         (1, 1, 1),
         (1, 300, 1),
@@ -68,12 +69,14 @@ fn the_projection_takes_out_what_lies_in_the_space<K: Kernels>(kernels: &K) {
         let q = single(orthonormal("q", n, r).transpose());
         let kept = orthonormal("p", r, r).columns(0, r.div_ceil(2)).into_owned();
         for projector in [single(&kept * kept.transpose()), Matrix::identity(r, r)] {
-            for beta in [1.0 / 3.0, 1.0] {
-                let (along, projected) = project(kernels, &content, &q, &projector, beta);
+            let odd = Blend { keep: -0.75, inside: 2.5 };
+            for blend in [Blend::without(1.0 / 3.0), Blend::without(1.0), Blend::OVERLAP, odd] {
+                let (along, projected) = project(kernels, &content, &q, &projector, blend);
                 let expected = &content * q.transpose();
                 at_most((matrix(&along, r) - &expected).norm(), 1e-6 * content.norm(), "C");
-                let expected = &content - f64::from(beta) * (expected * &projector) * &q;
-                at_most((matrix(&projected, n) - &expected).norm(), 1e-6 * content.norm(), "A_c'");
+                let expected = blend.keep * &content + blend.inside * (expected * &projector) * &q;
+                let size = blend.inside.abs().max(1.0) * content.norm();
+                at_most((matrix(&projected, n) - &expected).norm(), 1e-6 * size, "A_c'");
             }
         }
     }
@@ -83,9 +86,16 @@ fn nothing_is_touched_where_nothing_is_to_be_removed<K: Kernels>(kernels: &K) {
     let (mut content, q) = (normal("content", 11, 333), single(orthonormal("q", 333, 5).transpose()));
     content[(3, 3)] = -0.0;
     for (projector, beta) in [(Matrix::identity(5, 5), 0.0), (Matrix::zeros(5, 5), 1.0)] {
-        let (_, projected) = project(kernels, &content, &q, &projector, beta);
+        let (_, projected) = project(kernels, &content, &q, &projector, Blend::without(beta));
         assert_eq!(bits(&projected), bits(&values(&content)));
     }
+}
+
+fn nothing_is_left_where_nothing_lies_in_the_space<K: Kernels>(kernels: &K) {
+    let (content, q) = (normal("content", 11, 333), single(orthonormal("q", 333, 5).transpose()));
+    let (_, projected) = project(kernels, &content, &q, &Matrix::zeros(5, 5), Blend::OVERLAP);
+    assert_eq!(projected.len(), 11 * 333);
+    assert!(projected.iter().all(|&x| x == 0.0));
 }
 
 fn inner_products_are_exact_to_single_precision<K: Kernels>(kernels: &K) {
@@ -124,7 +134,9 @@ fn both_implementations_give_the_same() {
     same(&ours.0, &theirs.0, "core");
     let (x, q) = (normal("x", 9, 700), orthonormal("q", 700, 6).transpose());
     let p = Matrix::identity(6, 6);
-    let (ours, theirs) = (project(&Cpu, &x, &q, &p, 1.0), project(&*gpu, &x, &q, &p, 1.0));
-    same(&ours.0, &theirs.0, "C");
-    same(&ours.1, &theirs.1, "A_c'");
+    for blend in [Blend::without(1.0), Blend::OVERLAP] {
+        let (ours, theirs) = (project(&Cpu, &x, &q, &p, blend), project(&*gpu, &x, &q, &p, blend));
+        same(&ours.0, &theirs.0, "C");
+        same(&ours.1, &theirs.1, "A_c'");
+    }
 }

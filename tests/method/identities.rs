@@ -5,13 +5,14 @@ use crate::common::method::{Pair, Spectrum, with_spectrum};
 use crate::common::{self, Matrix, Words, at_most, normal};
 use crate::on_both::on_both;
 use np_lora::backend::cpu::Cpu;
-use np_lora::backend::{Batch, Cut, Dtype, Job};
+use np_lora::backend::{Batch, Blend, Cut, Dtype, Job};
 use pollster::block_on;
 
 on_both! {
     the_projection_stands_on_the_right
     without_projection_the_content_passes_bit_for_bit
     what_lies_inside_is_divided_by_one_plus_mu
+    the_overlap_with_minus_beta_makes_the_fusion
     roles_matter
     the_size_of_the_style_does_not_matter
     jobs_of_a_batch_do_not_touch_each_other
@@ -78,6 +79,49 @@ fn what_lies_inside_is_divided_by_one_plus_mu<B: Tested>(backend: &B) {
     }
 }
 
+fn the_overlap_with_minus_beta_makes_the_fusion<B: Tested>(backend: &B) {
+    let (up, down) = with_spectrum("overlap", 40, 120, &[1.0, 0.8, 0.6, 0.2, 0.15, 0.1]);
+    let mut doubled = normal("down", 6, 100);
+    let row = doubled.row(0).into_owned();
+    doubled.set_row(4, &row);
+    let ill = |sigma: &[f64]| {
+        let (left, right) = with_spectrum("ill", 5, 120, sigma);
+        Pair::new(&normal("up", 40, 5), &(left * right), 4, Dtype::F32)
+    };
+    let without_style = Pair::new(&Matrix::zeros(40, 3), &normal("down", 3, 60), 4, Dtype::F32);
+    for (pair, cut, bound, what) in [
+        (plain(40, 300, 8, 5), Cut::All, 1e-6, "ordinary"),
+        (plain(64, 1280, 33, 16), Cut::All, 1e-6, "larger ranks"),
+        (plain(20, 8, 12, 3), Cut::All, 1e-6, "more rows than inputs"),
+        (Pair::new(&up, &down, 9, Dtype::F32), Cut::Count(3), 1e-5, "the first directions"),
+        (Pair::new(&up, &down, 4, Dtype::F16), Cut::Energy(0.8), 1e-5, "most of the energy"),
+        (Pair::new(&normal("up", 30, 6), &doubled, 4, Dtype::BF16), Cut::All, 1e-5, "a direction said twice"),
+        (ill(&[1.0, 0.5, 0.1, 0.01, 1e-3]), Cut::All, 1e-5, "condition 1e3"),
+        (ill(&[1.0, 0.1, 1e-3, 1e-4, 1e-6]), Cut::All, 1e-4, "condition 1e6"),
+        (without_style, Cut::All, 1e-6, "no direction"),
+    ] {
+        let projected = pair.blended(backend, cut, Blend::OVERLAP, Dtype::F32);
+        let overlap = &pair.content_up * pair.down(&projected, Dtype::F32);
+        let (style, content) = (pair.style(), pair.content());
+        let spectrum = Spectrum::of(&style);
+        let v = spectrum.first(spectrum.k(cut));
+        assert_eq!(projected.protected, v.ncols(), "{what}");
+        let inside = &content * &v * v.transpose();
+        at_most((&overlap - &inside).norm(), bound * content.norm(), what);
+        assert!(v.ncols() > 0 || overlap.iter().all(|&x| x == 0.0), "{what}");
+        for mu in [0.0, 0.1, 0.5, 1.0, 10.0, f64::INFINITY] {
+            let beta = if mu == f64::INFINITY { 1.0 } else { mu / (1.0 + mu) };
+            let fused = pair.fused(backend, cut, beta as f32);
+            for (w_c, w_s) in [(1.0, 1.0), (0.7, -1.3), (-2.0, 0.4)] {
+                let fusion = &style * w_s + (&fused - &style) * w_c;
+                let stacked = &style * w_s + &content * w_c - &overlap * (beta * w_c);
+                let sizes = style.norm() * f64::abs(w_s) + content.norm() * f64::abs(w_c);
+                at_most((stacked - fusion).norm(), 2.0 * bound * sizes, &format!("{what}, μ {mu}"));
+            }
+        }
+    }
+}
+
 fn roles_matter<B: Tested>(backend: &B) {
     let pair = plain(40, 60, 6, 6);
     let swapped = Pair {
@@ -134,7 +178,7 @@ fn jobs_of_a_batch_do_not_touch_each_other<B: Tested>(backend: &B) {
         .collect();
     let jobs: Vec<Job<'_>> = pairs.iter().map(Pair::job).collect();
     for output in [Dtype::F16, Dtype::F32] {
-        let batch = Batch { jobs: &jobs, cut: Cut::All, beta: 0.5, output };
+        let batch = Batch { jobs: &jobs, cut: Cut::All, blend: Blend::without(0.5), output };
         let together = block_on(backend.project(&batch)).unwrap();
         assert_eq!(together.len(), pairs.len());
         for (pair, one) in pairs.iter().zip(&together) {
@@ -203,8 +247,9 @@ fn both_backends_give_the_same() {
         (Pair::new(&normal("up", 30, 6), &doubled, 4, Dtype::F16), Cut::All),
     ];
     for (at, (pair, cut)) in cases.iter().enumerate() {
-        for beta in [0.0, 1.0 / 3.0, 1.0] {
-            let (ours, theirs) = (pair.run(&Cpu, *cut, beta), pair.run(&*gpu, *cut, beta));
+        for blend in [0.0, 1.0 / 3.0, 1.0].map(Blend::without).into_iter().chain([Blend::OVERLAP]) {
+            let ours = pair.blended(&Cpu, *cut, blend, Dtype::F32);
+            let theirs = pair.blended(&*gpu, *cut, blend, Dtype::F32);
             assert_eq!(ours.protected, theirs.protected, "case {at}");
             let [ours, theirs] =
                 [ours, theirs].map(|p| pair.style() + &pair.content_up * pair.down(&p, Dtype::F32));

@@ -133,7 +133,7 @@ pub(crate) fn fuse_sources(
         let (file, report) =
             fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
         for tensors in [report.content_tensors, report.style_tensors] {
-            let sum = tensors.fused + tensors.passed + tensors.refused + tensors.left_out;
+            let sum = tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
             assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");
         }
         Ok(Fused { bytes: file.read(0..file.size()).await?, report })
@@ -148,6 +148,14 @@ impl Fused {
         names
     }
 
+    /// The modules' stems.
+    pub(crate) fn stems(&self) -> Vec<String> {
+        let ends = [".lora_down.weight", ".lora_A.weight"];
+        let names = self.names();
+        let stem = |name: &String| ends.iter().find_map(|end| Some(name.strip_suffix(end)?.to_owned()));
+        names.iter().filter_map(stem).collect()
+    }
+
     pub(crate) fn metadata(&self, key: &str) -> Option<String> {
         let (_, header) = SafeTensors::read_metadata(&self.bytes).unwrap();
         header.metadata().as_ref()?.get(key).cloned()
@@ -157,9 +165,14 @@ impl Fused {
     pub(crate) fn tensor(&self, name: &str) -> Option<DMatrix<f64>> {
         let tensors = SafeTensors::deserialize(&self.bytes).unwrap();
         let tensor = tensors.tensor(name).ok()?;
-        let values: Vec<f64> =
-            tensor.data().chunks(4).map(|w| f32::from_le_bytes(w.try_into().unwrap()).into()).collect();
-        assert_eq!(tensor.dtype(), Dtype::F32);
+        let words = tensor.data();
+        let values: Vec<f64> = match tensor.dtype() {
+            Dtype::F32 => words.chunks(4).map(|w| f32::from_le_bytes(w.try_into().unwrap()).into()).collect(),
+            Dtype::F16 => {
+                words.chunks(2).map(|w| half::f16::from_le_bytes(w.try_into().unwrap()).into()).collect()
+            }
+            other => panic!("{name} is {other:?}"),
+        };
         let rows = tensor.shape().first().copied().unwrap_or(1);
         Some(DMatrix::from_row_slice(rows, values.len() / rows, &values))
     }

@@ -7,8 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod analysis;
 mod files;
 mod granularity;
 mod kinds;
+mod overlap;
 mod schemes;
 mod settings;

@@ -6,8 +6,9 @@
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
 import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
 import type {
-  BackendChoice, BackendInUse, BlockStrength, Cut, CutChoice, ModuleReport, PairFit, Problem, Progress, Recompress, Refusal, Report, Role,
-  Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spread, Summary, Tensors,
+  BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
+  Progress, Recompress, Refusal, Report, ResultChoice, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
+  Tally, Tensors, Verdict,
 } from './types.ts';
 
 const ROLE = word<Role>('content', 'style');
@@ -35,13 +36,13 @@ const RECOMPRESS = either<Recompress>(
   object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
 );
 const SETTINGS = object<Settings>({
-  mu: number, contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
+  mu: number, result: word<ResultChoice>('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
   layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
   blocks: table(object<BlockStrength>({ content: number, style: number })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
 });
 
-const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, refused: number, leftOut: number });
+const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
 const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
 const SCHEME = object<SchemeChoice>({ id: text, name: text });
 const PAIR_FIT = object<PairFit>({
@@ -51,7 +52,7 @@ const PAIR_FIT = object<PairFit>({
 });
 
 const PROGRESS = object<Progress>({
-  stage: word('measure', 'fuse', 'verify'), modulesDone: number, modulesTotal: number, bytesDone: number, bytesTotal: number, module: text,
+  stage: word('analyse', 'measure', 'fuse', 'verify'), modulesDone: number, modulesTotal: number, bytesDone: number, bytesTotal: number, module: text,
 });
 
 const SPREAD = orNull(object<Spread>({ median: number, worst: number, worstModule: text }));
@@ -70,6 +71,26 @@ const REPORT = object<Report>({
   modules: list(MODULE), warnings: list(PROBLEM),
 });
 
+const TALLY = {
+  modules: number, overlap: number, chance: number, contentKept: number, change: number, contentNorm: number, styleNorm: number,
+};
+const OUTLOOK = object<Outlook>({
+  analysed: number, total: number, whole: object<Tally>(TALLY), verdict: word<Verdict>('same', 'apart', 'little', 'usual', 'most'),
+  balance: orNull(object<NonNullable<Outlook['balance']>>({ heavier: ROLE, times: number, contentStrength: number, styleStrength: number })),
+  suggested: object<Outlook['suggested']>({ mu: number, share: number }),
+  curve: list(object<CurvePoint>({ beta: number, contentKept: number, change: number })),
+  blocks: list(object<Outlook['blocks'][number]>({ label: text, ...TALLY })), kinds: TEXTS,
+  cells: list(object<MapCell>({ block: number, kind: number, members: list(number), ...TALLY })),
+  modules: list(object<ModuleOutlook>({
+    name: text, block: orNull(text), kind: text, outFeatures: number, inFeatures: number, contentRank: number, styleRank: number,
+    protected: number, effectiveRank: number, ...TALLY,
+  })),
+});
+const NUMBERS = list(number);
+const SPECTRA = object<Spectra>({
+  name: text, content: NUMBERS, style: NUMBERS, fused: NUMBERS, protected: number, along: NUMBERS, cosines: NUMBERS,
+});
+
 /** Of every call: what it takes and what it gives. */
 const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
   start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text, leads: truth }), out: object({ version: text }) },
@@ -81,6 +102,9 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },
   fuse: { in: object({ settings: SETTINGS, backend: CHOICE }), out: object<Fused>({ file: instance(Blob), report: REPORT }) },
+  analyse: { in: object({ settings: SETTINGS }), out: nothing },
+  outlook: { in: object({ settings: SETTINGS }), out: OUTLOOK },
+  spectra: { in: object({ settings: SETTINGS, module: text }), out: SPECTRA },
   share: { in: object({ settings: SETTINGS, ranks: orNull(list(number)), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),

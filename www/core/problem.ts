@@ -1,12 +1,13 @@
 /**
  * Errors as the page handles them. Rust words its own (src/error.rs); here are only those that Rust cannot word
- * because it is not running: the worker is gone, the wasm did not load, the browser refused to store or save.
+ * because it is not running: the wasm did not load or is not there yet, the worker is gone, the browser refused to store or save.
  */
 
 import type { Problem } from './types.ts';
 
 const WORDED = {
-  E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then choose the file again.'],
+  E_ABORTED: ['Cancelled.', 'Press Fuse to start again.'],
+  E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then try again.'],
   E_WASM_MISSING: ['The fusing program could not be loaded: it is not where it should be.', 'Reload the page; if that does not help, tell whoever runs this site.'],
   E_WASM_BLOCKED: ['The fusing program could not be loaded: a security policy forbids it.', 'Tell whoever runs this site that script-src of its Content-Security-Policy must have \'wasm-unsafe-eval\'.'],
   E_WORKER_LOST: ['The fusing program stopped. Nothing was saved.', 'Try again; the files you chose are still here. Close other tabs if memory is short.'],

@@ -4,7 +4,7 @@
  */
 
 import type {
-  BackendChoice, BackendInUse, PairFit, Problem, Progress, Report, Role, Settings, Summary,
+  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, Settings, Spectra, Summary,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -34,6 +34,7 @@ export interface Assisted {
 
 /** Every call: what goes in, what comes back. */
 export interface Calls {
+  /** `glue`, `wasm`: of the whole program, where that is to be loaded at once from elsewhere. `leads`: the page speaks with it. */
   start: { in: { glue: string | null; wasm: string | null; owner: string; leads: boolean }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
   open: { in: { role: Role } & OpenedFile; out: Summary };
@@ -44,6 +45,11 @@ export interface Calls {
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
   hash: { in: { file: Blob }; out: string };
   fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
+  /** Analyses what is not analysed yet of the pair, in the background; `outlook` tells what is known by then. */
+  analyse: { in: { settings: Settings }; out: null };
+  outlook: { in: { settings: Settings }; out: Outlook };
+  /** `module`: its name in the outlook. */
+  spectra: { in: { settings: Settings; module: string }; out: Spectra };
   /** From the worker that leads a run to the others: the run's plan, then its tasks, several at a time. */
   share: { in: { settings: Settings; ranks: number[] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };

@@ -7,7 +7,7 @@ import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile } from './protocol.ts';
 import {
-  ROLES, type BackendChoice, type PairFit, type Progress, type Role, type Settings, type Summary,
+  ROLES, type BackendChoice, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
@@ -19,7 +19,10 @@ const CANCEL_GRACE_MS = 150;
 
 export interface SessionOptions {
   workerURL: string | URL;
-  /** Where the wasm-bindgen module lies, absolute; beside the worker when left out. */
+  /**
+   * Where the whole program lies, absolute: its wasm-bindgen module and its wasm. With either of them it is loaded at once.
+   * Left out, all lies beside the worker, and a smaller program answers until the whole one is there.
+   */
   glueURL?: string | URL | null;
   wasmURL?: string | URL | null;
   /** Nothing was heard for 30 s (true), or it goes on (false). */
@@ -77,6 +80,23 @@ export class Session {
     return this.#call('fit', { settings });
   }
 
+  /**
+   * Finds out, in the background, what `outlook` tells; with each progress it tells more. Rejects with E_ABORTED when cancelled,
+   * also by whatever changes the files or needs the machine: called again, it goes on where it stopped.
+   */
+  analyse(settings: Settings, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<null> {
+    return this.#call('analyse', { settings }, signal, onProgress);
+  }
+
+  outlook(settings: Settings): Promise<Outlook> {
+    return this.#call('outlook', { settings });
+  }
+
+  /** `module`: its name in the outlook. */
+  spectra(settings: Settings, module: string): Promise<Spectra> {
+    return this.#call('spectra', { settings, module });
+  }
+
   backend(choice: BackendChoice): Promise<BackendFound> {
     return this.#call('backend', { choice });
   }
@@ -124,17 +144,20 @@ export class Session {
     this.#link = null;
   }
 
-  async #call<N extends CallName>(call: N, input: Calls[N]['in'], signal?: AbortSignal, again = false): Promise<Calls[N]['out']> {
+  async #call<N extends CallName>(
+    call: N, input: Calls[N]['in'], signal?: AbortSignal, onProgress?: (progress: Progress) => void, again = false,
+  ): Promise<Calls[N]['out']> {
     const link = await this.#worker();
     if (signal?.aborted) throw abortError();
-    const { id, reply } = link.call(call, input);
+    const { id, reply } = link.call(call, input, onProgress);
     const cancel = (): void => link.cancel(id);
     signal?.addEventListener('abort', cancel, { once: true });
     return reply
       .catch((error: ProblemError) => {
-        if (error.problem === REPLACED) return this.#call(call, input, signal, again);
-        // Whatever the worker died of, often a hash for want of memory, is not always this call's doing.
-        if (error.code === 'E_WORKER_LOST' && !again && call !== 'hash') return this.#call(call, input, signal, true);
+        if (error.problem === REPLACED) return this.#call(call, input, signal, onProgress, again);
+        // Whatever the worker died of, often something in the background for want of memory, is not always this call's doing.
+        const wanted = call !== 'hash' && call !== 'analyse';
+        if (error.code === 'E_WORKER_LOST' && !again && wanted) return this.#call(call, input, signal, onProgress, true);
         throw error;
       })
       .finally(() => signal?.removeEventListener('abort', cancel));

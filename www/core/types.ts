@@ -60,6 +60,9 @@ export type ScaleChoice = { kind: 'auto' } | { kind: 'alpha'; alpha: number } | 
 /** The result's rank: exactly the sum of both, at most so many, or the fewest that keep so much of the energy. */
 export type Recompress = { kind: 'exact' } | { kind: 'rank'; rank: number } | { kind: 'energy'; share: number };
 
+/** The fused LoRA, or by itself what subject and style overlap in, which a program that stacks LoRAs takes away. */
+export type ResultChoice = 'fusion' | 'overlap';
+
 export interface BlockStrength {
   content: number;
   style: number;
@@ -67,6 +70,7 @@ export interface BlockStrength {
 
 export interface Settings {
   mu: number; // 0 … Infinity
+  result: ResultChoice; // the overlap takes no μ and no strengths
   contentStrength: number;
   styleStrength: number;
   cut: CutChoice;
@@ -91,6 +95,7 @@ export interface Tensors {
   total: number;
   fused: number;
   passed: number;
+  outside: number; // no part of the overlap, where that is the result
   refused: number;
   leftOut: number;
 }
@@ -129,7 +134,7 @@ export interface PairFit {
 }
 
 export interface Progress {
-  stage: 'measure' | 'fuse' | 'verify';
+  stage: 'analyse' | 'measure' | 'fuse' | 'verify';
   modulesDone: number;
   modulesTotal: number;
   bytesDone: number;
@@ -148,8 +153,8 @@ export interface ModuleReport {
   protected: number; // k
   overlap: number; // share of the content's energy inside the style's directions
   chance: number; // what unrelated directions would give, k/n
-  contentKept: number; // share of the content's energy kept at this μ
-  change: number; // projection's change against plain addition
+  contentKept: number; // share of the content's energy kept at this μ; of an overlap, what is in it
+  change: number; // projection's change against plain addition; of an overlap, at μ = ∞
   contentNorm: number;
   styleNorm: number;
   rounding: number; // ‖saved − intended‖ / ‖intended‖
@@ -204,6 +209,79 @@ export interface Report {
   cuts: Cut[];
   modules: ModuleReport[];
   warnings: Problem[];
+}
+
+/** A point of the curves over β = μ/(1+μ), the fraction removed. */
+export interface CurvePoint {
+  beta: number;
+  contentKept: number; // share of the subject's energy kept
+  change: number; // projection's change against plain addition
+}
+
+/** What many modules come to together; norms and shares at the chosen strengths. */
+export interface Tally {
+  modules: number;
+  overlap: number; // share of the subject's energy inside the style's directions
+  chance: number; // what unrelated directions would give
+  contentKept: number; // at the chosen μ
+  change: number; // at the chosen μ
+  contentNorm: number;
+  styleNorm: number;
+}
+
+/** A field of the map: what is of one kind in one block. */
+export interface MapCell extends Tally {
+  block: number; // its place in `blocks`
+  kind: number; // its place in `kinds`
+  members: number[]; // places in `modules`
+}
+
+export interface ModuleOutlook extends Tally {
+  name: string;
+  block: string | null;
+  kind: string;
+  outFeatures: number;
+  inFeatures: number;
+  contentRank: number;
+  styleRank: number;
+  protected: number; // k
+  effectiveRank: number; // of the style's update
+}
+
+/** What the projection does to a pair, in one word; `Outlook` has the numbers. */
+export type Verdict =
+  | 'same' // both files are the same update
+  | 'apart' // even all of it changes next to nothing: they hardly overlap
+  | 'little' // at this μ it changes next to nothing
+  | 'usual'
+  | 'most'; // it takes away most of the subject
+
+/** What the projection would do to the pair, from what is analysed of it so far. Shares are 0 … 1. */
+export interface Outlook {
+  analysed: number; // modules that both files have
+  total: number;
+  whole: Tally;
+  verdict: Verdict;
+  /** Strengths at which both updates are equally large, where one outweighs the other by far. */
+  balance: { heavier: Role; times: number; contentStrength: number; styleStrength: number } | null;
+  /** The smallest μ that brings the subject's energy in the style's directions under `share` of the style's own. A rule of thumb. */
+  suggested: { mu: number; share: number };
+  curve: CurvePoint[]; // β from 0 to 1
+  blocks: ({ label: string } & Tally)[]; // in the model's order; the last one without a name holds what is in no block
+  kinds: string[]; // q, k, v, out, ff, conv, …
+  cells: MapCell[];
+  modules: ModuleOutlook[];
+}
+
+/** Singular values of one module, largest first, at the chosen settings. */
+export interface Spectra {
+  name: string;
+  content: number[];
+  style: number[];
+  fused: number[];
+  protected: number; // k
+  along: number[]; // ‖ΔW_c·v_i‖ for each of the style's protected directions
+  cosines: number[]; // of the principal angles between the two row spaces
 }
 
 /** Where the result is written; implemented in TypeScript, called from Rust. Every byte is written exactly once, in any order. */

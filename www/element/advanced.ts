@@ -110,11 +110,11 @@ export class Advanced extends LitElement {
 
   /** A column for each file. */
   #strengths(role: Role): TemplateResult {
-    const { settings, summaries, disabled } = this.choices;
+    const { settings, summaries, disabled, idle } = this.choices;
     const scale = settings[SCALE[role]];
     return html`<div class="column">
       ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? numeric({
-        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...STRENGTHS, disabled,
+        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...STRENGTHS, disabled: idle,
         placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
       }) : nothing}
       ${choice({ id: `scale-${role}`, label: scaleLabel[role], value: scale.kind, disabled, chosen: (kind) => this.#send({ [SCALE[role]]: SCALES[kind] }), options: [
@@ -126,8 +126,8 @@ export class Advanced extends LitElement {
   }
 
   #blocks(): TemplateResult {
-    const { fit, settings, only, disabled } = this.choices;
-    return html`<np-lora-blocks .blocks=${fit?.blocks ?? []} .strengths=${settings.blocks} .only=${only} ?disabled=${disabled}
+    const { fit, settings, only, idle } = this.choices;
+    return html`<np-lora-blocks .blocks=${fit?.blocks ?? []} .strengths=${settings.blocks} .only=${only} ?disabled=${idle}
       @np-blocks=${(event: CustomEvent<Record<string, BlockStrength>>) => this.#send({ blocks: event.detail })}></np-lora-blocks>`;
   }
 

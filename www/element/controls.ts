@@ -29,7 +29,8 @@ export class Controls extends LitElement {
       --track: linear-gradient(90deg, var(--role) 0 var(--at, 50%), var(--line) var(--at, 50%));
     }
     .strength input[type='number'] { width: 100%; min-height: 32px; padding: 0 8px; }
-    @media (max-width: 600px) { .strengths { grid-template-columns: minmax(0, 1fr); } }
+    .kind { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 2fr); gap: 4px 24px; align-items: end; }
+    @media (max-width: 600px) { .strengths, .kind { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   @property({ attribute: false }) choices!: Choices;
@@ -42,10 +43,11 @@ export class Controls extends LitElement {
   override render() {
     const { only } = this.choices;
     const main = only ? this.#conversion(only) : html`
-      <np-lora-mu .mu=${this.choices.settings.mu} ?disabled=${this.choices.disabled}
+      <np-lora-mu .mu=${this.choices.settings.mu} ?disabled=${this.choices.idle}
         @np-mu=${(event: CustomEvent<{ mu: number; committed: boolean }>) =>
           this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
-      <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>`;
+      <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>
+      ${this.#kind()}`;
     return html`<section class="panel" aria-label="Settings" part="controls">
       ${this.#asks()}
       ${main}
@@ -87,8 +89,19 @@ export class Controls extends LitElement {
       <div class="strengths">${this.#strength(role)}</div>`;
   }
 
+  /** What is made of a pair. */
+  #kind(): TemplateResult {
+    const { settings: { result }, disabled } = this.choices;
+    return html`<div class="kind">
+      ${choice({ id: 'result', label: text.kindOfResult, value: result, disabled, chosen: (kind) => this.#send({ result: kind }), options: [
+        ['fusion', text.fusionResult], ['overlap', text.overlapResult],
+      ] })}
+      ${result === 'overlap' ? html`<p class="small muted">${text.overlapHint} ${text.noEffect}</p>` : nothing}
+    </div>`;
+  }
+
   #strength(role: Role): TemplateResult {
-    const { settings, disabled } = this.choices;
+    const { settings, idle: disabled } = this.choices;
     const key = STRENGTH[role];
     const value = settings[key];
     const read = (event: Event, committed: boolean): void => {

@@ -7,15 +7,18 @@ import { FileCard } from './file-card.ts';
 import { LeftOut } from './left-out.ts';
 import { MuSlider } from './mu-slider.ts';
 import { NpLora } from './np-lora.ts';
+import { OutlookPlace } from './outlook.ts';
 import { PairFitView } from './pair-fit.ts';
 import { ProblemView } from './problem-view.ts';
+import { define } from './register.ts';
 import { ResultView } from './result-view.ts';
 import { RunPanel } from './run-panel.ts';
 
-const ELEMENTS = {
+define({
   'np-lora-problem': ProblemView,
   'np-lora-card': FileCard,
   'np-lora-pair-fit': PairFitView,
+  'np-lora-outlook': OutlookPlace,
   'np-lora-mu': MuSlider,
   'np-lora-blocks': Blocks,
   'np-lora-advanced': Advanced,
@@ -24,11 +27,6 @@ const ELEMENTS = {
   'np-lora-result': ResultView,
   'np-lora-run': RunPanel,
   'np-lora': NpLora,
-};
-
-// A page that loads the script twice keeps the first.
-for (const [name, element] of Object.entries(ELEMENTS)) {
-  if (!customElements.get(name)) customElements.define(name, element);
-}
+});
 
 export { NpLora };

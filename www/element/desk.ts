@@ -7,6 +7,7 @@ import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
+import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
 import { type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
 
@@ -16,6 +17,8 @@ const FIT_AFTER_MS = 120;
 export interface DeskHost extends ReactiveControllerHost {
   settings(): Settings;
   backendChoice(): BackendChoice;
+  /** Whether to find out beforehand what a fusion would do. */
+  foresees(): boolean;
   startSession(onStalled: (stalled: boolean) => void): Session;
   announce(name: 'inspect' | 'warning' | 'progress' | 'backendchange' | 'complete' | 'error' | 'abort', detail: unknown): void;
 }
@@ -28,6 +31,11 @@ export class Desk implements ReactiveController {
   backend: BackendFound | null = null;
   running: Running | null = null;
   outcome: Outcome | null = null;
+  readonly foresight = new Foresight({
+    analyse: (...from) => this.#core.analyse(...from),
+    outlook: (settings) => this.#core.outlook(settings),
+    spectra: (...from) => this.#core.spectra(...from),
+  }, () => this.host.requestUpdate());
   readonly hashes = new Hashes((file, signal) => this.#core.hash(file, signal), () => this.host.requestUpdate());
   /** What stands in the way: of the pair, of the backend, or what ended the last run. */
   #fitProblem: Problem | null = null;
@@ -112,6 +120,7 @@ export class Desk implements ReactiveController {
     this.#gone = true;
     this.cancel();
     clearTimeout(this.#fitTimer);
+    this.foresight.drop();
     this.#session?.dispose();
     this.#session = null;
   }
@@ -150,6 +159,7 @@ export class Desk implements ReactiveController {
     const { content, style } = this.cards;
     if (content.state === 'open' && style.state === 'open') {
       this.#touch();
+      this.foresight.drop();
       this.cards = { content: style, style: content };
       this.host.requestUpdate();
       await this.#session?.swap().catch((thrown) => { this.#fitProblem = problemOf(thrown); });
@@ -186,11 +196,13 @@ export class Desk implements ReactiveController {
         const first = this.fit === null;
         this.fit = fit;
         this.#fitProblem = null;
+        this.#foresee();
         if (first) for (const warning of fit.warnings) this.host.announce('warning', warning);
       } catch (thrown) {
         if (turn !== this.#fitTurn) return;
         this.fit = null;
         this.#fitProblem = problemOf(thrown);
+        this.#foresee();
         if (this.bothOpen) this.host.announce('error', this.#fitProblem);
       }
       this.#hash();
@@ -207,7 +219,6 @@ export class Desk implements ReactiveController {
     try {
       const found = await this.#core.backend(this.host.backendChoice());
       if (turn !== this.#backendTurn) return;
-      this.#backendProblem = null;
       this.#useBackend(found);
     } catch (thrown) {
       if (turn !== this.#backendTurn) return;
@@ -231,7 +242,7 @@ export class Desk implements ReactiveController {
     const now = performance.now();
     this.#runProblem = null;
     this.outcome = null;
-    this.#run({ converting, since: now, stageSince: now, progress: null, stalled: false });
+    this.#run({ converting, result: settings.result, since: now, stageSince: now, progress: null, stalled: false });
     try {
       const { file, report } = await this.#core.fuse(settings, this.host.backendChoice(), {
         signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
@@ -257,6 +268,7 @@ export class Desk implements ReactiveController {
       this.#aborter = null;
       // A cancelled worker may have been replaced, with all that it was working out.
       this.#hash();
+      this.#foresee();
     }
   }
 
@@ -283,6 +295,12 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 
+  /** Of one file there is nothing to foresee. */
+  #foresee(): void {
+    if (this.bothOpen && this.fit && this.host.foresees()) this.foresight.want(this.host.settings());
+    else this.foresight.drop();
+  }
+
   #hash(): void {
     const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
     this.hashes.want(this.outcome ? [this.outcome.file, ...files] : files);
@@ -298,11 +316,13 @@ export class Desk implements ReactiveController {
   #useBackend(found: BackendFound): void {
     const changed = this.backend?.backend !== found.backend || this.backend.adapter !== found.adapter;
     this.backend = found;
+    this.#backendProblem = null;
     if (changed) this.host.announce('backendchange', found);
   }
 
   #set(role: Role, card: Card): void {
     this.cards = { ...this.cards, [role]: card };
+    this.foresight.drop();
     this.fit = null;
     this.#fitProblem = null;
     this.#touch();

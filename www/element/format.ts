@@ -48,7 +48,8 @@ export function percent(share: number): string {
   if (Math.abs(value) < 0.01) return '< 0.01 %';
   if (value < 100 && value > 99.9) return '> 99.9 %';
   if (Math.abs(value) < 1) return `${value.toFixed(2)} %`;
-  return `${value.toFixed(Math.abs(value) < 10 ? 1 : 0)} %`;
+  // 99.6 % is not 100 %.
+  return `${value.toFixed(Math.abs(value) < 10 || (value > 99 && value < 100) ? 1 : 0)} %`;
 }
 
 /** Relative rounding errors span many orders of magnitude. */

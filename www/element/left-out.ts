@@ -19,11 +19,11 @@ export interface Accounting {
 export const hasLeftOut = ({ refused, contentTensors, styleTensors }: Accounting): boolean =>
   refused.length > 0 || countLeftOut(contentTensors) + countLeftOut(styleTensors) > 0;
 
-const countLeftOut = (tensors: Tensors): number => tensors.refused + tensors.leftOut;
+const countLeftOut = ({ outside, refused, leftOut }: Tensors): number => outside + refused + leftOut;
 
 const OF = { content: 'contentTensors', style: 'styleTensors' } as const;
 const COLUMNS: [keyof Tensors, string][] = [
-  ['total', text.tensorsTotal], ['fused', text.tensorsFused], ['passed', text.tensorsPassed],
+  ['total', text.tensorsTotal], ['fused', text.tensorsFused], ['passed', text.tensorsPassed], ['outside', text.tensorsOutside],
   ['refused', text.tensorsRefused], ['leftOut', text.tensorsLeftOut],
 ];
 /** More of them say nothing new. */
@@ -72,7 +72,7 @@ export class LeftOut extends LitElement {
     const files: Role[] = ROLES.filter((role) => of[OF[role]].total > 0);
     return html`<div class="scroll"><table>
       <thead><tr><th scope="col">${text.everyTensor}</th>${files.map((role) => html`<th scope="col">${roleName[role]}</th>`)}</tr></thead>
-      <tbody>${COLUMNS.map(([key, name]) => html`<tr><th scope="row">${name}</th>
+      <tbody>${COLUMNS.filter(([key]) => key !== 'outside' || files.some((role) => of[OF[role]].outside > 0)).map(([key, name]) => html`<tr><th scope="row">${name}</th>
         ${files.map((role) => html`<td>${count(of[OF[role]][key])}</td>`)}</tr>`)}</tbody>
     </table></div>`;
   }

@@ -1,6 +1,6 @@
 /** What the components are told; they hold no state of their own about files or runs. */
 
-import type { BackendChoice, PairFit, Problem, Progress, Report, Role, Settings, Summary } from '../core/types.ts';
+import type { BackendChoice, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Summary } from '../core/types.ts';
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
 
@@ -28,6 +28,7 @@ export const isConversion = (report: Report): boolean => report.content === null
 
 export interface Running {
   converting: boolean;
+  result: ResultChoice;
   since: number;
   progress: Progress | null;
   /** When the current stage began, for the time left. */
@@ -45,6 +46,8 @@ export interface Choices {
   /** The only file's role: there is nothing to fuse, but it can be converted. */
   only: Role | null;
   disabled: boolean;
+  /** Whether μ and all strengths are disabled: always then, and where they have no effect. */
+  idle: boolean;
 }
 
 /** A change in the controls; `committed` when the person let go. */

@@ -1,16 +1,11 @@
-/** μ, shown as the fraction of the overlap it removes: β = μ/(1+μ). The slider's way is β, so it means what it shows. */
+/** μ, shown as the fraction of the overlap it removes, so that the slider means what it shows. */
 
 import { LitElement, css, html, type PropertyValues } from 'lit';
 import { property, query } from 'lit/decorators.js';
 import { mu as muText, percent, removed } from './format.ts';
+import { MuRange, STOPS } from './mu-range.ts';
 import { text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
-
-/** The paper's ablation. */
-const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
-/** How near the pointer must come to a stop, as a share of the track. */
-const SNAP = 0.02;
-const STEP = 0.01;
 
 /** What a person types: "0.5", "0,5", "∞", "inf". */
 export function readMu(typed: string): number | null {
@@ -18,10 +13,6 @@ export function readMu(typed: string): number | null {
   if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
   const value = plain === '' ? NaN : Number(plain);
   return value >= 0 ? value : null;
-}
-
-function fromShare(share: number): number {
-  return share >= 1 ? Infinity : Number((Math.max(0, share) / (1 - share)).toPrecision(3));
 }
 
 export class MuSlider extends LitElement {
@@ -53,7 +44,7 @@ export class MuSlider extends LitElement {
   @property({ type: Number }) mu = 0.5;
   @property({ type: Boolean }) disabled = false;
   @query('.way') private way!: HTMLElement;
-  #pointing = false;
+  #range = new MuRange(this);
 
   override render() {
     const share = removed(this.mu);
@@ -66,14 +57,10 @@ export class MuSlider extends LitElement {
               ?disabled=${this.disabled} @change=${this.#type}></span></span>
       </div>
       <div class="way">
-        <input id="mu" type="range" min="0" max="1" step="any" .value=${String(share)} ?disabled=${this.disabled}
-          aria-valuetext="μ ${muText(this.mu)}, removes ${percent(share)} of the overlap"
-          @pointerdown=${() => { this.#pointing = true; }} @pointerup=${() => { this.#pointing = false; }}
-          @pointercancel=${() => { this.#pointing = false; }}
-          @input=${this.#slide} @change=${() => this.#send(this.mu, true)} @keydown=${this.#key}>
+        ${this.#range.render({ id: 'mu' })}
         <div class="stops" role="group" aria-label="Stops of the paper, as μ">${STOPS.map((stop) => html`
           <button class="plain" type="button" aria-label="μ ${muText(stop)}" aria-pressed=${stop === this.mu}
-            ?disabled=${this.disabled} @click=${() => this.#send(stop, true)}>${muText(stop)}</button>`)}
+            ?disabled=${this.disabled} @click=${() => this.#range.send(stop, true)}>${muText(stop)}</button>`)}
         </div>
       </div>
       <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${text.muHint}</span><span>${text.muRight}</span></div>`;
@@ -90,40 +77,10 @@ export class MuSlider extends LitElement {
     });
   }
 
-  #slide(event: Event): void {
-    const share = Number((event.target as HTMLInputElement).value);
-    const near = this.#pointing ? STOPS.find((stop) => Math.abs(removed(stop) - share) < SNAP) : undefined;
-    this.#send(near ?? fromShare(share), false);
-  }
-
-  /** Arrows go by one percent, Page keys from stop to stop; no snapping, or an arrow could never leave a stop. */
-  #key(event: KeyboardEvent): void {
-    const share = removed(this.mu);
-    const next: Record<string, () => number> = {
-      ArrowRight: () => fromShare((Math.floor(share / STEP + 1e-6) + 1) * STEP),
-      ArrowUp: () => fromShare((Math.floor(share / STEP + 1e-6) + 1) * STEP),
-      ArrowLeft: () => fromShare((Math.ceil(share / STEP - 1e-6) - 1) * STEP),
-      ArrowDown: () => fromShare((Math.ceil(share / STEP - 1e-6) - 1) * STEP),
-      PageUp: () => STOPS.find((stop) => stop > this.mu) ?? Infinity,
-      PageDown: () => STOPS.findLast((stop) => stop < this.mu) ?? 0,
-      Home: () => 0,
-      End: () => Infinity,
-    };
-    const to = next[event.key];
-    if (!to) return;
-    event.preventDefault();
-    this.#send(to(), true);
-  }
-
   #type(event: Event): void {
     const field = event.target as HTMLInputElement;
     const value = readMu(field.value);
     if (value === null) field.value = muText(this.mu);
-    else this.#send(value, true);
-  }
-
-  #send(mu: number, committed: boolean): void {
-    this.mu = mu;
-    this.dispatchEvent(new CustomEvent('np-mu', { detail: { mu, committed } }));
+    else this.#range.send(value, true);
   }
 }

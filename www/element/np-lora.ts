@@ -8,16 +8,17 @@ import { property, state } from 'lit/decorators.js';
 import { toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
-import { isConversion, type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
+import { type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
+import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
-import { BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
+import { ANALYSES, BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
 import { text } from './strings.ts';
 import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
 import { cleanStem, download, saveFile } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Problem, Report, Role, Settings } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, Outlook, Problem, Report, Role, Settings } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
@@ -27,7 +28,7 @@ const UNCLEAR = 'E_FAMILY_UNCLEAR';
 export class NpLora extends LitElement implements DeskHost {
   /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
   static workerURL: string | URL = new URL('./worker.js', import.meta.url);
-  /** Where the wasm-bindgen module lies; beside the worker when null. */
+  /** Where the whole program lies, for a host that moves or replaces it: it is then loaded at once. Beside the worker when null. */
   static glueURL: string | URL | null = null;
   static wasmURL: string | URL | null = null;
 
@@ -51,6 +52,7 @@ export class NpLora extends LitElement implements DeskHost {
   @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength = DEFAULTS.styleStrength;
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
+  @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
   @property({ attribute: 'output-name' }) outputName = '';
   @property({ type: Boolean, reflect: true }) disabled = false;
 
@@ -78,6 +80,8 @@ export class NpLora extends LitElement implements DeskHost {
   get phase(): Phase { return this.#desk.phase; }
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
   get report(): Report | null { return this.#desk.outcome?.report ?? null; }
+  /** What a fusion would do, as far as the pair is analysed by now. */
+  get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
   get error(): Problem | null {
     const refused = ROLES.map((role) => this.#desk.cards[role]).find((card) => card.state === 'refused');
     return this.#desk.problem ?? (refused?.state === 'refused' ? refused.problem : null);
@@ -169,29 +173,34 @@ export class NpLora extends LitElement implements DeskHost {
     return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
   }
 
+  foresees(): boolean {
+    return this.analysis !== 'off';
+  }
+
   startSession(onStalled: (stalled: boolean) => void): Session {
     return new Session({ workerURL: NpLora.workerURL, glueURL: NpLora.glueURL, wasmURL: NpLora.wasmURL, onStalled });
   }
 
   announce(name: string, detail: unknown): void {
-    if (name === 'complete') this.spoken = isConversion((detail as Fused).report) ? text.doneConverting : text.done;
+    if (name === 'complete') this.spoken = doneWith((detail as Fused).report);
     if (name === 'abort') this.spoken = this.notice = text.cancelled;
     if (name === 'progress' && this.#desk.running?.progress) {
       // Every tenth percent would drown a screen reader; quarters tell enough.
-      const { progress, converting } = this.#desk.running;
+      const { progress, converting, result } = this.#desk.running;
       const quarter = Math.floor(percentDone(progress) / 25) * 25;
-      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing}, ${quarter} %`;
+      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing[result]}, ${quarter} %`;
     }
     this.#tell(name, detail, name === 'warning');
   }
 
   override render() {
     const desk = this.#desk;
+    const { foresight } = desk;
     const busy = this.disabled || desk.running !== null;
     const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
-    const fit = html`<np-lora-pair-fit .fit=${desk.fit} ?single=${desk.only !== null}></np-lora-pair-fit>`;
+    const fit = html`<np-lora-pair-fit .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" @input=${stop} @change=${stop}>
       <div class="files">
         ${this.#card('content', busy)}
@@ -205,11 +214,16 @@ export class NpLora extends LitElement implements DeskHost {
         <span class="small muted">${text.exampleHint}</span>
       </div>` : nothing}
       ${desk.fit && !desk.only ? fit : nothing}
+      ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .spectra=${foresight.spectra}
+        ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion'}
+        @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
+        @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
+        @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcome=${desk.outcome} .problem=${asked && asked === desk.problem ? null : desk.problem}
-        .backend=${desk.backend} .sha256=${desk.hashes.of(this.result)} .notice=${this.notice} ?ready=${desk.isReady}
+        .backend=${desk.backend} .making=${this.more.result} .sha256=${desk.hashes.of(this.result)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.disabled}
         @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-run>
       <p class="unseen" role="status">${this.spoken}</p>
@@ -227,7 +241,8 @@ export class NpLora extends LitElement implements DeskHost {
   #choices(disabled: boolean): Choices {
     const { fit, only } = this.#desk;
     const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
-    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, fit, summaries, families: this.#families(), only, disabled };
+    const idle = disabled || (only === null && this.more.result === 'overlap');
+    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, fit, summaries, families: this.#families(), only, disabled, idle };
   }
 
   /** Families that every file which is unsure of its own could be of. */
@@ -253,13 +268,14 @@ export class NpLora extends LitElement implements DeskHost {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'more'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
+    if (this.#drawn && changed.has('analysis')) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     this.#drawn = true;
   }
   #drawn = false;
 
   get #defaultName(): string {
-    return defaultName(this.contentFile, this.styleFile);
+    return defaultName(this.contentFile, this.styleFile, this.more.result);
   }
 
   #setting({ patch, committed }: Setting): void {

@@ -2,14 +2,14 @@
 
 import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
-import type { PairFit } from '../core/types.ts';
+import type { PairFit, ResultChoice } from '../core/types.ts';
 import { bytes, count, inert, plural } from './format.ts';
 import { hasLeftOut } from './left-out.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 type Part = 'contentOnly' | 'shared' | 'styleOnly';
-const PARTS: { part: Part; name: string; hint: string }[] = [
+const PARTS: { part: Part; name: string; hint: Record<ResultChoice, string> }[] = [
   { part: 'contentOnly', name: text.contentOnly, hint: text.onlyHint },
   { part: 'shared', name: text.shared, hint: text.sharedHint },
   { part: 'styleOnly', name: text.styleOnly, hint: text.onlyHint },
@@ -35,6 +35,7 @@ export class PairFitView extends LitElement {
   @property({ attribute: false }) fit: PairFit | null = null;
   /** One file, to be converted: drawn inside another panel. */
   @property({ type: Boolean }) single = false;
+  @property({ attribute: false }) result: ResultChoice = 'fusion';
   @state() private opened: Partial<Record<Part, boolean>> = {};
 
   override render() {
@@ -45,19 +46,19 @@ export class PairFitView extends LitElement {
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}`;
     if (this.single) {
       return html`<section aria-label=${text.willBeWritten} part="pair-fit">
-        <p class="small">${text.willBeWritten}: <span class="muted">${this.#result(fit)}</span></p>${comments}</section>`;
+        <p class="small">${text.willBeWritten}: <span class="muted">${this.#written(fit)}</span></p>${comments}</section>`;
     }
     return html`<section class="panel" aria-labelledby="title" part="pair-fit">
       <div class="top">
         <h2 id="title">${text.fit}</h2>
-        <p class="small muted">${this.#result(fit)}</p>
+        <p class="small muted">${this.#written(fit)}</p>
       </div>
       ${this.#parts(fit)}
       ${comments}
     </section>`;
   }
 
-  #result(fit: PairFit): string {
+  #written(fit: PairFit): string {
     const known = [fit.family, fit.scheme?.name].filter((one) => one !== null && one !== undefined).map((one) => inert(one));
     return [
       ...known, ...(this.single ? [plural(fit.outputModules, 'module', 'modules')] : []),
@@ -70,7 +71,7 @@ export class PairFitView extends LitElement {
     return html`${this.#bar(fit)}
       <div class="parts">${PARTS.map(({ part, name, hint }) => html`
         <details @toggle=${(event: Event) => this.#toggle(part, event)}>
-          <summary><span class="dot ${part}"></span>${name} <strong>${count(fit[part].length)}</strong> <span class="muted">${hint}</span></summary>
+          <summary><span class="dot ${part}"></span>${name} <strong>${count(fit[part].length)}</strong> <span class="muted">${hint[this.result]}</span></summary>
           ${this.opened[part] ? this.#list(name, fit[part]) : nothing}
         </details>`)}
       </div>`;

@@ -4,11 +4,15 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Cut, Report, Spread } from '../core/types.ts';
 import { named } from './file-card.ts';
-import { bytes, count, inert, mu, percent, plural, seconds, small } from './format.ts';
+import { bytes, count, inert, mu, percent, plural, removed, seconds, small } from './format.ts';
 import { hasLeftOut } from './left-out.ts';
 import { isConversion, type Action, type Outcome } from './model.ts';
+import { STOPS } from './mu-range.ts';
 import { partOf, text } from './strings.ts';
 import { base } from './tokens.css.ts';
+
+/** That it is done, in the words for what was done. */
+export const doneWith = (report: Report): string => (isConversion(report) ? text.doneConverting : text.done[report.settings.result]);
 
 export class ResultView extends LitElement {
   static override styles = [base, css`
@@ -28,6 +32,9 @@ export class ResultView extends LitElement {
     thead th { color: var(--muted); padding-top: 0; }
     td.module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); padding-right: 0; }
     td.number { white-space: nowrap; }
+    .use { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; }
+    .use table { width: auto; justify-self: start; }
+    .use :is(th, td) { padding-block: 4px; }
     .file { display: grid; gap: 4px; }
     .file .name { font-weight: 650; }
     .ending { font-weight: 400; color: var(--muted); }
@@ -53,15 +60,16 @@ export class ResultView extends LitElement {
   override render() {
     const { report, file, stale } = this.outcome;
     const converted = isConversion(report);
+    const overlap = report.settings.result === 'overlap';
     return html`<section class="panel" aria-labelledby="title" part="result">
       <div>
-        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${converted ? text.doneConverting : text.done}</h2>
+        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${doneWith(report)}</h2>
         <p class="small muted">${text.doneHint}</p>
-        ${stale ? html`<p class="stale">${converted ? text.staleConversion : text.stale}</p>` : nothing}
+        ${stale ? html`<p class="stale">${converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
       </div>
-      ${converted ? nothing : html`<p class="lead">The projection changes this pair by <strong>${percent(report.change)}</strong>.${this.#inWords(report)}</p>`}
+      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">The projection changes this pair by <strong>${percent(report.change)}</strong>.${this.#inWords(report)}</p>`}
       <dl class="account">
-        ${converted ? this.#count(report.passedContent + report.passedStyle, 'modules converted') : html`
+        ${converted ? this.#count(report.passedContent + report.passedStyle, 'modules converted') : overlap ? this.#count(report.fused, 'modules in both files') : html`
           ${this.#count(report.fused, 'fused')}
           ${this.#count(report.passedContent, 'passed through from the subject')}
           ${this.#count(report.passedStyle, 'passed through from the style')}`}
@@ -73,7 +81,7 @@ export class ResultView extends LitElement {
       <div class="file">
         <p class="name stranger">${named(file.name)}</p>
         <p class="small muted">${this.#written(report)}
-          · ${converted ? 'converted' : 'fused'} in ${seconds(report.secondsFusing)}, checked in ${seconds(report.secondsVerifying)}
+          · ${converted ? 'converted' : overlap ? 'made' : 'fused'} in ${seconds(report.secondsFusing)}, checked in ${seconds(report.secondsVerifying)}
           on <span title=${inert(report.backendReason, 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
             report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
         <p class="sum muted stranger">${text.modelHash} ${inert(report.modelHash.slice(0, 12))}
@@ -95,9 +103,23 @@ export class ResultView extends LitElement {
     return ` ${percent(report.contentKept)} of the subject is kept.`;
   }
 
+  /** How an overlap is used, and what it is. */
+  #use(report: Report): TemplateResult {
+    // A hyphen, which strength fields read when it is copied there.
+    const strength = (at: number): string => String(Number((0 - removed(at)).toFixed(2)));
+    return html`<div class="use">
+      <p class="lead"><strong>${percent(report.contentKept)}</strong> of the subject overlaps with the style.</p>
+      <p>${text.overlapUse}</p>
+      <table>
+        <thead><tr><th scope="col">μ</th><th scope="col">${text.overlapStrength}</th></tr></thead>
+        <tbody>${STOPS.map((stop) => html`<tr><th scope="row">${mu(stop)}</th><td class="number">${strength(stop)}</td></tr>`)}</tbody>
+      </table>
+    </div>`;
+  }
+
   #written(report: Report): string {
     const known = [report.family, report.scheme].filter((one) => one !== null).map((one) => inert(one));
-    const mine = isConversion(report) ? [] : [`μ ${mu(report.settings.mu)}`];
+    const mine = isConversion(report) || report.settings.result === 'overlap' ? [] : [`μ ${mu(report.settings.mu)}`];
     return [bytes(report.outputBytes), ...known, `rank ${count(report.rank)}`, inert(report.dtype), ...mine].join(' · ');
   }
 
@@ -109,12 +131,14 @@ export class ResultView extends LitElement {
     const rows: [string, Spread | null, (share: number) => string][] = [
       ['Overlap of the subject with the style', report.overlap, percent],
       ['Rounding, against the update', report.rounding, small],
-      ['Rounding, against what the projection changed', report.roundingOfChange, small],
+      // Of an overlap that is the same.
+      ['Rounding, against what the projection changed', report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
       [text.energyKept, kept(report.cuts), percent],
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;
-    const head = report.fused > 0 ? plural(report.fused, 'fused module', 'fused modules') : plural(report.cuts.length, 'module cut', 'modules cut');
+    const shared = report.settings.result === 'overlap' ? 'module' : 'fused module';
+    const head = report.fused > 0 ? plural(report.fused, shared, `${shared}s`) : plural(report.cuts.length, 'module cut', 'modules cut');
     return html`<table>
       <thead><tr><th scope="col">${head}</th><th scope="col">${text.median}</th>
         <th scope="col">${text.worst}</th><th scope="col" class="module-head">${text.worstModule}</th></tr></thead>

@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { BackendFound } from '../core/protocol.ts';
-import type { Problem, Progress } from '../core/types.ts';
+import type { Problem, Progress, ResultChoice } from '../core/types.ts';
 import { bytes, count, inert, seconds } from './format.ts';
 import type { Action, Outcome, Phase, Running } from './model.ts';
 import type { ResultView } from './result-view.ts';
@@ -63,6 +63,8 @@ export class RunPanel extends LitElement {
   @property({ attribute: false }) backend: BackendFound | null = null;
   /** Of the result. */
   @property({ attribute: false }) sha256: string | null = null;
+  /** What a run would make of the pair. */
+  @property({ attribute: false }) making: ResultChoice = 'fusion';
   @property({ attribute: false }) notice = '';
   @property({ type: Boolean }) ready = false;
   /** There is one file, which can be converted. */
@@ -93,7 +95,7 @@ export class RunPanel extends LitElement {
       ${problem ? html`<np-lora-problem .problem=${problem}></np-lora-problem>` : nothing}
       ${running ? this.#progress(running) : nothing}
       ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
-        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${text.fuse}</button>
+        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${text.fuse[this.making]}</button>
         ${this.#badge()}
       </div>` : nothing}
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
@@ -107,7 +109,7 @@ export class RunPanel extends LitElement {
 
   #progress(running: Running): TemplateResult {
     const { progress, stalled, converting } = running;
-    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : text.fusing;
+    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : text.fusing[running.result];
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
       <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${percentDone(progress)} %</span>` : nothing}</h2>
         <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>

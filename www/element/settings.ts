@@ -1,7 +1,7 @@
 /** Markup and properties to settings: whatever a host writes, a usable value comes out; nothing here throws. */
 
 import type { ComplexAttributeConverter } from 'lit';
-import type { BackendChoice, Settings } from '../core/types.ts';
+import type { BackendChoice, ResultChoice, Settings } from '../core/types.ts';
 import { cleanStem } from '../core/save.ts';
 import { readMu } from './mu-slider.ts';
 
@@ -14,10 +14,12 @@ export type More = Omit<Settings, 'mu' | 'contentStrength' | 'styleStrength' | '
 export const MORE: More = {
   cut: { kind: 'all' }, layout: 'compatible', contentTextStrength: null, styleTextStrength: null, blocks: {},
   contentScale: { kind: 'auto' }, styleScale: { kind: 'auto' }, family: null, scheme: null, recompress: { kind: 'exact' },
-  denseRank: 64, directionOnly: false, keepSources: true,
+  denseRank: 64, directionOnly: false, keepSources: true, result: 'fusion',
 };
 export const DTYPES: readonly Settings['dtype'][] = ['auto', 'F16', 'BF16', 'F32'];
 export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
+/** Whether a pair is analysed by itself. */
+export const ANALYSES = ['auto', 'off'] as const;
 const STRENGTH_MAX = 10;
 
 export function asMu(value: unknown): number {
@@ -41,9 +43,9 @@ export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter
 }
 
 /** What the result is called when nobody names it. */
-export function defaultName(content: File | null, style: File | null): string {
+export function defaultName(content: File | null, style: File | null, result: ResultChoice): string {
   const stem = (file: File | null, otherwise: string): string =>
     cleanStem(file?.name ?? otherwise, otherwise, 48);
   if (!content !== !style) return `${stem(content ?? style, 'file')}_converted`;
-  return `${stem(content, 'subject')}_in_${stem(style, 'style')}`;
+  return `${stem(content, 'subject')}_${result === 'overlap' ? 'overlap_with' : 'in'}_${stem(style, 'style')}`;
 }

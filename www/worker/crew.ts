@@ -29,17 +29,16 @@ export class Crew {
   #ready: Member[] = [];
   /** Those who know the run that is under way. */
   #on: Member[] = [];
-  #started = false;
+  /** Places that are filled: also by those on their way, and by those lost at work. */
+  #hired = 0;
 
   /** `start`: how this worker was started, which is how the others are. */
   constructor(private readonly start: Calls['start']['in']) {}
 
-  /** Starts the others, in the background: a run takes those that are ready. */
+  /** Starts the others, in the background: a run takes those that are ready. Who could not start is tried again. */
   prepare(): void {
-    if (this.#started) return;
-    this.#started = true;
     const cores = navigator.hardwareConcurrency || 1;
-    for (let more = Math.min(cores - 1, MOST); more > 0; more--) this.#hire();
+    while (this.#hired < Math.min(cores - 1, MOST)) this.#hire();
   }
 
   get members(): number {
@@ -94,6 +93,7 @@ export class Crew {
       if (left.length > 0) setTimeout(() => {
         if (!left.some((call) => calls.has(call))) return;
         link.end(problem('E_WORKER_LOST', 'it did not stop'));
+        this.#hired--;
         this.#hire();
       }, CANCEL_GRACE_MS);
     }
@@ -101,6 +101,7 @@ export class Crew {
   }
 
   #hire(): void {
+    this.#hired++;
     let member: Member | null = null;
     try {
       // One that is lost at work is not replaced: there may be no memory for so many.
@@ -111,7 +112,10 @@ export class Crew {
       link.call('start', { ...this.start, leads: false }).reply.then(() => {
         member = { link, files: { content: null, style: null }, calls: new Set() };
         this.#ready.push(member);
-      }, (error: ProblemError) => link.end(error.problem));
+      }, (error: ProblemError) => {
+        this.#hired--;
+        link.end(error.problem);
+      });
     } catch {
       // Where a worker may have none of its own, this one works alone.
     }

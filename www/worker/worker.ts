@@ -1,55 +1,22 @@
 /**
- * Loads the wasm module and answers messages, one after the other; only the cancel flags are read in between, when the
- * running call yields. Of another worker's run it does several tasks at a time, so that one reads while one computes.
- * Hashes are worked out beside the session, one after the other, and stand still while any other call is under way.
+ * Answers messages, one after the other; only the cancel flags are read in between, when the running call yields. A call that
+ * needs more of the program than is there waits for that beside the others. Of another worker's run it does several tasks at a
+ * time, so that one reads while one computes. A pair is analysed beside the calls that only ask, and stopped by those that change
+ * the files or fuse them. Hashes are worked out one after the other, and stand still while any other call is under way.
  */
 
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
-import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import type {
-  BackendChoice, OutputSink, PairFit, Problem, Progress, Role, Settings, Summary,
-} from '../core/types.ts';
-import { whyNotLoaded } from './loading.ts';
+import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
+import type { Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
+import { needsWhole, Program, type Others } from './program.ts';
 import { sinkFor, sweep } from './sinks.ts';
-
-/** The wasm-bindgen module, as src/web exports it. */
-interface Glue {
-  default(input: { module_or_path: string }): Promise<unknown>;
-  version(): string;
-  example(role: Role): Uint8Array<ArrayBuffer>;
-  sha256(blob: Blob, mayGoOn: () => Promise<boolean>): Promise<string>;
-  Session: new () => WasmSession;
-}
-
-interface WasmSession {
-  open(role: Role, file: File, config?: string): Promise<Summary>;
-  close(role: Role): void;
-  swap(): void;
-  fit(settings: Settings): PairFit;
-  backend(choice: BackendChoice): Promise<BackendFound>;
-  fuse(
-    settings: Settings, backend: BackendChoice, sink: OutputSink, others: Others,
-    onProgress: (progress: Progress) => void, isCancelled: () => boolean,
-  ): Promise<Fused>;
-  share(settings: Settings, ranks: number[] | null, checksum: number): void;
-  assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
-}
-
-/** The other workers as src/web/crew.rs calls them. */
-interface Others {
-  members: number;
-  places: number;
-  begin(ranks: number[] | null, checksum: number): Promise<void>;
-  run(task: string, result: Blob | undefined): Promise<Assisted>;
-}
 
 /** No host needs more than ten reports a second, and posting costs time. */
 const PROGRESS_EVERY_MS = 100;
 
-let glue: Glue | null = null;
-let session: WasmSession | null = null;
+let program: Program | null = null;
 let crew: Crew | null = null;
 let owner = '';
 /** Whether the page speaks with this worker; else another one does. */
@@ -61,50 +28,60 @@ function post(message: FromWorker, transfer: Transferable[] = []): void {
   self.postMessage(message, { transfer });
 }
 
-function ready(): { glue: Glue; session: WasmSession; crew: Crew } {
-  if (!glue || !session || !crew) throw problem('E_WASM_LOAD', 'the program was not started');
-  return { glue, session, crew };
+function ready(): { program: Program; crew: Crew } {
+  if (!program || !crew) throw problem('E_WASM_LOAD', 'the program was not started');
+  return { program, crew };
 }
 
 async function start(request: Calls['start']['in']): Promise<{ version: string }> {
-  if (session) throw problem('E_INTERNAL', 'the program was started already');
+  if (program) throw problem('E_INTERNAL', 'the program was started already');
   owner = request.owner;
   leads = request.leads;
-  crew = new Crew(request);
   // Sweeping is housekeeping: a browser that refuses it can still fuse. This page's own file may be the result it shows.
   if (leads) await sweep(null).catch(() => {});
-  const glueURL = request.glue ?? new URL('./np_lora.js', import.meta.url).href;
-  const wasmURL = request.wasm ?? new URL('./np_lora_bg.wasm', import.meta.url).href;
-  try {
-    glue = await import(glueURL) as Glue;
-    await glue.default({ module_or_path: wasmURL });
-    session = new glue.Session();
-    return { version: glue.version() };
-  } catch (thrown) {
-    throw await whyNotLoaded(thrown, [glueURL, wasmURL]);
-  }
+  const begun = new Program(files, request);
+  const out = await begun.begin();
+  [program, crew] = [begun, new Crew(request)];
+  return out;
 }
 
-async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Promise<Fused> {
-  const { session, crew } = ready();
-  await sweep(owner).catch(() => {});
-  const others: Others = {
-    get members() { return crew.members; },
-    get places() { return crew.places; },
-    begin: (ranks, checksum) => crew.begin(files, settings, ranks, checksum),
-    run: (task, result) => crew.run(task, result ?? null),
-  };
-  const sink = await sinkFor(session.fit(settings).outputBytes, owner);
+const othersFor = (crew: Crew, settings: Settings): Others => ({
+  get members() { return crew.members; },
+  get places() { return crew.places; },
+  begin: (ranks, checksum) => crew.begin(files, settings, ranks, checksum),
+  run: (task, result) => crew.run(task, result ?? null),
+});
+
+/** Posts what a call reports, as often as somebody can look at it. */
+function reporting(id: number): (progress: Progress) => void {
   let last = 0;
-  const onProgress = (progress: Progress): void => {
+  return (progress) => {
     const now = performance.now();
     const edge = progress.modulesDone === 0 || progress.modulesDone === progress.modulesTotal;
     if (!edge && now - last < PROGRESS_EVERY_MS) return;
     last = now;
     post({ id, progress });
   };
+}
+
+async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Promise<Fused> {
+  const { program, crew } = ready();
+  const session = await program.whole();
+  await sweep(owner).catch(() => {});
+  const sink = await sinkFor(session.fit(settings).outputBytes, owner);
   try {
-    return await session.fuse(settings, backend, sink, others, onProgress, () => cancelled.has(id));
+    return await session.fuse(settings, backend, sink, othersFor(crew, settings), reporting(id), () => cancelled.has(id));
+  } finally {
+    crew.rest();
+  }
+}
+
+async function analyse(id: number, { settings }: Calls['analyse']['in']): Promise<null> {
+  const { program, crew } = ready();
+  const session = await program.whole();
+  try {
+    await session.analyse(settings, othersFor(crew, settings), reporting(id), () => cancelled.has(id));
+    return null;
   } finally {
     crew.rest();
   }
@@ -112,21 +89,32 @@ async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Pro
 
 async function open({ role, file, config }: Calls['open']['in']): Promise<Summary> {
   files[role] = null;
-  const summary = await ready().session.open(role, file, config ?? undefined);
+  const { program, crew } = ready();
+  const summary = await program.there.session.open(role, file, config ?? undefined);
   files[role] = { file, config };
   // Whoever opens a file is about to fuse it.
-  if (leads) ready().crew.prepare();
+  if (leads) {
+    void complete(program);
+    crew.prepare();
+  }
   return summary;
+}
+
+/** Fetches the rest of the program in the background. That it did not come is said to whoever needs it. */
+async function complete(program: Program): Promise<void> {
+  await program.load().then(() => inTurn(() => program.whole())).catch((thrown: unknown) => {
+    if (isFatal(thrown)) throw thrown;
+  });
 }
 
 function close(role: Role): null {
   files[role] = null;
-  ready().session.close(role);
+  ready().program.there.session.close(role);
   return null;
 }
 
 function swap(): null {
-  ready().session.swap();
+  ready().program.there.session.swap();
   [files.content, files.style] = [files.style, files.content];
   return null;
 }
@@ -134,24 +122,30 @@ function swap(): null {
 async function answer(request: Request): Promise<Calls[CallName]['out']> {
   switch (request.call) {
     case 'start': return start(request.in);
-    case 'example': return ready().glue.example(request.in.role);
+    case 'example': return ready().program.there.glue.example(request.in.role);
     case 'open': return open(request.in);
     case 'close': return close(request.in.role);
     case 'swap': return swap();
-    case 'fit': return ready().session.fit(request.in.settings);
-    case 'backend': return ready().session.backend(request.in.choice);
+    case 'fit': return ready().program.there.session.fit(request.in.settings);
+    case 'backend': return (await ready().program.whole()).backend(request.in.choice);
     case 'hash': return hash(request.id, request.in.file);
     case 'fuse': return fuse(request.id, request.in);
-    case 'share': ready().session.share(request.in.settings, request.in.ranks, request.in.checksum); return null;
-    case 'assist': return ready().session.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
+    case 'analyse': return analyse(request.id, request.in);
+    case 'outlook': return (await ready().program.whole()).outlook(request.in.settings);
+    case 'spectra': return (await ready().program.whole()).spectra(request.in.settings, request.in.module);
+    case 'share': (await ready().program.whole()).share(request.in.settings, request.in.ranks, request.in.checksum); return null;
+    case 'assist': return ready().program.computing.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
   }
 }
 
 function hash(id: number, file: Blob): Promise<string> {
-  return ready().glue.sha256(file, async () => {
+  return ready().program.there.glue.sha256(file, async () => {
     post({ id, alive: true });
     // A call that was put behind the one awaited here is awaited as well.
-    for (let last = null; last !== queue;) await (last = queue);
+    for (let last = null; last !== queue;) {
+      last = queue;
+      await Promise.all([queue, analyses]);
+    }
     return !cancelled.has(id);
   });
 }
@@ -166,29 +160,90 @@ function refuse(said: unknown): void {
   if (typeof id === 'number') post({ id, problem: problem('E_INTERNAL', 'a message to the worker made no sense'), fatal: false });
 }
 
-let queue: Promise<void> = Promise.resolve();
+let queue: Promise<unknown> = Promise.resolve();
 let hashes: Promise<void> = Promise.resolve();
+/** Analyses go on beside the queue. */
+let analyses: Promise<unknown> = Promise.resolve();
+const analysing = new Set<number>();
+/** Calls that change what is analysed, or need the machine for themselves. */
+const ENDS_ANALYSIS: ReadonlySet<CallName> = new Set<CallName>(['open', 'close', 'swap', 'fuse']);
+/** Calls that wait for the whole program; not in the queue, where the others would wait for them. */
+const waiting = new Set<number>();
+
+function inTurn<T>(what: () => Promise<T>): Promise<T> {
+  const done = queue.then(what);
+  queue = done.catch(() => {});
+  return done;
+}
+
+function serveInTurn(request: Request): Promise<void> {
+  if (!ENDS_ANALYSIS.has(request.call)) return inTurn(() => serve(request));
+  for (const id of analysing) cancel(id);
+  const before = analyses;
+  return inTurn(async () => {
+    await before;
+    await serve(request);
+  });
+}
+
+/** After a trap the instance is in an unknown state; a RangeError is a stack or memory that ran out. */
+const isFatal = (thrown: unknown): boolean => thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
+
+function fail(id: number, thrown: unknown): void {
+  const fatal = isFatal(thrown);
+  post({ id, problem: fatal ? asLastWords(thrown) : toProblem(thrown), fatal });
+  cancelled.delete(id);
+}
 
 async function serve(request: Request): Promise<void> {
   try {
     const out = await answer(request);
     const bytes = request.call === 'assist' ? (out as Assisted).bytes : null;
     post({ id: request.id, out }, bytes ? [bytes.buffer] : []);
+    cancelled.delete(request.id);
   } catch (thrown) {
-    // After a trap the instance is in an unknown state; a RangeError is a stack or memory that ran out.
-    const fatal = thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
-    post({ id: request.id, problem: fatal ? asLastWords(thrown) : toProblem(thrown), fatal });
+    fail(request.id, thrown);
   }
-  cancelled.delete(request.id);
+}
+
+/** `then` is done once the whole program is there. */
+async function serveWhole(request: Request, then: (request: Request) => Promise<unknown>): Promise<void> {
+  waiting.add(request.id);
+  try {
+    await program?.load();
+    // Else it was cancelled, and has its answer.
+    if (waiting.delete(request.id)) await then(request);
+  } catch (thrown) {
+    if (waiting.delete(request.id)) fail(request.id, thrown);
+  }
+}
+
+function serveBeside(request: Request): Promise<unknown> {
+  // The whole program may still have to open the files, which is done in turn.
+  const ready = inTurn(async () => program?.whole()).catch(() => {});
+  return (analyses = Promise.all([ready, analyses]).then(() => serve(request)));
+}
+
+async function serveAnalysis(request: Request): Promise<void> {
+  analysing.add(request.id);
+  await serveWhole(request, serveBeside);
+  analysing.delete(request.id);
+}
+
+function cancel(id: number): void {
+  if (waiting.delete(id)) fail(id, problem('E_ABORTED'));
+  else cancelled.add(id);
 }
 
 self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   const data = toWorker(said);
   if (!data) refuse(said);
-  else if ('cancel' in data) cancelled.add(data.cancel);
+  else if ('cancel' in data) cancel(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
   else if (data.call === 'assist') void serve(data);
-  else queue = queue.then(() => serve(data));
+  else if (data.call === 'analyse') void serveAnalysis(data);
+  else if (needsWhole(data.call)) void serveWhole(data, serveInTurn);
+  else void serveInTurn(data);
 });
 
 // A panic inside a spawned Rust future reaches no promise: without these two the page would wait for ever.

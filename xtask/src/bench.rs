@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: how fast it is here, beside what it can be compared with, into docs/PERFORMANCE.md.
 
 use crate::browser::{Browser, CHROMIUM};
-use crate::build::{bindings, build};
+use crate::build::{WHOLE, bindings, build};
 use crate::project::Project;
 use crate::tools::{Outcome, run};
 
@@ -15,7 +15,7 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     let folder = project.target.join("bench");
     let page = build(project, &folder.join("page").to_string_lossy())?;
     let named = folder.join("named");
-    bindings(project, &named, true)?;
+    bindings(project, &WHOLE, &named, true)?;
     let mut cargo = project.cargo();
     cargo.args(["build", "--release", "--package", "np-lora", "--example", "fuse", "--example", "pair"]);
     run(&mut cargo)?;

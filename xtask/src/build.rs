@@ -1,4 +1,4 @@
-//! `cargo xtask build`: crate → wasm → bindings → page.
+//! `cargo xtask build`: crate → wasm (twice) → bindings → page.
 
 use crate::project::Project;
 use crate::tools::{Outcome, capture, option, run, succeeds};
@@ -9,6 +9,21 @@ use wasm_bindgen_cli_support::Bindgen;
 
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
+/// A build of the crate as wasm.
+pub(crate) struct Program {
+    /// What its files are called.
+    pub(crate) name: &'static str,
+    features: &'static [&'static str],
+}
+
+/// All of it.
+pub(crate) const WHOLE: Program = Program { name: "np_lora", features: &[] };
+
+/// What opens and understands files, which a visitor waits for.
+const READER: Program = Program { name: "np_lora_reader", features: &["--no-default-features"] };
+
+pub(crate) const PROGRAMS: [&Program; 2] = [&READER, &WHOLE];
+
 pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     let out = option(arguments, "--out")?;
     build(project, out.as_deref().unwrap_or("dist")).map(|_| ())
@@ -16,17 +31,19 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
 
 /// Builds the page into `out` (seen from the checkout's root); its own build script says how large it is.
 pub(crate) fn build(project: &Project, out: &str) -> Outcome<PathBuf> {
-    bindings(project, &project.web(), false)?;
+    for program in PROGRAMS {
+        bindings(project, program, &project.web(), false)?;
+    }
     web::install_packages(project)?;
     let out = project.at(out);
     run(project.run("node").arg("www/build.mjs").arg("--out").arg(&out).arg("--wasm").arg(project.web()))?;
     Ok(out)
 }
 
-/// The crate as wasm with its JavaScript bindings, in `folder`; with the names of its functions, or without.
-pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome {
+/// A program with its JavaScript bindings, in `folder`; with the names of its functions, or without.
+pub(crate) fn bindings(project: &Project, program: &Program, folder: &Path, names: bool) -> Outcome {
     ensure_target(project)?;
-    run(&mut wasm(project))?;
+    run(&mut wasm(project, program))?;
     let wasm = project.target.join(WASM_TARGET).join("release").join("np_lora.wasm");
     // The library and the `wasm-bindgen` dependency have one version in Cargo.toml, so they cannot disagree.
     Bindgen::new()
@@ -34,6 +51,7 @@ pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome
         .web(true)
         .map(|bindgen| {
             bindgen
+                .out_name(program.name)
                 .typescript(true)
                 .remove_name_section(!names)
                 .remove_producers_section(true)
@@ -43,10 +61,11 @@ pub(crate) fn bindings(project: &Project, folder: &Path, names: bool) -> Outcome
         .map_err(|error| format!("wasm-bindgen on {}: {error:#}", wasm.display()))
 }
 
-/// What builds the wasm, the same bytes on every machine.
-pub(crate) fn wasm(project: &Project) -> Command {
+/// What builds the wasm of a program, the same bytes on every machine. Cargo gives every program the same file.
+pub(crate) fn wasm(project: &Project, program: &Program) -> Command {
     let mut cargo = project.cargo();
     cargo.args(["build", "--release", "--lib", "--target", WASM_TARGET, "--package", "np-lora"]);
+    cargo.args(program.features);
     // RUSTFLAGS would replace the flags of .cargo/config.toml, and may name folders of this machine.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     // Panics name the place in the source: let it be nobody's home folder.

@@ -1,6 +1,6 @@
-//! `cargo xtask reproducible`: builds the wasm twice from nothing, in two target folders, and compares the bytes.
+//! `cargo xtask reproducible`: builds the programs twice from nothing, in two target folders, and compares the bytes.
 
-use crate::build::{self, WASM_TARGET, ensure_target};
+use crate::build::{self, PROGRAMS, WASM_TARGET, ensure_target};
 use crate::project::Project;
 use crate::tools::{Outcome, run};
 use std::fs;
@@ -12,26 +12,38 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     }
     ensure_target(project)?;
     let [first, second] = ["first", "second"].map(|name| project.target.join("reproducible").join(name));
-    let (first, second) = (wasm(project, &first)?, wasm(project, &second)?);
-    match first.iter().zip(&second).position(|(a, b)| a != b) {
+    let (first, second) = (programs(project, &first)?, programs(project, &second)?);
+    for (program, (first, second)) in PROGRAMS.iter().zip(first.iter().zip(&second)) {
+        compare(program.name, first, second)?;
+    }
+    Ok(())
+}
+
+fn compare(name: &str, first: &[u8], second: &[u8]) -> Outcome {
+    match first.iter().zip(second).position(|(a, b)| a != b) {
         None if first.len() == second.len() => {
-            println!("Both builds gave the same {} bytes.", first.len());
+            println!("{name}: both builds gave the same {} bytes.", first.len());
             Ok(())
         }
         at => Err(format!(
-            "the builds differ: {} and {} bytes, the first difference is at {at:?}",
+            "{name}: the builds differ: {} and {} bytes, the first difference is at {at:?}",
             first.len(),
             second.len()
         )),
     }
 }
 
-/// A build that takes nothing over from any other.
-fn wasm(project: &Project, target: &Path) -> Outcome<Vec<u8>> {
+/// Builds that take nothing over from any others.
+fn programs(project: &Project, target: &Path) -> Outcome<Vec<Vec<u8>>> {
     if target.exists() {
         fs::remove_dir_all(target).map_err(|error| format!("{}: {error}", target.display()))?;
     }
-    run(build::wasm(project).arg("--locked").env("CARGO_TARGET_DIR", target))?;
     let file = target.join(WASM_TARGET).join("release").join("np_lora.wasm");
-    fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))
+    PROGRAMS
+        .iter()
+        .map(|program| {
+            run(build::wasm(project, program).arg("--locked").env("CARGO_TARGET_DIR", target))?;
+            fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))
+        })
+        .collect()
 }

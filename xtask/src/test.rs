@@ -115,7 +115,9 @@ fn lint(project: &Project, tally: &mut Tally) {
         };
         tally.check("clippy", clippy(&["--workspace", "--all-targets"]));
         let wasm = ["--package", "np-lora", "--lib", "--target", "wasm32-unknown-unknown"];
-        tally.check("clippy for wasm", ensure_target(project).and_then(|()| clippy(&wasm)));
+        let reader = [&wasm[..], &["--no-default-features"]].concat();
+        let both = || clippy(&wasm).and_then(|()| clippy(&reader));
+        tally.check("clippy for wasm", ensure_target(project).and_then(|()| both()));
     }
 }
 

@@ -59,6 +59,9 @@ pub fn kind_of(id: &ModuleId) -> &'static str {
         .map_or("other", |(kind, ..)| kind)
 }
 
+/// All kinds, in the order of the data's way through a layer.
+pub const ALL_KINDS: [&str; 9] = ["q", "k", "v", "out", "ff", "conv", "proj", "mod", "other"];
+
 /// (kind, ends of names, parts of names); the first row that fits decides.
 const KINDS: [(&str, &[&str], &[&str]); 8] = [
     (

@@ -22,7 +22,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use chart::{Block, kind_of};
+pub use chart::{ALL_KINDS, Block, kind_of};
 pub use detect::{Detected, detect, family, is_noted};
 pub use id::ModuleId;
 pub use resolve::{Piece, Place, Target};

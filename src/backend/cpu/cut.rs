@@ -30,13 +30,7 @@ pub fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
     let r = live.len();
     let order = descending(&svd.sigma);
     let sigma: Vec<f64> = order.iter().map(|&at| svd.sigma[at]).collect();
-    let first = sigma.first().copied().unwrap_or(0.0);
-    let rank = sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count();
-    let k = match cut {
-        Cut::All => rank,
-        Cut::Count(count) => rank.min(count),
-        Cut::Energy(share) => by_energy(&sigma[..rank], share),
-    };
+    let k = count(&sigma, cut);
     let lives = live.iter().filter(|&&live| live).count();
     let mut projector = vec![0.0; r * r];
     if k == lives {
@@ -52,6 +46,18 @@ pub fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
         }
     }
     Protected { projector, k, sigma, lives }
+}
+
+/// k for singular values in descending order.
+#[inline(never)]
+pub fn count(sigma: &[f64], cut: Cut) -> usize {
+    let first = sigma.first().copied().unwrap_or(0.0);
+    let rank = sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count();
+    match cut {
+        Cut::All => rank,
+        Cut::Count(count) => rank.min(count),
+        Cut::Energy(share) => by_energy(&sigma[..rank], share),
+    }
 }
 
 /// The fewest leading values whose squares sum to `share` of all: gives up the weakest as long as no more than the rest

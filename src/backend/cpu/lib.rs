@@ -14,6 +14,7 @@ mod encode;
 mod finite;
 mod full;
 mod gram;
+mod gram_svd;
 pub mod jacobi;
 mod job;
 pub mod matrix;
@@ -22,17 +23,20 @@ pub mod products;
 pub mod project;
 mod readouts;
 mod real;
+mod relation;
 pub mod truncate;
 
+pub use cut::count;
 pub use decode::{decode, transpose};
 pub use finite::{NonFinite, non_finite};
 pub use gram::column_gram;
 pub use job::{
-    Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected, RANK_TOLERANCE,
-    Shape, Stored,
+    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected,
+    RANK_TOLERANCE, Shape, Stored,
 };
 pub use readouts::Readouts;
 pub use real::Real;
+pub use relation::{Half, Relation, Update, relate};
 
 /// The CPU backend.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,9 +44,9 @@ pub struct Cpu;
 
 /// One job, in f32 where that keeps the bounds.
 #[inline(never)]
-pub fn project(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
-    let quick = run::<f32>(job, cut, beta, output, Place::Cpu);
-    if quick.conditioning.allows_f32() { quick } else { careful(job, cut, beta, output) }
+pub fn project(job: &Job<'_>, cut: Cut, blend: Blend, output: Dtype) -> Projected {
+    let quick = run::<f32>(job, cut, blend, output, Place::Cpu);
+    if quick.conditioning.allows_f32() { quick } else { careful(job, cut, blend, output) }
 }
 
 /// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
@@ -60,11 +64,11 @@ pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
 
 /// One job in f64, whatever its conditioning.
 #[inline(never)]
-pub fn careful(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype) -> Projected {
-    run::<f64>(job, cut, beta, output, Place::CpuCareful)
+pub fn careful(job: &Job<'_>, cut: Cut, blend: Blend, output: Dtype) -> Projected {
+    run::<f64>(job, cut, blend, output, Place::CpuCareful)
 }
 
-fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place) -> Projected {
+fn run<T: Real>(job: &Job<'_>, cut: Cut, blend: Blend, output: Dtype, place: Place) -> Projected {
     let n = job.style_down.cols;
     let shape = Shape { rows: job.style_down.rows, cols: n };
     let down = basis::basis(loaded::<T>(&job.style_down, false), shape);
@@ -77,7 +81,7 @@ fn run<T: Real>(job: &Job<'_>, cut: Cut, beta: f32, output: Dtype, place: Place)
     let content_exponent = real::exponent(&content);
     real::scale(&mut content, -content_exponent);
     let content_gram = gram::gram(&content, &content, n);
-    let along = project::project(&mut content, &down.q, &directions.protected.projector, n, beta.into());
+    let along = project::project(&mut content, &down.q, &directions.protected.projector, n, blend);
     let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
     let (words, error) = encode::encode(&content, scale, output);
     Readouts {

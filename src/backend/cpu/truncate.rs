@@ -3,8 +3,8 @@
 //! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
 //! exact low-rank form.
 
-use crate::jacobi;
-use nalgebra::{DMatrix, DVector};
+use crate::gram_svd::{Core, roots};
+use nalgebra::DMatrix;
 
 /// A matrix up·down with its singular values split evenly (√σ) between both factors.
 #[derive(Clone, Debug)]
@@ -56,24 +56,6 @@ pub fn kept(sigma: &[f64], k: usize) -> f64 {
     if whole > 0.0 { energy(&sigma[..k.min(sigma.len())]) / whole } else { 1.0 }
 }
 
-/// Eigenvalues below this share of the largest are noise of the f64 Gram matrix.
-const FLOOR: f64 = 1e-14;
-
-/// λ^½ and λ^-½ of a Gram matrix's eigenvalues (0 for noise), and its eigenvectors by columns.
-struct Roots {
-    root: DVector<f64>,
-    inverse: DVector<f64>,
-    vectors: DMatrix<f64>,
-}
-
-fn roots(gram: DMatrix<f64>) -> Roots {
-    let eigen = gram.symmetric_eigen();
-    let most = eigen.eigenvalues.iter().copied().fold(0.0, f64::max);
-    let root = eigen.eigenvalues.map(|l| if l > FLOOR * most { l.sqrt() } else { 0.0 });
-    let inverse = root.map(|r| if r > 0.0 { r.recip() } else { 0.0 });
-    Roots { root, inverse, vectors: eigen.eigenvectors }
-}
-
 /// Both factors in f64, every row of down as long as its column of up: only their products count, and a direction with a
 /// huge half and a tiny (or zero) other one would drown all others in the rounding errors of the Gram matrices.
 fn balanced(down: &DMatrix<f32>, up: &DMatrix<f32>) -> (DMatrix<f64>, DMatrix<f64>) {
@@ -99,29 +81,6 @@ pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
     let (down, up) = balanced(down, up);
     let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
     Core::of(&a, &b).sigma
-}
-
-/// The SVD of Λ_B^½ U_Bᵀ U_A Λ_A^½, which has the singular values of B·A.
-struct Core {
-    /// In descending order.
-    sigma: Vec<f64>,
-    /// Column j: the j-th left singular vector times σ_j.
-    left: DMatrix<f64>,
-    /// Column j: the j-th right singular vector.
-    right: DMatrix<f64>,
-}
-
-impl Core {
-    fn of(a: &Roots, b: &Roots) -> Self {
-        let core =
-            DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root);
-        let r = core.nrows();
-        // Jacobi, as nalgebra's own SVD loses digits on matrices that lack rank.
-        let svd = jacobi::jacobi(core.transpose().as_slice(), r);
-        let order = jacobi::descending(&svd.sigma);
-        let right = DMatrix::from_fn(r, r, |i, j| svd.w[i * r + order[j]]);
-        Self { sigma: order.iter().map(|&at| svd.sigma[at]).collect(), left: core * &right, right }
-    }
 }
 
 /// The best approximation of up·down (m×r times r×n) that `keep` allows.

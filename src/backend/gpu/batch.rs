@@ -93,7 +93,7 @@ impl Gpu {
                 let content = load(&mut steps, |job| &job.content_down, false);
                 let content_exponent = steps.normalise(&content, r_c, n);
                 let content_gram = steps.gram(&content, &content, (r_c, r_c), n);
-                let along = steps.project(&content, (r_c, n), &down.q, &cut.projector, r_s, batch.beta);
+                let along = steps.project(&content, (r_c, n), &down.q, &cut.projector, r_s, batch.blend);
                 let scales: Vec<f32> = jobs.iter().map(|job| job.scale).collect();
                 let scales = steps.upload(bytemuck::cast_slice(&scales));
                 let (encoded, errors) =
@@ -123,7 +123,7 @@ impl Gpu {
             .enumerate()
             .map(|(at, job)| {
                 let quick = results.of_job(&memory, at, r_c * n, batch)?;
-                let careful = || cpu::careful(job, batch.cut, batch.beta, batch.output);
+                let careful = || cpu::careful(job, batch.cut, batch.blend, batch.output);
                 Ok(if quick.conditioning.allows_f32() { quick } else { careful() })
             })
             .collect()

@@ -3,7 +3,7 @@
 use super::Gpu;
 use super::steps::{BasisBuffers, Reading, Steps, ZERO_ROW, words};
 use crate::backend::kernels::{Basis, Kernels, Protected, Shape, Svd};
-use crate::backend::{Cut, Dtype, Stored};
+use crate::backend::{Blend, Cut, Dtype, Stored};
 use crate::error::Result;
 
 impl Gpu {
@@ -144,7 +144,7 @@ impl Kernels for Gpu {
         content_shape: Shape,
         q: &[f32],
         projector: &[f32],
-        beta: f32,
+        blend: Blend,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let Shape { rows, cols } = content_shape;
         let rank = q.len() / cols.max(1);
@@ -152,7 +152,7 @@ impl Kernels for Gpu {
             .stepped(|steps| {
                 let (content, q) = (upload(steps, content), upload(steps, q));
                 let projector = upload(steps, projector);
-                let along = steps.project(&content, (rows, cols), &q, &projector, rank, beta);
+                let along = steps.project(&content, (rows, cols), &q, &projector, rank, blend);
                 [steps.read(&along, rows * rank), steps.read(&content, rows * cols)]
             })
             .await?;

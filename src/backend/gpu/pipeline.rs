@@ -47,7 +47,7 @@ pipelines! {
     projector: "cut" / "projector",
     normalise: "project" / "normalise",
     combine: "project" / "combine",
-    remove: "project" / "remove",
+    blend: "project" / "blend",
     gram: "gram" / "gram",
     encode: "encode" / "encode",
 }

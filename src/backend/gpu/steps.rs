@@ -4,7 +4,7 @@
 
 use super::device::Device;
 use super::pipeline::{Pipelines, WORKERS};
-use crate::backend::{Cut, Dtype, RANK_TOLERANCE};
+use crate::backend::{Blend, Cut, Dtype, RANK_TOLERANCE};
 use crate::error::{Code, Error, Result};
 use wgpu::{Buffer, BufferUsages};
 
@@ -224,7 +224,7 @@ impl<'a> Steps<'a> {
     /// Takes a power of two out of each job's rows×cols matrix; gives the powers.
     pub(super) fn normalise(&mut self, content: &Buffer, rows: usize, cols: usize) -> Buffer {
         let exponents = self.buffer(1);
-        let params = [int(rows), int(cols), 0, 0];
+        let params = [int(rows), int(cols), 0, 0, 0];
         self.dispatch(
             &self.pipelines.normalise,
             &params,
@@ -234,7 +234,7 @@ impl<'a> Steps<'a> {
         exponents
     }
 
-    /// Replaces A_c (rows×cols) by A_c − β·(C·P)·Q; gives C (rows×rank).
+    /// Replaces A_c (rows×cols) by keep·A_c + inside·(C·P)·Q; gives C (rows×rank).
     pub(super) fn project(
         &mut self,
         content: &Buffer,
@@ -242,15 +242,16 @@ impl<'a> Steps<'a> {
         q: &Buffer,
         projector: &Buffer,
         rank: usize,
-        beta: f32,
+        blend: Blend,
     ) -> Buffer {
         let along = self.gram(content, q, (rows, rank), cols);
         let inside = self.buffer(rows * rank);
-        let params = [int(rows), int(cols), int(rank), beta.to_bits()];
+        let [keep, added] = [blend.keep, blend.inside].map(|weight| narrow(weight).to_bits());
+        let params = [int(rows), int(cols), int(rank), keep, added];
         let groups = [(rows * rank).div_ceil(WORKERS), self.jobs, 1];
         self.dispatch(&self.pipelines.combine, &params, &[(3, &along), (4, projector), (5, &inside)], groups);
         let groups = [cols.div_ceil(WORKERS), rows.div_ceil(8), self.jobs];
-        self.dispatch(&self.pipelines.remove, &params, &[(1, content), (6, q), (7, &inside)], groups);
+        self.dispatch(&self.pipelines.blend, &params, &[(1, content), (6, q), (7, &inside)], groups);
         along
     }
 

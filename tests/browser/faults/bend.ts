@@ -8,6 +8,10 @@ import type { Page } from '@playwright/test';
 /** Where a run can be held: a tensor of a chosen file is read, the result is read back, a graphics device is sought. */
 export type Point = 'input' | 'result' | 'adapter';
 
+/** The two programs: what opens files, and all of it. */
+export const READER = '**/np_lora_reader_bg.wasm';
+export const WHOLE = '**/np_lora_bg.wasm';
+
 /** As much of WebGPU as is bent; the page's types do not know it. */
 export interface Bendable {
   prototype: Record<string, (this: object, ...of: any[]) => any>;
@@ -104,6 +108,20 @@ export async function tellWorkers(page: Page, expression: string): Promise<void>
     if (!/closed/.test(thrown.message)) throw thrown;
   });
 }
+
+const programs = new WeakMap<Page, () => void>();
+
+/** Whoever asks for the whole program waits until it is let go. */
+export async function holdProgram(page: Page): Promise<void> {
+  const released = new Promise<void>((resolve) => programs.set(page, resolve));
+  await page.route(WHOLE, async (route) => {
+    await released;
+    // A worker that was ended in the meantime waits for nothing.
+    await route.continue().catch(() => {});
+  });
+}
+
+export const letProgram = (page: Page): void => programs.get(page)?.();
 
 /** Every worker that the page starts goes into `allWorkers` there. */
 export const keepWorkers = (page: Page): Promise<unknown> => page.addInitScript(() => {

@@ -1,8 +1,8 @@
 /** Cancel, at every point where a run may be. */
 
 import { expect, type Page } from '@playwright/test';
-import { fuseButton } from '../page.ts';
-import { bendWorker, held, letGo, type Point } from './bend.ts';
+import { fuseButton, programComplete } from '../page.ts';
+import { READER, bendWorker, held, holdProgram, letGo, letProgram, type Point } from './bend.ts';
 import { fuseUpTo, giveGoodPair, press, pressFuse, type Fault, type Scene } from './scene.ts';
 
 const says = /^Cancelled\. Nothing was saved\.$/;
@@ -60,7 +60,7 @@ export const CANCELLING: Fault[] = [
       await fuseUpTo(scene, 'input');
       let load = (): void => {};
       const loaded = new Promise<void>((resolve) => { load = resolve; });
-      await page.route('**/np_lora_bg.wasm', async (route) => {
+      await page.route(READER, async (route) => {
         await loaded;
         await route.continue();
       });
@@ -70,6 +70,26 @@ export const CANCELLING: Fault[] = [
       await press(page, 'Cancel');
       await expect(fuseButton(page)).toBeEnabled();
       load();
+    },
+    ends: 'cancelled',
+    says,
+  },
+  {
+    name: 'cancelled while the whole program is being loaded',
+    before: (page) => holdProgram(page),
+    happens: async (scene) => {
+      const { page } = scene;
+      let readers = 0;
+      page.on('request', (request) => { if (request.url().endsWith('np_lora_reader_bg.wasm')) readers++; });
+      await giveGoodPair(scene);
+      await pressFuse(scene);
+      await expect(page.getByRole('heading', { name: 'Starting' })).toBeVisible();
+      await press(page, 'Cancel');
+      await expect(fuseButton(page)).toBeEnabled();
+      letProgram(page);
+      await programComplete(page);
+      // What was on its way still is: no new worker began anew.
+      expect(readers).toBe(1);
     },
     ends: 'cancelled',
     says,

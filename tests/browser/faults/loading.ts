@@ -2,16 +2,23 @@
 
 import type { Page, Route } from '@playwright/test';
 import { give, named } from '../page.ts';
+import { READER, WHOLE } from './bend.ts';
 import { fuse, type Fault, type Scene } from './scene.ts';
 
-const WASM = '**/np_lora_bg.wasm';
+const EITHER = '**/np_lora*_bg.wasm';
 
 const chooseOne = ({ page, pair }: Scene): Promise<void> => give(page, 'Subject', named('subject.safetensors', pair[0]));
 
-const served = (name: string, file: string, answer: (route: Route) => Promise<void>, says: RegExp): Fault => ({
+/** Without the reader no file can be opened; without the whole program the pair is opened, and cannot be fused. */
+const PROGRAMS = [
+  { of: 'the reader', wasm: READER, glue: '**/np_lora_reader.js', happens: chooseOne },
+  { of: 'the whole program', wasm: WHOLE, glue: '**/np_lora.js', happens: fuse },
+];
+
+const served = (name: string, file: string, answer: (route: Route) => Promise<void>, says: RegExp, happens = chooseOne): Fault => ({
   name,
   before: (page) => page.route(file, answer),
-  happens: chooseOne,
+  happens,
   ends: 'refused',
   says,
   over: ({ page }) => page.unroute(file),
@@ -40,19 +47,26 @@ const forbidden = (name: string, policy: string, says: RegExp): Fault => ({
   },
 });
 
+const gone = (route: Route): Promise<void> => route.fulfill({ status: 404, body: 'gone' });
+
 export const LOADING: Fault[] = [
-  served('the wasm is not there (404)', WASM, (route) => route.fulfill({ status: 404, body: 'gone' }), /not where it should be.*404/s),
-  served('the wasm is a web page', WASM, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }), /not where it should be.*web page/s),
-  served('the wasm is cut off', WASM, async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: (await response.body()).subarray(0, 100_000) });
-  }, /could not be loaded\..*CompileError/s),
-  served('no answer for the wasm', WASM, (route) => route.abort('connectionfailed'), /could not be loaded\..*connection/s),
-  served('its bindings are not there (404)', '**/np_lora.js', (route) => route.fulfill({ status: 404, body: 'gone' }), /not where it should be.*np_lora\.js/s),
-  served('the worker is not there (404)', '**/worker.js', (route) => route.fulfill({ status: 404, body: 'gone' }), /could not be loaded\..*connection/s),
+  ...PROGRAMS.flatMap(({ of, wasm, glue, happens }) => [
+    served(`the wasm of ${of} is not there (404)`, wasm, gone, /not where it should be.*404/s, happens),
+    served(`the wasm of ${of} is a web page`, wasm, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }), /not where it should be.*web page/s, happens),
+    served(`the wasm of ${of} is cut off`, wasm, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: (await response.body()).subarray(0, 100_000) });
+    }, /could not be loaded\..*CompileError/s, happens),
+    served(`no answer for the wasm of ${of}`, wasm, (route) => route.abort('connectionfailed'), /could not be loaded\..*connection/s, happens),
+    served(`the bindings of ${of} are not there (404)`, glue, gone, /not where it should be.*np_lora.*\.js/s, happens),
+  ]),
+  served('the whole program is of another version', '**/np_lora.js', (route) => route.fulfill({
+    contentType: 'text/javascript', body: "export * from './np_lora.js?'; export { default } from './np_lora.js?'; export const version = () => 'another';",
+  }), /not where it should be.*version another/s, fuse),
+  served('the worker is not there (404)', '**/worker.js', gone, /could not be loaded\..*connection/s),
   {
     name: 'the wasm has the wrong MIME type',
-    before: (page) => page.route(WASM, async (route) => {
+    before: (page) => page.route(EITHER, async (route) => {
       const response = await route.fetch();
       await route.fulfill({ response, headers: { ...response.headers(), 'content-type': 'application/octet-stream' } });
     }),

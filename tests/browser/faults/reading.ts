@@ -2,19 +2,20 @@
 
 import { rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { expect, test } from '@playwright/test';
-import { fuseButton, give } from '../page.ts';
+import { fuseButton, give, programComplete } from '../page.ts';
 import { writeSafetensors } from '../safetensors.ts';
-import { arm, bendWorker, held, letGo } from './bend.ts';
+import { arm, bendWorker, held, holdProgram, letGo, letProgram } from './bend.ts';
 import { pressFuse, type Fault, type Scene } from './scene.ts';
 
 /** The pair as files on disk. */
-async function onDisk({ page, pair }: Scene): Promise<[subject: string, style: string]> {
+async function onDisk({ page, pair }: Scene, complete = true): Promise<[subject: string, style: string]> {
   const paths: [string, string] = [test.info().outputPath('cat.safetensors'), test.info().outputPath('ink.safetensors')];
   for (const [index, role] of (['Subject', 'Style'] as const).entries()) {
     await writeFile(paths[index]!, writeSafetensors(pair[index]!));
     await give(page, role, paths[index]!);
   }
   await expect(fuseButton(page)).toBeEnabled();
+  if (complete) await programComplete(page);
   return paths;
 }
 
@@ -52,6 +53,18 @@ export const READING: Fault[] = [
   spoilt('an input is cut off in the middle of the run', 8, (subject) => truncate(subject, 100_000)),
   spoilt('an input is deleted before the run', null, (subject) => rm(subject)),
   spoilt('an input is deleted in the middle of the run', 8, (subject) => rm(subject)),
+  {
+    name: 'an input is deleted before the whole program has opened it',
+    before: holdProgram,
+    happens: async (scene) => {
+      const [subject] = await onDisk(scene, false);
+      await rm(subject);
+      letProgram(scene.page);
+      await pressFuse(scene);
+    },
+    ends: 'refused',
+    says: CHOOSE_AGAIN,
+  },
   {
     name: 'an input is deleted while the result is checked',
     before: (page) => bendWorker(page),

@@ -5,7 +5,7 @@ import { expect, type Locator, type Page } from '@playwright/test';
 import { DEFAULTS } from '../check.ts';
 import { check } from '../hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from '../make.ts';
-import { FIRST_RUN, element, fuseAndSave, fuseButton, givePair, named, open } from '../page.ts';
+import { FIRST_RUN, element, fuseAndSave, fuseButton, givePair, named, open, programComplete } from '../page.ts';
 import { readSafetensors, type Safetensors } from '../safetensors.ts';
 import { arm, held, type Point } from './bend.ts';
 
@@ -81,6 +81,7 @@ export async function fuse(scene: Scene): Promise<void> {
 /** Gives a good pair, fuses it, and is back when the run stands still at a gate. */
 export async function fuseUpTo(scene: Scene, point: Point, after = 0): Promise<void> {
   await giveGoodPair(scene);
+  await programComplete(scene.page);
   await arm(scene.page, point, after);
   await pressFuse(scene);
   await held(scene.page);
@@ -113,6 +114,8 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
     if (fault.ends === 'refused') {
       await expect(alert).toBeVisible({ timeout: FIRST_RUN });
       await expect(alert).toContainText(fault.says);
+      // The same may have been said before the run was over.
+      await expect.poll(() => element(page, 'phase')).toBe('failed');
       await expect(alert.getByRole('button', { name: 'Copy details' })).toBeVisible();
       const { code, message, remedy } = await element<Record<'code' | 'message' | 'remedy', string>>(page, 'error');
       expect([code, message, remedy]).toEqual([

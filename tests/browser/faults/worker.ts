@@ -2,7 +2,7 @@
 
 import { expect, type Page } from '@playwright/test';
 import { give, named } from '../page.ts';
-import { bendWorker, keepWorkers, tellWorkers } from './bend.ts';
+import { READER, WHOLE, bendWorker, keepWorkers, tellWorkers } from './bend.ts';
 import { fuse, fuseUpTo, pairOf, type Fault } from './scene.ts';
 
 /** In a page whose workers are kept. */
@@ -44,8 +44,7 @@ function limitMemory(wasm: Buffer, pages: number): Buffer {
   throw new Error('there is no memory section');
 }
 
-const WASM = '**/np_lora_bg.wasm';
-const withMemory = (page: Page, pages: number): Promise<unknown> => page.route(WASM, async (route) => {
+const withMemory = (page: Page, wasm: string, pages: number): Promise<unknown> => page.route(wasm, async (route) => {
   const response = await route.fetch();
   await route.fulfill({ response, body: limitMemory(await response.body(), pages) });
 });
@@ -74,21 +73,29 @@ export const WORKER: Fault[] = [
   },
   {
     name: 'memory.grow is refused while a file is opened',
-    before: (page) => withMemory(page, 16),
+    before: (page) => withMemory(page, READER, 16),
     happens: ({ page, pair: [, style] }) => give(page, 'Style', named('style.safetensors', style)),
     ends: 'refused',
     says: /The fusing program stopped\..*Close other tabs if memory is short/s,
-    over: ({ page }) => page.unroute(WASM),
+    over: ({ page }) => page.unroute(READER),
+  },
+  {
+    name: 'memory.grow is refused while the whole program opens the files',
+    before: (page) => withMemory(page, WHOLE, 16),
+    happens: fuse,
+    ends: 'refused',
+    says: /The fusing program stopped\..*Close other tabs if memory is short/s,
+    over: ({ page }) => page.unroute(WHOLE),
   },
   {
     name: 'memory.grow is refused in the middle of a run',
-    before: (page) => withMemory(page, 112),
+    before: (page) => withMemory(page, WHOLE, 112),
     happens: (scene) => {
       scene.pair = pairOf({ rank: 64, dtype: 'F32' });
       return fuse(scene);
     },
     ends: 'refused',
     says: /The fusing program stopped\. Nothing was saved\..*Close other tabs if memory is short/s,
-    over: ({ page }) => page.unroute(WASM),
+    over: ({ page }) => page.unroute(WHOLE),
   },
 ];

@@ -1,0 +1,300 @@
+//! How two updates of one layer lie to each other, from small Gram matrices alone (docs/METHOD.md, "Figures").
+
+use super::gram::gram;
+use super::gram_svd::{Core, Roots, roots};
+use super::jacobi::descending;
+use super::loaded;
+use super::real::Real;
+use crate::{RANK_TOLERANCE, Stored};
+use nalgebra::DMatrix;
+
+/// ΔW = up·down.
+#[derive(Clone, Debug)]
+pub struct Update<'a> {
+    /// A, r×n.
+    pub down: Stored<'a>,
+    /// B, m×r.
+    pub up: Stored<'a>,
+}
+
+/// One of two updates: by itself, and how much of the other lies along it.
+#[derive(Clone, Debug)]
+pub struct Half {
+    /// σ_i in descending order, r of them.
+    pub sigma: Vec<f64>,
+    /// ‖ΔW_other·v_i‖² for each right singular vector v_i that the update really has (σ_i > [`RANK_TOLERANCE`]·σ_1).
+    pub along: Vec<f64>,
+}
+
+/// Two updates of one layer.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// ΔW_s.
+    pub style: Half,
+    /// ΔW_c.
+    pub content: Half,
+    /// ⟨ΔW_s, ΔW_c⟩.
+    pub inner: f64,
+    /// Cosines of the principal angles between the two row spaces, in descending order.
+    pub cosines: Vec<f64>,
+}
+
+/// Compares two updates of one layer; in f64 where f32 would show.
+#[inline(never)]
+pub fn relate(style: &Update<'_>, content: &Update<'_>) -> Relation {
+    let grams = Grams::of::<f32>(style, content);
+    let (s, c) = (grams.style.decomposed(), grams.content.decomposed());
+    if grams.style.is_clear(&s) && grams.content.is_clear(&c) {
+        return grams.relation(s, c);
+    }
+    careful(style, content)
+}
+
+/// As [`relate`], in f64 whatever the updates.
+fn careful(style: &Update<'_>, content: &Update<'_>) -> Relation {
+    let grams = Grams::of::<f64>(style, content);
+    grams.relation(grams.style.decomposed(), grams.content.decomposed())
+}
+
+struct Grams {
+    style: Own,
+    content: Own,
+    /// A_s·A_cᵀ, r_s×r_c.
+    down: DMatrix<f64>,
+    /// B_sᵀ·B_c, r_s×r_c.
+    up: DMatrix<f64>,
+}
+
+/// A·Aᵀ and Bᵀ·B of one update, r×r.
+struct Own {
+    down: DMatrix<f64>,
+    up: DMatrix<f64>,
+}
+
+/// The singular value decomposition of one update.
+struct Decomposed {
+    sigma: Vec<f64>,
+    /// r×r: column i times A is v_iᵀ.
+    right: DMatrix<f64>,
+    /// Singular values that count.
+    live: usize,
+    roots: [Roots; 2],
+}
+
+impl Grams {
+    fn of<T: Real>(style: &Update<'_>, content: &Update<'_>) -> Self {
+        let (n, m) = (style.down.cols, style.up.rows);
+        let downs = [style, content].map(|update| loaded::<T>(&update.down, false));
+        let ups = [style, content].map(|update| loaded::<T>(&update.up, true));
+        let (r_s, r_c) = (style.down.rows, content.down.rows);
+        let matrix =
+            |x: &[T], y: &[T], (rows, cols), length| DMatrix::from_row_slice(rows, cols, &gram(x, y, length));
+        let own = |at: usize, r: usize| Own {
+            down: matrix(&downs[at], &downs[at], (r, r), n),
+            up: matrix(&ups[at], &ups[at], (r, r), m),
+        };
+        Self {
+            style: own(0, r_s),
+            content: own(1, r_c),
+            down: matrix(&downs[0], &downs[1], (r_s, r_c), n),
+            up: matrix(&ups[0], &ups[1], (r_s, r_c), m),
+        }
+    }
+
+    fn relation(&self, style: Decomposed, content: Decomposed) -> Relation {
+        // A_other·v_i by columns, and so ‖ΔW_other·v_i‖² = (A_other·v_i)ᵀ·(BᵀB)_other·(A_other·v_i).
+        let along = |others: DMatrix<f64>, gram: &DMatrix<f64>| -> Vec<f64> {
+            others.column_iter().map(|x| x.dot(&(gram * x)).max(0.0)).collect()
+        };
+        let of_content = self.down.tr_mul(&style.right.columns(0, style.live));
+        let of_style = &self.down * content.right.columns(0, content.live);
+        let between = style.right.columns(0, style.live).tr_mul(&of_style);
+        Relation {
+            style: Half { sigma: style.sigma, along: along(of_content, &self.content.up) },
+            content: Half { sigma: content.sigma, along: along(of_style, &self.style.up) },
+            inner: self.up.dot(&self.down),
+            cosines: cosines(&between),
+        }
+    }
+}
+
+impl Own {
+    /// Row i of A and column i of B are made equally long first, as only their product counts.
+    fn decomposed(&self) -> Decomposed {
+        let r = self.down.nrows();
+        let factor: Vec<f64> = (0..r)
+            .map(|i| {
+                let factor = (self.up[(i, i)] / self.down[(i, i)]).sqrt().sqrt();
+                if factor.is_finite() && factor > 0.0 { factor } else { 0.0 }
+            })
+            .collect();
+        let inverse = |f: f64| if f > 0.0 { f.recip() } else { 0.0 };
+        let down = DMatrix::from_fn(r, r, |i, j| self.down[(i, j)] * factor[i] * factor[j]);
+        let up = DMatrix::from_fn(r, r, |i, j| self.up[(i, j)] * inverse(factor[i]) * inverse(factor[j]));
+        let (a, b) = (roots(down), roots(up));
+        let Core { sigma, right, .. } = Core::of(&a, &b);
+        let in_rows = &a.vectors * DMatrix::from_fn(r, r, |i, j| a.inverse[i] * right[(i, j)]);
+        let first = sigma.first().copied().unwrap_or(0.0);
+        Decomposed {
+            live: sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count(),
+            right: DMatrix::from_fn(r, r, |i, j| factor[i] * in_rows[(i, j)]),
+            sigma,
+            roots: [a, b],
+        }
+    }
+
+    /// Whether rounding in f32 products does not show: it is amplified by how much longer one direction of a factor is
+    /// than another, and by what leaves the range.
+    fn is_clear(&self, decomposed: &Decomposed) -> bool {
+        const EVEN: f64 = 0.1;
+        const RANGE: std::ops::Range<f64> = 1e-24..1e24;
+        let in_range = |gram: &DMatrix<f64>| gram.diagonal().iter().all(|square| RANGE.contains(square));
+        let even = |roots: &Roots| roots.root.min() > EVEN * roots.root.max();
+        in_range(&self.down) && in_range(&self.up) && decomposed.roots.iter().all(even)
+    }
+}
+
+/// Singular values of V_sᵀ·V_c.
+fn cosines(between: &DMatrix<f64>) -> Vec<f64> {
+    let small = if between.nrows() < between.ncols() {
+        between * between.transpose()
+    } else {
+        between.tr_mul(between)
+    };
+    if small.is_empty() {
+        return Vec::new();
+    }
+    let squares = small.symmetric_eigen().eigenvalues;
+    let cosines: Vec<f64> = squares.iter().map(|square| square.clamp(0.0, 1.0).sqrt()).collect();
+    descending(&cosines).into_iter().map(|at| cosines[at]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dtype;
+
+    /// Values of a small generator, about evenly spread over ±1.
+    fn values(count: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            f32::from_bits(0x3f80_0000 | u32::try_from(state >> 41).unwrap()) * 2.0 - 3.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    /// Row i of A times the i-th of these; B as it comes.
+    struct Made {
+        down: DMatrix<f64>,
+        up: DMatrix<f64>,
+        bytes: [Vec<u8>; 2],
+    }
+
+    const M: usize = 40;
+    const N: usize = 56;
+
+    fn made(rows: &[f64], seed: u64) -> Made {
+        let r = rows.len();
+        let mut down = DMatrix::from_row_slice(r, N, &values(r * N, seed)).map(f64::from);
+        down.row_iter_mut().zip(rows).for_each(|(mut row, size)| row *= *size);
+        let down = down.map(|x| f64::from(f32::of(x)));
+        let up = DMatrix::from_row_slice(M, r, &values(M * r, seed + 1)).map(f64::from);
+        let bytes = [&down, &up].map(|matrix| {
+            matrix.transpose().iter().flat_map(|&x| f32::of(x).to_le_bytes()).collect::<Vec<u8>>()
+        });
+        Made { down, up, bytes }
+    }
+
+    fn update(made: &Made) -> Update<'_> {
+        let stored = |at: usize, of: &DMatrix<f64>| Stored {
+            bytes: &made.bytes[at],
+            dtype: Dtype::F32,
+            rows: of.nrows(),
+            cols: of.ncols(),
+        };
+        Update { down: stored(0, &made.down), up: stored(1, &made.up) }
+    }
+
+    /// σ and V of the dense update, of the directions that count.
+    fn dense(made: &Made) -> (DMatrix<f64>, Vec<f64>, DMatrix<f64>) {
+        let whole = &made.up * &made.down;
+        let svd = whole.clone().svd(false, true);
+        let first = svd.singular_values.max();
+        let live = svd.singular_values.iter().filter(|&&s| s > RANK_TOLERANCE * first).count();
+        let v = svd.v_t.unwrap().rows(0, live).transpose();
+        (whole, svd.singular_values.as_slice()[..live].to_vec(), v)
+    }
+
+    fn close(ours: &[f64], theirs: &[f64], bound: f64) {
+        let most = theirs.iter().copied().fold(0.0, f64::max);
+        for (at, theirs) in theirs.iter().enumerate() {
+            let ours = ours.get(at).copied().unwrap_or(f64::NAN);
+            assert!((ours - theirs).abs() <= bound * most, "{at}: {ours} instead of {theirs}");
+        }
+    }
+
+    /// Against the dense updates; both precisions.
+    fn check(style: &Made, content: &Made, bound: f64) {
+        let (s, c) = (dense(style), dense(content));
+        let cosines = s.2.tr_mul(&c.2).svd(false, false).singular_values;
+        let along = |other: &DMatrix<f64>, v: &DMatrix<f64>| -> Vec<f64> {
+            (other * v).column_iter().map(|column| column.norm_squared()).collect()
+        };
+        for found in [relate, careful].map(|by| by(&update(style), &update(content))) {
+            for (half, (_, sigma, v), (other, ..)) in [(&found.style, &s, &c), (&found.content, &c, &s)] {
+                assert_eq!(half.along.len(), sigma.len());
+                close(&half.sigma, sigma, bound);
+                // Single directions are determined as well as they are apart; their sums always are.
+                let (ours, theirs) = (half.along.iter().sum::<f64>(), along(other, v).iter().sum::<f64>());
+                close(&[ours], &[theirs], bound);
+                if sigma.windows(2).all(|two| two[0] - two[1] > 1e-2 * sigma[0]) {
+                    close(&half.along, &along(other, v), 10.0 * bound);
+                }
+            }
+            let inner = s.0.dot(&c.0);
+            assert!((found.inner - inner).abs() <= bound * s.0.norm() * c.0.norm());
+            close(&found.cosines, cosines.as_slice(), 10.0 * bound);
+        }
+    }
+
+    #[test]
+    fn relations_are_those_of_the_dense_updates() {
+        check(&made(&[1.0, 0.8, 0.6, 0.5], 1), &made(&[1.0, 0.9, 0.7], 5), 1e-6);
+        check(&made(&[3.0, 1.0], 2), &made(&[1e-3, 2e-3, 1e-3, 5e-3, 1e-3], 9), 1e-6);
+    }
+
+    #[test]
+    fn uneven_rows_are_compared_in_f64() {
+        check(&made(&[1.0, 1e-3, 1e-5], 3), &made(&[1.0, 1.0, 1e-4], 7), 1e-6);
+        check(&made(&[1e15, 1e14], 3), &made(&[1e-20, 1e-21], 7), 1e-6);
+    }
+
+    #[test]
+    fn what_an_update_does_not_have_counts_for_nothing() {
+        let (mut style, content) = (made(&[1.0, 0.8, 0.6], 11), made(&[1.0, 0.5], 13));
+        // A row of A whose column of B is zero, as of a direction that was pruned.
+        style.up.column_mut(1).fill(0.0);
+        let words = |matrix: &DMatrix<f64>| {
+            matrix.transpose().iter().flat_map(|&x| f32::of(x).to_le_bytes()).collect()
+        };
+        style.bytes[1] = words(&style.up);
+        assert_eq!(relate(&update(&style), &update(&content)).style.along.len(), 2);
+        check(&style, &content, 1e-6);
+        // One that was never trained.
+        style.up.fill(0.0);
+        style.bytes[1] = words(&style.up);
+        let found = relate(&update(&style), &update(&content));
+        assert_eq!((found.style.along.len(), found.inner, found.cosines.len()), (0, 0.0, 0));
+        assert!(found.content.along.iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn an_update_lies_along_itself() {
+        let both = made(&[1.0, 0.7, 0.3], 17);
+        let found = relate(&update(&both), &update(&both));
+        let squares: Vec<f64> = found.style.sigma.iter().map(|s| s * s).collect();
+        close(&found.style.along, &squares, 1e-6);
+        close(&found.cosines, &[1.0, 1.0, 1.0], 1e-6);
+    }
+}

@@ -1,0 +1,160 @@
+//! What is true of every module of a pair whatever the strengths, μ and k are, and how it is found out.
+
+use crate::backend::cpu::{self, Half, Relation, Update};
+use crate::container::Source;
+use crate::error::{Code, Error, Result};
+use crate::fusion::factors::Factors;
+use crate::fusion::pairing::{Share, Unit};
+use crate::fusion::plan::Plan;
+use crate::fusion::{Sources, Watch, go_on, method};
+use crate::order::Places;
+use serde::{Deserialize, Serialize};
+
+/// One module of a pair, both updates as their files have them: B·A, without scales and strengths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The style's singular values in descending order, r_s of them.
+    pub style_sigma: Vec<f64>,
+    /// The content's, r_c of them.
+    pub content_sigma: Vec<f64>,
+    /// ‖ΔW_c·v_i‖² for each right singular vector v_i that the style really has.
+    pub content_along: Vec<f64>,
+    /// ‖ΔW_s·v_i‖² for each that the content has.
+    pub style_along: Vec<f64>,
+    /// ⟨ΔW_s, ΔW_c⟩.
+    pub inner: f64,
+    /// Cosines of the principal angles between the two row spaces, in descending order.
+    pub cosines: Vec<f64>,
+}
+
+impl From<Relation> for Measured {
+    fn from(relation: Relation) -> Self {
+        let Relation { style, content, inner, cosines } = relation;
+        let (
+            Half { sigma: style_sigma, along: content_along },
+            Half { sigma: content_sigma, along: style_along },
+        ) = (style, content);
+        Self { style_sigma, content_sigma, content_along, style_along, inner, cosines }
+    }
+}
+
+impl Measured {
+    /// With the roles swapped.
+    fn swapped(self) -> Self {
+        Self {
+            style_sigma: self.content_sigma,
+            content_sigma: self.style_sigma,
+            content_along: self.style_along,
+            style_along: self.content_along,
+            ..self
+        }
+    }
+
+    pub(super) fn of(style: &Factors, content: &Factors) -> Self {
+        fn update(factors: &Factors) -> Update<'_> {
+            Update { down: factors.down.stored(), up: factors.up.stored() }
+        }
+        cpu::relate(&update(style), &update(content)).into()
+    }
+}
+
+/// What is known of the modules that two files share.
+#[derive(Clone, Debug, Default)]
+pub struct Analysis {
+    places: Places,
+    modules: Vec<(Key, Measured)>,
+}
+
+/// What a module's figures depend on: the layers, and per file the module and the rank it is taken at.
+#[derive(Clone, Debug, PartialEq)]
+struct Key {
+    name: String,
+    style: String,
+    content: String,
+}
+
+impl Key {
+    fn of(unit: &Unit) -> Option<Self> {
+        let (style, content) = unit.pair()?;
+        let half = |share: &Share| format!("{} {}", share.rank, share.module.stem);
+        Some(Self { name: unit.name(), style: half(style), content: half(content) })
+    }
+
+    fn text(&self) -> String {
+        // No name has a line's end in it but one that wants to be taken for another.
+        format!("{:?}\n{:?}\n{:?}", self.name, self.style, self.content)
+    }
+}
+
+impl Analysis {
+    /// What is known of a module, if it is analysed.
+    pub fn get(&self, unit: &Unit) -> Option<&Measured> {
+        let at = self.places.get(&Key::of(unit)?.text())?;
+        self.modules.get(at).map(|(_, measured)| measured)
+    }
+
+    /// The same with the roles swapped.
+    #[must_use]
+    pub fn swapped(self) -> Self {
+        let mut swapped = Self::default();
+        for (Key { name, style, content }, measured) in self.modules {
+            swapped.put(Key { name, style: content, content: style }, measured.swapped());
+        }
+        swapped
+    }
+
+    fn put(&mut self, key: Key, measured: Measured) {
+        let text = key.text();
+        let entry = (key, measured);
+        *self.places.entry(&mut self.modules, &text, || entry.clone()) = entry.clone();
+    }
+
+    /// Groups of the plan in these pieces that have modules of which nothing is known.
+    pub(in crate::fusion) fn lacking(&self, plan: &Plan, mut pieces: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+        let lacks = |unit: &Unit| unit.pair().is_some() && self.get(unit).is_none();
+        for piece in &mut pieces {
+            piece.retain(|&at| plan.groups.get(at).is_some_and(|group| group.units.iter().any(lacks)));
+        }
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+
+    /// Keeps what [`measure`] found in these groups.
+    ///
+    /// # Errors
+    /// `Internal` if it is not as much as they have modules.
+    pub(in crate::fusion) fn keep(
+        &mut self,
+        plan: &Plan,
+        groups: &[usize],
+        found: Vec<Measured>,
+    ) -> Result<()> {
+        let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
+        let keys: Vec<Key> = groups.flat_map(|group| &group.units).filter_map(Key::of).collect();
+        if keys.len() != found.len() {
+            return Err(Error::new(Code::Internal, "An analysis is of other modules."));
+        }
+        keys.into_iter().zip(found).for_each(|(key, measured)| self.put(key, measured));
+        Ok(())
+    }
+}
+
+/// Measures the modules of some groups that both files have, in order.
+///
+/// # Errors
+/// Those of the sources; `NonFinite`, `Aborted`.
+pub(in crate::fusion) async fn measure<S: Source>(
+    plan: &Plan,
+    groups: &[usize],
+    sources: &Sources<'_, S>,
+    watch: &impl Watch,
+) -> Result<Vec<Measured>> {
+    let mut all = Vec::new();
+    for group in groups.iter().filter_map(|&at| plan.groups.get(at)) {
+        go_on(watch)?;
+        for unit in method::read_group(group, sources).await? {
+            all.extend(unit.style.zip(unit.content).map(|(style, content)| Measured::of(&style, &content)));
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,321 @@
+//! What the projection would do to a pair with some settings: figures for the whole, block by block and module by module.
+
+use super::tally::{Energies, Tally};
+use super::{Analysis, Measured};
+use crate::adapter::families::{ALL_KINDS, kind_of};
+use crate::fusion::pairing::{Side, Unit};
+use crate::fusion::plan::{Plan, float};
+use crate::order::{self, Places};
+use serde::Serialize;
+
+/// What the projection would do, from what is analysed so far. Shares lie between 0 and 1.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outlook {
+    /// Modules that both files have and of which the figures are known.
+    pub analysed: usize,
+    /// Modules that both files have.
+    pub total: usize,
+    /// All of them together.
+    pub whole: Tally,
+    /// In a word.
+    pub verdict: Verdict,
+    /// Where one update outweighs the other by far.
+    pub balance: Option<Balance>,
+    /// A μ to begin with.
+    pub suggested: Suggested,
+    /// For every β from 0 to 1.
+    pub curve: Vec<CurvePoint>,
+    /// By block, in the model's order; the last one without a name holds what is in no block.
+    pub blocks: Vec<BlockOutlook>,
+    /// What layers do in their block.
+    pub kinds: Vec<String>,
+    /// By block and kind.
+    pub cells: Vec<Cell>,
+    /// By module.
+    pub modules: Vec<ModuleOutlook>,
+}
+
+/// What the projection does to a pair, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Both files are the same update, but for the strength.
+    Same,
+    /// Whatever μ, the result is close to plain addition.
+    Apart,
+    /// At this μ it is.
+    Little,
+    /// It makes a difference.
+    Usual,
+    /// It takes away most of the content.
+    Most,
+}
+
+/// Strengths at which both updates are equally large.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// The larger one: "content" or "style".
+    pub heavier: &'static str,
+    /// How many times as large.
+    pub times: f64,
+    /// w_c.
+    pub content_strength: f64,
+    /// w_s.
+    pub style_strength: f64,
+}
+
+/// The smallest μ that brings the content's energy in the style's directions under a share of the style's own:
+/// ‖ΔW_c V_k‖²/(1+μ)² ≤ share·‖ΔW_s‖². A rule of thumb of this tool, not of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Suggested {
+    /// μ.
+    pub mu: f64,
+    /// Of the style's energy.
+    pub share: f64,
+}
+
+/// A point of the curves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CurvePoint {
+    /// β = μ/(1+μ).
+    pub beta: f64,
+    /// The content's energy that is kept.
+    pub content_kept: f64,
+    /// The projection's change against plain addition.
+    pub change: f64,
+}
+
+/// A block of the model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BlockOutlook {
+    /// What users call it; empty for what is in no block.
+    pub label: String,
+    /// Its modules together.
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// Modules of one kind in one block.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// Place in [`Outlook::blocks`].
+    pub block: usize,
+    /// Place in [`Outlook::kinds`].
+    pub kind: usize,
+    /// Places in [`Outlook::modules`].
+    pub members: Vec<usize>,
+    /// Together.
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// A module that both files have.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleOutlook {
+    /// The layer, or the layers of a fused module.
+    pub name: String,
+    /// Its block.
+    pub block: Option<String>,
+    /// What it does there.
+    pub kind: String,
+    /// m.
+    pub out_features: usize,
+    /// n.
+    pub in_features: usize,
+    /// r_c.
+    pub content_rank: usize,
+    /// r_s.
+    pub style_rank: usize,
+    /// k.
+    pub protected: usize,
+    /// e to the entropy of σ_i/Σσ of the style (Roy and Vetterli 2007): how many directions it has in effect.
+    pub effective_rank: f64,
+    /// Its figures.
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// A change of less than this is not to be seen.
+const NOTHING: f64 = 0.01;
+/// Less of the content than this is little.
+const LITTLE_LEFT: f64 = 0.5;
+/// An update so many times as large as the other drowns it.
+const OUTWEIGHS: f64 = 3.0;
+/// What [`Suggested`] leaves of the content along the style's directions.
+const SUGGESTED_SHARE: f64 = 0.1;
+/// What rounding may make of the same.
+const SAME: f64 = 1e-4;
+/// Points of a curve, less one.
+const STEPS: usize = 50;
+
+/// A unit of which the figures are known.
+struct Known<'a> {
+    unit: &'a Unit,
+    measured: &'a Measured,
+    energies: Energies,
+}
+
+impl Outlook {
+    /// What follows from what is known of the plan's modules, for the plan's settings.
+    pub fn of(plan: &Plan, analysis: &Analysis) -> Self {
+        let known: Vec<Known<'_>> = plan
+            .units()
+            .filter_map(|unit| {
+                let measured = analysis.get(unit)?;
+                Some(Known { unit, measured, energies: Energies::of(plan, unit, measured)? })
+            })
+            .collect();
+        let mut all = Energies::default();
+        known.iter().for_each(|known| all += known.energies);
+        let beta = plan.recipe.beta;
+        let whole = all.tally(beta);
+        let (blocks, kinds, cells) = map(plan, &known);
+        Self {
+            analysed: known.len(),
+            total: plan.units().filter(|unit| unit.pair().is_some()).count(),
+            whole,
+            verdict: verdict(&known, &all, &whole),
+            balance: balance(plan, &whole),
+            suggested: suggested(&all),
+            curve: (0..=STEPS)
+                .map(|at| {
+                    let beta = float(at) / float(STEPS);
+                    let Tally { content_kept, change, .. } = all.tally(beta);
+                    CurvePoint { beta, content_kept, change }
+                })
+                .collect(),
+            blocks,
+            kinds,
+            cells,
+            modules: known.iter().map(|known| module(plan, known)).collect(),
+        }
+    }
+}
+
+fn module(plan: &Plan, Known { unit, measured, energies }: &Known<'_>) -> ModuleOutlook {
+    ModuleOutlook {
+        name: unit.name(),
+        block: plan.block(unit).map(|block| block.label),
+        kind: kind(unit),
+        out_features: unit.out_features(),
+        in_features: unit.in_features(),
+        content_rank: measured.content_sigma.len(),
+        style_rank: measured.style_sigma.len(),
+        protected: crate::backend::cpu::count(&measured.style_sigma, plan.recipe.cut),
+        effective_rank: effective_rank(&measured.style_sigma),
+        tally: energies.tally(plan.beta(unit)),
+    }
+}
+
+/// Of a fused module all that it does: `q+k+v`.
+fn kind(unit: &Unit) -> String {
+    let mut kinds: Vec<&str> = Vec::new();
+    for (id, _) in &unit.layers {
+        let kind = kind_of(id);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds.join("+")
+}
+
+fn effective_rank(sigma: &[f64]) -> f64 {
+    let whole: f64 = sigma.iter().sum();
+    let entropy: f64 = sigma.iter().map(|s| s / whole).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum();
+    if whole > 0.0 { entropy.exp() } else { 0.0 }
+}
+
+/// Blocks and kinds that the pair has, and what is of one kind in one block.
+fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec<Cell>) {
+    let of = |unit: &Unit| {
+        plan.block(unit).map_or((usize::MAX, String::new()), |block| (block.order, block.label))
+    };
+    // Of all modules, known or not, so that the map does not grow while it is filled.
+    let mut rows: Vec<(usize, String)> = Vec::new();
+    let mut kinds: Vec<String> = Vec::new();
+    for unit in plan.units().filter(|unit| unit.pair().is_some()) {
+        rows.push(of(unit));
+        kinds.push(kind(unit));
+    }
+    order::sort_by(&mut rows, Ord::cmp);
+    rows.dedup();
+    let place = |kind: &String| ALL_KINDS.iter().position(|known| kind.split('+').next() == Some(known));
+    order::sort_by(&mut kinds, |a, b| (place(a), a).cmp(&(place(b), b)));
+    kinds.dedup();
+
+    let mut sums = vec![Energies::default(); rows.len()];
+    let mut cells: Vec<(usize, usize, Energies, Vec<usize>)> = Vec::new();
+    let mut places = Places::default();
+    for (at, known) in known.iter().enumerate() {
+        let (row, own) = (of(known.unit), kind(known.unit));
+        let position =
+            (rows.iter().position(|other| *other == row), kinds.iter().position(|other| *other == own));
+        let (Some(block), Some(kind)) = position else { continue };
+        sums[block] += known.energies;
+        let name = format!("{block} {kind}");
+        let cell = places.entry(&mut cells, &name, || (block, kind, Energies::default(), Vec::new()));
+        cell.2 += known.energies;
+        cell.3.push(at);
+    }
+    let beta = plan.recipe.beta;
+    let blocks =
+        rows.into_iter().zip(sums).map(|((_, label), sum)| BlockOutlook { label, tally: sum.tally(beta) });
+    let cell = |(block, kind, sum, members): (usize, usize, Energies, Vec<usize>)| Cell {
+        block,
+        kind,
+        members,
+        tally: sum.tally(beta),
+    };
+    (blocks.collect(), kinds, cells.into_iter().map(cell).collect())
+}
+
+fn verdict(known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
+    if !known.is_empty() && known.iter().all(|known| is_same(known.measured)) {
+        Verdict::Same
+    } else if all.tally(1.0).change < NOTHING {
+        Verdict::Apart
+    } else if whole.change < NOTHING {
+        Verdict::Little
+    } else if whole.content_kept < LITTLE_LEFT {
+        Verdict::Most
+    } else {
+        Verdict::Usual
+    }
+}
+
+/// Whether two updates are parallel: their inner product is as large as both allow.
+fn is_same(measured: &Measured) -> bool {
+    let energy = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum::<f64>();
+    let both = (energy(&measured.style_sigma) * energy(&measured.content_sigma)).sqrt();
+    both > 0.0 && measured.inner.abs() >= (1.0 - SAME) * both
+}
+
+fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
+    let times = whole.style_norm / whole.content_norm;
+    let (heavier, times) = if times > 1.0 { (Side::Style, times) } else { (Side::Content, times.recip()) };
+    if !times.is_finite() || times < OUTWEIGHS {
+        return None;
+    }
+    let settings = &plan.settings;
+    let lightened = |strength: f64| (1e3 * strength / times).round() / 1e3;
+    let (content, style) = (settings.content_strength, settings.style_strength);
+    Some(match heavier {
+        Side::Style => {
+            Balance { heavier: "style", times, content_strength: content, style_strength: lightened(style) }
+        }
+        Side::Content => {
+            Balance { heavier: "content", times, content_strength: lightened(content), style_strength: style }
+        }
+    })
+}
+
+fn suggested(all: &Energies) -> Suggested {
+    let times = (all.projected / (SUGGESTED_SHARE * all.style)).sqrt();
+    // Rounded up: the promise holds for what is shown.
+    let mu = if times.is_finite() { (1e2 * (times - 1.0).max(0.0)).ceil() / 1e2 } else { 0.0 };
+    Suggested { mu, share: SUGGESTED_SHARE }
+}

@@ -1,0 +1,90 @@
+//! The singular values of one module: of both files and of what would come of them.
+
+use super::Measured;
+use crate::backend::cpu;
+use crate::backend::matrix::{self, Matrix};
+use crate::backend::truncate;
+use crate::backend::{Dtype, Stored};
+use crate::container::Source;
+use crate::error::{Code, Error, Result};
+use crate::fusion::factors::Factors;
+use crate::fusion::plan::{Plan, as_f32};
+use crate::fusion::{Settings, Sources, method};
+use serde::Serialize;
+
+/// One module at the chosen settings. Singular values are in descending order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spectra {
+    /// The layer, or the layers of a fused module.
+    pub name: String,
+    /// Of ΔW_c.
+    pub content: Vec<f64>,
+    /// Of ΔW_s.
+    pub style: Vec<f64>,
+    /// Of ΔW_s + ΔW_c·(I − β V_k V_kᵀ).
+    pub fused: Vec<f64>,
+    /// k.
+    pub protected: usize,
+    /// ‖ΔW_c·v_i‖ for each protected direction.
+    pub along: Vec<f64>,
+    /// Cosines of the principal angles between the row spaces.
+    pub cosines: Vec<f64>,
+}
+
+/// Reads and decomposes one of the modules that both files have, by its name.
+///
+/// # Errors
+/// Those of planning and of the sources; `NonFinite`; `Settings` if there is no such module; `OutputRange` where a
+/// strength makes a value infinite.
+pub async fn spectra<S: Source>(
+    sources: &Sources<'_, S>,
+    settings: &Settings,
+    name: &str,
+) -> Result<Spectra> {
+    let (content, style) = sources.adapters();
+    let plan = Plan::new(content, style, settings)?;
+    let mut units = plan.units().filter(|unit| unit.pair().is_some());
+    let missing = || Error::new(Code::Settings, "There is no such module.");
+    let unit = units.find(|unit| unit.name() == name).ok_or_else(missing)?;
+    let loaded = method::again(&plan, unit, sources).await?;
+    let ((of_style, of_content), Some(style), Some(content), Some(projected)) =
+        (unit.pair().ok_or_else(missing)?, loaded.style, loaded.content, loaded.projected)
+    else {
+        return Err(missing());
+    };
+    let measured = Measured::of(&style, &content);
+    let k = cpu::count(&measured.style_sigma, plan.recipe.cut);
+    let scaled = |values: &[f64], by: f64| values.iter().map(|value| value * by.abs()).collect::<Vec<_>>();
+    let (down, up) = fused(&style, of_style.weight, &content, of_content.weight, &projected.content_down);
+    if !matrix::is_finite(&down) || !matrix::is_finite(&up) {
+        return Err(Error::new(Code::OutputRange, "A value is too large for F32.").at_tensor(unit.name()));
+    }
+    let roots: Vec<f64> = measured.content_along.iter().take(k).map(|square| square.sqrt()).collect();
+    Ok(Spectra {
+        name: unit.name(),
+        content: scaled(&measured.content_sigma, of_content.weight),
+        style: scaled(&measured.style_sigma, of_style.weight),
+        fused: truncate::singular_values(&down, &up),
+        protected: k,
+        along: scaled(&roots, of_content.weight),
+        cosines: measured.cosines,
+    })
+}
+
+/// [w_s·A_s ; w_c·A_c'] and [B_s | B_c].
+fn fused(style: &Factors, w_s: f64, content: &Factors, w_c: f64, projected: &[u8]) -> (Matrix, Matrix) {
+    let (r_s, r_c, n) = (style.down.rows, content.down.rows, style.down.cols);
+    let mut down = Matrix::zeros(r_s + r_c, n);
+    let mut up = Matrix::zeros(style.up.rows, r_s + r_c);
+    let projected = Stored { bytes: projected, dtype: Dtype::F32, rows: r_c, cols: n };
+    let projected = matrix::from_rows(r_c, n, &cpu::decode(&projected, 0, false));
+    let own = matrix::from_rows(r_s, n, &style.down.values());
+    matrix::place(&mut down, 0, 0, &own, &(0..r_s), as_f32(w_s));
+    matrix::place(&mut down, r_s, 0, &projected, &(0..r_c), as_f32(w_c));
+    for (at, half) in [(0, style), (r_s, content)] {
+        let values = matrix::from_rows(half.up.rows, half.up.cols, &half.up.values());
+        matrix::place(&mut up, 0, at, &values, &(0..half.up.rows), 1.0);
+    }
+    (down, up)
+}

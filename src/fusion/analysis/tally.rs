@@ -1,0 +1,99 @@
+//! Figures of modules added up: energies add, shares do not.
+
+use super::Measured;
+use crate::backend::cpu;
+use crate::fusion::pairing::Unit;
+use crate::fusion::plan::{Plan, float};
+use serde::Serialize;
+use std::ops::AddAssign;
+
+/// Energies of some modules at the chosen strengths.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Energies {
+    modules: usize,
+    /// Σ‖ΔW_c‖².
+    pub(super) content: f64,
+    /// Σ‖ΔW_s‖².
+    pub(super) style: f64,
+    /// Σ‖ΔW_s + ΔW_c‖².
+    sum: f64,
+    /// Σ‖ΔW_c V_k‖².
+    inside: f64,
+    /// Of `inside`, what the projection works on: where the style is switched off there is none.
+    pub(super) projected: f64,
+    /// Σ‖ΔW_c‖²·k/n.
+    chance: f64,
+}
+
+/// What some modules come to together. Shares lie between 0 and 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tally {
+    /// How many.
+    pub modules: usize,
+    /// ‖ΔW_c V_k‖²/‖ΔW_c‖²: the content's energy along the style's directions.
+    pub overlap: f64,
+    /// The same of unrelated directions: k/n, by the content's energy.
+    pub chance: f64,
+    /// The content's energy that is kept.
+    pub content_kept: f64,
+    /// The projection's change against plain addition, relative to that.
+    pub change: f64,
+    /// ‖ΔW_c‖.
+    pub content_norm: f64,
+    /// ‖ΔW_s‖.
+    pub style_norm: f64,
+}
+
+impl Energies {
+    /// Of one module, if both files have it.
+    pub(super) fn of(plan: &Plan, unit: &Unit, measured: &Measured) -> Option<Self> {
+        let (style, content) = unit.pair()?;
+        let (w_s, w_c) = (style.weight, content.weight);
+        let energy = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum::<f64>();
+        let k = cpu::count(&measured.style_sigma, plan.recipe.cut);
+        let of_content = w_c * w_c * energy(&measured.content_sigma);
+        let of_style = w_s * w_s * energy(&measured.style_sigma);
+        let inside = w_c * w_c * measured.content_along.iter().take(k).sum::<f64>();
+        let inside = inside.min(of_content);
+        Some(Self {
+            modules: 1,
+            content: of_content,
+            style: of_style,
+            sum: (of_content + of_style + 2.0 * w_s * w_c * measured.inner).max(0.0),
+            inside,
+            projected: if style.strength == 0.0 { 0.0 } else { inside },
+            chance: of_content * float(k) / float(unit.in_features().max(1)),
+        })
+    }
+
+    /// The figures at a β.
+    pub(super) fn tally(&self, beta: f64) -> Tally {
+        Tally {
+            modules: self.modules,
+            overlap: share(self.inside, self.content),
+            chance: share(self.chance, self.content),
+            content_kept: 1.0 - beta * (2.0 - beta) * share(self.projected, self.content),
+            change: beta * share(self.projected, self.sum).sqrt(),
+            content_norm: self.content.sqrt(),
+            style_norm: self.style.sqrt(),
+        }
+    }
+}
+
+impl AddAssign for Energies {
+    fn add_assign(&mut self, other: Self) {
+        self.modules += other.modules;
+        self.content += other.content;
+        self.style += other.style;
+        self.sum += other.sum;
+        self.inside += other.inside;
+        self.projected += other.projected;
+        self.chance += other.chance;
+    }
+}
+
+/// `part`/`whole`, 0 where there is no whole.
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}

@@ -1,0 +1,223 @@
+//! What computes with the values of files: a run, and a part in another worker's.
+//!
+//! Without the feature `compute` nothing here is exported, and the linker leaves out all that only this needs.
+
+use super::blob::BlobSource;
+use super::crew::{self, JsCrew, Others};
+use super::sink::{JsSink, OutputSink};
+use super::{Opened, Session, adapters, give, take, thrown};
+use crate::error::{Code, Error};
+use crate::fusion::analysis::{Outlook, spectra};
+use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
+use js_sys::{Function, Object, Reflect};
+use serde::Serialize;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+impl Opened {
+    fn input(&self) -> Input<'_, BlobSource> {
+        Input { adapter: &self.adapter, source: &self.source }
+    }
+}
+
+fn sources<'a>(content: &'a Option<Rc<Opened>>, style: &'a Option<Rc<Opened>>) -> Sources<'a, BlobSource> {
+    Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
+}
+
+#[cfg_attr(feature = "compute", wasm_bindgen)]
+impl Session {
+    /// Finds out what is not known yet of how the two files lie to each other, which `outlook` shows; `others` share the
+    /// work. `on_progress` and `is_cancelled` as for `fuse`.
+    ///
+    /// # Errors
+    /// A `Problem`; what was found until then is kept.
+    pub async fn analyse(
+        &self,
+        settings: JsValue,
+        others: Others,
+        on_progress: Function,
+        is_cancelled: Function,
+    ) -> Result<(), JsValue> {
+        let crew = JsCrew::new(others);
+        let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
+        let settings: Settings = take(settings)?;
+        let (content, style) = self.files()?;
+        let sources = sources(&content, &style);
+        let analysis = self.analysis.borrow().clone();
+        let analysed = fusion::analyse(&sources, &settings, &analysis, &crew, &mut watch).await;
+        analysed.map_err(|error| crew.failure().unwrap_or_else(|| thrown(error)))
+    }
+
+    /// What the projection would do to the pair, from what is known by now: an `Outlook`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub fn outlook(&self, settings: JsValue) -> Result<JsValue, JsValue> {
+        let files = self.files()?;
+        let (content, style) = adapters(&files);
+        let settings = take::<Settings>(settings)?.of_fusion();
+        let plan = Plan::new(content, style, &settings).map_err(thrown)?;
+        let analysis = self.analysis.borrow().clone();
+        let outlook = Outlook::of(&plan, &analysis.borrow());
+        give(&outlook)
+    }
+
+    /// The singular values of one of the modules that both files have, by its name: `Spectra`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub async fn spectra(&self, settings: JsValue, module: String) -> Result<JsValue, JsValue> {
+        let (content, style) = self.files()?;
+        let settings = take::<Settings>(settings)?.of_fusion();
+        let spectra = spectra(&sources(&content, &style), &settings, &module).await;
+        give(&spectra.map_err(thrown)?)
+    }
+
+    /// The backend that a choice leads to: `{backend, adapter, reason}`.
+    ///
+    /// # Errors
+    /// A `Problem` if WebGPU is demanded and not available.
+    pub async fn backend(&self, choice: JsValue) -> Result<JsValue, JsValue> {
+        let choice = take(choice)?;
+        let engine = self.engine(choice).await?;
+        let status = give(&BackendStatus {
+            backend: engine.backend(),
+            adapter: engine.adapter(),
+            reason: engine.reason(),
+        });
+        self.engine.replace(Some((choice, engine)));
+        status
+    }
+
+    /// Fuses the pair, or converts the only file, into `output` and gives `{file, report}` once the written bytes have been read back and checked.
+    /// `others` share the work. `on_progress` gets a `Progress` after each piece; `is_cancelled` is asked before each.
+    ///
+    /// # Errors
+    /// A `Problem`; whatever was written has been discarded.
+    pub async fn fuse(
+        &self,
+        settings: JsValue,
+        choice: JsValue,
+        output: OutputSink,
+        others: Others,
+        on_progress: Function,
+        is_cancelled: Function,
+    ) -> Result<JsValue, JsValue> {
+        let mut sink = JsSink::new(output);
+        let crew = JsCrew::new(others);
+        let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
+        match self.run(settings, choice, &mut sink, &crew, &mut watch).await {
+            Ok(done) => Ok(done),
+            Err(problem) => {
+                sink.discard().await;
+                Err(crew.failure().unwrap_or(problem))
+            }
+        }
+    }
+
+    /// Makes the plan of a run that another worker leads, with the ranks that it has found, if any. Its checksum must be that
+    /// of the leader's.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub fn share(&self, settings: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
+        let files = self.files()?;
+        let (content, style) = adapters(&files);
+        let mut plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
+        if let Some(ranks) = take::<Option<Vec<usize>>>(ranks)? {
+            plan.lay_out(&ranks, content, style).map_err(thrown)?;
+        }
+        if plan.checksum() != checksum {
+            return Err(thrown(Error::new(Code::Internal, "It came to another plan.")));
+        }
+        self.shared.replace(Some(Rc::new(plan)));
+        Ok(())
+    }
+
+    /// Does a task of the shared run; `result` is its finished file, where there is one. Gives `{done, bytes}`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub async fn assist(
+        &self,
+        task: String,
+        result: Option<web_sys::Blob>,
+        is_cancelled: Function,
+    ) -> Result<JsValue, JsValue> {
+        let plan = self.shared.borrow().clone();
+        let plan = plan.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
+        let (content, style) = self.files()?;
+        let sources = sources(&content, &style);
+        let result = result.map(|blob| BlobSource::of_blob("result", blob));
+        let watch = JsWatch { on_progress: None, is_cancelled };
+        let task = crew::task(&task)?;
+        let done = fusion::assist(&plan, &sources, task, result.as_ref(), &watch).await.map_err(thrown)?;
+        crew::reply(done)
+    }
+}
+
+#[derive(Serialize)]
+struct BackendStatus<'a> {
+    backend: &'a str,
+    adapter: Option<&'a str>,
+    reason: &'a str,
+}
+
+impl Session {
+    /// The engine of the last run if it serves this choice and has not failed, else a new one.
+    async fn engine(&self, choice: EngineChoice) -> Result<Engine, JsValue> {
+        match self.engine.take() {
+            Some((made_for, engine)) if made_for == choice && engine.failure().is_none() => Ok(engine),
+            _ => Engine::choose(choice).await.map_err(thrown),
+        }
+    }
+
+    async fn run(
+        &self,
+        settings: JsValue,
+        choice: JsValue,
+        sink: &mut JsSink,
+        crew: &JsCrew,
+        watch: &mut JsWatch,
+    ) -> Result<JsValue, JsValue> {
+        let (settings, choice): (Settings, EngineChoice) = (take(settings)?, take(choice)?);
+        let (content, style) = self.files()?;
+        let mut engine = self.engine(choice).await?;
+        let sources = sources(&content, &style);
+        let fused = fusion::fuse(&sources, &settings, &mut engine, sink, crew, watch).await;
+        self.engine.replace(Some((choice, engine)));
+        let (file, report) = fused.map_err(thrown)?;
+        let done = Object::new();
+        Reflect::set(&done, &"file".into(), file.blob())?;
+        Reflect::set(&done, &"report".into(), &give(&report)?)?;
+        Ok(done.into())
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance)]
+    fn now() -> f64;
+}
+
+/// The page's callbacks. What they throw is ignored: they only show and answer.
+struct JsWatch {
+    on_progress: Option<Function>,
+    is_cancelled: Function,
+}
+
+impl Watch for JsWatch {
+    fn progress(&mut self, progress: &Progress) {
+        if let (Some(on_progress), Ok(progress)) = (&self.on_progress, give(progress)) {
+            let _ = on_progress.call1(&JsValue::NULL, &progress);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.is_cancelled.call0(&JsValue::NULL).is_ok_and(|answer| answer.is_truthy())
+    }
+
+    fn seconds(&self) -> f64 {
+        now() / 1000.0
+    }
+}

@@ -1,0 +1,132 @@
+/** The two programs: the reader answers first, the whole one comes behind it and takes its place. */
+
+import { expect, test, type Page } from '@playwright/test';
+import { DEFAULTS } from './check.ts';
+import { bendWorker, holdProgram, letProgram } from './faults/bend.ts';
+import { check } from './hold.ts';
+import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
+import { FIRST_RUN, fuseAndSave, fuseButton, give, named, open, programComplete } from './page.ts';
+import type { Safetensors } from './safetensors.ts';
+
+const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 2 };
+const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 82 })];
+
+test.beforeEach(({}, { project }) => {
+  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
+});
+
+/** The parts of the programs that are asked for from now on, in order. */
+function programs(page: Page): string[] {
+  const asked: string[] = [];
+  page.on('request', (request) => {
+    const name = new URL(request.url()).pathname.split('/').at(-1)!;
+    if (name.startsWith('np_lora')) asked.push(name);
+  });
+  return asked;
+}
+
+const once = (names: string[]): string[] => [...new Set(names)];
+
+async function givePair(page: Page): Promise<void> {
+  await give(page, 'Subject', named('subject.safetensors', pair[0]));
+  await give(page, 'Style', named('style.safetensors', pair[1]));
+}
+
+async function fuses(page: Page): Promise<void> {
+  check((await fuseAndSave(page, 'cpu')).file, pair, DEFAULTS, 'F16');
+}
+
+test('nothing is asked for before the first file, the reader for it, the whole program after it', async ({ page }) => {
+  test.setTimeout(2 * FIRST_RUN);
+  const asked = programs(page);
+  await holdProgram(page);
+  const uncaught = await open(page);
+  await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
+  expect(asked).toEqual([]);
+  await give(page, 'Subject', named('subject.safetensors', pair[0]));
+  await expect.poll(() => once(asked)).toEqual(['np_lora_reader.js', 'np_lora_reader_bg.wasm', 'np_lora.js', 'np_lora_bg.wasm']);
+  // Nothing that the reader can answer waits for the other one.
+  await expect(page.getByRole('button', { name: 'Convert this file' })).toBeEnabled();
+  await give(page, 'Style', named('style.safetensors', pair[1]));
+  await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText(/Shared\s*\d+/);
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('style.safetensors');
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  await fuseButton(page).click();
+  await expect(page.getByRole('heading', { name: 'Starting' })).toBeVisible();
+  letProgram(page);
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible({ timeout: FIRST_RUN });
+  await page.getByRole('button', { name: 'μ ∞' }).click();
+  const { file } = await fuseAndSave(page, 'cpu');
+  check(file, pair, { ...DEFAULTS, mu: Infinity }, 'F16');
+  // The other workers have begun with the whole program.
+  expect(asked.filter((name) => name.includes('reader'))).toEqual(['np_lora_reader.js', 'np_lora_reader_bg.wasm']);
+  expect(uncaught).toEqual([]);
+});
+
+test('the reader gives its memory up', async ({ page }) => {
+  await bendWorker(page, () => {
+    const readers: WeakRef<WebAssembly.Memory>[] = [];
+    Object.assign(self, { readers });
+    const original = WebAssembly.instantiateStreaming;
+    WebAssembly.instantiateStreaming = async (source, imports) => {
+      const response = await source;
+      const made = await original(response, imports);
+      if (response.url.includes('reader')) readers.push(new WeakRef(made.instance.exports.memory as WebAssembly.Memory));
+      return made;
+    };
+  });
+  const uncaught = await open(page);
+  await givePair(page);
+  await programComplete(page);
+  const readers = async (): Promise<{ made: number; kept: number }> => {
+    const each = await Promise.all(page.workers().map((worker) => worker.evaluate(() => {
+      // What presses the engine to collect.
+      for (let times = 0; times < 20; times++) new Uint8Array(32 * 2 ** 20).fill(1);
+      const { readers } = self as unknown as { readers: WeakRef<object>[] };
+      return { made: readers.length, kept: readers.filter((reader) => reader.deref()).length };
+    })));
+    return each.reduce((sum, { made, kept }) => ({ made: sum.made + made, kept: sum.kept + kept }), { made: 0, kept: 0 });
+  };
+  await expect.poll(readers).toEqual({ made: 1, kept: 0 });
+  await fuses(page);
+  expect(uncaught).toEqual([]);
+});
+
+test('a host that names a program has that one alone', async ({ page }) => {
+  const asked = programs(page);
+  const uncaught = await open(page);
+  await page.evaluate(() => {
+    (customElements.get('np-lora') as unknown as { wasmURL: URL }).wasmURL = new URL('./np_lora_bg.wasm?own', location.href);
+  });
+  const own: string[] = [];
+  page.on('request', (request) => { if (request.url().endsWith('?own')) own.push(request.url()); });
+  await givePair(page);
+  await fuses(page);
+  expect(once(asked)).toEqual(['np_lora.js', 'np_lora_bg.wasm']);
+  expect(own.length).toBe(asked.filter((name) => name === 'np_lora_bg.wasm').length);
+  expect(uncaught).toEqual([]);
+});
+
+test('a program that does not come in the background disturbs nobody, and comes when it is needed', async ({ page }) => {
+  let gone = true;
+  const statuses: number[] = [];
+  await page.route('**/np_lora.js', (route) => {
+    statuses.push(gone ? 404 : 200);
+    return gone ? route.fulfill({ status: 404, body: 'gone' }) : route.continue();
+  });
+  const uncaught = await open(page);
+  await give(page, 'Subject', named('subject.safetensors', pair[0]));
+  // Each worker asks for it, and then why it did not come; the others end.
+  const all = 1 + await page.evaluate(() => Math.min(navigator.hardwareConcurrency - 1, 3));
+  await expect.poll(() => [statuses.length, page.workers().length]).toEqual([2 * all, 1]);
+  await expect(page.getByRole('button', { name: 'Convert this file' })).toBeEnabled();
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  gone = false;
+  await give(page, 'Style', named('style.safetensors', pair[1]));
+  await fuses(page);
+  expect(statuses).toContain(200);
+  // The other workers are there as well.
+  await expect.poll(() => page.workers().length).toBe(all);
+  expect(uncaught).toEqual([]);
+});

@@ -1,0 +1,99 @@
+/** What a fusion would do to the pair on the page: found out in the background, and asked for anew when settings change. */
+
+import type { Outlook, Progress, Settings, Spectra } from '../core/types.ts';
+
+interface Calls {
+  analyse(settings: Settings, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<unknown>;
+  outlook(settings: Settings): Promise<Outlook>;
+  spectra(settings: Settings, module: string): Promise<Spectra>;
+}
+
+export class Foresight {
+  outlook: Outlook | null = null;
+  /** Of the module that was chosen. */
+  spectra: Spectra | null = null;
+  analysing = false;
+
+  #settings: Settings | null = null;
+  #module: string | null = null;
+  #aborter = new AbortController();
+  #asking = false;
+  #again = false;
+  #turn = 0;
+
+  constructor(private calls: Calls, private changed: () => void) {}
+
+  /** The pair fits, with these settings. */
+  want(settings: Settings): void {
+    this.#settings = settings;
+    void this.#ask().then(() => this.#analyse());
+    void this.#look();
+  }
+
+  /** There is no pair any more, or another one. */
+  drop(): void {
+    this.#aborter.abort();
+    this.#aborter = new AbortController();
+    this.#settings = this.#module = null;
+    this.#turn += 1;
+    if (this.outlook === null && this.spectra === null) return;
+    this.outlook = this.spectra = null;
+    this.changed();
+  }
+
+  /** Looks at one of the outlook's modules closely; null: at none. */
+  look(module: number | null): void {
+    this.#module = (module !== null && this.outlook?.modules[module]?.name) || null;
+    void this.#look();
+  }
+
+  async #look(): Promise<void> {
+    const [settings, module, turn] = [this.#settings, this.#module, ++this.#turn];
+    let spectra: Spectra | null = null;
+    try {
+      if (settings && module !== null) spectra = await this.calls.spectra(settings, module);
+    } catch {
+      // As below.
+    }
+    if (turn !== this.#turn || spectra === this.spectra) return;
+    this.spectra = spectra;
+    this.changed();
+  }
+
+  async #analyse(): Promise<void> {
+    const [settings, { signal }] = [this.#settings, this.#aborter];
+    if (!settings || !this.outlook || this.outlook.analysed === this.outlook.total || this.analysing) return;
+    this.analysing = true;
+    try {
+      await this.calls.analyse(settings, signal, () => void this.#ask());
+    } catch {
+      // Stopped by what needed the machine more, which asks again; what is wrong with a file, fusing tells.
+    }
+    this.analysing = false;
+    await this.#ask();
+    // It was of another pair than the one that is wanted by now.
+    if (signal.aborted) void this.#analyse();
+  }
+
+  /** One question at a time; what changes meanwhile is asked for afterwards. */
+  async #ask(): Promise<void> {
+    if (this.#asking) {
+      this.#again = true;
+      return;
+    }
+    this.#asking = true;
+    do {
+      this.#again = false;
+      const [settings, { signal }] = [this.#settings, this.#aborter];
+      if (!settings) break;
+      try {
+        const outlook = await this.calls.outlook(settings);
+        if (!signal.aborted) this.outlook = outlook;
+      } catch {
+        // The pair does not fit with these settings, which its fit tells.
+      }
+      this.changed();
+    } while (this.#again);
+    this.#asking = false;
+  }
+}

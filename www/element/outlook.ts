@@ -1,0 +1,54 @@
+/** The place of the outlook between the fit and the settings. What draws it is fetched when there is something to draw. */
+
+import { LitElement, css, html, nothing } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import type { Outlook, Spectra } from '../core/types.ts';
+import { text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+/** Says `np-mu`, `np-balance` and `np-module` {module: its place in the outlook}; who listens then sets `spectra`. */
+export class OutlookPlace extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; }
+    /* About as high as what will stand here. */
+    .coming { min-height: 744px; }
+    .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
+    @media (max-width: 800px) { .coming { min-height: 1184px; } }
+  `];
+
+  @property({ attribute: false }) outlook: Outlook | null = null;
+  @property({ type: Number }) mu = 0.5;
+  /** Of the module that was last chosen, once it is there. */
+  @property({ attribute: false }) spectra: Spectra | null = null;
+  /** The analysis goes on. */
+  @property({ type: Boolean }) running = false;
+  @property({ type: Boolean }) disabled = false;
+  @state() private charts: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
+
+  protected override willUpdate(): void {
+    if (this.charts === 'unasked' && (this.outlook || this.running)) void this.#fetch();
+  }
+
+  override render() {
+    const { outlook, charts } = this;
+    if (!outlook && !this.running) return nothing;
+    if (charts === 'failed') {
+      return html`<section class="panel failed" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
+        <button type="button" @click=${() => this.#fetch()}>${text.tryAgain}</button></section>`;
+    }
+    if (!outlook || charts !== 'there') {
+      return html`<section class="panel coming" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section>`;
+    }
+    return html`<np-lora-outlook-view .outlook=${outlook} .mu=${this.mu} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
+      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`;
+  }
+
+  async #fetch(): Promise<void> {
+    this.charts = 'coming';
+    this.charts = await import('./outlook/charts.ts').then(() => 'there' as const, () => 'failed' as const);
+  }
+
+  #pass = ({ type, detail }: CustomEvent): void => {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  };
+}

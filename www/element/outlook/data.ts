@@ -1,0 +1,84 @@
+/** The numbers behind a drawing: as a table, as CSV and as JSON. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import { download } from '../../core/save.ts';
+import { count, inert, toJson } from '../format.ts';
+import { base } from '../tokens.css.ts';
+import { text } from './strings.ts';
+
+export type Value = string | number | null;
+
+export interface Table {
+  /** Of the files, without their endings. */
+  file: string;
+  columns: readonly { key: string; name: string }[];
+  rows: readonly (readonly Value[])[];
+}
+
+/** More of them say nothing new; the files have them all. */
+const SHOWN = 500;
+/** What a spreadsheet would take for a formula. */
+const FORMULA = /^[=+\-@\t\r]/;
+
+function csvValue(value: Value): string {
+  if (typeof value !== 'string') return value === null ? '' : String(value);
+  const harmless = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
+
+export const toCsv = ({ columns, rows }: Table): string =>
+  [columns.map(({ key }) => key), ...rows].map((row) => `${row.map(csvValue).join(',')}\r\n`).join('');
+
+const toObjects = ({ columns, rows }: Table): Record<string, Value>[] =>
+  rows.map((row) => Object.fromEntries(columns.map(({ key }, index) => [key, row[index] ?? null])));
+
+const FORMATS = [
+  { name: text.csv, ending: 'csv', type: 'text/csv;charset=utf-8', write: toCsv },
+  { name: text.json, ending: 'json', type: 'application/json', write: (table: Table) => toJson(toObjects(table)) },
+];
+
+export class Data extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; font-size: var(--small); }
+    summary { padding: 4px 0; width: max-content; max-width: 100%; color: var(--muted); }
+    .scroll { max-height: 288px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; margin-top: 4px; }
+    table { border-collapse: collapse; font-variant-numeric: tabular-nums; min-width: 100%; }
+    th, td { padding: 4px 16px 4px 8px; text-align: right; font-weight: 400; white-space: nowrap; }
+    .word { text-align: left; }
+    thead th { position: sticky; top: 0; background: var(--surface); color: var(--muted); box-shadow: 0 1px var(--line); }
+  `];
+
+  /** Asked for only when somebody looks. */
+  @property({ attribute: false, hasChanged: () => true }) of: () => Table = () => ({ file: '', columns: [], rows: [] });
+  @property() label: string = text.data;
+  /** What it is the data of. */
+  @property() about = '';
+  @state() private opened = false;
+
+  override render() {
+    return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
+      <summary>${this.label}<span class="unseen">: ${this.about}</span></summary>
+      ${this.opened ? this.#table(this.of()) : nothing}
+    </details>`;
+  }
+
+  #table(table: Table): TemplateResult {
+    const { columns, rows } = table;
+    const isWord = columns.map((_, index) => typeof rows[0]?.[index] === 'string');
+    const word = (index: number): string => (isWord[index] ? 'word stranger' : '');
+    return html`<div class="row">${FORMATS.map((format) => html`<button class="plain" type="button" aria-label="${format.name}: ${this.about}"
+        @click=${() => download(new Blob([format.write(this.of())], { type: format.type }), `${table.file}.${format.ending}`)}>${format.name}</button>`)}
+        ${rows.length > SHOWN ? html`<span class="muted">the first ${count(SHOWN)} of ${count(rows.length)} rows</span>` : nothing}</div>
+      <div class="scroll" role="group" tabindex="0" aria-label="${this.label}: ${this.about}"><table>
+        <thead><tr>${columns.map(({ name }, index) => html`<th scope="col" class=${word(index)}>${name}</th>`)}</tr></thead>
+        <tbody>${rows.slice(0, SHOWN).map((row) => html`<tr>${row.map((value, index) => html`<td class=${word(index)}>${shown(value)}</td>`)}</tr>`)}</tbody>
+      </table></div>`;
+  }
+}
+
+/** Six digits are more than the numbers are good for. */
+function shown(value: Value): string {
+  if (value === null) return '–';
+  return typeof value === 'string' ? inert(value) : value === Infinity ? '∞' : String(Number(value.toPrecision(6)));
+}

@@ -1,0 +1,105 @@
+/** The figures that the map can show, each with its words, its steps of colour and how it is written; and where the fields are. */
+
+import type { MapCell, Outlook, Tally } from '../../core/types.ts';
+import { count, percent } from '../format.ts';
+import { text } from './strings.ts';
+
+/** As a factor: "6.1", "0.33", "140". */
+export function factor(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  return value >= 100 ? count(Math.round(value)) : String(Number(value.toPrecision(2)));
+}
+
+/** Null where there is nothing to divide by. */
+const ratio = (of: number, to: number): number | null => (to > 0 ? of / to : null);
+
+export interface Figure {
+  name: string;
+  of: (tally: Tally) => number | null;
+  show: (value: number) => string;
+  /** Where the next step of colour begins, rising. */
+  bounds: readonly number[];
+  /** The classes of the steps, one more than bounds. */
+  steps: readonly string[];
+  /** What the two ends of the colours mean. */
+  ends: readonly [string, string];
+}
+
+const RISING = ['o0', 'o1', 'o2', 'o3', 'o4', 'o5'];
+
+export const FIGURES = {
+  overlap: {
+    name: 'Overlap, times chance', of: ({ overlap, chance }) => ratio(overlap, chance), show: factor,
+    bounds: [1.5, 3, 6, 12, 25], steps: RISING, ends: ['as chance', 'far more'],
+  },
+  kept: {
+    name: 'Subject kept', of: ({ contentKept }) => contentKept, show: percent,
+    bounds: [0.5, 0.75, 0.9, 0.95, 0.99], steps: RISING.toReversed(), ends: ['little', 'all'],
+  },
+  change: {
+    name: 'Change', of: ({ change }) => change, show: percent,
+    bounds: [0.01, 0.03, 0.1, 0.2, 0.5], steps: RISING, ends: ['none', 'much'],
+  },
+  balance: {
+    name: 'Size, style : subject', of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
+    bounds: [1 / 4, 1 / 2, 2 / 3, 3 / 2, 2, 4], steps: ['c3', 'c2', 'c1', 'o0', 'y1', 'y2', 'y3'], ends: ['subject', 'style'],
+  },
+} satisfies Record<string, Figure>;
+
+export type FigureName = keyof typeof FIGURES;
+
+export function step({ of, bounds, steps }: Figure, tally: Tally): string {
+  const value = of(tally);
+  const at = value === null ? 0 : bounds.filter((bound) => value >= bound).length;
+  return value === null ? 'o0' : steps[at] ?? '';
+}
+
+/** A number and its sign stay on one line. */
+export const unbroken = (sentence: string): string => sentence.replaceAll(' %', '\u00a0%').replaceAll(' × ', '\u00a0×\u00a0');
+
+/** The figures of a field or a layer in words. */
+export function inWords(tally: Tally): string {
+  const { overlap, chance, contentKept, change, contentNorm, styleNorm } = tally;
+  const times = ratio(overlap, chance);
+  return unbroken([
+    `overlap ${percent(overlap)}${times === null ? '' : ` (${factor(times)} × chance, ${percent(chance)})`}`,
+    `subject kept ${percent(contentKept)}`, `change ${percent(change)}`, ...heavier(contentNorm, styleNorm),
+  ].join(' · '));
+}
+
+function heavier(content: number, style: number): string[] {
+  if (content === 0 || style === 0) return [];
+  return [style >= content ? `style ${factor(style / content)} × subject` : `subject ${factor(content / style)} × style`];
+}
+
+/** A field of the map as it is drawn. `members`: places in the outlook's modules. */
+export type Field = Tally & { members: number[] };
+
+/** A field by what it is called, as the lists grow while the pair is analysed; `kind` null: all of the block. */
+export interface Place {
+  block: string;
+  kind: string | null;
+}
+
+export interface Row {
+  label: string;
+  /** All kinds together, then every kind; null where the block has none. */
+  fields: (Field | null)[];
+}
+
+/** The map's rows and fields. */
+export function layOut({ blocks, kinds, cells }: Outlook): Row[] {
+  const at = new Map<string, MapCell>(cells.map((cell) => [`${cell.block} ${cell.kind}`, cell]));
+  return blocks.map(({ label, ...tally }, block) => {
+    const ofKinds = kinds.map((_, kind) => at.get(`${block} ${kind}`)).map((cell) => (cell && cell.modules > 0 ? cell : null));
+    const members = ofKinds.flatMap((cell) => cell?.members ?? []).sort((a, b) => a - b);
+    return { label, fields: [tally.modules > 0 ? { ...tally, members } : null, ...ofKinds] };
+  });
+}
+
+export function fieldAt(outlook: Outlook, { block, kind }: Place): Field | null {
+  const column = kind === null ? 0 : outlook.kinds.indexOf(kind) + 1;
+  return layOut(outlook).find(({ label }) => label === block)?.fields[column] ?? null;
+}
+
+export const blockName = (label: string): string => label || text.noBlock;

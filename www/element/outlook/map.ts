@@ -1,0 +1,233 @@
+/** The heat-map: every kind of layer in every block, coloured by one figure and with its number. One tab stop, arrows inside. */
+
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { property, query, state } from 'lit/decorators.js';
+import { guard } from 'lit/directives/guard.js';
+import type { Outlook } from '../../core/types.ts';
+import { inert, plural } from '../format.ts';
+import { base } from '../tokens.css.ts';
+import type { Table } from './data.ts';
+import { blockName, FIGURES, inWords, layOut, step, type Field, type Figure, type FigureName, type Place, type Row } from './figures.ts';
+import { text } from './strings.ts';
+
+interface At {
+  row: number;
+  column: number;
+}
+
+/** How far a key goes; rows and columns without a field are passed over. */
+const KEYS: Record<string, { row?: number; column?: number }> = {
+  ArrowUp: { row: -1 }, ArrowDown: { row: 1 }, ArrowLeft: { column: -1 }, ArrowRight: { column: 1 },
+  PageUp: { row: -10 }, PageDown: { row: 10 }, Home: { column: -Infinity }, End: { column: Infinity },
+};
+
+export class OverlapMap extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; }
+    .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0 16px; }
+    .top label { display: flex; align-items: center; gap: 8px; min-width: 0; white-space: nowrap; }
+    select { min-width: 0; min-height: 32px; padding: 0 8px; font-size: var(--small); }
+    .legend { display: flex; align-items: start; gap: 8px; margin-top: 8px; color: var(--muted); white-space: nowrap; }
+    .legend > span { line-height: 12px; }
+    .colours { display: flex; flex: 0 1 240px; min-width: 0; }
+    .colours li { flex: 1; height: 28px; position: relative; line-height: 16px; }
+    .colours li::before { content: ''; display: block; height: 12px; background: var(--colour); border-block: 1px solid var(--edge); }
+    .colours li:first-child::before { border-left: 1px solid var(--edge); border-radius: 3px 0 0 3px; }
+    .colours li:last-child::before { border-right: 1px solid var(--edge); border-radius: 0 3px 3px 0; }
+    .colours span { position: absolute; top: 12px; left: 0; transform: translateX(-50%); font-size: 0.6875rem; white-space: nowrap; }
+    .scroll { position: relative; margin-top: 8px; max-height: 400px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
+    .scroll.running { height: 400px; }
+    table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 0.75rem; font-variant-numeric: tabular-nums; }
+    th { position: sticky; background: var(--surface); font-weight: 400; color: var(--muted); text-align: left; padding: 0 8px; height: 24px; }
+    thead th { top: 0; z-index: 1; height: 32px; text-align: center; box-shadow: 0 1px var(--line); }
+    th:first-child { left: 0; text-align: left; min-width: 72px; max-width: 112px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; box-shadow: 1px 0 var(--line); }
+    thead th:first-child { z-index: 2; box-shadow: 1px 1px var(--line); }
+    td { height: 24px; min-width: 48px; padding: 0 4px; text-align: center; white-space: nowrap; cursor: pointer; background: var(--colour); color: var(--on, var(--ink)); }
+    td:not(.none):hover { outline: 1px solid var(--ink); outline-offset: -1px; }
+    td.none { cursor: default; color: var(--muted); background: none; }
+    td.whole { border-right: 1px solid var(--line); font-weight: 650; }
+    td[aria-selected='true'] { box-shadow: inset 0 0 0 2px var(--ink); font-weight: 700; text-decoration: underline; }
+    td:focus-visible { outline: 2px solid var(--ink); outline-offset: -2px; box-shadow: inset 0 0 0 4px var(--surface); }
+    .o0 { --colour: var(--surface); }
+    .o1 { --colour: color-mix(in srgb, var(--overlap) 10%, var(--surface)); }
+    .o2 { --colour: color-mix(in srgb, var(--overlap) 22%, var(--surface)); }
+    .o3 { --colour: color-mix(in srgb, var(--overlap) 35%, var(--surface)); }
+    .o4 { --colour: color-mix(in srgb, var(--overlap) 50%, var(--surface)); }
+    .o5 { --colour: var(--overlap); --on: var(--page); }
+    .c1 { --colour: color-mix(in srgb, var(--subject) 18%, var(--surface)); }
+    .c2 { --colour: color-mix(in srgb, var(--subject) 42%, var(--surface)); }
+    .c3 { --colour: var(--subject); --on: var(--page); }
+    .y1 { --colour: color-mix(in srgb, var(--style) 18%, var(--surface)); }
+    .y2 { --colour: color-mix(in srgb, var(--style) 42%, var(--surface)); }
+    .y3 { --colour: var(--style); --on: var(--page); }
+    .readout { min-height: 4.5em; margin-top: 8px; }
+    .readout strong { font-weight: 650; }
+    @media (max-width: 600px) { .readout { min-height: 6em; } .scroll { max-height: 336px; } .scroll.running { height: 336px; } }
+    /* The numbers stay; the system has too few colours for steps. */
+    @media (forced-colors: active) {
+      td { background: Canvas; color: CanvasText; }
+      td[aria-selected='true'] { outline: 2px solid; outline-offset: -2px; }
+      td:focus-visible { outline: 3px solid Highlight; outline-offset: -3px; }
+      .legend { display: none; }
+    }
+  `];
+
+  @property({ attribute: false }) outlook: Outlook | null = null;
+  /** The field whose layers are shown elsewhere. */
+  @property({ attribute: false }) opened: Place | null = null;
+  @state() private figure: FigureName = 'overlap';
+  @state() private at: At = { row: 0, column: 0 };
+  @state() private pointed: At | null = null;
+  @state() private focused = false;
+  @query('td[tabindex="0"]') private stop!: HTMLElement | null;
+  #rows: Row[] = [];
+
+  protected override willUpdate(changed: PropertyValues): void {
+    if (!changed.has('outlook')) return;
+    this.#rows = this.outlook ? layOut(this.outlook) : [];
+    if (!this.#field(this.at)) this.at = this.#first();
+  }
+
+  override render() {
+    const { outlook } = this;
+    if (!outlook) return nothing;
+    const figure: Figure = FIGURES[this.figure];
+    return html`<div class="top"><h3 id="title">${text.map}</h3>
+        <label class="small">${text.colourBy}
+          <select @change=${(event: Event) => { this.figure = (event.target as HTMLSelectElement).value as FigureName; }}>
+            ${Object.entries(FIGURES).map(([key, { name }]) => html`<option value=${key} .selected=${key === this.figure}>${name}</option>`)}
+          </select></label></div>
+      ${legend(figure)}
+      <div class="scroll ${outlook.analysed < outlook.total ? 'running' : ''}">
+        ${guard([outlook, figure, this.at, this.opened], () => this.#table(outlook, figure))}
+      </div>
+      <p class="readout small">${this.#readout(outlook)}</p>
+      <np-lora-data about=${text.map} .of=${() => table(outlook, this.#rows)}></np-lora-data>`;
+  }
+
+  #table({ kinds }: Outlook, figure: Figure): TemplateResult {
+    return html`<table role="grid" aria-labelledby="title" @keydown=${this.#key} @click=${this.#press} @pointerover=${this.#point}
+      @pointerleave=${() => { this.pointed = null; }} @focusin=${this.#enter} @focusout=${() => { this.focused = false; }}>
+      <thead><tr><th scope="col">${text.block}</th><th scope="col">${text.all}</th>
+        ${kinds.map((kind) => html`<th scope="col" class="stranger">${inert(kind, 24)}</th>`)}</tr></thead>
+      <tbody>${this.#rows.map(({ label, fields }, row) => html`<tr>
+        <th scope="row" class="stranger" title=${inert(blockName(label))}>${inert(blockName(label), 32)}</th>
+        ${fields.map((field, column) => this.#cell(field, { row, column }, figure))}</tr>`)}</tbody>
+    </table>`;
+  }
+
+  #cell(field: Field | null, at: At, figure: Figure): TemplateResult {
+    const whole = at.column === 0 ? 'whole' : '';
+    if (!field) return html`<td class="none ${whole}"><span aria-hidden="true">·</span><span class="unseen">${text.noCell}</span></td>`;
+    const value = figure.of(field);
+    const { block, kind } = this.#place(at);
+    const open = this.opened !== null && this.opened.block === block && this.opened.kind === kind;
+    return html`<td class="${step(figure, field)} ${whole}" data-at="${at.row} ${at.column}" aria-selected=${open ? 'true' : 'false'}
+      tabindex=${at.row === this.at.row && at.column === this.at.column ? 0 : -1}>${value === null ? '–' : figure.show(value)}</td>`;
+  }
+
+  #readout({ kinds }: Outlook): TemplateResult | string {
+    const at = this.pointed ?? (this.focused ? this.at : null);
+    const field = at && this.#field(at);
+    if (!at || !field) return text.readoutHint;
+    const label = this.#rows[at.row]?.label ?? '';
+    const kind = at.column === 0 ? text.all : kinds[at.column - 1] ?? '';
+    return html`<strong class="stranger">${inert(blockName(label), 60)} · ${inert(kind, 24)}</strong> <span class="muted">${plural(field.modules, 'layer', 'layers')}</span><br>${inWords(field)}`;
+  }
+
+  #field({ row, column }: At): Field | null {
+    return this.#rows[row]?.fields[column] ?? null;
+  }
+
+  #first(): At {
+    const row = this.#rows.findIndex(({ fields }) => fields.some((field) => field));
+    return { row: Math.max(0, row), column: Math.max(0, this.#rows[row]?.fields.findIndex((field) => field) ?? 0) };
+  }
+
+  #place({ row, column }: At): Place {
+    return { block: this.#rows[row]?.label ?? '', kind: column === 0 ? null : this.outlook?.kinds[column - 1] ?? '' };
+  }
+
+  #key = (event: KeyboardEvent): void => {
+    const { key } = event;
+    if (key === 'Enter' || key === ' ') this.#open(this.at);
+    else if (key === 'Escape' && this.opened) this.#tell(null);
+    else if (key in KEYS) this.#go(this.#reach(KEYS[key] ?? {}, event.ctrlKey || event.metaKey));
+    else return;
+    event.preventDefault();
+  };
+
+  /** The field that a key leads to: as far as it goes in its direction, then on to the next that is there, else back. */
+  #reach({ row = 0, column = 0 }: { row?: number; column?: number }, everywhere: boolean): At {
+    const [rows, columns] = [this.#rows.length, this.#rows[0]?.fields.length ?? 0];
+    const within = (value: number, of: number): number => Math.min(of - 1, Math.max(0, value));
+    const ends = everywhere && !Number.isFinite(column);
+    const way = ends ? Math.sign(column) * Infinity : row;
+    const to = { row: within(this.at.row + way, rows), column: within(this.at.column + column, columns) };
+    const [down, right] = [Math.sign(row), Math.sign(column)];
+    for (let { row: r, column: c } = to; r >= 0 && r < rows && c >= 0 && c < columns; r += down, c += right) {
+      if (this.#field({ row: r, column: c })) return { row: r, column: c };
+      if (Math.abs(column) === Infinity) break;
+    }
+    for (let { row: r, column: c } = to; r >= 0 && r < rows && c >= 0 && c < columns; r -= down, c -= right) {
+      if (this.#field({ row: r, column: c })) return { row: r, column: c };
+    }
+    return this.at;
+  }
+
+  #go(at: At): void {
+    this.at = at;
+    void this.updateComplete.then(() => this.stop?.focus());
+  }
+
+  #enter = (): void => {
+    this.focused = true;
+  };
+
+  #point = (event: Event): void => {
+    this.pointed = atOf(event);
+  };
+
+  #press = (event: Event): void => {
+    const at = atOf(event);
+    if (!at) return;
+    this.at = at;
+    this.#open(at);
+  };
+
+  /** What is open closes. */
+  #open(at: At): void {
+    const place = this.#place(at);
+    const open = this.opened?.block === place.block && this.opened.kind === place.kind;
+    this.#tell(open ? null : place);
+  }
+
+  #tell(place: Place | null): void {
+    this.dispatchEvent(new CustomEvent<Place | null>('np-field', { detail: place }));
+  }
+}
+
+function atOf(event: Event): At | null {
+  const at = (event.target as Element).closest<HTMLElement>('td[data-at]')?.dataset.at;
+  if (at === undefined) return null;
+  const [row = 0, column = 0] = at.split(' ').map(Number);
+  return { row, column };
+}
+
+function legend({ bounds, steps, ends, show }: Figure): TemplateResult {
+  return html`<div class="legend small"><span>${ends[0]}</span>
+    <ul class="colours" aria-hidden="true">${steps.map((of, index) => html`<li class=${of}>${index > 0 ? html`<span>${show(bounds[index - 1] ?? 0)}</span>` : nothing}</li>`)}</ul>
+    <span>${ends[1]}</span></div>`;
+}
+
+const COLUMNS = ['modules', 'overlap', 'chance', 'contentKept', 'change', 'contentNorm', 'styleNorm'] as const;
+const NAMES = ['Layers', 'Overlap', 'Chance', text.kept, text.change, 'Subject’s size', 'Style’s size'];
+
+function table({ kinds }: Outlook, rows: readonly Row[]): Table {
+  return {
+    file: 'np-lora-map',
+    columns: [{ key: 'block', name: text.block }, { key: 'kind', name: 'Kind' }, ...COLUMNS.map((key, index) => ({ key, name: NAMES[index] ?? key }))],
+    rows: rows.flatMap(({ label, fields }) => fields.flatMap((field, column) =>
+      field ? [[label, column === 0 ? text.all : kinds[column - 1] ?? '', ...COLUMNS.map((key) => field[key])]] : [])),
+  };
+}

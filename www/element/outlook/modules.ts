@@ -1,0 +1,68 @@
+/** The layers of one field of the map; one is chosen to see its singular values. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property } from 'lit/decorators.js';
+import type { ModuleOutlook, Outlook } from '../../core/types.ts';
+import { count, inert } from '../format.ts';
+import { base } from '../tokens.css.ts';
+import type { Table } from './data.ts';
+import { factor, inWords } from './figures.ts';
+import { text } from './strings.ts';
+
+/** More of them nobody reads; the data has them all. */
+const SHOWN = 200;
+
+export class Modules extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; }
+    .list { max-height: 400px; overflow: auto; display: grid; gap: 4px; padding: 4px; border: 1px solid var(--line); border-radius: 8px; }
+    button { display: grid; gap: 4px; width: 100%; min-height: 0; padding: 8px; text-align: left; justify-content: start; border-color: transparent; font-weight: 400; white-space: normal; background: none; }
+    button[aria-pressed='true'] { background: var(--sunken); border-color: var(--edge); }
+    .name { font-family: var(--mono); font-size: 0.75rem; line-height: 16px; font-weight: 550; }
+    .figures { font-size: 0.75rem; line-height: 16px; color: var(--muted); }
+    button[aria-pressed='true'] .name { text-decoration: underline; text-underline-offset: 3px; }
+    .more { padding: 8px; font-size: var(--small); }
+    :focus-visible { outline-offset: -2px; }
+  `];
+
+  @property({ attribute: false }) outlook: Outlook | null = null;
+  /** Places in the outlook's modules. */
+  @property({ attribute: false }) members: readonly number[] = [];
+  @property({ attribute: false }) chosen: string | null = null;
+
+  override render() {
+    const { outlook, members } = this;
+    if (!outlook) return nothing;
+    return html`<ul class="list" part="modules">
+      ${members.slice(0, SHOWN).map((index) => this.#item(index, outlook.modules[index]))}
+      ${members.length > SHOWN ? html`<li class="more muted">${count(members.length - SHOWN)} more are in the data.</li>` : nothing}
+    </ul>`;
+  }
+
+  #item(index: number, module: ModuleOutlook | undefined): TemplateResult | typeof nothing {
+    if (!module) return nothing;
+    const { name, outFeatures, inFeatures, contentRank, styleRank, effectiveRank } = module;
+    return html`<li><button type="button" aria-pressed=${name === this.chosen ? 'true' : 'false'} @click=${() => this.#choose(index)}>
+      <span class="name stranger">${inert(name)}</span>
+      <span class="figures">${inWords(module)}</span>
+      <span class="figures">${count(outFeatures)} × ${count(inFeatures)} · rank ${count(contentRank)} subject, ${count(styleRank)} style
+        · k ${count(module.protected)} · effective rank of the style ${factor(effectiveRank)}</span>
+    </button></li>`;
+  }
+
+  #choose(module: number): void {
+    this.dispatchEvent(new CustomEvent('np-module', { detail: { module } }));
+  }
+}
+
+const COLUMNS = [
+  ['name', 'Layer'], ['block', text.block], ['kind', 'Kind'], ['outFeatures', 'Outputs'], ['inFeatures', 'Inputs'], ['contentRank', 'Subject’s rank'],
+  ['styleRank', 'Style’s rank'], ['protected', 'k'], ['effectiveRank', 'Style’s effective rank'], ['overlap', 'Overlap'], ['chance', 'Chance'],
+  ['contentKept', text.kept], ['change', text.change], ['contentNorm', 'Subject’s size'], ['styleNorm', 'Style’s size'],
+] as const;
+
+export const layersTable = ({ modules }: Outlook): Table => ({
+  file: 'np-lora-layers',
+  columns: COLUMNS.map(([key, name]) => ({ key, name })),
+  rows: modules.map((module) => COLUMNS.map(([key]) => module[key])),
+});

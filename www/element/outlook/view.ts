@@ -1,0 +1,132 @@
+/** What the projection would do to the pair: in a sentence, over μ, layer by layer, and inside one layer. */
+
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { property, query, state } from 'lit/decorators.js';
+import type { Outlook, Spectra } from '../../core/types.ts';
+import { count, inert, mu as muText } from '../format.ts';
+import type { MuChange } from '../mu-range.ts';
+import { text as shared } from '../strings.ts';
+import { base } from '../tokens.css.ts';
+import { blockName, fieldAt, type Field, type Place } from './figures.ts';
+import { layersTable } from './modules.ts';
+import { text } from './strings.ts';
+import { formula, verdict, weights } from './words.ts';
+
+export class OutlookView extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; }
+    .panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
+    .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 16px; }
+    .top p { font-variant-numeric: tabular-nums; }
+    .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
+    .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
+    .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
+    .suggest { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 4px 16px; align-items: center; margin-top: 16px; }
+    .suggest details { grid-column: 1 / -1; }
+    .suggest summary { width: max-content; max-width: 100%; color: var(--muted); }
+    .detail { border-top: 1px solid var(--line); padding-top: 16px; scroll-margin-block: 16px 96px; }
+    .detail .top { align-items: center; margin-bottom: 8px; }
+    .waiting { min-height: 480px; }
+    .waiting p { padding: 8px 0; }
+    @media (max-width: 800px) {
+      .columns { grid-template-columns: minmax(0, 1fr); }
+      .waiting { min-height: 0; }
+      .lead { min-height: 6em; font-size: 1rem; }
+    }
+  `];
+
+  @property({ attribute: false }) outlook!: Outlook;
+  @property({ type: Number }) mu = 0.5;
+  @property({ attribute: false }) spectra: Spectra | null = null;
+  @property({ type: Boolean }) running = false;
+  @property({ type: Boolean }) disabled = false;
+  @state() private opened: Place | null = null;
+  @state() private chosen: string | null = null;
+  @state() private spoken = '';
+  @query('.detail') private detail!: HTMLElement | null;
+
+  /** A field can go with another pair. */
+  protected override willUpdate(changed: PropertyValues): void {
+    if (changed.has('outlook') && this.opened && !fieldAt(this.outlook, this.opened)) this.#open(null);
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
+  }
+
+  override render() {
+    const { outlook, opened } = this;
+    const field = opened && fieldAt(outlook, opened);
+    return html`<section class="panel" aria-labelledby="title" part="outlook">
+      <div><div class="top"><h2 id="title">${shared.outlook}</h2>
+          <p class="small muted">${this.#analysed(outlook)}</p></div>
+        <p class="lead">${verdict(outlook)}</p>
+        ${this.#weights(outlook)}</div>
+      <div class="columns">
+        <div><np-lora-curve .points=${outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
+          ${this.#suggestion(outlook)}</div>
+        <div><np-lora-overlap-map .outlook=${outlook} .opened=${opened}
+            @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
+          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data></div>
+      </div>
+      ${opened && field ? this.#detail(opened, field) : nothing}
+      <p class="unseen" role="status">${this.spoken}</p>
+    </section>`;
+  }
+
+  #analysed({ analysed, total }: Outlook): string {
+    if (analysed === total) return `${count(total)} layers analysed`;
+    return `${count(analysed)} of ${count(total)} layers analysed, figures so far${this.running ? ' …' : ''}`;
+  }
+
+  #weights(outlook: Outlook): TemplateResult {
+    const { balance } = outlook;
+    return html`<div class="weights"><p>${weights(outlook)}</p>
+      ${balance ? html`<button type="button" ?disabled=${this.disabled}
+        @click=${() => this.#tell('np-balance', { contentStrength: balance.contentStrength, styleStrength: balance.styleStrength })}>${text.balance}</button>
+        <span class="small muted">subject ${muText(balance.contentStrength)}, style ${muText(balance.styleStrength)}</span>` : nothing}</div>`;
+  }
+
+  #suggestion({ suggested }: Outlook): TemplateResult {
+    return html`<div class="suggest">
+      <button type="button" ?disabled=${this.disabled} aria-describedby="thumb"
+        @click=${() => this.#tell('np-mu', { mu: suggested.mu, committed: true })}>${text.suggest}: ${muText(suggested.mu)}</button>
+      <details class="small"><summary id="thumb">${text.suggestHint}</summary><p class="muted">${formula(suggested)}</p></details>
+    </div>`;
+  }
+
+  #detail({ block, kind }: Place, { members }: Field): TemplateResult {
+    const { spectra, chosen } = this;
+    return html`<section class="detail" aria-labelledby="opened">
+      <div class="top"><h3 id="opened" class="stranger">${inert(blockName(block), 60)} · ${kind === null ? text.all : inert(kind, 24)}</h3>
+        <button class="plain" type="button" @click=${() => this.#open(null)}>${text.close}</button></div>
+      <div class="columns">
+        <np-lora-modules .outlook=${this.outlook} .members=${members} .chosen=${chosen}
+          @np-module=${(event: CustomEvent<{ module: number }>) => this.#choose(event.detail.module)}></np-lora-modules>
+        <div class="waiting">${chosen === null ? html`<p class="muted">${text.chooseLayer}</p>`
+          : spectra && spectra.name === chosen ? html`<np-lora-spectrum .spectra=${spectra}></np-lora-spectrum>`
+          : html`<p class="muted">${text.working}</p>`}</div>
+      </div>
+    </section>`;
+  }
+
+  #slide = ({ detail }: CustomEvent<MuChange>): void => {
+    this.#tell('np-mu', detail);
+  };
+
+  #open(place: Place | null): void {
+    this.opened = place;
+    this.chosen = null;
+    const field = place && fieldAt(this.outlook, place);
+    this.spoken = field && place ? `${inert(blockName(place.block), 60)}, ${place.kind === null ? text.all : inert(place.kind, 24)}: ${count(field.members.length)} layers are listed below.` : '';
+  }
+
+  #choose(module: number): void {
+    this.chosen = this.outlook.modules[module]?.name ?? null;
+    this.#tell('np-module', { module });
+  }
+
+  #tell(name: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

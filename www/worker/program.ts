@@ -1,0 +1,141 @@
+/**
+ * The program, which comes in two builds. The reader opens and understands files, and is there soon; the whole program also
+ * computes, comes in the background, and takes the reader's place, with the files that are open.
+ */
+
+import { problem } from '../core/problem.ts';
+import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
+import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
+import type { Files } from './crew.ts';
+import { whyNotLoaded } from './loading.ts';
+
+/** The other workers as src/web/crew.rs calls them. */
+export interface Others {
+  members: number;
+  places: number;
+  begin(ranks: number[] | null, checksum: number): Promise<void>;
+  run(task: string, result: Blob | undefined): Promise<Assisted>;
+}
+
+/** As src/web/mod.rs exports it. */
+interface ReaderSession {
+  open(role: Role, file: File, config?: string): Promise<Summary>;
+  close(role: Role): void;
+  swap(): void;
+  fit(settings: Settings): PairFit;
+}
+
+/** With what src/web/compute.rs adds. */
+interface WholeSession extends ReaderSession {
+  backend(choice: BackendChoice): Promise<BackendFound>;
+  fuse(
+    settings: Settings, backend: BackendChoice, sink: OutputSink, others: Others,
+    onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+  ): Promise<Fused>;
+  analyse(
+    settings: Settings, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+  ): Promise<void>;
+  outlook(settings: Settings): Outlook;
+  spectra(settings: Settings, module: string): Promise<Spectra>;
+  share(settings: Settings, ranks: number[] | null, checksum: number): void;
+  assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
+}
+
+/** The calls that only the whole program answers. */
+const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'share']);
+export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
+
+/** A wasm-bindgen module. */
+interface Glue<S> {
+  default(input: { module_or_path: string }): Promise<unknown>;
+  version(): string;
+  example(role: Role): Uint8Array<ArrayBuffer>;
+  sha256(blob: Blob, mayGoOn: () => Promise<boolean>): Promise<string>;
+  Session: new () => S;
+}
+
+interface Loaded<S> {
+  glue: Glue<S>;
+  session: S;
+}
+
+const beside = (name: string): string => new URL(name, import.meta.url).href;
+
+async function load<S>(glueURL: string, wasmURL: string, imported: Promise<Glue<S>>): Promise<Glue<S>> {
+  try {
+    const glue = await imported;
+    await glue.default({ module_or_path: wasmURL });
+    return glue;
+  } catch (thrown) {
+    throw await whyNotLoaded(thrown, [glueURL, wasmURL]);
+  }
+}
+
+export class Program {
+  #reader: Loaded<ReaderSession> | null = null;
+  #whole: Loaded<WholeSession> | null = null;
+  #loading: Promise<Glue<WholeSession>> | null = null;
+  #attempts = 0;
+
+  /** `files`: those that are open in it, kept by whoever opens them. `start`: how this worker was started. */
+  constructor(private readonly files: Readonly<Files>, private readonly start: Calls['start']['in']) {}
+
+  /** Loads what the first calls need: whoever helps computes at once, and a host that names a program means all of it. */
+  async begin(): Promise<{ version: string }> {
+    const { leads, glue, wasm } = this.start;
+    if (!leads || glue !== null || wasm !== null) await this.whole();
+    else {
+      const glueURL = beside('./np_lora_reader.js');
+      // This module makes the program anew whenever it is called: what a module itself holds is never given up.
+      const made = import(glueURL).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());
+      const reader = await load(glueURL, beside('./np_lora_reader_bg.wasm'), made);
+      this.#reader = { glue: reader, session: new reader.Session() };
+    }
+    return { version: this.there.glue.version() };
+  }
+
+  /** What is there. */
+  get there(): Loaded<ReaderSession> {
+    const there = this.#whole ?? this.#reader;
+    if (!there) throw problem('E_WASM_LOAD', 'the program was not started');
+    return there;
+  }
+
+  /** The whole program's session, for a call that has no time to wait for it. */
+  get computing(): WholeSession {
+    if (!this.#whole) throw problem('E_INTERNAL', 'there is no run to take part in');
+    return this.#whole.session;
+  }
+
+  /** Fetches the whole program, unless that is done or under way. What failed is tried again at the next call. */
+  load(): Promise<Glue<WholeSession>> {
+    return (this.#loading ??= this.#load().catch((thrown: unknown) => {
+      this.#loading = null;
+      throw thrown;
+    }));
+  }
+
+  /** The whole program's session, which from now on is the only one. Nothing may be opened or closed meanwhile. */
+  async whole(): Promise<WholeSession> {
+    if (this.#whole) return this.#whole.session;
+    const glue = await this.load();
+    const session = new glue.Session();
+    for (const role of ROLES) {
+      const opened = this.files[role];
+      if (opened) await session.open(role, opened.file, opened.config ?? undefined);
+    }
+    this.#whole = { glue, session };
+    this.#reader = null;
+    return session;
+  }
+
+  async #load(): Promise<Glue<WholeSession>> {
+    const glueURL = this.start.glue ?? beside('./np_lora.js');
+    // Browsers used to remember that an import failed, by its whole address (whatwg/html#6768).
+    const again = this.#attempts++ > 0 ? `#${this.#attempts}` : '';
+    const glue = await load<WholeSession>(glueURL, this.start.wasm ?? beside('./np_lora_bg.wasm'), import(glueURL + again));
+    const [version, of] = [glue.version(), this.#reader?.glue.version()];
+    if (of !== undefined && of !== version) throw problem('E_WASM_MISSING', `${glueURL} is of version ${version}, what was loaded before it of ${of}`);
+    return glue;
+  }
+}

@@ -11,13 +11,13 @@ use criterion::{
 use np_lora::backend::cpu::{self, Cpu};
 use np_lora::backend::gpu::Gpu;
 use np_lora::backend::kernels::{Kernels, Shape};
-use np_lora::backend::{Backend, Batch, Cut, Dtype, Job, Stored};
+use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Job, Stored};
 use pollster::block_on;
 use std::hint::black_box;
 
 /// Inputs of a layer, outputs, and the rank of both files: of FLUX.1 at two ranks, and of SDXL.
 const LAYERS: [(usize, usize, usize); 3] = [(3072, 3072, 16), (3072, 3072, 64), (1280, 1280, 32)];
-const BETA: f32 = 1.0 / 3.0;
+const BLEND: Blend = Blend::without(1.0 / 3.0);
 
 /// Values about evenly spread over ±1, the same on every machine.
 fn values(count: usize, seed: u64) -> Vec<f32> {
@@ -87,7 +87,7 @@ fn kernels<K: Kernels>(criterion: &mut Criterion, place: &str, kernels: &K) {
         run(&mut group, "jacobi", products(r * r * r), || block_on(kernels.jacobi(&core, r)));
         run(&mut group, "cut", products(r * r * r), || block_on(kernels.cut(&svd, &live, Cut::Count(r - 1))));
         run(&mut group, "project", products(2 * n * r * r), || {
-            block_on(kernels.project(&content, rows, &of_down.q, &protected.projector, BETA))
+            block_on(kernels.project(&content, rows, &of_down.q, &protected.projector, BLEND))
         });
         run(&mut group, "gram", products(n * r * r), || block_on(kernels.gram(&down, &content, n)));
         run(&mut group, "encode", bytes(2 * r * n), || block_on(kernels.encode(&content, 0.5, Dtype::F16)));
@@ -100,7 +100,7 @@ fn whole<B: Backend>(criterion: &mut Criterion, place: &str, backend: &B) {
     for layer in LAYERS {
         let module = Module::new(layer);
         let jobs = vec![module.job(); 16];
-        let batch = Batch { jobs: &jobs, cut: Cut::All, beta: BETA, output: Dtype::F16 };
+        let batch = Batch { jobs: &jobs, cut: Cut::All, blend: BLEND, output: Dtype::F16 };
         let bytes: usize = module.words.iter().map(Vec::len).sum();
         let mut group = criterion.benchmark_group(format!("{place}, {}", module.name()));
         group.sample_size(10);

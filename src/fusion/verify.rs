@@ -106,7 +106,7 @@ fn judge_group(
         .filter(|cut| cut.of == CutOf::Result && group.outputs.iter().any(|o| o.names.stem == cut.module))
         .collect();
     let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
-    let &Difference { apart, passing, inputs, across, size } = difference;
+    let &Difference { apart, passing, inputs, directions, across, size } = difference;
     // A unit that passes through is rounded too, and its error is not in the accounting. Small numbers lose more than a
     // unit roundoff in F16.
     let rounding = cuts.iter().map(|cut| cut.rounding).fold(rounding.max(passing), f64::max);
@@ -116,7 +116,9 @@ fn judge_group(
         Dtype::BF16 => 2f64.powi(-8),
         _ => 0.0,
     };
-    let tolerated = TOLERANCE * inputs.max(1.0) + 8.0 * rounding.max(unit_roundoff);
+    let inputs = if plan.recipe.keep.is_some() { inputs.max(directions) } else { inputs };
+    let rounding = (8.0 * rounding.max(unit_roundoff)).max(2.0 * unit_roundoff * directions);
+    let tolerated = TOLERANCE * inputs.max(1.0) + rounding;
     let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);
     let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
     // The best approximation of a rank is orthogonal to what it leaves out, in every column, up to what is tolerated of its
@@ -199,6 +201,9 @@ pub struct Difference {
     /// the updates that it is made of: where the projection takes nearly all of a large one away, or they cancel each other,
     /// what f32 leaves is in proportion to them.
     inputs: f64,
+    /// all directions of those, one by one: they too may cancel each other, but their rounding errors do not, and whoever
+    /// decomposes an update works with all of them.
+    directions: f64,
     /// ⟨saved, intended − saved⟩, which is zero for the best approximation of a rank,
     across: f64,
     /// the saved one's own size, squared.
@@ -226,7 +231,7 @@ pub(super) async fn repeat<R: Source, S: Source>(
     let probes: Vec<Vec<f64>> =
         (0..PROBES).map(|_| (0..columns).map(|_| sign(&mut random)).collect()).collect();
     let (mut apart, mut size, mut rounded, mut inputs) = (0.0, 0.0, 0.0, 0.0);
-    let (mut across, mut own) = (0.0, 0.0);
+    let (mut directions, mut across, mut own) = (0.0, 0.0, 0.0);
     if plan.recipe.keep.is_none() {
         for (unit, values) in group.units.iter().zip(&units).filter(|(unit, _)| unit.pair().is_none()) {
             rounded += rounding_squared(unit, values, group.loader_scale, plan.dtype, &probes);
@@ -236,9 +241,14 @@ pub(super) async fn repeat<R: Source, S: Source>(
         for (side, share) in unit.shares().filter(|(side, _)| plan.recipe.writes(*side)) {
             let half = if side == Side::Style { &values.style } else { &values.content };
             let Some(half) = half else { continue };
+            let squares = column_squares(&half.up);
             for probe in &probes {
-                let update = times(&half.up.stored(), &times(&half.down.stored(), probe));
-                inputs += update.iter().map(|value| (share.weight * value).powi(2)).sum::<f64>();
+                let along = times(&half.down.stored(), probe);
+                let update = times(&half.up.stored(), &along);
+                let weight = share.weight * share.weight;
+                inputs += weight * update.iter().map(|value| value * value).sum::<f64>();
+                directions +=
+                    weight * along.iter().zip(&squares).map(|(x, square)| x * x * square).sum::<f64>();
             }
         }
     }
@@ -268,10 +278,10 @@ pub(super) async fn repeat<R: Source, S: Source>(
     // Arithmetic in f32 cannot tell smaller updates from nothing.
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
     let part = |of: f64| of / f64::max(size, NOTHING * NOTHING);
-    let [apart, passing, inputs] = [apart, rounded, inputs].map(relative);
+    let [apart, passing, inputs, directions] = [apart, rounded, inputs, directions].map(relative);
     let [across, size] = [across.abs(), own].map(part);
-    if [apart, passing, inputs, across, size].iter().all(|figure| figure.is_finite()) {
-        return Ok(Difference { apart, passing, inputs, across, size });
+    if [apart, passing, inputs, directions, across, size].iter().all(|figure| figure.is_finite()) {
+        return Ok(Difference { apart, passing, inputs, directions, across, size });
     }
     let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
     Err(wrong("Its update is no number.".to_owned()).at_tensor(module))
@@ -370,6 +380,15 @@ fn sign(state: &mut u64) -> f64 {
     *state ^= *state >> 7;
     *state ^= *state << 17;
     if *state >> 63 == 0 { 1.0 } else { -1.0 }
+}
+
+/// ‖b_i‖² of every column of a lora_up.
+fn column_squares(up: &Factor) -> Vec<f64> {
+    let mut squares = vec![0.0; up.cols];
+    for row in up.values().chunks_exact(up.cols.max(1)) {
+        squares.iter_mut().zip(row).for_each(|(sum, &b)| *sum += f64::from(b) * f64::from(b));
+    }
+    squares
 }
 
 /// Matrix times vector, in f64.

@@ -125,7 +125,7 @@ export const GRAPHICS: Fault[] = [
   brokenDevice('the device gives wrong numbers', () => {
     const { createShaderModule } = GPUDevice.prototype;
     GPUDevice.prototype.createShaderModule = function (of: { code: string }) {
-      const wrong = of.code.replace('params.beta * sums[i]', '1.01 * params.beta * sums[i]');
+      const wrong = of.code.replace('params.added * sums[i]', '1.01 * params.added * sums[i]');
       return createShaderModule!.call(this, broken ? { ...of, code: wrong } : of);
     };
   }, 'cpu'),

@@ -43,9 +43,12 @@ pub struct Relation {
 #[inline(never)]
 pub fn relate(style: &Update<'_>, content: &Update<'_>) -> Relation {
     let grams = Grams::of::<f32>(style, content);
-    let (s, c) = (grams.style.decomposed(), grams.content.decomposed());
-    if grams.style.is_clear(&s) && grams.content.is_clear(&c) {
-        return grams.relation(s, c);
+    // No decomposition ends on what is not finite.
+    if grams.style.is_in_range() && grams.content.is_in_range() {
+        let (s, c) = (grams.style.decomposed(), grams.content.decomposed());
+        if s.is_even() && c.is_even() {
+            return grams.relation(s, c);
+        }
     }
     careful(style, content)
 }
@@ -143,14 +146,20 @@ impl Own {
         }
     }
 
-    /// Whether rounding in f32 products does not show: it is amplified by how much longer one direction of a factor is
-    /// than another, and by what leaves the range.
-    fn is_clear(&self, decomposed: &Decomposed) -> bool {
-        const EVEN: f64 = 0.1;
+    /// Whether products in f32 have neither left the range nor become subnormal.
+    fn is_in_range(&self) -> bool {
         const RANGE: std::ops::Range<f64> = 1e-24..1e24;
         let in_range = |gram: &DMatrix<f64>| gram.diagonal().iter().all(|square| RANGE.contains(square));
-        let even = |roots: &Roots| roots.root.min() > EVEN * roots.root.max();
-        in_range(&self.down) && in_range(&self.up) && decomposed.roots.iter().all(even)
+        in_range(&self.down) && in_range(&self.up)
+    }
+}
+
+impl Decomposed {
+    /// Whether rounding in f32 products does not show: it is amplified by how much longer one direction of a factor is
+    /// than another.
+    fn is_even(&self) -> bool {
+        const EVEN: f64 = 0.1;
+        self.roots.iter().all(|roots| roots.root.min() > EVEN * roots.root.max())
     }
 }
 
@@ -268,6 +277,7 @@ mod tests {
     fn uneven_rows_are_compared_in_f64() {
         check(&made(&[1.0, 1e-3, 1e-5], 3), &made(&[1.0, 1.0, 1e-4], 7), 1e-6);
         check(&made(&[1e15, 1e14], 3), &made(&[1e-20, 1e-21], 7), 1e-6);
+        check(&made(&[1e37, 1e36], 3), &made(&[1e-37, 1e-36], 7), 1e-6);
     }
 
     #[test]

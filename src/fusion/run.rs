@@ -63,8 +63,9 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     Ok((finished, report))
 }
 
-/// What is read of the files at once for an analysis: little, so that there is soon something to see.
-const ANALYSIS_PIECE: u64 = 4 << 20;
+/// What is read of the files at once for an analysis: little, so that there is soon something to see, and that whatever needs
+/// the machine more need not wait: nothing else is heard until a piece is done.
+const ANALYSIS_PIECE: u64 = 1 << 20;
 
 /// Finds out whatever an analysis of the pair lacks. What is found is there at once, in `analysis`.
 ///

@@ -1,5 +1,6 @@
 /** What a fusion would do to the pair on the page: found out in the background, and asked for anew when settings change. */
 
+import { isAbort, type ProblemError } from '../core/problem.ts';
 import type { Outlook, Progress, Settings, Spectra } from '../core/types.ts';
 
 interface Calls {
@@ -15,6 +16,9 @@ export class Foresight {
   analysing = false;
 
   #settings: Settings | null = null;
+  #latest: Outlook | null = null;
+  /** It is not tried again with the same files. */
+  #failed = false;
   #module: string | null = null;
   #aborter = new AbortController();
   #asking = false;
@@ -34,7 +38,8 @@ export class Foresight {
   drop(): void {
     this.#aborter.abort();
     this.#aborter = new AbortController();
-    this.#settings = this.#module = null;
+    this.#settings = this.#module = this.#latest = null;
+    this.#failed = false;
     this.#turn += 1;
     if (this.outlook === null && this.spectra === null) return;
     this.outlook = this.spectra = null;
@@ -62,17 +67,25 @@ export class Foresight {
 
   async #analyse(): Promise<void> {
     const [settings, { signal }] = [this.#settings, this.#aborter];
-    if (!settings || !this.outlook || this.outlook.analysed === this.outlook.total || this.analysing) return;
+    if (!settings || !this.#latest || this.#latest.analysed === this.#latest.total || this.analysing || this.#failed) return;
     this.analysing = true;
     try {
       await this.calls.analyse(settings, signal, () => void this.#ask());
-    } catch {
+    } catch (thrown) {
       // Stopped by what needed the machine more, which asks again; what is wrong with a file, fusing tells.
+      this.#failed = !signal.aborted && !isAbort(thrown) && (thrown as Partial<ProblemError>).code !== 'E_ABORTED';
     }
     this.analysing = false;
     await this.#ask();
-    // It was of another pair than the one that is wanted by now.
-    if (signal.aborted) void this.#analyse();
+    // It was of another pair than the one that is wanted by now, or of its layers at other settings.
+    if (signal.aborted || settings !== this.#settings) void this.#analyse();
+  }
+
+  #take(outlook: Outlook): void {
+    this.#latest = outlook;
+    // A worker that was replaced begins anew; until it knows as much, what the last one knew is shown.
+    if (this.outlook && this.analysing && outlook.analysed < this.outlook.analysed) return;
+    this.outlook = this.#failed && outlook.analysed === 0 ? null : outlook;
   }
 
   /** One question at a time; what changes meanwhile is asked for afterwards. */
@@ -88,7 +101,7 @@ export class Foresight {
       if (!settings) break;
       try {
         const outlook = await this.calls.outlook(settings);
-        if (!signal.aborted) this.outlook = outlook;
+        if (!signal.aborted) this.#take(outlook);
       } catch {
         // The pair does not fit with these settings, which its fit tells.
       }

@@ -94,8 +94,8 @@ async function open({ role, file, config }: Calls['open']['in']): Promise<Summar
   files[role] = { file, config };
   // Whoever opens a file is about to fuse it.
   if (leads) {
-    void complete(program);
-    crew.prepare();
+    // Behind it: the others then find the program in the cache.
+    void complete(program).finally(() => crew.prepare());
   }
   return summary;
 }
@@ -220,8 +220,8 @@ async function serveWhole(request: Request, then: (request: Request) => Promise<
 
 function serveBeside(request: Request): Promise<unknown> {
   // The whole program may still have to open the files, which is done in turn.
-  const ready = inTurn(async () => program?.whole()).catch(() => {});
-  return (analyses = Promise.all([ready, analyses]).then(() => serve(request)));
+  const ready = inTurn(async () => program?.whole());
+  return (analyses = Promise.all([ready, analyses]).then(() => serve(request), (thrown: unknown) => fail(request.id, thrown)));
 }
 
 async function serveAnalysis(request: Request): Promise<void> {

@@ -1,6 +1,7 @@
 //! What is true of every module of a pair whatever the strengths, μ and k are, and how it is found out.
 
 use crate::backend::cpu::{self, Half, Relation, Update};
+use crate::backend::products::MAX_RANK;
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use crate::fusion::factors::Factors;
@@ -58,6 +59,12 @@ impl Measured {
     }
 }
 
+/// Both halves of a unit that is analysed. What it costs grows with the third power of the rank: beyond that of any graphics
+/// device it would keep everything else waiting.
+pub(super) fn measurable(unit: &Unit) -> Option<(&Share, &Share)> {
+    unit.pair().filter(|(style, content)| style.rank.max(content.rank) <= MAX_RANK)
+}
+
 /// What is known of the modules that two files share.
 #[derive(Clone, Debug, Default)]
 pub struct Analysis {
@@ -75,7 +82,7 @@ struct Key {
 
 impl Key {
     fn of(unit: &Unit) -> Option<Self> {
-        let (style, content) = unit.pair()?;
+        let (style, content) = measurable(unit)?;
         let half = |share: &Share| format!("{} {}", share.rank, share.module.stem);
         Some(Self { name: unit.name(), style: half(style), content: half(content) })
     }
@@ -111,7 +118,7 @@ impl Analysis {
 
     /// Groups of the plan in these pieces that have modules of which nothing is known.
     pub(in crate::fusion) fn lacking(&self, plan: &Plan, mut pieces: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
-        let lacks = |unit: &Unit| unit.pair().is_some() && self.get(unit).is_none();
+        let lacks = |unit: &Unit| measurable(unit).is_some() && self.get(unit).is_none();
         for piece in &mut pieces {
             piece.retain(|&at| plan.groups.get(at).is_some_and(|group| group.units.iter().any(lacks)));
         }
@@ -152,8 +159,12 @@ pub(in crate::fusion) async fn measure<S: Source>(
     let mut all = Vec::new();
     for group in groups.iter().filter_map(|&at| plan.groups.get(at)) {
         go_on(watch)?;
-        for unit in method::read_group(group, sources).await? {
-            all.extend(unit.style.zip(unit.content).map(|(style, content)| Measured::of(&style, &content)));
+        if !group.units.iter().any(|unit| measurable(unit).is_some()) {
+            continue;
+        }
+        for (unit, values) in group.units.iter().zip(method::read_group(group, sources).await?) {
+            let pair = values.style.zip(values.content).filter(|_| measurable(unit).is_some());
+            all.extend(pair.map(|(style, content)| Measured::of(&style, &content)));
         }
     }
     Ok(all)

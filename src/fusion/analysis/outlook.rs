@@ -1,5 +1,6 @@
 //! What the projection would do to a pair with some settings: figures for the whole, block by block and module by module.
 
+use super::measured::measurable;
 use super::tally::{Energies, Tally};
 use super::{Analysis, Measured};
 use crate::adapter::families::{ALL_KINDS, kind_of};
@@ -14,7 +15,7 @@ use serde::Serialize;
 pub struct Outlook {
     /// Modules that both files have and of which the figures are known.
     pub analysed: usize,
-    /// Modules that both files have.
+    /// Modules that both files have, but for those of absurd ranks, which are not analysed.
     pub total: usize,
     /// All of them together.
     pub whole: Tally,
@@ -142,7 +143,9 @@ pub struct ModuleOutlook {
 /// A change of less than this is not to be seen.
 const NOTHING: f64 = 0.01;
 /// Less of the content than this is little.
-const LITTLE_LEFT: f64 = 0.5;
+const LITTLE_LEFT: f64 = 0.1;
+/// Less in common than this is hardly anything.
+const HARDLY: f64 = 0.1;
 /// An update so many times as large as the other drowns it.
 const OUTWEIGHS: f64 = 3.0;
 /// What [`Suggested`] leaves of the content along the style's directions.
@@ -176,7 +179,7 @@ impl Outlook {
         let (blocks, kinds, cells) = map(plan, &known);
         Self {
             analysed: known.len(),
-            total: plan.units().filter(|unit| unit.pair().is_some()).count(),
+            total: plan.units().filter(|unit| measurable(unit).is_some()).count(),
             whole,
             verdict: verdict(&known, &all, &whole),
             balance: balance(plan, &whole),
@@ -237,7 +240,7 @@ fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec
     // Of all modules, known or not, so that the map does not grow while it is filled.
     let mut rows: Vec<(usize, String)> = Vec::new();
     let mut kinds: Vec<String> = Vec::new();
-    for unit in plan.units().filter(|unit| unit.pair().is_some()) {
+    for unit in plan.units().filter(|unit| measurable(unit).is_some()) {
         rows.push(of(unit));
         kinds.push(kind(unit));
     }
@@ -274,9 +277,9 @@ fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec
 }
 
 fn verdict(known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
-    if !known.is_empty() && known.iter().all(|known| is_same(known.measured)) {
+    if is_same(known) {
         Verdict::Same
-    } else if all.tally(1.0).change < NOTHING {
+    } else if all.tally(1.0).change < NOTHING && whole.overlap < HARDLY {
         Verdict::Apart
     } else if whole.change < NOTHING {
         Verdict::Little
@@ -287,11 +290,18 @@ fn verdict(known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
     }
 }
 
-/// Whether two updates are parallel: their inner product is as large as both allow.
-fn is_same(measured: &Measured) -> bool {
+/// Whether both change the model in the same direction: their inner products, at the chosen strengths, are as large as both
+/// allow. What neither changes says nothing.
+fn is_same(known: &[Known<'_>]) -> bool {
     let energy = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum::<f64>();
-    let both = (energy(&measured.style_sigma) * energy(&measured.content_sigma)).sqrt();
-    both > 0.0 && measured.inner.abs() >= (1.0 - SAME) * both
+    let mut pairs = known.iter().filter_map(|Known { unit, measured, .. }| {
+        let (style, content) = unit.pair()?;
+        let [s, c] = [&measured.style_sigma, &measured.content_sigma].map(|sigma| energy(sigma));
+        let sign = (style.weight * content.weight).signum();
+        (s + c > 0.0).then_some((sign * measured.inner, (s * c).sqrt()))
+    });
+    let is_parallel = |(inner, both): (f64, f64)| both > 0.0 && inner >= (1.0 - SAME) * both;
+    pairs.next().is_some_and(is_parallel) && pairs.all(is_parallel)
 }
 
 fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
@@ -301,7 +311,12 @@ fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
         return None;
     }
     let settings = &plan.settings;
-    let lightened = |strength: f64| (1e3 * strength / times).round() / 1e3;
+    let own = [settings.content_text_strength, settings.style_text_strength];
+    // Those of the text encoders would have to be lightened as well.
+    if own.iter().any(Option::is_some) {
+        return None;
+    }
+    let lightened = |strength: f64| significant(strength / times, f64::round);
     let (content, style) = (settings.content_strength, settings.style_strength);
     Some(match heavier {
         Side::Style => {
@@ -316,6 +331,15 @@ fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
 fn suggested(all: &Energies) -> Suggested {
     let times = (all.projected / (SUGGESTED_SHARE * all.style)).sqrt();
     // Rounded up: the promise holds for what is shown.
-    let mu = if times.is_finite() { (1e2 * (times - 1.0).max(0.0)).ceil() / 1e2 } else { 0.0 };
+    let mu = if times.is_finite() { significant((times - 1.0).max(0.0), f64::ceil) } else { 0.0 };
     Suggested { mu, share: SUGGESTED_SHARE }
+}
+
+/// Three significant digits, as the page shows them.
+fn significant(value: f64, round: fn(f64) -> f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let unit = 10f64.powf(value.abs().log10().floor() - 2.0);
+    round(value / unit) * unit
 }

@@ -1,8 +1,9 @@
 //! The singular values of one module: of both files and of what would come of them.
 
-use super::Measured;
+use super::measured::{Measured, measurable};
 use crate::backend::cpu;
 use crate::backend::matrix::{self, Matrix};
+use crate::backend::products::MAX_RANK;
 use crate::backend::truncate;
 use crate::backend::{Dtype, Stored};
 use crate::container::Source;
@@ -22,7 +23,7 @@ pub struct Spectra {
     pub content: Vec<f64>,
     /// Of ΔW_s.
     pub style: Vec<f64>,
-    /// Of ΔW_s + ΔW_c·(I − β V_k V_kᵀ).
+    /// Of ΔW_s + ΔW_c·(I − β V_k V_kᵀ); none where both ranks together are so high that it would take long.
     pub fused: Vec<f64>,
     /// k.
     pub protected: usize,
@@ -44,7 +45,7 @@ pub async fn spectra<S: Source>(
 ) -> Result<Spectra> {
     let (content, style) = sources.adapters();
     let plan = Plan::new(content, style, settings)?;
-    let mut units = plan.units().filter(|unit| unit.pair().is_some());
+    let mut units = plan.units().filter(|unit| measurable(unit).is_some());
     let missing = || Error::new(Code::Settings, "There is no such module.");
     let unit = units.find(|unit| unit.name() == name).ok_or_else(missing)?;
     let loaded = method::again(&plan, unit, sources).await?;
@@ -65,7 +66,7 @@ pub async fn spectra<S: Source>(
         name: unit.name(),
         content: scaled(&measured.content_sigma, of_content.weight),
         style: scaled(&measured.style_sigma, of_style.weight),
-        fused: truncate::singular_values(&down, &up),
+        fused: if down.nrows() <= MAX_RANK { truncate::singular_values(&down, &up) } else { Vec::new() },
         protected: k,
         along: scaled(&roots, of_content.weight),
         cosines: measured.cosines,

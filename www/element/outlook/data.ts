@@ -20,11 +20,13 @@ export interface Table {
 const SHOWN = 500;
 /** What a spreadsheet would take for a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
+/** What one may split lines at, wherever it is used. */
+const SEPARATOR = /[",;\t\r\n]/;
 
 function csvValue(value: Value): string {
   if (typeof value !== 'string') return value === null ? '' : String(value);
   const harmless = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  return SEPARATOR.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
 export const toCsv = ({ columns, rows }: Table): string =>

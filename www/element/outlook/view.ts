@@ -117,6 +117,7 @@ export class OutlookView extends LitElement {
   #open(place: Place | null): void {
     this.opened = place;
     this.chosen = null;
+    this.#tell('np-module', { module: null });
     const field = place && fieldAt(this.outlook, place);
     this.spoken = field && place ? `${inert(blockName(place.block), 60)}, ${place.kind === null ? text.all : inert(place.kind, 24)}: ${count(field.members.length)} layers are listed below.` : '';
   }

@@ -9,7 +9,7 @@ const SENTENCES: Record<Verdict, (whole: Tally) => string> = {
   same: () => 'Both files make the same change to the model: fusing them adds nothing new. Choose another file for one of the two.',
   apart: ({ overlap, chance }) => `These two hardly overlap (by ${percent(overlap)}, where unrelated LoRAs would by ${percent(chance)}): the result will be close to plain addition, whatever μ.`,
   little: ({ change, contentKept, overlap }) => (change === 0
-    ? `At μ 0 nothing is taken away and the result is plain addition. ${percent(overlap)} of the subject overlaps with the style.`
+    ? `With these settings nothing is taken away and the result is plain addition. ${percent(overlap)} of the subject overlaps with the style.`
     : `At this μ the projection will change this pair by only ${percent(change)}: it takes away ${percent(1 - contentKept)} of the subject.`),
   usual: ({ change, contentKept, overlap, chance }) => `The projection will change this pair by ${percent(change)}: it takes away ${percent(1 - contentKept)} of the subject. The two overlap by ${percent(overlap)}, where unrelated LoRAs would by ${percent(chance)}.`,
   most: ({ change, contentKept }) => `The projection will take away nearly everything of the subject: ${percent(1 - contentKept)}. It changes this pair by ${percent(change)}; a smaller μ leaves more of the subject.`,

@@ -3,6 +3,7 @@
 //! All figures come from small Gram matrices (docs/METHOD.md, "Figures"): ‖B·A‖² = tr(BᵀB · AAᵀ).
 
 use super::factors::Factors;
+use super::ratio;
 use crate::backend::{Blend, Dtype, Place, Projected, Stored, cpu};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -239,11 +240,6 @@ impl Figures<'_> {
         }
         total
     }
-}
-
-/// `part`/`whole`, 0 where there is no whole.
-fn ratio(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 /// X·Yᵀ of two matrices with n columns.

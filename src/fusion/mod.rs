@@ -92,6 +92,11 @@ fn go_on(watch: &impl Watch) -> Result<()> {
     if watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) }
 }
 
+/// `part`/`whole`, 0 where there is no whole.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
 /// Reads a tensor as f32 values, checked to be numbers.
 async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
     let bytes = source.read(tensor.range()).await?;

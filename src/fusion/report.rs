@@ -4,6 +4,7 @@ use super::accounting::{Cut, ModuleReport};
 use super::engine::Engine;
 use super::fit::Tensors;
 use super::plan::Plan;
+use super::ratio;
 use super::refusals::Refusal;
 use super::settings::{ResultChoice, Settings};
 use super::verify::Verified;
@@ -124,7 +125,6 @@ impl Report {
         let (whole, inside) = (sum(|m| m.squares.content), sum(|m| m.squares.inside));
         let (added, changed, removed) =
             (sum(|m| m.squares.sum), sum(|m| m.squares.change), sum(|m| m.squares.removed));
-        let part = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let files = || [content, style].into_iter().flatten();
         let mut warnings: Vec<Error> = files().flat_map(|adapter| adapter.warnings.clone()).collect();
         warnings.extend(plan.warnings.iter().cloned());
@@ -148,10 +148,10 @@ impl Report {
         let same = content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(&modules);
         if same {
             warnings.push(Error::new(Code::SameFile, ""));
-        } else if changed > 0.0 && part(inside, whole) > PARALLEL {
+        } else if changed > 0.0 && ratio(inside, whole) > PARALLEL {
             let detail = format!(
                 "{:.0} % of the subject lies in the style's directions.",
-                100.0 * part(inside, whole)
+                100.0 * ratio(inside, whole)
             );
             warnings.push(Error::new(Code::Parallel, detail));
         }
@@ -178,8 +178,8 @@ impl Report {
             output_bytes: plan.layout.size,
             model_hash,
             overlap: spread(&modules, |m| Some(m.overlap)),
-            change: part(changed, added).sqrt(),
-            content_kept: 1.0 - part(removed, whole),
+            change: ratio(changed, added).sqrt(),
+            content_kept: 1.0 - ratio(removed, whole),
             rounding: spread(&modules, |m| Some(m.rounding)),
             rounding_of_change: spread(&modules, |m| m.rounding_of_change),
             recomputed: verified.recomputed,

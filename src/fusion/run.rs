@@ -86,12 +86,14 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     }
     crew.begin(None, plan.checksum()).await?;
     let mut engine = Engine::on(None, "");
-    let mut progress = Progress { modules_total: pieces.len(), ..Progress::of(&plan, Stage::Analyse) };
+    let (known, all) = analysis.borrow().count(&plan);
+    let mut progress =
+        Progress { modules_done: known, modules_total: all, ..Progress::of(&plan, Stage::Analyse) };
     let tasks = pieces.into_iter().map(Task::Analyse);
     compute_all(&plan, tasks, sources, &mut engine, crew, watch, async |done, watch| {
         let Done::Analysed(groups, found) = done else { return Err(out_of_turn()) };
+        progress.modules_done += found.len();
         analysis.borrow_mut().keep(&plan, &groups, found)?;
-        progress.modules_done += 1;
         watch.progress(&progress);
         Ok(())
     })

@@ -5,13 +5,17 @@
     reason = "a benchmark is no part of the interface, and ends where it fails"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
+use common::{Words, normal};
 use criterion::{
     BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
-use np_lora::backend::cpu::{self, Cpu};
+use np_lora::backend::cpu::Cpu;
 use np_lora::backend::gpu::Gpu;
 use np_lora::backend::kernels::{Kernels, Shape};
-use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Job, Stored};
+use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Job};
 use pollster::block_on;
 use std::hint::black_box;
 
@@ -19,45 +23,38 @@ use std::hint::black_box;
 const LAYERS: [(usize, usize, usize); 3] = [(3072, 3072, 16), (3072, 3072, 64), (1280, 1280, 32)];
 const BLEND: Blend = Blend::without(1.0 / 3.0);
 
-/// Values about evenly spread over ±1, the same on every machine.
-fn values(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        f32::from_bits(0x3f80_0000 | u32::try_from(state >> 41).unwrap()) * 2.0 - 3.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
 /// One module of a pair, as F16 files have it.
 struct Module {
-    n: usize,
-    m: usize,
-    r: usize,
-    words: [Vec<u8>; 3],
+    style_down: Words,
+    style_up: Words,
+    content_down: Words,
 }
 
 impl Module {
     fn new((n, m, r): (usize, usize, usize)) -> Self {
-        let words = |count: usize, seed| cpu::encode(&values(count, seed), 0.01, Dtype::F16).0;
-        Self { n, m, r, words: [words(r * n, 1), words(m * r, 2), words(r * n, 3)] }
-    }
-
-    fn stored(&self, at: usize, rows: usize, cols: usize) -> Stored<'_> {
-        Stored { bytes: &self.words[at], dtype: Dtype::F16, rows, cols }
+        let words = |seed: &str, rows, cols| Words::new(&(normal(seed, rows, cols) * 0.01), Dtype::F16);
+        Self {
+            style_down: words("style down", r, n),
+            style_up: words("style up", m, r),
+            content_down: words("content down", r, n),
+        }
     }
 
     fn job(&self) -> Job<'_> {
         Job {
-            style_down: self.stored(0, self.r, self.n),
-            style_up: self.stored(1, self.m, self.r),
-            content_down: self.stored(2, self.r, self.n),
+            style_down: self.style_down.stored(),
+            style_up: self.style_up.stored(),
+            content_down: self.content_down.stored(),
             scale: 1.0,
         }
     }
 
+    fn bytes(&self) -> usize {
+        self.style_down.bytes.len() + self.style_up.bytes.len() + self.content_down.bytes.len()
+    }
+
     fn name(&self) -> String {
-        format!("{}x{} r{}", self.m, self.n, self.r)
+        format!("{}x{} r{}", self.style_up.rows, self.style_down.cols, self.style_up.cols)
     }
 }
 
@@ -101,10 +98,9 @@ fn whole<B: Backend>(criterion: &mut Criterion, place: &str, backend: &B) {
         let module = Module::new(layer);
         let jobs = vec![module.job(); 16];
         let batch = Batch { jobs: &jobs, cut: Cut::All, blend: BLEND, output: Dtype::F16 };
-        let bytes: usize = module.words.iter().map(Vec::len).sum();
         let mut group = criterion.benchmark_group(format!("{place}, {}", module.name()));
         group.sample_size(10);
-        run(&mut group, "16 modules", Throughput::Bytes(16 * bytes as u64), || {
+        run(&mut group, "16 modules", Throughput::Bytes(16 * module.bytes() as u64), || {
             block_on(backend.project(&batch))
         });
         group.finish();

@@ -84,7 +84,8 @@ export class Foresight {
   #take(outlook: Outlook): void {
     this.#latest = outlook;
     // A worker that was replaced begins anew; until it knows as much, what the last one knew is shown.
-    if (this.outlook && this.analysing && outlook.analysed < this.outlook.analysed) return;
+    const going = outlook.analysed < outlook.total && !this.#failed;
+    if (going && this.outlook && outlook.analysed < this.outlook.analysed) return;
     this.outlook = this.#failed && outlook.analysed === 0 ? null : outlook;
   }
 

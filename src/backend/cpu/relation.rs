@@ -182,16 +182,8 @@ fn cosines(between: &DMatrix<f64>) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::Dtype;
-
-    /// Values of a small generator, about evenly spread over ±1.
-    fn values(count: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            f32::from_bits(0x3f80_0000 | u32::try_from(state >> 41).unwrap()) * 2.0 - 3.0
-        };
-        (0..count).map(|_| next()).collect()
-    }
+    use crate::jacobi::jacobi;
+    use crate::truncate::tests::random;
 
     /// Row i of A times the i-th of these; B as it comes.
     struct Made {
@@ -205,10 +197,10 @@ mod tests {
 
     fn made(rows: &[f64], seed: u64) -> Made {
         let r = rows.len();
-        let mut down = DMatrix::from_row_slice(r, N, &values(r * N, seed)).map(f64::from);
+        let mut down = random(r, N, seed).map(f64::from);
         down.row_iter_mut().zip(rows).for_each(|(mut row, size)| row *= *size);
         let down = down.map(|x| f64::from(f32::of(x)));
-        let up = DMatrix::from_row_slice(M, r, &values(M * r, seed + 1)).map(f64::from);
+        let up = random(M, r, seed + 1).map(f64::from);
         let bytes = [&down, &up].map(|matrix| {
             matrix.transpose().iter().flat_map(|&x| f32::of(x).to_le_bytes()).collect::<Vec<u8>>()
         });
@@ -225,14 +217,18 @@ mod tests {
         Update { down: stored(0, &made.down), up: stored(1, &made.up) }
     }
 
-    /// σ and V of the dense update, of the directions that count.
+    /// The dense update, and σ and V of its directions that count, by orthogonal steps: no Gram matrix, and not by nalgebra's
+    /// SVD, which loses digits on matrices that lack rank.
     fn dense(made: &Made) -> (DMatrix<f64>, Vec<f64>, DMatrix<f64>) {
-        let whole = &made.up * &made.down;
-        let svd = whole.clone().svd(false, true);
-        let first = svd.singular_values.max();
-        let live = svd.singular_values.iter().filter(|&&s| s > RANK_TOLERANCE * first).count();
-        let v = svd.v_t.unwrap().rows(0, live).transpose();
-        (whole, svd.singular_values.as_slice()[..live].to_vec(), v)
+        let r = made.down.nrows();
+        let rows = made.down.transpose().qr();
+        let small = (&made.up * rows.r().transpose()).qr().r();
+        let svd = jacobi(small.transpose().as_slice(), r);
+        let mut order = descending(&svd.sigma);
+        order.retain(|&at| svd.sigma[at] > RANK_TOLERANCE * svd.sigma.iter().copied().fold(0.0, f64::max));
+        let w = DMatrix::from_fn(r, order.len(), |i, j| svd.w[i * r + order[j]]);
+        let sigma = order.iter().map(|&at| svd.sigma[at]).collect();
+        (&made.up * &made.down, sigma, rows.q() * w)
     }
 
     fn close(ours: &[f64], theirs: &[f64], bound: f64) {

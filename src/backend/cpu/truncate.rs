@@ -162,10 +162,11 @@ fn narrow(value: f64) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn random(rows: usize, cols: usize, seed: u64) -> DMatrix<f32> {
+    /// Values between -1 and 1, the same on every machine.
+    pub(crate) fn random(rows: usize, cols: usize, seed: u64) -> DMatrix<f32> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         DMatrix::from_fn(rows, cols, |_, _| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -40,6 +40,16 @@ impl From<Relation> for Measured {
 }
 
 impl Measured {
+    /// ‖ΔW_s‖².
+    pub(super) fn style_energy(&self) -> f64 {
+        energy(&self.style_sigma)
+    }
+
+    /// ‖ΔW_c‖².
+    pub(super) fn content_energy(&self) -> f64 {
+        energy(&self.content_sigma)
+    }
+
     /// With the roles swapped.
     fn swapped(self) -> Self {
         Self {
@@ -63,6 +73,10 @@ impl Measured {
 /// device it would keep everything else waiting.
 pub(super) fn measurable(unit: &Unit) -> Option<(&Share, &Share)> {
     unit.pair().filter(|(style, content)| style.rank.max(content.rank) <= MAX_RANK)
+}
+
+fn energy(sigma: &[f64]) -> f64 {
+    sigma.iter().map(|s| s * s).sum()
 }
 
 /// What is known of the modules that two files share.
@@ -114,6 +128,12 @@ impl Analysis {
         let text = key.text();
         let entry = (key, measured);
         *self.places.entry(&mut self.modules, &text, || entry.clone()) = entry.clone();
+    }
+
+    /// How many modules of the plan are known, and how many there are to be known.
+    pub(in crate::fusion) fn count(&self, plan: &Plan) -> (usize, usize) {
+        let all = || plan.units().filter(|unit| measurable(unit).is_some());
+        (all().filter(|unit| self.get(unit).is_some()).count(), all().count())
     }
 
     /// Groups of the plan in these pieces that have modules of which nothing is known.

@@ -4,6 +4,7 @@ use super::measured::measurable;
 use super::tally::{Energies, Tally};
 use super::{Analysis, Measured};
 use crate::adapter::families::{ALL_KINDS, kind_of};
+use crate::backend::cpu;
 use crate::fusion::pairing::{Side, Unit};
 use crate::fusion::plan::{Plan, float};
 use crate::order::{self, Places};
@@ -179,7 +180,7 @@ impl Outlook {
         let (blocks, kinds, cells) = map(plan, &known);
         Self {
             analysed: known.len(),
-            total: plan.units().filter(|unit| measurable(unit).is_some()).count(),
+            total: analysis.count(plan).1,
             whole,
             verdict: verdict(&known, &all, &whole),
             balance: balance(plan, &whole),
@@ -208,7 +209,7 @@ fn module(plan: &Plan, Known { unit, measured, energies }: &Known<'_>) -> Module
         in_features: unit.in_features(),
         content_rank: measured.content_sigma.len(),
         style_rank: measured.style_sigma.len(),
-        protected: crate::backend::cpu::count(&measured.style_sigma, plan.recipe.cut),
+        protected: cpu::count(&measured.style_sigma, plan.recipe.cut),
         effective_rank: effective_rank(&measured.style_sigma),
         tally: energies.tally(plan.beta(unit)),
     }
@@ -293,10 +294,9 @@ fn verdict(known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
 /// Whether both change the model in the same direction: their inner products, at the chosen strengths, are as large as both
 /// allow. What neither changes says nothing.
 fn is_same(known: &[Known<'_>]) -> bool {
-    let energy = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum::<f64>();
     let mut pairs = known.iter().filter_map(|Known { unit, measured, .. }| {
         let (style, content) = unit.pair()?;
-        let [s, c] = [&measured.style_sigma, &measured.content_sigma].map(|sigma| energy(sigma));
+        let (s, c) = (measured.style_energy(), measured.content_energy());
         let sign = (style.weight * content.weight).signum();
         (s + c > 0.0).then_some((sign * measured.inner, (s * c).sqrt()))
     });

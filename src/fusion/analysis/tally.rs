@@ -4,6 +4,7 @@ use super::Measured;
 use crate::backend::cpu;
 use crate::fusion::pairing::Unit;
 use crate::fusion::plan::{Plan, float};
+use crate::fusion::ratio;
 use serde::Serialize;
 use std::ops::AddAssign;
 
@@ -50,10 +51,9 @@ impl Energies {
     pub(super) fn of(plan: &Plan, unit: &Unit, measured: &Measured) -> Option<Self> {
         let (style, content) = unit.pair()?;
         let (w_s, w_c) = (style.weight, content.weight);
-        let energy = |sigma: &[f64]| sigma.iter().map(|s| s * s).sum::<f64>();
         let k = cpu::count(&measured.style_sigma, plan.recipe.cut);
-        let of_content = w_c * w_c * energy(&measured.content_sigma);
-        let of_style = w_s * w_s * energy(&measured.style_sigma);
+        let of_content = w_c * w_c * measured.content_energy();
+        let of_style = w_s * w_s * measured.style_energy();
         let inside = w_c * w_c * measured.content_along.iter().take(k).sum::<f64>();
         let inside = inside.min(of_content);
         Some(Self {
@@ -71,10 +71,10 @@ impl Energies {
     pub(super) fn tally(&self, beta: f64) -> Tally {
         Tally {
             modules: self.modules,
-            overlap: share(self.inside, self.content),
-            chance: share(self.chance, self.content),
-            content_kept: 1.0 - beta * (2.0 - beta) * share(self.projected, self.content),
-            change: beta * share(self.projected, self.sum).sqrt(),
+            overlap: ratio(self.inside, self.content),
+            chance: ratio(self.chance, self.content),
+            content_kept: 1.0 - beta * (2.0 - beta) * ratio(self.projected, self.content),
+            change: beta * ratio(self.projected, self.sum).sqrt(),
             content_norm: self.content.sqrt(),
             style_norm: self.style.sqrt(),
         }
@@ -91,9 +91,4 @@ impl AddAssign for Energies {
         self.projected += other.projected;
         self.chance += other.chance;
     }
-}
-
-/// `part`/`whole`, 0 where there is no whole.
-fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
 }

@@ -47,7 +47,7 @@ export class Spectrum extends LitElement {
     const drawn = (make: () => TemplateResult): TemplateResult | typeof nothing => (width > 0 ? make() : nothing);
     return html`<h3>${text.spectrum}</h3>
       <p class="name muted stranger">${inert(spectra.name)}</p>
-      <ul class="legend">${LINES.map(({ name, look }) => html`<li>${sample(look)}${name}</li>`)}</ul>
+      <ul class="legend">${LINES.filter(({ key }) => spectra[key].length > 0).map(({ name, look }) => html`<li>${sample(look)}${name}</li>`)}</ul>
       <div class="plot">${drawn(() => values(spectra, width))}</div>
       ${spectra.protected === 0 ? html`<p class="small muted">${text.noDirections}</p>` : html`<div class="pair">
         <div><h3>${text.along}</h3>

@@ -1,6 +1,7 @@
 /** What a page holds on to: memory of its wasm instances and of its scripts, workers, object addresses, temporary files. */
 
 import type { CDPSession, Page } from '@playwright/test';
+import { serveBent } from './faults/bend.ts';
 
 export interface Held {
   /** Of all instances of the program, in bytes. */
@@ -49,10 +50,7 @@ export async function countHeld(page: Page): Promise<() => Promise<Held>> {
     const line = new BroadcastChannel('${CHANNEL}');
     line.onmessage = ({ data }) => { if (data === 'how much?') for (const memory of sizes) line.postMessage(memory.buffer.byteLength); };
   }`;
-  await page.route('**/worker.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${prefix};${await response.text()}` });
-  });
+  await page.route('**/worker.js', (route) => serveBent(route, async (response) => ({ body: `${prefix};${await response.text()}` })));
   let debug: CDPSession | null = null;
   return async () => {
     debug ??= await page.context().newCDPSession(page);

@@ -2,6 +2,7 @@
 
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
+import { serveBent } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
 import { element, fuseAndSave, give, named, open } from './page.ts';
@@ -125,7 +126,6 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }, { pr
   let sound = false;
   await page.route('**/worker.js', async (route) => {
     if (sound) return route.continue();
-    const response = await route.fetch();
     // From some message on, each is bent or has nonsense before it; its number stays, or its call would wait for the watchdog.
     const prefix = `{
       const { whole, value, bent } = (${garbage})(${++seed});
@@ -138,8 +138,7 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }, { pr
         post(message);
       };
     }`;
-    // A worker that was ended in the meantime waits for no script.
-    await route.fulfill({ response, body: `${prefix};${await response.text()}` }).catch(() => {});
+    return serveBent(route, async (response) => ({ body: `${prefix};${await response.text()}` }));
   });
   const uncaught = await open(page);
   const [content, style] = pair.map((file) => [...named('', file).bytes]);

@@ -1,6 +1,7 @@
 /** The page's Content-Security-Policy holds, in the page and in its worker, and the page itself never runs into it. */
 
 import { expect, test, type Page } from '@playwright/test';
+import { serveBent } from './faults/bend.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
 import { advanced, element, fuseAndSave, fuseButton, give, givePair, named, open } from './page.ts';
 
@@ -20,10 +21,7 @@ async function watch(page: Page): Promise<string[]> {
   };
   await page.addInitScript(`new BroadcastChannel('violations').onmessage = ({ data }) => violated(data); (${listen})('violations')`);
   // Before the worker's first own line: what it does while it starts counts too.
-  await page.route('**/worker.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `(${listen})('violations');${await response.text()}` });
-  });
+  await page.route('**/worker.js', (route) => serveBent(route, async (response) => ({ body: `(${listen})('violations');${await response.text()}` })));
   return violations;
 }
 

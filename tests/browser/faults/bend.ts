@@ -3,7 +3,7 @@
  * still until the test lets it go on. Nothing here waits for a time to pass.
  */
 
-import type { Page } from '@playwright/test';
+import type { APIResponse, Page, Route } from '@playwright/test';
 
 /** Where a run can be held: a tensor of a chosen file is read, the result is read back, a graphics device is sought. */
 export type Point = 'input' | 'result' | 'adapter';
@@ -68,16 +68,22 @@ function putGates(): void {
 }
 
 /**
+ * Answers with what the server has, bent by `bend`. A worker that was ended in the meantime waits for no answer, and the
+ * browser says so of the request by an error, which is not the fault under test.
+ */
+export async function serveBent(route: Route, bend: (response: APIResponse) => Promise<Parameters<Route['fulfill']>[0]>): Promise<void> {
+  const response = await route.fetch();
+  await route.fulfill({ response, ...await bend(response) }).catch(() => {});
+}
+
+/**
  * Puts `lines` before the worker's script, and changes the rest of it with `change`. In `lines`, `broken` is true until the
  * test mends it, `device` is the graphics device in use, and
  * `devices` are all there were.
  */
 export async function bendWorker(page: Page, lines: () => void = () => {}, change = (script: string): string => script): Promise<void> {
   const before = `self.broken = true;\n(${String(putGates)})();\n(${String(lines)})();`;
-  await page.route('**/worker.js', async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${before}\n${change(await response.text())}` });
-  });
+  await page.route('**/worker.js', (route) => serveBent(route, async (response) => ({ body: `${before}\n${change(await response.text())}` })));
 }
 
 /** The worker writes even the smallest result to the disk, as it does those above its limit. */

@@ -2,7 +2,7 @@
 
 import type { Page, Route } from '@playwright/test';
 import { give, named } from '../page.ts';
-import { READER, WHOLE } from './bend.ts';
+import { READER, WHOLE, serveBent } from './bend.ts';
 import { fuse, type Fault, type Scene } from './scene.ts';
 
 const EITHER = '**/np_lora*_bg.wasm';
@@ -24,10 +24,8 @@ const served = (name: string, file: string, answer: (route: Route) => Promise<vo
   over: ({ page }) => page.unroute(file),
 });
 
-const withPolicy = (page: Page, policy: string): Promise<unknown> => page.route(/\/$/, async (route) => {
-  const response = await route.fetch();
-  await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': policy } });
-});
+const withPolicy = (page: Page, policy: string): Promise<unknown> => page.route(/\/$/, (route) =>
+  serveBent(route, async (response) => ({ headers: { ...response.headers(), 'content-security-policy': policy } })));
 
 /** A policy belongs to the document, so here alone the page must be loaded anew. */
 const forbidden = (name: string, policy: string, says: RegExp): Fault => ({
@@ -53,10 +51,8 @@ export const LOADING: Fault[] = [
   ...PROGRAMS.flatMap(({ of, wasm, glue, happens }) => [
     served(`the wasm of ${of} is not there (404)`, wasm, gone, /not where it should be.*404/s, happens),
     served(`the wasm of ${of} is a web page`, wasm, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }), /not where it should be.*web page/s, happens),
-    served(`the wasm of ${of} is cut off`, wasm, async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: (await response.body()).subarray(0, 100_000) });
-    }, /could not be loaded\..*CompileError/s, happens),
+    served(`the wasm of ${of} is cut off`, wasm, (route) =>
+      serveBent(route, async (response) => ({ body: (await response.body()).subarray(0, 100_000) })), /could not be loaded\..*CompileError/s, happens),
     served(`no answer for the wasm of ${of}`, wasm, (route) => route.abort('connectionfailed'), /could not be loaded\..*connection/s, happens),
     served(`the bindings of ${of} are not there (404)`, glue, gone, /not where it should be.*np_lora.*\.js/s, happens),
   ]),
@@ -66,10 +62,8 @@ export const LOADING: Fault[] = [
   served('the worker is not there (404)', '**/worker.js', gone, /could not be loaded\..*connection/s),
   {
     name: 'the wasm has the wrong MIME type',
-    before: (page) => page.route(EITHER, async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, headers: { ...response.headers(), 'content-type': 'application/octet-stream' } });
-    }),
+    before: (page) => page.route(EITHER, (route) =>
+      serveBent(route, async (response) => ({ headers: { ...response.headers(), 'content-type': 'application/octet-stream' } }))),
     happens: fuse,
     ends: 'fused',
     says: /Fused and checked/,

@@ -2,7 +2,7 @@
 
 import { expect, type Page } from '@playwright/test';
 import { give, named } from '../page.ts';
-import { READER, WHOLE, bendWorker, keepWorkers, tellWorkers } from './bend.ts';
+import { READER, WHOLE, bendWorker, keepWorkers, serveBent, tellWorkers } from './bend.ts';
 import { fuse, fuseUpTo, pairOf, type Fault } from './scene.ts';
 
 /** In a page whose workers are kept. */
@@ -44,10 +44,8 @@ function limitMemory(wasm: Buffer, pages: number): Buffer {
   throw new Error('there is no memory section');
 }
 
-const withMemory = (page: Page, wasm: string, pages: number): Promise<unknown> => page.route(wasm, async (route) => {
-  const response = await route.fetch();
-  await route.fulfill({ response, body: limitMemory(await response.body(), pages) });
-});
+const withMemory = (page: Page, wasm: string, pages: number): Promise<unknown> => page.route(wasm, (route) =>
+  serveBent(route, async (response) => ({ body: limitMemory(await response.body(), pages) })));
 
 export const WORKER: Fault[] = [
   throwInWorker('the worker throws where nothing waits for it', 'setTimeout(() => { throw new Error("by itself"); })', /by itself/),

@@ -242,6 +242,8 @@ export class Desk implements ReactiveController {
     const now = performance.now();
     this.#runProblem = null;
     this.outcome = null;
+    // The run finds its backend itself; what is told of an earlier search would come in between.
+    this.#backendTurn += 1;
     this.#run({ converting, result: settings.result, since: now, stageSince: now, progress: null, stalled: false });
     try {
       const { file, report } = await this.#core.fuse(settings, this.host.backendChoice(), {
@@ -256,7 +258,9 @@ export class Desk implements ReactiveController {
       return outcome;
     } catch (thrown) {
       this.#run(null);
+      this.#backendWanted ||= this.backend === null;
       if (isAbort(thrown)) {
+        if (this.#backendWanted) void this.findBackend();
         this.host.announce('abort', null);
         throw thrown;
       }
@@ -323,6 +327,7 @@ export class Desk implements ReactiveController {
   #set(role: Role, card: Card): void {
     this.cards = { ...this.cards, [role]: card };
     this.foresight.drop();
+    this.#backendTurn += 1;
     this.fit = null;
     this.#fitProblem = null;
     this.#touch();

@@ -99,10 +99,9 @@ fn fuse(
             content: Some(Input { adapter: &of_content, source: content }),
             style: Some(Input { adapter: &of_style, source: style }),
         };
-        let (finished, report) =
-            fusion::fuse(&sources, &settings, engine, &mut MemorySink::default(), &Alone, watch)
-                .await
-                .unwrap();
+        let (variants, mut sinks) = ([settings.into()], [MemorySink::default()]);
+        let mut made = fusion::fuse(&sources, &variants, engine, &mut sinks, &Alone, watch).await.unwrap();
+        let (finished, report) = made.remove(0);
         (finished.read(0..finished.size()).await.unwrap(), report)
     })
 }

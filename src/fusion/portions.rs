@@ -93,8 +93,7 @@ pub(super) fn batches<'a>(groups: &[(usize, &'a Group)], limit: usize) -> Vec<Ve
     alike
         .iter()
         .flat_map(|groups| {
-            let each =
-                groups.first().map_or(1, |(_, group)| usize::try_from(bytes(group)).unwrap_or(limit));
+            let each = groups.first().map_or(1, |(_, group)| usize::try_from(bytes(group)).unwrap_or(limit));
             groups.chunks((limit / each).max(1))
         })
         .map(<[_]>::to_vec)

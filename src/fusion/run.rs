@@ -70,7 +70,9 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let verified = check(&passes, &written, sources, &finished, crew, watch).await?;
     let seconds = [saved - started, watch.seconds() - saved];
     let mut results = Vec::with_capacity(finished.len());
-    for (number, (file, (written, verified))) in finished.into_iter().zip(written.into_iter().zip(verified)).enumerate() {
+    for (number, (file, (written, verified))) in
+        finished.into_iter().zip(written.into_iter().zip(verified)).enumerate()
+    {
         let (plan, swapped) = passes.file(number)?;
         let (content, style) = sources.roles(swapped).adapters();
         results.push((file, Report::new(plan, content, style, engine, written, verified, seconds)));
@@ -234,11 +236,7 @@ fn pieces(pass: &Pass, engine: &Engine) -> impl Iterator<Item = Vec<usize>> + us
 type Read<'a, S> = (Task, [Option<Ahead<'a, S>>; 2]);
 
 /// Reads for a task that computes.
-async fn read<'a, S: Source>(
-    passes: &Passes,
-    task: Task,
-    sources: &Sources<'a, S>,
-) -> Result<Read<'a, S>> {
+async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
     let (pass, groups) = match &task {
         Task::Fuse(pass, groups) | Task::Measure(pass, groups) => (passes.pass(*pass)?, groups),
         Task::Analyse(groups) => (passes.pass(0)?, groups),
@@ -353,7 +351,8 @@ async fn check<S: Source, R: Source, C: Crew<R>, W: Watch>(
     let mut progress = Progress::of(passes, Stage::Verify);
     progress.modules_done = progress.modules_total;
     watch.progress(&progress);
-    let tasks: Vec<Task> = (0..).zip(passes.plans()).flat_map(|(file, plan)| verify::tasks(file, plan)).collect();
+    let tasks: Vec<Task> =
+        (0..).zip(passes.plans()).flat_map(|(file, plan)| verify::tasks(file, plan)).collect();
     let mut open = tasks.clone();
     let of = |task: &Task| task.file().and_then(|file| finished.get(file));
     crew::share_out(

@@ -1,9 +1,9 @@
 //! Puts the pieces of the result into the file, in the order of its bytes, and keeps count.
 
+use super::Progress;
 use super::accounting::{Cut, ModuleReport};
 use super::crew::Piece;
 use super::plan::{Plan, unplanned};
-use super::Progress;
 use crate::container::Sink;
 use crate::error::{Code, Error, Result};
 use sha2::{Digest, Sha256};

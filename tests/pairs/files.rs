@@ -129,9 +129,10 @@ pub(crate) fn fuse_sources(
             style: style.zip(of_style).map(|(source, adapter)| Input { adapter, source }),
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
-        let mut sink = MemorySink::default();
-        let (file, report) =
-            fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
+        let (variants, mut sinks) = ([settings.clone().into()], [MemorySink::default()]);
+        let mut made =
+            fusion::fuse(&sources, &variants, &mut engine, &mut sinks, &Alone, &mut Nobody).await?;
+        let (file, report) = made.remove(0);
         for tensors in [report.content_tensors, report.style_tensors] {
             let sum = tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
             assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");

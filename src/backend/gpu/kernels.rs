@@ -153,8 +153,7 @@ impl Kernels for Gpu {
                 let (content, q) = (upload(steps, content), upload(steps, q));
                 let projector = upload(steps, projector);
                 let along = steps.gram(&content, &q, (rows, rank), cols);
-                let blended =
-                    steps.project((&content, &along), (rows, cols), &q, &projector, rank, blend);
+                let blended = steps.project((&content, &along), (rows, cols), &q, &projector, rank, blend);
                 [steps.read(&along, rows * rank), steps.read(&blended, rows * cols)]
             })
             .await?;

@@ -156,6 +156,23 @@ fn who_does_what_and_when_changes_no_byte() {
     }
 }
 
+#[test]
+fn several_results_are_shared_out_as_one_is() {
+    let [content, style] = pair();
+    for settings in all_settings() {
+        let of = |mu, swapped| Variant { settings: Settings { mu, ..settings.clone() }, swapped };
+        let variants = [of(0.0, false), of(0.5, false), of(f64::INFINITY, false), of(0.5, true)];
+        let (made, done) = shared(&variants, 7, 6, usize::MAX).unwrap();
+        assert!(done > 0 && made.len() == variants.len());
+        for (variant, (shared, report)) in variants.iter().zip(made) {
+            let files = if variant.swapped { [&style, &content] } else { [&content, &style] };
+            let (alone, of_alone) = fuse(files, &variant.settings).unwrap();
+            assert!(shared == alone, "{variant:?}");
+            assert_eq!(report.recomputed, of_alone.recomputed);
+        }
+    }
+}
+
 /// What a crew finds out, and how much of it the others did.
 fn analysed(places: usize, seed: u64, good: usize) -> (Result<()>, usize, Outlook) {
     let [content, style] = pair();

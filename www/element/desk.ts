@@ -9,7 +9,7 @@ import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
-import { type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
+import { warningsOf, type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
@@ -265,7 +265,7 @@ export class Desk implements ReactiveController {
       this.outcomes = results.map((result) => ({ ...result, stale: false }));
       const { report } = first;
       this.#useBackend({ backend: report.backend, adapter: report.adapter, reason: report.backendReason });
-      for (const warning of report.warnings) this.host.announce('warning', warning);
+      for (const warning of warningsOf(results.map((result) => result.report))) this.host.announce('warning', warning);
       this.#run(null);
       this.host.announce('complete', { ...first, results });
       return first;

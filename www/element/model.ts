@@ -27,6 +27,12 @@ export interface Outcome {
 
 export const isConversion = (report: Report): boolean => report.content === null || report.style === null;
 
+/** What a user should know of any of them, each once. */
+export function warningsOf(reports: readonly Report[]): Problem[] {
+  const all = reports.flatMap(({ warnings }) => warnings).map((warning): [string, Problem] => [JSON.stringify(warning), warning]);
+  return [...new Map(all).values()];
+}
+
 export interface Running {
   converting: boolean;
   files: number;

@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import { named } from './file-card.ts';
 import { bytes, mu, percent, seconds } from './format.ts';
-import type { Outcome } from './model.ts';
+import { warningsOf, type Outcome } from './model.ts';
 import { doneFiles, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -29,6 +29,7 @@ export class ResultsView extends LitElement {
     dl { display: grid; grid-template-columns: 48px 80px 80px 64px; gap: 8px; margin: 0; }
     dt { color: var(--muted); font-size: var(--small); }
     dd { margin: 0; font-variant-numeric: tabular-nums; }
+    .warnings { display: grid; gap: 8px; }
     .row { flex-wrap: nowrap; }
     @media (max-width: 800px) {
       li { grid-template-columns: minmax(0, 1fr) auto; }
@@ -53,6 +54,7 @@ export class ResultsView extends LitElement {
   override render() {
     const [first] = this.outcomes;
     if (!first) return nothing;
+    const warnings = warningsOf(this.outcomes.map(({ report }) => report));
     const { secondsFusing, secondsVerifying } = first.report;
     return html`<section class="panel" aria-labelledby="title" part="results">
       <div>
@@ -61,6 +63,8 @@ export class ResultsView extends LitElement {
         ${first.stale ? html`<p class="stale">${text.stale.fusion}</p>` : nothing}
       </div>
       <ul>${this.outcomes.map((outcome, at) => this.#one(outcome, at))}</ul>
+      ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
+        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
       <p class="small muted">All fused in ${seconds(secondsFusing)}, checked in ${seconds(secondsVerifying)}.</p>
       <div class="row all">
         <button class="primary" type="button" part="save" @click=${() => this.#say('save-all', 0)}>${text.saveAll}</button>

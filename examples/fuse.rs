@@ -71,10 +71,11 @@ async fn run(content: &str, style: &str, result: &str, settings: &str, backend: 
         style: style.as_ref().map(|(source, adapter)| Input { adapter, source }),
     };
     let mut engine = Engine::choose(backend).await?;
-    let mut sink = FileSink::create(Path::new(result))?;
-    let (_, report) =
-        fusion::fuse(&sources, &settings, &mut engine, &mut sink, &Alone, &mut Clock(Instant::now())).await?;
-    Ok(report)
+    let (variants, mut sinks) = ([settings.into()], [FileSink::create(Path::new(result))?]);
+    let mut clock = Clock(Instant::now());
+    let made = fusion::fuse(&sources, &variants, &mut engine, &mut sinks, &Alone, &mut clock).await?;
+    let made = made.into_iter().next().map(|(_, report)| report);
+    made.ok_or_else(|| Error::new(Code::Internal, "Nothing was made."))
 }
 
 /// The file at a path, with the `adapter_config.json` beside it; none for `-`.

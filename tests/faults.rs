@@ -99,10 +99,9 @@ fn fuse(
             content: Some(Input { adapter: &of_content, source: content }),
             style: Some(Input { adapter: &of_style, source: style }),
         };
-        let (finished, report) =
-            fusion::fuse(&sources, &settings, engine, &mut MemorySink::default(), &Alone, watch)
-                .await
-                .unwrap();
+        let (variants, mut sinks) = ([settings.into()], [MemorySink::default()]);
+        let mut made = fusion::fuse(&sources, &variants, engine, &mut sinks, &Alone, watch).await.unwrap();
+        let (finished, report) = made.remove(0);
         (finished.read(0..finished.size()).await.unwrap(), report)
     })
 }
@@ -193,9 +192,9 @@ fn differences(ours: &[u8], theirs: &[u8]) -> (bool, f64) {
 fn a_lost_device_answers_with_an_error_not_with_zeros() {
     let pair = common::method::Pair::new(&normal("up", 20, 4), &normal("down", 4, 30), 3, Dtype::F32);
     let jobs = [pair.job()];
-    let batch = Batch { jobs: &jobs, cut: Cut::All, blend: Blend::without(1.0), output: Dtype::F32 };
+    let batch = Batch { jobs: &jobs, cut: Cut::All, blends: &[Blend::without(1.0)], output: Dtype::F32 };
     let gpu = common::new_gpu();
-    assert_eq!(block_on(gpu.project(&batch)).unwrap()[0].computed_on, Place::Gpu);
+    assert_eq!(block_on(gpu.project(&batch)).unwrap()[0][0].computed_on, Place::Gpu);
     gpu.destroy();
     for _ in 0..2 {
         assert_eq!(block_on(gpu.project(&batch)).unwrap_err().code, Code::GpuFault);
@@ -217,12 +216,12 @@ fn content_that_vanishes_is_no_fault_of_the_device() {
 fn more_than_a_device_takes_is_done_by_the_cpu_without_a_fault() {
     let pair = common::method::Pair::new(&normal("up", 300, 300), &normal("down", 300, 40), 3, Dtype::F32);
     let jobs = [pair.job()];
-    let batch = Batch { jobs: &jobs, cut: Cut::All, blend: Blend::without(1.0), output: Dtype::F32 };
+    let batch = Batch { jobs: &jobs, cut: Cut::All, blends: &[Blend::without(1.0)], output: Dtype::F32 };
     let gpu = common::gpu();
     assert!(!gpu.supports(&batch), "rank 300");
     let mut engine = Engine::on(Some(gpu.clone()), "by hand");
     let projected = block_on(engine.project(&batch)).unwrap();
-    assert_eq!(projected[0].content_down, block_on(Cpu.project(&batch)).unwrap()[0].content_down);
+    assert_eq!(projected[0][0].content_down, block_on(Cpu.project(&batch)).unwrap()[0][0].content_down);
     assert!(engine.failure().is_none());
     assert_eq!(engine.backend(), "webgpu", "smaller modules still go there");
 }

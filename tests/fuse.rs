@@ -127,19 +127,19 @@ fn fuse(
     block_on(async {
         let (of_content, of_style) = (Adapter::open(content, None).await?, Adapter::open(style, None).await?);
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
-        let mut sink = MemorySink::default();
-        let (finished, report) = fusion::fuse(
+        let mut made = fusion::fuse(
             &Sources {
                 content: Some(Input { adapter: &of_content, source: content }),
                 style: Some(Input { adapter: &of_style, source: style }),
             },
-            settings,
+            &[settings.clone().into()],
             &mut engine,
-            &mut sink,
+            &mut [MemorySink::default()],
             &Alone,
             &mut Patience::endless(),
         )
         .await?;
+        let (finished, report) = made.remove(0);
         Ok((finished.read(0..finished.size()).await?, report))
     })
 }
@@ -447,9 +447,9 @@ fn cancelling_stops_between_modules() {
                 content: Some(Input { adapter: &of_content, source: &content }),
                 style: Some(Input { adapter: &of_style, source: &style }),
             },
-            &whole(),
+            &[whole().into()],
             &mut engine,
-            &mut MemorySink::default(),
+            &mut [MemorySink::default()],
             &Alone,
             &mut watch,
         )
@@ -493,9 +493,9 @@ fn a_single_wrong_bit_anywhere_is_found() {
                     content: Some(Input { adapter: &of_content, source: &content }),
                     style: Some(Input { adapter: &of_style, source: &style }),
                 },
-                &whole(),
+                &[whole().into()],
                 &mut engine,
-                &mut Flipping(MemorySink::default(), at),
+                &mut [Flipping(MemorySink::default(), at)],
                 &Alone,
                 &mut Patience::endless(),
             )

@@ -195,9 +195,10 @@ fn fuse(
             style: Some(Input { adapter: &of_style, source: style }),
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
-        let mut sink = MemorySink::default();
-        let (file, report) =
-            fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
+        let (variants, mut sinks) = ([settings.clone().into()], [MemorySink::default()]);
+        let mut made =
+            fusion::fuse(&sources, &variants, &mut engine, &mut sinks, &Alone, &mut Nobody).await?;
+        let (file, report) = made.remove(0);
         Ok((file.read(0..file.size()).await?, report))
     })
 }

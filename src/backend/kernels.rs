@@ -115,8 +115,9 @@ impl Kernels for Cpu {
         projector: &[f32],
         blend: Blend,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let mut content = content.to_vec();
-        let along = project::project(&mut content, q, &widen(projector), content_shape.cols, blend);
+        let (mut content, n) = (content.to_vec(), content_shape.cols);
+        let along = cpu::gram(&content, q, n);
+        project::project(&mut content, &along, q, &widen(projector), n, blend);
         Ok((narrow(&along), content))
     }
 

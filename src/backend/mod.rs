@@ -32,8 +32,8 @@ pub struct Batch<'a> {
     pub jobs: &'a [Job<'a>],
     /// How many directions to protect.
     pub cut: Cut,
-    /// What is made of the content.
-    pub blend: Blend,
+    /// What is made of the content: each job is decomposed once for all of them.
+    pub blends: &'a [Blend],
     /// The format of the projected factor: F32, F16 or BF16.
     pub output: Dtype,
 }
@@ -41,15 +41,15 @@ pub struct Batch<'a> {
 /// The contract.
 #[allow(async_fn_in_trait, reason = "backends are used by one thread; on wasm32 no future is Send")]
 pub trait Backend {
-    /// Projects every job of the batch; results are in the jobs' order.
+    /// Projects every job of the batch; results are in the jobs' order, one of each blend.
     ///
     /// # Errors
     /// `GpuFault` if the device failed; the same batch may then be given to another backend.
-    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Projected>>;
+    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>>;
 }
 
 impl Backend for cpu::Cpu {
-    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
-        Ok(batch.jobs.iter().map(|job| cpu::project(job, batch.cut, batch.blend, batch.output)).collect())
+    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
+        Ok(batch.jobs.iter().map(|job| cpu::project(job, batch.cut, batch.blends, batch.output)).collect())
     }
 }

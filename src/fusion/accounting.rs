@@ -122,9 +122,9 @@ impl CutOf {
 }
 
 /// What rounding to the result's format did, apart from that of A_c'.
-pub(super) enum Rounding {
+pub(super) enum Rounding<'a> {
     /// Rounded less exact, in the units of the saved tensors; none where nothing changed.
-    Parts { style_down: Option<Vec<f32>>, style_up: Option<Vec<f32>>, content_up: Option<Vec<f32>> },
+    Parts { style_down: Option<&'a [f32]>, style_up: Option<&'a [f32]>, content_up: Option<&'a [f32]> },
     /// All of it, relative to the update.
     Relative(f64),
 }
@@ -142,7 +142,7 @@ pub(super) struct Figures<'a> {
     pub(super) style: &'a Factors,
     pub(super) content: &'a Factors,
     pub(super) projected: &'a Projected,
-    pub(super) rounding: Rounding,
+    pub(super) rounding: Rounding<'a>,
 }
 
 impl Figures<'_> {

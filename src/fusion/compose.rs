@@ -12,11 +12,12 @@ use crate::error::{Code, Error, Result};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Rows of lora_down and columns of lora_up of a module, block by block.
+/// Rows of lora_down and columns of lora_up of a module, block by block, in the result of this number in its pass.
 pub(super) fn words<'a>(
     output: &'a Output,
     rounded: &'a [RoundedUnit],
     units: &'a [LoadedUnit],
+    result: usize,
 ) -> (Vec<&'a [u8]>, Vec<Columns<'a>>) {
     let (mut downs, mut ups) = (Vec::new(), Vec::new());
     for block in &output.blocks {
@@ -25,7 +26,7 @@ pub(super) fn words<'a>(
             Side::Style => (&unit.style_down, &unit.style_up, &values.style),
             Side::Content => (&unit.content_down, &unit.content_up, &values.content),
         };
-        let projected = values.projected.as_ref().filter(|_| block.side == Side::Content);
+        let projected = values.projected.get(result).filter(|_| block.side == Side::Content);
         let down = down
             .as_ref()
             .map(|down| down.bytes.as_slice())
@@ -62,11 +63,11 @@ pub(super) struct Compressed {
     pub(super) rounding: f64,
 }
 
-/// The factors of a module before they are cut to a rank.
+/// The factors of a module before they are cut to a rank, in the result of this number in its pass.
 ///
 /// # Errors
 /// `OutputRange` where a strength makes a value infinite.
-pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>) -> Result<Matrices> {
+pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>, result: usize) -> Result<Matrices> {
     let inputs = output.dims.iter().product::<u64>();
     let inputs = usize::try_from(inputs).unwrap_or(0);
     let rank = output.blocks.iter().map(|block| block.rank).sum();
@@ -74,7 +75,7 @@ pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>) -> Result<Matrices>
         Matrices { down: Matrix::zeros(rank, inputs), up: Matrix::zeros(output.out_features, rank) };
     let mut at = 0;
     for block in &output.blocks {
-        if let Some((down, factor, up)) = halves(block, loaded) {
+        if let Some((down, factor, up)) = halves(block, loaded, result) {
             matrix::place(&mut matrices.down, at, 0, &down, &(0..block.rank), factor);
             for (from, to) in &block.rows {
                 matrix::place(&mut matrices.up, *to, at, &up, from, 1.0);
@@ -90,7 +91,7 @@ pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>) -> Result<Matrices>
 }
 
 /// A block's rows of lora_down and what they are to be multiplied by, and its columns of lora_up.
-fn halves(block: &Block, loaded: &Loaded<'_>) -> Option<(Matrix, f32, Matrix)> {
+fn halves(block: &Block, loaded: &Loaded<'_>, result: usize) -> Option<(Matrix, f32, Matrix)> {
     let (unit, values) = (loaded.group.units.get(block.unit)?, loaded.units.get(block.unit)?);
     let share = unit.share(block.side)?;
     let factors = match block.side {
@@ -98,7 +99,7 @@ fn halves(block: &Block, loaded: &Loaded<'_>) -> Option<(Matrix, f32, Matrix)> {
         Side::Content => values.content.as_ref()?,
     };
     let (rows, cols) = (factors.down.rows, factors.down.cols);
-    let (down, factor) = match (&values.projected, block.side) {
+    let (down, factor) = match (values.projected.get(result), block.side) {
         // The backend has scaled it already.
         (Some(projected), Side::Content) => (
             cpu::decode(&Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols }, 0, false),

@@ -15,42 +15,52 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Task {
-    /// Find the ranks that keep the wanted energy in the modules of these groups of the plan.
-    Measure(Vec<usize>),
-    /// Find out how both files lie to each other in these groups of the plan.
+    /// Find the ranks that keep the wanted energy in the modules of these groups of a pass.
+    Measure(usize, Vec<usize>),
+    /// Find out how both files lie to each other in these groups of the first plan.
     Analyse(Vec<usize>),
-    /// Fuse these groups of the plan.
-    Fuse(Vec<usize>),
-    /// Read these tensors of the finished file.
-    Read(Range<usize>),
-    /// Compute a group once more and compare it with the finished file.
-    Repeat(usize),
+    /// Fuse these groups of a pass.
+    Fuse(usize, Vec<usize>),
+    /// Read these tensors of a finished file, the one of this number.
+    Read(usize, Range<usize>),
+    /// Compute a group once more and compare it with a finished file.
+    Repeat(usize, usize),
+}
+
+impl Task {
+    /// The number of the finished file that it looks at.
+    pub(super) fn file(&self) -> Option<usize> {
+        match self {
+            Self::Read(file, _) | Self::Repeat(file, _) => Some(*file),
+            Self::Measure(..) | Self::Analyse(_) | Self::Fuse(..) => None,
+        }
+    }
 }
 
 /// What came of a [`Task`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Done {
-    /// The ranks of the modules of these groups, in order.
-    Measured(Vec<usize>, Vec<usize>),
+    /// The ranks of the modules of these groups, in order, in each result of the pass.
+    Measured(usize, Vec<usize>, Vec<Vec<usize>>),
     /// What is true of the modules of these groups, in order.
     Analysed(Vec<usize>, Vec<Measured>),
-    /// Modules of the result.
-    Fused(Piece),
-    /// The checksums of the tensors from this one on.
-    Read(usize, Vec<u32>),
-    /// How far the group is from what it should be.
-    Repeated(usize, Difference),
+    /// Modules of each result of the pass.
+    Fused(usize, Vec<Piece>),
+    /// The checksums of the file's tensors from this one on.
+    Read(usize, usize, Vec<u32>),
+    /// How far the file's group is from what it should be.
+    Repeated(usize, usize, Difference),
 }
 
 impl Done {
     /// Whether it can be what came of a task that looks at the finished file.
     pub(super) fn answers(&self, task: &Task) -> bool {
         match (self, task) {
-            (Self::Read(first, found), Task::Read(tensors)) => {
-                *first == tensors.start && found.len() == tensors.len()
+            (Self::Read(file, first, found), Task::Read(of, tensors)) => {
+                file == of && *first == tensors.start && found.len() == tensors.len()
             }
-            (Self::Repeated(group, _), Task::Repeat(asked)) => group == asked,
+            (Self::Repeated(file, group, _), Task::Repeat(of, asked)) => file == of && group == asked,
             _ => false,
         }
     }
@@ -95,14 +105,14 @@ pub trait Crew<F> {
     /// How many tasks they may have at once, so that none of them waits for the next.
     fn places(&self) -> usize;
 
-    /// Tells them what the run is: the settings they have from the leader; `ranks` as given to [`super::Plan::lay_out`].
-    /// Whoever comes to another plan than that of the checksum ([`super::Plan::checksum`]) takes no part.
+    /// Tells them what the run is: the variants they have from the leader; `ranks` as given to [`super::Passes::lay_out`].
+    /// Whoever comes to other plans than those of the checksum ([`super::Passes::checksum`]) takes no part.
     ///
     /// # Errors
     /// Those of whoever carries the message.
-    async fn begin(&self, ranks: Option<&[usize]>, checksum: u32) -> Result<()>;
+    async fn begin(&self, ranks: Option<&[Vec<usize>]>, checksum: u32) -> Result<()>;
 
-    /// Has a task done by one of them; `result` is the finished file, where there is one.
+    /// Has a task done by one of them; `result` is the finished file, where it looks at one.
     ///
     /// # Errors
     /// As doing it oneself; and those of whoever carries it there.
@@ -122,7 +132,7 @@ impl<F> Crew<F> for Alone {
         0
     }
 
-    async fn begin(&self, _: Option<&[usize]>, _: u32) -> Result<()> {
+    async fn begin(&self, _: Option<&[Vec<usize>]>, _: u32) -> Result<()> {
         Ok(())
     }
 
@@ -147,13 +157,16 @@ pub(super) enum Came<R> {
 pub(super) async fn share_out<F, R>(
     tasks: impl IntoIterator<Item = Task>,
     crew: Option<&impl Crew<F>>,
-    result: Option<&F>,
+    results: &[F],
     read: impl AsyncFn(Task) -> Result<R>,
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
 ) -> Result<()> {
     let start = async |number: usize, task: Task, own: bool| {
         let came = match crew.filter(|_| !own) {
-            Some(crew) => crew.run(&task, result).await.map(Came::Done),
+            Some(crew) => {
+                let result = task.file().and_then(|file| results.get(file));
+                crew.run(&task, result).await.map(Came::Done)
+            }
             None => read(task).await.map(Came::Read),
         };
         came.map(|came| (number, came))

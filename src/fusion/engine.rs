@@ -172,7 +172,7 @@ impl Engine {
     ///
     /// # Errors
     /// None of the device's; those of the CPU.
-    pub async fn project(&mut self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
+    pub async fn project(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         while let Some(gpu) = self.gpu.as_ref().filter(|gpu| gpu.supports(batch)) {
             match self.on_device(gpu, batch).await {
                 Ok(projected) => {
@@ -186,7 +186,7 @@ impl Engine {
     }
 
     /// The first batch of a shape is compared with the CPU.
-    async fn on_device(&self, gpu: &Gpu, batch: &Batch<'_>) -> Result<Vec<Projected>> {
+    async fn on_device(&self, gpu: &Gpu, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         let projected = gpu.project(batch).await?;
         match batch.jobs.first() {
             Some(job) if !self.checked.contains(&shape(job)) => agrees(&projected, job, batch)?,
@@ -213,13 +213,20 @@ fn shape(job: &Job<'_>) -> [usize; 4] {
 }
 
 /// Whether the first job of a batch came out as the CPU computes it in f64, up to the rounding to the output format.
-fn agrees(projected: &[Projected], job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
-    let fault = |detail: String| Error::new(Code::GpuFault, detail);
-    let theirs = projected.first().ok_or_else(|| fault("It gave no result.".to_owned()))?;
-    if projected.len() != batch.jobs.len() {
+fn agrees(projected: &[Vec<Projected>], job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
+    let all = projected.len() == batch.jobs.len();
+    let Some(theirs) = projected.first().filter(|theirs| all && theirs.len() == batch.blends.len()) else {
         return Err(fault("It gave too few results.".to_owned()));
-    }
-    let ours = cpu::careful(job, batch.cut, batch.blend, batch.output);
+    };
+    let ours = cpu::careful(job, batch.cut, batch.blends, batch.output);
+    theirs.iter().zip(&ours).try_for_each(|(theirs, ours)| agree(theirs, ours, job, batch))
+}
+
+fn fault(detail: String) -> Error {
+    Error::new(Code::GpuFault, detail)
+}
+
+fn agree(theirs: &Projected, ours: &Projected, job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
     if theirs.protected != ours.protected {
         return Err(fault(format!(
             "It found {} style directions, the CPU {}.",

@@ -1,7 +1,8 @@
 //! NP-LoRA on a whole pair: ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), unit by unit, straight into the result.
 //!
 //! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (docs/METHOD.md, "Low rank"); the backend gives
-//! A_c'. Of the overlap, ΔW_c·V_k V_kᵀ, it is up = B_c, down = A_c'. Only one batch of groups is in memory at a time.
+//! A_c'. Of the overlap, ΔW_c·V_k V_kᵀ, it is up = B_c, down = A_c'. Only one batch of groups is in memory at a time. Of
+//! the results of a pass, which differ in μ, V_k and A_c V_k are computed once.
 
 use super::accounting::{Cut, CutOf, Figures, ModuleReport, Rounding};
 use super::compose;
@@ -11,6 +12,7 @@ use super::engine::{self, Engine};
 use super::factors::{Factors, Rounded, rounded};
 use super::outputs::Group;
 use super::pairing::{Share, Side, Unit};
+use super::pass::Pass;
 use super::plan::{Plan, as_f32};
 use super::portions::batches;
 use super::{Sources, Watch};
@@ -22,6 +24,8 @@ use std::rc::Rc;
 
 /// A group with the values of its units.
 pub(super) struct Loaded<'a> {
+    /// Its place in the plan.
+    at: usize,
     pub(super) group: &'a Group,
     pub(super) units: Vec<LoadedUnit>,
 }
@@ -30,83 +34,86 @@ pub(super) struct Loaded<'a> {
 pub(super) struct LoadedUnit {
     pub(super) style: Option<Factors>,
     pub(super) content: Option<Factors>,
-    pub(super) projected: Option<Projected>,
+    /// One of each result of the pass; none where only one file has it.
+    pub(super) projected: Vec<Projected>,
 }
 
-/// Has the engine find out what is faster, on the first modules of the plan that both files have.
+/// Has the engine find out what is faster, on the first modules of a pass that both files have.
 ///
 /// # Errors
 /// Those of the sources; `NonFinite`, `Aborted`.
 pub(super) async fn try_out<S: Source>(
-    plan: &Plan,
+    pass: &Pass,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     workers: usize,
     watch: &impl Watch,
 ) -> Result<()> {
-    let shared: Vec<&Group> = plan
-        .groups
-        .iter()
-        .filter(|group| matches!(group.units.as_slice(), [unit] if unit.pair().is_some()))
+    let plan = &pass.lead;
+    let shared: Vec<(usize, &Group)> = (0..)
+        .zip(&plan.groups)
+        .filter(|(_, group)| matches!(group.units.as_slice(), [unit] if unit.pair().is_some()))
         .collect();
     let Some(batch) = batches(&shared, engine.batch_bytes()).into_iter().next() else { return Ok(()) };
     let mut loaded = Vec::with_capacity(batch.len());
-    for group in batch.into_iter().take(engine::TRIAL) {
+    for (at, group) in batch.into_iter().take(engine::TRIAL) {
         super::go_on(watch)?;
-        loaded.push(Loaded { group, units: read_group(group, sources).await? });
+        loaded.push(Loaded { at, group, units: read_group(group, sources).await? });
     }
-    let (jobs, blends): (Vec<Job<'_>>, Vec<Blend>) =
-        loaded.iter().filter_map(|loaded| job(plan, loaded, 0)).unzip();
-    let Some(&blend) = blends.first() else { return Ok(()) };
-    let batch = Batch { jobs: &jobs, cut: plan.recipe.cut, blend, output: plan.dtype };
+    let (jobs, blends): (Vec<Job<'_>>, Vec<Vec<Blend>>) =
+        loaded.iter().filter_map(|loaded| job(pass, loaded, 0)).unzip();
+    let Some(blends) = blends.first() else { return Ok(()) };
+    let batch = Batch { jobs: &jobs, cut: plan.recipe.cut, blends, output: plan.dtype };
     engine.try_out(&batch, workers, watch).await
 }
 
-/// Fuses some groups.
+/// Fuses some groups: a piece of each result of the pass.
 ///
 /// # Errors
 /// Those of the sources; `NonFinite`, `OutputRange`, `Aborted`.
 pub(super) async fn fuse<S: Source>(
-    plan: &Plan,
+    pass: &Pass,
     groups: &[usize],
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     watch: &impl Watch,
-) -> Result<Piece> {
-    let mut composer = Composer::new(plan);
-    let groups: Vec<&Group> = groups.iter().filter_map(|&at| plan.groups.get(at)).collect();
+) -> Result<Vec<Piece>> {
+    let mut composers: Vec<Composer<'_>> = pass.plans().map(Composer::new).collect();
+    let groups: Vec<(usize, &Group)> =
+        groups.iter().filter_map(|&at| Some((at, pass.lead.groups.get(at)?))).collect();
     for batch in batches(&groups, engine.batch_bytes()) {
-        for loaded in load(plan, &batch, sources, engine, watch).await? {
-            super::go_on(watch)?;
-            match plan.recipe.keep {
-                None => write_exact(plan, &loaded, &mut composer)?,
-                Some(_) => write_compressed(plan, &loaded, &mut composer)?,
+        for loaded in load(pass, &batch, sources, engine, watch).await? {
+            match pass.lead.recipe.keep {
+                None => write_exact(pass, &loaded, &mut composers, watch)?,
+                Some(_) => write_compressed(pass, &loaded, &mut composers, watch)?,
             }
-            write_magnitudes(plan, loaded.group, sources, &mut composer).await?;
-            composer.cuts(cuts_of(&loaded));
+            write_magnitudes(&pass.lead, loaded.group, sources, &mut composers).await?;
+            composers.iter_mut().for_each(|composer| composer.cuts(cuts_of(&loaded)));
         }
     }
-    Ok(composer.finish())
+    Ok(composers.into_iter().map(Composer::finish).collect())
 }
 
-/// The ranks that keep the wanted share of the energy in every module of some groups, in order.
+/// The ranks that keep the wanted share of the energy in every module of some groups, in order, in each result of the pass.
 ///
 /// # Errors
 /// As [`fuse`].
 pub(super) async fn measure<S: Source>(
-    plan: &Plan,
+    pass: &Pass,
     groups: &[usize],
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     watch: &impl Watch,
-) -> Result<Vec<usize>> {
-    let mut ranks = Vec::with_capacity(groups.len());
-    for group in groups.iter().filter_map(|&at| plan.groups.get(at)) {
-        for loaded in load(plan, &[group], sources, engine, watch).await? {
-            for output in &group.outputs {
-                super::go_on(watch)?;
-                let keep = plan.recipe.keep.unwrap_or(Keep::Energy(1.0));
-                ranks.push(keep.rank(&compose::matrices(output, &loaded)?.singular_values()));
+) -> Result<Vec<Vec<usize>>> {
+    let mut ranks = vec![Vec::with_capacity(groups.len()); pass.count()];
+    let keep = pass.lead.recipe.keep.unwrap_or(Keep::Energy(1.0));
+    for (at, group) in groups.iter().filter_map(|&at| Some((at, pass.lead.groups.get(at)?))) {
+        for loaded in load(pass, &[(at, group)], sources, engine, watch).await? {
+            for (result, ranks) in ranks.iter_mut().enumerate() {
+                for output in &group.outputs {
+                    super::go_on(watch)?;
+                    ranks.push(keep.rank(&compose::matrices(output, &loaded, result)?.singular_values()));
+                }
             }
         }
     }
@@ -115,19 +122,19 @@ pub(super) async fn measure<S: Source>(
 
 /// Reads the factors of some equally shaped groups and projects them.
 async fn load<'a, S: Source>(
-    plan: &Plan,
-    groups: &[&'a Group],
+    pass: &Pass,
+    groups: &[(usize, &'a Group)],
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     watch: &impl Watch,
 ) -> Result<Vec<Loaded<'a>>> {
     let mut loaded = Vec::with_capacity(groups.len());
-    for group in groups {
+    for &(at, group) in groups {
         super::go_on(watch)?;
-        loaded.push(Loaded { group, units: read_group(group, sources).await? });
+        loaded.push(Loaded { at, group, units: read_group(group, sources).await? });
     }
-    for at in 0..groups.first().map_or(0, |group| group.units.len()) {
-        project(plan, &mut loaded, at, engine).await?;
+    for at in 0..groups.first().map_or(0, |(_, group)| group.units.len()) {
+        project(pass, &mut loaded, at, engine).await?;
     }
     Ok(loaded)
 }
@@ -156,54 +163,55 @@ pub(super) async fn read_group<S: Source>(
     let unit = |unit: &Unit| LoadedUnit {
         style: of(Side::Style, unit.style.as_ref()),
         content: of(Side::Content, unit.content.as_ref()),
-        projected: None,
+        projected: Vec::new(),
     };
     Ok(group.units.iter().map(unit).collect())
 }
 
 /// Projects one unit of each of some equally shaped groups.
-async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
-    let jobs: Vec<(usize, Job<'_>, Blend)> = loaded
+async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
+    let plan = &pass.lead;
+    let jobs: Vec<(usize, Job<'_>, Vec<Blend>)> = loaded
         .iter()
         .enumerate()
-        .filter_map(|(index, loaded)| job(plan, loaded, at).map(|(job, blend)| (index, job, blend)))
+        .filter_map(|(index, loaded)| job(pass, loaded, at).map(|(job, blends)| (index, job, blends)))
         .collect();
     let output = if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 };
-    let mut results: Vec<(usize, Projected)> = Vec::new();
-    // β differs only where the strength of a block is zero.
-    for blend in distinct(jobs.iter().map(|(_, _, blend)| *blend)) {
-        let chosen = || jobs.iter().filter(|(_, _, own)| *own == blend);
+    let mut results: Vec<(usize, Vec<Projected>)> = Vec::new();
+    // β differs between modules only where the strength of a block is zero.
+    for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
+        let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
-        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, blend, output };
+        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, blends, output };
         let projected = engine.project(&batch).await?;
         results.extend(chosen().map(|(index, ..)| *index).zip(projected));
     }
     for (index, projected) in results {
         if let Some(unit) = loaded.get_mut(index).and_then(|loaded| loaded.units.get_mut(at)) {
-            unit.projected = Some(projected);
+            unit.projected = projected;
         }
     }
     Ok(())
 }
 
-/// What a backend has to do for a unit that both files have, and what it is to make of the content.
-fn job<'a>(plan: &Plan, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, Blend)> {
+/// What a backend has to do for a unit that both files have, and what each result of the pass makes of the content.
+fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, Vec<Blend>)> {
     let (unit, values) = (loaded.group.units.get(at)?, loaded.units.get(at)?);
     let (_, of_content) = unit.pair()?;
     let (style, content) = (values.style.as_ref()?, values.content.as_ref()?);
     // What is cut to a rank afterwards is scaled as a whole.
-    let loader_scale = if plan.recipe.keep.is_none() { loaded.group.loader_scale } else { 1.0 };
+    let loader_scale = if pass.lead.recipe.keep.is_none() { loaded.group.loader_scale } else { 1.0 };
     let job = Job {
         style_down: style.down.stored(),
         style_up: style.up.stored(),
         content_down: content.down.stored(),
         scale: as_f32(of_content.weight / loader_scale),
     };
-    Some((job, plan.blend(unit)))
+    Some((job, pass.plans().map(|plan| plan.blend(unit)).collect()))
 }
 
-fn distinct(values: impl Iterator<Item = Blend>) -> Vec<Blend> {
-    let mut distinct: Vec<Blend> = Vec::new();
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut distinct: Vec<T> = Vec::new();
     for value in values {
         if !distinct.contains(&value) {
             distinct.push(value);
@@ -231,70 +239,100 @@ fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> Ro
     RoundedUnit {
         style_down: if with_style { down(&unit.style, &values.style) } else { None },
         style_up: if with_style { up(&values.style) } else { None },
-        content_down: if values.projected.is_some() { None } else { down(&unit.content, &values.content) },
+        content_down: if !values.projected.is_empty() { None } else { down(&unit.content, &values.content) },
         content_up: up(&values.content),
     }
 }
 
-fn write_exact(plan: &Plan, loaded: &Loaded<'_>, composer: &mut Composer<'_>) -> Result<()> {
-    let Loaded { group, units } = loaded;
+/// What every result of a pass has of its own: its number, plan and composer, and the group as it lays it out.
+fn results<'a, 'b>(
+    pass: &'a Pass,
+    loaded: &Loaded<'_>,
+    composers: &'b mut [Composer<'a>],
+) -> impl Iterator<Item = (usize, &'a Plan, &'a Group, &'b mut Composer<'a>)> {
+    let at = loaded.at;
+    let own = move |(number, (plan, composer)): (usize, (&'a Plan, _))| {
+        Some((number, plan, plan.groups.get(at)?, composer))
+    };
+    pass.plans().zip(composers).enumerate().filter_map(own)
+}
+
+fn write_exact<'a>(
+    pass: &'a Pass,
+    loaded: &Loaded<'_>,
+    composers: &mut [Composer<'a>],
+    watch: &impl Watch,
+) -> Result<()> {
+    let Loaded { group, units, .. } = loaded;
+    // All but A_c' is the same in every result.
     let rounded: Vec<RoundedUnit> = group
         .units
         .iter()
         .zip(units)
-        .map(|(unit, values)| round(plan, unit, values, group.loader_scale))
+        .map(|(unit, values)| round(&pass.lead, unit, values, group.loader_scale))
         .collect();
-    for output in &group.outputs {
-        let (downs, ups) = compose::words(output, &rounded, units);
-        composer.module(output, &downs, &ups)?;
-    }
-    for ((unit, values), rounded) in group.units.iter().zip(units).zip(rounded) {
-        let error = |rounded: Option<Rounded>| rounded.and_then(|rounded| rounded.error);
-        let rounding = Rounding::Parts {
-            style_down: error(rounded.style_down),
-            style_up: error(rounded.style_up),
-            content_up: error(rounded.content_up),
-        };
-        composer.account(figures(plan, group, unit, values, rounding)?);
-    }
-    Ok(())
-}
-
-fn write_compressed(plan: &Plan, loaded: &Loaded<'_>, composer: &mut Composer<'_>) -> Result<()> {
-    let Loaded { group, units } = loaded;
-    let mut worst: f64 = 0.0;
-    for output in &group.outputs {
-        let compressed =
-            compose::matrices(output, loaded)?.compressed(output, group.loader_scale, plan.dtype);
-        composer.cuts([Cut {
-            module: output.names.stem.clone(),
-            of: CutOf::Result,
-            kept: compressed.kept,
-            rounding: compressed.rounding,
-        }]);
-        worst = worst.max(compressed.rounding);
-        let rows = [(0..output.out_features, 0)];
-        let up = compose::columns(&compressed.up, compressed.rank, &rows);
-        composer.module(output, &[&compressed.down], &[up])?;
-    }
-    for (unit, values) in group.units.iter().zip(units) {
-        composer.account(figures(plan, group, unit, values, Rounding::Relative(worst))?);
+    for (result, plan, group, composer) in results(pass, loaded, composers) {
+        super::go_on(watch)?;
+        for output in &group.outputs {
+            let (downs, ups) = compose::words(output, &rounded, units, result);
+            composer.module(output, &downs, &ups)?;
+        }
+        for ((unit, values), rounded) in group.units.iter().zip(units).zip(&rounded) {
+            fn error(rounded: &Option<Rounded>) -> Option<&[f32]> {
+                rounded.as_ref()?.error.as_deref()
+            }
+            let rounding = Rounding::Parts {
+                style_down: error(&rounded.style_down),
+                style_up: error(&rounded.style_up),
+                content_up: error(&rounded.content_up),
+            };
+            composer.account(figures(plan, group, (unit, values, result), rounding)?);
+        }
     }
     Ok(())
 }
 
-/// The accounting of a unit, if both files have it.
+fn write_compressed<'a>(
+    pass: &'a Pass,
+    loaded: &Loaded<'_>,
+    composers: &mut [Composer<'a>],
+    watch: &impl Watch,
+) -> Result<()> {
+    for (result, plan, group, composer) in results(pass, loaded, composers) {
+        let mut worst: f64 = 0.0;
+        for output in &group.outputs {
+            super::go_on(watch)?;
+            let matrices = compose::matrices(output, loaded, result)?;
+            let compressed = matrices.compressed(output, group.loader_scale, plan.dtype);
+            composer.cuts([Cut {
+                module: output.names.stem.clone(),
+                of: CutOf::Result,
+                kept: compressed.kept,
+                rounding: compressed.rounding,
+            }]);
+            worst = worst.max(compressed.rounding);
+            let rows = [(0..output.out_features, 0)];
+            let up = compose::columns(&compressed.up, compressed.rank, &rows);
+            composer.module(output, &[&compressed.down], &[up])?;
+        }
+        for (unit, values) in group.units.iter().zip(&loaded.units) {
+            composer.account(figures(plan, group, (unit, values, result), Rounding::Relative(worst))?);
+        }
+    }
+    Ok(())
+}
+
+/// The accounting of a unit in the result of this number in its pass, if both files have it.
 ///
 /// # Errors
 /// `OutputRange` where its numbers are too large to be accounted for.
 fn figures(
     plan: &Plan,
     group: &Group,
-    unit: &Unit,
-    values: &LoadedUnit,
-    rounding: Rounding,
+    (unit, values, result): (&Unit, &LoadedUnit, usize),
+    rounding: Rounding<'_>,
 ) -> Result<Option<ModuleReport>> {
-    let halves = values.style.as_ref().zip(values.content.as_ref()).zip(values.projected.as_ref());
+    let halves = values.style.as_ref().zip(values.content.as_ref()).zip(values.projected.get(result));
     let (Some((of_style, of_content)), Some(((style, content), projected))) = (unit.pair(), halves) else {
         return Ok(None);
     };
@@ -340,32 +378,35 @@ async fn write_magnitudes<S: Source>(
     plan: &Plan,
     group: &Group,
     sources: &Sources<'_, S>,
-    composer: &mut Composer<'_>,
+    composers: &mut [Composer<'_>],
 ) -> Result<()> {
     for output in &group.outputs {
         let Some((side, tensor)) = &output.magnitude else { continue };
         let values = super::read_vector(sources.of(*side)?, tensor).await?;
         let name = super::refusals::magnitude_name(output);
-        composer.tensor(&name, &rounded(&values, 1.0, plan.dtype).bytes)?;
+        let words = rounded(&values, 1.0, plan.dtype).bytes;
+        composers.iter_mut().try_for_each(|composer| composer.tensor(&name, &words))?;
     }
     Ok(())
 }
 
-/// The vectors of the result, and the alphas, which are one value for the whole file.
+/// The vectors of each result of the pass, and the alphas, which are one value for the whole file.
 ///
 /// # Errors
 /// As [`fuse`].
 pub(super) async fn small<S: Source>(
-    plan: &Plan,
+    pass: &Pass,
     sources: &Sources<'_, S>,
     watch: &impl Watch,
-) -> Result<Piece> {
-    let mut composer = Composer::new(plan);
-    let word = as_f32(plan.alpha).to_le_bytes();
-    for name in plan.outputs().filter_map(|output| output.names.alpha.as_deref()) {
-        composer.tensor(name, &word)?;
+) -> Result<Vec<Piece>> {
+    let mut composers: Vec<Composer<'_>> = pass.plans().map(Composer::new).collect();
+    for (plan, composer) in pass.plans().zip(&mut composers) {
+        let word = as_f32(plan.alpha).to_le_bytes();
+        for name in plan.outputs().filter_map(|output| output.names.alpha.as_deref()) {
+            composer.tensor(name, &word)?;
+        }
     }
-    for vector in &plan.vectors {
+    for vector in &pass.lead.vectors {
         super::go_on(watch)?;
         let mut sum = vec![0.0f32; vector.length];
         for term in &vector.terms {
@@ -375,9 +416,10 @@ pub(super) async fn small<S: Source>(
                 *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
             }
         }
-        composer.tensor(&vector.name, &rounded(&sum, 1.0, plan.dtype).bytes)?;
+        let words = rounded(&sum, 1.0, pass.lead.dtype).bytes;
+        composers.iter_mut().try_for_each(|composer| composer.tensor(&vector.name, &words))?;
     }
-    Ok(composer.finish())
+    Ok(composers.into_iter().map(Composer::finish).collect())
 }
 
 /// A unit computed once more in f64, from the input files: A_c' at scale 1.
@@ -386,7 +428,7 @@ pub(super) async fn again<S: Source>(
     unit: &Unit,
     sources: &Sources<'_, S>,
 ) -> Result<LoadedUnit> {
-    let mut values = LoadedUnit { style: None, content: None, projected: None };
+    let mut values = LoadedUnit { style: None, content: None, projected: Vec::new() };
     for (side, share) in unit.shares() {
         let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?.of_share(share);
         match side {
@@ -401,8 +443,7 @@ pub(super) async fn again<S: Source>(
             content_down: content.down.stored(),
             scale: 1.0,
         };
-        let projected = cpu::careful(&job, plan.recipe.cut, plan.blend(unit), Dtype::F32);
-        values.projected = Some(projected);
+        values.projected = cpu::careful(&job, plan.recipe.cut, &[plan.blend(unit)], Dtype::F32);
     }
     Ok(values)
 }

@@ -1,7 +1,8 @@
 //! The pair: from two adapters and the settings to a written and verified file.
 //!
 //! [`model`] asks whether the files are for one model, [`pairing`] which layers they share, [`refusals`] what must stay
-//! out, [`outputs`] how the result is written; [`plan`] puts these together with every size. [`factors`] reads and rounds,
+//! out, [`outputs`] how the result is written; [`plan`] puts these together with every size, [`pass`] has those of a run
+//! that are made together. [`factors`] reads and rounds,
 //! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
 //! put modules together, [`writer`] writes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
 //! result back. [`run`] leads all of it, and shares it out to a [`crew`].
@@ -15,6 +16,7 @@ pub mod fit;
 pub mod method;
 pub mod outputs;
 pub mod pairing;
+pub mod pass;
 pub mod plan;
 pub mod refusals;
 pub mod report;
@@ -32,6 +34,7 @@ mod writer;
 
 pub use crew::{Alone, Crew, Done, Piece, Task};
 pub use engine::{Engine, EngineChoice};
+pub use pass::{Passes, Variant};
 pub use plan::Plan;
 pub use report::Report;
 pub use run::{analyse, assist, fuse};
@@ -79,6 +82,12 @@ impl<'a, S: Source> Sources<'a, S> {
             .ok_or_else(|| Error::new(Code::Internal, "A file is missing."))
     }
 
+    /// The same files, in each other's roles or not.
+    fn roles(&self, swapped: bool) -> Self {
+        let (content, style) = pass::roles(swapped, self.content, self.style);
+        Self { content, style }
+    }
+
     /// What is known of both files.
     fn adapters(&self) -> (Option<&'a Adapter>, Option<&'a Adapter>) {
         let adapter = |input: &Option<Input<'a, S>>| input.as_ref().map(|input| input.adapter);
@@ -112,13 +121,13 @@ async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>>
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Modules of the result that are written.
+    /// Modules that are written, of all results together.
     pub modules_done: usize,
-    /// Modules of the result.
+    /// Modules of all results.
     pub modules_total: usize,
     /// Bytes written, or read back.
     pub bytes_done: u64,
-    /// Bytes of the result.
+    /// Bytes of all results.
     pub bytes_total: u64,
     /// The module just done.
     pub module: String,
@@ -126,13 +135,13 @@ pub struct Progress {
 
 impl Progress {
     /// At the beginning of a stage.
-    fn of(plan: &Plan, stage: Stage) -> Self {
+    fn of(passes: &Passes, stage: Stage) -> Self {
         Self {
             stage,
             modules_done: 0,
-            modules_total: plan.outputs().count(),
+            modules_total: passes.plans().map(|plan| plan.outputs().count()).sum(),
             bytes_done: 0,
-            bytes_total: plan.layout.size,
+            bytes_total: passes.plans().map(|plan| plan.layout.size).sum(),
             module: String::new(),
         }
     }

@@ -15,7 +15,7 @@ use crate::adapter::Adapter;
 use crate::adapter::families::{Block, Family, Scheme};
 use crate::backend::truncate::Keep;
 use crate::backend::{Blend, Dtype};
-use crate::container::{self, Layout, TensorSpec};
+use crate::container::{Layout, TensorSpec};
 use crate::error::{Code, Error, Result};
 use crate::order;
 use std::collections::{BTreeMap, HashSet};
@@ -188,11 +188,6 @@ impl Plan {
             padded / own
         );
         Err(Error::new(Code::Settings, detail))
-    }
-
-    /// A checksum of the result's header (before it has the hash of the rest), which two different plans hardly share.
-    pub fn checksum(&self) -> u32 {
-        container::crc32(&self.layout.header)
     }
 
     /// All modules of the result, in order.

@@ -67,17 +67,17 @@ pub(super) async fn ahead<'a, S: Source>(
     Ok([content, style])
 }
 
-/// Groups of one shape and format, as many as fit into `limit` bytes of input (at least one).
-pub(super) fn batches<'a>(groups: &[&'a Group], limit: usize) -> Vec<Vec<&'a Group>> {
-    let mut alike: Vec<Vec<&'a Group>> = Vec::new();
+/// Groups of one shape and format with their places, as many as fit into `limit` bytes of input (at least one).
+pub(super) fn batches<'a>(groups: &[(usize, &'a Group)], limit: usize) -> Vec<Vec<(usize, &'a Group)>> {
+    let mut alike: Vec<Vec<(usize, &'a Group)>> = Vec::new();
     let mut place: BTreeMap<_, usize> = BTreeMap::new();
-    for &group in groups {
+    for &(number, group) in groups {
         let key: Vec<_> = group.units.iter().map(shape).collect();
         let at = *place.entry(key).or_insert_with(|| {
             alike.push(Vec::new());
             alike.len() - 1
         });
-        alike[at].push(group);
+        alike[at].push((number, group));
     }
     // Kinds that are more than two factors grow when they are read.
     let cost = |share: &Share| {
@@ -93,10 +93,10 @@ pub(super) fn batches<'a>(groups: &[&'a Group], limit: usize) -> Vec<Vec<&'a Gro
     alike
         .iter()
         .flat_map(|groups| {
-            let each = groups.first().map_or(1, |group| usize::try_from(bytes(group)).unwrap_or(limit));
+            let each = groups.first().map_or(1, |(_, group)| usize::try_from(bytes(group)).unwrap_or(limit));
             groups.chunks((limit / each).max(1))
         })
-        .map(<[&Group]>::to_vec)
+        .map(<[_]>::to_vec)
         .collect()
 }
 

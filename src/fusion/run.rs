@@ -1,9 +1,9 @@
 //! A run from the plan to the checked file, in tasks that a crew may share.
 
 use super::analysis::{self, Analysis};
-use super::crew::{self, Came, Crew, Done, Task};
+use super::crew::{self, Came, Crew, Done, Piece, Task};
 use super::engine::Engine;
-use super::plan::Plan;
+use super::pass::{Pass, Passes, Variant};
 use super::report::Report;
 use super::settings::Settings;
 use super::verify::{self, Verified};
@@ -14,53 +14,75 @@ use crate::container::{Ahead, Sink, Source};
 use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
 
-/// Fuses two files, or converts one: computes, writes, reads back and checks. Gives the finished file and the
-/// accounting. What the crew does of it makes no difference to the bytes of the result.
+/// Fuses two files, or converts one: computes, writes, reads back and checks. Makes one file of each variant, into the sink
+/// of the same place; those that differ in μ alone cost one reading and one decomposition of every module. Gives the finished
+/// files and the accounting. What the crew does of it, and what else is made with it, makes no difference to the bytes of a
+/// result.
 ///
 /// # Errors
-/// Those of planning ([`Plan::new`]), of computing and writing, of checking (`Verify`), of the crew; `Aborted`. After an
-/// error whatever the sink holds is to be thrown away.
+/// Those of planning ([`Passes::new`]), of computing and writing, of checking (`Verify`), of the crew; `Aborted`. After an
+/// error whatever the sinks hold is to be thrown away: there are all files or none.
 pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     sources: &Sources<'_, S>,
-    settings: &Settings,
+    variants: &[Variant],
     engine: &mut Engine,
-    sink: &mut K,
+    sinks: &mut [K],
     crew: &C,
     watch: &mut W,
-) -> Result<(K::Finished, Report)> {
+) -> Result<Vec<(K::Finished, Report)>> {
     let started = watch.seconds();
     let (content, style) = sources.adapters();
-    let mut plan = Plan::new(content, style, settings)?;
+    let mut passes = Passes::new(content, style, variants)?;
+    if sinks.len() != variants.len() {
+        return Err(Error::new(Code::Internal, "Every result needs a sink of its own."));
+    }
     if engine.is_open() {
-        method::try_out(&plan, sources, engine, 1 + crew.members(), watch).await?;
+        let pass = passes.pass(0)?;
+        let sources = sources.roles(pass.swapped);
+        method::try_out(pass, &sources, engine, 1 + crew.members(), watch).await?;
     }
     let mut ranks = None;
-    if matches!(plan.recipe.keep, Some(Keep::Energy(_))) {
+    if passes.iter().any(by_energy) {
         if engine.crew(crew).is_some() {
-            crew.begin(None, plan.checksum()).await?;
+            crew.begin(None, passes.checksum()).await?;
         }
-        let found = measure(&plan, sources, engine, crew, watch).await?;
-        plan.lay_out(&found, content, style)?;
+        let found = measure(&passes, sources, engine, crew, watch).await?;
+        passes.lay_out(&found, content, style)?;
         ranks = Some(found);
     }
-    let checksum = plan.checksum();
+    let checksum = passes.checksum();
     // Where a graphics device computes, the others only check.
     let shared = engine.crew(crew).is_some();
     if shared {
         crew.begin(ranks.as_deref(), checksum).await?;
     }
-    let written = write(&plan, sources, engine, sink, crew, watch).await?;
+    let written = write(&passes, sources, engine, sinks, crew, watch).await?;
     if !shared {
         crew.begin(ranks.as_deref(), checksum).await?;
     }
-    metadata::fill_hash(&mut plan.layout, &written.model_hash)?;
-    sink.write(0, &plan.layout.header).await?;
-    let finished = sink.finish().await?;
+    let mut finished = Vec::with_capacity(written.len());
+    for ((plan, written), sink) in passes.plans_mut().zip(&written).zip(sinks) {
+        metadata::fill_hash(&mut plan.layout, &written.model_hash)?;
+        sink.write(0, &plan.layout.header).await?;
+        finished.push(sink.finish().await?);
+    }
     let saved = watch.seconds();
-    let verified = check(&plan, &written, sources, &finished, crew, watch).await?;
+    let verified = check(&passes, &written, sources, &finished, crew, watch).await?;
     let seconds = [saved - started, watch.seconds() - saved];
-    let report = Report::new(&plan, content, style, engine, written, verified, seconds);
-    Ok((finished, report))
+    let mut results = Vec::with_capacity(finished.len());
+    for (number, (file, (written, verified))) in
+        finished.into_iter().zip(written.into_iter().zip(verified)).enumerate()
+    {
+        let (plan, swapped) = passes.file(number)?;
+        let (content, style) = sources.roles(swapped).adapters();
+        results.push((file, Report::new(plan, content, style, engine, written, verified, seconds)));
+    }
+    Ok(results)
+}
+
+/// Whether the ranks of its results follow from an energy.
+fn by_energy(pass: &Pass) -> bool {
+    matches!(pass.lead.recipe.keep, Some(Keep::Energy(_)))
 }
 
 /// What is read of the files at once for an analysis: little, so that there is soon something to see, and that whatever needs
@@ -79,81 +101,109 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     watch: &mut W,
 ) -> Result<()> {
     let (content, style) = sources.adapters();
-    let plan = Plan::new(content, style, settings)?;
-    let pieces = analysis.borrow().lacking(&plan, portions::pieces(&plan, ANALYSIS_PIECE));
+    let passes = Passes::new(content, style, &[settings.clone().into()])?;
+    let plan = &passes.pass(0)?.lead;
+    let pieces = analysis.borrow().lacking(plan, portions::pieces(plan, ANALYSIS_PIECE));
     if pieces.is_empty() {
         return Ok(());
     }
-    crew.begin(None, plan.checksum()).await?;
+    crew.begin(None, passes.checksum()).await?;
     let mut engine = Engine::on(None, "");
-    let (known, all) = analysis.borrow().count(&plan);
+    let (known, all) = analysis.borrow().count(plan);
     let mut progress =
-        Progress { modules_done: known, modules_total: all, ..Progress::of(&plan, Stage::Analyse) };
+        Progress { modules_done: known, modules_total: all, ..Progress::of(&passes, Stage::Analyse) };
     let tasks = pieces.into_iter().map(Task::Analyse);
-    compute_all(&plan, tasks, sources, &mut engine, crew, watch, async |done, watch| {
+    compute_all(&passes, tasks, sources, &mut engine, crew, watch, async |done, watch| {
         let Done::Analysed(groups, found) = done else { return Err(out_of_turn()) };
         progress.modules_done += found.len();
-        analysis.borrow_mut().keep(&plan, &groups, found)?;
+        analysis.borrow_mut().keep(plan, &groups, found)?;
         watch.progress(&progress);
         Ok(())
     })
     .await
 }
 
-/// The ranks that keep the wanted energy, in the order of [`Plan::outputs`].
+/// The ranks that keep the wanted energy, of each result in the order of [`Plan::outputs`]; none where none is wanted.
 async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
-    plan: &Plan,
+    passes: &Passes,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     crew: &C,
     watch: &mut W,
-) -> Result<Vec<usize>> {
-    let mut ranks: Vec<Vec<usize>> = vec![Vec::new(); plan.groups.len()];
-    let mut progress = Progress::of(plan, Stage::Measure);
-    let each = plan.layout.size / progress.modules_total.max(1) as u64;
-    let tasks = pieces(plan, engine).map(Task::Measure);
-    compute_all(plan, tasks, sources, engine, crew, watch, async |done, watch| {
-        let Done::Measured(groups, found) = done else { return Err(out_of_turn()) };
-        let mut found = found.into_iter();
-        for at in groups {
-            let Some(group) = plan.groups.get(at) else { return Err(out_of_turn()) };
-            ranks[at] = found.by_ref().take(group.outputs.len()).collect();
-            progress.modules_done += group.outputs.len();
-            progress.bytes_done += each * group.outputs.len() as u64;
+) -> Result<Vec<Vec<usize>>> {
+    let mut ranks: Vec<Vec<Vec<usize>>> =
+        passes.plans().map(|plan| vec![Vec::new(); plan.groups.len()]).collect();
+    let mut progress = Progress::of(passes, Stage::Measure);
+    let each = progress.bytes_total / progress.modules_total.max(1) as u64;
+    let measured = (0..).zip(passes.iter()).filter(|(_, pass)| by_energy(pass));
+    let tasks = measured
+        .flat_map(|(number, pass)| pieces(pass, engine).map(move |groups| Task::Measure(number, groups)))
+        .collect::<Vec<_>>();
+    compute_all(passes, tasks, sources, engine, crew, watch, async |done, watch| {
+        let Done::Measured(number, groups, found) = done else { return Err(out_of_turn()) };
+        let pass = passes.pass(number)?;
+        for (ranks, found) in ranks.iter_mut().skip(pass.first).take(pass.count()).zip(found) {
+            let mut found = found.into_iter();
+            for &at in &groups {
+                let (Some(group), Some(ranks)) = (pass.lead.groups.get(at), ranks.get_mut(at)) else {
+                    return Err(out_of_turn());
+                };
+                *ranks = found.by_ref().take(group.outputs.len()).collect();
+                progress.modules_done += group.outputs.len();
+                progress.bytes_done += each * group.outputs.len() as u64;
+            }
         }
         watch.progress(&progress);
         Ok(())
     })
     .await?;
-    Ok(ranks.concat())
+    Ok(ranks.into_iter().map(|ranks| ranks.concat()).collect())
 }
 
 async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
-    plan: &Plan,
+    passes: &Passes,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
-    sink: &mut K,
+    sinks: &mut [K],
     crew: &C,
     watch: &mut W,
-) -> Result<Written> {
-    let mut writer = Writer::new(plan, sink);
-    watch.progress(writer.progress());
-    writer.take(method::small(plan, sources, watch).await?).await?;
-    let tasks = pieces(plan, engine).map(Task::Fuse);
-    compute_all(plan, tasks, sources, engine, crew, watch, async |done, watch| {
-        let Done::Fused(piece) = done else { return Err(out_of_turn()) };
-        writer.take(piece).await?;
-        watch.progress(writer.progress());
+) -> Result<Vec<Written>> {
+    let mut writers: Vec<Writer<'_, K>> =
+        passes.plans().zip(sinks).map(|(plan, sink)| Writer::new(plan, sink)).collect();
+    let headers = passes.plans().map(|plan| plan.layout.header.len() as u64).sum();
+    let mut progress = Progress { bytes_done: headers, ..Progress::of(passes, Stage::Fuse) };
+    watch.progress(&progress);
+    let mut take = async |number: usize, pieces: Vec<Piece>, watch: &mut W| {
+        let pass = passes.pass(number)?;
+        if pieces.len() != pass.count() {
+            return Err(out_of_turn());
+        }
+        for (writer, piece) in writers.iter_mut().skip(pass.first).zip(pieces) {
+            writer.take(piece, &mut progress).await?;
+        }
+        watch.progress(&progress);
         Ok(())
+    };
+    for (number, pass) in passes.iter().enumerate() {
+        let pieces = method::small(pass, &sources.roles(pass.swapped), watch).await?;
+        take(number, pieces, watch).await?;
+    }
+    let tasks = (0..)
+        .zip(passes.iter())
+        .flat_map(|(number, pass)| pieces(pass, engine).map(move |groups| Task::Fuse(number, groups)))
+        .collect::<Vec<_>>();
+    compute_all(passes, tasks, sources, engine, crew, watch, async |done, watch| {
+        let Done::Fused(number, pieces) = done else { return Err(out_of_turn()) };
+        take(number, pieces, watch).await
     })
     .await?;
     go_on(watch)?;
-    writer.finish()
+    writers.into_iter().map(Writer::finish).collect()
 }
 
 /// Shares out tasks that compute; `take` is told what came of each.
 async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
-    plan: &Plan,
+    passes: &Passes,
     tasks: impl IntoIterator<Item = Task>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
@@ -165,37 +215,40 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     crew::share_out(
         tasks,
         crew,
-        None,
-        async |task| read(plan, task, sources).await,
+        &[],
+        async |task| read(passes, task, sources).await,
         async |came| {
             go_on(watch)?;
-            let done = compute(plan, came, sources, engine, watch).await?;
+            let done = compute(passes, came, sources, engine, watch).await?;
             take(done, watch).await
         },
     )
     .await
 }
 
-/// The plan's groups, as many at once as suits the engine.
-fn pieces(plan: &Plan, engine: &Engine) -> impl Iterator<Item = Vec<usize>> + use<> {
-    portions::pieces(plan, engine.piece_bytes(plan.layout.size)).into_iter()
+/// The groups of a pass, as many at once as suits the engine, which makes them of all results.
+fn pieces(pass: &Pass, engine: &Engine) -> impl Iterator<Item = Vec<usize>> + use<> {
+    let limit = engine.piece_bytes(pass.lead.layout.size) / pass.count() as u64;
+    portions::pieces(&pass.lead, limit).into_iter()
 }
 
 /// A task, and what it needs of the files.
 type Read<'a, S> = (Task, [Option<Ahead<'a, S>>; 2]);
 
 /// Reads for a task that computes.
-async fn read<'a, S: Source>(plan: &Plan, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
-    let (Task::Fuse(groups) | Task::Measure(groups) | Task::Analyse(groups)) = &task else {
-        return Err(out_of_turn());
+async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
+    let (pass, groups) = match &task {
+        Task::Fuse(pass, groups) | Task::Measure(pass, groups) => (passes.pass(*pass)?, groups),
+        Task::Analyse(groups) => (passes.pass(0)?, groups),
+        Task::Read(..) | Task::Repeat(..) => return Err(out_of_turn()),
     };
-    let ahead = portions::ahead(plan, groups, sources).await?;
+    let ahead = portions::ahead(&pass.lead, groups, &sources.roles(pass.swapped)).await?;
     Ok((task, ahead))
 }
 
 /// Does a task that has been read for; what is done already stays.
 async fn compute<S: Source>(
-    plan: &Plan,
+    passes: &Passes,
     came: Came<Read<'_, S>>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
@@ -211,90 +264,112 @@ async fn compute<S: Source>(
     ) -> Option<Input<'a, Ahead<'a, S>>> {
         input.as_ref().zip(source.as_ref()).map(|(input, source)| Input { adapter: input.adapter, source })
     }
-    let sources = Sources { content: held(&sources.content, &content), style: held(&sources.style, &style) };
+    let of = |pass: &Pass| {
+        let sources = sources.roles(pass.swapped);
+        Sources { content: held(&sources.content, &content), style: held(&sources.style, &style) }
+    };
     match task {
-        Task::Fuse(groups) => method::fuse(plan, &groups, &sources, engine, watch).await.map(Done::Fused),
-        Task::Measure(groups) => {
-            let ranks = method::measure(plan, &groups, &sources, engine, watch).await?;
-            Ok(Done::Measured(groups, ranks))
+        Task::Fuse(number, groups) => {
+            let pass = passes.pass(number)?;
+            let pieces = method::fuse(pass, &groups, &of(pass), engine, watch).await?;
+            Ok(Done::Fused(number, pieces))
+        }
+        Task::Measure(number, groups) => {
+            let pass = passes.pass(number)?;
+            let ranks = method::measure(pass, &groups, &of(pass), engine, watch).await?;
+            Ok(Done::Measured(number, groups, ranks))
         }
         Task::Analyse(groups) => {
-            let found = analysis::measure(plan, &groups, &sources, watch).await?;
+            let pass = passes.pass(0)?;
+            let found = analysis::measure(&pass.lead, &groups, &of(pass), watch).await?;
             Ok(Done::Analysed(groups, found))
         }
-        Task::Read(_) | Task::Repeat(_) => Err(out_of_turn()),
+        Task::Read(..) | Task::Repeat(..) => Err(out_of_turn()),
     }
 }
 
-/// Does a task that looks at the finished file.
+/// Does a task that looks at a finished file.
 async fn look<S: Source, R: Source>(
-    plan: &Plan,
+    passes: &Passes,
     task: &Task,
     sources: &Sources<'_, S>,
     finished: Option<&R>,
 ) -> Result<Done> {
     let finished = finished.ok_or_else(out_of_turn)?;
     match task {
-        Task::Read(tensors) => {
-            verify::read(plan, tensors.clone(), finished).await.map(|found| Done::Read(tensors.start, found))
+        Task::Read(file, tensors) => {
+            let (plan, _) = passes.file(*file)?;
+            let found = verify::read(plan, tensors.clone(), finished).await?;
+            Ok(Done::Read(*file, tensors.start, found))
         }
-        Task::Repeat(group) => {
-            let difference = verify::repeat(plan, *group, finished, sources).await?;
-            Ok(Done::Repeated(*group, difference))
+        Task::Repeat(file, group) => {
+            let (plan, swapped) = passes.file(*file)?;
+            let difference = verify::repeat(plan, *group, finished, &sources.roles(swapped)).await?;
+            Ok(Done::Repeated(*file, *group, difference))
         }
-        Task::Fuse(_) | Task::Measure(_) | Task::Analyse(_) => Err(out_of_turn()),
+        Task::Fuse(..) | Task::Measure(..) | Task::Analyse(_) => Err(out_of_turn()),
     }
 }
 
-/// Does a task for another's run of the same files and plan, on the CPU.
+/// Does a task for another's run of the same files and plans, on the CPU; `finished` is the file that it looks at.
 ///
 /// # Errors
 /// As [`fuse`].
 pub async fn assist<S: Source, R: Source>(
-    plan: &Plan,
+    passes: &Passes,
     sources: &Sources<'_, S>,
     task: Task,
     finished: Option<&R>,
     watch: &impl Watch,
 ) -> Result<Done> {
     go_on(watch)?;
-    if matches!(task, Task::Read(_) | Task::Repeat(_)) {
-        return look(plan, &task, sources, finished).await;
+    if task.file().is_some() {
+        return look(passes, &task, sources, finished).await;
     }
-    let read = read(plan, task, sources).await?;
-    compute(plan, Came::Read(read), sources, &mut Engine::on(None, ""), watch).await
+    let read = read(passes, task, sources).await?;
+    compute(passes, Came::Read(read), sources, &mut Engine::on(None, ""), watch).await
 }
 
 fn out_of_turn() -> Error {
     Error::new(Code::Internal, "A task came out of turn.")
 }
 
-/// Three checks, each of something the others cannot see: see [`verify`]. Every task must have been answered, once.
+/// Three checks of every file, each of something the others cannot see: see [`verify`]. Every task must have been answered,
+/// once.
 async fn check<S: Source, R: Source, C: Crew<R>, W: Watch>(
-    plan: &Plan,
-    written: &Written,
+    passes: &Passes,
+    written: &[Written],
     sources: &Sources<'_, S>,
-    finished: &R,
+    finished: &[R],
     crew: &C,
     watch: &mut W,
-) -> Result<Verified> {
-    verify::check_header(plan, finished).await?;
-    let mut verified = Verified::default();
-    let mut progress = Progress { modules_done: plan.outputs().count(), ..Progress::of(plan, Stage::Verify) };
+) -> Result<Vec<Verified>> {
+    for (plan, file) in passes.plans().zip(finished) {
+        verify::check_header(plan, file).await?;
+    }
+    let mut verified = vec![Verified::default(); finished.len()];
+    let mut progress = Progress::of(passes, Stage::Verify);
+    progress.modules_done = progress.modules_total;
     watch.progress(&progress);
-    let tasks = verify::tasks(plan);
+    let tasks: Vec<Task> =
+        (0..).zip(passes.plans()).flat_map(|(file, plan)| verify::tasks(file, plan)).collect();
     let mut open = tasks.clone();
+    let of = |task: &Task| task.file().and_then(|file| finished.get(file));
     crew::share_out(
         tasks,
         Some(crew),
-        Some(finished),
-        async |task| look(plan, &task, sources, Some(finished)).await,
+        finished,
+        async |task| look(passes, &task, sources, of(&task)).await,
         async |came| {
             go_on(watch)?;
             let (Came::Read(done) | Came::Done(done)) = came;
             let answered = open.iter().position(|task| done.answers(task)).ok_or_else(out_of_turn)?;
-            open.swap_remove(answered);
-            progress.bytes_done += verify::judge(plan, written, &done, &mut verified)?;
+            let file = open.swap_remove(answered).file().ok_or_else(out_of_turn)?;
+            let (plan, _) = passes.file(file)?;
+            let (Some(written), Some(verified)) = (written.get(file), verified.get_mut(file)) else {
+                return Err(out_of_turn());
+            };
+            progress.bytes_done += verify::judge(plan, written, &done, verified)?;
             watch.progress(&progress);
             Ok(())
         },

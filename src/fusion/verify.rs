@@ -40,13 +40,13 @@ const TOLERANCE: f64 = 1e-4;
 /// An update of this norm changes no weight of any model in any number format.
 const NOTHING: f64 = 1e-30;
 
-/// Everything that is to be checked in a finished file but its header.
-pub(super) fn tasks(plan: &Plan) -> Vec<Task> {
+/// Everything that is to be checked in the finished file of this number but its header.
+pub(super) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
     let mut shapes = HashSet::new();
     // The longest tasks first, so that nobody waits for the last one.
     let fresh = |(at, group): (usize, &Group)| {
         let unit = |unit: &Unit| (unit.out_features(), unit.in_features(), ranks(unit));
-        shapes.insert(group.units.iter().map(unit).collect::<Vec<_>>()).then_some(Task::Repeat(at))
+        shapes.insert(group.units.iter().map(unit).collect::<Vec<_>>()).then_some(Task::Repeat(file, at))
     };
     let mut tasks: Vec<Task> = plan.groups.iter().enumerate().filter_map(fresh).collect();
     let tensors = &plan.layout.tensors;
@@ -54,7 +54,7 @@ pub(super) fn tasks(plan: &Plan) -> Vec<Task> {
     while let Some(first) = tensors.get(at) {
         let fits = |tensor: &Tensor| tensor.end - first.start <= PIECE;
         let length = tensors[at..].iter().take_while(|tensor| fits(tensor)).count().max(1);
-        tasks.push(Task::Read(at..at + length));
+        tasks.push(Task::Read(file, at..at + length));
         at += length;
     }
     tasks
@@ -66,7 +66,7 @@ pub(super) fn tasks(plan: &Plan) -> Vec<Task> {
 /// `Verify` with what is wrong.
 pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<u64> {
     match done {
-        Done::Read(first, checksums) => {
+        Done::Read(_, first, checksums) => {
             let tensors = plan.layout.tensors.iter().zip(&written.checksums).skip(*first).zip(checksums);
             let mut bytes = 0;
             for ((tensor, expected), found) in tensors {
@@ -78,12 +78,12 @@ pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut 
             }
             Ok(bytes)
         }
-        Done::Repeated(at, difference) => {
+        Done::Repeated(_, at, difference) => {
             let group = plan.groups.get(*at).ok_or_else(|| unplanned(""))?;
             judge_group(plan, group, written, difference, verified)?;
             Ok(0)
         }
-        Done::Fused(_) | Done::Measured(..) | Done::Analysed(..) => Err(unplanned("")),
+        Done::Fused(..) | Done::Measured(..) | Done::Analysed(..) => Err(unplanned("")),
     }
 }
 
@@ -322,7 +322,7 @@ fn intended(unit: &Unit, values: &LoadedUnit, side: Side, probe: &[f64]) -> Vec<
         Side::Content => &values.content,
     };
     let (Some(factors), Some(share)) = (factors, unit.share(side)) else { return Vec::new() };
-    let inner = match (&values.projected, side) {
+    let inner = match (values.projected.first(), side) {
         (Some(projected), Side::Content) => {
             let (rows, cols) = (factors.down.rows, factors.down.cols);
             times(&Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols }, probe)

@@ -1,9 +1,9 @@
 //! Puts the pieces of the result into the file, in the order of its bytes, and keeps count.
 
+use super::Progress;
 use super::accounting::{Cut, ModuleReport};
 use super::crew::Piece;
 use super::plan::{Plan, unplanned};
-use super::{Progress, Stage};
 use crate::container::Sink;
 use crate::error::{Code, Error, Result};
 use sha2::{Digest, Sha256};
@@ -34,35 +34,27 @@ pub(super) struct Writer<'a, K> {
     checksums: Vec<Option<u32>>,
     modules: Vec<ModuleReport>,
     cuts: Vec<Cut>,
-    progress: Progress,
 }
 
 impl<'a, K: Sink> Writer<'a, K> {
     pub(super) fn new(plan: &'a Plan, sink: &'a mut K) -> Self {
-        let header = plan.layout.header.len() as u64;
         Self {
             plan,
             sink,
             digest: Sha256::new(),
-            written: header,
+            written: plan.layout.header.len() as u64,
             waiting: BTreeMap::new(),
             checksums: vec![None; plan.layout.tensors.len()],
             modules: Vec::new(),
             cuts: Vec::new(),
-            progress: Progress { bytes_done: header, ..Progress::of(plan, Stage::Fuse) },
         }
     }
 
-    /// How far it is.
-    pub(super) fn progress(&self) -> &Progress {
-        &self.progress
-    }
-
-    /// Takes a piece.
+    /// Takes a piece, and counts it.
     ///
     /// # Errors
     /// Those of the sink; `Internal` if the piece is none of the plan's.
-    pub(super) async fn take(&mut self, piece: Piece) -> Result<()> {
+    pub(super) async fn take(&mut self, piece: Piece, progress: &mut Progress) -> Result<()> {
         let tensors = &self.plan.layout.tensors;
         let mut bytes = piece.bytes.as_slice();
         for tensors_in_a_row in piece.tensors.chunk_by(|a, b| a.at.checked_add(1) == Some(b.at)) {
@@ -80,7 +72,7 @@ impl<'a, K: Sink> Writer<'a, K> {
                 return Err(unplanned(""));
             };
             bytes = rest;
-            self.progress.bytes_done += length as u64;
+            progress.bytes_done += length as u64;
             if run.is_empty() {
                 continue;
             }
@@ -96,8 +88,8 @@ impl<'a, K: Sink> Writer<'a, K> {
         if !bytes.is_empty() {
             return Err(unplanned(""));
         }
-        self.progress.modules_done += piece.outputs;
-        self.progress.module = piece.last;
+        progress.modules_done += piece.outputs;
+        progress.module = piece.last;
         self.modules.extend(piece.modules);
         self.cuts.extend(piece.cuts);
         Ok(())

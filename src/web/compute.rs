@@ -8,8 +8,10 @@ use super::sink::{JsSink, OutputSink};
 use super::{Opened, Session, adapters, give, take, thrown};
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
-use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
-use js_sys::{Function, Object, Reflect};
+use crate::fusion::{
+    self, Engine, EngineChoice, Input, Passes, Plan, Progress, Settings, Sources, Variant, Watch,
+};
+use js_sys::{Array, Function, Object, Reflect};
 use serde::Serialize;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -89,52 +91,55 @@ impl Session {
         status
     }
 
-    /// Fuses the pair, or converts the only file, into `output` and gives `{file, report}` once the written bytes have been read back and checked.
-    /// `others` share the work. `on_progress` gets a `Progress` after each piece; `is_cancelled` is asked before each.
+    /// Fuses the pair, or converts the only file: makes one file of each of the `variants`, into the output of the same place,
+    /// and gives `{file, report}` of each once all written bytes have been read back and checked. `others` share the work.
+    /// `on_progress` gets a `Progress` after each piece; `is_cancelled` is asked before each.
     ///
     /// # Errors
     /// A `Problem`; whatever was written has been discarded.
     pub async fn fuse(
         &self,
-        settings: JsValue,
+        variants: JsValue,
         choice: JsValue,
-        output: OutputSink,
+        outputs: Vec<OutputSink>,
         others: Others,
         on_progress: Function,
         is_cancelled: Function,
     ) -> Result<JsValue, JsValue> {
-        let mut sink = JsSink::new(output);
+        let mut sinks: Vec<JsSink> = outputs.into_iter().map(JsSink::new).collect();
         let crew = JsCrew::new(others);
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
-        match self.run(settings, choice, &mut sink, &crew, &mut watch).await {
+        match self.run(variants, choice, &mut sinks, &crew, &mut watch).await {
             Ok(done) => Ok(done),
             Err(problem) => {
-                sink.discard().await;
+                for sink in &sinks {
+                    sink.discard().await;
+                }
                 Err(crew.failure().unwrap_or(problem))
             }
         }
     }
 
-    /// Makes the plan of a run that another worker leads, with the ranks that it has found, if any. Its checksum must be that
+    /// Makes the plans of a run that another worker leads, with the ranks that it has found, if any. Their checksum must be that
     /// of the leader's.
     ///
     /// # Errors
     /// A `Problem`.
-    pub fn share(&self, settings: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
+    pub fn share(&self, variants: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
         let files = self.files()?;
         let (content, style) = adapters(&files);
-        let mut plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
-        if let Some(ranks) = take::<Option<Vec<usize>>>(ranks)? {
-            plan.lay_out(&ranks, content, style).map_err(thrown)?;
+        let mut passes = Passes::new(content, style, &take::<Vec<Variant>>(variants)?).map_err(thrown)?;
+        if let Some(ranks) = take::<Option<Vec<Vec<usize>>>>(ranks)? {
+            passes.lay_out(&ranks, content, style).map_err(thrown)?;
         }
-        if plan.checksum() != checksum {
+        if passes.checksum() != checksum {
             return Err(thrown(Error::new(Code::Internal, "It came to another plan.")));
         }
-        self.shared.replace(Some(Rc::new(plan)));
+        self.shared.replace(Some(Rc::new(passes)));
         Ok(())
     }
 
-    /// Does a task of the shared run; `result` is its finished file, where there is one. Gives `{done, bytes}`.
+    /// Does a task of the shared run; `result` is the finished file that it looks at, if any. Gives `{done, bytes}`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -144,14 +149,14 @@ impl Session {
         result: Option<web_sys::Blob>,
         is_cancelled: Function,
     ) -> Result<JsValue, JsValue> {
-        let plan = self.shared.borrow().clone();
-        let plan = plan.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
+        let passes = self.shared.borrow().clone();
+        let passes = passes.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
         let (content, style) = self.files()?;
         let sources = sources(&content, &style);
         let result = result.map(|blob| BlobSource::of_blob("result", blob));
         let watch = JsWatch { on_progress: None, is_cancelled };
         let task = crew::task(&task)?;
-        let done = fusion::assist(&plan, &sources, task, result.as_ref(), &watch).await.map_err(thrown)?;
+        let done = fusion::assist(&passes, &sources, task, result.as_ref(), &watch).await.map_err(thrown)?;
         crew::reply(done)
     }
 }
@@ -174,23 +179,26 @@ impl Session {
 
     async fn run(
         &self,
-        settings: JsValue,
+        variants: JsValue,
         choice: JsValue,
-        sink: &mut JsSink,
+        sinks: &mut [JsSink],
         crew: &JsCrew,
         watch: &mut JsWatch,
     ) -> Result<JsValue, JsValue> {
-        let (settings, choice): (Settings, EngineChoice) = (take(settings)?, take(choice)?);
+        let (variants, choice): (Vec<Variant>, EngineChoice) = (take(variants)?, take(choice)?);
         let (content, style) = self.files()?;
         let mut engine = self.engine(choice).await?;
         let sources = sources(&content, &style);
-        let fused = fusion::fuse(&sources, &settings, &mut engine, sink, crew, watch).await;
+        let fused = fusion::fuse(&sources, &variants, &mut engine, sinks, crew, watch).await;
         self.engine.replace(Some((choice, engine)));
-        let (file, report) = fused.map_err(thrown)?;
-        let done = Object::new();
-        Reflect::set(&done, &"file".into(), file.blob())?;
-        Reflect::set(&done, &"report".into(), &give(&report)?)?;
-        Ok(done.into())
+        let results = Array::new();
+        for (file, report) in fused.map_err(thrown)? {
+            let done = Object::new();
+            Reflect::set(&done, &"file".into(), file.blob())?;
+            Reflect::set(&done, &"report".into(), &give(&report)?)?;
+            results.push(&done);
+        }
+        Ok(results.into())
     }
 }
 

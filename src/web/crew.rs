@@ -1,6 +1,6 @@
 //! The other workers of the page, which share a run (`www/worker/crew.ts`).
 //!
-//! A task goes there as JSON; what came of it comes back as JSON and, beside it, the bytes of a piece.
+//! A task goes there as JSON; what came of it comes back as JSON and, beside it, the bytes of its pieces.
 
 use super::blob::BlobSource;
 use crate::error::{Code, Error, Result};
@@ -68,7 +68,7 @@ impl Crew<BlobSource> for JsCrew {
         self.others.places() as usize
     }
 
-    async fn begin(&self, ranks: Option<&[usize]>, checksum: u32) -> Result<()> {
+    async fn begin(&self, ranks: Option<&[Vec<usize>]>, checksum: u32) -> Result<()> {
         let ranks = super::give(&ranks).unwrap_or_default();
         self.settled(self.others.begin(ranks, checksum)).await.map(|_| ())
     }
@@ -80,8 +80,14 @@ impl Crew<BlobSource> for JsCrew {
         let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
         let mut done: Done =
             serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;
-        if let (Done::Fused(piece), Ok(bytes)) = (&mut done, field("bytes").dyn_into::<Uint8Array>()) {
-            piece.bytes = bytes.to_vec();
+        if let (Done::Fused(_, pieces), Ok(bytes)) = (&mut done, field("bytes").dyn_into::<Uint8Array>()) {
+            let mut from = 0;
+            for piece in pieces {
+                let length = piece.tensors.iter().map(|tensor| tensor.length).sum::<usize>();
+                let to = u32::try_from(length).map_or(u32::MAX, |length| length.saturating_add(from));
+                piece.bytes = bytes.subarray(from, to).to_vec();
+                from = to;
+            }
         }
         Ok(done)
     }
@@ -92,7 +98,10 @@ pub(super) fn reply(done: Done) -> Result<JsValue, JsValue> {
     let json = serde_json::to_string(&done)
         .map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))?;
     let bytes = match &done {
-        Done::Fused(piece) => Uint8Array::from(piece.bytes.as_slice()).into(),
+        Done::Fused(_, pieces) => {
+            let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
+            Uint8Array::from(bytes.concat().as_slice()).into()
+        }
         _ => JsValue::NULL,
     };
     let reply = js_sys::Object::new();

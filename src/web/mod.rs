@@ -15,7 +15,7 @@ use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::analysis::Analysis;
-use crate::fusion::{Engine, EngineChoice, Plan};
+use crate::fusion::{Engine, EngineChoice, Passes, Plan};
 use blob::BlobSource;
 pub use hash::sha256;
 use js_sys::Uint8Array;
@@ -86,8 +86,8 @@ pub struct Session {
     style: RefCell<Option<Rc<Opened>>>,
     /// Kept between runs: finding a device and compiling shaders takes time.
     engine: RefCell<Option<(EngineChoice, Engine)>>,
-    /// The plan of a run that another worker leads.
-    shared: RefCell<Option<Rc<Plan>>>,
+    /// The plans of a run that another worker leads.
+    shared: RefCell<Option<Rc<Passes>>>,
     /// What is known of the two files. A new one for new files: a call under way keeps to its own.
     analysis: RefCell<Rc<RefCell<Analysis>>>,
 }

@@ -16,7 +16,7 @@ interface Program {
   initSync(input: { module: BufferSource }): unknown;
   Session: new () => {
     open(role: 'content' | 'style', file: File): Promise<unknown>;
-    fuse(settings: object, backend: 'cpu', sink: object, others: object, onProgress: () => void, isCancelled: () => boolean): Promise<{ file: Blob }>;
+    fuse(variants: object[], backend: 'cpu', sinks: object[], others: object, onProgress: () => void, isCancelled: () => boolean): Promise<[{ file: Blob }]>;
   };
 }
 
@@ -43,7 +43,7 @@ async function fuseInNode(settings: object): Promise<Uint8Array> {
     finish: () => Promise.resolve(new Blob(parts.sort((a, b) => a.at - b.at).map(({ bytes }) => bytes))),
     discard: () => Promise.resolve(),
   };
-  const { file } = await session.fuse(settings, 'cpu', sink, ALONE, () => {}, () => false);
+  const [{ file }] = await session.fuse([{ settings, swapped: false }], 'cpu', [sink], ALONE, () => {}, () => false);
   return new Uint8Array(await file.arrayBuffer());
 }
 

@@ -187,8 +187,8 @@ impl Pair {
         output: Dtype,
     ) -> Projected {
         let jobs = [self.job()];
-        let batch = Batch { jobs: &jobs, cut, blend, output };
-        block_on(backend.project(&batch)).unwrap().remove(0)
+        let batch = Batch { jobs: &jobs, cut, blends: &[blend], output };
+        block_on(backend.project(&batch)).unwrap().remove(0).remove(0)
     }
 
     /// A_c' as a matrix.

@@ -7,7 +7,8 @@ use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
 use np_lora::fusion::{
-    self, Crew, Done, Engine, EngineChoice, Input, Piece, Plan, Report, Settings, Sources, Task,
+    self, Crew, Done, Engine, EngineChoice, Input, Passes, Piece, Plan, Report, Settings, Sources, Task,
+    Variant,
 };
 use pollster::block_on;
 use std::cell::{Cell, RefCell};
@@ -17,8 +18,8 @@ use std::task::Poll;
 /// Others that have the same files, make their own plan, and answer as late as they like.
 struct Others<'a> {
     sources: Sources<'a, MemorySource>,
-    settings: &'a Settings,
-    plan: RefCell<Option<Plan>>,
+    variants: &'a [Variant],
+    passes: RefCell<Option<Passes>>,
     places: usize,
     seed: Cell<u64>,
     done: Cell<usize>,
@@ -56,15 +57,15 @@ impl Crew<MemorySource> for Others<'_> {
         self.places
     }
 
-    async fn begin(&self, ranks: Option<&[usize]>, checksum: u32) -> Result<()> {
+    async fn begin(&self, ranks: Option<&[Vec<usize>]>, checksum: u32) -> Result<()> {
         let [content, style] = [&self.sources.content, &self.sources.style]
             .map(|input| input.as_ref().map(|input| input.adapter));
-        let mut plan = Plan::new(content, style, self.settings)?;
+        let mut passes = Passes::new(content, style, self.variants)?;
         if let Some(ranks) = ranks {
-            plan.lay_out(ranks, content, style)?;
+            passes.lay_out(ranks, content, style)?;
         }
-        assert_eq!(plan.checksum(), checksum);
-        self.plan.replace(Some(plan));
+        assert_eq!(passes.checksum(), checksum);
+        self.passes.replace(Some(passes));
         Ok(())
     }
 
@@ -76,13 +77,13 @@ impl Crew<MemorySource> for Others<'_> {
         }
         // As the page carries it.
         let task = serde_json::from_str(&serde_json::to_string(task).unwrap()).unwrap();
-        let plan = self.plan.borrow().clone().unwrap();
+        let passes = self.passes.borrow().clone().unwrap();
         let watch = Patience::until(usize::MAX);
-        let done = fusion::assist(&plan, &self.sources, task, result, &watch).await?;
+        let done = fusion::assist(&passes, &self.sources, task, result, &watch).await?;
         self.dawdle().await;
         let mut carried: Done = serde_json::from_str(&serde_json::to_string(&done).unwrap()).unwrap();
-        if let (Done::Fused(to), Done::Fused(from)) = (&mut carried, done) {
-            to.bytes = from.bytes;
+        if let (Done::Fused(_, to), Done::Fused(_, from)) = (&mut carried, done) {
+            to.iter_mut().zip(from).for_each(|(to, from)| to.bytes = from.bytes);
         }
         Ok((self.says)(carried))
     }
@@ -98,17 +99,20 @@ fn pair() -> [MemorySource; 2] {
     [of("content", 3, 0), of("style", 4, 2)]
 }
 
-fn shared(settings: &Settings, places: usize, seed: u64, good: usize) -> Result<(Vec<u8>, Report, usize)> {
-    shared_with(settings, places, seed, good, |done| done)
+/// The finished files with their reports, and how much of them the others did.
+type Made = (Vec<(Vec<u8>, Report)>, usize);
+
+fn shared(variants: &[Variant], places: usize, seed: u64, good: usize) -> Result<Made> {
+    shared_with(variants, places, seed, good, |done| done)
 }
 
 fn shared_with(
-    settings: &Settings,
+    variants: &[Variant],
     places: usize,
     seed: u64,
     good: usize,
     says: fn(Done) -> Done,
-) -> Result<(Vec<u8>, Report, usize)> {
+) -> Result<Made> {
     let [content, style] = pair();
     block_on(async {
         let (of_content, of_style) =
@@ -117,14 +121,14 @@ fn shared_with(
             content: Some(Input { adapter: &of_content, source: &content }),
             style: Some(Input { adapter: &of_style, source: &style }),
         };
-        let (plan, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
-        let crew = Others { sources: sources(), settings, plan, places, seed, done, good, says };
+        let (passes, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
+        let crew = Others { sources: sources(), variants, passes, places, seed, done, good, says };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut patience = Patience::until(usize::MAX);
-        let (finished, report) =
-            fusion::fuse(&sources(), settings, &mut engine, &mut MemorySink::default(), &crew, &mut patience)
-                .await?;
-        Ok((bytes(&finished), report, crew.done.get()))
+        let mut sinks: Vec<MemorySink> = variants.iter().map(|_| MemorySink::default()).collect();
+        let made = fusion::fuse(&sources(), variants, &mut engine, &mut sinks, &crew, &mut patience).await?;
+        let made = made.into_iter().map(|(finished, report)| (bytes(&finished), report));
+        Ok((made.collect(), crew.done.get()))
     })
 }
 
@@ -139,7 +143,8 @@ fn who_does_what_and_when_changes_no_byte() {
     for settings in all_settings() {
         let (alone, report) = fuse([&content, &style], &settings).unwrap();
         for (places, seed) in [(1, 1), (3, 2), (3, 3), (7, 4), (100, 5)] {
-            let (shared, of_shared, done) = shared(&settings, places, seed, usize::MAX).unwrap();
+            let (mut made, done) = shared(&[settings.clone().into()], places, seed, usize::MAX).unwrap();
+            let (shared, of_shared) = made.remove(0);
             assert!(done > 0, "nothing was given away");
             assert!(shared == alone, "{places} places, seed {seed}");
             let modules = |report: &Report| {
@@ -147,6 +152,23 @@ fn who_does_what_and_when_changes_no_byte() {
                 (names.collect::<Vec<_>>(), report.recomputed, report.cuts.len(), report.model_hash.clone())
             };
             assert_eq!(modules(&of_shared), modules(&report));
+        }
+    }
+}
+
+#[test]
+fn several_results_are_shared_out_as_one_is() {
+    let [content, style] = pair();
+    for settings in all_settings() {
+        let of = |mu, swapped| Variant { settings: Settings { mu, ..settings.clone() }, swapped };
+        let variants = [of(0.0, false), of(0.5, false), of(f64::INFINITY, false), of(0.5, true)];
+        let (made, done) = shared(&variants, 7, 6, usize::MAX).unwrap();
+        assert!(done > 0 && made.len() == variants.len());
+        for (variant, (shared, report)) in variants.iter().zip(made) {
+            let files = if variant.swapped { [&style, &content] } else { [&content, &style] };
+            let (alone, of_alone) = fuse(files, &variant.settings).unwrap();
+            assert!(shared == alone, "{variant:?}");
+            assert_eq!(report.recomputed, of_alone.recomputed);
         }
     }
 }
@@ -162,9 +184,10 @@ fn analysed(places: usize, seed: u64, good: usize) -> (Result<()>, usize, Outloo
             content: Some(Input { adapter: &adapters.0, source: &content }),
             style: Some(Input { adapter: &adapters.1, source: &style }),
         };
-        let (plan, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
+        let (passes, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
         let (settings, says) = (&settings, |done| done);
-        let crew = Others { sources: sources(), settings, plan, places, seed, done, good, says };
+        let variants = &[settings.clone().into()];
+        let crew = Others { sources: sources(), variants, passes, places, seed, done, good, says };
         let known = RefCell::default();
         let mut patience = Patience::until(usize::MAX);
         let result = fusion::analyse(&sources(), settings, &known, &crew, &mut patience).await;
@@ -193,10 +216,11 @@ fn an_analysis_is_the_same_whoever_makes_it() {
 #[test]
 fn a_crew_that_fails_at_any_task_ends_the_run() {
     for settings in all_settings() {
-        let (.., tasks) = shared(&settings, 3, 1, usize::MAX).unwrap();
+        let variants = [settings.into()];
+        let (_, tasks) = shared(&variants, 3, 1, usize::MAX).unwrap();
         for good in 0..tasks.min(40) {
             // Others may be given fewer when one of them is slow.
-            if let Err(error) = shared(&settings, 3, 1, good) {
+            if let Err(error) = shared(&variants, 3, 1, good) {
                 assert_eq!((error.code, error.detail.as_str()), (Code::Internal, "It fell ill."));
             } else {
                 panic!("task {good} failed unseen");
@@ -207,12 +231,27 @@ fn a_crew_that_fails_at_any_task_ends_the_run() {
 
 #[test]
 fn an_answer_that_does_not_fit_its_task_ends_the_run() {
-    let lies: [fn(Done) -> Done; 6] = [
+    let lies: [fn(Done) -> Done; 9] = [
         // Nothing was read, or something else.
-        |done| if let Done::Read(first, _) = done { Done::Read(first, Vec::new()) } else { done },
-        |done| if let Done::Read(first, found) = done { Done::Read(first + 1, found) } else { done },
-        // Another group was compared.
-        |done| if let Done::Repeated(at, found) = done { Done::Repeated(at + 1, found) } else { done },
+        |done| if let Done::Read(file, first, _) = done { Done::Read(file, first, Vec::new()) } else { done },
+        |done| {
+            if let Done::Read(file, first, found) = done { Done::Read(file, first + 1, found) } else { done }
+        },
+        // Another group was compared, or another file.
+        |done| {
+            if let Done::Repeated(file, at, found) = done {
+                Done::Repeated(file, at + 1, found)
+            } else {
+                done
+            }
+        },
+        |done| {
+            if let Done::Repeated(file, at, found) = done {
+                Done::Repeated(file + 1, at, found)
+            } else {
+                done
+            }
+        },
         // A tensor is missing, is another, or comes twice.
         |done| edited(done, |piece| piece.tensors.truncate(1)),
         |done| edited(done, |piece| piece.tensors[0].at += 1),
@@ -222,19 +261,22 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
                 piece.bytes.extend_from_within(..);
             })
         },
+        // There is none for one of the results, or it is for those of another pass.
+        |done| if let Done::Fused(pass, _) = done { Done::Fused(pass, Vec::new()) } else { done },
+        |done| if let Done::Fused(pass, pieces) = done { Done::Fused(pass + 1, pieces) } else { done },
     ];
     let settings = Settings { output_name: "out".into(), ..Settings::default() };
     for (number, lie) in lies.into_iter().enumerate() {
-        let error = shared_with(&settings, 3, 1, usize::MAX, lie).err();
+        let error = shared_with(&[settings.clone().into()], 3, 1, usize::MAX, lie).err();
         assert_eq!(error.map(|error| error.code), Some(Code::Internal), "lie {number}");
     }
 }
 
 fn edited(done: Done, edit: fn(&mut Piece)) -> Done {
     match done {
-        Done::Fused(mut piece) => {
-            edit(&mut piece);
-            Done::Fused(piece)
+        Done::Fused(pass, mut pieces) => {
+            pieces.iter_mut().for_each(edit);
+            Done::Fused(pass, pieces)
         }
         other => other,
     }

@@ -85,7 +85,9 @@ pub(crate) fn run<S: Source, K: Sink>(
             style: Some(Input { adapter: &of_style, source: style }),
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
-        fusion::fuse(&sources, settings, &mut engine, sink, &Alone, patience).await
+        let (variants, sinks) = ([settings.clone().into()], std::slice::from_mut(sink));
+        let mut made = fusion::fuse(&sources, &variants, &mut engine, sinks, &Alone, patience).await?;
+        Ok(made.remove(0))
     })
 }
 

@@ -178,13 +178,18 @@ fn jobs_of_a_batch_do_not_touch_each_other<B: Tested>(backend: &B) {
         .collect();
     let jobs: Vec<Job<'_>> = pairs.iter().map(Pair::job).collect();
     for output in [Dtype::F16, Dtype::F32] {
-        let batch = Batch { jobs: &jobs, cut: Cut::All, blend: Blend::without(0.5), output };
+        let blends = [Blend::without(0.5), Blend::without(0.0), Blend::OVERLAP, Blend::without(1.0)];
+        let batch = Batch { jobs: &jobs, cut: Cut::All, blends: &blends, output };
         let together = block_on(backend.project(&batch)).unwrap();
         assert_eq!(together.len(), pairs.len());
-        for (pair, one) in pairs.iter().zip(&together) {
-            let alone = pair.run_to(backend, Cut::All, 0.5, output);
-            assert!(alone.content_down == one.content_down);
-            assert_eq!((alone.protected, &alone.sigma), (one.protected, &one.sigma));
+        for (pair, all) in pairs.iter().zip(&together) {
+            assert_eq!(all.len(), blends.len());
+            for (&blend, one) in blends.iter().zip(all) {
+                let alone = pair.blended(backend, Cut::All, blend, output);
+                assert!(alone.content_down == one.content_down);
+                assert_eq!((alone.protected, &alone.sigma), (one.protected, &one.sigma));
+                assert_eq!(alone.rounding_gram, one.rounding_gram);
+            }
         }
     }
 }

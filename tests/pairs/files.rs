@@ -5,7 +5,9 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::Error;
 use np_lora::fusion::settings::DtypeChoice;
-use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use np_lora::fusion::{
+    self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Variant, Watch,
+};
 use pollster::block_on;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -110,11 +112,20 @@ pub(crate) fn fuse(
     fuse_sources(content.as_ref(), style.as_ref(), settings)
 }
 
-pub(crate) fn fuse_sources(
-    content: Option<&MemorySource>,
-    style: Option<&MemorySource>,
+pub(crate) fn fuse_sources<S: Source>(
+    content: Option<&S>,
+    style: Option<&S>,
     settings: &Settings,
 ) -> Result<Fused, Error> {
+    fuse_all(content, style, &[settings.clone().into()]).map(|mut all| all.remove(0))
+}
+
+/// All results of one run.
+pub(crate) fn fuse_all<S: Source>(
+    content: Option<&S>,
+    style: Option<&S>,
+    variants: &[Variant],
+) -> Result<Vec<Fused>, Error> {
     block_on(async {
         let mut adapters = Vec::new();
         for source in [content, style] {
@@ -129,14 +140,18 @@ pub(crate) fn fuse_sources(
             style: style.zip(of_style).map(|(source, adapter)| Input { adapter, source }),
         };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
-        let mut sink = MemorySink::default();
-        let (file, report) =
-            fusion::fuse(&sources, settings, &mut engine, &mut sink, &Alone, &mut Nobody).await?;
-        for tensors in [report.content_tensors, report.style_tensors] {
-            let sum = tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
-            assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");
+        let mut sinks: Vec<MemorySink> = variants.iter().map(|_| MemorySink::default()).collect();
+        let made = fusion::fuse(&sources, variants, &mut engine, &mut sinks, &Alone, &mut Nobody).await?;
+        let mut all = Vec::new();
+        for (file, report) in made {
+            for tensors in [report.content_tensors, report.style_tensors] {
+                let sum =
+                    tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
+                assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");
+            }
+            all.push(Fused { bytes: file.read(0..file.size()).await?, report });
         }
-        Ok(Fused { bytes: file.read(0..file.size()).await?, report })
+        Ok(all)
     })
 }
 

@@ -14,3 +14,4 @@ mod kinds;
 mod overlap;
 mod schemes;
 mod settings;
+mod several;

@@ -8,7 +8,7 @@ import { either, instance, list, nothing, number, object, orNull, table, text, t
 import type {
   BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
   Progress, Recompress, Refusal, Report, ResultChoice, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
-  Tally, Tensors, Verdict,
+  Tally, Tensors, Variant, Verdict,
 } from './types.ts';
 
 const ROLE = word<Role>('content', 'style');
@@ -41,6 +41,8 @@ const SETTINGS = object<Settings>({
   blocks: table(object<BlockStrength>({ content: number, style: number })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
 });
+
+const VARIANTS = list(object<Variant>({ settings: SETTINGS, swapped: truth }));
 
 const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
 const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
@@ -101,11 +103,11 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   fit: { in: object({ settings: SETTINGS }), out: PAIR_FIT },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },
-  fuse: { in: object({ settings: SETTINGS, backend: CHOICE }), out: object<Fused>({ file: instance(Blob), report: REPORT }) },
+  fuse: { in: object({ variants: VARIANTS, backend: CHOICE }), out: list(object<Fused>({ file: instance(Blob), report: REPORT })) },
   analyse: { in: object({ settings: SETTINGS }), out: nothing },
   outlook: { in: object({ settings: SETTINGS }), out: OUTLOOK },
   spectra: { in: object({ settings: SETTINGS, module: text }), out: SPECTRA },
-  share: { in: object({ settings: SETTINGS, ranks: orNull(list(number)), checksum: number }), out: nothing },
+  share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),
     out: object<Assisted>({ done: text, bytes: orNull(instance<Uint8Array<ArrayBuffer>>(Uint8Array)) }),

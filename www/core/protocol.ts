@@ -4,7 +4,7 @@
  */
 
 import type {
-  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, Settings, Spectra, Summary,
+  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, Settings, Spectra, Summary, Variant,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -44,14 +44,15 @@ export interface Calls {
   backend: { in: { choice: BackendChoice }; out: BackendFound };
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
   hash: { in: { file: Blob }; out: string };
-  fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
+  /** All files or none, in the order of the variants. */
+  fuse: { in: { variants: Variant[]; backend: BackendChoice }; out: Fused[] };
   /** Analyses what is not analysed yet of the pair, in the background; `outlook` tells what is known by then. */
   analyse: { in: { settings: Settings }; out: null };
   outlook: { in: { settings: Settings }; out: Outlook };
   /** `module`: its name in the outlook. */
   spectra: { in: { settings: Settings; module: string }; out: Spectra };
-  /** From the worker that leads a run to the others: the run's plan, then its tasks, several at a time. */
-  share: { in: { settings: Settings; ranks: number[] | null; checksum: number }; out: null };
+  /** From the worker that leads a run to the others: the run's plans, then its tasks, several at a time. */
+  share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };
 }
 

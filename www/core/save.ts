@@ -29,17 +29,22 @@ interface PickerWindow {
     suggestedName: string;
     types: { description: string; accept: Record<string, string[]> }[];
   }): Promise<FileSystemFileHandle>;
+  showDirectoryPicker?(options: { id: string; mode: 'readwrite' }): Promise<FileSystemDirectoryHandle>;
 }
 
 /** Written where the person said, handed to the browser's downloads, which tell no more, or the dialog was closed. */
 export type Saved = 'written' | 'downloading' | 'closed';
 
+const failedAt = (name: string) => (thrown: unknown): never => {
+  throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
+};
+
 /** Offers `file` to the person. Rejects with a ProblemError. */
 export async function saveFile(file: Blob, name: string): Promise<Saved> {
-  const failed = (thrown: unknown): never => {
-    throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
-  };
-  const handle = await pick(name).catch(failed);
+  const failed = failedAt(name);
+  const types = [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }];
+  const { showSaveFilePicker } = window as PickerWindow;
+  const handle = await chosen(showSaveFilePicker?.bind(window, { suggestedName: name, types })).catch(failed);
   if (handle === 'closed') return handle;
   if (handle) {
     await copyInto(handle, file).catch(failed);
@@ -49,16 +54,43 @@ export async function saveFile(file: Blob, name: string): Promise<Saved> {
   return 'downloading';
 }
 
+/** Browsers take only so many downloads at a time. */
+const BETWEEN_DOWNLOADS_MS = 400;
+
+/** Offers all of them, in one folder where the page may ask for one. Nothing that is there already is replaced. Rejects with a ProblemError. */
+export async function saveFiles(files: readonly File[]): Promise<Saved> {
+  const { showDirectoryPicker } = window as PickerWindow;
+  const folder = await chosen(showDirectoryPicker?.bind(window, { id: 'np-lora', mode: 'readwrite' })).catch(failedAt(files[0]?.name ?? ''));
+  if (folder === 'closed') return folder;
+  for (const [at, file] of files.entries()) {
+    if (folder) await freePlace(folder, file.name).then((handle) => copyInto(handle, file)).catch(failedAt(file.name));
+    else {
+      if (at > 0) await new Promise((over) => { setTimeout(over, BETWEEN_DOWNLOADS_MS); });
+      download(file, file.name);
+    }
+  }
+  return folder ? 'written' : 'downloading';
+}
+
+/** A new file of this name, or with a number behind it. */
+async function freePlace(folder: FileSystemDirectoryHandle, name: string): Promise<FileSystemFileHandle> {
+  for (let number = 1; ; number++) {
+    const tried = number === 1 ? name : name.replace(ENDING, `_${number}${ENDING}`);
+    const taken = await folder.getFileHandle(tried).then(() => true, (thrown: unknown) => {
+      if (thrown instanceof DOMException && thrown.name === 'NotFoundError') return false;
+      if (thrown instanceof DOMException && thrown.name === 'TypeMismatchError') return true;
+      throw thrown;
+    });
+    if (!taken) return folder.getFileHandle(tried, { create: true });
+  }
+}
+
 /** The place that the person chose; null where the page may not ask. */
-async function pick(name: string): Promise<FileSystemFileHandle | 'closed' | null> {
-  const picker = (window as PickerWindow).showSaveFilePicker;
+async function chosen<T>(picker: (() => Promise<T>) | undefined): Promise<T | 'closed' | null> {
   // Cross-origin frames have the function, but calling it is refused.
   if (!picker || window.top !== window.self) return null;
   try {
-    return await picker.call(window, {
-      suggestedName: name,
-      types: [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }],
-    });
+    return await picker();
   } catch (thrown) {
     if (isAbort(thrown)) return 'closed';
     // No user gesture or not allowed here: a link still works.

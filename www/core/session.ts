@@ -8,6 +8,7 @@ import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile } from './protocol.ts';
 import {
   ROLES, type BackendChoice, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
+  type Variant,
 } from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
@@ -106,16 +107,19 @@ export class Session {
     return this.#call('hash', { file }, signal);
   }
 
-  /** Fuses the pair, or converts the only file. Resolves only with a verified file; rejects with AbortError or a ProblemError. */
-  async fuse(settings: Settings, backend: BackendChoice, { signal, onProgress }: FuseOptions = {}): Promise<Fused> {
+  /**
+   * Fuses the pair, or converts the only file: one file of each variant. Resolves only with verified files, all of them;
+   * rejects with AbortError or a ProblemError.
+   */
+  async fuse(variants: Variant[], backend: BackendChoice, { signal, onProgress }: FuseOptions = {}): Promise<Fused[]> {
     if (signal?.aborted) throw abortError();
     // A worker that is only starting may take as long as the network does.
     const link = await Promise.race([this.#worker(), aborted(signal)]);
     if (signal?.aborted) throw abortError();
-    const { id, reply } = link.call('fuse', { settings, backend }, (progress) => {
+    const { id, reply } = link.call('fuse', { variants, backend }, (progress) => {
       if (!signal?.aborted) onProgress?.(progress);
     });
-    return new Promise<Fused>((resolve, reject) => {
+    return new Promise<Fused[]>((resolve, reject) => {
       const abort = (): void => {
         link.cancel(id);
         this.#cancelling = Promise.race([

@@ -90,6 +90,12 @@ export interface Settings {
   outputName: string; // without the ending
 }
 
+/** One file of a run: by the roles that the two files have in it, which `swapped` turns round. */
+export interface Variant {
+  settings: Settings;
+  swapped: boolean;
+}
+
 /** What becomes of a file's tensors; the parts add up to the total. */
 export interface Tensors {
   total: number;
@@ -135,7 +141,7 @@ export interface PairFit {
 
 export interface Progress {
   stage: 'analyse' | 'measure' | 'fuse' | 'verify';
-  modulesDone: number;
+  modulesDone: number; // of all files of the run together
   modulesTotal: number;
   bytesDone: number;
   bytesTotal: number;
@@ -204,7 +210,7 @@ export interface Report {
   roundingOfChange: Spread | null;
   recomputed: number; // modules that were compared with a second computation
   recomputedWorst: number;
-  secondsFusing: number;
+  secondsFusing: number; // of the whole run, however many files it made
   secondsVerifying: number;
   cuts: Cut[];
   modules: ModuleReport[];

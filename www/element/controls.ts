@@ -6,14 +6,21 @@ import type { BackendChoice, Problem, Role } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { formFields } from './advanced.ts';
 import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
+import { bytes } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
-import { strengthLabel, text } from './strings.ts';
+import { SEVERAL, countOf, musText, readMus, type Several } from './several.ts';
+import { filesTogether, strengthLabel, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 
 const STRENGTH = { content: 'contentStrength', style: 'styleStrength' } as const;
 /** The slider's reach is what people use; the number field's is what loaders take. */
 const SLIDER_MAX = 2;
 const FIELD = { least: -10, most: 10 };
+
+/** What each kind of result sets. */
+const KINDS: Record<'fusion' | 'several' | 'overlap', Setting['patch']> = {
+  fusion: { result: 'fusion', several: null }, several: { result: 'fusion', several: SEVERAL }, overlap: { result: 'overlap', several: null },
+};
 
 export class Controls extends LitElement {
   static override styles = [base, slider, fieldStyles, css`
@@ -30,6 +37,7 @@ export class Controls extends LitElement {
     }
     .strength input[type='number'] { width: 100%; min-height: 32px; padding: 0 8px; }
     .kind { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 2fr); gap: 4px 24px; align-items: end; }
+    .several { display: grid; gap: 12px; }
     @media (max-width: 600px) { .strengths, .kind { grid-template-columns: minmax(0, 1fr); } }
   `];
 
@@ -43,7 +51,7 @@ export class Controls extends LitElement {
   override render() {
     const { only } = this.choices;
     const main = only ? this.#conversion(only) : html`
-      <np-lora-mu .mu=${this.choices.settings.mu} ?disabled=${this.choices.idle}
+      <np-lora-mu .mu=${this.choices.settings.mu} ?disabled=${this.choices.idle || this.choices.several !== null}
         @np-mu=${(event: CustomEvent<{ mu: number; committed: boolean }>) =>
           this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
       <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>
@@ -91,12 +99,35 @@ export class Controls extends LitElement {
 
   /** What is made of a pair. */
   #kind(): TemplateResult {
-    const { settings: { result }, disabled } = this.choices;
+    const { settings: { result }, several, disabled } = this.choices;
     return html`<div class="kind">
-      ${choice({ id: 'result', label: text.kindOfResult, value: result, disabled, chosen: (kind) => this.#send({ result: kind }), options: [
-        ['fusion', text.fusionResult], ['overlap', text.overlapResult],
+      ${choice({ id: 'result', label: text.kindOfResult, value: several ? 'several' : result, disabled, chosen: (kind) => this.#send(KINDS[kind]), options: [
+        ['fusion', text.fusionResult], ['several', text.severalResult], ['overlap', text.overlapResult],
       ] })}
-      ${result === 'overlap' ? html`<p class="small muted">${text.overlapHint} ${text.noEffect}</p>` : nothing}
+      ${several ? this.#several(several) : result === 'overlap' ? html`<p class="small muted">${text.overlapHint} ${text.noEffect}</p>` : nothing}
+    </div>`;
+  }
+
+  #several(several: Several): TemplateResult {
+    const { fit, disabled } = this.choices;
+    const send = (patch: Partial<Several>): void => this.#send({ several: { ...several, ...patch } });
+    const typed = (event: Event): void => {
+      const field = event.target as HTMLInputElement;
+      const mus = readMus(field.value);
+      field.value = musText(mus ?? several.mus);
+      if (mus) send({ mus });
+    };
+    const count = countOf(several);
+    return html`<div class="several">
+      <p class="small muted">${text.severalHint} ${fit ? filesTogether(count, bytes(count * fit.outputBytes)) : nothing}</p>
+      <div class="field"><label for="mus">${text.mus}</label>
+        <input id="mus" type="text" autocomplete="off" spellcheck="false" .value=${musText(several.mus)} ?disabled=${disabled}
+          aria-describedby="mus-hint" @change=${typed}>
+        <span class="muted" id="mus-hint">${text.musHint}</span>
+      </div>
+      ${tick({ id: 'plain', label: text.plainToo, value: several.plain, disabled, changed: (plain) => send({ plain }) })}
+      ${tick({ id: 'both', label: text.bothDirections, value: several.bothDirections, disabled, hint: text.bothDirectionsHint,
+        changed: (bothDirections) => send({ bothDirections }) })}
     </div>`;
   }
 

@@ -12,6 +12,7 @@ import { PairFitView } from './pair-fit.ts';
 import { ProblemView } from './problem-view.ts';
 import { define } from './register.ts';
 import { ResultView } from './result-view.ts';
+import { ResultsView } from './results-view.ts';
 import { RunPanel } from './run-panel.ts';
 
 define({
@@ -25,6 +26,7 @@ define({
   'np-lora-controls': Controls,
   'np-lora-left-out': LeftOut,
   'np-lora-result': ResultView,
+  'np-lora-results': ResultsView,
   'np-lora-run': RunPanel,
   'np-lora': NpLora,
 });

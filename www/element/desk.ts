@@ -2,20 +2,22 @@
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/problem.ts';
-import type { BackendFound } from '../core/protocol.ts';
+import type { BackendFound, Fused } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
+import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
-import { type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
+import { warningsOf, type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
 
 export interface DeskHost extends ReactiveControllerHost {
   settings(): Settings;
+  /** The files to make of a pair. */
+  variants(): Variant[];
   backendChoice(): BackendChoice;
   /** Whether to find out beforehand what a fusion would do. */
   foresees(): boolean;
@@ -30,7 +32,8 @@ export class Desk implements ReactiveController {
   fit: PairFit | null = null;
   backend: BackendFound | null = null;
   running: Running | null = null;
-  outcome: Outcome | null = null;
+  /** Of the last run, in the order of its variants. */
+  outcomes: Outcome[] = [];
   readonly foresight = new Foresight({
     analyse: (...from) => this.#core.analyse(...from),
     outlook: (settings) => this.#core.outlook(settings),
@@ -62,6 +65,11 @@ export class Desk implements ReactiveController {
     return (this.#session ??= this.host.startSession((stalled) => {
       if (this.running) this.#run({ ...this.running, stalled });
     }));
+  }
+
+  /** The first result. */
+  get outcome(): Outcome | null {
+    return this.outcomes[0] ?? null;
   }
 
   get phase(): Phase {
@@ -229,8 +237,8 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** Fuses the pair, or converts the only file. */
-  async run(converting: boolean, signal: AbortSignal | undefined): Promise<Outcome> {
+  /** Fuses the pair, or converts the only file. Gives the first result. */
+  async run(converting: boolean, signal: AbortSignal | undefined): Promise<Fused> {
     if (this.running) throw new DOMException('A run is under way.', 'InvalidStateError');
     if (converting && !this.only) throw new ProblemError(problem('E_NOT_ONE'));
     if (!converting && !this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
@@ -239,23 +247,28 @@ export class Desk implements ReactiveController {
     const abort = (): void => aborter.abort();
     signal?.addEventListener('abort', abort, { once: true });
     const settings = this.host.settings();
+    const variants = converting ? [{ settings, swapped: false }] : this.host.variants();
     const now = performance.now();
     this.#runProblem = null;
-    this.outcome = null;
+    this.outcomes = [];
     // The run finds its backend itself; what is told of an earlier search would come in between.
     this.#backendTurn += 1;
-    this.#run({ converting, result: settings.result, since: now, stageSince: now, progress: null, stalled: false });
+    this.#run({ converting, files: variants.length, result: settings.result, since: now, stageSince: now, progress: null, stalled: false });
     try {
-      const { file, report } = await this.#core.fuse(settings, this.host.backendChoice(), {
+      const made = await this.#core.fuse(variants, this.host.backendChoice(), {
         signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
       });
-      const named = new File([file], fileNameFor(settings.outputName), { type: 'application/octet-stream' });
-      const outcome = (this.outcome = { file: named, report, stale: false });
+      const results = made.map(({ file, report }): Fused & { file: File } => (
+        { file: new File([file], fileNameFor(report.settings.outputName), { type: 'application/octet-stream' }), report }));
+      const [first] = results;
+      if (!first) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
+      this.outcomes = results.map((result) => ({ ...result, stale: false }));
+      const { report } = first;
       this.#useBackend({ backend: report.backend, adapter: report.adapter, reason: report.backendReason });
-      for (const warning of report.warnings) this.host.announce('warning', warning);
+      for (const warning of warningsOf(results.map((result) => result.report))) this.host.announce('warning', warning);
       this.#run(null);
-      this.host.announce('complete', { file: named, report });
-      return outcome;
+      this.host.announce('complete', { ...first, results });
+      return first;
     } catch (thrown) {
       this.#run(null);
       this.#backendWanted ||= this.backend === null;
@@ -282,7 +295,7 @@ export class Desk implements ReactiveController {
 
   reset(): void {
     this.cancel();
-    this.outcome = null;
+    this.outcomes = [];
     this.#runProblem = null;
     for (const role of ROLES) void this.clear(role);
   }
@@ -307,7 +320,7 @@ export class Desk implements ReactiveController {
 
   #hash(): void {
     const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
-    this.hashes.want(this.outcome ? [this.outcome.file, ...files] : files);
+    this.hashes.want([...this.outcomes.map(({ file }) => file), ...files]);
   }
 
   #progress(progress: Progress): void {
@@ -337,7 +350,7 @@ export class Desk implements ReactiveController {
   /** Something that the result was made from has changed. */
   #touch(): void {
     this.#runProblem = null;
-    if (this.outcome && !this.outcome.stale) this.outcome = { ...this.outcome, stale: true };
+    if (this.outcome && !this.outcome.stale) this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale: true }));
   }
 
   #run(running: Running | null): void {

@@ -1,5 +1,6 @@
 /** What the components are told; they hold no state of their own about files or runs. */
 
+import type { Several } from './several.ts';
 import type { BackendChoice, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Summary } from '../core/types.ts';
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
@@ -26,8 +27,15 @@ export interface Outcome {
 
 export const isConversion = (report: Report): boolean => report.content === null || report.style === null;
 
+/** What a user should know of any of them, each once. */
+export function warningsOf(reports: readonly Report[]): Problem[] {
+  const all = reports.flatMap(({ warnings }) => warnings).map((warning): [string, Problem] => [JSON.stringify(warning), warning]);
+  return [...new Map(all).values()];
+}
+
 export interface Running {
   converting: boolean;
+  files: number;
   result: ResultChoice;
   since: number;
   progress: Progress | null;
@@ -39,6 +47,8 @@ export interface Running {
 /** What the controls show: the settings in force, and what there is to choose from. */
 export interface Choices {
   settings: Settings;
+  /** Where more than one file is made. */
+  several: Several | null;
   fit: PairFit | null;
   summaries: Record<Role, Summary | null>;
   /** Model families that the open files leave open. */
@@ -52,9 +62,15 @@ export interface Choices {
 
 /** A change in the controls; `committed` when the person let go. */
 export interface Setting {
-  patch: Partial<Settings> & { backend?: BackendChoice };
+  patch: Partial<Settings> & { backend?: BackendChoice; several?: Several | null };
   committed: boolean;
 }
 
-export type Action = 'fuse' | 'convert' | 'cancel' | 'save' | 'save-report' | 'reset';
+export type Action = 'fuse' | 'convert' | 'cancel' | 'save' | 'save-all' | 'save-report' | 'reset';
+
+/** What a person wants done; `at`: with which of several results. */
+export interface Deed {
+  action: Action;
+  at: number;
+}
 

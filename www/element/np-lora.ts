@@ -1,5 +1,5 @@
 /**
- * `<np-lora>`: two LoRA files in, one fused and checked file out, or one in and the same under other names out.
+ * `<np-lora>`: two LoRA files in, one fused and checked file out or several, or one in and the same under other names out.
  * Attributes, properties, methods, events; the parts draw.
  */
 
@@ -8,17 +8,18 @@ import { property, state } from 'lit/decorators.js';
 import { toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
-import { type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
+import { type Choices, type Config, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
+import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
 import { ANALYSES, BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
-import { text } from './strings.ts';
+import { doneFiles, fusingFiles, text } from './strings.ts';
 import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
-import { cleanStem, download, saveFile } from '../core/save.ts';
+import { cleanStem, download, saveFile, saveFiles } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Outlook, Problem, Report, Role, Settings } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, Outlook, Problem, Report, Role, Settings, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
@@ -54,6 +55,8 @@ export class NpLora extends LitElement implements DeskHost {
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
   @property({ attribute: 'output-name' }) outputName = '';
+  /** What is made of a pair where it is more than one file; null: one, at `mu`. */
+  @property({ attribute: false }) several: Several | null = null;
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private more: More = MORE;
@@ -80,6 +83,8 @@ export class NpLora extends LitElement implements DeskHost {
   get phase(): Phase { return this.#desk.phase; }
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
   get report(): Report | null { return this.#desk.outcome?.report ?? null; }
+  /** All of the last run: one, or as many as `several` asks for; `result` and `report` are the first. */
+  get results(): { file: File; report: Report }[] { return this.#desk.outcomes.map(({ file, report }) => ({ file, report })); }
   /** What a fusion would do, as far as the pair is analysed by now. */
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
   get error(): Problem | null {
@@ -88,10 +93,9 @@ export class NpLora extends LitElement implements DeskHost {
   }
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
 
-  /** Rejects with AbortError, or with an error that has `.code`. */
-  async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
-    const { file, report } = await this.#desk.run(false, signal);
-    return { file, report };
+  /** Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
+  fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+    return this.#desk.run(false, signal);
   }
 
   /**
@@ -99,9 +103,8 @@ export class NpLora extends LitElement implements DeskHost {
    * Goes through the phases of a fusion and ends with the same events, checks and `result`; in the report `content` or
    * `style` is null. Rejects like `fuse`.
    */
-  async convert({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
-    const { file, report } = await this.#desk.run(true, signal);
-    return { file, report };
+  convert({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+    return this.#desk.run(true, signal);
   }
 
   cancel(): void {
@@ -113,12 +116,21 @@ export class NpLora extends LitElement implements DeskHost {
     this.#desk.reset();
   }
 
-  /** Saves the result. False when there is none, the host took it (`beforesave`), or the person closed the dialog. */
-  async save(): Promise<boolean> {
-    const { outcome } = this.#desk;
+  /** Saves a result, the first one. False when there is none, the host took it (`beforesave`), or the person closed the dialog. */
+  async save(at = 0): Promise<boolean> {
+    const outcome = this.#desk.outcomes[at];
     if (!outcome || !this.#tell('beforesave', outcome, true)) return false;
     const saved = await saveFile(outcome.file, outcome.file.name);
     this.spoken = this.notice = text.became[saved];
+    return saved !== 'closed';
+  }
+
+  /** Saves all results, in one folder where the browser lets the person choose one. Each is offered to the host first. */
+  async saveAll(): Promise<boolean> {
+    const files = this.#desk.outcomes.filter((outcome) => this.#tell('beforesave', outcome, true)).map(({ file }) => file);
+    if (files.length === 0) return false;
+    const saved = await saveFiles(files);
+    this.spoken = this.notice = text.becameAll[saved];
     return saved !== 'closed';
   }
 
@@ -169,6 +181,18 @@ export class NpLora extends LitElement implements DeskHost {
     };
   }
 
+  variants(): Variant[] {
+    const [settings, several] = [this.settings(), this.#several];
+    if (!several) return [{ settings, swapped: false }];
+    const own = this.outputName ?? '';
+    const swapped = own ? `${own}_swapped` : defaultName(this.styleFile, this.contentFile, 'fusion');
+    return variantsOf(settings, several, { straight: own || this.#defaultName, swapped });
+  }
+
+  get #several(): Several | null {
+    return this.more.result === 'fusion' ? asSeveral(this.several) : null;
+  }
+
   backendChoice(): BackendChoice {
     return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
   }
@@ -182,13 +206,16 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   announce(name: string, detail: unknown): void {
-    if (name === 'complete') this.spoken = doneWith((detail as Fused).report);
+    if (name === 'complete') {
+      const { report, results } = detail as Fused & { results: Fused[] };
+      this.spoken = results.length > 1 ? doneFiles(results.length) : doneWith(report);
+    }
     if (name === 'abort') this.spoken = this.notice = text.cancelled;
     if (name === 'progress' && this.#desk.running?.progress) {
       // Every tenth percent would drown a screen reader; quarters tell enough.
-      const { progress, converting, result } = this.#desk.running;
+      const { progress, converting, result, files } = this.#desk.running;
       const quarter = Math.floor(percentDone(progress) / 25) * 25;
-      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : text.fusing[result]}, ${quarter} %`;
+      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : files > 1 ? fusingFiles(files) : text.fusing[result]}, ${quarter} %`;
     }
     this.#tell(name, detail, name === 'warning');
   }
@@ -196,6 +223,7 @@ export class NpLora extends LitElement implements DeskHost {
   override render() {
     const desk = this.#desk;
     const { foresight } = desk;
+    const several = this.#several;
     const busy = this.disabled || desk.running !== null;
     const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
     // Solved by a setting, or that of a single file: shown where the setting is.
@@ -215,17 +243,18 @@ export class NpLora extends LitElement implements DeskHost {
       </div>` : nothing}
       ${desk.fit && !desk.only ? fit : nothing}
       ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .spectra=${foresight.spectra}
-        ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion'}
+        ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
-      <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcome=${desk.outcome} .problem=${asked && asked === desk.problem ? null : desk.problem}
-        .backend=${desk.backend} .making=${this.more.result} .sha256=${desk.hashes.of(this.result)} .notice=${this.notice} ?ready=${desk.isReady}
+      <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${asked && asked === desk.problem ? null : desk.problem}
+        .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
+        .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.disabled}
-        @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-run>
+        @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
       <p class="unseen" role="status">${this.spoken}</p>
     </div>`;
   }
@@ -242,7 +271,7 @@ export class NpLora extends LitElement implements DeskHost {
     const { fit, only } = this.#desk;
     const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, fit, summaries, families: this.#families(), only, disabled, idle };
+    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, several: this.#several, fit, summaries, families: this.#families(), only, disabled, idle };
   }
 
   /** Families that every file which is unsure of its own could be of. */
@@ -265,7 +294,7 @@ export class NpLora extends LitElement implements DeskHost {
   #listsOf = '';
 
   protected override updated(changed: PropertyValues): void {
-    const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'more'];
+    const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
     if (this.#drawn && changed.has('analysis')) this.#desk.refit();
@@ -324,7 +353,7 @@ export class NpLora extends LitElement implements DeskHost {
     this.makingExample = false;
   }
 
-  #do(action: Action): void {
+  #do({ action, at }: Deed): void {
     switch (action) {
       case 'fuse':
         this.notice = '';
@@ -338,13 +367,17 @@ export class NpLora extends LitElement implements DeskHost {
       case 'save':
         this.notice = '';
         this.#desk.forgive();
-        return void this.save().catch((error: ProblemError) => this.#desk.fail(error));
-      case 'save-report': return this.#saveReport();
+        return void this.save(at).catch((error: ProblemError) => this.#desk.fail(error));
+      case 'save-all':
+        this.notice = '';
+        this.#desk.forgive();
+        return void this.saveAll().catch((error: ProblemError) => this.#desk.fail(error));
+      case 'save-report': return this.#saveReport(at);
     }
   }
 
-  #saveReport(): void {
-    const { outcome } = this.#desk;
+  #saveReport(at: number): void {
+    const outcome = this.#desk.outcomes[at];
     if (!outcome) return;
     const name = outcome.file.name.replace(/\.safetensors$/, '') + '.report.json';
     download(new Blob([toJson(outcome.report)], { type: 'application/json' }), name);

@@ -51,6 +51,8 @@ export class ResultView extends LitElement {
   @property({ attribute: false }) outcome!: Outcome;
   /** Of the whole file, once it is worked out. */
   @property({ attribute: false }) sha256: string | null = null;
+  /** One of several, which stand above it. */
+  @property({ type: Boolean }) among = false;
 
   override focus(): void {
     this.renderRoot.querySelector<HTMLElement>('h2')?.focus();
@@ -64,8 +66,8 @@ export class ResultView extends LitElement {
     return html`<section class="panel" aria-labelledby="title" part="result">
       <div>
         <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${doneWith(report)}</h2>
-        <p class="small muted">${text.doneHint}</p>
-        ${stale ? html`<p class="stale">${converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
+        ${this.among ? html`<p class="stranger">${named(file.name)}</p>` : html`<p class="small muted">${text.doneHint}</p>`}
+        ${stale && !this.among ? html`<p class="stale">${converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
       </div>
       ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">The projection changes this pair by <strong>${percent(report.change)}</strong>.${this.#inWords(report)}</p>`}
       <dl class="account">
@@ -92,7 +94,7 @@ export class ResultView extends LitElement {
       <div class="row">
         <button class="primary" type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>
         <button type="button" @click=${() => this.#do('save-report')}>${text.saveReport}</button>
-        <button type="button" @click=${() => this.#do('reset')}>${text.startOver}</button>
+        ${this.among ? nothing : html`<button type="button" @click=${() => this.#do('reset')}>${text.startOver}</button>`}
       </div>
     </section>`;
   }

@@ -1,13 +1,14 @@
-/** From Fuse to Save: one place that holds the button, then the progress, then the result or what went wrong. */
+/** From Fuse to Save: one place that holds the button, then the progress, then what was made or what went wrong. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { property } from 'lit/decorators.js';
+import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../core/protocol.ts';
 import type { Problem, Progress, ResultChoice } from '../core/types.ts';
 import { bytes, count, inert, seconds } from './format.ts';
-import type { Action, Outcome, Phase, Running } from './model.ts';
+import type { Action, Deed, Outcome, Phase, Running } from './model.ts';
+import type { Pick, ResultsView } from './results-view.ts';
 import type { ResultView } from './result-view.ts';
-import { text } from './strings.ts';
+import { fuseFiles, fusingFiles, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 /** Before this share is done, an estimate is a guess. */
@@ -58,13 +59,15 @@ export class RunPanel extends LitElement {
 
   @property({ attribute: false }) phase: Phase = 'empty';
   @property({ attribute: false }) running: Running | null = null;
-  @property({ attribute: false }) outcome: Outcome | null = null;
+  @property({ attribute: false }) outcomes: readonly Outcome[] = [];
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ attribute: false }) backend: BackendFound | null = null;
-  /** Of the result. */
-  @property({ attribute: false }) sha256: string | null = null;
+  /** SHA-256 of a result, once it is worked out. */
+  @property({ attribute: false }) hashOf: (file: File) => string | null = () => null;
   /** What a run would make of the pair. */
   @property({ attribute: false }) making: ResultChoice = 'fusion';
+  /** And how many files. */
+  @property({ attribute: false }) files = 1;
   @property({ attribute: false }) notice = '';
   @property({ type: Boolean }) ready = false;
   /** There is one file, which can be converted. */
@@ -73,43 +76,60 @@ export class RunPanel extends LitElement {
 
   /** Whether the bar stays at the bottom of the window. */
   @property({ type: Boolean, reflect: true }) stuck = false;
+  /** Of several results the one that is looked at. */
+  @state() private looked: number | null = null;
   #hadFocus = false;
 
   protected override willUpdate(changed: PropertyValues): void {
-    this.stuck = !this.problem && (this.running !== null || (this.ready && !this.outcome));
-    this.#hadFocus = this.matches(':focus-within') && (changed.has('running') || changed.has('outcome'));
+    this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
+    this.#hadFocus = this.matches(':focus-within') && (changed.has('running') || changed.has('outcomes'));
+    if (this.outcomes.length < 2) this.looked = null;
   }
 
   // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
   protected override updated(): void {
     if (!this.#hadFocus || this.renderRoot.querySelector(':focus')) return;
     this.#hadFocus = false;
-    const result = this.renderRoot.querySelector<ResultView>('np-lora-result');
+    const result = this.renderRoot.querySelector<ResultView | ResultsView>('np-lora-results, np-lora-result');
     if (result) void result.updateComplete.then(() => result.focus());
     else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus();
   }
 
   override render() {
-    const { running, outcome, problem } = this;
+    const { running, outcomes, problem } = this;
+    const [outcome] = outcomes;
     return html`<div class="stack">
       ${problem ? html`<np-lora-problem .problem=${problem}></np-lora-problem>` : nothing}
       ${running ? this.#progress(running) : nothing}
       ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
-        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${text.fuse[this.making]}</button>
+        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? fuseFiles(this.files) : text.fuse[this.making]}</button>
         ${this.#badge()}
       </div>` : nothing}
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
       </div>` : nothing}
-      ${outcome && !running ? html`<np-lora-result .outcome=${outcome} .sha256=${this.sha256}
-        @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-result>` : nothing}
+      ${outcomes.length > 1 && !running ? html`<np-lora-results .outcomes=${outcomes} .looked=${this.looked}
+        @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
+      ${running ? nothing : this.#result(outcomes.length > 1 ? this.looked : 0)}
       ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
     </div>`;
   }
 
+  #result(at: number | null): TemplateResult | typeof nothing {
+    const outcome = at === null ? undefined : this.outcomes[at];
+    if (at === null || !outcome) return nothing;
+    return html`<np-lora-result .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1}
+      @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail, at)}></np-lora-result>`;
+  }
+
+  #pick(what: Pick['what'], at: number): void {
+    if (what === 'look') this.looked = this.looked === at ? null : at;
+    else this.#do(what, at);
+  }
+
   #progress(running: Running): TemplateResult {
-    const { progress, stalled, converting } = running;
-    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : text.fusing[running.result];
+    const { progress, stalled, converting, files } = running;
+    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : files > 1 ? fusingFiles(files) : text.fusing[running.result];
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
       <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${percentDone(progress)} %</span>` : nothing}</h2>
         <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
@@ -137,7 +157,7 @@ export class RunPanel extends LitElement {
       <span class="stranger">${name}</span><span class="unseen">. ${reason}</span></span>`;
   }
 
-  #do(action: Action): void {
-    this.dispatchEvent(new CustomEvent<Action>('np-do', { detail: action }));
+  #do(action: Action, at = 0): void {
+    this.dispatchEvent(new CustomEvent<Deed>('np-do', { detail: { action, at } }));
   }
 }

@@ -71,6 +71,13 @@ export const text = {
   kindOfResult: 'What to make',
   fusionResult: 'Fused LoRA',
   overlapResult: 'Overlap only',
+  severalResult: 'Several files, to compare',
+  severalHint: 'One file for each μ of this list. The slider above has no effect here.',
+  mus: 'μ of the files',
+  musHint: 'With commas between them; ∞ or inf is the end of the slider.',
+  plainToo: 'Plain addition too, to compare with',
+  bothDirections: 'Both directions',
+  bothDirectionsHint: 'The same μ once more with the files in each other’s place, as after Swap: the style becomes the subject.',
   overlapHint: 'A LoRA by itself that takes the overlap away where you load it, so that μ can be tuned there. For programs that stack LoRAs and take negative strengths: ComfyUI, Forge, A1111.',
   noEffect: 'μ and the strengths have no effect on the overlap: you give them where you load it.',
   overlapUse: 'Load subject and style at strengths of your choice, and this file at the strength below, times the subject’s: the three are the fusion, at any μ.',
@@ -154,6 +161,11 @@ export const text = {
   cancel: 'Cancel',
   save: 'Save',
   saveReport: 'Save report',
+  saveAll: 'Save all',
+  details: 'Details',
+  changes: 'Changes',
+  subjectKept: 'Subject kept',
+  size: 'Size',
   startOver: 'Start over',
   starting: 'Starting …',
   fusing: { fusion: 'Fusing', overlap: 'Making the overlap' },
@@ -168,6 +180,7 @@ export const text = {
   worst: 'Worst',
   worstModule: 'Worst module',
   modelHash: 'AutoV3',
+  doneFilesHint: 'Every file was read back and every value checked before it is offered here. Changes: what the projection does, against plain addition.',
   doneHint: 'The file was read back and every value checked before it is offered here.',
   stale: {
     fusion: 'Made with the settings before your last change. Fuse again to include it.',
@@ -179,7 +192,18 @@ export const text = {
     downloading: 'Handed to your browser’s downloads. If no file arrives, allow downloads for this page and press Save again.',
     closed: 'Not saved. The result is still here: press Save again.',
   },
+  becameAll: {
+    written: 'All saved.',
+    downloading: 'Handed to your browser’s downloads. If not all files arrive, allow this page several downloads and press Save all again.',
+    closed: 'Not saved. The files are still here: press Save all again.',
+  },
   nothingLeaves: 'Nothing leaves your machine.',
   copyDetails: 'Copy details',
   copied: 'Copied',
 } as const;
+
+export const fuseFiles = (count: number): string => (count === 1 ? text.fuse.fusion : `Fuse ${count} files`);
+export const fusingFiles = (count: number): string => `Fusing ${count} files`;
+export const doneFiles = (count: number): string => `${count} files fused and checked`;
+/** `size`: of all of them. */
+export const filesTogether = (count: number, size: string): string => `${count} files, about ${size} together.`;

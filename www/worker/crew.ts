@@ -6,7 +6,7 @@
 import { Link, type Call } from '../core/link.ts';
 import { problem, ProblemError } from '../core/problem.ts';
 import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
-import { ROLES, type Role, type Settings } from '../core/types.ts';
+import { ROLES, type Role, type Variant } from '../core/types.ts';
 
 /** Beyond this, hashing and writing, which one worker does alone, decide the time, and memory grows with each. */
 const MOST = 3;
@@ -49,8 +49,8 @@ export class Crew {
     return DEPTH * this.#on.length;
   }
 
-  /** Has all that are ready open the files and plan the run; `checksum` is that of the leader's plan. */
-  async begin(files: Files, settings: Settings, ranks: number[] | null, checksum: number): Promise<void> {
+  /** Has all that are ready open the files and plan the run; `checksum` is that of the leader's plans. */
+  async begin(files: Files, variants: Variant[], ranks: number[][] | null, checksum: number): Promise<void> {
     const on = await Promise.all(this.#ready.map(async (member) => {
       try {
         for (const role of ROLES) {
@@ -60,7 +60,7 @@ export class Crew {
           await (file ? member.link.call('open', { role, ...file }) : member.link.call('close', { role })).reply;
           member.files[role] = file;
         }
-        await member.link.call('share', { settings, ranks, checksum }).reply;
+        await member.link.call('share', { variants, ranks, checksum }).reply;
         return [member];
       } catch {
         // Whoever cannot do it takes no part: the run goes on without.

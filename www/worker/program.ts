@@ -5,7 +5,7 @@
 
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
-import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
+import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary, type Variant } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import { whyNotLoaded } from './loading.ts';
 
@@ -13,7 +13,7 @@ import { whyNotLoaded } from './loading.ts';
 export interface Others {
   members: number;
   places: number;
-  begin(ranks: number[] | null, checksum: number): Promise<void>;
+  begin(ranks: number[][] | null, checksum: number): Promise<void>;
   run(task: string, result: Blob | undefined): Promise<Assisted>;
 }
 
@@ -29,15 +29,15 @@ interface ReaderSession {
 interface WholeSession extends ReaderSession {
   backend(choice: BackendChoice): Promise<BackendFound>;
   fuse(
-    settings: Settings, backend: BackendChoice, sink: OutputSink, others: Others,
+    variants: Variant[], backend: BackendChoice, sinks: OutputSink[], others: Others,
     onProgress: (progress: Progress) => void, isCancelled: () => boolean,
-  ): Promise<Fused>;
+  ): Promise<Fused[]>;
   analyse(
     settings: Settings, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<void>;
   outlook(settings: Settings): Outlook;
   spectra(settings: Settings, module: string): Promise<Spectra>;
-  share(settings: Settings, ranks: number[] | null, checksum: number): void;
+  share(variants: Variant[], ranks: number[][] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
 }
 

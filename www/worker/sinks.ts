@@ -1,5 +1,5 @@
 /**
- * Where the result is written while it is made, outside wasm memory (which never shrinks and ends near 4 GB).
+ * Where a result is written while it is made, outside wasm memory (which never shrinks and ends near 4 GB).
  * Every byte is written exactly once, in any order.
  */
 
@@ -12,6 +12,8 @@ const BLOB_LIMIT = 500e6;
 /** Small parts make slow Blobs, large ones double the peak. */
 const PART_BYTES = 16 * 1024 * 1024;
 const TEMP = /^np-lora-(.+)-\d+\.part$/;
+/** In the name of the last temporary file: a run may need several at once. */
+let lastStamp = 0;
 
 /** Positioned writes collected into Blob parts. */
 export class BlobSink implements OutputSink {
@@ -81,7 +83,8 @@ class OpfsSink implements OutputSink {
 
   static async create(owner: string): Promise<OpfsSink> {
     const root = await navigator.storage.getDirectory();
-    const name = `np-lora-${owner}-${Date.now()}.part`;
+    lastStamp = Math.max(lastStamp + 1, Date.now());
+    const name = `np-lora-${owner}-${lastStamp}.part`;
     const entry = await root.getFileHandle(name, { create: true });
     return new OpfsSink(root, name, entry, await entry.createSyncAccessHandle());
   }
@@ -113,7 +116,7 @@ class OpfsSink implements OutputSink {
   }
 }
 
-/** The sink for a result of this size. */
+/** A sink for a result, of a run that writes so many bytes in all. */
 export async function sinkFor(bytes: number, owner: string): Promise<OutputSink> {
   if (bytes > BLOB_LIMIT && typeof navigator.storage?.getDirectory === 'function') {
     try {

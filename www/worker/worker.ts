@@ -8,7 +8,7 @@
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import type { Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
+import type { OutputSink, Problem, Progress, Role, Summary, Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { needsWhole, Program, type Others } from './program.ts';
 import { sinkFor, sweep } from './sinks.ts';
@@ -45,10 +45,10 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
   return out;
 }
 
-const othersFor = (crew: Crew, settings: Settings): Others => ({
+const othersFor = (crew: Crew, variants: Variant[]): Others => ({
   get members() { return crew.members; },
   get places() { return crew.places; },
-  begin: (ranks, checksum) => crew.begin(files, settings, ranks, checksum),
+  begin: (ranks, checksum) => crew.begin(files, variants, ranks, checksum),
   run: (task, result) => crew.run(task, result ?? null),
 });
 
@@ -64,13 +64,17 @@ function reporting(id: number): (progress: Progress) => void {
   };
 }
 
-async function fuse(id: number, { settings, backend }: Calls['fuse']['in']): Promise<Fused> {
+async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Promise<Fused[]> {
   const { program, crew } = ready();
   const session = await program.whole();
   await sweep(owner).catch(() => {});
-  const sink = await sinkFor(session.fit(settings).outputBytes, owner);
+  const [first] = variants;
+  // About as large as each other, as far as they are.
+  const bytes = first ? variants.length * session.fit(first.settings).outputBytes : 0;
+  const sinks: OutputSink[] = [];
+  for (const _ of variants) sinks.push(await sinkFor(bytes, owner));
   try {
-    return await session.fuse(settings, backend, sink, othersFor(crew, settings), reporting(id), () => cancelled.has(id));
+    return await session.fuse(variants, backend, sinks, othersFor(crew, variants), reporting(id), () => cancelled.has(id));
   } finally {
     crew.rest();
   }
@@ -80,7 +84,7 @@ async function analyse(id: number, { settings }: Calls['analyse']['in']): Promis
   const { program, crew } = ready();
   const session = await program.whole();
   try {
-    await session.analyse(settings, othersFor(crew, settings), reporting(id), () => cancelled.has(id));
+    await session.analyse(settings, othersFor(crew, [{ settings, swapped: false }]), reporting(id), () => cancelled.has(id));
     return null;
   } finally {
     crew.rest();
@@ -133,7 +137,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'analyse': return analyse(request.id, request.in);
     case 'outlook': return (await ready().program.whole()).outlook(request.in.settings);
     case 'spectra': return (await ready().program.whole()).spectra(request.in.settings, request.in.module);
-    case 'share': (await ready().program.whole()).share(request.in.settings, request.in.ranks, request.in.checksum); return null;
+    case 'share': (await ready().program.whole()).share(request.in.variants, request.in.ranks, request.in.checksum); return null;
     case 'assist': return ready().program.computing.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
   }
 }

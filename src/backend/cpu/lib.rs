@@ -42,11 +42,12 @@ pub use relation::{Half, Relation, Update, relate};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu;
 
-/// One job, in f32 where that keeps the bounds.
+/// One job, in f32 where that keeps the bounds: what each blend makes of it.
 #[inline(never)]
-pub fn project(job: &Job<'_>, cut: Cut, blend: Blend, output: Dtype) -> Projected {
-    let quick = run::<f32>(job, cut, blend, output, Place::Cpu);
-    if quick.conditioning.allows_f32() { quick } else { careful(job, cut, blend, output) }
+pub fn project(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
+    let quick = run::<f32>(job, cut, blends, output, Place::Cpu);
+    let allowed = quick.iter().all(|quick| quick.conditioning.allows_f32());
+    if allowed { quick } else { careful(job, cut, blends, output) }
 }
 
 /// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
@@ -64,11 +65,11 @@ pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
 
 /// One job in f64, whatever its conditioning.
 #[inline(never)]
-pub fn careful(job: &Job<'_>, cut: Cut, blend: Blend, output: Dtype) -> Projected {
-    run::<f64>(job, cut, blend, output, Place::CpuCareful)
+pub fn careful(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
+    run::<f64>(job, cut, blends, output, Place::CpuCareful)
 }
 
-fn run<T: Real>(job: &Job<'_>, cut: Cut, blend: Blend, output: Dtype, place: Place) -> Projected {
+fn run<T: Real>(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype, place: Place) -> Vec<Projected> {
     let n = job.style_down.cols;
     let shape = Shape { rows: job.style_down.rows, cols: n };
     let down = basis::basis(loaded::<T>(&job.style_down, false), shape);
@@ -81,22 +82,27 @@ fn run<T: Real>(job: &Job<'_>, cut: Cut, blend: Blend, output: Dtype, place: Pla
     let content_exponent = real::exponent(&content);
     real::scale(&mut content, -content_exponent);
     let content_gram = gram::gram(&content, &content, n);
-    let along = project::project(&mut content, &down.q, &directions.protected.projector, n, blend);
+    let along = gram::gram(&content, &down.q, n);
     let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
-    let (words, error) = encode::encode(&content, scale, output);
-    Readouts {
-        sigma: &directions.protected.sigma,
-        energy: directions.energy,
-        exponent: directions.exponent,
-        down_l: &down.l,
-        down_exponent: &down.exponent,
-        projector: &directions.protected.projector,
-        along: &along,
-        content_gram: &content_gram,
-        rounding_gram: &gram(&error, &error, n),
-        content_exponent,
-    }
-    .projected(words, directions.protected.k, directions.conditioning, place)
+    let of_blend = |&blend: &Blend| {
+        let mut blended = content.clone();
+        project::project(&mut blended, &along, &down.q, &directions.protected.projector, n, blend);
+        let (words, error) = encode::encode(&blended, scale, output);
+        Readouts {
+            sigma: &directions.protected.sigma,
+            energy: directions.energy,
+            exponent: directions.exponent,
+            down_l: &down.l,
+            down_exponent: &down.exponent,
+            projector: &directions.protected.projector,
+            along: &along,
+            content_gram: &content_gram,
+            rounding_gram: &gram(&error, &error, n),
+            content_exponent,
+        }
+        .projected(words, directions.protected.k, directions.conditioning, place)
+    };
+    blends.iter().map(of_blend).collect()
 }
 
 fn loaded<T: Real>(stored: &Stored<'_>, transposed: bool) -> Vec<T> {

@@ -1,6 +1,5 @@
 //! Twin of `shaders/project.wgsl`: weighs the content against its part along the protected directions.
 
-use super::gram::gram;
 use super::outer::{HALF, Strips, WIDE, outer};
 use super::real::Real;
 use crate::Blend;
@@ -8,13 +7,20 @@ use crate::Blend;
 /// Columns that are laid out as strips at once.
 const BLOCK: usize = 16 * WIDE;
 
-/// C = A_c·Qᵀ (r_c×r, returned) and A_c ← keep·A_c + inside·(C·P)·Q (r_c×n). V = (W_k)ᵀ·Q is never formed: P = W_k·W_kᵀ.
-pub fn project<T: Real>(content: &mut [T], q: &[T], projector: &[f64], n: usize, blend: Blend) -> Vec<f64> {
-    let along = gram(content, q, n);
+/// A_c ← keep·A_c + inside·(C·P)·Q (r_c×n), where C = A_c·Qᵀ (r_c×r) is the same for every blend. V = (W_k)ᵀ·Q is never
+/// formed: P = W_k·W_kᵀ.
+pub fn project<T: Real>(
+    content: &mut [T],
+    along: &[f64],
+    q: &[T],
+    projector: &[f64],
+    n: usize,
+    blend: Blend,
+) {
     let r = q.len() / n.max(1);
     // Addition is to be exact: then not even a negative zero may change.
     if blend.keep == 1.0 && (blend.inside == 0.0 || projector.iter().all(|&p| p == 0.0)) {
-        return along;
+        return;
     }
     // P is symmetric, so that its rows are its columns.
     let inside = |row: &[f64], p: &[f64]| T::of(row.iter().zip(p).map(|(c, p)| c * p).sum());
@@ -36,5 +42,4 @@ pub fn project<T: Real>(content: &mut [T], q: &[T], projector: &[f64], n: usize,
             }
         }
     }
-    along
 }

@@ -32,10 +32,17 @@ impl Sizes {
         }
     }
 
-    /// Bytes of the largest buffers of one job: both bases, the content and its rounding errors, and their Gram matrices.
+    /// Bytes of the largest buffers of one job: both bases and the content, what is made of it and its rounding errors, and
+    /// their Gram matrices.
     fn buffers(self) -> [usize; 6] {
         let Self { m, n, r_s, r_c } = self;
         [r_s * n, r_s * m, r_c * n, r_c * n, r_c * r_c, r_c * r_c].map(|values| 4 * values)
+    }
+
+    /// Bytes of all of them, for so many blends.
+    fn bytes(self, blends: usize) -> usize {
+        let [down, up, content, errors, gram, error_gram] = self.buffers();
+        down + up + content + gram + blends * (content + errors + error_gram)
     }
 }
 
@@ -56,11 +63,11 @@ impl Gpu {
         })
     }
 
-    pub(super) async fn run(&self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
+    pub(super) async fn run(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         let Some(first) = batch.jobs.first() else { return Ok(Vec::new()) };
-        let buffers = Sizes::of(first).buffers();
-        let by_buffer = self.largest_buffer() / buffers.iter().max().copied().unwrap_or(1).max(1);
-        let by_chunk = MAX_CHUNK / buffers.iter().sum::<usize>().max(1);
+        let sizes = Sizes::of(first);
+        let by_buffer = self.largest_buffer() / sizes.buffers().iter().max().copied().unwrap_or(1).max(1);
+        let by_chunk = MAX_CHUNK / sizes.bytes(batch.blends.len()).max(1);
         let mut projected = Vec::with_capacity(batch.jobs.len());
         for jobs in batch.jobs.chunks(by_buffer.min(by_chunk).clamp(1, 65_535)) {
             projected.extend(self.run_chunk(jobs, batch).await?);
@@ -68,7 +75,7 @@ impl Gpu {
         Ok(projected)
     }
 
-    async fn run_chunk(&self, jobs: &[Job<'_>], batch: &Batch<'_>) -> Result<Vec<Projected>> {
+    async fn run_chunk(&self, jobs: &[Job<'_>], batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         let Some(first) = jobs.first() else { return Ok(Vec::new()) };
         let Sizes { m, n, r_s, r_c } = Sizes::of(first);
         let (results, readback) = self
@@ -93,21 +100,29 @@ impl Gpu {
                 let content = load(&mut steps, |job| &job.content_down, false);
                 let content_exponent = steps.normalise(&content, r_c, n);
                 let content_gram = steps.gram(&content, &content, (r_c, r_c), n);
-                let along = steps.project(&content, (r_c, n), &down.q, &cut.projector, r_s, batch.blend);
+                let along = steps.gram(&content, &down.q, (r_c, r_s), n);
                 let scales: Vec<f32> = jobs.iter().map(|job| job.scale).collect();
                 let scales = steps.upload(bytemuck::cast_slice(&scales));
-                let (encoded, errors) =
-                    steps.encode(&content, r_c * n, &scales, &content_exponent, batch.output);
-                let rounding_gram = steps.gram(&errors, &errors, (r_c, r_c), n);
+                let mut blended = Vec::with_capacity(batch.blends.len());
+                for &blend in batch.blends {
+                    let content = (&content, &along);
+                    let made = steps.project(content, (r_c, n), &down.q, &cut.projector, r_s, blend);
+                    let (encoded, errors) =
+                        steps.encode(&made, r_c * n, &scales, &content_exponent, batch.output);
+                    let rounding_gram = steps.gram(&errors, &errors, (r_c, r_c), n);
+                    blended.push(Blended {
+                        encoded: steps.read(&encoded, words(r_c * n, batch.output)),
+                        rounding_gram: steps.read(&rounding_gram, r_c * r_c),
+                    });
+                }
 
                 let results = Results {
-                    encoded: steps.read(&encoded, words(r_c * n, batch.output)),
+                    blended,
                     sigma: steps.read(&cut.sorted, r_s),
                     counts: steps.read(&cut.counts, 2),
                     projector: steps.read(&cut.projector, r_s * r_s),
                     along: steps.read(&along, r_c * r_s),
                     content_gram: steps.read(&content_gram, r_c * r_c),
-                    rounding_gram: steps.read(&rounding_gram, r_c * r_c),
                     down_l: steps.read(&down.l, r_s * r_s),
                     pivots: steps.read(&down.pivots, r_s),
                     down_exponents: steps.read(&down.exponents, r_s),
@@ -123,22 +138,28 @@ impl Gpu {
             .enumerate()
             .map(|(at, job)| {
                 let quick = results.of_job(&memory, at, r_c * n, batch)?;
-                let careful = || cpu::careful(job, batch.cut, batch.blend, batch.output);
-                Ok(if quick.conditioning.allows_f32() { quick } else { careful() })
+                let careful = || cpu::careful(job, batch.cut, batch.blends, batch.output);
+                let allowed = quick.iter().all(|quick| quick.conditioning.allows_f32());
+                Ok(if allowed { quick } else { careful() })
             })
             .collect()
     }
 }
 
+/// Where what a blend made lies in what was read.
+struct Blended {
+    encoded: Reading,
+    rounding_gram: Reading,
+}
+
 /// Where each result lies in what was read.
 struct Results {
-    encoded: Reading,
+    blended: Vec<Blended>,
     sigma: Reading,
     counts: Reading,
     projector: Reading,
     along: Reading,
     content_gram: Reading,
-    rounding_gram: Reading,
     down_l: Reading,
     pivots: Reading,
     down_exponents: Reading,
@@ -148,8 +169,8 @@ struct Results {
 }
 
 impl Results {
-    /// Puts one job's result together; `values` is the size of its content.
-    fn of_job(&self, memory: &[u8], at: usize, values: usize, batch: &Batch<'_>) -> Result<Projected> {
+    /// Puts one job's results together, one of each blend; `values` is the size of its content.
+    fn of_job(&self, memory: &[u8], at: usize, values: usize, batch: &Batch<'_>) -> Result<Vec<Projected>> {
         let floats = |reading: &Reading| -> Result<Vec<f64>> {
             Ok(reading.of_job::<f32>(memory, at)?.into_iter().map(f64::from).collect())
         };
@@ -165,22 +186,30 @@ impl Results {
         let counted =
             both.filter(|((down, up), _)| **down != ZERO_ROW && **up != ZERO_ROW).map(|(_, &pivot)| pivot);
         let conditioning = Conditioning::of(counted, &sigma, k, lives, batch.cut);
-        let mut words = self.encoded.of_job::<u8>(memory, at)?;
-        words.truncate(values * batch.output.bitsize() / 8);
         let zero_is_one = |exponent: i32| if exponent == ZERO_ROW { 0 } else { exponent };
-        Ok(Readouts {
-            sigma: &sigma,
-            energy: sigma.iter().map(|s| s * s).sum(),
-            exponent: first(whole(&self.exponent)?),
-            down_l: &floats(&self.down_l)?,
-            down_exponent: &down_exponents.into_iter().map(zero_is_one).collect::<Vec<_>>(),
-            projector: &floats(&self.projector)?,
-            along: &floats(&self.along)?,
-            content_gram: &floats(&self.content_gram)?,
-            rounding_gram: &floats(&self.rounding_gram)?,
-            content_exponent: first(whole(&self.content_exponent)?),
-        }
-        .projected(words, k, conditioning, Place::Gpu))
+        let down_exponents = down_exponents.into_iter().map(zero_is_one).collect::<Vec<_>>();
+        let (down_l, projector) = (floats(&self.down_l)?, floats(&self.projector)?);
+        let (along, content_gram) = (floats(&self.along)?, floats(&self.content_gram)?);
+        let (exponent, content_exponent) =
+            (first(whole(&self.exponent)?), first(whole(&self.content_exponent)?));
+        let of_blend = |blended: &Blended| {
+            let mut words = blended.encoded.of_job::<u8>(memory, at)?;
+            words.truncate(values * batch.output.bitsize() / 8);
+            let readouts = Readouts {
+                sigma: &sigma,
+                energy: sigma.iter().map(|s| s * s).sum(),
+                exponent,
+                down_l: &down_l,
+                down_exponent: &down_exponents,
+                projector: &projector,
+                along: &along,
+                content_gram: &content_gram,
+                rounding_gram: &floats(&blended.rounding_gram)?,
+                content_exponent,
+            };
+            Ok(readouts.projected(words, k, conditioning, Place::Gpu))
+        };
+        self.blended.iter().map(of_blend).collect()
     }
 }
 

@@ -152,8 +152,9 @@ impl Kernels for Gpu {
             .stepped(|steps| {
                 let (content, q) = (upload(steps, content), upload(steps, q));
                 let projector = upload(steps, projector);
-                let along = steps.project(&content, (rows, cols), &q, &projector, rank, blend);
-                [steps.read(&along, rows * rank), steps.read(&content, rows * cols)]
+                let along = steps.gram(&content, &q, (rows, rank), cols);
+                let blended = steps.project((&content, &along), (rows, cols), &q, &projector, rank, blend);
+                [steps.read(&along, rows * rank), steps.read(&blended, rows * cols)]
             })
             .await?;
         Ok((read.get(0)?, read.get(1)?))

@@ -50,7 +50,7 @@ impl Gpu {
 }
 
 impl Backend for Gpu {
-    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Projected>> {
+    async fn project(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         self.run(batch).await
     }
 }

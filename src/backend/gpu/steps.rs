@@ -234,25 +234,25 @@ impl<'a> Steps<'a> {
         exponents
     }
 
-    /// Replaces A_c (rows×cols) by keep·A_c + inside·(C·P)·Q; gives C (rows×rank).
+    /// keep·A_c + inside·(C·P)·Q of A_c (rows×cols) and C = A_c·Qᵀ (rows×rank).
     pub(super) fn project(
         &mut self,
-        content: &Buffer,
+        (content, along): (&Buffer, &Buffer),
         (rows, cols): (usize, usize),
         q: &Buffer,
         projector: &Buffer,
         rank: usize,
         blend: Blend,
     ) -> Buffer {
-        let along = self.gram(content, q, (rows, rank), cols);
-        let inside = self.buffer(rows * rank);
+        let (blended, inside) = (self.buffer(rows * cols), self.buffer(rows * rank));
+        self.encoder.copy_buffer_to_buffer(content, 0, &blended, 0, Some(bytes(self.jobs * rows * cols)));
         let [keep, added] = [blend.keep, blend.inside].map(|weight| narrow(weight).to_bits());
         let params = [int(rows), int(cols), int(rank), keep, added];
         let groups = [(rows * rank).div_ceil(WORKERS), self.jobs, 1];
-        self.dispatch(&self.pipelines.combine, &params, &[(3, &along), (4, projector), (5, &inside)], groups);
+        self.dispatch(&self.pipelines.combine, &params, &[(3, along), (4, projector), (5, &inside)], groups);
         let groups = [cols.div_ceil(WORKERS), rows.div_ceil(8), self.jobs];
-        self.dispatch(&self.pipelines.blend, &params, &[(1, content), (6, q), (7, &inside)], groups);
-        along
+        self.dispatch(&self.pipelines.blend, &params, &[(1, &blended), (6, q), (7, &inside)], groups);
+        blended
     }
 
     /// X·Yᵀ of two matrices with `cols` columns.

@@ -50,7 +50,7 @@ pub async fn spectra<S: Source>(
     let unit = units.find(|unit| unit.name() == name).ok_or_else(missing)?;
     let loaded = method::again(&plan, unit, sources).await?;
     let ((of_style, of_content), Some(style), Some(content), Some(projected)) =
-        (unit.pair().ok_or_else(missing)?, loaded.style, loaded.content, loaded.projected)
+        (unit.pair().ok_or_else(missing)?, loaded.style, loaded.content, loaded.projected.first())
     else {
         return Err(missing());
     };

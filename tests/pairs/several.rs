@@ -1,0 +1,160 @@
+//! Several results of one run are those of runs of their own, and every module is read once for all of them.
+
+use super::files::{File, Fused, close, fuse_all, fuse_sources, hard, random, reference};
+use np_lora::adapter::Adapter;
+use np_lora::container::{MemorySource, Source};
+use np_lora::error::{Code, Result};
+use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice};
+use np_lora::fusion::{Passes, Settings, Variant};
+use pollster::block_on;
+use std::cell::Cell;
+use std::ops::Range;
+
+const MUS: [f64; 4] = [0.0, 0.1, 1.0, f64::INFINITY];
+/// (stem, m, n), and which of the files has it.
+const MODULES: [(&str, usize, usize, &str); 7] = [
+    ("lora_unet_a", 24, 36, "cs"),
+    ("lora_unet_b", 24, 36, "cs"),
+    ("lora_unet_c", 40, 20, "cs"),
+    ("lora_unet_d", 16, 16, "c"),
+    ("lora_te_e", 12, 18, "cs"),
+    ("lora_unet_f", 30, 24, "s"),
+    ("lora_unet_g", 24, 36, "cs"),
+];
+
+/// Ranks differ from layer to layer, so that a rank layout matters. The first direction of each layer is the same in both
+/// files.
+fn file(of: &str) -> File {
+    (0..).zip(MODULES).filter(|(_, (.., files))| files.contains(of)).fold(
+        File::default(),
+        |file, (at, (stem, m, n, _))| {
+            let rank = 2 + (at + of.len() + usize::from(of == "s")) % 4;
+            let mut down = random(&format!("{of} {stem} a"), rank, n);
+            down.set_row(0, &random(&format!("{stem} shared"), 1, n).row(0));
+            file.lora(stem, &random(&format!("{of} {stem} b"), m, rank), &down, Some(1.5 * rank as f64))
+        },
+    )
+}
+
+fn pair() -> [MemorySource; 2] {
+    [file("c").named("cat.safetensors"), file("s").named("ink.safetensors")]
+}
+
+fn both_ways(settings: &Settings) -> Vec<Variant> {
+    let at = |swapped: bool| {
+        MUS.map(|mu| Variant {
+            swapped,
+            settings: Settings { mu, output_name: format!("{mu} {swapped}"), ..settings.clone() },
+        })
+    };
+    [at(false), at(true)].concat()
+}
+
+fn all_settings() -> Vec<Settings> {
+    let base = || Settings { content_strength: 0.7, dtype: DtypeChoice::F16, ..hard() };
+    vec![
+        base(),
+        Settings { layout: RankLayout::Compact, cut: CutChoice::Count { count: 1 }, ..hard() },
+        Settings { recompress: Recompress::Rank { rank: 3 }, ..base() },
+        Settings { recompress: Recompress::Energy { share: 0.8 }, ..base() },
+        Settings { recompress: Recompress::Energy { share: 0.9 }, layout: RankLayout::Compact, ..hard() },
+    ]
+}
+
+#[test]
+fn each_file_is_byte_for_byte_that_of_a_run_of_its_own() {
+    let [cat, ink] = pair();
+    for settings in all_settings() {
+        let variants = both_ways(&settings);
+        let all = fuse_all(Some(&cat), Some(&ink), &variants).unwrap();
+        assert_eq!(all.len(), variants.len());
+        for (at, (variant, made)) in variants.iter().zip(&all).enumerate() {
+            let (content, style) = if variant.swapped { (&ink, &cat) } else { (&cat, &ink) };
+            let alone = fuse_sources(Some(content), Some(style), &variant.settings).unwrap();
+            assert!(made.bytes == alone.bytes, "{variant:?}");
+            let json = |of: &Fused| serde_json::to_value(&of.report).unwrap();
+            assert_eq!(json(made), json(&alone), "{variant:?}");
+            let same = all[..at].iter().filter(|other| other.bytes == made.bytes);
+            assert_eq!(same.count(), 0, "{variant:?} is not its own");
+        }
+    }
+}
+
+#[test]
+fn each_file_is_the_methods() {
+    let [cat, ink] = pair();
+    let variants = both_ways(&hard());
+    for (variant, made) in variants.iter().zip(fuse_all(Some(&cat), Some(&ink), &variants).unwrap()) {
+        let updates = |source| fuse_sources(Some(source), None, &hard()).unwrap();
+        let (content, style) = if variant.swapped { (&ink, &cat) } else { (&cat, &ink) };
+        let (content, style) = (updates(content), updates(style));
+        let mu = variant.settings.mu;
+        let beta = if mu.is_infinite() { 1.0 } else { mu / (1.0 + mu) };
+        for (stem, _, _, files) in MODULES.iter().filter(|(.., files)| *files == "cs") {
+            let should = reference(&content.update(stem).unwrap(), &style.update(stem).unwrap(), beta);
+            close(&made.update(stem).unwrap(), &should, 1e-6, &format!("{stem} {files} {mu}"));
+        }
+    }
+}
+
+/// Counts what is read of it.
+struct Counting<'a>(&'a MemorySource, Cell<u64>);
+
+impl Source for Counting<'_> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        self.1.set(self.1.get() + range.end - range.start);
+        self.0.read(range).await
+    }
+}
+
+#[test]
+fn more_of_one_pass_read_the_files_once_and_again_only_to_check() {
+    let [cat, ink] = pair();
+    let read = |count: usize| {
+        let counting = [&cat, &ink].map(|source| Counting(source, Cell::new(0)));
+        let settings = |mu| Settings { mu, ..hard() };
+        let variants: Vec<Variant> = (0..count).map(|at| settings(at as f64).into()).collect();
+        fuse_all(Some(&counting[0]), Some(&counting[1]), &variants).unwrap();
+        counting.iter().map(|source| source.1.get()).sum::<u64>()
+    };
+    let (one, two, ten) = (read(1), read(2), read(10));
+    // Of three modules of one shape one is computed again for the check, so that reads less than all of it.
+    let check = two - one;
+    assert_eq!(ten, one + 9 * check);
+    assert!(check < one - check, "{check} of {one}");
+}
+
+#[test]
+fn what_differs_in_more_than_the_projection_has_a_pass_of_its_own() {
+    let [cat, ink] = pair();
+    let adapters = [&cat, &ink].map(|source| block_on(Adapter::open(source, None)).unwrap());
+    let of = |settings: Settings, swapped| Variant { settings, swapped };
+    let at = |mu| Settings { mu, output_name: mu.to_string(), ..hard() };
+    let variants = [
+        of(at(0.5), false),
+        of(at(1.0), false),
+        of(Settings { result: ResultChoice::Overlap, ..hard() }, false),
+        of(at(0.5), true),
+        of(at(1.0), true),
+        of(Settings { style_strength: 0.5, ..hard() }, true),
+    ];
+    let passes = Passes::new(Some(&adapters[0]), Some(&adapters[1]), &variants).unwrap();
+    let found: Vec<_> = passes.iter().map(|pass| (pass.swapped, pass.first, pass.count())).collect();
+    assert_eq!(found, [(false, 0, 2), (false, 2, 1), (true, 3, 2), (true, 5, 1)]);
+    let all = fuse_all(Some(&cat), Some(&ink), &variants).unwrap();
+    for (variant, made) in variants.iter().zip(&all) {
+        let (content, style) = if variant.swapped { (&ink, &cat) } else { (&cat, &ink) };
+        let alone = fuse_sources(Some(content), Some(style), &variant.settings).unwrap();
+        assert!(made.bytes == alone.bytes, "{variant:?}");
+    }
+    let none = Passes::new(Some(&adapters[0]), Some(&adapters[1]), &[]);
+    assert_eq!(none.err().map(|error| error.code), Some(Code::Settings));
+}

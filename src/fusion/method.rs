@@ -170,7 +170,7 @@ async fn project(plan: &Plan, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         .collect();
     let output = if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 };
     let mut results: Vec<(usize, Projected)> = Vec::new();
-    // β differs only where the strength of a block is zero.
+    // β differs where a block has a μ of its own or no style.
     for blend in distinct(jobs.iter().map(|(_, _, blend)| *blend)) {
         let chosen = || jobs.iter().filter(|(_, _, own)| *own == blend);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();

@@ -13,6 +13,7 @@ import { ProblemView } from './problem-view.ts';
 import { define } from './register.ts';
 import { ResultView } from './result-view.ts';
 import { RunPanel } from './run-panel.ts';
+import { SettingsBar } from './settings-bar.ts';
 
 define({
   'np-lora-problem': ProblemView,
@@ -23,6 +24,7 @@ define({
   'np-lora-blocks': Blocks,
   'np-lora-advanced': Advanced,
   'np-lora-controls': Controls,
+  'np-lora-settings-bar': SettingsBar,
   'np-lora-left-out': LeftOut,
   'np-lora-result': ResultView,
   'np-lora-run': RunPanel,

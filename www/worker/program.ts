@@ -5,7 +5,7 @@
 
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
-import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
+import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type SavedRecipe, type Settings, type Spectra, type Summary } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import { whyNotLoaded } from './loading.ts';
 
@@ -50,6 +50,7 @@ interface Glue<S> {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;
+  recipe(text: string, name: string): SavedRecipe;
   sha256(blob: Blob, mayGoOn: () => Promise<boolean>): Promise<string>;
   Session: new () => S;
 }

@@ -75,7 +75,8 @@ pub(super) fn presets(family: Option<&Family>, blocks: &[Block]) -> Vec<Preset> 
     let unet = UNETS.iter().find(|(families, _)| families.contains(&family.name()));
     if let Some((_, habits)) = unet {
         let habits = habits.iter().map(|&(name, first, last)| {
-            let name = if first == last { format!("{name}: {first}") } else { format!("{name}: {first}–{last}") };
+            let name =
+                if first == last { format!("{name}: {first}") } else { format!("{name}: {first}–{last}") };
             preset(name, &|_, label| (first..=last).contains(&label))
         });
         return habits.collect();

@@ -1,4 +1,4 @@
-//! What computes with the values of files: a run, and a part in another worker's.
+//! What computes with the values of files: a run, and a part in another worker's; and what few visitors need.
 //!
 //! Without the feature `compute` nothing here is exported, and the linker leaves out all that only this needs.
 
@@ -8,7 +8,9 @@ use super::sink::{JsSink, OutputSink};
 use super::{Opened, Session, adapters, give, take, thrown};
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
-use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};
+use crate::fusion::{
+    self, Engine, EngineChoice, Input, Plan, Progress, SavedRecipe, Settings, Sources, Watch,
+};
 use js_sys::{Function, Object, Reflect};
 use serde::Serialize;
 use std::rc::Rc;
@@ -71,6 +73,14 @@ impl Session {
         let settings = take::<Settings>(settings)?.of_fusion();
         let spectra = spectra(&sources(&content, &style), &settings, &module).await;
         give(&spectra.map_err(thrown)?)
+    }
+
+    /// What a saved recipe or report says, checked: a `SavedRecipe`. `name` is its file's.
+    ///
+    /// # Errors
+    /// A `Problem` if it cannot be used.
+    pub fn recipe(&self, text: &str, name: &str) -> Result<JsValue, JsValue> {
+        give(&SavedRecipe::read(text).map_err(|error| thrown(error.in_file(name)))?)
     }
 
     /// The backend that a choice leads to: `{backend, adapter, reason}`.

@@ -15,7 +15,7 @@ use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::analysis::Analysis;
-use crate::fusion::{Engine, EngineChoice, Plan, SavedRecipe};
+use crate::fusion::{Engine, EngineChoice, Plan};
 use blob::BlobSource;
 pub use hash::sha256;
 use js_sys::Uint8Array;
@@ -53,16 +53,6 @@ pub async fn example(role: JsValue) -> Result<Uint8Array, JsValue> {
     let source = sink.finish().await.map_err(thrown)?;
     let bytes = source.read(0..source.size()).await.map_err(thrown)?;
     Ok(Uint8Array::from(bytes.as_slice()))
-}
-
-/// What a saved recipe or report says, checked: a `SavedRecipe`. `name` is its file's.
-///
-/// # Errors
-/// A `Problem` if it cannot be used.
-#[wasm_bindgen]
-pub fn recipe(text: &str, name: &str) -> Result<JsValue, JsValue> {
-    let saved = SavedRecipe::read(text).map_err(|error| thrown(error.in_file(name)))?;
-    give(&saved)
 }
 
 /// Which of the two files.

@@ -115,13 +115,13 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
   for (const label of ['IN01', 'IN04', 'MID', 'OUT08']) await expect(own(page, label)).toHaveText('style 0');
   for (const label of ['OUT05', 'CLIP-L']) await expect(own(page, label)).toHaveText('');
   await page.getByText('Paste block weights').click();
-  await page.getByLabel('Subject’s numbers').fill('0.5,0,0,1,1,1,1,0.25,1,1,1,1,1,1,1,1,1');
+  await page.getByLabel('Subject’s numbers').fill('0.5,1,0,0.75,1,1,1,0.25,1,1,1,1,1,1,1,1,1');
   await page.getByLabel('Subject’s numbers').press('Enter');
   await expect(own(page, 'CLIP-L')).toHaveText('subject 0.5');
   await expect(own(page, 'MID')).toHaveText('subject 0.25 · style 0');
   const { file } = await fuseAndSave(page, project.name);
   holds(modulesOf(file), {
-    IN01: { contentStrength: 0, styleStrength: 0 }, IN04: { styleStrength: 0, mu: 0 }, MID: { contentStrength: 0.25, styleStrength: 0, mu: 0 },
+    IN01: { styleStrength: 0, mu: 0 }, IN04: { contentStrength: 0.75, styleStrength: 0, mu: 0 }, MID: { contentStrength: 0.25, styleStrength: 0, mu: 0 },
     OUT08: { styleStrength: 0, mu: 0 }, 'CLIP-L': { contentStrength: 0.5 },
   });
   const before = (await settings(page)).blocks;
@@ -289,6 +289,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
     await expect(about).toHaveCount(0);
   }
 
+  await page.getByText('Advanced', { exact: true }).click();
   await page.getByLabel('Leave the sources’ names out of the file').check();
   const unnamed = await download(page, page.getByRole('button', { name: 'Save recipe' }));
   expect(unnamed.bytes.toString()).not.toMatch(/ink\.|cat\./);
@@ -333,9 +334,10 @@ for (const [colorScheme, width] of [['light', 1200], ['dark', 1200], ['light', 3
     await brush(page).selectOption('mu');
     await row(page, 'IN04').getByRole('rowheader').click();
     await page.getByText('Paste block weights').click();
+    const blocks = { IN01: { mu: 'infinity' }, MID: { content: 0, style: 0 }, OUT05: { content: 0.5, style: 1.2, mu: 2 } };
     await page.getByText('Advanced', { exact: true }).click();
     await page.getByText('Strengths of single blocks').click();
-    await openRecipe(page, JSON.stringify({ version: '1', settings: await settings(page), style: { name: 'other.safetensors', size: 5e6 } }));
+    await openRecipe(page, JSON.stringify({ version: '1', settings: { ...await settings(page), blocks }, style: { name: 'other.safetensors', size: 5e6 } }));
     await expect(page.getByRole('complementary', { name: 'Recipe' })).toBeVisible();
     await accessible(page, 'painted');
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);

@@ -321,9 +321,10 @@ fn blocks_with_a_mu_of_their_own_stay_where_they_are_on_the_curve() {
     };
     let (content, style) = (file("c"), file("s"));
     let own = BlockStrength { mu: Some(f64::INFINITY), ..BlockStrength::default() };
-    let settings = Settings { mu: 1.0, blocks: [("IN04".to_owned(), own)].into(), ..Settings::default() };
+    let sdxl = Settings { family: Some("SDXL".into()), ..Settings::default() };
+    let settings = Settings { mu: 1.0, blocks: [("IN04".to_owned(), own)].into(), ..sdxl.clone() };
     let (_, outlook) = analysed(&content, &style, &settings);
-    let general = |mu| analysed(&content, &style, &Settings { mu, ..Settings::default() }).1;
+    let general = |mu| analysed(&content, &style, &Settings { mu, ..sdxl.clone() }).1;
     let [soft, hard] = [general(1.0), general(f64::INFINITY)];
     let near =
         |is: f64, should: f64, what: &str| assert!((is - should).abs() < 1e-12, "{what}: {is}, {should}");

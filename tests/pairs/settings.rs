@@ -58,7 +58,7 @@ fn a_block_can_have_a_mu_of_its_own() {
     };
     let own = |mu| BlockStrength { content: 0.5, mu: Some(mu), ..BlockStrength::default() };
     let blocks = [("IN04".to_owned(), own(f64::INFINITY)), ("MID".to_owned(), own(0.0))].into();
-    let settings = Settings { mu: 1.0, blocks, ..hard() };
+    let settings = Settings { mu: 1.0, blocks, family: Some("SDXL".into()), ..hard() };
     let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
     let should = [("IN04", 0.5, 1.0), ("IN05", 1.0, 0.5), ("MID", 0.5, 0.0)];
     for ((stem, n), (block, strength, beta)) in layers.iter().zip(should) {

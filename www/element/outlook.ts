@@ -12,9 +12,9 @@ export class OutlookPlace extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
     /* About as high as what will stand here. */
-    .coming { min-height: 744px; }
+    .coming { min-height: 952px; }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
-    @media (max-width: 800px) { .coming { min-height: 1184px; } }
+    @media (max-width: 800px) { .coming { min-height: 1392px; } }
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;

@@ -36,13 +36,14 @@ interface WholeSession extends ReaderSession {
     settings: Settings, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<void>;
   outlook(settings: Settings): Outlook;
+  recipe(text: string, name: string): SavedRecipe;
   spectra(settings: Settings, module: string): Promise<Spectra>;
   share(settings: Settings, ranks: number[] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
 }
 
 /** The calls that only the whole program answers. */
-const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'share']);
+const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'share']);
 export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */
@@ -50,7 +51,6 @@ interface Glue<S> {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;
-  recipe(text: string, name: string): SavedRecipe;
   sha256(blob: Blob, mayGoOn: () => Promise<boolean>): Promise<string>;
   Session: new () => S;
 }

@@ -32,12 +32,13 @@ export class BrushBar extends LitElement {
   static override styles = [base, fieldStyles, css`
     :host { display: block; min-width: 0; }
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0 16px; }
-    .fields { grid-template-columns: repeat(auto-fill, minmax(min(152px, 100%), 1fr)); gap: 8px 16px; margin-top: 4px; }
+    .fields { grid-template-columns: 1fr 1fr; gap: 8px 16px; margin-top: 4px; }
     .field select, .field input { min-height: 32px; padding: 0 8px; font-size: var(--small); }
     details { font-size: var(--small); margin-top: 4px; }
     summary { padding: 4px 0; width: max-content; max-width: 100%; color: var(--muted); }
     .wrong { color: var(--caution); }
-    .hint { min-height: 1.5em; margin-top: 4px; }
+    .hint { min-height: 3em; margin-top: 4px; }
+    @media (max-width: 360px) { .fields { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   @property({ attribute: false }) list: BlockList = { blocks: [], presets: [], orders: [] };
@@ -52,16 +53,16 @@ export class BrushBar extends LitElement {
     const own = labels.filter((label) => Object.hasOwn(blocks, label)).length;
     return html`<div class="top"><h3>${text.title} <span class="muted small">${own > 0 ? `${count(own)} of ${count(labels.length)} set` : text.none}</span></h3>
         <button class="plain" type="button" ?disabled=${disabled || own === 0} @click=${() => this.#send({})}>${text.reset}</button></div>
+      ${this.list.presets.length > 0 ? html`<div class="fields">${ROLES.map((role) => this.#presets(role))}</div>` : nothing}
+      ${this.list.orders.length > 0 ? this.#paste() : nothing}
       <div class="fields">
         <div class="field"><label for="brush">${text.brush}</label>
           <select id="brush" ?disabled=${disabled} @change=${this.#choose}>
             ${(['', 'content', 'style', 'mu'] as const).map((of) => html`<option value=${of} .selected=${of === (brush?.of ?? '')}>${text.brushes[of || 'none']}</option>`)}
           </select></div>
         ${brush ? this.#value(brush) : nothing}
-        ${this.list.presets.length > 0 ? ROLES.map((role) => this.#presets(role)) : nothing}
       </div>
-      <p class="hint small muted">${brush ? text.hint : ''}</p>
-      ${this.list.orders.length > 0 ? this.#paste() : nothing}`;
+      <p class="hint small muted">${brush ? text.hint : ''}</p>`;
   }
 
   #value(brush: Brush): TemplateResult {

@@ -2,6 +2,7 @@
 
 use super::pairing::{Side, Unit};
 use super::plan::Plan;
+use super::presets::{self, Preset};
 use super::refusals::Refusal;
 use super::settings::{Recipe, ResultChoice};
 use super::vectors::VectorOutput;
@@ -67,6 +68,10 @@ pub struct Fit {
     pub schemes: Vec<SchemeChoice>,
     /// Blocks of the model that the result touches, in order.
     pub blocks: Vec<BlockFit>,
+    /// Choices of blocks that are usual for the family.
+    pub presets: Vec<Preset>,
+    /// For every usual way to write strengths of blocks as numbers: to which places in `blocks` each number belongs.
+    pub orders: Vec<Vec<Vec<usize>>>,
     /// Modules in the result.
     pub output_modules: usize,
     /// The largest rank in the result; an upper bound where it is decided by energy.
@@ -95,6 +100,10 @@ impl Fit {
             id: scheme.id,
             name: scheme.name,
         };
+        let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
+        order::sort_by(&mut blocks, Ord::cmp);
+        let mut labels = blocks.clone();
+        labels.dedup();
         Self {
             shared: names(|unit| unit.pair().is_some()),
             content_only: names(|unit| unit.style.is_none()),
@@ -103,7 +112,9 @@ impl Fit {
             family: plan.family.map(|family| family.name()),
             scheme: plan.scheme.map(choice),
             schemes: schemes.map(choice).collect(),
-            blocks: blocks(plan),
+            blocks: counted(&blocks),
+            presets: presets::presets(plan.family, &labels),
+            orders: presets::orders(plan.family, &labels),
             output_modules: plan.outputs().count(),
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
@@ -116,9 +127,7 @@ impl Fit {
     }
 }
 
-fn blocks(plan: &Plan) -> Vec<BlockFit> {
-    let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
-    order::sort_by(&mut blocks, Ord::cmp);
+fn counted(blocks: &[Block]) -> Vec<BlockFit> {
     let fit = |alike: &[Block]| Some(BlockFit { label: alike.first()?.label.clone(), modules: alike.len() });
     blocks.chunk_by(|a, b| a == b).filter_map(fit).collect()
 }

@@ -1,11 +1,12 @@
 //! What the result says about itself, in the keys that other programs read.
 
+use super::mu;
 use super::plan::{Plan, float};
+use super::saved;
 use super::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
 use crate::adapter::{Adapter, families};
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
-use crate::json;
 use std::collections::BTreeMap;
 
 /// Keys that are carried over as they are, if the content has them, else from the style.
@@ -127,24 +128,16 @@ fn idle(result: ResultChoice) -> &'static [&'static str] {
 
 /// The settings as JSON, without those of the page: what is needed to make the file again.
 fn recipe(settings: &Settings) -> String {
-    // JSON has no infinity.
-    let mu = if settings.mu.is_infinite() { "\"infinity\"".to_owned() } else { settings.mu.to_string() };
-    let finite = Settings { mu: 0.0, output_name: String::new(), ..settings.clone() };
-    let json = serde_json::to_value(&finite).unwrap_or_default();
-    let mut fields = vec![("mu", mu)];
-    for (key, value) in json.as_object().into_iter().flatten() {
-        if !["mu", "outputName", "keepSources"].contains(&key.as_str()) && !value.is_null() {
-            fields.push((key, json::text(value)));
-        }
-    }
     let idle = idle(settings.result);
-    let fields = fields.into_iter().filter(|(key, _)| !idle.contains(key));
-    let fields: Vec<String> = fields.map(|(key, value)| format!("\"{key}\":{value}")).collect();
-    format!("{{{}}}", fields.join(","))
+    saved::text(settings, |key| !["outputName", "keepSources"].contains(&key) && !idle.contains(&key))
 }
 
 fn description(settings: &Settings, titles: &[String]) -> String {
-    let mu = if settings.mu.is_infinite() { "infinity".to_owned() } else { settings.mu.to_string() };
+    let own = settings.blocks.values().filter(|block| block.mu.is_some()).count();
+    let mu = match own {
+        0 => mu::text(settings.mu),
+        _ => format!("{} ({own} blocks have their own)", mu::text(settings.mu)),
+    };
     let directions = match settings.cut {
         CutChoice::All => "all directions".to_owned(),
         CutChoice::Count { count } => format!("{count} directions"),

@@ -178,7 +178,7 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         .collect();
     let output = if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 };
     let mut results: Vec<(usize, Vec<Projected>)> = Vec::new();
-    // β differs between modules only where the strength of a block is zero.
+    // β differs between modules where a block has a μ of its own or no style.
     for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
         let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();

@@ -6,6 +6,7 @@
 
 use super::fit::{Fit, Tensors};
 use super::model;
+use super::mu;
 use super::outputs::{self, Group, Output};
 use super::pairing::{self, Side, Unit};
 use super::refusals::{self, Refusal};
@@ -210,10 +211,15 @@ impl Plan {
         self.family?.block(&unit.layers.first()?.0)
     }
 
+    /// μ of a unit, where its block has one of its own.
+    pub fn own_mu(&self, unit: &Unit) -> Option<f64> {
+        self.recipe.own_mu(self.family, &unit.layers.first()?.0)
+    }
+
     /// β for a unit: without style there is nothing to protect (docs/METHOD.md: w_s = 0 means no projection).
     pub fn beta(&self, unit: &Unit) -> f64 {
         let style = unit.style.as_ref().map_or(0.0, |share| share.strength);
-        if style == 0.0 { 0.0 } else { self.recipe.beta }
+        if style == 0.0 { 0.0 } else { self.own_mu(unit).map_or(self.recipe.beta, mu::beta) }
     }
 
     /// What is made of a unit's content.

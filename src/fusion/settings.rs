@@ -1,5 +1,6 @@
 //! What the user chose, validated once.
 
+use super::mu;
 use super::pairing::Side;
 use crate::adapter::ModuleId;
 use crate::adapter::families::{self, Family, SCHEMES, Scheme};
@@ -9,17 +10,15 @@ use crate::backend::truncate::Keep;
 use crate::backend::{Cut, Dtype};
 use crate::error::{Code, Error, Result};
 use crate::json::Choice;
-use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
     /// μ, 0 to ∞; JSON, which has no infinity, says "infinity".
-    #[serde(deserialize_with = "mu")]
+    #[serde(deserialize_with = "mu::read")]
     pub mu: f64,
     /// What is made of the pair. The overlap takes no μ and no strengths: they are given to it where it is loaded.
     pub result: ResultChoice,
@@ -37,7 +36,7 @@ pub struct Settings {
     pub content_text_strength: Option<f64>,
     /// w_s of the text encoders; none: as `style_strength`.
     pub style_text_strength: Option<f64>,
-    /// Strengths of single blocks, by the names users give them (`IN04`, `double 7`); they multiply the others.
+    /// Strengths and μ of single blocks, by the names users give them (`IN04`, `double 7`); the strengths multiply the others.
     pub blocks: BTreeMap<String, BlockStrength>,
     /// What the content's product is multiplied by, where its file does not tell the truth.
     pub content_scale: ScaleChoice,
@@ -57,39 +56,6 @@ pub struct Settings {
     pub keep_sources: bool,
     /// The result's name without its ending.
     pub output_name: String,
-}
-
-/// A number, or the word that stands for the one JSON lacks.
-fn mu<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    deserializer.deserialize_any(Mu)
-}
-
-struct Mu;
-
-impl Visitor<'_> for Mu {
-    type Value = f64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("μ, a number or \"infinity\"")
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<f64, E> {
-        Ok(number)
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 all μ are alike")]
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<f64, E> {
-        Ok(number as f64)
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "only its sign matters")]
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<f64, E> {
-        Ok(number as f64)
-    }
-
-    fn visit_str<E: de::Error>(self, word: &str) -> Result<f64, E> {
-        if word == "infinity" { Ok(f64::INFINITY) } else { Err(E::custom(format!("μ cannot be {word:?}"))) }
-    }
 }
 
 impl Default for Settings {
@@ -130,13 +96,24 @@ pub enum ResultChoice {
     Overlap,
 }
 
-/// Strengths of one block.
+/// What one block has of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct BlockStrength {
     /// Multiplies w_c.
     pub content: f64,
     /// Multiplies w_s.
     pub style: f64,
+    /// μ there; none: the general one.
+    #[serde(deserialize_with = "mu::read_own")]
+    pub mu: Option<f64>,
+}
+
+impl Default for BlockStrength {
+    /// As if it were not there.
+    fn default() -> Self {
+        Self { content: 1.0, style: 1.0, mu: None }
+    }
 }
 
 /// Whether the result is cut to a smaller rank (docs/METHOD.md, "A smaller rank").
@@ -256,7 +233,7 @@ pub struct Recipe {
     pub content: Strengths,
     /// Of the style.
     pub style: Strengths,
-    /// Strengths of single blocks.
+    /// What single blocks have of their own.
     pub blocks: BTreeMap<String, BlockStrength>,
     /// How many directions to protect.
     pub cut: Cut,
@@ -292,12 +269,21 @@ impl Recipe {
     pub fn strength(&self, side: Side, family: Option<&Family>, id: &ModuleId) -> f64 {
         let of_file = self.of(side);
         let whole = if id.is_text_encoder() { of_file.text } else { of_file.denoiser };
-        if self.blocks.is_empty() {
-            return whole;
-        }
-        let block =
-            family.and_then(|family| family.block(id)).and_then(|block| self.blocks.get(&block.label));
+        let block = self.block(family, id);
         block.map_or(whole, |block| whole * if side == Side::Content { block.content } else { block.style })
+    }
+
+    /// μ of a layer, where its block has one of its own.
+    pub fn own_mu(&self, family: Option<&Family>, id: &ModuleId) -> Option<f64> {
+        self.block(family, id)?.mu
+    }
+
+    fn block(&self, family: Option<&Family>, id: &ModuleId) -> Option<&BlockStrength> {
+        // Most have none, and finding a layer's block takes time.
+        if self.blocks.is_empty() {
+            return None;
+        }
+        self.blocks.get(&family?.block(id)?.label)
     }
 
     /// Whether factors of one of the files are in the result.
@@ -328,8 +314,11 @@ impl Settings {
     /// `Settings`, naming the setting and its range.
     pub fn check(&self) -> Result<Recipe> {
         let bad = |what: String| Err(Error::new(Code::Settings, what));
-        if self.mu.is_nan() || self.mu < 0.0 {
-            return bad(format!("μ is {}; it must be 0 or more.", self.mu));
+        let of_blocks = self.blocks.values().filter_map(|block| block.mu);
+        for mu in of_blocks.chain([self.mu]) {
+            if mu.is_nan() || mu < 0.0 {
+                return bad(format!("μ is {mu}; it must be 0 or more."));
+            }
         }
         let strengths = [
             ("subject strength", Some(self.content_strength)),
@@ -393,7 +382,7 @@ impl Settings {
         };
         let (content, style) = (self.content_text_strength, self.style_text_strength);
         Ok(Recipe {
-            beta: if self.mu.is_infinite() { 1.0 } else { self.mu / (1.0 + self.mu) },
+            beta: mu::beta(self.mu),
             result: self.result,
             content: strengths(self.content_strength, content, self.content_scale),
             style: strengths(self.style_strength, style, self.style_scale),
@@ -424,20 +413,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beta_is_the_fraction_removed() {
-        let beta = |mu| Settings { mu, ..Settings::default() }.check().unwrap().beta;
-        assert_eq!(beta(0.0), 0.0);
-        assert_eq!(beta(1.0), 0.5);
-        assert!((beta(0.5) - 1.0 / 3.0).abs() < 1e-15);
-        assert_eq!(beta(f64::INFINITY), 1.0);
-    }
-
-    #[test]
     fn settings_out_of_range_are_refused() {
         let base = Settings::default;
+        let whole = BlockStrength::default();
+        let block = |strength| [("IN04".to_owned(), strength)].into();
         for settings in [
             Settings { mu: -0.1, ..base() },
             Settings { mu: f64::NAN, ..base() },
+            Settings { blocks: block(BlockStrength { mu: Some(-1.0), ..whole }), ..base() },
+            Settings { blocks: block(BlockStrength { mu: Some(f64::NAN), ..whole }), ..base() },
+            Settings { blocks: block(BlockStrength { style: f64::INFINITY, ..whole }), ..base() },
             Settings { content_strength: f64::INFINITY, ..base() },
             Settings { style_strength: 1e4, ..base() },
             Settings { cut: CutChoice::Count { count: 0 }, ..base() },
@@ -465,6 +450,20 @@ mod tests {
         let other: Settings = serde_json::from_str(r#"{"result":"overlap"}"#).unwrap();
         assert_eq!((hard.result, other.result), (ResultChoice::Fusion, ResultChoice::Overlap));
         assert_eq!(hard.mu, f64::INFINITY);
+        let own: Settings = serde_json::from_str(
+            r#"{"blocks":{"A":{"content":0,"style":1,"mu":"infinity"},"B":{"mu":null}}}"#,
+        )
+        .unwrap();
+        assert_eq!(own.blocks["A"], BlockStrength { content: 0.0, style: 1.0, mu: Some(f64::INFINITY) });
+        assert_eq!(own.blocks["B"], BlockStrength::default());
+        for hostile in [
+            r#"{"mu":null}"#,
+            r#"{"mu":"much"}"#,
+            r#"{"blocks":{"A":{"mu":"-infinity"}}}"#,
+            r#"{"blocks":{"A":{"x":1}}}"#,
+        ] {
+            assert!(serde_json::from_str::<Settings>(hostile).is_err(), "{hostile}");
+        }
         assert_eq!(settings.cut, CutChoice::Count { count: 4 });
         assert_eq!(settings.layout, RankLayout::Compact);
     }

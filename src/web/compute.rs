@@ -1,4 +1,4 @@
-//! What computes with the values of files: a run, and a part in another worker's.
+//! What computes with the values of files: a run, and a part in another worker's; and what few visitors need.
 //!
 //! Without the feature `compute` nothing here is exported, and the linker leaves out all that only this needs.
 
@@ -9,7 +9,7 @@ use super::{Opened, Session, adapters, give, take, thrown};
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
-    self, Engine, EngineChoice, Input, Passes, Plan, Progress, Settings, Sources, Variant, Watch,
+    self, Engine, EngineChoice, Input, Passes, Plan, Progress, SavedRecipe, Settings, Sources, Variant, Watch,
 };
 use js_sys::{Array, Function, Object, Reflect};
 use serde::Serialize;
@@ -73,6 +73,14 @@ impl Session {
         let settings = take::<Settings>(settings)?.of_fusion();
         let spectra = spectra(&sources(&content, &style), &settings, &module).await;
         give(&spectra.map_err(thrown)?)
+    }
+
+    /// What a saved recipe or report says, checked: a `SavedRecipe`. `name` is its file's.
+    ///
+    /// # Errors
+    /// A `Problem` if it cannot be used.
+    pub fn recipe(&self, text: &str, name: &str) -> Result<JsValue, JsValue> {
+        give(&SavedRecipe::read(text).map_err(|error| thrown(error.in_file(name)))?)
     }
 
     /// The backend that a choice leads to: `{backend, adapter, reason}`.

@@ -269,7 +269,7 @@ test('data, CSV and JSON are what was drawn', async ({ page }) => {
   await curve.getByText('Data').first().click();
   const points = JSON.parse((await saved(page, curve.getByRole('button', { name: 'JSON' }))).text) as Record<string, number | string>[];
   expect(points.map(({ removed, contentKept, change }) => ({ beta: removed, contentKept, change }))).toEqual(outlook.curve);
-  expect([points[0]!.mu, points[50]!.mu, points[100]!.mu]).toEqual([0, 1, 'Infinity']);
+  expect([points[0]!.mu, points[50]!.mu, points[100]!.mu]).toEqual([0, 1, 'infinity']);
 
   await grid(page).locator('td[data-at="3 2"]').click();
   const layer = outlook.modules[outlook.cells.find(({ block, kind }) => block === 3 && kind === 1)!.members[0]!]!;

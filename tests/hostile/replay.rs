@@ -29,7 +29,7 @@ fn the_recipe_in_a_result_makes_the_same_bytes_again() {
     let content = file("content", &[("lora_unet_a", 12, 3, 20), ("lora_te_b", 8, 2, 16)]);
     let style = file("style", &[("lora_unet_a", 12, 4, 20), ("lora_unet_c", 7, 1, 5)]);
     let base = || Settings { output_name: "out".into(), ..Settings::default() };
-    let block = BlockStrength { content: 0.25, style: 0.1 };
+    let block = BlockStrength { content: 0.25, style: 0.1, mu: Some(f64::INFINITY) };
     let choices = [
         base(),
         Settings { mu: f64::INFINITY, keep_sources: false, ..base() },

@@ -291,7 +291,7 @@ fn the_map_has_blocks_and_kinds_as_users_name_them() {
             file.lora(stem, &up, &down, None)
         })
     };
-    let blocks = [("IN04".to_owned(), BlockStrength { content: 1.0, style: 0.0 })].into();
+    let blocks = [("IN04".to_owned(), BlockStrength { style: 0.0, ..BlockStrength::default() })].into();
     let settings = Settings { mu: f64::INFINITY, blocks, ..Settings::default() };
     let (_, outlook) = analysed(&file("c"), &file("s"), &settings);
     let labels: Vec<&str> = outlook.blocks.iter().map(|block| block.label.as_str()).collect();
@@ -307,6 +307,40 @@ fn the_map_has_blocks_and_kinds_as_users_name_them() {
     assert!(off.overlap > 0.0 && outlook.blocks[1].tally.change > 0.0);
     let sum: usize = outlook.cells.iter().map(|cell| cell.tally.modules).sum();
     assert_eq!(sum, outlook.modules.len());
+}
+
+#[test]
+fn blocks_with_a_mu_of_their_own_stay_where_they_are_on_the_curve() {
+    let layers = [("input_blocks_4_1", 640), ("middle_block_1", 1280)]
+        .map(|(at, n)| (format!("lora_unet_{at}_transformer_blocks_0_attn1_to_q"), n));
+    let file = |side: &str| {
+        layers.iter().fold(File::default(), |file, (stem, n)| {
+            let (up, down) = factors(stem, side, *n, *n, 3);
+            file.lora(stem, &up, &down, None)
+        })
+    };
+    let (content, style) = (file("c"), file("s"));
+    let own = BlockStrength { mu: Some(f64::INFINITY), ..BlockStrength::default() };
+    let sdxl = Settings { family: Some("SDXL".into()), ..Settings::default() };
+    let settings = Settings { mu: 1.0, blocks: [("IN04".to_owned(), own)].into(), ..sdxl.clone() };
+    let (_, outlook) = analysed(&content, &style, &settings);
+    let general = |mu| analysed(&content, &style, &Settings { mu, ..sdxl.clone() }).1;
+    let [soft, hard] = [general(1.0), general(f64::INFINITY)];
+    let near =
+        |is: f64, should: f64, what: &str| assert!((is - should).abs() < 1e-12, "{what}: {is}, {should}");
+    near(outlook.blocks[0].tally.change, hard.blocks[0].tally.change, "its own");
+    near(outlook.blocks[1].tally.change, soft.blocks[1].tally.change, "the general one");
+    near(outlook.modules[0].tally.content_kept, hard.modules[0].tally.content_kept, "of its module");
+    let at = |outlook: &Outlook, beta: usize| outlook.curve[beta].change;
+    near(at(&outlook, 50), at(&hard, 50), "both at β 1");
+    assert!(at(&outlook, 0) > 0.0 && at(&soft, 0) == 0.0);
+    near(outlook.whole.change, outlook.curve[25].change, "the chosen μ on the curve");
+    let report = fuse(Some(&content), Some(&style), &settings).unwrap().report;
+    assert!((report.change - outlook.whole.change).abs() < 1e-6);
+    assert!((report.content_kept - outlook.whole.content_kept).abs() < 1e-6);
+    // The suggestion is for the blocks that follow the general μ.
+    let all_own = ["IN04", "MID"].map(|label| (label.to_owned(), own)).into();
+    assert_eq!(analysed(&content, &style, &Settings { blocks: all_own, ..settings }).1.suggested.mu, 0.0);
 }
 
 #[test]

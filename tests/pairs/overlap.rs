@@ -197,7 +197,7 @@ fn the_figures_are_those_of_what_is_written() {
 fn mu_and_strengths_make_no_difference_to_a_single_byte() {
     let (content, style) = (plain("c", 5).0, plain("s", 3).0);
     let first = fuse(Some(&content), Some(&style), &overlap()).unwrap();
-    let block = BlockStrength { content: 0.5, style: 0.0 };
+    let block = BlockStrength { content: 0.5, style: 0.0, mu: Some(3.0) };
     let other = Settings {
         mu: 0.0,
         content_strength: -3.0,

@@ -1,6 +1,7 @@
 //! Strengths, scales, vectors and what the result says about itself.
 
 use super::files::{File, close, fuse, hard, random, reference};
+use nalgebra::DMatrix;
 use np_lora::adapter::scale::ScaleChoice;
 use np_lora::error::Code;
 use np_lora::fusion::Settings;
@@ -23,7 +24,7 @@ fn text_encoders_and_blocks_have_strengths_of_their_own() {
         content_strength: 0.7,
         content_text_strength: Some(0.25),
         style_text_strength: Some(0.0),
-        blocks: [("IN04".to_owned(), BlockStrength { content: 0.5, style: -2.0 })].into(),
+        blocks: [("IN04".to_owned(), BlockStrength { content: 0.5, style: -2.0, mu: None })].into(),
         ..hard()
     };
     let fused = fuse(Some(&sdxl("c")), Some(&sdxl("s")), &settings).unwrap();
@@ -34,6 +35,43 @@ fn text_encoders_and_blocks_have_strengths_of_their_own() {
     close(&fused.update(UNET).unwrap(), &(unet("c") * 0.35 - unet("s") * 2.0), 1e-6, "IN04");
     let text = update("c", ["tb", "ta"], 3072, 2, 768) * 0.25;
     close(&fused.update(TEXT).unwrap(), &text, 1e-6, "CLIP-L");
+}
+
+/// What is left of the content where the share β of its part in the rows of `style_down` is taken away.
+fn kept(content: &DMatrix<f64>, style_down: &DMatrix<f64>, beta: f64) -> DMatrix<f64> {
+    let rows = (style_down * style_down.transpose()).try_inverse().unwrap();
+    content - beta * (content * style_down.transpose()) * rows * style_down
+}
+
+#[test]
+fn a_block_can_have_a_mu_of_its_own() {
+    let layers = [("input_blocks_4_1", 640), ("input_blocks_5_1", 640), ("middle_block_1", 1280)]
+        .map(|(at, n)| (format!("lora_unet_{at}_transformer_blocks_0_attn1_to_q"), n));
+    let half = |side: &str, stem: &str, n| {
+        (random(&format!("{side} {stem} b"), n, 3), random(&format!("{side} {stem} a"), 3, n))
+    };
+    let file = |side: &str| {
+        layers.iter().fold(File::default(), |file, (stem, n)| {
+            let (up, down) = half(side, stem, *n);
+            file.lora(stem, &up, &down, None)
+        })
+    };
+    let own = |mu| BlockStrength { content: 0.5, mu: Some(mu), ..BlockStrength::default() };
+    let blocks = [("IN04".to_owned(), own(f64::INFINITY)), ("MID".to_owned(), own(0.0))].into();
+    let settings = Settings { mu: 1.0, blocks, family: Some("SDXL".into()), ..hard() };
+    let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
+    let should = [("IN04", 0.5, 1.0), ("IN05", 1.0, 0.5), ("MID", 0.5, 0.0)];
+    for ((stem, n), (block, strength, beta)) in layers.iter().zip(should) {
+        let [(b_c, a_c), (b_s, a_s)] = ["c", "s"].map(|side| half(side, stem, *n));
+        let should = b_s * &a_s + strength * b_c * kept(&a_c, &a_s, beta);
+        close(&fused.update(stem).unwrap(), &should, 1e-6, stem);
+        let module =
+            fused.report.modules.iter().find(|module| module.block.as_deref() == Some(block)).unwrap();
+        assert!((module.content_kept - (1.0 - module.overlap * beta * (2.0 - beta))).abs() < 1e-9, "{stem}");
+    }
+    assert!(fused.metadata("np_lora.recipe").unwrap().contains(r#""mu":"infinity""#));
+    assert!(fused.metadata("modelspec.description").unwrap().contains("mu 1 (2 blocks have their own)"));
+    assert!(fused.report.recomputed > 0 && fused.report.recomputed_worst < 1e-6);
 }
 
 #[test]

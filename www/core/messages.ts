@@ -7,8 +7,8 @@ import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './p
 import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
 import type {
   BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
-  Progress, Recompress, Refusal, Report, ResultChoice, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
-  Tally, Tensors, Variant, Verdict,
+  Progress, Recompress, Refusal, Report, ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice,
+  Settings, Share, Spectra, Spread, Summary, Tally, Tensors, Variant, Verdict,
 } from './types.ts';
 
 const ROLE = word<Role>('content', 'style');
@@ -38,18 +38,21 @@ const RECOMPRESS = either<Recompress>(
 const SETTINGS = object<Settings>({
   mu: number, result: word<ResultChoice>('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
   layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
-  blocks: table(object<BlockStrength>({ content: number, style: number })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
+  blocks: table(object<BlockStrength>({ content: number, style: number, mu: orNull(number) })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
 });
 
 const VARIANTS = list(object<Variant>({ settings: SETTINGS, swapped: truth }));
+const SAVED_SOURCE = orNull(object<SavedSource>({ name: text, size: number, sha256: orNull(text) }));
+const SAVED_RECIPE = object<SavedRecipe>({ version: text, settings: SETTINGS, content: SAVED_SOURCE, style: SAVED_SOURCE });
 
 const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
 const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
 const SCHEME = object<SchemeChoice>({ id: text, name: text });
 const PAIR_FIT = object<PairFit>({
   shared: TEXTS, contentOnly: TEXTS, styleOnly: TEXTS, vectors: number, family: orNull(text), scheme: orNull(SCHEME), schemes: list(SCHEME),
-  blocks: list(object<PairFit['blocks'][number]>({ label: text, modules: number })), outputModules: number, rank: number, dtype: text,
+  blocks: list(object<PairFit['blocks'][number]>({ label: text, modules: number })),
+  presets: list(object<PairFit['presets'][number]>({ name: text, weights: list(number) })), orders: list(list(list(number))), outputModules: number, rank: number, dtype: text,
   outputBytes: number, contentTensors: TENSORS, styleTensors: TENSORS, refused: REFUSED, warnings: list(PROBLEM),
 });
 
@@ -101,6 +104,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
   fit: { in: object({ settings: SETTINGS }), out: PAIR_FIT },
+  recipe: { in: object({ text, name: text }), out: SAVED_RECIPE },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },
   fuse: { in: object({ variants: VARIANTS, backend: CHOICE }), out: list(object<Fused>({ file: instance(Blob), report: REPORT })) },

@@ -4,7 +4,7 @@
  */
 
 import type {
-  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, Settings, Spectra, Summary, Variant,
+  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Spectra, Summary, Variant,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -41,6 +41,8 @@ export interface Calls {
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
   fit: { in: { settings: Settings }; out: PairFit };
+  /** The text of a recipe or a report, and its file's name. */
+  recipe: { in: { text: string; name: string }; out: SavedRecipe };
   backend: { in: { choice: BackendChoice }; out: BackendFound };
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
   hash: { in: { file: Blob }; out: string };

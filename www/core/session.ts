@@ -7,8 +7,8 @@ import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile } from './protocol.ts';
 import {
-  ROLES, type BackendChoice, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
-  type Variant,
+  type BackendChoice, type Outlook, type PairFit, type Progress, type Role, ROLES, type SavedRecipe, type Settings, type Spectra,
+  type Summary, type Variant,
 } from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
@@ -36,6 +36,8 @@ export interface FuseOptions {
 }
 
 export class Session {
+  /** The program's, once it is there. */
+  version = '';
   #options: SessionOptions;
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
   #link: Promise<Link> | null = null;
@@ -96,6 +98,11 @@ export class Session {
   /** `module`: its name in the outlook. */
   spectra(settings: Settings, module: string): Promise<Spectra> {
     return this.#call('spectra', { settings, module });
+  }
+
+  /** What a recipe or a report says, checked; `name` is its file's. */
+  recipe(text: string, name: string): Promise<SavedRecipe> {
+    return this.#call('recipe', { text, name });
   }
 
   backend(choice: BackendChoice): Promise<BackendFound> {
@@ -189,7 +196,8 @@ export class Session {
     const { reply } = link.call('start', {
       glue: glueURL ? String(glueURL) : null, wasm: wasmURL ? String(wasmURL) : null, owner: this.#owner, leads: true,
     });
-    const started: Promise<Link> = reply.then(() => {
+    const started: Promise<Link> = reply.then(({ version }) => {
+      this.version = version;
       for (const role of ROLES) {
         const opened = this.#files[role];
         // Not awaited: the worker answers in order, and a file that is gone is reported by the next fit or fuse.

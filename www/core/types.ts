@@ -63,9 +63,11 @@ export type Recompress = { kind: 'exact' } | { kind: 'rank'; rank: number } | { 
 /** The fused LoRA, or by itself what subject and style overlap in, which a program that stacks LoRAs takes away. */
 export type ResultChoice = 'fusion' | 'overlap';
 
+/** What a block has of its own. */
 export interface BlockStrength {
-  content: number;
+  content: number; // multiplies the subject's strength
   style: number;
+  mu: number | null; // null: the general one
 }
 
 export interface Settings {
@@ -78,7 +80,7 @@ export interface Settings {
   layout: 'compatible' | 'compact';
   contentTextStrength: number | null; // of the text encoders; null: as the strength above
   styleTextStrength: number | null;
-  blocks: Record<string, BlockStrength>; // by the labels of PairFit; they multiply the other strengths
+  blocks: Record<string, BlockStrength>; // by the labels of PairFit
   contentScale: ScaleChoice;
   styleScale: ScaleChoice;
   family: string | null; // null: as the files say
@@ -94,6 +96,20 @@ export interface Settings {
 export interface Variant {
   settings: Settings;
   swapped: boolean;
+}
+
+/** A recipe or a report, read and checked. Hostile text but for the settings. */
+export interface SavedRecipe {
+  version: string;
+  settings: Settings;
+  content: SavedSource | null; // null: not named
+  style: SavedSource | null;
+}
+
+export interface SavedSource {
+  name: string;
+  size: number;
+  sha256: string | null;
 }
 
 /** What becomes of a file's tensors; the parts add up to the total. */
@@ -129,6 +145,8 @@ export interface PairFit {
   scheme: SchemeChoice | null; // the result's naming; null: as the inputs are named
   schemes: SchemeChoice[]; // every naming it could have
   blocks: { label: string; modules: number }[]; // of the model, in order
+  presets: { name: string; weights: number[] }[]; // usual choices of blocks: a strength for each of `blocks`
+  orders: number[][][]; // for every usual way to write strengths as numbers: to which of `blocks` each number belongs
   outputModules: number;
   rank: number; // largest rank in the result, at most
   dtype: string;

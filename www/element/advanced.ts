@@ -127,7 +127,7 @@ export class Advanced extends LitElement {
 
   #blocks(): TemplateResult {
     const { fit, settings, only, idle } = this.choices;
-    return html`<np-lora-blocks .blocks=${fit?.blocks ?? []} .strengths=${settings.blocks} .only=${only} ?disabled=${idle}
+    return html`<np-lora-blocks .blocks=${fit?.blocks ?? []} .strengths=${settings.blocks} .mu=${settings.mu} .only=${only} ?disabled=${idle}
       @np-blocks=${(event: CustomEvent<Record<string, BlockStrength>>) => this.#send({ blocks: event.detail })}></np-lora-blocks>`;
   }
 

@@ -4,12 +4,13 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { BlockStrength, PairFit, Role } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
+import { WHOLE, changed } from './block-strengths.ts';
 import { typedNumber } from './fields.ts';
-import { count, inert, plural } from './format.ts';
+import { count, inert, mu as muText, plural } from './format.ts';
+import { readMu } from './mu-slider.ts';
 import { roleName, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
-const WHOLE: BlockStrength = { content: 1, style: 1 };
 const RANGE = { least: -10, most: 10 };
 
 export class Blocks extends LitElement {
@@ -24,13 +25,15 @@ export class Blocks extends LitElement {
     thead th { position: sticky; top: 0; z-index: 1; background: var(--surface); color: var(--muted); padding-block: 8px; }
     tbody th { white-space: nowrap; }
     tr.off th { color: var(--muted); text-decoration: line-through; }
-    input[type='number'] { width: 72px; min-height: 28px; padding: 0 8px; }
+    input:is([type='number'], [type='text']) { width: 72px; min-height: 28px; padding: 0 8px; }
     input[type='checkbox'] { width: 18px; height: 18px; margin: 4px 0; display: block; accent-color: var(--ink); }
-    @media (max-width: 600px) { .modules { display: none; } th, td { padding: 2px 4px; } input[type='number'] { width: 64px; } }
+    @media (max-width: 600px) { .modules { display: none; } th, td { padding: 2px 4px; } input[type='number'] { width: 60px; } input[type='text'] { width: 48px; } }
   `];
 
   @property({ attribute: false }) blocks: PairFit['blocks'] = [];
   @property({ attribute: false }) strengths: Record<string, BlockStrength> = {};
+  /** The general one. */
+  @property({ type: Number }) mu = 0.5;
   /** The only file's role, when there is one file. */
   @property({ attribute: false }) only: Role | null = null;
   @property({ type: Boolean }) disabled = false;
@@ -38,20 +41,20 @@ export class Blocks extends LitElement {
 
   override render() {
     if (this.blocks.length === 0) return nothing;
-    const changed = this.blocks.filter(({ label }) => label in this.strengths).length;
+    const own = this.blocks.filter(({ label }) => Object.hasOwn(this.strengths, label)).length;
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
-      <summary>${text.blocks} <span class="muted small">${changed > 0 ? plural(changed, 'block changed', 'blocks changed') : text.allOn}</span></summary>
-      ${this.opened ? this.#table(changed) : nothing}
+      <summary>${text.blocks} <span class="muted small">${own > 0 ? plural(own, 'block changed', 'blocks changed') : text.allOn}</span></summary>
+      ${this.opened ? this.#table(own) : nothing}
     </details>`;
   }
 
-  #table(changed: number): TemplateResult {
+  #table(own: number): TemplateResult {
     const roles = this.only ? [this.only] : ROLES;
     return html`<div class="bar"><span class="muted">${text.blocksHint}</span>
-        <button class="plain" type="button" ?disabled=${this.disabled || changed === 0} @click=${() => this.#send({})}>${text.resetBlocks}</button></div>
+        <button class="plain" type="button" ?disabled=${this.disabled || own === 0} @click=${() => this.#send({})}>${text.resetBlocks}</button></div>
       <div class="scroll"><table>
         <thead><tr><th scope="col">${text.block}</th><th scope="col" class="modules">${text.modules}</th><th scope="col">${text.on}</th>
-          ${roles.map((role) => html`<th scope="col">${roleName[role]}</th>`)}</tr></thead>
+          ${roles.map((role) => html`<th scope="col">${roleName[role]}</th>`)}${this.only ? nothing : html`<th scope="col">${text.ownMu}</th>`}</tr></thead>
         <tbody>${this.blocks.map(({ label, modules }) => this.#row(label, modules, roles))}</tbody>
       </table></div>`;
   }
@@ -63,17 +66,25 @@ export class Blocks extends LitElement {
     return html`<tr class=${on ? '' : 'off'}>
       <th scope="row">${name}</th><td class="modules muted">${count(modules)}</td>
       <td><input type="checkbox" aria-label="${name} on" .checked=${on} ?disabled=${this.disabled}
-        @change=${() => this.#set(label, on ? { content: 0, style: 0 } : WHOLE)}></td>
+        @change=${() => this.#set(label, { ...strength, ...(on ? { content: 0, style: 0 } : { content: 1, style: 1 }) })}></td>
       ${roles.map((role) => html`<td><input type="number" min=${RANGE.least} max=${RANGE.most} step="0.05" .value=${String(strength[role])}
         aria-label="${roleName[role]} strength of ${name}" ?disabled=${this.disabled}
         @change=${(event: Event) => this.#set(label, { ...strength, [role]: typedNumber(event, RANGE, strength[role]) ?? 1 })}></td>`)}
+      ${this.only ? nothing : html`<td><input type="text" inputmode="decimal" autocomplete="off" .value=${strength.mu === null ? '' : muText(strength.mu)}
+        placeholder=${muText(this.mu)} aria-label="μ of ${name}" ?disabled=${this.disabled}
+        @change=${(event: Event) => this.#type(label, strength, event.target as HTMLInputElement)}></td>`}
     </tr>`;
   }
 
+  /** An empty field: the general μ. */
+  #type(label: string, strength: BlockStrength, field: HTMLInputElement): void {
+    const mu = field.value.trim() === '' ? null : readMu(field.value) ?? strength.mu;
+    field.value = mu === null ? '' : muText(mu);
+    this.#set(label, { ...strength, mu });
+  }
+
   #set(label: string, strength: BlockStrength): void {
-    const { [label]: _, ...others } = this.strengths;
-    const isWhole = ROLES.every((role) => strength[role] === 1);
-    this.#send(isWhole ? others : { ...others, [label]: strength });
+    this.#send(changed(this.strengths, [label], () => strength));
   }
 
   #send(blocks: Record<string, BlockStrength>): void {

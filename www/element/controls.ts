@@ -57,6 +57,7 @@ export class Controls extends LitElement {
       <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>
       ${this.#kind()}`;
     return html`<section class="panel" aria-label="Settings" part="controls">
+      <slot name="bar"></slot>
       ${this.#asks()}
       ${main}
       <np-lora-advanced .choices=${this.choices} .backend=${this.backend} .backendReason=${this.backendReason} .defaultName=${this.defaultName}

@@ -14,6 +14,7 @@ import { define } from './register.ts';
 import { ResultView } from './result-view.ts';
 import { ResultsView } from './results-view.ts';
 import { RunPanel } from './run-panel.ts';
+import { SettingsBar } from './settings-bar.ts';
 
 define({
   'np-lora-problem': ProblemView,
@@ -24,6 +25,7 @@ define({
   'np-lora-blocks': Blocks,
   'np-lora-advanced': Advanced,
   'np-lora-controls': Controls,
+  'np-lora-settings-bar': SettingsBar,
   'np-lora-left-out': LeftOut,
   'np-lora-result': ResultView,
   'np-lora-results': ResultsView,

@@ -5,7 +5,7 @@ import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/p
 import type { BackendFound, Fused } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary, Variant } from '../core/types.ts';
+import type { BackendChoice, PairFit, Problem, Progress, Role, SavedRecipe, Settings, Summary, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
@@ -151,6 +151,16 @@ export class Desk implements ReactiveController {
       this.#set(role, { state: 'refused', file, config, problem: refusal });
       this.host.announce('error', refusal);
     }
+  }
+
+  /** What a recipe says. It changes nothing here. */
+  recipe(text: string, name: string): Promise<SavedRecipe> {
+    return this.#core.recipe(text, name);
+  }
+
+  /** The program's version, once it is there. */
+  get version(): string {
+    return this.#session?.version ?? '';
   }
 
   async clear(role: Role): Promise<void> {

@@ -4,6 +4,12 @@ import type { Config } from './model.ts';
 
 const ENDING = /\.safetensors$/i;
 const CONFIG = /adapter_config.*\.json$/i;
+/** What this tool saves: a recipe, or the report of a run. */
+const RECIPE = /\.(recipe|report)\.json$/i;
+/** Any other JSON may be one under another name; not the list of parts beside a large model. */
+const JSON_FILE = /(?<!\.safetensors\.index)\.json$/i;
+/** A report of thousands of modules has a few megabytes. */
+const RECIPE_BYTES = 3e7;
 /** Real ones have a few kilobytes. */
 const CONFIG_BYTES = 1e6;
 /** A folder of a whole training run has hundreds of files; nobody means all of them. */
@@ -13,6 +19,13 @@ export const hasFiles = (from: DataTransfer | null): boolean => from?.types.incl
 
 export const isConfig = (file: File): boolean => CONFIG.test(file.name);
 
+export const isRecipe = (file: File): boolean => JSON_FILE.test(file.name) && !isConfig(file);
+
+/** The text of a recipe or a report; null if it is too large to be one. */
+export async function readRecipe(file: File): Promise<string | null> {
+  return file.size > RECIPE_BYTES ? null : file.text();
+}
+
 /** The text of an adapter_config.json; null if it is too large to be one. */
 export async function readConfig(file: File): Promise<Config | null> {
   return file.size > CONFIG_BYTES ? null : { name: file.name, text: await file.text() };
@@ -20,8 +33,8 @@ export async function readConfig(file: File): Promise<Config | null> {
 
 /**
  * Must be called during the event: entries are gone once it is over. From a folder, or from more files than there are
- * places, only those that end in .safetensors come back, and an adapter_config.json, as samples and logs lie beside them; one or two files were
- * meant as they are, so that a refusal can name what they are.
+ * places, only those that end in .safetensors come back, an adapter_config.json and what this tool has saved, as samples and logs lie beside
+ * them; one or two files were meant as they are, so that a refusal can name what they are.
  */
 export async function filesFrom(from: DataTransfer): Promise<File[]> {
   const entries = [...from.items].filter((item) => item.kind === 'file').map((item) => ({
@@ -34,7 +47,7 @@ export async function filesFrom(from: DataTransfer): Promise<File[]> {
     else if (file) files.push(file);
   }
   if (entries.length === 0) files.push(...from.files);
-  const likely = files.filter((file) => ENDING.test(file.name) || isConfig(file));
+  const likely = files.filter((file) => ENDING.test(file.name) || isConfig(file) || RECIPE.test(file.name));
   const picked = files.length <= 2 && !entries.some(({ entry }) => entry?.isDirectory);
   return picked || likely.length === 0 ? files : likely;
 }

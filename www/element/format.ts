@@ -78,7 +78,7 @@ export function removed(value: number): number {
 
 /** With what JSON cannot say, an endless μ, and with every hidden character as the escape that JSON has for it. */
 export function toJson(value: unknown): string {
-  const json = JSON.stringify(value, (_, item: unknown) => (item === Infinity ? 'Infinity' : item), 2);
+  const json = JSON.stringify(value, (_, item: unknown) => (item === Infinity ? 'infinity' : item), 2);
   const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return json.replace(HIDDEN, (found) => (found === '\n' ? found : found.split('').map(escaped).join('')));
 }

@@ -32,7 +32,7 @@ export class MuSlider extends LitElement {
     }
     .stops button[aria-pressed='true'] { color: var(--ink); font-weight: 700; text-decoration: underline; text-underline-offset: 4px; }
     /* There is no room for 0.1 beside 0 and for 10 beside ∞; the slider and the field still reach them. */
-    @media (max-width: 360px) { .stops button:is(:nth-child(2), :nth-child(5)) { display: none; } }
+    @media (max-width: 420px) { .stops button:is(:nth-child(2), :nth-child(5)) { display: none; } }
     .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 16px; }
     .exact { display: inline-flex; align-items: center; gap: 8px; }
     .exact label { font-weight: 400; color: var(--muted); }

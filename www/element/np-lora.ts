@@ -7,26 +7,31 @@ import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
+import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from './drop.ts';
 import { type Choices, type Config, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
-import { ANALYSES, BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
-import { doneFiles, fusingFiles, text } from './strings.ts';
+import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, defaultName, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
+import { doneFiles, fusingFiles, recipeText, text, undoText } from './strings.ts';
+import type { State } from './hash.ts';
+import { Keep, type KeepHost } from './keep.ts';
+import type { BlocksChange } from './outlook/brush.ts';
+import { writeRecipe, type Sources } from './recipe.ts';
+import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
 import { cleanStem, download, saveFile, saveFiles } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Outlook, Problem, Report, Role, Settings, Variant } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, Settings, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
-export class NpLora extends LitElement implements DeskHost {
+export class NpLora extends LitElement implements DeskHost, KeepHost {
   /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
   static workerURL: string | URL = new URL('./worker.js', import.meta.url);
   /** Where the whole program lies, for a host that moves or replaces it: it is then loaded at once. Beside the worker when null. */
@@ -39,6 +44,8 @@ export class NpLora extends LitElement implements DeskHost {
     .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
     .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
     .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
+    .recipe { display: flex; align-items: start; justify-content: space-between; gap: 8px 16px; font-size: var(--small); }
+    .recipe .remark { color: var(--caution); }
     .invite { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px 16px; padding: 8px 0; text-align: center; }
     @media (max-width: 600px) {
       .files { grid-template-columns: minmax(0, 1fr); justify-items: center; }
@@ -57,6 +64,8 @@ export class NpLora extends LitElement implements DeskHost {
   @property({ attribute: 'output-name' }) outputName = '';
   /** What is made of a pair where it is more than one file; null: one, at `mu`. */
   @property({ attribute: false }) several: Several | null = null;
+  /** Whether the settings stand in the page's address as well, behind the #. */
+  @property({ converter: reads((value) => asOneOf(value, PLACES, 'off')) }) remember: 'off' | 'hash' = 'off';
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private more: More = MORE;
@@ -65,6 +74,7 @@ export class NpLora extends LitElement implements DeskHost {
   @state() private spoken = '';
   @state() private makingExample = false;
   #desk = new Desk(this);
+  #keep = new Keep(this);
 
   constructor() {
     super();
@@ -113,7 +123,19 @@ export class NpLora extends LitElement implements DeskHost {
 
   reset(): void {
     this.notice = '';
+    ROLES.forEach((role) => this.#forgetScale(role));
+    this.#keep.closeRecipe();
     this.#desk.reset();
+  }
+
+  /** Takes back the last change of a setting that a person made; false where there is none. */
+  undo(): boolean {
+    return this.#step('undo');
+  }
+
+  /** Makes the last change that was taken back again. */
+  redo(): boolean {
+    return this.#step('redo');
   }
 
   /** Saves a result, the first one. False when there is none, the host took it (`beforesave`), or the person closed the dialog. */
@@ -136,13 +158,22 @@ export class NpLora extends LitElement implements DeskHost {
 
   /**
    * Takes files from a drop, a paste or a host; without a role the first free place, subject before style. An
-   * adapter_config.json goes with the one file beside it, or else with one that is there already.
+   * adapter_config.json goes with the one file beside it, or else with one that is there already; of a recipe or a report the
+   * settings are taken.
    */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     const taken = 'items' in from ? await filesFrom(from) : [...from];
     if (this.disabled || this.#desk.running) return;
     const config = taken.find(isConfig);
-    const files = taken.filter((file) => !isConfig(file));
+    const [recipe, another] = taken.filter(isRecipe);
+    const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
+    if (recipe) {
+      // Behind the files, with which settings may go.
+      if (files.length > 0) await this.take(files, role);
+      await this.#takeRecipe(recipe);
+      if (another) this.notice = recipeText.onlyOne;
+      return;
+    }
     const [first, second] = files;
     if (!first) {
       if (config) return this.#takeConfig(config, role);
@@ -169,6 +200,48 @@ export class NpLora extends LitElement implements DeskHost {
     const file = to ? this.#desk.fileOf(to) : null;
     if (to && file) await this.#place(to, file, config);
     else this.notice = filled.length > 0 && !role ? text.configWhich : text.configNeedsFile;
+  }
+
+  async #takeRecipe(file: File): Promise<void> {
+    this.notice = '';
+    try {
+      const read = await readRecipe(file);
+      if (read === null) {
+        this.notice = recipeText.tooLarge;
+        return;
+      }
+      const saved = await this.#desk.recipe(read, file.name);
+      if (!this.changeable) return;
+      this.#listsOf = '';
+      this.#keep.open(file.name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
+      this.spoken = recipeText.opened;
+      this.#tell('change', this.settings());
+    } catch (thrown) {
+      this.#desk.fail(thrown);
+    }
+  }
+
+  // What the keeper of the settings asks of its host.
+  get changeable(): boolean { return !this.disabled && this.#desk.running === null; }
+  get fit(): PairFit | null { return this.#desk.fit; }
+
+  state(): State {
+    return { ...this.settings(), outputName: this.outputName ?? '', backend: this.backendChoice() };
+  }
+
+  apply(patch: Setting['patch']): void {
+    for (const [key, value] of Object.entries(patch)) {
+      if (key in MORE) this.more = { ...this.more, [key]: value };
+      else Object.assign(this, { [key]: value });
+    }
+  }
+
+  sources(): Sources {
+    const source = (role: Role): Sources[Role] => {
+      const file = this.#desk.fileOf(role);
+      return file && { file, sha256: this.#desk.hashes.of(file) };
+    };
+    return { content: source('content'), style: source('style') };
   }
 
   // What the desk asks of its host.
@@ -241,15 +314,20 @@ export class NpLora extends LitElement implements DeskHost {
         <button type="button" ?disabled=${busy || this.makingExample} @click=${() => this.#example()}>${this.makingExample ? text.makingExample : text.example}</button>
         <span class="small muted">${text.exampleHint}</span>
       </div>` : nothing}
+      ${this.#recipe()}
       ${desk.fit && !desk.only ? fit : nothing}
-      ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .spectra=${foresight.spectra}
+      ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
         ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
+        @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
-        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
+        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
+        <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
+          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saveRecipe() : this.#step(detail))}
+          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${asked && asked === desk.problem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
         .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
@@ -287,8 +365,8 @@ export class NpLora extends LitElement implements DeskHost {
     const { family } = this.more;
     if (family !== null && !this.#families().includes(family)) this.more = { ...this.more, family: null };
     const now = [...new Set(summaries.map((summary) => summary?.family)), this.more.family].filter((name) => name).sort().join();
-    const chosen = this.more.scheme !== null || Object.keys(this.more.blocks).length > 0;
-    if (now !== this.#listsOf && chosen) this.more = { ...this.more, scheme: null, blocks: {} };
+    // Of the first files it may have been chosen before them, by an address or a recipe.
+    if (now !== this.#listsOf && this.#listsOf !== '') this.#keep.forget(() => ({ scheme: null, blocks: {} }));
     this.#listsOf = now;
   }
   #listsOf = '';
@@ -308,15 +386,33 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   #setting({ patch, committed }: Setting): void {
-    for (const [key, value] of Object.entries(patch)) {
-      if (key in MORE) this.more = { ...this.more, [key]: value };
-      else Object.assign(this, { [key]: value });
-    }
+    this.#keep.change(patch, committed);
     this.#tell(committed ? 'change' : 'input', this.settings());
+  }
+
+  #step(which: 'undo' | 'redo'): boolean {
+    if (!this.changeable || !this.#keep[which]()) return false;
+    this.spoken = which === 'undo' ? undoText.undone : undoText.redone;
+    this.#tell('change', this.settings());
+    return true;
+  }
+
+  #recipe() {
+    const [lead, ...more] = this.#keep.remarks;
+    return lead === undefined ? nothing : html`<aside class="panel recipe" aria-label=${recipeText.about}>
+      <div><p class="stranger">${lead}</p>${more.map((remark) => html`<p class="stranger remark">${remark}</p>`)}</div>
+      <button class="plain" type="button" @click=${() => this.#keep.closeRecipe()}>${recipeText.close}</button></aside>`;
+  }
+
+  #saveRecipe(): void {
+    const settings = { ...this.settings(), outputName: this.outputName ?? '' };
+    const name = cleanStem(settings.outputName, settings.keepSources ? this.#defaultName : 'np-lora');
+    download(new Blob([writeRecipe(this.#desk.version, settings, this.sources())], { type: 'application/json' }), `${name}.recipe.json`);
   }
 
   #choose(role: Role, file: File | null): void {
     this.notice = '';
+    if (file && isRecipe(file)) return void this.#takeRecipe(file);
     if (file && isConfig(file) && this.#desk.fileOf(role)) void this.#takeConfig(file, role);
     else void this.#place(role, file);
     this.#tell('change', this.settings());
@@ -328,10 +424,10 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   async #place(role: Role, file: File | null, config: File | null = null): Promise<void> {
+    const before = this.#desk.fileOf(role);
+    const another = file !== before;
+    if (another && before) this.#forgetScale(role);
     if (!(file instanceof File)) return this.#desk.clear(role);
-    // The word on one file's scale says nothing about the next one's.
-    const another = file !== this.#desk.fileOf(role);
-    if (another && this.more[SCALE[role]].kind !== 'auto') this.more = { ...this.more, [SCALE[role]]: { kind: 'auto' } };
     const read: Config | null = config && await readConfig(config).catch(() => null);
     if (config && !read) {
       this.notice = text.configTooLarge;
@@ -340,10 +436,14 @@ export class NpLora extends LitElement implements DeskHost {
     await this.#desk.choose(role, file, read);
   }
 
+  /** The word on one file's scale says nothing about the next one's. */
+  #forgetScale(role: Role): void {
+    this.#keep.forget(() => ({ [SCALE[role]]: { kind: 'auto' } }));
+  }
+
   #swap(): void {
     this.notice = '';
-    const { contentScale, styleScale } = this.more;
-    this.more = { ...this.more, contentScale: styleScale, styleScale: contentScale };
+    this.#keep.forget(({ contentScale, styleScale }) => ({ contentScale: styleScale, styleScale: contentScale }));
     void this.#desk.swap();
   }
 

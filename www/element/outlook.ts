@@ -2,22 +2,25 @@
 
 import { LitElement, css, html, nothing } from 'lit';
 import { property, state } from 'lit/decorators.js';
-import type { Outlook, Spectra } from '../core/types.ts';
+import type { Outlook, PairFit, Spectra } from '../core/types.ts';
+import type { Blocks } from './block-strengths.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
-/** Says `np-mu`, `np-balance` and `np-module` {module: its place in the outlook}; who listens then sets `spectra`. */
+/** Says `np-mu`, `np-balance`, `np-blocks` and `np-module` {module: its place in the outlook}; who listens then sets `spectra`. */
 export class OutlookPlace extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
     /* About as high as what will stand here. */
-    .coming { min-height: 744px; }
+    .coming { min-height: 952px; }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
-    @media (max-width: 800px) { .coming { min-height: 1184px; } }
+    @media (max-width: 800px) { .coming { min-height: 1392px; } }
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;
   @property({ type: Number }) mu = 0.5;
+  @property({ attribute: false }) fit: PairFit | null = null;
+  @property({ attribute: false }) blocks: Blocks = {};
   /** Of the module that was last chosen, once it is there. */
   @property({ attribute: false }) spectra: Spectra | null = null;
   /** The analysis goes on. */
@@ -39,8 +42,8 @@ export class OutlookPlace extends LitElement {
     if (!outlook || charts !== 'there') {
       return html`<section class="panel coming" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section>`;
     }
-    return html`<np-lora-outlook-view .outlook=${outlook} .mu=${this.mu} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
-      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`;
+    return html`<np-lora-outlook-view .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
+      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`;
   }
 
   async #fetch(): Promise<void> {

@@ -20,6 +20,8 @@ export const DTYPES: readonly Settings['dtype'][] = ['auto', 'F16', 'BF16', 'F32
 export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 /** Whether a pair is analysed by itself. */
 export const ANALYSES = ['auto', 'off'] as const;
+/** Where settings can be kept beside the page. */
+export const PLACES = ['off', 'hash'] as const;
 const STRENGTH_MAX = 10;
 
 export function asMu(value: unknown): number {

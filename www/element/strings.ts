@@ -33,6 +33,31 @@ export const scaleSource: Record<ScaleSource, string> = {
   user: 'set by you',
 };
 
+export const undoText = {
+  steps: 'Steps',
+  undo: 'Undo',
+  redo: 'Redo',
+  undoHint: 'Takes back the last change of a setting (Ctrl+Z or ⌘Z)',
+  redoHint: 'Makes it again (Ctrl+Shift+Z or ⇧⌘Z)',
+  undone: 'Undone.',
+  redone: 'Redone.',
+} as const;
+
+export const recipeText = {
+  open: 'Open recipe',
+  save: 'Save recipe',
+  close: 'Dismiss',
+  about: 'Recipe',
+  opened: 'The settings of the recipe are in force.',
+  tooLarge: 'That file is too large for a recipe, so it was not read.',
+  onlyOne: 'Only one recipe is opened at a time; the first was taken.',
+  from: 'The settings are those of',
+  unnamed: 'It does not say which files it was made with.',
+  swapped: 'It was made with these two files the other way round: swap subject and style.',
+  other: 'this is not the file the recipe was made with, which is',
+  missing: 'choose',
+} as const;
+
 export const text = {
   dropHere: 'or drop a .safetensors file here',
   choose: 'Choose file',
@@ -117,7 +142,8 @@ export const text = {
   directionOnly: 'Fuse DoRA without its magnitudes (direction only)',
   directionOnlyHint: 'The magnitudes need the base model. Without them the result differs from what was trained.',
   blocks: 'Strengths of single blocks',
-  blocksHint: 'They multiply the strengths above.',
+  blocksHint: 'Strengths multiply those above; μ takes the place of the one above.',
+  ownMu: 'μ',
   block: 'Block',
   modules: 'Modules',
   on: 'On',

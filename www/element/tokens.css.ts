@@ -59,8 +59,8 @@ export const base = css`
   button:hover:not(:disabled), .button:hover { background: var(--sunken); }
   button.primary { color: var(--page); background: var(--ink); border-color: var(--ink); padding: 0 24px; }
   button.primary:hover:not(:disabled) { background: color-mix(in srgb, var(--ink) 85%, var(--page)); }
-  button.plain { border-color: transparent; background: none; padding: 0 8px; min-height: 32px; color: var(--muted); font-size: var(--small); }
-  button.plain:hover:not(:disabled) { color: var(--ink); background: var(--sunken); }
+  button.plain, .button.plain { border-color: transparent; background: none; padding: 0 8px; min-height: 32px; color: var(--muted); font-size: var(--small); }
+  button.plain:hover:not(:disabled), .button.plain:hover { color: var(--ink); background: var(--sunken); }
   button:disabled { opacity: 0.5; cursor: default; }
   :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
   .row { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; }

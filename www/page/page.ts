@@ -3,6 +3,7 @@
 import type { NpLora } from '../element/np-lora.ts';
 import type { Progress } from '../core/types.ts';
 import { hasFiles } from '../element/drop.ts';
+import { undoKey } from '../element/undo.ts';
 
 const NAME = 'np-lora';
 const title = document.title;
@@ -30,6 +31,12 @@ window.addEventListener('paste', (event) => {
   if (!event.clipboardData || !hasFiles(event.clipboardData)) return;
   event.preventDefault();
   void app.take(event.clipboardData);
+});
+
+// Also where nothing of the element has the focus.
+window.addEventListener('keydown', (event) => {
+  const asked = undoKey(event);
+  if (asked && app[asked]()) event.preventDefault();
 });
 
 function holdBack(event: BeforeUnloadEvent): void {

@@ -131,6 +131,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'close': return close(request.in.role);
     case 'swap': return swap();
     case 'fit': return ready().program.there.session.fit(request.in.settings);
+    case 'recipe': return (await ready().program.whole()).recipe(request.in.text, request.in.name);
     case 'backend': return (await ready().program.whole()).backend(request.in.choice);
     case 'hash': return hash(request.id, request.in.file);
     case 'fuse': return fuse(request.id, request.in);

@@ -11,6 +11,18 @@ pub struct Block {
     pub label: String,
 }
 
+impl Block {
+    /// Whether it is a whole text encoder.
+    pub fn is_encoder(&self) -> bool {
+        self.order >= AFTER_BLOCKS
+    }
+
+    /// What blocks of its kind are called, without their numbers.
+    pub fn group(&self) -> &str {
+        numbered(&self.label).0
+    }
+}
+
 impl Family {
     /// The block a canonical layer belongs to. `None`: to no block, as the layers at the model's two ends.
     pub fn block(&self, id: &ModuleId) -> Option<Block> {

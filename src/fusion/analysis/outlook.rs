@@ -26,7 +26,7 @@ pub struct Outlook {
     pub balance: Option<Balance>,
     /// A μ to begin with.
     pub suggested: Suggested,
-    /// For every β from 0 to 1.
+    /// For every general β from 0 to 1.
     pub curve: Vec<CurvePoint>,
     /// By block, in the model's order; the last one without a name holds what is in no block.
     pub blocks: Vec<BlockOutlook>,
@@ -68,8 +68,8 @@ pub struct Balance {
     pub style_strength: f64,
 }
 
-/// The smallest μ that brings the content's energy in the style's directions under a share of the style's own:
-/// ‖ΔW_c V_k‖²/(1+μ)² ≤ share·‖ΔW_s‖². A rule of thumb of this tool, not of the paper.
+/// The smallest μ that brings the content's energy in the style's directions under a share of the style's own, in all blocks
+/// without a μ of their own: ‖ΔW_c V_k‖²/(1+μ)² ≤ share·‖ΔW_s‖². A rule of thumb of this tool, not of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Suggested {
     /// μ.
@@ -184,7 +184,7 @@ impl Outlook {
             whole,
             verdict: verdict(&known, &all, &whole),
             balance: balance(plan, &whole),
-            suggested: suggested(&all),
+            suggested: suggested(plan, &known),
             curve: (0..=STEPS)
                 .map(|at| {
                     let beta = float(at) / float(STEPS);
@@ -211,7 +211,7 @@ fn module(plan: &Plan, Known { unit, measured, energies }: &Known<'_>) -> Module
         style_rank: measured.style_sigma.len(),
         protected: cpu::count(&measured.style_sigma, plan.recipe.cut),
         effective_rank: effective_rank(&measured.style_sigma),
-        tally: energies.tally(plan.beta(unit)),
+        tally: energies.tally(plan.recipe.beta),
     }
 }
 
@@ -280,7 +280,7 @@ fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec
 fn verdict(known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
     if is_same(known) {
         Verdict::Same
-    } else if all.tally(1.0).change < NOTHING && whole.overlap < HARDLY {
+    } else if all.utmost() < NOTHING && whole.overlap < HARDLY {
         Verdict::Apart
     } else if whole.change < NOTHING {
         Verdict::Little
@@ -328,8 +328,13 @@ fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
     })
 }
 
-fn suggested(all: &Energies) -> Suggested {
-    let times = (all.projected / (SUGGESTED_SHARE * all.style)).sqrt();
+fn suggested(plan: &Plan, known: &[Known<'_>]) -> Suggested {
+    let mut general = Energies::default();
+    known
+        .iter()
+        .filter(|known| plan.own_mu(known.unit).is_none())
+        .for_each(|known| general += known.energies);
+    let times = (general.projected / (SUGGESTED_SHARE * general.style)).sqrt();
     // Rounded up: the promise holds for what is shown.
     let mu = if times.is_finite() { significant((times - 1.0).max(0.0), f64::ceil) } else { 0.0 };
     Suggested { mu, share: SUGGESTED_SHARE }

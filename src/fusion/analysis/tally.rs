@@ -2,6 +2,7 @@
 
 use super::Measured;
 use crate::backend::cpu;
+use crate::fusion::mu;
 use crate::fusion::pairing::Unit;
 use crate::fusion::plan::{Plan, float};
 use crate::fusion::ratio;
@@ -20,8 +21,12 @@ pub(super) struct Energies {
     sum: f64,
     /// Σ‖ΔW_c V_k‖².
     inside: f64,
-    /// Of `inside`, what the projection works on: where the style is switched off there is none.
+    /// Of `inside`, what the general β works on: nothing where the style is switched off, or a block has a β of its own.
     pub(super) projected: f64,
+    /// Σβ²‖ΔW_c V_k‖² and Σβ(2−β)‖ΔW_c V_k‖² of blocks that have a β of their own: what it changes and what it takes away.
+    own: [f64; 2],
+    /// Of `inside`, what any β can work on.
+    reach: f64,
     /// Σ‖ΔW_c‖²·k/n.
     chance: f64,
 }
@@ -56,28 +61,38 @@ impl Energies {
         let of_style = w_s * w_s * measured.style_energy();
         let inside = w_c * w_c * measured.content_along.iter().take(k).sum::<f64>();
         let inside = inside.min(of_content);
+        let reach = if style.strength == 0.0 { 0.0 } else { inside };
+        let own = plan.own_mu(unit).map(mu::beta);
         Some(Self {
             modules: 1,
             content: of_content,
             style: of_style,
             sum: (of_content + of_style + 2.0 * w_s * w_c * measured.inner).max(0.0),
             inside,
-            projected: if style.strength == 0.0 { 0.0 } else { inside },
+            projected: if own.is_none() { reach } else { 0.0 },
+            own: own.map_or([0.0; 2], |beta| [beta * beta, beta * (2.0 - beta)].map(|share| share * reach)),
+            reach,
             chance: of_content * float(k) / float(unit.in_features().max(1)),
         })
     }
 
-    /// The figures at a β.
+    /// The figures at a general β.
     pub(super) fn tally(&self, beta: f64) -> Tally {
+        let [changed, removed] = self.own;
         Tally {
             modules: self.modules,
             overlap: ratio(self.inside, self.content),
             chance: ratio(self.chance, self.content),
-            content_kept: 1.0 - beta * (2.0 - beta) * ratio(self.projected, self.content),
-            change: beta * ratio(self.projected, self.sum).sqrt(),
+            content_kept: 1.0 - ratio(removed + beta * (2.0 - beta) * self.projected, self.content),
+            change: ratio(changed + beta * beta * self.projected, self.sum).sqrt(),
             content_norm: self.content.sqrt(),
             style_norm: self.style.sqrt(),
         }
+    }
+
+    /// The projection's change where all is removed that can be.
+    pub(super) fn utmost(&self) -> f64 {
+        ratio(self.reach, self.sum).sqrt()
     }
 }
 
@@ -89,6 +104,10 @@ impl AddAssign for Energies {
         self.sum += other.sum;
         self.inside += other.inside;
         self.projected += other.projected;
+        self.reach += other.reach;
+        for (own, others) in self.own.iter_mut().zip(other.own) {
+            *own += others;
+        }
         self.chance += other.chance;
     }
 }

@@ -1,6 +1,7 @@
 /** The chunk of the outlook: fetched when there is one. */
 
 import { define } from '../register.ts';
+import { BrushBar } from './brush.ts';
 import { Curve } from './curve.ts';
 import { Data } from './data.ts';
 import { OverlapMap } from './map.ts';
@@ -10,6 +11,7 @@ import { OutlookView } from './view.ts';
 
 define({
   'np-lora-data': Data,
+  'np-lora-brush': BrushBar,
   'np-lora-curve': Curve,
   'np-lora-overlap-map': OverlapMap,
   'np-lora-modules': Modules,

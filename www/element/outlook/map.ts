@@ -4,11 +4,14 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, query, state } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import type { Outlook } from '../../core/types.ts';
-import { inert, plural } from '../format.ts';
+import { WHOLE, type Blocks } from '../block-strengths.ts';
+import { inert, mu as muText, plural } from '../format.ts';
 import { base } from '../tokens.css.ts';
+import type { BlocksChange, Brush } from './brush.ts';
 import type { Table } from './data.ts';
 import { blockName, FIGURES, inWords, layOut, step, type Field, type Figure, type FigureName, type Place, type Row } from './figures.ts';
-import { text } from './strings.ts';
+import { brushText, text, who } from './strings.ts';
+import { Stroke } from './stroke.ts';
 
 interface At {
   row: number;
@@ -48,6 +51,14 @@ export class OverlapMap extends LitElement {
     td.whole { border-right: 1px solid var(--line); font-weight: 650; }
     td[aria-selected='true'] { box-shadow: inset 0 0 0 2px var(--ink); font-weight: 700; text-decoration: underline; }
     td:focus-visible { outline: 2px solid var(--ink); outline-offset: -2px; box-shadow: inset 0 0 0 4px var(--surface); }
+    td.own { background: var(--surface); color: var(--ink); cursor: default; text-align: left; padding: 0 8px; border-right: 1px solid var(--line); }
+    td.own:hover { outline: 0; }
+    tr.off th { text-decoration: line-through; }
+    .brushing tr[data-row] > * { cursor: crosshair; }
+    .brushing tr[data-row]:hover > * { box-shadow: inset 0 1px var(--ink), inset 0 -1px var(--ink); }
+    /* By finger, rows are painted along their names; the fields still scroll. */
+    .brushing tr[data-row] th { touch-action: none; color: var(--ink); }
+    .brushing { user-select: none; }
     .o0 { --colour: var(--surface); }
     .o1 { --colour: color-mix(in srgb, var(--overlap) 10%, var(--surface)); }
     .o2 { --colour: color-mix(in srgb, var(--overlap) 22%, var(--surface)); }
@@ -75,6 +86,10 @@ export class OverlapMap extends LitElement {
   @property({ attribute: false }) outlook: Outlook | null = null;
   /** The field whose layers are shown elsewhere. */
   @property({ attribute: false }) opened: Place | null = null;
+  @property({ attribute: false }) blocks: Blocks = {};
+  /** What rows are painted with; null: fields are opened instead. */
+  @property({ attribute: false }) brush: Brush | null = null;
+  #stroke: Stroke | null = null;
   @state() private figure: FigureName = 'overlap';
   @state() private at: At = { row: 0, column: 0 };
   @state() private pointed: At | null = null;
@@ -99,19 +114,22 @@ export class OverlapMap extends LitElement {
           </select></label></div>
       ${legend(figure)}
       <div class="scroll ${outlook.analysed < outlook.total ? 'running' : ''}">
-        ${guard([outlook, figure, this.at, this.opened], () => this.#table(outlook, figure))}
+        ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush], () => this.#table(outlook, figure))}
       </div>
       <p class="readout small">${this.#readout(outlook)}</p>
       <np-lora-data about=${text.map} .of=${() => table(outlook, this.#rows)}></np-lora-data>`;
   }
 
   #table({ kinds }: Outlook, figure: Figure): TemplateResult {
-    return html`<table role="grid" aria-labelledby="title" @keydown=${this.#key} @click=${this.#press} @pointerover=${this.#point}
+    const own = this.brush !== null || this.#rows.some(({ label }) => Object.hasOwn(this.blocks, label));
+    return html`<table role="grid" aria-labelledby="title" class=${this.brush ? 'brushing' : ''} @keydown=${this.#key} @click=${this.#press} @pointerover=${this.#point}
+      @pointerdown=${this.#begin} @pointermove=${this.#paint} @pointercancel=${this.#giveUp}
       @pointerleave=${() => { this.pointed = null; }} @focusin=${this.#enter} @focusout=${() => { this.focused = false; }}>
-      <thead><tr><th scope="col">${text.block}</th><th scope="col">${text.all}</th>
+      <thead><tr><th scope="col">${text.block}</th>${own ? html`<th scope="col">${brushText.ownValues}</th>` : nothing}<th scope="col">${text.all}</th>
         ${kinds.map((kind) => html`<th scope="col" class="stranger">${inert(kind, 24)}</th>`)}</tr></thead>
-      <tbody>${this.#rows.map(({ label, fields }, row) => html`<tr>
+      <tbody>${this.#rows.map(({ label, fields }, row) => html`<tr data-row=${row} class=${this.#isOff(label) ? 'off' : ''}>
         <th scope="row" class="stranger" title=${inert(blockName(label))}>${inert(blockName(label), 32)}</th>
+        ${own ? html`<td class="own">${this.#own(label)}</td>` : nothing}
         ${fields.map((field, column) => this.#cell(field, { row, column }, figure))}</tr>`)}</tbody>
     </table>`;
   }
@@ -124,6 +142,18 @@ export class OverlapMap extends LitElement {
     const open = this.opened !== null && this.opened.block === block && this.opened.kind === kind;
     return html`<td class="${step(figure, field)} ${whole}" data-at="${at.row} ${at.column}" aria-selected=${open ? 'true' : 'false'}
       tabindex=${at.row === this.at.row && at.column === this.at.column ? 0 : -1}>${value === null ? '–' : figure.show(value)}</td>`;
+  }
+
+  #isOff(label: string): boolean {
+    const { content, style } = this.blocks[label] ?? WHOLE;
+    return content === 0 && style === 0;
+  }
+
+  /** What a block has of its own, in words. */
+  #own(label: string): string {
+    const { content, style, mu } = this.blocks[label] ?? WHOLE;
+    const strengths = ([['content', content], ['style', style]] as const).filter(([, strength]) => strength !== 1);
+    return [...strengths.map(([role, strength]) => `${who[role]} ${strength}`), ...(mu === null ? [] : [`μ ${muText(mu)}`])].join(' · ');
   }
 
   #readout({ kinds }: Outlook): TemplateResult | string {
@@ -150,7 +180,10 @@ export class OverlapMap extends LitElement {
 
   #key = (event: KeyboardEvent): void => {
     const { key } = event;
-    if (key === 'Enter' || key === ' ') this.#open(this.at);
+    const enters = key === 'Enter' || key === ' ';
+    if (enters && this.brush) this.#dab(this.#place(this.at).block, this.brush);
+    else if (enters) this.#open(this.at);
+    else if (key === 'Escape' && this.brush) this.dispatchEvent(new CustomEvent<Brush | null>('np-brush', { detail: null }));
     else if (key === 'Escape' && this.opened) this.#tell(null);
     else if (key in KEYS) this.#go(this.#reach(KEYS[key] ?? {}, event.ctrlKey || event.metaKey));
     else return;
@@ -192,8 +225,49 @@ export class OverlapMap extends LitElement {
     const at = atOf(event);
     if (!at) return;
     this.at = at;
-    this.#open(at);
+    if (!this.brush) this.#open(at);
   };
+
+  /** One row by itself. What is in no block has nothing of its own. */
+  #dab(label: string, brush: Brush): void {
+    if (label !== '') this.#put(new Stroke(this.blocks, brush, label).blocks, true);
+  }
+
+  #begin = (event: PointerEvent): void => {
+    const label = this.#labelAt(event);
+    if (!this.brush || !event.isPrimary || event.button !== 0 || label === '') return;
+    // No text is marked meanwhile.
+    event.preventDefault();
+    this.#stroke = new Stroke(this.blocks, this.brush, label);
+    addEventListener('pointerup', this.#end, { once: true });
+    this.#put(this.#stroke.blocks, false);
+  };
+
+  #paint = (event: PointerEvent): void => {
+    const label = this.#stroke ? this.#labelAt(event) : '';
+    if (this.#stroke && label !== '' && this.#stroke.reach(label)) this.#put(this.#stroke.blocks, false);
+  };
+
+  #end = (): void => {
+    if (this.#stroke) this.#put(this.#stroke.blocks, true);
+    this.#stroke = null;
+  };
+
+  /** It was the beginning of something else, of scrolling for one. */
+  #giveUp = (): void => {
+    if (this.#stroke) this.#put(this.#stroke.before, true);
+    this.#stroke = null;
+  };
+
+  /** A finger stays with the element that it came down on, wherever it goes. */
+  #labelAt({ clientX, clientY }: PointerEvent): string {
+    const row = (this.renderRoot as ShadowRoot).elementFromPoint(clientX, clientY)?.closest<HTMLElement>('tr[data-row]')?.dataset.row;
+    return this.#rows[Number(row ?? NaN)]?.label ?? '';
+  }
+
+  #put(blocks: Blocks, committed: boolean): void {
+    this.dispatchEvent(new CustomEvent<BlocksChange>('np-blocks', { detail: { blocks, committed } }));
+  }
 
   /** What is open closes. */
   #open(at: At): void {

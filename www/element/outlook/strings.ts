@@ -4,6 +4,27 @@ import type { Role } from '../../core/types.ts';
 
 export const who: Record<Role, string> = { content: 'subject', style: 'style' };
 
+export const presetLabel: Record<Role, string> = { content: 'Subject in', style: 'Style in' };
+export const pasteLabel: Record<Role, string> = { content: 'Subject’s numbers', style: 'Style’s numbers' };
+
+export const brushText = {
+  title: 'Single blocks',
+  none: 'all on',
+  reset: 'All blocks on',
+  brush: 'Paint blocks with',
+  brushes: { none: 'Nothing, just look', content: 'Subject strength', style: 'Style strength', mu: 'μ' },
+  value: { content: 'Strength, 0 is off', style: 'Strength, 0 is off', mu: 'μ of the blocks' },
+  general: 'the general one',
+  hint: 'Drag over the map’s rows, or press Enter on one. A row that has the value already is wiped.',
+  all: 'All blocks',
+  own: 'As painted',
+  paste: 'Paste block weights',
+  pasteHint: 'As LoRA Block Weight writes them, from the text encoder on. Numbers in a row:',
+  or: 'or',
+  wrong: 'These are not as many numbers as this model has blocks, or not numbers from −10 to 10.',
+  ownValues: 'Own',
+} as const;
+
 export const text = {
   none: 'The first layers are being looked at …',
   balance: 'Balance the strengths',

@@ -2,11 +2,13 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
-import type { Outlook, Spectra } from '../../core/types.ts';
+import type { Outlook, PairFit, Spectra } from '../../core/types.ts';
+import type { Blocks } from '../block-strengths.ts';
 import { count, inert, mu as muText } from '../format.ts';
 import type { MuChange } from '../mu-range.ts';
 import { text as shared } from '../strings.ts';
 import { base } from '../tokens.css.ts';
+import type { Brush } from './brush.ts';
 import { blockName, fieldAt, type Field, type Place } from './figures.ts';
 import { layersTable } from './modules.ts';
 import { text } from './strings.ts';
@@ -21,6 +23,7 @@ export class OutlookView extends LitElement {
     .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
+    np-lora-brush { margin-bottom: 16px; }
     .suggest { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 4px 16px; align-items: center; margin-top: 16px; }
     .suggest details { grid-column: 1 / -1; }
     .suggest summary { width: max-content; max-width: 100%; color: var(--muted); }
@@ -37,10 +40,13 @@ export class OutlookView extends LitElement {
 
   @property({ attribute: false }) outlook!: Outlook;
   @property({ type: Number }) mu = 0.5;
+  @property({ attribute: false }) fit: PairFit | null = null;
+  @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) spectra: Spectra | null = null;
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
   @state() private opened: Place | null = null;
+  @state() private brush: Brush | null = null;
   @state() private chosen: string | null = null;
   @state() private spoken = '';
   @query('.detail') private detail!: HTMLElement | null;
@@ -65,7 +71,8 @@ export class OutlookView extends LitElement {
       <div class="columns">
         <div><np-lora-curve .points=${outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
           ${this.#suggestion(outlook)}</div>
-        <div><np-lora-overlap-map .outlook=${outlook} .opened=${opened}
+        <div>${this.#brush()}<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
+            @np-blocks=${this.#pass} @np-brush=${this.#take}
             @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
           <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data></div>
       </div>
@@ -95,6 +102,12 @@ export class OutlookView extends LitElement {
     </div>`;
   }
 
+  #brush(): TemplateResult | typeof nothing {
+    if (!this.fit || this.fit.blocks.length === 0) return nothing;
+    return html`<np-lora-brush .list=${this.fit} .blocks=${this.blocks} .brush=${this.brush} ?disabled=${this.disabled}
+      @np-blocks=${this.#pass} @np-brush=${this.#take}></np-lora-brush>`;
+  }
+
   #detail({ block, kind }: Place, { members }: Field): TemplateResult {
     const { spectra, chosen } = this;
     return html`<section class="detail" aria-labelledby="opened">
@@ -112,6 +125,14 @@ export class OutlookView extends LitElement {
 
   #slide = ({ detail }: CustomEvent<MuChange>): void => {
     this.#tell('np-mu', detail);
+  };
+
+  #pass = ({ type, detail }: CustomEvent): void => {
+    this.#tell(type, detail);
+  };
+
+  #take = ({ detail }: CustomEvent<Brush | null>): void => {
+    this.brush = detail;
   };
 
   #open(place: Place | null): void {

@@ -1,0 +1,140 @@
+//! A saved recipe: settings, and which files they were made for. The report of a run is one too.
+
+use super::mu;
+use super::settings::Settings;
+use crate::error::{Code, Error, Result};
+use crate::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What is in the file. Fields beside these, as a report has them, mean nothing here; settings that there are none of do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedRecipe {
+    /// Version of this crate that saved it. Hostile text, as all of it.
+    pub version: String,
+    /// Those that it leaves out are the defaults.
+    pub settings: Settings,
+    /// The subject's file, where it is named.
+    #[serde(default)]
+    pub content: Option<SavedSource>,
+    /// The style's.
+    #[serde(default)]
+    pub style: Option<SavedSource>,
+}
+
+/// An input file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedSource {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// In hexadecimal, where it was known.
+    #[serde(default)]
+    pub sha256: Option<String>,
+}
+
+impl SavedRecipe {
+    /// Reads a recipe or a report.
+    ///
+    /// # Errors
+    /// `Recipe` if it is neither, or has a setting of which nothing is known; `Settings` if one is out of its range.
+    pub fn read(text: &str) -> Result<Self> {
+        let saved: Self =
+            serde_json::from_str(text).map_err(|error| Error::new(Code::Recipe, error.to_string()))?;
+        saved.settings.check()?;
+        Ok(saved)
+    }
+}
+
+/// Settings as JSON has them: an endless μ by its name, and nothing of what is left to the defaults' choice.
+pub(super) fn fields(settings: &Settings) -> Map<String, Value> {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(settings) else { return Map::new() };
+    fields.insert("mu".to_owned(), of_mu(settings.mu));
+    if let Some(Value::Object(blocks)) = fields.get_mut("blocks") {
+        for (label, block) in &settings.blocks {
+            if let (Some(mu), Some(Value::Object(fields))) = (block.mu, blocks.get_mut(label)) {
+                fields.insert("mu".to_owned(), of_mu(mu));
+            }
+        }
+        blocks.values_mut().filter_map(Value::as_object_mut).for_each(without_nulls);
+    }
+    without_nulls(&mut fields);
+    fields
+}
+
+fn of_mu(mu: f64) -> Value {
+    if mu.is_infinite() { mu::INFINITY.into() } else { mu.into() }
+}
+
+fn without_nulls(fields: &mut Map<String, Value>) {
+    fields.retain(|_, value| !value.is_null());
+}
+
+/// Some settings as JSON text.
+pub(super) fn text(settings: &Settings, is_wanted: impl Fn(&str) -> bool) -> String {
+    let mut fields = fields(settings);
+    fields.retain(|key, _| is_wanted(key));
+    json::text(&fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fusion::settings::{BlockStrength, ResultChoice};
+
+    fn some() -> Settings {
+        let block = BlockStrength { content: 0.25, style: 0.0, mu: Some(f64::INFINITY) };
+        Settings {
+            mu: f64::INFINITY,
+            content_strength: 0.7,
+            blocks: [("IN04".to_owned(), block), ("MID".to_owned(), BlockStrength::default())].into(),
+            scheme: Some("kohya".into()),
+            ..Settings::default()
+        }
+    }
+
+    fn recipe(settings: &str) -> String {
+        format!(r#"{{"version":"0.1.0","settings":{settings},"content":null}}"#)
+    }
+
+    #[test]
+    fn settings_come_back_from_their_text() {
+        let read = SavedRecipe::read(&recipe(&text(&some(), |_| true))).unwrap();
+        assert_eq!(read.settings, some());
+        assert_eq!(SavedRecipe::read(&recipe("{}")).unwrap().settings, Settings::default());
+        let only_mu = text(&some(), |key| key == "mu");
+        assert_eq!(only_mu, r#"{"mu":"infinity"}"#);
+    }
+
+    #[test]
+    fn a_report_is_a_recipe() {
+        let report = r#"{"version":"9.9","settings":{"result":"overlap"},"fused":3,"modules":[{"name":"x"}],
+                         "content":{"name":"a","size":7},"style":{"name":"b","size":8,"sha256":"00"}}"#;
+        let read = SavedRecipe::read(report).unwrap();
+        assert_eq!(read.settings.result, ResultChoice::Overlap);
+        assert_eq!(read.content, Some(SavedSource { name: "a".into(), size: 7, sha256: None }));
+        assert_eq!(read.style.unwrap().sha256.as_deref(), Some("00"));
+    }
+
+    #[test]
+    fn what_is_no_recipe_is_refused() {
+        for (hostile, code) in [
+            (String::new(), Code::Recipe),
+            ("[1]".into(), Code::Recipe),
+            (r#"{"peft_type":"LORA"}"#.into(), Code::Recipe),
+            (recipe("null"), Code::Recipe),
+            (recipe(r#"{"mu":"much"}"#), Code::Recipe),
+            (recipe(r#"{"mu":-1}"#), Code::Settings),
+            (recipe(r#"{"unheardOf":1}"#), Code::Recipe),
+            (recipe(r#"{"blocks":{"IN04":{"content":1e9}}}"#), Code::Settings),
+            (recipe(r#"{"blocks":{"IN04":{"mu":-1}}}"#), Code::Settings),
+            (recipe(r#"{"scheme":"nobody's"}"#), Code::Settings),
+            (recipe(r#"{"denseRank":4294967296}"#), Code::Recipe),
+            (recipe(r#"{"mu":1,"mu":2}"#), Code::Recipe),
+            ("[".repeat(100_000), Code::Recipe),
+        ] {
+            assert_eq!(SavedRecipe::read(&hostile).unwrap_err().code, code, "{:.80}", hostile);
+        }
+    }
+}

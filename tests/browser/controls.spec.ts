@@ -1,0 +1,347 @@
+/** Settings as a person handles them: painted block by block, taken back, in the address, in a recipe; the files they make are computed again. */
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { expect, test, type Locator, type Page } from '@playwright/test';
+import type { Settings } from '../../www/core/types.ts';
+import { DEFAULTS, modulesOf, type Module } from './check.ts';
+import { checkModules } from './hold.ts';
+import { makeLora, type Recipe } from './make.ts';
+import { FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, named, open, setMu, setStrength, type Named } from './page.ts';
+
+test.setTimeout(2 * FIRST_RUN);
+
+/** A layer of Stable Diffusion 1.5 in each of some blocks, and one of its text encoder. */
+const LAYERS: Record<string, { name: string; out: number; in: number }> = {
+  IN01: { name: 'lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q', out: 320, in: 320 },
+  IN04: { name: 'lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q', out: 640, in: 640 },
+  MID: { name: 'lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k', out: 1280, in: 768 },
+  OUT05: { name: 'lora_unet_up_blocks_1_attentions_2_transformer_blocks_0_attn2_to_v', out: 1280, in: 768 },
+  OUT08: { name: 'lora_unet_up_blocks_2_attentions_2_transformer_blocks_0_attn1_to_v', out: 640, in: 640 },
+  'CLIP-L': { name: 'lora_te_text_model_encoder_layers_0_mlp_fc1', out: 3072, in: 768 },
+};
+const KOHYA: Recipe = { modules: Object.values(LAYERS), rank: 6, alpha: 3, dtype: 'F16', scheme: 'kohya', seed: 71, sharedDirections: 3 };
+const [CAT, INK] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 72 })];
+const PAIR: [Named, Named] = [named('cat.safetensors', CAT), named('ink.safetensors', INK)];
+
+const settings = (page: Page): Promise<Settings> =>
+  page.locator('np-lora').evaluate((found) => (found as unknown as { settings(): Settings }).settings());
+const row = (page: Page, label: string): Locator => page.getByRole('grid', { name: 'Layer by layer' }).getByRole('row').filter({ has: page.getByRole('rowheader', { name: label, exact: true }) });
+const own = (page: Page, label: string): Locator => row(page, label).locator('td.own');
+const brush = (page: Page): Locator => page.getByLabel('Paint blocks with');
+
+async function drag(page: Page, from: string, to: string): Promise<void> {
+  const middle = async (label: string): Promise<[number, number]> => {
+    const box = (await row(page, label).getByRole('rowheader').boundingBox())!;
+    return [box.x + box.width / 2, box.y + box.height / 2];
+  };
+  await row(page, from).scrollIntoViewIfNeeded();
+  await page.mouse.move(...await middle(from));
+  await page.mouse.down();
+  await page.mouse.move(...await middle(to), { steps: 12 });
+  await page.mouse.up();
+}
+
+/** Every layer against the method at what its block has of its own. */
+function holds(fused: Map<string, Module>, blocks: Record<string, Partial<typeof DEFAULTS>>, general = DEFAULTS): void {
+  for (const [label, { name }] of Object.entries(LAYERS)) {
+    const only = (modules: Map<string, Module>): Map<string, Module> => new Map([...modules].filter(([one]) => one === name));
+    checkModules(only(fused), [only(modulesOf(CAT)), only(modulesOf(INK))], { ...general, ...blocks[label] }, 'F16');
+  }
+}
+
+async function download(page: Page, press: Locator): Promise<{ name: string; bytes: Buffer }> {
+  const [file] = await Promise.all([page.waitForEvent('download'), press.click()]);
+  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+}
+
+/** The bytes that come of what is set. */
+async function fuse(page: Page): Promise<Buffer> {
+  await fuseButton(page).click();
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible({ timeout: FIRST_RUN });
+  return (await download(page, page.getByRole('button', { name: 'Save', exact: true }))).bytes;
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+const openRecipe = (page: Page, recipe: string | Buffer, name = 'mine.recipe.json'): Promise<void> =>
+  page.getByLabel('Open recipe').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(recipe) });
+
+test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  await givePair(page, project.name, ...PAIR);
+  await brush(page).selectOption('mu');
+  await drag(page, 'IN01', 'MID');
+  for (const label of ['IN01', 'IN04', 'MID']) await expect(own(page, label)).toHaveText('μ ∞');
+  await expect(own(page, 'OUT05')).toHaveText('');
+
+  // A row that has the value already is wiped.
+  await row(page, 'IN04').getByRole('rowheader').click();
+  await expect(own(page, 'IN04')).toHaveText('');
+
+  await brush(page).selectOption('style');
+  await page.getByLabel('Strength, 0 is off').fill('0.5');
+  await page.getByLabel('Strength, 0 is off').blur();
+  await page.locator('np-lora-overlap-map td[tabindex="0"]').focus();
+  for (let down = 0; down < 4; down++) await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await expect(own(page, 'OUT08')).toHaveText('style 0.5');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Space');
+  await expect(own(page, 'OUT05')).toHaveText('style 0.5');
+  // The map's fields open again once the brush is put away.
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: 'OUT05 · All' })).toBeVisible();
+
+  // The table has the same, and takes μ by number.
+  await page.getByText('Advanced', { exact: true }).click();
+  await page.getByText('Strengths of single blocks').click();
+  await expect(page.getByLabel('μ of MID')).toHaveValue('∞');
+  await page.getByLabel('μ of IN04').fill('2');
+  await page.getByLabel('μ of IN04').press('Enter');
+  await expect(own(page, 'IN04')).toHaveText('μ 2');
+  const { file } = await fuseAndSave(page, project.name);
+  holds(modulesOf(file), {
+    IN01: { mu: Infinity }, IN04: { mu: 2 }, MID: { mu: Infinity }, OUT05: { styleStrength: 0.5 }, OUT08: { styleStrength: 0.5 },
+  });
+  expect(uncaught).toEqual([]);
+});
+
+test('presets and pasted weights choose blocks, and one press takes them all back', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  await givePair(page, project.name, ...PAIR);
+  await page.getByLabel('Style in').selectOption({ label: 'OUTD: OUT00–OUT06' });
+  for (const label of ['IN01', 'IN04', 'MID', 'OUT08']) await expect(own(page, label)).toHaveText('style 0');
+  for (const label of ['OUT05', 'CLIP-L']) await expect(own(page, label)).toHaveText('');
+  await page.getByText('Paste block weights').click();
+  await page.getByLabel('Subject’s numbers').fill('0.5,1,0,0.75,1,1,1,0.25,1,1,1,1,1,1,1,1,1');
+  await page.getByLabel('Subject’s numbers').press('Enter');
+  await expect(own(page, 'CLIP-L')).toHaveText('subject 0.5');
+  await expect(own(page, 'MID')).toHaveText('subject 0.25 · style 0');
+  const { file } = await fuseAndSave(page, project.name);
+  holds(modulesOf(file), {
+    IN01: { styleStrength: 0, mu: 0 }, IN04: { contentStrength: 0.75, styleStrength: 0, mu: 0 }, MID: { contentStrength: 0.25, styleStrength: 0, mu: 0 },
+    OUT08: { styleStrength: 0, mu: 0 }, 'CLIP-L': { contentStrength: 0.5 },
+  });
+  const before = (await settings(page)).blocks;
+  for (const wrong of ['1,0', '1,0,0,1,1,1,1,x,1,1,1,1,1,1,1,1,1', '1,0,0,1,1,1,1,99,1,1,1,1,1,1,1,1,1']) {
+    await page.getByLabel('Subject’s numbers').fill(wrong);
+    await page.getByLabel('Subject’s numbers').press('Enter');
+    await expect(page.getByText('These are not as many numbers')).toBeVisible();
+    expect((await settings(page)).blocks).toEqual(before);
+  }
+  await page.getByRole('button', { name: 'All blocks on' }).click();
+  expect((await settings(page)).blocks).toEqual({});
+  expect(uncaught).toEqual([]);
+});
+
+test('changes are taken back and made again, and text keeps its own steps', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  await givePair(page, project.name, ...PAIR);
+  const [undo, redo] = ['Undo', 'Redo'].map((name) => page.getByRole('button', { name, exact: true })) as [Locator, Locator];
+  if (project.name === 'cpu') await expect(undo).toBeDisabled();
+  const states = [await settings(page)];
+  const step = async (change: Promise<void>): Promise<void> => {
+    await change;
+    states.push(await settings(page));
+    expect(states.at(-1)).not.toEqual(states.at(-2));
+  };
+  await step(setMu(page, 2));
+  await step(setStrength(page, 'Style', 0.8));
+  await step(advanced(page, 'Number format', 'BF16'));
+  await brush(page).selectOption('content');
+  // A stroke over several rows is one step.
+  await step(drag(page, 'IN01', 'OUT05'));
+  await expect(own(page, 'IN04')).toHaveText('subject 0');
+  for (const state of states.slice(0, -1).toReversed()) {
+    await undo.click();
+    expect(await settings(page)).toEqual(state);
+  }
+  await page.locator('body').click({ position: { x: 2, y: 2 } });
+  for (const state of states.slice(1)) {
+    await page.keyboard.press('ControlOrMeta+Shift+Z');
+    expect(await settings(page)).toEqual(state);
+  }
+  await expect(redo).toBeDisabled();
+  await page.keyboard.press('ControlOrMeta+Z');
+  expect(await settings(page)).toEqual(states.at(-2));
+
+  // In a text field the keys are the field's.
+  const field = page.getByLabel('as μ', { exact: true });
+  await field.click();
+  await field.pressSequentially('3');
+  await page.keyboard.press('ControlOrMeta+Z');
+  expect(await settings(page)).toEqual(states.at(-2));
+  await expect(redo).toBeEnabled();
+  // A new change leaves nothing to make again.
+  await setMu(page, 7);
+  await expect(redo).toBeDisabled();
+
+  // What was said of one file's scale is in no step of another file.
+  await advanced(page, 'Scale of the subject', 'rankStabilised');
+  await give(page, 'Subject', named('dog.safetensors', makeLora({ ...KOHYA, seed: 73 })));
+  await undo.click();
+  await redo.click();
+  expect((await settings(page)).contentScale).toEqual({ kind: 'auto' });
+  expect(uncaught).toEqual([]);
+});
+
+const hashOf = (page: Page): Promise<string> => page.evaluate(() => decodeURIComponent(location.hash));
+
+test('an address carries the settings that differ, and nothing of the files', async ({ page, context }, { project }) => {
+  const uncaught = await open(page);
+  await givePair(page, project.name, ...PAIR);
+  if (project.name === 'cpu') expect(await hashOf(page)).toBe('');
+  await setMu(page, 1);
+  await setStrength(page, 'Style', 0.8);
+  await advanced(page, 'Style directions to protect', 'energy');
+  await page.getByLabel('Share of the energy, in %').fill('90');
+  await page.getByLabel('Share of the energy, in %').blur();
+  await page.getByLabel('File name').fill('secret');
+  await page.getByLabel('File name').blur();
+  await brush(page).selectOption('mu');
+  await row(page, 'IN04').getByRole('rowheader').click();
+  const backend = project.name === 'webgpu' ? '&backend=webgpu' : '';
+  await expect.poll(() => page.evaluate(() => location.hash)).toBe(`#mu=1&style=0.8&k=90%&blocks=IN04:1,1,infinity${backend}`);
+  const bytes = await fuse(page);
+
+  const other = await context.newPage();
+  await other.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
+  await other.goto(page.url());
+  await give(other, 'Subject', PAIR[0]);
+  await give(other, 'Style', PAIR[1]);
+  await expect(own(other, 'IN04')).toHaveText('μ ∞');
+  await other.getByText('Advanced', { exact: true }).click();
+  await other.getByLabel('File name').fill('secret');
+  await other.getByLabel('File name').blur();
+  expect(await settings(other)).toEqual(await settings(page));
+  expect(sha256(await fuse(other))).toBe(sha256(bytes));
+  // Back at the defaults the address is plain, and a link that is followed in the same page counts.
+  await other.evaluate(() => { location.hash = '#subject=0.5'; });
+  await expect(other.getByLabel('Subject strength, as a number')).toHaveValue('0.5');
+  expect(await settings(other)).toMatchObject({ mu: 0.5, styleStrength: 1, blocks: {}, cut: { kind: 'all' } });
+  await other.getByRole('button', { name: 'Undo', exact: true }).click();
+  expect(await settings(other)).toEqual(await settings(page));
+  expect(uncaught).toEqual([]);
+});
+
+test('an address that makes no sense leaves the defaults, and a naming waits for files that have it', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  const standard = await settings(page);
+  for (const hash of [
+    'mu=-1&subject=1e9&style=&k=0%&rank=1.5&dense-rank=999&dtype=exe&make=money&layout=x&blocks=__proto__:1,nan;a', 'k=%E0%A4%A&mu=%', '&&==&#&mu', 'mu=NaN&style=Infinity&subject-scale=Infinity',
+    'blocks=IN04:1,1,-1', 'naming=<img src=x>&family=../..&unnamed=2&direction-only=yes', `mu=${'9'.repeat(100_000)}x`, 'constructor=1&__proto__=2&toString=3',
+  ]) {
+    await page.goto(`./#${hash}`);
+    expect(await settings(page), hash.slice(0, 80)).toEqual(standard);
+    await page.reload();
+    expect(await settings(page), hash.slice(0, 80)).toEqual(standard);
+  }
+  await page.goto('./#naming=nobodys&family=Nothing&blocks=nowhere:0,0&mu=2');
+  await page.reload();
+  await givePair(page, project.name, ...PAIR);
+  await expect(fuseButton(page)).toBeEnabled();
+  expect(await settings(page)).toMatchObject({ mu: 2, scheme: null, family: null });
+  await page.goto('./#naming=peft');
+  await page.reload();
+  await givePair(page, project.name, ...PAIR);
+  await expect.poll(async () => (await settings(page)).scheme).toBe('peft');
+  expect(uncaught).toEqual([]);
+});
+
+test('a recipe makes the same file again, and says where it does not match', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  await givePair(page, project.name, ...PAIR);
+  await setMu(page, Infinity);
+  await setStrength(page, 'Subject', 0.7);
+  await advanced(page, 'Scale of the style', 'rankStabilised');
+  await page.getByLabel('Style in').selectOption({ label: 'INS: IN00–IN04' });
+  const bytes = await fuse(page);
+  await expect(page.getByText(/SHA-256 [0-9a-f]{64}/)).toBeVisible();
+  const recipe = await download(page, page.getByRole('button', { name: 'Save recipe' }));
+  const report = await download(page, page.getByRole('button', { name: 'Save report' }));
+  expect(recipe.name).toBe('cat_in_ink.recipe.json');
+  const read = JSON.parse(recipe.bytes.toString()) as { content: unknown; style: unknown; settings: { mu: unknown } };
+  expect(read.settings.mu).toBe('infinity');
+  expect(read.content).toEqual({ name: 'cat.safetensors', size: PAIR[0].bytes.length, sha256: sha256(PAIR[0].bytes) });
+  const made = await settings(page);
+
+  for (const { name, bytes: json } of [recipe, report]) {
+    await page.goto('./');
+    await page.reload();
+    expect((await settings(page)).mu).toBe(0.5);
+    // Dropped like any file, before the files that it is for.
+    await page.getByLabel('Subject LoRA file').setInputFiles({ name, mimeType: 'application/json', buffer: json });
+    const about = page.getByRole('complementary', { name: 'Recipe' });
+    await expect(about).toContainText(`The settings are those of ${name}.`);
+    await expect(about).toContainText('Subject: choose cat.safetensors');
+    await givePair(page, project.name, ...PAIR);
+    await expect(about).not.toContainText('choose');
+    expect(await settings(page)).toEqual(made);
+    expect(sha256(await fuse(page))).toBe(sha256(bytes));
+    await give(page, 'Style', named('ink.safetensors', makeLora({ ...KOHYA, rank: 5, seed: 74 })));
+    await expect(about).toContainText('Style: this is not the file the recipe was made with, which is ink.safetensors');
+    await give(page, 'Style', PAIR[1]);
+    await page.getByRole('button', { name: 'Swap subject and style' }).click();
+    await expect(about).toContainText('the other way round');
+    await about.getByRole('button', { name: 'Dismiss' }).click();
+    await expect(about).toHaveCount(0);
+  }
+
+  await page.getByText('Advanced', { exact: true }).click();
+  await page.getByLabel('Leave the sources’ names out of the file').check();
+  const unnamed = await download(page, page.getByRole('button', { name: 'Save recipe' }));
+  expect(unnamed.bytes.toString()).not.toMatch(/ink\.|cat\./);
+  await openRecipe(page, unnamed.bytes);
+  await expect(page.getByText('It does not say which files')).toBeVisible();
+  expect(uncaught).toEqual([]);
+});
+
+test('a recipe that makes no sense is refused, and nothing changes', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  await givePair(page, project.name, ...PAIR);
+  await setMu(page, 3);
+  const before = await settings(page);
+  const recipe = (settings: object, more: object = {}): string => JSON.stringify({ version: '1', settings, ...more });
+  for (const [hostile, code] of [
+    ['', 'E_RECIPE'], ['{', 'E_RECIPE'], ['[]', 'E_RECIPE'], ['{"peft_type":"LORA","r":8}', 'E_RECIPE'], [recipe({ mu: -1 }), 'E_SETTINGS'],
+    [recipe({ mu: 'much' }), 'E_RECIPE'], [recipe({ unheardOf: true }), 'E_RECIPE'], [recipe({ blocks: { IN04: { style: 1e9 } } }), 'E_SETTINGS'],
+    [recipe({ family: '<img src=x onerror=alert(1)>' }), 'E_SETTINGS'], [recipe({}, { content: { name: 7, size: 'x' } }), 'E_RECIPE'], ['['.repeat(1e6), 'E_RECIPE'],
+    ['{"version":"1","settings":{"__proto__":{"mu":9}}}', 'E_RECIPE'],
+  ] as const) {
+    await openRecipe(page, hostile, 'nasty‮.json');
+    await expect(page.getByRole('alert'), hostile.slice(0, 80)).toContainText(code);
+    expect(await settings(page), hostile.slice(0, 80)).toEqual(before);
+    // A good change clears it.
+    await setMu(page, 4);
+    await expect(page.getByRole('alert')).toHaveCount(0);
+    await setMu(page, 3);
+  }
+  await openRecipe(page, recipe({ mu: 1, outputName: '../../<b>x' }, { content: { name: '<img src=x>‮.safetensors', size: 5 } }));
+  await expect(page.getByText('<img src=x>‹U+202E›.safetensors (5 B)')).toBeVisible();
+  expect((await settings(page)).outputName).not.toMatch(/[/<]/);
+  expect(uncaught).toEqual([]);
+});
+
+for (const [colorScheme, width] of [['light', 1200], ['dark', 1200], ['light', 390], ['light', 320]] as const) {
+  test(`painting and recipes can be used by everybody (${colorScheme}, ${width})`, async ({ page }, { project }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.setViewportSize({ width, height: 900 });
+    await open(page);
+    await givePair(page, project.name, ...PAIR);
+    await page.getByLabel('Style in').selectOption({ label: 'OUTD: OUT00–OUT06' });
+    await brush(page).selectOption('mu');
+    await row(page, 'IN04').getByRole('rowheader').click();
+    await page.getByText('Paste block weights').click();
+    const blocks = { IN01: { mu: 'infinity' }, MID: { content: 0, style: 0 }, OUT05: { content: 0.5, style: 1.2, mu: 2 } };
+    await page.getByText('Advanced', { exact: true }).click();
+    await page.getByText('Strengths of single blocks').click();
+    await openRecipe(page, JSON.stringify({ version: '1', settings: { ...await settings(page), blocks }, style: { name: 'other.safetensors', size: 5e6 } }));
+    await expect(page.getByRole('complementary', { name: 'Recipe' })).toBeVisible();
+    await accessible(page, 'painted');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    const { NP_LORA_SHOTS } = process.env;
+    if (NP_LORA_SHOTS) await page.screenshot({ path: `${NP_LORA_SHOTS}/controls-${colorScheme}-${width}.png`, fullPage: true });
+  });
+}

@@ -1,0 +1,110 @@
+/** Settings as the part of an address behind the #, readable: `mu=1&style=0.8&k=90%`. Whatever stands there, nothing here throws. */
+
+import type { BackendChoice, Settings } from '../core/types.ts';
+import type { Blocks } from './block-strengths.ts';
+import { readMu } from './mu-slider.ts';
+import { BACKENDS, DTYPES } from './settings.ts';
+
+/** All that a person can set. */
+export type State = Settings & { backend: BackendChoice };
+
+/** How a setting is written, null where it has nothing to say; and read, undefined where it makes no sense. */
+interface Field<K extends keyof State> {
+  key: string;
+  of: K;
+  write: (value: State[K]) => string | null;
+  read: (text: string) => State[K] | undefined;
+}
+
+const number = (text: string, least: number, most: number): number | undefined => {
+  const value = text.trim() === '' ? NaN : Number(text);
+  return value >= least && value <= most ? value : undefined;
+};
+const whole = (text: string, most: number): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, 1, most) : undefined);
+/** "90%" */
+const share = (text: string): number | undefined => {
+  const percent = text.endsWith('%') ? number(text.slice(0, -1), 0, 100) : undefined;
+  return percent ? percent / 100 : undefined;
+};
+const percent = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
+const strength = (text: string): number | undefined => number(text, -10, 10);
+const mu = (value: number): string => (value === Infinity ? 'infinity' : String(value));
+const name = (text: string): string | undefined => (/^[\w .+-]{1,40}$/.test(text) ? text : undefined);
+const oneOf = <T extends string>(of: readonly T[]) => (text: string): T | undefined => of.find((one) => one.toLowerCase() === text.toLowerCase());
+
+const field = <K extends keyof State>(key: string, of: K, write: Field<K>['write'], read: Field<K>['read']): Field<keyof State> =>
+  ({ key, of, write, read }) as unknown as Field<keyof State>;
+const strengthField = (key: string, of: 'contentStrength' | 'styleStrength') => field(key, of, String, strength);
+const textField = (key: string, of: 'contentTextStrength' | 'styleTextStrength') =>
+  field(key, of, (value) => (value === null ? null : String(value)), strength);
+const scaleField = (key: string, of: 'contentScale' | 'styleScale') => field(key, of,
+  (scale) => (scale.kind === 'alpha' ? String(scale.alpha) : scale.kind === 'rankStabilised' ? 'rslora' : null),
+  (text) => {
+    const alpha = number(text, -1e6, 1e6);
+    return text === 'rslora' ? { kind: 'rankStabilised' } : alpha === undefined ? undefined : { kind: 'alpha', alpha };
+  });
+const flagField = (key: string, of: 'directionOnly' | 'keepSources', on: boolean) =>
+  field(key, of, (value) => (value === on ? '1' : null), (text) => (text === '1' ? on : undefined));
+
+/** Not the file's name, which belongs to files. */
+const FIELDS: readonly Field<keyof State>[] = [
+  field('mu', 'mu', mu, (text) => readMu(text) ?? undefined),
+  strengthField('subject', 'contentStrength'),
+  strengthField('style', 'styleStrength'),
+  field('make', 'result', (result) => result, oneOf(['fusion', 'overlap'])),
+  field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percent(cut.share) : null), (text) => {
+    const [count, energy] = [whole(text, 4096), share(text)];
+    return count ? { kind: 'count', count } : energy ? { kind: 'energy', share: energy } : undefined;
+  }),
+  textField('subject-text', 'contentTextStrength'),
+  textField('style-text', 'styleTextStrength'),
+  field('blocks', 'blocks', writeBlocks, readBlocks),
+  scaleField('subject-scale', 'contentScale'),
+  scaleField('style-scale', 'styleScale'),
+  field('family', 'family', (family) => family, name),
+  field('naming', 'scheme', (scheme) => scheme, name),
+  field('dtype', 'dtype', (dtype) => dtype.toLowerCase(), oneOf(DTYPES)),
+  field('rank', 'recompress', (to) => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percent(to.share) : null), (text) => {
+    const [rank, energy] = [whole(text, 4096), share(text)];
+    return rank ? { kind: 'rank', rank } : energy ? { kind: 'energy', share: energy } : undefined;
+  }),
+  field('dense-rank', 'denseRank', String, (text) => whole(text, 256)),
+  field('layout', 'layout', (layout) => layout, oneOf(['compatible', 'compact'])),
+  flagField('direction-only', 'directionOnly', true),
+  flagField('unnamed', 'keepSources', false),
+  field('backend', 'backend', (backend) => backend, oneOf(BACKENDS)),
+];
+
+/** `IN04:1,0;MID:1,0.5,2`: subject, style and, where it has one, μ. */
+function writeBlocks(blocks: Blocks): string | null {
+  const written = Object.entries(blocks).map(([label, block]) => `${label}:${block.content},${block.style}${block.mu === null ? '' : `,${mu(block.mu)}`}`);
+  return written.join(';') || null;
+}
+
+function readBlocks(text: string): Blocks | undefined {
+  const blocks = text.split(';').slice(0, 1000).map((one) => {
+    const [, label, content = '', style = '', own] = /^([^:;]{1,64}):([^,]*),([^,]*)(?:,([^,]*))?$/.exec(one) ?? [];
+    const values = { content: strength(content), style: strength(style), mu: own === undefined ? null : readMu(own) ?? undefined };
+    return label !== undefined && Object.values(values).every((value) => value !== undefined) ? [label, values] as const : null;
+  });
+  return blocks.every((block) => block !== null) ? Object.fromEntries(blocks) as Blocks : undefined;
+}
+
+/** Of what would mean something else there, the rest stays as people write it. */
+const escaped = (text: string): string => encodeURIComponent(text).replace(/%20/g, '+').replace(/%(2C|3A|3B|25(?=$))/g, decodeURIComponent);
+
+/** What differs from `base`, without the #; empty where nothing does. */
+export function toHash(state: State, base: State): string {
+  return FIELDS.flatMap(({ key, of, write }) => {
+    const [value, usual] = [write(state[of]), write(base[of])];
+    // What a host has set otherwise and is back at "none" cannot be said.
+    return value === null || value === usual ? [] : [`${key}=${escaped(value)}`];
+  }).join('&');
+}
+
+/** What the part behind the # sets; what makes no sense there is left out. */
+export function fromHash(hash: string): Partial<State> {
+  const given = new URLSearchParams(hash.replace(/^#/, ''));
+  const found = FIELDS.map(({ key, of, read }) => [of, given.has(key) ? read(given.get(key) ?? '') : undefined]);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined)) as Partial<State>;
+}

@@ -1,0 +1,156 @@
+/** What is kept of the settings: the steps that led to them, in the address, and in a recipe. */
+
+import type { ReactiveController, ReactiveControllerHost } from 'lit';
+import { toJson } from './format.ts';
+import { fromHash, toHash, type State } from './hash.ts';
+import { remarks, type Sources } from './recipe.ts';
+import type { PairFit, SavedRecipe } from '../core/types.ts';
+import { Undo, undoKey } from './undo.ts';
+
+export interface KeepHost extends ReactiveControllerHost, HTMLElement {
+  /** Where settings are kept beside the page. */
+  remember: 'off' | 'hash';
+  /** All settings as they are set. */
+  state(): State;
+  apply(patch: Partial<State>): void;
+  /** The settings are a person's to change. */
+  readonly changeable: boolean;
+  readonly fit: PairFit | null;
+  sources(): Sources;
+}
+
+/** Browsers refuse an address that changes all the time. */
+const WRITE_AFTER_MS = 200;
+
+const same = (one: State, other: State): boolean => toJson(one) === toJson(other);
+
+export class Keep implements ReactiveController {
+  #undo: Undo<State> | null = null;
+  /** As the host set it up, which an address need not say. */
+  #base: State | null = null;
+  #moving = false;
+  #written = '';
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Namings are the files' to offer: one from an address waits for them. */
+  #naming: string | null = null;
+  #recipe: { name: string; saved: SavedRecipe } | null = null;
+
+  constructor(private host: KeepHost) {
+    host.addController(this);
+  }
+
+  get canUndo(): boolean { return (this.#undo?.past ?? 0) > 0; }
+  get canRedo(): boolean { return (this.#undo?.future ?? 0) > 0; }
+
+  /** What there is to say of the recipe that was opened. */
+  get remarks(): string[] {
+    return this.#recipe ? remarks(this.#recipe.name, this.#recipe.saved, this.host.sources()) : [];
+  }
+
+  hostConnected(): void {
+    this.#base ??= this.host.state();
+    this.#undo ??= new Undo(this.#base, same);
+    this.host.addEventListener('keydown', this.#key);
+    if (this.host.remember !== 'hash') return;
+    addEventListener('hashchange', this.#read);
+    this.#take(location.hash, {});
+    this.#undo.settle(this.host.state());
+  }
+
+  hostDisconnected(): void {
+    this.host.removeEventListener('keydown', this.#key);
+    removeEventListener('hashchange', this.#read);
+    clearTimeout(this.#timer);
+  }
+
+  hostUpdate(): void {
+    const { fit } = this.host;
+    if (this.#naming === null || fit === null) return;
+    if (fit.schemes.some(({ id }) => id === this.#naming)) this.host.apply({ scheme: this.#naming });
+    this.#naming = null;
+  }
+
+  hostUpdated(): void {
+    if (this.host.remember !== 'hash' || this.#hash === this.#written) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#write(), WRITE_AFTER_MS);
+  }
+
+  /** Around every change that a person makes. */
+  change(patch: Partial<State>, committed: boolean): void {
+    // What changed since by itself, or by the host, is not taken back with it.
+    if (!this.#moving) this.#undo?.settle(this.host.state());
+    this.#moving = !committed;
+    this.host.apply(patch);
+    if (!committed) return;
+    this.#undo?.step(this.host.state());
+    this.host.requestUpdate();
+  }
+
+  /** What no longer makes sense of any settings, those of earlier steps too. */
+  forget(change: (state: State) => Partial<State>): void {
+    this.#undo?.rewrite((state) => ({ ...state, ...change(state) }));
+    const [before, patch] = [this.host.state(), change(this.host.state())];
+    if (!same(before, { ...before, ...patch })) this.host.apply(patch);
+  }
+
+  undo(): boolean { return this.#go(this.#undo?.back()); }
+  redo(): boolean { return this.#go(this.#undo?.forth()); }
+
+  open(name: string, saved: SavedRecipe): void {
+    this.#naming = null;
+    this.#recipe = { name, saved };
+    this.change(saved.settings, true);
+  }
+
+  closeRecipe(): void {
+    this.#recipe = null;
+    this.host.requestUpdate();
+  }
+
+  #go(state: State | null | undefined): boolean {
+    if (!state) return false;
+    this.#moving = false;
+    this.host.apply(state);
+    this.host.requestUpdate();
+    return true;
+  }
+
+  #key = (event: KeyboardEvent): void => {
+    const asked = undoKey(event);
+    if (!asked || !this.host.changeable) return;
+    event.preventDefault();
+    this[asked]();
+  };
+
+  get #hash(): string {
+    const state = this.host.state();
+    return this.#base ? toHash({ ...state, scheme: state.scheme ?? this.#naming }, this.#base) : '';
+  }
+
+  #take(hash: string, base: Partial<State>): void {
+    const { scheme, ...patch } = fromHash(hash);
+    this.#naming = scheme ?? null;
+    this.host.apply({ ...base, ...patch });
+    this.#written = this.#hash;
+  }
+
+  /** Another link, or one that was edited. */
+  #read = (): void => {
+    if (!this.#base || !this.host.changeable || location.hash.replace(/^#/, '') === this.#written) return;
+    const { outputName, ...base } = this.#base;
+    this.#undo?.settle(this.host.state());
+    this.#take(location.hash, base);
+    this.#undo?.step(this.host.state());
+    this.host.requestUpdate();
+  };
+
+  #write(): void {
+    this.#written = this.#hash;
+    try {
+      history.replaceState(history.state, '', `${location.pathname}${location.search}${this.#written && `#${this.#written}`}`);
+    } catch {
+      // Refused where a page may not change its address; the settings are in force all the same.
+    }
+  }
+}

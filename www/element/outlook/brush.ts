@@ -1,0 +1,139 @@
+/** What single blocks are painted with, and the choices of blocks that are usual: above the map, whose rows are the blocks. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import type { PairFit, Role } from '../../core/types.ts';
+import { ROLES } from '../../core/types.ts';
+import { changed, fromNumbers, WHOLE, type Blocks } from '../block-strengths.ts';
+import { fieldStyles, typedNumber } from '../fields.ts';
+import { count, inert, mu as muText } from '../format.ts';
+import { readMu } from '../mu-slider.ts';
+import { base } from '../tokens.css.ts';
+import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
+
+/** What a stroke sets; μ null: the general one. */
+export type Brush = { of: Role; value: number } | { of: 'mu'; value: number | null };
+
+export type BlockList = Pick<PairFit, 'blocks' | 'presets' | 'orders'>;
+
+export interface BlocksChange {
+  blocks: Blocks;
+  committed: boolean;
+}
+
+/** What a brush begins with. */
+const FIRST: Record<Brush['of'], Brush> = { content: { of: 'content', value: 0 }, style: { of: 'style', value: 0 }, mu: { of: 'mu', value: Infinity } };
+const RANGE = { least: -10, most: 10 };
+const OWN = 'own';
+const ALL = 'all';
+
+/** Says `np-brush` {Brush | null} and `np-blocks` {BlocksChange}. */
+export class BrushBar extends LitElement {
+  static override styles = [base, fieldStyles, css`
+    :host { display: block; min-width: 0; }
+    .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0 16px; }
+    .fields { grid-template-columns: 1fr 1fr; gap: 8px 16px; margin-top: 4px; }
+    .field select, .field input { min-height: 32px; padding: 0 8px; font-size: var(--small); }
+    details { font-size: var(--small); margin-top: 4px; }
+    summary { padding: 4px 0; width: max-content; max-width: 100%; color: var(--muted); }
+    .wrong { color: var(--caution); }
+    .hint { min-height: 3em; margin-top: 4px; }
+    @media (max-width: 360px) { .fields { grid-template-columns: minmax(0, 1fr); } }
+  `];
+
+  @property({ attribute: false }) list: BlockList = { blocks: [], presets: [], orders: [] };
+  @property({ attribute: false }) blocks: Blocks = {};
+  @property({ attribute: false }) brush: Brush | null = null;
+  @property({ type: Boolean }) disabled = false;
+  @state() private wrong = '';
+
+  override render() {
+    const { blocks, brush, disabled } = this;
+    const labels = this.#labels();
+    const own = labels.filter((label) => Object.hasOwn(blocks, label)).length;
+    return html`<div class="top"><h3>${text.title} <span class="muted small">${own > 0 ? `${count(own)} of ${count(labels.length)} set` : text.none}</span></h3>
+        <button class="plain" type="button" ?disabled=${disabled || own === 0} @click=${() => this.#send({})}>${text.reset}</button></div>
+      ${this.list.presets.length > 0 ? html`<div class="fields">${ROLES.map((role) => this.#presets(role))}</div>` : nothing}
+      ${this.list.orders.length > 0 ? this.#paste() : nothing}
+      <div class="fields">
+        <div class="field"><label for="brush">${text.brush}</label>
+          <select id="brush" ?disabled=${disabled} @change=${this.#choose}>
+            ${(['', 'content', 'style', 'mu'] as const).map((of) => html`<option value=${of} .selected=${of === (brush?.of ?? '')}>${text.brushes[of || 'none']}</option>`)}
+          </select></div>
+        ${brush ? this.#value(brush) : nothing}
+      </div>
+      <p class="hint small muted">${brush ? text.hint : ''}</p>`;
+  }
+
+  #value(brush: Brush): TemplateResult {
+    return html`<div class="field"><label for="value">${text.value[brush.of]}</label>
+      ${brush.of === 'mu'
+        ? html`<input id="value" type="text" inputmode="decimal" autocomplete="off" .value=${brush.value === null ? '' : muText(brush.value)}
+            placeholder=${text.general} ?disabled=${this.disabled} @change=${(event: Event) => this.#typeMu(event, brush.value)}>`
+        : html`<input id="value" type="number" min=${RANGE.least} max=${RANGE.most} step="0.05" .value=${String(brush.value)} ?disabled=${this.disabled}
+            @change=${(event: Event) => this.#tell('np-brush', { of: brush.of, value: typedNumber(event, RANGE, brush.value) ?? brush.value })}>`}
+    </div>`;
+  }
+
+  #presets(role: Role): TemplateResult {
+    const now = this.list.blocks.map(({ label }) => (this.blocks[label] ?? WHOLE)[role]);
+    const is = (weights: readonly number[]): boolean => weights.every((weight, index) => weight === now[index]);
+    const found = this.list.presets.findIndex(({ weights }) => is(weights));
+    const chosen = now.every((weight) => weight === 1) ? ALL : found < 0 ? OWN : String(found);
+    return html`<div class="field"><label for="preset-${role}">${presetLabel[role]}</label>
+      <select id="preset-${role}" ?disabled=${this.disabled} @change=${(event: Event) => this.#apply(role, (event.target as HTMLSelectElement).value)}>
+        <option value=${ALL} .selected=${chosen === ALL}>${text.all}</option>
+        ${this.list.presets.map(({ name }, index) => html`<option value=${index} .selected=${chosen === String(index)}>${inert(name)}</option>`)}
+        ${chosen === OWN ? html`<option value=${OWN} .selected=${true}>${text.own}</option>` : nothing}
+      </select></div>`;
+  }
+
+  #paste(): TemplateResult {
+    return html`<details><summary>${text.paste}</summary>
+      <p class="muted">${text.pasteHint} ${this.list.orders.map(({ length }) => length).join(` ${text.or} `)}.</p>
+      <div class="fields">${ROLES.map((role) => html`<div class="field"><label for="paste-${role}">${pasteLabel[role]}</label>
+        <input id="paste-${role}" type="text" autocomplete="off" spellcheck="false" placeholder="1,0,0.5,1 …" ?disabled=${this.disabled}
+          @change=${(event: Event) => this.#read(role, event.target as HTMLInputElement)}></div>`)}</div>
+      <p class="wrong" role="status">${this.wrong}</p>
+    </details>`;
+  }
+
+  #labels(): string[] {
+    return this.list.blocks.map(({ label }) => label);
+  }
+
+  #choose = (event: Event): void => {
+    const of = (event.target as HTMLSelectElement).value as Brush['of'] | '';
+    this.#tell('np-brush', of === '' ? null : FIRST[of]);
+  };
+
+  #typeMu(event: Event, inForce: number | null): void {
+    const field = event.target as HTMLInputElement;
+    const value = field.value.trim() === '' ? null : readMu(field.value) ?? inForce;
+    field.value = value === null ? '' : muText(value);
+    this.#tell('np-brush', { of: 'mu', value });
+  }
+
+  #apply(role: Role, chosen: string): void {
+    if (chosen === OWN) return;
+    this.#weigh(role, chosen === ALL ? this.list.blocks.map(() => 1) : this.list.presets[Number(chosen)]?.weights ?? []);
+  }
+
+  #read(role: Role, field: HTMLInputElement): void {
+    const weights = field.value.trim() === '' ? null : fromNumbers(field.value, this.list);
+    this.wrong = weights || field.value.trim() === '' ? '' : text.wrong;
+    if (weights) this.#weigh(role, weights);
+  }
+
+  #weigh(role: Role, weights: readonly number[]): void {
+    this.#send(changed(this.blocks, this.#labels(), (before, index) => ({ ...before, [role]: weights[index] ?? 1 })));
+  }
+
+  #send(blocks: Blocks): void {
+    this.#tell('np-blocks', { blocks, committed: true } satisfies BlocksChange);
+  }
+
+  #tell(name: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

@@ -1,0 +1,54 @@
+/** One step back, one forth, and the settings as a file. */
+
+import { LitElement, css, html, nothing } from 'lit';
+import { property } from 'lit/decorators.js';
+import { recipeText, undoText as text } from './strings.ts';
+import { base } from './tokens.css.ts';
+
+export type BarAction = 'undo' | 'redo' | 'save-recipe';
+
+/** Says `np-bar` {BarAction} and `np-recipe` {File}. */
+export class SettingsBar extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; }
+    .bar { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 16px; font-size: var(--small); }
+    .bar > div { display: flex; flex-wrap: wrap; gap: 0 8px; align-items: center; }
+    button { display: inline-flex; align-items: center; gap: 4px; }
+    svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
+    .unseen:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
+  `];
+
+  @property({ type: Boolean }) undoable = false;
+  @property({ type: Boolean }) redoable = false;
+  @property({ type: Boolean }) disabled = false;
+  /** Both files are there, or the one that is converted. */
+  @property({ type: Boolean }) savable = false;
+
+  override render() {
+    return html`<div class="bar">
+      <div role="group" aria-label=${text.steps}>
+        <button class="plain" type="button" title=${text.undoHint} ?disabled=${this.disabled || !this.undoable} @click=${() => this.#do('undo')}>
+          <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 6h6.5a3.5 3.5 0 0 1 0 7H6M6 3 3 6l3 3" /></svg>${text.undo}</button>
+        <button class="plain" type="button" title=${text.redoHint} ?disabled=${this.disabled || !this.redoable} @click=${() => this.#do('redo')}>
+          <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M13 6H6.5a3.5 3.5 0 0 0 0 7H10M10 3l3 3-3 3" /></svg>${text.redo}</button>
+      </div>
+      <div>
+        <input class="unseen" id="recipe" type="file" accept=".json,application/json" ?disabled=${this.disabled} @change=${this.#open}>
+        <label class="button plain" for="recipe">${recipeText.open}</label>
+        ${this.savable ? html`<button class="plain" type="button" ?disabled=${this.disabled} @click=${() => this.#do('save-recipe')}>${recipeText.save}</button>` : nothing}
+      </div>
+    </div>`;
+  }
+
+  #do(action: BarAction): void {
+    this.dispatchEvent(new CustomEvent<BarAction>('np-bar', { detail: action }));
+  }
+
+  #open = (event: Event): void => {
+    const input = event.target as HTMLInputElement;
+    const [file] = input.files ?? [];
+    // The same file can be opened once more.
+    input.value = '';
+    if (file) this.dispatchEvent(new CustomEvent<File>('np-recipe', { detail: file }));
+  };
+}

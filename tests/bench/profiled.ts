@@ -11,7 +11,7 @@ import type { OutputSink } from '../../www/core/types.ts';
 
 interface Session {
   open(role: string, file: Blob): Promise<unknown>;
-  fuse(settings: unknown, backend: string, sink: OutputSink, others: unknown, onProgress: () => void, isCancelled: () => boolean): Promise<unknown>;
+  fuse(variants: unknown[], backend: string, sinks: OutputSink[], others: unknown, onProgress: () => void, isCancelled: () => boolean): Promise<unknown>;
 }
 
 /** Blob parts, as in the page. */
@@ -33,4 +33,4 @@ for (const [at, role] of ['content', 'style'].entries()) {
   await session.open(role, Object.assign(await openAsBlob(files[at]!), { name: basename(files[at]!) }));
 }
 const nobody = { places: 0, begin: () => Promise.resolve() };
-await session.fuse({}, 'cpu', sink, nobody, () => {}, () => false);
+await session.fuse([{ settings: {}, swapped: false }], 'cpu', [sink], nobody, () => {}, () => false);

@@ -91,8 +91,8 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
       { id: 0, call: 'start', in: { glue: null, wasm: null, owner: 'nobody', leads: true } }, { id: 0, call: 'example', in: { role: 'content' } },
       { id: 0, call: 'open', in: { role: 'style', file: new File(['{}'], 'x'), config: null } }, { id: 0, call: 'close', in: { role: 'style' } },
       { id: 0, call: 'swap', in: {} }, { id: 0, call: 'fit', in: { settings } }, { id: 0, call: 'backend', in: { choice: 'cpu' } },
-      { id: 0, call: 'hash', in: { file: new Blob(['x']) } }, { id: 0, call: 'fuse', in: { settings, backend: 'cpu' } }, { cancel: 0 },
-      { id: 0, call: 'share', in: { settings, ranks: [1], checksum: 1 } }, { id: 0, call: 'assist', in: { task: '{"fuse":[0]}', result: null } },
+      { id: 0, call: 'hash', in: { file: new Blob(['x']) } }, { id: 0, call: 'fuse', in: { variants: [{ settings, swapped: false }], backend: 'cpu' } }, { cancel: 0 },
+      { id: 0, call: 'share', in: { variants: [{ settings, swapped: false }], ranks: [[1]], checksum: 1 } }, { id: 0, call: 'assist', in: { task: '{"fuse":[0,[0]]}', result: null } },
     ];
     // Far from the page's own, so that each answer is known by its number.
     const open = new Set<number>();

@@ -134,7 +134,7 @@ mod tests {
             (recipe(r#"{"mu":1,"mu":2}"#), Code::Recipe),
             ("[".repeat(100_000), Code::Recipe),
         ] {
-            assert_eq!(SavedRecipe::read(&hostile).unwrap_err().code, code, "{:.80}", hostile);
+            assert_eq!(SavedRecipe::read(&hostile).unwrap_err().code, code, "{hostile:.80}");
         }
     }
 }

@@ -73,7 +73,7 @@ export class OverlapMap extends LitElement {
     .y3 { --colour: var(--style); --on: var(--page); }
     .readout { min-height: 4.5em; margin-top: 8px; }
     .readout strong { font-weight: 650; }
-    @media (max-width: 600px) { .readout { min-height: 6em; } .scroll { max-height: 336px; } .scroll.running { height: 336px; } }
+    @media (max-width: 600px) { td.own { white-space: normal; max-width: 88px; } .readout { min-height: 6em; } .scroll { max-height: 336px; } .scroll.running { height: 336px; } }
     /* The numbers stay; the system has too few colours for steps. */
     @media (forced-colors: active) {
       td { background: Canvas; color: CanvasText; }

@@ -13,8 +13,10 @@ use nalgebra::DMatrix;
 /// A third update, or those of its rows that a pair has too.
 #[derive(Clone, Debug)]
 pub struct Third<'a> {
-    /// ΔW_f.
+    /// ΔW_f without its scale.
     pub update: Update<'a>,
+    /// What it is multiplied by.
+    pub scale: f64,
     /// The same rows of B_c, where there is a content.
     pub content_up: Option<Stored<'a>>,
     /// The same rows of B_s, where there is a style.
@@ -72,20 +74,19 @@ pub fn liken(
         directions = Some((right, along));
     }
     for third in thirds {
-        let m = third.update.up.rows;
+        let (m, scale) = (third.update.up.rows, third.scale);
         let own = Half::of(&third.update);
-        products.third += own.own.energy();
-        let same_rows = |up: &Option<Stored<'_>>| {
-            Some(matrix(&own.up, &loaded::<f64>(up.as_ref()?, true), m))
-        };
+        products.third += scale * scale * own.own.energy();
+        let same_rows =
+            |up: &Option<Stored<'_>>| Some(matrix(&own.up, &loaded::<f64>(up.as_ref()?, true), m));
         if let (Some(content), Some(up)) = (&content, same_rows(&third.content_up)) {
-            products.third_content += up.dot(&own.rows(content));
+            products.third_content += scale * up.dot(&own.rows(content));
             if let (Some(style), Some((right, along))) = (&style, &directions) {
-                products.third_along += up.dot(&((own.rows(style) * right) * along.transpose()));
+                products.third_along += scale * up.dot(&((own.rows(style) * right) * along.transpose()));
             }
         }
         if let (Some(style), Some(up)) = (&style, same_rows(&third.style_up)) {
-            products.third_style += up.dot(&own.rows(style));
+            products.third_style += scale * up.dot(&own.rows(style));
         }
     }
     products
@@ -204,11 +205,13 @@ mod tests {
             // The third in one piece, and in two of which each is a module of its own.
             let whole = Third {
                 update: third.update(),
+                scale: 1.0,
                 content_up: Some(content.rows(0, M)),
                 style_up: Some(style.rows(0, M)),
             };
             let part = |from, to| Third {
                 update: Update { up: third.rows(from, to), ..third.update() },
+                scale: 1.0,
                 content_up: Some(content.rows(from, to)),
                 style_up: Some(style.rows(from, to)),
             };
@@ -235,9 +238,14 @@ mod tests {
     #[test]
     fn what_is_not_there_counts_for_nothing() {
         let (content, third) = (made(3, 1, 1.0), made(2, 9, 1.0));
-        let of = Third { update: third.update(), content_up: Some(content.rows(0, M)), style_up: None };
+        let of = Third {
+            update: third.update(),
+            scale: -0.5,
+            content_up: Some(content.rows(0, M)),
+            style_up: None,
+        };
         let found = liken(Some(&content.update()), None, &[of], Cut::All);
-        near(found.third_content, third.dense().dot(&content.dense()), 1e3);
+        near(found.third_content, -0.5 * third.dense().dot(&content.dense()), 1e3);
         assert_eq!((found.style, found.along, found.third_along, found.third_style), (0.0, 0.0, 0.0, 0.0));
         let found = liken(None, None, &[], Cut::All);
         assert_eq!(found, Products::default());

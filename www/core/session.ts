@@ -7,7 +7,7 @@ import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile } from './protocol.ts';
 import {
-  ROLES, type BackendChoice, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
+  ROLES, type BackendChoice, type Comparison, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
@@ -95,6 +95,11 @@ export class Session {
   /** `module`: its name in the outlook. */
   spectra(settings: Settings, module: string): Promise<Spectra> {
     return this.#call('spectra', { settings, module });
+  }
+
+  /** What a third file has of the pair; it is not kept. Rejects with E_ABORTED as `analyse` does: called again, it begins anew. */
+  compare(settings: Settings, third: OpenedFile, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> {
+    return this.#call('compare', { settings, ...third }, signal, onProgress);
   }
 
   backend(choice: BackendChoice): Promise<BackendFound> {

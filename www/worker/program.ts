@@ -5,7 +5,7 @@
 
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
-import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
+import { ROLES, type BackendChoice, type Comparison, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import { whyNotLoaded } from './loading.ts';
 
@@ -37,12 +37,15 @@ interface WholeSession extends ReaderSession {
   ): Promise<void>;
   outlook(settings: Settings): Outlook;
   spectra(settings: Settings, module: string): Promise<Spectra>;
+  compare(
+    settings: Settings, file: File, config: string | undefined, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+  ): Promise<Comparison>;
   share(settings: Settings, ranks: number[] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
 }
 
 /** The calls that only the whole program answers. */
-const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'share']);
+const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'compare', 'share']);
 export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */

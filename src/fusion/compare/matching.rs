@@ -45,7 +45,7 @@ struct Held {
 
 impl Matching {
     /// # Errors
-    /// `BaseMismatch` if the file is for another model; `SpellingMix`; `NoCommonModules` if it has no layer of the pair.
+    /// `NotOfPair` if the file is for another model or has no layer of the pair; `SpellingMix`.
     pub(super) fn of(plan: &Plan, pair: [&Adapter; 2], file: &Adapter) -> Result<Self> {
         check_family(plan, file)?;
         let modules = pairing::pair(Some(file), None, plan.family, &plan.recipe)?.units;
@@ -159,12 +159,12 @@ fn check_family(plan: &Plan, file: &Adapter) -> Result<()> {
         return Ok(());
     }
     let detail = format!("It is for {}, the pair for {}.", model::names(&of_file), family.name());
-    Err(Error::new(Code::BaseMismatch, detail).in_file(&file.name))
+    Err(Error::new(Code::NotOfPair, detail).in_file(&file.name))
 }
 
 fn nothing_shared(pair: [&Adapter; 2], file: &Adapter) -> Error {
     let example = |adapter: &Adapter| adapter.modules.first().map(|m| m.stem.clone()).unwrap_or_default();
     let detail =
         format!("It has modules such as {:?}, the pair such as {:?}.", example(file), example(pair[0]));
-    Error::new(Code::NoCommonModules, detail).in_file(&file.name)
+    Error::new(Code::NotOfPair, detail).in_file(&file.name)
 }

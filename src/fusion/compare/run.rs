@@ -21,7 +21,7 @@ const PIECE: u64 = 1 << 20;
 /// which of the style's directions are protected; μ and strengths do not.
 ///
 /// # Errors
-/// Those of planning ([`Plan::new`]) and of the sources; `BaseMismatch`, `NoCommonModules`, `SpellingMix` of the file;
+/// Those of planning ([`Plan::new`]) and of the sources; `NotOfPair`, `SpellingMix` of the file;
 /// `NonFinite`, `OutputRange`, `Aborted`.
 pub async fn compare<S: Source>(
     sources: &Sources<'_, S>,

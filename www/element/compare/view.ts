@@ -144,7 +144,7 @@ export class CompareView extends LitElement {
       <thead><tr>${heads.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
       <tbody>${blocks.map(({ label, modules, content, style, mu, residual, share }) => html`<tr>
         <th scope="row" class="stranger">${label ? inert(label, 60) : text.noBlock}</th><td>${count(modules)}</td><td>${strength(content)}</td>
-        <td>${strength(style)}</td><td>${orDash(mu, muOf)}</td><td>${small(residual)}</td><td>${percent(share)}</td></tr>`)}</tbody>
+        <td>${strength(style)}</td><td>${orDash(mu, muOf)}</td><td>${apart(residual)}</td><td>${percent(share)}</td></tr>`)}</tbody>
     </table></div>`;
   }
 
@@ -189,8 +189,8 @@ export class CompareView extends LitElement {
   }
 }
 
-/** Below one part in ten million there is only the arithmetic's own rounding. */
-const apart = (value: number): string => (value < 1e-7 ? '0' : small(value));
+/** In no more digits than the numbers are good for: below one part in ten million there is only rounding. */
+const apart = (value: number): string => (value < 1e-7 ? '0' : small(Number(value.toPrecision(5))));
 
 const orDash = (value: number | null, show: (value: number) => string): string => (value === null ? '–' : show(value));
 

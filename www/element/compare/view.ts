@@ -43,7 +43,7 @@ export class CompareView extends LitElement {
     th:first-child { text-align: left; }
     thead th { position: sticky; top: 0; background: var(--surface); color: var(--muted); box-shadow: 0 1px var(--line); }
     tbody tr + tr > * { border-top: 1px solid var(--line); }
-    tr.closest > * { font-weight: 650; }
+    tr.best > * { font-weight: 650; }
     progress { appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; background: var(--sunken); overflow: hidden; display: block; }
     progress::-webkit-progress-bar { background: var(--sunken); }
     progress::-webkit-progress-value { background: var(--overlap); }
@@ -51,7 +51,7 @@ export class CompareView extends LitElement {
     input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
     input:disabled + label { opacity: 0.5; pointer-events: none; }
     summary { width: max-content; max-width: 100%; padding: 4px 0; }
-    @media (max-width: 600px) { .lead { font-size: 1rem; } .well label { width: 100%; } }
+    @media (max-width: 600px) { .lead { font-size: 1rem; } th, td { padding: 8px 4px; font-size: 0.75rem; } tbody th { white-space: normal; min-width: 80px; } }
     @media (forced-colors: active) { progress { appearance: auto; } }
   `];
 
@@ -132,7 +132,7 @@ export class CompareView extends LitElement {
   #targets({ targets }: Comparison): TemplateResult {
     return html`<div class="scroll" role="group" tabindex="0" aria-label=${text.distances}><table>
       <thead><tr>${[text.target, text.subject, text.style, text.mu, text.distance, text.left].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-      <tbody>${targets.map(({ name, content, style, mu, distance, left }) => html`<tr class=${name === 'fusion' ? 'closest' : ''}>
+      <tbody>${targets.map(({ name, content, style, mu, distance, left }) => html`<tr class=${name === 'fusion' ? 'best' : ''}>
         <th scope="row">${targetName[name]}</th><td>${strength(content)}</td><td>${strength(style)}</td>
         <td>${name === 'fusion' ? orDash(mu, muOf) : ''}</td><td>${orDash(distance, apart)}</td><td>${orDash(left, apart)}</td></tr>`)}</tbody>
     </table></div>`;

@@ -79,6 +79,7 @@ codes! {
     NoCommonModules, "E_NO_COMMON_MODULES", "The two files have no module in common, so there is nothing to fuse.", "Choose two LoRAs that were made for the same base model.";
     ShapeMismatch, "E_SHAPE_MISMATCH", "The same module has different sizes in the two files.", "They were made for different base models: choose two LoRAs for the same one.";
     BaseMismatch, "E_BASE_MISMATCH", "The two files were made for different base models.", "Choose two LoRAs for the same one.";
+    NotOfPair, "E_NOT_OF_PAIR", "This file has nothing to do with the two that it is compared with.", "Choose one that was made of these two, or for the same base model.";
     FamilyUnclear, "E_FAMILY_UNCLEAR", "The files fit more than one model family, and they do not say which.", "Choose the model family in the settings.";
     NoiseStage, "E_NOISE_STAGE", "One file is for the noisy half of the steps and the other for the clean half.", "Fuse the two high-noise files with each other, and the two low-noise files.";
     Settings, "E_SETTINGS", "A setting is out of its range.", "Change the setting named here.";

@@ -76,8 +76,13 @@ impl Factors {
 
     /// The factors of a share: only some rows of lora_up.
     pub fn of_share(&self, share: &Share) -> Self {
-        let whole = share.rows.as_slice() == std::slice::from_ref(&(0..self.up.rows));
-        let up = if whole { self.up.clone() } else { self.up.select(&share.rows) };
+        self.rows(&share.rows)
+    }
+
+    /// The same with only some rows of lora_up.
+    pub fn rows(&self, rows: &[Range<usize>]) -> Self {
+        let whole = rows == std::slice::from_ref(&(0..self.up.rows));
+        let up = if whole { self.up.clone() } else { self.up.select(rows) };
         Self { down: self.down.clone(), up, kept: self.kept }
     }
 }

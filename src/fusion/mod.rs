@@ -6,9 +6,11 @@
 //! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
 //! put modules together, [`writer`] writes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
 //! result back. [`run`] leads all of it, and shares it out to a [`crew`].
+//! [`analysis`] says beforehand what a fusion would do, [`compare`] afterwards what somebody has made of the two.
 
 pub mod accounting;
 pub mod analysis;
+pub mod compare;
 pub mod crew;
 pub mod engine;
 pub mod factors;
@@ -157,6 +159,8 @@ impl Progress {
 pub enum Stage {
     /// Finding out how the two files lie to each other.
     Analyse,
+    /// Finding out what a third file has of the two.
+    Compare,
     /// Finding the ranks that keep the wanted energy.
     Measure,
     /// Computing and writing.

@@ -68,7 +68,8 @@ pub(super) fn family(
     }
 }
 
-fn candidates(detected: &Detected) -> Option<Vec<&'static Family>> {
+/// Families that a file can be of; none where that cannot be told.
+pub(super) fn candidates(detected: &Detected) -> Option<Vec<&'static Family>> {
     match detected {
         Detected::Is(family) => Some(vec![family]),
         Detected::Ambiguous(families) => Some(families.clone()),

@@ -17,12 +17,15 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 impl Opened {
-    fn input(&self) -> Input<'_, BlobSource> {
+    pub(super) fn input(&self) -> Input<'_, BlobSource> {
         Input { adapter: &self.adapter, source: &self.source }
     }
 }
 
-fn sources<'a>(content: &'a Option<Rc<Opened>>, style: &'a Option<Rc<Opened>>) -> Sources<'a, BlobSource> {
+pub(super) fn sources<'a>(
+    content: &'a Option<Rc<Opened>>,
+    style: &'a Option<Rc<Opened>>,
+) -> Sources<'a, BlobSource> {
     Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
 }
 
@@ -217,9 +220,9 @@ extern "C" {
 }
 
 /// The page's callbacks. What they throw is ignored: they only show and answer.
-struct JsWatch {
-    on_progress: Option<Function>,
-    is_cancelled: Function,
+pub(super) struct JsWatch {
+    pub(super) on_progress: Option<Function>,
+    pub(super) is_cancelled: Function,
 }
 
 impl Watch for JsWatch {

@@ -1,9 +1,10 @@
 //! The wasm-bindgen boundary: one session object, plain values in and out. What opens and understands files is here, what
-//! computes with their values in [`compute`], which only the whole program has.
+//! computes with their values in [`compute`] and [`compare`], which only the whole program has.
 //!
 //! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
 
 mod blob;
+mod compare;
 mod compute;
 mod crew;
 mod hash;

@@ -31,7 +31,7 @@ function garbage(seed: number): Garbage {
     return state >>> 0;
   };
   const pick = <T>(from: readonly T[]): T => from[whole() % from.length]!;
-  const CALLS = ['start', 'example', 'open', 'close', 'swap', 'fit', 'recipe', 'backend', 'hash', 'fuse', 'analyse', 'outlook', 'spectra', 'share', 'assist', 'toString', '__proto__', ''];
+  const CALLS = ['start', 'example', 'open', 'close', 'swap', 'fit', 'recipe', 'backend', 'hash', 'fuse', 'analyse', 'outlook', 'spectra', 'compare', 'share', 'assist', 'toString', '__proto__', ''];
   const KEYS = ['id', 'call', 'in', 'out', 'problem', 'fatal', 'progress', 'alive', 'cancel', 'role', 'file', 'settings', 'message', '__proto__', 'constructor', 'length'];
   const value = (depth = 3): unknown => {
     const leaves: (() => unknown)[] = [
@@ -92,6 +92,7 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
       { id: 0, call: 'open', in: { role: 'style', file: new File(['{}'], 'x'), config: null } }, { id: 0, call: 'close', in: { role: 'style' } },
       { id: 0, call: 'swap', in: {} }, { id: 0, call: 'fit', in: { settings } }, { id: 0, call: 'backend', in: { choice: 'cpu' } },
       { id: 0, call: 'hash', in: { file: new Blob(['x']) } }, { id: 0, call: 'fuse', in: { variants: [{ settings, swapped: false }], backend: 'cpu' } }, { cancel: 0 },
+      { id: 0, call: 'compare', in: { settings, file: new File(['{}'], 'x'), config: null } },
       { id: 0, call: 'share', in: { variants: [{ settings, swapped: false }], ranks: [[1]], checksum: 1 } }, { id: 0, call: 'assist', in: { task: '{"fuse":[0,[0]]}', result: null } },
     ];
     // Far from the page's own, so that each answer is known by its number.

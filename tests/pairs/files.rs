@@ -77,7 +77,7 @@ impl File {
     }
 }
 
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Watch for Nobody {
     fn progress(&mut self, _: &Progress) {}

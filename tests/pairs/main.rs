@@ -8,6 +8,7 @@
 )]
 
 mod analysis;
+mod compare;
 mod files;
 mod granularity;
 mod kinds;

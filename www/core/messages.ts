@@ -6,9 +6,10 @@
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
 import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
 import type {
-  BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
-  Progress, Recompress, Refusal, Report, ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice,
-  Settings, Share, Spectra, Spread, Summary, Tally, Tensors, Variant, Verdict,
+  BackendChoice, BackendInUse, BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, Likeness,
+  LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress, Refusal, Report,
+  ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread,
+  Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
 } from './types.ts';
 
 const ROLE = word<Role>('content', 'style');
@@ -57,7 +58,7 @@ const PAIR_FIT = object<PairFit>({
 });
 
 const PROGRESS = object<Progress>({
-  stage: word('analyse', 'measure', 'fuse', 'verify'), modulesDone: number, modulesTotal: number, bytesDone: number, bytesTotal: number, module: text,
+  stage: word('analyse', 'compare', 'measure', 'fuse', 'verify'), modulesDone: number, modulesTotal: number, bytesDone: number, bytesTotal: number, module: text,
 });
 
 const SPREAD = orNull(object<Spread>({ median: number, worst: number, worstModule: text }));
@@ -96,6 +97,23 @@ const SPECTRA = object<Spectra>({
   name: text, content: NUMBERS, style: NUMBERS, fused: NUMBERS, protected: number, along: NUMBERS, cosines: NUMBERS,
 });
 
+const LIKENESS = {
+  kind: word<LikenessKind>('nothing', 'other', 'alike', 'content', 'style', 'overlap', 'sum', 'fusion'), content: number, style: number, mu: orNull(number),
+  residual: number, neither: number, toContent: orNull(number), toStyle: orNull(number), toSum: orNull(number), share: number,
+};
+const PART = object<ComparedPart>({ modules: number, found: number });
+const COMPARISON = object<Comparison>({
+  whole: object<Likeness>(LIKENESS),
+  targets: list(object<Target>({
+    name: word<TargetName>('content', 'style', 'sum', 'bestSum', 'fusion'), content: number, style: number, mu: orNull(number), distance: orNull(number),
+    left: orNull(number),
+  })),
+  parts: object<Comparison['parts']>({ both: PART, content: PART, style: PART }),
+  outside: TEXTS, outsideShare: number, skipped: number, vectors: number, cut: number,
+  blocks: list(object<BlockLikeness>({ label: text, modules: number, ...LIKENESS })),
+  modules: list(object<ModuleLikeness>({ name: text, block: orNull(text), found: truth, ...LIKENESS })),
+});
+
 /** Of every call: what it takes and what it gives. */
 const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
   start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text, leads: truth }), out: object({ version: text }) },
@@ -111,6 +129,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   analyse: { in: object({ settings: SETTINGS }), out: nothing },
   outlook: { in: object({ settings: SETTINGS }), out: OUTLOOK },
   spectra: { in: object({ settings: SETTINGS, module: text }), out: SPECTRA },
+  compare: { in: object({ settings: SETTINGS, file: instance(File), config: orNull(text) }), out: COMPARISON },
   share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),

@@ -4,7 +4,8 @@
  */
 
 import type {
-  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Spectra, Summary, Variant,
+  BackendChoice, BackendInUse, Comparison, Outlook, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Spectra, Summary,
+  Variant,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -53,6 +54,8 @@ export interface Calls {
   outlook: { in: { settings: Settings }; out: Outlook };
   /** `module`: its name in the outlook. */
   spectra: { in: { settings: Settings; module: string }; out: Spectra };
+  /** What a third file has of the pair; in the background, as `analyse`. */
+  compare: { in: { settings: Settings } & OpenedFile; out: Comparison };
   /** From the worker that leads a run to the others: the run's plans, then its tasks, several at a time. */
   share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };

@@ -7,8 +7,8 @@ import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile } from './protocol.ts';
 import {
-  type BackendChoice, type Outlook, type PairFit, type Progress, type Role, ROLES, type SavedRecipe, type Settings, type Spectra,
-  type Summary, type Variant,
+  type BackendChoice, type Comparison, type Outlook, type PairFit, type Progress, type Role, ROLES, type SavedRecipe, type Settings,
+  type Spectra, type Summary, type Variant,
 } from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
@@ -103,6 +103,11 @@ export class Session {
   /** What a recipe or a report says, checked; `name` is its file's. */
   recipe(text: string, name: string): Promise<SavedRecipe> {
     return this.#call('recipe', { text, name });
+  }
+
+  /** What a third file has of the pair; it is not kept. Rejects with E_ABORTED as `analyse` does: called again, it begins anew. */
+  compare(settings: Settings, third: OpenedFile, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> {
+    return this.#call('compare', { settings, ...third }, signal, onProgress);
   }
 
   backend(choice: BackendChoice): Promise<BackendFound> {

@@ -158,7 +158,7 @@ export interface PairFit {
 }
 
 export interface Progress {
-  stage: 'analyse' | 'measure' | 'fuse' | 'verify';
+  stage: 'analyse' | 'compare' | 'measure' | 'fuse' | 'verify';
   modulesDone: number; // of all files of the run together
   modulesTotal: number;
   bytesDone: number;
@@ -306,6 +306,60 @@ export interface Spectra {
   protected: number; // k
   along: number[]; // ‖ΔW_c·v_i‖ for each of the style's protected directions
   cosines: number[]; // of the principal angles between the two row spaces
+}
+
+/**
+ * What a file is beside a pair, in a word: it changes nothing; it is mostly neither; subject and style are alike and it is either;
+ * one of the two alone; their overlap; their plain sum; what NP-LoRA makes of them.
+ */
+export type LikenessKind = 'nothing' | 'other' | 'alike' | 'content' | 'style' | 'overlap' | 'sum' | 'fusion';
+
+/** Distances are relative to what they are measured from; null where that is zero. */
+export interface Likeness {
+  kind: LikenessKind;
+  content: number; // strength of the subject; of the overlap where it is that
+  style: number;
+  mu: number | null; // null where it makes no difference that strengths do not make as well
+  residual: number; // what the closest leaves, relative to the file
+  neither: number; // its square: the share of the file's energy
+  toContent: number | null;
+  toStyle: number | null;
+  toSum: number | null;
+  share: number; // of the file's energy
+}
+
+export type TargetName = 'content' | 'style' | 'sum' | 'bestSum' | 'fusion';
+
+export interface Target {
+  name: TargetName;
+  content: number;
+  style: number;
+  mu: number | null;
+  distance: number | null; // relative to the target
+  left: number | null; // relative to the file
+}
+
+/** Modules of the pair, and how many of them the file has. */
+export interface ComparedPart {
+  modules: number;
+  found: number;
+}
+
+export type BlockLikeness = Likeness & { label: string; modules: number };
+export type ModuleLikeness = Likeness & { name: string; block: string | null; found: boolean };
+
+/** What a third file has of the pair. */
+export interface Comparison {
+  whole: Likeness;
+  targets: Target[];
+  parts: { both: ComparedPart; content: ComparedPart; style: ComparedPart };
+  outside: string[]; // modules of the file that neither of the pair has
+  outsideShare: number;
+  skipped: number; // modules that cannot be compared
+  vectors: number; // not compared
+  cut: number; // modules of the file that were cut to a rank first
+  blocks: BlockLikeness[]; // in the model's order; the last one without a name holds what is in no block
+  modules: ModuleLikeness[];
 }
 
 /** Where the result is written; implemented in TypeScript, called from Rust. Every byte is written exactly once, in any order. */

@@ -2,6 +2,7 @@
 
 import { Advanced } from './advanced.ts';
 import { Blocks } from './blocks.ts';
+import { ComparePlace } from './compare.ts';
 import { Controls } from './controls.ts';
 import { FileCard } from './file-card.ts';
 import { LeftOut } from './left-out.ts';
@@ -26,6 +27,7 @@ define({
   'np-lora-advanced': Advanced,
   'np-lora-controls': Controls,
   'np-lora-settings-bar': SettingsBar,
+  'np-lora-compare': ComparePlace,
   'np-lora-left-out': LeftOut,
   'np-lora-result': ResultView,
   'np-lora-results': ResultsView,

@@ -2,10 +2,10 @@
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/problem.ts';
-import type { BackendFound, Fused } from '../core/protocol.ts';
+import type { BackendFound, Fused, OpenedFile } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, PairFit, Problem, Progress, Role, SavedRecipe, Settings, Summary, Variant } from '../core/types.ts';
+import type { BackendChoice, Comparison, PairFit, Problem, Progress, Role, SavedRecipe, Settings, Summary, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
@@ -298,6 +298,10 @@ export class Desk implements ReactiveController {
       this.#foresee();
     }
   }
+
+  /** What a third file has of the two. */
+  compare = async (third: OpenedFile, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> =>
+    this.#core.compare(this.host.settings(), third, signal, onProgress);
 
   cancel(): void {
     this.#aborter?.abort();

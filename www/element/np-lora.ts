@@ -333,6 +333,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
         .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.disabled}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
+      ${desk.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${this.contentFile} .styleFile=${this.styleFile}
+        ?disabled=${busy}></np-lora-compare>` : nothing}
       <p class="unseen" role="status">${this.spoken}</p>
     </div>`;
   }
@@ -487,25 +489,31 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     if (!hasFiles(event.dataTransfer)) return;
     // Without this the browser would open the file and leave the page.
     event.preventDefault();
-    this.over = (event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : this.#roleUnder(event) ?? 'all';
+    if (under(event, 'np-lora-compare')) this.over = null;
+    else this.over = (event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : this.#roleUnder(event) ?? 'all';
   }
 
   #drop(event: DragEvent): void {
     this.over = null;
     if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
     event.preventDefault();
-    void this.take(event.dataTransfer, this.#roleUnder(event));
+    // A comparison takes its file itself.
+    if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, this.#roleUnder(event));
   }
 
   #roleUnder(event: Event): Role | null {
-    const card = event.composedPath().find((one) => one instanceof Element && one.localName === 'np-lora-card');
-    return (card as { side?: Role } | undefined)?.side ?? null;
+    return (under(event, 'np-lora-card') as { side?: Role } | undefined)?.side ?? null;
   }
 
   /** None bubbles: an event called "error" must not look like the window's own. */
   #tell(type: string, detail: unknown, cancelable = false): boolean {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable }));
   }
+}
+
+/** The part of the page that something happened in, by its element's name. */
+function under(event: Event, name: string): EventTarget | undefined {
+  return event.composedPath().find((one) => one instanceof Element && one.localName === name);
 }
 
 /** The controls' own events are not the element's: it sends its own, with the settings. */

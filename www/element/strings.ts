@@ -179,6 +179,10 @@ export const text = {
   outlookFailed: 'The figures about this pair could not be loaded. Fusing works without them.',
   tryAgain: 'Try again',
 
+  compare: 'Compare a fused file with these two',
+  compareComing: 'Getting ready …',
+  compareFailed: 'What compares files could not be loaded. Everything else works without it.',
+
   fuse: { fusion: 'Fuse', overlap: 'Make the overlap' },
   convert: 'Convert this file',
   convertTitle: 'Only this file? It can be converted',

@@ -6,8 +6,8 @@
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
 import {
-  type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, ROLES, type SavedRecipe, type Settings, type Spectra,
-  type Summary, type Variant,
+  type BackendChoice, type Comparison, type Outlook, type OutputSink, type PairFit, type Progress, type Role, ROLES, type SavedRecipe,
+  type Settings, type Spectra, type Summary, type Variant,
 } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import { whyNotLoaded } from './loading.ts';
@@ -41,12 +41,15 @@ interface WholeSession extends ReaderSession {
   outlook(settings: Settings): Outlook;
   recipe(text: string, name: string): SavedRecipe;
   spectra(settings: Settings, module: string): Promise<Spectra>;
+  compare(
+    settings: Settings, file: File, config: string | undefined, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+  ): Promise<Comparison>;
   share(variants: Variant[], ranks: number[][] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
 }
 
 /** The calls that only the whole program answers. */
-const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'share']);
+const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'compare', 'share']);
 export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */

@@ -8,7 +8,7 @@
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import type { OutputSink, Problem, Progress, Role, Summary, Variant } from '../core/types.ts';
+import type { Comparison, OutputSink, Problem, Progress, Role, Settings, Summary, Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { needsWhole, Program, type Others } from './program.ts';
 import { sinkFor, sweep } from './sinks.ts';
@@ -91,6 +91,11 @@ async function analyse(id: number, { settings }: Calls['analyse']['in']): Promis
   }
 }
 
+async function compare(id: number, { settings, file, config }: Calls['compare']['in']): Promise<Comparison> {
+  const session = await ready().program.whole();
+  return session.compare(settings, file, config ?? undefined, reporting(id), () => cancelled.has(id));
+}
+
 async function open({ role, file, config }: Calls['open']['in']): Promise<Summary> {
   files[role] = null;
   const { program, crew } = ready();
@@ -138,6 +143,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'analyse': return analyse(request.id, request.in);
     case 'outlook': return (await ready().program.whole()).outlook(request.in.settings);
     case 'spectra': return (await ready().program.whole()).spectra(request.in.settings, request.in.module);
+    case 'compare': return compare(request.id, request.in);
     case 'share': (await ready().program.whole()).share(request.in.variants, request.in.ranks, request.in.checksum); return null;
     case 'assist': return ready().program.computing.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
   }
@@ -167,10 +173,10 @@ function refuse(said: unknown): void {
 
 let queue: Promise<unknown> = Promise.resolve();
 let hashes: Promise<void> = Promise.resolve();
-/** Analyses go on beside the queue. */
+/** Analyses and comparisons go on beside the queue. */
 let analyses: Promise<unknown> = Promise.resolve();
 const analysing = new Set<number>();
-/** Calls that change what is analysed, or need the machine for themselves. */
+/** Calls that change what is analysed or compared, or need the machine for themselves. */
 const ENDS_ANALYSIS: ReadonlySet<CallName> = new Set<CallName>(['open', 'close', 'swap', 'fuse']);
 /** Calls that wait for the whole program; not in the queue, where the others would wait for them. */
 const waiting = new Set<number>();
@@ -224,9 +230,12 @@ async function serveWhole(request: Request, then: (request: Request) => Promise<
 }
 
 function serveBeside(request: Request): Promise<unknown> {
-  // The whole program may still have to open the files, which is done in turn.
-  const ready = inTurn(async () => program?.whole());
-  return (analyses = Promise.all([ready, analyses]).then(() => serve(request), (thrown: unknown) => fail(request.id, thrown)));
+  // The whole program may still have to open the files, which is done in turn. Two analyses would do the same work, but somebody
+  // waits for a comparison.
+  const ready: Promise<unknown> = inTurn(async () => program?.whole());
+  const free = request.call === 'compare' ? ready : Promise.all([ready, analyses]);
+  const served = free.then(() => serve(request), (thrown: unknown) => fail(request.id, thrown));
+  return (analyses = Promise.all([analyses, served]));
 }
 
 async function serveAnalysis(request: Request): Promise<void> {
@@ -246,7 +255,7 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   else if ('cancel' in data) cancel(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
   else if (data.call === 'assist') void serve(data);
-  else if (data.call === 'analyse') void serveAnalysis(data);
+  else if (data.call === 'analyse' || data.call === 'compare') void serveAnalysis(data);
   else if (needsWhole(data.call)) void serveWhole(data, serveInTurn);
   else void serveInTurn(data);
 });

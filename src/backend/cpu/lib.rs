@@ -17,6 +17,7 @@ mod gram;
 mod gram_svd;
 pub mod jacobi;
 mod job;
+mod likeness;
 pub mod matrix;
 mod outer;
 pub mod products;
@@ -34,6 +35,7 @@ pub use job::{
     Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected,
     RANK_TOLERANCE, Shape, Stored,
 };
+pub use likeness::{Products, Third, liken};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};

@@ -69,16 +69,16 @@ struct Grams {
 }
 
 /// A·Aᵀ and Bᵀ·B of one update, r×r.
-struct Own {
-    down: DMatrix<f64>,
-    up: DMatrix<f64>,
+pub(super) struct Own {
+    pub(super) down: DMatrix<f64>,
+    pub(super) up: DMatrix<f64>,
 }
 
 /// The singular value decomposition of one update.
-struct Decomposed {
-    sigma: Vec<f64>,
+pub(super) struct Decomposed {
+    pub(super) sigma: Vec<f64>,
     /// r×r: column i times A is v_iᵀ.
-    right: DMatrix<f64>,
+    pub(super) right: DMatrix<f64>,
     /// Singular values that count.
     live: usize,
     roots: [Roots; 2],
@@ -123,7 +123,7 @@ impl Grams {
 
 impl Own {
     /// Row i of A and column i of B are made equally long first, as only their product counts.
-    fn decomposed(&self) -> Decomposed {
+    pub(super) fn decomposed(&self) -> Decomposed {
         let r = self.down.nrows();
         let factor: Vec<f64> = (0..r)
             .map(|i| {

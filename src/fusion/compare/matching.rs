@@ -1,0 +1,170 @@
+//! Which of a file's modules hold the layers of a pair's units, whatever it calls them and however it splits them.
+
+use crate::adapter::{Adapter, ModuleId};
+use crate::backend::products::MAX_RANK;
+use crate::error::{Code, Error, Result};
+use crate::fusion::model;
+use crate::fusion::pairing::{self, Share, Side, Unit};
+use crate::fusion::plan::Plan;
+use crate::order::Places;
+use std::ops::Range;
+
+/// What a comparison costs grows with the square of the file's rank, and with the third power of the style's.
+const MAX_FILE_RANK: usize = 4 * MAX_RANK;
+
+/// Rows that a module of the file and a unit of the pair have in common, each in the order of its own layers.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    /// Whose module it is: the place in [`Matching::modules`].
+    pub(super) module: usize,
+    /// Of the module.
+    pub(super) own: Vec<Range<usize>>,
+    /// Of the unit.
+    pub(super) of_unit: Vec<Range<usize>>,
+}
+
+/// How a file and the units of a plan go together.
+#[derive(Debug)]
+pub(super) struct Matching {
+    /// The file's modules.
+    pub(super) modules: Vec<Unit>,
+    /// For every unit of the plan, in order, what the file has of it; none where that cannot be compared.
+    pub(super) units: Vec<Option<Vec<Common>>>,
+    /// Modules, or rows of some, that the pair does not have.
+    pub(super) outside: Vec<(usize, Vec<Range<usize>>)>,
+    /// How many of the file's modules cannot be compared.
+    pub(super) skipped: usize,
+}
+
+/// Where a layer stands in the file.
+struct Held {
+    module: usize,
+    rows: Range<usize>,
+    used: bool,
+}
+
+impl Matching {
+    /// # Errors
+    /// `NotOfPair` if the file is for another model or has no layer of the pair; `SpellingMix`.
+    pub(super) fn of(plan: &Plan, pair: [&Adapter; 2], file: &Adapter) -> Result<Self> {
+        check_family(plan, file)?;
+        let modules = pairing::pair(Some(file), None, plan.family, &plan.recipe)?.units;
+        let (mut held, mut places) = (Vec::new(), Places::default());
+        for (module, unit) in modules.iter().enumerate() {
+            for (id, rows) in layers(unit) {
+                places.insert(id.as_str(), held.len());
+                held.push(Held { module, rows, used: false });
+            }
+        }
+        let can = |unit: &Unit| unit.shares().all(|(side, share)| is_comparable(plan, side, share));
+        let can_file = |at: usize| {
+            modules.get(at).and_then(Unit::of_file).is_some_and(|share| {
+                (plan.recipe.direction_only || share.module.magnitude.is_none())
+                    && share.rank <= MAX_FILE_RANK
+            })
+        };
+        let mut units = Vec::new();
+        let mut met = 0;
+        for unit in plan.units() {
+            let mut common: Vec<Common> = Vec::new();
+            for (id, rows) in layers(unit) {
+                let Some(found) = places.get(id.as_str()).and_then(|at| held.get_mut(at)) else { continue };
+                let inputs = modules.get(found.module).map(Unit::in_features);
+                if found.rows.len() != rows.len() || inputs != Some(unit.in_features()) {
+                    continue;
+                }
+                found.used = true;
+                met += 1;
+                match common.iter_mut().find(|common| common.module == found.module) {
+                    Some(common) => {
+                        common.own.push(found.rows.clone());
+                        common.of_unit.push(rows);
+                    }
+                    None => common.push(Common {
+                        module: found.module,
+                        own: vec![found.rows.clone()],
+                        of_unit: vec![rows],
+                    }),
+                }
+            }
+            let comparable = can(unit) && common.iter().all(|common| can_file(common.module));
+            units.push(comparable.then_some(common));
+        }
+        if met == 0 {
+            return Err(nothing_shared(pair, file));
+        }
+        let refused = refused(plan);
+        let mut outside: Vec<(usize, Vec<Range<usize>>)> = Vec::new();
+        let mut skipped = file.refused.len() + units.iter().filter(|unit| unit.is_none()).count();
+        for (module, unit) in modules.iter().enumerate() {
+            let is_left = |id: &ModuleId| {
+                places.get(id.as_str()).and_then(|at| held.get(at)).is_some_and(|held| !held.used)
+            };
+            let left: Vec<_> = layers(unit).into_iter().filter(|(id, _)| is_left(id)).collect();
+            if left.is_empty() {
+                continue;
+            }
+            let is_refused = |(id, _): &(&ModuleId, _)| refused.get(id.as_str()).is_some();
+            if !can_file(module) || left.iter().any(is_refused) {
+                skipped += 1;
+            } else {
+                outside.push((module, left.into_iter().map(|(_, rows)| rows).collect()));
+            }
+        }
+        Ok(Self { modules, units, outside, skipped })
+    }
+}
+
+impl Unit {
+    /// A file's module, where there is only one file.
+    pub(super) fn of_file(&self) -> Option<&Share> {
+        self.content.as_ref()
+    }
+}
+
+/// The layers of a unit with the rows that they have in its order.
+fn layers(unit: &Unit) -> Vec<(&ModuleId, Range<usize>)> {
+    let mut from = 0;
+    let mut placed = Vec::with_capacity(unit.layers.len());
+    for (id, rows) in &unit.layers {
+        placed.push((id, from..from + rows));
+        from += rows;
+    }
+    placed
+}
+
+/// Without DoRA's magnitudes an update is another one than its file means.
+fn is_comparable(plan: &Plan, side: Side, share: &Share) -> bool {
+    let most = if side == Side::Style { MAX_RANK } else { MAX_FILE_RANK };
+    (plan.recipe.direction_only || share.module.magnitude.is_none()) && share.rank <= most
+}
+
+/// Layers that the pair has, but in a form that is not fused.
+fn refused(plan: &Plan) -> Places {
+    let mut layers = Places::default();
+    for refusal in &plan.refusals {
+        let place = plan.family.and_then(|family| family.resolve(&refusal.module));
+        let own = ModuleId::of(&refusal.module);
+        let parts = place.into_iter().flat_map(|place| place.parts).map(|part| part.id);
+        parts.chain([own]).for_each(|id| {
+            layers.insert(id.as_str(), 0);
+        });
+    }
+    layers
+}
+
+fn check_family(plan: &Plan, file: &Adapter) -> Result<()> {
+    let (Some(family), Some(of_file)) = (plan.family, model::candidates(&file.family)) else { return Ok(()) };
+    if of_file.contains(&family) {
+        return Ok(());
+    }
+    let detail = format!("It is for {}, the pair for {}.", model::names(&of_file), family.name());
+    Err(Error::new(Code::NotOfPair, detail).in_file(&file.name))
+}
+
+fn nothing_shared(pair: [&Adapter; 2], file: &Adapter) -> Error {
+    let example = |adapter: &Adapter| adapter.modules.first().map(|m| m.stem.clone()).unwrap_or_default();
+    let detail =
+        format!("It has modules such as {:?}, the pair such as {:?}.", example(file), example(pair[0]));
+    Error::new(Code::NotOfPair, detail).in_file(&file.name)
+}

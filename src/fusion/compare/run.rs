@@ -1,0 +1,171 @@
+//! Reads a pair and a file piece by piece, and adds up their inner products.
+
+use super::comparison::{Comparison, Findings};
+use super::matching::{Common, Matching};
+use super::sums::Sums;
+use crate::adapter::scale::ScaleChoice;
+use crate::backend::cpu::{self, Third, Update};
+use crate::container::{Ahead, Source, Tensor};
+use crate::error::{Code, Error, Result};
+use crate::fusion::factors::Factors;
+use crate::fusion::method::{self, LoadedUnit};
+use crate::fusion::pairing::{Share, Side, Unit};
+use crate::fusion::plan::Plan;
+use crate::fusion::{Input, Progress, Settings, Sources, Stage, Watch, go_on, portions};
+use std::ops::Range;
+
+/// What is read of a pair at once: nothing else is heard until a piece is done.
+const PIECE: u64 = 1 << 20;
+
+/// Compares a file with the two that it may have been made of. Of the settings count those that say what the two are and
+/// which of the style's directions are protected; μ and strengths do not.
+///
+/// # Errors
+/// Those of planning ([`Plan::new`]) and of the sources; `NotOfPair`, `SpellingMix` of the file;
+/// `NonFinite`, `OutputRange`, `Aborted`.
+pub async fn compare<S: Source>(
+    sources: &Sources<'_, S>,
+    settings: &Settings,
+    file: Input<'_, S>,
+    watch: &mut impl Watch,
+) -> Result<Comparison> {
+    let (Some(content), Some(style)) = sources.adapters() else {
+        return Err(Error::new(Code::Settings, "Choose subject and style first."));
+    };
+    let plan = Plan::new(Some(content), Some(style), &settings.clone().of_fusion())?;
+    let matching = Matching::of(&plan, [content, style], file.adapter)?;
+    let comparing = Comparing { plan: &plan, matching: &matching, file };
+    let mut findings = Findings {
+        skipped: matching.skipped,
+        vectors: file.adapter.vectors.len(),
+        cut: file.adapter.modules.iter().filter(|module| module.is_cut).count(),
+        ..Findings::default()
+    };
+    let total = matching.units.len() + matching.outside.len();
+    let mut progress = Progress { modules_total: total, ..Progress::of(&plan, Stage::Compare) };
+    progress.bytes_total = 0;
+    watch.progress(&progress);
+
+    // Where the units of each group begin in the order of all.
+    let mut begins: Vec<usize> = Vec::with_capacity(plan.groups.len());
+    let mut at = 0;
+    for group in &plan.groups {
+        begins.push(at);
+        at += group.units.len();
+    }
+    let mut found: Vec<(usize, &Unit, bool, Sums)> = Vec::new();
+    for piece in portions::pieces(&plan, PIECE) {
+        go_on(watch)?;
+        let [ahead_content, ahead_style] = portions::ahead(&plan, &piece, sources).await?;
+        let sources = Sources {
+            content: ahead_content.as_ref().map(|source| Input { adapter: content, source }),
+            style: ahead_style.as_ref().map(|source| Input { adapter: style, source }),
+        };
+        let own = comparing.ahead(&piece, &begins).await?;
+        for at in piece {
+            let (Some(group), Some(&begin)) = (plan.groups.get(at), begins.get(at)) else { continue };
+            go_on(watch)?;
+            let loaded = method::read_group(group, &sources).await?;
+            for (number, (unit, values)) in group.units.iter().zip(&loaded).enumerate() {
+                progress.modules_done += 1;
+                let Some(Some(common)) = matching.units.get(begin + number) else { continue };
+                let sums = comparing.unit(unit, values, common, &own).await?;
+                found.push((begin + number, unit, !common.is_empty(), sums));
+            }
+            watch.progress(&progress);
+        }
+    }
+    crate::order::sort_by(&mut found, |a, b| a.0.cmp(&b.0));
+    findings.units = found.into_iter().map(|(_, unit, is_found, sums)| (unit, is_found, sums)).collect();
+    for (module, rows) in &matching.outside {
+        go_on(watch)?;
+        let Some(unit) = matching.modules.get(*module) else { continue };
+        findings.outside.push((unit.name(), comparing.outside(unit, rows).await?));
+        progress.modules_done += 1;
+        watch.progress(&progress);
+    }
+    Ok(Comparison::of(&plan, findings))
+}
+
+struct Comparing<'a, S> {
+    plan: &'a Plan,
+    matching: &'a Matching,
+    file: Input<'a, S>,
+}
+
+impl<'a, S: Source> Comparing<'a, S> {
+    /// Reads what the file has of some groups, in few large reads.
+    async fn ahead(&self, groups: &[usize], begins: &[usize]) -> Result<Ahead<'a, S>> {
+        let units = groups.iter().filter_map(|&at| {
+            let (group, begin) = (self.plan.groups.get(at)?, *begins.get(at)?);
+            self.matching.units.get(begin..begin + group.units.len())
+        });
+        let common = units.flatten().flatten().flatten();
+        let modules = common.filter_map(|common| self.matching.modules.get(common.module)?.of_file());
+        let tensors = modules.flat_map(|share| share.module.kind.tensors()).map(Tensor::range);
+        Ahead::read(self.file.source, tensors.collect()).await
+    }
+
+    async fn unit<R: Source>(
+        &self,
+        unit: &Unit,
+        values: &LoadedUnit,
+        common: &[Common],
+        source: &R,
+    ) -> Result<Sums> {
+        let mut pieces: Vec<(Factors, Option<Factors>, Option<Factors>, f64)> = Vec::new();
+        for Common { module, own, of_unit } in common {
+            let Some((share, scale)) = self.module(*module) else { continue };
+            let file = read(source, share).await?.rows(own);
+            let half = |factors: &Option<Factors>| factors.as_ref().map(|factors| factors.rows(of_unit));
+            pieces.push((file, half(&values.content), half(&values.style), scale));
+        }
+        let [content, style] = [&values.content, &values.style].map(|half| half.as_ref().map(update));
+        let scale = |side: Side| {
+            unit.share(side).map_or(1.0, |share| share.module.scale(self.plan.recipe.scale(side)).0)
+        };
+        let (of_content, of_style) = (scale(Side::Content), scale(Side::Style));
+        let thirds = pieces.iter().map(|(file, content, style, scale)| Third {
+            update: update(file),
+            scale: *scale,
+            content_up: content.as_ref().map(|half| half.up.stored()),
+            style_up: style.as_ref().map(|half| half.up.stored()),
+        });
+        let thirds: Vec<Third<'_>> = thirds.collect();
+        let products = cpu::liken(content.as_ref(), style.as_ref(), &thirds, self.plan.recipe.cut);
+        let sums = Sums::of(&products, of_content, of_style);
+        if sums.is_finite() {
+            return Ok(sums);
+        }
+        Err(Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name()))
+    }
+
+    /// ‖F‖² of what only the file has.
+    async fn outside(&self, unit: &Unit, rows: &[Range<usize>]) -> Result<f64> {
+        let Some((share, scale)) = unit.of_file().map(|share| (share, self.scale(share))) else {
+            return Ok(0.0);
+        };
+        let file = read(self.file.source, share).await?.rows(rows);
+        let third = Third { update: update(&file), scale, content_up: None, style_up: None };
+        Ok(cpu::liken(None, None, &[third], self.plan.recipe.cut).third)
+    }
+
+    fn module(&self, at: usize) -> Option<(&'a Share, f64)> {
+        let share = self.matching.modules.get(at)?.of_file()?;
+        Some((share, self.scale(share)))
+    }
+
+    /// The file says its own scale: what the user knows of the pair's is no word on it.
+    fn scale(&self, share: &Share) -> f64 {
+        share.module.scale(ScaleChoice::Auto).0
+    }
+}
+
+/// A module of the file, its rows in the order of its layers.
+async fn read<S: Source>(source: &S, share: &Share) -> Result<Factors> {
+    Ok(Factors::read(source, &share.module, share.rank).await?.of_share(share))
+}
+
+fn update(factors: &Factors) -> Update<'_> {
+    Update { down: factors.down.stored(), up: factors.up.stored() }
+}

@@ -1,0 +1,35 @@
+//! A third file beside the pair: opened, compared and forgotten.
+
+use super::blob::BlobSource;
+use super::compute::{JsWatch, sources};
+use super::{Opened, Session, give, take, thrown};
+use crate::adapter::Adapter;
+use crate::fusion::compare;
+use js_sys::Function;
+use wasm_bindgen::prelude::*;
+
+#[cfg_attr(feature = "compute", wasm_bindgen)]
+impl Session {
+    /// Compares a file with the pair: a `Comparison`. `config` as for `open`; `on_progress` and `is_cancelled` as for `fuse`.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub async fn compare(
+        &self,
+        settings: JsValue,
+        file: web_sys::File,
+        config: Option<String>,
+        on_progress: Function,
+        is_cancelled: Function,
+    ) -> Result<JsValue, JsValue> {
+        let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
+        let settings = take(settings)?;
+        let (content, style) = self.files()?;
+        let source = BlobSource::of_file(&file);
+        let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
+        let third = Opened { adapter, source };
+        let compared =
+            compare::compare(&sources(&content, &style), &settings, third.input(), &mut watch).await;
+        give(&compared.map_err(thrown)?)
+    }
+}

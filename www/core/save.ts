@@ -31,8 +31,11 @@ interface PickerWindow {
   }): Promise<FileSystemFileHandle>;
 }
 
-/** Written where the person said, handed to the browser's downloads, which tell no more, or the dialog was closed. */
-export type Saved = 'written' | 'downloading' | 'closed';
+/** Written where the person said, handed to the browser's downloads, which tell no more, or to the host, or the dialog was closed. */
+export type Saved = 'written' | 'downloading' | 'handed' | 'closed';
+
+/** Who takes the files instead of the browser, where a host says so. */
+export const delivery: { to: ((file: File) => void) | null } = { to: null };
 
 /** Offers `file` to the person. Rejects with a ProblemError. */
 export async function saveFile(file: Blob, name: string): Promise<Saved> {
@@ -45,15 +48,14 @@ export async function saveFile(file: Blob, name: string): Promise<Saved> {
     await copyInto(handle, file).catch(failed);
     return 'written';
   }
-  download(file, name);
-  return 'downloading';
+  return download(file, name);
 }
 
 /** The place that the person chose; null where the page may not ask. */
 async function pick(name: string): Promise<FileSystemFileHandle | 'closed' | null> {
   const picker = (window as PickerWindow).showSaveFilePicker;
   // Cross-origin frames have the function, but calling it is refused.
-  if (!picker || window.top !== window.self) return null;
+  if (!picker || window.top !== window.self || delivery.to) return null;
   try {
     return await picker.call(window, {
       suggestedName: name,
@@ -73,8 +75,12 @@ async function copyInto(handle: FileSystemFileHandle, file: Blob): Promise<void>
   await file.stream().pipeTo(writable); // closes at the end, aborts on failure
 }
 
-/** A plain download link. */
-export function download(file: Blob, name: string): void {
+/** A plain download link, or the host's hands. */
+export function download(file: Blob, name: string): Saved {
+  if (delivery.to) {
+    delivery.to(file instanceof File && file.name === name ? file : new File([file], name, { type: file.type }));
+    return 'handed';
+  }
   const link = document.createElement('a');
   const url = URL.createObjectURL(file);
   link.href = url;
@@ -82,4 +88,5 @@ export function download(file: Blob, name: string): void {
   link.click();
   // Not at once: the download may start reading late. A minute is enough for any browser to have opened it.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return 'downloading';
 }

@@ -17,10 +17,14 @@ export type Card =
   | { state: 'open'; file: File; config: Config | null; summary: Summary }
   | { state: 'refused'; file: File; config: Config | null; problem: Problem };
 
-/** A verified result. `stale`: files or settings are no longer those it was made from. */
+/**
+ * A verified result. `warnings`: those of the report that the host lets be shown. `stale`: files or settings are no longer
+ * those it was made from.
+ */
 export interface Outcome {
   file: File;
   report: Report;
+  warnings: Problem[];
   stale: boolean;
 }
 

@@ -92,7 +92,7 @@ export class RunPanel extends LitElement {
   override render() {
     const { running, outcome, problem } = this;
     return html`<div class="stack">
-      ${problem ? html`<np-lora-problem .problem=${problem}></np-lora-problem>` : nothing}
+      ${problem ? html`<np-lora-problem exportparts="error" .problem=${problem}></np-lora-problem>` : nothing}
       ${running ? this.#progress(running) : nothing}
       ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
         <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${text.fuse[this.making]}</button>
@@ -101,7 +101,7 @@ export class RunPanel extends LitElement {
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
       </div>` : nothing}
-      ${outcome && !running ? html`<np-lora-result .outcome=${outcome} .sha256=${this.sha256}
+      ${outcome && !running ? html`<np-lora-result exportparts="result, save" .outcome=${outcome} .sha256=${this.sha256}
         @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail)}></np-lora-result>` : nothing}
       ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
     </div>`;

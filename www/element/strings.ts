@@ -177,6 +177,7 @@ export const text = {
   became: {
     written: 'Saved.',
     downloading: 'Handed to your browser’s downloads. If no file arrives, allow downloads for this page and press Save again.',
+    handed: 'Handed to the page around this tool.',
     closed: 'Not saved. The result is still here: press Save again.',
   },
   nothingLeaves: 'Nothing leaves your machine.',

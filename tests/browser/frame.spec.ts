@@ -344,7 +344,7 @@ test('what makes no sense is ignored, or answered where somebody waits, and does
       { in: { mu: '1' } }, { in: { mu: {} } }, { in: { dtype: 'F64' } }, { in: { backend: 'tpu' } }, { in: { outputName: 'x'.repeat(301) } },
       { in: { theme: 'pink' } }, { in: { look: 'red' } }, { in: { look: many(40) } }, { in: { look: { ink: 'x'.repeat(301) } } }, { in: { look: { ink: 1 } } },
       { in: { disabled: 'yes' } }, { in: { saveTo: 'moon' } }, { in: { locale: 'x'.repeat(301) } }, { in: many(40) },
-      { call: 'give', in: { content: 'subject.safetensors' } }, { call: 'give', in: { content: new Blob(['x']) } }, { call: 'give', in: [[]] && null },
+      { call: 'give', in: { content: 'subject.safetensors' } }, { call: 'give', in: { content: new Blob(['x']) } }, { call: 'give', in: [new File(['x'], 'x')][1] },
       { call: 'fuse', in: null }, { call: 'fuse', in: undefined },
     ];
     messages.forEach((message, at) => ask(message, 100 + at));

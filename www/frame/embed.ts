@@ -24,6 +24,9 @@ const root = document.documentElement;
 const app = document.querySelector('np-lora') as NpLora;
 let port: MessagePort | null = null;
 
+/** In whole, since a script that is of another origin than its page resolves no relative addresses. */
+const beside = (name: string): string => new URL(name, location.href).href;
+
 const say = (what: Said): void => port?.postMessage(spoken(what));
 
 /** The one origin that this frame speaks with; null if its address names none. */
@@ -140,10 +143,8 @@ async function main(): Promise<void> {
   if (!origin) return tellInstead(text.alone);
   const met = meet(origin);
   try {
-    // Not a literal: the element is a file of its own, beside this one.
-    const address = './element.js';
-    const { NpLora: Element } = await import(address) as { NpLora: typeof NpLora };
-    Element.workerURL = heldWorker(new URL('./worker.js', location.href).href);
+    const { NpLora: Element } = await import(beside('element.js')) as { NpLora: typeof NpLora };
+    Element.workerURL = heldWorker(beside('worker.js'));
     takeAnywhere(app);
     port = await met;
     const answer = answers(Element);
@@ -151,7 +152,8 @@ async function main(): Promise<void> {
     report();
     listen(port, ({ call, in: input }) => answer[call](input as never));
   } catch (thrown) {
-    const why = problem('E_FRAME', self.origin === 'null' ? text.noOrigin : toProblem(thrown).detail);
+    const { detail } = toProblem(thrown);
+    const why = problem('E_FRAME', self.origin === 'null' ? `${text.noOrigin} (${detail})` : detail);
     tellInstead(`${why.message} ${why.detail}`);
     port = await met;
     say({ event: 'error', detail: why });

@@ -9,8 +9,23 @@ import { hasFiles } from '../element/drop.ts';
  * What it imports is asked of worker-src once more, which therefore names 'self' beside blob:. And a frame without an origin
  * may start none from a plain address at all.
  */
-export const heldWorker = (workerURL: string): string =>
-  URL.createObjectURL(new Blob([`import ${JSON.stringify(workerURL)};`], { type: 'text/javascript' }));
+export function heldWorker(workerURL: string): string {
+  const address = JSON.stringify(workerURL);
+  const script = self.origin === 'null' ? `(${String(importing)})(${address})` : `import ${address};`;
+  return URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+}
+
+/** A classic worker's whole script (core/link.ts). What it is told before the module is there, the module hears then. */
+function importing(address: string): void {
+  const early: MessageEvent[] = [];
+  const keep = (event: MessageEvent): void => { early.push(event); };
+  self.addEventListener('message', keep);
+  import(address).then(() => {
+    self.removeEventListener('message', keep);
+    for (const { data } of early) self.dispatchEvent(new MessageEvent('message', { data }));
+    // Like a script that does not load, for whoever started it.
+  }, (thrown: unknown) => { setTimeout(() => { throw thrown; }); });
+}
 
 /** Files can be dropped and pasted anywhere on the page. */
 export function takeAnywhere(app: NpLora): void {

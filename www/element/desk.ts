@@ -75,8 +75,9 @@ export class Desk implements ReactiveController {
     if (this.running) return this.running.progress?.stage === 'verify' ? 'checking' : 'fusing';
     if (this.outcome) return 'done';
     if (this.problem || ROLES.some((role) => this.cards[role].state === 'refused')) return 'failed';
-    if (ROLES.some((role) => this.cards[role].state === 'opening')) return 'opening';
-    return this.isReady ? 'ready' : 'empty';
+    if (this.isReady) return 'ready';
+    // How they fit is still to come.
+    return this.bothOpen || ROLES.some((role) => this.cards[role].state === 'opening') ? 'opening' : 'empty';
   }
 
   get problem(): Problem | null {

@@ -98,7 +98,8 @@ function listen(to: MessagePort, answer: (request: Asked) => unknown): void {
     const request = asked(data);
     if (!request) return;
     const { id } = request;
-    if (request.call === null || waiting >= MOST_WAITING) return refuse(id, problem('E_MESSAGE'));
+    if (request.call === null) return refuse(id, problem('E_MESSAGE'));
+    if (waiting >= MOST_WAITING) return refuse(id, problem('E_MESSAGE', text.tooMany));
     waiting += 1;
     try {
       say({ id, out: await answer(request) });

@@ -72,7 +72,7 @@ export class NpLoraFrame extends EventTarget {
     element.allow = 'clipboard-write';
     element.referrerPolicy = 'no-referrer';
     element.title = title;
-    Object.assign(element.style, { display: 'block', width: '100%', height: `${FIRST_HEIGHT}px`, border: '0' });
+    Object.assign(element.style, { display: 'block', width: '100%', height: `${FIRST_HEIGHT}px`, border: '0', borderRadius: '12px' });
     element.src = address.href;
     element.addEventListener('load', () => {
       if (this.#port) return;

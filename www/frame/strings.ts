@@ -5,6 +5,7 @@ export const text = {
   noOrigin: 'Where sandbox has no allow-same-origin, the server that the tool comes from must send Access-Control-Allow-Origin: * with its files.',
   title: 'Fuse a subject LoRA with a style LoRA',
   silent: 'It did not answer. Is the address right, does the frame-ancestors of its server allow this page, and are both of the same version?',
+  tooMany: 'Too much at once: it waits for the answers to what it asked before.',
   reloaded: 'It was loaded anew.',
   originless: 'A page without an http(s) origin cannot speak with the frame.',
 } as const;

@@ -166,6 +166,20 @@ test('a frame without an origin says it when its server does not let it load', a
   expect(uncaught).toEqual([]);
 });
 
+test('the frame keeps to the policy of the page, and so does its worker', async ({ page, baseURL, request }) => {
+  const policyOf = async (name: string): Promise<string> => /"Content-Security-Policy" content="([^"]+)"/.exec(await (await request.get(name)).text())![1]!;
+  expect(await policyOf('embed.html')).toBe(await policyOf('index.html'));
+  const shop = await host(toolOf(baseURL));
+  await page.goto(shop.origin);
+  await page.evaluate(async () => tool.give(await pair()));
+  const reach = async (from: { evaluate(what: string): Promise<unknown> }): Promise<unknown> => from.evaluate(`
+    new Promise((refused) => {
+      addEventListener('securitypolicyviolation', ({ effectiveDirective }) => refused(effectiveDirective));
+      fetch('https://example.com/').then(() => refused('it worked'), () => {});
+    })`);
+  expect([await reach(page.frames()[1]!), await reach(page.workers()[0]!)]).toEqual(['connect-src', 'connect-src']);
+});
+
 test('a strict policy with Trusted Types lets a frame be', async ({ page, baseURL }) => {
   const shop = await host(toolOf(baseURL), {}, { 'Content-Security-Policy': policy(new URL(baseURL!).origin) });
   const uncaught = uncaughtIn(page);
@@ -298,6 +312,27 @@ test('what the README says to paste works as pasted', async ({ page, baseURL }) 
   const [logged] = await Promise.all([page.waitForEvent('console'), frame(page).getByRole('button', { name: 'Fuse', exact: true }).click()]);
   expect(logged.text()).toMatch(/^example-subject_in_example-style\.safetensors \d+ \d+$/);
   expect(uncaught).toEqual([]);
+});
+
+test('a page without an origin is told so; any other may take the script from where the tool is', async ({ page }) => {
+  const there = await serve({}, { headers: ANY_ORIGIN });
+  const put = (script: string): Promise<unknown> => page.evaluate(async (script) => {
+    const { NpLoraFrame } = await import(script);
+    try {
+      const tool = new NpLoraFrame(document.body);
+      await tool.ready;
+      return tool.element.src;
+    } catch (thrown) {
+      return (thrown as { code: string }).code;
+    }
+  }, script);
+  const script = `${there.origin}/np-lora/np-lora-frame.js`;
+  const body = '<!doctype html><title>A shop</title>';
+  const shop = await serve({ '/': { body }, '/boxed': { body, headers: { 'Content-Security-Policy': 'sandbox allow-scripts' } } });
+  await page.goto(`${shop.origin}/boxed`);
+  expect(await put(script)).toBe('E_FRAME');
+  await page.goto(shop.origin);
+  expect(await put(script)).toBe(`${there.origin}/np-lora/embed.html?parent=${encodeURIComponent(shop.origin)}`);
 });
 
 /** A site that has the frame in its own markup and speaks with it by itself; `opened` is the origin in the frame's address. */

@@ -52,21 +52,20 @@ export class NpLoraFrame extends EventTarget {
   #failed!: (error: ProblemError) => void;
   #patience: ReturnType<typeof setTimeout>;
 
-  /** Puts the frame at the end of `place`. */
+  /** Puts the frame at the end of `place`. Throws where the page has no origin of the web. */
   constructor(place: Element, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
+    const own = asOrigin(self.origin);
+    if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
     this.ready = new Promise((resolve, reject) => { [this.#came, this.#failed] = [resolve, reject]; });
     // Whoever does not ask has the event.
     this.ready.catch(() => {});
     const allowed = new Set(sandbox.split(/\s+/));
     this.#wishes = { saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...settings };
     const address = new URL(src, document.baseURI);
+    address.searchParams.set('parent', own);
     this.#origin = allowed.has('allow-same-origin') ? address.origin : 'null';
     this.#patience = setTimeout(() => this.#lose(text.silent), SILENT_MS);
-    const own = asOrigin(self.origin);
-    if (own) address.searchParams.set('parent', own);
-    else this.#lose(text.originless);
-
     const { element } = this;
     element.setAttribute('sandbox', sandbox);
     element.allow = 'clipboard-write';

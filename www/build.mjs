@@ -31,7 +31,11 @@ const options = {
 };
 // The element alone is split: into what it needs at once, the charts that come later, and what both of them use.
 const { metafile } = await build({ ...options, entryPoints: { element: join(here, 'element/define.ts') }, splitting: true, metafile: true });
-await build({ ...options, entryPoints: { page: join(here, 'page/page.ts'), worker: join(here, 'worker/worker.ts') } });
+await build({
+  ...options,
+  entryPoints: { page: join(here, 'page/page.ts'), worker: join(here, 'worker/worker.ts'), 'np-lora-frame': join(here, 'frame/host.ts') },
+});
+await build({ ...options, entryPoints: { embed: join(here, 'frame/embed.ts') }, format: 'iife' });
 // Kept apart from the worker: the whole program, as hosts may keep it elsewhere; the reader, to be put in a function that makes
 // it anew, since what a module holds, a wasm memory too, is never given up (www/worker/program.ts).
 const bindings = { outdir: out, minify: true, target: 'es2022' };
@@ -44,13 +48,15 @@ for (const program of [whole, reader]) await cp(join(wasm, `${program}_bg.wasm`)
 if (await stat(join(wasm, 'snippets')).catch(() => null)) await cp(join(wasm, 'snippets'), join(out, 'snippets'), { recursive: true });
 await cp(join(here, 'page/page.css'), join(out, 'page.css'));
 await cp(join(here, 'page/icon.svg'), join(out, 'icon.svg'));
+await cp(join(here, 'frame/embed.css'), join(out, 'embed.css'));
 
 // A browser would find the shared part only after the element; it is told beforehand.
 const element = Object.entries(metafile.outputs).find(([name]) => basename(name) === 'element.js')?.[1];
 const preloads = element.imports.filter(({ kind }) => kind === 'import-statement')
   .map(({ path }) => `<link rel="modulepreload" href="${basename(path)}">\n  `).join('');
-const script = '<script type="module" src="element.js">';
-const page = await readFile(join(here, 'index.html'), 'utf8');
-await writeFile(join(out, 'index.html'), page.replace(script, preloads + script));
+for (const [name, before] of [['index.html', '<script type="module" src="element.js">'], ['embed.html', '<link rel="modulepreload" href="element.js">']]) {
+  const page = await readFile(join(here, name), 'utf8');
+  await writeFile(join(out, name), page.replace(before, preloads + before));
+}
 
 await sizes(out);

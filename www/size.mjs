@@ -9,16 +9,18 @@ import { brotliCompressSync } from 'node:zlib';
 const LIMIT = 250_000;
 /** The whole program comes later, while the first one is in use; charts when there is a pair to draw; comparing when somebody wants it. */
 const LATER = /^(np_lora(_bg)?\.|charts-|comparison-)/;
+/** In frames, and in the pages around them. */
+const ELSEWHERE = /^(embed|np-lora-frame)\./;
 
 /** Prints the sizes of the page's files; the sum of those that a visitor waits for. */
 export async function sizes(dir) {
-  const [first, later] = [{ bytes: 0, packed: 0 }, { bytes: 0, packed: 0 }];
+  const [first, later, elsewhere] = Array.from({ length: 3 }, () => ({ bytes: 0, packed: 0 }));
   for (const name of (await readdir(dir)).sort()) {
     if (!/\.(js|css|html|wasm)$/.test(name)) continue;
     const content = await readFile(join(dir, name));
     const [bytes, packed] = [content.length, brotliCompressSync(content).length];
     if (/\.(js|wasm)$/.test(name)) {
-      const sum = LATER.test(name) ? later : first;
+      const sum = LATER.test(name) ? later : ELSEWHERE.test(name) ? elsewhere : first;
       sum.bytes += bytes;
       sum.packed += packed;
     }
@@ -26,6 +28,7 @@ export async function sizes(dir) {
   }
   row('before the first file', first);
   row('after it', later);
+  row('for frames', elsewhere);
   return first.packed;
 }
 

@@ -32,7 +32,8 @@ export class Link {
 
   /** `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason. */
   constructor(url: string | URL, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
-    this.#worker = new Worker(workerAddress(url), { type: 'module', name: 'np-lora' });
+    // Chromium starts no modules from the blob: addresses of a frame without an origin, which has no other addresses.
+    this.#worker = new Worker(workerAddress(url), { type: self.origin === 'null' ? 'classic' : 'module', name: 'np-lora' });
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
     this.#worker.onmessageerror = () => this.end(problem('E_WORKER_LOST', 'a message could not be read'));
     this.#worker.onerror = (event) => {

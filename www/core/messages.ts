@@ -12,15 +12,15 @@ import type {
   Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
 } from './types.ts';
 
-const ROLE = word<Role>('content', 'style');
-const CHOICE = word<BackendChoice>('auto', 'webgpu', 'cpu');
+export const ROLE = word<Role>('content', 'style');
+export const CHOICE = word<BackendChoice>('auto', 'webgpu', 'cpu');
 const IN_USE = word<BackendInUse>('webgpu', 'cpu');
 const TEXTS = list(text);
 
-const PROBLEM = object<Problem>({ code: text, message: text, remedy: text, file: orNull(text), tensor: orNull(text), detail: text });
+export const PROBLEM = object<Problem>({ code: text, message: text, remedy: text, file: orNull(text), tensor: orNull(text), detail: text });
 const share = <T>(value: Shape<T>): Shape<Share<T>[]> => list(object<Share<T>>({ value, modules: number }));
 
-const SUMMARY = object<Summary>({
+export const SUMMARY = object<Summary>({
   name: text, size: number, kinds: share(text), scheme: text, family: orNull(text), families: TEXTS, baseModel: orNull(text), title: orNull(text),
   triggerWords: TEXTS, ranks: share(number), alphas: share(orNull(number)),
   scales: share(object<Scale>({ value: number, source: word<ScaleSource>('tensor', 'config', 'metadata', 'unknown', 'fixed', 'user') })),
@@ -36,7 +36,7 @@ const SCALE_CHOICE = either<ScaleChoice>(
 const RECOMPRESS = either<Recompress>(
   object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
 );
-const SETTINGS = object<Settings>({
+export const SETTINGS = object<Settings>({
   mu: number, result: word<ResultChoice>('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
   layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
   blocks: table(object<BlockStrength>({ content: number, style: number, mu: orNull(number) })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
@@ -57,7 +57,7 @@ const PAIR_FIT = object<PairFit>({
   outputBytes: number, contentTensors: TENSORS, styleTensors: TENSORS, refused: REFUSED, warnings: list(PROBLEM),
 });
 
-const PROGRESS = object<Progress>({
+export const PROGRESS = object<Progress>({
   stage: word('analyse', 'compare', 'measure', 'fuse', 'verify'), modulesDone: number, modulesTotal: number, bytesDone: number, bytesTotal: number, module: text,
 });
 
@@ -68,7 +68,7 @@ const MODULE = object<ModuleReport>({
   overlap: number, chance: number, contentKept: number, change: number, contentNorm: number, styleNorm: number, rounding: number,
   roundingOfChange: orNull(number), computedOn: IN_USE,
 });
-const REPORT = object<Report>({
+export const REPORT = object<Report>({
   version: text, settings: SETTINGS, content: SOURCE, style: SOURCE, family: orNull(text), scheme: orNull(text), backend: IN_USE,
   backendReason: text, adapter: orNull(text), fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
   contentTensors: TENSORS, styleTensors: TENSORS, extraTensors: number, rank: number, dtype: text, outputBytes: number, modelHash: text,

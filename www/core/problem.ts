@@ -17,6 +17,9 @@ const WORDED = {
   E_SAVE: ['The file could not be saved.', 'Press Save again and choose another place.'],
   E_READ: ['The file could not be read.', 'It may have been moved or changed: choose it again.'],
   E_NOT_READY: ['Two files are needed before anything can be fused.', 'Choose a subject and a style LoRA.'],
+  E_BUSY: ['A run is under way.', 'Wait for its end, or cancel it.'],
+  E_FRAME: ['The tool could not be opened in this frame.', 'Tell whoever runs this site.'],
+  E_MESSAGE: ['The page around this tool asked for something that makes no sense.', 'Tell whoever runs this site.'],
   E_NOT_ONE: ['Exactly one file is converted at a time.', 'Choose one file and leave the other place empty.'],
 } as const;
 
@@ -43,6 +46,8 @@ export function toProblem(thrown: unknown, otherwise: PageCode = 'E_INTERNAL'): 
 
 /** A Problem as an exception, for callers of the element and of the session. */
 export class ProblemError extends Error {
+  // Not assigned: where a page has frozen Error.prototype, that throws.
+  override get name(): string { return 'ProblemError'; }
   readonly code: string;
   readonly detail: string;
   readonly remedy: string;
@@ -51,7 +56,6 @@ export class ProblemError extends Error {
 
   constructor(readonly problem: Problem) {
     super(problem.message);
-    this.name = 'ProblemError';
     this.code = problem.code;
     this.detail = problem.detail;
     this.remedy = problem.remedy;

@@ -32,8 +32,11 @@ interface PickerWindow {
   showDirectoryPicker?(options: { id: string; mode: 'readwrite' }): Promise<FileSystemDirectoryHandle>;
 }
 
-/** Written where the person said, handed to the browser's downloads, which tell no more, or the dialog was closed. */
-export type Saved = 'written' | 'downloading' | 'closed';
+/** Written where the person said, handed to the browser's downloads, which tell no more, or to the host, or the dialog was closed. */
+export type Saved = 'written' | 'downloading' | 'handed' | 'closed';
+
+/** Who takes the files instead of the browser, where a host says so. */
+export const delivery: { to: ((file: File) => void) | null } = { to: null };
 
 const failedAt = (name: string) => (thrown: unknown): never => {
   throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
@@ -50,8 +53,7 @@ export async function saveFile(file: Blob, name: string): Promise<Saved> {
     await copyInto(handle, file).catch(failed);
     return 'written';
   }
-  download(file, name);
-  return 'downloading';
+  return download(file, name);
 }
 
 /** Browsers take only so many downloads at a time. */
@@ -62,14 +64,15 @@ export async function saveFiles(files: readonly File[]): Promise<Saved> {
   const { showDirectoryPicker } = window as PickerWindow;
   const folder = await chosen(showDirectoryPicker?.bind(window, { id: 'np-lora', mode: 'readwrite' })).catch(failedAt(files[0]?.name ?? ''));
   if (folder === 'closed') return folder;
+  let saved: Saved = 'written';
   for (const [at, file] of files.entries()) {
     if (folder) await freePlace(folder, file.name).then((handle) => copyInto(handle, file)).catch(failedAt(file.name));
     else {
-      if (at > 0) await new Promise((over) => { setTimeout(over, BETWEEN_DOWNLOADS_MS); });
-      download(file, file.name);
+      if (at > 0 && !delivery.to) await new Promise((over) => { setTimeout(over, BETWEEN_DOWNLOADS_MS); });
+      saved = download(file, file.name);
     }
   }
-  return folder ? 'written' : 'downloading';
+  return saved;
 }
 
 /** A new file of this name, or with a number behind it. */
@@ -88,7 +91,7 @@ async function freePlace(folder: FileSystemDirectoryHandle, name: string): Promi
 /** The place that the person chose; null where the page may not ask. */
 async function chosen<T>(picker: (() => Promise<T>) | undefined): Promise<T | 'closed' | null> {
   // Cross-origin frames have the function, but calling it is refused.
-  if (!picker || window.top !== window.self) return null;
+  if (!picker || window.top !== window.self || delivery.to) return null;
   try {
     return await picker();
   } catch (thrown) {
@@ -105,8 +108,12 @@ async function copyInto(handle: FileSystemFileHandle, file: Blob): Promise<void>
   await file.stream().pipeTo(writable); // closes at the end, aborts on failure
 }
 
-/** A plain download link. */
-export function download(file: Blob, name: string): void {
+/** A plain download link, or the host's hands. */
+export function download(file: Blob, name: string): Saved {
+  if (delivery.to) {
+    delivery.to(file instanceof File && file.name === name ? file : new File([file], name, { type: file.type }));
+    return 'handed';
+  }
   const link = document.createElement('a');
   const url = URL.createObjectURL(file);
   link.href = url;
@@ -114,4 +121,5 @@ export function download(file: Blob, name: string): void {
   link.click();
   // Not at once: the download may start reading late. A minute is enough for any browser to have opened it.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return 'downloading';
 }

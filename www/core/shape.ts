@@ -19,6 +19,9 @@ export const orNull = <T>(shape: Shape<T>): Shape<T | null> =>
 export const list = <T>(of: Shape<T>): Shape<T[]> =>
   (value): value is T[] => Array.isArray(value) && value.every(of);
 
+/** A text of at most so many UTF-16 units, from somebody who might send any. */
+export const textUpTo = (most: number): Shape<string> => (value): value is string => text(value) && value.length <= most;
+
 /** Named values, whatever the names. */
 export const table = <T>(of: Shape<T>): Shape<Record<string, T>> =>
   (value): value is Record<string, T> => isObject(value) && Object.values(value).every(of);
@@ -27,6 +30,12 @@ export const table = <T>(of: Shape<T>): Shape<Record<string, T>> =>
 export const object = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<T> => {
   const checks = Object.entries(fields) as [string, Shape<unknown>][];
   return (value): value is T => isObject(value) && checks.every(([name, of]) => of(value[name]));
+};
+
+/** Any of the fields, of which none has to be there. */
+export const some = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<Partial<T>> => {
+  const checks = Object.entries(fields) as [string, Shape<unknown>][];
+  return (value): value is Partial<T> => isObject(value) && checks.every(([name, of]) => value[name] === undefined || of(value[name]));
 };
 
 /** One of several types. */

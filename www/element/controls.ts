@@ -84,7 +84,7 @@ export class Controls extends LitElement {
     if (!unclear && !dora) return nothing;
     const first: [string, string] = ['', this.problem ? text.chooseFamily : text.auto];
     return html`<div class="asks">
-      ${this.problem ? html`<np-lora-problem ?warning=${only !== null} .problem=${this.problem}></np-lora-problem>` : nothing}
+      ${this.problem ? html`<np-lora-problem exportparts="error" ?warning=${only !== null} .problem=${this.problem}></np-lora-problem>` : nothing}
       ${unclear && families.length > 0 ? choice({ id: 'family', label: text.family, value: settings.family ?? '', disabled,
         options: [first, ...families.map((name): [string, string] => [name, name])], chosen: (name) => this.#send({ family: name || null }) }) : nothing}
       ${dora ? tick({ id: 'direction', label: text.directionOnly, value: settings.directionOnly, disabled, hint: text.directionOnlyHint,

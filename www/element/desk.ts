@@ -22,10 +22,12 @@ export interface DeskHost extends ReactiveControllerHost {
   /** Whether to find out beforehand what a fusion would do. */
   foresees(): boolean;
   startSession(onStalled: (stalled: boolean) => void): Session;
-  announce(name: 'inspect' | 'warning' | 'progress' | 'backendchange' | 'complete' | 'error' | 'abort', detail: unknown): void;
+  /** False: whoever listens wants a warning not to be shown. */
+  announce(name: 'inspect' | 'warning' | 'progress' | 'backendchange' | 'complete' | 'error' | 'abort', detail: unknown): boolean;
 }
 
 const EMPTY: Card = { state: 'empty' };
+const AWAY = problem('E_NOT_READY', 'The element is not in the document.');
 
 export class Desk implements ReactiveController {
   cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
@@ -47,8 +49,13 @@ export class Desk implements ReactiveController {
 
   #session: Session | null = null;
   #gone = false;
+  /** A file came while it was gone. */
+  #missed = false;
   #aborter: AbortController | null = null;
   #turn: Record<Role, number> = { content: 0, style: 0 };
+  #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
+  /** Warnings of the pair that the host was asked about, by what they are about, and whether they are to be shown. */
+  #asked = new Map<string, boolean>();
   #fitTurn = 0;
   #backendTurn = 0;
   #backendWanted = false;
@@ -61,7 +68,7 @@ export class Desk implements ReactiveController {
   // The worker starts with the first file, not with the page: most visitors only look.
   get #core(): Session {
     // Out of the document nobody would end it.
-    if (this.#gone) throw new ProblemError(problem('E_NOT_READY', 'The element is not in the document.'));
+    if (this.#gone) throw new ProblemError(AWAY);
     return (this.#session ??= this.host.startSession((stalled) => {
       if (this.running) this.#run({ ...this.running, stalled });
     }));
@@ -76,8 +83,9 @@ export class Desk implements ReactiveController {
     if (this.running) return this.running.progress?.stage === 'verify' ? 'checking' : 'fusing';
     if (this.outcome) return 'done';
     if (this.problem || ROLES.some((role) => this.cards[role].state === 'refused')) return 'failed';
-    if (ROLES.some((role) => this.cards[role].state === 'opening')) return 'opening';
-    return this.isReady ? 'ready' : 'empty';
+    if (this.isReady) return 'ready';
+    // How they fit is still to come.
+    return this.bothOpen || ROLES.some((role) => this.cards[role].state === 'opening') ? 'opening' : 'empty';
   }
 
   get problem(): Problem | null {
@@ -117,7 +125,8 @@ export class Desk implements ReactiveController {
   hostConnected(): void {
     this.#gone = false;
     // Back in a document after being removed: the old worker is gone, the files are still chosen.
-    if (this.#session) return;
+    if (this.#session && !this.#missed) return;
+    this.#missed = false;
     for (const role of ROLES) {
       const card = this.cards[role];
       if (card.state !== 'empty') void this.choose(role, card.file, card.config);
@@ -126,6 +135,11 @@ export class Desk implements ReactiveController {
 
   hostDisconnected(): void {
     this.#gone = true;
+    // Moved to another place it is back at once, and what it does goes on.
+    queueMicrotask(() => { if (this.#gone) this.#leave(); });
+  }
+
+  #leave(): void {
     this.cancel();
     clearTimeout(this.#fitTimer);
     this.foresight.drop();
@@ -133,16 +147,39 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
-  async choose(role: Role, file: File, config: Config | null = null): Promise<void> {
+  choose(role: Role, file: File, config: Config | null = null): Promise<void> {
+    return (this.#opening[role] = this.#open(role, file, config));
+  }
+
+  /** What is open, once nothing is being opened any more. Rejects with the first refusal. */
+  async opened(): Promise<Record<Role, Summary | null>> {
+    while (ROLES.some((role) => this.cards[role].state === 'opening')) {
+      if (this.#gone) throw new ProblemError(AWAY);
+      await Promise.all(ROLES.map((role) => this.#opening[role]));
+    }
+    for (const role of ROLES) {
+      const card = this.cards[role];
+      if (card.state === 'refused') throw new ProblemError(card.problem);
+    }
+    return { content: this.summaryOf('content'), style: this.summaryOf('style') };
+  }
+
+  async #open(role: Role, file: File, config: Config | null): Promise<void> {
     const turn = ++this.#turn[role];
     this.#set(role, { state: 'opening', file, config });
-    if (this.#gone) return;
+    if (this.#gone) {
+      this.#missed = true;
+      return;
+    }
     try {
       const summary = await this.#core.inspect(role, file, config?.text ?? null);
       if (turn !== this.#turn[role]) return;
       this.#set(role, { state: 'open', file, config, summary });
       this.host.announce('inspect', { role, summary });
-      for (const warning of summary.warnings) this.host.announce('warning', warning);
+      const warnings = summary.warnings.filter((warning) => this.host.announce('warning', warning));
+      if (warnings.length < summary.warnings.length && turn === this.#turn[role]) {
+        this.cards = { ...this.cards, [role]: { state: 'open', file, config, summary: { ...summary, warnings } } };
+      }
       this.#backendWanted = true;
       this.refit(0);
     } catch (thrown) {
@@ -211,11 +248,9 @@ export class Desk implements ReactiveController {
       try {
         const fit = await this.#core.fit(this.host.settings());
         if (turn !== this.#fitTurn) return;
-        const first = this.fit === null;
-        this.fit = fit;
+        this.fit = { ...fit, warnings: fit.warnings.filter((warning) => this.#shows(warning)) };
         this.#fitProblem = null;
         this.#foresee();
-        if (first) for (const warning of fit.warnings) this.host.announce('warning', warning);
       } catch (thrown) {
         if (turn !== this.#fitTurn) return;
         this.fit = null;
@@ -272,10 +307,12 @@ export class Desk implements ReactiveController {
         { file: new File([file], fileNameFor(report.settings.outputName), { type: 'application/octet-stream' }), report }));
       const [first] = results;
       if (!first) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
-      this.outcomes = results.map((result) => ({ ...result, stale: false }));
       const { report } = first;
       this.#useBackend({ backend: report.backend, adapter: report.adapter, reason: report.backendReason });
-      for (const warning of warningsOf(results.map((result) => result.report))) this.host.announce('warning', warning);
+      const all = warningsOf(results.map((result) => result.report.warnings));
+      const hidden = all.filter((warning) => !this.host.announce('warning', warning)).map((warning) => JSON.stringify(warning));
+      this.outcomes = results.map((result) => (
+        { ...result, warnings: result.report.warnings.filter((warning) => !hidden.includes(JSON.stringify(warning))), stale: false }));
       this.#run(null);
       this.host.announce('complete', { ...first, results });
       return first;
@@ -351,8 +388,17 @@ export class Desk implements ReactiveController {
     if (changed) this.host.announce('backendchange', found);
   }
 
+  /** Every change of settings fits the pair anew: the host is asked about a warning once. */
+  #shows(warning: Problem): boolean {
+    const about = JSON.stringify([warning.code, warning.file, warning.tensor]);
+    const shown = this.#asked.get(about) ?? this.host.announce('warning', warning);
+    this.#asked.set(about, shown);
+    return shown;
+  }
+
   #set(role: Role, card: Card): void {
     this.cards = { ...this.cards, [role]: card };
+    this.#asked.clear();
     this.foresight.drop();
     this.#backendTurn += 1;
     this.fit = null;

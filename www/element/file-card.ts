@@ -102,7 +102,7 @@ export class FileCard extends LitElement {
       case 'refused':
         return html`<p class="name stranger">${named(card.file.name)}</p>
           ${card.config ? this.#config(card.config) : nothing}
-          <np-lora-problem .problem=${card.problem}></np-lora-problem>`;
+          <np-lora-problem exportparts="error" .problem=${card.problem}></np-lora-problem>`;
       case 'open':
         return this.#facts(card.summary, card.config);
     }

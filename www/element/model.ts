@@ -18,18 +18,22 @@ export type Card =
   | { state: 'open'; file: File; config: Config | null; summary: Summary }
   | { state: 'refused'; file: File; config: Config | null; problem: Problem };
 
-/** A verified result. `stale`: files or settings are no longer those it was made from. */
+/**
+ * A verified result. `warnings`: those of the report that the host lets be shown. `stale`: files or settings are no longer
+ * those it was made from.
+ */
 export interface Outcome {
   file: File;
   report: Report;
+  warnings: Problem[];
   stale: boolean;
 }
 
 export const isConversion = (report: Report): boolean => report.content === null || report.style === null;
 
 /** What a user should know of any of them, each once. */
-export function warningsOf(reports: readonly Report[]): Problem[] {
-  const all = reports.flatMap(({ warnings }) => warnings).map((warning): [string, Problem] => [JSON.stringify(warning), warning]);
+export function warningsOf(lists: readonly Problem[][]): Problem[] {
+  const all = lists.flat().map((warning): [string, Problem] => [JSON.stringify(warning), warning]);
   return [...new Map(all).values()];
 }
 

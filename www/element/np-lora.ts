@@ -1,6 +1,6 @@
 /**
  * `<np-lora>`: two LoRA files in, one fused and checked file out or several, or one in and the same under other names out.
- * Attributes, properties, methods, events; the parts draw.
+ * Attributes, properties, methods, events, its place in a form; the parts draw.
  */
 
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
@@ -22,9 +22,10 @@ import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
-import { cleanStem, download, saveFile, saveFiles } from '../core/save.ts';
+import { cleanStem, delivery, download, saveFile, saveFiles } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, Settings, Variant } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, Settings, Summary, Variant } from '../core/types.ts';
+import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
@@ -32,15 +33,25 @@ const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
 export class NpLora extends LitElement implements DeskHost, KeepHost {
+  /** A form sends the fused file as the element's value. */
+  static readonly formAssociated = true;
   /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
   static workerURL: string | URL = new URL('./worker.js', import.meta.url);
   /** Where the whole program lies, for a host that moves or replaces it: it is then loaded at once. Beside the worker when null. */
   static glueURL: string | URL | null = null;
   static wasmURL: string | URL | null = null;
+  /** Who takes the files that somebody saves, all of the page's: results, reports, tables. Null: the browser. */
+  static get deliver(): ((file: File) => void) | null { return delivery.to; }
+  static set deliver(to: ((file: File) => void) | null) { delivery.to = to; }
 
   static override styles = [tokens, base, css`
     :host { display: block; min-width: 0; }
-    .app { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
+    /* Said here and not of the host, which a page's own rules outdo: what it hands down of its text's look ends here. */
+    .app {
+      display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px;
+      color: var(--ink); font: var(--body) / 1.5 var(--font); letter-spacing: normal; word-spacing: normal; word-break: normal;
+      text-align: start; text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
+    }
     .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
     .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
     .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
@@ -73,6 +84,10 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   @state() private notice = '';
   @state() private spoken = '';
   @state() private makingExample = false;
+  /** By a fieldset around it. */
+  @state() private barred = false;
+  #standing = new Standing(this);
+  #phase: Phase = 'empty';
   #desk = new Desk(this);
   #keep = new Keep(this);
 
@@ -103,9 +118,34 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   }
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
 
+  /** As that of a form's own controls: empty, it is not sent. */
+  get name(): string { return this.getAttribute('name') ?? ''; }
+  set name(name: string) { this.setAttribute('name', name); }
+  get form(): HTMLFormElement | null { return this.#standing.form; }
+  get labels(): NodeList { return this.#standing.labels; }
+
+  /** The form begins anew: so do the files, and the settings are as the markup says. */
+  formResetCallback(): void {
+    this.reset();
+    this.more = MORE;
+    this.several = null;
+    for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
+  }
+
+  /** By itself or by a fieldset; a run goes on. */
+  formDisabledCallback(disabled: boolean): void {
+    this.barred = disabled;
+  }
+
+  /** What the chosen files are, once they are open. Rejects with an error that has `.code` for the first that is refused. */
+  inspect(): Promise<Record<Role, Summary | null>> {
+    return this.#desk.opened();
+  }
+
   /** Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
-  fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
-    return this.#desk.run(false, signal);
+  async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+    const { file, report } = await this.#desk.run(false, signal);
+    return { file, report };
   }
 
   /**
@@ -163,7 +203,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
    */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     const taken = 'items' in from ? await filesFrom(from) : [...from];
-    if (this.disabled || this.#desk.running) return;
+    if (this.#idle || this.#desk.running) return;
     const config = taken.find(isConfig);
     const [recipe, another] = taken.filter(isRecipe);
     const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
@@ -278,7 +318,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     return new Session({ workerURL: NpLora.workerURL, glueURL: NpLora.glueURL, wasmURL: NpLora.wasmURL, onStalled });
   }
 
-  announce(name: string, detail: unknown): void {
+  announce(name: string, detail: unknown): boolean {
     if (name === 'complete') {
       const { report, results } = detail as Fused & { results: Fused[] };
       this.spoken = results.length > 1 ? doneFiles(results.length) : doneWith(report);
@@ -290,20 +330,25 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
       const quarter = Math.floor(percentDone(progress) / 25) * 25;
       this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : files > 1 ? fusingFiles(files) : text.fusing[result]}, ${quarter} %`;
     }
-    this.#tell(name, detail, name === 'warning');
+    return this.#tell(name, detail, name === 'warning');
+  }
+
+  get #idle(): boolean {
+    return this.disabled || this.barred;
   }
 
   override render() {
     const desk = this.#desk;
     const { foresight } = desk;
     const several = this.#several;
-    const busy = this.disabled || desk.running !== null;
+    const busy = this.#idle || desk.running !== null;
     const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
-    const fit = html`<np-lora-pair-fit .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result}></np-lora-pair-fit>`;
+    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" @input=${stop} @change=${stop}>
-      <div class="files">
+      <slot name="heading"></slot>
+      <div class="files" part="files">
         ${this.#card('content', busy)}
         <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || empty} @click=${() => this.#swap()}>
           <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 7h13m-3.5-3.5L16 7l-3.5 3.5M17 13H4m3.5-3.5L4 13l3.5 3.5" /></svg>
@@ -315,32 +360,35 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
         <span class="small muted">${text.exampleHint}</span>
       </div>` : nothing}
       ${this.#recipe()}
+      <slot name="help"></slot>
       ${desk.fit && !desk.only ? fit : nothing}
-      ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
+      ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
         ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
-      ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+      ${desk.bothOpen || desk.only ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
           @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saveRecipe() : this.#step(detail))}
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
-      <np-lora-run .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${asked && asked === desk.problem ? null : desk.problem}
+      <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
+        .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${asked && asked === desk.problem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
         .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
-        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.disabled}
+        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
       ${desk.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${this.contentFile} .styleFile=${this.styleFile}
         ?disabled=${busy}></np-lora-compare>` : nothing}
+      <slot name="footer"></slot>
       <p class="unseen" role="status">${this.spoken}</p>
     </div>`;
   }
 
   #card(role: Role, busy: boolean) {
-    return html`<np-lora-card side=${role} .card=${this.#desk.cards[role]} ?disabled=${busy}
+    return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.cards[role]} ?disabled=${busy}
       .sha256=${this.#desk.hashes.of(this.#desk.fileOf(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.over === role || this.over === 'all'}
       @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
@@ -380,6 +428,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     if (this.#drawn && changed.has('analysis')) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     this.#drawn = true;
+    const { phase, result } = this;
+    this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
+    if (phase === this.#phase) return;
+    this.#phase = phase;
+    this.#tell('phasechange', phase);
   }
   #drawn = false;
 

@@ -42,7 +42,7 @@ export class OutlookPlace extends LitElement {
     if (!outlook || charts !== 'there') {
       return html`<section class="panel coming" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section>`;
     }
-    return html`<np-lora-outlook-view .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
+    return html`<np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
       @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`;
   }
 

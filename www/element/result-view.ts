@@ -60,7 +60,7 @@ export class ResultView extends LitElement {
   }
 
   override render() {
-    const { report, file, stale } = this.outcome;
+    const { report, file, warnings, stale } = this.outcome;
     const converted = isConversion(report);
     const overlap = report.settings.result === 'overlap';
     return html`<section class="panel" aria-labelledby="title" part="result">
@@ -89,7 +89,7 @@ export class ResultView extends LitElement {
         <p class="sum muted stranger">${text.modelHash} ${inert(report.modelHash.slice(0, 12))}
           · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${this.sha256.slice(0, 10)} · SHA-256 ${this.sha256}`}</p>
       </div>
-      ${report.warnings.length > 0 ? html`<div class="warnings">${report.warnings.map((warning) =>
+      ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
       <div class="row">
         <button class="primary" type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>

@@ -54,7 +54,7 @@ export class ResultsView extends LitElement {
   override render() {
     const [first] = this.outcomes;
     if (!first) return nothing;
-    const warnings = warningsOf(this.outcomes.map(({ report }) => report));
+    const warnings = warningsOf(this.outcomes.map(({ warnings }) => warnings));
     const { secondsFusing, secondsVerifying } = first.report;
     return html`<section class="panel" aria-labelledby="title" part="results">
       <div>

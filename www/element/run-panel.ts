@@ -99,7 +99,7 @@ export class RunPanel extends LitElement {
     const { running, outcomes, problem } = this;
     const [outcome] = outcomes;
     return html`<div class="stack">
-      ${problem ? html`<np-lora-problem .problem=${problem}></np-lora-problem>` : nothing}
+      ${problem ? html`<np-lora-problem exportparts="error" .problem=${problem}></np-lora-problem>` : nothing}
       ${running ? this.#progress(running) : nothing}
       ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
         <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? fuseFiles(this.files) : text.fuse[this.making]}</button>
@@ -108,7 +108,7 @@ export class RunPanel extends LitElement {
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
       </div>` : nothing}
-      ${outcomes.length > 1 && !running ? html`<np-lora-results .outcomes=${outcomes} .looked=${this.looked}
+      ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked}
         @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
       ${running ? nothing : this.#result(outcomes.length > 1 ? this.looked : 0)}
       ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
@@ -118,7 +118,7 @@ export class RunPanel extends LitElement {
   #result(at: number | null): TemplateResult | typeof nothing {
     const outcome = at === null ? undefined : this.outcomes[at];
     if (at === null || !outcome) return nothing;
-    return html`<np-lora-result .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1}
+    return html`<np-lora-result exportparts="result, save" .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1}
       @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail, at)}></np-lora-result>`;
   }
 

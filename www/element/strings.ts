@@ -220,11 +220,13 @@ export const text = {
   became: {
     written: 'Saved.',
     downloading: 'Handed to your browser’s downloads. If no file arrives, allow downloads for this page and press Save again.',
+    handed: 'Handed to the page around this tool.',
     closed: 'Not saved. The result is still here: press Save again.',
   },
   becameAll: {
     written: 'All saved.',
     downloading: 'Handed to your browser’s downloads. If not all files arrive, allow this page several downloads and press Save all again.',
+    handed: 'Handed to the page around this tool.',
     closed: 'Not saved. The files are still here: press Save all again.',
   },
   nothingLeaves: 'Nothing leaves your machine.',

@@ -1,9 +1,9 @@
-/** What the page adds around the element: drops and pastes anywhere, the tab's title, and a word before leaving a run. */
+/** What the page adds around the element: the tab's title, a word before leaving a run, and what pages of its own have in common. */
 
 import type { NpLora } from '../element/np-lora.ts';
 import type { Progress } from '../core/types.ts';
-import { hasFiles } from '../element/drop.ts';
 import { undoKey } from '../element/undo.ts';
+import { heldWorker, takeAnywhere } from './around.ts';
 
 const NAME = 'np-lora';
 const title = document.title;
@@ -11,27 +11,8 @@ const title = document.title;
 await customElements.whenDefined(NAME);
 const app = document.querySelector(NAME) as NpLora;
 
-// A worker from a plain address has its own policy, that is none; one from a blob: address inherits this page's
-// Content-Security-Policy, so that the worker too can reach nothing but this origin. What it imports is asked of
-// worker-src once more, which therefore names 'self' beside blob:.
-const workerURL = new URL('./worker.js', import.meta.url).href;
-(customElements.get(NAME) as typeof NpLora).workerURL =
-  URL.createObjectURL(new Blob([`import ${JSON.stringify(workerURL)};`], { type: 'text/javascript' }));
-
-window.addEventListener('dragover', (event) => {
-  if (hasFiles(event.dataTransfer)) event.preventDefault();
-});
-window.addEventListener('drop', (event) => {
-  // The element has already taken what fell on it.
-  if (event.defaultPrevented || !event.dataTransfer || !hasFiles(event.dataTransfer)) return;
-  event.preventDefault();
-  void app.take(event.dataTransfer);
-});
-window.addEventListener('paste', (event) => {
-  if (!event.clipboardData || !hasFiles(event.clipboardData)) return;
-  event.preventDefault();
-  void app.take(event.clipboardData);
-});
+(customElements.get(NAME) as typeof NpLora).workerURL = heldWorker(new URL('./worker.js', import.meta.url).href);
+takeAnywhere(app);
 
 // Also where nothing of the element has the focus.
 window.addEventListener('keydown', (event) => {

@@ -8,7 +8,7 @@
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import type { Comparison, OutputSink, Problem, Progress, Role, Settings, Summary, Variant } from '../core/types.ts';
+import type { Comparison, OutputSink, Problem, Progress, Role, Summary, Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { needsWhole, Program, type Others } from './program.ts';
 import { sinkFor, sweep } from './sinks.ts';

@@ -129,14 +129,19 @@ export async function holdProgram(page: Page): Promise<void> {
 
 export const letProgram = (page: Page): void => programs.get(page)?.();
 
-/** Every worker that the page starts goes into `allWorkers` there. */
+/** Every worker that the page starts goes into `allWorkers` there, and those that it has ended into `endedWorkers`. */
 export const keepWorkers = (page: Page): Promise<unknown> => page.addInitScript(() => {
   const allWorkers: Worker[] = [];
-  Object.assign(window, { allWorkers });
+  const endedWorkers = new Set<Worker>();
+  Object.assign(window, { allWorkers, endedWorkers });
   window.Worker = class extends Worker {
     constructor(url: string | URL, options?: WorkerOptions) {
       super(url, options);
       allWorkers.push(this);
+    }
+    override terminate(): void {
+      endedWorkers.add(this);
+      super.terminate();
     }
   };
 });

@@ -6,7 +6,7 @@ import { alwaysOnDisk, bendWorker, keepWorkers, letGo } from './bend.ts';
 import { fuse, fuseUpTo, giveGoodPair, pressFuse, saveAndCheck, setScene, type Fault, type Scene } from './scene.ts';
 
 /** In a page whose workers are kept. */
-declare const allWorkers: Worker[];
+declare const allWorkers: Worker[], endedWorkers: Set<Worker>;
 
 const onDisk = (page: Page): Promise<void> => bendWorker(page, () => {}, alwaysOnDisk);
 
@@ -23,15 +23,13 @@ const secondTab = async ({ page, project }: Scene): Promise<Scene> => setScene(a
 async function removeAndPutBack(page: Page, first = (_: Element): void => {}): Promise<void> {
   const element = await page.locator('np-lora').elementHandle();
   const parent = await page.locator('np-lora').locator('..').elementHandle();
-  const started = await page.evaluate(async ([element, first]) => {
-    const before = allWorkers.length;
+  await page.evaluate(async ([element, first]) => {
     first(element!);
     element!.remove();
     // Behind everything that this has set off.
     await new Promise((later) => { setTimeout(later); });
-    return allWorkers.length - before;
   }, [element, await page.evaluateHandle<(element: Element) => void>(`(${String(first)})`)] as const);
-  expect(started).toBe(0);
+  await expect.poll(() => page.evaluate(() => allWorkers.filter((worker) => !endedWorkers.has(worker)).length)).toBe(0);
   await expect.poll(() => page.workers().length).toBe(0);
   await page.evaluate(([into, back]) => into!.prepend(back!), [parent, element] as const);
 }

@@ -1,0 +1,374 @@
+/** The element as part of other people's pages: in forms, styled and moved by them, beside another one, and among what they do to the platform. */
+
+import { readFile } from 'node:fs/promises';
+import { expect, test, type Page } from '@playwright/test';
+import { DEFAULTS } from './check.ts';
+import { arm, bendWorker, held, letGo } from './faults/bend.ts';
+import { check } from './hold.ts';
+import { FILES, checkHeld, pairOf, site, strangers, uncaughtIn, type Site } from './hosts.ts';
+import { accessible, fuseButton, programComplete } from './page.ts';
+import { withOnes } from './make.ts';
+import { readSafetensors } from './safetensors.ts';
+
+const PAIR = pairOf();
+
+interface Host {
+  body?: string;
+  head?: string;
+  /** A classic script that runs before anything else. */
+  first?: string;
+  headers?: Record<string, string>;
+}
+
+let open: Site[] = [];
+test.afterEach(() => {
+  for (const one of open) one.close();
+  open = [];
+});
+
+/** A page of a site that serves the element itself. It notes its events, and finds it as `tool`. */
+async function host({ body = '<np-lora></np-lora>', head = '', first = '', headers = {} }: Host = {}, pair = PAIR): Promise<Site> {
+  const script = `
+    import { NpLora } from '/np-lora/element.js';
+    ${FILES}
+    const tool = document.querySelector('np-lora');
+    const told = [];
+    for (const name of ['inspect', 'warning', 'beforesave', 'phasechange', 'complete', 'error', 'abort']) {
+      tool.addEventListener(name, ({ detail }) => told.push({ name, detail }));
+    }
+    Object.assign(window, { NpLora, tool, told, pair, give: async (to = tool) => {
+      const { content, style } = await pair();
+      to.contentFile = content;
+      to.styleFile = style;
+      return to.inspect();
+    } });
+  `;
+  const page = `<!doctype html><html lang="en"><head><title>A shop</title><script src="/first.js"></script>${head}</head>
+    <body><main><h1>A shop</h1>${body}</main><script type="module" src="/host.js"></script></body></html>`;
+  const made = await site({ '/': { body: page, headers }, '/host.js': { body: script }, '/first.js': { body: first }, '/sent': { body: 'Thank you.' } }, { pair });
+  open.push(made);
+  return made;
+}
+declare const tool: any, told: { name: string; detail: any }[], give: (to?: any) => Promise<Record<string, { name: string }>>;
+
+async function visit(page: Page, shop: Site): Promise<string[]> {
+  const uncaught = uncaughtIn(page);
+  // As in page.ts: a test cannot press the system's own window.
+  await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
+  await page.goto(shop.origin);
+  await expect(page.getByRole('button', { name: 'Choose file' }).or(page.getByText('Choose file')).first()).toBeAttached();
+  return uncaught;
+}
+
+/** Fuses from the host's script, and holds the result to the method. */
+async function fuse(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    await give();
+    Object.assign(window, await tool.fuse());
+  });
+  await checkHeld(page, 'file', PAIR);
+}
+
+const events = (page: Page, name: string): Promise<any[]> =>
+  page.evaluate((name) => told.filter((one) => one.name === name).map(({ detail }) => detail), name);
+
+test('a form sends the fused file, and begins anew', async ({ page }) => {
+  const shop = await host({
+    body: `<form method="post" action="/sent" target="sent" enctype="multipart/form-data"><input name="title" value="a cat">
+      <fieldset><label>Your LoRA <np-lora name="lora" mu="1" dtype="F16"></np-lora></label></fieldset><button>Send</button> <button type="reset">Begin anew</button></form><iframe name="sent" title="Sent"></iframe>`,
+  });
+  const uncaught = await visit(page, shop);
+  const entries = (): Promise<[string, unknown][]> => page.evaluate(() => [...new FormData(tool.form)].map(([name, value]) => [name, value instanceof File ? value.name : value]));
+  expect(await page.evaluate(() => [tool.form === document.forms[0], tool.labels.length, tool.name, tool.matches(':enabled')])).toEqual([true, 1, 'lora', true]);
+  expect(await entries()).toEqual([['title', 'a cat']]);
+  await page.evaluate(() => { tool.mu = 0.5; });
+  await fuse(page);
+  expect(await entries()).toEqual([['title', 'a cat'], ['lora', 'subject_in_style.safetensors']]);
+
+  // A fieldset that is disabled disables it like any control.
+  await page.evaluate(() => { document.querySelector('fieldset')!.disabled = true; });
+  await expect(page.getByLabel('Subject strength, as a number')).toBeDisabled();
+  await expect(page.getByRole('button', { name: 'Swap subject and style' })).toBeDisabled();
+  expect(await page.evaluate(() => [tool.matches(':disabled'), tool.disabled])).toEqual([true, false]);
+  expect(await entries()).toEqual([['title', 'a cat']]);
+  await page.evaluate(() => { document.querySelector('fieldset')!.disabled = false; });
+  await expect(page.getByLabel('Subject strength, as a number')).toBeEnabled();
+
+  await page.getByRole('button', { name: 'Send' }).click();
+  await expect.poll(() => shop.posted.length).toBe(1);
+  const body = await shop.posted[0]!;
+  const at = body.indexOf('name="lora"; filename="subject_in_style.safetensors"');
+  expect(at).toBeGreaterThan(0);
+  const from = body.indexOf('\r\n\r\n', at) + 4;
+  const sent = body.subarray(from, body.indexOf('\r\n--', from + body.readUInt32LE(from)));
+  check(readSafetensors(new Uint8Array(sent)), PAIR, DEFAULTS, 'F16');
+
+  await page.evaluate(async () => {
+    tool.mu = 10;
+    tool.dtype = 'F32';
+    await give();
+    await tool.fuse();
+  });
+  expect((await entries()).length).toBe(2);
+  await page.getByRole('button', { name: 'Begin anew' }).click();
+  await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
+  expect(await entries()).toEqual([['title', 'a cat']]);
+  expect(await page.evaluate(() => [tool.mu, tool.dtype, tool.contentStrength, tool.contentFile, tool.result])).toEqual([1, 'F16', 1, null, null]);
+  expect(uncaught).toEqual([]);
+});
+
+test('stylesheets reach its states, its parts, its slots and its colours', async ({ page }) => {
+  const shop = await host({
+    head: `<style>
+      np-lora { --np-lora-subject: rgb(1, 2, 3); --np-lora-font: monospace; --seen: none; }
+      np-lora:state(empty) { --seen: empty; } np-lora:state(ready) { --seen: ready; } np-lora:state(done) { --seen: done; }
+      np-lora:state(stale) { --seen: stale; } np-lora:state(failed) { --seen: failed; }
+      np-lora::part(card) { border-color: rgb(4, 5, 6); } np-lora::part(fuse) { border-radius: 3px; } np-lora::part(pair-fit) { border-color: rgb(5, 5, 5); }
+      np-lora::part(controls) { border-color: rgb(6, 6, 6); } np-lora::part(outlook) { border-color: rgb(7, 7, 7); }
+      np-lora::part(result) { border-color: rgb(8, 8, 8); } np-lora::part(save) { border-radius: 9px; } np-lora::part(error) { border-color: rgb(9, 9, 9); }
+    </style>`,
+    body: '<np-lora><h2 slot="heading">Fuse here</h2><p slot="help">Ask us.</p><p slot="footer">Ours</p></np-lora>',
+  });
+  const uncaught = await visit(page, shop);
+  const seen = (): Promise<string> => page.evaluate(() => getComputedStyle(tool).getPropertyValue('--seen'));
+  const styleOf = (selector: string, property: string): Promise<string> =>
+    page.locator(selector).first().evaluate((one, property) => getComputedStyle(one).getPropertyValue(property), property);
+  expect(await seen()).toBe('empty');
+  await expect(page.getByRole('heading', { name: 'Fuse here' })).toBeVisible();
+  const tops = await page.evaluate(() => [...tool.children].map((one: Element) => one.getBoundingClientRect().top));
+  expect([...tops].sort((a, b) => a - b)).toEqual(tops);
+  expect([await styleOf('[part=card]', 'border-bottom-color'), await styleOf('[part=card] h2', 'color')]).toEqual(['rgb(4, 5, 6)', 'rgb(1, 2, 3)']);
+  expect(await styleOf('[part=card]', 'font-family')).toBe('monospace');
+  await accessible(page, 'slotted');
+
+  await page.evaluate(() => give());
+  await expect(fuseButton(page)).toBeEnabled();
+  expect(await seen()).toBe('ready');
+  await expect(page.locator('[part=outlook]')).toBeVisible();
+  expect(await Promise.all([styleOf('[part=fuse]', 'border-radius'), ...['pair-fit', 'controls', 'outlook'].map((part) => styleOf(`[part=${part}]`, 'border-bottom-color'))]))
+    .toEqual(['3px', 'rgb(5, 5, 5)', 'rgb(6, 6, 6)', 'rgb(7, 7, 7)']);
+  await fuseButton(page).click();
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+  expect([await seen(), await styleOf('[part=result]', 'border-bottom-color'), await styleOf('[part=save]', 'border-radius')]).toEqual(['done', 'rgb(8, 8, 8)', '9px']);
+  await page.evaluate(() => { tool.mu = 1; });
+  await expect.poll(seen).toBe('stale');
+  await page.evaluate(() => {
+    tool.reset();
+    tool.contentFile = new File(['<!doctype html>'], 'page.html');
+  });
+  await expect(page.getByRole('alert')).toBeVisible();
+  expect([await seen(), await styleOf('[part=error]', 'border-bottom-color')]).toEqual(['failed', 'rgb(9, 9, 9)']);
+  const phases = await events(page, 'phasechange');
+  // Some last too short to be drawn; none comes out of order.
+  const ORDER = ['opening', 'ready', 'fusing', 'checking', 'done', 'empty', 'opening', 'failed'];
+  let from = 0;
+  for (const phase of phases) {
+    const at = ORDER.indexOf(phase, from);
+    expect(at, phases.join()).toBeGreaterThanOrEqual(from);
+    from = at;
+  }
+  expect(phases).toEqual(expect.arrayContaining(['ready', 'fusing', 'done', 'failed']));
+  expect(uncaught).toEqual([]);
+});
+
+test('a host takes the file itself, and does without a warning', async ({ page }) => {
+  // One warning is about a file, one about the pair.
+  const [subject, style] = PAIR.map((file, at) => ({ ...file, metadata: { ss_base_model_version: `sd_v1-${at}` } }));
+  const shop = await host({}, [withOnes(subject!, 'stranger', [2]), style!]);
+  const uncaught = await visit(page, shop);
+  const codes = async (): Promise<string[]> => (await events(page, 'warning')).map(({ code }) => code);
+  await page.evaluate(() => give());
+  await expect(fuseButton(page)).toBeEnabled();
+  await expect(page.locator('.warning')).toHaveCount(2);
+  expect(await codes()).toEqual(['W_EXTRA_TENSORS', 'W_BASE_DIFFERS']);
+  // Told once, whatever the settings, and once more with the result.
+  await page.evaluate(() => { tool.mu = 0.7; });
+  await page.evaluate(() => tool.fuse().then(() => {}));
+  await expect(page.locator('.warning')).toHaveCount(4);
+  expect(await codes()).toEqual(['W_EXTRA_TENSORS', 'W_BASE_DIFFERS', 'W_EXTRA_TENSORS', 'W_BASE_DIFFERS']);
+
+  await page.evaluate(() => {
+    tool.addEventListener('warning', (event: Event) => event.preventDefault());
+    tool.reset();
+    return give();
+  });
+  await expect(fuseButton(page)).toBeEnabled();
+  await page.evaluate(() => tool.fuse().then(() => {}));
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+  await expect(page.locator('.warning')).toHaveCount(0);
+  expect(await page.evaluate(() => tool.report.warnings.length)).toBe(2);
+
+  let downloads = 0;
+  page.on('download', () => { downloads += 1; });
+  await page.evaluate(() => tool.addEventListener('beforesave', (event: CustomEvent) => {
+    event.preventDefault();
+    Object.assign(window, { kept: event.detail.file });
+  }));
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect.poll(() => page.evaluate(() => (window as any).kept === tool.result)).toBe(true);
+  expect([downloads, await page.evaluate(() => tool.save())]).toEqual([0, false]);
+  expect(uncaught).toEqual([]);
+});
+
+test('what files are is told when they are open, and a refusal too', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  expect(await page.evaluate(() => tool.inspect())).toEqual({ content: null, style: null });
+  expect(Object.values(await page.evaluate(() => give())).map(({ name }) => name)).toEqual(['subject.safetensors', 'style.safetensors']);
+  const refused = await page.evaluate(() => {
+    tool.styleFile = new File(['<!doctype html>'], 'page.html');
+    return tool.inspect().catch(({ code, file }: any) => [code, file]);
+  });
+  expect(refused).toEqual(['E_NOT_SAFETENSORS', 'page.html']);
+  expect(await page.evaluate(() => {
+    const away = document.createElement('np-lora') as any;
+    away.remove();
+    tool.remove();
+    tool.styleFile = new File(['x'], 'x');
+    return tool.inspect().catch(({ code }: any) => code);
+  })).toBe('E_NOT_READY');
+  expect(uncaught).toEqual([]);
+});
+
+test('two elements on one page have nothing to do with each other', async ({ page }) => {
+  const shop = await host({ body: '<np-lora mu="10"></np-lora><np-lora id="other" style-strength="0.5"></np-lora>' });
+  const uncaught = await visit(page, shop);
+  await page.evaluate(async () => {
+    const other = document.querySelector('#other') as any;
+    await Promise.all([give(), give(other)]);
+    const [one, two] = await Promise.all([tool.fuse(), other.fuse()]);
+    Object.assign(window, { one: one.file, two: two.file, heard: told.filter(({ name }) => name === 'complete').length });
+    const again = tool.fuse().catch(({ name }: Error) => name);
+    tool.cancel();
+    Object.assign(window, { ends: [await again, other.phase, other.result === two.file] });
+  });
+  await checkHeld(page, 'one', PAIR, { mu: 10 });
+  await checkHeld(page, 'two', PAIR, { styleStrength: 0.5 });
+  expect(await page.evaluate(() => [(window as any).heard, (window as any).ends])).toEqual([1, ['AbortError', 'done', true]]);
+  // One that goes leaves the other at work.
+  await page.evaluate(async () => {
+    tool.remove();
+    Object.assign(window, { three: (await (document.querySelector('#other') as any).fuse()).file });
+  });
+  await checkHeld(page, 'three', PAIR, { styleStrength: 0.5 });
+  await accessible(page, 'beside another');
+  expect(uncaught).toEqual([]);
+});
+
+test('moved in the middle of a run it goes on; removed it ends', async ({ page }) => {
+  await bendWorker(page);
+  const shop = await host({ body: '<section id="one"><np-lora></np-lora></section><section id="two"></section>' });
+  const uncaught = await visit(page, shop);
+  await page.evaluate(() => give());
+  await programComplete(page);
+  await expect(fuseButton(page)).toBeEnabled();
+  await arm(page, 'input', 4);
+  await page.evaluate(() => { Object.assign(window, { run: tool.fuse().then(({ file }: any) => Object.assign(window, { file })) }); });
+  await held(page);
+  await page.evaluate(() => document.querySelector('#two')!.append(tool));
+  await expect(page.getByRole('button', { name: 'Cancel' })).toBeVisible();
+  await letGo(page);
+  await page.evaluate(() => (window as any).run.then(() => {}));
+  await checkHeld(page, 'file', PAIR);
+  expect([await events(page, 'abort'), (await events(page, 'complete')).length]).toEqual([[], 1]);
+
+  const ends = await page.evaluate(async () => {
+    const run = tool.fuse().catch(({ name }: Error) => name);
+    tool.remove();
+    return run;
+  });
+  expect(ends).toBe('AbortError');
+  await expect.poll(() => page.workers().length).toBe(0);
+  // A file that comes while it is away is opened when it is back, also when that is at once.
+  await page.evaluate(() => document.querySelector('#one')!.append(tool));
+  await expect(fuseButton(page)).toBeEnabled();
+  expect(await page.evaluate(async () => {
+    const note = new File(['no LoRA'], 'note.txt');
+    tool.remove();
+    tool.styleFile = note;
+    document.querySelector('#two')!.append(tool);
+    return tool.inspect().catch(({ file }: any) => file);
+  })).toBe('note.txt');
+  expect(uncaught).toEqual([]);
+});
+
+test('the stylesheets of a page that thinks only of itself do not reach in', async ({ page }) => {
+  const shop = await host({
+    head: `<style>
+      * { all: unset !important; }
+      div, section, button, input, progress, svg { display: none !important; }
+      body { font: 40px/3 fantasy; letter-spacing: 1em; text-transform: uppercase; text-align: right; color: yellow; white-space: pre; }
+    </style><style>
+      np-lora { display: block !important; font: 40px/3 fantasy !important; letter-spacing: 1em !important; text-transform: uppercase !important;
+        text-align: right !important; color: yellow !important; white-space: pre !important; word-spacing: 1em !important; text-indent: 2em !important; }
+    </style>`,
+  });
+  const uncaught = await visit(page, shop);
+  const look = await page.getByText('Who or what should be in the picture.').evaluate((one) => {
+    const { fontSize, lineHeight, letterSpacing, textTransform, textAlign, color, whiteSpace, wordSpacing, textIndent } = getComputedStyle(one);
+    return { fontSize, lineHeight, letterSpacing, textTransform, textAlign, color, whiteSpace, wordSpacing, textIndent };
+  });
+  expect(look).toEqual({
+    fontSize: '15px', lineHeight: '22.5px', letterSpacing: 'normal', textTransform: 'none', textAlign: 'center', color: 'rgb(28, 27, 25)',
+    whiteSpace: 'normal', wordSpacing: '0px', textIndent: '0px',
+  });
+  await page.evaluate(() => give());
+  await expect(fuseButton(page)).toBeVisible();
+  await fuseButton(page).click();
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save', exact: true }).click()]);
+  check(readSafetensors(await readFile(await saved.path())), PAIR, DEFAULTS, 'F16');
+  expect(uncaught).toEqual([]);
+});
+
+const PLATFORMS: Record<string, string> = {
+  'with additions to the prototypes': `
+    for (const of of [Array, Object, String, Function, Map, Promise]) {
+      of.prototype.extra = function () { throw new Error('called'); };
+    }
+    Array.prototype.remove = Array.prototype.last = Object.prototype.each = function () { throw new Error('called'); };`,
+  'with a fetch, a JSON and timers of its own': `
+    window.fetchItself = window.fetch;
+    window.fetch = (url, ...more) => (String(url).endsWith('.safetensors') ? fetchItself(url, ...more) : Promise.reject(new Error('patched')));
+    const { setTimeout: later } = window;
+    window.setTimeout = function (what, after, ...more) { return later.call(window, () => what(...more), after); };
+    Element.prototype.toJSON = function () { return null; };`,
+  // But for Symbol itself, to which Lit adds what decorators need.
+  'where all that is built in is frozen': `
+    for (const name of Object.getOwnPropertyNames(window)) {
+      const of = window[name];
+      if (typeof of !== 'function' || !of.prototype || !/^[A-Z]/.test(name)) continue;
+      Object.freeze(of.prototype);
+      if (name !== 'Symbol') Object.freeze(of);
+    }
+    Object.freeze(JSON); Object.freeze(Math);`,
+};
+
+for (const [name, first] of Object.entries(PLATFORMS)) {
+  test(`on a page ${name} it works`, async ({ page }) => {
+    const uncaught = await visit(page, await host({ first }));
+    await fuse(page);
+    // The errors of such a page are as good as those of any other.
+    expect(await page.evaluate(() => {
+      tool.styleFile = new File(['<!doctype html>'], 'page.html');
+      return tool.inspect().catch((thrown: any) => [thrown.name, thrown.code, thrown instanceof Error]);
+    })).toEqual(['ProblemError', 'E_NOT_SAFETENSORS', true]);
+    await expect(page.getByRole('alert')).toBeVisible();
+    expect(uncaught).toEqual([]);
+  });
+}
+
+test('a strict policy with Trusted Types lets it work as the README says, and no request leaves the site', async ({ page, context }) => {
+  const shop = await host({
+    headers: {
+      'Content-Security-Policy': "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types lit-html np-lora-worker",
+      'Cross-Origin-Opener-Policy': 'same-origin', 'X-Content-Type-Options': 'nosniff', 'Permissions-Policy': 'clipboard-write=()',
+    },
+  });
+  const left = strangers(context, shop.origin);
+  const violations: string[] = [];
+  page.on('console', (message) => { if (/Content Security Policy|Trusted/.test(message.text())) violations.push(message.text()); });
+  const uncaught = await visit(page, shop);
+  await fuse(page);
+  await expect(page.locator('[part=outlook]')).toBeVisible();
+  expect([violations, left, uncaught]).toEqual([[], [], []]);
+});

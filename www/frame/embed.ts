@@ -1,0 +1,165 @@
+/**
+ * The tool in a frame of another page. A classic script, because that loads in every frame: where the frame has no origin
+ * of its own and the server does not let it load modules, this is what says so.
+ */
+
+import type { NpLora } from '../element/np-lora.ts';
+import { isAbort, problem, toProblem } from '../core/problem.ts';
+import { ROLES, type Problem, type Progress } from '../core/types.ts';
+import { heldWorker, takeAnywhere } from '../page/around.ts';
+import { text } from './strings.ts';
+import { asOrigin, asked, isHello, spoken, type Asked, type FrameCall, type FrameCalls, type Said, type Wishes } from './talk.ts';
+
+const PROGRESS_EVERY_MS = 100;
+/** Calls that one page has waiting; more are not meant. */
+const MOST_WAITING = 16;
+const LOOK = /^[a-z][a-z-]{0,31}$/;
+const FILES = { content: 'contentFile', style: 'styleFile' } as const;
+/** The element's properties among the wishes. */
+const SETTINGS = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'backend', 'analysis', 'outputName', 'disabled'] as const;
+/** Passed on as they are, under the same name. */
+const PASSED = ['change', 'inspect', 'warning', 'complete', 'error', 'abort'] as const;
+
+const root = document.documentElement;
+const app = document.querySelector('np-lora') as NpLora;
+let port: MessagePort | null = null;
+
+/** In whole, since a script that is of another origin than its page resolves no relative addresses. */
+const beside = (name: string): string => new URL(name, location.href).href;
+
+const say = (what: Said): void => port?.postMessage(spoken(what));
+
+/** The one origin that this frame speaks with; null if its address names none. */
+function parentOrigin(): string | null {
+  const [named = null, ...others] = new URLSearchParams(location.search).getAll('parent');
+  return others.length > 0 || window.parent === window ? null : asOrigin(named);
+}
+
+/** The port that the page around answers with. A page of another origin never hears of it, and is not listened to. */
+function meet(origin: string): Promise<MessagePort> {
+  return new Promise((resolve) => {
+    const hear = ({ source, origin: from, data, ports: [offered, ...others] }: MessageEvent<unknown>): void => {
+      if (source !== window.parent || from !== origin || !isHello(data) || !offered || others.length > 0) return;
+      window.removeEventListener('message', hear);
+      resolve(offered);
+    };
+    window.addEventListener('message', hear);
+    window.parent.postMessage(spoken({ hello: true }), origin);
+  });
+}
+
+function tellInstead(what: string): void {
+  const said = document.createElement('p');
+  said.textContent = what;
+  said.setAttribute('role', 'alert');
+  app.replaceWith(said);
+}
+
+/** What the page asks for, done with the element. */
+function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls[N]['in']) => FrameCalls[N]['out'] | Promise<FrameCalls[N]['out']> } {
+  const set = (wishes: Partial<Wishes>): { locale: string } => {
+    for (const name of SETTINGS) if (wishes[name] !== undefined) Object.assign(app, { [name]: wishes[name] });
+    if (wishes.theme) root.style.colorScheme = wishes.theme === 'auto' ? '' : wishes.theme;
+    for (const [name, value] of Object.entries(wishes.look ?? {})) if (LOOK.test(name)) root.style.setProperty(`--np-lora-${name}`, value);
+    if (wishes.saveTo) Element.deliver = wishes.saveTo === 'page' ? (file) => say({ event: 'save', detail: { file } }) : null;
+    return { locale: root.lang };
+  };
+  const idle = (): void => {
+    if (app.phase === 'fusing' || app.phase === 'checking') throw problem('E_BUSY');
+  };
+  // The element's results are files.
+  const run = async (how: 'fuse' | 'convert'): Promise<FrameCalls['fuse']['out']> => {
+    idle();
+    const { file, report } = await app[how]();
+    return { file: file as File, report };
+  };
+  return {
+    set,
+    give: (given) => {
+      idle();
+      for (const role of ROLES) {
+        const file = given[role];
+        if (file !== undefined) app[FILES[role]] = file;
+      }
+      return app.inspect();
+    },
+    fuse: () => run('fuse'),
+    convert: () => run('convert'),
+    cancel: () => { app.cancel(); return null; },
+    reset: () => { app.reset(); return null; },
+  };
+}
+
+/** Hears what the page asks, and answers everything that has an id. */
+function listen(to: MessagePort, answer: (request: Asked) => unknown): void {
+  let waiting = 0;
+  const refuse = (id: number, why: Problem): void => say({ id, problem: why });
+  to.onmessage = async ({ data }: MessageEvent<unknown>) => {
+    const request = asked(data);
+    if (!request) return;
+    const { id } = request;
+    if (request.call === null) return refuse(id, problem('E_MESSAGE'));
+    if (waiting >= MOST_WAITING) return refuse(id, problem('E_MESSAGE', text.tooMany));
+    waiting += 1;
+    try {
+      say({ id, out: await answer(request) });
+    } catch (thrown) {
+      refuse(id, isAbort(thrown) ? problem('E_ABORTED') : toProblem(thrown));
+    }
+    waiting -= 1;
+  };
+}
+
+/** Tells the page what it may want to show outside. */
+function report(): void {
+  for (const name of PASSED) {
+    app.addEventListener(name, (event) => say({ event: name, detail: (event as CustomEvent).detail }));
+  }
+  let last = -Infinity;
+  let pending: ReturnType<typeof setTimeout> | undefined;
+  app.addEventListener('progress', (event: Event) => {
+    const { detail } = event as CustomEvent<Progress>;
+    const tell = (): void => {
+      last = performance.now();
+      say({ event: 'progress', detail });
+    };
+    clearTimeout(pending);
+    const early = last + PROGRESS_EVERY_MS - performance.now();
+    if (early > 0) pending = setTimeout(tell, early);
+    else tell();
+  });
+  for (const end of ['complete', 'error', 'abort']) app.addEventListener(end, () => clearTimeout(pending));
+  app.addEventListener('phasechange', () => say({ event: 'phase', detail: app.phase }));
+  if (app.phase !== 'empty') say({ event: 'phase', detail: app.phase });
+  let height = 0;
+  new ResizeObserver(() => {
+    const now = Math.ceil(root.getBoundingClientRect().height);
+    // Nothing is laid out in a frame that is not displayed.
+    if (now > 0 && now !== height) say({ event: 'height', detail: (height = now) });
+  }).observe(root);
+}
+
+async function main(): Promise<void> {
+  const origin = parentOrigin();
+  if (!origin) return tellInstead(text.alone);
+  const met = meet(origin);
+  try {
+    const { NpLora: Element } = await import(beside('element.js')) as { NpLora: typeof NpLora };
+    Element.workerURL = heldWorker(beside('worker.js'));
+    takeAnywhere(app);
+    port = await met;
+    const answer = answers(Element);
+    say({ event: 'ready', detail: { locale: root.lang } });
+    report();
+    listen(port, ({ call, in: input }) => answer[call](input as never));
+  } catch (thrown) {
+    const { detail } = toProblem(thrown);
+    const why = problem('E_FRAME', self.origin === 'null' ? `${text.noOrigin} (${detail})` : detail);
+    tellInstead(`${why.message} ${why.detail}`);
+    port = await met;
+    say({ event: 'error', detail: why });
+    listen(port, () => { throw why; });
+  }
+}
+
+void main();

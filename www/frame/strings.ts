@@ -1,0 +1,11 @@
+/** What the frame itself says; all else is the element's. */
+
+export const text = {
+  alone: 'This page is for the frames of other pages: its address must end in ?parent= and the origin of the page around it, as in ?parent=https://example.com.',
+  noOrigin: 'Where sandbox has no allow-same-origin, the server that the tool comes from must send Access-Control-Allow-Origin: * with its files.',
+  title: 'Fuse a subject LoRA with a style LoRA',
+  silent: 'It did not answer. Is the address right, does the frame-ancestors of its server allow this page, and are both of the same version?',
+  tooMany: 'Too much at once: it waits for the answers to what it asked before.',
+  reloaded: 'It was loaded anew.',
+  originless: 'A page without an http(s) origin cannot speak with the frame.',
+} as const;

@@ -1,0 +1,158 @@
+/**
+ * What a page and the tool in its frame say to each other. First a handshake by window messages: the frame says hello to
+ * the one origin that it was opened for, the page answers with a port. All else goes through the port, is of this version and
+ * held to its type on both sides; what a page sends is also held to a size.
+ */
+
+import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
+import { instance, nothing, number, object, orNull, some, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
+import type { BackendChoice, Problem, Progress, Report, Role, Settings, Summary } from '../core/types.ts';
+import type { Phase } from '../element/model.ts';
+
+/** A page and a frame of different versions do not speak with each other. */
+export const VERSION = 1;
+
+/** Of the element's properties those that a page may set; what is out of range becomes the nearest that is not, as in markup. */
+export interface Wishes {
+  mu: number;
+  contentStrength: number;
+  styleStrength: number;
+  dtype: Settings['dtype'];
+  backend: BackendChoice;
+  analysis: 'auto' | 'off';
+  outputName: string;
+  disabled: boolean;
+  theme: 'auto' | 'light' | 'dark';
+  /** Custom properties of the element without their `--np-lora-`: `{ ink: '#222', font: 'Georgia, serif' }`. */
+  look: Record<string, string>;
+  /** The language that is wanted; what is spoken comes back. */
+  locale: string;
+  /** Where files go that somebody saves: to the browser's downloads, or to the page by `save`. */
+  saveTo: 'downloads' | 'page';
+}
+
+/** Two files at once; null takes one away, and what is left out stays. */
+export type Given = Partial<Record<Role, File | null>>;
+export type Opened = Record<Role, Summary | null>;
+
+/** A verified file and the account of how it was made. */
+export interface FusedFile {
+  file: File;
+  report: Report;
+}
+
+type None = Record<string, never>;
+
+/** What a page may ask for, and what it gets. */
+export interface FrameCalls {
+  set: { in: Partial<Wishes>; out: { locale: string } };
+  give: { in: Given; out: Opened };
+  fuse: { in: None; out: FusedFile };
+  convert: { in: None; out: FusedFile };
+  cancel: { in: None; out: null };
+  reset: { in: None; out: null };
+}
+export type FrameCall = keyof FrameCalls;
+export type Asked = { [N in FrameCall]: { id: number; call: N; in: FrameCalls[N]['in'] } }[FrameCall];
+
+/** What the frame tells unasked. */
+export interface FrameEvents {
+  ready: { locale: string };
+  height: number; // of the whole content, in CSS pixels
+  phase: Phase;
+  change: Settings;
+  inspect: { role: Role; summary: Summary };
+  warning: Problem;
+  progress: Progress; // ten a second at most
+  complete: FusedFile;
+  save: { file: File };
+  error: Problem;
+  abort: null;
+}
+export type FrameEvent = keyof FrameEvents;
+
+export type Said =
+  | { [E in FrameEvent]: { event: E; detail: FrameEvents[E] } }[FrameEvent]
+  | { id: number; out: unknown }
+  | { id: number; problem: Problem };
+
+const FILE = instance(File);
+const FUSED = object<FusedFile>({ file: FILE, report: REPORT });
+const NONE = object<None>({});
+
+/** No page has a reason to send more than this. */
+const LONGEST_TEXT = 300;
+const MOST_FIELDS = 32;
+const few = <T>(of: Shape<T>): Shape<T> =>
+  (value): value is T => typeof value === 'object' && value !== null && Object.keys(value).length <= MOST_FIELDS && of(value);
+
+const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<FrameCalls[N]['out']> } } = {
+  set: {
+    in: some<Wishes>({
+      mu: number, contentStrength: number, styleStrength: number, dtype: word('auto', 'F16', 'BF16', 'F32'), backend: CHOICE,
+      analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
+      look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
+    }),
+    out: object({ locale: text }),
+  },
+  give: {
+    in: some<Record<Role, File | null>>({ content: orNull(FILE), style: orNull(FILE) }),
+    out: object<Opened>({ content: orNull(SUMMARY), style: orNull(SUMMARY) }),
+  },
+  fuse: { in: NONE, out: FUSED },
+  convert: { in: NONE, out: FUSED },
+  cancel: { in: NONE, out: nothing },
+  reset: { in: NONE, out: nothing },
+};
+
+const EVENTS: { [E in FrameEvent]: Shape<FrameEvents[E]> } = {
+  ready: object({ locale: text }),
+  height: number,
+  phase: word<Phase>('empty', 'opening', 'ready', 'fusing', 'checking', 'done', 'failed'),
+  change: SETTINGS,
+  inspect: object({ role: ROLE, summary: SUMMARY }),
+  warning: PROBLEM,
+  progress: PROGRESS,
+  complete: FUSED,
+  save: object({ file: FILE }),
+  error: PROBLEM,
+  abort: nothing,
+};
+
+const isCall = (name: unknown): name is FrameCall => typeof name === 'string' && Object.hasOwn(CALLS, name);
+const isEvent = (name: unknown): name is FrameEvent => typeof name === 'string' && Object.hasOwn(EVENTS, name);
+const anything = (_: unknown): _ is unknown => true;
+const THIS_VERSION = object<{ 'np-lora': typeof VERSION }>({ 'np-lora': (value): value is typeof VERSION => value === VERSION });
+const HELLO = object<{ hello: true }>({ hello: (value): value is true => value === true });
+const WITH_ID = object<{ id: number }>({ id: (value): value is number => Number.isSafeInteger(value) });
+const ASKED = object<{ call: FrameCall; in: unknown }>({ call: isCall, in: few(anything) });
+const EVENT = object<{ event: FrameEvent; detail: unknown }>({ event: isEvent, detail: anything });
+const OUT = object<{ out: unknown }>({ out: anything });
+const REFUSED = object<{ problem: Problem }>({ problem: PROBLEM });
+
+export const spoken = <T extends object>(message: T): T & { 'np-lora': typeof VERSION } => ({ 'np-lora': VERSION, ...message });
+
+export const isHello = (message: unknown): boolean => THIS_VERSION(message) && HELLO(message);
+
+/** What a page asks of the frame; `id` alone where there is somebody to answer that it makes no sense, else null. */
+export function asked(message: unknown): Asked | { id: number; call: null } | null {
+  if (!few(WITH_ID)(message)) return null;
+  const whole = THIS_VERSION(message) && ASKED(message) && CALLS[message.call].in(message.in);
+  return whole ? message as unknown as Asked : { id: message.id, call: null };
+}
+
+/** What a frame says to its page; null if it makes no sense. `callOf` tells which call an id belongs to. */
+export function said(message: unknown, callOf: (id: number) => FrameCall | undefined): Said | null {
+  if (!THIS_VERSION(message)) return null;
+  if (EVENT(message)) return EVENTS[message.event](message.detail) ? message as unknown as Said : null;
+  if (!WITH_ID(message)) return null;
+  if (REFUSED(message)) return message;
+  const call = callOf(message.id);
+  return call !== undefined && OUT(message) && CALLS[call].out(message.out) ? message : null;
+}
+
+/** An origin of the web, spelled as browsers spell it; else null. */
+export function asOrigin(value: string | null): string | null {
+  if (value === null || !/^https?:/.test(value) || !URL.canParse(value)) return null;
+  return new URL(value).origin === value ? value : null;
+}

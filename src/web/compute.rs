@@ -4,6 +4,7 @@
 
 use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
+use super::remote::GivenSource;
 use super::sink::{JsSink, OutputSink};
 use super::{Opened, Session, adapters, give, take, thrown};
 use crate::error::{Code, Error};
@@ -15,12 +16,12 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 impl Opened {
-    fn input(&self) -> Input<'_, BlobSource> {
+    fn input(&self) -> Input<'_, GivenSource> {
         Input { adapter: &self.adapter, source: &self.source }
     }
 }
 
-fn sources<'a>(content: &'a Option<Rc<Opened>>, style: &'a Option<Rc<Opened>>) -> Sources<'a, BlobSource> {
+fn sources<'a>(content: &'a Option<Rc<Opened>>, style: &'a Option<Rc<Opened>>) -> Sources<'a, GivenSource> {
     Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
 }
 

@@ -7,6 +7,7 @@ mod blob;
 mod compute;
 mod crew;
 mod hash;
+mod remote;
 mod sink;
 
 use crate::adapter::Adapter;
@@ -16,9 +17,10 @@ use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::analysis::Analysis;
 use crate::fusion::{Engine, EngineChoice, Plan};
-use blob::BlobSource;
 pub use hash::sha256;
 use js_sys::Uint8Array;
+use remote::GivenSource;
+pub use remote::{find_file, link};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
@@ -66,7 +68,7 @@ enum Role {
 #[derive(Debug)]
 struct Opened {
     adapter: Adapter,
-    source: BlobSource,
+    source: GivenSource,
 }
 
 /// The content and the style.
@@ -100,22 +102,24 @@ impl Session {
         Self::default()
     }
 
-    /// Reads a file's header and gives its `Summary`. The file takes the role's place. `config` is the text of PEFT's
-    /// `adapter_config.json`, where it came with the file.
+    /// Reads a file's header and gives its `Summary`. The file, a `File` or a `RemoteFile` with a method `ask`, takes the
+    /// role's place; what was read of a `RemoteFile` is put into its `kept`, for others who open it. `config` is the text of
+    /// PEFT's `adapter_config.json`, where it came with the file.
     ///
     /// # Errors
     /// A `Problem`; the role is then empty.
     pub async fn open(
         &self,
         role: JsValue,
-        file: web_sys::File,
+        file: JsValue,
         config: Option<String>,
     ) -> Result<JsValue, JsValue> {
         let slot = self.slot(take(role)?);
         slot.replace(None);
         self.analysis.take();
-        let source = BlobSource::of_file(&file);
+        let source = GivenSource::of(&file)?;
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
+        source.hand_on(&file)?;
         let summary = give(&adapter.summary());
         slot.replace(Some(Rc::new(Opened { adapter, source })));
         summary

@@ -20,7 +20,7 @@ use crate::fusion::{Engine, EngineChoice, Plan};
 pub use hash::sha256;
 use js_sys::Uint8Array;
 use remote::GivenSource;
-pub use remote::{find_file, link};
+pub use remote::{find_file, read_link};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;

@@ -62,8 +62,8 @@ impl Transport for Asks {
 ///
 /// # Errors
 /// A `Problem`.
-#[wasm_bindgen]
-pub fn link(text: &str, hosts: JsValue) -> Result<JsValue, JsValue> {
+#[wasm_bindgen(js_name = link)]
+pub fn read_link(text: &str, hosts: JsValue) -> Result<JsValue, JsValue> {
     give(&Link::parse(text, &take::<Vec<String>>(hosts)?).map_err(thrown)?)
 }
 
@@ -90,7 +90,11 @@ impl GivenSource {
         }
         let field = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).unwrap_or_default();
         let known = field(given, "kept").dyn_into::<Array>().unwrap_or_default();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 2^53")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number below 2^53"
+        )]
         let known = known.iter().filter_map(|part| {
             let bytes = field(&part, "bytes").dyn_into::<Uint8Array>().ok()?;
             Some((field(&part, "at").as_f64()? as u64, bytes.to_vec()))

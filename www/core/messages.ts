@@ -6,8 +6,8 @@
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
 import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
 import type {
-  BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
-  Progress, Recompress, Refusal, Report, ResultChoice, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
+  BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, FileLink, GivenFile, Kept, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
+  Progress, Recompress, Refusal, RemoteFile, Report, ResultChoice, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
   Tally, Tensors, Verdict,
 } from './types.ts';
 
@@ -91,11 +91,18 @@ const SPECTRA = object<Spectra>({
   name: text, content: NUMBERS, style: NUMBERS, fused: NUMBERS, protected: number, along: NUMBERS, cosines: NUMBERS,
 });
 
+const LINK = { url: text, host: text, name: text };
+const REMOTE = object<RemoteFile>({ ...LINK, size: number, tag: orNull(text) });
+const BYTES = instance<Uint8Array<ArrayBuffer>>(Uint8Array);
+const OPENED = { file: either<GivenFile>(instance(File), REMOTE), config: orNull(text), kept: list(object<Kept>({ at: number, bytes: BYTES })) };
+
 /** Of every call: what it takes and what it gives. */
 const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
   start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text, leads: truth }), out: object({ version: text }) },
-  example: { in: object({ role: ROLE }), out: instance<Uint8Array<ArrayBuffer>>(Uint8Array) },
-  open: { in: object({ role: ROLE, file: instance(File), config: orNull(text) }), out: SUMMARY },
+  example: { in: object({ role: ROLE }), out: BYTES },
+  link: { in: object({ text, hosts: TEXTS }), out: object<FileLink>(LINK) },
+  find: { in: object({ link: object<FileLink>(LINK) }), out: REMOTE },
+  open: { in: object({ role: ROLE, ...OPENED }), out: SUMMARY },
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
   fit: { in: object({ settings: SETTINGS }), out: PAIR_FIT },
@@ -108,7 +115,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   share: { in: object({ settings: SETTINGS, ranks: orNull(list(number)), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),
-    out: object<Assisted>({ done: text, bytes: orNull(instance<Uint8Array<ArrayBuffer>>(Uint8Array)) }),
+    out: object<Assisted>({ done: text, bytes: orNull(BYTES) }),
   },
 };
 

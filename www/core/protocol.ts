@@ -4,7 +4,7 @@
  */
 
 import type {
-  BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, Settings, Spectra, Summary,
+  BackendChoice, BackendInUse, FileLink, GivenFile, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role, Settings, Spectra, Summary,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -20,10 +20,11 @@ export interface Fused {
   report: Report;
 }
 
-/** A file, and the text of the adapter_config.json that came with it. */
+/** A file, the text of the adapter_config.json that came with it, and what is known of a file on a server already. */
 export interface OpenedFile {
-  file: File;
+  file: GivenFile;
   config: string | null;
+  kept: Kept[];
 }
 
 /** What came of a task of another worker's run (src/web/crew.rs). */
@@ -37,6 +38,10 @@ export interface Calls {
   /** `glue`, `wasm`: of the whole program, where that is to be loaded at once from elsewhere. `leads`: the page speaks with it. */
   start: { in: { glue: string | null; wasm: string | null; owner: string; leads: boolean }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
+  /** What a person's link means. `hosts`: those that files are loaded from besides the Hugging Face Hub. */
+  link: { in: { text: string; hosts: string[] }; out: FileLink };
+  /** Asks the host of the file for it. */
+  find: { in: { link: FileLink }; out: RemoteFile };
   open: { in: { role: Role } & OpenedFile; out: Summary };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };

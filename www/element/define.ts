@@ -5,6 +5,7 @@ import { Blocks } from './blocks.ts';
 import { Controls } from './controls.ts';
 import { FileCard } from './file-card.ts';
 import { LeftOut } from './left-out.ts';
+import { LinkBox, LinkOffer } from './link-box.ts';
 import { MuSlider } from './mu-slider.ts';
 import { NpLora } from './np-lora.ts';
 import { OutlookPlace } from './outlook.ts';
@@ -16,6 +17,8 @@ import { RunPanel } from './run-panel.ts';
 
 define({
   'np-lora-problem': ProblemView,
+  'np-lora-link': LinkBox,
+  'np-lora-offer': LinkOffer,
   'np-lora-card': FileCard,
   'np-lora-pair-fit': PairFitView,
   'np-lora-outlook': OutlookPlace,

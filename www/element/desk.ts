@@ -5,11 +5,11 @@ import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/p
 import type { BackendFound } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, PairFit, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
+import type { BackendChoice, FileLink, GivenFile, PairFit, Problem, Progress, RemoteFile, Role, Settings, Summary } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
-import { type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
+import { EMPTY, type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
@@ -22,8 +22,6 @@ export interface DeskHost extends ReactiveControllerHost {
   startSession(onStalled: (stalled: boolean) => void): Session;
   announce(name: 'inspect' | 'warning' | 'progress' | 'backendchange' | 'complete' | 'error' | 'abort', detail: unknown): void;
 }
-
-const EMPTY: Card = { state: 'empty' };
 
 export class Desk implements ReactiveController {
   cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
@@ -101,9 +99,14 @@ export class Desk implements ReactiveController {
     return card.state === 'open' ? card.summary : null;
   }
 
-  fileOf(role: Role): File | null {
+  fileOf(role: Role): File | FileLink | null {
     const card = this.cards[role];
-    return card.state === 'empty' ? null : card.file;
+    return 'file' in card ? card.file : null;
+  }
+
+  /** The files that are open and lie on a server. */
+  get remote(): RemoteFile[] {
+    return ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' && !(card.file instanceof File) ? [card.file] : []));
   }
 
   hostConnected(): void {
@@ -112,7 +115,7 @@ export class Desk implements ReactiveController {
     if (this.#session) return;
     for (const role of ROLES) {
       const card = this.cards[role];
-      if (card.state !== 'empty') void this.choose(role, card.file, card.config);
+      if ('file' in card) void this.choose(role, card.file, card.config);
     }
   }
 
@@ -125,14 +128,44 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
-  async choose(role: Role, file: File, config: Config | null = null): Promise<void> {
+  /** Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. */
+  async offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
+    const turn = ++this.#turn[role];
+    const offered = await this.#link(link, hosts);
+    if (turn !== this.#turn[role]) return;
+    if ('url' in offered && load) return this.choose(role, offered);
+    void this.clear(role);
+    this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
+    if (!('url' in offered)) this.host.announce('error', offered);
+  }
+
+  async #link(link: string, hosts: string[]): Promise<FileLink | Problem> {
+    try {
+      return await this.#core.link(link, hosts);
+    } catch (thrown) {
+      return problemOf(thrown);
+    }
+  }
+
+  /** Asks the host of a role's link for its file, also for one that was loaded before. */
+  async load(role: Role): Promise<void> {
+    const card = this.cards[role];
+    const link = card.state === 'offered' ? card.link : this.fileOf(role);
+    if (!link || link instanceof File) return;
+    const { url, host, name } = link;
+    await this.choose(role, { url, host, name }, 'config' in card ? card.config : null);
+  }
+
+  async choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
     const turn = ++this.#turn[role];
     this.#set(role, { state: 'opening', file, config });
     if (this.#gone) return;
     try {
-      const summary = await this.#core.inspect(role, file, config?.text ?? null);
+      const given = isGiven(file) ? file : await this.#core.find(file);
       if (turn !== this.#turn[role]) return;
-      this.#set(role, { state: 'open', file, config, summary });
+      const summary = await this.#core.inspect(role, given, config?.text ?? null);
+      if (turn !== this.#turn[role]) return;
+      this.#set(role, { state: 'open', file: given, config, summary });
       this.host.announce('inspect', { role, summary });
       for (const warning of summary.warnings) this.host.announce('warning', warning);
       this.#backendWanted = true;
@@ -168,7 +201,11 @@ export class Desk implements ReactiveController {
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
     for (const [role, card] of [['content', style], ['style', content]] as const) {
-      void (card.state === 'empty' ? this.clear(role) : this.choose(role, card.file, card.config));
+      if ('file' in card) void this.choose(role, card.file, card.config);
+      else {
+        void this.clear(role);
+        this.#set(role, card);
+      }
     }
   }
 
@@ -306,7 +343,7 @@ export class Desk implements ReactiveController {
   }
 
   #hash(): void {
-    const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
+    const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' && card.file instanceof File ? [card.file] : []));
     this.hashes.want(this.outcome ? [this.outcome.file, ...files] : files);
   }
 
@@ -345,6 +382,9 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 }
+
+/** Of a link alone nobody knows yet what it leads to. */
+const isGiven = (file: File | FileLink): file is GivenFile => file instanceof File || 'tag' in file;
 
 function problemOf(thrown: unknown): Problem {
   return thrown instanceof ProblemError ? thrown.problem : toProblem(thrown);

@@ -5,20 +5,20 @@
 
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
-import { toJson } from './format.ts';
+import { bytes, inert, toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
 import { type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { ANALYSES, BACKENDS, DEFAULTS, DTYPES, MORE, type More, asMu, asOneOf, asStrength, defaultName, reads } from './settings.ts';
-import { text } from './strings.ts';
+import { lookCosts, text } from './strings.ts';
 import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
 import { cleanStem, download, saveFile } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Outlook, Problem, Report, Role, Settings } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, FileLink, Outlook, Problem, Report, Role, Settings } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
@@ -53,6 +53,12 @@ export class NpLora extends LitElement implements DeskHost {
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
+  /** Links to files, of whose hosts nothing is asked before a person says so, unless `autoload` is set. */
+  @property({ attribute: 'content-src' }) contentSrc = '';
+  @property({ attribute: 'style-src' }) styleSrc = '';
+  @property({ type: Boolean }) autoload = false;
+  /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, with spaces between. */
+  @property() hosts = '';
   @property({ attribute: 'output-name' }) outputName = '';
   @property({ type: Boolean, reflect: true }) disabled = false;
 
@@ -61,6 +67,8 @@ export class NpLora extends LitElement implements DeskHost {
   @state() private notice = '';
   @state() private spoken = '';
   @state() private makingExample = false;
+  /** Those of them that were looked at. */
+  @state() private looked = '';
   #desk = new Desk(this);
 
   constructor() {
@@ -72,10 +80,15 @@ export class NpLora extends LitElement implements DeskHost {
     this.addEventListener('drop', (event) => this.#drop(event));
   }
 
-  get contentFile(): File | null { return this.#desk.fileOf('content'); }
+  get contentFile(): File | null { return this.#local('content'); }
   set contentFile(file: File | null) { void this.#place('content', file); }
-  get styleFile(): File | null { return this.#desk.fileOf('style'); }
+  get styleFile(): File | null { return this.#local('style'); }
   set styleFile(file: File | null) { void this.#place('style', file); }
+
+  #local(role: Role): File | null {
+    const file = this.#desk.fileOf(role);
+    return file instanceof File ? file : null;
+  }
 
   get phase(): Phase { return this.#desk.phase; }
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
@@ -137,7 +150,7 @@ export class NpLora extends LitElement implements DeskHost {
       this.notice = text.noFiles;
       return;
     }
-    const free = ROLES.filter((one) => ['empty', 'refused'].includes(this.#desk.cards[one].state));
+    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.#desk.cards[one].state));
     this.notice = files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '';
     if (second && free.length !== 1) {
       void this.#place('content', first);
@@ -174,7 +187,12 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   foresees(): boolean {
-    return this.analysis !== 'off';
+    return this.analysis !== 'off' && ['', this.looked].includes(this.#remote);
+  }
+
+  /** Which files on servers are open. An analysis reads nearly all of them, so it begins when a person wants it. */
+  get #remote(): string {
+    return this.#desk.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
   }
 
   startSession(onStalled: (stalled: boolean) => void): Session {
@@ -219,6 +237,7 @@ export class NpLora extends LitElement implements DeskHost {
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
+      ${desk.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#lookOffer(busy) : nothing}
       ${desk.bothOpen || desk.only ? html`<np-lora-controls .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
@@ -230,11 +249,25 @@ export class NpLora extends LitElement implements DeskHost {
     </div>`;
   }
 
+  #lookOffer(disabled: boolean) {
+    const { remote } = this.#desk;
+    const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
+    const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');
+    return html`<section class="panel row" aria-label=${text.outlook}><p>${lookCosts(size, hosts)}</p>
+      <button type="button" ?disabled=${disabled} @click=${() => { this.looked = this.#remote; }}>${text.look}</button></section>`;
+  }
+
+  #offer(role: Role, link: string, load = false): void {
+    this.notice = '';
+    void this.#desk.offer(role, link, this.hosts.split(/\s+/).filter((host) => host !== ''), load);
+  }
+
   #card(role: Role, busy: boolean) {
     return html`<np-lora-card side=${role} .card=${this.#desk.cards[role]} ?disabled=${busy}
-      .sha256=${this.#desk.hashes.of(this.#desk.fileOf(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
+      .sha256=${this.#desk.hashes.of(this.#local(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.over === role || this.over === 'all'}
       @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
+      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail)} @np-load=${() => void this.#desk.load(role)}
       @np-config=${(event: CustomEvent<File | null>) => this.#chooseConfig(role, event.detail)}></np-lora-card>`;
   }
 
@@ -268,14 +301,17 @@ export class NpLora extends LitElement implements DeskHost {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'more'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
-    if (this.#drawn && changed.has('analysis')) this.#desk.refit();
+    if (this.#drawn && (changed.has('analysis') || changed.has('looked'))) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
+    for (const [role, name] of [['content', 'contentSrc'], ['style', 'styleSrc']] as const) {
+      if (changed.has(name) && this[name]) this.#offer(role, this[name], this.autoload);
+    }
     this.#drawn = true;
   }
   #drawn = false;
 
   get #defaultName(): string {
-    return defaultName(this.contentFile, this.styleFile, this.more.result);
+    return defaultName(this.#desk.fileOf('content'), this.#desk.fileOf('style'), this.more.result);
   }
 
   #setting({ patch, committed }: Setting): void {
@@ -298,8 +334,8 @@ export class NpLora extends LitElement implements DeskHost {
     void this.#place(role, this.#desk.fileOf(role), config);
   }
 
-  async #place(role: Role, file: File | null, config: File | null = null): Promise<void> {
-    if (!(file instanceof File)) return this.#desk.clear(role);
+  async #place(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
+    if (!(file instanceof File) && (file === null || file !== this.#desk.fileOf(role))) return this.#desk.clear(role);
     // The word on one file's scale says nothing about the next one's.
     const another = file !== this.#desk.fileOf(role);
     if (another && this.more[SCALE[role]].kind !== 'auto') this.more = { ...this.more, [SCALE[role]]: { kind: 'auto' } };

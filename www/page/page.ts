@@ -17,6 +17,11 @@ const workerURL = new URL('./worker.js', import.meta.url).href;
 (customElements.get(NAME) as typeof NpLora).workerURL =
   URL.createObjectURL(new Blob([`import ${JSON.stringify(workerURL)};`], { type: 'text/javascript' }));
 
+// ?content=…&style=…: links to files. They are shown, and loaded when the person says so.
+const asked = new URLSearchParams(location.search);
+app.contentSrc = asked.get('content') ?? '';
+app.styleSrc = asked.get('style') ?? '';
+
 window.addEventListener('dragover', (event) => {
   if (hasFiles(event.dataTransfer)) event.preventDefault();
 });

@@ -5,9 +5,10 @@
 
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
-import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
+import { ROLES, type BackendChoice, type FileLink, type Outlook, type OutputSink, type PairFit, type Progress, type RemoteFile, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import { whyNotLoaded } from './loading.ts';
+import { given, type Asked, type ask } from './remote.ts';
 
 /** The other workers as src/web/crew.rs calls them. */
 export interface Others {
@@ -19,7 +20,7 @@ export interface Others {
 
 /** As src/web/mod.rs exports it. */
 interface ReaderSession {
-  open(role: Role, file: File, config?: string): Promise<Summary>;
+  open(role: Role, file: File | Asked, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
   fit(settings: Settings): PairFit;
@@ -51,6 +52,8 @@ interface Glue<S> {
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;
   sha256(blob: Blob, mayGoOn: () => Promise<boolean>): Promise<string>;
+  link(text: string, hosts: string[]): FileLink;
+  find(link: FileLink, asks: { ask: typeof ask }): Promise<RemoteFile>;
   Session: new () => S;
 }
 
@@ -122,7 +125,7 @@ export class Program {
     const session = new glue.Session();
     for (const role of ROLES) {
       const opened = this.files[role];
-      if (opened) await session.open(role, opened.file, opened.config ?? undefined);
+      if (opened) await session.open(role, given(opened.file, opened.kept), opened.config ?? undefined);
     }
     this.#whole = { glue, session };
     this.#reader = null;

@@ -1,7 +1,7 @@
 /**
  * Answers messages, one after the other; only the cancel flags are read in between, when the running call yields. A call that
  * needs more of the program than is there waits for that beside the others. Of another worker's run it does several tasks at a
- * time, so that one reads while one computes. A pair is analysed beside the calls that only ask, and stopped by those that change
+ * time, so that one reads while one computes. A host is asked for a file beside all others. A pair is analysed beside the calls that only ask, and stopped by those that change
  * the files or fuse them. Hashes are worked out one after the other, and stand still while any other call is under way.
  */
 
@@ -11,6 +11,7 @@ import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../c
 import type { Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { needsWhole, Program, type Others } from './program.ts';
+import { ask, given, keptOf, whenHeard } from './remote.ts';
 import { sinkFor, sweep } from './sinks.ts';
 
 /** No host needs more than ten reports a second, and posting costs time. */
@@ -87,11 +88,12 @@ async function analyse(id: number, { settings }: Calls['analyse']['in']): Promis
   }
 }
 
-async function open({ role, file, config }: Calls['open']['in']): Promise<Summary> {
+async function open({ role, file, config, kept }: Calls['open']['in']): Promise<Summary> {
   files[role] = null;
   const { program, crew } = ready();
-  const summary = await program.there.session.open(role, file, config ?? undefined);
-  files[role] = { file, config };
+  const opened = given(file, kept);
+  const summary = await program.there.session.open(role, opened, config ?? undefined);
+  files[role] = { file, config, kept: keptOf(opened) };
   // Whoever opens a file is about to fuse it.
   if (leads) {
     // Behind it: the others then find the program in the cache.
@@ -123,6 +125,8 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
   switch (request.call) {
     case 'start': return start(request.in);
     case 'example': return ready().program.there.glue.example(request.in.role);
+    case 'link': return ready().program.there.glue.link(request.in.text, request.in.hosts);
+    case 'find': return ready().program.there.glue.find(request.in.link, { ask });
     case 'open': return open(request.in);
     case 'close': return close(request.in.role);
     case 'swap': return swap();
@@ -240,11 +244,13 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   if (!data) refuse(said);
   else if ('cancel' in data) cancel(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
-  else if (data.call === 'assist') void serve(data);
+  else if (data.call === 'assist' || data.call === 'find') void serve(data);
   else if (data.call === 'analyse') void serveAnalysis(data);
   else if (needsWhole(data.call)) void serveWhole(data, serveInTurn);
   else void serveInTurn(data);
 });
+
+whenHeard(() => post({ id: 0, alive: true }));
 
 // A panic inside a spawned Rust future reaches no promise: without these two the page would wait for ever.
 self.addEventListener('error', (event) => {

@@ -1,7 +1,7 @@
 //! What a host answers, and what it means.
 
 use crate::error::{Code, Error, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// What asks a host for a part of a file.
@@ -45,11 +45,13 @@ pub enum Silence {
     Blocked,
 }
 
-/// What a file is known by: while both stay, its bytes do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) size: u64,
-    pub(super) tag: Option<String>,
+/// What a version of a file is known by: while both stay, its bytes do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// In bytes.
+    pub size: u64,
+    /// The host's mark of it, if it gives one.
+    pub tag: Option<String>,
 }
 
 impl Stamp {

@@ -5,6 +5,6 @@ mod answer;
 mod link;
 mod source;
 
-pub use answer::{Answer, Silence, Transport};
+pub use answer::{Answer, Silence, Stamp, Transport};
 pub use link::Link;
 pub use source::{Kept, RemoteFile, RemoteSource, find};

@@ -4,7 +4,6 @@ use super::answer::{self, Answer, Silence, Stamp, Transport, Useless};
 use super::link::Link;
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
-use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -20,15 +19,12 @@ const WAIT_MS: u32 = 400;
 const KEPT: usize = 4 << 20;
 
 /// A file that a host has told of: while size and tag stay, its bytes do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFile {
     /// Where it lies.
-    #[serde(flatten)]
     pub link: Link,
-    /// In bytes.
-    pub size: u64,
-    /// The host's mark of this version of it, if it gives one.
-    pub tag: Option<String>,
+    /// Which version of it.
+    pub stamp: Stamp,
 }
 
 /// A part of a file: where it begins, and its bytes.
@@ -42,7 +38,7 @@ pub type Kept = (u64, Vec<u8>);
 pub async fn find<T: Transport>(link: Link, transport: T) -> Result<RemoteFile> {
     let asker = Asker { link: &link, transport: &transport, via: &RefCell::new(None) };
     let (stamp, _) = asker.part(0..1, None).await?;
-    Ok(RemoteFile { link, size: stamp.size, tag: stamp.tag })
+    Ok(RemoteFile { link, stamp })
 }
 
 /// A file on a server that answers requests for parts of it.
@@ -101,7 +97,7 @@ impl<T: Transport> Source for RemoteSource<T> {
     }
 
     fn size(&self) -> u64 {
-        self.file.size
+        self.file.stamp.size
     }
 
     fn gap(&self) -> u64 {
@@ -113,12 +109,11 @@ impl<T: Transport> Source for RemoteSource<T> {
             return Ok(bytes);
         }
         let asker = Asker { link: &self.file.link, transport: &self.transport, via: &self.via };
-        let stamp = Stamp { size: self.file.size, tag: self.file.tag.clone() };
         let mut bytes = Vec::new();
         let mut at = range.start;
         while at < range.end {
             let end = range.end.min(at.saturating_add(PIECE));
-            bytes.extend(asker.part(at..end, Some(&stamp)).await?.1);
+            bytes.extend(asker.part(at..end, Some(&self.file.stamp)).await?.1);
             at = end;
         }
         self.keep(range.start, &bytes);

@@ -5,9 +5,9 @@ use super::crew::InBlob;
 use super::{give, take, thrown};
 use crate::container::Source;
 use crate::error::Result;
-use crate::remote::{Answer, Kept, Link, RemoteFile, RemoteSource, Silence, Transport, find};
+use crate::remote::{Answer, Kept, Link, RemoteFile, RemoteSource, Silence, Stamp, Transport, find};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -25,7 +25,7 @@ extern "C" {
 }
 
 /// `Told` in `www/worker/remote.ts`, but for its bytes.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Told {
     silence: Option<Silence>,
@@ -34,13 +34,6 @@ struct Told {
     kind: Option<String>,
     range: Option<String>,
     tag: Option<String>,
-}
-
-impl Default for Told {
-    fn default() -> Self {
-        let silence = Some(Silence::Unreachable);
-        Self { silence, status: 0, url: String::new(), kind: None, range: None, tag: None }
-    }
 }
 
 impl Transport for Asks {
@@ -53,7 +46,7 @@ impl Transport for Asks {
         let bytes = Reflect::get(&told, &"bytes".into()).ok().and_then(|bytes| bytes.dyn_into().ok());
         let bytes = bytes.map(|bytes: Uint8Array| bytes.to_vec()).unwrap_or_default();
         let Told { silence, status, url, kind, range, tag } =
-            serde_wasm_bindgen::from_value(told).unwrap_or_default();
+            serde_wasm_bindgen::from_value(told).map_err(|_| Silence::Unreachable)?;
         silence.map_or(Ok(Answer { status, url, kind, range, tag, bytes }), Err)
     }
 }
@@ -73,7 +66,19 @@ pub fn read_link(text: &str, hosts: JsValue) -> Result<JsValue, JsValue> {
 /// A `Problem`.
 #[wasm_bindgen(js_name = find)]
 pub async fn find_file(link: JsValue, asks: Asks) -> Result<JsValue, JsValue> {
-    give(&find(take(link)?, asks).await.map_err(thrown)?)
+    let RemoteFile { link, stamp } = find(take(link)?, asks).await.map_err(thrown)?;
+    let (Link { url, host, name }, Stamp { size, tag }) = (link, stamp);
+    give(&Found { url, host, name, size, tag })
+}
+
+/// `RemoteFile` in `www/core/types.ts`.
+#[derive(Serialize)]
+struct Found {
+    url: String,
+    host: String,
+    name: String,
+    size: u64,
+    tag: Option<String>,
 }
 
 /// A file that the page has given: a `File`, or a `RemoteFile` with a way to ask for it.
@@ -99,8 +104,8 @@ impl GivenSource {
             let bytes = field(&part, "bytes").dyn_into::<Uint8Array>().ok()?;
             Some((field(&part, "at").as_f64()? as u64, bytes.to_vec()))
         });
-        let asks = given.clone().unchecked_into();
-        Ok(Self::Remote(RemoteSource::new(take::<RemoteFile>(given.clone())?, asks, known.collect())))
+        let file = RemoteFile { link: take(given.clone())?, stamp: take(given.clone())? };
+        Ok(Self::Remote(RemoteSource::new(file, given.clone().unchecked_into(), known.collect())))
     }
 
     /// Puts what was read to open the file into `kept` of what it was given as. From now on nothing is kept.

@@ -1,8 +1,9 @@
 /**
  * Answers messages, one after the other; only the cancel flags are read in between, when the running call yields. A call that
  * needs more of the program than is there waits for that beside the others. Of another worker's run it does several tasks at a
- * time, so that one reads while one computes. A host is asked for a file beside all others. A pair is analysed beside the calls that only ask, and stopped by those that change
- * the files or fuse them. Hashes are worked out one after the other, and stand still while any other call is under way.
+ * time, so that one reads while one computes. A host is asked for a file beside all others. A pair is analysed beside the calls
+ * that only ask, and stopped by those that change the files or fuse them. Hashes are worked out one after the other, and stand
+ * still while any other call is under way.
  */
 
 import { toWorker } from '../core/messages.ts';

@@ -4,9 +4,8 @@
 
 use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
-use super::remote::GivenSource;
 use super::sink::{JsSink, OutputSink};
-use super::{Opened, Session, adapters, give, take, thrown};
+use super::{GivenSource, Opened, Session, adapters, give, take, thrown};
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{self, Engine, EngineChoice, Input, Plan, Progress, Settings, Sources, Watch};

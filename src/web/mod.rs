@@ -1,5 +1,5 @@
 //! The wasm-bindgen boundary: one session object, plain values in and out. What opens and understands files is here, what
-//! computes with their values in [`compute`], which only the whole program has.
+//! computes with their values in [`compute`], which only the whole program has, and so it is with files on servers.
 //!
 //! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
 
@@ -7,6 +7,7 @@ mod blob;
 mod compute;
 mod crew;
 mod hash;
+#[cfg(feature = "compute")]
 mod remote;
 mod sink;
 
@@ -17,9 +18,13 @@ use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::analysis::Analysis;
 use crate::fusion::{Engine, EngineChoice, Plan};
+#[cfg(not(feature = "compute"))]
+use blob::BlobSource as GivenSource;
 pub use hash::sha256;
 use js_sys::Uint8Array;
+#[cfg(feature = "compute")]
 use remote::GivenSource;
+#[cfg(feature = "compute")]
 pub use remote::{find_file, read_link};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -102,8 +107,8 @@ impl Session {
         Self::default()
     }
 
-    /// Reads a file's header and gives its `Summary`. The file, a `File` or a `RemoteFile` with a method `ask`, takes the
-    /// role's place; what was read of a `RemoteFile` is put into its `kept`, for others who open it. `config` is the text of
+    /// Reads a file's header and gives its `Summary`. The file, a `File` or (with `compute`) a `RemoteFile` with a method `ask`,
+    /// takes the role's place; what was read of a `RemoteFile` is put into its `kept`, for others who open it. `config` is the text of
     /// PEFT's `adapter_config.json`, where it came with the file.
     ///
     /// # Errors

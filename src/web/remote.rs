@@ -90,8 +90,8 @@ pub(super) enum GivenSource {
 
 impl GivenSource {
     pub(super) fn of(given: &JsValue) -> Result<Self, JsValue> {
-        if let Some(file) = given.dyn_ref::<File>() {
-            return Ok(Self::Blob(BlobSource::of_file(file)));
+        if given.is_instance_of::<File>() {
+            return BlobSource::of(given).map(Self::Blob);
         }
         let field = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).unwrap_or_default();
         let known = field(given, "kept").dyn_into::<Array>().unwrap_or_default();

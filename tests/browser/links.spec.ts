@@ -85,7 +85,7 @@ test('a pair on a server is looked at beforehand when the person wants it', asyn
   expect(hub.take().bytes).toBeLessThan(subject.length / 20);
   await accessible(page, 'an offer to look');
   await panel.getByRole('button', { name: 'Show it' }).click();
-  await expect(page.getByText(/The projection changes this pair by/).first()).toBeVisible();
+  await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
   expect(hub.take().bytes).toBeGreaterThan(subject.length / 2);
   // The file of the other place is not: it has a hash.
   await expect(card(page, 'Style')).toContainText(/AutoV2\s*[0-9a-f]{10}/);
@@ -93,7 +93,7 @@ test('a pair on a server is looked at beforehand when the person wants it', asyn
   // Files of the person's own are looked at by themselves again.
   await give(page, 'Subject', named('own.safetensors', pair[0]));
   await expect(card(page, 'Subject')).toContainText('own.safetensors');
-  await expect(page.getByText(/The projection changes this pair by/).first()).toBeVisible();
+  await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
   expect(uncaught).toEqual([]);
 });
 

@@ -1,7 +1,7 @@
 /** A link in place of a file: where it is pasted, and what it offers before anything is asked of its host. */
 
-import { LitElement, css, html, nothing } from 'lit';
-import { property } from 'lit/decorators.js';
+import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { property, state } from 'lit/decorators.js';
 import type { FileLink, Problem, Role } from '../core/types.ts';
 import { inert } from './format.ts';
 import { linkLabel, loadFrom, text } from './strings.ts';
@@ -20,12 +20,18 @@ export class LinkBox extends LitElement {
   /** Why the last one leads nowhere. */
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ type: Boolean }) disabled = false;
+  /** What knows links may still be on its way. */
+  @state() private reading = false;
+
+  protected override willUpdate(changed: PropertyValues): void {
+    if (changed.has('problem')) this.reading = false;
+  }
 
   override render() {
     return html`<form @submit=${this.#submit}>
         <input type="text" inputmode="url" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
           aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled} @paste=${this.#pasted}>
-        <button type="submit" ?disabled=${this.disabled}>${text.openLink}</button>
+        <button type="submit" ?disabled=${this.disabled || this.reading}>${this.reading ? text.readingLink : text.openLink}</button>
       </form>
       ${this.problem ? html`<np-lora-problem .problem=${this.problem}></np-lora-problem>` : nothing}`;
   }
@@ -43,7 +49,9 @@ export class LinkBox extends LitElement {
 
   #send(): void {
     const value = this.renderRoot.querySelector('input')?.value.trim() ?? '';
-    if (value !== '') this.dispatchEvent(new CustomEvent('np-link', { detail: value }));
+    if (value === '' || this.reading) return;
+    this.reading = true;
+    this.dispatchEvent(new CustomEvent('np-link', { detail: value }));
   }
 }
 

@@ -96,8 +96,8 @@ export class NpLora extends LitElement implements DeskHost {
   /** What a fusion would do, as far as the pair is analysed by now. */
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
   get error(): Problem | null {
-    const refused = ROLES.map((role) => this.#desk.cards[role]).find((card) => card.state === 'refused');
-    return this.#desk.problem ?? (refused?.state === 'refused' ? refused.problem : null);
+    const [refused = null] = ROLES.map((role) => this.#desk.cards[role]).flatMap((card) => ('problem' in card && card.problem ? [card.problem] : []));
+    return this.#desk.problem ?? refused;
   }
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
 

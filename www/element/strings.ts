@@ -42,6 +42,7 @@ export const text = {
   choose: 'Choose file',
   pasteLink: 'or paste a Hugging Face link',
   openLink: 'Open link',
+  readingLink: 'Reading …',
   offerHint: 'Nothing has been asked of this host yet. Loading reads the file’s header; the rest comes when it is needed.',
   loadAgain: 'Load again',
   from: 'From',

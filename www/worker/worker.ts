@@ -9,7 +9,7 @@
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import type { Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
+import type { FileLink, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { needsWhole, Program, type Others } from './program.ts';
 import { ask, given, keptOf, whenHeard } from './remote.ts';
@@ -89,11 +89,18 @@ async function analyse(id: number, { settings }: Calls['analyse']['in']): Promis
   }
 }
 
+async function link({ text, hosts }: Calls['link']['in']): Promise<FileLink> {
+  const { program } = ready();
+  await program.whole();
+  return program.asking.link(text, hosts);
+}
+
 async function open({ role, file, config, kept }: Calls['open']['in']): Promise<Summary> {
   files[role] = null;
   const { program, crew } = ready();
   const opened = given(file, kept);
-  const summary = await program.there.session.open(role, opened, config ?? undefined);
+  const session = file instanceof File ? program.there.session : await program.whole();
+  const summary = await session.open(role, opened, config ?? undefined);
   files[role] = { file, config, kept: keptOf(opened) };
   // Whoever opens a file is about to fuse it.
   if (leads) {
@@ -126,8 +133,8 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
   switch (request.call) {
     case 'start': return start(request.in);
     case 'example': return ready().program.there.glue.example(request.in.role);
-    case 'link': return ready().program.there.glue.link(request.in.text, request.in.hosts);
-    case 'find': return ready().program.there.glue.find(request.in.link, { ask });
+    case 'link': return link(request.in);
+    case 'find': return ready().program.asking.find(request.in.link, { ask });
     case 'open': return open(request.in);
     case 'close': return close(request.in.role);
     case 'swap': return swap();
@@ -229,6 +236,12 @@ function serveBeside(request: Request): Promise<unknown> {
   return (analyses = Promise.all([ready, analyses]).then(() => serve(request), (thrown: unknown) => fail(request.id, thrown)));
 }
 
+/** For a call that waits for others than this worker. */
+function serveApart(request: Request): Promise<unknown> {
+  const ready = inTurn(async () => program?.whole());
+  return ready.then(() => serve(request), (thrown: unknown) => fail(request.id, thrown));
+}
+
 async function serveAnalysis(request: Request): Promise<void> {
   analysing.add(request.id);
   await serveWhole(request, serveBeside);
@@ -245,7 +258,8 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   if (!data) refuse(said);
   else if ('cancel' in data) cancel(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
-  else if (data.call === 'assist' || data.call === 'find') void serve(data);
+  else if (data.call === 'assist') void serve(data);
+  else if (data.call === 'find') void serveWhole(data, serveApart);
   else if (data.call === 'analyse') void serveAnalysis(data);
   else if (needsWhole(data.call)) void serveWhole(data, serveInTurn);
   else void serveInTurn(data);

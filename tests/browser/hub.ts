@@ -77,7 +77,8 @@ export class Hub {
       const Location = `${origin(this.#cdn)}${pathname}?X-Signature=${++this.#signatures}`;
       return void response.writeHead(302, { ...SHOWN, Location, 'X-Linked-Etag': file.tag, 'X-Linked-Size': file.bytes.length }).end();
     }
-    sendPart(asked, response, file);
+    if (asked.method === 'HEAD') response.writeHead(200).end();
+    else sendPart(asked, response, file);
   }
 }
 

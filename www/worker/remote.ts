@@ -120,16 +120,15 @@ self.addEventListener('securitypolicyviolation', (event) => {
   if (URL.canParse(blockedURI)) refused.add(new URL(blockedURI).origin);
 });
 
-/** A request that failed does not say why. One that asks for nothing that a page could read tells whether the host is there. */
+/** A request that failed does not say why. One of which a page may read nothing, whatever it answers, tells whether the host is there. */
 async function whySilent(url: string): Promise<'offline' | 'unreachable' | 'cors' | 'blocked'> {
   if (!navigator.onLine) return 'offline';
   const aborter = new AbortController();
   const clock = setTimeout(() => aborter.abort(), SILENT_MS);
   const there = await fetch(url, {
-    mode: 'no-cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
+    method: 'HEAD', mode: 'no-cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
   }).then(() => true, () => false);
   clearTimeout(clock);
-  aborter.abort();
   if (!URL.canParse(url)) return 'unreachable';
   if (refused.has(new URL(url).origin)) return 'blocked';
   return there ? 'cors' : 'unreachable';

@@ -16,9 +16,14 @@ use np_lora::remote::{Answer, Kept, Link, RemoteFile, RemoteSource, Silence, Sta
 use pollster::block_on;
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 const HUB: &str = "https://huggingface.co/ann/cat/resolve/main/cat.safetensors";
 const CDN: &str = "https://cdn.hf.co/cat?signature=";
+
+/// Of more than two requests.
+static BYTES: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..9_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect());
 
 type Spoils = Box<dyn Fn(usize, &str, Answer) -> Result<Answer, Silence>>;
 
@@ -31,8 +36,7 @@ struct Host {
 
 impl Host {
     fn new(spoils: impl Fn(usize, &str, Answer) -> Result<Answer, Silence> + 'static) -> Self {
-        let bytes = (0..9_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        Self { bytes, spoils: Box::new(spoils), asked: RefCell::default() }
+        Self { bytes: BYTES.clone(), spoils: Box::new(spoils), asked: RefCell::default() }
     }
 
     fn good() -> Self {

@@ -3,6 +3,7 @@
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { FileLink, Problem, Role } from '../core/types.ts';
+import { named } from './file-card.ts';
 import { inert } from './format.ts';
 import { linkLabel, loadFrom, text } from './strings.ts';
 import { base } from './tokens.css.ts';
@@ -61,6 +62,7 @@ export class LinkOffer extends LitElement {
     :host { display: block; }
     .offer { display: grid; gap: 16px; justify-items: start; }
     .name { font-weight: 650; font-size: var(--large); line-height: 1.35; }
+    .ending { font-weight: 400; color: var(--muted); }
     .url { font-family: var(--mono); font-size: 0.75rem; }
   `];
 
@@ -72,7 +74,7 @@ export class LinkOffer extends LitElement {
     if (!link) return nothing;
     return html`<div class="offer">
       <div>
-        <p class="name stranger">${inert(link.name)}</p>
+        <p class="name stranger">${named(link.name)}</p>
         <p class="url muted stranger">${inert(link.url, 300)}</p>
       </div>
       <button type="button" ?disabled=${this.disabled} @click=${this.#load}>${loadFrom(inert(link.host))}</button>

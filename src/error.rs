@@ -62,6 +62,24 @@ codes! {
     Dtype, "E_DTYPE", "A tensor has an unknown number format.", "Save the file as F16, BF16 or F32.";
     TooManyTensors, "E_TOO_MANY_TENSORS", "The file has more tensors or dimensions than any LoRA.", "Check that this is a LoRA and not something else.";
     Read, "E_READ", "The file could not be read.", "It may have been moved or changed: choose it again.";
+    // A file on a server.
+    Link, "E_LINK", "This is not a link to a file.", "Paste the address of a .safetensors file on Hugging Face.";
+    LinkHost, "E_LINK_HOST", "This page loads no files from that host.", "Download the file there and choose it here.";
+    LinkCivitai, "E_LINK_CIVITAI", "Civitai does not let other pages load its files.", "Download the file there and choose it here.";
+    LinkNotFile, "E_LINK_NOT_FILE", "The link leads to no single file.", "Open the .safetensors file among the repository's files and copy that address.";
+    Offline, "E_OFFLINE", "There is no connection to the internet.", "Connect, then load it again.";
+    Unreachable, "E_UNREACHABLE", "The host did not answer.", "Check the link and the connection, then load it again.";
+    Cors, "E_CORS", "The host does not let other pages read this file.", "Download the file there and choose it here.";
+    RequestBlocked, "E_REQUEST_BLOCKED", "A security policy of this page forbids requests to that host.", "Tell whoever runs this site, or download the file and choose it here.";
+    Gated, "E_GATED", "The file is not open to everybody.", "Log in at the host, accept its terms, download the file and choose it here.";
+    Missing, "E_MISSING", "There is no such file on the host.", "Check the link: the file may have been renamed or removed.";
+    WebPage, "E_WEB_PAGE", "The host sent a web page in place of the file.", "Open the link in a tab: it may ask you to log in. Download the file there and choose it here.";
+    WholeOnly, "E_WHOLE_ONLY", "The host sends the file only as a whole, so its parts cannot be read.", "Download the file and choose it here.";
+    WrongPart, "E_WRONG_PART", "The host sent another part of the file than it was asked for.", "Download the file and choose it here.";
+    BrokenOff, "E_BROKEN_OFF", "The connection broke off, also when tried again.", "Check the connection, then load it again.";
+    Busy, "E_BUSY", "The host is overloaded, or wants fewer requests.", "Wait a few minutes, then load it again.";
+    Answer, "E_ANSWER", "The host gave an answer that makes no sense.", "Download the file and choose it here.";
+    RemoteChanged, "E_REMOTE_CHANGED", "The file changed on the host while it was being used.", "Load it again.";
     // The LoRA.
     NoLora, "E_NO_LORA", "There is no LoRA in this file.", "Choose a LoRA file, not a whole model or an embedding.";
     PairMissing, "E_PAIR_MISSING", "A module has only one half of its LoRA pair.", "The file is incomplete: export it again.";

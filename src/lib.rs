@@ -6,7 +6,8 @@
 //! 2. [`adapter`]: tensors → LoRA modules with their factors, rank and scale. Knows nothing of pairs.
 //! 3. [`fusion`]: settings, the plan of a pair, the NP-LoRA method in terms of a backend, report and verification.
 //! 4. [`backend`]: the heavy arithmetic, one contract with two implementations, `cpu` and `gpu` (WGSL in `shaders/`).
-//! 5. `web`: the wasm-bindgen boundary for the page (only on wasm32).
+//! 5. [`remote`]: files on a server, as a source of bytes.
+//! 6. `web`: the wasm-bindgen boundary for the page (only on wasm32).
 //!
 //! Dependencies go one way: container ← adapter ← fusion → backend, `web` on top, [`error`] below all.
 
@@ -18,5 +19,6 @@ pub mod example;
 pub mod fusion;
 mod json;
 mod order;
+pub mod remote;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -3,10 +3,11 @@
 use super::Source;
 use super::source::exactly;
 use crate::error::Result;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::ops::Range;
 
-/// Gaps up to this are read too: a read costs more than the bytes between.
-const GAP: u64 = 64 * 1024;
+/// How many reads are under way at once: from a server, most of a read is waiting.
+const AT_ONCE: usize = 6;
 
 /// A source some parts of which have been read already.
 #[derive(Debug)]
@@ -26,16 +27,14 @@ impl<'a, S: Source> Ahead<'a, S> {
         let mut joined: Vec<Range<u64>> = Vec::new();
         for range in ranges {
             match joined.last_mut() {
-                Some(last) if range.start <= last.end.saturating_add(GAP) => {
+                Some(last) if range.start <= last.end.saturating_add(source.gap()) => {
                     last.end = last.end.max(range.end)
                 }
                 _ => joined.push(range),
             }
         }
-        let mut parts = Vec::with_capacity(joined.len());
-        for range in joined {
-            parts.push((range.start, exactly(source, range).await?));
-        }
+        let read = async |range: Range<u64>| Ok((range.start, exactly(source, range).await?));
+        let parts = stream::iter(joined).map(read).buffered(AT_ONCE).try_collect().await?;
         Ok(Self { source, parts })
     }
 }
@@ -47,6 +46,10 @@ impl<S: Source> Source for Ahead<'_, S> {
 
     fn size(&self) -> u64 {
         self.source.size()
+    }
+
+    fn gap(&self) -> u64 {
+        self.source.gap()
     }
 
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {

@@ -12,6 +12,11 @@ pub trait Source {
     /// Size in bytes.
     fn size(&self) -> u64;
 
+    /// Gaps up to this between two ranges are read too: a read costs more than the bytes between.
+    fn gap(&self) -> u64 {
+        64 * 1024
+    }
+
     /// Reads exactly the bytes of `range`.
     ///
     /// # Errors

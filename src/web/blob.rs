@@ -1,5 +1,6 @@
 //! Reading a `Blob` in pieces.
 
+use super::thrown;
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use js_sys::Uint8Array;
@@ -18,8 +19,17 @@ pub(super) struct BlobSource {
 }
 
 impl BlobSource {
-    pub(super) fn of_file(file: &File) -> Self {
-        Self { name: file.name(), blob: file.clone().into(), chosen: true }
+    /// A `File` that the page has given.
+    pub(super) fn of(given: &JsValue) -> Result<Self, JsValue> {
+        let unknown = || thrown(Error::new(Code::Internal, "What was given is no file."));
+        let file = given.dyn_ref::<File>().ok_or_else(unknown)?;
+        Ok(Self { name: file.name(), blob: file.clone().into(), chosen: true })
+    }
+
+    /// Of what the page has anyway, nothing is handed on.
+    #[cfg(not(feature = "compute"))]
+    pub(super) fn hand_on(&self, _: &JsValue) -> Result<(), JsValue> {
+        Ok(())
     }
 
     pub(super) fn of_blob(name: &str, blob: Blob) -> Self {

@@ -5,7 +5,7 @@
 use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
 use super::sink::{JsSink, OutputSink};
-use super::{Opened, Session, adapters, give, take, thrown};
+use super::{GivenSource, Opened, Session, adapters, give, take, thrown};
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
@@ -17,7 +17,7 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 impl Opened {
-    pub(super) fn input(&self) -> Input<'_, BlobSource> {
+    pub(super) fn input(&self) -> Input<'_, GivenSource> {
         Input { adapter: &self.adapter, source: &self.source }
     }
 }
@@ -25,7 +25,7 @@ impl Opened {
 pub(super) fn sources<'a>(
     content: &'a Option<Rc<Opened>>,
     style: &'a Option<Rc<Opened>>,
-) -> Sources<'a, BlobSource> {
+) -> Sources<'a, GivenSource> {
     Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
 }
 

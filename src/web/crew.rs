@@ -59,7 +59,18 @@ impl JsCrew {
     }
 }
 
-impl Crew<BlobSource> for JsCrew {
+/// What is in a blob can be handed to another worker.
+pub(super) trait InBlob {
+    fn blob(&self) -> Option<Blob>;
+}
+
+impl InBlob for BlobSource {
+    fn blob(&self) -> Option<Blob> {
+        Some(self.blob().clone())
+    }
+}
+
+impl<F: InBlob> Crew<F> for JsCrew {
     fn members(&self) -> usize {
         self.others.members() as usize
     }
@@ -73,10 +84,10 @@ impl Crew<BlobSource> for JsCrew {
         self.settled(self.others.begin(ranks, checksum)).await.map(|_| ())
     }
 
-    async fn run(&self, task: &Task, result: Option<&BlobSource>) -> Result<Done> {
+    async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done> {
         let broken = |error: serde_json::Error| Error::new(Code::Internal, error.to_string());
         let task = serde_json::to_string(task).map_err(broken)?;
-        let reply = self.settled(self.others.run(task, result.map(|result| result.blob().clone()))).await?;
+        let reply = self.settled(self.others.run(task, result.and_then(InBlob::blob))).await?;
         let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
         let mut done: Done =
             serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;

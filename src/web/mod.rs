@@ -1,5 +1,6 @@
 //! The wasm-bindgen boundary: one session object, plain values in and out. What opens and understands files is here, what
-//! computes with their values in [`compute`] and [`compare`], which only the whole program has.
+//! computes with their values in [`compute`] and [`compare`], which only the whole program has, and so it is with files on
+//! servers.
 //!
 //! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
 
@@ -8,6 +9,8 @@ mod compare;
 mod compute;
 mod crew;
 mod hash;
+#[cfg(feature = "compute")]
+mod remote;
 mod sink;
 
 use crate::adapter::Adapter;
@@ -17,9 +20,14 @@ use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::analysis::Analysis;
 use crate::fusion::{Engine, EngineChoice, Passes, Plan};
-use blob::BlobSource;
+#[cfg(not(feature = "compute"))]
+use blob::BlobSource as GivenSource;
 pub use hash::sha256;
 use js_sys::Uint8Array;
+#[cfg(feature = "compute")]
+use remote::GivenSource;
+#[cfg(feature = "compute")]
+pub use remote::{find_file, read_link};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
@@ -67,7 +75,7 @@ enum Role {
 #[derive(Debug)]
 struct Opened {
     adapter: Adapter,
-    source: BlobSource,
+    source: GivenSource,
 }
 
 /// The content and the style.
@@ -101,22 +109,24 @@ impl Session {
         Self::default()
     }
 
-    /// Reads a file's header and gives its `Summary`. The file takes the role's place. `config` is the text of PEFT's
-    /// `adapter_config.json`, where it came with the file.
+    /// Reads a file's header and gives its `Summary`. The file, a `File` or (with `compute`) a `RemoteFile` with a method `ask`,
+    /// takes the role's place; what was read of a `RemoteFile` is put into its `kept`, for others who open it. `config` is the text of
+    /// PEFT's `adapter_config.json`, where it came with the file.
     ///
     /// # Errors
     /// A `Problem`; the role is then empty.
     pub async fn open(
         &self,
         role: JsValue,
-        file: web_sys::File,
+        file: JsValue,
         config: Option<String>,
     ) -> Result<JsValue, JsValue> {
         let slot = self.slot(take(role)?);
         slot.replace(None);
         self.analysis.take();
-        let source = BlobSource::of_file(&file);
+        let source = GivenSource::of(&file)?;
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
+        source.hand_on(&file)?;
         let summary = give(&adapter.summary());
         slot.replace(Some(Rc::new(Opened { adapter, source })));
         summary

@@ -6,10 +6,10 @@
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
 import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
 import type {
-  BackendChoice, BackendInUse, BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, Likeness,
-  LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress, Refusal, Report,
-  ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread,
-  Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
+  BackendChoice, BackendInUse, BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile,
+  Kept, Likeness, LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress,
+  Refusal, RemoteFile, Report, ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings,
+  Share, Spectra, Spread, Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
 } from './types.ts';
 
 export const ROLE = word<Role>('content', 'style');
@@ -114,11 +114,18 @@ const COMPARISON = object<Comparison>({
   modules: list(object<ModuleLikeness>({ name: text, block: orNull(text), found: truth, ...LIKENESS })),
 });
 
+const LINK = { url: text, host: text, name: text };
+const REMOTE = object<RemoteFile>({ ...LINK, size: number, tag: orNull(text) });
+const BYTES = instance<Uint8Array<ArrayBuffer>>(Uint8Array);
+const OPENED = { file: either<GivenFile>(instance(File), REMOTE), config: orNull(text), kept: list(object<Kept>({ at: number, bytes: BYTES })) };
+
 /** Of every call: what it takes and what it gives. */
 const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
   start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text, leads: truth }), out: object({ version: text }) },
-  example: { in: object({ role: ROLE }), out: instance<Uint8Array<ArrayBuffer>>(Uint8Array) },
-  open: { in: object({ role: ROLE, file: instance(File), config: orNull(text) }), out: SUMMARY },
+  example: { in: object({ role: ROLE }), out: BYTES },
+  link: { in: object({ text, hosts: TEXTS }), out: object<FileLink>(LINK) },
+  find: { in: object({ link: object<FileLink>(LINK) }), out: REMOTE },
+  open: { in: object({ role: ROLE, ...OPENED }), out: SUMMARY },
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
   fit: { in: object({ settings: SETTINGS }), out: PAIR_FIT },
@@ -133,7 +140,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),
-    out: object<Assisted>({ done: text, bytes: orNull(instance<Uint8Array<ArrayBuffer>>(Uint8Array)) }),
+    out: object<Assisted>({ done: text, bytes: orNull(BYTES) }),
   },
 };
 

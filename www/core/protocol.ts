@@ -4,8 +4,8 @@
  */
 
 import type {
-  BackendChoice, BackendInUse, Comparison, Outlook, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Spectra, Summary,
-  Variant,
+  BackendChoice, BackendInUse, Comparison, FileLink, GivenFile, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role,
+  SavedRecipe, Settings, Spectra, Summary, Variant,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -21,8 +21,15 @@ export interface Fused {
   report: Report;
 }
 
-/** A file, and the text of the adapter_config.json that came with it. */
+/** A file, the text of the adapter_config.json that came with it, and what is known of a file on a server already. */
 export interface OpenedFile {
+  file: GivenFile;
+  config: string | null;
+  kept: Kept[];
+}
+
+/** A file to be compared with the pair, and the text of the adapter_config.json that came with it. */
+export interface Third {
   file: File;
   config: string | null;
 }
@@ -38,6 +45,10 @@ export interface Calls {
   /** `glue`, `wasm`: of the whole program, where that is to be loaded at once from elsewhere. `leads`: the page speaks with it. */
   start: { in: { glue: string | null; wasm: string | null; owner: string; leads: boolean }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
+  /** What a person's link means. `hosts`: those that files are loaded from besides the Hugging Face Hub. */
+  link: { in: { text: string; hosts: string[] }; out: FileLink };
+  /** Asks the host of the file for it. */
+  find: { in: { link: FileLink }; out: RemoteFile };
   open: { in: { role: Role } & OpenedFile; out: Summary };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
@@ -55,7 +66,7 @@ export interface Calls {
   /** `module`: its name in the outlook. */
   spectra: { in: { settings: Settings; module: string }; out: Spectra };
   /** What a third file has of the pair; in the background, as `analyse`. */
-  compare: { in: { settings: Settings } & OpenedFile; out: Comparison };
+  compare: { in: { settings: Settings } & Third; out: Comparison };
   /** From the worker that leads a run to the others: the run's plans, then its tasks, several at a time. */
   share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };

@@ -5,10 +5,10 @@
 
 import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
-import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile } from './protocol.ts';
+import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile, type Third } from './protocol.ts';
 import {
-  type BackendChoice, type Comparison, type Outlook, type PairFit, type Progress, type Role, ROLES, type SavedRecipe, type Settings,
-  type Spectra, type Summary, type Variant,
+  type BackendChoice, type Comparison, type FileLink, type GivenFile, type Outlook, type PairFit, type Progress, type RemoteFile,
+  type Role, ROLES, type SavedRecipe, type Settings, type Spectra, type Summary, type Variant,
 } from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
@@ -59,12 +59,24 @@ export class Session {
     return new File([bytes], role === 'content' ? 'example-subject.safetensors' : 'example-style.safetensors');
   }
 
+  /** What a person's link means; no host is asked. `hosts`: those that files are loaded from besides the Hugging Face Hub. */
+  link(text: string, hosts: string[]): Promise<FileLink> {
+    return this.#call('link', { text, hosts });
+  }
+
+  /** Asks a host for a file, as `inspect` takes it. */
+  find(link: FileLink): Promise<RemoteFile> {
+    const { url, host, name } = link;
+    return this.#call('find', { link: { url, host, name } });
+  }
+
   /** Reads the header of `file` and takes it for `role`. `config` is the text of an adapter_config.json. */
-  async inspect(role: Role, file: File, config: string | null = null): Promise<Summary> {
+  async inspect(role: Role, file: GivenFile, config: string | null = null): Promise<Summary> {
     // Forgotten first: a file that kills the worker must not be opened again in the next one.
     this.#files[role] = null;
-    const summary = await this.#call('open', { role, file, config });
-    this.#files[role] = { file, config };
+    const opened = { file, config, kept: [] };
+    const summary = await this.#call('open', { role, ...opened });
+    this.#files[role] = opened;
     return summary;
   }
 
@@ -106,7 +118,7 @@ export class Session {
   }
 
   /** What a third file has of the pair; it is not kept. Rejects with E_ABORTED as `analyse` does: called again, it begins anew. */
-  compare(settings: Settings, third: OpenedFile, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> {
+  compare(settings: Settings, third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> {
     return this.#call('compare', { settings, ...third }, signal, onProgress);
   }
 

@@ -15,6 +15,28 @@ export interface Problem {
   detail: string;
 }
 
+/** A file on a server that a person has named. Nothing has been asked of the server yet. */
+export interface FileLink {
+  url: string;
+  host: string;
+  name: string; // hostile text
+}
+
+/** The same when its host has told of it: while size and tag stay, its bytes do. */
+export interface RemoteFile extends FileLink {
+  size: number;
+  tag: string | null;
+}
+
+/** A file of the person's, or one on a server. */
+export type GivenFile = File | RemoteFile;
+
+/** A part of a file on a server that has been read. */
+export interface Kept {
+  at: number;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** How many modules have this value. */
 export interface Share<T> {
   value: T;

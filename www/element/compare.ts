@@ -2,14 +2,14 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
-import type { OpenedFile } from '../core/protocol.ts';
+import type { Third } from '../core/protocol.ts';
 import type { Comparison, Progress, Settings } from '../core/types.ts';
 import type { CompareView } from './compare/view.ts';
 import { filesFrom, hasFiles } from './drop.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
-export type Compare = (third: OpenedFile, signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<Comparison>;
+export type Compare = (third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<Comparison>;
 
 export class ComparePlace extends LitElement {
   static override styles = [base, css`

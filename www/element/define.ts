@@ -6,6 +6,7 @@ import { ComparePlace } from './compare.ts';
 import { Controls } from './controls.ts';
 import { FileCard } from './file-card.ts';
 import { LeftOut } from './left-out.ts';
+import { LinkBox, LinkOffer } from './link-box.ts';
 import { MuSlider } from './mu-slider.ts';
 import { NpLora } from './np-lora.ts';
 import { OutlookPlace } from './outlook.ts';
@@ -19,6 +20,8 @@ import { SettingsBar } from './settings-bar.ts';
 
 define({
   'np-lora-problem': ProblemView,
+  'np-lora-link': LinkBox,
+  'np-lora-offer': LinkOffer,
   'np-lora-card': FileCard,
   'np-lora-pair-fit': PairFitView,
   'np-lora-outlook': OutlookPlace,

@@ -2,14 +2,16 @@
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/problem.ts';
-import type { BackendFound, Fused, OpenedFile } from '../core/protocol.ts';
+import type { BackendFound, Fused, Third } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, Comparison, PairFit, Problem, Progress, Role, SavedRecipe, Settings, Summary, Variant } from '../core/types.ts';
+import type {
+  BackendChoice, Comparison, FileLink, GivenFile, PairFit, Problem, Progress, RemoteFile, Role, SavedRecipe, Settings, Summary, Variant,
+} from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
-import { warningsOf, type Card, type Config, type Outcome, type Phase, type Running } from './model.ts';
+import { type Card, type Config, EMPTY, type Outcome, type Phase, type Running, warningsOf } from './model.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
@@ -26,9 +28,7 @@ export interface DeskHost extends ReactiveControllerHost {
   announce(name: 'inspect' | 'warning' | 'progress' | 'backendchange' | 'complete' | 'error' | 'abort', detail: unknown): boolean;
 }
 
-const EMPTY: Card = { state: 'empty' };
 const AWAY = problem('E_NOT_READY', 'The element is not in the document.');
-
 export class Desk implements ReactiveController {
   cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
   fit: PairFit | null = null;
@@ -117,9 +117,14 @@ export class Desk implements ReactiveController {
     return card.state === 'open' ? card.summary : null;
   }
 
-  fileOf(role: Role): File | null {
+  fileOf(role: Role): File | FileLink | null {
     const card = this.cards[role];
-    return card.state === 'empty' ? null : card.file;
+    return 'file' in card ? card.file : null;
+  }
+
+  /** The files that are open and lie on a server. */
+  get remote(): RemoteFile[] {
+    return ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' && !(card.file instanceof File) ? [card.file] : []));
   }
 
   hostConnected(): void {
@@ -129,7 +134,7 @@ export class Desk implements ReactiveController {
     this.#missed = false;
     for (const role of ROLES) {
       const card = this.cards[role];
-      if (card.state !== 'empty') void this.choose(role, card.file, card.config);
+      if ('file' in card) void this.choose(role, card.file, card.config);
     }
   }
 
@@ -147,7 +152,35 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
-  choose(role: Role, file: File, config: Config | null = null): Promise<void> {
+  /** Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. */
+  async offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
+    const turn = ++this.#turn[role];
+    const offered = await this.#link(link, hosts);
+    if (turn !== this.#turn[role]) return;
+    if ('url' in offered && load) return this.choose(role, offered);
+    void this.clear(role);
+    this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
+    if (!('url' in offered)) this.host.announce('error', offered);
+  }
+
+  async #link(link: string, hosts: string[]): Promise<FileLink | Problem> {
+    try {
+      return await this.#core.link(link, hosts);
+    } catch (thrown) {
+      return problemOf(thrown);
+    }
+  }
+
+  /** Asks the host of a role's link for its file, also for one that was loaded before. */
+  async load(role: Role): Promise<void> {
+    const card = this.cards[role];
+    const link = card.state === 'offered' ? card.link : this.fileOf(role);
+    if (!link || link instanceof File) return;
+    const { url, host, name } = link;
+    await this.choose(role, { url, host, name }, 'config' in card ? card.config : null);
+  }
+
+  choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
     return (this.#opening[role] = this.#open(role, file, config));
   }
 
@@ -164,7 +197,7 @@ export class Desk implements ReactiveController {
     return { content: this.summaryOf('content'), style: this.summaryOf('style') };
   }
 
-  async #open(role: Role, file: File, config: Config | null): Promise<void> {
+  async #open(role: Role, file: File | FileLink, config: Config | null): Promise<void> {
     const turn = ++this.#turn[role];
     this.#set(role, { state: 'opening', file, config });
     if (this.#gone) {
@@ -172,13 +205,15 @@ export class Desk implements ReactiveController {
       return;
     }
     try {
-      const summary = await this.#core.inspect(role, file, config?.text ?? null);
+      const given = isGiven(file) ? file : await this.#core.find(file);
       if (turn !== this.#turn[role]) return;
-      this.#set(role, { state: 'open', file, config, summary });
+      const summary = await this.#core.inspect(role, given, config?.text ?? null);
+      if (turn !== this.#turn[role]) return;
+      this.#set(role, { state: 'open', file: given, config, summary });
       this.host.announce('inspect', { role, summary });
       const warnings = summary.warnings.filter((warning) => this.host.announce('warning', warning));
       if (warnings.length < summary.warnings.length && turn === this.#turn[role]) {
-        this.cards = { ...this.cards, [role]: { state: 'open', file, config, summary: { ...summary, warnings } } };
+        this.cards = { ...this.cards, [role]: { state: 'open', file: given, config, summary: { ...summary, warnings } } };
       }
       this.#backendWanted = true;
       this.refit(0);
@@ -223,7 +258,11 @@ export class Desk implements ReactiveController {
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
     for (const [role, card] of [['content', style], ['style', content]] as const) {
-      void (card.state === 'empty' ? this.clear(role) : this.choose(role, card.file, card.config));
+      if ('file' in card) void this.choose(role, card.file, card.config);
+      else {
+        void this.clear(role);
+        this.#set(role, card);
+      }
     }
   }
 
@@ -337,7 +376,7 @@ export class Desk implements ReactiveController {
   }
 
   /** What a third file has of the two. */
-  compare = async (third: OpenedFile, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> =>
+  compare = async (third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> =>
     this.#core.compare(this.host.settings(), third, signal, onProgress);
 
   cancel(): void {
@@ -370,7 +409,7 @@ export class Desk implements ReactiveController {
   }
 
   #hash(): void {
-    const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
+    const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' && card.file instanceof File ? [card.file] : []));
     this.hashes.want([...this.outcomes.map(({ file }) => file), ...files]);
   }
 
@@ -418,6 +457,9 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 }
+
+/** Of a link alone nobody knows yet what it leads to. */
+const isGiven = (file: File | FileLink): file is GivenFile => file instanceof File || 'tag' in file;
 
 function problemOf(thrown: unknown): Problem {
   return thrown instanceof ProblemError ? thrown.problem : toProblem(thrown);

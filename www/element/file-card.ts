@@ -1,10 +1,10 @@
 /** The place of one file: an empty drop target, or what the file is. */
 
-import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import type { Role, Scale, Share, Summary } from '../core/types.ts';
+import type { GivenFile, Role, Scale, Share, Summary } from '../core/types.ts';
 import { bytes, count, inert, plural } from './format.ts';
-import type { Card, Config } from './model.ts';
+import { EMPTY, type Card, type Config } from './model.ts';
 import { configLabel, fileLabel, removeConfigLabel, removeLabel, roleHint, roleName, scaleSource, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -66,7 +66,7 @@ export class FileCard extends LitElement {
   `];
 
   @property({ reflect: true }) side: Role = 'content';
-  @property({ attribute: false }) card: Card = { state: 'empty' };
+  @property({ attribute: false }) card: Card = EMPTY;
   /** SHA-256 of the file, once it is worked out. */
   @property({ attribute: false }) sha256: string | null = null;
   /** The person knows the scale better than the file. */
@@ -79,6 +79,8 @@ export class FileCard extends LitElement {
       <header>
         <h2 id="title">${roleName[side]}</h2>
         ${card.state === 'empty' ? nothing : html`<div class="tools">
+          ${'file' in card && !(card.file instanceof File) && card.state !== 'opening'
+            ? html`<button class="plain" type="button" ?disabled=${this.disabled} @click=${() => this.#load()}>${text.loadAgain}</button>` : nothing}
           ${this.#chooser(text.replace, 'button quiet')}
           <button class="plain" type="button" aria-label=${removeLabel[side]} title=${removeLabel[side]}
             ?disabled=${this.disabled} @click=${() => this.#send(null)}>✕</button>
@@ -96,7 +98,11 @@ export class FileCard extends LitElement {
           <p>${roleHint[side]}</p>
           ${this.#chooser(text.choose, 'button')}
           <p class="small muted">${text.dropHere}</p>
+          <np-lora-link side=${side} .problem=${card.problem} ?disabled=${this.disabled}
+            @np-link=${(event: CustomEvent<string>) => this.#link(event.detail)}></np-lora-link>
         </div>`;
+      case 'offered':
+        return html`<np-lora-offer .link=${card.link} ?disabled=${this.disabled} @np-load=${() => this.#load()}></np-lora-offer>`;
       case 'opening':
         return html`<p class="name stranger">${named(card.file.name)}</p><p class="muted">${text.reading}</p>`;
       case 'refused':
@@ -104,11 +110,11 @@ export class FileCard extends LitElement {
           ${card.config ? this.#config(card.config) : nothing}
           <np-lora-problem exportparts="error" .problem=${card.problem}></np-lora-problem>`;
       case 'open':
-        return this.#facts(card.summary, card.config);
+        return this.#facts(card.summary, card.file, card.config);
     }
   }
 
-  #facts(of: Summary, config: Config | null): TemplateResult {
+  #facts(of: Summary, file: GivenFile, config: Config | null): TemplateResult {
     const denoiser = of.modules - of.textEncoderModules;
     const parts = [
       `${count(denoiser)} denoiser`, `${count(of.textEncoderModules)} text encoder`,
@@ -133,7 +139,8 @@ export class FileCard extends LitElement {
         ${fact(text.numbers, shares(of.dtypes, inert), false)}
         ${fact(text.naming, html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
         ${fact(text.modules, parts.join(', '))}
-        ${fact(text.autoV2, this.sha256 === null ? html`<span class="muted">${text.hashing}</span>`
+        ${!(file instanceof File) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
+          : fact(text.autoV2, this.sha256 === null ? html`<span class="muted">${text.hashing}</span>`
           : html`<span class="mono" title="SHA-256 ${this.sha256}">${this.sha256.slice(0, 10)}</span>`)}
         ${words.length > 0 ? fact(text.triggerWords, html`<ul class="words">
           ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}
@@ -178,6 +185,25 @@ export class FileCard extends LitElement {
     // Cleared, so that choosing the same file again counts as a choice.
     input.value = '';
     if (file) then(file);
+  }
+
+  // The box goes, and with it the place where the keyboard was.
+  protected override updated(changed: PropertyValues): void {
+    if (!changed.has('card') || !this.#linking || this.card.state === 'empty') return;
+    this.#linking = false;
+    const offer = this.renderRoot.querySelector<HTMLElement>('np-lora-offer');
+    // It draws itself a moment later.
+    if (offer) queueMicrotask(() => offer.focus());
+  }
+  #linking = false;
+
+  #link(link: string): void {
+    this.#linking = true;
+    this.dispatchEvent(new CustomEvent('np-link', { detail: link }));
+  }
+
+  #load(): void {
+    this.dispatchEvent(new CustomEvent('np-load'));
   }
 
   #sendConfig(file: File | null): void {

@@ -1,7 +1,7 @@
 /** What the components are told; they hold no state of their own about files or runs. */
 
 import type { Several } from './several.ts';
-import type { BackendChoice, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Summary } from '../core/types.ts';
+import type { BackendChoice, FileLink, GivenFile, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Summary } from '../core/types.ts';
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
 
@@ -13,10 +13,15 @@ export interface Config {
 
 /** One file's place on the page. */
 export type Card =
-  | { state: 'empty' }
-  | { state: 'opening'; file: File; config: Config | null }
-  | { state: 'open'; file: File; config: Config | null; summary: Summary }
-  | { state: 'refused'; file: File; config: Config | null; problem: Problem };
+  /** `problem`: why a link leads to no file. */
+  | { state: 'empty'; problem: Problem | null }
+  /** A link, of whose host nothing is asked before the person says so. */
+  | { state: 'offered'; link: FileLink }
+  | { state: 'opening'; file: File | FileLink; config: Config | null }
+  | { state: 'open'; file: GivenFile; config: Config | null; summary: Summary }
+  | { state: 'refused'; file: File | FileLink; config: Config | null; problem: Problem };
+
+export const EMPTY: Card = { state: 'empty', problem: null };
 
 /**
  * A verified result. `warnings`: those of the report that the host lets be shown. `stale`: files or settings are no longer

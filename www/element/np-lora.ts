@@ -5,7 +5,7 @@
 
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
-import { toJson } from './format.ts';
+import { bytes, inert, toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from './drop.ts';
 import { type Choices, type Config, type Deed, type Phase, type Setting } from './model.ts';
@@ -13,7 +13,7 @@ import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
 import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, defaultName, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
-import { doneFiles, fusingFiles, recipeText, text, undoText } from './strings.ts';
+import { doneFiles, fusingFiles, lookCosts, recipeText, text, undoText } from './strings.ts';
 import type { State } from './hash.ts';
 import { Keep, type KeepHost } from './keep.ts';
 import type { BlocksChange } from './outlook/brush.ts';
@@ -24,7 +24,7 @@ import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
 import { cleanStem, delivery, download, saveFile, saveFiles } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, Settings, Summary, Variant } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, FileLink, Outlook, PairFit, Problem, Report, Role, Settings, Summary, Variant } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
@@ -72,6 +72,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
+  /** Links to files, of whose hosts nothing is asked before a person says so, unless `autoload` is set. */
+  @property({ attribute: 'content-src' }) contentSrc = '';
+  @property({ attribute: 'style-src' }) styleSrc = '';
+  @property({ type: Boolean }) autoload = false;
+  /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, with spaces between. */
+  @property() hosts = '';
   @property({ attribute: 'output-name' }) outputName = '';
   /** What is made of a pair where it is more than one file; null: one, at `mu`. */
   @property({ attribute: false }) several: Several | null = null;
@@ -88,6 +94,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   @state() private barred = false;
   #standing = new Standing(this);
   #phase: Phase = 'empty';
+  /** Those of the linked files that were looked at. */
+  @state() private looked = '';
   #desk = new Desk(this);
   #keep = new Keep(this);
 
@@ -100,10 +108,15 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     this.addEventListener('drop', (event) => this.#drop(event));
   }
 
-  get contentFile(): File | null { return this.#desk.fileOf('content'); }
+  get contentFile(): File | null { return this.#local('content'); }
   set contentFile(file: File | null) { void this.#place('content', file); }
-  get styleFile(): File | null { return this.#desk.fileOf('style'); }
+  get styleFile(): File | null { return this.#local('style'); }
   set styleFile(file: File | null) { void this.#place('style', file); }
+
+  #local(role: Role): File | null {
+    const file = this.#desk.fileOf(role);
+    return file instanceof File ? file : null;
+  }
 
   get phase(): Phase { return this.#desk.phase; }
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
@@ -113,8 +126,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   /** What a fusion would do, as far as the pair is analysed by now. */
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
   get error(): Problem | null {
-    const refused = ROLES.map((role) => this.#desk.cards[role]).find((card) => card.state === 'refused');
-    return this.#desk.problem ?? (refused?.state === 'refused' ? refused.problem : null);
+    const [refused = null] = ROLES.map((role) => this.#desk.cards[role]).flatMap((card) => ('problem' in card && card.problem ? [card.problem] : []));
+    return this.#desk.problem ?? refused;
   }
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
 
@@ -220,7 +233,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
       this.notice = text.noFiles;
       return;
     }
-    const free = ROLES.filter((one) => ['empty', 'refused'].includes(this.#desk.cards[one].state));
+    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.#desk.cards[one].state));
     this.notice = files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '';
     if (second && free.length !== 1) {
       void this.#place('content', first);
@@ -278,8 +291,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
 
   sources(): Sources {
     const source = (role: Role): Sources[Role] => {
-      const file = this.#desk.fileOf(role);
-      return file && { file, sha256: this.#desk.hashes.of(file) };
+      const card = this.#desk.cards[role];
+      const file = card.state === 'open' ? card.file : this.#local(role);
+      return file && { file, sha256: this.#desk.hashes.of(this.#local(role)) };
     };
     return { content: source('content'), style: source('style') };
   }
@@ -298,7 +312,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     const [settings, several] = [this.settings(), this.#several];
     if (!several) return [{ settings, swapped: false }];
     const own = this.outputName ?? '';
-    const swapped = own ? `${own}_swapped` : defaultName(this.styleFile, this.contentFile, 'fusion');
+    const swapped = own ? `${own}_swapped` : defaultName(this.#desk.fileOf('style'), this.#desk.fileOf('content'), 'fusion');
     return variantsOf(settings, several, { straight: own || this.#defaultName, swapped });
   }
 
@@ -311,7 +325,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   }
 
   foresees(): boolean {
-    return this.analysis !== 'off';
+    return this.analysis !== 'off' && ['', this.looked].includes(this.#remote);
+  }
+
+  /** Which files on servers are open. An analysis reads nearly all of them, so it begins when a person wants it. */
+  get #remote(): string {
+    return this.#desk.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
   }
 
   startSession(onStalled: (stalled: boolean) => void): Session {
@@ -368,6 +387,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
+      ${desk.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#lookOffer(busy) : nothing}
       ${desk.bothOpen || desk.only ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
@@ -387,11 +407,25 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     </div>`;
   }
 
+  #lookOffer(disabled: boolean) {
+    const { remote } = this.#desk;
+    const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
+    const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');
+    return html`<section class="panel row" aria-label=${text.outlook}><p>${lookCosts(size, hosts)}</p>
+      <button type="button" ?disabled=${disabled} @click=${() => { this.looked = this.#remote; }}>${text.look}</button></section>`;
+  }
+
+  #offer(role: Role, link: string, load = false): void {
+    this.notice = '';
+    void this.#desk.offer(role, link, this.hosts.split(/\s+/).filter((host) => host !== ''), load);
+  }
+
   #card(role: Role, busy: boolean) {
     return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.cards[role]} ?disabled=${busy}
-      .sha256=${this.#desk.hashes.of(this.#desk.fileOf(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
+      .sha256=${this.#desk.hashes.of(this.#local(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.over === role || this.over === 'all'}
       @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
+      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail)} @np-load=${() => void this.#desk.load(role)}
       @np-config=${(event: CustomEvent<File | null>) => this.#chooseConfig(role, event.detail)}></np-lora-card>`;
   }
 
@@ -425,8 +459,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
-    if (this.#drawn && changed.has('analysis')) this.#desk.refit();
+    if (this.#drawn && (changed.has('analysis') || changed.has('looked'))) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
+    for (const [role, name] of [['content', 'contentSrc'], ['style', 'styleSrc']] as const) {
+      if (changed.has(name) && this[name]) this.#offer(role, this[name], this.autoload);
+    }
     this.#drawn = true;
     const { phase, result } = this;
     this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
@@ -437,7 +474,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   #drawn = false;
 
   get #defaultName(): string {
-    return defaultName(this.contentFile, this.styleFile, this.more.result);
+    return defaultName(this.#desk.fileOf('content'), this.#desk.fileOf('style'), this.more.result);
   }
 
   #setting({ patch, committed }: Setting): void {
@@ -478,11 +515,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     void this.#place(role, this.#desk.fileOf(role), config);
   }
 
-  async #place(role: Role, file: File | null, config: File | null = null): Promise<void> {
+  async #place(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
     const before = this.#desk.fileOf(role);
     const another = file !== before;
     if (another && before) this.#forgetScale(role);
-    if (!(file instanceof File)) return this.#desk.clear(role);
+    if (!(file instanceof File) && (file === null || another)) return this.#desk.clear(role);
     const read: Config | null = config && await readConfig(config).catch(() => null);
     if (config && !read) {
       this.notice = text.configTooLarge;

@@ -1,13 +1,13 @@
 /** A recipe: the settings in a file, and of which files they are. What a saved one says, the program reads. */
 
-import type { Role, SavedRecipe, SavedSource, Settings } from '../core/types.ts';
+import type { GivenFile, Role, SavedRecipe, SavedSource, Settings } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { bytes, inert, toJson } from './format.ts';
 import { recipeText as text, roleName } from './strings.ts';
 
 /** A file on the page. */
 export interface Source {
-  file: File;
+  file: GivenFile;
   sha256: string | null;
 }
 

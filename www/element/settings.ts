@@ -45,8 +45,8 @@ export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter
 }
 
 /** What the result is called when nobody names it. */
-export function defaultName(content: File | null, style: File | null, result: ResultChoice): string {
-  const stem = (file: File | null, otherwise: string): string =>
+export function defaultName(content: { name: string } | null, style: { name: string } | null, result: ResultChoice): string {
+  const stem = (file: { name: string } | null, otherwise: string): string =>
     cleanStem(file?.name ?? otherwise, otherwise, 48);
   if (!content !== !style) return `${stem(content ?? style, 'file')}_converted`;
   return `${stem(content, 'subject')}_${result === 'overlap' ? 'overlap_with' : 'in'}_${stem(style, 'style')}`;

@@ -17,6 +17,10 @@ export const configLabel: Record<Role, string> = {
 export const removeConfigLabel: Record<Role, string> = {
   content: 'Leave out the subject’s adapter_config.json', style: 'Leave out the style’s adapter_config.json',
 };
+export const linkLabel: Record<Role, string> = { content: 'Link to the subject LoRA', style: 'Link to the style LoRA' };
+export const loadFrom = (host: string): string => `Load from ${host}`;
+export const lookCosts = (size: string, hosts: string): string =>
+  `What the projection will do can be shown before fusing. For that, up to ${size} are loaded from ${hosts}.`;
 export const textStrengthLabel: Record<Role, string> = {
   content: 'Subject strength in text encoders', style: 'Style strength in text encoders',
 };
@@ -61,6 +65,14 @@ export const recipeText = {
 export const text = {
   dropHere: 'or drop a .safetensors file here',
   choose: 'Choose file',
+  pasteLink: 'or paste a Hugging Face link',
+  openLink: 'Open link',
+  readingLink: 'Reading …',
+  offerHint: 'Nothing has been asked of this host yet. Loading reads the file’s header; the rest comes when it is needed.',
+  loadAgain: 'Load again',
+  from: 'From',
+  readAsNeeded: 'read as needed',
+  look: 'Show it',
   replace: 'Replace',
   readConfig: 'Add adapter_config.json',
   configTooLarge: 'That file is too large for an adapter_config.json, so it was not read.',

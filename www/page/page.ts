@@ -20,6 +20,11 @@ window.addEventListener('keydown', (event) => {
   if (asked && app[asked]()) event.preventDefault();
 });
 
+// ?content=…&style=…: links to files. They are shown, and loaded when the person says so.
+const linked = new URLSearchParams(location.search);
+app.contentSrc = linked.get('content') ?? '';
+app.styleSrc = linked.get('style') ?? '';
+
 function holdBack(event: BeforeUnloadEvent): void {
   event.preventDefault();
 }

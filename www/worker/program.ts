@@ -6,11 +6,12 @@
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
 import {
-  type BackendChoice, type Comparison, type Outlook, type OutputSink, type PairFit, type Progress, type Role, ROLES, type SavedRecipe,
-  type Settings, type Spectra, type Summary, type Variant,
+  type BackendChoice, type Comparison, type FileLink, type Outlook, type OutputSink, type PairFit, type Progress, type RemoteFile, type Role,
+  ROLES, type SavedRecipe, type Settings, type Spectra, type Summary, type Variant,
 } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import { whyNotLoaded } from './loading.ts';
+import { given, type Asked, type ask } from './remote.ts';
 
 /** The other workers as src/web/crew.rs calls them. */
 export interface Others {
@@ -22,7 +23,7 @@ export interface Others {
 
 /** As src/web/mod.rs exports it. */
 interface ReaderSession {
-  open(role: Role, file: File, config?: string): Promise<Summary>;
+  open(role: Role, file: File | Asked, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
   fit(settings: Settings): PairFit;
@@ -49,7 +50,7 @@ interface WholeSession extends ReaderSession {
 }
 
 /** The calls that only the whole program answers. */
-const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'compare', 'share']);
+const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['link', 'backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'compare', 'share']);
 export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */
@@ -61,14 +62,20 @@ interface Glue<S> {
   Session: new () => S;
 }
 
-interface Loaded<S> {
-  glue: Glue<S>;
+/** With what src/web/remote.rs adds. */
+interface WholeGlue extends Glue<WholeSession> {
+  link(text: string, hosts: string[]): FileLink;
+  find(link: FileLink, asks: { ask: typeof ask }): Promise<RemoteFile>;
+}
+
+interface Loaded<S, G = Glue<S>> {
+  glue: G;
   session: S;
 }
 
 const beside = (name: string): string => new URL(name, import.meta.url).href;
 
-async function load<S>(glueURL: string, wasmURL: string, imported: Promise<Glue<S>>): Promise<Glue<S>> {
+async function load<G extends Glue<unknown>>(glueURL: string, wasmURL: string, imported: Promise<G>): Promise<G> {
   try {
     const glue = await imported;
     await glue.default({ module_or_path: wasmURL });
@@ -80,8 +87,8 @@ async function load<S>(glueURL: string, wasmURL: string, imported: Promise<Glue<
 
 export class Program {
   #reader: Loaded<ReaderSession> | null = null;
-  #whole: Loaded<WholeSession> | null = null;
-  #loading: Promise<Glue<WholeSession>> | null = null;
+  #whole: Loaded<WholeSession, WholeGlue> | null = null;
+  #loading: Promise<WholeGlue> | null = null;
   #attempts = 0;
 
   /** `files`: those that are open in it, kept by whoever opens them. `start`: how this worker was started. */
@@ -114,8 +121,14 @@ export class Program {
     return this.#whole.session;
   }
 
+  /** What asks hosts is in the whole program only. */
+  get asking(): WholeGlue {
+    if (!this.#whole) throw problem('E_INTERNAL', 'the program that asks hosts is not there');
+    return this.#whole.glue;
+  }
+
   /** Fetches the whole program, unless that is done or under way. What failed is tried again at the next call. */
-  load(): Promise<Glue<WholeSession>> {
+  load(): Promise<WholeGlue> {
     return (this.#loading ??= this.#load().catch((thrown: unknown) => {
       this.#loading = null;
       throw thrown;
@@ -129,18 +142,18 @@ export class Program {
     const session = new glue.Session();
     for (const role of ROLES) {
       const opened = this.files[role];
-      if (opened) await session.open(role, opened.file, opened.config ?? undefined);
+      if (opened) await session.open(role, given(opened.file, opened.kept), opened.config ?? undefined);
     }
     this.#whole = { glue, session };
     this.#reader = null;
     return session;
   }
 
-  async #load(): Promise<Glue<WholeSession>> {
+  async #load(): Promise<WholeGlue> {
     const glueURL = this.start.glue ?? beside('./np_lora.js');
     // Browsers used to remember that an import failed, by its whole address (whatwg/html#6768).
     const again = this.#attempts++ > 0 ? `#${this.#attempts}` : '';
-    const glue = await load<WholeSession>(glueURL, this.start.wasm ?? beside('./np_lora_bg.wasm'), import(glueURL + again));
+    const glue = await load<WholeGlue>(glueURL, this.start.wasm ?? beside('./np_lora_bg.wasm'), import(glueURL + again));
     const [version, of] = [glue.version(), this.#reader?.glue.version()];
     if (of !== undefined && of !== version) throw problem('E_WASM_MISSING', `${glueURL} is of version ${version}, what was loaded before it of ${of}`);
     return glue;

@@ -1,16 +1,18 @@
 /**
  * Answers messages, one after the other; only the cancel flags are read in between, when the running call yields. A call that
  * needs more of the program than is there waits for that beside the others. Of another worker's run it does several tasks at a
- * time, so that one reads while one computes. A pair is analysed beside the calls that only ask, and stopped by those that change
- * the files or fuse them. Hashes are worked out one after the other, and stand still while any other call is under way.
+ * time, so that one reads while one computes. A host is asked for a file beside all others. A pair is analysed beside the calls
+ * that only ask, and stopped by those that change the files or fuse them. Hashes are worked out one after the other, and stand
+ * still while any other call is under way.
  */
 
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import type { Comparison, OutputSink, Problem, Progress, Role, Summary, Variant } from '../core/types.ts';
+import type { Comparison, FileLink, OutputSink, Problem, Progress, Role, Summary, Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { needsWhole, Program, type Others } from './program.ts';
+import { ask, given, keptOf, whenHeard } from './remote.ts';
 import { sinkFor, sweep } from './sinks.ts';
 
 /** No host needs more than ten reports a second, and posting costs time. */
@@ -96,11 +98,19 @@ async function compare(id: number, { settings, file, config }: Calls['compare'][
   return session.compare(settings, file, config ?? undefined, reporting(id), () => cancelled.has(id));
 }
 
-async function open({ role, file, config }: Calls['open']['in']): Promise<Summary> {
+async function link({ text, hosts }: Calls['link']['in']): Promise<FileLink> {
+  const { program } = ready();
+  await program.whole();
+  return program.asking.link(text, hosts);
+}
+
+async function open({ role, file, config, kept }: Calls['open']['in']): Promise<Summary> {
   files[role] = null;
   const { program, crew } = ready();
-  const summary = await program.there.session.open(role, file, config ?? undefined);
-  files[role] = { file, config };
+  const opened = given(file, kept);
+  const session = file instanceof File ? program.there.session : await program.whole();
+  const summary = await session.open(role, opened, config ?? undefined);
+  files[role] = { file, config, kept: keptOf(opened) };
   // Whoever opens a file is about to fuse it.
   if (leads) {
     // Behind it: the others then find the program in the cache.
@@ -132,6 +142,8 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
   switch (request.call) {
     case 'start': return start(request.in);
     case 'example': return ready().program.there.glue.example(request.in.role);
+    case 'link': return link(request.in);
+    case 'find': return ready().program.asking.find(request.in.link, { ask });
     case 'open': return open(request.in);
     case 'close': return close(request.in.role);
     case 'swap': return swap();
@@ -238,6 +250,12 @@ function serveBeside(request: Request): Promise<unknown> {
   return (analyses = Promise.all([analyses, served]));
 }
 
+/** For a call that waits for others than this worker. */
+function serveApart(request: Request): Promise<unknown> {
+  const ready = inTurn(async () => program?.whole());
+  return ready.then(() => serve(request), (thrown: unknown) => fail(request.id, thrown));
+}
+
 async function serveAnalysis(request: Request): Promise<void> {
   analysing.add(request.id);
   await serveWhole(request, serveBeside);
@@ -255,10 +273,13 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   else if ('cancel' in data) cancel(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
   else if (data.call === 'assist') void serve(data);
+  else if (data.call === 'find') void serveWhole(data, serveApart);
   else if (data.call === 'analyse' || data.call === 'compare') void serveAnalysis(data);
   else if (needsWhole(data.call)) void serveWhole(data, serveInTurn);
   else void serveInTurn(data);
 });
+
+whenHeard(() => post({ id: 0, alive: true }));
 
 // A panic inside a spawned Rust future reaches no promise: without these two the page would wait for ever.
 self.addEventListener('error', (event) => {

@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { ProblemError, toProblem } from '../../core/problem.ts';
-import type { OpenedFile } from '../../core/protocol.ts';
+import type { Third } from '../../core/protocol.ts';
 import type { BlockLikeness, Comparison, ModuleLikeness, Problem, Progress, Settings, Target } from '../../core/types.ts';
 import type { Compare } from '../compare.ts';
 import { isConfig, readConfig } from '../drop.ts';
@@ -16,9 +16,9 @@ import { kindName, muOf, notes, sentences, strength } from './words.ts';
 
 type State =
   | { is: 'empty' }
-  | { is: 'running'; third: OpenedFile; progress: Progress | null }
-  | { is: 'done'; third: OpenedFile; comparison: Comparison; settings: string }
-  | { is: 'failed'; third: OpenedFile; problem: Problem };
+  | { is: 'running'; third: Third; progress: Progress | null }
+  | { is: 'done'; third: Third; comparison: Comparison; settings: string }
+  | { is: 'failed'; third: Third; problem: Problem };
 
 const EMPTY: State = { is: 'empty' };
 
@@ -106,11 +106,11 @@ export class CompareView extends LitElement {
     }
   }
 
-  #top({ file }: OpenedFile): TemplateResult {
+  #top({ file }: Third): TemplateResult {
     return html`<div class="top"><p class="name stranger">${named(file.name)}</p>${this.#chooser(text.another, 'button')}</div>`;
   }
 
-  #running({ file }: OpenedFile, progress: Progress | null): TemplateResult {
+  #running({ file }: Third, progress: Progress | null): TemplateResult {
     const share = progress ? progress.modulesDone / (progress.modulesTotal || 1) : 0;
     return html`<div class="top"><p class="name stranger">${named(file.name)}</p>
         <button type="button" @click=${() => this.#drop()}>${text.cancel}</button></div>
@@ -166,7 +166,7 @@ export class CompareView extends LitElement {
     this.shown = EMPTY;
   }
 
-  async #start(third: OpenedFile): Promise<void> {
+  async #start(third: Third): Promise<void> {
     this.#aborter.abort();
     const { signal } = (this.#aborter = new AbortController());
     const settings = counting(this.settings);

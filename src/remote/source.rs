@@ -1,0 +1,193 @@
+//! A file on a server, read in pieces.
+
+use super::answer::{self, Answer, Silence, Stamp, Transport, Useless};
+use super::link::Link;
+use crate::container::Source;
+use crate::error::{Code, Error, Result};
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// What is asked for at once: a connection that breaks off loses little, and there is something to be heard of it meanwhile.
+const PIECE: u64 = 4 << 20;
+/// A request costs about as much as so many bytes.
+const GAP: u64 = 16 * 1024;
+/// How often in a row an answer may be of no use.
+const TRIES: u32 = 4;
+/// How long to wait before the second try; each further one waits twice as long.
+const WAIT_MS: u32 = 400;
+/// What is kept of a file while it is opened. A header with all that is scattered behind it is rarely larger.
+const KEPT: usize = 4 << 20;
+
+/// A file that a host has told of: while size and tag stay, its bytes do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Where it lies.
+    pub link: Link,
+    /// Which version of it.
+    pub stamp: Stamp,
+}
+
+/// A part of a file: where it begins, and its bytes.
+pub type Kept = (u64, Vec<u8>);
+
+/// Asks a host for a file's first byte, by which it tells the size of the file. A HEAD would tell it too, but many hosts
+/// answer it otherwise than they answer a GET.
+///
+/// # Errors
+/// Those of [`RemoteSource`], and `Empty`.
+pub async fn find<T: Transport>(link: Link, transport: T) -> Result<RemoteFile> {
+    let asker = Asker { link: &link, transport: &transport, via: &RefCell::new(None) };
+    let (stamp, _) = asker.part(0..1, None).await?;
+    Ok(RemoteFile { link, stamp })
+}
+
+/// A file on a server that answers requests for parts of it.
+///
+/// Errors are `Offline`, `Unreachable`, `Cors`, `RequestBlocked`, `Gated`, `Missing`, `WebPage`, `WholeOnly`, `WrongPart`,
+/// `BrokenOff`, `Busy`, `Answer` and `RemoteChanged`.
+///
+/// Versions are compared here instead of by `If-Range`: that header would make a browser ask for leave before each request,
+/// which not every host gives.
+#[derive(Debug)]
+pub struct RemoteSource<T> {
+    file: RemoteFile,
+    transport: T,
+    /// Where the last answer came from. The Hub sends on to another host, with an address that serves for a while.
+    via: RefCell<Option<String>>,
+    /// Read before; and what is read now, while that is asked for.
+    known: RefCell<Vec<Kept>>,
+    keep: RefCell<Option<Vec<Kept>>>,
+}
+
+impl<T: Transport> RemoteSource<T> {
+    /// `known`: parts of the file that have been read before. What is read from now on is kept until [`Self::kept`] is asked.
+    pub fn new(file: RemoteFile, transport: T, known: Vec<Kept>) -> Self {
+        let (via, keep) = (RefCell::default(), RefCell::new(Some(Vec::new())));
+        Self { file, transport, via, known: known.into(), keep }
+    }
+
+    /// What has been read since the beginning. From now on nothing is kept.
+    pub fn kept(&self) -> Vec<Kept> {
+        let (mut known, new) = (self.known.take(), self.keep.take());
+        known.extend(new.unwrap_or_default());
+        known
+    }
+
+    fn known(&self, range: &Range<u64>) -> Option<Vec<u8>> {
+        let (known, new) = (self.known.borrow(), self.keep.borrow());
+        known.iter().chain(new.iter().flatten()).find_map(|(start, bytes)| {
+            let at = |position: u64| usize::try_from(position.checked_sub(*start)?).ok();
+            bytes.get(at(range.start)?..at(range.end)?).map(<[u8]>::to_vec)
+        })
+    }
+
+    fn keep(&self, start: u64, bytes: &[u8]) {
+        if let Some(kept) = self.keep.borrow_mut().as_mut() {
+            let all: usize = kept.iter().map(|(_, bytes)| bytes.len()).sum();
+            if all.saturating_add(bytes.len()) <= KEPT {
+                kept.push((start, bytes.to_vec()));
+            }
+        }
+    }
+}
+
+impl<T: Transport> Source for RemoteSource<T> {
+    fn name(&self) -> &str {
+        &self.file.link.name
+    }
+
+    fn size(&self) -> u64 {
+        self.file.stamp.size
+    }
+
+    fn gap(&self) -> u64 {
+        GAP
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.known(&range) {
+            return Ok(bytes);
+        }
+        let asker = Asker { link: &self.file.link, transport: &self.transport, via: &self.via };
+        let mut bytes = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            let end = range.end.min(at.saturating_add(PIECE));
+            bytes.extend(asker.part(at..end, Some(&self.file.stamp)).await?.1);
+            at = end;
+        }
+        self.keep(range.start, &bytes);
+        Ok(bytes)
+    }
+}
+
+/// Asks again where that helps.
+struct Asker<'a, T> {
+    link: &'a Link,
+    transport: &'a T,
+    via: &'a RefCell<Option<String>>,
+}
+
+impl<T: Transport> Asker<'_, T> {
+    /// All bytes of a part, and the stamp of the file, which must be `known`.
+    async fn part(&self, range: Range<u64>, known: Option<&Stamp>) -> Result<(Stamp, Vec<u8>)> {
+        let in_file = |error: Error| error.in_file(&self.link.name);
+        let mut bytes = Vec::new();
+        let mut first: Option<Stamp> = known.cloned();
+        let mut useless = 0;
+        loop {
+            let rest = range.start + bytes.len() as u64..range.end;
+            let wait = if useless == 0 { 0 } else { WAIT_MS << (useless - 1) };
+            let via = self.via.borrow().clone();
+            let answered = self.transport.ask(via.as_deref().unwrap_or(&self.link.url), &rest, wait).await;
+            let now = match self.judge(answered, &rest, first.as_ref()) {
+                Ok((stamp, more)) => {
+                    let any = !more.is_empty();
+                    bytes.extend(more);
+                    if bytes.len() as u64 >= range.end - range.start {
+                        return Ok((stamp, bytes));
+                    }
+                    first = Some(stamp);
+                    if any {
+                        useless = 0;
+                        // What came is not asked for again.
+                        continue;
+                    }
+                    Error::new(Code::BrokenOff, format!("It came as far as byte {}.", rest.start))
+                }
+                Err(Useless::Now(error)) => error,
+                // An address that another one led to serves only for a while.
+                Err(Useless::Always(error)) if via.is_some() => error,
+                Err(Useless::Always(error)) => return Err(in_file(error)),
+            };
+            self.via.replace(None);
+            useless += 1;
+            if useless >= TRIES {
+                return Err(in_file(now));
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        answered: Result<Answer, Silence>,
+        asked: &Range<u64>,
+        known: Option<&Stamp>,
+    ) -> Result<(Stamp, Vec<u8>), Useless> {
+        let host = || format!("The host is {}.", self.link.host);
+        let answer = answered.map_err(|silence| match silence {
+            Silence::Offline => Useless::Always(Error::new(Code::Offline, "")),
+            Silence::Unreachable => Useless::Now(Error::new(Code::Unreachable, host())),
+            Silence::Cors => Useless::Always(Error::new(Code::Cors, host())),
+            Silence::Blocked => Useless::Always(Error::new(Code::RequestBlocked, host())),
+        })?;
+        let stamp = answer::read(&answer, asked)?;
+        if known.is_some_and(|known| known.differs(&stamp)) {
+            return Err(Useless::Always(Error::new(Code::RemoteChanged, "")));
+        }
+        if answer.url != self.link.url && !answer.url.is_empty() {
+            self.via.replace(Some(answer.url));
+        }
+        Ok((stamp, answer.bytes))
+    }
+}

@@ -1,0 +1,358 @@
+/** Files from links: nothing is asked of a host before the person says so, and then only for what is needed. */
+
+import { expect, test, type Locator, type Page } from '@playwright/test';
+import { DEFAULTS } from './check.ts';
+import { check } from './hold.ts';
+import { Hub, partOf, sendPart, type Spoil } from './hub.ts';
+import { SD15_MODULES, htmlPage, makeLora, type Recipe } from './make.ts';
+import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, give, named, open, programComplete, type Role } from './page.ts';
+import { writeSafetensors, type Safetensors } from './safetensors.ts';
+
+const RECIPE: Recipe = { modules: SD15_MODULES, rank: 32, alpha: 16, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 3 };
+const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 82 })];
+const [subject, style] = pair.map(writeSafetensors) as [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
+
+const card = (page: Page, role: Role): Locator => page.getByRole('region', { name: role, exact: true });
+const loadButton = (page: Page, role: Role): Locator => card(page, role).getByRole('button', { name: /^Load from / });
+const isOpen = (page: Page, role: Role): Promise<void> => expect(card(page, role)).toContainText('read as needed');
+
+let hub: Hub;
+test.beforeEach(async ({}, { project }) => {
+  test.skip(project.name !== 'cpu', 'links are the same on every backend');
+  hub = await Hub.start();
+});
+test.afterEach(() => hub?.stop());
+
+/** A page of somebody else's with the element, that lets it load from the local hub. */
+async function embed(page: Page, attributes: Record<string, string>, policy = ''): Promise<string[]> {
+  const uncaught: string[] = [];
+  page.on('pageerror', (error) => uncaught.push(String(error)));
+  await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
+  const written = Object.entries({ hosts: hub.origin, ...attributes }).map(([name, value]) => `${name}="${value}"`).join(' ');
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8">${policy && `<meta http-equiv="Content-Security-Policy" content="${policy}">`}
+    <title>Embedded</title><script type="module" src="element.js"></script><main><h1>Embedded</h1><np-lora ${written}></np-lora></main>`;
+  await page.route('**/embed.html', (route) => route.fulfill({ contentType: 'text/html', body }));
+  await page.goto('./embed.html');
+  return uncaught;
+}
+
+test('a pair from links is fused, and no more is read than that needs', async ({ page }, { project }) => {
+  test.setTimeout(2 * FIRST_RUN);
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style) });
+  for (const role of ['Subject', 'Style'] as const) {
+    await expect(loadButton(page, role)).toHaveText(`Load from ${new URL(hub.origin).host}`);
+    await expect(card(page, role)).toContainText(role === 'Subject' ? 'cat.safetensors' : 'ink.safetensors');
+  }
+  await accessible(page, 'two links offered');
+  expect(hub.take().requests).toEqual([]);
+
+  await loadButton(page, 'Subject').click();
+  await isOpen(page, 'Subject');
+  await loadButton(page, 'Style').click();
+  await isOpen(page, 'Style');
+  await expect(fuseButton(page)).toBeEnabled();
+  // The whole program and the other workers open the files as well.
+  await programComplete(page);
+  const opening = hub.take();
+  expect(opening.bytes).toBeGreaterThan(0);
+  expect(opening.bytes).toBeLessThan((subject.length + style.length) / 20);
+  for (const { method, headers } of opening.requests) {
+    expect(method).toBe('GET');
+    expect(headers.range).toMatch(/^bytes=\d+-\d+$/);
+    expect([headers.cookie, headers.referer, headers.authorization]).toEqual([undefined, undefined, undefined]);
+  }
+  expect(opening.requests[0]!.headers.range).toBe('bytes=0-0');
+  await accessible(page, 'two files from links');
+
+  const { file, name } = await fuseAndSave(page, project.name);
+  expect(name).toBe('cat_in_ink.safetensors');
+  check(file, pair, DEFAULTS, 'F16');
+  const fusing = hub.take();
+  // Once for the result; some modules again for its check.
+  expect(fusing.bytes).toBeGreaterThan((subject.length + style.length) * 0.9);
+  expect(fusing.bytes).toBeLessThan((subject.length + style.length) * 2.1);
+  expect(uncaught).toEqual([]);
+});
+
+test('a pair on a server is looked at beforehand when the person wants it', async ({ page }) => {
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), autoload: '' });
+  await isOpen(page, 'Subject');
+  await give(page, 'Style', named('ink.safetensors', pair[1]));
+  await expect(fuseButton(page)).toBeEnabled();
+  const panel = page.getByRole('region', { name: 'What the projection will do' });
+  await expect(panel).toContainText(/up to \d+ kB are loaded from 127\.0\.0\.1/);
+  expect(await element(page, 'outlook')).toBeNull();
+  expect(hub.take().bytes).toBeLessThan(subject.length / 20);
+  await accessible(page, 'an offer to look');
+  await panel.getByRole('button', { name: 'Show it' }).click();
+  await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
+  expect(hub.take().bytes).toBeGreaterThan(subject.length / 2);
+  // The file of the other place is not: it has a hash.
+  await expect(card(page, 'Style')).toContainText(/AutoV2\s*[0-9a-f]{10}/);
+  await expect(card(page, 'Subject')).not.toContainText('AutoV2');
+  // Files of the person's own are looked at by themselves again.
+  await give(page, 'Subject', named('own.safetensors', pair[0]));
+  await expect(card(page, 'Subject')).toContainText('own.safetensors');
+  await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
+  expect(uncaught).toEqual([]);
+});
+
+test('a single file from a link is swapped over and removed like any other', async ({ page }) => {
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style) });
+  await loadButton(page, 'Subject').click();
+  await isOpen(page, 'Subject');
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  await isOpen(page, 'Style');
+  await expect(card(page, 'Style')).toContainText('cat.safetensors');
+  await expect(loadButton(page, 'Subject')).toBeVisible();
+  await page.getByRole('button', { name: 'Remove subject file' }).click();
+  await page.getByRole('button', { name: 'Remove style file' }).click();
+  await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
+  expect(uncaught).toEqual([]);
+});
+
+/** Every way in which a file on a server does not come. */
+const FAULTS: { name: string; says: string[]; spoil: Spoil; policy?: string }[] = [
+  {
+    name: 'a gated file', says: ['E_GATED', 'It answered 401', 'Log in at the host'],
+    spoil: (_, __, response) => Boolean(response.writeHead(401, { 'Access-Control-Allow-Origin': '*' }).end('Access is restricted')),
+  },
+  {
+    name: 'no such file', says: ['E_MISSING', 'Check the link'],
+    spoil: (_, __, response) => Boolean(response.writeHead(404, { 'Access-Control-Allow-Origin': '*' }).end('Entry not found')),
+  },
+  {
+    name: 'ranges are ignored', says: ['E_WHOLE_ONLY', 'Download the file'],
+    spoil: ({ on }, _, response) => on === 'cdn' && Boolean(response.writeHead(200, { 'Access-Control-Allow-Origin': '*', 'Content-Type': 'binary/octet-stream' }).end(subject)),
+  },
+  {
+    name: 'a login page', says: ['E_WEB_PAGE', 'may ask you to log in'],
+    spoil: (_, __, response) => Boolean(response.writeHead(200, { 'Access-Control-Allow-Origin': '*', 'Content-Type': 'text/html' }).end(htmlPage())),
+  },
+  {
+    name: 'another part than asked for', says: ['E_WRONG_PART', 'bytes 5-5/'],
+    spoil: ({ on }, _, response) => on === 'cdn' && Boolean(response.writeHead(206, {
+      'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'Content-Range', 'Content-Range': `bytes 5-5/${subject.length}`,
+    }).end('x')),
+  },
+  {
+    name: 'a part that is not named to other pages', says: ['E_WRONG_PART', 'does not say which'],
+    spoil: (asked, _, response) => {
+      if (asked.on === 'hub') return false;
+      const { headers, body } = partOf({ bytes: subject, tag: '"1"' }, asked.headers.range);
+      return Boolean(response.writeHead(206, { ...headers, 'Access-Control-Expose-Headers': '' }).end(body));
+    },
+  },
+  {
+    name: 'no leave for other pages', says: ['E_CORS', 'Download the file'],
+    spoil: ({ on }, _, response) => on === 'cdn' && Boolean(response.writeHead(206, { 'Content-Range': 'bytes 0-0/10' }).end('x')),
+  },
+  { name: 'nobody answers', says: ['E_UNREACHABLE'], spoil: (_, request) => Boolean(request.socket.destroy()) },
+  { name: 'too many requests', says: ['E_BUSY', '429'], spoil: (_, __, response) => Boolean(response.writeHead(429, { 'Access-Control-Allow-Origin': '*' }).end()) },
+  {
+    name: 'the connection breaks off again and again', says: ['E_BROKEN_OFF'],
+    spoil: ({ on, headers }, _, response) => {
+      if (on === 'hub' || headers.range === 'bytes=0-0') return false;
+      const part = partOf({ bytes: subject, tag: '"1"' }, headers.range);
+      response.writeHead(206, { ...part.headers, 'Content-Length': part.body.length });
+      response.flushHeaders();
+      setTimeout(() => response.destroy(), 20);
+      return true;
+    },
+  },
+  {
+    name: 'the file changes while it is opened', says: ['E_REMOTE_CHANGED', 'Load it again'],
+    spoil: (asked, _, response) => {
+      if (asked.on === 'hub' || asked.headers.range === 'bytes=0-0') return false;
+      sendPart(asked, response, { bytes: subject, tag: '"2"' });
+      return true;
+    },
+  },
+  {
+    name: 'something else than a LoRA', says: ['E_NOT_SAFETENSORS', 'pickle'],
+    spoil: (asked, _, response) => {
+      if (asked.on === 'hub') return false;
+      sendPart(asked, response, { bytes: Uint8Array.from({ length: 9000 }, (_, at) => [0x80, 0x02][at] ?? 0x7d), tag: '"1"' });
+      return true;
+    },
+  },
+  {
+    name: 'a policy of the page forbids it', says: ['E_REQUEST_BLOCKED'], spoil: () => false,
+    policy: "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'",
+  },
+];
+
+for (const { name, says, spoil, policy } of FAULTS) {
+  test(`refused: ${name}`, async ({ page }) => {
+    if (policy) {
+      // As the page's own script does it: such a worker has the page's policy.
+      await page.addInitScript(() => {
+        const address = new URL('./worker.js', location.href).href;
+        const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(address)};`], { type: 'text/javascript' }));
+        void customElements.whenDefined('np-lora').then((found) => { (found as unknown as { workerURL: string }).workerURL = blob; });
+      });
+    }
+    hub.spoil = spoil;
+    const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject) }, policy);
+    await loadButton(page, 'Subject').click();
+    const alert = card(page, 'Subject').getByRole('alert');
+    await expect(alert).toBeVisible();
+    for (const part of ['cat.safetensors', ...says]) await expect(alert).toContainText(part);
+    expect(await element(page, 'phase')).toBe('failed');
+    // The next try of the same link, and a file of the person's own.
+    hub.spoil = () => false;
+    if (!policy) {
+      await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
+      await isOpen(page, 'Subject');
+    }
+    await give(page, 'Subject', named('own.safetensors', pair[0]));
+    await expect(card(page, 'Subject')).toContainText('own.safetensors');
+    await expect(page.getByRole('alert')).toHaveCount(0);
+    expect(uncaught).toEqual([]);
+  });
+}
+
+test('without a connection the page says so', async ({ page, context }) => {
+  await embed(page, { 'content-src': hub.put('cat.safetensors', subject) });
+  await expect(loadButton(page, 'Subject')).toBeVisible();
+  await context.setOffline(true);
+  await loadButton(page, 'Subject').click();
+  await expect(card(page, 'Subject').getByRole('alert')).toContainText(/E_(OFFLINE|UNREACHABLE)/);
+  await context.setOffline(false);
+  await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
+  await isOpen(page, 'Subject');
+});
+
+test('a file that changes before it is fused ends the run, and is loaded again', async ({ page }, { project }) => {
+  test.setTimeout(2 * FIRST_RUN);
+  const other = makeLora({ ...RECIPE, seed: 83 });
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), autoload: '' });
+  await isOpen(page, 'Subject');
+  await give(page, 'Style', named('ink.safetensors', pair[1]));
+  await expect(fuseButton(page)).toBeEnabled();
+  await programComplete(page);
+  hub.put('cat.safetensors', writeSafetensors(other), '"2"');
+  await fuseButton(page).click();
+  const alert = page.getByRole('alert');
+  await expect(alert).toContainText('E_REMOTE_CHANGED', { timeout: FIRST_RUN });
+  await expect(page.getByRole('button', { name: 'Save', exact: true })).toHaveCount(0);
+  await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
+  await expect(alert).toHaveCount(0);
+  await isOpen(page, 'Subject');
+  check((await fuseAndSave(page, project.name)).file, [other, pair[1]], DEFAULTS, 'F16');
+  expect(uncaught).toEqual([]);
+});
+
+test('broken connections, busy hosts and expired addresses only take longer', async ({ page }, { project }) => {
+  test.setTimeout(2 * FIRST_RUN);
+  let [broken, busy, expired] = [0, 0, 0];
+  const used = new Map<string, number>();
+  hub.spoil = (asked, request, response) => {
+    // By which the page finds out why a request failed.
+    if (asked.method === 'HEAD') return false;
+    if (asked.on === 'hub' && busy < 2 && hub.asked.length > 6) return ++busy > 0 && Boolean(response.writeHead(503, { 'Access-Control-Allow-Origin': '*' }).end());
+    if (asked.on === 'hub') return false;
+    // A signed address serves three times; then it is refused as the real ones are, without leave to read why.
+    const times = (used.get(request.url!) ?? 0) + 1;
+    used.set(request.url!, times);
+    if (times > 3) return ++expired > 0 && Boolean(response.writeHead(403).end());
+    if (hub.asked.length % 7 !== 0 || asked.headers.range === 'bytes=0-0') return false;
+    broken += 1;
+    const { headers, body } = partOf({ bytes: subject, tag: '"1"' }, asked.headers.range);
+    response.writeHead(206, { ...headers, 'Content-Length': body.length });
+    response.write(body.subarray(0, body.length / 2), () => setTimeout(() => response.destroy(), 20));
+    return true;
+  };
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), autoload: '' });
+  await isOpen(page, 'Subject');
+  await give(page, 'Style', named('ink.safetensors', pair[1]));
+  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
+  for (const [what, times] of Object.entries({ broken, busy, expired })) expect(times, what).toBeGreaterThan(0);
+  expect(uncaught).toEqual([]);
+});
+
+/** The Hub as the page itself may ask it. */
+async function routeHub(page: Page, files: Record<string, Uint8Array>): Promise<string[]> {
+  const asked: string[] = [];
+  await page.route(/^https?:\/\/(?!127\.0\.0\.1)/, (route) => {
+    const url = route.request().url();
+    asked.push(url);
+    const bytes = files[url];
+    if (!bytes) return route.abort();
+    const { headers, body } = partOf({ bytes, tag: '"1"' }, route.request().headers().range);
+    return route.fulfill({ status: 206, headers, body: Buffer.from(body) });
+  });
+  return asked;
+}
+
+const CAT = 'https://huggingface.co/ann/loras/resolve/main/cat.safetensors';
+const INK = 'https://huggingface.co/ann/loras/resolve/main/style/ink.safetensors';
+
+test('the page takes links in its address and in its boxes, and asks the Hub alone', async ({ page }, { project }) => {
+  test.setTimeout(2 * FIRST_RUN);
+  const asked = await routeHub(page, { [CAT]: subject, [INK]: style });
+  const uncaught = await open(page);
+  await page.goto(`./?content=${encodeURIComponent('https://huggingface.co/ann/loras/blob/main/cat.safetensors?download=true')}`);
+  await expect(loadButton(page, 'Subject')).toHaveText('Load from huggingface.co');
+  await expect(card(page, 'Subject')).toContainText(CAT);
+
+  const box = page.getByLabel('Link to the style LoRA');
+  await box.fill('ann/loras/style/ink.safetensors');
+  await box.press('Enter');
+  await expect(loadButton(page, 'Style')).toBeFocused();
+  await expect(card(page, 'Style')).toContainText(INK);
+  expect(asked).toEqual([]);
+  await page.keyboard.press('Enter');
+  await isOpen(page, 'Style');
+  await loadButton(page, 'Subject').click();
+  await isOpen(page, 'Subject');
+  await accessible(page, 'two files of the Hub');
+  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
+  expect([...new Set(asked)].sort()).toEqual([CAT, INK]);
+  expect(uncaught).toEqual([]);
+});
+
+test('a link that leads to no file is explained where it was pasted', async ({ page }) => {
+  const asked = await routeHub(page, {});
+  const uncaught = await open(page);
+  const box = page.getByLabel('Link to the subject LoRA');
+  for (const [link, ...says] of [
+    ['https://civitai.com/models/123/cat?modelVersionId=4', 'E_LINK_CIVITAI', 'Civitai does not let other pages load its files', 'Download the file there'],
+    ['https://example.com/cat.safetensors', 'E_LINK_HOST', 'It is example.com'],
+    ['https://huggingface.co/ann/loras', 'E_LINK_NOT_FILE'],
+    ['http://huggingface.co/ann/loras/resolve/main/cat.safetensors', 'E_LINK'],
+    ['<img src=x onerror=alert(1)>', 'E_LINK'],
+  ]) {
+    await box.fill(link!);
+    await card(page, 'Subject').getByRole('button', { name: 'Open link' }).click();
+    for (const part of says) await expect(card(page, 'Subject').getByRole('alert')).toContainText(part!);
+    await expect(box).toHaveValue(link!);
+  }
+  await accessible(page, 'a link refused');
+  await box.fill(`  ${CAT}  `);
+  await box.press('Enter');
+  await expect(loadButton(page, 'Subject')).toBeVisible();
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  expect(asked).toEqual([]);
+  expect(uncaught).toEqual([]);
+});
+
+test('the page’s policy lets through the Hub’s hosts and no others', async ({ page }) => {
+  const asked = await routeHub(page, {});
+  await open(page);
+  const refused = (url: string): Promise<boolean> => page.evaluate(async (url) => {
+    let violated = false;
+    const note = (): void => { violated = true; };
+    addEventListener('securitypolicyviolation', note);
+    await fetch(url).catch(() => {});
+    await new Promise((over) => setTimeout(over, 100));
+    removeEventListener('securitypolicyviolation', note);
+    return violated;
+  }, url);
+  const through = ['https://huggingface.co/a', 'https://cdn-lfs.huggingface.co/a', 'https://cdn-lfs-us-1.hf.co/a', 'https://cas-bridge.xethub.hf.co/a'];
+  for (const url of through) expect(await refused(url), url).toBe(false);
+  for (const url of [
+    'http://huggingface.co/a', 'https://huggingface.co.example.com/a', 'https://hf.space/a', 'https://civitai.com/a', 'https://example.com/a', 'https://127.0.0.1:1/a',
+  ]) expect(await refused(url), url).toBe(true);
+  expect(asked).toEqual(through);
+});

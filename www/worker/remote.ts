@@ -1,0 +1,135 @@
+/** Asks hosts for parts of files. What their answers mean is known in src/remote. */
+
+import type { Kept, RemoteFile } from '../core/types.ts';
+
+/** Of one worker, of which there are several; browsers hold back more than six to one host anyway. */
+const AT_ONCE = 6;
+/** A connection that says nothing for so long is given up. */
+const SILENT_MS = 30_000;
+/** How often somebody is told that something comes in. */
+const HEARD_EVERY_MS = 1000;
+
+/** What src/web/remote.rs reads of an answer. */
+type Told =
+  | { silence: 'offline' | 'unreachable' | 'cors' | 'blocked' }
+  | {
+    status: number; url: string;
+    /** `Content-Type`, `Content-Range`, and `ETag` or else `Last-Modified`. */
+    kind: string | null; range: string | null; tag: string | null;
+    bytes: Uint8Array<ArrayBuffer>;
+  };
+
+/** A file as the program opens it, with a way to ask for more of it; the program changes `kept`. */
+export interface Asked extends RemoteFile {
+  kept: Kept[];
+  ask: typeof ask;
+}
+
+export const given = (file: File | RemoteFile, kept: Kept[]): File | Asked => (file instanceof File ? file : { ...file, kept, ask });
+
+/** What was read to open it. */
+export const keptOf = (opened: File | Asked): Kept[] => (opened instanceof File ? [] : opened.kept);
+
+let tell: () => void = () => {};
+let lastTold = 0;
+
+/** `told` is called while something comes in: a slow connection is not a dead one. */
+export function whenHeard(told: () => void): void {
+  tell = told;
+}
+
+function heard(): void {
+  const now = performance.now();
+  if (now - lastTold < HEARD_EVERY_MS) return;
+  lastTold = now;
+  tell();
+}
+
+let free = AT_ONCE;
+const next: (() => void)[] = [];
+
+/** The bytes `from` … `to - 1` of what lies at `url`, after `wait` milliseconds. Never rejects. */
+export async function ask(url: string, from: number, to: number, wait: number): Promise<Told> {
+  if (wait > 0) await new Promise((over) => { setTimeout(over, wait); });
+  if (free === 0) await new Promise<void>((turn) => { next.push(turn); });
+  else free -= 1;
+  try {
+    return await answered(url, from, to);
+  } finally {
+    const turn = next.shift();
+    if (turn) turn();
+    else free += 1;
+  }
+}
+
+async function answered(url: string, from: number, to: number): Promise<Told> {
+  const aborter = new AbortController();
+  let clock: ReturnType<typeof setTimeout> | undefined;
+  const listen = (): void => {
+    heard();
+    clearTimeout(clock);
+    clock = setTimeout(() => aborter.abort(), SILENT_MS);
+  };
+  listen();
+  try {
+    const response = await fetch(url, {
+      headers: { Range: `bytes=${from}-${to - 1}` },
+      // No cookies, no address of this page; a cache would keep parts of one version beside parts of another.
+      mode: 'cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
+    });
+    const header = (name: string): string | null => response.headers.get(name);
+    const partial = response.status === 206;
+    const bytes = partial ? await read(response, to - from, listen) : new Uint8Array();
+    if (!partial) aborter.abort();
+    return {
+      status: response.status, url: response.url, kind: header('Content-Type'), range: header('Content-Range'),
+      tag: header('ETag') ?? header('Last-Modified'), bytes,
+    };
+  } catch {
+    return { silence: await whySilent(url) };
+  } finally {
+    clearTimeout(clock);
+  }
+}
+
+/** The body, as far as it came and no further than a byte behind what was asked for. */
+async function read(response: Response, wanted: number, listen: () => void): Promise<Uint8Array<ArrayBuffer>> {
+  const into = new Uint8Array(wanted + 1);
+  let length = 0;
+  const reader = response.body?.getReader();
+  try {
+    while (reader && length <= wanted) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      listen();
+      const piece = value.subarray(0, into.length - length);
+      into.set(piece, length);
+      length += piece.length;
+    }
+    await reader?.cancel();
+  } catch {
+    // It broke off: the rest is asked for again.
+  }
+  return into.subarray(0, length);
+}
+
+/** Origins that the page's own policy has refused. */
+const refused = new Set<string>();
+self.addEventListener('securitypolicyviolation', (event) => {
+  const { blockedURI } = event as Event & { blockedURI: string };
+  if (URL.canParse(blockedURI)) refused.add(new URL(blockedURI).origin);
+});
+
+/** A request that failed does not say why. One of which a page may read nothing, whatever it answers, tells whether the host is there. */
+async function whySilent(url: string): Promise<'offline' | 'unreachable' | 'cors' | 'blocked'> {
+  if (!navigator.onLine) return 'offline';
+  const aborter = new AbortController();
+  const clock = setTimeout(() => aborter.abort(), SILENT_MS);
+  const there = await fetch(url, {
+    method: 'HEAD', mode: 'no-cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
+  }).then(() => true, () => false);
+  clearTimeout(clock);
+  if (!URL.canParse(url)) return 'unreachable';
+  if (refused.has(new URL(url).origin)) return 'blocked';
+  return there ? 'cors' : 'unreachable';
+}

@@ -31,14 +31,14 @@ export class Link {
   #clock: ReturnType<typeof setInterval> | undefined;
 
   /** `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason. */
-  constructor(url: string | URL, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
+  constructor(url: string, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
     this.#worker = new Worker(workerAddress(url), { type: 'module', name: 'np-lora' });
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
     this.#worker.onmessageerror = () => this.end(problem('E_WORKER_LOST', 'a message could not be read'));
     this.#worker.onerror = (event) => {
       event.preventDefault();
       // An error before the first word means that the worker's script itself did not load.
-      this.end(problem(this.#heard ? 'E_WORKER_LOST' : 'E_WASM_LOAD', event.message || `worker script ${String(url)}`));
+      this.end(problem(this.#heard ? 'E_WORKER_LOST' : 'E_WASM_LOAD', event.message || `worker script ${url}`));
     };
   }
 

@@ -3,8 +3,9 @@
  * says, which may be of another version or out of its mind. Every type of the protocol has its check here.
  */
 
+import type { Program } from './assets.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
-import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
+import { either, instance, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
 import type {
   BackendChoice, BackendInUse, BlockStrength, CurvePoint, Cut, CutChoice, MapCell, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem,
   Progress, Recompress, Refusal, Report, ResultChoice, Role, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings, Share, Spectra, Spread, Summary,
@@ -35,12 +36,15 @@ const SCALE_CHOICE = either<ScaleChoice>(
 const RECOMPRESS = either<Recompress>(
   object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
 );
-const SETTINGS = object<Settings>({
+const SETTING: { [K in keyof Settings]-?: Shape<Settings[K]> } = {
   mu: number, result: word<ResultChoice>('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
   layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
   blocks: table(object<BlockStrength>({ content: number, style: number })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
-});
+};
+const SETTINGS = object<Settings>(SETTING);
+/** What is not said, the program chooses. */
+const CHOSEN = partial<Settings>(SETTING);
 
 const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
 const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
@@ -91,21 +95,23 @@ const SPECTRA = object<Spectra>({
   name: text, content: NUMBERS, style: NUMBERS, fused: NUMBERS, protected: number, along: NUMBERS, cosines: NUMBERS,
 });
 
+const PROGRAM = object<Program>({ glue: text, wasm: text });
+
 /** Of every call: what it takes and what it gives. */
 const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
-  start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text, leads: truth }), out: object({ version: text }) },
+  start: { in: object({ reader: orNull(PROGRAM), whole: PROGRAM, owner: text, leads: truth }), out: object({ version: text }) },
   example: { in: object({ role: ROLE }), out: instance<Uint8Array<ArrayBuffer>>(Uint8Array) },
   open: { in: object({ role: ROLE, file: instance(File), config: orNull(text) }), out: SUMMARY },
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
-  fit: { in: object({ settings: SETTINGS }), out: PAIR_FIT },
+  fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },
-  fuse: { in: object({ settings: SETTINGS, backend: CHOICE }), out: object<Fused>({ file: instance(Blob), report: REPORT }) },
-  analyse: { in: object({ settings: SETTINGS }), out: nothing },
-  outlook: { in: object({ settings: SETTINGS }), out: OUTLOOK },
-  spectra: { in: object({ settings: SETTINGS, module: text }), out: SPECTRA },
-  share: { in: object({ settings: SETTINGS, ranks: orNull(list(number)), checksum: number }), out: nothing },
+  fuse: { in: object({ settings: CHOSEN, backend: CHOICE }), out: object<Fused>({ file: instance(Blob), report: REPORT }) },
+  analyse: { in: object({ settings: CHOSEN }), out: nothing },
+  outlook: { in: object({ settings: CHOSEN }), out: OUTLOOK },
+  spectra: { in: object({ settings: CHOSEN, module: text }), out: SPECTRA },
+  share: { in: object({ settings: CHOSEN, ranks: orNull(list(number)), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),
     out: object<Assisted>({ done: text, bytes: orNull(instance<Uint8Array<ArrayBuffer>>(Uint8Array)) }),

@@ -3,6 +3,7 @@
  * beside them progress, a cancel flag, and the worker's last words.
  */
 
+import type { Program } from './assets.ts';
 import type {
   BackendChoice, BackendInUse, Outlook, PairFit, Problem, Progress, Report, Role, Settings, Spectra, Summary,
 } from './types.ts';
@@ -34,24 +35,24 @@ export interface Assisted {
 
 /** Every call: what goes in, what comes back. */
 export interface Calls {
-  /** `glue`, `wasm`: of the whole program, where that is to be loaded at once from elsewhere. `leads`: the page speaks with it. */
-  start: { in: { glue: string | null; wasm: string | null; owner: string; leads: boolean }; out: { version: string } };
+  /** `reader`: null where the whole program is to be loaded at once. `leads`: the page speaks with it. */
+  start: { in: { reader: Program | null; whole: Program; owner: string; leads: boolean }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
   open: { in: { role: Role } & OpenedFile; out: Summary };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
-  fit: { in: { settings: Settings }; out: PairFit };
+  fit: { in: { settings: Partial<Settings> }; out: PairFit };
   backend: { in: { choice: BackendChoice }; out: BackendFound };
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
   hash: { in: { file: Blob }; out: string };
-  fuse: { in: { settings: Settings; backend: BackendChoice }; out: Fused };
+  fuse: { in: { settings: Partial<Settings>; backend: BackendChoice }; out: Fused };
   /** Analyses what is not analysed yet of the pair, in the background; `outlook` tells what is known by then. */
-  analyse: { in: { settings: Settings }; out: null };
-  outlook: { in: { settings: Settings }; out: Outlook };
+  analyse: { in: { settings: Partial<Settings> }; out: null };
+  outlook: { in: { settings: Partial<Settings> }; out: Outlook };
   /** `module`: its name in the outlook. */
-  spectra: { in: { settings: Settings; module: string }; out: Spectra };
+  spectra: { in: { settings: Partial<Settings>; module: string }; out: Spectra };
   /** From the worker that leads a run to the others: the run's plan, then its tasks, several at a time. */
-  share: { in: { settings: Settings; ranks: number[] | null; checksum: number }; out: null };
+  share: { in: { settings: Partial<Settings>; ranks: number[] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };
 }
 

@@ -29,6 +29,12 @@ export const object = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<T> =
   return (value): value is T => isObject(value) && checks.every(([name, of]) => of(value[name]));
 };
 
+/** The same, of which any may be missing. */
+export const partial = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<Partial<T>> => {
+  const checks = Object.entries(fields) as [string, Shape<unknown>][];
+  return (value): value is Partial<T> => isObject(value) && checks.every(([name, of]) => value[name] === undefined || of(value[name]));
+};
+
 /** One of several types. */
 export const either = <T>(...shapes: Shape<T>[]): Shape<T> =>
   (value): value is T => shapes.some((shape) => shape(value));

@@ -26,9 +26,11 @@ const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
 export class NpLora extends LitElement implements DeskHost {
-  /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
-  static workerURL: string | URL = new URL('./worker.js', import.meta.url);
-  /** Where the whole program lies, for a host that moves or replaces it: it is then loaded at once. Beside the worker when null. */
+  /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
+  static assetBase: string | URL | null = null;
+  /** Where the worker's script lies, when not with the others. */
+  static workerURL: string | URL | null = null;
+  /** Where the whole program lies, for a host that replaces it: it is then loaded at once. */
   static glueURL: string | URL | null = null;
   static wasmURL: string | URL | null = null;
 
@@ -178,7 +180,8 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   startSession(onStalled: (stalled: boolean) => void): Session {
-    return new Session({ workerURL: NpLora.workerURL, glueURL: NpLora.glueURL, wasmURL: NpLora.wasmURL, onStalled });
+    const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
+    return new Session({ assetBase, workerURL, glueURL, wasmURL, onStalled });
   }
 
   announce(name: string, detail: unknown): void {

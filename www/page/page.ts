@@ -1,6 +1,7 @@
 /** What the page adds around the element: drops and pastes anywhere, the tab's title, and a word before leaving a run. */
 
 import type { NpLora } from '../element/np-lora.ts';
+import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
 import { hasFiles } from '../element/drop.ts';
 
@@ -13,9 +14,7 @@ const app = document.querySelector(NAME) as NpLora;
 // A worker from a plain address has its own policy, that is none; one from a blob: address inherits this page's
 // Content-Security-Policy, so that the worker too can reach nothing but this origin. What it imports is asked of
 // worker-src once more, which therefore names 'self' beside blob:.
-const workerURL = new URL('./worker.js', import.meta.url).href;
-(customElements.get(NAME) as typeof NpLora).workerURL =
-  URL.createObjectURL(new Blob([`import ${JSON.stringify(workerURL)};`], { type: 'text/javascript' }));
+(customElements.get(NAME) as typeof NpLora).workerURL = shim(new URL('./worker.js', import.meta.url).href);
 
 window.addEventListener('dragover', (event) => {
   if (hasFiles(event.dataTransfer)) event.preventDefault();

@@ -50,7 +50,7 @@ export class Crew {
   }
 
   /** Has all that are ready open the files and plan the run; `checksum` is that of the leader's plan. */
-  async begin(files: Files, settings: Settings, ranks: number[] | null, checksum: number): Promise<void> {
+  async begin(files: Files, settings: Partial<Settings>, ranks: number[] | null, checksum: number): Promise<void> {
     const on = await Promise.all(this.#ready.map(async (member) => {
       try {
         for (const role of ROLES) {

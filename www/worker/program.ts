@@ -3,6 +3,7 @@
  * computes, comes in the background, and takes the reader's place, with the files that are open.
  */
 
+import type { Program as Addresses } from '../core/assets.ts';
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
 import { ROLES, type BackendChoice, type Outlook, type OutputSink, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary } from '../core/types.ts';
@@ -22,22 +23,22 @@ interface ReaderSession {
   open(role: Role, file: File, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
-  fit(settings: Settings): PairFit;
+  fit(settings: Partial<Settings>): PairFit;
 }
 
 /** With what src/web/compute.rs adds. */
 interface WholeSession extends ReaderSession {
   backend(choice: BackendChoice): Promise<BackendFound>;
   fuse(
-    settings: Settings, backend: BackendChoice, sink: OutputSink, others: Others,
+    settings: Partial<Settings>, backend: BackendChoice, sink: OutputSink, others: Others,
     onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<Fused>;
   analyse(
-    settings: Settings, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+    settings: Partial<Settings>, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<void>;
-  outlook(settings: Settings): Outlook;
-  spectra(settings: Settings, module: string): Promise<Spectra>;
-  share(settings: Settings, ranks: number[] | null, checksum: number): void;
+  outlook(settings: Partial<Settings>): Outlook;
+  spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
+  share(settings: Partial<Settings>, ranks: number[] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
 }
 
@@ -59,9 +60,7 @@ interface Loaded<S> {
   session: S;
 }
 
-const beside = (name: string): string => new URL(name, import.meta.url).href;
-
-async function load<S>(glueURL: string, wasmURL: string, imported: Promise<Glue<S>>): Promise<Glue<S>> {
+async function load<S>({ glue: glueURL, wasm: wasmURL }: Addresses, imported: Promise<Glue<S>>): Promise<Glue<S>> {
   try {
     const glue = await imported;
     await glue.default({ module_or_path: wasmURL });
@@ -80,16 +79,15 @@ export class Program {
   /** `files`: those that are open in it, kept by whoever opens them. `start`: how this worker was started. */
   constructor(private readonly files: Readonly<Files>, private readonly start: Calls['start']['in']) {}
 
-  /** Loads what the first calls need: whoever helps computes at once, and a host that names a program means all of it. */
+  /** Loads what the first calls need: whoever helps computes at once, and a host may want all of it. */
   async begin(): Promise<{ version: string }> {
-    const { leads, glue, wasm } = this.start;
-    if (!leads || glue !== null || wasm !== null) await this.whole();
+    const { leads, reader } = this.start;
+    if (!leads || reader === null) await this.whole();
     else {
-      const glueURL = beside('./np_lora_reader.js');
       // This module makes the program anew whenever it is called: what a module itself holds is never given up.
-      const made = import(glueURL).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());
-      const reader = await load(glueURL, beside('./np_lora_reader_bg.wasm'), made);
-      this.#reader = { glue: reader, session: new reader.Session() };
+      const made = import(reader.glue).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());
+      const glue = await load(reader, made);
+      this.#reader = { glue, session: new glue.Session() };
     }
     return { version: this.there.glue.version() };
   }
@@ -130,12 +128,12 @@ export class Program {
   }
 
   async #load(): Promise<Glue<WholeSession>> {
-    const glueURL = this.start.glue ?? beside('./np_lora.js');
+    const { whole } = this.start;
     // Browsers used to remember that an import failed, by its whole address (whatwg/html#6768).
     const again = this.#attempts++ > 0 ? `#${this.#attempts}` : '';
-    const glue = await load<WholeSession>(glueURL, this.start.wasm ?? beside('./np_lora_bg.wasm'), import(glueURL + again));
+    const glue = await load<WholeSession>(whole, import(whole.glue + again));
     const [version, of] = [glue.version(), this.#reader?.glue.version()];
-    if (of !== undefined && of !== version) throw problem('E_WASM_MISSING', `${glueURL} is of version ${version}, what was loaded before it of ${of}`);
+    if (of !== undefined && of !== version) throw problem('E_WASM_MISSING', `${whole.glue} is of version ${version}, what was loaded before it of ${of}`);
     return glue;
   }
 }

@@ -45,7 +45,7 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
   return out;
 }
 
-const othersFor = (crew: Crew, settings: Settings): Others => ({
+const othersFor = (crew: Crew, settings: Partial<Settings>): Others => ({
   get members() { return crew.members; },
   get places() { return crew.places; },
   begin: (ranks, checksum) => crew.begin(files, settings, ranks, checksum),

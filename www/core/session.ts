@@ -132,8 +132,13 @@ export class Session {
 
   /** Ends the worker and gives up the temporary files. */
   dispose(): void {
-    this.#disposed = true;
+    this.end();
     this.#release();
+  }
+
+  /** Ends the worker; a result may still lie in a temporary file. */
+  protected end(): void {
+    this.#disposed = true;
     void this.#link?.then((link) => link.end(CLOSED), () => {});
     this.#link = null;
   }

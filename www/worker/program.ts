@@ -27,7 +27,7 @@ interface ReaderSession {
 }
 
 /** With what src/web/compute.rs adds. */
-interface WholeSession extends ReaderSession {
+export interface WholeSession extends ReaderSession {
   backend(choice: BackendChoice): Promise<BackendFound>;
   fuse(
     settings: Partial<Settings>, backend: BackendChoice, sink: OutputSink, others: Others,
@@ -47,7 +47,7 @@ const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['backend', 'fuse',
 export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */
-interface Glue<S> {
+export interface Glue<S> {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;

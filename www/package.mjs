@@ -3,7 +3,7 @@
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { execPath, exit } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -61,14 +61,17 @@ function run(packageName, tool, ...rest) {
 
 /** What editors and catalogues know of the element. */
 async function manifest() {
-  run('@custom-elements-manifest/analyzer', 'cem', 'analyze', '--litelement', '--quiet', '--globs', 'www/element/np-lora.ts', '--outdir', out);
+  run('@custom-elements-manifest/analyzer', 'cem', 'analyze', '--litelement', '--quiet', '--globs', 'www/element/np-lora.ts', '--outdir', relative(root, out));
   const file = join(out, 'custom-elements.json');
   const found = JSON.parse(await readFile(file, 'utf8'));
+  const tokens = await readFile(at('element/tokens.css.ts'), 'utf8');
+  const properties = [...new Set(tokens.match(/--np-lora-[\w-]+/g))].map((name) => ({ name }));
   for (const module of found.modules) {
     module.path = 'dist/index.js';
     module.declarations = module.declarations.filter(({ customElement }) => customElement);
-    for (const { members } of module.declarations) {
-      members.splice(0, members.length, ...members.filter(({ privacy, name }) => privacy !== 'private' && !name.startsWith('#')));
+    for (const declaration of module.declarations) {
+      declaration.members = declaration.members.filter(({ privacy, name }) => privacy !== 'private' && !name.startsWith('#'));
+      declaration.cssProperties = properties;
     }
     for (const { declaration } of module.exports) declaration.module = module.path;
     module.exports.push({ kind: 'custom-element-definition', name: 'np-lora', declaration: { name: 'NpLora', module: module.path } });

@@ -57,7 +57,7 @@ const takesValue = (text: string | undefined): boolean =>
   text !== undefined && text.startsWith('--') && ALL.some(([name, { value }]) => value !== undefined && text === `--${name}`);
 
 export function help(): string {
-  const row = (left: string, right: string): string => `  ${left.padEnd(34)} ${right}`;
+  const row = (left: string, right: string): string => `  ${left.padEnd(38)} ${right}`;
   const commands = Object.entries(COMMANDS).map(([name, { words, help: what }]) => row(`np-lora ${name} ${words}`, what));
   const options = ALL.map(([name, { short, value, help: what }]) =>
     row(`${short ? `-${short}, ` : '    '}--${name}${value ? ` ${value}` : ''}`, what));

@@ -1,7 +1,4 @@
-/**
- * `<np-lora>`: two LoRA files in, one fused and checked file out, or one in and the same under other names out.
- * Attributes, properties, methods, events; the parts draw.
- */
+/** The element: attributes, properties, methods, events; the parts draw. */
 
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -26,6 +23,28 @@ const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
+/**
+ * `<np-lora>`: two LoRA files in, one fused and checked file out, or one in and the same under other names out.
+ *
+ * @tag np-lora
+ * @attr {number} mu - How strongly to project: 0 to ∞.
+ * @attr {number} content-strength - Of the subject, as a loader would apply it.
+ * @attr {number} style-strength - Of the style, likewise.
+ * @attr {"auto"|"F16"|"BF16"|"F32"} dtype - The result's number format.
+ * @attr {"auto"|"webgpu"|"cpu"} backend - What computes.
+ * @attr {"auto"|"off"} analysis - Whether a pair is analysed by itself.
+ * @attr {string} output-name - The result's name, without its ending.
+ * @attr {boolean} disabled - Takes nothing and starts nothing.
+ * @fires {CustomEvent} inspect - A file is open: `{ role, summary }`.
+ * @fires {CustomEvent} warning - Something about the files that is no obstacle. Cancelable.
+ * @fires {CustomEvent} progress - How far a run is, ten times a second at most.
+ * @fires {CustomEvent} backendchange - Another backend computes.
+ * @fires {CustomEvent} beforesave - The result is about to be saved: `{ file, report }`. Cancelable, to do something else with it.
+ * @fires {CustomEvent} complete - The result was read back and checked: `{ file, report }`.
+ * @fires {CustomEvent} error - A refusal: `{ code, message, remedy, file, tensor, detail }`.
+ * @fires {CustomEvent} abort - A run was cancelled.
+ * @csspart app - All of it.
+ */
 export class NpLora extends LitElement implements DeskHost {
   /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
   static assetBase: string | URL | null = null;
@@ -163,6 +182,7 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   // What the desk asks of its host.
+  /** @internal */
   settings(): Settings {
     const { mu, contentStrength, styleStrength, dtype } = this;
     return {
@@ -172,19 +192,23 @@ export class NpLora extends LitElement implements DeskHost {
     };
   }
 
+  /** @internal */
   backendChoice(): BackendChoice {
     return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
   }
 
+  /** @internal */
   foresees(): boolean {
     return this.analysis !== 'off';
   }
 
+  /** @internal */
   startSession(onStalled: (stalled: boolean) => void): Session {
     const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
     return new Session({ assetBase, workerURL, glueURL, wasmURL, onStalled });
   }
 
+  /** @internal */
   announce(name: string, detail: unknown): void {
     if (name === 'complete') this.spoken = doneWith((detail as Fused).report);
     if (name === 'abort') this.spoken = this.notice = text.cancelled;

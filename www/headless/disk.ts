@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { openAsBlob, rmSync } from 'node:fs';
-import { access, link, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { access, link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { OutputSink, Problem } from '../core/types.ts';
@@ -23,6 +23,7 @@ const exists = (path: string): ProblemError =>
 /** A file on disk, of which only what is needed is ever read. */
 export async function openFile(path: string): Promise<File> {
   try {
+    if (!(await stat(path)).isFile()) throw new Error('it is no file');
     return new File([await openAsBlob(path)], basename(path));
   } catch (thrown) {
     throw new ProblemError(problem('E_READ', toProblem(thrown).detail, path));

@@ -2,7 +2,7 @@
 
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { execPath, exit } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -38,7 +38,8 @@ await build({
   entryPoints: { 'core.node': at('headless/node.ts'), command: at('command/main.ts') },
 });
 const command = await readFile(join(dist, 'command.js'), 'utf8');
-await writeFile(join(dist, 'command.js'), `#!/usr/bin/env node\n${command}`, { mode: 0o755 });
+await writeFile(join(dist, 'command.js'), `#!/usr/bin/env node\n${command}`);
+await chmod(join(dist, 'command.js'), 0o755);
 
 run('typescript', 'tsc', '-p', at('tsconfig.types.json'), '--outDir', types);
 for (const name of await readdir(types, { recursive: true })) {
@@ -71,6 +72,8 @@ async function manifest() {
     module.declarations = module.declarations.filter(({ customElement }) => customElement);
     for (const declaration of module.declarations) {
       declaration.members = declaration.members.filter(({ privacy, name }) => privacy !== 'private' && !name.startsWith('#'));
+      // Those that are documented; the analyzer also takes the name of a variable for an event's.
+      declaration.events = declaration.events.filter(({ description }) => description);
       declaration.cssProperties = properties;
     }
     for (const { declaration } of module.exports) declaration.module = module.path;

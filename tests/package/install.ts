@@ -11,7 +11,7 @@ import { readSafetensors, writeSafetensors, type Safetensors } from '../browser/
 /** What `cargo xtask package` made. */
 export const FOLDER = resolve(process.env.NP_LORA_PACKAGE ?? 'target/package');
 
-const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 91, sharedDirections: 2 };
+export const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 91, sharedDirections: 2 };
 export const PAIR: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, rank: 6, seed: 92 })];
 
 export interface Ended {

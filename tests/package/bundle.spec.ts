@@ -4,7 +4,7 @@ import { cp, mkdir, readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { expect, type Page } from '@playwright/test';
 import { build as esbuild } from 'esbuild';
-import { build as vite } from 'vite';
+import { build as vite, createServer } from 'vite';
 import webpack from 'webpack';
 import { DEFAULTS } from '../browser/check.ts';
 import { check } from '../browser/hold.ts';
@@ -12,7 +12,7 @@ import { FIRST_RUN, fuseAndSave, give, named } from '../browser/page.ts';
 import { readSafetensors, writeSafetensors } from '../browser/safetensors.ts';
 import { examples } from './examples.ts';
 import { PAIR, test, type Host } from './install.ts';
-import { serve } from './serve.ts';
+import { serve, type Served } from './serve.ts';
 
 const FILES = PAIR.map((file, at) => named(`${['subject', 'style'][at]}.safetensors`, file));
 
@@ -40,9 +40,21 @@ async function sources(place: Host): Promise<void> {
   `);
 }
 
-/** Each makes a folder of what is in `place`, with its defaults. */
-const BUNDLERS: Record<string, (place: Host, out: string) => Promise<unknown>> = {
-  vite: (place, out) => vite({ root: place.folder, base: './', logLevel: 'error', configFile: false, build: { outDir: out, emptyOutDir: true } }),
+/** Each makes a page of what is in `place`, with its defaults, and serves it. */
+const BUNDLERS: Record<string, (place: Host, out: string) => Promise<Served>> = {
+  vite: async (place, out) => {
+    await vite({ root: place.folder, base: './', logLevel: 'error', configFile: false, build: { outDir: out, emptyOutDir: true } });
+    return serve(out);
+  },
+  'vite’s development server': async (place) => {
+    const server = await createServer({
+      root: place.folder, logLevel: 'error', configFile: false, optimizeDeps: { exclude: ['np-lora'] },
+      // The package lies in the folder above, which is the host's.
+      server: { host: '127.0.0.1', fs: { allow: ['..'] } },
+    });
+    await server.listen();
+    return { url: server.resolvedUrls!.local[0]!, close: () => server.close() };
+  },
   webpack: async (place, out) => {
     await new Promise<void>((done, failed) => {
       webpack({ context: place.folder, entry: './main.js', mode: 'production', output: { path: out, filename: 'main.js' } }, (error, stats) => {
@@ -53,6 +65,7 @@ const BUNDLERS: Record<string, (place: Host, out: string) => Promise<unknown>> =
       });
     });
     await cp(place.at('index.html'), `${out}/index.html`);
+    return serve(out);
   },
   esbuild: async (place, out) => {
     await esbuild({
@@ -62,6 +75,7 @@ const BUNDLERS: Record<string, (place: Host, out: string) => Promise<unknown>> =
     // It leaves addresses as they are: the files go beside the bundle, as the document says.
     const dist = place.at('../node_modules/np-lora/dist');
     for (const name of await readdir(dist)) if (/^(worker|np_lora.*)\.(js|wasm)$/.test(name)) await cp(`${dist}/${name}`, `${out}/${name}`);
+    return serve(out);
   },
 };
 
@@ -99,8 +113,7 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
     await sources(place);
     const out = place.at('out');
     await mkdir(out);
-    await bundle(place, out);
-    const { url, close } = await serve(out);
+    const { url, close } = await bundle(place, out);
     const wrong = trouble(page);
     await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
     await page.goto(url);

@@ -6,6 +6,7 @@ import { fileNameFor } from '../core/save.ts';
 import type { BackendChoice, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
 import type { Glue, Others, WholeSession } from '../worker/program.ts';
 import { BlobSink } from '../worker/blob-sink.ts';
+import { paced } from '../worker/pace.ts';
 import { DiskSink, type DiskOptions } from './disk.ts';
 import type { Engine, FuseOptions, Result } from './pair.ts';
 
@@ -62,7 +63,7 @@ export class Direct implements Engine<DiskOptions> {
   }
 
   analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<void> {
-    return this.#ask((session) => session.analyse(settings, ALONE, onProgress, () => signal.aborted));
+    return this.#ask((session) => session.analyse(settings, ALONE, paced(onProgress), () => signal.aborted));
   }
 
   outlook(settings: Partial<Settings>): Promise<Outlook> {
@@ -83,13 +84,14 @@ export class Direct implements Engine<DiskOptions> {
     { signal, onProgress, ...disk }: FuseOptions & Partial<DiskOptions>,
   ): Promise<Result> {
     if (signal?.aborted) throw abortError();
+    const report = paced((progress) => { if (!signal?.aborted) onProgress?.(progress); });
     const sink = disk.path === undefined ? new BlobSink() : await DiskSink.create(disk.path, disk);
     try {
-      const { file, report } = await this.#ask((session) => session.fuse(
-        settings, backend === 'auto' ? 'cpu' : backend, sink, ALONE, onProgress ?? (() => {}), () => signal?.aborted ?? false,
+      const fused = await this.#ask((session) => session.fuse(
+        settings, backend === 'auto' ? 'cpu' : backend, sink, ALONE, report, () => signal?.aborted ?? false,
       ));
-      if (sink instanceof DiskSink) return { file: await sink.keep(), report };
-      return { file: new File([file], fileNameFor(settings.outputName), { type: file.type }), report };
+      if (sink instanceof DiskSink) return { file: await sink.keep(), report: fused.report };
+      return { file: new File([fused.file], fileNameFor(settings.outputName), { type: fused.file.type }), report: fused.report };
     } catch (thrown) {
       // Already done where the program itself gave up.
       await sink.discard();
@@ -103,7 +105,7 @@ export class Direct implements Engine<DiskOptions> {
   }
 
   async #ask<T>(what: (session: WholeSession) => T | Promise<T>): Promise<T> {
-    if (!this.#session) throw new ProblemError(problem('E_NOT_READY', 'The pair is closed.'));
+    if (!this.#session) throw new ProblemError(problem('E_WORKER_LOST', 'the pair is closed'));
     try {
       return await what(this.#session);
     } catch (thrown) {

@@ -62,7 +62,7 @@ function run(packageName, tool, ...rest) {
 
 /** What editors and catalogues know of the element. */
 async function manifest() {
-  run('@custom-elements-manifest/analyzer', 'cem', 'analyze', '--litelement', '--quiet', '--globs', 'www/element/np-lora.ts', '--outdir', relative(root, out));
+  run('@custom-elements-manifest/analyzer', 'cem', 'analyze', '--config', 'www/manifest.config.mjs', '--outdir', relative(root, out));
   const file = join(out, 'custom-elements.json');
   const found = JSON.parse(await readFile(file, 'utf8'));
   const tokens = await readFile(at('element/tokens.css.ts'), 'utf8');

@@ -50,6 +50,8 @@ test('programs that use the package compile against its types', async ({ host })
     NpLora.assetBase = '/there/';
     // @ts-expect-error: a word that is none of the three
     const wrong: NpLora['backend'] = 'gpu';
+    tool.addEventListener('complete', ({ detail: { file, report } }) => console.log(file.size, report.fused + 1));
+    tool.addEventListener('click', (event) => event.preventDefault());
     void tool.fuse({}).then(({ file, report }) => console.log(file.size, report.fused + 1, wrong));
   `);
   const library = `

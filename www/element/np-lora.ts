@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
+import type { NpLoraEvents } from './events.ts';
 import { filesFrom, hasFiles, isConfig, readConfig } from './drop.ts';
 import { type Action, type Choices, type Config, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
@@ -22,6 +23,16 @@ import { ROLES } from '../core/types.ts';
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
+
+export interface NpLora {
+  addEventListener<K extends keyof NpLoraEvents>(
+    type: K, listener: (this: NpLora, event: NpLoraEvents[K]) => unknown, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener<K extends keyof HTMLElementEventMap>(
+    type: K, listener: (this: NpLora, event: HTMLElementEventMap[K]) => unknown, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
 
 /**
  * `<np-lora>`: two LoRA files in, one fused and checked file out, or one in and the same under other names out.

@@ -1,5 +1,6 @@
 /** The installed command, at small pairs: what it writes is checked independently, and what it must not write is not there. */
 
+import { createHash } from 'node:crypto';
 import { mkdir, symlink } from 'node:fs/promises';
 import { expect } from '@playwright/test';
 import { DEFAULTS, modulesOf } from '../browser/check.ts';
@@ -41,11 +42,30 @@ test('an overlap, a conversion, a summary and an outlook', async ({ host }) => {
   expect([...modulesOf(converted).keys()].every((name) => /^(unet|text_encoder)\./.test(name))).toBe(true);
   const summary = await command(place, 'inspect', 'subject.safetensors', '--json');
   expect(JSON.parse(summary.out)).toMatchObject({ name: 'subject.safetensors', family: 'SD 1.5', modules: 6, ranks: [{ value: 4, modules: 6 }] });
+  const hashed = await command(place, 'inspect', 'style.safetensors', '--hash');
+  expect(hashed.out).toContain(createHash('sha256').update(writeSafetensors(PAIR[1])).digest('hex'));
   const outlook = JSON.parse((await command(place, 'analyse', 'subject.safetensors', 'style.safetensors', '--json')).out);
   expect(outlook).toMatchObject({ analysed: 6, total: 6 });
   expect(outlook.modules.map(({ name }: { name: string }) => name)).toHaveLength(6);
   const said = await command(place, 'analyse', 'subject.safetensors', 'style.safetensors');
   expect(said.out).toContain(`${Math.round(outlook.whole.overlap * 100)} %`);
+});
+
+test('what is typed arrives as it was meant', async ({ host }) => {
+  const place = await host.place('settings');
+  const { schemes } = JSON.parse((await command(place, 'inspect', 'subject.safetensors', '--json')).out) as { schemes: { id: string }[] };
+  const typed = ['--k', '90%', '--block', 'IN01=0.5,2', '--block', 'CLIP-L=0', '--rank', '9', '--content-scale', '8', '--style-scale', 'rslora', '--layout', 'compact',
+    '--dense-rank', '32', '--direction-only', '--drop-sources', '--content-text-strength', '0.5', '--style-text-strength', '-2', '--family', 'SD 1.5',
+    '--scheme', schemes.at(-1)!.id];
+  const { code, out, error } = await command(place, 'subject.safetensors', 'style.safetensors', '-o', 'out.safetensors', '--json', ...typed);
+  expect([code, error]).toEqual([0, '']);
+  const { settings, rank } = JSON.parse(out);
+  expect(rank).toBe(9);
+  expect(settings).toMatchObject({
+    cut: { kind: 'energy', share: 0.9 }, blocks: { IN01: { content: 0.5, style: 2 }, 'CLIP-L': { content: 0, style: 0 } }, recompress: { kind: 'rank', rank: 9 },
+    contentScale: { kind: 'alpha', alpha: 8 }, styleScale: { kind: 'rankStabilised' }, layout: 'compact', denseRank: 32, directionOnly: true, keepSources: false,
+    contentTextStrength: 0.5, styleTextStrength: -2, family: 'SD 1.5', scheme: schemes.at(-1)!.id,
+  });
 });
 
 test('a file that is there is replaced only when asked, an input never', async ({ host }) => {

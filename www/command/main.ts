@@ -6,7 +6,7 @@ import { isAbort } from '../core/problem.ts';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem, fileNameFor } from '../core/save.ts';
 import { toJson } from '../element/format.ts';
-import { ProblemError, open, openFile, version, type Inputs } from '../headless/node.ts';
+import { ProblemError, open, openFile, version, type Role } from '../headless/node.ts';
 import { help, understand, type Order } from './arguments.ts';
 import { Bar } from './bar.ts';
 import { Usage, type Name } from './options.ts';
@@ -73,6 +73,8 @@ async function run(order: Order): Promise<number> {
   }
 }
 
+type Given = Record<Role, { file: File; config: string | null } | null>;
+
 async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ value: unknown; text: string }> {
   const { command, settings } = order;
   const inputs = await inputsOf(order);
@@ -80,7 +82,12 @@ async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ valu
   const pair = await open(inputs, { signal });
   const onProgress = bar.show;
   switch (command) {
-    case 'inspect': return { value: pair.content, text: pair.content ? summaryText(pair.content) : '' };
+    case 'inspect': {
+      const sha256 = order.on('hash') && inputs.content ? await pair.hash(inputs.content.file, { signal }) : null;
+      // What cannot be converted has no namings.
+      const { schemes } = await pair.fit().catch(() => ({ schemes: [] }));
+      return { value: { ...pair.content, schemes, sha256 }, text: pair.content ? summaryText(pair.content, schemes, sha256) : '' };
+    }
     case 'analyse': {
       const outlook = await pair.outlook(settings, { signal, onProgress });
       return { value: outlook, text: outlookText(outlook) };
@@ -95,7 +102,7 @@ async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ valu
   }
 }
 
-async function inputsOf({ files, text }: Order): Promise<Required<Inputs>> {
+async function inputsOf({ files, text }: Order): Promise<Given> {
   const [content = null, style = null] = await Promise.all(files.map(async (path, at) => {
     const config = text(CONFIGS[at]!);
     return { file: await openFile(path), config: config === null ? null : await (await openFile(config)).text() };
@@ -104,9 +111,8 @@ async function inputsOf({ files, text }: Order): Promise<Required<Inputs>> {
 }
 
 /** Where the result goes, which is never where an input is. */
-async function place({ files, settings, text }: Order, { content, style }: Inputs): Promise<string> {
-  const file = (input: Inputs['content']): Blob | null => (input ? (input instanceof Blob ? input : input.file) : null);
-  const path = text('output') ?? fileNameFor(defaultName(file(content), file(style), settings.result ?? 'fusion'));
+async function place({ files, settings, text }: Order, { content, style }: Given): Promise<string> {
+  const path = text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, settings.result ?? 'fusion'));
   const there = await stat(path).catch(() => null);
   for (const input of files) {
     const one = await stat(input).catch(() => null);

@@ -2,7 +2,7 @@
 
 import { bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
 import { verdict } from '../element/outlook/words.ts';
-import type { Outlook, Problem, Report, Share, Summary } from '../core/types.ts';
+import type { Outlook, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
 
 const table = (rows: [string, string | null][]): string =>
   rows.filter((row): row is [string, string] => row[1] !== null).map(([head, text]) => `${head.padEnd(15)} ${text}\n`).join('');
@@ -19,17 +19,20 @@ export function problemText({ code, message, remedy, file, tensor, detail }: Pro
   return `${code}: ${message}${more}`;
 }
 
-export const summaryText = (summary: Summary): string => table([
+export const summaryText = (summary: Summary, schemes: SchemeChoice[], sha256: string | null): string => table([
   ['file', inert(summary.name)],
   ['size', bytes(summary.size)],
   ['kind', shares(summary.kinds, (kind) => inert(kind))],
   ['naming', inert(summary.scheme)],
+  ['can be named', schemes.map(({ id, name }) => `${id} (${name})`).join(', ') || null],
   ['model', inert(summary.family ?? (summary.families.join(' or ') || summary.baseModel) ?? 'unknown')],
   ['title', summary.title === null ? null : inert(summary.title)],
   ['rank', shares(summary.ranks, String)],
   ['scale', shares(summary.scales, ({ value }) => String(Number(value.toPrecision(4))))],
   ['numbers', shares(summary.dtypes, (dtype) => inert(dtype))],
   ['modules', `${count(summary.modules)}, ${count(summary.textEncoderModules)} of them in text encoders`],
+  ['SHA-256', sha256],
+  ['AutoV2', sha256 && sha256.slice(0, 10)],
   ['refused', summary.refused > 0 ? count(summary.refused) : null],
   ['trigger words', summary.triggerWords.length > 0 ? inert(summary.triggerWords.join(', ')) : null],
 ]) + warnings(summary.warnings);

@@ -44,17 +44,22 @@ function parsed(typed: string[]): { values: Partial<Record<Name, string | boolea
   const options = Object.fromEntries(ALL.map(([name, { short, value, multiple = false }]) =>
     [name, { type: value === undefined ? 'boolean' as const : 'string' as const, multiple, ...(short ? { short } : {}) }]));
   try {
-    // A negative number is a value: `--content-strength -1` would be refused as an option's.
-    const joined = typed.flatMap((one, at) => (isNegative(one) && takesValue(typed[at - 1]) ? [] : isNegative(typed[at + 1]) && takesValue(one) ? [`${one}=${typed[at + 1]}`] : [one]));
-    return parseArgs({ args: joined, options, allowPositionals: true });
+    return parseArgs({ args: joined(typed), options, allowPositionals: true });
   } catch (thrown) {
     throw new Usage(thrown instanceof Error ? thrown.message.split('. ')[0]! : String(thrown));
   }
 }
 
-const isNegative = (text: string | undefined): boolean => text !== undefined && /^-[\d.]/.test(text);
-const takesValue = (text: string | undefined): boolean =>
-  text !== undefined && text.startsWith('--') && ALL.some(([name, { value }]) => value !== undefined && text === `--${name}`);
+/** A negative number behind an option is its value: by itself it would be taken for an option. */
+function joined(typed: string[]): string[] {
+  const all: string[] = [];
+  for (const one of typed) {
+    const last = all.at(-1);
+    if (last !== undefined && /^-[\d.]/.test(one) && ALL.some(([name, { value }]) => value !== undefined && last === `--${name}`)) all.push(`${all.pop()}=${one}`);
+    else all.push(one);
+  }
+  return all;
+}
 
 export function help(): string {
   const row = (left: string, right: string): string => `  ${left.padEnd(38)} ${right}`;

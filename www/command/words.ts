@@ -50,7 +50,7 @@ export const reportText = (report: Report, path: string): string => table([
   ['written', inert(path)],
   ['size', bytes(report.outputBytes)],
   ['modules', [
-    plural(report.fused, 'fused', 'fused'), `${count(report.passedContent + report.passedStyle)} passed through`, `${count(report.refused.length)} refused`,
+    `${count(report.fused)} fused`, `${count(report.passedContent + report.passedStyle)} passed through`, `${count(report.refused.length)} refused`,
   ].join(', ')],
   ['rank', `${report.rank}, ${inert(report.dtype)}`],
   ['change', report.content && report.style && report.settings.result === 'fusion' ? `${percent(report.change)} against plain addition` : null],

@@ -18,6 +18,7 @@ export default defineConfig({
   projects: [
     { name: 'webgpu', use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
     { name: 'cpu', use: launch([]) },
+    { name: 'package', testDir: 'tests/package', use: launch([]) },
   ],
   ...(process.env.NP_LORA_URL ? {} : {
     webServer: { command: `node www/serve.mjs ${process.env.NP_LORA_DIST ?? 'dist'} --port ${port}`, url: baseURL, reuseExistingServer: false },

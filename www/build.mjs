@@ -1,10 +1,11 @@
 /** `node www/build.mjs --out <dir> --wasm <dir>`: the page as plain files that any static host can serve from any folder. */
 
 import { build } from 'esbuild';
-import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { demandPrograms, putPrograms } from './programs.mjs';
 import { sizes } from './size.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
@@ -15,15 +16,7 @@ if (!values.out || !values.wasm) {
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { out, wasm } = values;
 
-const [whole, reader] = ['np_lora', 'np_lora_reader'];
-for (const name of [whole, reader].flatMap((program) => [`${program}.js`, `${program}_bg.wasm`])) {
-  // Checked first: a page without its program would be found out only by its visitors.
-  if (!(await stat(join(wasm, name)).catch(() => null))) {
-    console.error(`${join(wasm, name)} is missing: build the wasm module first`);
-    process.exit(1);
-  }
-}
-
+await demandPrograms(wasm);
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 const options = {
@@ -36,16 +29,7 @@ await build({
   entryPoints: { page: join(here, 'page/page.ts'), worker: join(here, 'worker/worker.ts'), 'np-lora-frame': join(here, 'frame/host.ts') },
 });
 await build({ ...options, entryPoints: { embed: join(here, 'frame/embed.ts') }, format: 'iife' });
-// Kept apart from the worker: the whole program, as hosts may keep it elsewhere; the reader, to be put in a function that makes
-// it anew, since what a module holds, a wasm memory too, is never given up (www/worker/program.ts).
-const bindings = { outdir: out, minify: true, target: 'es2022' };
-await build({ ...bindings, entryPoints: [join(wasm, `${whole}.js`)], format: 'esm' });
-await build({
-  ...bindings, entryPoints: [join(wasm, `${reader}.js`)], format: 'cjs',
-  banner: { js: 'export default () => { const module = {};' }, footer: { js: 'return module.exports; };' },
-});
-for (const program of [whole, reader]) await cp(join(wasm, `${program}_bg.wasm`), join(out, `${program}_bg.wasm`));
-if (await stat(join(wasm, 'snippets')).catch(() => null)) await cp(join(wasm, 'snippets'), join(out, 'snippets'), { recursive: true });
+await putPrograms(wasm, out);
 await cp(join(here, 'page/page.css'), join(out, 'page.css'));
 await cp(join(here, 'page/icon.svg'), join(out, 'icon.svg'));
 await cp(join(here, 'frame/embed.css'), join(out, 'embed.css'));

@@ -88,7 +88,7 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
       scheme: null, recompress: { kind: 'exact' }, denseRank: 64, directionOnly: false, keepSources: true, outputName: 'x', result: 'fusion',
     };
     const sensible = [
-      { id: 0, call: 'start', in: { glue: null, wasm: null, owner: 'nobody', leads: true } }, { id: 0, call: 'example', in: { role: 'content' } },
+      { id: 0, call: 'start', in: { reader: null, whole: { glue: 'nowhere.js', wasm: 'nowhere.wasm' }, owner: 'nobody', leads: true } }, { id: 0, call: 'example', in: { role: 'content' } },
       { id: 0, call: 'open', in: { role: 'style', file: new File(['{}'], 'x'), config: null, kept: [] } }, { id: 0, call: 'close', in: { role: 'style' } },
       { id: 0, call: 'swap', in: {} }, { id: 0, call: 'fit', in: { settings } },
       { id: 0, call: 'link', in: { text: 'a/b/c', hosts: ['x'] } }, { id: 0, call: 'find', in: { link: { url: 'nowhere:', host: '', name: '' } } },

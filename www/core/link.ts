@@ -31,7 +31,7 @@ export class Link {
   #clock: ReturnType<typeof setInterval> | undefined;
 
   /** `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason. */
-  constructor(url: string | URL, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
+  constructor(url: string, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
     // Chromium starts no modules from the blob: addresses of a frame without an origin, which has no other addresses.
     this.#worker = new Worker(workerAddress(url), { type: self.origin === 'null' ? 'classic' : 'module', name: 'np-lora' });
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
@@ -39,7 +39,7 @@ export class Link {
     this.#worker.onerror = (event) => {
       event.preventDefault();
       // An error before the first word means that the worker's script itself did not load.
-      this.end(problem(this.#heard ? 'E_WORKER_LOST' : 'E_WASM_LOAD', event.message || `worker script ${String(url)}`));
+      this.end(problem(this.#heard ? 'E_WORKER_LOST' : 'E_WASM_LOAD', event.message || `worker script ${url}`));
     };
   }
 

@@ -3,8 +3,9 @@
  * says, which may be of another version or out of its mind. Every type of the protocol has its check here.
  */
 
+import type { Program } from './assets.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
-import { either, instance, list, nothing, number, object, orNull, table, text, truth, word, type Shape } from './shape.ts';
+import { either, instance, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
 import type {
   BackendChoice, BackendInUse, BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile,
   Kept, Likeness, LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress,
@@ -36,14 +37,17 @@ const SCALE_CHOICE = either<ScaleChoice>(
 const RECOMPRESS = either<Recompress>(
   object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
 );
-export const SETTINGS = object<Settings>({
+const SETTING: { [K in keyof Settings]-?: Shape<Settings[K]> } = {
   mu: number, result: word<ResultChoice>('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
   layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
   blocks: table(object<BlockStrength>({ content: number, style: number, mu: orNull(number) })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
-});
+};
+export const SETTINGS = object<Settings>(SETTING);
+/** What is not said, the program chooses. */
+const CHOSEN = partial<Settings>(SETTING);
 
-const VARIANTS = list(object<Variant>({ settings: SETTINGS, swapped: truth }));
+const VARIANTS = list(object<Variant>({ settings: CHOSEN, swapped: truth }));
 const SAVED_SOURCE = orNull(object<SavedSource>({ name: text, size: number, sha256: orNull(text) }));
 const SAVED_RECIPE = object<SavedRecipe>({ version: text, settings: SETTINGS, content: SAVED_SOURCE, style: SAVED_SOURCE });
 
@@ -119,24 +123,26 @@ const REMOTE = object<RemoteFile>({ ...LINK, size: number, tag: orNull(text) });
 const BYTES = instance<Uint8Array<ArrayBuffer>>(Uint8Array);
 const OPENED = { file: either<GivenFile>(instance(File), REMOTE), config: orNull(text), kept: list(object<Kept>({ at: number, bytes: BYTES })) };
 
+const PROGRAM = object<Program>({ glue: text, wasm: text });
+
 /** Of every call: what it takes and what it gives. */
 const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]['out']> } } = {
-  start: { in: object({ glue: orNull(text), wasm: orNull(text), owner: text, leads: truth }), out: object({ version: text }) },
+  start: { in: object({ reader: orNull(PROGRAM), whole: PROGRAM, owner: text, leads: truth }), out: object({ version: text }) },
   example: { in: object({ role: ROLE }), out: BYTES },
   link: { in: object({ text, hosts: TEXTS }), out: object<FileLink>(LINK) },
   find: { in: object({ link: object<FileLink>(LINK) }), out: REMOTE },
   open: { in: object({ role: ROLE, ...OPENED }), out: SUMMARY },
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
-  fit: { in: object({ settings: SETTINGS }), out: PAIR_FIT },
+  fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },
   recipe: { in: object({ text, name: text }), out: SAVED_RECIPE },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },
   fuse: { in: object({ variants: VARIANTS, backend: CHOICE }), out: list(object<Fused>({ file: instance(Blob), report: REPORT })) },
-  analyse: { in: object({ settings: SETTINGS }), out: nothing },
-  outlook: { in: object({ settings: SETTINGS }), out: OUTLOOK },
-  spectra: { in: object({ settings: SETTINGS, module: text }), out: SPECTRA },
-  compare: { in: object({ settings: SETTINGS, file: instance(File), config: orNull(text) }), out: COMPARISON },
+  analyse: { in: object({ settings: CHOSEN }), out: nothing },
+  outlook: { in: object({ settings: CHOSEN }), out: OUTLOOK },
+  spectra: { in: object({ settings: CHOSEN, module: text }), out: SPECTRA },
+  compare: { in: object({ settings: CHOSEN, file: instance(File), config: orNull(text) }), out: COMPARISON },
   share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),

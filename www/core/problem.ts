@@ -31,6 +31,8 @@ export function problem(code: PageCode, detail = '', file: string | null = null)
 }
 
 function isProblem(thrown: unknown): thrown is Problem {
+  // Node's errors have codes of their own.
+  if (thrown instanceof Error && !(thrown instanceof ProblemError)) return false;
   return typeof thrown === 'object' && thrown !== null
     && typeof (thrown as Problem).code === 'string' && typeof (thrown as Problem).message === 'string';
 }

@@ -3,6 +3,7 @@
  * beside them progress, a cancel flag, and the worker's last words.
  */
 
+import type { Program } from './assets.ts';
 import type {
   BackendChoice, BackendInUse, Comparison, FileLink, GivenFile, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role,
   SavedRecipe, Settings, Spectra, Summary, Variant,
@@ -42,8 +43,8 @@ export interface Assisted {
 
 /** Every call: what goes in, what comes back. */
 export interface Calls {
-  /** `glue`, `wasm`: of the whole program, where that is to be loaded at once from elsewhere. `leads`: the page speaks with it. */
-  start: { in: { glue: string | null; wasm: string | null; owner: string; leads: boolean }; out: { version: string } };
+  /** `reader`: null where the whole program is to be loaded at once. `leads`: the page speaks with it. */
+  start: { in: { reader: Program | null; whole: Program; owner: string; leads: boolean }; out: { version: string } };
   example: { in: { role: Role }; out: Uint8Array<ArrayBuffer> };
   /** What a person's link means. `hosts`: those that files are loaded from besides the Hugging Face Hub. */
   link: { in: { text: string; hosts: string[] }; out: FileLink };
@@ -52,7 +53,7 @@ export interface Calls {
   open: { in: { role: Role } & OpenedFile; out: Summary };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
-  fit: { in: { settings: Settings }; out: PairFit };
+  fit: { in: { settings: Partial<Settings> }; out: PairFit };
   /** The text of a recipe or a report, and its file's name. */
   recipe: { in: { text: string; name: string }; out: SavedRecipe };
   backend: { in: { choice: BackendChoice }; out: BackendFound };
@@ -61,12 +62,12 @@ export interface Calls {
   /** All files or none, in the order of the variants. */
   fuse: { in: { variants: Variant[]; backend: BackendChoice }; out: Fused[] };
   /** Analyses what is not analysed yet of the pair, in the background; `outlook` tells what is known by then. */
-  analyse: { in: { settings: Settings }; out: null };
-  outlook: { in: { settings: Settings }; out: Outlook };
+  analyse: { in: { settings: Partial<Settings> }; out: null };
+  outlook: { in: { settings: Partial<Settings> }; out: Outlook };
   /** `module`: its name in the outlook. */
-  spectra: { in: { settings: Settings; module: string }; out: Spectra };
+  spectra: { in: { settings: Partial<Settings>; module: string }; out: Spectra };
   /** What a third file has of the pair; in the background, as `analyse`. */
-  compare: { in: { settings: Settings } & Third; out: Comparison };
+  compare: { in: { settings: Partial<Settings> } & Third; out: Comparison };
   /** From the worker that leads a run to the others: the run's plans, then its tasks, several at a time. */
   share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };

@@ -3,6 +3,7 @@
  * obey a cancel. The files are opened again in the new one, so the next good run needs no reload.
  */
 
+import { assetsFor, type AssetOptions } from './assets.ts';
 import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile, type Third } from './protocol.ts';
@@ -18,14 +19,7 @@ const CLOSED = problem('E_WORKER_LOST', 'the page closed it');
 /** A running module may not look at the flag for longer than a person waits for a button. */
 const CANCEL_GRACE_MS = 150;
 
-export interface SessionOptions {
-  workerURL: string | URL;
-  /**
-   * Where the whole program lies, absolute: its wasm-bindgen module and its wasm. With either of them it is loaded at once.
-   * Left out, all lies beside the worker, and a smaller program answers until the whole one is there.
-   */
-  glueURL?: string | URL | null;
-  wasmURL?: string | URL | null;
+export interface SessionOptions extends AssetOptions {
   /** Nothing was heard for 30 s (true), or it goes on (false). */
   onStalled?: (stalled: boolean) => void;
 }
@@ -91,7 +85,7 @@ export class Session {
     this.#files = { content: style, style: content };
   }
 
-  fit(settings: Settings): Promise<PairFit> {
+  fit(settings: Partial<Settings>): Promise<PairFit> {
     return this.#call('fit', { settings });
   }
 
@@ -99,16 +93,16 @@ export class Session {
    * Finds out, in the background, what `outlook` tells; with each progress it tells more. Rejects with E_ABORTED when cancelled,
    * also by whatever changes the files or needs the machine: called again, it goes on where it stopped.
    */
-  analyse(settings: Settings, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<null> {
+  analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<null> {
     return this.#call('analyse', { settings }, signal, onProgress);
   }
 
-  outlook(settings: Settings): Promise<Outlook> {
+  outlook(settings: Partial<Settings>): Promise<Outlook> {
     return this.#call('outlook', { settings });
   }
 
   /** `module`: its name in the outlook. */
-  spectra(settings: Settings, module: string): Promise<Spectra> {
+  spectra(settings: Partial<Settings>, module: string): Promise<Spectra> {
     return this.#call('spectra', { settings, module });
   }
 
@@ -166,8 +160,13 @@ export class Session {
 
   /** Ends the worker and gives up the temporary files. */
   dispose(): void {
-    this.#disposed = true;
+    this.end();
     this.#release();
+  }
+
+  /** Ends the worker; a result may still lie in a temporary file. */
+  protected end(): void {
+    this.#disposed = true;
     void this.#link?.then((link) => link.end(CLOSED), () => {});
     this.#link = null;
   }
@@ -200,19 +199,18 @@ export class Session {
   #start(): Promise<Link> {
     if (this.#disposed) return Promise.reject(new ProblemError(CLOSED));
     if (this.#link) return this.#link;
-    const { workerURL, glueURL, wasmURL, onStalled } = this.#options;
+    const { onStalled } = this.#options;
+    const { worker, reader, whole } = assetsFor(this.#options);
     let link: Link;
     try {
-      link = new Link(workerURL, onStalled ?? (() => {}), () => {
+      link = new Link(worker, onStalled ?? (() => {}), () => {
         if (this.#link === started) this.#link = null;
       });
     } catch (thrown) {
       // A host's Content-Security-Policy may forbid the worker outright.
       return Promise.reject(new ProblemError(problem('E_WASM_LOAD', String(thrown))));
     }
-    const { reply } = link.call('start', {
-      glue: glueURL ? String(glueURL) : null, wasm: wasmURL ? String(wasmURL) : null, owner: this.#owner, leads: true,
-    });
+    const { reply } = link.call('start', { reader, whole, owner: this.#owner, leads: true });
     const started: Promise<Link> = reply.then(({ version }) => {
       this.version = version;
       for (const role of ROLES) {

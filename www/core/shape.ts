@@ -32,8 +32,8 @@ export const object = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<T> =
   return (value): value is T => isObject(value) && checks.every(([name, of]) => of(value[name]));
 };
 
-/** Any of the fields, of which none has to be there. */
-export const some = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<Partial<T>> => {
+/** The same, of which any may be missing. */
+export const partial = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<Partial<T>> => {
   const checks = Object.entries(fields) as [string, Shape<unknown>][];
   return (value): value is Partial<T> => isObject(value) && checks.every(([name, of]) => value[name] === undefined || of(value[name]));
 };

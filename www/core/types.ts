@@ -116,7 +116,7 @@ export interface Settings {
 
 /** One file of a run: by the roles that the two files have in it, which `swapped` turns round. */
 export interface Variant {
-  settings: Settings;
+  settings: Partial<Settings>; // what is not said, the program chooses
   swapped: boolean;
 }
 

@@ -1,18 +1,16 @@
-/**
- * `<np-lora>`: two LoRA files in, one fused and checked file out or several, or one in and the same under other names out.
- * Attributes, properties, methods, events, its place in a form; the parts draw.
- */
+/** The element: attributes, properties, methods, events, its place in a form; the parts draw. */
 
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { bytes, inert, toJson } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
+import type { NpLoraEvents } from './events.ts';
 import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from './drop.ts';
 import { type Choices, type Config, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
-import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, defaultName, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
+import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
 import { doneFiles, fusingFiles, lookCosts, recipeText, text, undoText } from './strings.ts';
 import type { State } from './hash.ts';
 import { Keep, type KeepHost } from './keep.ts';
@@ -20,6 +18,7 @@ import type { BlocksChange } from './outlook/brush.ts';
 import { writeRecipe, type Sources } from './recipe.ts';
 import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
+import { defaultName } from '../core/naming.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
 import { cleanStem, delivery, download, saveFile, saveFiles } from '../core/save.ts';
@@ -32,12 +31,53 @@ const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
+export interface NpLora {
+  addEventListener<K extends keyof NpLoraEvents>(
+    type: K, listener: (this: NpLora, event: NpLoraEvents[K]) => unknown, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener<K extends keyof HTMLElementEventMap>(
+    type: K, listener: (this: NpLora, event: HTMLElementEventMap[K]) => unknown, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+
+/**
+ * `<np-lora>`: two LoRA files in, one fused and checked file out or several, or one in and the same under other names out.
+ *
+ * @tag np-lora
+ * @attr {number} mu - How strongly to project: 0 to ∞.
+ * @attr {number} content-strength - Of the subject, as a loader would apply it.
+ * @attr {number} style-strength - Of the style, likewise.
+ * @attr {"auto"|"F16"|"BF16"|"F32"} dtype - The result's number format.
+ * @attr {"auto"|"webgpu"|"cpu"} backend - What computes.
+ * @attr {"auto"|"off"} analysis - Whether a pair is analysed by itself.
+ * @attr {string} content-src - A link to the subject's file; its host is asked when a person says so.
+ * @attr {string} style-src - A link to the style's file.
+ * @attr {boolean} autoload - The hosts of links are asked at once.
+ * @attr {string} hosts - Hosts that files may be loaded from besides the Hugging Face Hub, with spaces between.
+ * @attr {string} output-name - The result's name, without its ending.
+ * @attr {"off"|"hash"} remember - Whether the settings stand in the page's address as well, behind the #.
+ * @attr {string} name - In a form: that of the fused file.
+ * @attr {boolean} disabled - Takes nothing and starts nothing.
+ * @fires {CustomEvent} inspect - A file is open: `{ role, summary }`.
+ * @fires {CustomEvent} warning - Something about the files that is no obstacle. Cancelable: it is then not shown.
+ * @fires {CustomEvent} progress - How far a run is, ten times a second at most.
+ * @fires {CustomEvent} backendchange - Another backend computes.
+ * @fires {CustomEvent} phasechange - `phase` is another one.
+ * @fires {CustomEvent} beforesave - The result is about to be saved: `{ file, report }`. Cancelable, to do something else with it.
+ * @fires {CustomEvent} complete - The result was read back and checked: `{ file, report, results }`.
+ * @fires {CustomEvent} error - A refusal: `{ code, message, remedy, file, tensor, detail }`.
+ * @fires {CustomEvent} abort - A run was cancelled.
+ * @csspart app - All of it.
+ */
 export class NpLora extends LitElement implements DeskHost, KeepHost {
   /** A form sends the fused file as the element's value. */
   static readonly formAssociated = true;
-  /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
-  static workerURL: string | URL = new URL('./worker.js', import.meta.url);
-  /** Where the whole program lies, for a host that moves or replaces it: it is then loaded at once. Beside the worker when null. */
+  /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
+  static assetBase: string | URL | null = null;
+  /** Where the worker's script lies, when not with the others. */
+  static workerURL: string | URL | null = null;
+  /** Where the whole program lies, for a host that replaces it: it is then loaded at once. */
   static glueURL: string | URL | null = null;
   static wasmURL: string | URL | null = null;
   /** Who takes the files that somebody saves, all of the page's: results, reports, tables. Null: the browser. */
@@ -299,6 +339,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   }
 
   // What the desk asks of its host.
+  /** @internal */
   settings(): Settings {
     const { mu, contentStrength, styleStrength, dtype } = this;
     return {
@@ -308,6 +349,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     };
   }
 
+  /** @internal */
   variants(): Variant[] {
     const [settings, several] = [this.settings(), this.#several];
     if (!several) return [{ settings, swapped: false }];
@@ -320,10 +362,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     return this.more.result === 'fusion' ? asSeveral(this.several) : null;
   }
 
+  /** @internal */
   backendChoice(): BackendChoice {
     return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
   }
 
+  /** @internal */
   foresees(): boolean {
     return this.analysis !== 'off' && ['', this.looked].includes(this.#remote);
   }
@@ -333,10 +377,13 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     return this.#desk.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
   }
 
+  /** @internal */
   startSession(onStalled: (stalled: boolean) => void): Session {
-    return new Session({ workerURL: NpLora.workerURL, glueURL: NpLora.glueURL, wasmURL: NpLora.wasmURL, onStalled });
+    const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
+    return new Session({ assetBase, workerURL, glueURL, wasmURL, onStalled });
   }
 
+  /** @internal */
   announce(name: string, detail: unknown): boolean {
     if (name === 'complete') {
       const { report, results } = detail as Fused & { results: Fused[] };

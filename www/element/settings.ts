@@ -1,8 +1,7 @@
 /** Markup and properties to settings: whatever a host writes, a usable value comes out; nothing here throws. */
 
 import type { ComplexAttributeConverter } from 'lit';
-import type { BackendChoice, ResultChoice, Settings } from '../core/types.ts';
-import { cleanStem } from '../core/save.ts';
+import type { BackendChoice, Settings } from '../core/types.ts';
 import { readMu } from './mu-slider.ts';
 
 /** The paper's μ, everything the style has, and files as they came. */
@@ -42,12 +41,4 @@ export function asOneOf<T extends string>(value: unknown, allowed: readonly T[],
 /** An attribute converter from a reader that accepts anything. */
 export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter<T> {
   return { fromAttribute: (value) => read(value), toAttribute: (value) => String(value) };
-}
-
-/** What the result is called when nobody names it. */
-export function defaultName(content: { name: string } | null, style: { name: string } | null, result: ResultChoice): string {
-  const stem = (file: { name: string } | null, otherwise: string): string =>
-    cleanStem(file?.name ?? otherwise, otherwise, 48);
-  if (!content !== !style) return `${stem(content ?? style, 'file')}_converted`;
-  return `${stem(content, 'subject')}_${result === 'overlap' ? 'overlap_with' : 'in'}_${stem(style, 'style')}`;
 }

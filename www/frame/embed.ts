@@ -5,8 +5,9 @@
 
 import type { NpLora } from '../element/np-lora.ts';
 import { isAbort, problem, toProblem } from '../core/problem.ts';
+import { shim } from '../core/trusted.ts';
 import { ROLES, type Problem, type Progress } from '../core/types.ts';
-import { heldWorker, takeAnywhere } from '../page/around.ts';
+import { takeAnywhere } from '../page/around.ts';
 import { text } from './strings.ts';
 import { asOrigin, asked, isHello, spoken, type Asked, type FrameCall, type FrameCalls, type Said, type Wishes } from './talk.ts';
 
@@ -145,7 +146,7 @@ async function main(): Promise<void> {
   const met = meet(origin);
   try {
     const { NpLora: Element } = await import(beside('element.js')) as { NpLora: typeof NpLora };
-    Element.workerURL = heldWorker(beside('worker.js'));
+    Element.workerURL = shim(beside('worker.js'));
     takeAnywhere(app);
     port = await met;
     const answer = answers(Element);

@@ -5,7 +5,7 @@
  */
 
 import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
-import { instance, nothing, number, object, orNull, some, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
+import { instance, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import type { BackendChoice, Problem, Progress, Report, Role, Settings, Summary } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 
@@ -88,7 +88,7 @@ const few = <T>(of: Shape<T>): Shape<T> =>
 
 const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<FrameCalls[N]['out']> } } = {
   set: {
-    in: some<Wishes>({
+    in: partial<Wishes>({
       mu: number, contentStrength: number, styleStrength: number, dtype: word('auto', 'F16', 'BF16', 'F32'), backend: CHOICE,
       analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
       look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
@@ -96,7 +96,7 @@ const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<Fr
     out: object({ locale: text }),
   },
   give: {
-    in: some<Record<Role, File | null>>({ content: orNull(FILE), style: orNull(FILE) }),
+    in: partial<Record<Role, File | null>>({ content: orNull(FILE), style: orNull(FILE) }),
     out: object<Opened>({ content: orNull(SUMMARY), style: orNull(SUMMARY) }),
   },
   fuse: { in: NONE, out: FUSED },

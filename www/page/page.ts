@@ -1,9 +1,10 @@
 /** What the page adds around the element: the tab's title, a word before leaving a run, and what pages of its own have in common. */
 
 import type { NpLora } from '../element/np-lora.ts';
+import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
 import { undoKey } from '../element/undo.ts';
-import { heldWorker, takeAnywhere } from './around.ts';
+import { takeAnywhere } from './around.ts';
 
 const NAME = 'np-lora';
 const title = document.title;
@@ -11,7 +12,10 @@ const title = document.title;
 await customElements.whenDefined(NAME);
 const app = document.querySelector(NAME) as NpLora;
 
-(customElements.get(NAME) as typeof NpLora).workerURL = heldWorker(new URL('./worker.js', import.meta.url).href);
+// The worker under this page's own policy: from a plain address it has its own, that is none; from a blob: address it inherits
+// this page's Content-Security-Policy, so that it too can reach nothing but what that names. What it imports is asked of
+// worker-src once more, which therefore names 'self' beside blob:.
+(customElements.get(NAME) as typeof NpLora).workerURL = shim(new URL('./worker.js', import.meta.url).href);
 takeAnywhere(app);
 
 // Also where nothing of the element has the focus.

@@ -3,6 +3,7 @@
  * computes, comes in the background, and takes the reader's place, with the files that are open.
  */
 
+import type { Program as Addresses } from '../core/assets.ts';
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
 import {
@@ -26,24 +27,24 @@ interface ReaderSession {
   open(role: Role, file: File | Asked, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
-  fit(settings: Settings): PairFit;
+  fit(settings: Partial<Settings>): PairFit;
 }
 
 /** With what src/web/compute.rs adds. */
-interface WholeSession extends ReaderSession {
+export interface WholeSession extends ReaderSession {
   backend(choice: BackendChoice): Promise<BackendFound>;
   fuse(
     variants: Variant[], backend: BackendChoice, sinks: OutputSink[], others: Others,
     onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<Fused[]>;
   analyse(
-    settings: Settings, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+    settings: Partial<Settings>, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<void>;
-  outlook(settings: Settings): Outlook;
+  outlook(settings: Partial<Settings>): Outlook;
   recipe(text: string, name: string): SavedRecipe;
-  spectra(settings: Settings, module: string): Promise<Spectra>;
+  spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   compare(
-    settings: Settings, file: File, config: string | undefined, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+    settings: Partial<Settings>, file: File, config: string | undefined, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<Comparison>;
   share(variants: Variant[], ranks: number[][] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
@@ -54,7 +55,7 @@ const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['link', 'backend',
 export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */
-interface Glue<S> {
+export interface Glue<S> {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;
@@ -73,9 +74,7 @@ interface Loaded<S, G = Glue<S>> {
   session: S;
 }
 
-const beside = (name: string): string => new URL(name, import.meta.url).href;
-
-async function load<G extends Glue<unknown>>(glueURL: string, wasmURL: string, imported: Promise<G>): Promise<G> {
+async function load<G extends Glue<unknown>>({ glue: glueURL, wasm: wasmURL }: Addresses, imported: Promise<G>): Promise<G> {
   try {
     const glue = await imported;
     await glue.default({ module_or_path: wasmURL });
@@ -94,16 +93,15 @@ export class Program {
   /** `files`: those that are open in it, kept by whoever opens them. `start`: how this worker was started. */
   constructor(private readonly files: Readonly<Files>, private readonly start: Calls['start']['in']) {}
 
-  /** Loads what the first calls need: whoever helps computes at once, and a host that names a program means all of it. */
+  /** Loads what the first calls need: whoever helps computes at once, and a host may want all of it. */
   async begin(): Promise<{ version: string }> {
-    const { leads, glue, wasm } = this.start;
-    if (!leads || glue !== null || wasm !== null) await this.whole();
+    const { leads, reader } = this.start;
+    if (!leads || reader === null) await this.whole();
     else {
-      const glueURL = beside('./np_lora_reader.js');
       // This module makes the program anew whenever it is called: what a module itself holds is never given up.
-      const made = import(glueURL).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());
-      const reader = await load(glueURL, beside('./np_lora_reader_bg.wasm'), made);
-      this.#reader = { glue: reader, session: new reader.Session() };
+      const made = import(reader.glue).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());
+      const glue = await load(reader, made);
+      this.#reader = { glue, session: new glue.Session() };
     }
     return { version: this.there.glue.version() };
   }
@@ -150,12 +148,12 @@ export class Program {
   }
 
   async #load(): Promise<WholeGlue> {
-    const glueURL = this.start.glue ?? beside('./np_lora.js');
+    const { whole } = this.start;
     // Browsers used to remember that an import failed, by its whole address (whatwg/html#6768).
     const again = this.#attempts++ > 0 ? `#${this.#attempts}` : '';
-    const glue = await load<WholeGlue>(glueURL, this.start.wasm ?? beside('./np_lora_bg.wasm'), import(glueURL + again));
+    const glue = await load<WholeGlue>(whole, import(whole.glue + again));
     const [version, of] = [glue.version(), this.#reader?.glue.version()];
-    if (of !== undefined && of !== version) throw problem('E_WASM_MISSING', `${glueURL} is of version ${version}, what was loaded before it of ${of}`);
+    if (of !== undefined && of !== version) throw problem('E_WASM_MISSING', `${whole.glue} is of version ${version}, what was loaded before it of ${of}`);
     return glue;
   }
 }

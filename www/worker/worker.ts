@@ -11,12 +11,10 @@ import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import type { Comparison, FileLink, OutputSink, Problem, Progress, Role, Summary, Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
+import { paced } from './pace.ts';
 import { needsWhole, Program, type Others } from './program.ts';
 import { ask, given, keptOf, whenHeard } from './remote.ts';
 import { sinkFor, sweep } from './sinks.ts';
-
-/** No host needs more than ten reports a second, and posting costs time. */
-const PROGRESS_EVERY_MS = 100;
 
 let program: Program | null = null;
 let crew: Crew | null = null;
@@ -54,17 +52,7 @@ const othersFor = (crew: Crew, variants: Variant[]): Others => ({
   run: (task, result) => crew.run(task, result ?? null),
 });
 
-/** Posts what a call reports, as often as somebody can look at it. */
-function reporting(id: number): (progress: Progress) => void {
-  let last = 0;
-  return (progress) => {
-    const now = performance.now();
-    const edge = progress.modulesDone === 0 || progress.modulesDone === progress.modulesTotal;
-    if (!edge && now - last < PROGRESS_EVERY_MS) return;
-    last = now;
-    post({ id, progress });
-  };
-}
+const reporting = (id: number): ((progress: Progress) => void) => paced((progress) => post({ id, progress }));
 
 async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Promise<Fused[]> {
   const { program, crew } = ready();

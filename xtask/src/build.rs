@@ -31,13 +31,18 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
 
 /// Builds the page into `out` (seen from the checkout's root); its own build script says how large it is.
 pub(crate) fn build(project: &Project, out: &str) -> Outcome<PathBuf> {
-    for program in PROGRAMS {
-        bindings(project, program, &project.web(), false)?;
-    }
-    web::install_packages(project)?;
+    programs(project)?;
     let out = project.at(out);
     run(project.run("node").arg("www/build.mjs").arg("--out").arg(&out).arg("--wasm").arg(project.web()))?;
     Ok(out)
+}
+
+/// Both programs with their bindings, and the npm packages that make something of them.
+pub(crate) fn programs(project: &Project) -> Outcome {
+    for program in PROGRAMS {
+        bindings(project, program, &project.web(), false)?;
+    }
+    web::install_packages(project)
 }
 
 /// A program with its JavaScript bindings, in `folder`; with the names of its functions, or without.

@@ -6,6 +6,7 @@ mod build;
 mod docs;
 mod fuzz;
 mod interop;
+mod package;
 mod project;
 mod reproducible;
 mod serve;
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
         "load fused files with diffusers and PEFT (installs gigabytes of Python packages)",
         interop::command,
     ),
+    ("package", "", "build the npm package and pack it", package::command),
     ("serve", "[--port 8080]", "build the page and serve it on this machine", serve::command),
     ("test", "[--quick]", "run every test; --quick leaves the browser tests out", test::command),
     (

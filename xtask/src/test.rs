@@ -2,6 +2,7 @@
 
 use crate::browser::{self, Browser, CHROMIUM};
 use crate::build::{build, ensure_target};
+use crate::package;
 use crate::project::Project;
 use crate::sinks;
 use crate::tools::{Outcome, run, run_and_read, succeeds};
@@ -80,7 +81,8 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     if let Ok(page) = &ready {
         tally.check("download size", run(project.run("node").arg("www/size.mjs").arg(page)));
     }
-    tally.check("build", ready.map(|_| ()));
+    let packed = ready.clone().and_then(|_| package::folder(project));
+    tally.check("build", ready.and(packed.map(|_| ())));
     tally.check("types", packages.and_then(|()| run(project.run("npm").args(["run", "check"]))));
 
     if !quick {
@@ -169,6 +171,7 @@ fn playwright(project: &Project, browser: &Browser) -> Outcome<Counts> {
         .env("PLAYWRIGHT_JSON_OUTPUT_FILE", &summary)
         .env(CHROMIUM, &browser.program)
         .env("NP_LORA_DIST", project.at("dist"))
+        .env("NP_LORA_PACKAGE", package::place(project))
         .env("NP_LORA_PORT", free_port()?.to_string())
         // The full-size pair is made by the tests themselves, once, and kept here.
         .env("NP_LORA_FLUX_CONTENT", folder.join("flux-rank16-content.safetensors"))

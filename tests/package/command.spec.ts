@@ -1,0 +1,156 @@
+/** The installed command, at small pairs: what it writes is checked independently, and what it must not write is not there. */
+
+import { createHash } from 'node:crypto';
+import { mkdir, symlink } from 'node:fs/promises';
+import { expect } from '@playwright/test';
+import { DEFAULTS, modulesOf } from '../browser/check.ts';
+import { check } from '../browser/hold.ts';
+import { FLUX_KOHYA_MODULES, makeLora, withNaN } from '../browser/make.ts';
+import { writeSafetensors } from '../browser/safetensors.ts';
+import { PAIR, test, type Ended, type Host } from './install.ts';
+
+const INPUTS = ['style.safetensors', 'subject.safetensors'];
+const command = (place: Host, ...args: string[]): Promise<Ended> => place.run(place.at('../node_modules/.bin/np-lora'), args);
+
+test('two files are fused, at the settings that were typed', async ({ host }) => {
+  const place = await host.place('fuse');
+  const plain = await command(place, 'subject.safetensors', 'style.safetensors', '-o', 'out.safetensors', '--mu', '0.5');
+  expect(plain).toMatchObject({ code: 0, error: '' });
+  expect(plain.out).toMatch(/modules +6 fused, 0 passed through, 0 refused/);
+  check(await place.read('out.safetensors'), PAIR, DEFAULTS, 'F16');
+  const turned = await command(place, 'fuse', 'style.safetensors', 'subject.safetensors', '--output=other.safetensors',
+    '--mu', 'inf', '--content-strength', '-0.5', '--style-strength=1.25', '--dtype', 'f32', '--k', 'all', '--json');
+  expect(turned).toMatchObject({ code: 0, error: '' });
+  check(await place.read('other.safetensors'), [PAIR[1], PAIR[0]], { mu: Infinity, contentStrength: -0.5, styleStrength: 1.25 }, 'F32');
+  expect(JSON.parse(turned.out)).toMatchObject({ fused: 6, dtype: 'F32', settings: { mu: 'Infinity', outputName: 'other' } });
+  expect(await place.list()).toEqual(['other.safetensors', 'out.safetensors', ...INPUTS]);
+});
+
+test('without a name the result is called after both', async ({ host }) => {
+  const place = await host.place('names');
+  expect(await command(place, 'subject.safetensors', 'style.safetensors')).toMatchObject({ code: 0 });
+  check(await place.read('subject_in_style.safetensors'), PAIR, DEFAULTS, 'F16');
+});
+
+test('an overlap, a conversion, a summary and an outlook', async ({ host }) => {
+  const place = await host.place('others');
+  expect(await command(place, 'subject.safetensors', 'style.safetensors', '--result', 'overlap', '-o', 'overlap.safetensors')).toMatchObject({ code: 0 });
+  expect([...modulesOf(await place.read('overlap.safetensors')).keys()].sort()).toEqual([...modulesOf(PAIR[0]).keys()].sort());
+  expect(await command(place, 'convert', 'subject.safetensors', '--scheme', 'peft', '--dtype', 'bf16', '-o', 'peft.safetensors')).toMatchObject({ code: 0 });
+  const converted = await place.read('peft.safetensors');
+  expect([...converted.tensors.values()].every(({ dtype }) => dtype === 'BF16')).toBe(true);
+  expect([...modulesOf(converted).keys()].every((name) => /^(unet|text_encoder)\./.test(name))).toBe(true);
+  const summary = await command(place, 'inspect', 'subject.safetensors', '--json');
+  expect(JSON.parse(summary.out)).toMatchObject({ name: 'subject.safetensors', family: 'SD 1.5', modules: 6, ranks: [{ value: 4, modules: 6 }] });
+  const hashed = await command(place, 'inspect', 'style.safetensors', '--hash');
+  expect(hashed.out).toContain(createHash('sha256').update(writeSafetensors(PAIR[1])).digest('hex'));
+  const outlook = JSON.parse((await command(place, 'analyse', 'subject.safetensors', 'style.safetensors', '--json')).out);
+  expect(outlook).toMatchObject({ analysed: 6, total: 6 });
+  expect(outlook.modules.map(({ name }: { name: string }) => name)).toHaveLength(6);
+  const said = await command(place, 'analyse', 'subject.safetensors', 'style.safetensors');
+  expect(said.out).toContain(`${Math.round(outlook.whole.overlap * 100)} %`);
+});
+
+test('what is typed arrives as it was meant', async ({ host }) => {
+  const place = await host.place('settings');
+  const { schemes } = JSON.parse((await command(place, 'inspect', 'subject.safetensors', '--json')).out) as { schemes: { id: string }[] };
+  const typed = ['--k', '90%', '--block', 'IN01=0.5,2', '--block', 'CLIP-L=0', '--rank', '9', '--content-scale', '8', '--style-scale', 'rslora', '--layout', 'compact',
+    '--dense-rank', '32', '--direction-only', '--drop-sources', '--content-text-strength', '0.5', '--style-text-strength', '-2', '--family', 'SD 1.5',
+    '--scheme', schemes.at(-1)!.id];
+  const { code, out, error } = await command(place, 'subject.safetensors', 'style.safetensors', '-o', 'out.safetensors', '--json', ...typed);
+  expect([code, error]).toEqual([0, '']);
+  const { settings, rank } = JSON.parse(out);
+  expect(rank).toBe(9);
+  expect(settings).toMatchObject({
+    cut: { kind: 'energy', share: 0.9 }, blocks: { IN01: { content: 0.5, style: 2 }, 'CLIP-L': { content: 0, style: 0 } }, recompress: { kind: 'rank', rank: 9 },
+    contentScale: { kind: 'alpha', alpha: 8 }, styleScale: { kind: 'rankStabilised' }, layout: 'compact', denseRank: 32, directionOnly: true, keepSources: false,
+    contentTextStrength: 0.5, styleTextStrength: -2, family: 'SD 1.5', scheme: schemes.at(-1)!.id,
+  });
+});
+
+test('a file that is there is replaced only when asked, an input never', async ({ host }) => {
+  const place = await host.place('overwrite');
+  await place.put('out.safetensors', 'mine');
+  await place.put('notes.txt', 'mine');
+  await symlink('subject.safetensors', place.at('link.safetensors'));
+  const pair = ['subject.safetensors', 'style.safetensors'];
+  const refused = await command(place, ...pair, '-o', 'out.safetensors');
+  expect(refused.code).toBe(1);
+  expect(refused.error).toContain('E_EXISTS: There is a file of this name already.');
+  await expect(place.read('out.safetensors')).rejects.toThrow();
+  for (const name of ['style.safetensors', './subject.safetensors', 'link.safetensors']) {
+    const input = await command(place, ...pair, '--force', '-o', name);
+    expect([input.code, input.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT')]);
+  }
+  expect(await place.read('subject.safetensors')).toEqual(PAIR[0]);
+  expect(await command(place, ...pair, '--force', '-o', 'out.safetensors')).toMatchObject({ code: 0 });
+  check(await place.read('out.safetensors'), PAIR, DEFAULTS, 'F16');
+  expect(await place.list()).toEqual(['link.safetensors', 'notes.txt', 'out.safetensors', ...INPUTS]);
+});
+
+test('a refusal has its code, says what and where, and leaves nothing', async ({ host }) => {
+  const place = await host.place('refused');
+  const bad = withNaN(PAIR[1], [...PAIR[1].tensors.keys()].find((name) => name.endsWith('lora_up.weight'))!);
+  await place.put('bad.safetensors', writeSafetensors(bad));
+  await place.put('page.safetensors', '<!DOCTYPE html>');
+  await mkdir(place.at('folder'));
+  const cases: [string[], string][] = [
+    [['subject.safetensors', 'bad.safetensors', '-o', 'x.safetensors'], 'E_NONFINITE'],
+    [['subject.safetensors', 'page.safetensors', '-o', 'x.safetensors'], 'E_NOT_SAFETENSORS'],
+    [['inspect', 'missing.safetensors'], 'E_READ'],
+    [['inspect', 'folder'], 'E_READ'],
+    [['subject.safetensors', 'style.safetensors', '-o', 'x.safetensors', '--mu', '-1'], 'E_SETTINGS'],
+    [['subject.safetensors', 'style.safetensors', '-o', 'missing/x.safetensors'], 'E_WRITE'],
+  ];
+  for (const [typed, code] of cases) {
+    const ended = await command(place, ...typed, '--json');
+    expect([ended.code, ended.error], typed.join(' ')).toEqual([1, expect.stringMatching(new RegExp(`^np-lora: ${code}: .+\\.\\n`))]);
+    expect(JSON.parse(ended.out)).toMatchObject({ problem: { code } });
+  }
+  expect(await place.list()).toEqual(['bad.safetensors', 'folder', 'page.safetensors', ...INPUTS]);
+});
+
+test('what is not understood ends with 2, and the help says what would be', async ({ host }) => {
+  const place = await host.place('usage');
+  const pair = ['subject.safetensors', 'style.safetensors'];
+  for (const typed of [[], ['subject.safetensors'], [...pair, 'third.safetensors'], [...pair, '--mu', 'much'], [...pair, '--nu', '1'], [...pair, '--k', '1.5'],
+    [...pair, '--dtype', 'F8'], [...pair, '--block', 'IN04'], ['inspect', ...pair]]) {
+    const ended = await command(place, ...typed);
+    expect([ended.code, ended.out], typed.join(' ')).toEqual([2, '']);
+    expect(ended.error).toContain('np-lora --help');
+  }
+  const help = await command(place, '--help');
+  expect([help.code, help.error]).toEqual([0, '']);
+  for (const option of ['--output', '--mu', '--k', '--content-strength', '--dtype', '--result', '--force', '--json']) expect(help.out).toContain(option);
+  expect((await command(place, '--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(await place.list()).toEqual(INPUTS);
+});
+
+test('names from files reach the terminal as text', async ({ host }) => {
+  const place = await host.place('hostile');
+  await place.put('escape.safetensors', writeSafetensors({ ...PAIR[0], metadata: { ss_output_name: 'a\u001B]0;owned\u0007\u202Eb', 'modelspec.title': '\u001B[2Jx' } }));
+  const { code, out } = await command(place, 'inspect', 'escape.safetensors');
+  expect(code).toBe(0);
+  expect(out).toContain('‹U+001B›');
+  expect(out).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
+  const json = await command(place, 'inspect', 'escape.safetensors', '--json');
+  expect(json.out).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
+  expect(JSON.parse(json.out).title).toBe('\u001B[2Jx');
+});
+
+test('Ctrl-C leaves no file', async ({ host }) => {
+  const place = await host.place('stopped');
+  const recipe = { modules: FLUX_KOHYA_MODULES.slice(0, 60), rank: 16, alpha: 16, dtype: 'F16', scheme: 'kohya', sharedDirections: 2 } as const;
+  for (const [name, seed] of [['a', 1], ['b', 2]] as const) await place.put(`${name}.safetensors`, writeSafetensors(makeLora({ ...recipe, seed })));
+  const before = await place.list();
+  let meanwhile: string[] = [];
+  const program = place.at('../node_modules/.bin/np-lora');
+  const ended = await place.run(program, ['a.safetensors', 'b.safetensors', '-o', 'out.safetensors'], async (send) => {
+    // Stopped when it has begun to write.
+    await expect.poll(async () => (meanwhile = (await place.list()).filter((name) => !before.includes(name))).length, { intervals: [20] }).toBe(1);
+    send('SIGINT');
+  });
+  expect(meanwhile).toEqual([expect.stringMatching(/^\.out\.safetensors\..+\.part$/)]);
+  expect(ended).toEqual({ code: 130, out: '', error: 'np-lora: cancelled, nothing was written\n' });
+  expect(await place.list()).toEqual(before);
+});

@@ -1,0 +1,95 @@
+/** The library in Node: the examples of docs/API.md as they stand there, and what they do not show. */
+
+import { expect } from '@playwright/test';
+import { DEFAULTS } from '../browser/check.ts';
+import { check } from '../browser/hold.ts';
+import { makeLora } from '../browser/make.ts';
+import { writeSafetensors } from '../browser/safetensors.ts';
+import { examples } from './examples.ts';
+import { PAIR, RECIPE, test, type Ended, type Host } from './install.ts';
+
+async function example(host: Host, containing: string): Promise<Ended & { place: Host }> {
+  const found = (await examples('js')).filter((code) => code.includes(containing));
+  expect(found, containing).toHaveLength(1);
+  const place = await host.place('example');
+  await place.put('example.mjs', found[0]!);
+  return { place, ...await place.node('example.mjs') };
+}
+
+test('every example has its test', async () => {
+  expect((await examples('js')).length).toBe(4);
+});
+
+test('a file on disk is made of two on disk', async ({ host }) => {
+  const { place, code, out } = await example(host, 'cat-in-ink');
+  expect([code, out]).toEqual([0, expect.stringMatching(/^cat-in-ink\.safetensors: 6 modules fused, rank 10, \d+ bytes\n$/)]);
+  check(await place.read('cat-in-ink.safetensors'), PAIR, DEFAULTS, 'F16');
+});
+
+test('a pair answers for any settings', async ({ host }) => {
+  const { code, out } = await example(host, 'Infinity');
+  expect(code).toBe(0);
+  const kept = [...out.matchAll(/^μ .+: .+, subject kept (.+), changed .+$/gm)].map(([, share]) => Number(share));
+  expect(kept).toHaveLength(5);
+  expect(kept).toEqual([...kept].sort((a, b) => b - a));
+  expect(kept[0]! - kept[4]!).toBeGreaterThan(0.1);
+  expect(out).toMatch(/^subject_in_style\.safetensors [0-9a-f]{64}$/m);
+});
+
+test('one file is converted', async ({ host }) => {
+  expect(await example(host, 'convert(')).toMatchObject({ code: 0, out: expect.stringMatching(/^kohya\n.+\n$/) });
+});
+
+test('a run is cancelled, and a refusal says what it is', async ({ host }) => {
+  const { code, out } = await example(host, 'ProblemError');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^AbortError$/m);
+  expect(out).toMatch(/^E_NOT_SAFETENSORS .+\. .+\.$/m);
+  expect(out).not.toMatch(/^verify/m);
+});
+
+test('the commands of the document work as they stand there', async ({ host }) => {
+  const place = await host.place('commands');
+  const typed = (await examples('sh')).join('').split('\n').filter((line) => line.startsWith('npx np-lora '));
+  expect(typed).toHaveLength(4);
+  for (const line of typed) {
+    const [, , ...words] = line.split(' ');
+    expect(await place.run(place.at('../node_modules/.bin/np-lora'), words), line).toMatchObject({ code: 0, error: '' });
+  }
+  check(await place.read('fused.safetensors'), PAIR, DEFAULTS, 'F16');
+});
+
+test('files are read in pieces, and one that has changed since is told', async ({ host }) => {
+  const place = await host.place('pieces');
+  await place.put('large.safetensors', writeSafetensors(makeLora({ ...RECIPE, rank: 96 })));
+  await place.put('test.mjs', `
+    import { appendFile, readFile } from 'node:fs/promises';
+    import { fuse, open, openFile } from 'np-lora/core';
+    const content = await openFile('large.safetensors');
+    let most = 0;
+    const { arrayBuffer } = Blob.prototype;
+    Blob.prototype.arrayBuffer = function () {
+      most = Math.max(most, this.size);
+      return arrayBuffer.call(this);
+    };
+    const pair = await open({ content, style: await openFile('style.safetensors') });
+    console.log(JSON.stringify({ size: content.size, most }));
+    // From memory it is the same file, byte by byte.
+    const bytes = async (file) => Buffer.from(await file.arrayBuffer());
+    const fromDisk = await pair.fuse({ mu: 1 });
+    const inMemory = await Promise.all(['large', 'style'].map(async (name) => new File([await readFile(name + '.safetensors')], name + '.safetensors')));
+    const fromMemory = await fuse({ content: inMemory[0], style: inMemory[1] }, { mu: 1 });
+    console.log(String((await bytes(fromDisk.file)).equals(await bytes(fromMemory.file))));
+    await appendFile('style.safetensors', 'x');
+    await pair.fuse({ mu: 2 }, { path: 'late.safetensors' }).catch(({ code }) => console.log(code));
+    pair.close();
+    await pair.fit().catch(({ code }) => console.log(code));
+  `);
+  const { code, out, error } = await place.node('--no-warnings', 'test.mjs');
+  expect([code, error]).toEqual([0, '']);
+  const [headers, same, ...codes] = out.trim().split('\n');
+  const { size, most } = JSON.parse(headers!);
+  expect([size > 1e6, most < size / 4]).toEqual([true, true]);
+  expect([same, codes]).toEqual(['true', ['E_INPUT_CHANGED', 'E_WORKER_LOST']]);
+  expect(await place.list()).toEqual(['large.safetensors', 'style.safetensors', 'subject.safetensors', 'test.mjs']);
+});

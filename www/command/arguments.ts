@@ -1,0 +1,75 @@
+/** What was typed, understood. */
+
+import { parseArgs } from 'node:util';
+import type { Settings } from '../core/types.ts';
+import { COMMANDS, OPTIONS, Usage, type Command, type Name, type Option } from './options.ts';
+
+export interface Order {
+  command: Command;
+  files: string[];
+  settings: Partial<Settings>;
+  text: (name: Name) => string | null;
+  on: (name: Name) => boolean;
+}
+
+const ALL = Object.entries(OPTIONS) as [Name, Option][];
+
+/** Throws a `Usage`. */
+export function understand(typed: string[]): Order | 'help' | 'version' {
+  const { values, positionals } = parsed(typed);
+  if (values.help) return 'help';
+  if (values.version) return 'version';
+  const [first, ...others] = positionals;
+  if (first === undefined) throw new Usage('no file was named');
+  const isCommand = Object.hasOwn(COMMANDS, first);
+  const command = isCommand ? first as Command : 'fuse';
+  const files = isCommand ? others : positionals;
+  const { files: wanted, words } = COMMANDS[command];
+  if (files.length !== wanted) throw new Usage(`np-lora ${command} takes ${words}, not ${files.length} files`);
+  const settings: Partial<Settings> = {};
+  for (const [name, { set }] of ALL) {
+    for (const value of [values[name] ?? []].flat()) {
+      try {
+        set?.(settings, String(value));
+      } catch (thrown) {
+        throw thrown instanceof Usage ? new Usage(`--${name}: ${thrown.message}`) : thrown;
+      }
+    }
+  }
+  const text = (name: Name): string | null => (typeof values[name] === 'string' ? values[name] : null);
+  return { command, files, settings, text, on: (name) => values[name] === true };
+}
+
+function parsed(typed: string[]): { values: Partial<Record<Name, string | boolean | (string | boolean)[]>>; positionals: string[] } {
+  const options = Object.fromEntries(ALL.map(([name, { short, value, multiple = false }]) =>
+    [name, { type: value === undefined ? 'boolean' as const : 'string' as const, multiple, ...(short ? { short } : {}) }]));
+  try {
+    return parseArgs({ args: joined(typed), options, allowPositionals: true });
+  } catch (thrown) {
+    throw new Usage(thrown instanceof Error ? thrown.message.split('. ')[0]! : String(thrown));
+  }
+}
+
+/** A negative number behind an option is its value: by itself it would be taken for an option. */
+function joined(typed: string[]): string[] {
+  const all: string[] = [];
+  for (const one of typed) {
+    const last = all.at(-1);
+    if (last !== undefined && /^-[\d.]/.test(one) && ALL.some(([name, { value }]) => value !== undefined && last === `--${name}`)) all.push(`${all.pop()}=${one}`);
+    else all.push(one);
+  }
+  return all;
+}
+
+export function help(): string {
+  const row = (left: string, right: string): string => `  ${left.padEnd(38)} ${right}`;
+  const commands = Object.entries(COMMANDS).map(([name, { words, help: what }]) => row(`np-lora ${name} ${words}`, what));
+  const options = ALL.map(([name, { short, value, help: what }]) =>
+    row(`${short ? `-${short}, ` : '    '}--${name}${value ? ` ${value}` : ''}`, what));
+  return [
+    'Fuses a subject LoRA with a style LoRA (NP-LoRA, arXiv 2511.11051).', '',
+    '  np-lora subject.safetensors style.safetensors -o fused.safetensors --mu 0.5', '', ...commands, '', ...options, '',
+    'The result appears when it has been read back and checked.',
+    'Exit codes: 0 done, 1 refused, 2 not understood, 130 cancelled.', '',
+  ].join('\n');
+}

@@ -1,0 +1,28 @@
+/** One line of a terminal that says how far it is. */
+
+import { inert } from '../element/format.ts';
+import type { Progress } from '../core/types.ts';
+
+const WIDTH = 24;
+const STAGES: Record<Progress['stage'], string> = { analyse: 'looking', compare: 'comparing', measure: 'finding ranks', fuse: 'fusing', verify: 'checking' };
+
+export class Bar {
+  #shown = false;
+
+  constructor(private readonly terminal: NodeJS.WriteStream, private readonly on: boolean) {}
+
+  show = ({ stage, bytesDone, bytesTotal, modulesDone, modulesTotal, module }: Progress): void => {
+    if (!this.on) return;
+    const share = bytesTotal > 0 ? bytesDone / bytesTotal : modulesTotal > 0 ? modulesDone / modulesTotal : 0;
+    const full = Math.min(WIDTH, Math.round(share * WIDTH));
+    const line = `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)} ${String(Math.floor(100 * share)).padStart(3)} % ${STAGES[stage]} ${modulesDone}/${modulesTotal} ${inert(module)}`;
+    // A line that wraps could not be wiped away.
+    this.terminal.write(`\r\u001B[2K${[...line].slice(0, Math.max(20, (this.terminal.columns ?? 80) - 1)).join('')}`);
+    this.#shown = true;
+  };
+
+  wipe(): void {
+    if (this.#shown) this.terminal.write('\r\u001B[2K');
+    this.#shown = false;
+  }
+}

@@ -1,0 +1,126 @@
+/** `np-lora`: the tool at a terminal. Everything about LoRAs is asked of the program. */
+
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { isAbort } from '../core/problem.ts';
+import { defaultName } from '../core/naming.ts';
+import { cleanStem, fileNameFor } from '../core/save.ts';
+import { toJson } from '../element/format.ts';
+import { ProblemError, open, openFile, version, type Role } from '../headless/node.ts';
+import { help, understand, type Order } from './arguments.ts';
+import { Bar } from './bar.ts';
+import { Usage, type Name } from './options.ts';
+import { outlookText, problemText, reportText, summaryText } from './words.ts';
+
+/** As shells have them: 128 and the signal's number. */
+const STOPPED = { SIGINT: 130, SIGTERM: 143 } as const;
+
+const CONFIGS = ['content-config', 'style-config'] as const satisfies Name[];
+
+// Node says of `fs.openAsBlob`, once a process, that it is experimental; the tests hold it to what is needed of it.
+process.removeAllListeners('warning');
+process.on('warning', (warning) => { if (warning.name !== 'ExperimentalWarning') console.error(String(warning)); });
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(typed: string[]): Promise<number> {
+  let order: Order | 'help' | 'version';
+  try {
+    order = understand(typed);
+  } catch (thrown) {
+    if (!(thrown instanceof Usage)) throw thrown;
+    console.error(`np-lora: ${thrown.message}\nTry "np-lora --help".`);
+    return 2;
+  }
+  if (order === 'help') {
+    process.stdout.write(help());
+    return 0;
+  }
+  if (order === 'version') {
+    console.log(await version());
+    return 0;
+  }
+  return run(order);
+}
+
+async function run(order: Order): Promise<number> {
+  const stopper = new AbortController();
+  let code = 0;
+  for (const [signal, itsCode] of Object.entries(STOPPED)) {
+    process.on(signal, () => {
+      // Who asks twice does not want to wait for the module in work.
+      if (stopper.signal.aborted) process.exit(itsCode);
+      code = itsCode;
+      stopper.abort();
+    });
+  }
+  const bar = new Bar(process.stderr, process.stderr.isTTY && !order.on('quiet') && !order.on('json'));
+  try {
+    const { value, text } = await obey(order, stopper.signal, bar);
+    bar.wipe();
+    process.stdout.write(order.on('json') ? `${toJson(value)}\n` : text);
+    return 0;
+  } catch (thrown) {
+    bar.wipe();
+    if (isAbort(thrown) || stopper.signal.aborted) {
+      console.error('np-lora: cancelled, nothing was written');
+      return code;
+    }
+    if (!(thrown instanceof ProblemError)) throw thrown;
+    console.error(`np-lora: ${problemText(thrown.problem)}`);
+    if (order.on('json')) process.stdout.write(`${toJson({ problem: thrown.problem })}\n`);
+    return 1;
+  }
+}
+
+type Given = Record<Role, { file: File; config: string | null } | null>;
+
+async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ value: unknown; text: string }> {
+  const { command, settings } = order;
+  const inputs = await inputsOf(order);
+  const path = command === 'fuse' || command === 'convert' ? await place(order, inputs) : '';
+  const pair = await open(inputs, { signal });
+  const onProgress = bar.show;
+  switch (command) {
+    case 'inspect': {
+      const sha256 = order.on('hash') && inputs.content ? await pair.hash(inputs.content.file, { signal }) : null;
+      // What cannot be converted has no namings.
+      const { schemes } = await pair.fit().catch(() => ({ schemes: [] }));
+      return { value: { ...pair.content, schemes, sha256 }, text: pair.content ? summaryText(pair.content, schemes, sha256) : '' };
+    }
+    case 'analyse': {
+      const outlook = await pair.outlook(settings, { signal, onProgress });
+      return { value: outlook, text: outlookText(outlook) };
+    }
+    case 'fuse':
+    case 'convert': {
+      const outputName = cleanStem(basename(path), 'fused');
+      const options = { signal, onProgress, path, overwrite: order.on('force') };
+      const { report } = await pair[command]({ ...settings, outputName }, options);
+      return { value: report, text: reportText(report, path) };
+    }
+  }
+}
+
+async function inputsOf({ files, text }: Order): Promise<Given> {
+  const [content = null, style = null] = await Promise.all(files.map(async (path, at) => {
+    const config = text(CONFIGS[at]!);
+    return { file: await openFile(path), config: config === null ? null : await (await openFile(config)).text() };
+  }));
+  return { content, style };
+}
+
+/** Where the result goes, which is never where an input is. */
+async function place({ files, settings, text }: Order, { content, style }: Given): Promise<string> {
+  const path = text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, settings.result ?? 'fusion'));
+  const there = await stat(path).catch(() => null);
+  for (const input of files) {
+    const one = await stat(input).catch(() => null);
+    if (!there || !one || there.ino !== one.ino || there.dev !== one.dev) continue;
+    throw new ProblemError({
+      code: 'E_OVER_INPUT', message: 'The result would replace one of its sources.', remedy: 'Choose another name for it.',
+      file: path, tensor: null, detail: '',
+    });
+  }
+  return path;
+}

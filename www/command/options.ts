@@ -1,0 +1,112 @@
+/** What can be typed behind `np-lora`, as tables: parsing and help both come from them. */
+
+import type { BlockStrength, CutChoice, Recompress, ScaleChoice, Settings } from '../core/types.ts';
+
+/** A mistake in what was typed. */
+export class Usage extends Error {}
+
+/** Reads the text behind an option into the settings; throws a `Usage`. */
+export interface Option {
+  short?: string;
+  /** How its value is called in the help; none: it is a switch. */
+  value?: string;
+  help: string;
+  set?: (settings: Partial<Settings>, value: string) => void;
+  /** May be given more than once. */
+  multiple?: boolean;
+}
+
+const number = (value: string): number => {
+  const read = value.trim() === '' ? NaN : Number(value);
+  if (!Number.isFinite(read)) throw new Usage(`"${value}" is not a number`);
+  return read;
+};
+const whole = (value: string): number => {
+  if (!/^\d{1,9}$/.test(value)) throw new Usage(`"${value}" is not a whole number`);
+  return Number(value);
+};
+const word = <T extends string>(value: string, words: readonly T[]): T => {
+  const found = words.find((one) => one.toLowerCase() === value.toLowerCase());
+  if (found === undefined) throw new Usage(`"${value}" is none of ${words.join(', ')}`);
+  return found;
+};
+const share = (value: string): number | null => (value.endsWith('%') ? number(value.slice(0, -1)) / 100 : null);
+
+const mu = (value: string): number => (/^(inf|infinity|∞)$/i.test(value) ? Infinity : number(value));
+
+function cut(value: string): CutChoice {
+  const energy = share(value);
+  if (energy !== null) return { kind: 'energy', share: energy };
+  return value === 'all' ? { kind: 'all' } : { kind: 'count', count: whole(value) };
+}
+
+function rank(value: string): Recompress {
+  const energy = share(value);
+  if (energy !== null) return { kind: 'energy', share: energy };
+  return value === 'exact' ? { kind: 'exact' } : { kind: 'rank', rank: whole(value) };
+}
+
+function scale(value: string): ScaleChoice {
+  if (value === 'auto') return { kind: 'auto' };
+  return value === 'rslora' ? { kind: 'rankStabilised' } : { kind: 'alpha', alpha: number(value) };
+}
+
+function block(value: string): [string, BlockStrength] {
+  const at = value.lastIndexOf('=');
+  if (at < 1) throw new Usage(`"${value}" is not BLOCK=STRENGTH, BLOCK=SUBJECT,STYLE or BLOCK=SUBJECT,STYLE,MU`);
+  const [content = '', style = content, own, ...more] = value.slice(at + 1).split(',');
+  if (more.length > 0) throw new Usage(`"${value}" has more than two strengths and a μ`);
+  return [value.slice(0, at), { content: number(content), style: number(style), mu: own === undefined ? null : mu(own) }];
+}
+
+export const OPTIONS = {
+  output: { short: 'o', value: 'FILE', help: 'where the result goes; else a name made of theirs, in this folder' },
+  force: { short: 'f', help: 'replace a file that is there' },
+  mu: { value: 'NUMBER', help: 'how strongly to project, 0 to inf (0.5)', set: (to, value) => { to.mu = mu(value); } },
+  k: { value: 'all|N|N%', help: 'style directions to protect: all, so many, or so much of the energy (all)', set: (to, value) => { to.cut = cut(value); } },
+  'content-strength': { value: 'NUMBER', help: 'of the subject, as a loader would apply it (1)', set: (to, value) => { to.contentStrength = number(value); } },
+  'style-strength': { value: 'NUMBER', help: 'of the style (1)', set: (to, value) => { to.styleStrength = number(value); } },
+  'content-text-strength': { value: 'NUMBER', help: 'of the subject in text encoders (the same)', set: (to, value) => { to.contentTextStrength = number(value); } },
+  'style-text-strength': { value: 'NUMBER', help: 'of the style in text encoders (the same)', set: (to, value) => { to.styleTextStrength = number(value); } },
+  block: {
+    value: 'BLOCK=C[,S]', help: 'strengths of a block, which multiply the others; may be repeated', multiple: true,
+    set: (to, value) => { to.blocks = { ...to.blocks, ...Object.fromEntries([block(value)]) }; },
+  },
+  result: {
+    value: 'fusion|overlap', help: 'the fused LoRA, or the overlap by itself (fusion)',
+    set: (to, value) => { to.result = word(value, ['fusion', 'overlap'] satisfies Settings['result'][]); },
+  },
+  dtype: {
+    value: 'auto|F16|BF16|F32', help: 'number format (auto, as the inputs)',
+    set: (to, value) => { to.dtype = word(value, ['auto', 'F16', 'BF16', 'F32'] satisfies Settings['dtype'][]); },
+  },
+  rank: { value: 'exact|N|N%', help: 'cut to a rank, or to a share of the energy (exact)', set: (to, value) => { to.recompress = rank(value); } },
+  layout: {
+    value: 'compatible|compact', help: 'how ranks are laid out (compatible)',
+    set: (to, value) => { to.layout = word(value, ['compatible', 'compact'] satisfies Settings['layout'][]); },
+  },
+  scheme: { value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = value; } },
+  family: { value: 'NAME', help: 'the model family, where the files leave it open', set: (to, value) => { to.family = value; } },
+  'content-scale': { value: 'auto|rslora|ALPHA', help: 'scale of the subject, where its file does not tell the truth', set: (to, value) => { to.contentScale = scale(value); } },
+  'style-scale': { value: 'auto|rslora|ALPHA', help: 'scale of the style', set: (to, value) => { to.styleScale = scale(value); } },
+  'dense-rank': { value: 'N', help: 'rank that full differences are cut to (64)', set: (to, value) => { to.denseRank = whole(value); } },
+  'direction-only': { help: 'fuse DoRA without its magnitudes', set: (to) => { to.directionOnly = true; } },
+  'drop-sources': { help: 'leave the names of the sources out of the result', set: (to) => { to.keepSources = false; } },
+  'content-config': { value: 'FILE', help: 'adapter_config.json of the subject, or of the only file' },
+  'style-config': { value: 'FILE', help: 'adapter_config.json of the style' },
+  hash: { help: 'inspect: work out the SHA-256 of the whole file as well' },
+  json: { help: 'print what was found or done as JSON' },
+  quiet: { short: 'q', help: 'no progress' },
+  help: { short: 'h', help: 'this' },
+  version: { short: 'V', help: 'the version' },
+} satisfies Record<string, Option>;
+
+export type Name = keyof typeof OPTIONS;
+
+export const COMMANDS = {
+  fuse: { files: 2, words: 'SUBJECT STYLE', help: 'fuse the two; the word may be left out' },
+  inspect: { files: 1, words: 'FILE', help: 'say what a file is' },
+  analyse: { files: 2, words: 'SUBJECT STYLE', help: 'say what a fusion would do' },
+  convert: { files: 1, words: 'FILE', help: 'write one file anew, in another naming, format or rank' },
+} as const;
+export type Command = keyof typeof COMMANDS;

@@ -1,0 +1,58 @@
+/** What the command says: a few lines for a person. Names from files are inert text. */
+
+import { bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
+import { verdict } from '../element/outlook/words.ts';
+import type { Outlook, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
+
+const table = (rows: [string, string | null][]): string =>
+  rows.filter((row): row is [string, string] => row[1] !== null).map(([head, text]) => `${head.padEnd(15)} ${text}\n`).join('');
+
+const shares = <T>(all: Share<T>[], shown: (value: T) => string): string =>
+  all.map(({ value, modules }) => (all.length === 1 ? shown(value) : `${shown(value)} (${count(modules)})`)).join(', ');
+
+const warnings = (all: Problem[]): string => all.map((warning) => `${problemText(warning)}\n`).join('');
+
+/** Code, sentence, where, particulars, and what to do. */
+export function problemText({ code, message, remedy, file, tensor, detail }: Problem): string {
+  const place = [file, tensor].filter((one) => one !== null).map((one) => inert(one)).join(', ');
+  const more = [place, inert(detail), remedy].filter((line) => line !== '').map((line) => `\n  ${line}`).join('');
+  return `${code}: ${message}${more}`;
+}
+
+export const summaryText = (summary: Summary, schemes: SchemeChoice[], sha256: string | null): string => table([
+  ['file', inert(summary.name)],
+  ['size', bytes(summary.size)],
+  ['kind', shares(summary.kinds, (kind) => inert(kind))],
+  ['naming', inert(summary.scheme)],
+  ['can be named', schemes.map(({ id, name }) => `${id} (${name})`).join(', ') || null],
+  ['model', inert(summary.family ?? (summary.families.join(' or ') || summary.baseModel) ?? 'unknown')],
+  ['title', summary.title === null ? null : inert(summary.title)],
+  ['rank', shares(summary.ranks, String)],
+  ['scale', shares(summary.scales, ({ value }) => String(Number(value.toPrecision(4))))],
+  ['numbers', shares(summary.dtypes, (dtype) => inert(dtype))],
+  ['modules', `${count(summary.modules)}, ${count(summary.textEncoderModules)} of them in text encoders`],
+  ['SHA-256', sha256],
+  ['AutoV2', sha256 && sha256.slice(0, 10)],
+  ['refused', summary.refused > 0 ? count(summary.refused) : null],
+  ['trigger words', summary.triggerWords.length > 0 ? inert(summary.triggerWords.join(', ')) : null],
+]) + warnings(summary.warnings);
+
+export const outlookText = (outlook: Outlook): string => `${verdict(outlook)}\n` + table([
+  ['shared', plural(outlook.total, 'module', 'modules')],
+  ['overlap', `${percent(outlook.whole.overlap)} of the subject, ${percent(outlook.whole.chance)} by chance`],
+  ['kept', `${percent(outlook.whole.contentKept)} of the subject at this μ`],
+  ['change', `${percent(outlook.whole.change)} against plain addition`],
+  ['suggested μ', `${mu(outlook.suggested.mu)}, a rule of thumb`],
+  ['balance', outlook.balance && `subject ${Number(outlook.balance.contentStrength.toPrecision(3))}, style ${Number(outlook.balance.styleStrength.toPrecision(3))}`],
+]);
+
+export const reportText = (report: Report, path: string): string => table([
+  ['written', inert(path)],
+  ['size', bytes(report.outputBytes)],
+  ['modules', [
+    `${count(report.fused)} fused`, `${count(report.passedContent + report.passedStyle)} passed through`, `${count(report.refused.length)} refused`,
+  ].join(', ')],
+  ['rank', `${report.rank}, ${inert(report.dtype)}`],
+  ['change', report.content && report.style && report.settings.result === 'fusion' ? `${percent(report.change)} against plain addition` : null],
+  ['rounding', report.rounding && `${small(report.rounding.worst)} at worst`],
+]) + report.refused.map(({ file, module, why }) => `left out: ${inert(module)} of ${inert(file)}: ${inert(why)}\n`).join('') + warnings(report.warnings);

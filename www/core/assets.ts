@@ -1,0 +1,58 @@
+/** Where the tool's own files lie. As literals, by which bundlers find them, take them along and put in the address they then have. */
+
+export interface Program {
+  /** Its wasm-bindgen module. */
+  glue: string;
+  wasm: string;
+}
+
+export interface Assets {
+  worker: string;
+  /** What opens files and is soon there; null: the whole program does it, and is loaded at once. */
+  reader: Program | null;
+  whole: Program;
+}
+
+/** What a host may say of them. */
+export interface AssetOptions {
+  /** A folder that has all of them, under their own names. */
+  assetBase?: string | URL | null;
+  workerURL?: string | URL | null;
+  /** Of the whole program. With either of them it is loaded at once. */
+  glueURL?: string | URL | null;
+  wasmURL?: string | URL | null;
+}
+
+type Of<T> = { worker: T; reader: { glue: T; wasm: T }; whole: { glue: T; wasm: T } };
+
+const NAMES: Of<string> = {
+  worker: 'worker.js',
+  reader: { glue: 'np_lora_reader.js', wasm: 'np_lora_reader_bg.wasm' },
+  whole: { glue: 'np_lora.js', wasm: 'np_lora_bg.wasm' },
+};
+
+const here = (): Of<URL> => ({
+  worker: new URL('./worker.js', import.meta.url),
+  reader: { glue: new URL('./np_lora_reader.js', import.meta.url), wasm: new URL('./np_lora_reader_bg.wasm', import.meta.url) },
+  whole: { glue: new URL('./np_lora.js', import.meta.url), wasm: new URL('./np_lora_bg.wasm', import.meta.url) },
+});
+
+function inFolder(base: string | URL): Of<URL> {
+  const folder = new URL(base, globalThis.location?.href);
+  if (!folder.pathname.endsWith('/')) folder.pathname += '/';
+  const at = (name: string): URL => new URL(name, folder);
+  const both = ({ glue, wasm }: Of<string>['whole']): Of<URL>['whole'] => ({ glue: at(glue), wasm: at(wasm) });
+  return { worker: at(NAMES.worker), reader: both(NAMES.reader), whole: both(NAMES.whole) };
+}
+
+/** Absolute addresses: what is named, else in the folder that is named, else beside this script. */
+export function assetsFor({ assetBase, workerURL, glueURL, wasmURL }: AssetOptions): Assets {
+  const { worker, reader, whole } = assetBase ? inFolder(assetBase) : here();
+  const absolute = (url: string | URL): string => new URL(url, globalThis.location?.href).href;
+  const both = ({ glue, wasm }: Of<URL>['whole']): Program => ({ glue: glue.href, wasm: wasm.href });
+  return {
+    worker: absolute(workerURL ?? worker),
+    reader: glueURL || wasmURL ? null : both(reader),
+    whole: { glue: absolute(glueURL ?? whole.glue), wasm: absolute(wasmURL ?? whole.wasm) },
+  };
+}

@@ -1,0 +1,16 @@
+/** `np-lora`: the element's class, defined by nobody yet. `np-lora/define.js` defines it, with its parts. */
+
+import type { NpLora } from './np-lora.ts';
+
+export { NpLora } from './np-lora.ts';
+export { ProblemError } from '../core/problem.ts';
+export type * from '../core/types.ts';
+export type { Phase } from './model.ts';
+export type { BackendFound, Fused } from '../core/protocol.ts';
+export type { NpLoraEvents } from './events.ts';
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'np-lora': NpLora;
+  }
+}

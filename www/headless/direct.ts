@@ -1,0 +1,121 @@
+/** The program without a worker: it computes in the thread that calls it and lets others run between two modules. */
+
+import { readFile } from 'node:fs/promises';
+import { ProblemError, abortError, problem, toProblem } from '../core/problem.ts';
+import { fileNameFor } from '../core/save.ts';
+import type { BackendChoice, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
+import type { Glue, Others, WholeSession } from '../worker/program.ts';
+import { BlobSink } from '../worker/blob-sink.ts';
+import { paced } from '../worker/pace.ts';
+import { DiskSink, type DiskOptions } from './disk.ts';
+import type { Engine, FuseOptions, Result } from './pair.ts';
+
+/** The program as wasm-bindgen makes it, where bytes are at hand. */
+interface Program extends Glue<WholeSession> {
+  initSync(input: { module: WebAssembly.Module }): unknown;
+}
+
+const GLUE = new URL('./np_lora.js', import.meta.url);
+const WASM = new URL('./np_lora_bg.wasm', import.meta.url);
+
+/** Nobody shares the work. */
+const ALONE: Others = { members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(problem('E_INTERNAL', 'there is nobody')) };
+
+let loaded: Promise<Program> | null = null;
+let attempts = 0;
+
+/** What a program that has trapped holds is in an unknown state: the next one is a module of its own. */
+async function load(): Promise<Program> {
+  try {
+    const [program, module] = await Promise.all([
+      import(`${GLUE.href}?${attempts++}`) as Promise<Program>,
+      readFile(WASM).then((bytes) => WebAssembly.compile(bytes)),
+    ]);
+    program.initSync({ module });
+    return program;
+  } catch (thrown) {
+    loaded = null;
+    throw new ProblemError(problem('E_WASM_LOAD', toProblem(thrown).detail));
+  }
+}
+
+export class Direct implements Engine<DiskOptions> {
+  #session: WholeSession | null;
+
+  private constructor(private readonly program: Program) {
+    this.#session = new program.Session();
+  }
+
+  static async start(): Promise<Direct> {
+    return new Direct(await (loaded ??= load()));
+  }
+
+  static async version(): Promise<string> {
+    return (await (loaded ??= load())).version();
+  }
+
+  inspect(role: Role, file: File, config: string | null): Promise<Summary> {
+    return this.#ask((session) => session.open(role, file, config ?? undefined));
+  }
+
+  fit(settings: Partial<Settings>): Promise<PairFit> {
+    return this.#ask((session) => session.fit(settings));
+  }
+
+  analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<void> {
+    return this.#ask((session) => session.analyse(settings, ALONE, paced(onProgress), () => signal.aborted));
+  }
+
+  outlook(settings: Partial<Settings>): Promise<Outlook> {
+    return this.#ask((session) => session.outlook(settings));
+  }
+
+  spectra(settings: Partial<Settings>, module: string): Promise<Spectra> {
+    return this.#ask((session) => session.spectra(settings, module));
+  }
+
+  hash(file: Blob, signal: AbortSignal): Promise<string> {
+    return this.#ask(() => this.program.sha256(file, () => Promise.resolve(!signal.aborted)));
+  }
+
+  /** `auto` is the CPU: Node has no graphics devices. */
+  async run(
+    settings: Partial<Settings> & { outputName: string }, backend: BackendChoice,
+    { signal, onProgress, ...disk }: FuseOptions & Partial<DiskOptions>,
+  ): Promise<Result> {
+    if (signal?.aborted) throw abortError();
+    const report = paced((progress) => { if (!signal?.aborted) onProgress?.(progress); });
+    const sink = disk.path === undefined ? new BlobSink() : await DiskSink.create(disk.path, disk);
+    try {
+      const [fused] = await this.#ask((session) => session.fuse(
+        [{ settings, swapped: false }], backend === 'auto' ? 'cpu' : backend, [sink], ALONE, report, () => signal?.aborted ?? false,
+      ));
+      if (!fused) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
+      if (sink instanceof DiskSink) return { file: await sink.keep(), report: fused.report };
+      return { file: new File([fused.file], fileNameFor(settings.outputName), { type: fused.file.type }), report: fused.report };
+    } catch (thrown) {
+      // Already done where the program itself gave up.
+      await sink.discard();
+      throw thrown;
+    }
+  }
+
+  /** A call under way may still hold it: the bindings free it when nobody does. */
+  dispose(): void {
+    this.#session = null;
+  }
+
+  async #ask<T>(what: (session: WholeSession) => T | Promise<T>): Promise<T> {
+    if (!this.#session) throw new ProblemError(problem('E_WORKER_LOST', 'the pair is closed'));
+    try {
+      return await what(this.#session);
+    } catch (thrown) {
+      if (thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError) {
+        loaded = this.#session = null;
+        throw new ProblemError(problem('E_WORKER_LOST', toProblem(thrown).detail));
+      }
+      const refused = toProblem(thrown);
+      throw refused.code === 'E_ABORTED' ? abortError() : new ProblemError(refused);
+    }
+  }
+}

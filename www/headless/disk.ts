@@ -1,0 +1,111 @@
+/** Files on disk, in Node: read in pieces, and written so that a name never stands for half a file. */
+
+import { randomBytes } from 'node:crypto';
+import { openAsBlob, rmSync } from 'node:fs';
+import { access, link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ProblemError, problem, toProblem } from '../core/problem.ts';
+import type { OutputSink, Problem } from '../core/types.ts';
+
+export interface DiskOptions {
+  /** Where the result goes, once it is checked; until then it lies beside that under another name. Without it, in memory. */
+  path: string;
+  /** Whether to replace a file that is there. */
+  overwrite?: boolean;
+}
+
+const refusal = (code: string, message: string, remedy: string, file: string, detail = ''): ProblemError =>
+  new ProblemError({ code, message, remedy, file, tensor: null, detail } satisfies Problem);
+
+const exists = (path: string): ProblemError =>
+  refusal('E_EXISTS', 'There is a file of this name already.', 'Choose another name, or allow overwriting it.', path);
+
+/** A file on disk, of which only what is needed is ever read. */
+export async function openFile(path: string): Promise<File> {
+  try {
+    if (!(await stat(path)).isFile()) throw new Error('it is no file');
+    return new File([await openAsBlob(path)], basename(path));
+  } catch (thrown) {
+    throw new ProblemError(problem('E_READ', toProblem(thrown).detail, path));
+  }
+}
+
+/** Temporary files; whatever ends the process, none of them stays. */
+const unfinished = new Set<string>();
+process.once('exit', () => {
+  for (const path of unfinished) rmSync(path, { force: true });
+});
+
+export class DiskSink implements OutputSink {
+  #open = true;
+
+  private constructor(
+    private readonly path: string, private readonly part: string, private readonly overwrite: boolean, private readonly file: FileHandle,
+  ) {}
+
+  static async create(path: string, { overwrite = false }: Partial<DiskOptions>): Promise<DiskSink> {
+    const to = resolve(path);
+    if (!overwrite && await access(to).then(() => true, () => false)) throw exists(path);
+    const part = join(dirname(to), `.${basename(to)}.${randomBytes(4).toString('hex')}.part`);
+    try {
+      // Fails where something of this name is.
+      const file = await open(part, 'wx');
+      unfinished.add(part);
+      return new DiskSink(to, part, overwrite, file);
+    } catch (thrown) {
+      throw new ProblemError(problem('E_WRITE', toProblem(thrown).detail, path));
+    }
+  }
+
+  async write(at: number, bytes: Uint8Array): Promise<void> {
+    let done = 0;
+    while (done < bytes.length) {
+      const { bytesWritten } = await this.file.write(bytes, done, bytes.length - done, at + done);
+      if (bytesWritten === 0) throw problem('E_WRITE', `the disk took no more at ${at + done}`);
+      done += bytesWritten;
+    }
+  }
+
+  async finish(): Promise<Blob> {
+    await this.file.sync();
+    await this.#close();
+    return openAsBlob(this.part);
+  }
+
+  async discard(): Promise<void> {
+    await this.#close().catch(() => {});
+    await rm(this.part, { force: true }).catch(() => {});
+    unfinished.delete(this.part);
+  }
+
+  /** Gives the checked file its name. */
+  async keep(): Promise<File> {
+    try {
+      if (this.overwrite) await rename(this.part, this.path);
+      else await this.#appear();
+    } catch (thrown) {
+      throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_WRITE', toProblem(thrown).detail, this.path));
+    }
+    unfinished.delete(this.part);
+    return openFile(this.path);
+  }
+
+  /** Unlike a renamed file, a link never takes the place of another one. */
+  async #appear(): Promise<void> {
+    try {
+      await link(this.part, this.path);
+      await rm(this.part);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(this.path);
+      // Some file systems have no links.
+      if (await access(this.path).then(() => true, () => false)) throw exists(this.path);
+      await rename(this.part, this.path);
+    }
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.file.close();
+  }
+}

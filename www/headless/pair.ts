@@ -1,0 +1,160 @@
+/** The tool for programs: two LoRA files, or one, and all that can be asked of them. Nothing here knows a page. */
+
+import { defaultName } from '../core/naming.ts';
+import { ProblemError, abortError, problem } from '../core/problem.ts';
+import { cleanStem } from '../core/save.ts';
+import {
+  ROLES, type BackendChoice, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
+} from '../core/types.ts';
+
+/** A LoRA file. `config` is the text of the adapter_config.json that came with it. */
+export type Input = Blob | { file: Blob; config?: string | null };
+
+/** Either may be missing: the other can then be inspected and converted. */
+export interface Inputs {
+  content?: Input | null;
+  style?: Input | null;
+}
+
+export interface CallOptions {
+  /** Aborting it rejects the call with an AbortError. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface RunOptions extends CallOptions {
+  /** Told about ten times a second at most. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface FuseOptions extends RunOptions {
+  /** `auto` when left out. */
+  backend?: BackendChoice | undefined;
+}
+
+/** A file that was read back and checked, and the account of how it was made. In a browser one of more than 500 MB lies on disk
+ * until the same pair is fused again or nothing refers to the file any more. */
+export interface Result {
+  file: File;
+  report: Report;
+}
+
+/** What does the work: a worker's session, or in Node the program itself. */
+export interface Engine<More = unknown> {
+  inspect(role: Role, file: File, config: string | null): Promise<Summary>;
+  fit(settings: Partial<Settings>): Promise<PairFit>;
+  analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<unknown>;
+  outlook(settings: Partial<Settings>): Promise<Outlook>;
+  spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
+  hash(file: Blob, signal: AbortSignal): Promise<string>;
+  run(settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, options: FuseOptions & Partial<More>): Promise<Result>;
+  dispose(): void;
+}
+
+/** Files that are open. Every refusal is a `ProblemError`, with `code`, `message` and `remedy`. */
+export class Pair<More = unknown> {
+  #engine: Engine<More>;
+  #files: Record<Role, File | null>;
+  /** What each file is; null where there is none. */
+  readonly content: Summary | null;
+  readonly style: Summary | null;
+
+  private constructor(engine: Engine<More>, files: Record<Role, File | null>, summaries: Record<Role, Summary | null>) {
+    this.#engine = engine;
+    this.#files = files;
+    this.content = summaries.content;
+    this.style = summaries.style;
+  }
+
+  /** Opens files in `engine`, which is the pair's own from then on. */
+  static async open<More>(engine: Engine<More>, inputs: Inputs, { signal }: CallOptions = {}): Promise<Pair<More>> {
+    const files: Record<Role, File | null> = { content: null, style: null };
+    const summaries: Record<Role, Summary | null> = { content: null, style: null };
+    try {
+      for (const role of ROLES) {
+        const given = inputs[role];
+        if (!given) continue;
+        const { file, config = null } = given instanceof Blob ? { file: given } : given;
+        const opened = (files[role] = file instanceof File ? file : new File([file], `${NAMELESS[role]}.safetensors`));
+        summaries[role] = await unless(signal, engine.inspect(role, opened, config));
+      }
+      return new Pair(engine, files, summaries);
+    } catch (thrown) {
+      engine.dispose();
+      throw thrown;
+    }
+  }
+
+  /** How the two files fit, or what becomes of the only one, before any arithmetic. */
+  fit(settings: Partial<Settings> = {}): Promise<PairFit> {
+    return this.#engine.fit(settings);
+  }
+
+  /** Analyses the pair, once, and says what the projection would do to it at these settings. */
+  async outlook(settings: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
+    signal?.throwIfAborted();
+    await this.#engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {})).catch((thrown: unknown) => {
+      throw signal?.aborted ? abortError() : thrown;
+    });
+    return this.#engine.outlook(settings);
+  }
+
+  /** The singular values of one module, by its name in the outlook. */
+  spectra(module: string, settings: Partial<Settings> = {}): Promise<Spectra> {
+    return this.#engine.spectra(settings, module);
+  }
+
+  /** SHA-256 of a file, in hex: its first ten digits are what model sites call AutoV2. */
+  hash(file: Blob, { signal }: CallOptions = {}): Promise<string> {
+    return this.#engine.hash(file, signal ?? new AbortController().signal);
+  }
+
+  /** Fuses the two files. */
+  async fuse(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<Result> {
+    if (!this.content || !this.style) throw new ProblemError(problem('E_NOT_READY'));
+    return this.#run(settings, options);
+  }
+
+  /** Writes the only file anew, in another naming, number format or rank. */
+  async convert(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<Result> {
+    if (!this.content === !this.style) throw new ProblemError(problem('E_NOT_ONE'));
+    return this.#run(settings, options);
+  }
+
+  /** Gives up the files and the worker. Results stay. */
+  close(): void {
+    this.#engine.dispose();
+  }
+
+  async #run(settings: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<Result> {
+    const { content, style } = this.#files;
+    const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, settings.result ?? 'fusion'));
+    return this.#engine.run({ ...settings, outputName }, options.backend ?? 'auto', options);
+  }
+}
+
+const NAMELESS: Record<Role, string> = { content: 'subject', style: 'style' };
+
+/** The same for a single question: opened for it, and closed behind it. */
+export async function once<More, T>(pair: Promise<Pair<More>>, ask: (pair: Pair<More>) => Promise<T>): Promise<T> {
+  const open = await pair;
+  try {
+    return await ask(open);
+  } finally {
+    open.close();
+  }
+}
+
+/** What `promise` comes to, unless the signal is first. */
+async function unless<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
+  if (!signal) return promise;
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(abortError());
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+  return Promise.race([promise, aborted]).finally(() => {
+    signal.removeEventListener('abort', abort);
+    promise.catch(() => {});
+  });
+}

@@ -1,0 +1,17 @@
+/** No host needs more than ten reports a second, and posting costs time. */
+
+import type { Progress } from '../core/types.ts';
+
+const EVERY_MS = 100;
+
+/** Passes on what is reported, as often as somebody can look at it; beginnings and ends always. */
+export function paced(tell: (progress: Progress) => void): (progress: Progress) => void {
+  let last = 0;
+  return (progress) => {
+    const now = performance.now();
+    const edge = progress.modulesDone === 0 || progress.modulesDone === progress.modulesTotal;
+    if (!edge && now - last < EVERY_MS) return;
+    last = now;
+    tell(progress);
+  };
+}

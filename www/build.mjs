@@ -5,6 +5,7 @@ import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { offline } from './offline/build.mjs';
 import { sizes } from './size.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
@@ -53,4 +54,5 @@ const script = '<script type="module" src="element.js">';
 const page = await readFile(join(here, 'index.html'), 'utf8');
 await writeFile(join(out, 'index.html'), page.replace(script, preloads + script));
 
+await offline(out, options.tsconfig);
 await sizes(out);

@@ -3,6 +3,7 @@
 import type { NpLora } from '../element/np-lora.ts';
 import type { Progress } from '../core/types.ts';
 import { hasFiles } from '../element/drop.ts';
+import { keepForOffline } from './offline.ts';
 
 const NAME = 'np-lora';
 const title = document.title;
@@ -49,3 +50,7 @@ for (const end of ['complete', 'error', 'abort']) {
     window.removeEventListener('beforeunload', holdBack);
   });
 }
+
+const news = document.getElementById('news');
+// Where a browser keeps nothing, the page works as well.
+if (news) void keepForOffline(app, news).catch(() => {});

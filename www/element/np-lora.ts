@@ -25,11 +25,27 @@ const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
+/**
+ * Two LoRA files in, one fused and checked file out.
+ *
+ * @csspart app - All that the element shows.
+ * @fires input - While a setting is being changed; `detail` are all settings.
+ * @fires change - A setting or a file was changed; `detail` are all settings.
+ * @fires inspect - A file is open: `detail.role` and `detail.summary`, which says what it is.
+ * @fires warning - Something that a person should know, once a file, a pair or a run; `detail` is the warning. Cancelable.
+ * @fires progress - At most ten times a second while a run goes on: bytes, modules and the stage.
+ * @fires backendchange - Another backend is in use, or was found; `detail.backend` and `detail.reason`.
+ * @fires beforesave - Save was pressed or called; `detail.file` and `detail.report`. Who cancels it saves the file otherwise.
+ * @fires complete - The result was written, read back and checked: `detail.file` and `detail.report`.
+ * @fires error - What went wrong: `detail.code`, a sentence, what to do, and where.
+ * @fires abort - The run was cancelled; nothing was saved.
+ */
 export class NpLora extends LitElement implements DeskHost {
   /** Where the worker's script lies; a host that moves files sets it before the first file is chosen. */
   static workerURL: string | URL = new URL('./worker.js', import.meta.url);
   /** Where the whole program lies, for a host that moves or replaces it: it is then loaded at once. Beside the worker when null. */
   static glueURL: string | URL | null = null;
+  /** The same for its wasm. */
   static wasmURL: string | URL | null = null;
 
   static override styles = [tokens, base, css`
@@ -47,13 +63,21 @@ export class NpLora extends LitElement implements DeskHost {
     }
   `];
 
-  @property({ converter: reads(asMu) }) mu = DEFAULTS.mu;
-  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength = DEFAULTS.contentStrength;
-  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength = DEFAULTS.styleStrength;
-  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
-  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
+  /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
+  @property({ converter: reads(asMu) }) mu: number = DEFAULTS.mu;
+  /** The subject's strength, as a loader would apply it; 1 unless set. */
+  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength: number = DEFAULTS.contentStrength;
+  /** The style's strength, as a loader would apply it; 1 unless set. */
+  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
+  /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
+  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype: Settings['dtype'] = DEFAULTS.dtype;
+  /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
+  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend: BackendChoice = DEFAULTS.backend;
+  /** Whether a pair is analysed as soon as both files are there. */
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
+  /** The result's file name, without its ending; made from those of the files unless set. */
   @property({ attribute: 'output-name' }) outputName = '';
+  /** Nothing can be chosen or started. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private more: More = MORE;
@@ -72,23 +96,30 @@ export class NpLora extends LitElement implements DeskHost {
     this.addEventListener('drop', (event) => this.#drop(event));
   }
 
+  /** The subject's file. Setting it opens it. */
   get contentFile(): File | null { return this.#desk.fileOf('content'); }
   set contentFile(file: File | null) { void this.#place('content', file); }
+  /** The style's file (`style` itself is taken by HTML). Setting it opens it. */
   get styleFile(): File | null { return this.#desk.fileOf('style'); }
   set styleFile(file: File | null) { void this.#place('style', file); }
 
+  /** `empty`, `opening`, `ready`, `fusing`, `checking`, `done` or `failed`. */
   get phase(): Phase { return this.#desk.phase; }
+  /** The last result, once it was checked. */
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
+  /** What was done to make it: settings, counts and measures. */
   get report(): Report | null { return this.#desk.outcome?.report ?? null; }
   /** What a fusion would do, as far as the pair is analysed by now. */
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
+  /** What stands in the way, with `code`, `message` and `remedy`. */
   get error(): Problem | null {
     const refused = ROLES.map((role) => this.#desk.cards[role]).find((card) => card.state === 'refused');
     return this.#desk.problem ?? (refused?.state === 'refused' ? refused.problem : null);
   }
+  /** `webgpu` or `cpu`, once that is known. */
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
 
-  /** Rejects with AbortError, or with an error that has `.code`. */
+  /** Fuses both files. Rejects with AbortError, or with an error that has `.code`. */
   async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
     const { file, report } = await this.#desk.run(false, signal);
     return { file, report };
@@ -104,10 +135,12 @@ export class NpLora extends LitElement implements DeskHost {
     return { file, report };
   }
 
+  /** Stops a run; nothing is saved. */
   cancel(): void {
     this.#desk.cancel();
   }
 
+  /** Back to two empty places. */
   reset(): void {
     this.notice = '';
     this.#desk.reset();
@@ -160,6 +193,7 @@ export class NpLora extends LitElement implements DeskHost {
   }
 
   // What the desk asks of its host.
+  /** @internal */
   settings(): Settings {
     const { mu, contentStrength, styleStrength, dtype } = this;
     return {
@@ -169,18 +203,22 @@ export class NpLora extends LitElement implements DeskHost {
     };
   }
 
+  /** @internal */
   backendChoice(): BackendChoice {
     return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
   }
 
+  /** @internal */
   foresees(): boolean {
     return this.analysis !== 'off';
   }
 
+  /** @internal */
   startSession(onStalled: (stalled: boolean) => void): Session {
     return new Session({ workerURL: NpLora.workerURL, glueURL: NpLora.glueURL, wasmURL: NpLora.wasmURL, onStalled });
   }
 
+  /** @internal */
   announce(name: string, detail: unknown): void {
     if (name === 'complete') this.spoken = doneWith((detail as Fused).report);
     if (name === 'abort') this.spoken = this.notice = text.cancelled;

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { offline } from './offline/build.mjs';
+import { site } from './site/build.mjs';
 import { sizes } from './size.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
@@ -54,5 +55,6 @@ const script = '<script type="module" src="element.js">';
 const page = await readFile(join(here, 'index.html'), 'utf8');
 await writeFile(join(out, 'index.html'), page.replace(script, preloads + script));
 
+await site(out, wasm, options);
 await offline(out, options.tsconfig);
 await sizes(out);

@@ -8,7 +8,7 @@ import { brotliCompressSync } from 'node:zlib';
 /** In bytes of brotli, all scripts and the program that opens files. */
 const LIMIT = 250_000;
 /** The whole program comes later, while the first one is in use; charts when there is a pair to draw. */
-const LATER = /^(np_lora(_bg)?\.|charts-|sw\.)/;
+const LATER = /^(np_lora(_bg)?\.|charts-|sw\.|how\.)/;
 
 /** Prints the sizes of the page's files; the sum of those that a visitor waits for. */
 export async function sizes(dir) {

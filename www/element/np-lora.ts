@@ -70,9 +70,9 @@ export class NpLora extends LitElement implements DeskHost {
   /** The style's strength, as a loader would apply it; 1 unless set. */
   @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
   /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
-  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype: Settings['dtype'] = DEFAULTS.dtype;
+  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
   /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
-  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend: BackendChoice = DEFAULTS.backend;
+  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
   /** Whether a pair is analysed as soon as both files are there. */
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
   /** The result's file name, without its ending; made from those of the files unless set. */

@@ -2,6 +2,7 @@
 
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -118,12 +119,14 @@ test('the page fuses behind these headers, and once more without a network', asy
 });
 
 test('another site can show embed.html in a frame, and nothing else', async ({ page }) => {
-  const host = 'http://localhost:4999/';
-  await page.route(host, (route) => route.fulfill({
-    contentType: 'text/html', body: `<!doctype html><title>Host</title><iframe name="tool" src="${address}"></iframe><iframe name="embed" src="${address}embed.html"></iframe>`,
-  }));
-  await page.goto(host);
+  // A server of its own, as a browser lets no stranger's page look at this machine; by another name, which is another origin.
+  const body = `<!doctype html><title>Host</title><iframe name="tool" src="${address}"></iframe><iframe name="embed" src="${address}embed.html"></iframe>`;
+  const host = createHttpServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(body));
+  await new Promise<void>((listening) => host.listen(0, '127.0.0.1', listening));
+  await page.goto(`http://localhost:${(host.address() as AddressInfo).port}/`);
   await expect.poll(() => page.frame('embed')?.title()).toBe('Embed');
   // What was refused gives way to the browser's own page.
   await expect.poll(() => page.frame('tool')?.url()).toMatch(/^chrome-error:/);
+  host.closeAllConnections();
+  host.close();
 });

@@ -10,7 +10,7 @@ import { offline } from '../../www/offline/build.mjs';
 import { DEFAULTS } from './check.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, fuseAndSave, fuseButton, give, named } from './page.ts';
+import { FIRST_RUN, accessible, fuseAndSave, fuseButton, give, named } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
 test.use({ serviceWorkers: 'allow' });
@@ -196,13 +196,43 @@ test('the only page can load the new build by itself', async ({ context }) => {
   await page.reload();
   const before = await buildOf(page);
   await expect(offer(page)).toHaveCount(0);
+  // Of a site in another folder of the same origin.
+  await page.evaluate(() => window.caches.open('np-lora http://127.0.0.1/another/ build'));
   host.deploy(folder('second'));
   await updates(page);
+  await expect(offer(page)).toBeVisible();
+  await accessible(page, 'a new version is there');
   await offer(page).click();
   await expect.poll(() => buildOf(page).catch(() => before)).not.toBe(before);
   await fuses(page);
   expect([...await builds(page)]).toEqual(['second']);
   await expect(offer(page)).toHaveCount(0);
+  await expect.poll(() => caches(page)).toEqual(['np-lora http://127.0.0.1/another/ build', `np-lora ${address} ${await buildOf(page)}`]);
+});
+
+test('a run is not cut off by a new version', async ({ context }) => {
+  const page = await kept(context);
+  await page.reload();
+  host.deploy(folder('second'));
+  await updates(page);
+  await expect(offer(page)).toBeVisible();
+  // As it is in the midst of one.
+  await page.locator('np-lora').evaluate((app) => Object.defineProperty(app, 'phase', { value: 'fusing' }));
+  await offer(page).click();
+  await expect(page.getByRole('status').getByText(/when the run is over/)).toBeVisible();
+  await expect(page.locator('np-lora')).toHaveCount(1);
+  expect(await waiting(page)).toBe('installed');
+});
+
+test('what the browser has dropped is fetched again, but only as it was', async ({ context }) => {
+  const page = await kept(context);
+  await page.reload();
+  const drop = (): Promise<boolean> => page.evaluate(async () => (await window.caches.open((await window.caches.keys())[0]!)).delete('worker.js'));
+  const asks = (): Promise<string> => page.evaluate(() => fetch('worker.js').then((answer) => answer.text(), () => 'refused'));
+  expect(await drop()).toBe(true);
+  expect(await asks()).toContain('first worker.js');
+  host.deploy(folder('second'));
+  expect(await asks()).toBe('refused');
 });
 
 const SPOILT: Record<string, { file: string; spoil(): void | Promise<void> }> = {

@@ -14,7 +14,8 @@ export default defineConfig({
   workers: 1,
   forbidOnly: Boolean(process.env.CI),
   reporter: 'list',
-  use: { baseURL },
+  // A service worker's answers pass page.route() by; what it does has a test of its own.
+  use: { baseURL, serviceWorkers: 'block' },
   projects: [
     { name: 'webgpu', use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
     { name: 'cpu', use: launch([]) },

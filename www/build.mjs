@@ -6,6 +6,8 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { demandPrograms, putPrograms } from './programs.mjs';
+import { offline } from './offline/build.mjs';
+import { site } from './site/build.mjs';
 import { sizes } from './size.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
@@ -43,4 +45,6 @@ for (const [name, before] of [['index.html', '<script type="module" src="element
   await writeFile(join(out, name), page.replace(before, preloads + before));
 }
 
+await site(out, wasm, options);
+await offline(out, options.tsconfig);
 await sizes(out);

@@ -3,10 +3,11 @@
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { execPath, exit } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { manifest as ofElement } from './manifest.mjs';
 import { demandPrograms, putPrograms } from './programs.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
@@ -62,24 +63,14 @@ function run(packageName, tool, ...rest) {
 
 /** What editors and catalogues know of the element. */
 async function manifest() {
-  run('@custom-elements-manifest/analyzer', 'cem', 'analyze', '--config', 'www/manifest.config.mjs', '--outdir', relative(root, out));
-  const file = join(out, 'custom-elements.json');
-  const found = JSON.parse(await readFile(file, 'utf8'));
-  const tokens = await readFile(at('element/tokens.css.ts'), 'utf8');
-  const properties = [...new Set(tokens.match(/--np-lora-[\w-]+/g))].map((name) => ({ name }));
+  const found = await ofElement();
   for (const module of found.modules) {
     module.path = 'dist/index.js';
     module.declarations = module.declarations.filter(({ customElement }) => customElement);
-    for (const declaration of module.declarations) {
-      declaration.members = declaration.members.filter(({ privacy, name }) => privacy !== 'private' && !name.startsWith('#'));
-      // Those that are documented; the analyzer also takes the name of a variable for an event's.
-      declaration.events = declaration.events.filter(({ description }) => description);
-      declaration.cssProperties = properties;
-    }
     for (const { declaration } of module.exports) declaration.module = module.path;
     module.exports.push({ kind: 'custom-element-definition', name: 'np-lora', declaration: { name: 'NpLora', module: module.path } });
   }
-  await writeFile(file, `${JSON.stringify(found, null, 2)}\n`);
+  await writeFile(join(out, 'custom-elements.json'), `${JSON.stringify(found, null, 2)}\n`);
 }
 
 async function describe() {
@@ -88,7 +79,7 @@ async function describe() {
   const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   const entry = (name, declarations) => ({ types: `./types/${declarations}.d.ts`, default: `./dist/${name}.js` });
   const assets = ['worker.js', 'np_lora.js', 'np_lora_bg.wasm', 'np_lora_reader.js', 'np_lora_reader_bg.wasm'];
-  const chunks = (await readdir(dist)).filter((name) => /^charts-/.test(name));
+  const chunks = (await readdir(dist)).filter((name) => /^(charts|comparison)-/.test(name));
   const description = {
     name: 'np-lora',
     version: program.version(),

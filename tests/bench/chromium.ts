@@ -65,7 +65,7 @@ interface Element extends HTMLElement {
 async function browse<T>({ url, profile, limitSeconds }: Browsing, use: (page: Page) => Promise<T>): Promise<T> {
   await rm(profile, { recursive: true, force: true });
   try {
-    const context = await chromium.launchPersistentContext(profile, { args: ARGS, ...EXECUTABLE, timeout: 1000 * START_SECONDS });
+    const context = await chromium.launchPersistentContext(profile, { args: ARGS, ...EXECUTABLE, serviceWorkers: 'block', timeout: 1000 * START_SECONDS });
     try {
       const page = context.pages()[0] ?? await context.newPage();
       page.setDefaultTimeout(1000 * limitSeconds);

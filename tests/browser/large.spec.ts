@@ -95,7 +95,7 @@ for (const size of SIZES) {
     // The browser of the other tests is a private one, which keeps its files in memory.
     const { launchOptions, baseURL } = info.project.use;
     const profile = info.outputPath('profile');
-    const context = await chromium.launchPersistentContext(profile, { ...launchOptions, ...(baseURL ? { baseURL } : {}) });
+    const context = await chromium.launchPersistentContext(profile, { ...launchOptions, serviceWorkers: 'block', ...(baseURL ? { baseURL } : {}) });
     const page = await context.newPage();
     const held = await countHeld(page);
     const uncaught = await open(page);

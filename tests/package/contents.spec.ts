@@ -100,8 +100,8 @@ test('the manifest says what the element has', async ({ page, baseURL }) => {
   });
   const names = (of: { name: string }[]): string[] => of.map(({ name }) => name).sort();
   expect(names(attributes)).toEqual(real.attributes.sort());
-  expect(names(events)).toEqual(['abort', 'backendchange', 'beforesave', 'complete', 'error', 'inspect', 'progress', 'warning']);
+  expect(names(events)).toEqual(['abort', 'backendchange', 'beforesave', 'change', 'complete', 'error', 'input', 'inspect', 'phasechange', 'progress', 'warning']);
   const methods = members.filter(({ kind }) => kind === 'method');
-  expect(names(methods)).toEqual(expect.arrayContaining(['cancel', 'convert', 'fuse', 'reset', 'save', 'take']));
+  expect(names(methods)).toEqual(expect.arrayContaining(['cancel', 'convert', 'fuse', 'inspect', 'redo', 'reset', 'save', 'saveAll', 'take', 'undo']));
   expect(names(methods).filter((name) => !real.own.includes(name))).toEqual([]);
 });

@@ -76,6 +76,11 @@ export function removed(value: number): number {
   return value === Infinity ? 1 : value / (1 + value);
 }
 
+/** The μ that removes this fraction. */
+export function fromShare(share: number): number {
+  return share >= 1 ? Infinity : Number((Math.max(0, share) / (1 - share)).toPrecision(3));
+}
+
 /** With what JSON cannot say, an endless μ, and with every hidden character as the escape that JSON has for it. */
 export function toJson(value: unknown): string {
   const json = JSON.stringify(value, (_, item: unknown) => (item === Infinity ? 'infinity' : item), 2);

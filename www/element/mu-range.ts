@@ -1,7 +1,7 @@
 /** A range input whose way is β = μ/(1+μ), wherever it stands: what its keys, its stops and a drag mean. It says μ by `np-mu`. */
 
 import { html, nothing, type TemplateResult } from 'lit';
-import { mu as muText, percent, removed } from './format.ts';
+import { fromShare, mu as muText, percent, removed } from './format.ts';
 
 /** The paper's ablation. */
 export const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
@@ -20,10 +20,6 @@ interface Range {
   label?: string;
   /** What a screen reader says behind the value. */
   more?: string;
-}
-
-function fromShare(share: number): number {
-  return share >= 1 ? Infinity : Number((Math.max(0, share) / (1 - share)).toPrecision(3));
 }
 
 export class MuRange {

@@ -42,33 +42,35 @@ export interface NpLora {
 }
 
 /**
- * `<np-lora>`: two LoRA files in, one fused and checked file out or several, or one in and the same under other names out.
+ * Two LoRA files in, one fused and checked file out or several, or one in and the same under other names out.
  *
- * @tag np-lora
- * @attr {number} mu - How strongly to project: 0 to ∞.
- * @attr {number} content-strength - Of the subject, as a loader would apply it.
- * @attr {number} style-strength - Of the style, likewise.
- * @attr {"auto"|"F16"|"BF16"|"F32"} dtype - The result's number format.
- * @attr {"auto"|"webgpu"|"cpu"} backend - What computes.
- * @attr {"auto"|"off"} analysis - Whether a pair is analysed by itself.
- * @attr {string} content-src - A link to the subject's file; its host is asked when a person says so.
- * @attr {string} style-src - A link to the style's file.
- * @attr {boolean} autoload - The hosts of links are asked at once.
- * @attr {string} hosts - Hosts that files may be loaded from besides the Hugging Face Hub, with spaces between.
- * @attr {string} output-name - The result's name, without its ending.
- * @attr {"off"|"hash"} remember - Whether the settings stand in the page's address as well, behind the #.
- * @attr {string} name - In a form: that of the fused file.
- * @attr {boolean} disabled - Takes nothing and starts nothing.
- * @fires {CustomEvent} inspect - A file is open: `{ role, summary }`.
- * @fires {CustomEvent} warning - Something about the files that is no obstacle. Cancelable: it is then not shown.
- * @fires {CustomEvent} progress - How far a run is, ten times a second at most.
- * @fires {CustomEvent} backendchange - Another backend computes.
- * @fires {CustomEvent} phasechange - `phase` is another one.
- * @fires {CustomEvent} beforesave - The result is about to be saved: `{ file, report }`. Cancelable, to do something else with it.
- * @fires {CustomEvent} complete - The result was read back and checked: `{ file, report, results }`.
- * @fires {CustomEvent} error - A refusal: `{ code, message, remedy, file, tensor, detail }`.
- * @fires {CustomEvent} abort - A run was cancelled.
- * @csspart app - All of it.
+ * @csspart app - All that the element shows.
+ * @csspart files - The two cards and what is between them.
+ * @csspart card - A file's card.
+ * @csspart pair-fit - How the two fit.
+ * @csspart outlook - What the projection will do.
+ * @csspart controls - The settings.
+ * @csspart fuse - The button that fuses.
+ * @csspart convert - The button that converts the only file.
+ * @csspart backend - What computes.
+ * @csspart progress - How far a run is.
+ * @csspart result - The result and what is said of it.
+ * @csspart save - The button that saves.
+ * @csspart error - What went wrong.
+ * @slot heading - Above the cards.
+ * @slot help - Below them.
+ * @slot footer - At the end.
+ * @fires input - While a setting is being changed; `detail` are all settings.
+ * @fires change - A setting or a file was changed; `detail` are all settings.
+ * @fires inspect - A file is open: `detail.role` and `detail.summary`, which says what it is.
+ * @fires warning - Something that a person should know, once a file, a pair or a run; `detail` is the warning. Cancelled, it is not shown.
+ * @fires progress - At most ten times a second while a run goes on: bytes, modules and the stage.
+ * @fires backendchange - Another backend is in use, or was found; `detail.backend` and `detail.reason`.
+ * @fires phasechange - `phase` is another one, which `detail` is.
+ * @fires beforesave - Save was pressed or called; `detail.file` and `detail.report`. Who cancels it saves the file otherwise.
+ * @fires complete - The result was written, read back and checked: `detail.file` and `detail.report`; `detail.results` are all of the run.
+ * @fires error - What went wrong: `detail.code`, a sentence, what to do, and where.
+ * @fires abort - The run was cancelled; nothing was saved.
  */
 export class NpLora extends LitElement implements DeskHost, KeepHost {
   /** A form sends the fused file as the element's value. */
@@ -79,6 +81,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   static workerURL: string | URL | null = null;
   /** Where the whole program lies, for a host that replaces it: it is then loaded at once. */
   static glueURL: string | URL | null = null;
+  /** The same for its wasm. */
   static wasmURL: string | URL | null = null;
   /** Who takes the files that somebody saves, all of the page's: results, reports, tables. Null: the browser. */
   static get deliver(): ((file: File) => void) | null { return delivery.to; }
@@ -106,23 +109,33 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     }
   `];
 
-  @property({ converter: reads(asMu) }) mu = DEFAULTS.mu;
-  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength = DEFAULTS.contentStrength;
-  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength = DEFAULTS.styleStrength;
+  /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
+  @property({ converter: reads(asMu) }) mu: number = DEFAULTS.mu;
+  /** The subject's strength, as a loader would apply it; 1 unless set. */
+  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength: number = DEFAULTS.contentStrength;
+  /** The style's strength, as a loader would apply it; 1 unless set. */
+  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
+  /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
+  /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
+  /** Whether a pair is analysed as soon as both files are there. */
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
-  /** Links to files, of whose hosts nothing is asked before a person says so, unless `autoload` is set. */
+  /** A link to the subject's file. Its host is asked when a person says so, or at once with `autoload`. */
   @property({ attribute: 'content-src' }) contentSrc = '';
+  /** A link to the style's file. */
   @property({ attribute: 'style-src' }) styleSrc = '';
+  /** The files of links are loaded without anybody's saying so. */
   @property({ type: Boolean }) autoload = false;
   /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, with spaces between. */
   @property() hosts = '';
+  /** The result's file name, without its ending; made from those of the files unless set. */
   @property({ attribute: 'output-name' }) outputName = '';
-  /** What is made of a pair where it is more than one file; null: one, at `mu`. */
+  /** What is made of a pair where it is more than one file: `{ mus, plain, bothDirections }`; null: one, at `mu`. */
   @property({ attribute: false }) several: Several | null = null;
-  /** Whether the settings stand in the page's address as well, behind the #. */
+  /** Whether the settings stand in the page's address as well, behind the #: `off` or `hash`. */
   @property({ converter: reads((value) => asOneOf(value, PLACES, 'off')) }) remember: 'off' | 'hash' = 'off';
+  /** Nothing can be chosen or started. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private more: More = MORE;
@@ -148,8 +161,10 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     this.addEventListener('drop', (event) => this.#drop(event));
   }
 
+  /** The subject's file; null also where it is a link's. Setting it opens it. */
   get contentFile(): File | null { return this.#local('content'); }
   set contentFile(file: File | null) { void this.#place('content', file); }
+  /** The style's file (`style` itself is taken by HTML). Setting it opens it. */
   get styleFile(): File | null { return this.#local('style'); }
   set styleFile(file: File | null) { void this.#place('style', file); }
 
@@ -158,26 +173,36 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     return file instanceof File ? file : null;
   }
 
+  /** `empty`, `opening`, `ready`, `fusing`, `checking`, `done` or `failed`. */
   get phase(): Phase { return this.#desk.phase; }
+  /** The last result, once it was checked. */
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
+  /** What was done to make it: settings, counts and measures. */
   get report(): Report | null { return this.#desk.outcome?.report ?? null; }
   /** All of the last run: one, or as many as `several` asks for; `result` and `report` are the first. */
   get results(): { file: File; report: Report }[] { return this.#desk.outcomes.map(({ file, report }) => ({ file, report })); }
   /** What a fusion would do, as far as the pair is analysed by now. */
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
+  /** What stands in the way, with `code`, `message` and `remedy`. */
   get error(): Problem | null {
     const [refused = null] = ROLES.map((role) => this.#desk.cards[role]).flatMap((card) => ('problem' in card && card.problem ? [card.problem] : []));
     return this.#desk.problem ?? refused;
   }
+  /** `webgpu` or `cpu`, once that is known. */
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
 
-  /** As that of a form's own controls: empty, it is not sent. */
+  /** Its name in a form: empty, nothing is sent. */
   get name(): string { return this.getAttribute('name') ?? ''; }
   set name(name: string) { this.setAttribute('name', name); }
+  /** The form it is in. */
   get form(): HTMLFormElement | null { return this.#standing.form; }
+  /** Its `<label>`s. */
   get labels(): NodeList { return this.#standing.labels; }
 
-  /** The form begins anew: so do the files, and the settings are as the markup says. */
+  /**
+   * The form begins anew: so do the files, and the settings are as the markup says.
+   * @internal
+   */
   formResetCallback(): void {
     this.reset();
     this.more = MORE;
@@ -185,7 +210,10 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
   }
 
-  /** By itself or by a fieldset; a run goes on. */
+  /**
+   * By itself or by a fieldset; a run goes on.
+   * @internal
+   */
   formDisabledCallback(disabled: boolean): void {
     this.barred = disabled;
   }
@@ -195,7 +223,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     return this.#desk.opened();
   }
 
-  /** Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
+  /** Fuses both files. Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
   async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
     const { file, report } = await this.#desk.run(false, signal);
     return { file, report };
@@ -206,14 +234,17 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
    * Goes through the phases of a fusion and ends with the same events, checks and `result`; in the report `content` or
    * `style` is null. Rejects like `fuse`.
    */
-  convert({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
-    return this.#desk.run(true, signal);
+  async convert({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+    const { file, report } = await this.#desk.run(true, signal);
+    return { file, report };
   }
 
+  /** Stops a run; nothing is saved. */
   cancel(): void {
     this.#desk.cancel();
   }
 
+  /** Back to two empty places. */
   reset(): void {
     this.notice = '';
     ROLES.forEach((role) => this.#forgetScale(role));
@@ -315,13 +346,17 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   }
 
   // What the keeper of the settings asks of its host.
+  /** @internal */
   get changeable(): boolean { return !this.disabled && this.#desk.running === null; }
+  /** @internal */
   get fit(): PairFit | null { return this.#desk.fit; }
 
+  /** @internal */
   state(): State {
     return { ...this.settings(), outputName: this.outputName ?? '', backend: this.backendChoice() };
   }
 
+  /** @internal */
   apply(patch: Setting['patch']): void {
     for (const [key, value] of Object.entries(patch)) {
       if (key in MORE) this.more = { ...this.more, [key]: value };
@@ -329,6 +364,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     }
   }
 
+  /** @internal */
   sources(): Sources {
     const source = (role: Role): Sources[Role] => {
       const card = this.#desk.cards[role];
@@ -376,13 +412,13 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   get #remote(): string {
     return this.#desk.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
   }
-
   /** @internal */
   startSession(onStalled: (stalled: boolean) => void): Session {
     const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
     return new Session({ assetBase, workerURL, glueURL, wasmURL, onStalled });
   }
 
+  /** @internal */
   /** @internal */
   announce(name: string, detail: unknown): boolean {
     if (name === 'complete') {

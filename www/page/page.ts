@@ -5,6 +5,7 @@ import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
 import { undoKey } from '../element/undo.ts';
 import { takeAnywhere } from './around.ts';
+import { keepForOffline } from './offline.ts';
 
 const NAME = 'np-lora';
 const title = document.title;
@@ -46,3 +47,7 @@ for (const end of ['complete', 'error', 'abort']) {
     window.removeEventListener('beforeunload', holdBack);
   });
 }
+
+const news = document.getElementById('news');
+// Where a browser keeps nothing, the page works as well.
+if (news) void keepForOffline(app, news).catch(() => {});

@@ -113,7 +113,7 @@ export class OverlapMap extends LitElement {
             ${Object.entries(FIGURES).map(([key, { name }]) => html`<option value=${key} .selected=${key === this.figure}>${name}</option>`)}
           </select></label></div>
       ${legend(figure)}
-      <div class="scroll ${outlook.analysed < outlook.total ? 'running' : ''}">
+      <div class="scroll ${outlook.analysed < outlook.total ? 'running' : ''}" tabindex=${this.#field(this.at) ? nothing : 0}>
         ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush], () => this.#table(outlook, figure))}
       </div>
       <p class="readout small">${this.#readout(outlook)}</p>

@@ -1,0 +1,132 @@
+/** deploy/nginx.conf, on a real nginx: its headers, and the page behind them. Where there is no nginx it is skipped. */
+
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, request as requests, test } from '@playwright/test';
+import { DEFAULTS } from './check.ts';
+import { check } from './hold.ts';
+import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
+import { fuseAndSave, give, named } from './page.ts';
+
+// Debian keeps it where only root looks for programs.
+const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
+const missing = spawnSync('nginx', ['-v'], { env }).error !== undefined;
+const BROTLI = '/usr/lib/nginx/modules/ngx_http_brotli_static_module.so';
+
+test.use({ serviceWorkers: 'allow' });
+test.beforeEach(({}, { project }) => {
+  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
+  test.skip(missing, 'there is no nginx on this machine');
+});
+
+const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 97, sharedDirections: 2 };
+
+let work: string;
+let address: string;
+let server: ChildProcess;
+let brotli: boolean;
+
+const freePort = (): Promise<number> => new Promise((resolve) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address() as AddressInfo;
+    probe.close(() => resolve(port));
+  });
+});
+
+test.beforeAll(async () => {
+  if (missing) return;
+  work = await mkdtemp(join(tmpdir(), 'np-lora-nginx-'));
+  await chmod(work, 0o755);
+  await cp(process.env.NP_LORA_DIST ?? 'dist', join(work, 'dist'), { recursive: true });
+  await writeFile(join(work, 'dist/embed.html'), '<!doctype html><title>Embed</title>');
+  execFileSync('node', ['www/compress.mjs', join(work, 'dist')]);
+  await mkdir(join(work, 'conf.d'));
+  const port = await freePort();
+  address = `http://127.0.0.1:${port}/`;
+  brotli = await readFile(BROTLI).then(() => true, () => false);
+  // The file as it is, but for the place of the page, the port, and what it says to switch on.
+  const given = await readFile('deploy/nginx.conf', 'utf8');
+  await writeFile(join(work, 'conf.d/np-lora.conf'), given.replace('listen 80;', `listen 127.0.0.1:${port};`)
+    .replace('root /var/www/np-lora;', `root ${work}/dist;`).replace('# brotli_static on;', brotli ? 'brotli_static on;' : ''));
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${work}/${kind};`).join('\n');
+  await writeFile(join(work, 'nginx.conf'), `${brotli ? `load_module ${BROTLI};\n` : ''}${process.getuid?.() === 0 ? 'user root;\n' : ''}
+    daemon off; pid ${work}/pid; error_log ${work}/error.log; events {}
+    http { include /etc/nginx/mime.types; default_type application/octet-stream; access_log off; ${temporary} include ${work}/conf.d/*.conf; }`);
+  server = spawn('nginx', ['-e', `${work}/error.log`, '-p', work, '-c', join(work, 'nginx.conf')], { env, stdio: 'inherit' });
+  await expect.poll(() => fetch(address).then(({ status }) => status, () => 0)).toBe(200);
+});
+
+test.afterAll(async () => {
+  if (missing) return;
+  const ended = new Promise((resolve) => { server.once('exit', resolve); });
+  server.kill('SIGQUIT');
+  await ended;
+  await rm(work, { recursive: true, force: true });
+});
+
+test('every file has its type, its policy and its time to live', async () => {
+  const asked = await requests.newContext({ baseURL: address, extraHTTPHeaders: { 'Accept-Encoding': brotli ? 'br' : 'gzip' } });
+  const page = await (await asked.get('')).text();
+  const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(page)?.[1];
+  const hashed = /href="(chunk-[A-Z0-9]{8}\.js)"/.exec(page)?.[1];
+  expect(hashed).toBeDefined();
+  const cases: [path: string, type: RegExp, cache: string][] = [
+    ['', /^text\/html/, 'no-cache'], ['sw.js', /javascript/, 'no-cache'], ['element.js', /javascript/, 'no-cache'],
+    ['worker.js', /javascript/, 'no-cache'], ['np_lora_bg.wasm', /^application\/wasm$/, 'no-cache'], ['page.css', /^text\/css/, 'no-cache'],
+    ['icon.svg', /^image\/svg\+xml/, 'no-cache'], ['embed.html', /^text\/html/, 'no-cache'],
+    [hashed!, /javascript/, 'public, max-age=31536000, immutable'],
+  ];
+  for (const [path, type, cache] of cases) {
+    const answer = await asked.get(path);
+    const headers = answer.headers();
+    expect(answer.status(), path).toBe(200);
+    expect(headers['content-type'], path).toMatch(type);
+    expect(headers['cache-control'], path).toBe(cache);
+    expect(headers['content-encoding'], path).toBe(brotli ? 'br' : 'gzip');
+    expect(headers['x-content-type-options'], path).toBe('nosniff');
+    expect(headers['content-security-policy'], path).toBe(`${policy}; frame-ancestors ${path === 'embed.html' ? '*' : "'self'"}`);
+    // What was there before is told to be there still.
+    expect((await asked.get(path, { headers: { 'If-None-Match': headers.etag! } })).status(), path).toBe(304);
+    // And what is sent packed is the file.
+    expect(Buffer.compare(await answer.body(), await readFile(join(work, 'dist', path || 'index.html'))), path).toBe(0);
+  }
+  const plain = await requests.newContext({ baseURL: address, extraHTTPHeaders: { 'Accept-Encoding': 'gzip' } });
+  expect((await plain.get('np_lora_bg.wasm')).headers()['content-encoding']).toBe('gzip');
+  await asked.dispose();
+  await plain.dispose();
+});
+
+test('the page fuses behind these headers, and once more without a network', async ({ page, context }) => {
+  const trouble: string[] = [];
+  page.on('pageerror', (error) => trouble.push(String(error)));
+  page.on('console', (message) => { if (message.type() === 'error') trouble.push(message.text()); });
+  await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
+  await page.goto(address);
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
+  const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 98 })] as const;
+  for (const offline of [false, true]) {
+    await context.setOffline(offline);
+    await page.goto(address);
+    await give(page, 'Subject', named('subject.safetensors', pair[0]));
+    await give(page, 'Style', named('style.safetensors', pair[1]));
+    check((await fuseAndSave(page, 'cpu')).file, [...pair], DEFAULTS, 'F16');
+  }
+  expect(trouble).toEqual([]);
+});
+
+test('another site can show embed.html in a frame, and nothing else', async ({ page }) => {
+  // A server of its own, as a browser lets no stranger's page look at this machine; by another name, which is another origin.
+  const body = `<!doctype html><title>Host</title><iframe name="tool" src="${address}"></iframe><iframe name="embed" src="${address}embed.html"></iframe>`;
+  const host = createHttpServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(body));
+  await new Promise<void>((listening) => host.listen(0, '127.0.0.1', listening));
+  await page.goto(`http://localhost:${(host.address() as AddressInfo).port}/`);
+  await expect.poll(() => page.frame('embed')?.title()).toBe('Embed');
+  // What was refused gives way to the browser's own page.
+  await expect.poll(() => page.frame('tool')?.url()).toMatch(/^chrome-error:/);
+  host.closeAllConnections();
+  host.close();
+});

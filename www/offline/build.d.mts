@@ -1,0 +1,1 @@
+export function offline(out: string, tsconfig: string): Promise<void>;

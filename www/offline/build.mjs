@@ -1,0 +1,37 @@
+/** The service worker of a build: named by all of its files, with the hash of each. */
+
+import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const WORKER = 'sw.js';
+/** Nothing on the page asks for licence texts, and the worker is what keeps the rest. */
+const NOT_KEPT = (path) => path === WORKER || path.endsWith('.LEGAL.txt');
+/** Where index.html says which build it is of. */
+const MARK = '<meta name="build" content="">';
+
+const hash = (algorithm, data, encoding) => createHash(algorithm).update(data).digest(encoding);
+
+/** Of every file in `out` that a visit may need, by its path, in an order that does not depend on the disk. */
+async function files(out) {
+  const entries = await readdir(out, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => relative(out, join(entry.parentPath, entry.name)).replaceAll(sep, '/'));
+  const kept = paths.filter((path) => !NOT_KEPT(path)).sort();
+  return Promise.all(kept.map(async (path) => [path, `sha256-${hash('sha256', await readFile(join(out, path)), 'base64')}`]));
+}
+
+/** The last step of a build: `out` has all of its other files. */
+export async function offline(out, tsconfig) {
+  const id = hash('sha256', JSON.stringify(await files(out)), 'hex').slice(0, 16);
+  const index = join(out, 'index.html');
+  const page = await readFile(index, 'utf8');
+  if (!page.includes(MARK)) throw new Error(`index.html has no ${MARK}`);
+  await writeFile(index, page.replace(MARK, MARK.replace('""', `"${id}"`)));
+  await build({
+    entryPoints: [fileURLToPath(new URL('sw.ts', import.meta.url))], outfile: join(out, WORKER),
+    bundle: true, minify: true, format: 'iife', target: 'es2022', tsconfig,
+    define: { BUILD: JSON.stringify(id), FILES: JSON.stringify(await files(out)) },
+  });
+}

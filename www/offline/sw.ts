@@ -1,0 +1,88 @@
+/**
+ * Keeps the site for visits without a network: every file of one build, or none. A build has a worker and a cache of its
+ * own, and the hash of every file is written into the worker, so that no two builds can ever be mixed. Nothing else is
+ * cached: no file that a person chooses comes by here.
+ */
+
+import { asMessage, type Lonely } from './messages.ts';
+
+declare const self: ServiceWorkerGlobalScope;
+/** Written in by build.mjs: the name of the build, and its files with their hashes as browsers check them. */
+declare const BUILD: string;
+declare const FILES: readonly (readonly [path: string, integrity: string])[];
+
+/** Other sites of the same origin, in folders of their own, have caches beside this one. */
+const OURS = `np-lora ${self.registration.scope} `;
+const CACHE = OURS + BUILD;
+
+const integrities = new Map(FILES.map(([path, integrity]) => [addressOf(path), integrity]));
+
+function addressOf(path: string): string {
+  // Many hosts send the one on to the other.
+  return new URL(path.replace(/(^|\/)index\.html$/, '$1'), self.registration.scope).href;
+}
+
+/** From the server itself, and only as it was built: a copy that is old, or already of the next build, is refused. */
+function original(address: string): Request {
+  return new Request(address, { integrity: integrities.get(address) ?? '', cache: 'no-cache' });
+}
+
+async function keepAll(): Promise<void> {
+  const cache = await caches.open(CACHE);
+  try {
+    await cache.addAll([...integrities.keys()].map(original));
+  } catch (reason) {
+    await caches.delete(CACHE);
+    throw reason;
+  }
+}
+
+async function dropOthers(): Promise<void> {
+  const names = await caches.keys();
+  await Promise.all(names.filter((name) => name.startsWith(OURS) && name !== CACHE).map((name) => caches.delete(name)));
+}
+
+/** Under which address a request is kept, if it is for a file of this build. */
+function kept({ method, mode, url }: Request): string | null {
+  if (method !== 'GET') return null;
+  const address = new URL(url);
+  address.hash = '';
+  if (mode === 'navigate') address.search = '';
+  const { href } = new URL(addressOf(address.href));
+  return integrities.has(href) ? href : null;
+}
+
+async function answer(address: string): Promise<Response> {
+  const found = await caches.match(address, { cacheName: CACHE, ignoreVary: true });
+  // A browser short of room may have dropped it.
+  if (!found) return fetch(original(address));
+  // What a host had sent on from elsewhere is no answer to a navigation.
+  return found.redirected ? new Response(found.body, { status: found.status, headers: found.headers }) : found;
+}
+
+/** Whether one page of the site is open, and no more. */
+async function isLonely(): Promise<boolean> {
+  const windows = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  return windows.filter(({ url }) => url.startsWith(self.registration.scope)).length === 1;
+}
+
+self.addEventListener('install', (event) => event.waitUntil(keepAll()));
+self.addEventListener('activate', (event) => event.waitUntil(dropOthers()));
+self.addEventListener('fetch', (event) => {
+  const address = kept(event.request);
+  if (address !== null) event.respondWith(answer(address));
+});
+self.addEventListener('message', (event) => {
+  const message = asMessage(event.data);
+  switch (message?.ask) {
+    case 'lonely':
+    case 'take over':
+      return event.waitUntil(isLonely().then((lonely) => {
+        event.ports[0]?.postMessage(lonely satisfies Lonely);
+        return lonely && message.ask === 'take over' ? self.skipWaiting() : undefined;
+      }));
+    case 'adopt':
+      // Others that no worker serves yet may be of another build.
+      return event.waitUntil(isLonely().then((lonely) => (lonely && message.build === BUILD ? self.clients.claim() : undefined)));
+  }
+});

@@ -1,0 +1,67 @@
+/** Has the browser keep the site for visits without a network (www/offline/sw.ts), and says when a new version is there. */
+
+import type { NpLora } from '../element/np-lora.ts';
+import type { Lonely, Message } from '../offline/messages.ts';
+import { text } from './strings.ts';
+
+const WORKER = new URL('./sw.js', import.meta.url).href;
+
+/** Where Trusted Types are on, a service worker too has to come from a policy; this one makes the one address. */
+function workerAddress(): string {
+  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(address: string): string } } };
+  return trustedTypes?.createPolicy('np-lora-offline', { createScriptURL: () => WORKER }).createScriptURL(WORKER) ?? WORKER;
+}
+
+const tell = (worker: ServiceWorker, message: Message, ports: MessagePort[] = []): void => worker.postMessage(message, ports);
+
+function isLonely(worker: ServiceWorker, ask: 'lonely' | 'take over'): Promise<Lonely> {
+  const { port1, port2 } = new MessageChannel();
+  const answer = new Promise<Lonely>((resolve) => { port1.onmessage = ({ data }) => resolve(data === true); });
+  tell(worker, { ask }, [port2]);
+  return answer;
+}
+
+/** `place`: where the page says that a new version is there. */
+export async function keepForOffline(app: NpLora, place: HTMLElement): Promise<void> {
+  // Only secure pages have it. A page in another's frame is a guest, and leaves nothing behind.
+  const container = navigator.serviceWorker as ServiceWorkerContainer | undefined;
+  if (!container || window.parent !== window) return;
+  // What the visitor waits for comes first.
+  if (document.readyState !== 'complete') await new Promise((resolve) => addEventListener('load', resolve, { once: true }));
+  await container.register(workerAddress(), { updateViaCache: 'none' });
+  const registration = await container.getRegistration();
+  if (!registration) return;
+
+  const offer = (): void => {
+    if (registration.waiting && container.controller) offerNew(app, place, registration.waiting);
+  };
+  offer();
+  registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', offer));
+  if (container.controller) return;
+  // The first visit came from the network: as soon as all is kept, it goes on with what is kept.
+  const build = document.querySelector<HTMLMetaElement>('meta[name="build"]')?.content ?? '';
+  const { active } = await container.ready;
+  if (active) tell(active, { ask: 'adopt', build });
+}
+
+function offerNew(app: NpLora, place: HTMLElement, worker: ServiceWorker): void {
+  const line = document.createElement('span');
+  const button = document.createElement('button');
+  line.textContent = text.newVersion;
+  button.textContent = text.reload;
+  button.type = 'button';
+  button.addEventListener('click', () => void takeNew());
+  place.replaceChildren(line, button);
+
+  async function takeNew(): Promise<void> {
+    if (app.phase === 'fusing' || app.phase === 'checking') line.textContent = text.afterRun;
+    else if (!(await isLonely(worker, 'lonely'))) line.textContent = text.otherTabs;
+    else {
+      // What is of the old version must not ask for anything of the new one.
+      app.remove();
+      navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
+      // Another page may have been opened this very moment.
+      if (!(await isLonely(worker, 'take over'))) location.reload();
+    }
+  }
+}

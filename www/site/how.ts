@@ -1,0 +1,44 @@
+/** Lets the drawings of how-it-works.html follow its slider. Without this script they show the default. */
+
+import { fromShare, mu as muText, percent } from '../element/format.ts';
+
+type Point = readonly [x: number, y: number];
+
+/** As drawn: the subject's tip and its shadow's way; the style's tip and the overlap's way from there. */
+const FOOT: Point = [160, 184];
+const SUBJECT: Point = [340, 36];
+const SHADOW: Point = [180, -20];
+const ORIGIN: Point = [40, 192];
+const STYLE: Point = [296, 136];
+const OVERLAP: Point = [56, -96];
+
+const along = ([x, y]: Point, [dx, dy]: Point, share: number): Point => [x + share * dx, y + share * dy];
+const arrow = (from: Point, to: Point): string => `M${from.join(' ')} ${to.map((value) => Number(value.toFixed(1))).join(' ')}`;
+
+/** How every arrow lies when so much of the overlap is removed. */
+function arrows(share: number): Record<string, string> {
+  const kept = along(SUBJECT, SHADOW, -share);
+  const sum = along(STYLE, OVERLAP, 1 - share);
+  return { taken: arrow(SUBJECT, kept), kept: arrow(FOOT, kept), left: arrow(STYLE, sum), sum: arrow(ORIGIN, sum) };
+}
+
+const slider = document.querySelector<HTMLInputElement>('#share');
+const said = document.querySelector('#said');
+const place = document.querySelector<HTMLElement>('#try');
+
+function draw(): void {
+  if (!slider || !said) return;
+  const share = slider.valueAsNumber / 100;
+  for (const [id, d] of Object.entries(arrows(share))) {
+    const path = document.getElementById(id);
+    path?.setAttribute('d', d);
+    // The head of an arrow without length would lie across its beginning.
+    path?.toggleAttribute('hidden', (id === 'taken' && share === 0) || (id === 'left' && share === 1));
+  }
+  said.textContent = `μ ${muText(fromShare(share))} removes ${percent(share)}`;
+  slider.setAttribute('aria-valuetext', said.textContent);
+}
+
+slider?.addEventListener('input', draw);
+if (place) place.hidden = false;
+draw();

@@ -210,8 +210,8 @@ function offerFolder(): void {
 
 test('all are saved into one folder, where nothing is replaced', async ({ page }, { project }) => {
   test.skip(project.name !== 'cpu', 'the page is the same');
-  await page.addInitScript(offerFolder);
   const uncaught = await open(page);
+  await page.evaluate(offerFolder);
   await giveBoth(page, project.name);
   await severalWanted(page);
   await muList(page, '1');

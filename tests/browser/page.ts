@@ -19,8 +19,8 @@ export async function open(page: Page): Promise<string[]> {
   const uncaught: string[] = [];
   page.setDefaultTimeout(60_000);
   page.on('pageerror', (error) => uncaught.push(String(error)));
-  // The picker is the system's own window, which a test cannot press; without it the page saves by a download link.
-  await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
+  // The pickers are the system's own windows, which a test cannot press; without them the page saves by download links.
+  await page.addInitScript(() => { for (const picker of ['showSaveFilePicker', 'showDirectoryPicker']) Reflect.deleteProperty(window, picker); });
   await page.goto('./');
   return uncaught;
 }

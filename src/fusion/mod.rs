@@ -143,11 +143,19 @@ impl Progress {
     /// At the beginning of a stage.
     fn of(passes: &Passes, stage: Stage) -> Self {
         Self {
+            modules_total: passes.plans().map(|plan| plan.outputs().count()).sum(),
+            bytes_total: passes.plans().map(|plan| plan.layout.size).sum(),
+            ..Self::nothing(stage)
+        }
+    }
+
+    fn nothing(stage: Stage) -> Self {
+        Self {
             stage,
             modules_done: 0,
-            modules_total: passes.plans().map(|plan| plan.outputs().count()).sum(),
+            modules_total: 0,
             bytes_done: 0,
-            bytes_total: passes.plans().map(|plan| plan.layout.size).sum(),
+            bytes_total: 0,
             module: String::new(),
         }
     }

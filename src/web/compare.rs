@@ -1,8 +1,7 @@
 //! A third file beside the pair: opened, compared and forgotten.
 
-use super::blob::BlobSource;
 use super::compute::{JsWatch, sources};
-use super::{Opened, Session, give, take, thrown};
+use super::{GivenSource, Opened, Session, give, take, thrown};
 use crate::adapter::Adapter;
 use crate::fusion::compare;
 use js_sys::Function;
@@ -25,7 +24,7 @@ impl Session {
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
         let settings = take(settings)?;
         let (content, style) = self.files()?;
-        let source = BlobSource::of_file(&file);
+        let source = GivenSource::of(&file)?;
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
         let third = Opened { adapter, source };
         let compared =

@@ -42,8 +42,7 @@ pub async fn compare<S: Source>(
         ..Findings::default()
     };
     let total = matching.units.len() + matching.outside.len();
-    let mut progress = Progress { modules_total: total, ..Progress::of(&plan, Stage::Compare) };
-    progress.bytes_total = 0;
+    let mut progress = Progress { modules_total: total, ..Progress::nothing(Stage::Compare) };
     watch.progress(&progress);
 
     // Where the units of each group begin in the order of all.

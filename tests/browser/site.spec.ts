@@ -171,7 +171,7 @@ test('the interface that is listed is the one that there is', async ({ page }) =
       attributes: made.observedAttributes,
       properties: own.filter(([, { get }]) => get).map(([name]) => name),
       methods: own.filter(([, { value }]) => typeof value === 'function').map(([name]) => name),
-      statics: Object.getOwnPropertyNames(made).filter((name) => name.endsWith('URL')),
+      statics: Object.getOwnPropertyNames(made),
       parts: [...element.shadowRoot!.querySelectorAll('[part]')].map((part) => part.getAttribute('part')!),
       // Where the element's style asks for them.
       custom: [...element.shadowRoot!.adoptedStyleSheets].flatMap((sheet) => [...sheet.cssRules])

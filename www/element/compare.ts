@@ -6,6 +6,7 @@ import type { Third } from '../core/protocol.ts';
 import type { Comparison, Progress, Settings } from '../core/types.ts';
 import type { CompareView } from './compare/view.ts';
 import { filesFrom, hasFiles } from './drop.ts';
+import { fetchCharts, fetchComparison } from './later.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -67,7 +68,8 @@ export class ComparePlace extends LitElement {
     if (this.view === 'there') return;
     this.view = 'coming';
     // The tables of the outlook's charts are those of the comparison.
-    this.view = await Promise.all([import('./compare/comparison.ts'), import('./outlook/charts.ts')]).then(() => 'there' as const, () => 'failed' as const);
+    const there = await Promise.all([fetchComparison(), fetchCharts()]);
+    this.view = there.every((one) => one) ? 'there' : 'failed';
   }
 
   async #drop({ dataTransfer }: DragEvent): Promise<void> {

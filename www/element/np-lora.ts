@@ -84,7 +84,6 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   /** The same for its wasm. */
   static wasmURL: string | URL | null = null;
   /** Who takes the files that somebody saves, all of the page's: results, reports, tables. Null: the browser. */
-  static get deliver(): ((file: File) => void) | null { return delivery.to; }
   static set deliver(to: ((file: File) => void) | null) { delivery.to = to; }
 
   static override styles = [tokens, base, css`

@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, Spectra } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
+import { fetchCharts } from './later.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -48,7 +49,7 @@ export class OutlookPlace extends LitElement {
 
   async #fetch(): Promise<void> {
     this.charts = 'coming';
-    this.charts = await import('./outlook/charts.ts').then(() => 'there' as const, () => 'failed' as const);
+    this.charts = await fetchCharts() ? 'there' : 'failed';
   }
 
   #pass = ({ type, detail }: CustomEvent): void => {

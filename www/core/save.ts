@@ -66,13 +66,24 @@ export async function saveFiles(files: readonly File[]): Promise<Saved> {
   if (folder === 'closed') return folder;
   let saved: Saved = 'written';
   for (const [at, file] of files.entries()) {
-    if (folder) await freePlace(folder, file.name).then((handle) => copyInto(handle, file)).catch(failedAt(file.name));
+    if (folder) await saveInto(folder, file).catch(failedAt(file.name));
     else {
       if (at > 0 && !delivery.to) await new Promise((over) => { setTimeout(over, BETWEEN_DOWNLOADS_MS); });
       saved = download(file, file.name);
     }
   }
   return saved;
+}
+
+/** Nothing is left where not all of it could be written. */
+async function saveInto(folder: FileSystemDirectoryHandle, file: File): Promise<void> {
+  const handle = await freePlace(folder, file.name);
+  try {
+    await copyInto(handle, file);
+  } catch (thrown) {
+    await folder.removeEntry(handle.name).catch(() => {});
+    throw thrown;
+  }
 }
 
 /** A new file of this name, or with a number behind it. */

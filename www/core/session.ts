@@ -64,12 +64,15 @@ export class Session {
     return this.#call('find', { link: { url, host, name } });
   }
 
-  /** Reads the header of `file` and takes it for `role`. `config` is the text of an adapter_config.json. */
-  async inspect(role: Role, file: GivenFile, config: string | null = null): Promise<Summary> {
+  /**
+   * Reads the header of `file` and takes it for `role`. `config` is the text of an adapter_config.json. `signal` gives up a file on
+   * a server, whose host may take its time.
+   */
+  async inspect(role: Role, file: GivenFile, config: string | null = null, signal?: AbortSignal): Promise<Summary> {
     // Forgotten first: a file that kills the worker must not be opened again in the next one.
     this.#files[role] = null;
     const opened = { file, config, kept: [] };
-    const summary = await this.#call('open', { role, ...opened });
+    const summary = await this.#call('open', { role, ...opened }, file instanceof File ? undefined : signal);
     this.#files[role] = opened;
     return summary;
   }
@@ -139,16 +142,7 @@ export class Session {
     });
     return new Promise<Fused[]>((resolve, reject) => {
       const abort = (): void => {
-        link.cancel(id);
-        this.#cancelling = Promise.race([
-          reply.then(() => {}, () => {}),
-          new Promise<void>((over) => { setTimeout(over, CANCEL_GRACE_MS); }),
-        ]).then(() => {
-          if (!link.isWaiting(id)) return;
-          link.end(REPLACED);
-          // Started anew at once, so that the next Fuse does not wait for it.
-          this.#start().catch(() => {});
-        });
+        this.#giveUp(link, id, reply);
         reject(abortError());
       };
       signal?.addEventListener('abort', abort, { once: true });
@@ -177,17 +171,33 @@ export class Session {
     const link = await this.#worker();
     if (signal?.aborted) throw abortError();
     const { id, reply } = link.call(call, input, onProgress);
-    const cancel = (): void => link.cancel(id);
+    // Others wait behind an opening, which may hang on a slow host.
+    const cancel = (): void => (call === 'open' ? this.#giveUp(link, id, reply) : link.cancel(id));
     signal?.addEventListener('abort', cancel, { once: true });
     return reply
       .catch((error: ProblemError) => {
+        if (signal?.aborted) throw error;
         if (error.problem === REPLACED) return this.#call(call, input, signal, onProgress, again);
         // Whatever the worker died of, often something in the background for want of memory, is not always this call's doing.
-        const wanted = call !== 'hash' && call !== 'analyse';
+        const wanted = call !== 'hash' && call !== 'analyse' && call !== 'compare';
         if (error.code === 'E_WORKER_LOST' && !again && wanted) return this.#call(call, input, signal, onProgress, true);
         throw error;
       })
       .finally(() => signal?.removeEventListener('abort', cancel));
+  }
+
+  /** Cancels a call, and replaces a worker that does not obey. */
+  #giveUp(link: Link, id: number, reply: Promise<unknown>): void {
+    link.cancel(id);
+    this.#cancelling = Promise.race([
+      reply.then(() => {}, () => {}),
+      new Promise<void>((over) => { setTimeout(over, CANCEL_GRACE_MS); }),
+    ]).then(() => {
+      if (!link.isWaiting(id)) return;
+      link.end(REPLACED);
+      // Started anew at once, so that the next call does not wait for it.
+      this.#start().catch(() => {});
+    });
   }
 
   /** The worker, once it is clear whether it obeyed a cancel: a call to one that is about to be ended would be lost. */

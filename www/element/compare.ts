@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
 import type { Third } from '../core/protocol.ts';
-import type { Comparison, Progress, Settings } from '../core/types.ts';
+import type { Comparison, FileLink, Progress, Settings } from '../core/types.ts';
 import type { CompareView } from './compare/view.ts';
 import { filesFrom, hasFiles } from './drop.ts';
 import { fetchCharts, fetchComparison } from './later.ts';
@@ -25,8 +25,8 @@ export class ComparePlace extends LitElement {
   @property({ attribute: false }) compare!: Compare;
   @property({ attribute: false }) settings: Settings | null = null;
   /** The pair: a comparison with another one is over. */
-  @property({ attribute: false }) contentFile: File | null = null;
-  @property({ attribute: false }) styleFile: File | null = null;
+  @property({ attribute: false }) contentFile: File | FileLink | null = null;
+  @property({ attribute: false }) styleFile: File | FileLink | null = null;
   @property({ type: Boolean }) disabled = false;
   @property({ type: Boolean, reflect: true }) over = false;
   @state() private view: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';

@@ -53,6 +53,9 @@ export class Desk implements ReactiveController {
   #missed = false;
   #aborter: AbortController | null = null;
   #turn: Record<Role, number> = { content: 0, style: 0 };
+  #opener: Record<Role, AbortController> = { content: new AbortController(), style: new AbortController() };
+  /** Links of which it is not known yet what they mean: asked for again by an element that comes back. */
+  #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
   #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
   /** Warnings of the pair that the host was asked about, by what they are about, and whether they are to be shown. */
   #asked = new Map<string, boolean>();
@@ -134,7 +137,9 @@ export class Desk implements ReactiveController {
     this.#missed = false;
     for (const role of ROLES) {
       const card = this.cards[role];
-      if ('file' in card) void this.choose(role, card.file, card.config);
+      const linked = this.#linked[role];
+      if (linked) void linked();
+      else if ('file' in card) void this.choose(role, card.file, card.config);
     }
   }
 
@@ -152,11 +157,21 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
+  /** Whatever was to be done with the role's place is over. */
+  #next(role: Role): number {
+    this.#linked[role] = null;
+    this.#opener[role].abort();
+    this.#opener[role] = new AbortController();
+    return ++this.#turn[role];
+  }
+
   /** Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. */
   async offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
-    const turn = ++this.#turn[role];
+    const turn = this.#next(role);
+    this.#linked[role] = () => this.offer(role, link, hosts, load);
     const offered = await this.#link(link, hosts);
-    if (turn !== this.#turn[role]) return;
+    if (turn !== this.#turn[role] || this.#gone) return;
+    this.#linked[role] = null;
     if ('url' in offered && load) return this.choose(role, offered);
     void this.clear(role);
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
@@ -198,7 +213,7 @@ export class Desk implements ReactiveController {
   }
 
   async #open(role: Role, file: File | FileLink, config: Config | null): Promise<void> {
-    const turn = ++this.#turn[role];
+    const turn = this.#next(role);
     this.#set(role, { state: 'opening', file, config });
     if (this.#gone) {
       this.#missed = true;
@@ -207,7 +222,7 @@ export class Desk implements ReactiveController {
     try {
       const given = isGiven(file) ? file : await this.#core.find(file);
       if (turn !== this.#turn[role]) return;
-      const summary = await this.#core.inspect(role, given, config?.text ?? null);
+      const summary = await this.#core.inspect(role, given, config?.text ?? null, this.#opener[role].signal);
       if (turn !== this.#turn[role]) return;
       this.#set(role, { state: 'open', file: given, config, summary });
       this.host.announce('inspect', { role, summary });
@@ -236,7 +251,7 @@ export class Desk implements ReactiveController {
   }
 
   async clear(role: Role): Promise<void> {
-    this.#turn[role] += 1;
+    this.#next(role);
     const had = this.cards[role].state !== 'empty';
     this.#set(role, EMPTY);
     this.#hash();

@@ -4,9 +4,10 @@ import type { BackendChoice, Settings } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
 import { readMu } from './mu-slider.ts';
 import { BACKENDS, DTYPES } from './settings.ts';
+import { readMus, type Several } from './several.ts';
 
 /** All that a person can set. */
-export type State = Settings & { backend: BackendChoice };
+export type State = Settings & { backend: BackendChoice; several: Several | null };
 
 /** How a setting is written, null where it has nothing to say; and read, undefined where it makes no sense. */
 interface Field<K extends keyof State> {
@@ -52,6 +53,7 @@ const FIELDS: readonly Field<keyof State>[] = [
   strengthField('subject', 'contentStrength'),
   strengthField('style', 'styleStrength'),
   field('make', 'result', (result) => result, oneOf(['fusion', 'overlap'])),
+  field('files', 'several', writeSeveral, readSeveral),
   field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percent(cut.share) : null), (text) => {
     const [count, energy] = [whole(text, 4096), share(text)];
     return count ? { kind: 'count', count } : energy ? { kind: 'energy', share: energy } : undefined;
@@ -74,6 +76,17 @@ const FIELDS: readonly Field<keyof State>[] = [
   flagField('unnamed', 'keepSources', false),
   field('backend', 'backend', (backend) => backend, oneOf(BACKENDS)),
 ];
+
+/** `0.5;infinity;plain;both` */
+function writeSeveral(several: Several | null): string | null {
+  return several && [...several.mus.map(mu), ...several.plain ? ['plain'] : [], ...several.bothDirections ? ['both'] : []].join(';');
+}
+
+function readSeveral(text: string): Several | undefined {
+  const words = text.split(';');
+  const mus = readMus(words.filter((word) => word !== 'plain' && word !== 'both').join(';'));
+  return mus ? { mus, plain: words.includes('plain'), bothDirections: words.includes('both') } : undefined;
+}
 
 /** `IN04:1,0;MID:1,0.5,2`: subject, style and, where it has one, μ. */
 function writeBlocks(blocks: Blocks): string | null {
@@ -100,6 +113,12 @@ export function toHash(state: State, base: State): string {
     // What a host has set otherwise and is back at "none" cannot be said.
     return value === null || value === usual ? [] : [`${key}=${escaped(value)}`];
   }).join('&');
+}
+
+/** Whether it speaks of settings at all, or is there for something else on the page. */
+export function isHash(hash: string): boolean {
+  const given = new URLSearchParams(hash.replace(/^#/, ''));
+  return [...given].length === 0 || FIELDS.some(({ key }) => given.has(key));
 }
 
 /** What the part behind the # sets; what makes no sense there is left out. */

@@ -2,7 +2,7 @@
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { toJson } from './format.ts';
-import { fromHash, toHash, type State } from './hash.ts';
+import { fromHash, isHash, toHash, type State } from './hash.ts';
 import { remarks, type Sources } from './recipe.ts';
 import type { PairFit, SavedRecipe } from '../core/types.ts';
 import { Undo, undoKey } from './undo.ts';
@@ -30,6 +30,7 @@ export class Keep implements ReactiveController {
   #base: State | null = null;
   #moving = false;
   #written = '';
+  #listens = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Namings are the files' to offer: one from an address waits for them. */
   #naming: string | null = null;
@@ -51,23 +52,32 @@ export class Keep implements ReactiveController {
     this.#base ??= this.host.state();
     this.#undo ??= new Undo(this.#base, same);
     this.host.addEventListener('keydown', this.#key);
-    if (this.host.remember !== 'hash') return;
-    addEventListener('hashchange', this.#read);
-    this.#take(location.hash, {});
-    this.#undo.settle(this.host.state());
+    if (this.#listens) addEventListener('hashchange', this.#read);
   }
 
   hostDisconnected(): void {
     this.host.removeEventListener('keydown', this.#key);
     removeEventListener('hashchange', this.#read);
+    if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
+    this.#write();
   }
 
   hostUpdate(): void {
+    if (this.host.remember === 'hash' && !this.#listens) this.#listen();
     const { fit } = this.host;
     if (this.#naming === null || fit === null) return;
     if (fit.schemes.some(({ id }) => id === this.#naming)) this.host.apply({ scheme: this.#naming });
     this.#naming = null;
+  }
+
+  /** From when on the host wants it: what the address says, it says once. */
+  #listen(): void {
+    this.#listens = true;
+    addEventListener('hashchange', this.#read);
+    if (!isHash(location.hash)) return;
+    this.#take(location.hash, {});
+    this.#undo?.settle(this.host.state());
   }
 
   hostUpdated(): void {
@@ -94,13 +104,14 @@ export class Keep implements ReactiveController {
     if (!same(before, { ...before, ...patch })) this.host.apply(patch);
   }
 
-  undo(): boolean { return this.#go(this.#undo?.back()); }
-  redo(): boolean { return this.#go(this.#undo?.forth()); }
+  undo(): boolean { return this.#go('back'); }
+  redo(): boolean { return this.#go('forth'); }
 
   open(name: string, saved: SavedRecipe): void {
     this.#naming = null;
     this.#recipe = { name, saved };
-    this.change(saved.settings, true);
+    // One file: the very one that was made.
+    this.change({ ...saved.settings, several: null }, true);
   }
 
   closeRecipe(): void {
@@ -108,7 +119,16 @@ export class Keep implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  #go(state: State | null | undefined): boolean {
+  /** Begins anew: what was before can no longer be taken back to. */
+  reset(): void {
+    this.#undo = new Undo(this.host.state(), same);
+    this.#moving = false;
+    this.closeRecipe();
+  }
+
+  #go(which: 'back' | 'forth'): boolean {
+    if (!this.#moving) this.#undo?.settle(this.host.state());
+    const state = this.#undo?.[which]();
     if (!state) return false;
     this.#moving = false;
     this.host.apply(state);
@@ -137,7 +157,7 @@ export class Keep implements ReactiveController {
 
   /** Another link, or one that was edited. */
   #read = (): void => {
-    if (!this.#base || !this.host.changeable || location.hash.replace(/^#/, '') === this.#written) return;
+    if (!this.#base || !this.host.changeable || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
     const { outputName, ...base } = this.#base;
     this.#undo?.settle(this.host.state());
     this.#take(location.hash, base);
@@ -146,6 +166,7 @@ export class Keep implements ReactiveController {
   };
 
   #write(): void {
+    this.#timer = undefined;
     this.#written = this.#hash;
     try {
       history.replaceState(history.state, '', `${location.pathname}${location.search}${this.#written && `#${this.#written}`}`);

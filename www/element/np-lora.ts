@@ -28,6 +28,7 @@ import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
 const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
+const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
@@ -142,6 +143,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   @state() private notice = '';
   @state() private spoken = '';
   @state() private makingExample = false;
+  /** The next run clears away what is still being saved of the last. */
+  @state() private saving = 0;
   /** By a fieldset around it. */
   @state() private barred = false;
   #standing = new Standing(this);
@@ -207,6 +210,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     this.more = MORE;
     this.several = null;
     for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
+    this.#keep.reset();
+    for (const [role, name] of SOURCES) if (this[name]) this.#offer(role, this[name], this.autoload);
   }
 
   /**
@@ -251,6 +256,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     this.#desk.reset();
   }
 
+  #while<T>(saving: Promise<T>): Promise<T> {
+    this.saving += 1;
+    return saving.finally(() => { this.saving -= 1; });
+  }
+
   /** Takes back the last change of a setting that a person made; false where there is none. */
   undo(): boolean {
     return this.#step('undo');
@@ -265,7 +275,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   async save(at = 0): Promise<boolean> {
     const outcome = this.#desk.outcomes[at];
     if (!outcome || !this.#tell('beforesave', outcome, true)) return false;
-    const saved = await saveFile(outcome.file, outcome.file.name);
+    const saved = await this.#while(saveFile(outcome.file, outcome.file.name));
     this.spoken = this.notice = text.became[saved];
     return saved !== 'closed';
   }
@@ -274,7 +284,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   async saveAll(): Promise<boolean> {
     const files = this.#desk.outcomes.filter((outcome) => this.#tell('beforesave', outcome, true)).map(({ file }) => file);
     if (files.length === 0) return false;
-    const saved = await saveFiles(files);
+    const saved = await this.#while(saveFiles(files));
     this.spoken = this.notice = text.becameAll[saved];
     return saved !== 'closed';
   }
@@ -346,13 +356,13 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
 
   // What the keeper of the settings asks of its host.
   /** @internal */
-  get changeable(): boolean { return !this.disabled && this.#desk.running === null; }
+  get changeable(): boolean { return !this.#idle && this.#desk.running === null; }
   /** @internal */
   get fit(): PairFit | null { return this.#desk.fit; }
 
   /** @internal */
   state(): State {
-    return { ...this.settings(), outputName: this.outputName ?? '', backend: this.backendChoice() };
+    return { ...this.settings(), outputName: this.outputName ?? '', backend: this.backendChoice(), several: asSeveral(this.several) };
   }
 
   /** @internal */
@@ -480,9 +490,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${asked && asked === desk.problem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
         .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
-        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle}
+        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.saving > 0}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
-      ${desk.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${this.contentFile} .styleFile=${this.styleFile}
+      ${desk.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.fileOf('content')} .styleFile=${desk.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
       <slot name="footer"></slot>
       <p class="unseen" role="status">${this.spoken}</p>
@@ -499,7 +509,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
 
   #offer(role: Role, link: string, load = false): void {
     this.notice = '';
-    void this.#desk.offer(role, link, this.hosts.split(/\s+/).filter((host) => host !== ''), load);
+    void this.#desk.offer(role, link, (this.hosts ?? '').split(/\s+/).filter((host) => host !== ''), load);
   }
 
   #card(role: Role, busy: boolean) {
@@ -529,7 +539,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     const summaries = ROLES.map((role) => this.#desk.summaryOf(role));
     if (summaries.every((summary) => summary === null) || ROLES.some((role) => this.#desk.cards[role].state === 'opening')) return;
     const { family } = this.more;
-    if (family !== null && !this.#families().includes(family)) this.more = { ...this.more, family: null };
+    // One that a single file is sure of says nothing about the second.
+    const told = this.#families().length > 0 || summaries.every((summary) => summary !== null);
+    if (family !== null && told && !this.#families().includes(family)) this.more = { ...this.more, family: null };
     const now = [...new Set(summaries.map((summary) => summary?.family)), this.more.family].filter((name) => name).sort().join();
     // Of the first files it may have been chosen before them, by an address or a recipe.
     if (now !== this.#listsOf && this.#listsOf !== '') this.#keep.forget(() => ({ scheme: null, blocks: {} }));
@@ -543,8 +555,10 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
     if (this.#drawn && (changed.has('analysis') || changed.has('looked'))) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
-    for (const [role, name] of [['content', 'contentSrc'], ['style', 'styleSrc']] as const) {
-      if (changed.has(name) && this[name]) this.#offer(role, this[name], this.autoload);
+    for (const [role, name] of SOURCES) {
+      if (!changed.has(name)) continue;
+      if (this[name]) this.#offer(role, this[name], this.autoload);
+      else if (this.#desk.cards[role].state === 'offered') void this.#desk.clear(role);
     }
     this.#drawn = true;
     const { phase, result } = this;

@@ -1,5 +1,6 @@
 /** Several files in one go: at which μ, and what else, and what each is called. */
 
+import { changed } from './block-strengths.ts';
 import { cleanStem } from '../core/save.ts';
 import type { Settings, Variant } from '../core/types.ts';
 import { mu as muText } from './format.ts';
@@ -22,9 +23,9 @@ const LONGEST_BASE = 160;
 /** In order, and each once. */
 const sorted = (mus: readonly number[]): number[] => [...new Set(mus)].sort((a, b) => a - b);
 
-/** What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞". */
+/** What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞": a comma between two digits and no space is a decimal one. */
 export function readMus(typed: string): number[] | null {
-  const parts = typed.split(typed.includes(';') ? ';' : /[\s,]+/).filter((part) => part.trim() !== '');
+  const parts = typed.split(typed.includes(';') ? ';' : /,(?!\d)|(?<!\d),|\s+/).filter((part) => part.trim() !== '');
   const mus = parts.map(readMu);
   const read = sorted(mus.filter((mu) => mu !== null));
   return mus.includes(null) || read.length === 0 || read.length > MOST ? null : read;
@@ -48,9 +49,15 @@ export function suffix(mu: number): string {
 
 /** The files, in order; `names`: of the pair as it is, and with the files in each other's place. */
 export function variantsOf(settings: Settings, { mus, plain, bothDirections }: Several, names: { straight: string; swapped: string }): Variant[] {
+  const straightBase = cleanStem(names.straight, 'fused', LONGEST_BASE);
+  const swappedBase = cleanStem(names.swapped, 'fused', LONGEST_BASE);
+  const bases = { straight: straightBase, swapped: swappedBase === straightBase ? `${straightBase}_swapped` : swappedBase };
+  // Plain addition is plain in every block; in the others, blocks keep a μ of their own.
+  const withoutMus = { ...settings, blocks: changed(settings.blocks, Object.keys(settings.blocks), (block) => ({ ...block, mu: null })) };
   const at = (mu: number, swapped: boolean): Variant => {
-    const base = cleanStem(swapped ? names.swapped : names.straight, 'fused', LONGEST_BASE);
-    return { swapped, settings: { ...(swapped ? inverted(settings) : settings), mu, result: 'fusion', outputName: base + suffix(mu) } };
+    const own = mu === 0 ? withoutMus : settings;
+    const outputName = (swapped ? bases.swapped : bases.straight) + suffix(mu);
+    return { swapped, settings: { ...(swapped ? inverted(own) : own), mu, result: 'fusion', outputName } };
   };
   const straight = sorted(plain ? [0, ...mus] : mus).map((mu) => at(mu, false));
   const swapped = bothDirections ? sorted(mus).filter((mu) => mu > 0).map((mu) => at(mu, true)) : [];

@@ -136,7 +136,7 @@ impl<'a, S: Source> Comparing<'a, S> {
         if sums.is_finite() {
             return Ok(sums);
         }
-        Err(Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name()))
+        Err(too_large(unit))
     }
 
     /// ‖F‖² of what only the file has.
@@ -146,7 +146,11 @@ impl<'a, S: Source> Comparing<'a, S> {
         };
         let file = read(self.file.source, share).await?.rows(rows);
         let third = Third { update: update(&file), scale, content_up: None, style_up: None };
-        Ok(cpu::liken(None, None, &[third], self.plan.recipe.cut).third)
+        let energy = cpu::liken(None, None, &[third], self.plan.recipe.cut).third;
+        if energy.is_finite() {
+            return Ok(energy);
+        }
+        Err(too_large(unit))
     }
 
     fn module(&self, at: usize) -> Option<(&'a Share, f64)> {
@@ -167,4 +171,8 @@ async fn read<S: Source>(source: &S, share: &Share) -> Result<Factors> {
 
 fn update(factors: &Factors) -> Update<'_> {
     Update { down: factors.down.stored(), up: factors.up.stored() }
+}
+
+fn too_large(unit: &Unit) -> Error {
+    Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name())
 }

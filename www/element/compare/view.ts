@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, state } from 'lit/decorators.js';
 import { ProblemError, toProblem } from '../../core/problem.ts';
 import type { Third } from '../../core/protocol.ts';
-import type { BlockLikeness, Comparison, ModuleLikeness, Problem, Progress, Settings, Target } from '../../core/types.ts';
+import type { BlockLikeness, Comparison, FileLink, ModuleLikeness, Problem, Progress, Settings, Target } from '../../core/types.ts';
 import type { Compare } from '../compare.ts';
 import { isConfig, readConfig } from '../drop.ts';
 import { named } from '../file-card.ts';
@@ -57,8 +57,8 @@ export class CompareView extends LitElement {
 
   @property({ attribute: false }) compare!: Compare;
   @property({ attribute: false }) settings: Settings | null = null;
-  @property({ attribute: false }) contentFile: File | null = null;
-  @property({ attribute: false }) styleFile: File | null = null;
+  @property({ attribute: false }) contentFile: File | FileLink | null = null;
+  @property({ attribute: false }) styleFile: File | FileLink | null = null;
   @property({ type: Boolean }) disabled = false;
   @state() private shown: State = EMPTY;
   @state() private notice = '';

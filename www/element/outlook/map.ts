@@ -248,6 +248,12 @@ export class OverlapMap extends LitElement {
     if (this.#stroke && label !== '' && this.#stroke.reach(label)) this.#put(this.#stroke.blocks, false);
   };
 
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener('pointerup', this.#end);
+    this.#giveUp();
+  }
+
   #end = (): void => {
     if (this.#stroke) this.#put(this.#stroke.blocks, true);
     this.#stroke = null;

@@ -42,7 +42,6 @@ test.beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'np-lora-nginx-'));
   await chmod(work, 0o755);
   await cp(process.env.NP_LORA_DIST ?? 'dist', join(work, 'dist'), { recursive: true });
-  await writeFile(join(work, 'dist/embed.html'), '<!doctype html><title>Embed</title>');
   execFileSync('node', ['www/compress.mjs', join(work, 'dist')]);
   await mkdir(join(work, 'conf.d'));
   const port = await freePort();
@@ -124,7 +123,7 @@ test('another site can show embed.html in a frame, and nothing else', async ({ p
   const host = createHttpServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(body));
   await new Promise<void>((listening) => host.listen(0, '127.0.0.1', listening));
   await page.goto(`http://localhost:${(host.address() as AddressInfo).port}/`);
-  await expect.poll(() => page.frame('embed')?.title()).toBe('Embed');
+  await expect.poll(() => page.frame('embed')?.title()).toBe('NP-LoRA: fuse a subject with a style');
   // What was refused gives way to the browser's own page.
   await expect.poll(() => page.frame('tool')?.url()).toMatch(/^chrome-error:/);
   host.closeAllConnections();

@@ -71,10 +71,13 @@ async function answered(url: string, from: number, to: number): Promise<Told> {
     clock = setTimeout(() => aborter.abort(), SILENT_MS);
   };
   listen();
+  // What was refused once, perhaps on its way to another host, says nothing about this request.
+  if (URL.canParse(url)) refused.delete(new URL(url).origin);
   try {
     const response = await fetch(url, {
       headers: { Range: `bytes=${from}-${to - 1}` },
-      // No cookies, no address of this page; a cache would keep parts of one version beside parts of another.
+      // No cookies, and of this page no more than its origin, which browsers send with every request that CORS decides on (`Origin`);
+      // a cache would keep parts of one version beside parts of another.
       mode: 'cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
     });
     const header = (name: string): string | null => response.headers.get(name);

@@ -80,10 +80,10 @@ test('a file that is there is replaced only when asked, an input never', async (
   await expect(place.read('out.safetensors')).rejects.toThrow();
   for (const name of ['style.safetensors', './subject.safetensors', 'link.safetensors']) {
     const input = await command(place, ...pair, '--force', '-o', name);
-    expect([input.code, input.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT')]);
+    expect([input.code, input.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT: ')]);
   }
   const config = await command(place, ...pair, '--style-config', 'config.json', '--force', '-o', './config.json');
-  expect([config.code, config.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT')]);
+  expect([config.code, config.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT: ')]);
   expect(await place.read('subject.safetensors')).toEqual(PAIR[0]);
   expect(await command(place, ...pair, '--force', '-o', 'out.safetensors')).toMatchObject({ code: 0 });
   check(await place.read('out.safetensors'), PAIR, DEFAULTS, 'F16');

@@ -110,8 +110,9 @@ async function inputsOf({ files, text }: Order): Promise<Given> {
   return { content, style };
 }
 
-const refusal = (code: string, message: string, file: string): ProblemError =>
-  new ProblemError({ code, message, remedy: 'Choose another name for it.', file, tensor: null, detail: '' });
+function refusal(code: string, message: string, file: string): ProblemError {
+  return new ProblemError({ code, message, remedy: 'Choose another name for it.', file, tensor: null, detail: '' });
+}
 
 /** Where the result goes, which is never where an input is. */
 async function place({ files, settings, text }: Order, { content, style }: Given): Promise<string> {

@@ -116,7 +116,10 @@ async function read(response: Response, wanted: number, listen: () => void): Pro
   return into.subarray(0, length);
 }
 
-/** Origins that the page's own policy has refused. */
+/** A policy's refusal is told somewhat later than the request fails. */
+const TOLD_AFTER_MS = 100;
+
+/** Origins that the page's own policy has refused, each until it is asked again. */
 const refused = new Set<string>();
 self.addEventListener('securitypolicyviolation', (event) => {
   const { blockedURI } = event as Event & { blockedURI: string };
@@ -133,6 +136,7 @@ async function whySilent(url: string): Promise<'offline' | 'unreachable' | 'cors
   }).then(() => true, () => false);
   clearTimeout(clock);
   if (!URL.canParse(url)) return 'unreachable';
+  if (!there) await new Promise((over) => { setTimeout(over, TOLD_AFTER_MS); });
   if (refused.has(new URL(url).origin)) return 'blocked';
   return there ? 'cors' : 'unreachable';
 }

@@ -139,6 +139,12 @@ test('a second visit needs no network, for a whole fusion', async ({ page, conte
   await page.reload();
   await fuses(page);
   await expect(page.getByRole('region', { name: 'What the projection will do' })).toContainText('%');
+  // As a part is asked for whose first import failed.
+  expect(await page.evaluate(async () => {
+    const [name] = await window.caches.keys();
+    const part = (await (await window.caches.open(name!)).keys()).map(({ url }) => url).find((url) => /\/comparison-\w+\.js$/.test(url));
+    return import(`${part}?1`).then(() => 'it came', String);
+  })).toBe('it came');
   // Also by the full name, and with something behind it.
   await page.goto(`${address}index.html?from=elsewhere#here`);
   await expect(fuseButton(page).or(page.getByRole('button', { name: 'Try it with an example' }))).toBeVisible();

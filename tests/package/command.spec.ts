@@ -71,7 +71,7 @@ test('what is typed arrives as it was meant', async ({ host }) => {
 test('a file that is there is replaced only when asked, an input never', async ({ host }) => {
   const place = await host.place('overwrite');
   await place.put('out.safetensors', 'mine');
-  await place.put('notes.txt', 'mine');
+  await place.put('config.json', '{}');
   await symlink('subject.safetensors', place.at('link.safetensors'));
   const pair = ['subject.safetensors', 'style.safetensors'];
   const refused = await command(place, ...pair, '-o', 'out.safetensors');
@@ -80,12 +80,14 @@ test('a file that is there is replaced only when asked, an input never', async (
   await expect(place.read('out.safetensors')).rejects.toThrow();
   for (const name of ['style.safetensors', './subject.safetensors', 'link.safetensors']) {
     const input = await command(place, ...pair, '--force', '-o', name);
-    expect([input.code, input.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT')]);
+    expect([input.code, input.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT: ')]);
   }
+  const config = await command(place, ...pair, '--style-config', 'config.json', '--force', '-o', './config.json');
+  expect([config.code, config.error]).toEqual([1, expect.stringContaining('E_OVER_INPUT: ')]);
   expect(await place.read('subject.safetensors')).toEqual(PAIR[0]);
   expect(await command(place, ...pair, '--force', '-o', 'out.safetensors')).toMatchObject({ code: 0 });
   check(await place.read('out.safetensors'), PAIR, DEFAULTS, 'F16');
-  expect(await place.list()).toEqual(['link.safetensors', 'notes.txt', 'out.safetensors', ...INPUTS]);
+  expect(await place.list()).toEqual(['config.json', 'link.safetensors', 'out.safetensors', ...INPUTS]);
 });
 
 test('a refusal has its code, says what and where, and leaves nothing', async ({ host }) => {
@@ -101,6 +103,7 @@ test('a refusal has its code, says what and where, and leaves nothing', async ({
     [['inspect', 'folder'], 'E_READ'],
     [['subject.safetensors', 'style.safetensors', '-o', 'x.safetensors', '--mu', '-1'], 'E_SETTINGS'],
     [['subject.safetensors', 'style.safetensors', '-o', 'missing/x.safetensors'], 'E_WRITE'],
+    [['subject.safetensors', 'style.safetensors', '--force', '-o', 'folder'], 'E_FOLDER'],
   ];
   for (const [typed, code] of cases) {
     const ended = await command(place, ...typed, '--json');
@@ -138,8 +141,9 @@ test('names from files reach the terminal as text', async ({ host }) => {
   expect(JSON.parse(json.out).title).toBe('\u001B[2Jx');
 });
 
-test('Ctrl-C leaves no file', async ({ host }) => {
-  const place = await host.place('stopped');
+const ENDED = { SIGINT: 130, SIGHUP: 129 } as const;
+for (const signal of ['SIGINT', 'SIGHUP'] as const) test(`${signal} leaves no file`, async ({ host }) => {
+  const place = await host.place(`stopped-${signal}`);
   const recipe = { modules: FLUX_KOHYA_MODULES.slice(0, 60), rank: 16, alpha: 16, dtype: 'F16', scheme: 'kohya', sharedDirections: 2 } as const;
   for (const [name, seed] of [['a', 1], ['b', 2]] as const) await place.put(`${name}.safetensors`, writeSafetensors(makeLora({ ...recipe, seed })));
   const before = await place.list();
@@ -148,9 +152,9 @@ test('Ctrl-C leaves no file', async ({ host }) => {
   const ended = await place.run(program, ['a.safetensors', 'b.safetensors', '-o', 'out.safetensors'], async (send) => {
     // Stopped when it has begun to write.
     await expect.poll(async () => (meanwhile = (await place.list()).filter((name) => !before.includes(name))).length, { intervals: [20] }).toBe(1);
-    send('SIGINT');
+    send(signal);
   });
   expect(meanwhile).toEqual([expect.stringMatching(/^\.out\.safetensors\..+\.part$/)]);
-  expect(ended).toEqual({ code: 130, out: '', error: 'np-lora: cancelled, nothing was written\n' });
+  expect(ended).toEqual({ code: ENDED[signal], out: '', error: 'np-lora: cancelled, nothing was written\n' });
   expect(await place.list()).toEqual(before);
 });

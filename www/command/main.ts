@@ -13,7 +13,7 @@ import { Usage, type Name } from './options.ts';
 import { outlookText, problemText, reportText, summaryText } from './words.ts';
 
 /** As shells have them: 128 and the signal's number. */
-const STOPPED = { SIGINT: 130, SIGTERM: 143 } as const;
+const STOPPED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const CONFIGS = ['content-config', 'style-config'] as const satisfies Name[];
 
@@ -110,17 +110,19 @@ async function inputsOf({ files, text }: Order): Promise<Given> {
   return { content, style };
 }
 
+function refusal(code: string, message: string, file: string): ProblemError {
+  return new ProblemError({ code, message, remedy: 'Choose another name for it.', file, tensor: null, detail: '' });
+}
+
 /** Where the result goes, which is never where an input is. */
 async function place({ files, settings, text }: Order, { content, style }: Given): Promise<string> {
   const path = text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, settings.result ?? 'fusion'));
   const there = await stat(path).catch(() => null);
-  for (const input of files) {
-    const one = await stat(input).catch(() => null);
+  if (there?.isDirectory()) throw refusal('E_FOLDER', 'The result would have the name of a folder.', path);
+  for (const input of [...files, ...CONFIGS.map(text)]) {
+    const one = input === null ? null : await stat(input).catch(() => null);
     if (!there || !one || there.ino !== one.ino || there.dev !== one.dev) continue;
-    throw new ProblemError({
-      code: 'E_OVER_INPUT', message: 'The result would replace one of its sources.', remedy: 'Choose another name for it.',
-      file: path, tensor: null, detail: '',
-    });
+    throw refusal('E_OVER_INPUT', 'The result would replace one of its sources.', path);
   }
   return path;
 }

@@ -30,8 +30,13 @@ export class Link {
   #quiet = 0;
   #clock: ReturnType<typeof setInterval> | undefined;
 
-  /** `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason. */
-  constructor(url: string, private onStalled: (stalled: boolean) => void, private onEnd: () => void) {
+  /**
+   * `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason; `onAlive`
+   * whenever it says that its work in the background goes on.
+   */
+  constructor(
+    url: string, private onStalled: (stalled: boolean) => void, private onEnd: () => void, private readonly onAlive: () => void = () => {},
+  ) {
     // Chromium starts no modules from the blob: addresses of a frame without an origin, which has no other addresses.
     this.#worker = new Worker(workerAddress(url), { type: self.origin === 'null' ? 'classic' : 'module', name: 'np-lora' });
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
@@ -86,7 +91,7 @@ export class Link {
     if (this.#quiet >= STALLED_AFTER_S) this.onStalled(false);
     this.#quiet = 0;
     if ('fatal' in message && !('id' in message)) return this.end(message.fatal);
-    if ('alive' in message) return;
+    if ('alive' in message) return this.onAlive();
     const waiting = this.#waiting.get(message.id);
     if ('progress' in message) return waiting?.onProgress?.(message.progress);
     this.#waiting.delete(message.id);

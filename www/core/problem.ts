@@ -17,7 +17,7 @@ const WORDED = {
   E_SAVE: ['The file could not be saved.', 'Press Save again and choose another place.'],
   E_READ: ['The file could not be read.', 'It may have been moved or changed: choose it again.'],
   E_NOT_READY: ['Two files are needed before anything can be fused.', 'Choose a subject and a style LoRA.'],
-  E_BUSY: ['A run is under way.', 'Wait for its end, or cancel it.'],
+  E_RUNNING: ['A run is under way.', 'Wait for its end, or cancel it.'],
   E_FRAME: ['The tool could not be opened in this frame.', 'Tell whoever runs this site.'],
   E_MESSAGE: ['The page around this tool asked for something that makes no sense.', 'Tell whoever runs this site.'],
   E_NOT_ONE: ['Exactly one file is converted at a time.', 'Choose one file and leave the other place empty.'],
@@ -31,8 +31,8 @@ export function problem(code: PageCode, detail = '', file: string | null = null)
 }
 
 function isProblem(thrown: unknown): thrown is Problem {
-  // Node's errors have codes of their own.
-  if (thrown instanceof Error && !(thrown instanceof ProblemError)) return false;
+  // Node's errors have codes of their own. By its name, since every script of a build that is packed by itself has a class of its own.
+  if (thrown instanceof Error && thrown.name !== 'ProblemError') return false;
   return typeof thrown === 'object' && thrown !== null
     && typeof (thrown as Problem).code === 'string' && typeof (thrown as Problem).message === 'string';
 }

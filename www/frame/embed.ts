@@ -66,7 +66,7 @@ function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls
     return { locale: root.lang };
   };
   const idle = (): void => {
-    if (app.phase === 'fusing' || app.phase === 'checking') throw problem('E_BUSY');
+    if (app.phase === 'fusing' || app.phase === 'checking') throw problem('E_RUNNING');
   };
   // The element's results are files.
   const run = async (how: 'fuse' | 'convert'): Promise<FrameCalls['fuse']['out']> => {

@@ -17,6 +17,8 @@ const HIGHEST = 100_000;
 /** Its script has run before the frame counts as loaded. */
 const SILENT_AFTER_LOAD_MS = 10_000;
 const SILENT_MS = 120_000;
+/** Of what the host asks by itself: the settings when the tool comes, and whether it is there. */
+const OWN_ID = 0;
 
 export interface FrameOptions {
   /** Of embed.html; beside this script if left out. */
@@ -32,14 +34,44 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** That the tool is there, as a promise: another one each time that this is open. */
+class Arrival {
+  promise!: Promise<void>;
+  open = false;
+  #came!: () => void;
+  #failed!: (error: ProblemError) => void;
+
+  constructor() {
+    this.again();
+  }
+
+  again(): void {
+    if (this.open) return;
+    this.open = true;
+    this.promise = new Promise((resolve, reject) => { [this.#came, this.#failed] = [resolve, reject]; });
+    // Whoever does not ask has the event.
+    this.promise.catch(() => {});
+  }
+
+  came(): void {
+    this.again();
+    this.open = false;
+    this.#came();
+  }
+
+  failed(error: ProblemError): void {
+    this.again();
+    this.open = false;
+    this.#failed(error);
+  }
+}
+
 /**
  * Dispatches, as CustomEvents with what FrameEvents says as their detail: ready, height, phase, change, inspect, warning,
  * progress, complete, save, error, abort. `save` is cancelable: by itself this page downloads the file.
  */
 export class NpLoraFrame extends EventTarget {
   readonly element = document.createElement('iframe');
-  /** Rejects with an error that has `.code` if the tool does not come. */
-  readonly ready: Promise<void>;
   phase: Phase = 'empty';
 
   /** The origin that the frame speaks with: "null" where its sandbox leaves it none. */
@@ -47,25 +79,21 @@ export class NpLoraFrame extends EventTarget {
   #wishes: Partial<Wishes>;
   #port: MessagePort | null = null;
   #waiting = new Map<number, Waiting>();
-  #lastId = 0;
-  #came!: () => void;
-  #failed!: (error: ProblemError) => void;
-  #patience: ReturnType<typeof setTimeout>;
+  #lastId = OWN_ID;
+  readonly #arrival = new Arrival();
+  #patience: ReturnType<typeof setTimeout> | undefined;
 
   /** Puts the frame at the end of `place`. Throws where the page has no origin of the web. */
   constructor(place: Element, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
     const own = asOrigin(self.origin);
     if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
-    this.ready = new Promise((resolve, reject) => { [this.#came, this.#failed] = [resolve, reject]; });
-    // Whoever does not ask has the event.
-    this.ready.catch(() => {});
     const allowed = new Set(sandbox.split(/\s+/));
     this.#wishes = { saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...settings };
     const address = new URL(src, document.baseURI);
     address.searchParams.set('parent', own);
     this.#origin = allowed.has('allow-same-origin') ? address.origin : 'null';
-    this.#patience = setTimeout(() => this.#lose(text.silent), SILENT_MS);
+    this.#wait(SILENT_MS);
     const { element } = this;
     element.setAttribute('sandbox', sandbox);
     element.allow = 'clipboard-write';
@@ -73,13 +101,17 @@ export class NpLoraFrame extends EventTarget {
     element.title = title;
     Object.assign(element.style, { display: 'block', width: '100%', height: `${FIRST_HEIGHT}px`, border: '0', borderRadius: '12px' });
     element.src = address.href;
-    element.addEventListener('load', () => {
-      if (this.#port) return;
-      clearTimeout(this.#patience);
-      this.#patience = setTimeout(() => this.#lose(text.silent), SILENT_AFTER_LOAD_MS);
-    });
+    element.addEventListener('load', () => this.#loaded());
     window.addEventListener('message', this.#greet);
     place.append(element);
+  }
+
+  /**
+   * Rejects with an error that has `.code` if the tool does not come. When it comes after all, or is loaded anew, this is another
+   * promise.
+   */
+  get ready(): Promise<void> {
+    return this.#arrival.promise;
   }
 
   /** Settings, look and language, now and whenever the frame is loaded anew. */
@@ -116,7 +148,7 @@ export class NpLoraFrame extends EventTarget {
     clearTimeout(this.#patience);
     window.removeEventListener('message', this.#greet);
     this.element.remove();
-    this.#failed(new ProblemError(problem('E_ABORTED')));
+    if (this.#arrival.open) this.#arrival.failed(new ProblemError(problem('E_ABORTED')));
     this.#hangUp(abortError());
   }
 
@@ -141,21 +173,39 @@ export class NpLoraFrame extends EventTarget {
   #greet = ({ source, origin, data }: MessageEvent<unknown>): void => {
     const frame = this.element.contentWindow;
     if (!frame || source !== frame || origin !== this.#origin || !isHello(data)) return;
-    clearTimeout(this.#patience);
     this.#hangUp(new ProblemError(problem('E_FRAME', text.reloaded)));
+    this.#arrival.again();
+    this.#wait(SILENT_MS);
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.onmessage = ({ data: message }: MessageEvent<unknown>) => {
-      const what = said(message, (id) => this.#waiting.get(id)?.call);
+      const what = said(message, (id) => (id === OWN_ID ? 'set' : this.#waiting.get(id)?.call));
       if (what) this.#hear(what);
     };
     // Nobody but the frame has an origin called "null" here: it has just spoken.
     frame.postMessage(spoken({ hello: true }), origin === 'null' ? '*' : origin, [port2]);
-    port1.postMessage(spoken({ id: 0, call: 'set', in: this.#wishes }));
+    port1.postMessage(spoken({ id: OWN_ID, call: 'set', in: this.#wishes }));
   };
+
+  /** Of the tool, which has said hello or will, or of anything else in its place: whoever does not answer is not there. */
+  #loaded(): void {
+    if (this.#port && this.#arrival.open) return;
+    if (this.#port) this.#port.postMessage(spoken({ id: OWN_ID, call: 'set', in: {} }));
+    else this.#arrival.again();
+    this.#wait(SILENT_AFTER_LOAD_MS);
+  }
+
+  #wait(patience: number): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#lose(), patience);
+  }
 
   #hear(what: Said): void {
     if ('event' in what) return this.#tell(what.event, what.detail);
+    if (what.id === OWN_ID) {
+      clearTimeout(this.#patience);
+      if ('out' in what) this.#arrival.came();
+    }
     const waiting = this.#waiting.get(what.id);
     this.#waiting.delete(what.id);
     if ('out' in what) waiting?.resolve(what.out as never);
@@ -164,11 +214,11 @@ export class NpLoraFrame extends EventTarget {
 
   #tell<E extends FrameEvent>(event: E, detail: FrameEvents[E]): void {
     const by: { [E in FrameEvent]?: (detail: FrameEvents[E]) => void } = {
-      ready: () => this.#came(),
+      ready: () => this.#arrival.came(),
       height: (height) => { this.element.style.height = `${Math.min(HIGHEST, height)}px`; },
       phase: (phase) => { this.phase = phase; },
       // Before it is ready only what keeps it from that is told; afterwards nothing hangs on it.
-      error: (of) => this.#failed(new ProblemError(of)),
+      error: (of) => { if (this.#arrival.open) this.#arrival.failed(new ProblemError(of)); },
     };
     by[event]?.(detail);
     const wanted = this.dispatchEvent(new CustomEvent(event, { detail, cancelable: event === 'save' }));
@@ -178,15 +228,21 @@ export class NpLoraFrame extends EventTarget {
     }
   }
 
-  #lose(why: string): void {
-    const of: Problem = problem('E_FRAME', why);
-    this.#failed(new ProblemError(of));
+  /** The port stays: it may only be slow. */
+  #lose(): void {
+    const of: Problem = problem('E_FRAME', text.silent);
+    this.#arrival.failed(new ProblemError(of));
+    this.#refuseAll(new ProblemError(of));
     this.dispatchEvent(new CustomEvent('error', { detail: of }));
   }
 
   #hangUp(why: unknown): void {
     this.#port?.close();
     this.#port = null;
+    this.#refuseAll(why);
+  }
+
+  #refuseAll(why: unknown): void {
     for (const { reject } of this.#waiting.values()) reject(why);
     this.#waiting.clear();
   }

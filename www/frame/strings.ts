@@ -6,6 +6,7 @@ export const text = {
   title: 'Fuse a subject LoRA with a style LoRA',
   silent: 'It did not answer. Is the address right, does the frame-ancestors of its server allow this page, and are both of the same version?',
   tooMany: 'Too much at once: it waits for the answers to what it asked before.',
+  strange: 'Its answer made no sense: it may be of another version.',
   reloaded: 'It was loaded anew.',
   originless: 'A page without an http(s) origin cannot speak with the frame.',
 } as const;

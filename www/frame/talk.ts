@@ -6,8 +6,10 @@
 
 import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
 import { instance, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
+import { problem } from '../core/problem.ts';
 import type { BackendChoice, Problem, Progress, Report, Role, Settings, Summary } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
+import { text as words } from './strings.ts';
 
 /** A page and a frame of different versions do not speak with each other. */
 export const VERSION = 1;
@@ -141,14 +143,18 @@ export function asked(message: unknown): Asked | { id: number; call: null } | nu
   return whole ? message as unknown as Asked : { id: message.id, call: null };
 }
 
-/** What a frame says to its page; null if it makes no sense. `callOf` tells which call an id belongs to. */
+/**
+ * What a frame says to its page; null if it makes no sense and nobody waits for it: whoever does is refused. `callOf` tells which
+ * call an id belongs to.
+ */
 export function said(message: unknown, callOf: (id: number) => FrameCall | undefined): Said | null {
   if (!THIS_VERSION(message)) return null;
   if (EVENT(message)) return EVENTS[message.event](message.detail) ? message as unknown as Said : null;
   if (!WITH_ID(message)) return null;
   if (REFUSED(message)) return message;
   const call = callOf(message.id);
-  return call !== undefined && OUT(message) && CALLS[call].out(message.out) ? message : null;
+  if (call === undefined) return null;
+  return OUT(message) && CALLS[call].out(message.out) ? message : { id: message.id, problem: problem('E_FRAME', words.strange) };
 }
 
 /** An origin of the web, spelled as browsers spell it; else null. */

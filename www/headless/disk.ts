@@ -20,6 +20,8 @@ const refusal = (code: string, message: string, remedy: string, file: string, de
 const exists = (path: string): ProblemError =>
   refusal('E_EXISTS', 'There is a file of this name already.', 'Choose another name, or allow overwriting it.', path);
 
+const isThere = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
+
 /** A file on disk, of which only what is needed is ever read. */
 export async function openFile(path: string): Promise<File> {
   try {
@@ -30,7 +32,10 @@ export async function openFile(path: string): Promise<File> {
   }
 }
 
-/** Temporary files; whatever ends the process, none of them stays. */
+/**
+ * Temporary files. None of them stays when the process exits; one stays when a signal ends it that nobody handles. The command
+ * handles those that can be.
+ */
 const unfinished = new Set<string>();
 process.once('exit', () => {
   for (const path of unfinished) rmSync(path, { force: true });
@@ -45,7 +50,7 @@ export class DiskSink implements OutputSink {
 
   static async create(path: string, { overwrite = false }: Partial<DiskOptions>): Promise<DiskSink> {
     const to = resolve(path);
-    if (!overwrite && await access(to).then(() => true, () => false)) throw exists(path);
+    if (!overwrite && await isThere(to)) throw exists(path);
     const part = join(dirname(to), `.${basename(to)}.${randomBytes(4).toString('hex')}.part`);
     try {
       // Fails where something of this name is.
@@ -86,7 +91,7 @@ export class DiskSink implements OutputSink {
     } catch (thrown) {
       throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_WRITE', toProblem(thrown).detail, this.path));
     }
-    unfinished.delete(this.part);
+    if (!await isThere(this.part)) unfinished.delete(this.part);
     return openFile(this.path);
   }
 
@@ -94,13 +99,14 @@ export class DiskSink implements OutputSink {
   async #appear(): Promise<void> {
     try {
       await link(this.part, this.path);
-      await rm(this.part);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(this.path);
       // Some file systems have no links.
-      if (await access(this.path).then(() => true, () => false)) throw exists(this.path);
-      await rename(this.part, this.path);
+      if (await isThere(this.path)) throw exists(this.path);
+      return rename(this.part, this.path);
     }
+    // The result has its name. Its other one, if it does not go now, goes when the process exits.
+    await rm(this.part, { force: true }).catch(() => {});
   }
 
   async #close(): Promise<void> {

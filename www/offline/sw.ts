@@ -43,11 +43,12 @@ async function dropOthers(): Promise<void> {
 }
 
 /** Under which address a request is kept, if it is for a file of this build. */
-function kept({ method, mode, url }: Request): string | null {
+function kept({ method, mode, destination, url }: Request): string | null {
   if (method !== 'GET') return null;
   const address = new URL(url);
   address.hash = '';
-  if (mode === 'navigate') address.search = '';
+  // A part of the page that did not come is asked for under another address (www/element/later.ts).
+  if (mode === 'navigate' || destination === 'script') address.search = '';
   const { href } = new URL(addressOf(address.href));
   return integrities.has(href) ? href : null;
 }

@@ -32,8 +32,8 @@ export class Crew {
   /** Places that are filled: also by those on their way, and by those lost at work. */
   #hired = 0;
 
-  /** `start`: how this worker was started, which is how the others are. */
-  constructor(private readonly start: Calls['start']['in']) {}
+  /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
+  constructor(private readonly start: Calls['start']['in'], private readonly alive: () => void) {}
 
   /** Starts the others, in the background: a run takes those that are ready. Who could not start is tried again. */
   prepare(): void {
@@ -108,7 +108,7 @@ export class Crew {
       const link = new Link(self.location.href, () => {}, () => {
         this.#ready = this.#ready.filter((other) => other !== member);
         this.#on = this.#on.filter((other) => other !== member);
-      });
+      }, this.alive);
       link.call('start', { ...this.start, leads: false }).reply.then(() => {
         member = { link, files: { content: null, style: null }, calls: new Set() };
         this.#ready.push(member);

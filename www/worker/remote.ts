@@ -71,10 +71,13 @@ async function answered(url: string, from: number, to: number): Promise<Told> {
     clock = setTimeout(() => aborter.abort(), SILENT_MS);
   };
   listen();
+  // What was refused once, perhaps on its way to another host, says nothing about this request.
+  if (URL.canParse(url)) refused.delete(new URL(url).origin);
   try {
     const response = await fetch(url, {
       headers: { Range: `bytes=${from}-${to - 1}` },
-      // No cookies, no address of this page; a cache would keep parts of one version beside parts of another.
+      // No cookies, and of this page no more than its origin, which browsers send with every request that CORS decides on (`Origin`);
+      // a cache would keep parts of one version beside parts of another.
       mode: 'cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
     });
     const header = (name: string): string | null => response.headers.get(name);
@@ -113,7 +116,10 @@ async function read(response: Response, wanted: number, listen: () => void): Pro
   return into.subarray(0, length);
 }
 
-/** Origins that the page's own policy has refused. */
+/** A policy's refusal is told somewhat later than the request fails. */
+const TOLD_AFTER_MS = 100;
+
+/** Origins that the page's own policy has refused, each until it is asked again. */
 const refused = new Set<string>();
 self.addEventListener('securitypolicyviolation', (event) => {
   const { blockedURI } = event as Event & { blockedURI: string };
@@ -130,6 +136,7 @@ async function whySilent(url: string): Promise<'offline' | 'unreachable' | 'cors
   }).then(() => true, () => false);
   clearTimeout(clock);
   if (!URL.canParse(url)) return 'unreachable';
+  if (!there) await new Promise((over) => { setTimeout(over, TOLD_AFTER_MS); });
   if (refused.has(new URL(url).origin)) return 'blocked';
   return there ? 'cors' : 'unreachable';
 }

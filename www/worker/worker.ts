@@ -28,6 +28,9 @@ function post(message: FromWorker, transfer: Transferable[] = []): void {
   self.postMessage(message, { transfer });
 }
 
+/** For the watchdog of the page. */
+const alive = (): void => post({ id: 0, alive: true });
+
 function ready(): { program: Program; crew: Crew } {
   if (!program || !crew) throw problem('E_WASM_LOAD', 'the program was not started');
   return { program, crew };
@@ -41,7 +44,7 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
   if (leads) await sweep(null).catch(() => {});
   const begun = new Program(files, request);
   const out = await begun.begin();
-  [program, crew] = [begun, new Crew(request)];
+  [program, crew] = [begun, new Crew(request, alive)];
   return out;
 }
 
@@ -267,7 +270,7 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   else void serveInTurn(data);
 });
 
-whenHeard(() => post({ id: 0, alive: true }));
+whenHeard(alive);
 
 // A panic inside a spawned Rust future reaches no promise: without these two the page would wait for ever.
 self.addEventListener('error', (event) => {

@@ -13,8 +13,11 @@ pub struct Preset {
     pub weights: Vec<f64>,
 }
 
-/// U-Nets by family: a name and the first and the last block. Their labels are in the order of the alphabet: IN, MID, OUT.
-const UNETS: &[(&[&str], &[(&str, &str, &str)])] = &[
+/// A name, and the first and the last block.
+type Habit = (&'static str, &'static str, &'static str);
+
+/// U-Nets by family. Their labels are in the order of the alphabet: IN, MID, OUT.
+const UNETS: &[(&[&str], &[Habit])] = &[
     (
         &["SD 1.5", "SD 2"],
         &[

@@ -66,7 +66,7 @@ async function trapped(page: Page): Promise<{ uncaught: string[]; requests: stri
   return { uncaught, requests };
 }
 
-/** Every text and attribute on the page, shadow trees included, and what elements there are. */
+/** Every text and attribute on the page, shadow trees included, and what elements there are, but for the page's own links and boxes for links. */
 const drawn = (page: Page): Promise<{ texts: string[]; elements: string[]; handlers: string[] }> => page.evaluate(() => {
   const texts: string[] = [document.title];
   const elements = new Set<string>();
@@ -74,10 +74,11 @@ const drawn = (page: Page): Promise<{ texts: string[]; elements: string[]; handl
   const walk = (node: Node): void => {
     if (node.nodeType === Node.TEXT_NODE && node.parentNode?.nodeName !== 'STYLE') texts.push(node.textContent ?? '');
     if (node instanceof Element) {
-      elements.add(node.localName);
+      const own = node.closest('nav') !== null || (node.localName === 'form' && (node.getRootNode() as ShadowRoot).host?.localName === 'np-lora-link');
+      if (!own) elements.add(node.localName);
       for (const { name, value } of node.attributes) {
         texts.push(value);
-        if (/^on|^srcdoc$/.test(name) || (/^(href|src)$/.test(name) && !document.head.contains(node))) handlers.push(`${node.localName} ${name}`);
+        if (/^on|^srcdoc$/.test(name) || (/^(href|src)$/.test(name) && !own && !document.head.contains(node))) handlers.push(`${node.localName} ${name}`);
       }
       if (node instanceof HTMLInputElement && node.type === 'text') texts.push(node.value);
       node.shadowRoot?.childNodes.forEach(walk);

@@ -36,7 +36,7 @@ export class Controls extends LitElement {
       --track: linear-gradient(90deg, var(--role) 0 var(--at, 50%), var(--line) var(--at, 50%));
     }
     .strength input[type='number'] { width: 100%; min-height: 32px; padding: 0 8px; }
-    .kind { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 2fr); gap: 4px 24px; align-items: end; }
+    .kind { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 2fr); gap: 4px 24px; align-items: start; }
     .several { display: grid; gap: 12px; }
     @media (max-width: 600px) { .strengths, .kind { grid-template-columns: minmax(0, 1fr); } }
   `];

@@ -36,6 +36,12 @@ const fuseOften = (page: Page, from: number, to: number): Promise<string[]> => p
   return hashes;
 }, [from, to] as const);
 
+/** What is found out of a pair comes after its run, and is drawn: that is no more at the end than at the beginning. */
+const drawn = (page: Page): Promise<void> => expect.poll(async () => {
+  const outlook = await element<{ analysed: number; total: number } | null>(page, 'outlook');
+  return outlook !== null && outlook.analysed === outlook.total && await page.locator('np-lora-overlap-map').count() === 1;
+}).toBe(true);
+
 test('fifty runs with changing pairs leave no more behind than ten', async ({ page }, { project }) => {
   test.skip(project.name !== 'cpu', 'a software graphics device takes minutes for it');
   test.setTimeout(RUNS * 6000);
@@ -52,8 +58,10 @@ test('fifty runs with changing pairs leave no more behind than ten', async ({ pa
     });
   }
   const first = await fuseOften(page, 0, WARM);
+  await drawn(page);
   const before = await held();
   const later = await fuseOften(page, WARM, RUNS);
+  await drawn(page);
   // Addresses of saved files are given back after a while.
   await expect.poll(async () => (await held()).addresses).toBe(before.addresses);
   const after = await held();

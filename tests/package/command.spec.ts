@@ -22,7 +22,7 @@ test('two files are fused, at the settings that were typed', async ({ host }) =>
     '--mu', 'inf', '--content-strength', '-0.5', '--style-strength=1.25', '--dtype', 'f32', '--k', 'all', '--json');
   expect(turned).toMatchObject({ code: 0, error: '' });
   check(await place.read('other.safetensors'), [PAIR[1], PAIR[0]], { mu: Infinity, contentStrength: -0.5, styleStrength: 1.25 }, 'F32');
-  expect(JSON.parse(turned.out)).toMatchObject({ fused: 6, dtype: 'F32', settings: { mu: 'Infinity', outputName: 'other' } });
+  expect(JSON.parse(turned.out)).toMatchObject({ fused: 6, dtype: 'F32', settings: { mu: 'infinity', outputName: 'other' } });
   expect(await place.list()).toEqual(['other.safetensors', 'out.safetensors', ...INPUTS]);
 });
 
@@ -149,7 +149,7 @@ for (const signal of ['SIGINT', 'SIGHUP'] as const) test(`${signal} leaves no fi
   const before = await place.list();
   let meanwhile: string[] = [];
   const program = place.at('../node_modules/.bin/np-lora');
-  const ended = await place.run(program, ['a.safetensors', 'b.safetensors', '-o', 'out.safetensors'], async (send) => {
+  const ended = await place.run(program, ['a.safetensors', 'b.safetensors', '-o', 'out.safetensors', '--family', 'FLUX.1'], async (send) => {
     // Stopped when it has begun to write.
     await expect.poll(async () => (meanwhile = (await place.list()).filter((name) => !before.includes(name))).length, { intervals: [20] }).toBe(1);
     send(signal);

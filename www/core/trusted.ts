@@ -28,7 +28,7 @@ function importing(address: string): void {
   const early: MessageEvent[] = [];
   const keep = (event: MessageEvent): void => { early.push(event); };
   self.addEventListener('message', keep);
-  import(address).then(() => {
+  import(/* webpackIgnore: true */ /* @vite-ignore */ address).then(() => {
     self.removeEventListener('message', keep);
     for (const { data } of early) self.dispatchEvent(new MessageEvent('message', { data }));
     // Like a script that does not load, for whoever started it.

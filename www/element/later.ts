@@ -11,7 +11,7 @@ function later(load: () => Promise<unknown>): () => Promise<boolean> {
   let attempts = 0;
   return async () => {
     try {
-      await (failed ? import(`${failed}?${++attempts}`) : load());
+      await (failed ? import(/* webpackIgnore: true */ /* @vite-ignore */ `${failed}?${++attempts}`) : load());
       return true;
     } catch (thrown) {
       failed ??= ADDRESS.exec(String(thrown))?.[0] ?? null;

@@ -8,7 +8,7 @@ export type Blocks = Record<string, BlockStrength>;
 /** A block that has nothing of its own. */
 export const WHOLE: BlockStrength = { content: 1, style: 1, mu: null };
 
-export const isWhole = (strength: BlockStrength): boolean => strength.mu === null && ROLES.every((role) => strength[role] === 1);
+const isWhole = (strength: BlockStrength): boolean => strength.mu === null && ROLES.every((role) => strength[role] === 1);
 
 /** With some blocks as `change` makes them; those that are as if they were not there are left out. */
 export function changed(blocks: Blocks, labels: readonly string[], change: (before: BlockStrength, index: number) => BlockStrength): Blocks {

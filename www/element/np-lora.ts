@@ -1,12 +1,13 @@
 /** The element: attributes, properties, methods, events, its place in a form; the parts draw. */
 
-import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { LitElement, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
-import { bytes, inert, toJson } from './format.ts';
+import { app } from './app.css.ts';
+import { bytes, inert } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import type { NpLoraEvents } from './events.ts';
-import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from './drop.ts';
-import { type Choices, type Config, type Deed, type Phase, type Setting } from './model.ts';
+import { Intake, SCALE, type IntakeHost } from './intake.ts';
+import { type Choices, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
@@ -15,19 +16,19 @@ import { doneFiles, fusingFiles, lookCosts, recipeText, text, undoText } from '.
 import type { State } from './hash.ts';
 import { Keep, type KeepHost } from './keep.ts';
 import type { BlocksChange } from './outlook/brush.ts';
-import { writeRecipe, type Sources } from './recipe.ts';
+import type { Sources } from './recipe.ts';
+import { Saving } from './saving.ts';
 import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
 import { defaultName } from '../core/naming.ts';
 import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
-import { cleanStem, delivery, download, saveFile, saveFiles } from '../core/save.ts';
+import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, FileLink, Outlook, PairFit, Problem, Report, Role, Settings, Summary, Variant } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Settings, Summary, Variant } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
-const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
@@ -73,7 +74,7 @@ export interface NpLora {
  * @fires error - What went wrong: `detail.code`, a sentence, what to do, and where.
  * @fires abort - The run was cancelled; nothing was saved.
  */
-export class NpLora extends LitElement implements DeskHost, KeepHost {
+export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost {
   /** A form sends the fused file as the element's value. */
   static readonly formAssociated = true;
   /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
@@ -87,27 +88,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   /** Who takes the files that somebody saves, all of the page's: results, reports, tables. Null: the browser. */
   static set deliver(to: ((file: File) => void) | null) { delivery.to = to; }
 
-  static override styles = [tokens, base, css`
-    :host { display: block; min-width: 0; }
-    /* Said here and not of the host, which a page's own rules outdo: what it hands down of its text's look ends here. */
-    .app {
-      display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px;
-      color: var(--ink); font: var(--body) / 1.5 var(--font); letter-spacing: normal; word-spacing: normal; word-break: normal;
-      text-align: start; text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
-    }
-    .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
-    .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
-    .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
-    .recipe { display: flex; align-items: start; justify-content: space-between; gap: 8px 16px; font-size: var(--small); }
-    .recipe .remark { color: var(--caution); }
-    .invite { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px 16px; padding: 8px 0; text-align: center; }
-    @media (max-width: 600px) {
-      .files { grid-template-columns: minmax(0, 1fr); justify-items: center; }
-      .files > * { width: 100%; }
-      .files > .swap { width: 40px; transform: rotate(90deg); }
-      .invite button { width: 100%; }
-    }
-  `];
+  static override styles = [tokens, base, app];
 
   /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
   @property({ converter: reads(asMu) }) mu: number = DEFAULTS.mu;
@@ -139,12 +120,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private more: More = MORE;
-  @state() private over: Role | 'all' | null = null;
   @state() private notice = '';
   @state() private spoken = '';
   @state() private makingExample = false;
-  /** The next run clears away what is still being saved of the last. */
-  @state() private saving = 0;
   /** By a fieldset around it. */
   @state() private barred = false;
   #standing = new Standing(this);
@@ -153,22 +131,17 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   @state() private looked = '';
   #desk = new Desk(this);
   #keep = new Keep(this);
-
-  constructor() {
-    super();
-    this.addEventListener('dragover', (event) => this.#dragOver(event));
-    this.addEventListener('dragleave', (event) => {
-      if (!this.contains(event.relatedTarget as Node | null)) this.over = null;
-    });
-    this.addEventListener('drop', (event) => this.#drop(event));
-  }
+  #intake = new Intake(this, this.#desk, this.#keep);
+  #saving = new Saving({
+    requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => { this.spoken = this.notice = what; },
+  }, this.#desk);
 
   /** The subject's file; null also where it is a link's. Setting it opens it. */
   get contentFile(): File | null { return this.#local('content'); }
-  set contentFile(file: File | null) { void this.#place('content', file); }
+  set contentFile(file: File | null) { void this.#intake.place('content', file); }
   /** The style's file (`style` itself is taken by HTML). Setting it opens it. */
   get styleFile(): File | null { return this.#local('style'); }
-  set styleFile(file: File | null) { void this.#place('style', file); }
+  set styleFile(file: File | null) { void this.#intake.place('style', file); }
 
   #local(role: Role): File | null {
     const file = this.#desk.fileOf(role);
@@ -251,14 +224,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   /** Back to two empty places. */
   reset(): void {
     this.notice = '';
-    ROLES.forEach((role) => this.#forgetScale(role));
+    ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
     this.#desk.reset();
-  }
-
-  #while<T>(saving: Promise<T>): Promise<T> {
-    this.saving += 1;
-    return saving.finally(() => { this.saving -= 1; });
   }
 
   /** Takes back the last change of a setting that a person made; false where there is none. */
@@ -272,21 +240,13 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   }
 
   /** Saves a result, the first one. False when there is none, the host took it (`beforesave`), or the person closed the dialog. */
-  async save(at = 0): Promise<boolean> {
-    const outcome = this.#desk.outcomes[at];
-    if (!outcome || !this.#tell('beforesave', outcome, true)) return false;
-    const saved = await this.#while(saveFile(outcome.file, outcome.file.name));
-    this.spoken = this.notice = text.became[saved];
-    return saved !== 'closed';
+  save(at = 0): Promise<boolean> {
+    return this.#saving.one(at);
   }
 
   /** Saves all results, in one folder where the browser lets the person choose one. Each is offered to the host first. */
-  async saveAll(): Promise<boolean> {
-    const files = this.#desk.outcomes.filter((outcome) => this.#tell('beforesave', outcome, true)).map(({ file }) => file);
-    if (files.length === 0) return false;
-    const saved = await this.#while(saveFiles(files));
-    this.spoken = this.notice = text.becameAll[saved];
-    return saved !== 'closed';
+  saveAll(): Promise<boolean> {
+    return this.#saving.all();
   }
 
   /**
@@ -294,67 +254,25 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
    * adapter_config.json goes with the one file beside it, or else with one that is there already; of a recipe or a report the
    * settings are taken.
    */
-  async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
-    const taken = 'items' in from ? await filesFrom(from) : [...from];
-    if (this.#idle || this.#desk.running) return;
-    const config = taken.find(isConfig);
-    const [recipe, another] = taken.filter(isRecipe);
-    const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
-    if (recipe) {
-      // Behind the files, with which settings may go.
-      if (files.length > 0) await this.take(files, role);
-      await this.#takeRecipe(recipe);
-      if (another) this.notice = recipeText.onlyOne;
-      return;
-    }
-    const [first, second] = files;
-    if (!first) {
-      if (config) return this.#takeConfig(config, role);
-      this.notice = text.noFiles;
-      return;
-    }
-    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.#desk.cards[one].state));
-    this.notice = files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '';
-    if (second && free.length !== 1) {
-      void this.#place('content', first);
-      void this.#place('style', second);
-      return;
-    }
-    const to = (second ? null : role) ?? free[0];
-    if (to) await this.#place(to, first, second ? undefined : config);
-    else this.notice = text.bothTaken;
-    if (second) this.notice = text.leftOut;
+  take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
+    return this.#intake.take(from, role);
   }
 
-  /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */
-  async #takeConfig(config: File, role: Role | null): Promise<void> {
-    const filled = ROLES.filter((one) => this.#desk.fileOf(one) !== null);
-    const to = role ?? (filled.length === 1 ? filled[0] : null);
-    const file = to ? this.#desk.fileOf(to) : null;
-    if (to && file) await this.#place(to, file, config);
-    else this.notice = filled.length > 0 && !role ? text.configWhich : text.configNeedsFile;
+  // What the intake asks of it.
+  /** @internal */
+  notify(what: string): void {
+    this.notice = what;
   }
 
-  async #takeRecipe(file: File): Promise<void> {
-    this.notice = '';
-    try {
-      const read = await readRecipe(file);
-      if (read === null) {
-        this.notice = recipeText.tooLarge;
-        return;
-      }
-      const saved = await this.#desk.recipe(read, file.name);
-      if (!this.changeable) return;
-      this.#listsOf = '';
-      this.#keep.open(file.name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
-      this.spoken = recipeText.opened;
-      this.#tell('change', this.settings());
-    } catch (thrown) {
-      this.#desk.fail(thrown);
-    }
+  /** @internal */
+  openRecipe(name: string, saved: SavedRecipe): void {
+    this.#listsOf = '';
+    this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
+    this.spoken = recipeText.opened;
+    this.#tell('change', this.settings());
   }
 
-  // What the keeper of the settings asks of its host.
+  // What the keeper of the settings asks of it.
   /** @internal */
   get changeable(): boolean { return !this.#idle && this.#desk.running === null; }
   /** @internal */
@@ -362,7 +280,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
 
   /** @internal */
   state(): State {
-    return { ...this.settings(), outputName: this.outputName ?? '', backend: this.backendChoice(), several: asSeveral(this.several) };
+    return { ...this.#named(), backend: this.backendChoice(), several: asSeveral(this.several) };
+  }
+
+  /** With the name as somebody chose it: empty where nobody did. */
+  #named(): Settings {
+    return { ...this.settings(), outputName: this.outputName ?? '' };
   }
 
   /** @internal */
@@ -383,7 +306,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
     return { content: source('content'), style: source('style') };
   }
 
-  // What the desk asks of its host.
+  // What the desk asks of it.
   /** @internal */
   settings(): Settings {
     const { mu, contentStrength, styleStrength, dtype } = this;
@@ -421,13 +344,13 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   get #remote(): string {
     return this.#desk.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
   }
+
   /** @internal */
   startSession(onStalled: (stalled: boolean) => void): Session {
     const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
     return new Session({ assetBase, workerURL, glueURL, wasmURL, onStalled });
   }
 
-  /** @internal */
   /** @internal */
   announce(name: string, detail: unknown): boolean {
     if (name === 'complete') {
@@ -461,7 +384,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
       <slot name="heading"></slot>
       <div class="files" part="files">
         ${this.#card('content', busy)}
-        <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || empty} @click=${() => this.#swap()}>
+        <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || empty} @click=${() => this.#intake.swap()}>
           <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 7h13m-3.5-3.5L16 7l-3.5 3.5M17 13H4m3.5-3.5L4 13l3.5 3.5" /></svg>
         </button>
         ${this.#card('style', busy)}
@@ -484,13 +407,13 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
-          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saveRecipe() : this.#step(detail))}
-          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
+          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.#named(), this.sources(), this.#defaultName) : this.#step(detail))}
+          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${asked && asked === desk.problem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
         .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
-        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.saving > 0}
+        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
       ${desk.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.fileOf('content')} .styleFile=${desk.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
@@ -515,17 +438,17 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
   #card(role: Role, busy: boolean) {
     return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.cards[role]} ?disabled=${busy}
       .sha256=${this.#desk.hashes.of(this.#local(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
-      ?over=${this.over === role || this.over === 'all'}
+      ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
       @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail)} @np-load=${() => void this.#desk.load(role)}
-      @np-config=${(event: CustomEvent<File | null>) => this.#chooseConfig(role, event.detail)}></np-lora-card>`;
+      @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
 
   #choices(disabled: boolean): Choices {
     const { fit, only } = this.#desk;
     const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: { ...this.settings(), outputName: this.outputName ?? '' }, several: this.#several, fit, summaries, families: this.#families(), only, disabled, idle };
+    return { settings: this.#named(), several: this.#several, fit, summaries, families: this.#families(), only, disabled, idle };
   }
 
   /** Families that every file which is unsure of its own could be of. */
@@ -592,47 +515,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
       <button class="plain" type="button" @click=${() => this.#keep.closeRecipe()}>${recipeText.close}</button></aside>`;
   }
 
-  #saveRecipe(): void {
-    const settings = { ...this.settings(), outputName: this.outputName ?? '' };
-    const name = cleanStem(settings.outputName, settings.keepSources ? this.#defaultName : 'np-lora');
-    download(new Blob([writeRecipe(this.#desk.version, settings, this.sources())], { type: 'application/json' }), `${name}.recipe.json`);
-  }
-
   #choose(role: Role, file: File | null): void {
-    this.notice = '';
-    if (file && isRecipe(file)) return void this.#takeRecipe(file);
-    if (file && isConfig(file) && this.#desk.fileOf(role)) void this.#takeConfig(file, role);
-    else void this.#place(role, file);
-    this.#tell('change', this.settings());
-  }
-
-  #chooseConfig(role: Role, config: File | null): void {
-    this.notice = '';
-    void this.#place(role, this.#desk.fileOf(role), config);
-  }
-
-  async #place(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
-    const before = this.#desk.fileOf(role);
-    const another = file !== before;
-    if (another && before) this.#forgetScale(role);
-    if (!(file instanceof File) && (file === null || another)) return this.#desk.clear(role);
-    const read: Config | null = config && await readConfig(config).catch(() => null);
-    if (config && !read) {
-      this.notice = text.configTooLarge;
-      if (!another) return;
-    }
-    await this.#desk.choose(role, file, read);
-  }
-
-  /** The word on one file's scale says nothing about the next one's. */
-  #forgetScale(role: Role): void {
-    this.#keep.forget(() => ({ [SCALE[role]]: { kind: 'auto' } }));
-  }
-
-  #swap(): void {
-    this.notice = '';
-    this.#keep.forget(({ contentScale, styleScale }) => ({ contentScale: styleScale, styleScale: contentScale }));
-    void this.#desk.swap();
+    if (this.#intake.choose(role, file)) this.#tell('change', this.settings());
   }
 
   async #example(): Promise<void> {
@@ -660,46 +544,14 @@ export class NpLora extends LitElement implements DeskHost, KeepHost {
         this.notice = '';
         this.#desk.forgive();
         return void this.saveAll().catch((error: ProblemError) => this.#desk.fail(error));
-      case 'save-report': return this.#saveReport(at);
+      case 'save-report': return this.#saving.report(at);
     }
-  }
-
-  #saveReport(at: number): void {
-    const outcome = this.#desk.outcomes[at];
-    if (!outcome) return;
-    const name = outcome.file.name.replace(/\.safetensors$/, '') + '.report.json';
-    download(new Blob([toJson(outcome.report)], { type: 'application/json' }), name);
-  }
-
-  #dragOver(event: DragEvent): void {
-    if (!hasFiles(event.dataTransfer)) return;
-    // Without this the browser would open the file and leave the page.
-    event.preventDefault();
-    if (under(event, 'np-lora-compare')) this.over = null;
-    else this.over = (event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : this.#roleUnder(event) ?? 'all';
-  }
-
-  #drop(event: DragEvent): void {
-    this.over = null;
-    if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
-    event.preventDefault();
-    // A comparison takes its file itself.
-    if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, this.#roleUnder(event));
-  }
-
-  #roleUnder(event: Event): Role | null {
-    return (under(event, 'np-lora-card') as { side?: Role } | undefined)?.side ?? null;
   }
 
   /** None bubbles: an event called "error" must not look like the window's own. */
   #tell(type: string, detail: unknown, cancelable = false): boolean {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable }));
   }
-}
-
-/** The part of the page that something happened in, by its element's name. */
-function under(event: Event, name: string): EventTarget | undefined {
-  return event.composedPath().find((one) => one instanceof Element && one.localName === name);
 }
 
 /** The controls' own events are not the element's: it sends its own, with the settings. */

@@ -42,7 +42,7 @@ export function asSeveral(value: unknown): Several | null {
 }
 
 /** How a file of this μ is told from its like. */
-export function suffix(mu: number): string {
+function suffix(mu: number): string {
   if (mu === 0) return '_plain';
   return `_mu${mu === Infinity ? 'inf' : mu}`;
 }

@@ -6,12 +6,11 @@
 import type { NpLora } from '../element/np-lora.ts';
 import { isAbort, problem, toProblem } from '../core/problem.ts';
 import { shim } from '../core/trusted.ts';
-import { ROLES, type Problem, type Progress } from '../core/types.ts';
+import { ROLES, type Problem } from '../core/types.ts';
 import { takeAnywhere } from '../page/around.ts';
 import { text } from './strings.ts';
 import { asOrigin, asked, isHello, spoken, type Asked, type FrameCall, type FrameCalls, type Said, type Wishes } from './talk.ts';
 
-const PROGRESS_EVERY_MS = 100;
 /** Calls that one page has waiting; more are not meant. */
 const MOST_WAITING = 16;
 const LOOK = /^[a-z][a-z-]{0,31}$/;
@@ -19,7 +18,7 @@ const FILES = { content: 'contentFile', style: 'styleFile' } as const;
 /** The element's properties among the wishes. */
 const SETTINGS = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'backend', 'analysis', 'outputName', 'disabled'] as const;
 /** Passed on as they are, under the same name. */
-const PASSED = ['change', 'inspect', 'warning', 'complete', 'error', 'abort'] as const;
+const PASSED = ['change', 'inspect', 'warning', 'progress', 'complete', 'error', 'abort'] as const;
 
 const root = document.documentElement;
 const app = document.querySelector('np-lora') as NpLora;
@@ -116,20 +115,6 @@ function report(): void {
   for (const name of PASSED) {
     app.addEventListener(name, (event) => say({ event: name, detail: (event as CustomEvent).detail }));
   }
-  let last = -Infinity;
-  let pending: ReturnType<typeof setTimeout> | undefined;
-  app.addEventListener('progress', (event: Event) => {
-    const { detail } = event as CustomEvent<Progress>;
-    const tell = (): void => {
-      last = performance.now();
-      say({ event: 'progress', detail });
-    };
-    clearTimeout(pending);
-    const early = last + PROGRESS_EVERY_MS - performance.now();
-    if (early > 0) pending = setTimeout(tell, early);
-    else tell();
-  });
-  for (const end of ['complete', 'error', 'abort']) app.addEventListener(end, () => clearTimeout(pending));
   app.addEventListener('phasechange', () => say({ event: 'phase', detail: app.phase }));
   if (app.phase !== 'empty') say({ event: 'phase', detail: app.phase });
   let height = 0;

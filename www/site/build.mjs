@@ -70,14 +70,15 @@ export async function site(out, wasm, options) {
   const index = await readFile(join(out, 'index.html'), 'utf8');
   const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(index)?.[1] ?? '';
   const shown = await Promise.all(EXAMPLES.map(async (name) => [`examples/${name}`, escape((await text(`examples/${name}`)).trimEnd())]));
-  const values = { policy: escape(policy.replaceAll('; ', ';\n')), stops: stops(), api: await api(), ...Object.fromEntries(shown) };
+  const plane = (await text('plane.svg')).trimEnd();
+  const values = { plane, policy: escape(policy.replaceAll('; ', ';\n')), stops: stops(), api: await api(), ...Object.fromEntries(shown) };
 
   const layout = await text('layout.html');
   for (const { file, title, description } of PAGES) {
     const main = fill(await text(file), values).trimEnd();
     await writeFile(join(out, file), fill(layout, { title, description, nav: nav(file), main }));
   }
-  await writeFile(join(out, 'index.html'), fill(index, { nav: nav() }));
+  await writeFile(join(out, 'index.html'), fill(index, { nav: nav(), plane }));
   await cp(join(here, 'site.css'), join(out, 'site.css'));
   await cp(join(here, 'examples'), join(out, 'examples'), { recursive: true, filter: (path) => ![...ONLY_SHOWN].some((name) => path.endsWith(name)) });
   await writeFile(join(out, 'examples/example-style.safetensors'), await exampleStyle(wasm));

@@ -1,0 +1,25 @@
+/** How the parts of the element lie beside each other. */
+
+import { css } from 'lit';
+
+export const app = css`
+  :host { display: block; min-width: 0; }
+  /* Said here and not of the host, which a page's own rules outdo: what it hands down of its text's look ends here. */
+  .app {
+    display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px;
+    color: var(--ink); font: var(--body) / 1.5 var(--font); letter-spacing: normal; word-spacing: normal; word-break: normal;
+    text-align: start; text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
+  }
+  .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
+  .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
+  .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
+  .recipe { display: flex; align-items: start; justify-content: space-between; gap: 8px 16px; font-size: var(--small); }
+  .recipe .remark { color: var(--caution); }
+  .invite { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px 16px; padding: 8px 0; text-align: center; }
+  @media (max-width: 600px) {
+    .files { grid-template-columns: minmax(0, 1fr); justify-items: center; }
+    .files > * { width: 100%; }
+    .files > .swap { width: 40px; transform: rotate(90deg); }
+    .invite button { width: 100%; }
+  }
+`;

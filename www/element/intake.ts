@@ -1,0 +1,161 @@
+/** Files on their way to their places: dropped, pasted, chosen, or given by a host. */
+
+import type { ReactiveControllerHost } from 'lit';
+import type { FileLink, Role, SavedRecipe } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
+import type { Desk } from './desk.ts';
+import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from './drop.ts';
+import type { Keep } from './keep.ts';
+import { recipeText, text } from './strings.ts';
+
+export interface IntakeHost extends ReactiveControllerHost, HTMLElement {
+  /** Files and settings are a person's to change. */
+  readonly changeable: boolean;
+  /** What the page says of it. */
+  notify(what: string): void;
+  openRecipe(name: string, saved: SavedRecipe): void;
+}
+
+/** The setting that speaks of one file. */
+export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
+
+export class Intake {
+  #over: Role | 'all' | null = null;
+
+  constructor(private host: IntakeHost, private desk: Desk, private keep: Keep) {
+    host.addEventListener('dragover', (event) => this.#dragOver(event));
+    host.addEventListener('dragleave', (event) => {
+      if (!host.contains(event.relatedTarget as Node | null)) this.#hover(null);
+    });
+    host.addEventListener('drop', (event) => this.#drop(event));
+  }
+
+  /** Something is held over a role's place, which would take it if it were let go. */
+  isOver(role: Role): boolean {
+    return this.#over === role || this.#over === 'all';
+  }
+
+  /** See the element's method of this name. */
+  async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
+    const taken = 'items' in from ? await filesFrom(from) : [...from];
+    if (!this.host.changeable) return;
+    const config = taken.find(isConfig);
+    const [recipe, another] = taken.filter(isRecipe);
+    const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
+    if (recipe) {
+      // Behind the files, with which settings may go.
+      if (files.length > 0) await this.take(files, role);
+      await this.takeRecipe(recipe);
+      if (another) this.host.notify(recipeText.onlyOne);
+      return;
+    }
+    const [first, second] = files;
+    if (!first) {
+      if (config) return this.#takeConfig(config, role);
+      return this.host.notify(text.noFiles);
+    }
+    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.cards[one].state));
+    this.host.notify(files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '');
+    if (second && free.length !== 1) {
+      void this.place('content', first);
+      void this.place('style', second);
+      return;
+    }
+    const to = (second ? null : role) ?? free[0];
+    if (to) await this.place(to, first, second ? undefined : config);
+    else this.host.notify(text.bothTaken);
+    if (second) this.host.notify(text.leftOut);
+  }
+
+  /** What was chosen in a card: its file, or what goes with that. False for a recipe, which is of no card. */
+  choose(role: Role, file: File | null): boolean {
+    this.host.notify('');
+    if (file && isRecipe(file)) {
+      void this.takeRecipe(file);
+      return false;
+    }
+    if (file && isConfig(file) && this.desk.fileOf(role)) void this.#takeConfig(file, role);
+    else void this.place(role, file);
+    return true;
+  }
+
+  chooseConfig(role: Role, config: File | null): void {
+    this.host.notify('');
+    void this.place(role, this.desk.fileOf(role), config);
+  }
+
+  async takeRecipe(file: File): Promise<void> {
+    this.host.notify('');
+    try {
+      const read = await readRecipe(file);
+      if (read === null) return this.host.notify(recipeText.tooLarge);
+      const saved = await this.desk.recipe(read, file.name);
+      if (this.host.changeable) this.host.openRecipe(file.name, saved);
+    } catch (thrown) {
+      this.desk.fail(thrown);
+    }
+  }
+
+  /** Opens a file in a role's place, or the one that is there once more, or none. */
+  async place(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
+    const before = this.desk.fileOf(role);
+    const another = file !== before;
+    if (another && before) this.forgetScale(role);
+    if (!(file instanceof File) && (file === null || another)) return this.desk.clear(role);
+    const read = config && await readConfig(config).catch(() => null);
+    if (config && !read) {
+      this.host.notify(text.configTooLarge);
+      if (!another) return;
+    }
+    await this.desk.choose(role, file, read);
+  }
+
+  /** The word on one file's scale says nothing about the next one's. */
+  forgetScale(role: Role): void {
+    this.keep.forget(() => ({ [SCALE[role]]: { kind: 'auto' } }));
+  }
+
+  swap(): void {
+    this.host.notify('');
+    this.keep.forget(({ contentScale, styleScale }) => ({ contentScale: styleScale, styleScale: contentScale }));
+    void this.desk.swap();
+  }
+
+  /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */
+  async #takeConfig(config: File, role: Role | null): Promise<void> {
+    const filled = ROLES.filter((one) => this.desk.fileOf(one) !== null);
+    const to = role ?? (filled.length === 1 ? filled[0] : null);
+    const file = to ? this.desk.fileOf(to) : null;
+    if (to && file) await this.place(to, file, config);
+    else this.host.notify(filled.length > 0 && !role ? text.configWhich : text.configNeedsFile);
+  }
+
+  #hover(over: Role | 'all' | null): void {
+    if (over === this.#over) return;
+    this.#over = over;
+    this.host.requestUpdate();
+  }
+
+  #dragOver(event: DragEvent): void {
+    if (!hasFiles(event.dataTransfer)) return;
+    // Without this the browser would open the file and leave the page.
+    event.preventDefault();
+    if (under(event, 'np-lora-compare')) this.#hover(null);
+    else this.#hover((event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : roleUnder(event) ?? 'all');
+  }
+
+  #drop(event: DragEvent): void {
+    this.#hover(null);
+    if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
+    event.preventDefault();
+    // A comparison takes its file itself.
+    if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, roleUnder(event));
+  }
+}
+
+/** The part of the page that something happened in, by its element's name. */
+function under(event: Event, name: string): EventTarget | undefined {
+  return event.composedPath().find((one) => one instanceof Element && one.localName === name);
+}
+
+const roleUnder = (event: Event): Role | null => (under(event, 'np-lora-card') as { side?: Role } | undefined)?.side ?? null;

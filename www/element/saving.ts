@@ -1,0 +1,72 @@
+/** Handing files to the person: results, their reports, recipes. */
+
+import { cleanStem, download, saveFile, saveFiles, type Saved } from '../core/save.ts';
+import type { Settings } from '../core/types.ts';
+import type { Desk } from './desk.ts';
+import { toJson } from './format.ts';
+import { writeRecipe, type Sources } from './recipe.ts';
+import { text } from './strings.ts';
+import type { Outcome } from './model.ts';
+
+export interface SavingHost {
+  requestUpdate(): void;
+  /** Offers a result to the page around; false where that takes it. */
+  offer(outcome: Outcome): boolean;
+  /** What the page says and shows of it. */
+  saved(what: string): void;
+}
+
+export class Saving {
+  #underWay = 0;
+
+  constructor(private host: SavingHost, private desk: Desk) {}
+
+  /** The next run clears away what is still being saved of the last. */
+  get busy(): boolean {
+    return this.#underWay > 0;
+  }
+
+  async one(at: number): Promise<boolean> {
+    const outcome = this.desk.outcomes[at];
+    if (!outcome || !this.host.offer(outcome)) return false;
+    return this.#tell(await this.#while(saveFile(outcome.file, outcome.file.name)), text.became);
+  }
+
+  async all(): Promise<boolean> {
+    const files = this.desk.outcomes.filter((outcome) => this.host.offer(outcome)).map(({ file }) => file);
+    if (files.length === 0) return false;
+    return this.#tell(await this.#while(saveFiles(files)), text.becameAll);
+  }
+
+  report(at: number): void {
+    const outcome = this.desk.outcomes[at];
+    if (!outcome) return;
+    json(toJson(outcome.report), `${outcome.file.name.replace(/\.safetensors$/, '')}.report`);
+  }
+
+  /** `called`: what a result of these settings would be called. */
+  recipe(settings: Settings, sources: Sources, called: string): void {
+    const name = cleanStem(settings.outputName, settings.keepSources ? called : 'np-lora');
+    json(writeRecipe(this.desk.version, settings, sources), `${name}.recipe`);
+  }
+
+  #tell(saved: Saved, words: Record<Saved, string>): boolean {
+    this.host.saved(words[saved]);
+    return saved !== 'closed';
+  }
+
+  async #while<T>(saving: Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    this.host.requestUpdate();
+    try {
+      return await saving;
+    } finally {
+      this.#underWay -= 1;
+      this.host.requestUpdate();
+    }
+  }
+}
+
+function json(text: string, stem: string): void {
+  download(new Blob([text], { type: 'application/json' }), `${stem}.json`);
+}

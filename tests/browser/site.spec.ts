@@ -115,10 +115,11 @@ const ends = async (page: Page, id: string): Promise<number[]> =>
 test('the drawings say what the method does, at any μ', async ({ page }) => {
   await page.goto('how-it-works.html');
   const slider = page.getByRole('slider', { name: 'How much of the overlap to remove' });
-  for (const [percent, mu] of [['0', '0'], ['50', '1'], ['80', '4'], ['100', '∞'], ['33', '0.493']] as const) {
-    await slider.fill(percent);
+  await expect(page.locator('output')).toHaveText('μ 0.5 removes 33 %');
+  for (const [step, percent, mu] of [['0', '0', '0'], ['150', '50', '1'], ['240', '80', '4'], ['300', '100', '∞'], ['100', '33', '0.5']] as const) {
+    await slider.fill(step);
     await expect(page.locator('output')).toHaveText(`μ ${mu} removes ${percent} %`);
-    const left = 1 - Number(percent) / 100;
+    const left = 1 - Number(step) / 300;
     const [shadow, subject, kept] = [[180, -20], [340, 36], (await ends(page, 'kept')).slice(2)];
     // The tip moves along the shadow alone, by the part of it that goes.
     expect(kept[0]).toBeCloseTo(subject[0]! - (1 - left) * shadow[0]!, 1);

@@ -21,6 +21,7 @@ const SECTIONS = [
   ['Events', 'None bubbles; all have a detail.', ({ events }) => events, ({ name }) => code(name)],
   ['Before the first element', 'Set on the class, which <code>customElements.get(\'np-lora\')</code> gives, by hosts that keep files elsewhere.', of('field', true),
     ({ name, type: of }) => code(name) + type(of?.text)],
+  ['Slots', 'For a host’s own words.', ({ slots }) => slots, ({ name }) => code(name)],
   ['Parts', 'For <code>::part()</code>.', ({ cssParts }) => cssParts, ({ name }) => code(name)],
   ['Custom properties', 'With what they are where a host sets nothing.', ({ cssProperties }) => cssProperties, ({ name }) => code(name),
     ({ default: otherwise }) => code(otherwise)],

@@ -28,7 +28,8 @@ const place = document.querySelector<HTMLElement>('#try');
 
 function draw(): void {
   if (!slider || !said) return;
-  const share = slider.valueAsNumber / 100;
+  // In steps that the default is one of: μ = 0.5 removes a third.
+  const share = slider.valueAsNumber / Number(slider.max);
   for (const [id, d] of Object.entries(arrows(share))) {
     const path = document.getElementById(id);
     path?.setAttribute('d', d);

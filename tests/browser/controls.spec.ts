@@ -300,6 +300,9 @@ test('a recipe makes the same file again, and says where it does not match', asy
   expect(unnamed.bytes.toString()).not.toMatch(/ink\.|cat\./);
   await openRecipe(page, unnamed.bytes);
   await expect(page.getByText('It does not say which files')).toBeVisible();
+  // Strengths beyond what the page's own fields go to, as the command takes them.
+  await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, contentStrength: 20, styleStrength: -1000 } }));
+  await expect.poll(async () => { const { contentStrength, styleStrength } = await settings(page); return [contentStrength, styleStrength]; }).toEqual([20, -1000]);
   expect(uncaught).toEqual([]);
 });
 

@@ -3,7 +3,7 @@
 import type { BackendChoice, Settings } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
 import { readMu } from './mu-slider.ts';
-import { BACKENDS, DTYPES } from './settings.ts';
+import { BACKENDS, DTYPES, STRENGTH_MAX } from './settings.ts';
 import { readMus, type Several } from './several.ts';
 
 /** All that a person can set. */
@@ -28,7 +28,7 @@ const share = (text: string): number | undefined => {
   return percent ? percent / 100 : undefined;
 };
 const percent = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
-const strength = (text: string): number | undefined => number(text, -10, 10);
+const strength = (text: string): number | undefined => number(text, -STRENGTH_MAX, STRENGTH_MAX);
 const mu = (value: number): string => (value === Infinity ? 'infinity' : String(value));
 const name = (text: string): string | undefined => (/^[\w .+-]{1,40}$/.test(text) ? text : undefined);
 const oneOf = <T extends string>(of: readonly T[]) => (text: string): T | undefined => of.find((one) => one.toLowerCase() === text.toLowerCase());

@@ -21,7 +21,8 @@ export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 export const ANALYSES = ['auto', 'off'] as const;
 /** Where settings can be kept beside the page. */
 export const PLACES = ['off', 'hash'] as const;
-const STRENGTH_MAX = 10;
+/** What the program takes (src/fusion/settings.rs); the page's own fields go less far. */
+export const STRENGTH_MAX = 1000;
 
 export function asMu(value: unknown): number {
   if (typeof value === 'string') return readMu(value) ?? DEFAULTS.mu;

@@ -115,14 +115,14 @@ fn large_reads_come_in_pieces_from_where_the_first_was_sent_on_to() {
 #[test]
 fn what_broke_off_goes_on_where_it_stopped() {
     let host = Host::new(|number, _, mut answer| {
-        if number < 3 {
-            answer.bytes.truncate(1000);
+        if number < 6 {
+            answer.bytes.truncate(70_000);
         }
         Ok(answer)
     });
     assert_eq!(read(&host).unwrap(), host.bytes[100..5_000_000]);
     let starts: Vec<u64> = host.asked().iter().map(|range| range.start).collect();
-    assert_eq!(starts, [100, 1100, 2100, 3100, 4_194_404]);
+    assert_eq!(starts, [100, 70_100, 140_100, 210_100, 280_100, 350_100, 420_100, 4_194_404]);
 }
 
 #[test]
@@ -196,6 +196,11 @@ fn every_useless_answer_is_told_apart() {
     assert_eq!(more, (Code::WrongPart, 1));
     let nothing = refused(|_, _, answer| Ok(Answer { bytes: Vec::new(), ..answer }));
     assert_eq!(nothing, (Code::BrokenOff, 4));
+    let trickle = refused(|_, _, mut answer| {
+        answer.bytes.truncate(1);
+        Ok(answer)
+    });
+    assert_eq!(trickle, (Code::BrokenOff, 4));
 }
 
 #[test]

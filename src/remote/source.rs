@@ -11,7 +11,9 @@ use std::ops::Range;
 const PIECE: u64 = 4 << 20;
 /// A request costs about as much as so many bytes.
 const GAP: u64 = 16 * 1024;
-/// How often in a row an answer may be of no use.
+/// Less than this, where more was asked for, is of little use: a host that trickles would keep a person waiting for ever.
+const LITTLE: usize = 64 * 1024;
+/// How often in a row an answer may be of no use, or of little.
 const TRIES: u32 = 4;
 /// How long to wait before the second try; each further one waits twice as long.
 const WAIT_MS: u32 = 400;
@@ -142,13 +144,13 @@ impl<T: Transport> Asker<'_, T> {
             let answered = self.transport.ask(via.as_deref().unwrap_or(&self.link.url), &rest, wait).await;
             let now = match self.judge(answered, &rest, first.as_ref()) {
                 Ok((stamp, more)) => {
-                    let any = !more.is_empty();
+                    let much = more.len() >= LITTLE;
                     bytes.extend(more);
                     if bytes.len() as u64 >= range.end - range.start {
                         return Ok((stamp, bytes));
                     }
                     first = Some(stamp);
-                    if any {
+                    if much {
                         useless = 0;
                         // What came is not asked for again.
                         continue;

@@ -6,6 +6,10 @@ const baseURL = process.env.NP_LORA_URL ?? `http://127.0.0.1:${port}/`;
 
 const launch = (more: string[]) => ({ launchOptions: { args: [...ARGS, ...more], ...EXECUTABLE } });
 
+/** What no graphics device changes: it is run once, without one. */
+const NO_DEVICE = ['compare', 'frame', 'host', 'limits', 'links', 'messages', 'nginx', 'offline', 'program', 'site']
+  .map((name) => `**/${name}.spec.ts`);
+
 export default defineConfig({
   testDir: 'tests/browser',
   // A software graphics device takes seconds to compile one shader.
@@ -17,7 +21,7 @@ export default defineConfig({
   // A service worker's answers pass page.route() by; what it does has a test of its own.
   use: { baseURL, serviceWorkers: 'block' },
   projects: [
-    { name: 'webgpu', use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
+    { name: 'webgpu', testIgnore: NO_DEVICE, use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
     { name: 'cpu', use: launch([]) },
     { name: 'package', testDir: 'tests/package', use: launch([]) },
   ],

@@ -8,10 +8,6 @@ import { SD15_MODULES, SD15_PEFT_MODULES, FLUX_PEFT_MODULES, htmlPage, makeLora,
 import { accessible, fuseAndSave, fuseButton, givePair, named, open, setMu, setStrength, type Named } from './page.ts';
 import { encode, type Dtype, type Safetensors, type Tensor } from './safetensors.ts';
 
-test.beforeEach(({}, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
-});
-
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 6, alpha: 3, dtype: 'F16', scheme: 'kohya', seed: 91, sharedDirections: 3 };
 const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, rank: 4, alpha: 4, seed: 92 })];
 const UNRELATED = makeLora({ ...RECIPE, seed: 93, sharedDirections: 0 });

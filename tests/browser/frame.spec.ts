@@ -8,10 +8,6 @@ import { FILES, checkHeld, pairOf, site, strangers, uncaughtIn, type Served, typ
 import { accessible } from './page.ts';
 import { readSafetensors } from './safetensors.ts';
 
-test.beforeEach(({}, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
-});
-
 const PAIR = pairOf();
 const FULL = 'allow-scripts allow-same-origin allow-downloads';
 const ANY_ORIGIN = { 'Access-Control-Allow-Origin': '*' };

@@ -10,10 +10,6 @@ import { accessible, fuseButton, programComplete } from './page.ts';
 import { withOnes } from './make.ts';
 import { readSafetensors } from './safetensors.ts';
 
-test.beforeEach(({}, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
-});
-
 const PAIR = pairOf();
 
 interface Host {

@@ -70,8 +70,6 @@ async function fusesAsEver(page: Page, project: string): Promise<void> {
   check((await fuseAndSave(page, project)).file, pair, DEFAULTS, 'F16');
 }
 
-test.beforeEach(({}, { project }) => test.skip(project.name !== 'cpu', 'messages are the same on every backend'));
-
 test('the worker answers nonsense with a problem, or passes it over, and goes on', async ({ page }, { project }) => {
   await page.addInitScript(`window.garbage = ${garbage}; window.workers = [];
     window.Worker = class extends Worker { constructor(...from) { super(...from); window.workers.push(this); } };`);

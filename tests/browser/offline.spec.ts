@@ -14,10 +14,6 @@ import { FIRST_RUN, accessible, fuseAndSave, fuseButton, give, named } from './p
 import type { Safetensors } from './safetensors.ts';
 
 test.use({ serviceWorkers: 'allow' });
-test.beforeEach(({}, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
-});
-
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 91, sharedDirections: 2 };
 const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 92 })];
 

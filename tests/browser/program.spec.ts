@@ -11,10 +11,6 @@ import type { Safetensors } from './safetensors.ts';
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 2 };
 const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 82 })];
 
-test.beforeEach(({}, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
-});
-
 /** The parts of the programs that are asked for from now on, in order. */
 function programs(page: Page): string[] {
   const asked: string[] = [];

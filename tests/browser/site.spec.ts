@@ -9,10 +9,6 @@ import { readSafetensors } from './safetensors.ts';
 
 // Kept pages are asked for no more; here every request is to be seen.
 test.use({ serviceWorkers: 'block' });
-test.beforeEach(({}, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
-});
-
 const SITE = ['', 'how-it-works.html', 'privacy.html', 'examples.html', 'api.html'];
 const HOSTS = ['examples/plain.html', 'examples/model-card.html'];
 

@@ -1,4 +1,4 @@
-//! docs/ERRORS.md is the table of src/error.rs; `cargo xtask docs` writes it.
+//! docs/ERRORS.md is the table of src/error.rs, and www/core/codes.ts the list of its codes; `cargo xtask docs` writes both.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use np_lora::error::Code;
@@ -20,12 +20,33 @@ fn table() -> String {
     text
 }
 
-#[test]
-fn the_document_lists_every_code_as_the_program_words_it() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ERRORS.md");
+fn codes() -> String {
+    let mut text = String::from(
+        "/** The codes of the program's problems. Written by `cargo xtask docs` from src/error.rs. */\n\n\
+         export type ProgramCode =\n",
+    );
+    for code in Code::ALL {
+        text += &format!("  | '{}'\n", code.as_str());
+    }
+    text.truncate(text.trim_end().len());
+    text + ";\n"
+}
+
+fn is_as_the_code_says(path: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("NP_LORA_WRITE_DOCS").is_some() {
-        fs::write(&path, table()).unwrap();
+        fs::write(&path, text).unwrap();
     }
     let found = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
-    assert!(found == table(), "docs/ERRORS.md is not what src/error.rs says: run `cargo xtask docs`");
+    assert!(found == text, "{} is not what src/error.rs says: run `cargo xtask docs`", path.display());
+}
+
+#[test]
+fn the_document_lists_every_code_as_the_program_words_it() {
+    is_as_the_code_says("docs/ERRORS.md", &table());
+}
+
+#[test]
+fn the_page_knows_every_code() {
+    is_as_the_code_says("www/core/codes.ts", &codes());
 }

@@ -1,7 +1,7 @@
 /** What the command says: a few lines for a person. Names from files are inert text. */
 
 import { bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
-import { verdict } from '../element/outlook/words.ts';
+import { verdictOf } from '../element/outlook/words.ts';
 import type { Outlook, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
 
 const table = (rows: [string, string | null][]): string =>
@@ -37,7 +37,7 @@ export const summaryText = (summary: Summary, schemes: SchemeChoice[], sha256: s
   ['trigger words', summary.triggerWords.length > 0 ? inert(summary.triggerWords.join(', ')) : null],
 ]) + warnings(summary.warnings);
 
-export const outlookText = (outlook: Outlook): string => `${verdict(outlook)}\n` + table([
+export const outlookText = (outlook: Outlook): string => `${verdictOf(outlook)}\n` + table([
   ['shared', plural(outlook.total, 'module', 'modules')],
   ['overlap', `${percent(outlook.whole.overlap)} of the subject, ${percent(outlook.whole.chance)} by chance`],
   ['kept', `${percent(outlook.whole.contentKept)} of the subject at this μ`],

@@ -6,6 +6,7 @@ import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleCh
 import { ROLES } from '../core/types.ts';
 import { choice, fieldStyles, numeric, tick } from './fields.ts';
 import { inert } from './format.ts';
+import { called } from './language.ts';
 import { type Choices, type Setting } from './model.ts';
 import { scaleLabel, text, textStrengthLabel } from './strings.ts';
 import { base } from './tokens.css.ts';
@@ -146,7 +147,7 @@ export class Advanced extends LitElement {
           placeholder=${this.defaultName} ?disabled=${disabled}
           @change=${(event: Event) => this.#send({ outputName: (event.target as HTMLInputElement).value })}>
       </div>
-      ${choice({ id: 'backend', label: text.backend, value: this.backend, disabled, hint: inert(this.backendReason, 300),
+      ${choice({ id: 'backend', label: text.backend, value: this.backend, disabled, hint: inert(called(this.backendReason), 300),
         chosen: (backend) => this.#send({ backend }), options: [
           ['auto', text.backendName.auto], ['webgpu', text.backendName.webgpu], ['cpu', text.backendName.cpu],
         ] })}`;

@@ -24,7 +24,7 @@ export function changed(blocks: Blocks, labels: readonly string[], change: (befo
 
 /** A strength for every block from numbers as other tools write them ("1,0,0.5,1"); null if they are not as many as any of those has. */
 export function fromNumbers(typed: string, { blocks, orders }: Pick<PairFit, 'blocks' | 'orders'>): number[] | null {
-  const numbers = typed.trim().split(/\s*[,;\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));
+  const numbers = typed.trim().split(/\s*[,;，、；\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));
   const order = orders.find(({ length }) => length === numbers.length);
   if (!order || !numbers.every((number) => Math.abs(number) <= 10)) return null;
   const weights = blocks.map(() => 1);

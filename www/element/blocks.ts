@@ -6,9 +6,9 @@ import type { BlockStrength, PairFit, Role } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { WHOLE, changed } from './block-strengths.ts';
 import { typedNumber } from './fields.ts';
-import { count, inert, mu as muText, plural } from './format.ts';
+import { count, inert, mu as muText } from './format.ts';
 import { readMu } from './mu-slider.ts';
-import { roleName, text } from './strings.ts';
+import { roleName, strengthLabel, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 const RANGE = { least: -10, most: 10 };
@@ -43,7 +43,7 @@ export class Blocks extends LitElement {
     if (this.blocks.length === 0) return nothing;
     const own = this.blocks.filter(({ label }) => Object.hasOwn(this.strengths, label)).length;
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
-      <summary>${text.blocks} <span class="muted small">${own > 0 ? plural(own, 'block changed', 'blocks changed') : text.allOn}</span></summary>
+      <summary>${text.blocks} <span class="muted small">${own > 0 ? text.blocksChanged(own) : text.allOn}</span></summary>
       ${this.opened ? this.#table(own) : nothing}
     </details>`;
   }
@@ -65,13 +65,13 @@ export class Blocks extends LitElement {
     const name = inert(label);
     return html`<tr class=${on ? '' : 'off'}>
       <th scope="row">${name}</th><td class="modules muted">${count(modules)}</td>
-      <td><input type="checkbox" aria-label="${name} on" .checked=${on} ?disabled=${this.disabled}
+      <td><input type="checkbox" aria-label=${text.blockOn(name)} .checked=${on} ?disabled=${this.disabled}
         @change=${() => this.#set(label, { ...strength, ...(on ? { content: 0, style: 0 } : { content: 1, style: 1 }) })}></td>
       ${roles.map((role) => html`<td><input type="number" min=${RANGE.least} max=${RANGE.most} step="0.05" .value=${String(strength[role])}
-        aria-label="${roleName[role]} strength of ${name}" ?disabled=${this.disabled}
+        aria-label=${text.blockStrength(strengthLabel[role], name)} ?disabled=${this.disabled}
         @change=${(event: Event) => this.#set(label, { ...strength, [role]: typedNumber(event, RANGE, strength[role]) ?? 1 })}></td>`)}
       ${this.only ? nothing : html`<td><input type="text" inputmode="decimal" autocomplete="off" .value=${strength.mu === null ? '' : muText(strength.mu)}
-        placeholder=${muText(this.mu)} aria-label="μ of ${name}" ?disabled=${this.disabled}
+        placeholder=${muText(this.mu)} aria-label=${text.blockMu(name)} ?disabled=${this.disabled}
         @change=${(event: Event) => this.#type(label, strength, event.target as HTMLInputElement)}></td>`}
     </tr>`;
   }

@@ -9,7 +9,7 @@ import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
 import { bytes } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, countOf, musText, readMus, type Several } from './several.ts';
-import { filesTogether, strengthLabel, text } from './strings.ts';
+import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 
 const STRENGTH = { content: 'contentStrength', style: 'styleStrength' } as const;
@@ -56,7 +56,7 @@ export class Controls extends LitElement {
           this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
       <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>
       ${this.#kind()}`;
-    return html`<section class="panel" aria-label="Settings" part="controls">
+    return html`<section class="panel" aria-label=${text.settings} part="controls">
       <slot name="bar"></slot>
       ${this.#asks()}
       ${main}
@@ -120,7 +120,7 @@ export class Controls extends LitElement {
     };
     const count = countOf(several);
     return html`<div class="several">
-      <p class="small muted">${text.severalHint} ${fit ? filesTogether(count, bytes(count * fit.outputBytes)) : nothing}</p>
+      <p class="small muted">${text.severalHint} ${fit ? text.filesTogether(count, bytes(count * fit.outputBytes)) : nothing}</p>
       <div class="field"><label for="mus">${text.mus}</label>
         <input id="mus" type="text" autocomplete="off" spellcheck="false" .value=${musText(several.mus)} ?disabled=${disabled}
           aria-describedby="mus-hint" @change=${typed}>
@@ -144,7 +144,7 @@ export class Controls extends LitElement {
       <label for=${role}>${strengthLabel[role]}</label>
       <input id=${role} type="range" min="0" max=${SLIDER_MAX} step="0.05" .value=${String(value)} ?disabled=${disabled}
         @input=${(event: Event) => read(event, false)} @change=${(event: Event) => read(event, true)}>
-      <input type="number" aria-label="${strengthLabel[role]}, as a number" min=${FIELD.least} max=${FIELD.most} step="0.05"
+      <input type="number" aria-label=${strengthNumber[role]} min=${FIELD.least} max=${FIELD.most} step="0.05"
         .value=${String(value)} ?disabled=${disabled} title=${text.strengthHint}
         @change=${(event: Event) => read(event, true)}>
     </div>`;

@@ -3,7 +3,8 @@
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { GivenFile, Role, Scale, Share, Summary } from '../core/types.ts';
-import { bytes, count, inert, plural } from './format.ts';
+import { bytes, count, inert } from './format.ts';
+import { called } from './language.ts';
 import { EMPTY, type Card, type Config } from './model.ts';
 import { configLabel, fileLabel, removeConfigLabel, removeLabel, roleHint, roleName, scaleSource, text } from './strings.ts';
 import { base } from './tokens.css.ts';
@@ -16,7 +17,7 @@ function shares<T>(list: Share<T>[], show: (value: T) => string): string {
   if (list.length === 1 && list[0]) return show(list[0].value);
   const first = list.slice(0, SHOWN_SHARES).map(({ value, modules }) => `${show(value)} (${count(modules)}×)`);
   const more = list.length - SHOWN_SHARES;
-  return first.join(', ') + (more > 0 ? `, ${more} more` : '');
+  return [...first, ...(more > 0 ? [text.more(more)] : [])].join(', ');
 }
 
 /** A file name that breaks between its words, with its ending set back. */
@@ -117,9 +118,9 @@ export class FileCard extends LitElement {
   #facts(of: Summary, file: GivenFile, config: Config | null): TemplateResult {
     const denoiser = of.modules - of.textEncoderModules;
     const parts = [
-      `${count(denoiser)} denoiser`, `${count(of.textEncoderModules)} text encoder`,
-      ...(of.vectors > 0 ? [plural(of.vectors, 'vector', 'vectors')] : []),
-      ...(of.refused > 0 ? [`${count(of.refused)} that cannot be fused`] : []),
+      text.ofDenoiser(denoiser), text.ofTextEncoder(of.textEncoderModules),
+      ...(of.vectors > 0 ? [text.vectorsOf(of.vectors)] : []),
+      ...(of.refused > 0 ? [text.cannotBeFused(of.refused)] : []),
     ];
     const words = of.triggerWords.slice(0, SHOWN_WORDS);
     const moreWords = of.triggerWords.length - words.length;
@@ -128,7 +129,7 @@ export class FileCard extends LitElement {
       <div>
         <p class="name stranger">${named(of.name)}</p>
         <p class="muted"><span class="stranger">${inert(of.family ?? text.unknownFamily)}</span>
-          · <span class="stranger">${shares(of.kinds, inert)}</span> · ${bytes(of.size)}</p>
+          · <span class="stranger">${shares(of.kinds, (kind) => inert(called(kind)))}</span> · ${bytes(of.size)}</p>
       </div>
       <dl class="facts">
         ${of.title !== null ? fact(text.title, html`<span class="stranger">${inert(of.title)}</span>`) : nothing}
@@ -144,7 +145,7 @@ export class FileCard extends LitElement {
           : html`<span class="mono" title="SHA-256 ${this.sha256}">${this.sha256.slice(0, 10)}</span>`)}
         ${words.length > 0 ? fact(text.triggerWords, html`<ul class="words">
           ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}
-          ${moreWords > 0 ? html`<li>${count(moreWords)} more</li>` : nothing}
+          ${moreWords > 0 ? html`<li>${text.more(moreWords)}</li>` : nothing}
         </ul>`) : nothing}
       </dl>
       ${of.warnings.length > 0 ? html`<div class="warnings">${of.warnings.map((warning) =>

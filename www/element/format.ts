@@ -1,5 +1,18 @@
 /** Figures as people read them, and strangers' strings as inert text. */
 
+import { language, words, type Words } from './language.ts';
+
+const english = {
+  characters: (number: number) => `(${count(number)} characters)`,
+  underASecond: 'under a second',
+  seconds: (number: string) => `${number} s`,
+  minutes: (number: string) => `${number} min`,
+  hours: (number: string) => `${number} h`,
+  percent: (number: string) => `${number} %`,
+};
+export type FigureWords = Words<typeof english>;
+const text: FigureWords = words('figures', english);
+
 const LONGEST = 160;
 // Controls, formats (bidi, zero-width), surrogates, private use, no characters at all, line and paragraph separators, what
 // is drawn as nothing (fillers; not what says how an emoji looks), and of a pile of accents, which would cover the lines
@@ -7,11 +20,11 @@ const LONGEST = 160;
 const HIDDEN = /(?![\uFE0E\uFE0F])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?<=\p{M}{4})\p{M}/gu;
 
 /** Text from a file, the only way to the page: hidden characters become visible escapes, and very long text is cut in the middle. */
-export function inert(text: string, longest = LONGEST): string {
-  let shown = text;
-  if (text.length > longest) {
+export function inert(stranger: string, longest = LONGEST): string {
+  let shown = stranger;
+  if (stranger.length > longest) {
     const half = Math.floor(longest / 2);
-    shown = `${text.slice(0, half)} … ${text.slice(-half)} (${count(text.length)} characters)`;
+    shown = `${stranger.slice(0, half)} … ${stranger.slice(-half)} ${text.characters(stranger.length)}`;
   }
   return shown.replace(HIDDEN, (character) => {
     const hex = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
@@ -19,8 +32,18 @@ export function inert(text: string, longest = LONGEST): string {
   });
 }
 
+const formats = new Map<string, Intl.NumberFormat>();
+
+/** In the digits of the language, with so many of them behind its decimal sign. */
+function digits(value: number, behind: number): string {
+  const key = `${language()} ${behind}`;
+  let format = formats.get(key);
+  if (!format) formats.set(key, format = new Intl.NumberFormat(language(), { minimumFractionDigits: behind, maximumFractionDigits: behind }));
+  return format.format(value);
+}
+
 export function count(value: number): string {
-  return value.toLocaleString('en');
+  return digits(value, 0);
 }
 
 export function plural(value: number, one: string, many: string): string {
@@ -37,20 +60,23 @@ export function bytes(value: number): string {
     scaled /= 1000;
     unit += 1;
   }
-  return `${scaled < 10 ? scaled.toFixed(1) : scaled.toFixed(0)} ${units[unit]}`;
+  return `${digits(scaled, scaled < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
 /** A share 0 … 1 as a percentage that never claims a round 0 or 100 it is not. */
 export function percent(share: number): string {
   if (!Number.isFinite(share)) return '–';
   const value = share * 100;
-  if (value === 0) return '0 %';
-  if (Math.abs(value) < 0.01) return '< 0.01 %';
-  if (value < 100 && value > 99.9) return '> 99.9 %';
-  if (Math.abs(value) < 1) return `${value.toFixed(2)} %`;
+  if (value === 0) return text.percent(digits(0, 0));
+  if (Math.abs(value) < 0.01) return `< ${text.percent(digits(0.01, 2))}`;
+  if (value < 100 && value > 99.9) return `> ${text.percent(digits(99.9, 1))}`;
+  if (Math.abs(value) < 1) return text.percent(digits(value, 2));
   // 99.6 % is not 100 %.
-  return `${value.toFixed(Math.abs(value) < 10 || (value > 99 && value < 100) ? 1 : 0)} %`;
+  return text.percent(digits(value, Math.abs(value) < 10 || (value > 99 && value < 100) ? 1 : 0));
 }
+
+/** Whole percent. */
+export const wholePercent = (value: number): string => text.percent(count(value));
 
 /** Relative rounding errors span many orders of magnitude. */
 export function small(share: number): string {
@@ -60,10 +86,10 @@ export function small(share: number): string {
 }
 
 export function seconds(value: number): string {
-  if (value < 1) return 'under a second';
-  if (value < 90) return `${Math.round(value)} s`;
+  if (value < 1) return text.underASecond;
+  if (value < 90) return text.seconds(count(Math.round(value)));
   const minutes = Math.round(value / 60);
-  return minutes < 90 ? `${minutes} min` : `${(value / 3600).toFixed(1)} h`;
+  return minutes < 90 ? text.minutes(count(minutes)) : text.hours(digits(value / 3600, 1));
 }
 
 /** μ as the paper writes it. */

@@ -5,6 +5,7 @@ import type { NpLora } from './np-lora.ts';
 export { NpLora } from './np-lora.ts';
 export { ProblemError } from '../core/problem.ts';
 export type * from '../core/types.ts';
+export type { Language } from './languages/tags.ts';
 export type { Phase } from './model.ts';
 export type { BackendFound, Fused } from '../core/protocol.ts';
 export type { NpLoraEvents } from './events.ts';

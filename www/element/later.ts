@@ -6,7 +6,7 @@ const ADDRESS = /https?:\S+\.js/;
  * Imports a part by `load`, a literal `import()`; false if it does not come. Some browsers remember that an import failed, by
  * its whole address (whatwg/html#6768), which they name in the error: from then on it is asked for under another one.
  */
-function later(load: () => Promise<unknown>): () => Promise<boolean> {
+export function later(load: () => Promise<unknown>): () => Promise<boolean> {
   let failed: string | null = null;
   let attempts = 0;
   return async () => {

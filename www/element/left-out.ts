@@ -4,7 +4,8 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Refusal, Role, Tensors } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
-import { count, inert, plural } from './format.ts';
+import { count, inert } from './format.ts';
+import { called } from './language.ts';
 import { roleName, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -22,10 +23,10 @@ export const hasLeftOut = ({ refused, contentTensors, styleTensors }: Accounting
 const countLeftOut = ({ outside, refused, leftOut }: Tensors): number => outside + refused + leftOut;
 
 const OF = { content: 'contentTensors', style: 'styleTensors' } as const;
-const COLUMNS: [keyof Tensors, string][] = [
-  ['total', text.tensorsTotal], ['fused', text.tensorsFused], ['passed', text.tensorsPassed], ['outside', text.tensorsOutside],
-  ['refused', text.tensorsRefused], ['leftOut', text.tensorsLeftOut],
-];
+const COLUMNS = [
+  ['total', 'tensorsTotal'], ['fused', 'tensorsFused'], ['passed', 'tensorsPassed'], ['outside', 'tensorsOutside'],
+  ['refused', 'tensorsRefused'], ['leftOut', 'tensorsLeftOut'],
+] as const satisfies [keyof Tensors, keyof typeof text][];
 /** More of them say nothing new. */
 const SHOWN = 500;
 
@@ -52,9 +53,9 @@ export class LeftOut extends LitElement {
     if (!this.of || !hasLeftOut(this.of)) return nothing;
     const { refused, contentTensors, styleTensors } = this.of;
     const tensors = countLeftOut(contentTensors) + countLeftOut(styleTensors);
-    const modules = refused.length > 0 ? `, ${plural(refused.length, 'module', 'modules')} refused` : '';
+    const modules = refused.length > 0 ? `, ${text.modulesRefused(refused.length)}` : '';
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
-      <summary>${text.leftOutTitle} <strong>${plural(tensors, 'tensor', 'tensors')}${modules}</strong></summary>
+      <summary>${text.leftOutTitle} <strong>${text.tensorsOf(tensors)}${modules}</strong></summary>
       ${this.opened ? html`<div class="inner">${refused.length > 0 ? this.#list(refused) : nothing}${this.#table(this.of)}</div>` : nothing}
     </details>`;
   }
@@ -62,9 +63,9 @@ export class LeftOut extends LitElement {
   #list(refused: Refusal[]): TemplateResult {
     return html`<ul class="list" tabindex="0" aria-label=${text.leftOutTitle}>
       ${refused.slice(0, SHOWN).map(({ file, module, why, tensors }) => html`<li>
-        <span class="module stranger">${inert(module)}</span> <span class="muted">${plural(tensors, 'tensor', 'tensors')} in <span class="stranger">${inert(file, 60)}</span></span><br>
-        ${inert(why, 300)}</li>`)}
-      ${refused.length > SHOWN ? html`<li class="muted">${count(refused.length - SHOWN)} more</li>` : nothing}
+        <span class="module stranger">${inert(module)}</span> <span class="muted">${text.tensorsIn(tensors)} <span class="stranger">${inert(file, 60)}</span></span><br>
+        ${inert(called(why), 300)}</li>`)}
+      ${refused.length > SHOWN ? html`<li class="muted">${text.more(refused.length - SHOWN)}</li>` : nothing}
     </ul>`;
   }
 
@@ -72,7 +73,7 @@ export class LeftOut extends LitElement {
     const files: Role[] = ROLES.filter((role) => of[OF[role]].total > 0);
     return html`<div class="scroll"><table>
       <thead><tr><th scope="col">${text.everyTensor}</th>${files.map((role) => html`<th scope="col">${roleName[role]}</th>`)}</tr></thead>
-      <tbody>${COLUMNS.filter(([key]) => key !== 'outside' || files.some((role) => of[OF[role]].outside > 0)).map(([key, name]) => html`<tr><th scope="row">${name}</th>
+      <tbody>${COLUMNS.filter(([key]) => key !== 'outside' || files.some((role) => of[OF[role]].outside > 0)).map(([key, name]) => html`<tr><th scope="row">${text[name]}</th>
         ${files.map((role) => html`<td>${count(of[OF[role]][key])}</td>`)}</tr>`)}</tbody>
     </table></div>`;
   }

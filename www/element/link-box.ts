@@ -5,7 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import type { FileLink, Problem, Role } from '../core/types.ts';
 import { named } from './file-card.ts';
 import { inert } from './format.ts';
-import { linkLabel, loadFrom, text } from './strings.ts';
+import { linkLabel, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 /** Says `np-link` with the text that was pasted or typed. */
@@ -77,7 +77,7 @@ export class LinkOffer extends LitElement {
         <p class="name stranger">${named(link.name)}</p>
         <p class="url muted stranger">${inert(link.url, 300)}</p>
       </div>
-      <button type="button" ?disabled=${this.disabled} @click=${this.#load}>${loadFrom(inert(link.host))}</button>
+      <button type="button" ?disabled=${this.disabled} @click=${this.#load}>${text.loadFrom(inert(link.host))}</button>
       <p class="small muted">${text.offerHint}</p>
     </div>`;
   }

@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from 'lit';
 import { fromShare, mu as muText, percent, removed } from './format.ts';
+import { text } from './strings.ts';
 
 /** The paper's ablation. */
 export const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
@@ -35,7 +36,7 @@ export class MuRange {
     const share = removed(mu);
     const point = (is: boolean) => () => { this.#pointing = is; };
     return html`<input id=${id} type="range" min="0" max="1" step="any" .value=${String(share)} ?disabled=${disabled} aria-label=${label ?? nothing}
-      aria-valuetext="μ ${muText(mu)}, removes ${percent(share)} of the overlap${more ? `, ${more}` : ''}"
+      aria-valuetext=${[`μ ${muText(mu)}`, text.removes(percent(share)), ...(more ? [more] : [])].join(', ')}
       @pointerdown=${point(true)} @pointerup=${point(false)} @pointercancel=${point(false)}
       @input=${this.#slide} @change=${() => this.send(this.#host.mu, true)} @keydown=${this.#key}>`;
   }

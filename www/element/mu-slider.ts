@@ -51,14 +51,14 @@ export class MuSlider extends LitElement {
     return html`
       <div class="top">
         <label for="mu">${text.mu}</label>
-        <span class="value"><output for="mu">removes ${percent(share)} of the overlap</output>
+        <span class="value"><output for="mu">${text.removes(percent(share))}</output>
           <span class="exact small"><label for="exact">${text.muExact}</label>
             <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
               ?disabled=${this.disabled} @change=${this.#type}></span></span>
       </div>
       <div class="way">
         ${this.#range.render({ id: 'mu' })}
-        <div class="stops" role="group" aria-label="Stops of the paper, as μ">${STOPS.map((stop) => html`
+        <div class="stops" role="group" aria-label=${text.stops}>${STOPS.map((stop) => html`
           <button class="plain" type="button" aria-label="μ ${muText(stop)}" aria-pressed=${stop === this.mu}
             ?disabled=${this.disabled} @click=${() => this.#range.send(stop, true)}>${muText(stop)}</button>`)}
         </div>

@@ -3,7 +3,7 @@
 import { LitElement, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
-import { bytes, inert } from './format.ts';
+import { bytes, inert, wholePercent } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import type { NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
@@ -12,9 +12,12 @@ import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
 import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
-import { doneFiles, fusingFiles, lookCosts, recipeText, text, undoText } from './strings.ts';
+import { recipeText, text, undoText } from './strings.ts';
 import type { State } from './hash.ts';
 import { Keep, type KeepHost } from './keep.ts';
+import { language } from './language.ts';
+import { SpeaksAsAround, languageComing } from './languages/languages.ts';
+import { understood, type Language } from './languages/tags.ts';
 import type { BlocksChange } from './outlook/brush.ts';
 import type { Sources } from './recipe.ts';
 import { Saving } from './saving.ts';
@@ -88,6 +91,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   /** Who takes the files that somebody saves, all of the page's: results, reports, tables. Null: the browser. */
   static set deliver(to: ((file: File) => void) | null) { delivery.to = to; }
 
+  /** Which of its languages somebody gets who reads these, the dearest first. All elements of a page speak one: that of their `lang`, or what is around them. */
+  static understands(...tags: string[]): Language { return understood(tags); }
+
   static override styles = [tokens, base, app];
 
   /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
@@ -135,6 +141,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   #saving = new Saving({
     requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => { this.spoken = this.notice = what; },
   }, this.#desk);
+
+  constructor() {
+    super();
+    this.addController(new SpeaksAsAround(this));
+  }
 
   /** The subject's file; null also where it is a link's. Setting it opens it. */
   get contentFile(): File | null { return this.#local('content'); }
@@ -355,14 +366,14 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   announce(name: string, detail: unknown): boolean {
     if (name === 'complete') {
       const { report, results } = detail as Fused & { results: Fused[] };
-      this.spoken = results.length > 1 ? doneFiles(results.length) : doneWith(report);
+      this.spoken = results.length > 1 ? text.doneFiles(results.length) : doneWith(report);
     }
     if (name === 'abort') this.spoken = this.notice = text.cancelled;
     if (name === 'progress' && this.#desk.running?.progress) {
       // Every tenth percent would drown a screen reader; quarters tell enough.
       const { progress, converting, result, files } = this.#desk.running;
       const quarter = Math.floor(percentDone(progress) / 25) * 25;
-      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : files > 1 ? fusingFiles(files) : text.fusing[result]}, ${quarter} %`;
+      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[result]}, ${wholePercent(quarter)}`;
     }
     return this.#tell(name, detail, name === 'warning');
   }
@@ -380,7 +391,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
     const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result}></np-lora-pair-fit>`;
-    return html`<div class="app" part="app" @input=${stop} @change=${stop}>
+    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${stop} @change=${stop}>
       <slot name="heading"></slot>
       <div class="files" part="files">
         ${this.#card('content', busy)}
@@ -426,7 +437,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const { remote } = this.#desk;
     const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
     const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');
-    return html`<section class="panel row" aria-label=${text.outlook}><p>${lookCosts(size, hosts)}</p>
+    return html`<section class="panel row" aria-label=${text.outlook}><p>${text.lookCosts(size, hosts)}</p>
       <button type="button" ?disabled=${disabled} @click=${() => { this.looked = this.#remote; }}>${text.look}</button></section>`;
   }
 
@@ -457,8 +468,15 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     return first.filter((family) => second.includes(family));
   }
 
-  // What was chosen from a list goes when the files no longer offer it.
+  // Not first in one language and then in another.
+  protected override scheduleUpdate(): void | Promise<unknown> {
+    return languageComing()?.then(() => super.scheduleUpdate()) ?? super.scheduleUpdate();
+  }
+
+  // What was chosen from a list goes when the files no longer offer it, and what was said in another language is over.
   protected override willUpdate(): void {
+    if (this.#spokeIn !== language()) this.spoken = this.notice = '';
+    this.#spokeIn = language();
     const summaries = ROLES.map((role) => this.#desk.summaryOf(role));
     if (summaries.every((summary) => summary === null) || ROLES.some((role) => this.#desk.cards[role].state === 'opening')) return;
     const { family } = this.more;
@@ -471,6 +489,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     this.#listsOf = now;
   }
   #listsOf = '';
+  #spokeIn = language();
 
   protected override updated(changed: PropertyValues): void {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more'];

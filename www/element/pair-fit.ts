@@ -3,16 +3,14 @@
 import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { PairFit, ResultChoice } from '../core/types.ts';
-import { bytes, count, inert, plural } from './format.ts';
+import { bytes, count, inert } from './format.ts';
 import { hasLeftOut } from './left-out.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 type Part = 'contentOnly' | 'shared' | 'styleOnly';
-const PARTS: { part: Part; name: string; hint: Record<ResultChoice, string> }[] = [
-  { part: 'contentOnly', name: text.contentOnly, hint: text.onlyHint },
-  { part: 'shared', name: text.shared, hint: text.sharedHint },
-  { part: 'styleOnly', name: text.styleOnly, hint: text.onlyHint },
+const PARTS: { part: Part; hint: Record<ResultChoice, string> }[] = [
+  { part: 'contentOnly', hint: text.onlyHint }, { part: 'shared', hint: text.sharedHint }, { part: 'styleOnly', hint: text.onlyHint },
 ];
 
 export class PairFitView extends LitElement {
@@ -61,18 +59,18 @@ export class PairFitView extends LitElement {
   #written(fit: PairFit): string {
     const known = [fit.family, fit.scheme?.name].filter((one) => one !== null && one !== undefined).map((one) => inert(one));
     return [
-      ...known, ...(this.single ? [plural(fit.outputModules, 'module', 'modules')] : []),
-      ...(fit.vectors > 0 ? [plural(fit.vectors, 'vector', 'vectors')] : []),
-      `rank ${count(fit.rank)}`, inert(fit.dtype), bytes(fit.outputBytes),
+      ...known, ...(this.single ? [text.modulesOf(fit.outputModules)] : []),
+      ...(fit.vectors > 0 ? [text.vectorsOf(fit.vectors)] : []),
+      text.rankIs(count(fit.rank)), inert(fit.dtype), bytes(fit.outputBytes),
     ].join(' · ');
   }
 
   #parts(fit: PairFit): TemplateResult {
     return html`${this.#bar(fit)}
-      <div class="parts">${PARTS.map(({ part, name, hint }) => html`
+      <div class="parts">${PARTS.map(({ part, hint }) => html`
         <details @toggle=${(event: Event) => this.#toggle(part, event)}>
-          <summary><span class="dot ${part}"></span>${name} <strong>${count(fit[part].length)}</strong> <span class="muted">${hint[this.result]}</span></summary>
-          ${this.opened[part] ? this.#list(name, fit[part]) : nothing}
+          <summary><span class="dot ${part}"></span>${text[part]} <strong>${count(fit[part].length)}</strong> <span class="muted">${hint[this.result]}</span></summary>
+          ${this.opened[part] ? this.#list(text[part], fit[part]) : nothing}
         </details>`)}
       </div>`;
   }

@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Problem } from '../core/types.ts';
 import { inert } from './format.ts';
+import { worded } from './language.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -29,21 +30,22 @@ export class ProblemView extends LitElement {
   override render() {
     const { problem } = this;
     if (!problem) return nothing;
+    const [happened, remedy] = worded(problem);
     if (this.warning) {
       return html`<div class="warning">
-        <span class="title">${inert(problem.message)}</span>
-        ${problem.detail ? html`<span class="stranger">${inert(problem.detail)}</span>` : nothing}
-        <span class="muted">${inert(problem.remedy)}</span>
+        <span class="title">${inert(happened)}</span>
+        ${problem.detail ? html`<span class="stranger" lang="en">${inert(problem.detail)}</span>` : nothing}
+        <span class="muted">${inert(remedy)}</span>
       </div>`;
     }
     return html`<div class="box" role="alert" part="error">
-      <p class="title">${inert(problem.message)}</p>
-      <p>${inert(problem.remedy)}</p>
+      <p class="title">${inert(happened)}</p>
+      <p>${inert(remedy)}</p>
       ${problem.file !== null || problem.tensor !== null ? html`<dl>
-        ${problem.file !== null ? html`<dt>File</dt><dd class="stranger">${inert(problem.file)}</dd>` : nothing}
-        ${problem.tensor !== null ? html`<dt>Tensor</dt><dd class="stranger">${inert(problem.tensor)}</dd>` : nothing}
+        ${problem.file !== null ? html`<dt>${text.file}</dt><dd class="stranger">${inert(problem.file)}</dd>` : nothing}
+        ${problem.tensor !== null ? html`<dt>${text.tensor}</dt><dd class="stranger">${inert(problem.tensor)}</dd>` : nothing}
       </dl>` : nothing}
-      ${problem.detail ? html`<p class="detail stranger">${inert(problem.detail, 400)}</p>` : nothing}
+      ${problem.detail ? html`<p class="detail stranger" lang="en">${inert(problem.detail, 400)}</p>` : nothing}
       <div class="row">
         <button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>
         <span class="small muted">${problem.code}</span>

@@ -30,12 +30,12 @@ const called = ({ name, size }: SavedSource): string => `${inert(name, 80)} (${b
 /** What is to be said of a recipe beside the files that are open: where its settings are from, then whatever does not match. */
 export function remarks(name: string, recipe: SavedRecipe, sources: Sources): string[] {
   const { content, style } = recipe;
-  const lead = `${text.from} ${inert(name, 80)}.`;
+  const lead = text.from(inert(name, 80));
   if (!content && !style) return [lead, text.unnamed];
   if (content && style && sources.content && sources.style && isSame(content, sources.style) && isSame(style, sources.content)) return [lead, text.swapped];
   return [lead, ...ROLES.flatMap((role) => {
     const [saved, open] = [recipe[role], sources[role]];
     if (!saved || (open && isSame(saved, open))) return [];
-    return [`${roleName[role]}: ${open ? text.other : text.missing} ${called(saved)}.`];
+    return [(open ? text.other : text.missing)(roleName[role], called(saved))];
   })];
 }

@@ -1,7 +1,14 @@
 /** Gives elements their names. A page that loads the script twice keeps the first. */
 
-export function define(elements: Record<string, CustomElementConstructor>): void {
+import type { LitElement } from 'lit';
+import { followers } from './language.ts';
+
+export function define(elements: Record<string, typeof LitElement>): void {
   for (const [name, element] of Object.entries(elements)) {
-    if (!customElements.get(name)) customElements.define(name, element);
+    if (customElements.get(name)) continue;
+    element.addInitializer((part) => part.addController?.({
+      hostConnected: () => followers.add(part as LitElement), hostDisconnected: () => followers.delete(part as LitElement),
+    }));
+    customElements.define(name, element);
   }
 }

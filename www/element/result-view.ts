@@ -4,7 +4,8 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Cut, Report, Spread } from '../core/types.ts';
 import { named } from './file-card.ts';
-import { bytes, count, inert, mu, percent, plural, removed, seconds, small } from './format.ts';
+import { bytes, count, inert, mu, percent, removed, seconds, small } from './format.ts';
+import { called } from './language.ts';
 import { hasLeftOut } from './left-out.ts';
 import { isConversion, type Action, type Outcome } from './model.ts';
 import { STOPS } from './mu-range.ts';
@@ -69,22 +70,22 @@ export class ResultView extends LitElement {
         ${this.among ? html`<p class="stranger">${named(file.name)}</p>` : html`<p class="small muted">${text.doneHint}</p>`}
         ${stale && !this.among ? html`<p class="stale">${converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
       </div>
-      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">The projection changes this pair by <strong>${percent(report.change)}</strong>.${this.#inWords(report)}</p>`}
+      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${this.#inWords(report)}</p>`}
       <dl class="account">
-        ${converted ? this.#count(report.passedContent + report.passedStyle, 'modules converted') : overlap ? this.#count(report.fused, 'modules in both files') : html`
-          ${this.#count(report.fused, 'fused')}
-          ${this.#count(report.passedContent, 'passed through from the subject')}
-          ${this.#count(report.passedStyle, 'passed through from the style')}`}
-        ${report.vectors > 0 ? this.#count(report.vectors, converted ? 'vectors' : 'vectors added up') : nothing}
-        ${report.refused.length > 0 ? this.#count(report.refused.length, 'refused') : nothing}
+        ${converted ? this.#count(report.passedContent + report.passedStyle, text.countConverted) : overlap ? this.#count(report.fused, text.countInBoth) : html`
+          ${this.#count(report.fused, text.countFused)}
+          ${this.#count(report.passedContent, text.countFromSubject)}
+          ${this.#count(report.passedStyle, text.countFromStyle)}`}
+        ${report.vectors > 0 ? this.#count(report.vectors, converted ? text.countVectors : text.countVectorsAdded) : nothing}
+        ${report.refused.length > 0 ? this.#count(report.refused.length, text.countRefused) : nothing}
       </dl>
       ${this.#figures(report)}
       ${hasLeftOut(report) ? html`<np-lora-left-out .of=${report}></np-lora-left-out>` : nothing}
       <div class="file">
         <p class="name stranger">${named(file.name)}</p>
         <p class="small muted">${this.#written(report)}
-          · ${converted ? 'converted' : overlap ? 'made' : 'fused'} in ${seconds(report.secondsFusing)}, checked in ${seconds(report.secondsVerifying)}
-          on <span title=${inert(report.backendReason, 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
+          · ${text.took[converted ? 'conversion' : report.settings.result](seconds(report.secondsFusing), seconds(report.secondsVerifying))}
+          · <span title=${inert(called(report.backendReason), 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
             report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
         <p class="sum muted stranger">${text.modelHash} ${inert(report.modelHash.slice(0, 12))}
           · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${this.sha256.slice(0, 10)} · SHA-256 ${this.sha256}`}</p>
@@ -100,9 +101,9 @@ export class ResultView extends LitElement {
   }
 
   #inWords(report: Report): string {
-    if (report.settings.mu === 0) return ' At μ 0 the result is plain addition.';
-    if (report.change < 0.01) return ' These two hardly overlap: the result is close to plain addition.';
-    return ` ${percent(report.contentKept)} of the subject is kept.`;
+    if (report.settings.mu === 0) return text.plainAddition;
+    if (report.change < 0.01) return text.hardlyOverlap;
+    return text.subjectIsKept(percent(report.contentKept));
   }
 
   /** How an overlap is used, and what it is. */
@@ -110,7 +111,7 @@ export class ResultView extends LitElement {
     // A hyphen, which strength fields read when it is copied there.
     const strength = (at: number): string => String(Number((0 - removed(at)).toFixed(2)));
     return html`<div class="use">
-      <p class="lead"><strong>${percent(report.contentKept)}</strong> of the subject overlaps with the style.</p>
+      <p class="lead">${text.overlaps.before}<strong>${percent(report.contentKept)}</strong>${text.overlaps.after}</p>
       <p>${text.overlapUse}</p>
       <table>
         <thead><tr><th scope="col">μ</th><th scope="col">${text.overlapStrength}</th></tr></thead>
@@ -122,7 +123,7 @@ export class ResultView extends LitElement {
   #written(report: Report): string {
     const known = [report.family, report.scheme].filter((one) => one !== null).map((one) => inert(one));
     const mine = isConversion(report) || report.settings.result === 'overlap' ? [] : [`μ ${mu(report.settings.mu)}`];
-    return [bytes(report.outputBytes), ...known, `rank ${count(report.rank)}`, inert(report.dtype), ...mine].join(' · ');
+    return [bytes(report.outputBytes), ...known, text.rankIs(count(report.rank)), inert(report.dtype), ...mine].join(' · ');
   }
 
   #count(value: number, what: string): TemplateResult {
@@ -131,16 +132,15 @@ export class ResultView extends LitElement {
 
   #figures(report: Report): TemplateResult | typeof nothing {
     const rows: [string, Spread | null, (share: number) => string][] = [
-      ['Overlap of the subject with the style', report.overlap, percent],
-      ['Rounding, against the update', report.rounding, small],
+      [text.overlapOfSubject, report.overlap, percent],
+      [text.rounding, report.rounding, small],
       // Of an overlap that is the same.
-      ['Rounding, against what the projection changed', report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
+      [text.roundingOfChange, report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
       [text.energyKept, kept(report.cuts), percent],
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;
-    const shared = report.settings.result === 'overlap' ? 'module' : 'fused module';
-    const head = report.fused > 0 ? plural(report.fused, shared, `${shared}s`) : plural(report.cuts.length, 'module cut', 'modules cut');
+    const head = report.fused > 0 ? text.fusedModules[report.settings.result](report.fused) : text.modulesCut(report.cuts.length);
     return html`<table>
       <thead><tr><th scope="col">${head}</th><th scope="col">${text.median}</th>
         <th scope="col">${text.worst}</th><th scope="col" class="module-head">${text.worstModule}</th></tr></thead>

@@ -5,7 +5,7 @@ import { property } from 'lit/decorators.js';
 import { named } from './file-card.ts';
 import { bytes, mu, percent, seconds } from './format.ts';
 import { warningsOf, type Outcome } from './model.ts';
-import { doneFiles, text } from './strings.ts';
+import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 /** What a person wants of one of the files, or of all. */
@@ -58,14 +58,14 @@ export class ResultsView extends LitElement {
     const { secondsFusing, secondsVerifying } = first.report;
     return html`<section class="panel" aria-labelledby="title" part="results">
       <div>
-        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${doneFiles(this.outcomes.length)}</h2>
+        <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.doneFiles(this.outcomes.length)}</h2>
         <p class="small muted">${text.doneFilesHint}</p>
         ${first.stale ? html`<p class="stale">${text.stale.fusion}</p>` : nothing}
       </div>
       <ul>${this.outcomes.map((outcome, at) => this.#one(outcome, at))}</ul>
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
-      <p class="small muted">All fused in ${seconds(secondsFusing)}, checked in ${seconds(secondsVerifying)}.</p>
+      <p class="small muted">${text.tookAll(seconds(secondsFusing), seconds(secondsVerifying))}</p>
       <div class="row all">
         <button class="primary" type="button" part="save" @click=${() => this.#say('save-all', 0)}>${text.saveAll}</button>
         <button type="button" @click=${() => this.#say('reset', 0)}>${text.startOver}</button>

@@ -4,11 +4,12 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../core/protocol.ts';
 import type { Problem, Progress, ResultChoice } from '../core/types.ts';
-import { bytes, count, inert, seconds } from './format.ts';
+import { bytes, inert, seconds, wholePercent } from './format.ts';
+import { called } from './language.ts';
 import type { Action, Deed, Outcome, Phase, Running } from './model.ts';
 import type { Pick, ResultsView } from './results-view.ts';
 import type { ResultView } from './result-view.ts';
-import { fuseFiles, fusingFiles, text } from './strings.ts';
+import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 /** Before this share is done, an estimate is a guess. */
@@ -18,7 +19,7 @@ function timeLeft({ progress, stageSince }: Running): string {
   if (!progress || progress.bytesTotal === 0) return '';
   const share = progress.bytesDone / progress.bytesTotal;
   if (share < ESTIMATE_FROM || share >= 1) return '';
-  return `${seconds(((performance.now() - stageSince) / 1000) * (1 / share - 1))} left`;
+  return text.timeLeft(seconds(((performance.now() - stageSince) / 1000) * (1 / share - 1)));
 }
 
 /** Whole percent of the stage, by bytes where they are known. */
@@ -102,7 +103,7 @@ export class RunPanel extends LitElement {
       ${problem ? html`<np-lora-problem exportparts="error" .problem=${problem}></np-lora-problem>` : nothing}
       ${running ? this.#progress(running) : nothing}
       ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
-        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? fuseFiles(this.files) : text.fuse[this.making]}</button>
+        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? text.fuseFiles(this.files) : text.fuse[this.making]}</button>
         ${this.#badge()}
       </div>` : nothing}
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
@@ -129,15 +130,15 @@ export class RunPanel extends LitElement {
 
   #progress(running: Running): TemplateResult {
     const { progress, stalled, converting, files } = running;
-    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : files > 1 ? fusingFiles(files) : text.fusing[running.result];
+    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[running.result];
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
-      <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${percentDone(progress)} %</span>` : nothing}</h2>
+      <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${wholePercent(percentDone(progress))}</span>` : nothing}</h2>
         <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
       <progress aria-labelledby="stage" max="100" .value=${progress ? percentDone(progress) : 0}></progress>
       ${progress ? html`<div>
         <div class="figures">
-          <span>${count(progress.modulesDone)} of ${count(progress.modulesTotal)} modules</span>
-          <span>${bytes(progress.bytesDone)} of ${bytes(progress.bytesTotal)}</span>
+          <span>${text.modulesDone(progress.modulesDone, progress.modulesTotal)}</span>
+          <span>${text.bytesDone(bytes(progress.bytesDone), bytes(progress.bytesTotal))}</span>
           <span>${timeLeft(running)}</span>
         </div>
         <p class="module stranger">${inert(progress.module)}</p>
@@ -152,7 +153,7 @@ export class RunPanel extends LitElement {
     const name = backend.backend === 'webgpu'
       ? `${text.backendName.webgpu}${backend.adapter ? ` · ${inert(backend.adapter, 60)}` : ''}`
       : text.backendName.cpu;
-    const reason = inert(backend.reason, 300);
+    const reason = inert(called(backend.reason), 300);
     return html`<span class="badge ${backend.backend}" part="backend" title=${reason}>
       <span class="stranger">${name}</span><span class="unseen">. ${reason}</span></span>`;
   }

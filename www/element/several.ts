@@ -25,7 +25,8 @@ const sorted = (mus: readonly number[]): number[] => [...new Set(mus)].sort((a, 
 
 /** What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞": a comma between two digits and no space is a decimal one. */
 export function readMus(typed: string): number[] | null {
-  const parts = typed.split(typed.includes(';') ? ';' : /,(?!\d)|(?<!\d),|\s+/).filter((part) => part.trim() !== '');
+  const plain = typed.replace(/[，、]/g, ',').replaceAll('；', ';');
+  const parts = plain.split(plain.includes(';') ? ';' : /,(?!\d)|(?<!\d),|\s+/).filter((part) => part.trim() !== '');
   const mus = parts.map(readMu);
   const read = sorted(mus.filter((mu) => mu !== null));
   return mus.includes(null) || read.length === 0 || read.length > MOST ? null : read;

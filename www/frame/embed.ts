@@ -59,6 +59,7 @@ function tellInstead(what: string): void {
 function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls[N]['in']) => FrameCalls[N]['out'] | Promise<FrameCalls[N]['out']> } {
   const set = (wishes: Partial<Wishes>): { locale: string } => {
     for (const name of SETTINGS) if (wishes[name] !== undefined) Object.assign(app, { [name]: wishes[name] });
+    if (wishes.locale !== undefined) root.lang = Element.understands(wishes.locale);
     if (wishes.theme) root.style.colorScheme = wishes.theme === 'auto' ? '' : wishes.theme;
     for (const [name, value] of Object.entries(wishes.look ?? {})) if (LOOK.test(name)) root.style.setProperty(`--np-lora-${name}`, value);
     if (wishes.saveTo) Element.deliver = wishes.saveTo === 'page' ? (file) => say({ event: 'save', detail: { file } }) : null;

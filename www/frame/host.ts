@@ -89,7 +89,8 @@ export class NpLoraFrame extends EventTarget {
     const own = asOrigin(self.origin);
     if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
     const allowed = new Set(sandbox.split(/\s+/));
-    this.#wishes = { saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...settings };
+    const locale = place.closest<HTMLElement>('[lang]')?.lang;
+    this.#wishes = { saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...(locale ? { locale } : {}), ...settings };
     const address = new URL(src, document.baseURI);
     address.searchParams.set('parent', own);
     this.#origin = allowed.has('allow-same-origin') ? address.origin : 'null';

@@ -5,10 +5,13 @@ import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
 import { undoKey } from '../element/undo.ts';
 import { takeAnywhere } from './around.ts';
+import { chooseLanguage, text } from './language.ts';
 import { keepForOffline } from './offline.ts';
 
 const NAME = 'np-lora';
-const title = document.title;
+
+// Before the element draws anything.
+chooseLanguage();
 
 await customElements.whenDefined(NAME);
 const app = document.querySelector(NAME) as NpLora;
@@ -37,13 +40,13 @@ function holdBack(event: BeforeUnloadEvent): void {
 app.addEventListener('progress', (event: Event) => {
   const { bytesDone, bytesTotal, stage } = (event as CustomEvent<Progress>).detail;
   const percent = Math.floor((100 * bytesDone) / (bytesTotal || 1));
-  document.title = `${stage === 'verify' ? 'Checking ' : ''}${percent} % · ${title}`;
+  document.title = `${stage === 'verify' ? `${text().checking} ` : ''}${percent} % · ${text().title}`;
   // Only while busy: a listener that always stands keeps the page out of the back/forward cache.
   window.addEventListener('beforeunload', holdBack);
 });
 for (const end of ['complete', 'error', 'abort']) {
   app.addEventListener(end, () => {
-    document.title = end === 'complete' ? `✓ ${title}` : title;
+    document.title = end === 'complete' ? `✓ ${text().title}` : text().title;
     window.removeEventListener('beforeunload', holdBack);
   });
 }

@@ -10,10 +10,10 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const text = (path) => readFile(join(here, path), 'utf8');
 
 const PAGES = [
-  { file: 'how-it-works.html', title: 'How it works', description: 'What happens to two LoRAs when NP-LoRA fuses them, drawn and explained.' },
-  { file: 'privacy.html', title: 'Privacy', description: 'Nothing leaves your machine, and how to check that.' },
-  { file: 'examples.html', title: 'On your own page', description: 'Pages that show the np-lora element: plain HTML, a model’s page, React.' },
-  { file: 'api.html', title: 'Interface', description: 'Attributes, properties, methods, events and styles of the np-lora element.' },
+  { file: 'how-it-works.html', title: 'How it works', words: 'how', description: 'What happens to two LoRAs when NP-LoRA fuses them, drawn and explained.' },
+  { file: 'privacy.html', title: 'Privacy', words: 'privacy', description: 'Nothing leaves your machine, and how to check that.' },
+  { file: 'examples.html', title: 'On your own page', words: 'examples', description: 'Pages that show the np-lora element: plain HTML, a model’s page, React.' },
+  { file: 'api.html', title: 'Interface', words: 'interface', description: 'Attributes, properties, methods, events and styles of the np-lora element.' },
 ];
 const EXAMPLES = ['plain.html', 'plain.js', 'model-card.html', 'model-card.js', 'Fuse.jsx'];
 /** Shown, and nothing to be opened. */
@@ -22,8 +22,8 @@ const ONLY_SHOWN = new Set(['Fuse.jsx']);
 /** Links to all pages; the one they stand on is no link's goal. */
 export function nav(current = 'index.html') {
   const links = [{ file: './', title: 'Fuse' }, ...PAGES].filter(({ file }) => current !== 'index.html' || file !== './');
-  const link = ({ file, title }) => `<li><a href="${file}"${file === current ? ' aria-current="page"' : ''}>${title}</a></li>`;
-  return `<nav aria-label="This site"><ul>${links.map(link).join('')}</ul></nav>`;
+  const link = ({ file, title, words }) => `<li><a href="${file}"${file === current ? ' aria-current="page"' : ''}${current === 'index.html' ? ` data-words="${words}"` : ''}>${title}</a></li>`;
+  return `<nav${current === 'index.html' ? '' : ' aria-label="This site"'}><ul>${links.map(link).join('')}</ul></nav>`;
 }
 
 /** The paper's ablation, as rows. */

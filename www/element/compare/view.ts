@@ -11,8 +11,8 @@ import { named } from '../file-card.ts';
 import { count, inert, percent, small } from '../format.ts';
 import type { Table } from '../outlook/data.ts';
 import { base } from '../tokens.css.ts';
-import { targetName, text } from './strings.ts';
-import { kindName, muOf, notes, sentences, strength } from './words.ts';
+import { kindName, targetName, text } from './strings.ts';
+import { muOf, remarks, sentences, strength } from './words.ts';
 
 type State =
   | { is: 'empty' }
@@ -114,14 +114,14 @@ export class CompareView extends LitElement {
     const share = progress ? progress.modulesDone / (progress.modulesTotal || 1) : 0;
     return html`<div class="top"><p class="name stranger">${named(file.name)}</p>
         <button type="button" @click=${() => this.#drop()}>${text.cancel}</button></div>
-      <div><p class="small muted" id="doing">${progress ? `${text.comparing}: ${count(progress.modulesDone)} of ${count(progress.modulesTotal)} modules` : text.waiting}</p>
+      <div><p class="small muted" id="doing">${progress ? text.doing(progress.modulesDone, progress.modulesTotal) : text.waiting}</p>
       <progress aria-labelledby="doing" max="1" .value=${share}></progress></div>`;
   }
 
   #found(comparison: Comparison): TemplateResult {
     const { blocks, modules, targets } = comparison;
     return html`<div><p class="lead">${sentences(comparison)}</p>
-        <ul class="notes">${notes(comparison).map((note) => html`<li>${note}</li>`)}</ul></div>
+        <ul class="notes">${remarks(comparison).map((note) => html`<li>${note}</li>`)}</ul></div>
       <div><h3>${text.targets}</h3>${this.#targets(comparison)}
         <p class="small muted">${text.hint}</p>
         <np-lora-data .label=${text.targetData} about=${text.distances} .of=${() => targetsTable(targets)}></np-lora-data></div>
@@ -212,7 +212,7 @@ const modulesTable = (modules: readonly ModuleLikeness[]): Table => ({
     { key: 'toSum', name: text.toSum }, { key: 'share', name: text.share },
   ],
   rows: modules.map((of) => [
-    of.name, of.block, of.found ? 'yes' : 'no', kindName(of.kind), of.content, of.style, of.mu, of.residual, of.neither, of.toContent, of.toStyle,
+    of.name, of.block, of.found ? text.yes : text.no, kindName[of.kind], of.content, of.style, of.mu, of.residual, of.neither, of.toContent, of.toStyle,
     of.toSum, of.share,
   ]),
 });

@@ -6,7 +6,8 @@ import type { PairFit, Role } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { changed, fromNumbers, WHOLE, type Blocks } from '../block-strengths.ts';
 import { fieldStyles, typedNumber } from '../fields.ts';
-import { count, inert, mu as muText } from '../format.ts';
+import { inert, mu as muText } from '../format.ts';
+import { called } from '../language.ts';
 import { readMu } from '../mu-slider.ts';
 import { base } from '../tokens.css.ts';
 import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
@@ -51,7 +52,7 @@ export class BrushBar extends LitElement {
     const { blocks, brush, disabled } = this;
     const labels = this.#labels();
     const own = labels.filter((label) => Object.hasOwn(blocks, label)).length;
-    return html`<div class="top"><h3>${text.title} <span class="muted small">${own > 0 ? `${count(own)} of ${count(labels.length)} set` : text.none}</span></h3>
+    return html`<div class="top"><h3>${text.title} <span class="muted small">${own > 0 ? text.ownOf(own, labels.length) : text.none}</span></h3>
         <button class="plain" type="button" ?disabled=${disabled || own === 0} @click=${() => this.#send({})}>${text.reset}</button></div>
       ${this.list.presets.length > 0 ? html`<div class="fields">${ROLES.map((role) => this.#presets(role))}</div>` : nothing}
       ${this.list.orders.length > 0 ? this.#paste() : nothing}
@@ -83,14 +84,14 @@ export class BrushBar extends LitElement {
     return html`<div class="field"><label for="preset-${role}">${presetLabel[role]}</label>
       <select id="preset-${role}" ?disabled=${this.disabled} @change=${(event: Event) => this.#apply(role, (event.target as HTMLSelectElement).value)}>
         <option value=${ALL} .selected=${chosen === ALL}>${text.all}</option>
-        ${this.list.presets.map(({ name }, index) => html`<option value=${index} .selected=${chosen === String(index)}>${inert(name)}</option>`)}
+        ${this.list.presets.map(({ name }, index) => html`<option value=${index} .selected=${chosen === String(index)}>${inert(called(name))}</option>`)}
         ${chosen === OWN ? html`<option value=${OWN} .selected=${true}>${text.own}</option>` : nothing}
       </select></div>`;
   }
 
   #paste(): TemplateResult {
     return html`<details><summary>${text.paste}</summary>
-      <p class="muted">${text.pasteHint} ${this.list.orders.map(({ length }) => length).join(` ${text.or} `)}.</p>
+      <p class="muted">${text.pasteHint(this.list.orders.map(({ length }) => length))}</p>
       <div class="fields">${ROLES.map((role) => html`<div class="field"><label for="paste-${role}">${pasteLabel[role]}</label>
         <input id="paste-${role}" type="text" autocomplete="off" spellcheck="false" placeholder="1,0,0.5,1 …" ?disabled=${this.disabled}
           @change=${(event: Event) => this.#read(role, event.target as HTMLInputElement)}></div>`)}</div>

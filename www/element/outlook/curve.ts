@@ -5,18 +5,19 @@ import { property } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import type { CurvePoint } from '../../core/types.ts';
 import { mu as muText, percent, removed } from '../format.ts';
+import { language } from '../language.ts';
 import { MuRange, STOPS } from '../mu-range.ts';
 import { base } from '../tokens.css.ts';
 import type { Table } from './data.ts';
 import { across, drawing, linear, path, sample, Width, type Frame, type Scale } from './plot.ts';
-import { text } from './strings.ts';
+import { column, text } from './strings.ts';
 
 const HEIGHT = 248;
 const LEFT = 64;
 const RIGHT = 16;
 const LINES = [
-  { key: 'contentKept', name: text.kept, look: 'kept' },
-  { key: 'change', name: text.change, look: 'overlap' },
+  { key: 'contentKept', name: 'kept', look: 'kept' },
+  { key: 'change', name: 'change', look: 'overlap' },
 ] as const;
 
 /** The curves between their points. */
@@ -65,9 +66,9 @@ export class Curve extends LitElement {
   override render() {
     const now = between(this.points, removed(this.mu));
     if (!now) return nothing;
-    const said = `keeps ${percent(now.contentKept)} of the subject, changes the pair by ${percent(now.change)}`;
-    return html`<div class="top"><h3>${text.curve}</h3><span class="small muted">at μ ${muText(this.mu)}</span></div>
-      <ul class="legend">${LINES.map(({ key, name, look }) => html`<li>${sample(look)}${name} <strong>${percent(now[key])}</strong></li>`)}</ul>
+    const said = text.curveSaid(percent(now.contentKept), percent(now.change));
+    return html`<div class="top"><h3>${text.curve}</h3><span class="small muted">${text.at(muText(this.mu))}</span></div>
+      <ul class="legend">${LINES.map(({ key, name, look }) => html`<li>${sample(look)}${text[name]} <strong>${percent(now[key])}</strong></li>`)}</ul>
       <div class="plot">
         ${this.#width.value > 0 ? this.#drawing(now) : nothing}
         ${this.#range.render({ id: 'marker', label: text.marker, more: said })}
@@ -83,7 +84,7 @@ export class Curve extends LitElement {
     const y = linear([0, most], [frame.bottom, frame.top]);
     // Only the marker moves with the slider.
     return html`<svg height=${HEIGHT} role="img" aria-label=${text.curveDrawing}>
-      ${guard([this.points, width], () => this.#still(frame, x, y, most))}
+      ${guard([this.points, width, language()], () => this.#still(frame, x, y, most))}
       <line class="marker" x1=${x(now.beta)} x2=${x(now.beta)} y1=${frame.top} y2=${frame.bottom} />
       ${LINES.map(({ key, look }) => svg`<circle class="dot ${look}" r="5" cx=${x(now.beta)} cy=${y(now[key])} />`)}
     </svg>`;
@@ -104,7 +105,7 @@ export class Curve extends LitElement {
   #table(): Table {
     return {
       file: 'np-lora-curve',
-      columns: [{ key: 'removed', name: 'Removed' }, { key: 'mu', name: 'μ' }, { key: 'contentKept', name: text.kept }, { key: 'change', name: text.change }],
+      columns: [{ key: 'removed', name: column.removed }, { key: 'mu', name: 'μ' }, { key: 'contentKept', name: text.kept }, { key: 'change', name: text.change }],
       rows: this.points.map(({ beta, contentKept, change }) => [beta, beta >= 1 ? Infinity : beta / (1 - beta), contentKept, change]),
     };
   }

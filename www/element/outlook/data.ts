@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { download } from '../../core/save.ts';
-import { count, inert, toJson } from '../format.ts';
+import { inert, toJson } from '../format.ts';
 import { base } from '../tokens.css.ts';
 import { text } from './strings.ts';
 
@@ -36,9 +36,9 @@ const toObjects = ({ columns, rows }: Table): Record<string, Value>[] =>
   rows.map((row) => Object.fromEntries(columns.map(({ key }, index) => [key, row[index] ?? null])));
 
 const FORMATS = [
-  { name: text.csv, ending: 'csv', type: 'text/csv;charset=utf-8', write: toCsv },
-  { name: text.json, ending: 'json', type: 'application/json', write: (table: Table) => toJson(toObjects(table)) },
-];
+  { name: 'csv', ending: 'csv', type: 'text/csv;charset=utf-8', write: toCsv },
+  { name: 'json', ending: 'json', type: 'application/json', write: (table: Table) => toJson(toObjects(table)) },
+] as const;
 
 export class Data extends LitElement {
   static override styles = [base, css`
@@ -53,26 +53,30 @@ export class Data extends LitElement {
 
   /** Asked for only when somebody looks. */
   @property({ attribute: false, hasChanged: () => true }) of: () => Table = () => ({ file: '', columns: [], rows: [] });
-  @property() label: string = text.data;
+  @property() label = '';
   /** What it is the data of. */
   @property() about = '';
   @state() private opened = false;
 
   override render() {
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
-      <summary>${this.label}<span class="unseen">: ${this.about}</span></summary>
+      <summary>${this.#label}<span class="unseen">: ${this.about}</span></summary>
       ${this.opened ? this.#table(this.of()) : nothing}
     </details>`;
+  }
+
+  get #label(): string {
+    return this.label || text.data;
   }
 
   #table(table: Table): TemplateResult {
     const { columns, rows } = table;
     const isWord = columns.map((_, index) => typeof rows[0]?.[index] === 'string');
     const word = (index: number): string => (isWord[index] ? 'word stranger' : '');
-    return html`<div class="row">${FORMATS.map((format) => html`<button class="plain" type="button" aria-label="${format.name}: ${this.about}"
-        @click=${() => download(new Blob([format.write(this.of())], { type: format.type }), `${table.file}.${format.ending}`)}>${format.name}</button>`)}
-        ${rows.length > SHOWN ? html`<span class="muted">the first ${count(SHOWN)} of ${count(rows.length)} rows</span>` : nothing}</div>
-      <div class="scroll" role="group" tabindex="0" aria-label="${this.label}: ${this.about}"><table>
+    return html`<div class="row">${FORMATS.map((format) => html`<button class="plain" type="button" aria-label="${text[format.name]}: ${this.about}"
+        @click=${() => download(new Blob([format.write(this.of())], { type: format.type }), `${table.file}.${format.ending}`)}>${text[format.name]}</button>`)}
+        ${rows.length > SHOWN ? html`<span class="muted">${text.firstRows(SHOWN, rows.length)}</span>` : nothing}</div>
+      <div class="scroll" role="group" tabindex="0" aria-label="${this.#label}: ${this.about}"><table>
         <thead><tr>${columns.map(({ name }, index) => html`<th scope="col" class=${word(index)}>${name}</th>`)}</tr></thead>
         <tbody>${rows.slice(0, SHOWN).map((row) => html`<tr>${row.map((value, index) => html`<td class=${word(index)}>${shown(value)}</td>`)}</tr>`)}</tbody>
       </table></div>`;

@@ -1,4 +1,4 @@
-/** The figures that the map can show, each with its words, its steps of colour and how it is written; and where the fields are. */
+/** The figures that the map can show, each with its steps of colour and how it is written; and where the fields are. */
 
 import type { MapCell, Outlook, Tally } from '../../core/types.ts';
 import { count, percent } from '../format.ts';
@@ -14,35 +14,32 @@ export function factor(value: number): string {
 const ratio = (of: number, to: number): number | null => (to > 0 ? of / to : null);
 
 export interface Figure {
-  name: string;
   of: (tally: Tally) => number | null;
   show: (value: number) => string;
   /** Where the next step of colour begins, rising. */
   bounds: readonly number[];
   /** The classes of the steps, one more than bounds. */
   steps: readonly string[];
-  /** What the two ends of the colours mean. */
-  ends: readonly [string, string];
 }
 
 const RISING = ['o0', 'o1', 'o2', 'o3', 'o4', 'o5'];
 
 export const FIGURES = {
   overlap: {
-    name: 'Overlap, times chance', of: ({ overlap, chance }) => ratio(overlap, chance), show: factor,
-    bounds: [1.5, 3, 6, 12, 25], steps: RISING, ends: ['as chance', 'far more'],
+    of: ({ overlap, chance }) => ratio(overlap, chance), show: factor,
+    bounds: [1.5, 3, 6, 12, 25], steps: RISING,
   },
   kept: {
-    name: 'Subject kept', of: ({ contentKept }) => contentKept, show: percent,
-    bounds: [0.5, 0.75, 0.9, 0.95, 0.99], steps: RISING.toReversed(), ends: ['little', 'all'],
+    of: ({ contentKept }) => contentKept, show: percent,
+    bounds: [0.5, 0.75, 0.9, 0.95, 0.99], steps: RISING.toReversed(),
   },
   change: {
-    name: 'Change', of: ({ change }) => change, show: percent,
-    bounds: [0.01, 0.03, 0.1, 0.2, 0.5], steps: RISING, ends: ['none', 'much'],
+    of: ({ change }) => change, show: percent,
+    bounds: [0.01, 0.03, 0.1, 0.2, 0.5], steps: RISING,
   },
   balance: {
-    name: 'Size, style : subject', of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
-    bounds: [1 / 4, 1 / 2, 2 / 3, 3 / 2, 2, 4], steps: ['c3', 'c2', 'c1', 'o0', 'y1', 'y2', 'y3'], ends: ['subject', 'style'],
+    of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
+    bounds: [1 / 4, 1 / 2, 2 / 3, 3 / 2, 2, 4], steps: ['c3', 'c2', 'c1', 'o0', 'y1', 'y2', 'y3'],
   },
 } satisfies Record<string, Figure>;
 
@@ -62,14 +59,14 @@ export function inWords(tally: Tally): string {
   const { overlap, chance, contentKept, change, contentNorm, styleNorm } = tally;
   const times = ratio(overlap, chance);
   return unbroken([
-    `overlap ${percent(overlap)}${times === null ? '' : ` (${factor(times)} × chance, ${percent(chance)})`}`,
-    `subject kept ${percent(contentKept)}`, `change ${percent(change)}`, ...heavier(contentNorm, styleNorm),
+    [text.overlapBy(percent(overlap)), ...(times === null ? [] : [text.timesChance(factor(times), percent(chance))])].join(' '),
+    text.keptBy(percent(contentKept)), text.changeBy(percent(change)), ...heavier(contentNorm, styleNorm),
   ].join(' · '));
 }
 
 function heavier(content: number, style: number): string[] {
   if (content === 0 || style === 0) return [];
-  return [style >= content ? `style ${factor(style / content)} × subject` : `subject ${factor(content / style)} × style`];
+  return [style >= content ? text.ratio.style(factor(style / content)) : text.ratio.content(factor(content / style))];
 }
 
 /** A field of the map as it is drawn. `members`: places in the outlook's modules. */

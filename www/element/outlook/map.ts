@@ -5,12 +5,13 @@ import { property, query, state } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import type { Outlook } from '../../core/types.ts';
 import { WHOLE, type Blocks } from '../block-strengths.ts';
-import { inert, mu as muText, plural } from '../format.ts';
+import { inert, mu as muText } from '../format.ts';
+import { language } from '../language.ts';
 import { base } from '../tokens.css.ts';
 import type { BlocksChange, Brush } from './brush.ts';
 import type { Table } from './data.ts';
 import { blockName, FIGURES, inWords, layOut, step, type Field, type Figure, type FigureName, type Place, type Row } from './figures.ts';
-import { brushText, text, who } from './strings.ts';
+import { brushText, column, figures, text, who } from './strings.ts';
 import { Stroke } from './stroke.ts';
 
 interface At {
@@ -110,11 +111,11 @@ export class OverlapMap extends LitElement {
     return html`<div class="top"><h3 id="title">${text.map}</h3>
         <label class="small">${text.colourBy}
           <select @change=${(event: Event) => { this.figure = (event.target as HTMLSelectElement).value as FigureName; }}>
-            ${Object.entries(FIGURES).map(([key, { name }]) => html`<option value=${key} .selected=${key === this.figure}>${name}</option>`)}
+            ${(Object.keys(FIGURES) as FigureName[]).map((name) => html`<option value=${name} .selected=${name === this.figure}>${figures[name].name}</option>`)}
           </select></label></div>
-      ${legend(figure)}
+      ${legend(this.figure)}
       <div class="scroll ${outlook.analysed < outlook.total ? 'running' : ''}" tabindex=${this.#field(this.at) ? nothing : 0}>
-        ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush], () => this.#table(outlook, figure))}
+        ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush, language()], () => this.#table(outlook, figure))}
       </div>
       <p class="readout small">${this.#readout(outlook)}</p>
       <np-lora-data about=${text.map} .of=${() => table(outlook, this.#rows)}></np-lora-data>`;
@@ -162,7 +163,7 @@ export class OverlapMap extends LitElement {
     if (!at || !field) return text.readoutHint;
     const label = this.#rows[at.row]?.label ?? '';
     const kind = at.column === 0 ? text.all : kinds[at.column - 1] ?? '';
-    return html`<strong class="stranger">${inert(blockName(label), 60)} · ${inert(kind, 24)}</strong> <span class="muted">${plural(field.modules, 'layer', 'layers')}</span><br>${inWords(field)}`;
+    return html`<strong class="stranger">${inert(blockName(label), 60)} · ${inert(kind, 24)}</strong> <span class="muted">${text.layers(field.modules)}</span><br>${inWords(field)}`;
   }
 
   #field({ row, column }: At): Field | null {
@@ -294,19 +295,20 @@ function atOf(event: Event): At | null {
   return { row, column };
 }
 
-function legend({ bounds, steps, ends, show }: Figure): TemplateResult {
-  return html`<div class="legend small"><span>${ends[0]}</span>
+function legend(name: FigureName): TemplateResult {
+  const { bounds, steps, show }: Figure = FIGURES[name];
+  return html`<div class="legend small"><span>${figures[name].low}</span>
     <ul class="colours" aria-hidden="true">${steps.map((of, index) => html`<li class=${of}>${index > 0 ? html`<span>${show(bounds[index - 1] ?? 0)}</span>` : nothing}</li>`)}</ul>
-    <span>${ends[1]}</span></div>`;
+    <span>${figures[name].high}</span></div>`;
 }
 
 const COLUMNS = ['modules', 'overlap', 'chance', 'contentKept', 'change', 'contentNorm', 'styleNorm'] as const;
-const NAMES = ['Layers', 'Overlap', 'Chance', text.kept, text.change, 'Subject’s size', 'Style’s size'];
+const names = (): string[] => [column.layers, column.overlap, column.chance, text.kept, text.change, column.contentSize, column.styleSize];
 
 function table({ kinds }: Outlook, rows: readonly Row[]): Table {
   return {
     file: 'np-lora-map',
-    columns: [{ key: 'block', name: text.block }, { key: 'kind', name: 'Kind' }, ...COLUMNS.map((key, index) => ({ key, name: NAMES[index] ?? key }))],
+    columns: [{ key: 'block', name: text.block }, { key: 'kind', name: column.kind }, ...COLUMNS.map((key, index) => ({ key, name: names()[index] ?? key }))],
     rows: rows.flatMap(({ label, fields }) => fields.flatMap((field, column) =>
       field ? [[label, column === 0 ? text.all : kinds[column - 1] ?? '', ...COLUMNS.map((key) => field[key])]] : [])),
   };

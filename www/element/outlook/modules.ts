@@ -7,7 +7,7 @@ import { count, inert } from '../format.ts';
 import { base } from '../tokens.css.ts';
 import type { Table } from './data.ts';
 import { factor, inWords } from './figures.ts';
-import { text } from './strings.ts';
+import { column, text } from './strings.ts';
 
 /** More of them nobody reads; the data has them all. */
 const SHOWN = 200;
@@ -35,7 +35,7 @@ export class Modules extends LitElement {
     if (!outlook) return nothing;
     return html`<ul class="list" part="modules">
       ${members.slice(0, SHOWN).map((index) => this.#item(index, outlook.modules[index]))}
-      ${members.length > SHOWN ? html`<li class="more muted">${count(members.length - SHOWN)} more are in the data.</li>` : nothing}
+      ${members.length > SHOWN ? html`<li class="more muted">${text.moreInData(members.length - SHOWN)}</li>` : nothing}
     </ul>`;
   }
 
@@ -45,8 +45,8 @@ export class Modules extends LitElement {
     return html`<li><button type="button" aria-pressed=${name === this.chosen ? 'true' : 'false'} @click=${() => this.#choose(index)}>
       <span class="name stranger">${inert(name)}</span>
       <span class="figures">${inWords(module)}</span>
-      <span class="figures">${count(outFeatures)} × ${count(inFeatures)} · rank ${count(contentRank)} subject, ${count(styleRank)} style
-        · k ${count(module.protected)} · effective rank of the style ${factor(effectiveRank)}</span>
+      <span class="figures">${count(outFeatures)} × ${count(inFeatures)} · ${text.ranks(contentRank, styleRank)}
+        · k ${count(module.protected)} · ${text.effective(factor(effectiveRank))}</span>
     </button></li>`;
   }
 
@@ -55,14 +55,15 @@ export class Modules extends LitElement {
   }
 }
 
-const COLUMNS = [
-  ['name', 'Layer'], ['block', text.block], ['kind', 'Kind'], ['outFeatures', 'Outputs'], ['inFeatures', 'Inputs'], ['contentRank', 'Subject’s rank'],
-  ['styleRank', 'Style’s rank'], ['protected', 'k'], ['effectiveRank', 'Style’s effective rank'], ['overlap', 'Overlap'], ['chance', 'Chance'],
-  ['contentKept', text.kept], ['change', text.change], ['contentNorm', 'Subject’s size'], ['styleNorm', 'Style’s size'],
+const columns = () => [
+  ['name', column.layer], ['block', text.block], ['kind', column.kind], ['outFeatures', column.outputs], ['inFeatures', column.inputs],
+  ['contentRank', column.contentRank], ['styleRank', column.styleRank], ['protected', 'k'], ['effectiveRank', column.effectiveRank],
+  ['overlap', column.overlap], ['chance', column.chance], ['contentKept', text.kept], ['change', text.change],
+  ['contentNorm', column.contentSize], ['styleNorm', column.styleSize],
 ] as const;
 
 export const layersTable = ({ modules }: Outlook): Table => ({
   file: 'np-lora-layers',
-  columns: COLUMNS.map(([key, name]) => ({ key, name })),
-  rows: modules.map((module) => COLUMNS.map(([key]) => module[key])),
+  columns: columns().map(([key, name]) => ({ key, name })),
+  rows: modules.map((module) => columns().map(([key]) => module[key])),
 });

@@ -7,7 +7,7 @@ import { inert } from '../format.ts';
 import { base } from '../tokens.css.ts';
 import type { Table } from './data.ts';
 import { across, decades, drawing, linear, logarithmic, path, round, sample, Width, type Frame, type Scale } from './plot.ts';
-import { text } from './strings.ts';
+import { column, text } from './strings.ts';
 
 const HEIGHT = 224;
 const SMALL = 168;
@@ -18,9 +18,9 @@ const LEFT = 56;
 /** How far the smallest value stays off the axis. */
 const CLEAR = 1.5;
 const LINES = [
-  { key: 'style', name: text.style, look: 'style' },
-  { key: 'content', name: text.subject, look: 'subject' },
-  { key: 'fused', name: text.fused, look: 'overlap' },
+  { key: 'style', name: 'style', look: 'style' },
+  { key: 'content', name: 'subject', look: 'subject' },
+  { key: 'fused', name: 'fused', look: 'overlap' },
 ] as const;
 
 const degrees = (cosine: number): number => (Math.acos(Math.min(1, Math.max(0, cosine))) * 180) / Math.PI;
@@ -47,7 +47,7 @@ export class Spectrum extends LitElement {
     const drawn = (make: () => TemplateResult): TemplateResult | typeof nothing => (width > 0 ? make() : nothing);
     return html`<h3>${text.spectrum}</h3>
       <p class="name muted stranger">${inert(spectra.name)}</p>
-      <ul class="legend">${LINES.filter(({ key }) => spectra[key].length > 0).map(({ name, look }) => html`<li>${sample(look)}${name}</li>`)}</ul>
+      <ul class="legend">${LINES.filter(({ key }) => spectra[key].length > 0).map(({ name, look }) => html`<li>${sample(look)}${text[name]}</li>`)}</ul>
       <div class="plot">${drawn(() => values(spectra, width))}</div>
       ${spectra.protected === 0 ? html`<p class="small muted">${text.noDirections}</p>` : html`<div class="pair">
         <div><h3>${text.along}</h3>
@@ -133,7 +133,7 @@ function table({ content, style, fused, along: subject, cosines }: Spectra): Tab
     file: 'np-lora-spectrum',
     columns: [
       { key: 'direction', name: text.direction }, { key: 'style', name: text.style }, { key: 'subject', name: text.subject },
-      { key: 'fused', name: text.fused }, { key: 'along', name: text.along }, { key: 'cosine', name: 'Cosine' }, { key: 'degrees', name: 'Degrees' },
+      { key: 'fused', name: text.fused }, { key: 'along', name: text.along }, { key: 'cosine', name: column.cosine }, { key: 'degrees', name: column.degrees },
     ],
     rows: Array.from({ length: rows }, (_, index) => {
       const cosine = of(cosines, index);

@@ -1,69 +1,142 @@
 /** The sentences of the outlook, which come with its charts. */
 
-import type { Role } from '../../core/types.ts';
+import type { Role, Verdict } from '../../core/types.ts';
+import { count, plural } from '../format.ts';
+import { words, type Words } from '../language.ts';
+import type { FigureName } from './figures.ts';
 
-export const who: Record<Role, string> = { content: 'subject', style: 'style' };
+type ByRole = Record<Role, string>;
 
-export const presetLabel: Record<Role, string> = { content: 'Subject in', style: 'Style in' };
-export const pasteLabel: Record<Role, string> = { content: 'Subject’s numbers', style: 'Style’s numbers' };
+const subjectOrStyle: ByRole = { content: 'subject', style: 'style' };
+const other = (role: Role): Role => (role === 'style' ? 'content' : 'style');
 
-export const brushText = {
-  title: 'Single blocks',
-  none: 'all on',
-  reset: 'All blocks on',
-  brush: 'Paint blocks with',
-  brushes: { none: 'Nothing, just look', content: 'Subject strength', style: 'Style strength', mu: 'μ' },
-  value: { content: 'Strength, 0 is off', style: 'Strength, 0 is off', mu: 'μ of the blocks' },
-  general: 'the general one',
-  hint: 'Drag over the map’s rows, or press Enter on one. A row that has the value already is wiped.',
-  all: 'All blocks',
-  own: 'As painted',
-  paste: 'Paste block weights',
-  pasteHint: 'As LoRA Block Weight writes them, from the text encoder on. Numbers in a row:',
-  or: 'or',
-  wrong: 'These are not as many numbers as this model has blocks, or not numbers from −10 to 10.',
-  ownValues: 'Own',
-} as const;
+const english = {
+  who: { ...subjectOrStyle },
+  presetLabel: { content: 'Subject in', style: 'Style in' } as ByRole,
+  pasteLabel: { content: 'Subject’s numbers', style: 'Style’s numbers' } as ByRole,
 
-export const text = {
-  none: 'The first layers are being looked at …',
-  balance: 'Balance the strengths',
-  suggest: 'Suggest μ',
-  suggestHint: 'A rule of thumb.',
+  figures: {
+    overlap: { name: 'Overlap, times chance', low: 'as chance', high: 'far more' },
+    kept: { name: 'Subject kept', low: 'little', high: 'all' },
+    change: { name: 'Change', low: 'none', high: 'much' },
+    balance: { name: 'Size, style : subject', low: 'subject', high: 'style' },
+  } as Record<FigureName, { name: string; low: string; high: string }>,
 
-  curve: 'What μ does',
-  curveDrawing: 'The subject’s energy that is kept falls, the projection’s change against plain addition rises, the more of the overlap is removed. The numbers are under Data.',
-  kept: 'Subject kept',
-  change: 'Change',
-  removes: 'removes',
-  marker: 'μ on the curve',
+  /** What the projection does to the pair; shares as they are shown. */
+  verdicts: {
+    same: () => 'Both files make the same change to the model: fusing them adds nothing new. Choose another file for one of the two.',
+    apart: ({ overlap, chance }) => `These two hardly overlap (by ${overlap}, where unrelated LoRAs would by ${chance}): the result will be close to plain addition, whatever μ.`,
+    nothing: ({ overlap }) => `With these settings nothing is taken away and the result is plain addition. ${overlap} of the subject overlaps with the style.`,
+    little: ({ change, taken }) => `At this μ the projection will change this pair by only ${change}: it takes away ${taken} of the subject.`,
+    usual: ({ change, taken, overlap, chance }) => `The projection will change this pair by ${change}: it takes away ${taken} of the subject. The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}.`,
+    most: ({ change, taken }) => `The projection will take away nearly everything of the subject: ${taken}. It changes this pair by ${change}; a smaller μ leaves more of the subject.`,
+  } as Record<Verdict | 'nothing', (shares: Shares) => string>,
+  weights: {
+    outweighs: (heavier: Role, times: string) => `The ${subjectOrStyle[heavier]} outweighs the ${subjectOrStyle[other(heavier)]} ${times} times.`,
+    equal: 'Both are equally large.',
+    larger: (larger: Role, times: string) => `The ${subjectOrStyle[larger]} is ${times} times as large as the ${subjectOrStyle[other(larger)]}, so neither drowns the other.`,
+    balanced: (content: string, style: string) => `subject ${content}, style ${style}`,
+  },
+  /** Where the suggested μ comes from. */
+  formula: {
+    of: (share: string) => `The smallest μ at which ‖ΔW꜀·V‖² / (1 + μ)² is at most ${share} of ‖ΔWₛ‖²: what is left of the subject in the style’s directions is then small beside the style.`,
+  },
 
-  map: 'Layer by layer',
-  colourBy: 'Colour by',
-  block: 'Block',
-  all: 'All',
-  noBlock: 'Other',
-  noCell: 'none',
-  readoutHint: 'Point at a field to read its figures; choose it to see its layers.',
-  close: 'Close',
-  chooseLayer: 'Choose a layer to see its singular values.',
+  brushText: {
+    title: 'Single blocks',
+    none: 'all on',
+    reset: 'All blocks on',
+    brush: 'Paint blocks with',
+    brushes: { none: 'Nothing, just look', content: 'Subject strength', style: 'Style strength', mu: 'μ' },
+    value: { content: 'Strength, 0 is off', style: 'Strength, 0 is off', mu: 'μ of the blocks' },
+    general: 'the general one',
+    hint: 'Drag over the map’s rows, or press Enter on one. A row that has the value already is wiped.',
+    all: 'All blocks',
+    own: 'As painted',
+    paste: 'Paste block weights',
+    pasteHint: (numbers: readonly number[]) => `As LoRA Block Weight writes them, from the text encoder on. Numbers in a row: ${numbers.join(' or ')}.`,
+    wrong: 'These are not as many numbers as this model has blocks, or not numbers from −10 to 10.',
+    ownValues: 'Own',
+    ownOf: (own: number, all: number) => `${count(own)} of ${count(all)} set`,
+  },
 
-  spectrum: 'Singular values',
-  spectrumDrawing: 'Singular values of style, subject and fused update on a logarithmic axis, the largest first. The numbers are under Data.',
-  along: 'Subject along the style',
-  alongDrawing: 'For every direction of the style that is protected: how large it is in the style, and how much of the subject lies along it. The numbers are under Data.',
-  angles: 'Angles in degrees',
-  anglesHint: '0° shared, 90° nothing in common',
-  anglesDrawing: 'Principal angles between the two row spaces, the smallest first. The numbers are under Data.',
-  working: 'The singular values are being worked out …',
-  style: 'Style',
-  subject: 'Subject',
-  fused: 'Fused',
-  direction: 'direction',
-  noDirections: 'The style has no direction here: nothing is protected.',
+  text: {
+    none: 'The first layers are being looked at …',
+    balance: 'Balance the strengths',
+    suggest: 'Suggest μ',
+    suggestHint: 'A rule of thumb.',
 
-  data: 'Data',
-  layerData: 'Data of all layers',
-  csv: 'CSV',
-  json: 'JSON',
-} as const;
+    curve: 'What μ does',
+    curveDrawing: 'The subject’s energy that is kept falls, the projection’s change against plain addition rises, the more of the overlap is removed. The numbers are under Data.',
+    kept: 'Subject kept',
+    change: 'Change',
+    removes: 'removes',
+    marker: 'μ on the curve',
+
+    map: 'Layer by layer',
+    colourBy: 'Colour by',
+    block: 'Block',
+    all: 'All',
+    noBlock: 'Other',
+    noCell: 'none',
+    readoutHint: 'Point at a field to read its figures; choose it to see its layers.',
+    close: 'Close',
+    chooseLayer: 'Choose a layer to see its singular values.',
+
+    spectrum: 'Singular values',
+    spectrumDrawing: 'Singular values of style, subject and fused update on a logarithmic axis, the largest first. The numbers are under Data.',
+    along: 'Subject along the style',
+    alongDrawing: 'For every direction of the style that is protected: how large it is in the style, and how much of the subject lies along it. The numbers are under Data.',
+    angles: 'Angles in degrees',
+    anglesHint: '0° shared, 90° nothing in common',
+    anglesDrawing: 'Principal angles between the two row spaces, the smallest first. The numbers are under Data.',
+    working: 'The singular values are being worked out …',
+    style: 'Style',
+    subject: 'Subject',
+    fused: 'Fused',
+    direction: 'direction',
+    noDirections: 'The style has no direction here: nothing is protected.',
+
+    data: 'Data',
+    layerData: 'Data of all layers',
+    csv: 'CSV',
+    json: 'JSON',
+    at: (mu: string) => `at μ ${mu}`,
+    curveSaid: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
+    firstRows: (shown: number, all: number) => `the first ${count(shown)} of ${count(all)} rows`,
+    moreInData: (number: number) => `${count(number)} more are in the data.`,
+    overlapBy: (share: string) => `overlap ${share}`,
+    timesChance: (times: string, chance: string) => `(${times} × chance, ${chance})`,
+    keptBy: (share: string) => `subject kept ${share}`,
+    changeBy: (share: string) => `change ${share}`,
+    ratio: { style: (times: string) => `style ${times} × subject`, content: (times: string) => `subject ${times} × style` } as Record<Role, (times: string) => string>,
+    ranks: (content: number, style: number) => `rank ${count(content)} subject, ${count(style)} style`,
+    effective: (rank: string) => `effective rank of the style ${rank}`,
+    layers: (number: number) => plural(number, 'layer', 'layers'),
+    listed: (number: number) => `${count(number)} layers are listed below.`,
+    analysedAll: (number: number) => `${count(number)} layers analysed`,
+    analysedSome: (number: number, all: number) => `${count(number)} of ${count(all)} layers analysed, figures so far`,
+  },
+
+  /** The columns of the tables. */
+  column: {
+    layer: 'Layer', layers: 'Layers', kind: 'Kind', outputs: 'Outputs', inputs: 'Inputs', contentRank: 'Subject’s rank', styleRank: 'Style’s rank',
+    effectiveRank: 'Style’s effective rank', overlap: 'Overlap', chance: 'Chance', contentSize: 'Subject’s size', styleSize: 'Style’s size',
+    removed: 'Removed', cosine: 'Cosine', degrees: 'Degrees',
+  },
+};
+
+/** What the verdicts speak of. */
+export interface Shares {
+  overlap: string;
+  chance: string;
+  change: string;
+  /** Of the subject, by the projection. */
+  taken: string;
+}
+
+export type OutlookWords = Words<typeof english>;
+
+export const {
+  who, presetLabel, pasteLabel, figures, verdicts, weights, formula, brushText, text, column,
+}: OutlookWords = words('outlook', english);

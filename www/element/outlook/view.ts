@@ -4,15 +4,15 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, query, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../block-strengths.ts';
-import { count, inert, mu as muText } from '../format.ts';
+import { inert, mu as muText } from '../format.ts';
 import type { MuChange } from '../mu-range.ts';
 import { text as shared } from '../strings.ts';
 import { base } from '../tokens.css.ts';
 import type { Brush } from './brush.ts';
 import { blockName, fieldAt, type Field, type Place } from './figures.ts';
 import { layersTable } from './modules.ts';
-import { text } from './strings.ts';
-import { formula, verdict, weights } from './words.ts';
+import { text, weights } from './strings.ts';
+import { formulaOf, verdictOf, weightsOf } from './words.ts';
 
 export class OutlookView extends LitElement {
   static override styles = [base, css`
@@ -66,7 +66,7 @@ export class OutlookView extends LitElement {
     return html`<section class="panel" aria-labelledby="title" part="outlook">
       <div><div class="top"><h2 id="title">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
-        <p class="lead">${verdict(outlook)}</p>
+        <p class="lead">${verdictOf(outlook)}</p>
         ${this.#weights(outlook)}</div>
       <div class="columns">
         <div><np-lora-curve .points=${outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
@@ -82,23 +82,23 @@ export class OutlookView extends LitElement {
   }
 
   #analysed({ analysed, total }: Outlook): string {
-    if (analysed === total) return `${count(total)} layers analysed`;
-    return `${count(analysed)} of ${count(total)} layers analysed, figures so far${this.running ? ' …' : ''}`;
+    if (analysed === total) return text.analysedAll(total);
+    return `${text.analysedSome(analysed, total)}${this.running ? ' …' : ''}`;
   }
 
   #weights(outlook: Outlook): TemplateResult {
     const { balance } = outlook;
-    return html`<div class="weights"><p>${weights(outlook)}</p>
+    return html`<div class="weights"><p>${weightsOf(outlook)}</p>
       ${balance ? html`<button type="button" ?disabled=${this.disabled}
         @click=${() => this.#tell('np-balance', { contentStrength: balance.contentStrength, styleStrength: balance.styleStrength })}>${text.balance}</button>
-        <span class="small muted">subject ${muText(balance.contentStrength)}, style ${muText(balance.styleStrength)}</span>` : nothing}</div>`;
+        <span class="small muted">${weights.balanced(muText(balance.contentStrength), muText(balance.styleStrength))}</span>` : nothing}</div>`;
   }
 
   #suggestion({ suggested }: Outlook): TemplateResult {
     return html`<div class="suggest">
       <button type="button" ?disabled=${this.disabled} aria-describedby="thumb"
         @click=${() => this.#tell('np-mu', { mu: suggested.mu, committed: true })}>${text.suggest}: ${muText(suggested.mu)}</button>
-      <details class="small"><summary id="thumb">${text.suggestHint}</summary><p class="muted">${formula(suggested)}</p></details>
+      <details class="small"><summary id="thumb">${text.suggestHint}</summary><p class="muted">${formulaOf(suggested)}</p></details>
     </div>`;
   }
 
@@ -140,7 +140,7 @@ export class OutlookView extends LitElement {
     this.chosen = null;
     this.#tell('np-module', { module: null });
     const field = place && fieldAt(this.outlook, place);
-    this.spoken = field && place ? `${inert(blockName(place.block), 60)}, ${place.kind === null ? text.all : inert(place.kind, 24)}: ${count(field.members.length)} layers are listed below.` : '';
+    this.spoken = field && place ? `${inert(blockName(place.block), 60)}, ${place.kind === null ? text.all : inert(place.kind, 24)}: ${text.listed(field.members.length)}` : '';
   }
 
   #choose(module: number): void {

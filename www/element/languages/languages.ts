@@ -1,0 +1,60 @@
+/** Which language is spoken. Each comes in a chunk of its own when somebody wants it. */
+
+import type { ReactiveController, ReactiveControllerHost } from 'lit';
+import { change, isThere, language } from '../language.ts';
+import { later } from '../later.ts';
+import { understood, type Language } from './tags.ts';
+
+const FETCH: Record<Exclude<Language, 'en'>, () => Promise<boolean>> = {
+  ja: later(() => import('./ja.ts')),
+  'zh-Hans': later(() => import('./zh-hans.ts')),
+};
+
+let wanted: Language = 'en';
+let coming: Promise<void> | null = null;
+
+/** The end of waiting for a language; null where none is on its way. */
+export const languageComing = (): Promise<void> | null => coming;
+
+/** Speaks another language from now on, all over the page; where it cannot be fetched, the one before. The last wish counts. */
+export function speak(wish: Language): Promise<void> {
+  if (wish === wanted) return coming ?? Promise.resolve();
+  wanted = wish;
+  const fetched = wish === 'en' || isThere(wish) ? Promise.resolve(true) : FETCH[wish]();
+  coming = fetched.then((there) => {
+    if (wish !== wanted) return;
+    coming = null;
+    if (!there) wanted = language();
+    else if (wish !== language()) change(wish);
+  });
+  return coming;
+}
+
+/** Has the page speak the language of the place that an element has, whatever becomes of either. */
+export class SpeaksAsAround implements ReactiveController {
+  readonly #watch = new MutationObserver(() => void this.#listen());
+
+  constructor(private host: ReactiveControllerHost & Element) {}
+
+  hostConnected(): void {
+    for (const root of new Set([document, this.host.getRootNode()])) this.#watch.observe(root, { subtree: true, attributeFilter: ['lang'] });
+    void this.#listen();
+  }
+
+  hostDisconnected(): void {
+    this.#watch.disconnect();
+  }
+
+  #listen(): Promise<void> {
+    return speak(understood(languagesAround(this.host)));
+  }
+}
+
+/** Its own language, or that of what is around it, or those of the browser. */
+function languagesAround(element: Element): readonly string[] {
+  for (let at: Node | null = element; at; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
+    const tag = at instanceof Element ? at.getAttribute('lang') : null;
+    if (tag) return [tag];
+  }
+  return navigator.languages;
+}

@@ -111,6 +111,8 @@ test('a person works in the frame, and the site hears of it', async ({ page, bas
   // No look changes what is not a look.
   expect(await page.evaluate(() => tool.set({ look: { 'x: red; background': 'red', page: 'rgb(1, 2, 3)' }, locale: 'de' }))).toEqual({ locale: 'en' });
   expect(await frame(page).locator('html').getAttribute('style')).toBe('color-scheme: dark; --np-lora-page: rgb(1, 2, 3);');
+  expect(await page.evaluate(() => tool.set({ locale: 'ja-JP' }))).toEqual({ locale: 'ja' });
+  await expect(frame(page).getByRole('heading', { name: '被写体', exact: true })).toBeVisible();
   expect(uncaught).toEqual([]);
 });
 

@@ -62,7 +62,7 @@ interface Element extends HTMLElement {
   updateComplete: Promise<unknown>;
 }
 
-async function browse<T>({ url, profile, limitSeconds }: Browsing, use: (page: Page) => Promise<T>): Promise<T> {
+export async function browse<T>({ url, profile, limitSeconds }: Browsing, use: (page: Page) => Promise<T>): Promise<T> {
   await rm(profile, { recursive: true, force: true });
   try {
     const context = await chromium.launchPersistentContext(profile, { args: ARGS, ...EXECUTABLE, serviceWorkers: 'block', timeout: 1000 * START_SECONDS });

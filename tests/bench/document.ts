@@ -1,6 +1,7 @@
 /** docs/PERFORMANCE.md. */
 
 import type { Opened } from './chromium.ts';
+import type { Foreseen } from './foresee.ts';
 import { exponent, megabytes, milliseconds, seconds, shown, spread, table } from './figures.ts';
 import type { Series } from './growth.ts';
 import type { PairFound, Taken, WayName } from './pairs.ts';
@@ -14,6 +15,7 @@ export interface Found {
   opened: Opened[];
   /** Of the file that was opened. */
   openedBytes: number;
+  foreseen: { pair: string; runs: Foreseen[] };
   sizes: [name: string, bytes: number, brotli: number][];
   /** The same parts for every pair. */
   where: { pair: string; shares: [part: string, share: number][] }[];
@@ -52,6 +54,7 @@ export function document(found: Found): string {
       + 'by least squares of the logarithms; operations are those of the basis (Gram-Schmidt twice, 4nr²) and the projection (4nr·k).',
     ...found.growth.map(series),
     '## Opening', ...opening(found),
+    ...(found.foreseen.runs.length > 0 ? ['## Seeing before fusing', ...foreseeing(found.foreseen)] : []),
     ...(found.where.length > 0 ? ['## Where the time goes', ...whereTo(found.where)] : []),
     '## Not run', notRun.length === 0 ? 'Nothing: all was measured.' : notRun.map((line) => `- ${line}`).join('\n'),
   ];
@@ -109,6 +112,18 @@ function opening({ opened, openedBytes, sizes }: Found): string[] {
   return [
     ...(opened.length > 0 ? [times] : []),
     table(['The built page', 'bytes', 'brotli'], all.map(([name, bytes, brotli]) => [name, String(bytes), String(brotli)])),
+  ];
+}
+
+function foreseeing({ pair, runs }: Found['foreseen']): string[] {
+  const gap = (at: 0 | 1 | 2): string => milliseconds(runs.map(({ frames }) => frames[at]));
+  return [
+    `${pair}, on the CPU, from choosing the second file. All the while μ was moved with every frame.`,
+    table(['', 'time'], [
+      ['Until the first figures are drawn', seconds(runs.map(({ first }) => first))],
+      ['Until the whole pair is analysed', seconds(runs.map(({ all }) => all))],
+      ['From frame to frame meanwhile, the middle one', gap(0)], ['… 19 of 20 take no longer than', gap(1)], ['… the longest', gap(2)],
+    ]),
   ];
 }
 

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { brotliCompressSync } from 'node:zlib';
 import { open, type Opened } from './chromium.ts';
 import { document, type Found } from './document.ts';
+import { foresee } from './foresee.ts';
 import { growth } from './growth.ts';
 import { machine } from './machine.ts';
 import { PAIRS, measure, type Pair, type PairFound } from './pairs.ts';
@@ -27,11 +28,13 @@ const setup = await setUp({ fuse, pair, page, named, work });
 const runs = quick ? 1 : RUNS;
 const pairs: PairFound[] = [];
 for (const one of quick ? PAIRS.slice(0, 1) : PAIRS) pairs.push(await measure(setup, one, runs));
+const largest = quick ? PAIRS[0]! : PAIRS.at(-1)!;
 const found: Found = {
   quick, runs, pairs,
   machine: await machine(setup),
   growth: await growth(setup, runs, quick),
   ...await openings(setup, runs),
+  foreseen: { pair: largest.name, runs: await foresee(setup, largest, runs) },
   sizes: await sizesOf(setup),
   where: await profiles(setup, quick ? PAIRS.slice(0, 1) : [PAIRS[0]!, PAIRS.at(-1)!]),
   notRun: setup.notRun,

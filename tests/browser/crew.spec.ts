@@ -32,7 +32,6 @@ const sumOf = async (page: Page, field: 'there' | 'ready'): Promise<number> => {
 };
 
 test('a worker that is ready only when a run has begun takes no part in it', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device does all the work itself');
   const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 62 })] as const;
   await bendWorker(page, holdOther);
   const uncaught = await open(page);

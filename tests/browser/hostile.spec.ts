@@ -101,7 +101,6 @@ async function harmless(page: Page, state: string): Promise<void> {
 }
 
 test('hostile texts in names and notes stay texts, up to the saved file and the report', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'no backend draws text');
   const { uncaught, requests } = await trapped(page);
   await give(page, 'Subject', named(`${PAYLOADS[0]!} \u202Etxt.exe.safetensors`, subject));
   await give(page, 'Style', named(`${PAYLOADS[7]!}\u200B\u{1F600}.safetensors`, style));
@@ -136,8 +135,7 @@ test('hostile texts in names and notes stay texts, up to the saved file and the 
   await harmless(page, 'again');
 });
 
-test('hostile texts in refusals stay texts', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'no backend draws text');
+test('hostile texts in refusals stay texts', async ({ page }) => {
   const { uncaught, requests } = await trapped(page);
   for (const text of PAYLOADS) {
     const file = makeLora({ ...RECIPE, modules: strangers([text]), metadata: metadata('subject') });
@@ -157,8 +155,7 @@ test('hostile texts in refusals stay texts', async ({ page }, { project }) => {
   expect(uncaught).toEqual([]);
 });
 
-test('hostile texts in an adapter_config.json stay texts', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'no backend draws text');
+test('hostile texts in an adapter_config.json stay texts', async ({ page }) => {
   const { uncaught } = await trapped(page);
   // Without alphas, so that the card asks for the configuration.
   await give(page, 'Subject', named('subject.safetensors', makeLora({ ...RECIPE, scheme: 'PEFT', modules: [{ name: 'unet.x', out: 64, in: 32 }], alpha: null })));

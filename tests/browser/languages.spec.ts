@@ -2,7 +2,7 @@
 
 import { expect, test, type Page } from '@playwright/test';
 import { pairOf, site } from './hosts.ts';
-import { element, open } from './page.ts';
+import { accessible, element, open } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
 /** What is the same in every language: names of things, units, and what only a computer reads. */
@@ -70,6 +70,7 @@ for (const [locale, lang, words] of [
       await part(page, 'run', '[part=fuse]').click();
       await expect(part(page, 'result', '.use')).toBeVisible();
       expect(await latin(page)).toEqual([]);
+      await accessible(page, locale);
       expect(uncaught).toEqual([]);
     });
 
@@ -122,6 +123,25 @@ test('a language that does not come leaves the one before, and comes later', asy
   expect(uncaught).toEqual([]);
 });
 
+test('a language that hangs keeps nobody waiting, and what was away meanwhile speaks it too', async ({ page }) => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => { release = resolve; });
+  await page.route(/\/ja-\w+\.js/, async (route) => { await released; await route.continue(); });
+  await page.addInitScript(() => { Object.defineProperty(navigator, 'languages', { value: ['ja'] }); });
+  await open(page);
+  await page.getByRole('button', { name: 'Try it with an example' }).click();
+  await expect(part(page, 'curve', '.plot svg')).toBeVisible();
+  const tool = await page.locator('np-lora').elementHandle();
+  const place = await page.locator('main').elementHandle();
+  await tool!.evaluate((element) => element.remove());
+  const comes = page.waitForResponse(/\/ja-\w+\.js/);
+  release();
+  await comes;
+  await tool!.evaluate((element, into) => into!.prepend(element), place);
+  await expect(part(page, 'card', 'h2').first()).toHaveText('被写体');
+  expect(await latin(page)).toEqual([]);
+});
+
 test.describe('on a page of others', () => {
   test.use({ locale: 'ja-JP' });
 
@@ -139,6 +159,9 @@ test.describe('on a page of others', () => {
         await say(tag);
         await expect(head).toHaveText(says);
       }
+      // Behind a tag that nothing is spoken of, one that only repeats it less exactly is no other wish.
+      const understood = (...tags: string[]) => page.evaluate((of) => (customElements.get('np-lora') as unknown as { understands(...tags: string[]): string }).understands(...of), tags);
+      expect(await Promise.all([understood('zh-TW', 'zh', 'en'), understood('fr', 'zh-Hans-CN'), understood('JA-jp'), understood()])).toEqual(['en', 'zh-Hans', 'ja', 'en']);
       await page.locator('html').evaluate((root) => { root.removeAttribute('lang'); });
       await expect(head).toHaveText('被写体');
 

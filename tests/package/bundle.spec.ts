@@ -120,6 +120,8 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
     await elementFuses(page);
     await libraryFuses(page, 'inPage');
     await libraryFuses(page, 'inWorker');
+    await page.evaluate(() => { document.documentElement.lang = 'ja'; });
+    await expect(page.getByRole('heading', { name: '被写体', exact: true })).toBeVisible();
     expect(wrong).toEqual([]);
     await close();
   });

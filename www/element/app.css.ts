@@ -10,6 +10,8 @@ export const app = css`
     color: var(--ink); font: var(--body) / 1.5 var(--font); letter-spacing: normal; word-spacing: normal; word-break: normal;
     text-align: start; text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
   }
+  /* What a page puts in runs as the page does. */
+  :host(:dir(rtl)) slot { direction: rtl; }
   .files { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 8px; align-items: stretch; }
   .swap { align-self: center; width: 40px; padding: 0; border-radius: 50%; border-color: var(--line); }
   .swap svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }

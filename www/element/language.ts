@@ -8,6 +8,7 @@ import type { PageCode } from '../core/problem.ts';
 import type { Problem } from '../core/types.ts';
 import type { ComparisonWords } from './compare/strings.ts';
 import type { FigureWords } from './format.ts';
+import type { Phrase } from './languages/phrases.ts';
 import type { Language } from './languages/tags.ts';
 import type { OutlookWords } from './outlook/strings.ts';
 import type { ElementWords } from './strings.ts';
@@ -27,7 +28,7 @@ export interface Translation {
   comparison: ComparisonWords;
   problems: Record<ProgramCode | PageCode, Worded>;
   /** What Rust calls kinds of things, with `*` for what differs; what is not here stays as it is. */
-  phrases: Readonly<Record<string, string>>;
+  phrases: Readonly<Record<Phrase, string>>;
 }
 
 type TableName = 'element' | 'figures' | 'outlook' | 'comparison';
@@ -35,6 +36,7 @@ type Sentence = string | ((...of: never[]) => string);
 interface Table { [key: string]: Sentence | Table }
 
 const translations = new Map<Language, Translation>();
+const patterns = new Map<Language, [RegExp, string[]][]>();
 const tables = new Map<TableName, { now: Table; english: Table }>();
 const parts = new Set<{ requestUpdate(): void }>();
 let spoken: Language = 'en';
@@ -44,9 +46,10 @@ export const language = (): Language => spoken;
 
 export const isThere = (one: Language): boolean => one === 'en' || translations.has(one);
 
-/** Called by the file of a language. */
+/** A language has come. */
 export function translate(to: Language, translation: Translation): void {
   translations.set(to, translation);
+  patterns.set(to, patternsOf(translation.phrases));
 }
 
 /** Makes a table of sentences, which follows the language. Its functions are called where they stand, as in `text.fuseFiles(2)`. */
@@ -92,11 +95,15 @@ export function worded({ code, message, remedy }: Problem): Worded {
 
 /** What Rust calls a kind of thing, as it is called here. */
 export function called(phrase: string): string {
-  for (const [rust, here] of Object.entries(translations.get(spoken)?.phrases ?? {})) {
-    const found = new RegExp(`^${rust.split('*').map(literally).join('(.*)')}$`).exec(phrase);
-    if (found) return found.slice(1).reduce((text, part) => text.replace('*', () => part), here);
+  for (const [pattern, here] of patterns.get(spoken) ?? []) {
+    const found = pattern.exec(phrase);
+    if (found) return here.map((text, at) => text + (found[at + 1] ?? '')).join('');
   }
   return phrase;
 }
+
+/** What differs is put where the translation has it. */
+const patternsOf = (phrases: Translation['phrases']): [RegExp, string[]][] =>
+  Object.entries(phrases).map(([rust, here]) => [new RegExp(`^${rust.split('*').map(literally).join('(.*)')}$`), here.split('*')]);
 
 const literally = (text: string): string => text.replace(/[\\^$.?+()[\]{}|]/g, '\\$&');

@@ -36,6 +36,9 @@ const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
+/** An element stays empty no longer than this for its language. */
+const LANGUAGE_MS = 1000;
+
 export interface NpLora {
   addEventListener<K extends keyof NpLoraEvents>(
     type: K, listener: (this: NpLora, event: NpLoraEvents[K]) => unknown, options?: boolean | AddEventListenerOptions,
@@ -468,9 +471,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     return first.filter((family) => second.includes(family));
   }
 
-  // Not first in one language and then in another.
+  // Not first in one language and then in another, unless that takes long.
   protected override scheduleUpdate(): void | Promise<unknown> {
-    return languageComing()?.then(() => super.scheduleUpdate()) ?? super.scheduleUpdate();
+    const coming = this.hasUpdated ? null : languageComing();
+    if (!coming) return super.scheduleUpdate();
+    return Promise.race([coming, new Promise((over) => { setTimeout(over, LANGUAGE_MS); })]).then(() => super.scheduleUpdate());
   }
 
   // What was chosen from a list goes when the files no longer offer it, and what was said in another language is over.

@@ -7,7 +7,12 @@ export function define(elements: Record<string, typeof LitElement>): void {
   for (const [name, element] of Object.entries(elements)) {
     if (customElements.get(name)) continue;
     element.addInitializer((part) => part.addController?.({
-      hostConnected: () => followers.add(part as LitElement), hostDisconnected: () => followers.delete(part as LitElement),
+      hostConnected: () => {
+        followers.add(part as LitElement);
+        // It may have been away while the language changed.
+        (part as LitElement).requestUpdate();
+      },
+      hostDisconnected: () => followers.delete(part as LitElement),
     }));
     customElements.define(name, element);
   }

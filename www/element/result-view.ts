@@ -84,8 +84,7 @@ export class ResultView extends LitElement {
       <div class="file">
         <p class="name stranger">${named(file.name)}</p>
         <p class="small muted">${this.#written(report)}
-          · ${text.took[converted ? 'conversion' : report.settings.result](seconds(report.secondsFusing), seconds(report.secondsVerifying))}
-          · <span title=${inert(called(report.backendReason), 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
+          · ${text.took[converted ? 'conversion' : report.settings.result](seconds(report.secondsFusing), seconds(report.secondsVerifying))}${text.computedOn}<span title=${inert(called(report.backendReason), 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
             report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
         <p class="sum muted stranger">${text.modelHash} ${inert(report.modelHash.slice(0, 12))}
           · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${this.sha256.slice(0, 10)} · SHA-256 ${this.sha256}`}</p>

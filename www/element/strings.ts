@@ -273,6 +273,8 @@ const english = {
       overlap: (making: string, checking: string) => `made in ${making}, checked in ${checking}`,
       conversion: (making: string, checking: string) => `converted in ${making}, checked in ${checking}`,
     },
+    /** Between that and what computed it. */
+    computedOn: ' on ',
     /** Around the share, and before the next sentence. */
     changed: { before: 'The projection changes this pair by ', after: '. ' },
     plainAddition: 'At μ 0 the result is plain addition.',

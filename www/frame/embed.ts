@@ -7,6 +7,7 @@ import type { NpLora } from '../element/np-lora.ts';
 import { isAbort, problem, toProblem } from '../core/problem.ts';
 import { shim } from '../core/trusted.ts';
 import { ROLES, type Problem } from '../core/types.ts';
+import { understood } from '../element/languages/tags.ts';
 import { takeAnywhere } from '../page/around.ts';
 import { text } from './strings.ts';
 import { asOrigin, asked, isHello, spoken, type Asked, type FrameCall, type FrameCalls, type Said, type Wishes } from './talk.ts';
@@ -59,7 +60,7 @@ function tellInstead(what: string): void {
 function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls[N]['in']) => FrameCalls[N]['out'] | Promise<FrameCalls[N]['out']> } {
   const set = (wishes: Partial<Wishes>): { locale: string } => {
     for (const name of SETTINGS) if (wishes[name] !== undefined) Object.assign(app, { [name]: wishes[name] });
-    if (wishes.locale !== undefined) root.lang = Element.understands(wishes.locale);
+    if (wishes.locale !== undefined) root.lang = understood([wishes.locale]);
     if (wishes.theme) root.style.colorScheme = wishes.theme === 'auto' ? '' : wishes.theme;
     for (const [name, value] of Object.entries(wishes.look ?? {})) if (LOOK.test(name)) root.style.setProperty(`--np-lora-${name}`, value);
     if (wishes.saveTo) Element.deliver = wishes.saveTo === 'page' ? (file) => say({ event: 'save', detail: { file } }) : null;
@@ -130,6 +131,8 @@ async function main(): Promise<void> {
   const origin = parentOrigin();
   if (!origin) return tellInstead(text.alone);
   const met = meet(origin);
+  // Until the page says another one.
+  root.lang = understood(navigator.languages);
   try {
     const { NpLora: Element } = await import(beside('element.js')) as { NpLora: typeof NpLora };
     Element.workerURL = shim(beside('worker.js'));

@@ -27,7 +27,7 @@ export interface Wishes {
   theme: 'auto' | 'light' | 'dark';
   /** Custom properties of the element without their `--np-lora-`: `{ ink: '#222', font: 'Georgia, serif' }`. */
   look: Record<string, string>;
-  /** The language that is wanted, unless said that of the page around; what is spoken comes back. */
+  /** The language that is wanted, unless said that of the page around; the one that it will be comes back. */
   locale: string;
   /** Where files go that somebody saves: to the browser's downloads, or to the page by `save`. */
   saveTo: 'downloads' | 'page';

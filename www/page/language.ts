@@ -30,12 +30,26 @@ export function chooseLanguage(): void {
 function speak(language: Language): void {
   spoken = language;
   root.lang = language;
-  document.title = text().title;
+  title();
   document.querySelector('#language')?.setAttribute('aria-label', text().language);
   for (const place of document.querySelectorAll<HTMLElement | SVGElement>('[data-words]')) {
     const { words } = place.dataset;
-    if (words && words in text()) place.textContent = text()[words as keyof PageText];
+    if (words && words in text()) say(place, words as keyof PageText);
   }
+}
+
+/** Says something there, from then on in every language. */
+export function say(place: HTMLElement | SVGElement, words: keyof PageText): void {
+  place.dataset.words = words;
+  place.textContent = text()[words];
+}
+
+let before = (): string => '';
+
+/** The title of the tab; `ahead` of it stands what goes on. */
+export function title(ahead = before): void {
+  before = ahead;
+  document.title = before() + text().title;
 }
 
 // A browser may keep nothing; then it is chosen anew.

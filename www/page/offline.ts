@@ -2,7 +2,7 @@
 
 import type { NpLora } from '../element/np-lora.ts';
 import type { Lonely, Message } from '../offline/messages.ts';
-import { text } from './language.ts';
+import { say } from './language.ts';
 
 const WORKER = new URL('./sw.js', import.meta.url).href;
 
@@ -47,15 +47,15 @@ export async function keepForOffline(app: NpLora, place: HTMLElement): Promise<v
 function offerNew(app: NpLora, place: HTMLElement, worker: ServiceWorker): void {
   const line = document.createElement('span');
   const button = document.createElement('button');
-  line.textContent = text().newVersion;
-  button.textContent = text().reload;
+  say(line, 'newVersion');
+  say(button, 'reload');
   button.type = 'button';
   button.addEventListener('click', () => void takeNew());
   place.replaceChildren(line, button);
 
   async function takeNew(): Promise<void> {
-    if (app.phase === 'fusing' || app.phase === 'checking') line.textContent = text().afterRun;
-    else if (!(await isLonely(worker, 'lonely'))) line.textContent = text().otherTabs;
+    if (app.phase === 'fusing' || app.phase === 'checking') say(line, 'afterRun');
+    else if (!(await isLonely(worker, 'lonely'))) say(line, 'otherTabs');
     else {
       // What is of the old version must not ask for anything of the new one.
       app.remove();

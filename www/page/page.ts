@@ -5,7 +5,7 @@ import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
 import { undoKey } from '../element/undo.ts';
 import { takeAnywhere } from './around.ts';
-import { chooseLanguage, text } from './language.ts';
+import { chooseLanguage, text, title } from './language.ts';
 import { keepForOffline } from './offline.ts';
 
 const NAME = 'np-lora';
@@ -40,13 +40,13 @@ function holdBack(event: BeforeUnloadEvent): void {
 app.addEventListener('progress', (event: Event) => {
   const { bytesDone, bytesTotal, stage } = (event as CustomEvent<Progress>).detail;
   const percent = Math.floor((100 * bytesDone) / (bytesTotal || 1));
-  document.title = `${stage === 'verify' ? `${text().checking} ` : ''}${percent} % · ${text().title}`;
+  title(() => `${stage === 'verify' ? `${text().checking} ` : ''}${percent} % · `);
   // Only while busy: a listener that always stands keeps the page out of the back/forward cache.
   window.addEventListener('beforeunload', holdBack);
 });
 for (const end of ['complete', 'error', 'abort']) {
   app.addEventListener(end, () => {
-    document.title = end === 'complete' ? `✓ ${text().title}` : text().title;
+    title(() => (end === 'complete' ? '✓ ' : ''));
     window.removeEventListener('beforeunload', holdBack);
   });
 }

@@ -61,17 +61,17 @@ export class CompareView extends LitElement {
   @property({ attribute: false }) styleFile: File | FileLink | null = null;
   @property({ type: Boolean }) disabled = false;
   @state() private shown: State = EMPTY;
-  @state() private notice = '';
+  @state() private notice: 'noFile' | 'configTooLarge' | null = null;
   #aborter = new AbortController();
 
   /** The LoRA among some files, with the adapter_config.json that came with it. */
   async take(files: readonly File[]): Promise<void> {
     const file = files.find((one) => !isConfig(one));
     const config = files.find(isConfig);
-    this.notice = file ? '' : text.noFile;
+    this.notice = file ? null : 'noFile';
     if (!file) return;
     const read = config && await readConfig(config).catch(() => null);
-    if (config && !read) this.notice = text.configTooLarge;
+    if (config && !read) this.notice = 'configTooLarge';
     await this.#start({ file, config: read?.text ?? null });
   }
 
@@ -86,7 +86,7 @@ export class CompareView extends LitElement {
 
   override render() {
     return html`${this.#body(this.shown)}
-      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
+      ${this.notice ? html`<p class="small muted">${text[this.notice]}</p>` : nothing}
       <p class="unseen" role="status">${this.shown.is === 'done' ? sentences(this.shown.comparison) : ''}</p>`;
   }
 

@@ -2,7 +2,7 @@
 
 import type { SumKind } from '../compare/strings.ts';
 import { count } from '../format.ts';
-import { translate } from '../language.ts';
+import type { Translation } from '../language.ts';
 
 const who = { content: '被写体', style: '画風' } as const;
 const other = { content: who.style, style: who.content } as const;
@@ -10,7 +10,7 @@ const other = { content: who.style, style: who.content } as const;
 const is = (close: boolean, what: string): string => (close ? `このファイルは${what}です` : `このファイルに最も近いのは${what}です`);
 const SUMS: Record<SumKind, string> = { whole: '2つの単純加算', half: '強度を半分にした単純加算', some: '単純加算' };
 
-translate('ja', {
+export const translation: Translation = {
   element: {
     roleName: { content: '被写体', style: '画風' },
     roleHint: { content: '絵に登場させたい人物や物。', style: '残したい絵柄や雰囲気。' },
@@ -276,6 +276,7 @@ translate('ja', {
         overlap: (making, checking) => `作成: ${making}、検証: ${checking}`,
         conversion: (making, checking) => `変換: ${making}、検証: ${checking}`,
       },
+      computedOn: ' · ',
       changed: { before: 'この組み合わせでは、射影による変化量は', after: 'です。' },
       plainAddition: 'μが0のため、結果は単純加算です。',
       hardlyOverlap: '2つはほとんど重なっていないため、結果は単純加算に近くなります。',
@@ -621,5 +622,10 @@ translate('ja', {
     'The graphics device is slower here: for * modules it took * and the CPU *.': 'ここではGPUのほうが遅いためCPUを使います（モジュール*個の処理時間: GPU *、CPU *）。',
     'The graphics device is faster here: for * modules it took * and the CPU *.': 'ここではGPUのほうが高速です（モジュール*個の処理時間: GPU *、CPU *）。',
     'The graphics device failed. *': 'GPUでエラーが発生しました。*',
+    'B-LoRA subject: *': 'B-LoRA被写体: *',
+    'B-LoRA style: *': 'B-LoRA画風: *',
+    'The only graphics device is a software one, which is slower than the CPU.': 'GPUはソフトウェアによるものしかなく、CPUより遅いため使いません。',
+    'The graphics device did not start: *': 'GPUを起動できませんでした: *',
+    '* or *': '*または*',
   },
-});
+};

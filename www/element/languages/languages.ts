@@ -1,11 +1,11 @@
 /** Which language is spoken. Each comes in a chunk of its own when somebody wants it. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
-import { change, isThere, language } from '../language.ts';
+import { change, isThere, language, translate, type Translation } from '../language.ts';
 import { later } from '../later.ts';
 import { understood, type Language } from './tags.ts';
 
-const FETCH: Record<Exclude<Language, 'en'>, () => Promise<boolean>> = {
+const FETCH: Record<Exclude<Language, 'en'>, () => Promise<{ translation: Translation } | null>> = {
   ja: later(() => import('./ja.ts')),
   'zh-Hans': later(() => import('./zh-hans.ts')),
 };
@@ -20,14 +20,19 @@ export const languageComing = (): Promise<void> | null => coming;
 export function speak(wish: Language): Promise<void> {
   if (wish === wanted) return coming ?? Promise.resolve();
   wanted = wish;
-  const fetched = wish === 'en' || isThere(wish) ? Promise.resolve(true) : FETCH[wish]();
-  coming = fetched.then((there) => {
+  coming = fetched(wish).then(() => {
     if (wish !== wanted) return;
     coming = null;
-    if (!there) wanted = language();
+    if (!isThere(wish)) wanted = language();
     else if (wish !== language()) change(wish);
   });
   return coming;
+}
+
+async function fetched(wish: Language): Promise<void> {
+  if (wish === 'en' || isThere(wish)) return;
+  const part = await FETCH[wish]();
+  if (part) translate(wish, part.translation);
 }
 
 /** Has the page speak the language of the place that an element has, whatever becomes of either. */
@@ -37,7 +42,7 @@ export class SpeaksAsAround implements ReactiveController {
   constructor(private host: ReactiveControllerHost & Element) {}
 
   hostConnected(): void {
-    for (const root of new Set([document, this.host.getRootNode()])) this.#watch.observe(root, { subtree: true, attributeFilter: ['lang'] });
+    for (const root of rootsAround(this.host)) this.#watch.observe(root, { subtree: true, attributeFilter: ['lang'] });
     void this.#listen();
   }
 
@@ -48,6 +53,12 @@ export class SpeaksAsAround implements ReactiveController {
   #listen(): Promise<void> {
     return speak(understood(languagesAround(this.host)));
   }
+}
+
+/** The shadow roots that it is in, and the document. */
+function rootsAround(element: Element): Node[] {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? [root, ...rootsAround(root.host)] : [root];
 }
 
 /** Its own language, or that of what is around it, or those of the browser. */

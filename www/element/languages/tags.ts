@@ -3,9 +3,13 @@
 export type Language = 'en' | 'ja' | 'zh-Hans';
 export const LANGUAGES: readonly Language[] = ['en', 'ja', 'zh-Hans'];
 
-/** The language for somebody who reads these, the dearest first. Which script a tag means is the browser's to know. */
+/**
+ * The language for somebody who reads these, the dearest first. Which script a tag means is the browser's to know; a tag that only
+ * says again, and less exactly, what the one before it said is no wish of its own: `zh` behind `zh-TW`.
+ */
 export function understood(tags: readonly string[]): Language {
-  for (const tag of tags) {
+  for (const [at, tag] of tags.entries()) {
+    if (tags.slice(0, at).some((before) => before.startsWith(`${tag}-`))) continue;
     const wish = likely(tag);
     const found = LANGUAGES.find((one) => likely(one) === wish);
     if (found) return found;

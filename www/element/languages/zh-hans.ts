@@ -3,7 +3,7 @@
 import type { Role } from '../../core/types.ts';
 import type { SumKind } from '../compare/strings.ts';
 import { count } from '../format.ts';
-import { translate } from '../language.ts';
+import type { Translation } from '../language.ts';
 
 const subjectOrStyle: Record<Role, string> = { content: '主体', style: '风格' };
 const other = (role: Role): Role => (role === 'style' ? 'content' : 'style');
@@ -11,7 +11,7 @@ const other = (role: Role): Role => (role === 'style' ? 'content' : 'style');
 const is = (close: boolean): string => (close ? '这个文件就是' : '这个文件最接近');
 const SUMS: Record<SumKind, string> = { whole: '两者直接相加的结果', half: '两者各取一半强度直接相加的结果', some: '两者按一定强度直接相加的结果' };
 
-translate('zh-Hans', {
+export const translation: Translation = {
   element: {
     roleName: { content: '主体', style: '风格' },
     roleHint: { content: '画面里要出现的人或物。', style: '要保留下来的画面风格。' },
@@ -277,6 +277,7 @@ translate('zh-Hans', {
         overlap: (making, checking) => `生成用时 ${making}，检查用时 ${checking}`,
         conversion: (making, checking) => `转换用时 ${making}，检查用时 ${checking}`,
       },
+      computedOn: ' · ',
       changed: { before: '投影使这一对 LoRA 改变了 ', after: '。' },
       plainAddition: 'μ 为 0 时，结果就是直接相加。',
       hardlyOverlap: '这两者几乎不重叠：结果接近直接相加。',
@@ -614,8 +615,6 @@ translate('zh-Hans', {
     'First third': '前三分之一',
     'Middle third': '中间三分之一',
     'Last third': '后三分之一',
-    'B-LoRA subject: OUT00': 'B-LoRA 主体：OUT00',
-    'B-LoRA style: OUT01': 'B-LoRA 风格：OUT01',
     'All *': '仅 *',
     'The CPU was chosen.': '已选择 CPU。',
     'WebGPU was chosen.': '已选择 WebGPU。',
@@ -624,5 +623,10 @@ translate('zh-Hans', {
     'The graphics device is slower here: for * modules it took * and the CPU *.': '此处 GPU 较慢，因此使用 CPU（* 个模块的用时：GPU *，CPU *）。',
     'The graphics device is faster here: for * modules it took * and the CPU *.': '此处 GPU 更快（* 个模块的用时：GPU *，CPU *）。',
     'The graphics device failed. *': 'GPU 出错。*',
+    'B-LoRA subject: *': 'B-LoRA 主体：*',
+    'B-LoRA style: *': 'B-LoRA 风格：*',
+    'The only graphics device is a software one, which is slower than the CPU.': '这里只有软件模拟的 GPU，比 CPU 慢，因此不使用。',
+    'The graphics device did not start: *': 'GPU 无法启动：*',
+    '* or *': '* 或 *',
   },
-});
+};

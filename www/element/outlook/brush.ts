@@ -46,7 +46,7 @@ export class BrushBar extends LitElement {
   @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) brush: Brush | null = null;
   @property({ type: Boolean }) disabled = false;
-  @state() private wrong = '';
+  @state() private wrong = false;
 
   override render() {
     const { blocks, brush, disabled } = this;
@@ -95,7 +95,7 @@ export class BrushBar extends LitElement {
       <div class="fields">${ROLES.map((role) => html`<div class="field"><label for="paste-${role}">${pasteLabel[role]}</label>
         <input id="paste-${role}" type="text" autocomplete="off" spellcheck="false" placeholder="1,0,0.5,1 …" ?disabled=${this.disabled}
           @change=${(event: Event) => this.#read(role, event.target as HTMLInputElement)}></div>`)}</div>
-      <p class="wrong" role="status">${this.wrong}</p>
+      <p class="wrong" role="status">${this.wrong ? text.wrong : ''}</p>
     </details>`;
   }
 
@@ -122,7 +122,7 @@ export class BrushBar extends LitElement {
 
   #read(role: Role, field: HTMLInputElement): void {
     const weights = field.value.trim() === '' ? null : fromNumbers(field.value, this.list);
-    this.wrong = weights || field.value.trim() === '' ? '' : text.wrong;
+    this.wrong = !weights && field.value.trim() !== '';
     if (weights) this.#weigh(role, weights);
   }
 

@@ -48,7 +48,8 @@ export class OutlookView extends LitElement {
   @state() private opened: Place | null = null;
   @state() private brush: Brush | null = null;
   @state() private chosen: string | null = null;
-  @state() private spoken = '';
+  /** A field that was opened, to be said. */
+  @state() private told: { place: Place; layers: number } | null = null;
   @query('.detail') private detail!: HTMLElement | null;
 
   /** A field can go with another pair. */
@@ -77,7 +78,7 @@ export class OutlookView extends LitElement {
           <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data></div>
       </div>
       ${opened && field ? this.#detail(opened, field) : nothing}
-      <p class="unseen" role="status">${this.spoken}</p>
+      <p class="unseen" role="status">${this.told ? this.#said(this.told.place, this.told.layers) : ''}</p>
     </section>`;
   }
 
@@ -140,7 +141,11 @@ export class OutlookView extends LitElement {
     this.chosen = null;
     this.#tell('np-module', { module: null });
     const field = place && fieldAt(this.outlook, place);
-    this.spoken = field && place ? `${inert(blockName(place.block), 60)}, ${place.kind === null ? text.all : inert(place.kind, 24)}: ${text.listed(field.members.length)}` : '';
+    this.told = field && place ? { place, layers: field.members.length } : null;
+  }
+
+  #said({ block, kind }: Place, layers: number): string {
+    return `${inert(blockName(block), 60)}, ${kind === null ? text.all : inert(kind, 24)}: ${text.listed(layers)}`;
   }
 
   #choose(module: number): void {

@@ -95,7 +95,7 @@ test('the manifest says what the element has', async ({ page, baseURL }) => {
   const real = await page.evaluate(async () => {
     await customElements.whenDefined('np-lora');
     const element = document.querySelector('np-lora')!;
-    const own = Object.getOwnPropertyNames(Object.getPrototypeOf(element));
+    const own = [Object.getPrototypeOf(element), element.constructor].flatMap((of) => Object.getOwnPropertyNames(of));
     return { attributes: (element.constructor as unknown as { observedAttributes: string[] }).observedAttributes, own };
   });
   const names = (of: { name: string }[]): string[] => of.map(({ name }) => name).sort();

@@ -89,5 +89,5 @@ export type FromWorker =
   /** A trap that belongs to no request's promise, for example a panic in a spawned future. */
   | { fatal: Problem };
 
-/** Held by every live page under its own id, so that no other tab sweeps away its temporary files. */
+/** Held by every live page under its own id, so that no other tab sweeps away its temporary files, and for a file under its name. */
 export const lockName = (owner: string): string => `np-lora-temp:${owner}`;

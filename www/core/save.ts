@@ -1,6 +1,7 @@
 /** Saving in tiers: the browser's own picker where the page may use it, a download link everywhere else. */
 
 import { isAbort, problem, ProblemError, toProblem } from './problem.ts';
+import { keepFor } from './stored.ts';
 
 const ENDING = '.safetensors';
 /** In bytes of UTF-8: file systems take 255, endings and a download's own additions included. */
@@ -119,8 +120,15 @@ async function copyInto(handle: FileSystemFileHandle, file: Blob): Promise<void>
   await file.stream().pipeTo(writable); // closes at the end, aborts on failure
 }
 
-/** A plain download link, or the host's hands. */
+/** A download may begin late, when the person has allowed it; a minute is enough for any browser to have opened a link. */
+const LATE_MS = 60_000;
+/** In bytes a millisecond: the slowest disk that a download is likely to be written to. */
+const SLOWEST = 10_000;
+
+/** A plain download link, or the host's hands. Neither says when the file has been read. */
 export function download(file: Blob, name: string): Saved {
+  const reading = LATE_MS + file.size / SLOWEST;
+  keepFor(reading, file);
   if (delivery.to) {
     delivery.to(file instanceof File && file.name === name ? file : new File([file], name, { type: file.type }));
     return 'handed';
@@ -130,7 +138,6 @@ export function download(file: Blob, name: string): Saved {
   link.href = url;
   link.download = name;
   link.click();
-  // Not at once: the download may start reading late. A minute is enough for any browser to have opened it.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  setTimeout(() => URL.revokeObjectURL(url), reading);
   return 'downloading';
 }

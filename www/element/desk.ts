@@ -5,6 +5,7 @@ import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/p
 import type { BackendFound, Fused, Third } from '../core/protocol.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
+import { renamed } from '../core/stored.ts';
 import type {
   BackendChoice, Comparison, FileLink, GivenFile, PairFit, Problem, Progress, RemoteFile, Role, SavedRecipe, Settings, Summary, Variant,
 } from '../core/types.ts';
@@ -358,7 +359,7 @@ export class Desk implements ReactiveController {
         signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
       });
       const results = made.map(({ file, report }): Fused & { file: File } => (
-        { file: new File([file], fileNameFor(report.settings.outputName), { type: 'application/octet-stream' }), report }));
+        { file: renamed(file, fileNameFor(report.settings.outputName)), report }));
       const [first] = results;
       if (!first) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
       const { report } = first;

@@ -69,7 +69,10 @@ export async function sinkFor(bytes: number, owner: string): Promise<OutputSink>
   return new BlobSink();
 }
 
-/** Removes temporary files of pages that are gone, and older results of `owner`, which is about to write a new one. */
+/**
+ * Removes temporary files of pages that are gone, and older results of `owner`, which is about to write a new one; but not what a
+ * download may still be reading (`www/core/stored.ts`).
+ */
 export async function sweep(owner: string | null): Promise<void> {
   if (typeof navigator.storage?.getDirectory !== 'function' || !navigator.locks) return;
   const root = await navigator.storage.getDirectory();
@@ -77,7 +80,7 @@ export async function sweep(owner: string | null): Promise<void> {
   const alive = new Set(held.map((lock) => lock.name));
   for await (const name of root.keys()) {
     const of = TEMP.exec(name)?.[1];
-    if (of !== undefined && (of === owner || !alive.has(lockName(of)))) {
+    if (of !== undefined && (of === owner || !alive.has(lockName(of))) && !alive.has(lockName(name))) {
       await root.removeEntry(name).catch(() => {});
     }
   }

@@ -1,8 +1,13 @@
 /** The result is there, and the person presses Save. It stays on offer whatever comes of that. */
 
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { expect, type Download, type Page } from '@playwright/test';
-import { allow, fuse, press, type Fault, type Scene } from './scene.ts';
+import { DEFAULTS } from '../check.ts';
+import { check } from '../hold.ts';
+import { readSafetensors } from '../safetensors.ts';
+import { alwaysOnDisk, bendWorker } from './bend.ts';
+import { allow, fuse, pairOf, press, told, type Fault, type Scene } from './scene.ts';
 
 const NAME = 'destination.safetensors';
 const OLD = 'what was there before';
@@ -42,6 +47,25 @@ async function fuseAndWait(scene: Scene): Promise<void> {
   await fuse(scene);
   await expect(scene.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
 }
+
+/** Downloads begin when the test says so, as they do where the browser asks the person first. */
+const downloadLate = (page: Page): Promise<unknown> => page.addInitScript(() => {
+  let begin = (): void => {};
+  const { click } = HTMLElement.prototype;
+  HTMLAnchorElement.prototype.click = function () { begin = () => click.call(this); };
+  Object.assign(window, {
+    beginDownload: () => {
+      Reflect.deleteProperty(HTMLAnchorElement.prototype, 'click');
+      begin();
+    },
+  });
+});
+
+const temporaryFiles = (page: Page): Promise<number> => page.evaluate(async () => {
+  let files = 0;
+  for await (const _ of (await navigator.storage.getDirectory()).keys()) files += 1;
+  return files;
+});
 
 const FAILED = /The file could not be saved\..*Press Save again and choose another place\./s;
 
@@ -85,5 +109,27 @@ export const SAVING: Fault[] = [
     ends: 'fused',
     // A page is not told what becomes of its downloads.
     says: /^Handed to your browser’s downloads\. If no file arrives, allow downloads for this page and press Save again\.$/,
+  },
+  {
+    name: 'the next runs are over before a download begins (disk)',
+    before: async (page) => {
+      await bendWorker(page, () => {}, alwaysOnDisk);
+      await downloadLate(page);
+    },
+    happens: async (scene) => {
+      const { page } = scene;
+      const [first, unsaved] = [pairOf({ seed: 71 }), pairOf({ seed: 73 })];
+      for (const [at, pair] of [first, unsaved, scene.pair].entries()) {
+        await fuse({ ...scene, pair });
+        await expect.poll(() => told(page)).toHaveLength(at + 1);
+        if (at === 0) await press(page, 'Save');
+      }
+      expect(await temporaryFiles(page), 'what was handed to downloads, and the last').toBe(2);
+      const [download] = await Promise.all([page.waitForEvent('download'), page.evaluate('beginDownload()')]);
+      expect(await download.failure()).toBeNull();
+      check(readSafetensors(await readFile(await download.path())), first, DEFAULTS, 'F16');
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
   },
 ];

@@ -1,0 +1,23 @@
+/**
+ * Results that lie in temporary files, which the next run clears away. A lock with the file's name keeps it: whoever sweeps, this
+ * page's worker or another tab's, leaves what is locked alone, and a page that is gone holds no lock.
+ */
+
+import { lockName } from './protocol.ts';
+
+const temporary = new WeakMap<Blob, string>();
+
+/** A result under another name. What is made from a file does not say where its bytes lie. */
+export function renamed(result: Blob, name: string): File {
+  const file = new File([result], name, { type: 'application/octet-stream' });
+  if (result instanceof File) temporary.set(file, result.name);
+  return file;
+}
+
+/** Keeps the temporary file of a result, if it has one, for so many milliseconds. */
+export function keepFor(ms: number, result: Blob): void {
+  const name = temporary.get(result);
+  if (name === undefined) return;
+  // Where locks are refused, nothing is swept.
+  void navigator.locks?.request(lockName(name), () => new Promise((over) => { setTimeout(over, ms); })).catch(() => {});
+}

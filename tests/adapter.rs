@@ -276,6 +276,21 @@ fn a_config_that_is_none_is_refused() {
 }
 
 #[test]
+fn a_scale_is_lacking_where_nothing_says_it() {
+    let peft: [Given<'_>; 2] = [("m.lora_A.weight", F16, &[4, 16]), ("m.lora_B.weight", F16, &[8, 4])];
+    let lacks = |tensors: &[Given<'_>], metadata: &[(&str, &str)], config: Option<&str>| {
+        block_on(Adapter::open(&source(tensors, metadata), config)).unwrap().lacks_scale()
+    };
+    assert!(lacks(&peft, &[], None));
+    assert!(!lacks(&peft, &[], Some(r#"{"lora_alpha":2}"#)));
+    assert!(!lacks(&peft, &[("lora_alpha", "2")], None));
+    assert!(!lacks(&[peft[0], peft[1], ("m.alpha", Dtype::F32, &[])], &[], None));
+    // A difference has no scale.
+    assert!(!lacks(&[("m.diff", F16, &[8, 16])], &[], None));
+    assert!(lacks(&[peft[0], peft[1], ("n.diff", F16, &[8, 16])], &[], None));
+}
+
+#[test]
 fn leftovers_of_a_module_are_counted_as_extra() {
     let adapter = open(&[
         ("m.lora_down.weight", F16, &[4, 16]),

@@ -7,7 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
-use np_lora::adapter::Adapter;
+use np_lora::adapter::{Adapter, CONFIG_BYTES, CONFIG_NAME};
 use np_lora::backend::Dtype;
 use np_lora::container::{MemorySink, Sink, Source};
 use np_lora::error::{Code, Result};
@@ -259,4 +259,52 @@ fn opening_reads_the_header_once_for_all_who_open_it() {
     assert!(second.kept().is_empty(), "then nothing is kept any more");
     block_on(second.read(0..8)).unwrap();
     assert_eq!(host.asked().len(), asked + 1);
+}
+
+/// What becomes of the configuration beside a file on this host, and the addresses that were asked.
+fn beside(host: &Host) -> (Result<Option<Vec<u8>>>, Vec<String>) {
+    let found = block_on(source(host, Vec::new()).beside(CONFIG_NAME, CONFIG_BYTES));
+    (found, host.urls())
+}
+
+const BESIDE: &str = "https://huggingface.co/ann/cat/resolve/main/adapter_config.json";
+
+#[test]
+fn a_small_file_beside_another_is_read_as_a_whole() {
+    let mut host = Host::good();
+    host.bytes = b"{\"lora_alpha\": 3}".to_vec();
+    let (found, asked) = beside(&host);
+    assert_eq!((found.unwrap(), asked), (Some(host.bytes.clone()), vec![BESIDE.to_owned(); 2]));
+    assert_eq!(host.asked(), [0..1, 0..17]);
+    // Of one that is too large, no more than its first byte.
+    host = Host::good();
+    assert_eq!((beside(&host).0.unwrap(), host.asked()), (None, vec![0..1]));
+}
+
+#[test]
+fn what_a_host_does_not_give_of_itself_is_not_there() {
+    for status in [200, 401, 403, 404, 410, 416, 418] {
+        let host = Host::new(move |_, _, answer| Ok(Answer { status, ..answer }));
+        assert_eq!((beside(&host).0.unwrap(), host.asked().len()), (None, 1), "{status}");
+    }
+    let host = Host::new(|_, _, answer| Ok(Answer { kind: Some("text/html".into()), ..answer }));
+    assert_eq!(beside(&host).0.unwrap(), None);
+    for silence in [Silence::Cors, Silence::Blocked] {
+        let host = Host::new(move |_, _, _| Err(silence));
+        assert_eq!(beside(&host).0.unwrap(), None, "{silence:?}");
+    }
+    // What another try may mend must not pass for a file without a scale.
+    for (host, code) in [
+        (Host::new(|_, _, answer| Ok(Answer { status: 503, ..answer })), Code::Busy),
+        (Host::new(|_, _, _| Err(Silence::Unreachable)), Code::Unreachable),
+        (Host::new(|_, _, _| Err(Silence::Offline)), Code::Offline),
+    ] {
+        let error = beside(&host).0.unwrap_err();
+        assert_eq!((error.code, error.file.as_deref()), (code, Some(CONFIG_NAME)));
+    }
+    let mut host = Host::new(|number, _, answer| {
+        Ok(if number > 0 { Answer { tag: Some("\"2\"".into()), ..answer } } else { answer })
+    });
+    host.bytes = vec![b' '; 1000];
+    assert_eq!(beside(&host).0.unwrap_err().code, Code::RemoteChanged);
 }

@@ -22,8 +22,13 @@ use crate::order::{self, Places};
 use families::Detected;
 use kinds::Parts;
 use roles::{KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, VectorSpelling};
-use scale::{Alpha, ScaleSource, Scaling};
+use scale::{Alpha, ScaleChoice, ScaleSource, Scaling};
 use std::collections::BTreeMap;
+
+/// The file in which PEFT keeps what a LoRA file does not say.
+pub const CONFIG_NAME: &str = "adapter_config.json";
+/// In bytes. Real ones have a few kilobytes.
+pub const CONFIG_BYTES: u64 = 1_000_000;
 
 /// A LoRA file, understood from its header and its alphas.
 #[derive(Clone, Debug)]
@@ -99,6 +104,11 @@ impl Adapter {
     /// [`Module::new`]; all name the file, most the tensor.
     pub async fn open<S: Source>(source: &S, config: Option<&str>) -> Result<Self> {
         Self::read(source, config).await.map_err(|error| error.in_file(source.name()))
+    }
+
+    /// Whether there are modules of which nothing says the scale: a [`CONFIG_NAME`] may.
+    pub fn lacks_scale(&self) -> bool {
+        self.modules.iter().any(|module| module.scale(ScaleChoice::Auto).1 == ScaleSource::Unknown)
     }
 
     async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Self> {

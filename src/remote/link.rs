@@ -70,6 +70,20 @@ impl Link {
         }
         if path.is_empty() { Err(Error::new(Code::Link, "")) } else { on_hub(place) }
     }
+
+    /// Another file in the same folder, of the same revision. A query stays, which on some hosts names that, or lets them be read.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        let (place, query) =
+            self.url.split_once('?').map_or((&*self.url, None), |(place, query)| (place, Some(query)));
+        let folder = place.rfind('/').map_or(place, |end| place.get(..=end).unwrap_or(place));
+        let mut url = format!("{folder}{}", escaped(name));
+        if let Some(query) = query {
+            url.push('?');
+            url.push_str(query);
+        }
+        Self { url, host: self.host.clone(), name: name.to_owned() }
+    }
 }
 
 /// Where a link leads.
@@ -273,6 +287,22 @@ mod tests {
         ] {
             let link = parse(text).unwrap();
             assert_eq!((&*link.url, &*link.host, &*link.name), (url, host, "b.safetensors"));
+        }
+    }
+
+    #[test]
+    fn a_file_beside_another_is_of_the_same_folder_and_revision() {
+        for (text, url) in [
+            ("ann/cat/cat.safetensors", "https://huggingface.co/ann/cat/resolve/main/x.json"),
+            (
+                "a/b/blob/refs%2Fpr%2F3/x/y.safetensors",
+                "https://huggingface.co/a/b/resolve/refs%2Fpr%2F3/x/x.json",
+            ),
+            ("https://models.example.org/b.safetensors?key=1/2", "https://models.example.org/x.json?key=1/2"),
+        ] {
+            let link = parse(text).unwrap();
+            let beside = link.beside("x.json");
+            assert_eq!((&*beside.url, &beside.host, &*beside.name), (url, &link.host, "x.json"));
         }
     }
 

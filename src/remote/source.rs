@@ -29,6 +29,11 @@ pub struct RemoteFile {
     pub stamp: Stamp,
 }
 
+/// What the next try may mend. Whatever else a host says of a file that nobody has named is as good as that it has none: many
+/// answer so with a page of their own, or without leave for others.
+const PASSING: [Code; 5] =
+    [Code::Offline, Code::Unreachable, Code::Busy, Code::BrokenOff, Code::RemoteChanged];
+
 /// A part of a file: where it begins, and its bytes.
 pub type Kept = (u64, Vec<u8>);
 
@@ -73,6 +78,23 @@ impl<T: Transport> RemoteSource<T> {
         let (mut known, new) = (self.known.take(), self.keep.take());
         known.extend(new.unwrap_or_default());
         known
+    }
+
+    /// All of another file in the same folder; none where the host gives none, or one of more than `most` bytes.
+    ///
+    /// # Errors
+    /// `Offline`, `Unreachable`, `Busy`, `BrokenOff`, `RemoteChanged`.
+    pub async fn beside(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
+        let link = self.file.link.beside(name);
+        let asker = Asker { link: &link, transport: &self.transport, via: &RefCell::default() };
+        let read = async {
+            let (stamp, _) = asker.part(0..1, None).await?;
+            if stamp.size > most {
+                return Ok(None);
+            }
+            asker.part(0..stamp.size, Some(&stamp)).await.map(|(_, bytes)| Some(bytes))
+        };
+        read.await.or_else(|error: Error| if PASSING.contains(&error.code) { Err(error) } else { Ok(None) })
     }
 
     fn known(&self, range: &Range<u64>) -> Option<Vec<u8>> {

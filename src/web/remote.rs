@@ -2,7 +2,8 @@
 
 use super::blob::BlobSource;
 use super::crew::InBlob;
-use super::{give, take, thrown};
+use super::{Session, give, take, thrown};
+use crate::adapter::{CONFIG_BYTES, CONFIG_NAME};
 use crate::container::Source;
 use crate::error::Result;
 use crate::remote::{Answer, Kept, Link, RemoteFile, RemoteSource, Silence, Stamp, Transport, find};
@@ -69,6 +70,22 @@ pub async fn find_file(link: JsValue, asks: Asks) -> Result<JsValue, JsValue> {
     let RemoteFile { link, stamp } = find(take(link)?, asks).await.map_err(thrown)?;
     let (Link { url, host, name }, Stamp { size, tag }) = (link, stamp);
     give(&Found { url, host, name, size, tag })
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// The text of the `adapter_config.json` beside a role's file on a server, where that leaves its scale open. Nothing is asked
+    /// of the host where it does not.
+    ///
+    /// # Errors
+    /// A `Problem`.
+    pub async fn config(&self, role: JsValue) -> Result<Option<String>, JsValue> {
+        let opened = self.slot(take(role)?).borrow().clone();
+        let Some(opened) = opened.filter(|opened| opened.adapter.lacks_scale()) else { return Ok(None) };
+        let GivenSource::Remote(file) = &opened.source else { return Ok(None) };
+        let bytes = file.beside(CONFIG_NAME, CONFIG_BYTES).await.map_err(thrown)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
 }
 
 /// `RemoteFile` in `www/core/types.ts`.

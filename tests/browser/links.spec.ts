@@ -1,11 +1,11 @@
 /** Files from links: nothing is asked of a host before the person says so, and then only for what is needed. */
 
 import { expect, test, type Locator, type Page } from '@playwright/test';
-import { DEFAULTS } from './check.ts';
-import { check } from './hold.ts';
+import { DEFAULTS, modulesOf } from './check.ts';
+import { check, checkModules } from './hold.ts';
 import { Hub, partOf, sendPart, type Spoil } from './hub.ts';
-import { SD15_MODULES, htmlPage, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, give, named, open, programComplete, type Role } from './page.ts';
+import { SD15_MODULES, SD15_PEFT_MODULES, htmlPage, makeLora, type Recipe } from './make.ts';
+import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, give, giveConfig, named, open, programComplete, type Role } from './page.ts';
 import { writeSafetensors, type Safetensors } from './safetensors.ts';
 
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 32, alpha: 16, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 3 };
@@ -267,6 +267,93 @@ test('broken connections, busy hosts and expired addresses only take longer', as
   await give(page, 'Style', named('ink.safetensors', pair[1]));
   check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
   for (const [what, times] of Object.entries({ broken, busy, expired })) expect(times, what).toBeGreaterThan(0);
+  expect(uncaught).toEqual([]);
+});
+
+const PEFT: Recipe = { ...RECIPE, modules: SD15_PEFT_MODULES, rank: 6, alpha: null, scheme: 'PEFT', seed: 84 };
+const CONFIG = Buffer.from(JSON.stringify({ peft_type: 'LORA', r: 6, lora_alpha: 3 }));
+const UNSAID = '1 – nothing in the file says';
+const isConfig = ({ path }: { path: string }): boolean => path.endsWith('.json');
+const leaveOut = (page: Page): Promise<void> => page.getByRole('button', { name: 'Leave out the subject’s adapter_config.json' }).click();
+
+test('the adapter_config.json beside a file that leaves its scale open is loaded with it', async ({ page }, { project }) => {
+  test.setTimeout(2 * FIRST_RUN);
+  const peft = makeLora(PEFT);
+  hub.put('cat/adapter_config.json', CONFIG);
+  hub.put('adapter_config.json', Buffer.from('{"lora_alpha": 600}'));
+  const uncaught = await embed(page, {
+    'content-src': hub.put('cat/adapter_model.safetensors', writeSafetensors(peft)), 'style-src': hub.put('ink.safetensors', style),
+  });
+  await expect(loadButton(page, 'Subject')).toBeVisible();
+  await expect(loadButton(page, 'Style')).toBeVisible();
+  expect(hub.take().requests).toEqual([]);
+
+  await loadButton(page, 'Subject').click();
+  await expect(card(page, 'Subject')).toContainText('0.5 from adapter_config.json');
+  const { requests } = hub.take();
+  const behind = requests.slice(requests.findIndex(isConfig));
+  // The header is not asked for again.
+  expect([...new Set(behind.map(({ path }) => path))]).toEqual(['/ann/loras/resolve/main/cat/adapter_config.json']);
+  for (const { method, headers } of behind) {
+    expect([method, headers.cookie, headers.referer]).toEqual(['GET', undefined, undefined]);
+    expect(headers.range).toMatch(/^bytes=\d+-\d+$/);
+  }
+  await loadButton(page, 'Style').click();
+  await isOpen(page, 'Style');
+  await accessible(page, 'a file with what lies beside it');
+  const { file } = await fuseAndSave(page, project.name);
+  const kohyaNamed = new Map(SD15_PEFT_MODULES.map(({ name, leansAs }) => [leansAs!, { ...modulesOf(peft).get(name)!, alpha: 3 }]));
+  checkModules(modulesOf(file), [kohyaNamed, modulesOf(pair[1])], DEFAULTS, 'F16');
+  expect(hub.take().requests.filter(isConfig)).toEqual([]);
+
+  await leaveOut(page);
+  await expect(card(page, 'Subject')).toContainText(UNSAID);
+  expect(hub.take().requests.filter(isConfig)).toEqual([]);
+  hub.put('cat/adapter_config.json', Buffer.from('{"lora_alpha": 12}'), '"2"');
+  await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
+  await expect(card(page, 'Subject')).toContainText('2 from adapter_config.json');
+  hub.put('cat/adapter_config.json', CONFIG, '"3"');
+  await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
+  await expect(card(page, 'Subject')).toContainText('0.5 from adapter_config.json');
+  expect(uncaught).toEqual([]);
+});
+
+/** How a host says that there is none. */
+const NO_CONFIG: Record<string, Spoil> = {
+  'no such file': () => false,
+  'no such file, and no leave to read that': (_, __, response) => Boolean(response.writeHead(404).end()),
+  'a page for every address': (_, __, response) => Boolean(response.writeHead(200, { 'Access-Control-Allow-Origin': '*', 'Content-Type': 'text/html' }).end(htmlPage())),
+  'not open to everybody': (_, __, response) => Boolean(response.writeHead(403, { 'Access-Control-Allow-Origin': '*' }).end()),
+};
+
+for (const [name, spoil] of Object.entries(NO_CONFIG)) {
+  test(`without an adapter_config.json a file opens all the same: ${name}`, async ({ page }) => {
+    hub.spoil = (asked, ...rest) => isConfig(asked) && spoil(asked, ...rest);
+    const uncaught = await embed(page, { 'content-src': hub.put('adapter_model.safetensors', writeSafetensors(makeLora(PEFT))), autoload: '' });
+    await isOpen(page, 'Subject');
+    await expect(card(page, 'Subject')).toContainText(UNSAID);
+    await expect(page.getByRole('alert')).toHaveCount(0);
+    expect(hub.take().requests.filter(isConfig).length).toBeGreaterThan(0);
+    await giveConfig(page, 'Subject', { lora_alpha: 3 });
+    await expect(card(page, 'Subject')).toContainText('0.5 from adapter_config.json');
+    expect(uncaught).toEqual([]);
+  });
+}
+
+test('an adapter_config.json that does not come, or is none, is named', async ({ page }) => {
+  hub.spoil = (asked, _, response) => isConfig(asked) && Boolean(response.writeHead(503, { 'Access-Control-Allow-Origin': '*' }).end());
+  const uncaught = await embed(page, { 'content-src': hub.put('adapter_model.safetensors', writeSafetensors(makeLora(PEFT))), autoload: '' });
+  const alert = card(page, 'Subject').getByRole('alert');
+  for (const part of ['E_BUSY', 'adapter_config.json', '503']) await expect(alert).toContainText(part);
+
+  hub.spoil = () => false;
+  hub.put('adapter_config.json', Buffer.from('{"nothing": "of use"}'));
+  await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
+  for (const part of ['E_CONFIG', 'lora_alpha']) await expect(alert).toContainText(part);
+  hub.take();
+  await leaveOut(page);
+  await expect(card(page, 'Subject')).toContainText(UNSAID);
+  expect(hub.take().requests.filter(isConfig)).toEqual([]);
   expect(uncaught).toEqual([]);
 });
 

@@ -132,6 +132,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   link: { in: object({ text, hosts: TEXTS }), out: object<FileLink>(LINK) },
   find: { in: object({ link: object<FileLink>(LINK) }), out: REMOTE },
   open: { in: object({ role: ROLE, ...OPENED }), out: SUMMARY },
+  config: { in: object({ role: ROLE }), out: orNull(text) },
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
   fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },

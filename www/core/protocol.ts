@@ -51,6 +51,8 @@ export interface Calls {
   /** Asks the host of the file for it. */
   find: { in: { link: FileLink }; out: RemoteFile };
   open: { in: { role: Role } & OpenedFile; out: Summary };
+  /** Asks the host of a role's file for the adapter_config.json beside it, if the file leaves its scale open: its text. */
+  config: { in: { role: Role }; out: string | null };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
   fit: { in: { settings: Partial<Settings> }; out: PairFit };

@@ -77,6 +77,11 @@ export class Session {
     return summary;
   }
 
+  /** The text of the adapter_config.json beside the role's file on a server; null where it needs none or the host has none. */
+  config(role: Role): Promise<string | null> {
+    return this.#call('config', { role });
+  }
+
   async close(role: Role): Promise<void> {
     this.#files[role] = null;
     await this.#call('close', { role });

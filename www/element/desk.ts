@@ -193,7 +193,8 @@ export class Desk implements ReactiveController {
     const link = card.state === 'offered' ? card.link : this.fileOf(role);
     if (!link || link instanceof File) return;
     const { url, host, name } = link;
-    await this.choose(role, { url, host, name }, 'config' in card ? card.config : null);
+    const config = 'config' in card && !card.config?.loaded ? card.config : null;
+    await this.choose(role, { url, host, name }, config);
   }
 
   choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
@@ -220,11 +221,20 @@ export class Desk implements ReactiveController {
       this.#missed = true;
       return;
     }
+    const { signal } = this.#opener[role];
     try {
       const given = isGiven(file) ? file : await this.#core.find(file);
       if (turn !== this.#turn[role]) return;
-      const summary = await this.#core.inspect(role, given, config?.text ?? null, this.#opener[role].signal);
+      let summary = await this.#core.inspect(role, given, config?.text ?? null, signal);
       if (turn !== this.#turn[role]) return;
+      const beside = given === file || config ? null : await this.#core.config(role);
+      if (turn !== this.#turn[role]) return;
+      if (beside !== null) {
+        // Also where it is refused, so that it can be taken away.
+        [file, config] = [given, { name: 'adapter_config.json', text: beside, loaded: true }];
+        summary = await this.#core.inspect(role, given, beside, signal);
+        if (turn !== this.#turn[role]) return;
+      }
       this.#set(role, { state: 'open', file: given, config, summary });
       this.host.announce('inspect', { role, summary });
       const warnings = summary.warnings.filter((warning) => this.host.announce('warning', warning));

@@ -5,10 +5,11 @@ import type { BackendChoice, FileLink, GivenFile, PairFit, Problem, Progress, Re
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
 
-/** An adapter_config.json, read. */
+/** An adapter_config.json, read. `loaded`: with the file from its host, and again with it. */
 export interface Config {
   name: string;
   text: string;
+  loaded?: boolean;
 }
 
 /** One file's place on the page. */

@@ -40,6 +40,8 @@ export interface WholeSession extends ReaderSession {
   analyse(
     settings: Partial<Settings>, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<void>;
+  /** As src/web/remote.rs adds it. */
+  config(role: Role): Promise<string | undefined>;
   outlook(settings: Partial<Settings>): Outlook;
   recipe(text: string, name: string): SavedRecipe;
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
@@ -51,7 +53,7 @@ export interface WholeSession extends ReaderSession {
 }
 
 /** The calls that only the whole program answers. */
-const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['link', 'backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'compare', 'share']);
+const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['link', 'config', 'backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'compare', 'share']);
 export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */

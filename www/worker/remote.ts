@@ -27,6 +27,10 @@ export interface Asked extends RemoteFile {
 
 export const given = (file: File | RemoteFile, kept: Kept[]): File | Asked => (file instanceof File ? file : { ...file, kept, ask });
 
+/** Whether the host has said that both are one version of one file. */
+export const isSame = (one: File | RemoteFile, other: File | RemoteFile): boolean =>
+  'tag' in one && 'tag' in other && one.url === other.url && one.size === other.size && one.tag !== null && one.tag === other.tag;
+
 /** What was read to open it. */
 export const keptOf = (opened: File | Asked): Kept[] => (opened instanceof File ? [] : opened.kept);
 

@@ -13,7 +13,7 @@ import type { Comparison, FileLink, OutputSink, Problem, Progress, Role, Summary
 import { Crew, type Files } from './crew.ts';
 import { paced } from './pace.ts';
 import { needsWhole, Program, type Others } from './program.ts';
-import { ask, given, keptOf, whenHeard } from './remote.ts';
+import { ask, given, isSame, keptOf, whenHeard } from './remote.ts';
 import { sinkFor, sweep } from './sinks.ts';
 
 let program: Program | null = null;
@@ -96,9 +96,11 @@ async function link({ text, hosts }: Calls['link']['in']): Promise<FileLink> {
 }
 
 async function open({ role, file, config, kept }: Calls['open']['in']): Promise<Summary> {
+  const before = files[role];
   files[role] = null;
   const { program, crew } = ready();
-  const opened = given(file, kept);
+  // With another configuration, nothing is asked for again.
+  const opened = given(file, before && isSame(before.file, file) ? before.kept : kept);
   const session = file instanceof File ? program.there.session : await program.whole();
   const summary = await session.open(role, opened, config ?? undefined);
   files[role] = { file, config, kept: keptOf(opened) };
@@ -136,6 +138,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'link': return link(request.in);
     case 'find': return ready().program.asking.find(request.in.link, { ask });
     case 'open': return open(request.in);
+    case 'config': return (await (await ready().program.whole()).config(request.in.role)) ?? null;
     case 'close': return close(request.in.role);
     case 'swap': return swap();
     case 'fit': return ready().program.there.session.fit(request.in.settings);
@@ -264,7 +267,7 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   else if ('cancel' in data) cancel(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
   else if (data.call === 'assist') void serve(data);
-  else if (data.call === 'find') void serveWhole(data, serveApart);
+  else if (data.call === 'find' || data.call === 'config') void serveWhole(data, serveApart);
   else if (data.call === 'analyse' || data.call === 'compare') void serveAnalysis(data);
   else if (needsWhole(data.call)) void serveWhole(data, serveInTurn);
   else void serveInTurn(data);

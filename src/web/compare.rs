@@ -1,15 +1,15 @@
 //! A third file beside the pair: opened, compared and forgotten.
 
-use super::compute::{JsWatch, sources};
+use super::compute::{JsWatch, sources, unless};
 use super::{GivenSource, Opened, Session, give, take, thrown};
 use crate::adapter::Adapter;
 use crate::fusion::compare;
-use js_sys::Function;
+use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 
 #[cfg_attr(feature = "compute", wasm_bindgen)]
 impl Session {
-    /// Compares a file with the pair: a `Comparison`. `config` as for `open`; `on_progress` and `is_cancelled` as for `fuse`.
+    /// Compares a file with the pair: a `Comparison`. `config` as for `open`; `on_progress`, `is_cancelled` and `stopped` as for `analyse`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -20,6 +20,7 @@ impl Session {
         config: Option<String>,
         on_progress: Function,
         is_cancelled: Function,
+        stopped: Option<Promise>,
     ) -> Result<JsValue, JsValue> {
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
         let settings = take(settings)?;
@@ -27,8 +28,8 @@ impl Session {
         let source = GivenSource::of(&file)?;
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
         let third = Opened { adapter, source };
-        let compared =
-            compare::compare(&sources(&content, &style), &settings, third.input(), &mut watch).await;
-        give(&compared.map_err(thrown)?)
+        let sources = sources(&content, &style);
+        let work = compare::compare(&sources, &settings, third.input(), &mut watch);
+        give(&unless(stopped, || true, work).await.map_err(thrown)?)
     }
 }

@@ -11,10 +11,14 @@ use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
     self, Engine, EngineChoice, Input, Passes, Plan, Progress, SavedRecipe, Settings, Sources, Variant, Watch,
 };
-use js_sys::{Array, Function, Object, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use serde::Serialize;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 impl Opened {
     pub(super) fn input(&self) -> Input<'_, GivenSource> {
@@ -32,7 +36,7 @@ pub(super) fn sources<'a>(
 #[cfg_attr(feature = "compute", wasm_bindgen)]
 impl Session {
     /// Finds out what is not known yet of how the two files lie to each other, which `outlook` shows; `others` share the
-    /// work. `on_progress` and `is_cancelled` as for `fuse`.
+    /// work. `on_progress` and `is_cancelled` as for `fuse`; once `stopped` settles, nothing more is waited for.
     ///
     /// # Errors
     /// A `Problem`; what was found until then is kept.
@@ -42,6 +46,7 @@ impl Session {
         others: Others,
         on_progress: Function,
         is_cancelled: Function,
+        stopped: Option<Promise>,
     ) -> Result<(), JsValue> {
         let crew = JsCrew::new(others);
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
@@ -49,7 +54,8 @@ impl Session {
         let (content, style) = self.files()?;
         let sources = sources(&content, &style);
         let analysis = self.analysis.borrow().clone();
-        let analysed = fusion::analyse(&sources, &settings, &analysis, &crew, &mut watch).await;
+        let work = fusion::analyse(&sources, &settings, &analysis, &crew, &mut watch);
+        let analysed = unless(stopped, || !crew.is_beginning(), work).await;
         analysed.map_err(|error| crew.failure().unwrap_or_else(|| thrown(error)))
     }
 
@@ -151,6 +157,7 @@ impl Session {
     }
 
     /// Does a task of the shared run; `result` is the finished file that it looks at, if any. Gives `{done, bytes}`.
+    /// `stopped` as for `analyse`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -159,6 +166,7 @@ impl Session {
         task: String,
         result: Option<web_sys::Blob>,
         is_cancelled: Function,
+        stopped: Option<Promise>,
     ) -> Result<JsValue, JsValue> {
         let passes = self.shared.borrow().clone();
         let passes = passes.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
@@ -167,8 +175,8 @@ impl Session {
         let result = result.map(|blob| BlobSource::of_blob("result", blob));
         let watch = JsWatch { on_progress: None, is_cancelled };
         let task = crew::task(&task)?;
-        let done = fusion::assist(&passes, &sources, task, result.as_ref(), &watch).await.map_err(thrown)?;
-        crew::reply(done)
+        let work = fusion::assist(&passes, &sources, task, result.as_ref(), &watch);
+        crew::reply(unless(stopped, || true, work).await.map_err(thrown)?)
     }
 }
 
@@ -217,6 +225,25 @@ impl Session {
 extern "C" {
     #[wasm_bindgen(js_namespace = performance)]
     fn now() -> f64;
+}
+
+/// What `work` comes to, unless `stopped` settles before, at a time when `work` may be given up. It need not look up for that,
+/// which it does not while it waits for a slow host.
+pub(super) async fn unless<T>(
+    stopped: Option<Promise>,
+    may_stop: impl Fn() -> bool,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let Some(stopped) = stopped else { return work.await };
+    let mut stopped = pin!(JsFuture::from(stopped));
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if may_stop() && stopped.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(Error::new(Code::Aborted, "")));
+        }
+        work.as_mut().poll(context)
+    })
+    .await
 }
 
 /// The page's callbacks. What they throw is ignored: they only show and answer.

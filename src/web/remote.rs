@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::File;
+use web_sys::{AbortController, AbortSignal, File};
 
 #[wasm_bindgen]
 extern "C" {
@@ -22,7 +22,23 @@ extern "C" {
     pub type Asks;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn ask(this: &Asks, url: &str, from: f64, to: f64, wait: u32) -> Result<Promise, JsValue>;
+    fn ask(
+        this: &Asks,
+        url: &str,
+        from: f64,
+        to: f64,
+        wait: u32,
+        unwanted: &AbortSignal,
+    ) -> Result<Promise, JsValue>;
+}
+
+/// Ends a request that nobody waits for any more.
+struct Request(AbortController);
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// `Told` in `www/worker/remote.ts`, but for its bytes.
@@ -41,7 +57,8 @@ impl Transport for Asks {
     #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
     async fn ask(&self, url: &str, range: &Range<u64>, wait: u32) -> Result<Answer, Silence> {
         // The worker catches all that a request throws; what it throws itself is as good as no answer.
-        let promise = self.ask(url, range.start as f64, range.end as f64, wait);
+        let request = Request(AbortController::new().map_err(|_| Silence::Unreachable)?);
+        let promise = self.ask(url, range.start as f64, range.end as f64, wait, &request.0.signal());
         let told = JsFuture::from(promise.map_err(|_| Silence::Unreachable)?).await;
         let told = told.map_err(|_| Silence::Unreachable)?;
         let bytes = Reflect::get(&told, &"bytes".into()).ok().and_then(|bytes| bytes.dyn_into().ok());

@@ -1,9 +1,10 @@
 /** Files from links: nothing is asked of a host before the person says so, and then only for what is needed. */
 
+import type { ServerResponse } from 'node:http';
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { DEFAULTS, modulesOf } from './check.ts';
 import { check, checkModules } from './hold.ts';
-import { Hub, partOf, sendPart, type Spoil } from './hub.ts';
+import { Hub, partOf, sendPart, type Asked, type Spoil } from './hub.ts';
 import { SD15_MODULES, SD15_PEFT_MODULES, htmlPage, makeLora, type Recipe } from './make.ts';
 import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, give, giveConfig, named, open, programComplete, type Role } from './page.ts';
 import { writeSafetensors, type Safetensors } from './safetensors.ts';
@@ -92,6 +93,27 @@ test('a pair on a server is looked at beforehand when the person wants it', asyn
   // Files of the person's own are looked at by themselves again.
   await give(page, 'Subject', named('own.safetensors', pair[0]));
   await expect(card(page, 'Subject')).toContainText('own.safetensors');
+  await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
+  expect(uncaught).toEqual([]);
+});
+
+test('a host that is slow to tell of a pair holds up no other file', async ({ page }) => {
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), autoload: '' });
+  await isOpen(page, 'Subject');
+  await give(page, 'Style', named('ink.safetensors', pair[1]));
+  await programComplete(page);
+  const waiting: [Asked, ServerResponse][] = [];
+  hub.spoil = (asked, _, response) => waiting.push([asked, response]) > 0;
+  await page.getByRole('button', { name: 'Show it' }).click();
+  await expect.poll(() => waiting.length).toBeGreaterThan(0);
+  const first = [...waiting];
+  await give(page, 'Style', named('other.safetensors', makeLora({ ...RECIPE, seed: 85 })));
+  await expect(card(page, 'Style')).toContainText(/other\.safetensors.*AutoV2/s, { timeout: 10_000 });
+  await expect.poll(() => first.every(([, { closed }]) => closed), { timeout: 10_000 }).toBe(true);
+  // Nobody asks why there was no answer.
+  expect(hub.asked.filter(({ method }) => method === 'HEAD')).toEqual([]);
+  hub.spoil = () => false;
+  for (const [asked, response] of waiting) sendPart(asked, response, { bytes: subject, tag: '"1"' });
   await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
   expect(uncaught).toEqual([]);
 });

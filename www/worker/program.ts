@@ -38,7 +38,7 @@ export interface WholeSession extends ReaderSession {
     onProgress: (progress: Progress) => void, isCancelled: () => boolean,
   ): Promise<Fused[]>;
   analyse(
-    settings: Partial<Settings>, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+    settings: Partial<Settings>, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean, stopped?: Promise<void>,
   ): Promise<void>;
   /** As src/web/remote.rs adds it. */
   config(role: Role): Promise<string | undefined>;
@@ -47,9 +47,10 @@ export interface WholeSession extends ReaderSession {
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   compare(
     settings: Partial<Settings>, file: File, config: string | undefined, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
+    stopped?: Promise<void>,
   ): Promise<Comparison>;
   share(variants: Variant[], ranks: number[][] | null, checksum: number): void;
-  assist(task: string, result: Blob | undefined, isCancelled: () => boolean): Promise<Assisted>;
+  assist(task: string, result: Blob | undefined, isCancelled: () => boolean, stopped: Promise<void>): Promise<Assisted>;
 }
 
 /** The calls that only the whole program answers. */

@@ -52,13 +52,13 @@ function heard(): void {
 let free = AT_ONCE;
 const next: (() => void)[] = [];
 
-/** The bytes `from` … `to - 1` of what lies at `url`, after `wait` milliseconds. Never rejects. */
-export async function ask(url: string, from: number, to: number, wait: number): Promise<Told> {
+/** The bytes `from` … `to - 1` of what lies at `url`, after `wait` milliseconds, unless they are `unwanted` by then. Never rejects. */
+export async function ask(url: string, from: number, to: number, wait: number, unwanted: AbortSignal): Promise<Told> {
   if (wait > 0) await new Promise((over) => { setTimeout(over, wait); });
   if (free === 0) await new Promise<void>((turn) => { next.push(turn); });
   else free -= 1;
   try {
-    return await answered(url, from, to);
+    return unwanted.aborted ? { silence: 'unreachable' } : await answered(url, from, to, unwanted);
   } finally {
     const turn = next.shift();
     if (turn) turn();
@@ -66,8 +66,9 @@ export async function ask(url: string, from: number, to: number, wait: number): 
   }
 }
 
-async function answered(url: string, from: number, to: number): Promise<Told> {
+async function answered(url: string, from: number, to: number, unwanted: AbortSignal): Promise<Told> {
   const aborter = new AbortController();
+  unwanted.addEventListener('abort', () => aborter.abort());
   let clock: ReturnType<typeof setTimeout> | undefined;
   const listen = (): void => {
     heard();
@@ -93,7 +94,7 @@ async function answered(url: string, from: number, to: number): Promise<Told> {
       tag: header('ETag') ?? header('Last-Modified'), bytes,
     };
   } catch {
-    return { silence: await whySilent(url) };
+    return { silence: unwanted.aborted ? 'unreachable' : await whySilent(url) };
   } finally {
     clearTimeout(clock);
   }

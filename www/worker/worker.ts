@@ -77,7 +77,8 @@ async function analyse(id: number, { settings }: Calls['analyse']['in']): Promis
   const { program, crew } = ready();
   const session = await program.whole();
   try {
-    await session.analyse(settings, othersFor(crew, [{ settings, swapped: false }]), reporting(id), () => cancelled.has(id));
+    const others = othersFor(crew, [{ settings, swapped: false }]);
+    await session.analyse(settings, others, reporting(id), () => cancelled.has(id), stopped(id));
     return null;
   } finally {
     crew.rest();
@@ -86,7 +87,11 @@ async function analyse(id: number, { settings }: Calls['analyse']['in']): Promis
 
 async function compare(id: number, { settings, file, config }: Calls['compare']['in']): Promise<Comparison> {
   const session = await ready().program.whole();
-  return session.compare(settings, file, config ?? undefined, reporting(id), () => cancelled.has(id));
+  return session.compare(settings, file, config ?? undefined, reporting(id), () => cancelled.has(id), stopped(id));
+}
+
+async function assist(id: number, { task, result }: Calls['assist']['in']): Promise<Assisted> {
+  return ready().program.computing.assist(task, result ?? undefined, () => cancelled.has(id), stopped(id));
 }
 
 async function link({ text, hosts }: Calls['link']['in']): Promise<FileLink> {
@@ -151,7 +156,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'spectra': return (await ready().program.whole()).spectra(request.in.settings, request.in.module);
     case 'compare': return compare(request.id, request.in);
     case 'share': (await ready().program.whole()).share(request.in.variants, request.in.ranks, request.in.checksum); return null;
-    case 'assist': return ready().program.computing.assist(request.in.task, request.in.result ?? undefined, () => cancelled.has(request.id));
+    case 'assist': return assist(request.id, request.in);
   }
 }
 
@@ -182,6 +187,8 @@ let hashes: Promise<void> = Promise.resolve();
 /** Analyses and comparisons go on beside the queue. */
 let analyses: Promise<unknown> = Promise.resolve();
 const analysing = new Set<number>();
+/** What stops the calls that may be waiting for a slow host: analyses, comparisons, and tasks of another worker's run. */
+const stoppers = new Map<number, AbortController>();
 /** Calls that change what is analysed or compared, or need the machine for themselves. */
 const ENDS_ANALYSIS: ReadonlySet<CallName> = new Set<CallName>(['open', 'close', 'swap', 'fuse']);
 /** Calls that wait for the whole program; not in the queue, where the others would wait for them. */
@@ -256,9 +263,26 @@ async function serveAnalysis(request: Request): Promise<void> {
   analysing.delete(request.id);
 }
 
+async function serveStoppable(request: Request, how: (request: Request) => Promise<unknown>): Promise<void> {
+  const stopper = new AbortController();
+  stoppers.set(request.id, stopper);
+  await how(request);
+  stoppers.delete(request.id);
+  // Whoever waits for it to be stopped is not left waiting.
+  stopper.abort();
+}
+
+/** Settles when a call is cancelled that can be stopped wherever it is. */
+const stopped = (id: number): Promise<void> => new Promise((over) => {
+  const signal = stoppers.get(id)?.signal;
+  if (!signal || signal.aborted) over();
+  else signal.addEventListener('abort', () => over());
+});
+
 function cancel(id: number): void {
   if (waiting.delete(id)) fail(id, problem('E_ABORTED'));
   else cancelled.add(id);
+  stoppers.get(id)?.abort();
 }
 
 self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
@@ -266,9 +290,9 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
   if (!data) refuse(said);
   else if ('cancel' in data) cancel(data.cancel);
   else if (data.call === 'hash') hashes = hashes.then(() => serve(data));
-  else if (data.call === 'assist') void serve(data);
+  else if (data.call === 'assist') void serveStoppable(data, serve);
   else if (data.call === 'find' || data.call === 'config') void serveWhole(data, serveApart);
-  else if (data.call === 'analyse' || data.call === 'compare') void serveAnalysis(data);
+  else if (data.call === 'analyse' || data.call === 'compare') void serveStoppable(data, serveAnalysis);
   else if (needsWhole(data.call)) void serveWhole(data, serveInTurn);
   else void serveInTurn(data);
 });

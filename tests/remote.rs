@@ -278,7 +278,8 @@ fn a_small_file_beside_another_is_read_as_a_whole() {
     assert_eq!(host.asked(), [0..1, 0..17]);
     // Of one that is too large, no more than its first byte.
     host = Host::good();
-    assert_eq!((beside(&host).0.unwrap(), host.asked()), (None, vec![0..1]));
+    assert_eq!(beside(&host).0.unwrap(), None);
+    assert_eq!(host.asked().as_slice(), std::slice::from_ref(&(0..1)));
 }
 
 #[test]

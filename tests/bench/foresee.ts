@@ -8,6 +8,8 @@ import type { Pair } from './pairs.ts';
 import { firstLine } from './processes.ts';
 import { LIMIT_SECONDS, makePair, type Setup } from './setup.ts';
 
+const LOOKING_MS = 3000;
+
 export interface Foreseen {
   /** From choosing the second file: until the first figures are drawn, and until all are. */
   first: number;
@@ -37,8 +39,8 @@ interface Element extends HTMLElement {
 const once = (browsing: Browsing, content: string, style: string): Promise<Foreseen> => browse(browsing, async (page) => {
   await page.locator('np-lora').evaluate((element) => element.setAttribute('backend', 'cpu'));
   await give(page, 'Subject', content);
-  // The whole program comes while somebody looks for the second file.
-  await page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('np_lora_bg.wasm')));
+  // While somebody looks for the second file, the whole program comes.
+  await page.waitForTimeout(LOOKING_MS);
   await page.getByLabel('Style LoRA file').evaluate((input) => {
     const element = document.querySelector<Element>('np-lora')!;
     window.kept.timed = new Promise((resolve) => {

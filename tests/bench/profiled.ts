@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import type { OutputSink } from '../../www/core/types.ts';
 
 interface Session {
-  open(role: string, file: Blob): Promise<unknown>;
+  open(role: string, file: File): Promise<unknown>;
   fuse(variants: unknown[], backend: string, sinks: OutputSink[], others: unknown, onProgress: () => void, isCancelled: () => boolean): Promise<unknown>;
 }
 
@@ -30,7 +30,7 @@ const glue = await import(pathToFileURL(join(folder!, 'np_lora.js')).href) as {
 await glue.default({ module_or_path: await readFile(join(folder!, 'np_lora_bg.wasm')) });
 const session = new glue.Session();
 for (const [at, role] of ['content', 'style'].entries()) {
-  await session.open(role, Object.assign(await openAsBlob(files[at]!), { name: basename(files[at]!) }));
+  await session.open(role, new File([await openAsBlob(files[at]!)], basename(files[at]!)));
 }
 const nobody = { places: 0, begin: () => Promise.resolve() };
 await session.fuse([{ settings: {}, swapped: false }], 'cpu', [sink], nobody, () => {}, () => false);

@@ -31,7 +31,7 @@ export interface FuseOptions extends RunOptions {
   backend?: BackendChoice | undefined;
 }
 
-/** A file that was read back and checked, and the account of how it was made. In a browser one of more than 500 MB lies on disk
+/** A file that was read back and checked, and the account of how it was made. In a browser one of more than 200 MB lies on disk
  * until the same pair is fused again or nothing refers to the file any more. */
 export interface Result {
   file: File;

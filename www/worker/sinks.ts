@@ -5,8 +5,11 @@ import { lockName } from '../core/protocol.ts';
 import type { OutputSink } from '../core/types.ts';
 import { BlobSink } from './blob-sink.ts';
 
-/** Above this a Blob may live in memory only, and tabs die: use the disk. */
-const BLOB_LIMIT = 500e6;
+/**
+ * Above this, use the disk. Until Chromium has found out what a machine has, it keeps no more than 500 MB of Blobs, all in memory,
+ * and breaks those that come then; the result before, which is there until the next is begun, counts as well.
+ */
+const BLOB_LIMIT = 200e6;
 const TEMP = /^np-lora-(.+)-\d+\.part$/;
 /** In the name of the last temporary file: a run may need several at once. */
 let lastStamp = 0;

@@ -8,7 +8,7 @@ import type { Answer, Asked, Asks } from './messages.ts';
 /** Of each input at a time, which makes parts of twice this size in the result. */
 const SLICE = 4 * 1024 * 1024;
 /** Above this the page writes to a file, as a Blob may live in memory only. */
-const BLOB_LIMIT = 500e6;
+const BLOB_LIMIT = 200e6;
 /** Pieces under way in each, so that one is read while another is copied. */
 const DEPTH = 2;
 

@@ -88,7 +88,7 @@ export async function bendWorker(page: Page, lines: () => void = () => {}, chang
 
 /** The worker writes even the smallest result to the disk, as it does those above its limit. */
 export function alwaysOnDisk(script: string): string {
-  const limit = script.split(/\b5e8\b/);
+  const limit = script.split(/\b2e8\b/);
   if (limit.length !== 2) throw new Error(`the limit of www/worker/sinks.ts stands ${limit.length - 1} times in the worker`);
   return limit.join('0');
 }

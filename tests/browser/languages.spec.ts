@@ -70,7 +70,7 @@ for (const [locale, lang, words] of [
       await part(page, 'run', '[part=fuse]').click();
       await expect(part(page, 'result', '.use')).toBeVisible();
       expect(await latin(page)).toEqual([]);
-      await accessible(page, locale);
+      if (lang === 'ja') await accessible(page, locale);
       expect(uncaught).toEqual([]);
     });
 

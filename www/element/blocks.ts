@@ -52,7 +52,7 @@ export class Blocks extends LitElement {
     const roles = this.only ? [this.only] : ROLES;
     return html`<div class="bar"><span class="muted">${text.blocksHint}</span>
         <button class="plain" type="button" ?disabled=${this.disabled || own === 0} @click=${() => this.#send({})}>${text.resetBlocks}</button></div>
-      <div class="scroll"><table>
+      <div class="scroll" role="group" aria-label=${text.blocks} tabindex=${this.disabled ? 0 : nothing}><table>
         <thead><tr><th scope="col">${text.block}</th><th scope="col" class="modules">${text.modules}</th><th scope="col">${text.on}</th>
           ${roles.map((role) => html`<th scope="col">${roleName[role]}</th>`)}${this.only ? nothing : html`<th scope="col">${text.ownMu}</th>`}</tr></thead>
         <tbody>${this.blocks.map(({ label, modules }) => this.#row(label, modules, roles))}</tbody>

@@ -20,7 +20,6 @@ export function chooseLanguage(): void {
     option.lang = one;
     return option;
   }));
-  select.hidden = false;
   select.addEventListener('change', () => {
     speak(understood([select.value]));
     keep(spoken);
@@ -41,7 +40,8 @@ function speak(language: Language): void {
 /** Says something there, from then on in every language. */
 export function say(place: HTMLElement | SVGElement, words: keyof PageText): void {
   place.dataset.words = words;
-  place.textContent = text()[words];
+  // What is there already is not drawn anew.
+  if (place.textContent !== text()[words]) place.textContent = text()[words];
 }
 
 let before = (): string => '';

@@ -151,14 +151,18 @@ impl Engine {
         }
         let shared = cpu / plan::float(workers.max(1));
         let times = |seconds: f64| format!("{:.1} ms", 1e3 * seconds);
-        let count = batch.jobs.len();
-        let measured = format!("for {count} modules it took {} and the CPU {}", times(gpu), times(shared));
-        if gpu > shared {
+        let (count, its, ours) = (batch.jobs.len(), times(gpu), times(shared));
+        // Whole sentences, as the page translates them.
+        self.reason = if gpu > shared {
             self.resting = self.gpu.take();
-            self.reason = format!("The graphics device is slower here: {measured}.");
+            format!(
+                "The graphics device is slower here: for {count} modules it took {its} and the CPU {ours}."
+            )
         } else {
-            self.reason = format!("The graphics device is faster here: {measured}.");
-        }
+            format!(
+                "The graphics device is faster here: for {count} modules it took {its} and the CPU {ours}."
+            )
+        };
         Ok(())
     }
 

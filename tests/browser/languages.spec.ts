@@ -110,6 +110,19 @@ test('a person chooses another language, which changes everything at once and is
   await expect(page.getByRole('heading', { name: 'How it works' })).toBeVisible();
 });
 
+test('without scripts the page says the same in English', async ({ page, browser, baseURL }) => {
+  const said = (of: Page): Promise<[string, string][]> => of.locator('[data-words]').evaluateAll((all) =>
+    all.map((place) => [(place as HTMLElement).dataset.words ?? '', place.textContent ?? '']));
+  await open(page);
+  await expect(page.getByLabel('Language')).toHaveValue('en');
+  const still = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
+  await still.goto(baseURL!);
+  const written = await said(still);
+  expect(written.length).toBeGreaterThan(15);
+  expect(await said(page)).toEqual(written);
+  await still.context().close();
+});
+
 test('a language that does not come leaves the one before, and comes later', async ({ page }) => {
   await page.route(/\/ja-\w+\.js/, (route) => route.abort());
   const uncaught = await open(page);

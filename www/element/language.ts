@@ -38,7 +38,8 @@ interface Table { [key: string]: Sentence | Table }
 const translations = new Map<Language, Translation>();
 const patterns = new Map<Language, [RegExp, string[]][]>();
 const tables = new Map<TableName, { now: Table; english: Table }>();
-const parts = new Set<{ requestUpdate(): void }>();
+/** Parts that are drawn anew when the language changes. */
+export const followers = new Set<{ requestUpdate(): void }>();
 let spoken: Language = 'en';
 
 /** The language that is spoken now. */
@@ -65,7 +66,7 @@ export function words<English extends object>(name: TableName, english: English)
 export function change(to: Language): void {
   spoken = to;
   for (const [name, table] of tables) put(name, table);
-  for (const part of parts) part.requestUpdate();
+  for (const part of followers) part.requestUpdate();
 }
 
 function put(name: TableName, { now, english }: { now: Table; english: Table }): void {
@@ -83,9 +84,6 @@ function fill(table: Table, from: Table): void {
     else table[key] = value;
   }
 }
-
-/** Parts that are drawn anew when the language changes. */
-export const followers: Pick<Set<{ requestUpdate(): void }>, 'add' | 'delete'> = parts;
 
 /** What happened and what to do. */
 export function worded({ code, message, remedy }: Problem): Worded {

@@ -233,7 +233,6 @@ const english = {
       handed: 'Handed to the page around this tool.',
       closed: 'Not saved. The files are still here: press Save all again.',
   },
-    nothingLeaves: 'Nothing leaves your machine.',
     copyDetails: 'Copy details',
     copied: 'Copied',
 

@@ -40,7 +40,7 @@ const ja: PageText = {
   name: '日本語',
   language: '言語',
   title: 'NP-LoRA：被写体と画風をマージ',
-  checking: '確認中',
+  checking: '検証中',
   newVersion: 'このページの新しいバージョンがあります。',
   reload: '読み込む',
   afterRun: 'このページの新しいバージョンがあります。処理が終わると読み込めます。',

@@ -6,8 +6,9 @@ import type { OutputSink } from '../core/types.ts';
 import { BlobSink } from './blob-sink.ts';
 
 /**
- * Above this, use the disk. Until Chromium has found out what a machine has, it keeps no more than 500 MB of Blobs, all in memory,
- * and breaks those that come then; the result before, which is there until the next is begun, counts as well.
+ * Above this, use the disk. Until Chromium has looked at a machine's memory and disk, it keeps 500 MiB of Blobs and no more, all in
+ * memory (storage/browser/blob/blob_storage_constants.h), and breaks the next with ERR_OUT_OF_MEMORY, as was seen at 450 MB on a busy
+ * machine. The result before counts too until the next is begun.
  */
 const BLOB_LIMIT = 200e6;
 const TEMP = /^np-lora-(.+)-\d+\.part$/;

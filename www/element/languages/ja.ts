@@ -237,7 +237,6 @@ export const translation: Translation = {
         handed: 'このツールを埋め込んでいるページに渡しました。',
         closed: '保存されていません。ファイルは残っているので、もう一度「すべて保存」を押してください。',
       },
-      nothingLeaves: 'データがお使いの端末の外に出ることはありません。',
       copyDetails: '詳細をコピー',
       copied: 'コピーしました',
 

@@ -238,7 +238,6 @@ export const translation: Translation = {
         handed: '已交给本工具所在的页面。',
         closed: '未保存。文件还在这里：请再按“全部保存”。',
       },
-      nothingLeaves: '所有数据都不会离开本机。',
       copyDetails: '复制详情',
       copied: '已复制',
 

@@ -63,7 +63,7 @@ export const translation: Translation = {
       dropHere: 'または.safetensorsファイルをここにドロップ',
       choose: 'ファイルを選択',
       pasteLink: 'またはHugging Faceのリンク',
-      openLink: 'リンクを開く',
+      openLink: '開く',
       readingLink: '読み込み中…',
       offerHint: 'このホストにはまだ何もリクエストしていません。読み込むとまずヘッダーだけを取得し、残りは必要になった時点で取得します。',
       loadAgain: '再読み込み',

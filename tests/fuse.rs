@@ -461,21 +461,31 @@ fn cancelling_stops_between_modules() {
 }
 
 /// A sink that loses a bit on the way.
-struct Flipping(MemorySink, u64);
+#[derive(Default)]
+struct Flipping {
+    file: MemorySink,
+    at: u64,
+    /// Whether it can be read before it is finished.
+    early: bool,
+}
 
 impl Sink for Flipping {
     type Finished = MemorySource;
 
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
         let mut bytes = bytes.to_vec();
-        if let Some(byte) = self.1.checked_sub(at).and_then(|offset| bytes.get_mut(offset as usize)) {
+        if let Some(byte) = self.at.checked_sub(at).and_then(|offset| bytes.get_mut(offset as usize)) {
             *byte ^= 1;
         }
-        self.0.write(at, &bytes).await
+        self.file.write(at, &bytes).await
+    }
+
+    fn so_far(&self) -> Option<impl Source> {
+        self.early.then(|| MemorySource::new("result", self.file.bytes.clone()))
     }
 
     async fn finish(&mut self) -> Result<MemorySource, Error> {
-        self.0.finish().await
+        self.file.finish().await
     }
 }
 
@@ -483,7 +493,9 @@ impl Sink for Flipping {
 fn a_single_wrong_bit_anywhere_is_found() {
     let (content, style) = pair(Dtype::F16);
     let size = fuse(&content, &style, &whole()).unwrap().0.len() as u64;
-    for at in (0..size).step_by(997).chain([0, 8, 9, size - 1]) {
+    for (at, early) in
+        (0..size).step_by(997).chain([0, 8, 9, size - 1]).zip([true, false].into_iter().cycle())
+    {
         block_on(async {
             let (of_content, of_style) =
                 (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
@@ -495,7 +507,7 @@ fn a_single_wrong_bit_anywhere_is_found() {
                 },
                 &[whole().into()],
                 &mut engine,
-                &mut [Flipping(MemorySink::default(), at)],
+                &mut [Flipping { at, early, ..Flipping::default() }],
                 &Alone,
                 &mut Patience::endless(),
             )

@@ -5,7 +5,6 @@
 //! [`Sink`]. Positions are u64 throughout, also where usize has 32 bits.
 
 mod ahead;
-mod crc32;
 mod dtype;
 mod expected;
 mod foreign;
@@ -14,7 +13,6 @@ mod source;
 mod writer;
 
 pub use ahead::Ahead;
-pub(crate) use crc32::{Crc32, crc32};
 pub use dtype::{NonFinite, first_non_finite, non_finite, scalar, widen_f8};
 pub use header::{Header, Tensor};
 #[cfg(not(target_arch = "wasm32"))]

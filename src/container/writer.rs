@@ -24,6 +24,11 @@ pub trait Sink {
     /// `Write`.
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()>;
 
+    /// What was written until now, for reading, where that is cheaper than in the finished file.
+    fn so_far(&self) -> Option<impl Source> {
+        None::<MemorySource>
+    }
+
     /// Called once, after the last write.
     ///
     /// # Errors
@@ -200,6 +205,10 @@ impl Sink for FileSink {
             .seek(SeekFrom::Start(at))
             .and_then(|_| self.file.write_all(bytes))
             .map_err(|error| Error::new(Code::Write, error.to_string()))
+    }
+
+    fn so_far(&self) -> Option<impl Source> {
+        FileSource::open(&self.path).ok()
     }
 
     async fn finish(&mut self) -> Result<FileSource> {

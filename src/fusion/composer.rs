@@ -7,6 +7,7 @@ use super::plan::{Plan, unplanned};
 use crate::container;
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A piece under construction.
 pub(super) struct Composer<'a> {
@@ -93,7 +94,7 @@ impl<'a> Composer<'a> {
             let detail = format!("Value {value} is too large for {}.", tensor.dtype);
             return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
         }
-        self.piece.tensors.push(PieceTensor { at, length, checksum: container::crc32(bytes) });
+        self.piece.tensors.push(PieceTensor { at, length, checksum: xxh3_64(bytes) });
         Ok(())
     }
 

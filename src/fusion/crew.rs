@@ -6,9 +6,10 @@ use super::accounting::{Cut, ModuleReport};
 use super::analysis::Measured;
 use super::verify::Difference;
 use crate::error::{Code, Error, Result};
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Something to do for a run.
@@ -35,6 +36,14 @@ impl Task {
             Self::Measure(..) | Self::Analyse(_) | Self::Fuse(..) => None,
         }
     }
+
+    /// The tensors that it reads of the finished file of this number.
+    pub(super) fn tensors_of(&self, file: usize) -> Option<Range<usize>> {
+        match self {
+            Self::Read(of, tensors) if *of == file => Some(tensors.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// What came of a [`Task`].
@@ -48,7 +57,7 @@ pub enum Done {
     /// Modules of each result of the pass.
     Fused(usize, Vec<Piece>),
     /// The checksums of the file's tensors from this one on.
-    Read(usize, usize, Vec<u32>),
+    Read(usize, usize, Vec<u64>),
     /// How far the file's group is from what it should be.
     Repeated(usize, usize, Difference),
 }
@@ -92,8 +101,8 @@ pub struct PieceTensor {
     pub at: usize,
     /// How many bytes it has.
     pub length: usize,
-    /// Their CRC-32.
-    pub checksum: u32,
+    /// Their XXH3.
+    pub checksum: u64,
 }
 
 /// Those who share a run with the one that leads it.
@@ -117,6 +126,9 @@ pub trait Crew<F> {
     /// # Errors
     /// As doing it oneself; and those of whoever carries it there.
     async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done>;
+
+    /// Lets come in what has been said by now: their answers, and a wish to stop.
+    async fn listen(&self);
 }
 
 /// Nobody.
@@ -139,6 +151,8 @@ impl<F> Crew<F> for Alone {
     async fn run(&self, _: &Task, _: Option<&F>) -> Result<Done> {
         Err(Error::new(Code::Internal, "There is nobody to do it."))
     }
+
+    async fn listen(&self) {}
 }
 
 /// Tasks that the leader reads for at once, so that its reading and its computing overlap.
@@ -152,8 +166,9 @@ pub(super) enum Came<R> {
     Done(Done),
 }
 
-/// Has tasks done by the leader and its crew, and tells of each that is read for or done. Ends with the first error;
-/// what is still under way is then dropped.
+/// Has tasks done by the leader and its crew, and tells of each that is read for or done, the earliest first. Nobody but the
+/// leader can take what is done, so it computes itself only when the others have enough to do and nothing of theirs waits. Ends
+/// with the first error; what is still under way is then dropped.
 pub(super) async fn share_out<F, R>(
     tasks: impl IntoIterator<Item = Task>,
     crew: Option<&impl Crew<F>>,
@@ -161,6 +176,7 @@ pub(super) async fn share_out<F, R>(
     read: impl AsyncFn(Task) -> Result<R>,
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
 ) -> Result<()> {
+    let crew = crew.filter(|crew| crew.places() > 0);
     let start = async |number: usize, task: Task, own: bool| {
         let came = match crew.filter(|_| !own) {
             Some(crew) => {
@@ -177,23 +193,40 @@ pub(super) async fn share_out<F, R>(
     let mut tasks = tasks.into_iter().enumerate();
     let mut under_way = FuturesUnordered::new();
     let mut unfinished = BTreeSet::new();
+    let mut come = BTreeMap::new();
     let (mut own, mut others, mut started) = (0, 0, 0);
     loop {
-        while (own < READING || others < places)
-            && unfinished.first().is_none_or(|first| started - first < ahead)
-        {
-            let Some((number, task)) = tasks.next() else { break };
-            let to_crew = others < places;
-            *(if to_crew { &mut others } else { &mut own }) += 1;
-            started = number + 1;
-            unfinished.insert(number);
-            under_way.push(start(number, task, !to_crew));
+        if let Some(crew) = crew {
+            crew.listen().await;
         }
-        let Some(came) = under_way.next().await else { return Ok(()) };
-        let (number, came) = came?;
-        match came {
-            Came::Read(_) => own -= 1,
-            Came::Done(_) => others -= 1,
+        loop {
+            let waits = come.values().any(|came| matches!(came, Came::Done(_)));
+            while unfinished.first().is_none_or(|first| started - first < ahead) {
+                let to_crew = others < places;
+                if !to_crew && (own == READING || waits) {
+                    break;
+                }
+                let Some((number, task)) = tasks.next() else { break };
+                *(if to_crew { &mut others } else { &mut own }) += 1;
+                started = number + 1;
+                unfinished.insert(number);
+                under_way.push(start(number, task, !to_crew));
+            }
+            // This is also what starts them.
+            let came = match come.is_empty() {
+                true => under_way.next().await,
+                false => under_way.next().now_or_never().flatten(),
+            };
+            let Some(came) = came else { break };
+            let (number, came) = came?;
+            if let Came::Done(_) = came {
+                others -= 1;
+            }
+            come.insert(number, came);
+        }
+        let Some((number, came)) = come.pop_first() else { return Ok(()) };
+        if let Came::Read(_) = came {
+            own -= 1;
         }
         take(came).await?;
         unfinished.remove(&number);

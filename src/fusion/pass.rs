@@ -3,9 +3,9 @@
 use super::plan::Plan;
 use super::settings::Settings;
 use crate::adapter::Adapter;
-use crate::container::Crc32;
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// One result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,9 +108,10 @@ impl Passes {
 
     /// A checksum of all headers (before they have the hashes of the rest), which two different runs hardly share.
     pub fn checksum(&self) -> u32 {
-        let mut checksum = Crc32::default();
+        let mut checksum = Xxh3Default::new();
         self.plans().for_each(|plan| checksum.update(&plan.layout.header));
-        checksum.finish()
+        let [a, b, c, d, ..] = checksum.digest().to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
     }
 
     /// All passes.

@@ -60,14 +60,12 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     if !shared {
         crew.begin(ranks.as_deref(), checksum).await?;
     }
-    let mut finished = Vec::with_capacity(written.len());
-    for ((plan, written), sink) in passes.plans_mut().zip(&written).zip(sinks) {
+    for ((plan, written), sink) in passes.plans_mut().zip(&written).zip(&mut *sinks) {
         metadata::fill_hash(&mut plan.layout, &written.model_hash)?;
         sink.write(0, &plan.layout.header).await?;
-        finished.push(sink.finish().await?);
     }
     let saved = watch.seconds();
-    let verified = check(&passes, &written, sources, &finished, crew, watch).await?;
+    let (finished, verified) = check(&passes, &written, sources, sinks, crew, watch).await?;
     let seconds = [saved - started, watch.seconds() - saved];
     let mut results = Vec::with_capacity(finished.len());
     for (number, (file, (written, verified))) in
@@ -335,45 +333,58 @@ fn out_of_turn() -> Error {
 }
 
 /// Three checks of every file, each of something the others cannot see: see [`verify`]. Every task must have been answered,
-/// once.
-async fn check<S: Source, R: Source, C: Crew<R>, W: Watch>(
+/// once. What need not wait for the finished file is done before. Gives the finished files.
+async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     passes: &Passes,
     written: &[Written],
     sources: &Sources<'_, S>,
-    finished: &[R],
+    sinks: &mut [K],
     crew: &C,
     watch: &mut W,
-) -> Result<Vec<Verified>> {
-    for (plan, file) in passes.plans().zip(finished) {
-        verify::check_header(plan, file).await?;
-    }
-    let mut verified = vec![Verified::default(); finished.len()];
+) -> Result<(Vec<K::Finished>, Vec<Verified>)> {
     let mut progress = Progress::of(passes, Stage::Verify);
     progress.modules_done = progress.modules_total;
     watch.progress(&progress);
-    let tasks: Vec<Task> =
+    let mut verified = vec![Verified::default(); sinks.len()];
+    let mut open: Vec<Task> =
         (0..).zip(passes.plans()).flat_map(|(file, plan)| verify::tasks(file, plan)).collect();
-    let mut open = tasks.clone();
+    let mut answered = |open: &mut Vec<Task>, done: &Done, watch: &mut W| {
+        go_on(watch)?;
+        let answered = open.iter().position(|task| done.answers(task)).ok_or_else(out_of_turn)?;
+        let file = open.remove(answered).file().ok_or_else(out_of_turn)?;
+        let (plan, _) = passes.file(file)?;
+        let (Some(written), Some(verified)) = (written.get(file), verified.get_mut(file)) else {
+            return Err(out_of_turn());
+        };
+        progress.bytes_done += verify::judge(plan, written, done, verified)?;
+        watch.progress(&progress);
+        Ok(())
+    };
+    let mut finished = Vec::with_capacity(sinks.len());
+    for (file, (plan, sink)) in passes.plans().zip(sinks).enumerate() {
+        if let Some(so_far) = sink.so_far() {
+            for tensors in open.iter().filter_map(|task| task.tensors_of(file)).collect::<Vec<_>>() {
+                crew.listen().await;
+                let found = verify::read(plan, tensors.clone(), &so_far).await?;
+                answered(&mut open, &Done::Read(file, tensors.start, found), watch)?;
+            }
+        }
+        finished.push(sink.finish().await?);
+    }
+    for (plan, file) in passes.plans().zip(&finished) {
+        verify::check_header(plan, file).await?;
+    }
     let of = |task: &Task| task.file().and_then(|file| finished.get(file));
     crew::share_out(
-        tasks,
+        open.clone(),
         Some(crew),
-        finished,
+        &finished,
         async |task| look(passes, &task, sources, of(&task)).await,
         async |came| {
-            go_on(watch)?;
             let (Came::Read(done) | Came::Done(done)) = came;
-            let answered = open.iter().position(|task| done.answers(task)).ok_or_else(out_of_turn)?;
-            let file = open.swap_remove(answered).file().ok_or_else(out_of_turn)?;
-            let (plan, _) = passes.file(file)?;
-            let (Some(written), Some(verified)) = (written.get(file), verified.get_mut(file)) else {
-                return Err(out_of_turn());
-            };
-            progress.bytes_done += verify::judge(plan, written, &done, verified)?;
-            watch.progress(&progress);
-            Ok(())
+            answered(&mut open, &done, watch)
         },
     )
     .await?;
-    if open.is_empty() { Ok(verified) } else { Err(out_of_turn()) }
+    if open.is_empty() { Ok((finished, verified)) } else { Err(out_of_turn()) }
 }

@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ops::Range;
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// What the check found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,19 +163,19 @@ fn wrong(detail: String) -> Error {
 ///
 /// # Errors
 /// `Verify`; those of the source.
-pub(super) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: &R) -> Result<Vec<u32>> {
+pub(super) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: &R) -> Result<Vec<u64>> {
     let tensors = plan.layout.tensors.get(tensors).unwrap_or_default();
     let (Some(first), Some(last)) = (tensors.first(), tensors.last()) else { return Ok(Vec::new()) };
     let mut checksums = Vec::with_capacity(tensors.len());
     let (mut piece, mut at) = (Vec::new(), first.start);
     for tensor in tensors {
-        let mut crc = container::Crc32::default();
+        let mut checksum = Xxh3Default::new();
         let mut position = tensor.start;
         loop {
             let within = |position: u64| usize::try_from(position - at).unwrap_or(usize::MAX);
             let held = piece.get(within(position)..).unwrap_or_default();
             let part = held.get(..within(tensor.end) - within(position)).unwrap_or(held);
-            crc.update(part);
+            checksum.update(part);
             position += part.len() as u64;
             if position == tensor.end {
                 break;
@@ -186,7 +187,7 @@ pub(super) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: 
             }
             at = position;
         }
-        checksums.push(crc.finish());
+        checksums.push(checksum.digest());
     }
     Ok(checksums)
 }

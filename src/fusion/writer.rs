@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 /// Everything that was written, for the report and for the check of the saved bytes.
 #[derive(Debug)]
 pub struct Written {
-    /// Checksums (CRC-32) of the tensors, in the order of the layout.
-    pub checksums: Vec<u32>,
+    /// Checksums (XXH3) of the tensors, in the order of the layout.
+    pub checksums: Vec<u64>,
     /// The accounting of fused units.
     pub modules: Vec<ModuleReport>,
     /// What was cut to a rank.
@@ -31,7 +31,7 @@ pub(super) struct Writer<'a, K> {
     written: u64,
     /// What lies further on, by its position: pieces come in any order.
     waiting: BTreeMap<u64, Vec<u8>>,
-    checksums: Vec<Option<u32>>,
+    checksums: Vec<Option<u64>>,
     modules: Vec<ModuleReport>,
     cuts: Vec<Cut>,
 }
@@ -111,7 +111,7 @@ impl<'a, K: Sink> Writer<'a, K> {
         self.modules.sort_by(|a, b| a.name.cmp(&b.name));
         self.cuts.sort_by(|a, b| a.module.cmp(&b.module));
         Ok(Written {
-            checksums: self.checksums.into_iter().collect::<Option<Vec<u32>>>().ok_or_else(missing)?,
+            checksums: self.checksums.into_iter().collect::<Option<Vec<u64>>>().ok_or_else(missing)?,
             modules: self.modules,
             cuts: self.cuts,
             model_hash: self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),

@@ -28,6 +28,9 @@ extern "C" {
 
     #[wasm_bindgen(method, structural, catch)]
     fn run(this: &Others, task: String, result: Option<Blob>) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn listen(this: &Others) -> Result<Promise, JsValue>;
 }
 
 /// The page's other workers as the run's crew.
@@ -111,6 +114,11 @@ impl<F: InBlob> Crew<F> for JsCrew {
         }
         Ok(done)
     }
+
+    async fn listen(&self) {
+        // Were it to fail, all of it would come in later.
+        let _ = self.settled(self.others.listen()).await;
+    }
 }
 
 /// What came of a task, for the worker that leads the run: `{done, bytes}`.
@@ -119,8 +127,15 @@ pub(super) fn reply(done: Done) -> Result<JsValue, JsValue> {
         .map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))?;
     let bytes = match &done {
         Done::Fused(_, pieces) => {
-            let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
-            Uint8Array::from(bytes.concat().as_slice()).into()
+            let length = pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
+            let all = Uint8Array::new_with_length(u32::try_from(length).unwrap_or(u32::MAX));
+            let mut from = 0;
+            for piece in pieces {
+                let to = from + u32::try_from(piece.bytes.len()).unwrap_or(u32::MAX);
+                all.subarray(from, to).copy_from(&piece.bytes);
+                from = to;
+            }
+            all.into()
         }
         _ => JsValue::NULL,
     };

@@ -1,9 +1,10 @@
 //! Writing through the page's `OutputSink` (`www/core/types.ts`).
 
 use super::blob::{BlobSource, as_blob};
-use crate::container::Sink;
+use crate::container::{Sink, Source};
 use crate::error::{Code, Error, Result};
-use js_sys::{Promise, Reflect, Uint8Array};
+use js_sys::{Promise, Reflect};
+use std::ops::Range;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -14,7 +15,10 @@ extern "C" {
     pub type OutputSink;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn write(this: &OutputSink, at: f64, bytes: Uint8Array) -> Result<JsValue, JsValue>;
+    fn write(this: &OutputSink, at: f64, bytes: &[u8]) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn read(this: &OutputSink, at: f64, into: &mut [u8]) -> Result<u32, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
     fn finish(this: &OutputSink) -> Result<JsValue, JsValue>;
@@ -26,11 +30,12 @@ extern "C" {
 /// The page's sink as the container's.
 pub(super) struct JsSink {
     output: OutputSink,
+    size: u64,
 }
 
 impl JsSink {
     pub(super) fn new(output: OutputSink) -> Self {
-        Self { output }
+        Self { output, size: 0 }
     }
 
     /// Throws away what was written. That it cannot is no news: the run has failed already.
@@ -44,8 +49,12 @@ impl Sink for JsSink {
 
     #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        // A copy: the page may keep it, and a view would not survive the growth of wasm memory.
-        settled(self.output.write(at as f64, Uint8Array::from(bytes))).await.map(|_| ())
+        self.size = self.size.max(at + bytes.len() as u64);
+        settled(self.output.write(at as f64, bytes)).await.map(|_| ())
+    }
+
+    fn so_far(&self) -> Option<impl Source> {
+        Reflect::has(&self.output, &"read".into()).ok()?.then_some(SoFar(self))
     }
 
     async fn finish(&mut self) -> Result<BlobSource> {
@@ -55,12 +64,43 @@ impl Sink for JsSink {
     }
 }
 
+/// An unfinished file.
+struct SoFar<'a>(&'a JsSink);
+
+impl Source for SoFar<'_> {
+    fn name(&self) -> &str {
+        "result"
+    }
+
+    fn size(&self) -> u64 {
+        self.0.size
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let missing = || Error::new(Code::Write, "It ends before all of it was read back.");
+        let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
+        let mut bytes = vec![0; length.ok_or_else(missing)?];
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = range.start + done as u64;
+            match self.0.output.read(at as f64, &mut bytes[done..]).map_err(|error| failed(&error))? {
+                0 => return Err(missing()),
+                more => done += more as usize,
+            }
+        }
+        Ok(bytes)
+    }
+}
+
 /// Awaits a promise, or takes a value that is none.
 async fn settled(value: Result<JsValue, JsValue>) -> Result<JsValue> {
-    let failed = |error: JsValue| {
-        // The particulars of a `Problem`, or what a browser's exception says.
-        let text = |key: &str| Reflect::get(&error, &key.into()).ok().and_then(|text| text.as_string());
-        Error::new(Code::Write, text("detail").or_else(|| text("message")).unwrap_or_default())
-    };
-    JsFuture::from(Promise::resolve(&value.map_err(failed)?)).await.map_err(failed)
+    let value = value.map_err(|error| failed(&error))?;
+    JsFuture::from(Promise::resolve(&value)).await.map_err(|error| failed(&error))
+}
+
+/// The particulars of a `Problem`, or what a browser's exception says.
+fn failed(error: &JsValue) -> Error {
+    let text = |key: &str| Reflect::get(error, &key.into()).ok().and_then(|text| text.as_string());
+    Error::new(Code::Write, text("detail").or_else(|| text("message")).unwrap_or_default())
 }

@@ -32,5 +32,5 @@ const session = new glue.Session();
 for (const [at, role] of ['content', 'style'].entries()) {
   await session.open(role, new File([await openAsBlob(files[at]!)], basename(files[at]!)));
 }
-const nobody = { places: 0, begin: () => Promise.resolve() };
+const nobody = { places: 0, begin: () => Promise.resolve(), listen: () => Promise.resolve() };
 await session.fuse([{ settings: {}, swapped: false }], 'cpu', [sink], nobody, () => {}, () => false);

@@ -20,7 +20,7 @@ const CHECKING = ['checking the result', /fusion::verify|fusion::run::(look|chec
 /** What a function belongs to; one that is none of these belongs to what called it. */
 const PARTS: [part: string, functions: RegExp][] = [
   ['hash (SHA-256)', /sha2::/],
-  ['checksums', /crc32/],
+  ['checksums', /xxh3/],
   ['looking for NaN and infinity', /container::dtype/],
   ['basis', /np_lora_cpu::basis/],
   ['core and its singular values', /np_lora_cpu::(core|jacobi|cut|readouts)/],

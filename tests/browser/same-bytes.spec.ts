@@ -28,7 +28,7 @@ const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const asFile = ({ name, bytes }: Named): File => new File([bytes.slice()], name);
 
 /** The page has other workers beside it: what they do must not show. */
-const ALONE = { members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(new Error('there is nobody')) };
+const ALONE = { members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(new Error('there is nobody')), listen: () => Promise.resolve() };
 
 async function fuseInNode(settings: object): Promise<Uint8Array> {
   const dist = resolve(process.env.NP_LORA_DIST ?? 'dist');

@@ -87,6 +87,10 @@ impl Crew<MemorySource> for Others<'_> {
         }
         Ok((self.says)(carried))
     }
+
+    async fn listen(&self) {
+        self.dawdle().await;
+    }
 }
 
 fn pair() -> [MemorySource; 2] {

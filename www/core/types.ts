@@ -384,9 +384,14 @@ export interface Comparison {
   modules: ModuleLikeness[];
 }
 
-/** Where the result is written; implemented in TypeScript, called from Rust. Every byte is written exactly once, in any order. */
+/**
+ * Where the result is written; implemented in TypeScript, called from Rust. Every byte is written exactly once, in any order. What is
+ * handed over is a view of wasm memory, which lasts for the call, not for what it promises.
+ */
 export interface OutputSink {
   write(at: number, bytes: Uint8Array): Promise<void> | void;
+  /** Reads back what was written, where that is cheaper than in the finished file: how many bytes. */
+  read?(at: number, into: Uint8Array): number;
   /** All bytes are written: gives the file back for reading. */
   finish(): Promise<Blob>;
   /** Throws away whatever was written. */

@@ -43,7 +43,7 @@ export class RunPanel extends LitElement {
     .badge.webgpu::before { background: var(--good); }
     progress { appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; background: var(--sunken); overflow: hidden; display: block; }
     progress::-webkit-progress-bar { background: var(--sunken); }
-    progress::-webkit-progress-value { background: var(--overlap); transition: width 120ms linear; }
+    progress::-webkit-progress-value { background: var(--overlap); }
     progress::-moz-progress-bar { background: var(--overlap); }
     .figures { display: flex; flex-wrap: wrap; gap: 0 24px; font-size: var(--small); color: var(--muted); font-variant-numeric: tabular-nums; }
     .module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); min-height: 1.5em; }

@@ -1,7 +1,7 @@
 /** Files on disk, in Node: read in pieces, and written so that a name never stands for half a file. */
 
 import { randomBytes } from 'node:crypto';
-import { openAsBlob, rmSync } from 'node:fs';
+import { openAsBlob, readSync, rmSync } from 'node:fs';
 import { access, link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
@@ -54,7 +54,7 @@ export class DiskSink implements OutputSink {
     const part = join(dirname(to), `.${basename(to)}.${randomBytes(4).toString('hex')}.part`);
     try {
       // Fails where something of this name is.
-      const file = await open(part, 'wx');
+      const file = await open(part, 'wx+');
       unfinished.add(part);
       return new DiskSink(to, part, overwrite, file);
     } catch (thrown) {
@@ -62,13 +62,18 @@ export class DiskSink implements OutputSink {
     }
   }
 
-  async write(at: number, bytes: Uint8Array): Promise<void> {
+  async write(at: number, view: Uint8Array): Promise<void> {
+    const bytes = view.slice();
     let done = 0;
     while (done < bytes.length) {
       const { bytesWritten } = await this.file.write(bytes, done, bytes.length - done, at + done);
       if (bytesWritten === 0) throw problem('E_WRITE', `the disk took no more at ${at + done}`);
       done += bytesWritten;
     }
+  }
+
+  read(at: number, into: Uint8Array): number {
+    return readSync(this.file.fd, into, 0, into.length, at);
   }
 
   async finish(): Promise<Blob> {

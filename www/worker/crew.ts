@@ -10,8 +10,8 @@ import { ROLES, type Role, type Variant } from '../core/types.ts';
 
 /** Beyond this, hashing and writing, which one worker does alone, decide the time, and memory grows with each. */
 const MOST = 3;
-/** Tasks that one has at a time: it computes one, and reads for another or hands one over. */
-const DEPTH = 2;
+/** Tasks that one has at a time: it computes one, reads for another, and has a third while this worker takes what it has made. */
+const DEPTH = 3;
 
 /** As for the worker that leads: longer than a module takes. */
 const CANCEL_GRACE_MS = 1000;
@@ -83,6 +83,18 @@ export class Crew {
     } finally {
       free.calls.delete(call);
     }
+  }
+
+  /** Settles when what has been said by now has been heard: those messages stand in line before this one. */
+  listen(): Promise<void> {
+    return new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        port1.close();
+        resolve();
+      };
+      port2.postMessage(null);
+    });
   }
 
   /** The run is over: all are to leave what they are doing, and whoever does not is replaced. */

@@ -20,6 +20,7 @@ export interface Others {
   places: number;
   begin(ranks: number[][] | null, checksum: number): Promise<void>;
   run(task: string, result: Blob | undefined): Promise<Assisted>;
+  listen(): Promise<void>;
 }
 
 /** As src/web/mod.rs exports it. */

@@ -45,8 +45,12 @@ class OpfsSink implements OutputSink {
     }
   }
 
+  read(at: number, into: Uint8Array): number {
+    return this.open.read(into as Uint8Array<ArrayBuffer>, { at });
+  }
+
+  // Not flushed: what the system has taken is read back from it, and a person saves a copy of it in any case.
   async finish(): Promise<Blob> {
-    this.open.flush();
     const size = this.open.getSize();
     this.open.close();
     if (this.#bytes !== size) {

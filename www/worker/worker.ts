@@ -53,6 +53,7 @@ const othersFor = (crew: Crew, variants: Variant[]): Others => ({
   get places() { return crew.places; },
   begin: (ranks, checksum) => crew.begin(files, variants, ranks, checksum),
   run: (task, result) => crew.run(task, result ?? null),
+  listen: () => crew.listen(),
 });
 
 const reporting = (id: number): ((progress: Progress) => void) => paced((progress) => post({ id, progress }));

@@ -3,6 +3,8 @@
 import type { Answer, Asked, Asks } from './messages.ts';
 
 const PAGE = 65_536;
+/** Read back at a time. */
+const BACK = 8 * 1024 * 1024;
 /** Much as the program has. */
 const memory = new Uint8Array(new WebAssembly.Memory({ initial: 48 * 1024 * 1024 / PAGE }).buffer);
 
@@ -35,9 +37,11 @@ function write(bytes: ArrayBuffer): null {
   return null;
 }
 
+/** A file is read back before it is closed. */
 async function finish(): Promise<Blob> {
   if (!file || !entry) return new Blob(parts);
-  file.flush();
+  const size = file.getSize();
+  for (let at = 0; at < size;) at += file.read(memory.subarray(0, BACK), { at });
   file.close();
   return entry.getFile();
 }

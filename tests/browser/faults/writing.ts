@@ -5,7 +5,7 @@ import { allow, fuse, fuseUpTo, type Fault } from './scene.ts';
 
 /** Of a worker, which the page's types do not know. */
 declare const FileSystemSyncAccessHandle: {
-  prototype: { write(bytes: Uint8Array<ArrayBuffer>, options?: { at?: number }): number; flush(): void };
+  prototype: { write(bytes: Uint8Array<ArrayBuffer>, options?: { at?: number }): number; read(into: Uint8Array, options?: { at?: number }): number; close(): void };
 };
 /** In a bent worker. */
 declare const broken: boolean;
@@ -54,11 +54,24 @@ export const WRITING: Fault[] = [
       return (options?.at ?? 0) > 100_000 ? 0 : write.call(this, bytes.subarray(0, 1000), options);
     };
   }),
-  brokenDisk('the disk fails when it is to have everything (disk)', () => {
-    const { flush } = FileSystemSyncAccessHandle.prototype;
-    FileSystemSyncAccessHandle.prototype.flush = function () {
+  brokenDisk('the disk fails when it is asked for what it has (disk)', () => {
+    const { read } = FileSystemSyncAccessHandle.prototype;
+    FileSystemSyncAccessHandle.prototype.read = function (into, options) {
       if (broken) throw new DOMException('The disk does not answer.', 'InvalidStateError');
-      flush.call(this);
+      return read.call(this, into, options);
+    };
+  }),
+  brokenDisk('the file ends before its end (disk)', () => {
+    const { read } = FileSystemSyncAccessHandle.prototype;
+    FileSystemSyncAccessHandle.prototype.read = function (into, options) {
+      return broken && (options?.at ?? 0) > 0 ? 0 : read.call(this, into, options);
+    };
+  }),
+  brokenDisk('the file cannot be closed (disk)', () => {
+    const { close } = FileSystemSyncAccessHandle.prototype;
+    FileSystemSyncAccessHandle.prototype.close = function () {
+      close.call(this);
+      if (broken) throw new DOMException('The disk does not answer.', 'InvalidStateError');
     };
   }),
   brokenDisk('one bit is written wrongly (disk)', () => {

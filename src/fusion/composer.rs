@@ -85,16 +85,16 @@ impl<'a> Composer<'a> {
         let place = layout.place(name).and_then(|at| Some((at, layout.tensors.get(at)?)));
         let Some((at, tensor)) = place else { return Err(unplanned(name)) };
         let length = usize::try_from(tensor.bytes()).map_err(|_| unplanned(name))?;
-        let start = self.piece.bytes.len();
-        self.piece.bytes.resize(start + length, 0);
-        let bytes = &mut self.piece.bytes[start..];
-        fill(bytes).ok_or_else(|| unplanned(name))?;
+        // Zeros all at once: a longer vector would get them one by one, in code that is compiled for size.
+        let mut bytes = vec![0; length];
+        fill(&mut bytes).ok_or_else(|| unplanned(name))?;
         // A value too large for the format has become infinite: say so instead of writing it.
-        if let Some(value) = container::first_non_finite(tensor.dtype, bytes) {
+        if let Some(value) = container::first_non_finite(tensor.dtype, &bytes) {
             let detail = format!("Value {value} is too large for {}.", tensor.dtype);
             return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
         }
-        self.piece.tensors.push(PieceTensor { at, length, checksum: xxh3_64(bytes) });
+        self.piece.tensors.push(PieceTensor { at, length, checksum: xxh3_64(&bytes) });
+        self.piece.bytes.append(&mut bytes);
         Ok(())
     }
 

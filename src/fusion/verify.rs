@@ -14,7 +14,8 @@ use super::outputs::{Group, Output};
 use super::pairing::{Side, Unit};
 use super::plan::{Plan, float, unplanned};
 use super::writer::Written;
-use crate::backend::{Dtype, Stored, cpu};
+use crate::backend::cpu::{self, Columns, PROBES};
+use crate::backend::{Dtype, Stored};
 use crate::container::{self, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -229,8 +230,7 @@ pub(super) async fn repeat<R: Source, S: Source>(
     }
     let columns = group.units.first().map_or(0, Unit::in_features);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let probes: Vec<Vec<f64>> =
-        (0..PROBES).map(|_| (0..columns).map(|_| sign(&mut random)).collect()).collect();
+    let probes: Columns = (0..columns).map(|_| std::array::from_fn(|_| sign(&mut random))).collect();
     let (mut apart, mut size, mut rounded, mut inputs) = (0.0, 0.0, 0.0, 0.0);
     let (mut directions, mut across, mut own) = (0.0, 0.0, 0.0);
     if plan.recipe.keep.is_none() {
@@ -242,38 +242,32 @@ pub(super) async fn repeat<R: Source, S: Source>(
         for (side, share) in unit.shares().filter(|(side, _)| plan.recipe.writes(*side)) {
             let half = if side == Side::Style { &values.style } else { &values.content };
             let Some(half) = half else { continue };
-            let squares = column_squares(&half.up);
-            for probe in &probes {
-                let along = times(&half.down.stored(), probe);
-                let update = times(&half.up.stored(), &along);
-                let weight = share.weight * share.weight;
-                inputs += weight * update.iter().map(|value| value * value).sum::<f64>();
-                directions +=
-                    weight * along.iter().zip(&squares).map(|(x, square)| x * x * square).sum::<f64>();
-            }
+            let along = cpu::times(&half.down.stored(), &probes);
+            let weight = share.weight * share.weight;
+            inputs += weight * squared(&cpu::times(&half.up.stored(), &along));
+            let of_columns = along.iter().zip(column_squares(&half.up));
+            directions += weight * of_columns.map(|(x, square)| square * squared(&[*x])).sum::<f64>();
         }
     }
     for output in &group.outputs {
-        let saved = Saved::read(plan, output, result).await?;
-        for probe in &probes {
-            let is = saved.times(probe);
-            let mut should = vec![0.0; output.out_features];
-            for block in &output.blocks {
-                let (Some(unit), Some(values)) = (group.units.get(block.unit), units.get(block.unit)) else {
-                    continue;
-                };
-                let product = intended(unit, values, block.side, probe);
-                for (from, to) in &block.rows {
-                    let target = should.iter_mut().skip(*to);
-                    target.zip(product.iter().skip(from.start).take(from.len())).for_each(|(t, p)| *t += p);
-                }
+        let is = Saved::read(plan, output, result).await?.times(&probes);
+        let mut should: Columns = vec![[0.0; PROBES]; output.out_features];
+        for block in &output.blocks {
+            let (Some(unit), Some(values)) = (group.units.get(block.unit), units.get(block.unit)) else {
+                continue;
+            };
+            let product = intended(unit, values, block.side, &probes);
+            for (from, to) in &block.rows {
+                let target = should.iter_mut().skip(*to);
+                let parts = product.iter().skip(from.start).take(from.len());
+                target.zip(parts).for_each(|(t, p)| t.iter_mut().zip(p).for_each(|(t, p)| *t += p));
             }
-            for (is, should) in is.iter().zip(&should) {
-                apart += (is - should).powi(2);
-                across += is * (should - is);
-                own += is * is;
-                size += should.powi(2);
-            }
+        }
+        for (is, should) in is.iter().flatten().zip(should.iter().flatten()) {
+            apart += (is - should).powi(2);
+            across += is * (should - is);
+            own += is * is;
+            size += should.powi(2);
         }
     }
     // Arithmetic in f32 cannot tell smaller updates from nothing.
@@ -294,7 +288,7 @@ fn rounding_squared(
     values: &LoadedUnit,
     loader_scale: f64,
     dtype: Dtype,
-    probes: &[Vec<f64>],
+    probes: &[[f64; PROBES]],
 ) -> f64 {
     let shares = unit.style.as_ref().zip(values.style.as_ref());
     let Some((share, factors)) = shares.or_else(|| unit.content.as_ref().zip(values.content.as_ref())) else {
@@ -303,21 +297,18 @@ fn rounding_squared(
     let (down, up) = (&factors.down, &factors.up);
     let down_error = down.rounded(share.weight / loader_scale, dtype).error.unwrap_or_default();
     let up_error = up.rounded(1.0, dtype).error.unwrap_or_default();
-    let mut sum = 0.0;
-    for probe in probes {
-        // Each is zero where nothing was rounded.
-        let of_down = times(&up.stored(), &product(&down_error, down.cols, probe));
-        let of_up = product(&up_error, up.cols, &times(&down.stored(), probe));
-        for at in 0..up.rows {
-            let part = |of: &[f64]| of.get(at).copied().unwrap_or(0.0);
-            sum += (loader_scale * part(&of_down) + share.weight * part(&of_up)).powi(2);
-        }
-    }
-    sum
+    // Each is nothing where nothing was rounded.
+    let of_down = cpu::times(&up.stored(), &cpu::product(&down_error, down.cols, probes));
+    let of_up = cpu::product(&up_error, up.cols, &cpu::times(&down.stored(), probes));
+    let row = |at: usize| {
+        let [of_down, of_up] = [&of_down, &of_up].map(|of| of.get(at).copied().unwrap_or([0.0; PROBES]));
+        std::array::from_fn(|probe| loader_scale * of_down[probe] + share.weight * of_up[probe])
+    };
+    (0..up.rows).map(|at| squared(&[row(at)])).sum()
 }
 
-/// One half of a unit times a column.
-fn intended(unit: &Unit, values: &LoadedUnit, side: Side, probe: &[f64]) -> Vec<f64> {
+/// One half of a unit times columns.
+fn intended(unit: &Unit, values: &LoadedUnit, side: Side, probes: &[[f64; PROBES]]) -> Columns {
     let factors = match side {
         Side::Style => &values.style,
         Side::Content => &values.content,
@@ -326,11 +317,22 @@ fn intended(unit: &Unit, values: &LoadedUnit, side: Side, probe: &[f64]) -> Vec<
     let inner = match (values.projected.first(), side) {
         (Some(projected), Side::Content) => {
             let (rows, cols) = (factors.down.rows, factors.down.cols);
-            times(&Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols }, probe)
+            let down = Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols };
+            cpu::times(&down, probes)
         }
-        _ => times(&factors.down.stored(), probe),
+        _ => cpu::times(&factors.down.stored(), probes),
     };
-    times(&factors.up.stored(), &inner).into_iter().map(|value| share.weight * value).collect()
+    scaled(cpu::times(&factors.up.stored(), &inner), share.weight)
+}
+
+fn scaled(mut columns: Columns, by: f64) -> Columns {
+    columns.iter_mut().flatten().for_each(|value| *value *= by);
+    columns
+}
+
+/// The sum of all squares.
+fn squared(columns: &[[f64; PROBES]]) -> f64 {
+    columns.iter().flatten().map(|value| value * value).sum()
 }
 
 /// A module of the result, as a loader takes it.
@@ -365,15 +367,10 @@ impl Saved {
         })
     }
 
-    fn times(&self, probe: &[f64]) -> Vec<f64> {
-        let product = times(&self.up.stored(), &times(&self.down.stored(), probe));
-        product.into_iter().map(|value| self.scale * value).collect()
+    fn times(&self, probes: &[[f64; PROBES]]) -> Columns {
+        scaled(cpu::times(&self.up.stored(), &cpu::times(&self.down.stored(), probes)), self.scale)
     }
 }
-
-/// Random columns a module is checked with. Of an update of rank 1 a few columns may all see next to nothing: with 4 of
-/// them the estimate is 8 times too small once in some thousand modules, with 16 never.
-const PROBES: usize = 16;
 
 /// −1 or 1, from a xorshift generator (Marsaglia 2003): the same for every run.
 fn sign(state: &mut u64) -> f64 {
@@ -390,16 +387,4 @@ fn column_squares(up: &Factor) -> Vec<f64> {
         squares.iter_mut().zip(row).for_each(|(sum, &b)| *sum += f64::from(b) * f64::from(b));
     }
     squares
-}
-
-/// Matrix times vector, in f64.
-fn times(matrix: &Stored<'_>, vector: &[f64]) -> Vec<f64> {
-    product(&cpu::decode(matrix, 0, false), matrix.cols, vector)
-}
-
-fn product(matrix: &[f32], cols: usize, vector: &[f64]) -> Vec<f64> {
-    matrix
-        .chunks_exact(cols.max(1))
-        .map(|row| row.iter().zip(vector).map(|(&a, &x)| f64::from(a) * x).sum())
-        .collect()
 }

@@ -72,7 +72,7 @@ export interface NpLora {
  * @fires change - A setting or a file was changed; `detail` are all settings.
  * @fires inspect - A file is open: `detail.role` and `detail.summary`, which says what it is.
  * @fires warning - Something that a person should know, once a file, a pair or a run; `detail` is the warning. Cancelled, it is not shown.
- * @fires progress - At most ten times a second while a run goes on: bytes, modules and the stage.
+ * @fires progress - At most five times a second while a run goes on: bytes, modules and the stage.
  * @fires backendchange - Another backend is in use, or was found; `detail.backend` and `detail.reason`.
  * @fires phasechange - `phase` is another one, which `detail` is.
  * @fires beforesave - Save was pressed or called; `detail.file` and `detail.report`. Who cancels it saves the file otherwise.

@@ -22,7 +22,7 @@ export interface CallOptions {
 }
 
 export interface RunOptions extends CallOptions {
-  /** Told about ten times a second at most. */
+  /** Told about five times a second at most. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 

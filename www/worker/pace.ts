@@ -1,8 +1,8 @@
-/** No host needs more than ten reports a second, and posting costs time. */
+/** Nobody needs more than five reports a second, and every one is drawn, which costs time. */
 
 import type { Progress } from '../core/types.ts';
 
-const EVERY_MS = 100;
+const EVERY_MS = 200;
 
 /** Passes on what is reported, as often as somebody can look at it; beginnings and ends always. */
 export function paced(tell: (progress: Progress) => void): (progress: Progress) => void {

@@ -48,19 +48,20 @@ fn rounded<T: Real, const N: usize>(
     (bytes, errors)
 }
 
+/// All cases are computed and one is taken: without branches, and without sums that may overflow, it vectorises.
 fn to_f16(value: f32) -> u16 {
     let bits = value.to_bits();
     let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
-    let word = if magnitude >= 0x4780_0000 {
-        0x7c00 // 65536 and more
-    } else if magnitude < 0x3880_0000 {
-        // Below 2^-14: the unit of 0.5 as f32 is that of F16 subnormals, so the addition rounds as needed.
-        (f32::from_bits(magnitude) + 0.5).to_bits() - 0.5f32.to_bits()
-    } else {
-        // Rebias the exponent by -112 and round half to even; a carry runs into the exponent, up to infinity.
-        (magnitude - (112 << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13
-    };
-    u16::try_from(sign | word).unwrap_or(0x7c00)
+    // Rebias the exponent by -112 and round half to even; a carry runs into the exponent, up to infinity.
+    let odd = magnitude >> 13 & 1;
+    let normal = magnitude.wrapping_sub(112 << 23).wrapping_add(0xfff).wrapping_add(odd) >> 13;
+    // Below 2^-14: the unit of 0.5 as f32 is that of F16 subnormals, so the addition rounds as needed.
+    let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
+    let finite = if magnitude < 0x3880_0000 { subnormal } else { normal };
+    // 65536 and more.
+    let word = if magnitude >= 0x4780_0000 { 0x7c00 } else { finite };
+    let [low, high, ..] = (sign | word).to_le_bytes();
+    u16::from_le_bytes([low, high])
 }
 
 fn to_bf16(value: f32) -> u16 {
@@ -69,8 +70,7 @@ fn to_bf16(value: f32) -> u16 {
 }
 
 fn widen_f16(word: u16) -> f32 {
-    if word & 0x7c00 == 0x7c00 {
-        return if word & 0x8000 == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
-    }
-    super::decode::from_f16(word)
+    let finite = super::decode::from_f16(word);
+    let infinite = f32::from_bits(0x7f80_0000 | u32::from(word & 0x8000) << 16);
+    if word & 0x7c00 == 0x7c00 { infinite } else { finite }
 }

@@ -20,6 +20,7 @@ mod job;
 mod likeness;
 pub mod matrix;
 mod outer;
+mod probes;
 pub mod products;
 pub mod project;
 mod readouts;
@@ -36,6 +37,7 @@ pub use job::{
     RANK_TOLERANCE, Shape, Stored,
 };
 pub use likeness::{Products, Third, liken};
+pub use probes::{Columns, PROBES, product, times};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};

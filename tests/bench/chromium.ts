@@ -167,6 +167,9 @@ export function floor(browsing: Browsing, content: string, style: string): Promi
   });
 }
 
+/** Nobody finds a file in the system's window sooner. */
+const LOOKING_MS = 1000;
+
 /** The page itself, and how soon it says what a file is. */
 export function open(browsing: Browsing, file: string): Promise<Opened> {
   return browse(browsing, async (page) => {
@@ -188,7 +191,12 @@ export function open(browsing: Browsing, file: string): Promise<Opened> {
           element?.addEventListener('error', (event: Event) => reject(new Error(JSON.stringify((event as CustomEvent<unknown>).detail))), { once: true });
         });
       });
-      await give(page, role, file);
+      // As a person chooses it: the page can see that a file is looked for.
+      const chooser = page.waitForEvent('filechooser');
+      await page.getByRole('region', { name: role, exact: true }).getByText('Choose file', { exact: true }).click();
+      const opened = await chooser;
+      await page.waitForTimeout(LOOKING_MS);
+      await opened.setFiles(file);
       const [seconds] = await page.evaluate(() => window.kept.timed);
       return seconds!;
     };

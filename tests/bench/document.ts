@@ -106,7 +106,7 @@ function opening({ opened, openedBytes, sizes }: Found): string[] {
   const times = table(['', 'time'], [
     ['The page from this machine: interactive', milliseconds(opened.map(({ interactive }) => interactive))],
     ['… until the tool is drawn', milliseconds(opened.map(({ usable }) => usable))],
-    [`A file of ${(openedBytes / 1e9).toFixed(1)} GB: from choosing it to its summary, program still to be loaded`, milliseconds(opened.map(({ first }) => first))],
+    [`A file of ${(openedBytes / 1e9).toFixed(1)} GB: from choosing it to its summary, looked for during a second, in which the reader comes`, milliseconds(opened.map(({ first }) => first))],
     ['… the second file, while the first is being hashed', milliseconds(opened.map(({ second }) => second))],
   ]);
   return [

@@ -31,7 +31,7 @@ function garbage(seed: number): Garbage {
     return state >>> 0;
   };
   const pick = <T>(from: readonly T[]): T => from[whole() % from.length]!;
-  const CALLS = ['start', 'example', 'link', 'find', 'open', 'config', 'close', 'swap', 'fit', 'recipe', 'backend', 'hash', 'fuse', 'analyse', 'outlook', 'spectra', 'compare', 'share', 'assist', 'toString', '__proto__', ''];
+  const CALLS = ['start', 'example', 'link', 'find', 'open', 'config', 'prepare', 'close', 'swap', 'fit', 'recipe', 'backend', 'hash', 'fuse', 'analyse', 'outlook', 'spectra', 'compare', 'share', 'assist', 'toString', '__proto__', ''];
   const KEYS = ['id', 'call', 'in', 'out', 'problem', 'fatal', 'progress', 'alive', 'cancel', 'role', 'file', 'settings', 'message', '__proto__', 'constructor', 'length'];
   const value = (depth = 3): unknown => {
     const leaves: (() => unknown)[] = [
@@ -88,7 +88,7 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
     const sensible = [
       { id: 0, call: 'start', in: { reader: null, whole: { glue: 'nowhere.js', wasm: 'nowhere.wasm' }, owner: 'nobody', leads: true } }, { id: 0, call: 'example', in: { role: 'content' } },
       { id: 0, call: 'open', in: { role: 'style', file: new File(['{}'], 'x'), config: null, kept: [] } }, { id: 0, call: 'config', in: { role: 'style' } }, { id: 0, call: 'close', in: { role: 'style' } },
-      { id: 0, call: 'swap', in: {} }, { id: 0, call: 'fit', in: { settings } },
+      { id: 0, call: 'swap', in: {} }, { id: 0, call: 'prepare', in: {} }, { id: 0, call: 'fit', in: { settings } },
       { id: 0, call: 'link', in: { text: 'a/b/c', hosts: ['x'] } }, { id: 0, call: 'find', in: { link: { url: 'nowhere:', host: '', name: '' } } },
       { id: 0, call: 'open', in: { role: 'style', file: { url: 'nowhere:', host: '', name: '', size: 9, tag: null }, config: null, kept: [{ at: 0, bytes: new Uint8Array(9) }] } }, { id: 0, call: 'backend', in: { choice: 'cpu' } },
       { id: 0, call: 'hash', in: { file: new Blob(['x']) } }, { id: 0, call: 'fuse', in: { variants: [{ settings, swapped: false }], backend: 'cpu' } }, { cancel: 0 },

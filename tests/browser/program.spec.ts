@@ -60,6 +60,37 @@ test('nothing is asked for before the first file, the reader for it, the whole p
   expect(uncaught).toEqual([]);
 });
 
+test('the reader comes while a file is still looked for, or dragged; not when the page is only looked at', async ({ page }) => {
+  const asked = programs(page);
+  const uncaught = await open(page);
+  const reader = ['np_lora_reader.js', 'np_lora_reader_bg.wasm'];
+  await page.getByText('Drop a .safetensors file here').first().hover();
+  await page.keyboard.press('Tab');
+  await page.waitForLoadState('networkidle');
+  expect(asked).toEqual([]);
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByText('Choose file', { exact: true }).first().click();
+  await chooser;
+  await expect.poll(() => once(asked)).toEqual(reader);
+  await give(page, 'Subject', named('subject.safetensors', pair[0]));
+  await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('subject.safetensors');
+
+  await page.reload();
+  asked.length = 0;
+  const drag = (what: string): Promise<void> => page.locator('np-lora').evaluate((element, what) => {
+    const dataTransfer = new DataTransfer();
+    if (what === 'file') dataTransfer.items.add(new File(['{}'], 'a.safetensors'));
+    else dataTransfer.setData('text/plain', 'a');
+    element.dispatchEvent(new DragEvent('dragenter', { dataTransfer, bubbles: true }));
+  }, what);
+  await drag('text');
+  await page.waitForLoadState('networkidle');
+  expect(asked).toEqual([]);
+  await drag('file');
+  await expect.poll(() => once(asked)).toEqual(reader);
+  expect(uncaught).toEqual([]);
+});
+
 test('the reader gives its memory up', async ({ page }) => {
   await bendWorker(page, () => {
     const readers: WeakRef<WebAssembly.Memory>[] = [];

@@ -133,6 +133,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   find: { in: object({ link: object<FileLink>(LINK) }), out: REMOTE },
   open: { in: object({ role: ROLE, ...OPENED }), out: SUMMARY },
   config: { in: object({ role: ROLE }), out: orNull(text) },
+  prepare: { in: object({}), out: nothing },
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
   fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },

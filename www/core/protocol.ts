@@ -53,6 +53,8 @@ export interface Calls {
   open: { in: { role: Role } & OpenedFile; out: Summary };
   /** Asks the host of a role's file for the adapter_config.json beside it, if the file leaves its scale open: its text. */
   config: { in: { role: Role }; out: string | null };
+  /** A file is about to come. */
+  prepare: { in: Record<string, never>; out: null };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
   fit: { in: { settings: Partial<Settings> }; out: PairFit };

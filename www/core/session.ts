@@ -47,6 +47,11 @@ export class Session {
       .catch(() => {});
   }
 
+  /** Has all ready for a file that is about to come. What goes wrong is said when it has come. */
+  prepare(): void {
+    if (!this.#link && !this.#disposed) this.#call('prepare', {}).catch(() => {});
+  }
+
   /** A small example LoRA for a role, made by the wasm module. */
   async example(role: Role): Promise<File> {
     const bytes = await this.#call('example', { role });

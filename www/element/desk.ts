@@ -69,13 +69,18 @@ export class Desk implements ReactiveController {
     host.addController(this);
   }
 
-  // The worker starts with the first file, not with the page: most visitors only look.
+  // The worker starts when somebody reaches for the tool, not with the page: most visitors only look.
   get #core(): Session {
     // Out of the document nobody would end it.
     if (this.#gone) throw new ProblemError(AWAY);
     return (this.#session ??= this.host.startSession((stalled) => {
       if (this.running) this.#run({ ...this.running, stalled });
     }));
+  }
+
+  /** A file is about to come. */
+  prepare(): void {
+    if (!this.#gone) this.#core.prepare();
   }
 
   /** The first result. */

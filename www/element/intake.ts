@@ -28,6 +28,9 @@ export class Intake {
       if (!host.contains(event.relatedTarget as Node | null)) this.#hover(null);
     });
     host.addEventListener('drop', (event) => this.#drop(event));
+    // Files are dragged, or looked for in the system's window, for longer than the program takes to come.
+    host.addEventListener('dragenter', ({ dataTransfer }) => { if (hasFiles(dataTransfer)) this.#reached(); });
+    host.addEventListener('click', () => this.#reached());
   }
 
   /** Something is held over a role's place, which would take it if it were let go. */
@@ -128,6 +131,10 @@ export class Intake {
     const file = to ? this.desk.fileOf(to) : null;
     if (to && file) await this.place(to, file, config);
     else this.host.notify(filled.length > 0 && !role ? text.configWhich : text.configNeedsFile);
+  }
+
+  #reached(): void {
+    if (this.host.changeable) this.desk.prepare();
   }
 
   #hover(over: Role | 'all' | null): void {

@@ -25,6 +25,7 @@ export interface Others {
 
 /** As src/web/mod.rs exports it. */
 interface ReaderSession {
+  free(): void;
   open(role: Role, file: File | Asked, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
@@ -108,6 +109,18 @@ export class Program {
       this.#reader = { glue, session: new glue.Session() };
     }
     return { version: this.there.glue.version() };
+  }
+
+  /** Opens a file of its own and forgets it: what is only compiled, or made, when it is first needed is then there. */
+  async prepare(): Promise<null> {
+    const { glue } = this.there;
+    const session = new glue.Session() as ReaderSession;
+    try {
+      await session.open('content', new File([await glue.example('content')], 'example'));
+    } finally {
+      session.free();
+    }
+    return null;
   }
 
   /** What is there. */

@@ -9,7 +9,7 @@
 import { toWorker } from '../core/messages.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import type { Comparison, FileLink, OutputSink, Problem, Progress, Role, Summary, Variant } from '../core/types.ts';
+import { type Comparison, type FileLink, type OutputSink, type Problem, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { paced } from './pace.ts';
 import { needsWhole, Program, type Others } from './program.ts';
@@ -110,15 +110,22 @@ async function open({ role, file, config, kept }: Calls['open']['in']): Promise<
   const session = file instanceof File ? program.there.session : await program.whole();
   const summary = await session.open(role, opened, config ?? undefined);
   files[role] = { file, config, kept: keptOf(opened) };
-  // Whoever opens a file is about to fuse it.
-  if (leads) {
-    // Behind it: the others then find the program in the cache.
-    void complete(program).finally(() => crew.prepare());
-  }
+  if (leads) completeSoon(program, crew);
   return summary;
 }
 
-/** Fetches the rest of the program in the background. That it did not come is said to whoever needs it. */
+/** Compiling the program takes the machine from whatever else is under way, as from the next file. */
+const QUIET_MS = 300;
+let completing: ReturnType<typeof setTimeout> | undefined;
+
+/** Whoever opens a file is about to fuse it: the rest of the program is fetched when both are open, or no other comes for a while. */
+function completeSoon(program: Program, crew: Crew): void {
+  clearTimeout(completing);
+  // Behind it: the others then find the program in the cache.
+  completing = setTimeout(() => void complete(program).finally(() => crew.prepare()), ROLES.every((role) => files[role]) ? 0 : QUIET_MS);
+}
+
+/** In the background. That it did not come is said to whoever needs it. */
 async function complete(program: Program): Promise<void> {
   await program.load().then(() => inTurn(() => program.whole())).catch((thrown: unknown) => {
     if (isFatal(thrown)) throw thrown;
@@ -145,6 +152,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'find': return ready().program.asking.find(request.in.link, { ask });
     case 'open': return open(request.in);
     case 'config': return (await (await ready().program.whole()).config(request.in.role)) ?? null;
+    case 'prepare': return ready().program.prepare();
     case 'close': return close(request.in.role);
     case 'swap': return swap();
     case 'fit': return ready().program.there.session.fit(request.in.settings);

@@ -166,28 +166,26 @@ pub(super) enum Came<R> {
     Done(Done),
 }
 
-/// Has tasks done by the leader and its crew, and tells of each that is read for or done, the earliest first. Nobody but the
-/// leader can take what is done, so it computes itself only when the others have enough to do and nothing of theirs waits. Ends
-/// with the first error; what is still under way is then dropped.
+/// Has tasks done by the leader and its crew, who may have so many (`places`) at once, and tells of each that is read for or
+/// done, the earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
+/// enough to do and nothing of theirs waits. Ends with the first error; what is still under way is then dropped.
 pub(super) async fn share_out<F, R>(
     tasks: impl IntoIterator<Item = Task>,
-    crew: Option<&impl Crew<F>>,
+    crew: &impl Crew<F>,
+    places: usize,
     results: &[F],
     read: impl AsyncFn(Task) -> Result<R>,
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
 ) -> Result<()> {
-    let crew = crew.filter(|crew| crew.places() > 0);
-    let start = async |number: usize, task: Task, own: bool| {
-        let came = match crew.filter(|_| !own) {
-            Some(crew) => {
-                let result = task.file().and_then(|file| results.get(file));
-                crew.run(&task, result).await.map(Came::Done)
-            }
-            None => read(task).await.map(Came::Read),
+    let start = async |number: usize, task: Task, to_crew: bool| {
+        let came = if to_crew {
+            let result = task.file().and_then(|file| results.get(file));
+            crew.run(&task, result).await.map(Came::Done)
+        } else {
+            read(task).await.map(Came::Read)
         };
         came.map(|came| (number, came))
     };
-    let places = crew.map_or(0, |crew| crew.places());
     // However late one is, not much more is made that has to wait for it.
     let ahead = 2 * (places + READING);
     let mut tasks = tasks.into_iter().enumerate();
@@ -196,9 +194,7 @@ pub(super) async fn share_out<F, R>(
     let mut come = BTreeMap::new();
     let (mut own, mut others, mut started) = (0, 0, 0);
     loop {
-        if let Some(crew) = crew {
-            crew.listen().await;
-        }
+        crew.listen().await;
         loop {
             let waits = come.values().any(|came| matches!(came, Came::Done(_)));
             while unfinished.first().is_none_or(|first| started - first < ahead) {
@@ -210,7 +206,7 @@ pub(super) async fn share_out<F, R>(
                 *(if to_crew { &mut others } else { &mut own }) += 1;
                 started = number + 1;
                 unfinished.insert(number);
-                under_way.push(start(number, task, !to_crew));
+                under_way.push(start(number, task, to_crew));
             }
             // This is also what starts them.
             let came = match come.is_empty() {
@@ -230,5 +226,183 @@ pub(super) async fn share_out<F, R>(
         }
         take(came).await?;
         unfinished.remove(&number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollster::block_on;
+    use std::cell::{Cell, RefCell};
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// Answers what it is asked in any order, but never this task before the leader has heard of so many others.
+    struct Slow<'a> {
+        places: usize,
+        held: usize,
+        until: usize,
+        /// None: at once.
+        seed: Cell<Option<u64>>,
+        busy: Cell<usize>,
+        begun: &'a RefCell<Vec<usize>>,
+        taken: &'a RefCell<Vec<usize>>,
+    }
+
+    impl Slow<'_> {
+        fn is_ready(&self) -> bool {
+            let next = |seed: u64| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            self.seed.set(self.seed.get().map(next));
+            self.seed.get().is_none_or(|seed| seed >> 61 == 0)
+        }
+    }
+
+    fn number(task: &Task) -> usize {
+        match task {
+            Task::Fuse(number, _) => *number,
+            _ => usize::MAX,
+        }
+    }
+
+    impl Crew<()> for Slow<'_> {
+        fn members(&self) -> usize {
+            3
+        }
+
+        fn places(&self) -> usize {
+            self.places
+        }
+
+        async fn begin(&self, _: Option<&[Vec<usize>]>, _: u32) -> Result<()> {
+            Ok(())
+        }
+
+        async fn run(&self, task: &Task, _: Option<&()>) -> Result<Done> {
+            let number = number(task);
+            self.begun.borrow_mut().push(number);
+            self.busy.set(self.busy.get() + 1);
+            assert!(self.busy.get() <= self.places);
+            poll_fn(|context| {
+                let held = number == self.held && self.taken.borrow().len() < self.until;
+                if !held && self.is_ready() {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            self.busy.set(self.busy.get() - 1);
+            Ok(Done::Fused(number, Vec::new()))
+        }
+
+        async fn listen(&self) {}
+    }
+
+    /// What was begun by the others, and what was taken, in order.
+    fn shared(places: usize, held: usize, until: usize, seed: Option<u64>) -> (Vec<usize>, Vec<usize>) {
+        let (begun, taken) = (RefCell::default(), RefCell::default());
+        let crew = Slow {
+            places,
+            held,
+            until,
+            seed: Cell::new(seed),
+            busy: Cell::new(0),
+            begun: &begun,
+            taken: &taken,
+        };
+        let tasks = (0..40).map(|number| Task::Fuse(number, Vec::new()));
+        let read = async |task: Task| Ok(number(&task));
+        block_on(share_out(tasks, &crew, places, &[], read, async |came| {
+            let number = match came {
+                Came::Read(number) | Came::Done(Done::Fused(number, _)) => number,
+                Came::Done(_) => usize::MAX,
+            };
+            taken.borrow_mut().push(number);
+            Ok(())
+        }))
+        .unwrap();
+        (begun.into_inner(), taken.into_inner())
+    }
+
+    #[test]
+    fn every_task_is_taken_once_whoever_does_it() {
+        for (places, seed) in (0..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
+            let (begun, mut taken) = shared(places, usize::MAX, 0, Some(seed));
+            assert_eq!(begun.is_empty(), places == 0);
+            taken.sort_unstable();
+            assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_begun_too_far_ahead_of_what_is_late() {
+        for (places, seed) in (1..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
+            // Behind a first task that comes last of all that may be begun before it.
+            let ahead = 2 * (places + READING);
+            let (_, taken) = shared(places, 0, ahead - 1, Some(seed));
+            let late = taken.iter().position(|&number| number == 0).unwrap();
+            assert_eq!(late, ahead - 1);
+            assert!(taken[..late].iter().all(|&number| number < ahead), "{taken:?}");
+        }
+    }
+
+    /// Another who takes its time, of which there is as much as the leader's own.
+    struct Timed<'a> {
+        now: &'a Cell<u64>,
+        /// When it has done all it has been given.
+        free: Cell<u64>,
+    }
+
+    /// What computing a task takes, and what taking what was made of it.
+    const COMPUTE: u64 = 10;
+    const TAKE: u64 = 4;
+
+    impl Crew<()> for Timed<'_> {
+        fn members(&self) -> usize {
+            3
+        }
+
+        fn places(&self) -> usize {
+            3
+        }
+
+        async fn begin(&self, _: Option<&[Vec<usize>]>, _: u32) -> Result<()> {
+            Ok(())
+        }
+
+        async fn run(&self, task: &Task, _: Option<&()>) -> Result<Done> {
+            let done = self.free.get().max(self.now.get()) + COMPUTE;
+            self.free.set(done);
+            poll_fn(|context| {
+                if self.now.get() >= done {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            Ok(Done::Fused(number(task), Vec::new()))
+        }
+
+        async fn listen(&self) {}
+    }
+
+    #[test]
+    fn two_are_nearly_twice_as_fast_as_one() {
+        let now = Cell::new(0);
+        let crew = Timed { now: &now, free: Cell::new(0) };
+        let tasks = (0..100).map(|number| Task::Fuse(number, Vec::new()));
+        let take = async |came: Came<usize>| {
+            now.set(now.get() + TAKE + if let Came::Read(_) = came { COMPUTE } else { 0 });
+            Ok(())
+        };
+        let mut run = pin!(share_out(tasks, &crew, 3, &[], async |task: Task| Ok(number(&task)), take));
+        // Time passes where the leader computes, and where it waits.
+        while run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            now.set(now.get() + 1);
+        }
+        let best = 100 * (COMPUTE + TAKE) / 2;
+        assert!(now.get() < best * 21 / 20, "{} instead of {best}", now.get());
     }
 }

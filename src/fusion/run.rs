@@ -209,10 +209,11 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     watch: &mut W,
     mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
 ) -> Result<()> {
-    let crew = engine.crew(crew);
+    let places = engine.crew(crew).map_or(0, Crew::places);
     crew::share_out(
         tasks,
         crew,
+        places,
         &[],
         async |task| read(passes, task, sources).await,
         async |came| {
@@ -342,7 +343,8 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     crew: &C,
     watch: &mut W,
 ) -> Result<(Vec<K::Finished>, Vec<Verified>)> {
-    let mut progress = Progress::of(passes, Stage::Verify);
+    let headers = passes.plans().map(|plan| plan.layout.header.len() as u64).sum();
+    let mut progress = Progress { bytes_done: headers, ..Progress::of(passes, Stage::Verify) };
     progress.modules_done = progress.modules_total;
     watch.progress(&progress);
     let mut verified = vec![Verified::default(); sinks.len()];
@@ -377,7 +379,8 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let of = |task: &Task| task.file().and_then(|file| finished.get(file));
     crew::share_out(
         open.clone(),
-        Some(crew),
+        crew,
+        crew.places(),
         &finished,
         async |task| look(passes, &task, sources, of(&task)).await,
         async |came| {

@@ -117,7 +117,9 @@ impl<F: InBlob> Crew<F> for JsCrew {
 
     async fn listen(&self) {
         // Were it to fail, all of it would come in later.
-        let _ = self.settled(self.others.listen()).await;
+        if let Ok(listened) = self.others.listen() {
+            let _ = JsFuture::from(listened).await;
+        }
     }
 }
 

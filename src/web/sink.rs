@@ -86,7 +86,7 @@ impl Source for SoFar<'_> {
             let at = range.start + done as u64;
             match self.0.output.read(at as f64, &mut bytes[done..]).map_err(|error| failed(&error))? {
                 0 => return Err(missing()),
-                more => done += more as usize,
+                more => done = bytes.len().min(done + more as usize),
             }
         }
         Ok(bytes)

@@ -11,6 +11,9 @@ import type { Safetensors } from './safetensors.ts';
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 2 };
 const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 82 })];
 
+/** In a bent worker. */
+declare const said: { out?: unknown; problem?: unknown }[];
+
 /** The parts of the programs that are asked for from now on, in order. */
 function programs(page: Page): string[] {
   const asked: string[] = [];
@@ -62,6 +65,11 @@ test('nothing is asked for before the first file, the reader for it, the whole p
 
 test('the reader comes while a file is still looked for, or dragged; not when the page is only looked at', async ({ page }) => {
   const asked = programs(page);
+  await bendWorker(page, () => {
+    const said: { out?: unknown; problem?: unknown }[] = [];
+    const post = self.postMessage.bind(self) as (...of: unknown[]) => void;
+    Object.assign(self, { said, postMessage: (message: object, ...more: unknown[]) => { said.push(message); post(message, ...more); } });
+  });
   const uncaught = await open(page);
   const reader = ['np_lora_reader.js', 'np_lora_reader_bg.wasm'];
   await page.getByText('Drop a .safetensors file here').first().hover();
@@ -72,6 +80,8 @@ test('the reader comes while a file is still looked for, or dragged; not when th
   await page.getByText('Choose file', { exact: true }).first().click();
   await chooser;
   await expect.poll(() => once(asked)).toEqual(reader);
+  // It has opened the example, and nothing is left to be done for the first time.
+  await expect.poll(() => page.workers()[0]!.evaluate(() => said.map(({ out, problem }) => problem ?? out))).toEqual([{ version: expect.any(String) }, null]);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('subject.safetensors');
 

@@ -39,6 +39,7 @@ export class Session {
   #cancelling: Promise<void> = Promise.resolve();
   #release: () => void = () => {};
   #disposed = false;
+  #prepared = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -49,7 +50,9 @@ export class Session {
 
   /** Has all ready for a file that is about to come. What goes wrong is said when it has come. */
   prepare(): void {
-    if (!this.#link && !this.#disposed) this.#call('prepare', {}).catch(() => {});
+    if (this.#prepared || this.#link || this.#disposed) return;
+    this.#prepared = true;
+    this.#call('prepare', {}).catch(() => {});
   }
 
   /** A small example LoRA for a role, made by the wasm module. */
@@ -187,6 +190,7 @@ export class Session {
     return reply
       .catch((error: ProblemError) => {
         if (signal?.aborted) throw error;
+        if (call === 'prepare') throw error;
         if (error.problem === REPLACED) return this.#call(call, input, signal, onProgress, again);
         // Whatever the worker died of, often something in the background for want of memory, is not always this call's doing.
         const wanted = call !== 'hash' && call !== 'analyse' && call !== 'compare';

@@ -30,7 +30,7 @@ export class Intake {
     host.addEventListener('drop', (event) => this.#drop(event));
     // Files are dragged, or looked for in the system's window, for longer than the program takes to come.
     host.addEventListener('dragenter', ({ dataTransfer }) => { if (hasFiles(dataTransfer)) this.#reached(); });
-    host.addEventListener('click', () => this.#reached());
+    host.addEventListener('click', (event) => { if (roleUnder(event)) this.#reached(); });
   }
 
   /** Something is held over a role's place, which would take it if it were let go. */

@@ -85,7 +85,7 @@ export class Crew {
     }
   }
 
-  /** Settles when what has been said by now has been heard: those messages stand in line before this one. */
+  /** Settles after a turn of the event loop, in which messages come in that have been sent by now. */
   listen(): Promise<void> {
     return new Promise((resolve) => {
       const { port1, port2 } = new MessageChannel();

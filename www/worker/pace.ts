@@ -7,11 +7,12 @@ const EVERY_MS = 200;
 /** Passes on what is reported, as often as somebody can look at it; beginnings and ends always. */
 export function paced(tell: (progress: Progress) => void): (progress: Progress) => void {
   let last = 0;
+  let stage: Progress['stage'] | null = null;
   return (progress) => {
     const now = performance.now();
-    const edge = progress.modulesDone === 0 || progress.modulesDone === progress.modulesTotal;
-    if (!edge && now - last < EVERY_MS) return;
-    last = now;
+    const over = progress.modulesDone === progress.modulesTotal && progress.bytesDone === progress.bytesTotal;
+    if (progress.stage === stage && !over && now - last < EVERY_MS) return;
+    [last, stage] = [now, progress.stage];
     tell(progress);
   };
 }

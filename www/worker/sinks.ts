@@ -49,7 +49,7 @@ class OpfsSink implements OutputSink {
     return this.open.read(into as Uint8Array<ArrayBuffer>, { at });
   }
 
-  // Not flushed: what the system has taken is read back from it, and a person saves a copy of it in any case.
+  // Not flushed, which takes a tenth of a run: like any download it is the system's to bring to the disk (docs/THREATS.md).
   async finish(): Promise<Blob> {
     const size = this.open.getSize();
     this.open.close();
@@ -60,8 +60,11 @@ class OpfsSink implements OutputSink {
   }
 
   async discard(): Promise<void> {
-    this.open.close();
-    await this.root.removeEntry(this.name).catch(() => {});
+    try {
+      this.open.close();
+    } finally {
+      await this.root.removeEntry(this.name).catch(() => {});
+    }
   }
 }
 

@@ -91,8 +91,16 @@ async function compare(id: number, { settings, file, config }: Calls['compare'][
   return session.compare(settings, file, config ?? undefined, reporting(id), () => cancelled.has(id), stopped(id));
 }
 
-async function assist(id: number, { task, result }: Calls['assist']['in']): Promise<Assisted> {
-  return ready().program.computing.assist(task, result ?? undefined, () => cancelled.has(id), stopped(id));
+/** Tasks of another's run that are under way: one is computed, one read for. The next stands in line, without what it needs of the files. */
+const AT_ONCE = 2;
+let assisting: Promise<unknown>[] = [];
+
+function assist(id: number, { task, result }: Calls['assist']['in']): Promise<Assisted> {
+  const { computing } = ready().program;
+  const [before] = assisting.length < AT_ONCE ? [] : assisting;
+  const done = Promise.resolve(before).then(() => computing.assist(task, result ?? undefined, () => cancelled.has(id), stopped(id)));
+  assisting = [...assisting, done.catch(() => {})].slice(-AT_ONCE);
+  return done;
 }
 
 async function link({ text, hosts }: Calls['link']['in']): Promise<FileLink> {
@@ -104,14 +112,18 @@ async function link({ text, hosts }: Calls['link']['in']): Promise<FileLink> {
 async function open({ role, file, config, kept }: Calls['open']['in']): Promise<Summary> {
   const before = files[role];
   files[role] = null;
-  const { program, crew } = ready();
+  const { program } = ready();
+  clearTimeout(completing);
   // With another configuration, nothing is asked for again.
   const opened = given(file, before && isSame(before.file, file) ? before.kept : kept);
-  const session = file instanceof File ? program.there.session : await program.whole();
-  const summary = await session.open(role, opened, config ?? undefined);
-  files[role] = { file, config, kept: keptOf(opened) };
-  if (leads) completeSoon(program, crew);
-  return summary;
+  try {
+    const session = file instanceof File ? program.there.session : await program.whole();
+    const summary = await session.open(role, opened, config ?? undefined);
+    files[role] = { file, config, kept: keptOf(opened) };
+    return summary;
+  } finally {
+    completeSoon();
+  }
 }
 
 /** Compiling the program takes the machine from whatever else is under way, as from the next file. */
@@ -119,10 +131,13 @@ const QUIET_MS = 300;
 let completing: ReturnType<typeof setTimeout> | undefined;
 
 /** Whoever opens a file is about to fuse it: the rest of the program is fetched when both are open, or no other comes for a while. */
-function completeSoon(program: Program, crew: Crew): void {
+function completeSoon(): void {
   clearTimeout(completing);
+  const { program, crew } = ready();
+  const open = ROLES.filter((role) => files[role]);
+  if (!leads || open.length === 0) return;
   // Behind it: the others then find the program in the cache.
-  completing = setTimeout(() => void complete(program).finally(() => crew.prepare()), ROLES.every((role) => files[role]) ? 0 : QUIET_MS);
+  completing = setTimeout(() => void complete(program).finally(() => crew.prepare()), open.length === ROLES.length ? 0 : QUIET_MS);
 }
 
 /** In the background. That it did not come is said to whoever needs it. */
@@ -135,6 +150,7 @@ async function complete(program: Program): Promise<void> {
 function close(role: Role): null {
   files[role] = null;
   ready().program.there.session.close(role);
+  completeSoon();
   return null;
 }
 

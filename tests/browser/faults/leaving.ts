@@ -3,19 +3,12 @@
 import { expect, type Page } from '@playwright/test';
 import { fuseButton } from '../page.ts';
 import { alwaysOnDisk, bendWorker, keepWorkers, letGo } from './bend.ts';
-import { fuse, fuseUpTo, giveGoodPair, pressFuse, saveAndCheck, setScene, type Fault, type Scene } from './scene.ts';
+import { files, fuse, fuseUpTo, giveGoodPair, pressFuse, saveAndCheck, setScene, type Fault, type Scene } from './scene.ts';
 
 /** In a page whose workers are kept. */
 declare const allWorkers: Worker[], endedWorkers: Set<Worker>;
 
 const onDisk = (page: Page): Promise<void> => bendWorker(page, () => {}, alwaysOnDisk);
-
-/** Files of this origin's private file system. */
-const files = (page: Page): Promise<string[]> => page.evaluate(async () => {
-  const names: string[] = [];
-  for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
-  return names;
-});
 
 const secondTab = async ({ page, project }: Scene): Promise<Scene> => setScene(await page.context().newPage(), project, { before: onDisk });
 

@@ -101,6 +101,13 @@ export async function allow(page: Page, bytes: number | null): Promise<void> {
   await session.send('Storage.overrideQuotaForOrigin', bytes === null ? { origin } : { origin, quotaSize: used + bytes });
 }
 
+/** Files of this origin's private file system. */
+export const files = (page: Page): Promise<string[]> => page.evaluate(async () => {
+  const names: string[] = [];
+  for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
+  return names;
+});
+
 /** I1, I3, I5 and I8 of the contract: what holds after every fault. */
 export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
   const { page } = scene;

@@ -1,7 +1,8 @@
 /** The places where the result is written: a file in the origin's private file system, or a Blob. */
 
+import { expect } from '@playwright/test';
 import { alwaysOnDisk, bendWorker, letGo, mend } from './bend.ts';
-import { allow, fuse, fuseUpTo, type Fault } from './scene.ts';
+import { allow, files, fuse, fuseUpTo, type Fault } from './scene.ts';
 
 /** Of a worker, which the page's types do not know. */
 declare const FileSystemSyncAccessHandle: {
@@ -19,7 +20,10 @@ const brokenDisk = (name: string, lines: () => void, says = WRITE_FAILED): Fault
   happens: fuse,
   ends: 'refused',
   says,
-  over: ({ page }) => mend(page),
+  over: async ({ page }) => {
+    expect(await files(page)).toEqual([]);
+    await mend(page);
+  },
 });
 
 export const WRITING: Fault[] = [

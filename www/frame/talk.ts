@@ -65,7 +65,7 @@ export interface FrameEvents {
   change: Settings;
   inspect: { role: Role; summary: Summary };
   warning: Problem;
-  progress: Progress; // ten a second at most
+  progress: Progress; // five a second at most
   complete: FusedFile;
   save: { file: File };
   error: Problem;

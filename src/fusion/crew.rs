@@ -158,6 +158,24 @@ impl<F> Crew<F> for Alone {
 /// Tasks that the leader reads for at once, so that its reading and its computing overlap.
 const READING: usize = 2;
 
+/// What the crew is to be told of the run before it can take part.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told<'a> {
+    /// Nothing: it knows the run.
+    Already,
+    /// As [`Crew::begin`] has it. The leader does not wait for that.
+    Now(Option<&'a [Vec<usize>]>, u32),
+    /// Nothing: the leader does all.
+    Never,
+}
+
+/// Somebody's next piece of work.
+enum Work<'a> {
+    Tell(Option<&'a [Vec<usize>]>, u32),
+    Theirs(usize, Task),
+    Own(usize, Task),
+}
+
 /// What has come in: what the leader needs for a task of its own, or what somebody made of one.
 pub(super) enum Came<R> {
     /// To be computed.
@@ -166,47 +184,59 @@ pub(super) enum Came<R> {
     Done(Done),
 }
 
-/// Has tasks done by the leader and its crew, who may have so many (`places`) at once, and tells of each that is read for or
-/// done, the earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
+/// Has tasks done by the leader and its crew, once that has been told of the run, and tells of each that is read for or done, the
+/// earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
 /// enough to do and nothing of theirs waits. Ends with the first error; what is still under way is then dropped.
 pub(super) async fn share_out<F, R>(
     tasks: impl IntoIterator<Item = Task>,
     crew: &impl Crew<F>,
-    places: usize,
+    told: Told<'_>,
     results: &[F],
     read: impl AsyncFn(Task) -> Result<R>,
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
 ) -> Result<()> {
-    let start = async |number: usize, task: Task, to_crew: bool| {
-        let came = if to_crew {
+    let start = async |work: Work<'_>| match work {
+        Work::Tell(ranks, checksum) => crew.begin(ranks, checksum).await.map(|()| None),
+        Work::Theirs(number, task) => {
             let result = task.file().and_then(|file| results.get(file));
-            crew.run(&task, result).await.map(Came::Done)
-        } else {
-            read(task).await.map(Came::Read)
-        };
-        came.map(|came| (number, came))
+            Ok(Some((number, Came::Done(crew.run(&task, result).await?))))
+        }
+        Work::Own(number, task) => Ok(Some((number, Came::Read(read(task).await?)))),
     };
-    // However late one is, not much more is made that has to wait for it.
-    let ahead = 2 * (places + READING);
+    let mut places = if let Told::Already = told { crew.places() } else { 0 };
     let mut tasks = tasks.into_iter().enumerate();
     let mut under_way = FuturesUnordered::new();
     let mut unfinished = BTreeSet::new();
     let mut come = BTreeMap::new();
     let (mut own, mut others, mut started) = (0, 0, 0);
+    if let Told::Now(ranks, checksum) = told {
+        under_way.push(start(Work::Tell(ranks, checksum)));
+        // Before all else: this is what sends it.
+        if under_way.next().now_or_never().flatten().transpose()?.is_some() {
+            places = crew.places();
+        }
+    }
     loop {
         crew.listen().await;
         loop {
             let waits = come.values().any(|came| matches!(came, Came::Done(_)));
+            // However late one is, not much more is made that has to wait for it.
+            let ahead = 2 * (places + READING);
             while unfinished.first().is_none_or(|first| started - first < ahead) {
                 let to_crew = others < places;
                 if !to_crew && (own == READING || waits) {
                     break;
                 }
                 let Some((number, task)) = tasks.next() else { break };
-                *(if to_crew { &mut others } else { &mut own }) += 1;
                 started = number + 1;
                 unfinished.insert(number);
-                under_way.push(start(number, task, to_crew));
+                if to_crew {
+                    others += 1;
+                    under_way.push(start(Work::Theirs(number, task)));
+                } else {
+                    own += 1;
+                    under_way.push(start(Work::Own(number, task)));
+                }
             }
             // This is also what starts them.
             let came = match come.is_empty() {
@@ -214,7 +244,10 @@ pub(super) async fn share_out<F, R>(
                 false => under_way.next().now_or_never().flatten(),
             };
             let Some(came) = came else { break };
-            let (number, came) = came?;
+            let Some((number, came)) = came? else {
+                places = crew.places();
+                continue;
+            };
             if let Came::Done(_) = came {
                 others -= 1;
             }
@@ -274,7 +307,13 @@ mod tests {
             self.places
         }
 
-        async fn begin(&self, _: Option<&[Vec<usize>]>, _: u32) -> Result<()> {
+        async fn begin(&self, _: Option<&[Vec<usize>]>, heard_after: u32) -> Result<()> {
+            poll_fn(|context| {
+                context.waker().wake_by_ref();
+                let taken = self.taken.borrow().len();
+                if taken < heard_after as usize { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
             Ok(())
         }
 
@@ -299,8 +338,16 @@ mod tests {
         async fn listen(&self) {}
     }
 
+    /// Holds no task back.
+    const NOBODY: (usize, usize) = (usize::MAX, 0);
+
     /// What was begun by the others, and what was taken, in order.
-    fn shared(places: usize, held: usize, until: usize, seed: Option<u64>) -> (Vec<usize>, Vec<usize>) {
+    fn shared(
+        places: usize,
+        (held, until): (usize, usize),
+        seed: Option<u64>,
+        told: Told<'_>,
+    ) -> (Vec<usize>, Vec<usize>) {
         let (begun, taken) = (RefCell::default(), RefCell::default());
         let crew = Slow {
             places,
@@ -313,7 +360,7 @@ mod tests {
         };
         let tasks = (0..40).map(|number| Task::Fuse(number, Vec::new()));
         let read = async |task: Task| Ok(number(&task));
-        block_on(share_out(tasks, &crew, places, &[], read, async |came| {
+        block_on(share_out(tasks, &crew, told, &[], read, async |came| {
             let number = match came {
                 Came::Read(number) | Came::Done(Done::Fused(number, _)) => number,
                 Came::Done(_) => usize::MAX,
@@ -328,7 +375,7 @@ mod tests {
     #[test]
     fn every_task_is_taken_once_whoever_does_it() {
         for (places, seed) in (0..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
-            let (begun, mut taken) = shared(places, usize::MAX, 0, Some(seed));
+            let (begun, mut taken) = shared(places, NOBODY, Some(seed), Told::Already);
             assert_eq!(begun.is_empty(), places == 0);
             taken.sort_unstable();
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
@@ -336,11 +383,24 @@ mod tests {
     }
 
     #[test]
+    fn the_leader_does_not_wait_until_all_know_the_run() {
+        for heard_after in [0, 1, 17, 40] {
+            let (begun, mut taken) = shared(2, NOBODY, Some(1), Told::Now(None, heard_after));
+            let own = usize::try_from(heard_after).unwrap();
+            assert!(taken[..own].iter().all(|number| !begun.contains(number)), "{heard_after}: {taken:?}");
+            assert_eq!(begun.is_empty(), own == 40);
+            taken.sort_unstable();
+            assert_eq!(taken, (0..40).collect::<Vec<_>>());
+        }
+        assert!(shared(2, NOBODY, Some(1), Told::Never).0.is_empty());
+    }
+
+    #[test]
     fn nothing_is_begun_too_far_ahead_of_what_is_late() {
         for (places, seed) in (1..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
             // Behind a first task that comes last of all that may be begun before it.
             let ahead = 2 * (places + READING);
-            let (_, taken) = shared(places, 0, ahead - 1, Some(seed));
+            let (_, taken) = shared(places, (0, ahead - 1), Some(seed), Told::Already);
             let late = taken.iter().position(|&number| number == 0).unwrap();
             assert_eq!(late, ahead - 1);
             assert!(taken[..late].iter().all(|&number| number < ahead), "{taken:?}");
@@ -397,7 +457,8 @@ mod tests {
             now.set(now.get() + TAKE + if let Came::Read(_) = came { COMPUTE } else { 0 });
             Ok(())
         };
-        let mut run = pin!(share_out(tasks, &crew, 3, &[], async |task: Task| Ok(number(&task)), take));
+        let mut run =
+            pin!(share_out(tasks, &crew, Told::Already, &[], async |task: Task| Ok(number(&task)), take));
         // Time passes where the leader computes, and where it waits.
         while run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             now.set(now.get() + 1);

@@ -1,7 +1,7 @@
 //! A run from the plan to the checked file, in tasks that a crew may share.
 
 use super::analysis::{self, Analysis};
-use super::crew::{self, Came, Crew, Done, Piece, Task};
+use super::crew::{self, Came, Crew, Done, Piece, Task, Told};
 use super::engine::Engine;
 use super::pass::{Pass, Passes, Variant};
 use super::report::Report;
@@ -43,29 +43,21 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     }
     let mut ranks = None;
     if passes.iter().any(by_energy) {
-        if engine.crew(crew).is_some() {
-            crew.begin(None, passes.checksum()).await?;
-        }
         let found = measure(&passes, sources, engine, crew, watch).await?;
         passes.lay_out(&found, content, style)?;
         ranks = Some(found);
     }
-    let checksum = passes.checksum();
     // Where a graphics device computes, the others only check.
-    let shared = engine.crew(crew).is_some();
-    if shared {
-        crew.begin(ranks.as_deref(), checksum).await?;
-    }
-    let written = write(&passes, sources, engine, sinks, crew, watch).await?;
-    if !shared {
-        crew.begin(ranks.as_deref(), checksum).await?;
-    }
+    let now = Told::Now(ranks.as_deref(), passes.checksum());
+    let (at_writing, at_checking) =
+        if engine.crew(crew).is_some() { (now, Told::Already) } else { (Told::Never, now) };
+    let written = write(&passes, sources, engine, sinks, (crew, at_writing), watch).await?;
     for ((plan, written), sink) in passes.plans_mut().zip(&written).zip(&mut *sinks) {
         metadata::fill_hash(&mut plan.layout, &written.model_hash)?;
         sink.write(0, &plan.layout.header).await?;
     }
     let saved = watch.seconds();
-    let (finished, verified) = check(&passes, &written, sources, sinks, crew, watch).await?;
+    let (finished, verified) = check(&passes, &written, sources, sinks, (crew, at_checking), watch).await?;
     let seconds = [saved - started, watch.seconds() - saved];
     let mut results = Vec::with_capacity(finished.len());
     for (number, (file, (written, verified))) in
@@ -105,13 +97,13 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     if pieces.is_empty() {
         return Ok(());
     }
-    crew.begin(None, passes.checksum()).await?;
+    let told = Told::Now(None, passes.checksum());
     let mut engine = Engine::on(None, "");
     let (known, all) = analysis.borrow().count(plan);
     let mut progress =
         Progress { modules_done: known, modules_total: all, ..Progress::of(&passes, Stage::Analyse) };
     let tasks = pieces.into_iter().map(Task::Analyse);
-    compute_all(&passes, tasks, sources, &mut engine, crew, watch, async |done, watch| {
+    compute_all(&passes, tasks, sources, &mut engine, (crew, told), watch, async |done, watch| {
         let Done::Analysed(groups, found) = done else { return Err(out_of_turn()) };
         progress.modules_done += found.len();
         analysis.borrow_mut().keep(plan, &groups, found)?;
@@ -137,7 +129,8 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let tasks = measured
         .flat_map(|(number, pass)| pieces(pass, engine).map(move |groups| Task::Measure(number, groups)))
         .collect::<Vec<_>>();
-    compute_all(passes, tasks, sources, engine, crew, watch, async |done, watch| {
+    let told = if engine.crew(crew).is_some() { Told::Now(None, passes.checksum()) } else { Told::Never };
+    compute_all(passes, tasks, sources, engine, (crew, told), watch, async |done, watch| {
         let Done::Measured(number, groups, found) = done else { return Err(out_of_turn()) };
         let pass = passes.pass(number)?;
         for (ranks, found) in ranks.iter_mut().skip(pass.first).take(pass.count()).zip(found) {
@@ -163,7 +156,7 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     sinks: &mut [K],
-    crew: &C,
+    crew: (&C, Told<'_>),
     watch: &mut W,
 ) -> Result<Vec<Written>> {
     let mut writers: Vec<Writer<'_, K>> =
@@ -205,15 +198,14 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     tasks: impl IntoIterator<Item = Task>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
-    crew: &C,
+    (crew, told): (&C, Told<'_>),
     watch: &mut W,
     mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
 ) -> Result<()> {
-    let places = engine.crew(crew).map_or(0, Crew::places);
     crew::share_out(
         tasks,
         crew,
-        places,
+        told,
         &[],
         async |task| read(passes, task, sources).await,
         async |came| {
@@ -340,7 +332,7 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     written: &[Written],
     sources: &Sources<'_, S>,
     sinks: &mut [K],
-    crew: &C,
+    (crew, told): (&C, Told<'_>),
     watch: &mut W,
 ) -> Result<(Vec<K::Finished>, Vec<Verified>)> {
     let headers = passes.plans().map(|plan| plan.layout.header.len() as u64).sum();
@@ -380,7 +372,7 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     crew::share_out(
         open.clone(),
         crew,
-        crew.places(),
+        told,
         &finished,
         async |task| look(passes, &task, sources, of(&task)).await,
         async |came| {

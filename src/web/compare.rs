@@ -30,6 +30,6 @@ impl Session {
         let third = Opened { adapter, source };
         let sources = sources(&content, &style);
         let work = compare::compare(&sources, &settings, third.input(), &mut watch);
-        give(&unless(stopped, || true, work).await.map_err(thrown)?)
+        give(&unless(stopped, work).await.map_err(thrown)?)
     }
 }

@@ -55,7 +55,7 @@ impl Session {
         let sources = sources(&content, &style);
         let analysis = self.analysis.borrow().clone();
         let work = fusion::analyse(&sources, &settings, &analysis, &crew, &mut watch);
-        let analysed = unless(stopped, || !crew.is_beginning(), work).await;
+        let analysed = unless(stopped, work).await;
         analysed.map_err(|error| crew.failure().unwrap_or_else(|| thrown(error)))
     }
 
@@ -176,7 +176,7 @@ impl Session {
         let watch = JsWatch { on_progress: None, is_cancelled };
         let task = crew::task(&task)?;
         let work = fusion::assist(&passes, &sources, task, result.as_ref(), &watch);
-        crew::reply(unless(stopped, || true, work).await.map_err(thrown)?)
+        crew::reply(unless(stopped, work).await.map_err(thrown)?)
     }
 }
 
@@ -227,18 +227,17 @@ extern "C" {
     fn now() -> f64;
 }
 
-/// What `work` comes to, unless `stopped` settles before, at a time when `work` may be given up. It need not look up for that,
-/// which it does not while it waits for a slow host.
+/// What `work` comes to, unless `stopped` settles before. It need not look up for that, which it does not while it waits for a
+/// slow host.
 pub(super) async fn unless<T>(
     stopped: Option<Promise>,
-    may_stop: impl Fn() -> bool,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let Some(stopped) = stopped else { return work.await };
     let mut stopped = pin!(JsFuture::from(stopped));
     let mut work = pin!(work);
     poll_fn(|context| {
-        if may_stop() && stopped.as_mut().poll(context).is_ready() {
+        if stopped.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(Error::new(Code::Aborted, "")));
         }
         work.as_mut().poll(context)

@@ -6,7 +6,7 @@ use super::blob::BlobSource;
 use crate::error::{Code, Error, Result};
 use crate::fusion::{Crew, Done, Task};
 use js_sys::{Promise, Reflect, Uint8Array};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
@@ -38,22 +38,16 @@ pub(super) struct JsCrew {
     others: Others,
     /// Why one of them failed, as the page words it.
     failure: RefCell<Option<JsValue>>,
-    beginning: Cell<bool>,
 }
 
 impl JsCrew {
     pub(super) fn new(others: Others) -> Self {
-        Self { others, failure: RefCell::new(None), beginning: Cell::new(false) }
+        Self { others, failure: RefCell::new(None) }
     }
 
     /// Why one of them failed, if so: what an error of the run stands for.
     pub(super) fn failure(&self) -> Option<JsValue> {
         self.failure.take()
-    }
-
-    /// They are being told of the run: given up now, they might hear of the next one first.
-    pub(super) fn is_beginning(&self) -> bool {
-        self.beginning.get()
     }
 
     async fn settled(&self, promise: Result<Promise, JsValue>) -> Result<JsValue> {
@@ -90,10 +84,7 @@ impl<F: InBlob> Crew<F> for JsCrew {
 
     async fn begin(&self, ranks: Option<&[Vec<usize>]>, checksum: u32) -> Result<()> {
         let ranks = super::give(&ranks).unwrap_or_default();
-        self.beginning.set(true);
-        let begun = self.settled(self.others.begin(ranks, checksum)).await;
-        self.beginning.set(false);
-        begun.map(|_| ())
+        self.settled(self.others.begin(ranks, checksum)).await.map(|_| ())
     }
 
     async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done> {

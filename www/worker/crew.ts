@@ -31,6 +31,7 @@ export class Crew {
   #on: Member[] = [];
   /** Places that are filled: also by those on their way, and by those lost at work. */
   #hired = 0;
+  #begun: Promise<void> = Promise.resolve();
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
   constructor(private readonly start: Calls['start']['in'], private readonly alive: () => void) {}
@@ -49,8 +50,17 @@ export class Crew {
     return DEPTH * this.#on.length;
   }
 
-  /** Has all that are ready open the files and plan the run; `checksum` is that of the leader's plans. */
-  async begin(files: Files, variants: Variant[], ranks: number[][] | null, checksum: number): Promise<void> {
+  /**
+   * Has all that are ready open the files and plan the run; `checksum` is that of the leader's plans. Who is given up while it is told
+   * of a run hears all of it before it hears of the next.
+   */
+  begin(files: Files, variants: Variant[], ranks: number[][] | null, checksum: number): Promise<void> {
+    const begun = this.#begun.then(() => this.#tell(files, variants, ranks, checksum));
+    this.#begun = begun.catch(() => {});
+    return begun;
+  }
+
+  async #tell(files: Files, variants: Variant[], ranks: number[][] | null, checksum: number): Promise<void> {
     const on = await Promise.all(this.#ready.map(async (member) => {
       try {
         for (const role of ROLES) {

@@ -470,7 +470,9 @@ export class Desk implements ReactiveController {
     this.cards = { ...this.cards, [role]: card };
     this.#asked.clear();
     this.foresight.drop();
+    // Asked anew for the next pair.
     this.#backendTurn += 1;
+    this.#backendProblem = null;
     this.fit = null;
     this.#fitProblem = null;
     this.#touch();

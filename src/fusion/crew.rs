@@ -239,9 +239,10 @@ pub(super) async fn share_out<F, R>(
                 }
             }
             // This is also what starts them.
-            let came = match come.is_empty() {
-                true => under_way.next().await,
-                false => under_way.next().now_or_never().flatten(),
+            let came = if come.is_empty() {
+                under_way.next().await
+            } else {
+                under_way.next().now_or_never().flatten()
             };
             let Some(came) = came else { break };
             let Some((number, came)) = came? else {
@@ -276,8 +277,7 @@ mod tests {
         places: usize,
         held: usize,
         until: usize,
-        /// None: at once.
-        seed: Cell<Option<u64>>,
+        seed: Cell<u64>,
         busy: Cell<usize>,
         begun: &'a RefCell<Vec<usize>>,
         taken: &'a RefCell<Vec<usize>>,
@@ -285,9 +285,8 @@ mod tests {
 
     impl Slow<'_> {
         fn is_ready(&self) -> bool {
-            let next = |seed: u64| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            self.seed.set(self.seed.get().map(next));
-            self.seed.get().is_none_or(|seed| seed >> 61 == 0)
+            self.seed.set(self.seed.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+            self.seed.get() >> 61 == 0
         }
     }
 
@@ -300,7 +299,7 @@ mod tests {
 
     impl Crew<()> for Slow<'_> {
         fn members(&self) -> usize {
-            3
+            1
         }
 
         fn places(&self) -> usize {
@@ -345,7 +344,7 @@ mod tests {
     fn shared(
         places: usize,
         (held, until): (usize, usize),
-        seed: Option<u64>,
+        seed: u64,
         told: Told<'_>,
     ) -> (Vec<usize>, Vec<usize>) {
         let (begun, taken) = (RefCell::default(), RefCell::default());
@@ -375,7 +374,7 @@ mod tests {
     #[test]
     fn every_task_is_taken_once_whoever_does_it() {
         for (places, seed) in (0..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
-            let (begun, mut taken) = shared(places, NOBODY, Some(seed), Told::Already);
+            let (begun, mut taken) = shared(places, NOBODY, seed, Told::Already);
             assert_eq!(begun.is_empty(), places == 0);
             taken.sort_unstable();
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
@@ -385,14 +384,14 @@ mod tests {
     #[test]
     fn the_leader_does_not_wait_until_all_know_the_run() {
         for heard_after in [0, 1, 17, 40] {
-            let (begun, mut taken) = shared(2, NOBODY, Some(1), Told::Now(None, heard_after));
+            let (begun, mut taken) = shared(2, NOBODY, 1, Told::Now(None, heard_after));
             let own = usize::try_from(heard_after).unwrap();
             assert!(taken[..own].iter().all(|number| !begun.contains(number)), "{heard_after}: {taken:?}");
             assert_eq!(begun.is_empty(), own == 40);
             taken.sort_unstable();
             assert_eq!(taken, (0..40).collect::<Vec<_>>());
         }
-        assert!(shared(2, NOBODY, Some(1), Told::Never).0.is_empty());
+        assert!(shared(2, NOBODY, 1, Told::Never).0.is_empty());
     }
 
     #[test]
@@ -400,7 +399,7 @@ mod tests {
         for (places, seed) in (1..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
             // Behind a first task that comes last of all that may be begun before it.
             let ahead = 2 * (places + READING);
-            let (_, taken) = shared(places, (0, ahead - 1), Some(seed), Told::Already);
+            let (_, taken) = shared(places, (0, ahead - 1), seed, Told::Already);
             let late = taken.iter().position(|&number| number == 0).unwrap();
             assert_eq!(late, ahead - 1);
             assert!(taken[..late].iter().all(|&number| number < ahead), "{taken:?}");
@@ -420,7 +419,7 @@ mod tests {
 
     impl Crew<()> for Timed<'_> {
         fn members(&self) -> usize {
-            3
+            1
         }
 
         fn places(&self) -> usize {

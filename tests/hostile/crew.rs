@@ -2,7 +2,7 @@
 
 use crate::lora::{Patience, bytes, file, fuse};
 use np_lora::adapter::Adapter;
-use np_lora::container::{MemorySink, MemorySource};
+use np_lora::container::{MemorySink, MemorySource, Sink, Source};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
@@ -103,6 +103,28 @@ fn pair() -> [MemorySource; 2] {
     [of("content", 3, 0), of("style", 4, 2)]
 }
 
+/// A sink that can be read before it is finished, as a file on disk can; or not, and then the others read the result.
+struct Kept {
+    file: MemorySink,
+    early: bool,
+}
+
+impl Sink for Kept {
+    type Finished = MemorySource;
+
+    async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        self.file.write(at, bytes).await
+    }
+
+    fn so_far(&self) -> Option<impl Source> {
+        self.early.then(|| MemorySource::new("result", self.file.bytes.clone()))
+    }
+
+    async fn finish(&mut self) -> Result<MemorySource> {
+        self.file.finish().await
+    }
+}
+
 /// The finished files with their reports, and how much of them the others did.
 type Made = (Vec<(Vec<u8>, Report)>, usize);
 
@@ -118,6 +140,7 @@ fn shared_with(
     says: fn(Done) -> Done,
 ) -> Result<Made> {
     let [content, style] = pair();
+    let early = seed.is_multiple_of(2);
     block_on(async {
         let (of_content, of_style) =
             (Adapter::open(&content, None).await?, Adapter::open(&style, None).await?);
@@ -129,7 +152,8 @@ fn shared_with(
         let crew = Others { sources: sources(), variants, passes, places, seed, done, good, says };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut patience = Patience::until(usize::MAX);
-        let mut sinks: Vec<MemorySink> = variants.iter().map(|_| MemorySink::default()).collect();
+        let kept = |_| Kept { file: MemorySink::default(), early };
+        let mut sinks: Vec<Kept> = variants.iter().map(kept).collect();
         let made = fusion::fuse(&sources(), variants, &mut engine, &mut sinks, &crew, &mut patience).await?;
         let made = made.into_iter().map(|(finished, report)| (bytes(&finished), report));
         Ok((made.collect(), crew.done.get()))

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 /// A factor in memory: row-major, little-endian words.
 #[derive(Clone, Debug)]
-pub struct Factor {
+pub(super) struct Factor {
     /// The words; clones share them.
     pub bytes: Rc<Vec<u8>>,
     /// F32, F16 or BF16.
@@ -24,7 +24,7 @@ pub struct Factor {
 
 /// Both factors of one module.
 #[derive(Clone, Debug)]
-pub struct Factors {
+pub(super) struct Factors {
     /// A, r×n.
     pub down: Factor,
     /// B, m×r.
@@ -35,7 +35,7 @@ pub struct Factors {
 
 /// A factor in the result's format, and what rounding did to it.
 #[derive(Clone, Debug)]
-pub struct Rounded {
+pub(super) struct Rounded {
     /// The words; clones share them.
     pub bytes: Rc<Vec<u8>>,
     /// Rounded less exact, in units of the result; `None` where nothing changed.
@@ -48,7 +48,7 @@ impl Factors {
     ///
     /// # Errors
     /// Those of the source; `NonFinite` naming the tensor, the first bad value and how many there are.
-    pub async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
+    pub(super) async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
         let name = |error: Error| error.in_file(source.name());
         if let Some((down, up)) = module.kind.plain() {
             let bytes = container::exactly(source, down.range()).await?;
@@ -75,12 +75,12 @@ impl Factors {
     }
 
     /// The factors of a share: only some rows of lora_up.
-    pub fn of_share(&self, share: &Share) -> Self {
+    pub(super) fn of_share(&self, share: &Share) -> Self {
         self.rows(&share.rows)
     }
 
     /// The same with only some rows of lora_up.
-    pub fn rows(&self, rows: &[Range<usize>]) -> Self {
+    pub(super) fn rows(&self, rows: &[Range<usize>]) -> Self {
         let whole = rows == std::slice::from_ref(&(0..self.up.rows));
         let up = if whole { self.up.clone() } else { self.up.select(rows) };
         Self { down: self.down.clone(), up, kept: self.kept }
@@ -92,7 +92,7 @@ impl Factor {
     ///
     /// # Errors
     /// `InputChanged`, `NonFinite`.
-    pub fn new(tensor: &Tensor, bytes: Vec<u8>, rows: usize, cols: usize) -> Result<Self> {
+    pub(super) fn new(tensor: &Tensor, bytes: Vec<u8>, rows: usize, cols: usize) -> Result<Self> {
         if bytes.len() as u64 != tensor.bytes() {
             return Err(
                 Error::new(Code::InputChanged, "Fewer bytes came than asked for.").at_tensor(&tensor.name)
@@ -111,18 +111,18 @@ impl Factor {
     }
 
     /// A matrix in F32.
-    pub fn of(matrix: &Matrix) -> Self {
+    pub(super) fn of(matrix: &Matrix) -> Self {
         let (bytes, _) = cpu::encode(&matrix::by_rows(matrix), 1.0, Dtype::F32);
         Self { bytes: bytes.into(), dtype: Dtype::F32, rows: matrix.nrows(), cols: matrix.ncols() }
     }
 
     /// The factor as a backend takes it.
-    pub fn stored(&self) -> Stored<'_> {
+    pub(super) fn stored(&self) -> Stored<'_> {
         Stored { bytes: &self.bytes, dtype: self.dtype, rows: self.rows, cols: self.cols }
     }
 
     /// The values, row-major.
-    pub fn values(&self) -> Vec<f32> {
+    pub(super) fn values(&self) -> Vec<f32> {
         cpu::decode(&self.stored(), 0, false)
     }
 
@@ -143,7 +143,7 @@ impl Factor {
     }
 
     /// The factor times `scale`, rounded once to `dtype`. Bits that need no change get none.
-    pub fn rounded(&self, scale: f64, dtype: Dtype) -> Rounded {
+    pub(super) fn rounded(&self, scale: f64, dtype: Dtype) -> Rounded {
         if scale == 1.0 && dtype == self.dtype {
             return Rounded { bytes: self.bytes.clone(), error: None };
         }
@@ -152,7 +152,7 @@ impl Factor {
 }
 
 /// Values times `scale`, rounded once to `dtype`.
-pub fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> Rounded {
+pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> Rounded {
     let (bytes, mut error) = cpu::encode(values, scale, dtype);
     let changed = error.iter().any(|&e| e != 0.0);
     if changed {

@@ -1,6 +1,6 @@
 //! The pair: from two adapters and the settings to a written and verified file.
 //!
-//! [`model`] asks whether the files are for one model, [`pairing`] which layers they share, [`refusals`] what must stay
+//! [`settings`] are checked into a [`recipe`]. [`model`] asks whether the files are for one model, [`pairing`] which layers they share, [`refusals`] what must stay
 //! out, [`outputs`] how the result is written; [`plan`] puts these together with every size, [`pass`] has those of a run
 //! that are made together. [`factors`] reads and rounds,
 //! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
@@ -11,30 +11,31 @@
 pub mod accounting;
 pub mod analysis;
 pub mod compare;
-pub mod crew;
-pub mod engine;
-pub mod factors;
-pub mod fit;
-pub mod method;
-pub mod mu;
-pub mod outputs;
-pub mod pairing;
-pub mod pass;
-pub mod plan;
-pub mod presets;
-pub mod refusals;
-pub mod report;
-pub mod saved;
+pub mod recipe;
 pub mod settings;
-pub mod vectors;
-pub mod verify;
 
 mod compose;
 mod composer;
+mod crew;
+mod engine;
+mod factors;
+mod fit;
 mod metadata;
+mod method;
 mod model;
+mod mu;
+mod outputs;
+mod pairing;
+mod pass;
+mod plan;
 mod portions;
+mod presets;
+mod refusals;
+mod report;
 mod run;
+mod saved;
+mod vectors;
+mod verify;
 mod writer;
 
 pub use crew::{Alone, Crew, Done, Piece, Task};

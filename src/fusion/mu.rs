@@ -7,7 +7,7 @@ use std::fmt;
 pub(super) const INFINITY: &str = "infinity";
 
 /// β = μ/(1+μ), the fraction of the overlap that is removed.
-pub fn beta(mu: f64) -> f64 {
+pub(super) fn beta(mu: f64) -> f64 {
     if mu.is_infinite() { 1.0 } else { mu / (1.0 + mu) }
 }
 

@@ -1,19 +1,12 @@
-//! What the user chose, validated once.
+//! What the user chose, as the page, a command line and a saved recipe spell it.
 
 use super::mu;
-use super::pairing::Side;
-use crate::adapter::ModuleId;
-use crate::adapter::families::{self, Family, SCHEMES, Scheme};
 use crate::adapter::scale::ScaleChoice;
-use crate::backend::products::MAX_RANK;
-use crate::backend::truncate::Keep;
-use crate::backend::{Cut, Dtype};
-use crate::error::{Code, Error, Result};
 use crate::json::Choice;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`].
+/// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`](super::recipe::Recipe).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
@@ -44,7 +37,7 @@ pub struct Settings {
     pub style_scale: ScaleChoice,
     /// The model family by name, where the files' layers fit several.
     pub family: Option<String>,
-    /// The result's naming (see [`Scheme::id`]); none: what most programs load.
+    /// The result's naming (see [`Scheme::id`](crate::adapter::families::Scheme::id)); none: what most programs load.
     pub scheme: Option<String>,
     /// Whether to make the result smaller.
     pub recompress: Recompress,
@@ -157,7 +150,7 @@ impl From<Recompress> for Choice {
     }
 }
 
-/// [`Cut`] as the page spells it.
+/// [`Cut`](crate::backend::Cut) as the page spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Choice", into = "Choice")]
 pub enum CutChoice {
@@ -222,224 +215,17 @@ pub enum RankLayout {
     Compact,
 }
 
-/// Valid settings in the terms of the method.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
-    /// β = μ/(1+μ), the fraction removed.
-    pub beta: f64,
-    /// What is made of the pair.
-    pub result: ResultChoice,
-    /// Of the content.
-    pub content: Strengths,
-    /// Of the style.
-    pub style: Strengths,
-    /// What single blocks have of their own.
-    pub blocks: BTreeMap<String, BlockStrength>,
-    /// How many directions to protect.
-    pub cut: Cut,
-    /// `None`: decided by the inputs.
-    pub dtype: Option<Dtype>,
-    /// How ranks and alphas are laid out.
-    pub layout: RankLayout,
-    /// `None`: decided by the family.
-    pub scheme: Option<&'static Scheme>,
-    /// `None`: decided by the inputs.
-    pub family: Option<&'static Family>,
-    /// `None`: the result is exact.
-    pub keep: Option<Keep>,
-    /// The rank that updates without an exact low-rank form are cut to.
-    pub dense_rank: usize,
-    /// Whether DoRA modules are fused without their magnitudes.
-    pub direction_only: bool,
-}
-
-/// What one file's updates are multiplied by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Strengths {
-    /// w, of the denoiser.
-    pub denoiser: f64,
-    /// w, of the text encoders.
-    pub text: f64,
-    /// The user's word on alpha/rank.
-    pub scale: ScaleChoice,
-}
-
-impl Recipe {
-    /// The strength of a layer of one of the files.
-    pub fn strength(&self, side: Side, family: Option<&Family>, id: &ModuleId) -> f64 {
-        let of_file = self.of(side);
-        let whole = if id.is_text_encoder() { of_file.text } else { of_file.denoiser };
-        let block = self.block(family, id);
-        block.map_or(whole, |block| whole * if side == Side::Content { block.content } else { block.style })
-    }
-
-    /// μ of a layer, where its block has one of its own.
-    pub fn own_mu(&self, family: Option<&Family>, id: &ModuleId) -> Option<f64> {
-        self.block(family, id)?.mu
-    }
-
-    fn block(&self, family: Option<&Family>, id: &ModuleId) -> Option<&BlockStrength> {
-        // Most have none, and finding a layer's block takes time.
-        if self.blocks.is_empty() {
-            return None;
-        }
-        self.blocks.get(&family?.block(id)?.label)
-    }
-
-    /// Whether factors of one of the files are in the result.
-    pub fn writes(&self, side: Side) -> bool {
-        self.result == ResultChoice::Fusion || side == Side::Content
-    }
-
-    /// The user's word on one file's scale.
-    pub fn scale(&self, side: Side) -> ScaleChoice {
-        self.of(side).scale
-    }
-
-    fn of(&self, side: Side) -> Strengths {
-        if side == Side::Content { self.content } else { self.style }
-    }
-}
-
 impl Settings {
     /// The same for a fusion, whatever is to be made: what an outlook is of.
     #[must_use]
     pub fn of_fusion(self) -> Self {
         Self { result: ResultChoice::Fusion, ..self }
     }
-
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// `Settings`, naming the setting and its range.
-    pub fn check(&self) -> Result<Recipe> {
-        let bad = |what: String| Err(Error::new(Code::Settings, what));
-        let of_blocks = self.blocks.values().filter_map(|block| block.mu);
-        for mu in of_blocks.chain([self.mu]) {
-            if mu.is_nan() || mu < 0.0 {
-                return bad(format!("μ is {mu}; it must be 0 or more."));
-            }
-        }
-        let strengths = [
-            ("subject strength", Some(self.content_strength)),
-            ("style strength", Some(self.style_strength)),
-            ("subject's text-encoder strength", self.content_text_strength),
-            ("style's text-encoder strength", self.style_text_strength),
-        ];
-        let blocks = self.blocks.values().flat_map(|block| [block.content, block.style]);
-        let blocks = blocks.map(|strength| ("strength of a block", Some(strength)));
-        for (name, strength) in strengths.into_iter().chain(blocks) {
-            let strength = strength.unwrap_or_default();
-            if !strength.is_finite() || strength.abs() > MAX_STRENGTH {
-                return bad(format!("The {name} is {strength}; it must lie in ±{MAX_STRENGTH}."));
-            }
-        }
-        for choice in [self.content_scale, self.style_scale] {
-            if let ScaleChoice::Alpha { alpha } = choice
-                && (!alpha.is_finite() || alpha.abs() > MAX_ALPHA)
-            {
-                return bad(format!("Alpha is {alpha}; it must lie in ±{MAX_ALPHA}."));
-            }
-        }
-        let keep = match self.recompress {
-            Recompress::Exact => None,
-            Recompress::Rank { rank: 0 } => return bad("The result's rank must be 1 or more.".into()),
-            Recompress::Rank { rank } => Some(Keep::Rank(rank as usize)),
-            Recompress::Energy { share } if share > 0.0 && share <= 1.0 => Some(Keep::Energy(share)),
-            Recompress::Energy { share } => {
-                return bad(format!("The share of energy is {share}; it must lie above 0 and at most at 1."));
-            }
-        };
-        if self.dense_rank == 0 || self.dense_rank as usize > MAX_RANK {
-            return bad(format!("The rank for full differences must be 1 to {MAX_RANK}."));
-        }
-        let family = match &self.family {
-            Some(name) => match families::by_name(name) {
-                Some(family) => Some(family),
-                None => return bad(format!("There is no model family {name:?}.")),
-            },
-            None => None,
-        };
-        let scheme = match &self.scheme {
-            Some(id) => match SCHEMES.iter().find(|scheme| scheme.id == id) {
-                Some(scheme) => Some(scheme),
-                None => return bad(format!("There is no naming {id:?}.")),
-            },
-            None => None,
-        };
-        let cut = match self.cut {
-            CutChoice::All => Cut::All,
-            CutChoice::Count { count: 0 } => return bad("The number of directions must be 1 or more.".into()),
-            CutChoice::Count { count } => Cut::Count(count as usize),
-            CutChoice::Energy { share } if share > 0.0 && share <= 1.0 => Cut::Energy(share),
-            CutChoice::Energy { share } => {
-                return bad(format!("The share of energy is {share}; it must lie above 0 and at most at 1."));
-            }
-        };
-        let strengths = |denoiser: f64, text: Option<f64>, scale| match self.result {
-            ResultChoice::Fusion => Strengths { denoiser, text: text.unwrap_or(denoiser), scale },
-            ResultChoice::Overlap => Strengths { denoiser: 1.0, text: 1.0, scale },
-        };
-        let (content, style) = (self.content_text_strength, self.style_text_strength);
-        Ok(Recipe {
-            beta: mu::beta(self.mu),
-            result: self.result,
-            content: strengths(self.content_strength, content, self.content_scale),
-            style: strengths(self.style_strength, style, self.style_scale),
-            blocks: if self.result == ResultChoice::Fusion { self.blocks.clone() } else { BTreeMap::new() },
-            cut,
-            family,
-            scheme,
-            keep,
-            dense_rank: self.dense_rank as usize,
-            direction_only: self.direction_only,
-            dtype: match self.dtype {
-                DtypeChoice::Auto => None,
-                DtypeChoice::F16 => Some(Dtype::F16),
-                DtypeChoice::BF16 => Some(Dtype::BF16),
-                DtypeChoice::F32 => Some(Dtype::F32),
-            },
-            layout: self.layout,
-        })
-    }
 }
-
-/// Far beyond any use; keeps products of strengths and scales finite.
-const MAX_STRENGTH: f64 = 1000.0;
-const MAX_ALPHA: f64 = 1e6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn settings_out_of_range_are_refused() {
-        let base = Settings::default;
-        let whole = BlockStrength::default();
-        let block = |strength| [("IN04".to_owned(), strength)].into();
-        for settings in [
-            Settings { mu: -0.1, ..base() },
-            Settings { mu: f64::NAN, ..base() },
-            Settings { blocks: block(BlockStrength { mu: Some(-1.0), ..whole }), ..base() },
-            Settings { blocks: block(BlockStrength { mu: Some(f64::NAN), ..whole }), ..base() },
-            Settings { blocks: block(BlockStrength { style: f64::INFINITY, ..whole }), ..base() },
-            Settings { content_strength: f64::INFINITY, ..base() },
-            Settings { style_strength: 1e4, ..base() },
-            Settings { cut: CutChoice::Count { count: 0 }, ..base() },
-            Settings { cut: CutChoice::Energy { share: 0.0 }, ..base() },
-            Settings { cut: CutChoice::Energy { share: f64::NAN }, ..base() },
-            Settings { content_text_strength: Some(f64::NAN), ..base() },
-            Settings { recompress: Recompress::Rank { rank: 0 }, ..base() },
-            Settings { recompress: Recompress::Energy { share: 1.5 }, ..base() },
-            Settings { style_scale: ScaleChoice::Alpha { alpha: f64::INFINITY }, ..base() },
-            Settings { dense_rank: 0, ..base() },
-            Settings { dense_rank: 257, ..base() },
-            Settings { scheme: Some("nobody's".into()), ..base() },
-            Settings { family: Some("nobody's".into()), ..base() },
-        ] {
-            assert_eq!(settings.check().unwrap_err().code, Code::Settings, "{settings:?}");
-        }
-    }
 
     #[test]
     fn the_page_spells_settings_like_this() {

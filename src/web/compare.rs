@@ -1,7 +1,7 @@
 //! A third file beside the pair: opened, compared and forgotten.
 
 use super::compute::{JsWatch, sources, unless};
-use super::{GivenSource, Opened, Session, give, take, thrown};
+use super::{GivenSource, Opened, Session, give, take_settings, thrown};
 use crate::adapter::Adapter;
 use crate::fusion::compare;
 use js_sys::{Function, Promise};
@@ -23,7 +23,7 @@ impl Session {
         stopped: Option<Promise>,
     ) -> Result<JsValue, JsValue> {
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
-        let settings = take(settings)?;
+        let settings = take_settings(settings)?;
         let (content, style) = self.files()?;
         let source = GivenSource::of(&file)?;
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;

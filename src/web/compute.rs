@@ -5,7 +5,7 @@
 use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
 use super::sink::{JsSink, OutputSink};
-use super::{GivenSource, Opened, Session, adapters, give, take, thrown};
+use super::{GivenSource, Opened, Session, adapters, give, take, take_settings, thrown};
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
@@ -50,7 +50,7 @@ impl Session {
     ) -> Result<(), JsValue> {
         let crew = JsCrew::new(others);
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
-        let settings: Settings = take(settings)?;
+        let settings: Settings = take_settings(settings)?;
         let (content, style) = self.files()?;
         let sources = sources(&content, &style);
         let analysis = self.analysis.borrow().clone();
@@ -66,7 +66,7 @@ impl Session {
     pub fn outlook(&self, settings: JsValue) -> Result<JsValue, JsValue> {
         let files = self.files()?;
         let (content, style) = adapters(&files);
-        let settings = take::<Settings>(settings)?.of_fusion();
+        let settings = take_settings::<Settings>(settings)?.of_fusion();
         let plan = Plan::new(content, style, &settings).map_err(thrown)?;
         let analysis = self.analysis.borrow().clone();
         let outlook = Outlook::of(&plan, &analysis.borrow());
@@ -79,7 +79,7 @@ impl Session {
     /// A `Problem`.
     pub async fn spectra(&self, settings: JsValue, module: String) -> Result<JsValue, JsValue> {
         let (content, style) = self.files()?;
-        let settings = take::<Settings>(settings)?.of_fusion();
+        let settings = take_settings::<Settings>(settings)?.of_fusion();
         let spectra = spectra(&sources(&content, &style), &settings, &module).await;
         give(&spectra.map_err(thrown)?)
     }
@@ -145,7 +145,8 @@ impl Session {
     pub fn share(&self, variants: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
         let files = self.files()?;
         let (content, style) = adapters(&files);
-        let mut passes = Passes::new(content, style, &take::<Vec<Variant>>(variants)?).map_err(thrown)?;
+        let mut passes =
+            Passes::new(content, style, &take_settings::<Vec<Variant>>(variants)?).map_err(thrown)?;
         if let Some(ranks) = take::<Option<Vec<Vec<usize>>>>(ranks)? {
             passes.lay_out(&ranks, content, style).map_err(thrown)?;
         }
@@ -204,7 +205,7 @@ impl Session {
         crew: &JsCrew,
         watch: &mut JsWatch,
     ) -> Result<JsValue, JsValue> {
-        let (variants, choice): (Vec<Variant>, EngineChoice) = (take(variants)?, take(choice)?);
+        let (variants, choice): (Vec<Variant>, EngineChoice) = (take_settings(variants)?, take(choice)?);
         let (content, style) = self.files()?;
         let mut engine = self.engine(choice).await?;
         let sources = sources(&content, &style);

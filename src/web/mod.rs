@@ -156,7 +156,7 @@ impl Session {
     pub fn fit(&self, settings: JsValue) -> Result<JsValue, JsValue> {
         let files = self.files()?;
         let (content, style) = adapters(&files);
-        let plan = Plan::new(content, style, &take(settings)?).map_err(thrown)?;
+        let plan = Plan::new(content, style, &take_settings(settings)?).map_err(thrown)?;
         give(&plan.fit())
     }
 }
@@ -173,16 +173,24 @@ impl Session {
     fn files(&self) -> Result<Files, JsValue> {
         let both = (self.content.borrow().clone(), self.style.borrow().clone());
         match both {
-            (None, None) => Err(thrown(Error::new(Code::Settings, "Choose a file first."))),
+            (None, None) => Err(thrown(Error::new(Code::Internal, "No file is open."))),
             files => Ok(files),
         }
     }
 }
 
-/// A plain value from the page.
+/// A plain value from the page, which only the page itself can get wrong.
 fn take<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value)
-        .map_err(|error| thrown(Error::new(Code::Settings, error.to_string())))
+    take_or(Code::Internal, value)
+}
+
+/// Settings, which hosts and scripts write.
+fn take_settings<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+    take_or(Code::Settings, value)
+}
+
+fn take_or<T: DeserializeOwned>(code: Code, value: JsValue) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| thrown(Error::new(code, error.to_string())))
 }
 
 /// A plain value for the page: objects, arrays, numbers, null.

@@ -391,3 +391,49 @@ fn the_example_is_a_stable_diffusion_lora() {
         }
     });
 }
+
+#[test]
+fn an_alpha_that_nothing_uses_may_be_anything() {
+    // 1e10, which LyCORIS writes beside two whole factors, is infinity in F16.
+    let infinity = 0x7c00u16.to_le_bytes();
+    let open = |factors: [(&str, &[usize]); 2]| {
+        let zeros = [0; 128];
+        let size = |shape: &[usize]| 2 * shape.iter().product::<usize>();
+        let mut views: Vec<(&str, TensorView<'_>)> = factors
+            .map(|(name, shape)| (name, TensorView::new(F16, shape.to_vec(), &zeros[..size(shape)]).unwrap()))
+            .into();
+        views.push(("m.alpha", TensorView::new(F16, vec![], &infinity).unwrap()));
+        let bytes = safetensors::serialize(views, None).unwrap();
+        block_on(Adapter::open(&MemorySource::new("f.safetensors", bytes), None))
+    };
+    let lokr = open([("m.lokr_w1", &[4, 8]), ("m.lokr_w2", &[8, 4])]).unwrap();
+    assert_eq!((lokr.modules[0].alpha, lokr.modules[0].scale(ScaleChoice::Auto).0), (None, 1.0));
+    let refused = open([("m.lora_down.weight", &[2, 4]), ("m.lora_up.weight", &[4, 2])]).unwrap_err();
+    assert_eq!((refused.code, refused.tensor.as_deref()), (Code::Alpha, Some("m.alpha")));
+    assert!(open([("m.lokr_w1", &[4, 8]), ("m.oft_blocks", &[8, 4])]).is_err(), "for another reason");
+}
+
+#[test]
+fn an_adapter_of_any_name_is_read_and_its_magnitudes_are_seen() {
+    for adapter in ["default", "style"] {
+        let names =
+            ["lora_A", "lora_B", "lora_magnitude_vector"].map(|part| format!("m.{part}.{adapter}.weight"));
+        let [down, up, magnitude] = names.each_ref().map(String::as_str);
+        let plain = open(&[(down, F16, &[2, 4]), (up, F16, &[8, 2])]).unwrap();
+        assert_eq!((plain.modules.len(), plain.extra.len()), (1, 0), "{adapter}");
+        let dora = open(&[(down, F16, &[2, 4]), (up, F16, &[8, 2]), (magnitude, F16, &[8])]).unwrap();
+        assert!(dora.modules[0].magnitude.is_some() && dora.extra.is_empty(), "{adapter}");
+    }
+}
+
+#[test]
+fn a_control_lora_is_refused_as_a_whole() {
+    let refused = open(&[
+        ("img_in.lora_A.weight", F16, &[2, 128]),
+        ("img_in.lora_B.weight", F16, &[64, 2]),
+        ("double_blocks.0.img_attn.norm.query_norm.scale", F16, &[128]),
+    ])
+    .unwrap_err();
+    assert_eq!(refused.code, Code::AdapterKind);
+    assert!(refused.detail.contains("control LoRA"), "{}", refused.detail);
+}

@@ -7,10 +7,10 @@ use crate::order;
 /// As many as are read in one go, so that what lies between them does not fill the memory.
 const BATCH: usize = 64;
 
-/// Values of the alpha tensors, in their order.
+/// Values of the alpha tensors, in their order, whether finite or not.
 ///
 /// # Errors
-/// `Alpha` naming a tensor that is no finite number; those of the source.
+/// `Alpha` naming a tensor that is no number; those of the source.
 pub(super) async fn read<S: Source>(source: &S, wanted: Vec<&Tensor>) -> Result<Vec<f64>> {
     let mut alphas = vec![0.0; wanted.len()];
     let mut wanted: Vec<(usize, &Tensor)> = wanted.into_iter().enumerate().collect();
@@ -23,8 +23,7 @@ pub(super) async fn read<S: Source>(source: &S, wanted: Vec<&Tensor>) -> Result<
         let ahead = Ahead::read(source, batch.iter().map(|(_, tensor)| tensor.range()).collect()).await?;
         for (place, tensor) in batch {
             let word = ahead.read(tensor.range()).await?;
-            let value = container::scalar(tensor.dtype, &word).filter(|value| value.is_finite());
-            alphas[*place] = value.ok_or_else(|| {
+            alphas[*place] = container::scalar(tensor.dtype, &word).ok_or_else(|| {
                 Error::new(Code::Alpha, format!("It is stored as {:?}.", tensor.dtype))
                     .at_tensor(&tensor.name)
             })?;

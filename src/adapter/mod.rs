@@ -4,13 +4,13 @@
 //! [`families`] which layer of which model it is, [`summary`] describes a file in the words of its user.
 
 pub mod families;
-pub mod kinds;
-pub mod module;
-pub mod roles;
 pub mod scale;
-pub mod summary;
 
 mod alphas;
+mod kinds;
+mod module;
+pub(crate) mod roles;
+mod summary;
 
 pub use families::ModuleId;
 pub use module::Module;
@@ -115,6 +115,7 @@ impl Adapter {
         let header = Header::read(source).await?;
         let scaling = Scaling::new(&header.metadata, config)?;
         let (found, mut extra) = sorted(&header)?;
+        check_extra(&extra)?;
         let wanted = found.iter().filter_map(|(_, module)| module.alpha.as_ref());
         let mut alphas = alphas::read(source, wanted.collect()).await?.into_iter();
         let (mut modules, mut vectors, mut refused, mut warnings) = (vec![], vec![], vec![], vec![]);
@@ -132,6 +133,14 @@ impl Adapter {
             let alpha = stored.or_else(|| scaling.alpha(&stem));
             let spelling = found.spelling.unwrap_or(&SPELLINGS[KOHYA]);
             let module = Module::new(&stem, spelling, &found.parts, found.magnitude.clone(), alpha)?;
+            // Only now: a module that has no use for its alpha may hold whatever there is (LoKr files say inf).
+            if let (Some(alpha), Some(tensor)) =
+                (module.as_ref().and_then(|module| module.alpha), &found.alpha)
+                && !alpha.value.is_finite()
+            {
+                let detail = format!("It is {}, stored as {:?}.", alpha.value, tensor.dtype);
+                return Err(Error::new(Code::Alpha, detail).at_tensor(&tensor.name));
+            }
             for (spelling, tensor) in found.vectors {
                 vectors.push(Vector::new(&stem, spelling, tensor)?);
             }
@@ -248,6 +257,17 @@ impl Vector {
         }
         Ok(Self { stem: stem.to_owned(), spelling, tensor, length })
     }
+}
+
+/// # Errors
+/// `AdapterKind` where a tensor tells that the whole file is of a kind that cannot be fused.
+fn check_extra(extra: &[String]) -> Result<()> {
+    for name in extra {
+        if let Some((_, what)) = roles::FOREIGN_FILES.iter().find(|(end, _)| name.ends_with(end)) {
+            return Err(Error::new(Code::AdapterKind, format!("The file is {what}.")).at_tensor(name));
+        }
+    }
+    Ok(())
 }
 
 fn oddities(module: &Module) -> Vec<Error> {

@@ -32,7 +32,7 @@ pub struct Module {
     pub in_features: usize,
     /// `[in]` or `[in, kh, kw]`, as stored: some kinds store convolutions flattened.
     pub dims: Vec<u64>,
-    /// Alpha, wherever it was found; none where loaders apply scale 1.
+    /// Alpha, wherever it was found; none where loaders apply scale 1, or the kind has no scale.
     pub alpha: Option<Alpha>,
     /// What alpha is divided by; none where this kind has no scale.
     alpha_rank: Option<usize>,
@@ -91,7 +91,7 @@ impl Module {
             out_features,
             in_features: usize::try_from(in_features).unwrap_or(usize::MAX),
             dims,
-            alpha,
+            alpha: alpha.filter(|_| alpha_rank.is_some()),
             alpha_rank,
             magnitude,
             tensors,
@@ -106,8 +106,12 @@ impl Module {
                 let alpha = Alpha { value: alpha, rank_stabilised: false, source: ScaleSource::User };
                 (alpha.scale(rank), ScaleSource::User)
             }
-            (ScaleChoice::RankStabilised, Some(alpha)) => {
-                (Alpha { rank_stabilised: true, ..alpha }.scale(rank), ScaleSource::User)
+            (ScaleChoice::RankStabilised, alpha) => {
+                // Where no alpha is known it is the rank, as for loaders; then √rank is what it makes.
+                #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
+                let value = alpha.map_or(rank as f64, |alpha| alpha.value);
+                let alpha = Alpha { value, rank_stabilised: true, source: ScaleSource::User };
+                (alpha.scale(rank), ScaleSource::User)
             }
             (_, Some(alpha)) => (alpha.scale(rank), alpha.source),
             (_, None) => (1.0, ScaleSource::Unknown),
@@ -240,5 +244,6 @@ mod tests {
         assert_eq!(scale(Some(8.0), ScaleChoice::Auto), 2.0);
         assert_eq!(scale(Some(8.0), ScaleChoice::Alpha { alpha: 2.0 }), 0.5);
         assert_eq!(scale(Some(8.0), ScaleChoice::RankStabilised), 4.0);
+        assert_eq!(scale(None, ScaleChoice::RankStabilised), 2.0);
     }
 }

@@ -18,15 +18,15 @@ pub struct Spelling {
 }
 
 /// Ending of the alpha tensor, in every spelling that has one.
-pub const ALPHA: &str = ".alpha";
+pub(crate) const ALPHA: &str = ".alpha";
 
 /// kohya's spelling, which the other LyCORIS kinds share.
-pub const KOHYA: usize = 0;
-/// PEFT's and today's diffusers' spelling.
-pub const PEFT: usize = 1;
+pub(crate) const KOHYA: usize = 0;
+/// A PEFT model saved as it is in memory: behind `lora_A` stands the adapter's name, mostly `default`.
+const NAMED: usize = 2;
 
 /// All spellings of plain LoRA.
-pub static SPELLINGS: [Spelling; 8] = [
+pub(crate) static SPELLINGS: [Spelling; 8] = [
     Spelling { name: "kohya", down: ".lora_down.weight", up: ".lora_up.weight", writes_alpha: true },
     Spelling { name: "PEFT", down: ".lora_A.weight", up: ".lora_B.weight", writes_alpha: false },
     Spelling {
@@ -119,10 +119,16 @@ pub struct VectorSpelling {
     pub scaled: bool,
 }
 
+/// The bias of a named adapter.
+const NAMED_BIAS: usize = 2;
+
+/// PEFT's name of a bias.
+pub(crate) const BIAS_OF_LORA: &str = ".lora_B.bias";
+
 /// All spellings of vectors.
-pub static VECTORS: [VectorSpelling; 5] = [
+pub(crate) static VECTORS: [VectorSpelling; 5] = [
     VectorSpelling { suffix: ".diff_b", kind: VectorKind::Bias, scaled: false },
-    VectorSpelling { suffix: ".lora_B.bias", kind: VectorKind::Bias, scaled: true },
+    VectorSpelling { suffix: BIAS_OF_LORA, kind: VectorKind::Bias, scaled: true },
     VectorSpelling { suffix: ".lora_B.default.bias", kind: VectorKind::Bias, scaled: true },
     VectorSpelling { suffix: ".w_norm", kind: VectorKind::NormWeight, scaled: false },
     VectorSpelling { suffix: ".b_norm", kind: VectorKind::NormBias, scaled: false },
@@ -159,9 +165,15 @@ const FOREIGN: [(&str, &str); 26] = [
     (".lora_embedding_B", "a LoRA on an embedding table"),
 ];
 
+/// Endings of tensors that tell a file which is no adapter of the model as it is: (ending, what the file is).
+pub(crate) const FOREIGN_FILES: [(&str, &str); 2] = [
+    (".norm.query_norm.scale", "a control LoRA, which widens the base model's input"),
+    (".norm.key_norm.scale", "a control LoRA, which widens the base model's input"),
+];
+
 /// What one tensor is to its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// A, lora_down.
     Down(&'static Spelling),
     /// B, lora_up.
@@ -178,8 +190,29 @@ pub enum Role {
     Extra,
 }
 
+/// What stands before an adapter's name, and what the tensor is by what stands behind it.
+const ADAPTERS: [(&str, &[(&str, Role)]); 3] = [
+    (".lora_A.", &[(".weight", Role::Down(&SPELLINGS[NAMED]))]),
+    (".lora_B.", &[(".weight", Role::Up(&SPELLINGS[NAMED])), (".bias", Role::Vector(&VECTORS[NAMED_BIAS]))]),
+    (
+        ".lora_magnitude_vector.",
+        &[(".weight", Role::Part(Part::Magnitude)), ("", Role::Part(Part::Magnitude))],
+    ),
+];
+
+/// As [`role`], where an adapter's own name stands in the tensor's.
+fn role_in_adapter(name: &str) -> Option<(&str, Role)> {
+    ADAPTERS.iter().find_map(|(before, ends)| {
+        let (stem, rest) = name.rsplit_once(before)?;
+        let (_, role) = ends.iter().find(|(end, _)| {
+            rest.strip_suffix(end).is_some_and(|adapter| !adapter.is_empty() && !adapter.contains('.'))
+        })?;
+        (!stem.is_empty()).then_some((stem, *role))
+    })
+}
+
 /// Splits a tensor name into its module's stem and its role. The stem of an [`Role::Extra`] tensor is the whole name.
-pub fn role(name: &str) -> (&str, Role) {
+pub(crate) fn role(name: &str) -> (&str, Role) {
     let factors = SPELLINGS
         .iter()
         .flat_map(|spelling| [(spelling.down, Role::Down(spelling)), (spelling.up, Role::Up(spelling))]);
@@ -194,6 +227,7 @@ pub fn role(name: &str) -> (&str, Role) {
         .filter_map(|(suffix, role)| Some((name.strip_suffix(suffix)?, role)))
         .filter(|(stem, _)| !stem.is_empty())
         .min_by_key(|(stem, _)| stem.len())
+        .or_else(|| role_in_adapter(name))
         .unwrap_or((name, Role::Extra))
 }
 
@@ -208,7 +242,7 @@ mod tests {
             assert_eq!(role(&down), ("a.b", Role::Down(spelling)), "{}", spelling.name);
             assert_eq!(role(&up), ("a.b", Role::Up(spelling)), "{}", spelling.name);
         }
-        assert_eq!((SPELLINGS[KOHYA].name, SPELLINGS[PEFT].name), ("kohya", "PEFT"));
+        assert_eq!((SPELLINGS[KOHYA].name, SPELLINGS[NAMED].name), ("kohya", "PEFT (raw)"));
     }
 
     #[test]
@@ -227,6 +261,23 @@ mod tests {
             "double_blocks.0.processor.qkv_lora1"
         );
         assert_eq!(role("").1, Role::Extra);
+    }
+
+    #[test]
+    fn an_adapter_may_have_any_name() {
+        for adapter in ["default", "style", "my_adapter-1"] {
+            let of = |before: &str, after: &str| format!("a.b{before}{adapter}{after}");
+            assert_eq!(role(&of(".lora_A.", ".weight")), ("a.b", Role::Down(&SPELLINGS[NAMED])));
+            assert_eq!(role(&of(".lora_B.", ".weight")), ("a.b", Role::Up(&SPELLINGS[NAMED])));
+            assert_eq!(role(&of(".lora_B.", ".bias")), ("a.b", Role::Vector(&VECTORS[NAMED_BIAS])));
+            for end in ["", ".weight"] {
+                assert_eq!(role(&of(".lora_magnitude_vector.", end)), ("a.b", Role::Part(Part::Magnitude)));
+            }
+        }
+        assert_eq!(role("a.lora_magnitude_vector.weight"), ("a", Role::Part(Part::Magnitude)));
+        for other in ["a.lora_A.x.y.weight", "a.lora_A..weight", ".lora_A.x.weight", "a.lora_A.x"] {
+            assert_eq!(role(other).1, Role::Extra, "{other}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum ScaleChoice {
         /// Any finite number.
         alpha: f64,
     },
-    /// As the file says, but divided by √rank instead of the rank (rsLoRA).
+    /// The file's alpha, or the rank where it says none, but divided by √rank instead of the rank (rsLoRA).
     RankStabilised,
 }
 

@@ -3,8 +3,9 @@
 use super::pairing::{Side, Unit};
 use super::plan::Plan;
 use super::presets::{self, Preset};
+use super::recipe::Recipe;
 use super::refusals::Refusal;
-use super::settings::{Recipe, ResultChoice};
+use super::settings::ResultChoice;
 use super::vectors::VectorOutput;
 use crate::adapter::Adapter;
 use crate::adapter::families::Block;
@@ -150,16 +151,17 @@ pub(super) fn count<'a>(
             *fused |= unit.pair().is_some();
         }
     }
-    let both: Places = vectors
-        .iter()
-        .filter(|vector| vector.terms.iter().any(|term| term.side != side))
-        .flat_map(|vector| &vector.terms)
-        .filter(|term| term.side == side)
-        .map(|term| (term.tensor.name.clone(), 0))
-        .collect();
+    let own = |vectors: &mut dyn Iterator<Item = &VectorOutput>| -> Places {
+        let terms = vectors.flat_map(|vector| &vector.terms).filter(|term| term.side == side);
+        terms.map(|term| (term.tensor.name.clone(), 0)).collect()
+    };
+    let of_both = |vector: &&VectorOutput| vector.terms.iter().any(|term| term.side != side);
+    let (both, written) = (own(&mut vectors.iter().filter(of_both)), own(&mut vectors.iter()));
+    let is_part = |name: &str| recipe.result == ResultChoice::Overlap || written.get(name).is_some();
     let of = |fused: bool| {
         let modules = modules.iter().filter(|(_, is)| *is == fused).map(|(tensors, _)| tensors);
-        let vectors = adapter.vectors.iter().filter(|v| both.get(&v.tensor.name).is_some() == fused);
+        let vectors = adapter.vectors.iter().map(|vector| vector.tensor.name.as_str());
+        let vectors = vectors.filter(|name| is_part(name) && both.get(name).is_some() == fused);
         modules.sum::<usize>() + vectors.count()
     };
     let (passed, outside) = match recipe.result {

@@ -1,7 +1,8 @@
 //! Whether two files are for the same model.
 
 use super::outputs::Group;
-use super::settings::{Recipe, ResultChoice};
+use super::recipe::Recipe;
+use super::settings::ResultChoice;
 use crate::adapter::families::{Detected, Family};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
@@ -169,15 +170,14 @@ pub(super) fn warnings(
         let units = groups.iter().flat_map(|group| &group.units);
         let unknown: Vec<&str> = units
             .filter(|unit| {
-                unit.layers.iter().any(|(id, _)| {
-                    family
-                        .is_some_and(|f| f.block(id).is_none() && f.target(id, f.default_scheme()).is_none())
-                })
+                unit.layers
+                    .iter()
+                    .any(|(id, _)| family.is_some_and(|f| f.target(id, f.default_scheme()).is_none()))
             })
             .flat_map(|unit| unit.shares().map(|(_, share)| share.module.stem.as_str()))
             .collect();
         if let Some(first) = unknown.first() {
-            let detail = format!("There are {}; they keep their names.", unknown.len());
+            let detail = format!("There are {}.", unknown.len());
             warnings.push(Error::new(Code::UnknownModules, detail).at_tensor(*first));
         }
     }

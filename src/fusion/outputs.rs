@@ -1,7 +1,7 @@
 //! How the units of a pair are written: in which naming, and which modules of the result they make up.
 
 use super::pairing::{Side, Unit};
-use super::settings::Recipe;
+use super::recipe::Recipe;
 use crate::adapter::ModuleId;
 use crate::adapter::families::{Family, Scheme, Target};
 use crate::adapter::roles::{ALPHA, Spelling};
@@ -122,6 +122,8 @@ struct Landing {
     /// The layer's rows in the unit.
     rows: Range<usize>,
     target: Option<Target>,
+    /// The two halves of its rows stand the other way round there.
+    halves_swapped: bool,
 }
 
 /// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
@@ -142,9 +144,12 @@ pub(super) fn groups(
             let fits =
                 |target: &Target| (target.rows.len(), target.in_features) == (*rows, unit.in_features());
             let target = target(id, family, scheme).filter(fits);
-            let stem = target.as_ref().map_or_else(|| stem_of(unit, id), |target| target.stem.clone());
+            let (stem, halves_swapped) = match &target {
+                Some(target) => (target.stem.clone(), target.halves_swapped),
+                None => kept(unit, id, family, scheme),
+            };
             let (_, landings) = places.entry(&mut modules, &stem, || (stem.clone(), Vec::new()));
-            landings.push(Landing { unit: at, rows: range, target });
+            landings.push(Landing { unit: at, rows: range, target, halves_swapped });
         }
     }
     let mut groups = Groups::new(units.len());
@@ -173,10 +178,17 @@ pub(super) fn target(id: &ModuleId, family: Option<&Family>, scheme: Option<&Sch
     family.zip(scheme).and_then(|(family, scheme)| family.target(id, scheme))
 }
 
-/// Outside known families a layer keeps its name, that of the content where both have it.
-fn stem_of(unit: &Unit, id: &ModuleId) -> String {
-    let share = unit.content.as_ref().or(unit.style.as_ref());
-    share.map_or_else(|| id.to_string(), |share| share.module.stem.clone())
+/// The name of a layer that has none in the result's naming, or another size there, and whether the halves of its rows
+/// are swapped under that name. What is in no table gets the naming's prefix, if that can be told; else a layer keeps its
+/// name, that of the content where both have it.
+fn kept(unit: &Unit, id: &ModuleId, family: Option<&Family>, scheme: Option<&Scheme>) -> (String, bool) {
+    let stems = [&unit.content, &unit.style].into_iter().flatten().map(|share| share.module.stem.as_str());
+    let Some(own) = stems.clone().next() else { return (id.to_string(), false) };
+    let Some((family, scheme)) = family.zip(scheme) else { return (own.to_owned(), false) };
+    if let Some(place) = family.resolve(own) {
+        return (own.to_owned(), matches!(place.parts.as_slice(), [only] if only.halves_swapped));
+    }
+    (family.name_beside(stems, scheme).unwrap_or_else(|| own.to_owned()), false)
 }
 
 fn output(
@@ -228,7 +240,7 @@ fn output(
 fn placed(landing: &Landing) -> Vec<(Range<usize>, usize)> {
     let Range { start, end } = landing.rows;
     let to = landing.target.as_ref().map_or(0, |target| target.rows.start);
-    if !landing.target.as_ref().is_some_and(|target| target.halves_swapped) {
+    if !landing.halves_swapped {
         return vec![(start..end, to)];
     }
     let half = (end - start) / 2;

@@ -5,7 +5,7 @@
 //! unit, as the paper projects each LoRA matrix as it is; a fused one against a split one makes a unit of every part,
 //! each with directions of its own.
 
-use super::settings::Recipe;
+use super::recipe::Recipe;
 use crate::adapter::families::{Family, Place};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
@@ -23,7 +23,7 @@ pub enum Side {
 }
 
 /// A layer and the number of its rows.
-pub type Layer = (ModuleId, usize);
+pub(super) type Layer = (ModuleId, usize);
 
 /// The modules of the content and of the style that hold a layer.
 type Holders = (Option<usize>, Option<usize>);
@@ -97,7 +97,7 @@ impl Unit {
 
 /// What pairing makes of two files.
 #[derive(Debug)]
-pub struct Pairing {
+pub(super) struct Pairing {
     /// All units, in the order of their first layers.
     pub units: Vec<Unit>,
     /// Modules that say again what others of the same file say, and are left out.
@@ -118,8 +118,14 @@ struct Part {
 }
 
 /// Where a stem stands in the model; outside known families it stands for itself.
-pub fn place(family: Option<&Family>, stem: &str, size: (usize, usize)) -> Option<Place> {
+pub(super) fn place(family: Option<&Family>, stem: &str, size: (usize, usize)) -> Option<Place> {
     family?.resolve(stem).filter(|place| (place.out_features, place.in_features) == size)
+}
+
+/// The identity of what stands in no table.
+pub(super) fn identity(family: Option<&Family>, stem: &str) -> ModuleId {
+    let beside = family.and_then(|family| family.beside(stem));
+    beside.map_or_else(|| ModuleId::of(stem), |beside| beside.id())
 }
 
 impl Placed {
@@ -136,7 +142,7 @@ impl Placed {
                 let named = family.and_then(|family| family.resolve(&module.stem)).map(|place| place.parts);
                 let (id, halves_swapped) = match named.as_deref() {
                     Some([only]) => (only.id.clone(), only.halves_swapped),
-                    _ => (ModuleId::of(&module.stem), false),
+                    _ => (identity(family, &module.stem), false),
                 };
                 vec![Part { id, rows: 0..module.out_features, halves_swapped }]
             }
@@ -196,7 +202,7 @@ fn placed(adapter: &Adapter, family: Option<&Family>) -> Result<(Vec<Placed>, Ve
 ///
 /// # Errors
 /// `SpellingMix` if a file has one layer under two names; `ShapeMismatch` naming the first layer whose sizes differ.
-pub fn pair(
+pub(super) fn pair(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     family: Option<&Family>,

@@ -9,8 +9,9 @@ use super::model;
 use super::mu;
 use super::outputs::{self, Group, Output};
 use super::pairing::{self, Side, Unit};
+use super::recipe::Recipe;
 use super::refusals::{self, Refusal};
-use super::settings::{RankLayout, Recipe, ResultChoice, Settings};
+use super::settings::{RankLayout, ResultChoice, Settings};
 use super::vectors::{self, VectorOutput};
 use crate::adapter::Adapter;
 use crate::adapter::families::{Block, Family, Scheme};
@@ -93,10 +94,11 @@ impl Plan {
             }
             barred.extend(behind);
         };
-        let vectors = match recipe.result {
+        let (vectors, nameless) = match recipe.result {
             ResultChoice::Fusion => vectors::plan(content, style, family, scheme, &recipe)?,
-            ResultChoice::Overlap => Vec::new(),
+            ResultChoice::Overlap => Default::default(),
         };
+        let refusals = [refusals, nameless].concat();
 
         let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors, &recipe));
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);

@@ -2,7 +2,8 @@
 
 use super::outputs::{Group, Output};
 use super::pairing::{Pairing, Share, Side, Unit};
-use super::settings::{Recipe, ResultChoice};
+use super::recipe::Recipe;
+use super::settings::ResultChoice;
 use crate::adapter::Adapter;
 use crate::adapter::scale::ScaleChoice;
 use crate::container::Tensor;

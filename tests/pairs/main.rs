@@ -16,3 +16,4 @@ mod overlap;
 mod schemes;
 mod settings;
 mod several;
+mod vectors;

@@ -94,34 +94,6 @@ fn a_wrong_scale_can_be_put_right() {
 }
 
 #[test]
-fn biases_and_norms_are_added_up() {
-    let (m, n) = (3072, 3072);
-    let fused_stem = "lora_unet_double_blocks_0_img_attn_qkv";
-    let split = "transformer.transformer_blocks.0.attn.to_k";
-    let content = File::default()
-        .lora(fused_stem, &random("b", 3 * m, 2), &random("a", 2, n), None)
-        .with(format!("{fused_stem}.diff_b"), &[3 * m], &random("bias", 3 * m, 1))
-        .with("lora_unet_some_norm.w_norm", &[64], &random("w", 64, 1))
-        .note("ss_base_model_version", "flux1");
-    let style = File::default()
-        .matrix(format!("{split}.lora_A.weight"), &random("sa", 2, n))
-        .matrix(format!("{split}.lora_B.weight"), &random("sb", m, 2))
-        .with(format!("{split}.lora_B.bias"), &[m], &random("sbias", m, 1))
-        .note("ss_base_model_version", "flux1");
-    let settings = Settings { content_strength: 0.5, style_strength: 2.0, ..hard() };
-    let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
-    let column =
-        |name: &str| fused.tensor(name).unwrap_or_else(|| panic!("no {name} in {:?}", fused.names()));
-    let bias = random("bias", 3 * m, 1);
-    let k = bias.rows(m, m) * 0.5 + random("sbias", m, 1) * 2.0;
-    close(&column(&format!("{split}.lora_B.bias")), &k.into_owned(), 1e-6, "k");
-    let q = (bias.rows(0, m) * 0.5).into_owned();
-    close(&column("transformer.transformer_blocks.0.attn.to_q.lora_B.bias"), &q, 1e-6, "q");
-    close(&column("lora_unet_some_norm.w_norm"), &(random("w", 64, 1) * 0.5), 1e-6, "norm");
-    assert_eq!(fused.report.content_tensors.passed, 1, "the norm");
-}
-
-#[test]
 fn the_result_says_what_it_is() {
     let content = sdxl("c")
         .note("modelspec.title", "My dog")

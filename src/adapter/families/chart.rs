@@ -27,12 +27,11 @@ impl Family {
     /// The block a canonical layer belongs to. `None`: to no block, as the layers at the model's two ends.
     pub fn block(&self, id: &ModuleId) -> Option<Block> {
         let (model, path) = self.model_of(id)?;
-        let module = model.table.module(path)?;
         if !model.label.is_empty() {
             let at = self.models().iter().position(|other| std::ptr::eq(other, model))?;
             return Some(Block { order: AFTER_BLOCKS + at, label: model.label.clone() });
         }
-        let label = module.label.clone()?;
+        let label = model.table.label(path)?.to_owned();
         let (group, number) = numbered(&label);
         let mut groups: Vec<&str> = Vec::new();
         for label in model.table.modules.iter().filter_map(|module| module.label.as_deref()) {

@@ -1,19 +1,21 @@
 //! The identity of a layer.
 
+use super::resolve::{denoiser_path, unwrapped};
 use std::fmt;
 
 /// The identity of a layer: equal in both files of a pair exactly when they mean the same layer.
 ///
 /// For a known family it is the layer's path in diffusers at the finest split (q, k and v by themselves) with the name
-/// of the model before it: `unet.down_blocks.1.…`, `text_encoder_2.text_model.…`. For anything else it is the stem as
-/// the file spells it.
+/// of the model before it: `unet.down_blocks.1.…`, `text_encoder_2.text_model.…`. In an unknown family it is the layer's
+/// path as the file spells it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleId(String);
 
 impl ModuleId {
-    /// The identity of the module that a file calls `stem`.
+    /// The identity of the module that a file of an unknown family calls `stem`: without what only says that it is the
+    /// denoiser.
     pub fn of(stem: &str) -> Self {
-        Self(stem.to_owned())
+        Self(denoiser_path(stem).unwrap_or_else(|| unwrapped(stem)).to_owned())
     }
 
     /// The identity of the layer at `path` of a model's `component`.
@@ -40,7 +42,7 @@ impl fmt::Display for ModuleId {
 
 /// Whether a stem belongs to a text encoder, in any naming.
 pub(super) fn is_text_encoder(stem: &str) -> bool {
-    let stem = stem.strip_prefix("base_model.model.").unwrap_or(stem);
+    let stem = unwrapped(stem);
     TEXT_ENCODERS.iter().any(|prefix| stem.starts_with(prefix))
 }
 

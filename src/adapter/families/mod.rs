@@ -6,11 +6,13 @@
 //!
 //! - [`Family::resolve`]: a file's stem → the canonical layers it holds, and in which of its rows.
 //! - [`Family::target`]: a canonical layer → how a [`Scheme`] writes it.
+//! - [`Family::beside`]: both for layers that stand in no table.
 //! - [`detect`]: a file's modules → its family.
 //! - [`Family::block`] and [`kind_of`]: how users speak of a layer.
 //!
 //! Sources of the tables: ComfyUI's key maps, diffusers' converters, sd-scripts, musubi-tuner, ai-toolkit, OneTrainer.
 
+mod beside;
 mod chart;
 mod detect;
 mod id;
@@ -22,6 +24,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use beside::Beside;
 pub use chart::{ALL_KINDS, Block, kind_of};
 pub use detect::{Detected, detect, family, is_noted};
 pub use id::ModuleId;

@@ -66,16 +66,24 @@ const DENOISER: [&str; 10] = [
     "",
 ];
 
-/// What PEFT puts before a path when it saves a wrapped model; it may also stand behind the component's name.
-const WRAPPED: &str = "base_model.model.";
+/// Without what PEFT puts before a path when it saves a wrapped model; it may also stand behind the component's name.
+pub(super) fn unwrapped(stem: &str) -> &str {
+    stem.strip_prefix("base_model.model.").unwrap_or(stem)
+}
+
+/// A dotted stem of a denoiser, without what stands before its path. Without dots nothing divides a name for good.
+pub(super) fn denoiser_path(stem: &str) -> Option<&str> {
+    let stem = unwrapped(stem);
+    let dotted = DENOISER.iter().filter(|prefix| prefix.ends_with('.'));
+    dotted.into_iter().find_map(|prefix| stem.strip_prefix(prefix)).map(unwrapped)
+}
 
 impl Family {
     /// The layers that a file of this family means by `stem`. `None`: none that the family has.
     pub fn resolve(&self, stem: &str) -> Option<Place> {
-        let stem = stem.strip_prefix(WRAPPED).unwrap_or(stem);
-        self.models().iter().find_map(|model| {
-            model.bodies(stem).find_map(|body| model.resolve(body.strip_prefix(WRAPPED).unwrap_or(body)))
-        })
+        self.models()
+            .iter()
+            .find_map(|model| model.bodies(stem).find_map(|body| model.resolve(unwrapped(body))))
     }
 
     /// How `scheme` writes the layer. `None`: the family has no such layer.
@@ -100,12 +108,13 @@ impl Family {
 }
 
 impl Component {
-    fn is_denoiser(&self) -> bool {
+    pub(super) fn is_denoiser(&self) -> bool {
         self.comfy.is_empty()
     }
 
     /// What may be left of a stem without its prefix.
-    fn bodies<'a>(&'a self, stem: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+    pub(super) fn bodies<'a>(&'a self, stem: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        let stem = unwrapped(stem);
         let denoiser: &[&str] = if self.is_denoiser() { &DENOISER } else { &[] };
         let kohya = self.kohya.iter().filter_map(|prefix| stem.strip_prefix(prefix));
         let component = stem.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
@@ -147,7 +156,7 @@ impl Component {
     }
 
     /// The stem of `name` below a prefix.
-    fn stem(&self, name: &str, prefix: Prefix) -> String {
+    pub(super) fn stem(&self, name: &str, prefix: Prefix) -> String {
         let component = self.name;
         match prefix {
             Prefix::Component => format!("{component}.{name}"),

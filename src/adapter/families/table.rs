@@ -72,6 +72,43 @@ impl Table {
         self.spellings.get(self.index[at].1)
     }
 
+    /// Where the longest parent ends that `flat` has in common with known layers, and those below it: their spelling and
+    /// the first module in it.
+    pub(super) fn beside(&self, flat: &str) -> Option<(usize, Vec<(&Spelling, usize)>)> {
+        flat.rmatch_indices('_').find_map(|(end, _)| {
+            let parent = &flat[..=end];
+            let from = self.index.partition_point(|(name, _)| name.as_str() < parent);
+            let below: Vec<_> = self.index[from..]
+                .iter()
+                .take_while(|(name, _)| name.starts_with(parent))
+                .filter_map(|(_, at)| self.spellings.get(*at))
+                .filter(|spelling| {
+                    spelling.naming != Naming::Alias && spelling.name.as_bytes().get(end) == Some(&b'.')
+                })
+                .filter_map(|spelling| Some((spelling, *spelling.parts.first()?)))
+                .collect();
+            (!below.is_empty()).then_some((end, below))
+        })
+    }
+
+    /// The block of a module, or of those beside what is no known module.
+    pub(super) fn label(&self, path: &str) -> Option<&str> {
+        if let Some(module) = self.module(path) {
+            return module.label.as_deref();
+        }
+        let (_, below) = self.beside(&flatten(path))?;
+        self.modules.get(below.first()?.1)?.label.as_deref()
+    }
+
+    /// What a module, or the layer that holds it, is called in a naming.
+    pub(super) fn name(&self, module: usize, naming: Naming) -> Option<&str> {
+        let module = self.modules.get(module)?;
+        match naming {
+            Naming::Native => Some(self.spellings.get(module.native)?.name.as_str()),
+            _ => Some(module.path.as_str()),
+        }
+    }
+
     /// The canonical module of that path.
     pub(super) fn module(&self, path: &str) -> Option<&Canonical> {
         let found = self.find(&flatten(path)).filter(|spelling| spelling.naming == Naming::Diffusers)?;

@@ -15,10 +15,10 @@ use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
 use safetensors::Dtype;
 
-pub use diff::Diff;
-pub use loha::LoHa;
-pub use lokr::LoKr;
-pub use lora::Lora;
+pub(super) use diff::Diff;
+pub(super) use loha::LoHa;
+pub(super) use lokr::LoKr;
+pub(super) use lora::Lora;
 
 /// The tensors of one module by what they are to it.
 #[derive(Clone, Debug, Default)]
@@ -170,7 +170,8 @@ impl Kind {
 }
 
 /// Formats a factor may be stored in; F8 is widened to F16 on reading.
-pub const FACTOR_DTYPES: [Dtype; 5] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2];
+pub(super) const FACTOR_DTYPES: [Dtype; 5] =
+    [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2];
 
 /// More than any layer of any model has, and small enough that sizes of one module fit 32 bits.
 const MAX_FEATURES: u64 = 1 << 22;

@@ -144,7 +144,7 @@ fn refused(plan: &Plan) -> Places {
     let mut layers = Places::default();
     for refusal in &plan.refusals {
         let place = plan.family.and_then(|family| family.resolve(&refusal.module));
-        let own = ModuleId::of(&refusal.module);
+        let own = pairing::identity(plan.family, &refusal.module);
         let parts = place.into_iter().flat_map(|place| place.parts).map(|part| part.id);
         parts.chain([own]).for_each(|id| {
             layers.insert(id.as_str(), 0);

@@ -602,6 +602,7 @@ export const translation: Translation = {
     'full difference': '全差分',
     'DoRA, whose magnitudes depend on the base model\'s weights; it can be fused without them, as "direction only"': 'DoRA（マグニチュードがベースモデルの重みに依存します。「方向のみ」にすれば、マグニチュードなしでマージできます）',
     'a fused layer whose parts are in the file as well': '各部分も別にファイルに含まれている結合層',
+    'a change of a bias or a norm that has no name in the result\'s naming': '結果の命名方式では名前のないバイアスまたは正規化層の変更',
     'OFT, which rotates the base model\'s weights': 'OFT（ベースモデルの重みを回転させる方式）',
     'BOFT, which rotates the base model\'s weights': 'BOFT（ベースモデルの重みを回転させる方式）',
     'IA3, which scales the base model\'s weights': 'IA3（ベースモデルの重みを拡大・縮小する方式）',

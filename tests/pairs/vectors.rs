@@ -1,0 +1,192 @@
+//! Biases and norms, and other layers that stand in no table: one name for each, in the naming of the result.
+
+use super::files::{File, Fused, close, fuse, hard, random};
+use nalgebra::DMatrix;
+use np_lora::error::Code;
+use np_lora::fusion::Settings;
+use np_lora::fusion::settings::BlockStrength;
+
+fn column(fused: &Fused, name: &str) -> DMatrix<f64> {
+    fused.tensor(name).unwrap_or_else(|| panic!("no {name} in {:?}", fused.names()))
+}
+
+/// A module of rank 1.
+fn module(file: File, stem: &str, ends: [&str; 2], m: usize, n: usize) -> File {
+    let [up, down] = ends;
+    file.matrix(format!("{stem}{up}"), &random(&format!("{stem} b"), m, 1))
+        .matrix(format!("{stem}{down}"), &random(&format!("{stem} a"), 1, n))
+}
+
+fn kohya(file: File, stem: &str, m: usize, n: usize) -> File {
+    module(file, stem, [".lora_up.weight", ".lora_down.weight"], m, n)
+}
+
+fn peft(file: File, stem: &str, m: usize, n: usize) -> File {
+    module(file, stem, [".lora_B.weight", ".lora_A.weight"], m, n)
+}
+
+fn vector(file: File, name: &str, length: usize) -> File {
+    file.with(name, &[length], &random(name, length, 1))
+}
+
+fn wan() -> Settings {
+    Settings { family: Some("Wan 1.3B".into()), ..hard() }
+}
+
+fn sdxl() -> Settings {
+    Settings { family: Some("SDXL".into()), ..hard() }
+}
+
+#[test]
+fn a_bias_follows_the_rows_of_its_module() {
+    let (m, n) = (3072, 3072);
+    let stem = "lora_unet_double_blocks_0_img_attn_qkv";
+    let split = "transformer.transformer_blocks.0.attn.to_k";
+    let content = vector(kohya(File::default(), stem, 3 * m, n), &format!("{stem}.diff_b"), 3 * m);
+    let style = vector(peft(File::default(), split, m, n), &format!("{split}.lora_B.bias"), m);
+    let settings = Settings { content_strength: 0.5, style_strength: 2.0, ..hard() };
+    let note = |file: File| file.note("ss_base_model_version", "flux1");
+    let fused = fuse(Some(&note(content)), Some(&note(style)), &settings).unwrap();
+    let bias = random(&format!("{stem}.diff_b"), 3 * m, 1);
+    let k = bias.rows(m, m) * 0.5 + random(&format!("{split}.lora_B.bias"), m, 1) * 2.0;
+    close(&column(&fused, &format!("{split}.lora_B.bias")), &k.into_owned(), 1e-6, "k");
+    let q = (bias.rows(0, m) * 0.5).into_owned();
+    let name = "transformer.transformer_blocks.0.attn.to_q.lora_B.bias";
+    close(&column(&fused, name), &q, 1e-6, "q");
+}
+
+#[test]
+fn comfyui_reads_biases_and_norms_as_differences() {
+    let stem = "diffusion_model.blocks.0.self_attn.q";
+    let file = |file: File| {
+        let file = vector(peft(file, stem, 1536, 1536), &format!("{stem}.diff_b"), 1536);
+        vector(file, "diffusion_model.blocks.0.norm3.diff", 1536)
+    };
+    let fused = fuse(Some(&file(File::default())), Some(&file(File::default())), &wan()).unwrap();
+    for name in [format!("{stem}.diff_b"), "diffusion_model.blocks.0.norm3.diff".to_owned()] {
+        close(&column(&fused, &name), &(random(&name, 1536, 1) * 2.0), 1e-6, &name);
+    }
+    assert_eq!(fused.names().len(), 4, "{:?}", fused.names());
+}
+
+#[test]
+fn one_norm_has_one_name_however_the_files_spell_it() {
+    let stem = "blocks_0_self_attn_q";
+    let content = kohya(File::default(), &format!("lora_unet_{stem}"), 1536, 1536);
+    let content = vector(content, "lora_unet_blocks_0_norm3.w_norm", 1536);
+    let content = vector(content, "lora_unet_blocks_0_norm3.b_norm", 1536);
+    let content = vector(content, "lora_unet_blocks_0_self_attn_norm_q.w_norm", 1536);
+    let style = peft(File::default(), "diffusion_model.blocks.0.self_attn.q", 1536, 1536);
+    let style = vector(style, "diffusion_model.blocks.0.norm3.diff", 1536);
+    let style = vector(style, "diffusion_model.blocks.0.norm3.diff_b", 1536);
+    let settings = Settings { content_strength: 0.5, ..wan() };
+    for (scheme, [weight, bias, of_q]) in [
+        (
+            "comfy",
+            [
+                "diffusion_model.blocks.0.norm3.diff",
+                "diffusion_model.blocks.0.norm3.diff_b",
+                "diffusion_model.blocks.0.self_attn.norm_q.diff",
+            ],
+        ),
+        (
+            "kohya",
+            [
+                "lora_unet_blocks_0_norm3.w_norm",
+                "lora_unet_blocks_0_norm3.b_norm",
+                "lora_unet_blocks_0_self_attn_norm_q.w_norm",
+            ],
+        ),
+    ] {
+        let settings = Settings { scheme: Some(scheme.into()), ..settings.clone() };
+        let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+        let sum = |ours: &str, theirs: &str| {
+            random(&format!("lora_unet_blocks_0_{ours}"), 1536, 1) * 0.5
+                + random(&format!("diffusion_model.blocks.0.{theirs}"), 1536, 1)
+        };
+        close(&column(&fused, weight), &sum("norm3.w_norm", "norm3.diff"), 1e-6, weight);
+        close(&column(&fused, bias), &sum("norm3.b_norm", "norm3.diff_b"), 1e-6, bias);
+        let only = random("lora_unet_blocks_0_self_attn_norm_q.w_norm", 1536, 1) * 0.5;
+        close(&column(&fused, of_q), &only, 1e-6, of_q);
+        assert!(fused.report.refused.is_empty() && fused.report.content_tensors.fused == 4);
+    }
+    // diffusers calls the layers of a Wan block otherwise, and norm3 among them.
+    let settings = Settings { scheme: Some("peft".into()), ..settings };
+    let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+    let left: Vec<&str> = fused.report.refused.iter().map(|refusal| refusal.module.as_str()).collect();
+    assert_eq!(left.len(), 5, "{left:?}");
+    assert!(fused.names().iter().all(|name| !name.contains("norm")), "{:?}", fused.names());
+}
+
+#[test]
+fn a_file_never_mixes_the_two_spellings_of_sdxl() {
+    let up_down = |stem: &str| kohya(File::default(), stem, 640, 640);
+    let content = up_down("lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q");
+    let content = vector(content, "lora_unet_down_blocks_1_attentions_0_norm.w_norm", 640);
+    let content =
+        vector(content, "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_norm1.b_norm", 640);
+    let content = vector(content, "lora_unet_down_blocks_1_resnets_0_norm1.w_norm", 320);
+    let style = up_down("lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q");
+    let style = vector(style, "lora_unet_input_blocks_4_1_norm.w_norm", 640);
+    let fused = fuse(Some(&content), Some(&style), &sdxl()).unwrap();
+    let names = fused.names();
+    assert!(names.iter().all(|name| name.starts_with("lora_unet_input_blocks_4_1_")), "{names:?}");
+    let sum = random("lora_unet_down_blocks_1_attentions_0_norm.w_norm", 640, 1)
+        + random("lora_unet_input_blocks_4_1_norm.w_norm", 640, 1);
+    close(&column(&fused, "lora_unet_input_blocks_4_1_norm.w_norm"), &sum, 1e-6, "norm");
+    column(&fused, "lora_unet_input_blocks_4_1_transformer_blocks_0_norm1.b_norm");
+    // In a residual block the two namings have nothing in common.
+    let [left] = fused.report.refused.as_slice() else { panic!("{:?}", fused.report.refused) };
+    assert_eq!(left.module, "lora_unet_down_blocks_1_resnets_0_norm1.w_norm");
+    assert!(left.why.contains("no name"), "{}", left.why);
+    let settings = Settings { scheme: Some("kohya-diffusers".into()), ..sdxl() };
+    let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+    assert!(fused.report.refused.is_empty(), "{:?}", fused.report.refused);
+    assert!(fused.names().iter().all(|name| name.starts_with("lora_unet_down_blocks_1_")));
+}
+
+#[test]
+fn a_block_that_is_off_takes_its_norms_with_it() {
+    let stem = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q";
+    let file = vector(kohya(File::default(), stem, 640, 640), "lora_unet_input_blocks_4_1_norm.w_norm", 640);
+    let off = BlockStrength { content: 0.0, style: 0.25, mu: None };
+    let settings = Settings { blocks: [("IN04".to_owned(), off)].into(), ..sdxl() };
+    let fused = fuse(Some(&file), Some(&file), &settings).unwrap();
+    let name = "lora_unet_input_blocks_4_1_norm.w_norm";
+    close(&column(&fused, name), &(random(name, 640, 1) * 0.25), 1e-6, name);
+}
+
+#[test]
+fn what_only_says_denoiser_is_no_part_of_a_name() {
+    let file = |prefix: &str| {
+        let file = peft(File::default(), &format!("{prefix}blocks.0.attn.qq"), 24, 36);
+        vector(file, &format!("{prefix}blocks.0.norm.diff"), 24)
+    };
+    for prefix in ["", "transformer.", "base_model.model.", "model.diffusion_model."] {
+        let fused = fuse(Some(&file("diffusion_model.")), Some(&file(prefix)), &hard()).unwrap();
+        assert_eq!(fused.report.fused, 1, "{prefix}");
+        assert_eq!(fused.stems(), ["diffusion_model.blocks.0.attn.qq"], "{prefix}");
+        let norm = column(&fused, "diffusion_model.blocks.0.norm.diff");
+        let sum = random("diffusion_model.blocks.0.norm.diff", 24, 1)
+            + random(&format!("{prefix}blocks.0.norm.diff"), 24, 1);
+        close(&norm, &sum, 1e-6, prefix);
+    }
+    // The same in a known family.
+    let known = |file: File, prefix: &str| peft(file, &format!("{prefix}blocks.0.self_attn.q"), 1536, 1536);
+    let ours = known(file("diffusion_model."), "diffusion_model.");
+    let theirs = known(file(""), "");
+    let fused = fuse(Some(&ours), Some(&theirs), &wan()).unwrap();
+    assert_eq!(fused.report.fused, 2);
+    assert!(fused.report.warnings.iter().any(|warning| warning.code == Code::UnknownModules));
+}
+
+#[test]
+fn halves_of_a_layer_of_unusual_size_stay_where_they_are() {
+    let rows = DMatrix::from_fn(8, 1, |i, _| i as f64);
+    let stem = "lora_unet_final_layer_adaLN_modulation_1";
+    let file = kohya(File::default(), "lora_unet_double_blocks_0_img_attn_proj", 3072, 3072)
+        .lora(stem, &rows, &DMatrix::from_element(1, 4, 1.0), None)
+        .note("ss_base_model_version", "flux1");
+    let fused = fuse(Some(&file), None, &hard()).unwrap();
+    close(&fused.update(stem).unwrap(), &(rows * DMatrix::from_element(1, 4, 1.0)), 1e-6, stem);
+}

@@ -111,6 +111,18 @@ impl Adapter {
         self.modules.iter().any(|module| module.scale(ScaleChoice::Auto).1 == ScaleSource::Unknown)
     }
 
+    /// What the file's notes call it.
+    pub(crate) fn title(&self) -> Option<&str> {
+        let notes = ["modelspec.title", "ss_output_name"].map(|key| self.metadata.get(key));
+        notes.into_iter().flatten().map(|title| title.trim()).find(|title| !title.is_empty())
+    }
+
+    /// All its names, in lower case.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let notes = ["modelspec.title", "ss_output_name"].map(|key| self.metadata.get(key));
+        notes.into_iter().flatten().chain([&self.name]).map(|name| name.to_ascii_lowercase()).collect()
+    }
+
     async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Self> {
         let header = Header::read(source).await?;
         let scaling = Scaling::new(&header.metadata, config)?;

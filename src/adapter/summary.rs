@@ -96,7 +96,7 @@ impl Adapter {
                 Detected::Is(_) | Detected::Unknown => Vec::new(),
             },
             base_model: noted(&["ss_base_model_version", "modelspec.architecture"]),
-            title: noted(&["modelspec.title", "ss_output_name"]),
+            title: self.title().map(str::to_owned),
             trigger_words: self.trigger_words(),
             ranks: shares(modules().map(|module| module.rank)),
             alphas: shares(modules().map(|module| module.alpha.map(|alpha| alpha.value))),

@@ -27,22 +27,41 @@ const BEGINNINGS: [(&[u8], &str); 20] = [
     (b"\x89hdf", "It is an HDF5 file."),
 ];
 
-/// Names the format of a file that begins with `start`, if it is one that people mistake for a LoRA.
-pub(super) fn recognise(start: &[u8]) -> Option<&'static str> {
+/// Names the format of a file that begins with `start`, if it is one that people mistake for a LoRA. Of other texts the
+/// beginning, which is hostile text, says best what they are.
+pub(super) fn recognise(start: &[u8]) -> Option<String> {
     let text = start.trim_ascii_start();
     let begins = |with: &[u8]| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
     if let Some((_, what)) = BEGINNINGS.iter().find(|(with, _)| begins(with)) {
-        return Some(what);
+        return Some((*what).to_owned());
     }
-    if !(begins(b"{") || begins(b"[")) {
-        return None;
+    if begins(b"{") || begins(b"[") {
+        let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
+        let what = if has(b"\"weight_map\"") {
+            "It is the index of a model in several files, not a file with weights."
+        } else {
+            "It is a JSON text, perhaps an error message that was saved in place of the file."
+        };
+        return Some(what.to_owned());
     }
-    let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
-    Some(if has(b"\"weight_map\"") {
-        "It is the index of a model in several files, not a file with weights."
-    } else {
-        "It is a JSON text, perhaps an error message that was saved in place of the file."
-    })
+    first_line(text).map(|line| format!("It is a text that begins with {line:?}."))
+}
+
+/// Bytes of a text's first line that tell what it is.
+const LINE: usize = 60;
+
+/// The beginning of the first line, if these are the bytes of a text.
+fn first_line(start: &[u8]) -> Option<&str> {
+    // Fewer bytes than a length has are nothing that could be told.
+    let head = start.get(..start.len().min(LINE)).filter(|head| head.len() >= 8)?;
+    // A letter may be cut in two at the end.
+    let whole = std::str::from_utf8(head).or_else(|error| {
+        let cut = error.error_len().is_none();
+        std::str::from_utf8(&head[..if cut { error.valid_up_to() } else { 0 }])
+    });
+    let text = whole.ok().filter(|text| !text.is_empty())?;
+    let is_text = text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace());
+    if is_text { text.lines().next() } else { None }
 }
 
 #[cfg(test)]
@@ -58,10 +77,15 @@ mod tests {
             (b"PK\x03\x04....", "run code"),
             (b"\x80\x02}q", "run code"),
             (b"GGUF\x03", "GGUF"),
+            (b"Access denied. Please log in.\nMore", "\"Access denied. Please log in.\""),
+            ("\n# Ünder ".as_bytes(), "\"# Ünder \""),
         ] {
             assert!(recognise(start).is_some_and(|what| what.contains(word)), "{start:?}");
         }
         assert_eq!(recognise(b"\x40\0\0\0\0\0\0\0{\"a\""), None);
         assert_eq!(recognise(b""), None);
+        assert_eq!(recognise(b"\xfftext"), None);
+        let cut = [b"x".repeat(LINE - 1).as_slice(), "ü".as_bytes()].concat();
+        assert!(recognise(&cut).is_some_and(|what| what.contains("xxx")));
     }
 }

@@ -115,6 +115,19 @@ impl Header {
     }
 }
 
+const MILLION: u64 = 1_000_000;
+
+/// As the page writes sizes.
+#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn amount(bytes: u64) -> String {
+    let of = |unit: f64, name: &str| format!("{:.1} {name}", bytes as f64 / unit);
+    match bytes {
+        0..MILLION => format!("{bytes} bytes"),
+        MILLION..1_000_000_000 => of(1e6, "MB"),
+        _ => of(1e9, "GB"),
+    }
+}
+
 /// The length word, checked against the file. `start` holds the file's first bytes.
 fn json_length(start: &[u8], size: u64) -> Result<u64> {
     let not_safetensors = || foreign::recognise(start).map(|what| Error::new(Code::NotSafetensors, what));
@@ -127,7 +140,8 @@ fn json_length(start: &[u8], size: u64) -> Result<u64> {
     let opens = start[8..].trim_ascii_start().first().is_none_or(|&byte| byte == b'{');
     if length > MAX_HEADER {
         let claims = || {
-            Error::new(Code::HeaderTooLarge, format!("It claims {length} bytes; {MAX_HEADER} is the limit."))
+            let detail = format!("It claims {}; {} is the limit.", amount(length), amount(MAX_HEADER));
+            Error::new(Code::HeaderTooLarge, detail)
         };
         return Err(not_safetensors().unwrap_or_else(claims));
     }
@@ -139,7 +153,7 @@ fn json_length(start: &[u8], size: u64) -> Result<u64> {
         let missing = length - (size - 8);
         return Err(Error::new(
             Code::Truncated,
-            format!("It ends {missing} bytes before the end of its header."),
+            format!("It ends {} before the end of its header.", amount(missing)),
         ));
     }
     Ok(length)
@@ -189,7 +203,9 @@ fn check_cover(tensors: &mut [Tensor], data_start: u64, size: u64) -> Result<()>
     }
     if covered > available {
         let first = tensors.iter().find(|tensor| tensor.end > size).map_or("", |tensor| &tensor.name);
-        let detail = format!("{} of {} bytes are missing.", covered - available, data_start + covered);
+        let (missing, whole) = (covered - available, data_start + covered);
+        let part = if whole < MILLION { missing.to_string() } else { amount(missing) };
+        let detail = format!("{part} of {} are missing.", amount(whole));
         return Err(Error::new(Code::Truncated, detail).at_tensor(first));
     }
     if covered < available {

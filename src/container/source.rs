@@ -17,7 +17,7 @@ pub trait Source {
         64 * 1024
     }
 
-    /// Reads exactly the bytes of `range`.
+    /// Reads the bytes of `range`; fewer where the file has become shorter, which [`exactly`] tells.
     ///
     /// # Errors
     /// `Read` or `InputChanged`.

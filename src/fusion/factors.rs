@@ -91,13 +91,8 @@ impl Factor {
     /// A tensor's values, checked.
     ///
     /// # Errors
-    /// `InputChanged`, `NonFinite`.
+    /// `NonFinite`.
     pub(super) fn new(tensor: &Tensor, bytes: Vec<u8>, rows: usize, cols: usize) -> Result<Self> {
-        if bytes.len() as u64 != tensor.bytes() {
-            return Err(
-                Error::new(Code::InputChanged, "Fewer bytes came than asked for.").at_tensor(&tensor.name)
-            );
-        }
         if let Some(NonFinite { first, count }) = container::non_finite(tensor.dtype, &bytes) {
             let detail =
                 format!("Of {} values {count} are not finite, the first is number {first}.", tensor.values());

@@ -4,7 +4,8 @@ use super::mu;
 use super::plan::{Plan, float};
 use super::saved;
 use super::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
-use crate::adapter::{Adapter, families};
+use crate::adapter::Adapter;
+use crate::adapter::families::{self, Family, NETWORK};
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
 use std::collections::BTreeMap;
@@ -60,8 +61,7 @@ pub(super) fn of_result(
         }
     }
     let title = |adapter: &Adapter| {
-        let named = ["modelspec.title", "ss_output_name"].iter().find_map(|key| adapter.metadata.get(*key));
-        named.cloned().unwrap_or_else(|| adapter.name.trim_end_matches(".safetensors").to_owned())
+        adapter.title().unwrap_or_else(|| adapter.name.trim_end_matches(".safetensors")).to_owned()
     };
     let titles: Vec<String> = files().map(title).collect();
     let mut words: Vec<String> = Vec::new();
@@ -72,11 +72,10 @@ pub(super) fn of_result(
             words.push(word);
         }
     }
-    let flux = plan.family.is_some_and(|family| ["FLUX.1", "Chroma"].contains(&family.name()));
     let writes_alpha = plan.outputs().any(|output| output.names.alpha.is_some());
     let mut own = vec![
         ("format", "pt".to_owned()),
-        ("ss_network_module", if flux { "networks.lora_flux" } else { "networks.lora" }.to_owned()),
+        ("ss_network_module", plan.family.map_or(NETWORK, Family::network).to_owned()),
         ("ss_network_dim", plan.rank.to_string()),
         ("ss_network_alpha", if writes_alpha { plan.alpha } else { float(plan.rank) }.to_string()),
         ("ss_output_name", settings.output_name.clone()),

@@ -48,7 +48,7 @@ pub use saved::SavedRecipe;
 pub use settings::Settings;
 
 use crate::adapter::Adapter;
-use crate::container::{Source, Tensor};
+use crate::container::{self, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use pairing::Side;
 use serde::Serialize;
@@ -115,7 +115,8 @@ fn ratio(part: f64, whole: f64) -> f64 {
 
 /// Reads a tensor as f32 values, checked to be numbers.
 async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
-    let bytes = source.read(tensor.range()).await?;
+    let bytes =
+        container::exactly(source, tensor.range()).await.map_err(|error| error.at_tensor(&tensor.name))?;
     let length = usize::try_from(tensor.values()).unwrap_or(0);
     let factor =
         factors::Factor::new(tensor, bytes, 1, length).map_err(|error| error.in_file(source.name()))?;

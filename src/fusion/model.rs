@@ -93,19 +93,14 @@ pub(super) fn check_stages(
     style: Option<&Adapter>,
     family: Option<&Family>,
 ) -> Result<()> {
-    let is_wan = family.is_some_and(|family| family.name().starts_with("Wan"));
+    let has_stages = family.is_some_and(Family::has_stages);
     let stage = |adapter: Option<&Adapter>| {
-        let adapter = adapter?;
-        let title =
-            adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
-        [Some(&adapter.name), title].into_iter().flatten().find_map(|name| {
-            let letters: String =
-                name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-            // Of Wan's files many say only "high" or "low".
-            let words = name.to_ascii_lowercase();
-            let words = words.split(|c: char| !c.is_ascii_alphanumeric());
+        adapter?.names().iter().find_map(|name| {
+            let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+            // Many of these files say only "high" or "low".
+            let words = name.split(|c: char| !c.is_ascii_alphanumeric());
             let has = |stage: &str| {
-                letters.contains(&format!("{stage}noise")) || is_wan && words.clone().any(|w| w == stage)
+                letters.contains(&format!("{stage}noise")) || has_stages && words.clone().any(|w| w == stage)
             };
             match (has("high"), has("low")) {
                 (true, false) => Some("high"),
@@ -189,9 +184,7 @@ const DISTILLED: [&str; 8] =
     ["lcm", "turbo", "lightning", "hyper-sd", "hypersd", "dmd2", "lightx2v", "causvid"];
 
 fn distilled(adapter: &Adapter) -> Option<&'static str> {
-    let title = adapter.metadata.get("ss_output_name").or_else(|| adapter.metadata.get("modelspec.title"));
-    let names = [Some(&adapter.name), title]
-        .map(|name| name.map(|name| name.to_ascii_lowercase()).unwrap_or_default());
+    let names = adapter.names();
     DISTILLED.into_iter().find(|word| {
         names.iter().any(|name| {
             name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|part| part == *word)

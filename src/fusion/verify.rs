@@ -151,13 +151,20 @@ pub(super) async fn check_header<R: Source>(plan: &Plan, result: &R) -> Result<(
         Code::Write => error,
         _ => wrong(error.to_string()),
     })?;
-    let start = result.read(0..header.data_start).await?;
+    let start = whole(result, 0..header.data_start).await?;
     let planned = start == plan.layout.header && header.tensors == plan.layout.tensors;
     if planned { Ok(()) } else { Err(wrong("Its header is not the one that was planned.".to_owned())) }
 }
 
 fn wrong(detail: String) -> Error {
     Error::new(Code::Verify, detail)
+}
+
+/// The result's bytes of `range`, all of them.
+async fn whole<R: Source>(result: &R, range: Range<u64>) -> Result<Vec<u8>> {
+    let bytes = result.read(range.clone()).await?;
+    let is_whole = bytes.len() as u64 == range.end - range.start;
+    if is_whole { Ok(bytes) } else { Err(wrong("It is shorter than it should be.".to_owned())) }
 }
 
 /// Reads tensors of the result: their checksums. That they are those of numbers shows that the values are numbers.
@@ -182,10 +189,7 @@ pub(super) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: 
                 break;
             }
             let end = last.end.min(position + PIECE);
-            piece = result.read(position..end).await?;
-            if piece.len() as u64 != end - position {
-                return Err(wrong("It is shorter than it should be.".to_owned()));
-            }
+            piece = whole(result, position..end).await?;
             at = position;
         }
         checksums.push(checksum.digest());
@@ -348,14 +352,14 @@ impl Saved {
             |name: &str| plan.layout.find(name).ok_or_else(|| wrong(format!("{name:?} is missing.")));
         let factor = async |name: &str, rows: usize| {
             let tensor = tensor(name)?;
-            let bytes = result.read(tensor.range()).await?;
+            let bytes = whole(result, tensor.range()).await?;
             let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
             Ok::<_, Error>(Factor { bytes: bytes.into(), dtype: plan.dtype, rows, cols })
         };
         let scale = match output.names.alpha.as_deref() {
             Some(name) => {
                 let alpha = tensor(name)?;
-                let word = result.read(alpha.range()).await?;
+                let word = whole(result, alpha.range()).await?;
                 container::scalar(alpha.dtype, &word).unwrap_or(f64::NAN) / float(output.rank)
             }
             None => 1.0,

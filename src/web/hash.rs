@@ -2,7 +2,7 @@
 
 use super::blob::BlobSource;
 use super::thrown;
-use crate::container::Source;
+use crate::container::{self, Source};
 use crate::error::{Code, Error};
 use js_sys::{Function, Promise};
 use sha2::{Digest, Sha256};
@@ -29,7 +29,7 @@ pub async fn sha256(blob: web_sys::Blob, may_go_on: Function) -> Result<String, 
             return Err(thrown(Error::new(Code::Aborted, "")));
         }
         let end = source.size().min(at + PIECE);
-        digest.update(source.read(at..end).await.map_err(thrown)?);
+        digest.update(container::exactly(&source, at..end).await.map_err(thrown)?);
         at = end;
     }
     let mut hex = String::new();

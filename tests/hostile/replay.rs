@@ -9,16 +9,8 @@ use pollster::block_on;
 /// The settings in a result's `np_lora.recipe`. Only the names are kept beside it.
 fn recipe_of(result: &[u8]) -> Settings {
     let header = block_on(Header::read(&MemorySource::new("result", result.to_vec()))).unwrap();
-    let mut recipe: serde_json::Value = serde_json::from_str(&header.metadata["np_lora.recipe"]).unwrap();
-    // JSON has no infinity: the page writes and reads it as a word.
-    let infinite = recipe["mu"] == "infinity";
-    if infinite {
-        recipe["mu"] = 0.into();
-    }
-    let mut settings: Settings = serde_json::from_value(recipe).expect("the recipe is made of settings");
-    if infinite {
-        settings.mu = f64::INFINITY;
-    }
+    let recipe = &header.metadata["np_lora.recipe"];
+    let mut settings: Settings = serde_json::from_str(recipe).expect("the recipe is made of settings");
     settings.output_name = header.metadata["ss_output_name"].clone();
     settings.keep_sources = header.metadata.contains_key("np_lora.content");
     settings

@@ -255,8 +255,15 @@ fn a_word_says_what_the_projection_does() {
     let q = a_s.transpose().qr().q();
     let outside = &a_c - (&a_c * &q) * q.transpose();
     assert_eq!(verdict(&one(&b_c, &outside, 1.0), &style, f64::INFINITY), Verdict::Apart);
-    assert_eq!(verdict(&one(&b_c, &a_c, 1.0), &style, 0.5), Verdict::Usual);
-    assert_eq!(verdict(&one(&b_c, &a_c, 1.0), &style, 0.01), Verdict::Little);
+    let partly = |times: f64| one(&b_c, &(&outside + (&a_c - &outside) * times), 1.0);
+    assert_eq!(verdict(&partly(0.3), &style, 0.5), Verdict::Chance);
+    assert_eq!(verdict(&partly(3.0), &style, 0.5), Verdict::Usual);
+    assert_eq!(verdict(&partly(3.0), &style, 0.01), Verdict::Little);
+    let off = |content: f64, style_strength: f64| {
+        let settings = Settings { content_strength: content, style_strength, ..settings.clone() };
+        analysed(&partly(3.0), &style, &settings).1.verdict
+    };
+    assert_eq!((off(0.0, 1.0), off(1.0, 0.0)), (Verdict::NoContent, Verdict::NoStyle));
     let inside = random("mix", 2, 3) * &a_s;
     assert_eq!(verdict(&one(&b_c, &inside, 1.0), &style, 10.0), Verdict::Most);
 }
@@ -351,7 +358,7 @@ fn a_layer_that_was_never_trained_is_no_trouble() {
     let (open, outlook) = analysed(&content, &style, &Settings::default());
     let module = &outlook.modules[0];
     assert_eq!((module.protected, module.effective_rank, module.tally.overlap), (0, 0.0, 0.0));
-    assert_eq!((outlook.verdict, outlook.balance, outlook.suggested.mu), (Verdict::Apart, None, 0.0));
+    assert_eq!((outlook.verdict, outlook.balance, outlook.suggested.mu), (Verdict::NoStyle, None, 0.0));
     let spectra = open.spectra(&Settings::default(), &module.name).unwrap();
     assert!(
         spectra.style.iter().all(|&s| s == 0.0) && spectra.along.is_empty() && spectra.cosines.is_empty()

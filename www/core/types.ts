@@ -296,8 +296,11 @@ export interface ModuleOutlook extends Tally {
 
 /** What the projection does to a pair, in one word; `Outlook` has the numbers. */
 export type Verdict =
+  | 'noContent' // at these strengths the subject changes nothing
+  | 'noStyle' // the style does not
   | 'same' // both files are the same update
   | 'apart' // even all of it changes next to nothing: they hardly overlap
+  | 'chance' // they have hardly more in common than unrelated ones
   | 'little' // at this μ it changes next to nothing
   | 'usual'
   | 'most'; // it takes away most of the subject

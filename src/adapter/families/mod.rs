@@ -86,6 +86,9 @@ pub fn by_name(name: &str) -> Option<&'static Family> {
     all().iter().find(|family| family.name() == name)
 }
 
+/// sd-scripts' module for LoRAs of most families.
+pub const NETWORK: &str = "networks.lora";
+
 impl PartialEq for Family {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
@@ -118,6 +121,19 @@ impl Family {
     /// Metadata that programs look for in files of this family: (key, value).
     pub fn default_notes(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
         self.field("writes").split(' ').filter_map(|note| note.split_once('='))
+    }
+
+    /// sd-scripts' module for its LoRAs.
+    pub fn network(&self) -> &'static str {
+        match self.field("network") {
+            "" => NETWORK,
+            own => own,
+        }
+    }
+
+    /// Whether its LoRAs come in two files with equal layers, for the noisy and the clean half of the steps.
+    pub fn has_stages(&self) -> bool {
+        self.field("stages") == "high low"
     }
 
     /// How many canonical modules the family has in that component (`unet`, `text_encoder` …).

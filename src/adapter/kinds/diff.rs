@@ -19,8 +19,7 @@ impl Diff {
         let diff = needed(parts.get(Part::Diff), "diff", None)?;
         let (out, input, kernel) = matrix(diff)?;
         let dims = [&[input], kernel].concat();
-        let inputs = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
-        let (out_features, in_features) = (size(out, diff)?, size(inputs, diff)?);
+        let (out_features, in_features) = (size(out, diff)?, size(super::product(&dims), diff)?);
         let rank = out_features.min(in_features);
         Ok((Self { diff: diff.clone() }, Sizes { out_features, dims, rank, is_cut: true, alpha_rank: None }))
     }

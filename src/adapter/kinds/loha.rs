@@ -1,6 +1,6 @@
 //! LoHa (LyCORIS; FedPara, Hyeon-Woo et al. 2022): ΔW = (a₁·b₁)∘(a₂·b₂), which is exactly of rank r₁·r₂ or less.
 
-use super::{Parts, Sizes, flat, matrix, needed, nothing, same_rank, size, wrong};
+use super::{Parts, Sizes, flat, matrix, needed, nothing, product, same_rank, size, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::matrix::{Matrix, transposed};
 use crate::backend::products::{MAX_RANK, Product, hadamard, through_core};
@@ -47,8 +47,7 @@ impl LoHa {
             }
             (out, dims) = (own_out, own_dims);
         }
-        let inputs = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
-        let (out_features, in_features) = (size(out, a[0])?, size(inputs, b[0])?);
+        let (out_features, in_features) = (size(out, a[0])?, size(product(&dims), b[0])?);
         let (first, second) = (size(ranks[0], b[0])?, size(ranks[1], b[1])?);
         let rank = first.saturating_mul(second);
         let is_cut = rank > MAX_RANK;

@@ -1,6 +1,6 @@
 //! LoKr (LyCORIS; KronA, Edalati et al. 2022): ΔW = w₁⊗w₂, either of them whole or a product.
 
-use super::{Parts, Sizes, flat, matrix, needed, same_rank, size, wrong};
+use super::{Parts, Sizes, flat, matrix, needed, product, same_rank, size, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::matrix::{Matrix, times, transposed};
 use crate::backend::products::{MAX_RANK, Product, kronecker, through_core};
@@ -88,8 +88,6 @@ impl LoKr {
         if ones.iter().any(|&d| d != 1) {
             return Err(wrong(any, "the first factor has no kernel"));
         }
-        let product =
-            |sizes: &[u64]| sizes.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
         let dims = [&[product(&[m, n])], kernel.as_slice()].concat();
         let (out_features, in_features) = (size(product(&[l, k]), any)?, size(product(&dims), any)?);
         let small = size(l.min(m), any)?;

@@ -1,6 +1,6 @@
 //! Plain LoRA and LoCon: ΔW = up·down, and with a Tucker core `lora_mid` (LyCORIS `use_tucker`, formerly `use_cp`).
 
-use super::{Parts, Sizes, matrix, needed, nothing, same_rank, size, wrong};
+use super::{Parts, Sizes, matrix, needed, nothing, product, same_rank, size, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::matrix::Matrix;
 use crate::backend::products::{Product, through_core};
@@ -41,7 +41,7 @@ impl Lora {
                 [&[input], kernel].concat()
             }
         };
-        size(dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX), down)?;
+        size(product(&dims), down)?;
         let rank = size(rank, down)?;
         let sizes = Sizes { out_features: size(out, up)?, dims, rank, is_cut: false, alpha_rank: Some(rank) };
         Ok((Self { down: down.clone(), up: up.clone(), mid: mid.cloned() }, sizes))

@@ -1,7 +1,8 @@
 //! Adapter kinds: each turns its tensors into exact low-rank factors, or, where the update has none, into the best of a
 //! given rank. Shapes are checked here; the values come later.
 //!
-//! A new kind is a file here, its endings in `roles.rs`, and a line in [`Kind::of`].
+//! A new kind is a file here, its tensors in `roles.rs` ([`Part`] and its endings), and a variant of [`Kind`]; the compiler
+//! asks for the rest.
 
 mod diff;
 mod loha;
@@ -72,6 +73,36 @@ pub enum Kind {
     Diff(Diff),
 }
 
+/// A kind without its tensors.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Adaption {
+    Lora,
+    LoHa,
+    LoKr,
+    Diff,
+}
+
+impl Adaption {
+    /// The kind that has such a tensor.
+    fn of(part: Part) -> Self {
+        match part {
+            // DoRA's magnitudes stand beside any kind and are no part of one (see `Module`).
+            Part::Mid | Part::Magnitude => Self::Lora,
+            Part::HadaW1A | Part::HadaW1B | Part::HadaW2A | Part::HadaW2B | Part::HadaT1 | Part::HadaT2 => {
+                Self::LoHa
+            }
+            Part::LokrW1
+            | Part::LokrW1A
+            | Part::LokrW1B
+            | Part::LokrW2
+            | Part::LokrW2A
+            | Part::LokrW2B
+            | Part::LokrT2 => Self::LoKr,
+            Part::Diff => Self::Diff,
+        }
+    }
+}
+
 /// A module's sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -104,29 +135,20 @@ impl Kind {
                 return Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name));
             }
         }
-        let has = |part: Part| parts.get(part).is_some();
-        let mut found = Vec::new();
-        if parts.down.is_some() || parts.up.is_some() {
-            found.push(Lora::of(parts).map(|(kind, sizes)| (Self::Lora(kind), sizes)));
+        let factors = parts.down.iter().chain(&parts.up).map(|_| Adaption::Lora);
+        let mut kinds = factors.chain(parts.others().map(|(part, _)| Adaption::of(*part)));
+        let Some(kind) = kinds.next() else { return Ok(None) };
+        if kinds.any(|other| other != kind) {
+            let name = parts.others().next().map_or("", |(_, tensor)| &tensor.name);
+            let detail = "The module has tensors of two kinds of adapter.";
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(name));
         }
-        if [Part::HadaW1A, Part::HadaW1B, Part::HadaW2A, Part::HadaW2B].into_iter().any(has) {
-            found.push(LoHa::of(parts).map(|(kind, sizes)| (Self::LoHa(kind), sizes)));
-        }
-        if [Part::LokrW1, Part::LokrW1A, Part::LokrW2, Part::LokrW2A].into_iter().any(has) {
-            found.push(LoKr::of(parts).map(|(kind, sizes)| (Self::LoKr(kind), sizes)));
-        }
-        if has(Part::Diff) {
-            found.push(Diff::of(parts).map(|(kind, sizes)| (Self::Diff(kind), sizes)));
-        }
-        match (found.pop(), found.pop()) {
-            (None, _) => Ok(None),
-            (Some(one), None) => one.map(Some),
-            (Some(_), Some(_)) => {
-                let name = parts.others().next().map_or("", |(_, tensor)| &tensor.name);
-                Err(Error::new(Code::LoraShape, "The module has tensors of two kinds of adapter.")
-                    .at_tensor(name))
-            }
-        }
+        Ok(Some(match kind {
+            Adaption::Lora => Lora::of(parts).map(|(kind, sizes)| (Self::Lora(kind), sizes))?,
+            Adaption::LoHa => LoHa::of(parts).map(|(kind, sizes)| (Self::LoHa(kind), sizes))?,
+            Adaption::LoKr => LoKr::of(parts).map(|(kind, sizes)| (Self::LoKr(kind), sizes))?,
+            Adaption::Diff => Diff::of(parts).map(|(kind, sizes)| (Self::Diff(kind), sizes))?,
+        }))
     }
 
     /// What users call it.
@@ -189,6 +211,11 @@ fn size(value: u64, tensor: &Tensor) -> Result<usize> {
         .ok()
         .filter(|_| value <= MAX_FEATURES)
         .ok_or_else(|| wrong(tensor, "no layer is that large"))
+}
+
+/// As much as there is where it is too much.
+fn product(dims: &[u64]) -> u64 {
+    dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX)
 }
 
 /// A tensor's dimensions, at least two of them.

@@ -42,10 +42,16 @@ pub struct Outlook {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
+    /// At these strengths the content changes nothing.
+    NoContent,
+    /// At these strengths the style changes nothing, so that there is nothing to protect.
+    NoStyle,
     /// Both files are the same update, but for the strength.
     Same,
     /// Whatever μ, the result is close to plain addition.
     Apart,
+    /// They have hardly more in common than unrelated updates would.
+    Chance,
     /// At this μ it is.
     Little,
     /// It makes a difference.
@@ -147,6 +153,8 @@ const NOTHING: f64 = 0.01;
 const LITTLE_LEFT: f64 = 0.1;
 /// Less in common than this is hardly anything.
 const HARDLY: f64 = 0.1;
+/// Up to so many times what unrelated updates have in common is nothing that these two have.
+const CHANCE: f64 = 1.5;
 /// An update so many times as large as the other drowns it.
 const OUTWEIGHS: f64 = 3.0;
 /// What [`Suggested`] leaves of the content along the style's directions.
@@ -278,10 +286,16 @@ fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec
 }
 
 fn verdict(known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
-    if is_same(known) {
+    if whole.content_norm == 0.0 {
+        Verdict::NoContent
+    } else if whole.style_norm == 0.0 {
+        Verdict::NoStyle
+    } else if is_same(known) {
         Verdict::Same
     } else if all.utmost() < NOTHING && whole.overlap < HARDLY {
         Verdict::Apart
+    } else if whole.overlap < HARDLY && whole.overlap <= CHANCE * whole.chance {
+        Verdict::Chance
     } else if whole.change < NOTHING {
         Verdict::Little
     } else if whole.content_kept < LITTLE_LEFT {

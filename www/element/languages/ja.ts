@@ -320,6 +320,9 @@ export const translation: Translation = {
 
     verdicts: {
       same: () => '2つのファイルはモデルに同じ変更を加えるため、マージしても新しい効果はありません。どちらかを別のファイルにしてください。',
+      noContent: () => 'この強さでは被写体は何も変えません。結果には画風だけが入ります。',
+      noStyle: () => 'この強さでは画風は何も変えません。保護するものがなく、結果には被写体だけが入ります。',
+      chance: ({ overlap, chance, change, taken }) => `2つの重なりは無関係なLoRA同士と変わりません（${overlap}、無関係なら${chance}）。射影はそのわずかな分、被写体の${taken}を除去し、この組み合わせを${change}だけ変えます。`,
       apart: ({ overlap, chance }) => `2つはほとんど重なっていません（重なりは${overlap}、無関係なLoRA同士なら${chance}）。μの値によらず、結果は単純加算に近くなります。`,
       nothing: ({ overlap }) => `この設定では何も除去されず、結果は単純加算です。被写体の${overlap}が画風と重なっています。`,
       little: ({ change, taken }) => `このμでは、この組み合わせの射影による変化量は${change}にとどまります。除去されるのは被写体の${taken}です。`,

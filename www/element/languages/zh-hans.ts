@@ -321,6 +321,9 @@ export const translation: Translation = {
 
     verdicts: {
       same: () => '两个文件对模型的改变相同：融合它们不会带来新东西。请把其中一个换成别的文件。',
+      noContent: () => '按当前强度，主体不改变任何内容：结果中只有风格。',
+      noStyle: () => '按当前强度，风格不改变任何内容：没有需要保护的东西，结果中只有主体。',
+      chance: ({ overlap, chance, change, taken }) => `这两者的共同部分几乎不多于互不相关的 LoRA（${overlap}，而互不相关的约为 ${chance}）。投影只去除这一点，即主体的 ${taken}，并使这一对 LoRA 改变 ${change}。`,
       apart: ({ overlap, chance }) => `这两者几乎不重叠（重叠 ${overlap}，而互不相关的 LoRA 约为 ${chance}）：无论 μ 取多少，结果都接近直接相加。`,
       nothing: ({ overlap }) => `按当前设置不会去除任何内容，结果就是直接相加。主体有 ${overlap} 与风格重叠。`,
       little: ({ change, taken }) => `在这个 μ 下，投影只会使这一对 LoRA 改变 ${change}：去除主体的 ${taken}。`,

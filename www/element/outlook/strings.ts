@@ -25,6 +25,9 @@ const english = {
   /** What the projection does to the pair; shares as they are shown. */
   verdicts: {
     same: () => 'Both files make the same change to the model: fusing them adds nothing new. Choose another file for one of the two.',
+    noContent: () => 'At these strengths the subject changes nothing: only the style will be in the result.',
+    noStyle: () => 'At these strengths the style changes nothing: there is nothing to protect, and only the subject will be in the result.',
+    chance: ({ overlap, chance, change, taken }) => `These two have hardly more in common than unrelated LoRAs would (${overlap} against ${chance}). The projection takes away that little, ${taken} of the subject, and changes this pair by ${change}.`,
     apart: ({ overlap, chance }) => `These two hardly overlap (by ${overlap}, where unrelated LoRAs would by ${chance}): the result will be close to plain addition, whatever μ.`,
     nothing: ({ overlap }) => `With these settings nothing is taken away and the result is plain addition. ${overlap} of the subject overlaps with the style.`,
     little: ({ change, taken }) => `At this μ the projection will change this pair by only ${change}: it takes away ${taken} of the subject.`,

@@ -1,65 +1,23 @@
-/** A pair as large as people have: FLUX.1, rank 16, all 304 modules, on the graphics device and without one. */
+/** A full-size pair through the page, on the graphics device and without one. */
 
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, open as openFile, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { expect, test } from '@playwright/test';
-import { DEFAULTS, compare, modulesOf, outline } from './check.ts';
-import { FLUX_KOHYA_MODULES, moduleTensors, type Recipe } from './make.ts';
+import { PLACES, checkFlux, fluxPair } from './flux.ts';
 import { fuseAndSave, givePair, open } from './page.ts';
-import { allFinite, headerOf, readSafetensors } from './safetensors.ts';
 
 const MINUTE = 60_000;
-const RECIPE: Recipe = { modules: FLUX_KOHYA_MODULES, rank: 16, alpha: 16, dtype: 'F16', scheme: 'kohya', seed: 31, sharedDirections: 4 };
-const content = process.env.NP_LORA_FLUX_CONTENT;
-const style = process.env.NP_LORA_FLUX_STYLE;
-
-/** Written once, module by module, and kept for the next run. */
-async function write(path: string, recipe: Recipe): Promise<void> {
-  if (existsSync(path)) return;
-  await mkdir(dirname(path), { recursive: true });
-  const outlines = recipe.modules.flatMap((shape): [string, { dtype: 'F16' | 'F32'; shape: number[] }][] => [
-    [`${shape.name}.alpha`, { dtype: 'F32', shape: [] }],
-    [`${shape.name}.lora_down.weight`, { dtype: 'F16', shape: [recipe.rank, shape.in] }],
-    [`${shape.name}.lora_up.weight`, { dtype: 'F16', shape: [shape.out, recipe.rank] }],
-  ]);
-  const file = await openFile(`${path}.part`, 'w');
-  const stream = file.createWriteStream();
-  stream.write(headerOf(outlines, { format: 'pt' }));
-  for (const shape of recipe.modules) {
-    for (const [, { bytes }] of moduleTensors(shape, recipe)) if (!stream.write(bytes)) await once(stream, 'drain');
-  }
-  stream.end();
-  await once(stream, 'close');
-  await rename(`${path}.part`, path);
-}
 
 test.describe('FLUX.1, rank 16', () => {
-  // Only `cargo xtask test` says where the files may lie; a run by hand would otherwise fill a disk unasked.
-  test.skip(!content || !style, 'NP_LORA_FLUX_CONTENT and NP_LORA_FLUX_STYLE name no files');
+  test.skip(!PLACES, 'NP_LORA_FLUX_CONTENT and NP_LORA_FLUX_STYLE name no files');
 
   test('a full-size pair fuses', async ({ page }, { project }) => {
     test.setTimeout(40 * MINUTE);
-    await write(content!, RECIPE);
-    await write(style!, { ...RECIPE, seed: 32 });
+    const pair = await fluxPair(PLACES!);
     const uncaught = await open(page);
-    await givePair(page, project.name, content!, style!);
+    await givePair(page, project.name, pair.content, pair.style);
     const began = performance.now();
     const { file } = await fuseAndSave(page, project.name, 30 * MINUTE);
     console.log(`FLUX.1 rank 16 on ${project.name}: ${((performance.now() - began) / 1000).toFixed(1)} s from Fuse to the saved file`);
-
-    const [found, c, s] = [file, ...(await Promise.all([content!, style!].map(async (path) => readSafetensors(await readFile(path)))))].map(modulesOf);
-    expect(found!.size).toBe(304);
-    expect(outline(found!, c!, s!)).toEqual([]);
-    expect(allFinite(file)).toBe(true);
-    // One module of each shape, and the last of all.
-    const sample = new Map(FLUX_KOHYA_MODULES.map((shape) => [`${shape.out}×${shape.in}`, shape.name]));
-    const names = new Set([...sample.values(), FLUX_KOHYA_MODULES[0]!.name, FLUX_KOHYA_MODULES.at(-1)!.name]);
-    for (const { name, deviation, floor, change } of compare(found!, c!, s!, DEFAULTS, 'F16', names)) {
-      expect(deviation, name).toBeLessThan(1.01 * floor + 1e-5);
-      expect(change, name).toBeGreaterThan(20 * floor);
-    }
+    await checkFlux(file, pair);
     expect(uncaught).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 //! A Chromium for the browser tests, and beside it the software Vulkan device for the shader tests.
 
+use crate::apt;
 use crate::project::Project;
 use crate::tools::{Outcome, capture, run, succeeds};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,13 @@ impl Browser {
             return Ok(found);
         }
         println!("No Chromium with SwiftShader was found: installing one.");
-        if let Some(found) = installed_by_apt(project) {
-            return Ok(found);
+        match apt::install(project, &["chromium"]) {
+            Ok(()) => {
+                if let Some(found) = system() {
+                    return Ok(found);
+                }
+            }
+            Err(reason) => println!("{reason}"),
         }
         let playwright = |options: &[&str]| {
             run(project.run("npx").args(["playwright", "install"]).args(options).arg("chromium")).and_then(
@@ -102,25 +108,6 @@ fn playwrights(project: &Project) -> Option<Browser> {
     // It has WebGPU's software adapter built in, also where no driver file lies beside it.
     let starts = program.is_file() && succeeds(std::process::Command::new(&program).arg("--version"));
     starts.then(|| Browser { swiftshader: swiftshader_of(&program), program })
-}
-
-fn installed_by_apt(project: &Project) -> Option<Browser> {
-    let root = capture(project.run("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root || !succeeds(project.run("apt-get").arg("--version")) {
-        return None;
-    }
-    let apt = |arguments: &[&str]| {
-        run(project.run("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
-    };
-    // The update may fail in part (one source of several); what counts is whether the package comes.
-    let updated = apt(&["update"]);
-    match apt(&["install", "-y", "--no-install-recommends", "chromium"]) {
-        Ok(()) => system(),
-        Err(error) => {
-            println!("{}{error}", updated.err().map_or_else(String::new, |first| format!("{first}; ")));
-            None
-        }
-    }
 }
 
 fn usable(program: PathBuf) -> Option<Browser> {

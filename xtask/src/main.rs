@@ -1,9 +1,11 @@
 //! The project's task runner: `cargo xtask <command>`.
 
+mod apt;
 mod bench;
 mod browser;
 mod build;
 mod docs;
+mod engines;
 mod fuzz;
 mod interop;
 mod package;

@@ -2,6 +2,7 @@
 
 use crate::browser::{self, Browser, CHROMIUM};
 use crate::build::{build, ensure_target};
+use crate::engines::Engines;
 use crate::package;
 use crate::project::Project;
 use crate::sinks;
@@ -18,6 +19,8 @@ struct Tally {
     failed: u64,
     /// What went wrong, one sentence a stage, to be repeated at the end where it is seen.
     failures: Vec<String>,
+    /// What this machine lacks the means for: no failure, and repeated there as well.
+    unchecked: Vec<String>,
 }
 
 impl Tally {
@@ -39,6 +42,11 @@ impl Tally {
             }
             Err(reason) => self.fail(stage, &reason),
         }
+    }
+
+    fn leave(&mut self, what: String) {
+        println!("NOT CHECKED: {what}");
+        self.unchecked.push(what);
     }
 
     fn fail(&mut self, stage: &str, reason: &str) {
@@ -90,11 +98,18 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
         match browser {
             Err(reason) => tally.fail("browser tests", &reason),
             Ok(_) if !built => tally.fail("browser tests", "not run, because the page could not be built"),
-            Ok(browser) => tally.count("browser tests", playwright(project, &browser)),
+            Ok(browser) => {
+                let engines = Engines::find_or_install(project);
+                tally.count("browser tests", playwright(project, &browser, &engines));
+                engines.missing.into_iter().for_each(|engine| tally.leave(engine));
+            }
         }
     }
 
     println!();
+    for what in &tally.unchecked {
+        println!("NOT CHECKED: {what}");
+    }
     for failure in &tally.failures {
         println!("FAILED {failure}");
     }
@@ -108,10 +123,10 @@ fn title(text: &str) {
 
 /// Formatting and clippy. A toolchain without them can still run the tests, so their absence is said and no failure.
 fn lint(project: &Project, tally: &mut Tally) {
-    if component(project, "rustfmt", "fmt") {
+    if component(project, tally, "rustfmt", "fmt") {
         tally.check("rustfmt", run(project.cargo().args(["fmt", "--all", "--check"])));
     }
-    if component(project, "clippy", "clippy") {
+    if component(project, tally, "clippy", "clippy") {
         let clippy = |options: &[&str]| {
             run(project.cargo().arg("clippy").args(options).args(["--", "-D", "warnings"]))
         };
@@ -124,7 +139,7 @@ fn lint(project: &Project, tally: &mut Tally) {
 }
 
 /// Whether cargo's `subcommand` is there, or could be added as rustup's component `name`.
-fn component(project: &Project, name: &str, subcommand: &str) -> bool {
+fn component(project: &Project, tally: &mut Tally, name: &str, subcommand: &str) -> bool {
     let there = || succeeds(project.cargo().args([subcommand, "--version"]));
     if there() {
         return true;
@@ -134,7 +149,7 @@ fn component(project: &Project, name: &str, subcommand: &str) -> bool {
         return true;
     }
     let reason = added.err().unwrap_or_default();
-    println!("NOT CHECKED: {name} is missing and could not be added. {reason}");
+    tally.leave(format!("{name} is missing and could not be added. {reason}"));
     false
 }
 
@@ -160,7 +175,7 @@ fn number_before(line: &str, word: &str) -> u64 {
     before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-fn playwright(project: &Project, browser: &Browser) -> Outcome<Counts> {
+fn playwright(project: &Project, browser: &Browser, engines: &Engines) -> Outcome<Counts> {
     let folder = project.target.join("browser-tests");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let summary = folder.join("summary.json");
@@ -170,6 +185,7 @@ fn playwright(project: &Project, browser: &Browser) -> Outcome<Counts> {
     npx.args(["playwright", "test", "--reporter=list,json"])
         .env("PLAYWRIGHT_JSON_OUTPUT_FILE", &summary)
         .env(CHROMIUM, &browser.program)
+        .envs(engines.environment.iter().map(|(name, program)| (name, program)))
         .env("NP_LORA_DIST", project.at("dist"))
         .env("NP_LORA_PACKAGE", package::place(project))
         .env("NP_LORA_PORT", free_port()?.to_string())

@@ -25,6 +25,9 @@ export default defineConfig({
     { name: 'webgpu', testIgnore: NO_DEVICE, use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
     { name: 'cpu', use: launch([]) },
     { name: 'package', testDir: 'tests/package', use: launch([]) },
+    // Not started by Playwright, which has builds of its own of both: these are the ones that people have.
+    { name: 'firefox', testDir: 'tests/engines' },
+    { name: 'webkit', testDir: 'tests/engines' },
   ],
   ...(process.env.NP_LORA_URL ? {} : {
     webServer: { command: `node www/serve.mjs ${process.env.NP_LORA_DIST ?? 'dist'} --port ${port}`, url: baseURL, reuseExistingServer: false },

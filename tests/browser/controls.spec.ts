@@ -6,7 +6,7 @@ import { expect, test, type Locator, type Page } from '@playwright/test';
 import type { Settings } from '../../www/core/types.ts';
 import { DEFAULTS, modulesOf, type Module } from './check.ts';
 import { checkModules } from './hold.ts';
-import { makeLora, type Recipe } from './make.ts';
+import { makeLoHa, makeLora, type Recipe } from './make.ts';
 import { FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, named, open, setMu, setStrength, type Named } from './page.ts';
 
 test.setTimeout(2 * FIRST_RUN);
@@ -252,6 +252,21 @@ test('an address that makes no sense leaves the defaults, and a naming waits for
   await page.reload();
   await givePair(page, project.name, ...PAIR);
   await expect.poll(async () => (await settings(page)).scheme).toBe('peft');
+  expect(uncaught).toEqual([]);
+});
+
+test('a number that goes too far is brought to what the program takes', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  const { modules, rank, alpha, dtype } = KOHYA;
+  const loha = (seed: number): Named => named(`loha${seed}.safetensors`, makeLoHa({ modules, rank, alpha, dtype, seed }));
+  await givePair(page, project.name, loha(1), loha(2));
+  const field = page.getByLabel('Rank for full differences');
+  await page.getByText('Advanced', { exact: true }).click();
+  await field.fill('300');
+  await field.blur();
+  await expect(field).toHaveValue('256');
+  expect((await settings(page)).denseRank).toBe(256);
+  await expect(fuseButton(page)).toBeEnabled();
   expect(uncaught).toEqual([]);
 });
 

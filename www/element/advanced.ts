@@ -8,6 +8,7 @@ import { choice, fieldStyles, numeric, tick } from './fields.ts';
 import { inert } from './format.ts';
 import { called } from './language.ts';
 import { type Choices, type Setting } from './model.ts';
+import { FIELD_STRENGTH, LIMITS } from './settings.ts';
 import { scaleLabel, text, textStrengthLabel } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -23,9 +24,6 @@ const RANKS: Record<Recompress['kind'], Recompress> = {
 const SCALES: Record<ScaleChoice['kind'], ScaleChoice> = {
   auto: { kind: 'auto' }, alpha: { kind: 'alpha', alpha: 16 }, rankStabilised: { kind: 'rankStabilised' },
 };
-const STRENGTHS = { least: -10, most: 10, step: 0.05 };
-const COUNTS = { least: 1, most: 4096, step: 1, whole: true };
-const PERCENT = { least: 0.1, most: 100 };
 const inPercent = (share: number): number => Number((share * 100).toPrecision(6));
 
 /** Kinds of which large modules have no exact low-rank form. */
@@ -47,9 +45,9 @@ export function formFields({ settings, fit, disabled }: Choices, send: Send): Te
     ${choice({ id: 'recompress', label: text.rank, value: recompress.kind, disabled, chosen: (kind) => send({ recompress: RANKS[kind] }), options: [
       ['exact', text.rankExact], ['rank', text.rankNumber], ['energy', text.rankEnergy],
     ] })}
-    ${recompress.kind === 'rank' ? numeric({ id: 'rank', label: text.rankMost, value: recompress.rank, ...COUNTS, disabled,
+    ${recompress.kind === 'rank' ? numeric({ id: 'rank', label: text.rankMost, value: recompress.rank, ...LIMITS.count, disabled,
       changed: (rank) => send({ recompress: { kind: 'rank', rank: rank ?? recompress.rank } }) }) : nothing}
-    ${recompress.kind === 'energy' ? numeric({ id: 'rank-energy', label: text.rankShare, value: inPercent(recompress.share), ...PERCENT, disabled,
+    ${recompress.kind === 'energy' ? numeric({ id: 'rank-energy', label: text.rankShare, value: inPercent(recompress.share), ...LIMITS.percent, disabled,
       changed: (share) => send({ recompress: { kind: 'energy', share: (share ?? 100) / 100 } }) }) : nothing}`;
 }
 
@@ -103,9 +101,9 @@ export class Advanced extends LitElement {
       ${choice({ id: 'cut', label: text.directions, value: cut.kind, disabled, chosen: (kind) => this.#send({ cut: CUTS[kind] }), options: [
         ['all', text.allDirections], ['count', text.countDirections], ['energy', text.energyDirections],
       ] })}
-      ${cut.kind === 'count' ? numeric({ id: 'count', label: text.directionCount, value: cut.count, ...COUNTS, disabled,
+      ${cut.kind === 'count' ? numeric({ id: 'count', label: text.directionCount, value: cut.count, ...LIMITS.count, disabled,
         changed: (value) => this.#send({ cut: { kind: 'count', count: value ?? cut.count } }) }) : nothing}
-      ${cut.kind === 'energy' ? numeric({ id: 'energy', label: text.energyShare, value: inPercent(cut.share), ...PERCENT, disabled,
+      ${cut.kind === 'energy' ? numeric({ id: 'energy', label: text.energyShare, value: inPercent(cut.share), ...LIMITS.percent, disabled,
         changed: (value) => this.#send({ cut: { kind: 'energy', share: (value ?? 100) / 100 } }) }) : nothing}`;
   }
 
@@ -115,13 +113,13 @@ export class Advanced extends LitElement {
     const scale = settings[SCALE[role]];
     return html`<div class="column">
       ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? numeric({
-        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...STRENGTHS, disabled: idle,
+        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...FIELD_STRENGTH, disabled: idle,
         placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
       }) : nothing}
       ${choice({ id: `scale-${role}`, label: scaleLabel[role], value: scale.kind, disabled, chosen: (kind) => this.#send({ [SCALE[role]]: SCALES[kind] }), options: [
         ['auto', text.scaleAuto], ['alpha', text.scaleAlpha], ['rankStabilised', text.scaleStabilised],
       ] })}
-      ${scale.kind === 'alpha' ? numeric({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, least: -1e6, most: 1e6, disabled,
+      ${scale.kind === 'alpha' ? numeric({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, ...LIMITS.alpha, disabled,
         changed: (alpha) => this.#send({ [SCALE[role]]: { kind: 'alpha', alpha: alpha ?? scale.alpha } }) }) : nothing}
     </div>`;
   }
@@ -137,7 +135,7 @@ export class Advanced extends LitElement {
     const cut = ROLES.some((role) => summaries[role]?.kinds.some(({ value }) => CUT_KINDS.includes(value)));
     return html`
       ${only ? nothing : formFields(this.choices, this.#send)}
-      ${cut ? numeric({ id: 'dense', label: text.denseRank, value: settings.denseRank, ...COUNTS, disabled, hint: text.denseRankHint,
+      ${cut ? numeric({ id: 'dense', label: text.denseRank, value: settings.denseRank, ...LIMITS.denseRank, disabled, hint: text.denseRankHint,
         changed: (rank) => this.#send({ denseRank: rank ?? settings.denseRank }) }) : nothing}
       ${choice({ id: 'layout', label: text.layout, value: settings.layout, disabled, chosen: (layout) => this.#send({ layout }), options: [
         ['compatible', text.layoutCompatible], ['compact', text.layoutCompact],

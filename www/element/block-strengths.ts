@@ -2,6 +2,8 @@
 
 import type { BlockStrength, PairFit } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
+import { within } from './fields.ts';
+import { FIELD_STRENGTH } from './settings.ts';
 
 export type Blocks = Record<string, BlockStrength>;
 
@@ -26,7 +28,7 @@ export function changed(blocks: Blocks, labels: readonly string[], change: (befo
 export function fromNumbers(typed: string, { blocks, orders }: Pick<PairFit, 'blocks' | 'orders'>): number[] | null {
   const numbers = typed.trim().split(/\s*[,;，、；\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));
   const order = orders.find(({ length }) => length === numbers.length);
-  if (!order || !numbers.every((number) => Math.abs(number) <= 10)) return null;
+  if (!order || !numbers.every((number) => number === within(number, FIELD_STRENGTH))) return null;
   const weights = blocks.map(() => 1);
   order.forEach((places, index) => places.forEach((place) => { weights[place] = numbers[index] ?? 1; }));
   return weights;

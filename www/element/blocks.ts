@@ -8,10 +8,9 @@ import { WHOLE, changed } from './block-strengths.ts';
 import { typedNumber } from './fields.ts';
 import { count, inert, mu as muText } from './format.ts';
 import { readMu } from './mu-slider.ts';
+import { FIELD_STRENGTH } from './settings.ts';
 import { roleName, strengthLabel, text } from './strings.ts';
 import { base } from './tokens.css.ts';
-
-const RANGE = { least: -10, most: 10 };
 
 export class Blocks extends LitElement {
   static override styles = [base, css`
@@ -67,9 +66,9 @@ export class Blocks extends LitElement {
       <th scope="row">${name}</th><td class="modules muted">${count(modules)}</td>
       <td><input type="checkbox" aria-label=${text.blockOn(name)} .checked=${on} ?disabled=${this.disabled}
         @change=${() => this.#set(label, { ...strength, ...(on ? { content: 0, style: 0 } : { content: 1, style: 1 }) })}></td>
-      ${roles.map((role) => html`<td><input type="number" min=${RANGE.least} max=${RANGE.most} step="0.05" .value=${String(strength[role])}
+      ${roles.map((role) => html`<td><input type="number" min=${FIELD_STRENGTH.least} max=${FIELD_STRENGTH.most} step=${FIELD_STRENGTH.step} .value=${String(strength[role])}
         aria-label=${text.blockStrength(strengthLabel[role], name)} ?disabled=${this.disabled}
-        @change=${(event: Event) => this.#set(label, { ...strength, [role]: typedNumber(event, RANGE, strength[role]) ?? 1 })}></td>`)}
+        @change=${(event: Event) => this.#set(label, { ...strength, [role]: typedNumber(event, FIELD_STRENGTH, strength[role]) ?? 1 })}></td>`)}
       ${this.only ? nothing : html`<td><input type="text" inputmode="decimal" autocomplete="off" .value=${strength.mu === null ? '' : muText(strength.mu)}
         placeholder=${muText(this.mu)} aria-label=${text.blockMu(name)} ?disabled=${this.disabled}
         @change=${(event: Event) => this.#type(label, strength, event.target as HTMLInputElement)}></td>`}

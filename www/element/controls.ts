@@ -9,13 +9,11 @@ import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
 import { bytes } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, countOf, musText, readMus, type Several } from './several.ts';
+import { FIELD_STRENGTH, SLIDER_STRENGTH } from './settings.ts';
 import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 
 const STRENGTH = { content: 'contentStrength', style: 'styleStrength' } as const;
-/** The slider's reach is what people use; the number field's is what loaders take. */
-const SLIDER_MAX = 2;
-const FIELD = { least: -10, most: 10 };
 
 /** What each kind of result sets. */
 const KINDS: Record<'fusion' | 'several' | 'overlap', Setting['patch']> = {
@@ -70,7 +68,7 @@ export class Controls extends LitElement {
   protected override updated(changed: PropertyValues): void {
     if (!changed.has('choices')) return;
     for (const role of ROLES) {
-      const share = Math.min(1, Math.max(0, this.choices.settings[STRENGTH[role]] / SLIDER_MAX));
+      const share = Math.min(1, Math.max(0, this.choices.settings[STRENGTH[role]] / SLIDER_STRENGTH));
       this.renderRoot.querySelector<HTMLElement>(`.strength.${role}`)
         ?.style.setProperty('--at', `calc(10px + ${share} * (100% - 20px))`);
     }
@@ -137,14 +135,14 @@ export class Controls extends LitElement {
     const key = STRENGTH[role];
     const value = settings[key];
     const read = (event: Event, committed: boolean): void => {
-      const typed = committed ? typedNumber(event, FIELD, value) : Number((event.target as HTMLInputElement).value);
+      const typed = committed ? typedNumber(event, FIELD_STRENGTH, value) : Number((event.target as HTMLInputElement).value);
       if (typed !== null) this.#send({ [key]: typed }, committed);
     };
     return html`<div class="strength ${role}">
       <label for=${role}>${strengthLabel[role]}</label>
-      <input id=${role} type="range" min="0" max=${SLIDER_MAX} step="0.05" .value=${String(value)} ?disabled=${disabled}
+      <input id=${role} type="range" min="0" max=${SLIDER_STRENGTH} step=${FIELD_STRENGTH.step} .value=${String(value)} ?disabled=${disabled}
         @input=${(event: Event) => read(event, false)} @change=${(event: Event) => read(event, true)}>
-      <input type="number" aria-label=${strengthNumber[role]} min=${FIELD.least} max=${FIELD.most} step="0.05"
+      <input type="number" aria-label=${strengthNumber[role]} min=${FIELD_STRENGTH.least} max=${FIELD_STRENGTH.most} step=${FIELD_STRENGTH.step}
         .value=${String(value)} ?disabled=${disabled} title=${text.strengthHint}
         @change=${(event: Event) => read(event, true)}>
     </div>`;

@@ -35,21 +35,24 @@ export function choice<T extends string>(
   </div>`;
 }
 
-interface Numeric {
+/** What a number may be. */
+export interface Limits {
   least: number;
   most: number;
   step?: number;
   whole?: boolean;
 }
 
+export const within = (number: number, { least, most }: Limits): number => Math.min(most, Math.max(least, number));
+
 /**
  * The number that was typed, brought into its range; null for an empty field. What cannot be read is put back, and the
  * field shows at once what is in force.
  */
-export function typedNumber(event: Event, { least, most, whole }: Numeric, inForce: number | null, canBeEmpty = false): number | null {
+export function typedNumber(event: Event, limits: Limits, inForce: number | null, canBeEmpty = false): number | null {
   const input = event.target as HTMLInputElement;
   const typed = input.value.trim() === '' ? NaN : Number(input.value);
-  const bound = Math.min(most, Math.max(least, whole ? Math.round(typed) : typed));
+  const bound = within(limits.whole ? Math.round(typed) : typed, limits);
   const emptied = input.value.trim() === '' && !input.validity.badInput && canBeEmpty;
   const value = Number.isFinite(typed) ? bound : emptied ? null : inForce;
   input.value = value === null ? '' : String(value);
@@ -57,7 +60,7 @@ export function typedNumber(event: Event, { least, most, whole }: Numeric, inFor
 }
 
 export function numeric(
-  field: Field & Numeric & { value: number | null; placeholder?: string; changed: (value: number | null) => void },
+  field: Field & Limits & { value: number | null; placeholder?: string; changed: (value: number | null) => void },
 ): TemplateResult {
   const { id, label, value, least, most, step, placeholder, changed, disabled, hint } = field;
   return html`<div class="field">

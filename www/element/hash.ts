@@ -2,8 +2,9 @@
 
 import type { BackendChoice, Settings } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
+import type { Limits } from './fields.ts';
 import { readMu } from './mu-slider.ts';
-import { BACKENDS, DTYPES, STRENGTH_MAX } from './settings.ts';
+import { BACKENDS, DTYPES, LIMITS } from './settings.ts';
 import { readMus, type Several } from './several.ts';
 
 /** All that a person can set. */
@@ -17,18 +18,18 @@ interface Field<K extends keyof State> {
   read: (text: string) => State[K] | undefined;
 }
 
-const number = (text: string, least: number, most: number): number | undefined => {
+const number = (text: string, { least, most }: Limits): number | undefined => {
   const value = text.trim() === '' ? NaN : Number(text);
   return value >= least && value <= most ? value : undefined;
 };
-const whole = (text: string, most: number): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, 1, most) : undefined);
+const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
 /** "90%" */
 const share = (text: string): number | undefined => {
-  const percent = text.endsWith('%') ? number(text.slice(0, -1), 0, 100) : undefined;
+  const percent = text.endsWith('%') ? number(text.slice(0, -1), { ...LIMITS.percent, least: 0 }) : undefined;
   return percent ? percent / 100 : undefined;
 };
 const percent = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
-const strength = (text: string): number | undefined => number(text, -STRENGTH_MAX, STRENGTH_MAX);
+const strength = (text: string): number | undefined => number(text, LIMITS.strength);
 const mu = (value: number): string => (value === Infinity ? 'infinity' : String(value));
 const name = (text: string): string | undefined => (/^[\w .+-]{1,40}$/.test(text) ? text : undefined);
 const oneOf = <T extends string>(of: readonly T[]) => (text: string): T | undefined => of.find((one) => one.toLowerCase() === text.toLowerCase());
@@ -41,7 +42,7 @@ const textField = (key: string, of: 'contentTextStrength' | 'styleTextStrength')
 const scaleField = (key: string, of: 'contentScale' | 'styleScale') => field(key, of,
   (scale) => (scale.kind === 'alpha' ? String(scale.alpha) : scale.kind === 'rankStabilised' ? 'rslora' : null),
   (text) => {
-    const alpha = number(text, -1e6, 1e6);
+    const alpha = number(text, LIMITS.alpha);
     return text === 'rslora' ? { kind: 'rankStabilised' } : alpha === undefined ? undefined : { kind: 'alpha', alpha };
   });
 const flagField = (key: string, of: 'directionOnly' | 'keepSources', on: boolean) =>
@@ -55,7 +56,7 @@ const FIELDS: readonly Field<keyof State>[] = [
   field('make', 'result', (result) => result, oneOf(['fusion', 'overlap'])),
   field('files', 'several', writeSeveral, readSeveral),
   field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percent(cut.share) : null), (text) => {
-    const [count, energy] = [whole(text, 4096), share(text)];
+    const [count, energy] = [whole(text, LIMITS.count), share(text)];
     return count ? { kind: 'count', count } : energy ? { kind: 'energy', share: energy } : undefined;
   }),
   textField('subject-text', 'contentTextStrength'),
@@ -67,10 +68,10 @@ const FIELDS: readonly Field<keyof State>[] = [
   field('naming', 'scheme', (scheme) => scheme, name),
   field('dtype', 'dtype', (dtype) => dtype.toLowerCase(), oneOf(DTYPES)),
   field('rank', 'recompress', (to) => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percent(to.share) : null), (text) => {
-    const [rank, energy] = [whole(text, 4096), share(text)];
+    const [rank, energy] = [whole(text, LIMITS.count), share(text)];
     return rank ? { kind: 'rank', rank } : energy ? { kind: 'energy', share: energy } : undefined;
   }),
-  field('dense-rank', 'denseRank', String, (text) => whole(text, 256)),
+  field('dense-rank', 'denseRank', String, (text) => whole(text, LIMITS.denseRank)),
   field('layout', 'layout', (layout) => layout, oneOf(['compatible', 'compact'])),
   flagField('direction-only', 'directionOnly', true),
   flagField('unnamed', 'keepSources', false),

@@ -2,6 +2,7 @@
 
 import type { ComplexAttributeConverter } from 'lit';
 import type { BackendChoice, Settings } from '../core/types.ts';
+import { within, type Limits } from './fields.ts';
 import { readMu } from './mu-slider.ts';
 
 /** The paper's μ, everything the style has, and files as they came. */
@@ -21,8 +22,17 @@ export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 export const ANALYSES = ['auto', 'off'] as const;
 /** Where settings can be kept beside the page. */
 export const PLACES = ['off', 'hash'] as const;
-/** What the program takes (src/fusion/settings.rs); the page's own fields go less far. */
-export const STRENGTH_MAX = 1000;
+/** How far settings go, whoever sets them: as the program takes them (src/fusion/settings.rs), and no more directions or ranks than any file has. */
+export const LIMITS = {
+  strength: { least: -1000, most: 1000 },
+  alpha: { least: -1e6, most: 1e6 },
+  count: { least: 1, most: 4096, step: 1, whole: true },
+  denseRank: { least: 1, most: 256, step: 1, whole: true },
+  percent: { least: 0.1, most: 100 },
+} satisfies Record<string, Limits>;
+/** A strength in a field goes as far as loaders take it, on a slider from 0 to what people use. */
+export const FIELD_STRENGTH = { least: -10, most: 10, step: 0.05 } satisfies Limits;
+export const SLIDER_STRENGTH = 2;
 
 export function asMu(value: unknown): number {
   if (typeof value === 'string') return readMu(value) ?? DEFAULTS.mu;
@@ -32,7 +42,7 @@ export function asMu(value: unknown): number {
 export function asStrength(value: unknown): number {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   if (typeof number !== 'number' || !Number.isFinite(number)) return 1;
-  return Math.min(STRENGTH_MAX, Math.max(-STRENGTH_MAX, number));
+  return within(number, LIMITS.strength);
 }
 
 export function asOneOf<T extends string>(value: unknown, allowed: readonly T[], otherwise: T): T {

@@ -9,6 +9,7 @@ import { fieldStyles, typedNumber } from '../fields.ts';
 import { inert, mu as muText } from '../format.ts';
 import { called } from '../language.ts';
 import { readMu } from '../mu-slider.ts';
+import { FIELD_STRENGTH } from '../settings.ts';
 import { base } from '../tokens.css.ts';
 import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
 
@@ -24,7 +25,6 @@ export interface BlocksChange {
 
 /** What a brush begins with. */
 const FIRST: Record<Brush['of'], Brush> = { content: { of: 'content', value: 0 }, style: { of: 'style', value: 0 }, mu: { of: 'mu', value: Infinity } };
-const RANGE = { least: -10, most: 10 };
 const OWN = 'own';
 const ALL = 'all';
 
@@ -71,8 +71,8 @@ export class BrushBar extends LitElement {
       ${brush.of === 'mu'
         ? html`<input id="value" type="text" inputmode="decimal" autocomplete="off" .value=${brush.value === null ? '' : muText(brush.value)}
             placeholder=${text.general} ?disabled=${this.disabled} @change=${(event: Event) => this.#typeMu(event, brush.value)}>`
-        : html`<input id="value" type="number" min=${RANGE.least} max=${RANGE.most} step="0.05" .value=${String(brush.value)} ?disabled=${this.disabled}
-            @change=${(event: Event) => this.#tell('np-brush', { of: brush.of, value: typedNumber(event, RANGE, brush.value) ?? brush.value })}>`}
+        : html`<input id="value" type="number" min=${FIELD_STRENGTH.least} max=${FIELD_STRENGTH.most} step=${FIELD_STRENGTH.step} .value=${String(brush.value)} ?disabled=${this.disabled}
+            @change=${(event: Event) => this.#tell('np-brush', { of: brush.of, value: typedNumber(event, FIELD_STRENGTH, brush.value) ?? brush.value })}>`}
     </div>`;
   }
 

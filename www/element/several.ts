@@ -4,6 +4,7 @@ import { changed } from './block-strengths.ts';
 import { cleanStem } from '../core/save.ts';
 import type { Settings, Variant } from '../core/types.ts';
 import { mu as muText } from './format.ts';
+import { STOPS } from './mu-range.ts';
 import { readMu } from './mu-slider.ts';
 
 /** What is made of a pair where it is more than one file. */
@@ -13,8 +14,8 @@ export interface Several {
   bothDirections: boolean; // the same μ once more with the files in each other's place
 }
 
-/** The paper's ablation. */
-export const SEVERAL: Several = { mus: [0.1, 0.5, 1, 10, Infinity], plain: true, bothDirections: false };
+/** All stops of the slider: μ = 0 is plain addition. */
+export const SEVERAL: Several = { mus: STOPS.filter((mu) => mu > 0), plain: true, bothDirections: false };
 /** More files than this nobody compares. */
 const MOST = 20;
 /** In bytes: what is left for the rest of a name is enough for every μ. */

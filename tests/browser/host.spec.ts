@@ -264,12 +264,15 @@ test('moved in the middle of a run it goes on; removed it ends', async ({ page }
   await arm(page, 'input', 4);
   await page.evaluate(() => { Object.assign(window, { run: tool.fuse().then(({ file }: any) => Object.assign(window, { file })) }); });
   await held(page);
+  // A second run is refused, by a code as everything is, and the first hears nothing of it.
+  const codes = await page.evaluate(() => Promise.all([tool.fuse(), tool.convert()].map((run) => run.catch(({ code }: any) => code))));
+  expect(codes).toEqual(['E_RUNNING', 'E_RUNNING']);
   await page.evaluate(() => document.querySelector('#two')!.append(tool));
   await expect(page.getByRole('button', { name: 'Cancel' })).toBeVisible();
   await letGo(page);
   await page.evaluate(() => (window as any).run.then(() => {}));
   await checkHeld(page, 'file', PAIR);
-  expect([await events(page, 'abort'), (await events(page, 'complete')).length]).toEqual([[], 1]);
+  expect([await events(page, 'abort'), await events(page, 'error'), (await events(page, 'complete')).length]).toEqual([[], [], 1]);
 
   const ends = await page.evaluate(async () => {
     const run = tool.fuse().catch(({ name }: Error) => name);

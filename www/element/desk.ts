@@ -354,7 +354,7 @@ export class Desk implements ReactiveController {
 
   /** Fuses the pair, or converts the only file. Gives the first result. */
   async run(converting: boolean, signal: AbortSignal | undefined): Promise<Fused> {
-    if (this.running) throw new DOMException('A run is under way.', 'InvalidStateError');
+    if (this.running) throw new ProblemError(problem('E_RUNNING'));
     if (converting && !this.only) throw new ProblemError(problem('E_NOT_ONE'));
     if (!converting && !this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
     if (signal?.aborted) throw abortError();

@@ -66,19 +66,15 @@ function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls
     if (wishes.saveTo) Element.deliver = wishes.saveTo === 'page' ? (file) => say({ event: 'save', detail: { file } }) : null;
     return { locale: root.lang };
   };
-  const idle = (): void => {
-    if (app.phase === 'fusing' || app.phase === 'checking') throw problem('E_RUNNING');
-  };
   // The element's results are files.
   const run = async (how: 'fuse' | 'convert'): Promise<FrameCalls['fuse']['out']> => {
-    idle();
     const { file, report } = await app[how]();
     return { file: file as File, report };
   };
   return {
     set,
     give: (given) => {
-      idle();
+      if (app.phase === 'fusing' || app.phase === 'checking') throw problem('E_RUNNING');
       for (const role of ROLES) {
         const file = given[role];
         if (file !== undefined) app[FILES[role]] = file;

@@ -2,7 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { isAbort } from '../core/problem.ts';
+import { isAbort, problem } from '../core/problem.ts';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem, fileNameFor } from '../core/save.ts';
 import { toJson } from '../element/format.ts';
@@ -110,19 +110,15 @@ async function inputsOf({ files, text }: Order): Promise<Given> {
   return { content, style };
 }
 
-function refusal(code: string, message: string, file: string): ProblemError {
-  return new ProblemError({ code, message, remedy: 'Choose another name for it.', file, tensor: null, detail: '' });
-}
-
 /** Where the result goes, which is never where an input is. */
 async function place({ files, settings, text }: Order, { content, style }: Given): Promise<string> {
   const path = text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, settings.result ?? 'fusion'));
   const there = await stat(path).catch(() => null);
-  if (there?.isDirectory()) throw refusal('E_FOLDER', 'The result would have the name of a folder.', path);
+  if (there?.isDirectory()) throw new ProblemError(problem('E_FOLDER', '', path));
   for (const input of [...files, ...CONFIGS.map(text)]) {
     const one = input === null ? null : await stat(input).catch(() => null);
     if (!there || !one || there.ino !== one.ino || there.dev !== one.dev) continue;
-    throw refusal('E_OVER_INPUT', 'The result would replace one of its sources.', path);
+    throw new ProblemError(problem('E_OVER_INPUT', '', path));
   }
   return path;
 }

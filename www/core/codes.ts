@@ -80,3 +80,11 @@ export type ProgramCode =
   | 'W_DISTILLED'
   | 'W_ENERGY_CUT'
   | 'W_GPU_FELL_BACK';
+
+/** Those that the page says as well, in the same words. */
+export const OF_BOTH = {
+  E_READ: ['The file could not be read.', 'It may have been moved or changed: choose it again.'],
+  E_WRITE: ['The result could not be written.', 'Free some disk space or close other tabs, then fuse again.'],
+  E_ABORTED: ['Cancelled.', 'Press Fuse to start again.'],
+  E_INTERNAL: ['Something went wrong inside the tool.', 'Reload the page; if it happens again, please report it.'],
+} as const;

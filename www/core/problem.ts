@@ -1,21 +1,19 @@
 /**
  * Errors as the page handles them. Rust words its own (src/error.rs); here are only those that Rust cannot word
  * because it is not running: the wasm did not load or is not there yet, the worker is gone, the browser refused to store or save.
+ * docs/ERRORS.md has them from here (`cargo xtask docs`): a line each.
  */
 
+import { OF_BOTH } from './codes.ts';
 import type { Problem } from './types.ts';
 
-const WORDED = {
-  E_ABORTED: ['Cancelled.', 'Press Fuse to start again.'],
+const OF_PAGE = {
   E_WASM_LOAD: ['The fusing program could not be loaded.', 'Check the connection, then try again.'],
   E_WASM_MISSING: ['The fusing program could not be loaded: it is not where it should be.', 'Reload the page; if that does not help, tell whoever runs this site.'],
   E_WASM_BLOCKED: ['The fusing program could not be loaded: a security policy forbids it.', 'Tell whoever runs this site that script-src of its Content-Security-Policy must have \'wasm-unsafe-eval\'.'],
   E_WORKER_LOST: ['The fusing program stopped. Nothing was saved.', 'Try again; the files you chose are still here. Close other tabs if memory is short.'],
   E_TIMEOUT: ['Nothing has happened for two minutes, so the run was stopped. Nothing was saved.', 'Try again, or choose CPU as the backend.'],
-  E_INTERNAL: ['Something went wrong inside the tool.', 'Try again; if it happens again, please report it.'],
-  E_WRITE: ['The result could not be written.', 'Free some disk space or close other tabs, then fuse again.'],
   E_SAVE: ['The file could not be saved.', 'Press Save again and choose another place.'],
-  E_READ: ['The file could not be read.', 'It may have been moved or changed: choose it again.'],
   E_NOT_READY: ['Two files are needed before anything can be fused.', 'Choose a subject and a style LoRA.'],
   E_RUNNING: ['A run is under way.', 'Wait for its end, or cancel it.'],
   E_FRAME: ['The tool could not be opened in this frame.', 'Tell whoever runs this site.'],
@@ -23,9 +21,18 @@ const WORDED = {
   E_NOT_ONE: ['Exactly one file is converted at a time.', 'Choose one file and leave the other place empty.'],
 } as const;
 
-export type PageCode = keyof typeof WORDED;
+/** Of files in Node, which no page says and so no language has. */
+const ON_DISK = {
+  E_EXISTS: ['There is a file of this name already.', 'Choose another name, or allow overwriting it.'],
+  E_FOLDER: ['The result would have the name of a folder.', 'Choose another name for it.'],
+  E_OVER_INPUT: ['The result would replace one of its sources.', 'Choose another name for it.'],
+} as const;
 
-export function problem(code: PageCode, detail = '', file: string | null = null): Problem {
+const WORDED = { ...OF_BOTH, ...OF_PAGE, ...ON_DISK };
+
+export type PageCode = keyof typeof OF_BOTH | keyof typeof OF_PAGE;
+
+export function problem(code: PageCode | keyof typeof ON_DISK, detail = '', file: string | null = null): Problem {
   const [message, remedy] = WORDED[code];
   return { code, message, remedy, file, tensor: null, detail };
 }

@@ -5,7 +5,7 @@ import { openAsBlob, readSync, rmSync } from 'node:fs';
 import { access, link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
-import type { OutputSink, Problem } from '../core/types.ts';
+import type { OutputSink } from '../core/types.ts';
 
 export interface DiskOptions {
   /** Where the result goes, once it is checked; until then it lies beside that under another name. Without it, in memory. */
@@ -14,11 +14,7 @@ export interface DiskOptions {
   overwrite?: boolean;
 }
 
-const refusal = (code: string, message: string, remedy: string, file: string, detail = ''): ProblemError =>
-  new ProblemError({ code, message, remedy, file, tensor: null, detail } satisfies Problem);
-
-const exists = (path: string): ProblemError =>
-  refusal('E_EXISTS', 'There is a file of this name already.', 'Choose another name, or allow overwriting it.', path);
+const exists = (path: string): ProblemError => new ProblemError(problem('E_EXISTS', '', path));
 
 const isThere = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 

@@ -47,7 +47,12 @@ const COMMANDS: &[Command] = &[
         "measure and write docs/PERFORMANCE.md; --quick once and with one pair, for trying",
         bench::command,
     ),
-    ("docs", "", "write docs/ERRORS.md from src/error.rs", docs::command),
+    (
+        "docs",
+        "",
+        "write docs/ERRORS.md and what the page has of the crate: www/core/codes.ts and defaults.ts",
+        docs::command,
+    ),
     ("reproducible", "", "build the wasm twice from nothing and compare", reproducible::command),
 ];
 

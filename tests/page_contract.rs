@@ -1,0 +1,111 @@
+//! What is said of the crate elsewhere is what it says itself: docs/ERRORS.md is the table of src/error.rs and of the page's own
+//! problems, www/core/codes.ts the list of its codes. `cargo xtask docs` writes them.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use np_lora::error::Code;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the page says as well: where no program is running, or the browser did not do what the page asked of it.
+const OF_BOTH: [Code; 4] = [Code::Read, Code::Write, Code::Aborted, Code::Internal];
+
+fn place(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(place(path)).unwrap().replace("\r\n", "\n")
+}
+
+/// Code, sentence and remedy of every line of a table in www/core/problem.ts. Whatever else stands there is none.
+fn of_page(table: &str) -> Vec<[String; 3]> {
+    let source = read("www/core/problem.ts");
+    let (_, rest) = source.split_once(&format!("const {table} = {{\n")).unwrap();
+    let (lines, _) = rest.split_once("\n} as const;").unwrap();
+    let worded = |line: &str| {
+        let (code, texts) = line.strip_prefix("  ")?.split_once(": ['")?;
+        let (sentence, remedy) = texts.strip_suffix("'],")?.split_once("', '")?;
+        Some([code, sentence, remedy].map(|text| text.replace("\\'", "'")))
+    };
+    lines
+        .lines()
+        .map(|line| worded(line).unwrap_or_else(|| panic!("{line:?} is no problem and its words")))
+        .collect()
+}
+
+fn rows(problems: impl IntoIterator<Item = [String; 3]>) -> String {
+    let head = "| Code | What happened | What to do |\n|---|---|---|\n";
+    problems.into_iter().fold(head.to_owned(), |text, problem| {
+        let [code, sentence, remedy] = problem.map(|cell| cell.replace('|', "\\|"));
+        text + &format!("| `{code}` | {sentence} | {remedy} |\n")
+    })
+}
+
+fn errors() -> String {
+    let of_crate =
+        Code::ALL.iter().map(|code| [code.as_str(), code.sentence(), code.remedy()].map(str::to_owned));
+    [
+        "# Errors and warnings\n\n\
+         <!-- Written by `cargo xtask docs` from src/error.rs and www/core/problem.ts. Change it there. -->\n\n\
+         What the page says, and what to do. A code never changes its meaning, so hosts and scripts can match on it. `E_` \
+         ends a run or refuses a file; with `W_` the run goes on.\n\n",
+        &rows(of_crate),
+        "\n## Of the page and the npm package\n\n\
+         Where the program is not running, or has no part in it.\n\n",
+        &rows(of_page("OF_PAGE")),
+        "\nOf files on disk, in Node and at a terminal only:\n\n",
+        &rows(of_page("ON_DISK")),
+    ]
+    .concat()
+}
+
+fn codes() -> String {
+    let mut text = String::from(
+        "/** The codes of the program's problems. Written by `cargo xtask docs` from src/error.rs. */\n\n\
+         export type ProgramCode =\n",
+    );
+    for code in Code::ALL {
+        text += &format!("  | '{}'\n", code.as_str());
+    }
+    text.truncate(text.trim_end().len());
+    text += ";\n\n/** Those that the page says as well, in the same words. */\nexport const OF_BOTH = {\n";
+    for code in OF_BOTH {
+        text += &format!("  {}: [{}, {}],\n", code.as_str(), quoted(code.sentence()), quoted(code.remedy()));
+    }
+    text + "} as const;\n"
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+fn is_as_the_code_says(path: &str, text: &str) {
+    if std::env::var_os("NP_LORA_WRITE_DOCS").is_some() {
+        fs::write(place(path), text).unwrap();
+    }
+    assert!(read(path) == text, "{path} is not what the code says: run `cargo xtask docs`");
+}
+
+#[test]
+fn the_document_lists_every_code_as_it_is_worded() {
+    is_as_the_code_says("docs/ERRORS.md", &errors());
+}
+
+#[test]
+fn the_page_knows_every_code() {
+    is_as_the_code_says("www/core/codes.ts", &codes());
+}
+
+#[test]
+fn no_code_is_worded_twice() {
+    let own = [of_page("OF_PAGE"), of_page("ON_DISK")].concat();
+    let mut all: Vec<_> = own
+        .iter()
+        .map(|[code, ..]| code.as_str())
+        .chain(Code::ALL.iter().map(|code| code.as_str()))
+        .collect();
+    let number = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), number);
+}

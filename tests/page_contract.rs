@@ -1,8 +1,10 @@
 //! What is said of the crate elsewhere is what it says itself: docs/ERRORS.md is the table of src/error.rs and of the page's own
-//! problems, www/core/codes.ts the list of its codes. `cargo xtask docs` writes them.
+//! problems, www/core/codes.ts the list of its codes, www/core/defaults.ts its default settings. `cargo xtask docs` writes them.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use np_lora::error::Code;
+use np_lora::fusion::settings::Settings;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -75,8 +77,38 @@ fn codes() -> String {
     text + "} as const;\n"
 }
 
+fn defaults() -> String {
+    let Value::Object(settings) = serde_json::to_value(Settings::default()).unwrap() else {
+        panic!("settings are an object")
+    };
+    let mut text = String::from(
+        "/** The settings where nobody says otherwise. Written by `cargo xtask docs` from src/fusion/settings.rs. */\n\n\
+         import type { Settings } from './types.ts';\n\n\
+         export const DEFAULT_SETTINGS: Settings = {\n",
+    );
+    for (name, value) in &settings {
+        text += &format!("  {name}: {},\n", literal(value));
+    }
+    text + "};\n"
+}
+
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// As the page's source has it.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Number(number) => number.as_f64().unwrap().to_string(),
+        Value::Object(fields) if fields.is_empty() => "{}".into(),
+        Value::Object(fields) => {
+            let fields: Vec<_> =
+                fields.iter().map(|(name, value)| format!("{name}: {}", literal(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn is_as_the_code_says(path: &str, text: &str) {
@@ -94,6 +126,11 @@ fn the_document_lists_every_code_as_it_is_worded() {
 #[test]
 fn the_page_knows_every_code() {
     is_as_the_code_says("www/core/codes.ts", &codes());
+}
+
+#[test]
+fn the_page_begins_with_the_settings_that_the_crate_begins_with() {
+    is_as_the_code_says("www/core/defaults.ts", &defaults());
 }
 
 #[test]

@@ -1,21 +1,17 @@
 /** Markup and properties to settings: whatever a host writes, a usable value comes out; nothing here throws. */
 
 import type { ComplexAttributeConverter } from 'lit';
+import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import type { BackendChoice, Settings } from '../core/types.ts';
 import { within, type Limits } from './fields.ts';
 import { readMu } from './mu-slider.ts';
 
+const { mu, contentStrength, styleStrength, dtype, outputName, ...more } = DEFAULT_SETTINGS;
 /** The paper's μ, everything the style has, and files as they came. */
-export const DEFAULTS = {
-  mu: 0.5, contentStrength: 1, styleStrength: 1, dtype: 'auto' as Settings['dtype'], backend: 'auto' as BackendChoice,
-};
+export const DEFAULTS = { mu, contentStrength, styleStrength, dtype, backend: 'auto' as BackendChoice };
 /** Settings without an attribute of their own. */
 export type More = Omit<Settings, 'mu' | 'contentStrength' | 'styleStrength' | 'dtype' | 'outputName'>;
-export const MORE: More = {
-  cut: { kind: 'all' }, layout: 'compatible', contentTextStrength: null, styleTextStrength: null, blocks: {},
-  contentScale: { kind: 'auto' }, styleScale: { kind: 'auto' }, family: null, scheme: null, recompress: { kind: 'exact' },
-  denseRank: 64, directionOnly: false, keepSources: true, result: 'fusion',
-};
+export const MORE: More = more;
 export const DTYPES: readonly Settings['dtype'][] = ['auto', 'F16', 'BF16', 'F32'];
 export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 /** Whether a pair is analysed by itself. */

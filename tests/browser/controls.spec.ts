@@ -141,6 +141,24 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
   expect(uncaught).toEqual([]);
 });
 
+test('a pair that does not fit says so under the cards, and asks for nothing that would not help', async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  const uncaught = await open(page);
+  const elsewhere = makeLora({ ...KOHYA, modules: [{ name: 'lora_unet_up_blocks_3_attentions_0_transformer_blocks_0_attn1_to_q', out: 320, in: 320 }] });
+  await givePair(page, 'cpu', PAIR[0], named('elsewhere.safetensors', elsewhere));
+  const alert = page.getByRole('alert');
+  await expect(alert).toContainText('E_NO_COMMON_MODULES');
+  const bottom = await page.getByRole('region', { name: 'Style', exact: true }).evaluate((card) => card.getBoundingClientRect().bottom);
+  expect((await alert.boundingBox())!.y - bottom).toBeLessThan(32);
+  await expect(page.getByRole('slider')).toHaveCount(0);
+  await expect(page.getByText('Advanced', { exact: true })).toBeHidden();
+  await give(page, 'Style', PAIR[1]);
+  await expect(alert).toHaveCount(0);
+  await expect(page.getByRole('slider', { name: 'Style strength' })).toBeVisible();
+  await expect(fuseButton(page)).toBeEnabled();
+  expect(uncaught).toEqual([]);
+});
+
 test('changes are taken back and made again, and text keeps its own steps', async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, ...PAIR);

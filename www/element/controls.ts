@@ -47,8 +47,8 @@ export class Controls extends LitElement {
   @property({ attribute: false }) problem: Problem | null = null;
 
   override render() {
-    const { only } = this.choices;
-    const main = only ? this.#conversion(only) : html`
+    const { only, unfit } = this.choices;
+    const main = unfit ? nothing : only ? this.#conversion(only) : html`
       <np-lora-mu .mu=${this.choices.settings.mu} ?disabled=${this.choices.idle || this.choices.several !== null}
         @np-mu=${(event: CustomEvent<{ mu: number; committed: boolean }>) =>
           this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
@@ -58,7 +58,7 @@ export class Controls extends LitElement {
       <slot name="bar"></slot>
       ${this.#asks()}
       ${main}
-      <np-lora-advanced .choices=${this.choices} .backend=${this.backend} .backendReason=${this.backendReason} .defaultName=${this.defaultName}
+      <np-lora-advanced ?hidden=${unfit} .choices=${this.choices} .backend=${this.backend} .backendReason=${this.backendReason} .defaultName=${this.defaultName}
         @np-setting=${(event: CustomEvent<Setting>) => this.#send(event.detail.patch, event.detail.committed)}></np-lora-advanced>
       <slot></slot>
     </section>`;

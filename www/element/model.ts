@@ -37,6 +37,11 @@ export interface Outcome {
 
 export const isConversion = (report: Report): boolean => report.content === null || report.style === null;
 
+const UNFIT: ReadonlySet<string> = new Set(['E_BASE_MISMATCH', 'E_NO_COMMON_MODULES', 'E_NOISE_STAGE', 'E_SHAPE_MISMATCH', 'E_SPELLING_MIX']);
+
+/** Whether a problem lies in the files themselves: no strength and no format mends that. */
+export const isUnfit = (problem: Problem | null): boolean => UNFIT.has(problem?.code ?? '');
+
 /** What a user should know of any of them, each once. */
 export function warningsOf(lists: readonly Problem[][]): Problem[] {
   const all = lists.flat().map((warning): [string, Problem] => [JSON.stringify(warning), warning]);
@@ -60,6 +65,8 @@ export interface Choices {
   /** Where more than one file is made. */
   several: Several | null;
   fit: PairFit | null;
+  /** The two cannot be fused, whatever is set here but what the files leave open. */
+  unfit: boolean;
   summaries: Record<Role, Summary | null>;
   /** Model families that the open files leave open. */
   families: readonly string[];

@@ -7,7 +7,7 @@ import { bytes, inert, wholePercent } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import type { NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
-import { type Choices, type Deed, type Phase, type Setting } from './model.ts';
+import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
@@ -393,6 +393,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
+    // Said where it would say how they fit, and the settings wait.
+    const unfit = asked ? null : desk.fitProblem;
     const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${stop} @change=${stop}>
       <slot name="heading"></slot>
@@ -410,6 +412,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       ${this.#recipe()}
       <slot name="help"></slot>
       ${desk.fit && !desk.only ? fit : nothing}
+      ${unfit ? html`<np-lora-problem exportparts="error" .problem=${unfit}></np-lora-problem>` : nothing}
       ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
         ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
@@ -417,14 +420,14 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#lookOffer(busy) : nothing}
-      ${desk.bothOpen || desk.only ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+      ${desk.only || (desk.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
           @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.#named(), this.sources(), this.#defaultName) : this.#step(detail))}
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
-        .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${asked && asked === desk.problem ? null : desk.problem}
+        .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
         .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
@@ -462,7 +465,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const { fit, only } = this.#desk;
     const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: this.#named(), several: this.#several, fit, summaries, families: this.#families(), only, disabled, idle };
+    return { settings: this.#named(), several: this.#several, fit, unfit: this.#desk.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#families(), only, disabled, idle };
   }
 
   /** Families that every file which is unsure of its own could be of. */

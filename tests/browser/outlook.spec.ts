@@ -352,17 +352,39 @@ for (const colorScheme of ['light', 'dark'] as const) {
   test(`numbers can be read on every step of colour, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
     await open(page);
-    const outlook = makeOutlook({ seed: 1, blocks: [{ label: 'block', kinds: { a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1 } }] });
-    const [times, sizes] = [[1, 2, 4, 8, 15, 30, 60], [0.1, 0.3, 0.6, 1, 1.8, 3, 9]];
+    const outlook = makeOutlook({ seed: 1, blocks: [{ label: 'block', kinds: { a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1 } }] });
+    const [times, sizes] = [[1, 2, 3, 6, 10, 20, 30, 60], [0.1, 0.3, 0.6, 1, 1, 1.8, 3, 9]];
     const cells = outlook.cells.map((cell, index) => ({ ...cell, overlap: cell.chance * times[index]!, styleNorm: cell.contentNorm * sizes[index]! }));
     await mount(page, { outlook: { ...outlook, cells } });
     const steps = new Map(await contrasts(page));
     await page.getByLabel('Colour by').selectOption('balance');
     for (const [step, contrast] of await contrasts(page)) steps.set(step, contrast);
-    expect([...steps.keys()].sort()).toEqual(['c1', 'c2', 'c3', 'o0', 'o1', 'o2', 'o3', 'o4', 'o5', 'y1', 'y2', 'y3']);
+    expect([...steps.keys()].sort()).toEqual(['c1', 'c2', 'c3', 'o0', 'o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7', 'y1', 'y2', 'y3']);
     for (const [step, contrast] of steps) expect(contrast, step).toBeGreaterThanOrEqual(4.5);
   });
 }
+
+test('the steps of colour go as far as the pair does, evenly, and the legend says where they begin', async ({ page }) => {
+  await open(page);
+  const steps = async (most: number): Promise<[string[], number[]]> => {
+    const outlook = makeOutlook({ seed: 1, blocks: [{ label: 'block', kinds: { a: 1, b: 1, c: 1 } }] });
+    const cells = outlook.cells.map((cell, index) => ({ ...cell, overlap: cell.chance * [1, most / 3, most][index]! }));
+    await set(page, { outlook: { ...outlook, cells, blocks: outlook.blocks.map((block) => ({ ...block, overlap: block.chance })) } });
+    await expect(grid(page).locator('td[data-at="0 3"]')).toHaveText(String(most));
+    const classes = await grid(page).locator('td[data-at]').evaluateAll((all) => all.map((cell) => cell.classList[0] ?? ''));
+    return [classes, (await page.locator('np-lora-overlap-map .colours span').allInnerTexts()).map(Number)];
+  };
+  await mount(page, { outlook: threeModules() });
+  expect(await steps(1.1)).toEqual([['o0', 'o0', 'o0', 'o0'], [1.2, 2, 2.5, 3, 4, 6, 8]]);
+  for (const most of [12, 96, 150, 900]) {
+    const [[all, chance, middle, darkest], bounds] = await steps(most);
+    expect([all, chance, darkest]).toEqual(['o0', 'o0', expect.stringMatching(/o[67]/)]);
+    expect(Number(middle![1])).toBeLessThan(Number(darkest![1]));
+    const ways = bounds.slice(1).map((bound, at) => Math.log(bound / bounds[at]!));
+    expect(Math.max(...ways) / Math.min(...ways)).toBeLessThan(2.5);
+    expect(bounds.at(-2)).toBeLessThan(most);
+  }
+});
 
 const LOOKS = {
   light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, 'forced colours': { forcedColors: 'active' }, '320 px': { colorScheme: 'light' },

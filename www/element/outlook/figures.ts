@@ -16,26 +16,26 @@ const ratio = (of: number, to: number): number | null => (to > 0 ? of / to : nul
 export interface Figure {
   of: (tally: Tally) => number | null;
   show: (value: number) => string;
-  /** Where the next step of colour begins, rising. */
-  bounds: readonly number[];
+  /** Where the next step of colour begins, rising; null: as far as the pair goes. */
+  bounds: readonly number[] | null;
   /** The classes of the steps, one more than bounds. */
   steps: readonly string[];
 }
 
-const RISING = ['o0', 'o1', 'o2', 'o3', 'o4', 'o5'];
+const RISING = ['o0', 'o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7'];
 
 export const FIGURES = {
   overlap: {
     of: ({ overlap, chance }) => ratio(overlap, chance), show: factor,
-    bounds: [1.5, 3, 6, 12, 25], steps: RISING,
+    bounds: null, steps: RISING,
   },
   kept: {
     of: ({ contentKept }) => contentKept, show: percent,
-    bounds: [0.5, 0.75, 0.9, 0.95, 0.99], steps: RISING.toReversed(),
+    bounds: [0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99], steps: RISING.toReversed(),
   },
   change: {
     of: ({ change }) => change, show: percent,
-    bounds: [0.01, 0.03, 0.1, 0.2, 0.5], steps: RISING,
+    bounds: [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5], steps: RISING,
   },
   balance: {
     of: ({ styleNorm, contentNorm }) => ratio(styleNorm, contentNorm), show: factor,
@@ -45,7 +45,31 @@ export const FIGURES = {
 
 export type FigureName = keyof typeof FIGURES;
 
-export function step({ of, bounds, steps }: Figure, tally: Tally): string {
+/** Round numbers, about equally far apart in proportion. */
+const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+/** Less than so many times chance is next to it, and no reason for a dark field. */
+const LEAST = 10;
+
+function nearest(value: number, to: readonly number[]): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const away = (round: number): number => Math.abs(Math.log((round * power) / value));
+  return Number((to.reduce((best, round) => (away(round) < away(best) ? round : best)) * power).toPrecision(2));
+}
+
+/** Steps of one proportion from 1 to the largest value, which is rounded up: they seldom change while a pair is analysed. */
+function upTo(most: number, steps: number): number[] {
+  const power = 10 ** Math.floor(Math.log10(Math.max(LEAST, most)));
+  const end = ([1, 2, 5].find((round) => round * power >= most) ?? 10) * power;
+  return Array.from({ length: steps - 1 }, (_, at) => nearest(end ** ((at + 1) / steps), ROUND));
+}
+
+/** Where the steps of colour begin in this map. */
+export function boundsOf({ of, bounds, steps }: Figure, rows: readonly Row[]): readonly number[] {
+  const values = (): number[] => rows.flatMap(({ fields }) => fields.map((field) => (field && of(field)) || 0));
+  return bounds ?? upTo(values().reduce((most, value) => Math.max(most, value), 0), steps.length);
+}
+
+export function step({ of, steps }: Figure, bounds: readonly number[], tally: Tally): string {
   const value = of(tally);
   const at = value === null ? 0 : bounds.filter((bound) => value >= bound).length;
   return value === null ? 'o0' : steps[at] ?? '';

@@ -10,7 +10,7 @@ import { language } from '../language.ts';
 import { base } from '../tokens.css.ts';
 import type { BlocksChange, Brush } from './brush.ts';
 import type { Table } from './data.ts';
-import { blockName, FIGURES, inWords, layOut, step, type Field, type Figure, type FigureName, type Place, type Row } from './figures.ts';
+import { blockName, boundsOf, FIGURES, inWords, layOut, step, type Field, type Figure, type FigureName, type Place, type Row } from './figures.ts';
 import { brushText, column, figures, text, who } from './strings.ts';
 import { Stroke } from './stroke.ts';
 
@@ -60,27 +60,31 @@ export class OverlapMap extends LitElement {
     /* By finger, rows are painted along their names; the fields still scroll. */
     .brushing tr[data-row] th { touch-action: none; color: var(--ink); }
     .brushing { user-select: none; }
+    /* Even steps of lightness. What is written on them turns where the other ink is read better. */
     .o0 { --colour: var(--surface); }
-    .o1 { --colour: color-mix(in srgb, var(--overlap) 10%, var(--surface)); }
-    .o2 { --colour: color-mix(in srgb, var(--overlap) 22%, var(--surface)); }
-    .o3 { --colour: color-mix(in srgb, var(--overlap) 35%, var(--surface)); }
-    .o4 { --colour: color-mix(in srgb, var(--overlap) 50%, var(--surface)); }
-    .o5 { --colour: var(--overlap); --on: var(--page); }
-    .c1 { --colour: color-mix(in srgb, var(--subject) 18%, var(--surface)); }
-    .c2 { --colour: color-mix(in srgb, var(--subject) 42%, var(--surface)); }
-    .c3 { --colour: var(--subject); --on: var(--page); }
-    .y1 { --colour: color-mix(in srgb, var(--style) 18%, var(--surface)); }
-    .y2 { --colour: color-mix(in srgb, var(--style) 42%, var(--surface)); }
-    .y3 { --colour: var(--style); --on: var(--page); }
+    .o1 { --part: 14.3%; }
+    .o2 { --part: 28.6%; }
+    .o3 { --part: 42.9%; }
+    .o4 { --part: 57.1%; --on: light-dark(var(--ink), #fff); }
+    .o5 { --part: 71.4%; --on: light-dark(var(--ink), var(--page)); }
+    .o6 { --part: 85.7%; --on: var(--page); }
+    .o7 { --part: 100%; --on: var(--page); }
+    .c1, .y1 { --part: 33.3%; }
+    .c2, .y2 { --part: 66.7%; --on: light-dark(var(--ink), #000); }
+    .c3, .y3 { --part: 100%; --on: var(--page); }
+    .o1, .o2, .o3, .o4, .o5, .o6, .o7 { --full: var(--overlap); }
+    .c1, .c2, .c3 { --full: var(--subject); }
+    .y1, .y2, .y3 { --full: var(--style); }
+    :is(td, .colours li):not(.o0, .own, .none) { --colour: color-mix(in oklab, var(--full) var(--part), var(--surface)); }
     .readout { min-height: 4.5em; margin-top: 8px; }
     .readout strong { font-weight: 650; }
     @media (max-width: 600px) { td.own { white-space: normal; max-width: 88px; } .readout { min-height: 6em; } .scroll { max-height: 336px; } .scroll.running { height: 336px; } }
-    /* The numbers stay; the system has too few colours for steps. */
+    /* The same steps, from the system's ground to its text. */
     @media (forced-colors: active) {
-      td { background: Canvas; color: CanvasText; }
+      :is(td, .colours li):not(.own, .none) { forced-color-adjust: none; --surface: Canvas; --full: CanvasText; --on: CanvasText; color: var(--on); }
+      td:is(.o4, .o5, .o6, .o7, .c2, .c3, .y2, .y3):not(.own) { --on: Canvas; }
       td[aria-selected='true'] { outline: 2px solid; outline-offset: -2px; }
       td:focus-visible { outline: 3px solid Highlight; outline-offset: -3px; }
-      .legend { display: none; }
     }
   `];
 
@@ -108,20 +112,21 @@ export class OverlapMap extends LitElement {
     const { outlook } = this;
     if (!outlook) return nothing;
     const figure: Figure = FIGURES[this.figure];
+    const bounds = boundsOf(figure, this.#rows);
     return html`<div class="top"><h3 id="title">${text.map}</h3>
         <label class="small">${text.colourBy}
           <select @change=${(event: Event) => { this.figure = (event.target as HTMLSelectElement).value as FigureName; }}>
             ${(Object.keys(FIGURES) as FigureName[]).map((name) => html`<option value=${name} .selected=${name === this.figure}>${figures[name].name}</option>`)}
           </select></label></div>
-      ${legend(this.figure)}
+      ${legend(this.figure, bounds)}
       <div class="scroll ${outlook.analysed < outlook.total ? 'running' : ''}" tabindex=${this.#field(this.at) ? nothing : 0}>
-        ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush, language()], () => this.#table(outlook, figure))}
+        ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush, language()], () => this.#table(outlook, figure, bounds))}
       </div>
       <p class="readout small">${this.#readout(outlook)}</p>
       <np-lora-data about=${text.map} .of=${() => table(outlook, this.#rows)}></np-lora-data>`;
   }
 
-  #table({ kinds }: Outlook, figure: Figure): TemplateResult {
+  #table({ kinds }: Outlook, figure: Figure, bounds: readonly number[]): TemplateResult {
     const own = this.brush !== null || this.#rows.some(({ label }) => Object.hasOwn(this.blocks, label));
     return html`<table role="grid" aria-labelledby="title" class=${this.brush ? 'brushing' : ''} @keydown=${this.#key} @click=${this.#press} @pointerover=${this.#point}
       @pointerdown=${this.#begin} @pointermove=${this.#paint} @pointercancel=${this.#giveUp}
@@ -131,17 +136,17 @@ export class OverlapMap extends LitElement {
       <tbody>${this.#rows.map(({ label, fields }, row) => html`<tr data-row=${row} class=${this.#isOff(label) ? 'off' : ''}>
         <th scope="row" class="stranger" title=${inert(blockName(label))}>${inert(blockName(label), 32)}</th>
         ${own ? html`<td class="own">${this.#own(label)}</td>` : nothing}
-        ${fields.map((field, column) => this.#cell(field, { row, column }, figure))}</tr>`)}</tbody>
+        ${fields.map((field, column) => this.#cell(field, { row, column }, figure, bounds))}</tr>`)}</tbody>
     </table>`;
   }
 
-  #cell(field: Field | null, at: At, figure: Figure): TemplateResult {
+  #cell(field: Field | null, at: At, figure: Figure, bounds: readonly number[]): TemplateResult {
     const whole = at.column === 0 ? 'whole' : '';
     if (!field) return html`<td class="none ${whole}"><span aria-hidden="true">·</span><span class="unseen">${text.noCell}</span></td>`;
     const value = figure.of(field);
     const { block, kind } = this.#place(at);
     const open = this.opened !== null && this.opened.block === block && this.opened.kind === kind;
-    return html`<td class="${step(figure, field)} ${whole}" data-at="${at.row} ${at.column}" aria-selected=${open ? 'true' : 'false'}
+    return html`<td class="${step(figure, bounds, field)} ${whole}" data-at="${at.row} ${at.column}" aria-selected=${open ? 'true' : 'false'}
       tabindex=${at.row === this.at.row && at.column === this.at.column ? 0 : -1}>${value === null ? '–' : figure.show(value)}</td>`;
   }
 
@@ -295,8 +300,8 @@ function atOf(event: Event): At | null {
   return { row, column };
 }
 
-function legend(name: FigureName): TemplateResult {
-  const { bounds, steps, show }: Figure = FIGURES[name];
+function legend(name: FigureName, bounds: readonly number[]): TemplateResult {
+  const { steps, show }: Figure = FIGURES[name];
   return html`<div class="legend small"><span>${figures[name].low}</span>
     <ul class="colours" aria-hidden="true">${steps.map((of, index) => html`<li class=${of}>${index > 0 ? html`<span>${show(bounds[index - 1] ?? 0)}</span>` : nothing}</li>`)}</ul>
     <span>${figures[name].high}</span></div>`;

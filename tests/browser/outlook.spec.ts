@@ -311,21 +311,34 @@ test('names from a file are text, on the page and in a spreadsheet', async ({ pa
 
 test('what is analysed so far is said, and nothing moves when the rest comes', async ({ page }) => {
   await open(page);
+  const whole = fluxLike();
+  const unknown = { modules: 0, overlap: 0, chance: 0, contentKept: 1, change: 0, contentNorm: 0, styleNorm: 0 };
+  /** Blocks and kinds are known from the files' headers. */
   const part = (analysed: number): Outlook => {
-    const whole = fluxLike();
-    const blocks = whole.blocks.slice(0, Math.ceil((analysed / whole.total) * whole.blocks.length));
-    return { ...whole, analysed, blocks, cells: whole.cells.filter(({ block }) => block < blocks.length) };
+    const known = Math.ceil((analysed / whole.total) * whole.blocks.length);
+    return {
+      ...whole, analysed, ...(analysed === 0 ? { whole: unknown, suggested: { mu: 0, share: 0.1 } } : {}),
+      blocks: whole.blocks.map((block, at) => (at < known ? block : { ...block, ...unknown })),
+      cells: whole.cells.map((cell) => (cell.block < known ? cell : { ...cell, ...unknown })),
+    };
   };
-  await mount(page, { outlook: part(40), running: true });
+  await mount(page, { outlook: part(0), running: true });
+  // Of nothing there are no figures.
+  await expect(page.getByText('The first layers are being looked at')).toBeVisible();
+  await expect(page.getByRole('button', { name: /^Suggest/ })).toBeHidden();
+  expect(await page.locator('np-lora-curve .legend strong').allInnerTexts()).toEqual(['…', '…']);
+  await expect(page.locator('np-lora-curve .plot path.curve[d^="M"], np-lora-curve .dot')).toHaveCount(0);
+  await expect(grid(page).locator('tbody tr').first()).toHaveText(/double 0\s*(…not looked at yet){8}·none/);
+  const places = (): Promise<number[]> => page.locator('np-lora-curve, np-lora-overlap-map, np-lora-overlap-map np-lora-data, np-lora-outlook').evaluateAll(
+    (found) => found.flatMap((element) => { const { top, bottom } = element.getBoundingClientRect(); return [top, bottom].map((edge) => Math.round(edge + window.scrollY)); }));
+  const before = await places();
+  await set(page, { outlook: part(40) });
   await expect(page.getByText('40 of 498 layers analysed, figures so far')).toBeVisible();
   await grid(page).locator('td[data-at="1 1"]').focus();
-  const places = (): Promise<number[]> => page.locator('np-lora-curve, np-lora-overlap-map, np-lora-overlap-map np-lora-data').evaluateAll(
-    (found) => found.map((element) => Math.round(element.getBoundingClientRect().top + window.scrollY)));
-  const before = await places();
-  for (const analysed of [120, 300, 498]) {
+  for (const analysed of [40, 120, 300, 498]) {
     await set(page, { outlook: part(analysed), running: analysed < 498 });
-    await expect(grid(page).locator('tbody tr')).toHaveCount(part(analysed).blocks.length);
-    expect(await places()).toEqual(before);
+    await expect(grid(page).locator('td[data-at$=" 0"]')).toHaveCount(Math.ceil((analysed / whole.total) * whole.blocks.length));
+    expect(await places(), String(analysed)).toEqual(before);
     expect(await focused(page)).toBe('1 1');
   }
   await expect(page.getByText('498 layers analysed', { exact: true })).toBeVisible();

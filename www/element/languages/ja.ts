@@ -376,6 +376,7 @@ export const translation: Translation = {
       all: 'すべて',
       noBlock: 'その他',
       noCell: 'なし',
+      noCellYet: '未分析',
       readoutHint: 'マスにポインターを合わせると数値を、選択すると層の一覧を表示します。',
       close: '閉じる',
       chooseLayer: '層を選択すると特異値を表示します。',

@@ -377,6 +377,7 @@ export const translation: Translation = {
       all: '全部',
       noBlock: '其他',
       noCell: '无',
+      noCellYet: '尚未分析',
       readoutHint: '指向某一格可查看数值；选中后可查看其中的层。',
       close: '关闭',
       chooseLayer: '选择一层，查看它的奇异值。',

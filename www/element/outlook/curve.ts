@@ -35,6 +35,7 @@ export class Curve extends LitElement {
   static override styles = [base, drawing, css`
     :host { display: block; min-width: 0; }
     .top { display: flex; justify-content: space-between; align-items: baseline; gap: 16px; }
+    .waits { visibility: hidden; }
     .plot { position: relative; margin-top: 8px; min-height: ${HEIGHT}px; }
     .marker { stroke: var(--ink); }
     .dot { stroke: var(--surface); stroke-width: 2; }
@@ -57,6 +58,7 @@ export class Curve extends LitElement {
     }
   `];
 
+  /** Empty while nothing is known of the pair. */
   @property({ attribute: false }) points: readonly CurvePoint[] = [];
   @property({ type: Number }) mu = 0.5;
   @property({ type: Boolean }) disabled = false;
@@ -65,19 +67,20 @@ export class Curve extends LitElement {
 
   override render() {
     const now = between(this.points, removed(this.mu));
-    if (!now) return nothing;
-    const said = text.curveSaid(percent(now.contentKept), percent(now.change));
+    const more = now ? text.curveSaid(percent(now.contentKept), percent(now.change)) : undefined;
     return html`<div class="top"><h3>${text.curve}</h3><span class="small muted">${text.at(muText(this.mu))}</span></div>
-      <ul class="legend">${LINES.map(({ key, name, look }) => html`<li>${sample(look)}${text[name]} <strong>${percent(now[key])}</strong></li>`)}</ul>
+      <ul class="legend">${LINES.map(({ key, name, look }) => html`<li>${sample(look)}${text[name]} <strong>${now ? percent(now[key]) : '…'}</strong></li>`)}</ul>
       <div class="plot">
         ${this.#width.value > 0 ? this.#drawing(now) : nothing}
-        ${this.#range.render({ id: 'marker', label: text.marker, more: said })}
+        ${this.#range.render({ id: 'marker', label: text.marker, more })}
       </div>
-      <np-lora-data about=${text.curve} .of=${() => this.#table()}></np-lora-data>`;
+      <np-lora-data class=${now ? '' : 'waits'} about=${text.curve} .of=${() => this.#table()}></np-lora-data>`;
   }
 
-  #drawing(now: CurvePoint): TemplateResult {
+  /** `now` null: the axes, and where μ is on them. */
+  #drawing(now: CurvePoint | null): TemplateResult {
     const width = this.#width.value;
+    const beta = removed(this.mu);
     const frame: Frame = { left: LEFT, right: width - RIGHT, top: 16, bottom: HEIGHT - 52 };
     const most = Math.max(1, ...this.points.map(({ change }) => change));
     const x = linear([0, 1], [frame.left, frame.right]);
@@ -85,8 +88,8 @@ export class Curve extends LitElement {
     // Only the marker moves with the slider.
     return html`<svg height=${HEIGHT} role="img" aria-label=${text.curveDrawing}>
       ${guard([this.points, width, language()], () => this.#still(frame, x, y, most))}
-      <line class="marker" x1=${x(now.beta)} x2=${x(now.beta)} y1=${frame.top} y2=${frame.bottom} />
-      ${LINES.map(({ key, look }) => svg`<circle class="dot ${look}" r="5" cx=${x(now.beta)} cy=${y(now[key])} />`)}
+      <line class="marker" x1=${x(beta)} x2=${x(beta)} y1=${frame.top} y2=${frame.bottom} />
+      ${now ? LINES.map(({ key, look }) => svg`<circle class="dot ${look}" r="5" cx=${x(beta)} cy=${y(now[key])} />`) : nothing}
     </svg>`;
   }
 

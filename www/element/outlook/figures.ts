@@ -104,17 +104,17 @@ export interface Place {
 
 export interface Row {
   label: string;
-  /** All kinds together, then every kind; null where the block has none. */
-  fields: (Field | null)[];
+  /** All kinds together, then every kind; null where the block has none, undefined where nothing is known of it yet. */
+  fields: (Field | null | undefined)[];
 }
 
 /** The map's rows and fields. */
 export function layOut({ blocks, kinds, cells }: Outlook): Row[] {
   const at = new Map<string, MapCell>(cells.map((cell) => [`${cell.block} ${cell.kind}`, cell]));
   return blocks.map(({ label, ...tally }, block) => {
-    const ofKinds = kinds.map((_, kind) => at.get(`${block} ${kind}`)).map((cell) => (cell && cell.modules > 0 ? cell : null));
+    const ofKinds = kinds.map((_, kind) => at.get(`${block} ${kind}`) ?? null).map((cell) => (cell?.modules === 0 ? undefined : cell));
     const members = ofKinds.flatMap((cell) => cell?.members ?? []).sort((a, b) => a - b);
-    return { label, fields: [tally.modules > 0 ? { ...tally, members } : null, ...ofKinds] };
+    return { label, fields: [tally.modules > 0 ? { ...tally, members } : undefined, ...ofKinds] };
   });
 }
 

@@ -140,9 +140,12 @@ export class OverlapMap extends LitElement {
     </table>`;
   }
 
-  #cell(field: Field | null, at: At, figure: Figure, bounds: readonly number[]): TemplateResult {
+  #cell(field: Field | null | undefined, at: At, figure: Figure, bounds: readonly number[]): TemplateResult {
     const whole = at.column === 0 ? 'whole' : '';
-    if (!field) return html`<td class="none ${whole}"><span aria-hidden="true">·</span><span class="unseen">${text.noCell}</span></td>`;
+    if (!field) {
+      const [sign, words] = field === null ? ['·', text.noCell] : ['…', text.noCellYet];
+      return html`<td class="none ${whole}"><span aria-hidden="true">${sign}</span><span class="unseen">${words}</span></td>`;
+    }
     const value = figure.of(field);
     const { block, kind } = this.#place(at);
     const open = this.opened !== null && this.opened.block === block && this.opened.kind === kind;

@@ -82,6 +82,7 @@ const english = {
     all: 'All',
     noBlock: 'Other',
     noCell: 'none',
+    noCellYet: 'not looked at yet',
     readoutHint: 'Point at a field to read its figures; choose it to see its layers.',
     close: 'Close',
     chooseLayer: 'Choose a layer to see its singular values.',

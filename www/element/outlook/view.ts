@@ -14,6 +14,8 @@ import { layersTable } from './modules.ts';
 import { text, weights } from './strings.ts';
 import { formulaOf, verdictOf, weightsOf } from './words.ts';
 
+const UNKNOWN: Outlook['curve'] = [];
+
 export class OutlookView extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
@@ -24,6 +26,7 @@ export class OutlookView extends LitElement {
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
     np-lora-brush { margin-bottom: 16px; }
+    .waits { visibility: hidden; }
     .suggest { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 4px 16px; align-items: center; margin-top: 16px; }
     .suggest details { grid-column: 1 / -1; }
     .suggest summary { width: max-content; max-width: 100%; color: var(--muted); }
@@ -70,7 +73,7 @@ export class OutlookView extends LitElement {
         <p class="lead">${verdictOf(outlook)}</p>
         ${this.#weights(outlook)}</div>
       <div class="columns">
-        <div><np-lora-curve .points=${outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
+        <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
           ${this.#suggestion(outlook)}</div>
         <div>${this.#brush()}<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
             @np-blocks=${this.#pass} @np-brush=${this.#take}
@@ -83,6 +86,8 @@ export class OutlookView extends LitElement {
   }
 
   #analysed({ analysed, total }: Outlook): string {
+    // As high as what will stand here.
+    if (analysed === 0) return '\u00a0';
     if (analysed === total) return text.analysedAll(total);
     return `${text.analysedSome(analysed, total)}${this.running ? ' …' : ''}`;
   }
@@ -95,8 +100,9 @@ export class OutlookView extends LitElement {
         <span class="small muted">${weights.balanced(muText(balance.contentStrength), muText(balance.styleStrength))}</span>` : nothing}</div>`;
   }
 
-  #suggestion({ suggested }: Outlook): TemplateResult {
-    return html`<div class="suggest">
+  /** None while nothing is known, and none where there is nothing to weigh: the same file twice. Its place stays. */
+  #suggestion({ analysed, verdict, suggested }: Outlook): TemplateResult {
+    return html`<div class="suggest ${analysed === 0 || verdict === 'same' ? 'waits' : ''}">
       <button type="button" ?disabled=${this.disabled} aria-describedby="thumb"
         @click=${() => this.#tell('np-mu', { mu: suggested.mu, committed: true })}>${text.suggest}: ${muText(suggested.mu)}</button>
       <details class="small"><summary id="thumb">${text.suggestHint}</summary><p class="muted">${formulaOf(suggested)}</p></details>

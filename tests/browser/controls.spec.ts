@@ -31,7 +31,21 @@ const settings = (page: Page): Promise<Settings> =>
   page.locator('np-lora').evaluate((found) => (found as unknown as { settings(): Settings }).settings());
 const row = (page: Page, label: string): Locator => page.getByRole('grid', { name: 'Layer by layer' }).getByRole('row').filter({ has: page.getByRole('rowheader', { name: label, exact: true }) });
 const own = (page: Page, label: string): Locator => row(page, label).locator('td.own');
-const brush = (page: Page): Locator => page.getByLabel('Paint blocks with');
+
+/** What is done with single blocks is folded away below the map. */
+async function unfold(page: Page): Promise<void> {
+  if (!(await page.getByLabel('Paint blocks with').isVisible())) await page.getByText(/^Single blocks/).click();
+}
+
+async function paintWith(page: Page, of: 'content' | 'style' | 'mu'): Promise<void> {
+  await unfold(page);
+  await page.getByLabel('Paint blocks with').selectOption(of);
+}
+
+async function useIn(page: Page, role: 'Subject' | 'Style', label: string): Promise<void> {
+  await unfold(page);
+  await page.getByLabel(`${role} in`).selectOption({ label });
+}
 
 async function drag(page: Page, from: string, to: string): Promise<void> {
   const middle = async (label: string): Promise<[number, number]> => {
@@ -73,7 +87,7 @@ const openRecipe = (page: Page, recipe: string | Buffer, name = 'mine.recipe.jso
 test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, ...PAIR);
-  await brush(page).selectOption('mu');
+  await paintWith(page, 'mu');
   await drag(page, 'IN01', 'MID');
   for (const label of ['IN01', 'IN04', 'MID']) await expect(own(page, label)).toHaveText('μ ∞');
   await expect(own(page, 'OUT05')).toHaveText('');
@@ -82,7 +96,7 @@ test('blocks are painted by mouse and by keyboard, and each is fused with its ow
   await row(page, 'IN04').getByRole('rowheader').click();
   await expect(own(page, 'IN04')).toHaveText('');
 
-  await brush(page).selectOption('style');
+  await paintWith(page, 'style');
   await page.getByLabel('Strength, 0 is off').fill('0.5');
   await page.getByLabel('Strength, 0 is off').blur();
   await page.locator('np-lora-overlap-map td[tabindex="0"]').focus();
@@ -96,6 +110,11 @@ test('blocks are painted by mouse and by keyboard, and each is fused with its ow
   await page.keyboard.press('Escape');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { name: 'OUT05 · All' })).toBeVisible();
+  // Folded away, the brush is put away as well.
+  await paintWith(page, 'mu');
+  await page.getByText(/^Single blocks/).click();
+  await row(page, 'MID').locator('td[data-at]').first().click();
+  await expect(page.getByRole('heading', { name: 'MID · All' })).toBeVisible();
 
   // The table has the same, and takes μ by number.
   // Where a backend was chosen it is open already.
@@ -116,7 +135,7 @@ test('blocks are painted by mouse and by keyboard, and each is fused with its ow
 test('presets and pasted weights choose blocks, and one press takes them all back', async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, ...PAIR);
-  await page.getByLabel('Style in').selectOption({ label: 'OUTD: OUT00–OUT06' });
+  await useIn(page, 'Style', 'OUTD: OUT00–OUT06');
   for (const label of ['IN01', 'IN04', 'MID', 'OUT08']) await expect(own(page, label)).toHaveText('style 0');
   for (const label of ['OUT05', 'CLIP-L']) await expect(own(page, label)).toHaveText('');
   await page.getByText('Paste block weights').click();
@@ -173,7 +192,7 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
   await step(setMu(page, 2));
   await step(setStrength(page, 'Style', 0.8));
   await step(advanced(page, 'Number format', 'BF16'));
-  await brush(page).selectOption('content');
+  await paintWith(page, 'content');
   // A stroke over several rows is one step.
   await step(drag(page, 'IN01', 'OUT05'));
   await expect(own(page, 'IN04')).toHaveText('subject 0');
@@ -223,7 +242,7 @@ test('an address carries the settings that differ, and nothing of the files', as
   await page.getByLabel('Share of the energy, in %').blur();
   await page.getByLabel('File name').fill('secret');
   await page.getByLabel('File name').blur();
-  await brush(page).selectOption('mu');
+  await paintWith(page, 'mu');
   await row(page, 'IN04').getByRole('rowheader').click();
   const backend = project.name === 'webgpu' ? '&backend=webgpu' : '';
   await expect.poll(() => page.evaluate(() => location.hash)).toBe(`#mu=1&style=0.8&k=90%&blocks=IN04:1,1,infinity${backend}`);
@@ -294,7 +313,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await setMu(page, Infinity);
   await setStrength(page, 'Subject', 0.7);
   await advanced(page, 'Scale of the style', 'rankStabilised');
-  await page.getByLabel('Style in').selectOption({ label: 'INS: IN00–IN04' });
+  await useIn(page, 'Style', 'INS: IN00–IN04');
   const bytes = await fuse(page);
   await expect(page.getByText(/SHA-256 [0-9a-f]{64}/)).toBeVisible();
   const recipe = await download(page, page.getByRole('button', { name: 'Save recipe' }));
@@ -371,8 +390,8 @@ for (const [colorScheme, width] of [['light', 1200], ['dark', 1200], ['light', 3
     await page.setViewportSize({ width, height: 900 });
     await open(page);
     await givePair(page, project.name, ...PAIR);
-    await page.getByLabel('Style in').selectOption({ label: 'OUTD: OUT00–OUT06' });
-    await brush(page).selectOption('mu');
+    await useIn(page, 'Style', 'OUTD: OUT00–OUT06');
+    await paintWith(page, 'mu');
     await row(page, 'IN04').getByRole('rowheader').click();
     await page.getByText('Paste block weights').click();
     const blocks = { IN01: { mu: 'infinity' }, MID: { content: 0, style: 0 }, OUT05: { content: 0.5, style: 1.2, mu: 2 } };

@@ -51,6 +51,7 @@ for (const [locale, lang, words] of [
       await part(page, 'modules', 'button').first().click();
       await expect(part(page, 'spectrum', 'svg').first()).toBeVisible();
       for (const folded of ['advanced', 'blocks', 'compare', 'brush']) await part(page, folded, 'summary').first().click();
+      await part(page, 'brush', 'details details summary').click();
       for (const data of await part(page, 'data', 'summary').all()) await data.click();
       await part(page, 'brush', '#brush').selectOption('style');
       await part(page, 'advanced', '#cut').selectOption('count');

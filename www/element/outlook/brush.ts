@@ -1,4 +1,4 @@
-/** What single blocks are painted with, and the choices of blocks that are usual: above the map, whose rows are the blocks. */
+/** What single blocks are painted with, and the choices of blocks that are usual: folded away below the map, whose rows are the blocks. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -32,13 +32,15 @@ const ALL = 'all';
 export class BrushBar extends LitElement {
   static override styles = [base, fieldStyles, css`
     :host { display: block; min-width: 0; }
-    .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0 16px; }
+    summary { padding: 4px 0; width: max-content; max-width: 100%; }
+    summary h3 { display: inline; }
+    .all { display: flex; justify-content: end; }
     .fields { grid-template-columns: 1fr 1fr; gap: 8px 16px; margin-top: 4px; }
     .field select, .field input { min-height: 32px; padding: 0 8px; font-size: var(--small); }
-    details { font-size: var(--small); margin-top: 4px; }
-    summary { padding: 4px 0; width: max-content; max-width: 100%; color: var(--muted); }
+    details details { font-size: var(--small); margin-top: 4px; }
+    details details summary { color: var(--muted); }
     .wrong { color: var(--caution); }
-    .hint { min-height: 3em; margin-top: 4px; }
+    .hint { margin-top: 4px; }
     @media (max-width: 360px) { .fields { grid-template-columns: minmax(0, 1fr); } }
   `];
 
@@ -52,10 +54,8 @@ export class BrushBar extends LitElement {
     const { blocks, brush, disabled } = this;
     const labels = this.#labels();
     const own = labels.filter((label) => Object.hasOwn(blocks, label)).length;
-    return html`<div class="top"><h3>${text.title} <span class="muted small">${own > 0 ? text.ownOf(own, labels.length) : text.none}</span></h3>
-        <button class="plain" type="button" ?disabled=${disabled || own === 0} @click=${() => this.#send({})}>${text.reset}</button></div>
-      ${this.list.presets.length > 0 ? html`<div class="fields">${ROLES.map((role) => this.#presets(role))}</div>` : nothing}
-      ${this.list.orders.length > 0 ? this.#paste() : nothing}
+    return html`<details @toggle=${this.#fold}>
+      <summary><h3>${text.title} <span class="muted small">${own > 0 ? text.ownOf(own, labels.length) : text.none}</span></h3></summary>
       <div class="fields">
         <div class="field"><label for="brush">${text.brush}</label>
           <select id="brush" ?disabled=${disabled} @change=${this.#choose}>
@@ -63,8 +63,17 @@ export class BrushBar extends LitElement {
           </select></div>
         ${brush ? this.#value(brush) : nothing}
       </div>
-      <p class="hint small muted">${brush ? text.hint : ''}</p>`;
+      ${brush ? html`<p class="hint small muted">${text.hint}</p>` : nothing}
+      ${this.list.presets.length > 0 ? html`<div class="fields">${ROLES.map((role) => this.#presets(role))}</div>` : nothing}
+      ${this.list.orders.length > 0 ? this.#paste() : nothing}
+      <div class="all"><button class="plain" type="button" ?disabled=${disabled || own === 0} @click=${() => this.#send({})}>${text.reset}</button></div>
+    </details>`;
   }
+
+  /** Folded away, it would leave a map whose fields do not open, and nobody would see why. */
+  #fold = (event: Event): void => {
+    if (event.target === event.currentTarget && !(event.target as HTMLDetailsElement).open && this.brush) this.#tell('np-brush', null);
+  };
 
   #value(brush: Brush): TemplateResult {
     return html`<div class="field"><label for="value">${text.value[brush.of]}</label>

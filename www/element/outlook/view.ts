@@ -25,7 +25,7 @@ export class OutlookView extends LitElement {
     .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
-    np-lora-brush { margin-bottom: 16px; }
+    np-lora-brush { margin-top: 8px; }
     .waits { visibility: hidden; }
     .suggest { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 4px 16px; align-items: center; margin-top: 16px; }
     .suggest details { grid-column: 1 / -1; }
@@ -75,10 +75,11 @@ export class OutlookView extends LitElement {
       <div class="columns">
         <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
           ${this.#suggestion(outlook)}</div>
-        <div>${this.#brush()}<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
+        <div><np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
             @np-blocks=${this.#pass} @np-brush=${this.#take}
             @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
-          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data></div>
+          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data>
+          ${this.#brush()}</div>
       </div>
       ${opened && field ? this.#detail(opened, field) : nothing}
       <p class="unseen" role="status">${this.told ? this.#said(this.told.place, this.told.layers) : ''}</p>

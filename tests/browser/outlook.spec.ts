@@ -148,14 +148,20 @@ test('a sentence says what the verdict is, with the numbers', async ({ page }) =
 
   await expect(page.getByRole('button', { name: 'Balance the strengths' })).toBeHidden();
   await set(page, { outlook: threeModules({ balance: { heavier: 'style', times: 4.2, contentStrength: 1, styleStrength: 0.24 } }) });
+  // The slider's share is of a length, those above are of energies.
+  await set(page, { mu: 1 });
+  await expect(page.getByText(/The slider’s 50\s% is of the overlap’s strength, which is 75\s% of its energy/)).toBeVisible();
+  await set(page, { mu: Infinity });
+  await expect(page.getByText(/The slider’s/)).toBeHidden();
   await expect(page.getByText('The style outweighs the subject 4.2 times.')).toBeVisible();
   await page.getByRole('button', { name: 'Balance the strengths' }).click();
-  await page.getByRole('button', { name: 'Suggest μ: 2.16' }).click();
+  await page.getByRole('button', { name: 'Use μ 2.16' }).click();
   await expect.poll(() => heard).toEqual([
     { type: 'np-balance', detail: { contentStrength: 1, styleStrength: 0.24 } }, { type: 'np-mu', detail: { mu: 2.16, committed: true } },
   ]);
-  await page.getByText('A rule of thumb.').click();
-  await expect(page.getByText(/at most 10\s% of/)).toBeVisible();
+  await page.getByText('Why this one?').click();
+  await expect(page.getByText(/at most 10\s% of the style’s energy/)).toBeVisible();
+  await expect(page.getByText(/at most 10\s% of ‖ΔWₛ‖²/)).toBeVisible();
 });
 
 test('the marker follows μ, and μ the marker', async ({ page }) => {
@@ -325,7 +331,7 @@ test('what is analysed so far is said, and nothing moves when the rest comes', a
   await mount(page, { outlook: part(0), running: true });
   // Of nothing there are no figures.
   await expect(page.getByText('The first layers are being looked at')).toBeVisible();
-  await expect(page.getByRole('button', { name: /^Suggest/ })).toBeHidden();
+  await expect(page.getByRole('button', { name: /^Use μ/ })).toBeHidden();
   expect(await page.locator('np-lora-curve .legend strong').allInnerTexts()).toEqual(['…', '…']);
   await expect(page.locator('np-lora-curve .plot path.curve[d^="M"], np-lora-curve .dot')).toHaveCount(0);
   await expect(grid(page).locator('tbody tr').first()).toHaveText(/double 0\s*(…not looked at yet){8}·none/);
@@ -419,7 +425,7 @@ for (const [look, media] of Object.entries(LOOKS)) {
     await set(page, { spectra: makeSpectra(await page.locator('np-lora-modules .name').first().innerText(), 4) });
     await expect(page.getByRole('heading', { name: 'Singular values' })).toBeVisible();
     for (const data of await page.locator('np-lora-data summary').all()) await data.click();
-    await page.getByText('A rule of thumb.').click();
+    await page.getByText('Why this one?').click();
     await accessible(page, 'all open');
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(page.viewportSize()!.width);
     expect(uncaught).toEqual([]);

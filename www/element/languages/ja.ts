@@ -329,6 +329,9 @@ export const translation: Translation = {
       usual: ({ change, taken, overlap, chance }) => `この組み合わせの射影による変化量は${change}で、被写体の${taken}が除去されます。2つの重なりは${overlap}です（無関係なLoRA同士なら${chance}）。`,
       most: ({ change, taken }) => `射影によって被写体のほぼすべて（${taken}）が除去されます。この組み合わせの変化量は${change}です。μを小さくすると、被写体がより多く残ります。`,
     },
+    shares: {
+      strength: (removed, taken) => `スライダーの${removed}は重なりの強さに対する割合で、エネルギーでは${taken}にあたります。重なりと、被写体から除去される量は、エネルギーの割合です。`,
+    },
     weights: {
       outweighs: (heavier, times) => `${who[heavier]}の大きさは${other[heavier]}の${times}倍で、${other[heavier]}を圧倒しています。`,
       equal: '2つの大きさは同じです。',
@@ -336,7 +339,8 @@ export const translation: Translation = {
       balanced: (content, style) => `被写体${content}、画風${style}`,
     },
     formula: {
-      of: (share) => `‖ΔW꜀·V‖² / (1 + μ)²が‖ΔWₛ‖²の${share}以下になる最小のμです。このとき、画風の方向に残る被写体の成分は、画風に比べて小さくなります。`,
+      plain: (share) => `このμなら、画風の方向に残る被写体の成分は画風のエネルギーの${share}以下になり、画風が保たれます。このツールでのおおよその目安です。`,
+      of: (share) => `‖ΔW꜀·V‖² / (1 + μ)²が‖ΔWₛ‖²の${share}以下になる最小のμです。`,
     },
 
     brushText: {
@@ -360,8 +364,7 @@ export const translation: Translation = {
     text: {
       none: '最初の層を分析中…',
       balance: '強度のバランスを取る',
-      suggest: 'おすすめのμ',
-      suggestHint: 'おおよその目安です。',
+      suggestHint: 'この値の理由',
 
       curve: 'μの効果',
       curveDrawing: '重なりを多く除去するほど、保持される被写体のエネルギーは下がり、単純加算に対する射影の変化量は上がります。数値は「データ」にあります。',
@@ -399,6 +402,7 @@ export const translation: Translation = {
       layerData: '全層のデータ',
       csv: 'CSV',
       json: 'JSON',
+      suggest: (mu) => `μ ${mu}を使う`,
       at: (mu) => `μ ${mu}の場合`,
       curveSaid: (kept, change) => `被写体の${kept}を保持、この組み合わせの変化量${change}`,
       firstRows: (shown, all) => `${count(all)}行中、最初の${count(shown)}行`,

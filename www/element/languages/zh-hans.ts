@@ -330,6 +330,9 @@ export const translation: Translation = {
       usual: ({ change, taken, overlap, chance }) => `投影会使这一对 LoRA 改变 ${change}：去除主体的 ${taken}。两者重叠 ${overlap}，而互不相关的 LoRA 约为 ${chance}。`,
       most: ({ change, taken }) => `投影会把主体几乎全部去除：${taken}。它使这一对 LoRA 改变 ${change}；减小 μ 可以多保留一些主体。`,
     },
+    shares: {
+      strength: (removed, taken) => `滑块上的 ${removed} 是重叠强度的占比，相当于其能量的 ${taken}；重叠以及从主体中去除的部分都是能量占比。`,
+    },
     weights: {
       outweighs: (heavier, times) => `${subjectOrStyle[heavier]}明显压过${subjectOrStyle[other(heavier)]}，大小是后者的 ${times} 倍。`,
       equal: '两者大小相当。',
@@ -337,7 +340,8 @@ export const translation: Translation = {
       balanced: (content, style) => `主体 ${content}，风格 ${style}`,
     },
     formula: {
-      of: (share) => `取最小的 μ，使 ‖ΔW꜀·V‖² / (1 + μ)² 不超过 ‖ΔWₛ‖² 的 ${share}：此时主体在风格各方向上剩下的部分，与风格相比已经很小。`,
+      plain: (share) => `在这个 μ 下，主体在风格各方向上剩下的部分最多只有风格能量的 ${share}，风格得以保留。这是本工具的经验法则，并非定律。`,
+      of: (share) => `取最小的 μ，使 ‖ΔW꜀·V‖² / (1 + μ)² 不超过 ‖ΔWₛ‖² 的 ${share}。`,
     },
 
     brushText: {
@@ -361,8 +365,7 @@ export const translation: Translation = {
     text: {
       none: '正在查看最前面的几层…',
       balance: '平衡强度',
-      suggest: '推荐 μ',
-      suggestHint: '只是经验法则。',
+      suggestHint: '为什么是这个值？',
 
       curve: 'μ 的作用',
       curveDrawing: '去除的重叠越多，主体保留的能量越少，投影相对直接相加的改变越大。数值见“数据”。',
@@ -400,6 +403,7 @@ export const translation: Translation = {
       layerData: '所有层的数据',
       csv: 'CSV',
       json: 'JSON',
+      suggest: (mu) => `使用 μ ${mu}`,
       at: (mu) => `μ 为 ${mu} 时`,
       curveSaid: (kept, change) => `主体保留 ${kept}，这一对 LoRA 改变 ${change}`,
       firstRows: (shown, all) => `共 ${count(all)} 行，显示前 ${count(shown)} 行`,

@@ -34,6 +34,10 @@ const english = {
     usual: ({ change, taken, overlap, chance }) => `The projection will change this pair by ${change}: it takes away ${taken} of the subject. The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}.`,
     most: ({ change, taken }) => `The projection will take away nearly everything of the subject: ${taken}. It changes this pair by ${change}; a smaller μ leaves more of the subject.`,
   } as Record<Verdict | 'nothing', (shares: Shares) => string>,
+  /** What the slider's percentage is of, and what that of the subject is of. */
+  shares: {
+    strength: (removed: string, taken: string) => `The slider’s ${removed} is of the overlap’s strength, which is ${taken} of its energy; overlap and what is taken from the subject are shares of energy.`,
+  },
   weights: {
     outweighs: (heavier: Role, times: string) => `The ${subjectOrStyle[heavier]} outweighs the ${subjectOrStyle[other(heavier)]} ${times} times.`,
     equal: 'Both are equally large.',
@@ -42,7 +46,8 @@ const english = {
   },
   /** Where the suggested μ comes from. */
   formula: {
-    of: (share: string) => `The smallest μ at which ‖ΔW꜀·V‖² / (1 + μ)² is at most ${share} of ‖ΔWₛ‖²: what is left of the subject in the style’s directions is then small beside the style.`,
+    plain: (share: string) => `At this μ, what is left of the subject in the style’s own directions has at most ${share} of the style’s energy, so the style keeps its look. A rule of thumb of this tool, no law.`,
+    of: (share: string) => `The smallest μ at which ‖ΔW꜀·V‖² / (1 + μ)² is at most ${share} of ‖ΔWₛ‖².`,
   },
 
   brushText: {
@@ -66,8 +71,7 @@ const english = {
   text: {
     none: 'The first layers are being looked at …',
     balance: 'Balance the strengths',
-    suggest: 'Suggest μ',
-    suggestHint: 'A rule of thumb.',
+    suggestHint: 'Why this one?',
 
     curve: 'What μ does',
     curveDrawing: 'The subject’s energy that is kept falls, the projection’s change against plain addition rises, the more of the overlap is removed. The numbers are under Data.',
@@ -105,6 +109,7 @@ const english = {
     layerData: 'Data of all layers',
     csv: 'CSV',
     json: 'JSON',
+    suggest: (mu: string) => `Use μ ${mu}`,
     at: (mu: string) => `at μ ${mu}`,
     curveSaid: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
     firstRows: (shown: number, all: number) => `the first ${count(shown)} of ${count(all)} rows`,
@@ -142,5 +147,5 @@ export interface Shares {
 export type OutlookWords = Words<typeof english>;
 
 export const {
-  who, presetLabel, pasteLabel, figures, verdicts, weights, formula, brushText, text, column,
+  who, presetLabel, pasteLabel, figures, verdicts, shares, weights, formula, brushText, text, column,
 }: OutlookWords = words('outlook', english);

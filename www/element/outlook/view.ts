@@ -4,15 +4,15 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, query, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../block-strengths.ts';
-import { inert, mu as muText } from '../format.ts';
+import { inert, mu as muText, percent } from '../format.ts';
 import type { MuChange } from '../mu-range.ts';
 import { text as shared } from '../strings.ts';
 import { base } from '../tokens.css.ts';
 import type { Brush } from './brush.ts';
 import { blockName, fieldAt, type Field, type Place } from './figures.ts';
 import { layersTable } from './modules.ts';
-import { text, weights } from './strings.ts';
-import { formulaOf, verdictOf, weightsOf } from './words.ts';
+import { formula, text, weights } from './strings.ts';
+import { sharesOf, verdictOf, weightsOf } from './words.ts';
 
 const UNKNOWN: Outlook['curve'] = [];
 
@@ -23,6 +23,7 @@ export class OutlookView extends LitElement {
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 16px; }
     .top p { font-variant-numeric: tabular-nums; }
     .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
+    .shares { min-height: 1.5em; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
     np-lora-brush { margin-top: 8px; }
@@ -71,6 +72,7 @@ export class OutlookView extends LitElement {
       <div><div class="top"><h2 id="title">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
         <p class="lead">${verdictOf(outlook)}</p>
+        <p class="shares small muted">${sharesOf(outlook, this.mu)}</p>
         ${this.#weights(outlook)}</div>
       <div class="columns">
         <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
@@ -105,8 +107,9 @@ export class OutlookView extends LitElement {
   #suggestion({ analysed, verdict, suggested }: Outlook): TemplateResult {
     return html`<div class="suggest ${analysed === 0 || verdict === 'same' ? 'waits' : ''}">
       <button type="button" ?disabled=${this.disabled} aria-describedby="thumb"
-        @click=${() => this.#tell('np-mu', { mu: suggested.mu, committed: true })}>${text.suggest}: ${muText(suggested.mu)}</button>
-      <details class="small"><summary id="thumb">${text.suggestHint}</summary><p class="muted">${formulaOf(suggested)}</p></details>
+        @click=${() => this.#tell('np-mu', { mu: suggested.mu, committed: true })}>${text.suggest(muText(suggested.mu))}</button>
+      <details class="small"><summary id="thumb">${text.suggestHint}</summary>
+        <p>${formula.plain(percent(suggested.share))}</p><p class="muted">${formula.of(percent(suggested.share))}</p></details>
     </div>`;
   }
 

@@ -1,9 +1,9 @@
 /** What the projection does to a pair, in sentences. Which of them holds is decided elsewhere: by the verdict. */
 
 import type { Outlook } from '../../core/types.ts';
-import { percent } from '../format.ts';
+import { percent, removed } from '../format.ts';
 import { factor, unbroken } from './figures.ts';
-import { formula, text, verdicts, weights } from './strings.ts';
+import { shares, text, verdicts, weights } from './strings.ts';
 
 export function verdictOf({ analysed, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {
   if (analysed === 0) return text.none;
@@ -11,6 +11,13 @@ export function verdictOf({ analysed, whole: { overlap, chance, change, contentK
   return unbroken(verdicts[which]({
     overlap: percent(overlap), chance: percent(chance), change: percent(change), taken: percent(1 - contentKept),
   }));
+}
+
+/** How the slider's percentage goes with those of the verdict: it is of a length, they are of energies. Empty where there are none, or all of the overlap goes. */
+export function sharesOf({ analysed, verdict, whole: { change } }: Outlook, mu: number): string {
+  const beta = removed(mu);
+  if (analysed === 0 || verdict === 'same' || verdict === 'apart' || change === 0 || beta === 1) return '';
+  return unbroken(shares.strength(percent(beta), percent(1 - (1 - beta) ** 2)));
 }
 
 /** Which of the two is larger, whether or not it is by far. */
@@ -21,4 +28,3 @@ export function weightsOf({ analysed, balance, whole: { contentNorm, styleNorm }
   return factor(times) === '1' ? weights.equal : weights.larger(larger, factor(times));
 }
 
-export const formulaOf = ({ share }: Outlook['suggested']): string => formula.of(percent(share));

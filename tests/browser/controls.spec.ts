@@ -178,6 +178,30 @@ test('a pair that does not fit says so under the cards, and asks for nothing tha
   expect(uncaught).toEqual([]);
 });
 
+for (const [width, height] of [[1280, 900], [360, 740]] as const) {
+  test(`the settings stay where they first stand while the pair is looked at, at ${width} px`, async ({ page }) => {
+    await page.setViewportSize({ width, height });
+    await open(page);
+    await give(page, 'Subject', PAIR[0]);
+    await expect(page.getByRole('button', { name: 'Convert this file' })).toBeVisible();
+    await page.evaluate(() => {
+      const root = document.querySelector('np-lora')!.shadowRoot!;
+      const tops = new Set<number>();
+      Object.assign(window, { tops });
+      const look = (): void => {
+        const slider = root.querySelector('np-lora-controls')?.shadowRoot?.querySelector('np-lora-mu');
+        if (slider) tops.add(Math.round(slider.getBoundingClientRect().top + scrollY));
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+    await give(page, 'Style', PAIR[1]);
+    await expect(page.getByText('6 layers analysed', { exact: true })).toBeVisible();
+    await expect(page.locator('np-lora-curve .plot svg')).toBeVisible();
+    expect(await page.evaluate(() => [...(window as unknown as { tops: Set<number> }).tops])).toHaveLength(1);
+  });
+}
+
 test('changes are taken back and made again, and text keeps its own steps', async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, ...PAIR);

@@ -15,6 +15,8 @@ export class Foresight {
   spectra: Spectra | null = null;
   analysing = false;
 
+  /** The last question was not answered. */
+  #unanswered = false;
   #settings: Settings | null = null;
   #latest: Outlook | null = null;
   /** It is not tried again with the same files. */
@@ -26,6 +28,11 @@ export class Foresight {
   #turn = 0;
 
   constructor(private calls: Calls, private changed: () => void) {}
+
+  /** The first outlook of the pair is to be expected. */
+  get coming(): boolean {
+    return this.#settings !== null && this.outlook === null && !this.#failed && !this.#unanswered;
+  }
 
   /** The pair fits, with these settings. */
   want(settings: Settings): void {
@@ -39,7 +46,7 @@ export class Foresight {
     this.#aborter.abort();
     this.#aborter = new AbortController();
     this.#settings = this.#module = this.#latest = null;
-    this.#failed = false;
+    this.#failed = this.#unanswered = false;
     this.#turn += 1;
     if (this.outlook === null && this.spectra === null) return;
     this.outlook = this.spectra = null;
@@ -103,8 +110,10 @@ export class Foresight {
       try {
         const outlook = await this.calls.outlook(settings);
         if (!signal.aborted) this.#take(outlook);
+        this.#unanswered = false;
       } catch {
         // The pair does not fit with these settings, which its fit tells.
+        this.#unanswered = !signal.aborted;
       }
       this.changed();
     } while (this.#again);

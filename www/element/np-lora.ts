@@ -414,7 +414,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       ${desk.fit && !desk.only ? fit : nothing}
       ${unfit ? html`<np-lora-problem exportparts="error" .problem=${unfit}></np-lora-problem>` : nothing}
       ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
-        ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
+        ?coming=${foresight.coming} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}

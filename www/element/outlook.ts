@@ -1,7 +1,7 @@
 /** The place of the outlook between the fit and the settings. What draws it is fetched when there is something to draw. */
 
 import { LitElement, css, html, nothing } from 'lit';
-import { property, state } from 'lit/decorators.js';
+import { property, query, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, Spectra } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
 import { fetchCharts } from './later.ts';
@@ -12,10 +12,13 @@ import { base } from './tokens.css.ts';
 export class OutlookPlace extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
-    /* About as high as what will stand here. */
-    .coming { min-height: 952px; }
+    /* As high as what will stand here, so that the settings below stay where they are: --map is the map's part of it. */
+    .place { display: grid; min-height: calc(208px + max(420px, 236px + var(--map))); }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
-    @media (max-width: 800px) { .coming { min-height: 1392px; } }
+    @media (max-width: 950px) { .place { min-height: calc(228px + max(436px, 236px + var(--map))); } }
+    @media (max-width: 800px) { .place { min-height: calc(928px + var(--map)); } }
+    @media (max-width: 600px) { .place { min-height: calc(1004px + var(--map)); } }
+    @media (max-width: 420px) { .place { min-height: calc(1052px + var(--map)); } }
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;
@@ -24,27 +27,36 @@ export class OutlookPlace extends LitElement {
   @property({ attribute: false }) blocks: Blocks = {};
   /** Of the module that was last chosen, once it is there. */
   @property({ attribute: false }) spectra: Spectra | null = null;
+  /** The first is being asked for. */
+  @property({ type: Boolean }) coming = false;
   /** The analysis goes on. */
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
   @state() private charts: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
+  @query('.place') private place!: HTMLElement | null;
 
   protected override willUpdate(): void {
-    if (this.charts === 'unasked' && (this.outlook || this.running)) void this.#fetch();
+    if (this.charts === 'unasked' && (this.outlook || this.running || this.coming)) void this.#fetch();
+  }
+
+  // Through the object model, as the page's policy forbids style attributes.
+  protected override updated(): void {
+    const rows = (this.outlook ?? this.fit)?.blocks.length ?? 0;
+    this.place?.style.setProperty('--map', `${Math.min(34 + 24 * rows, 530)}px`);
   }
 
   override render() {
     const { outlook, charts } = this;
-    if (!outlook && !this.running) return nothing;
+    if (!outlook && !this.running && !this.coming) return nothing;
     if (charts === 'failed') {
       return html`<section class="panel failed" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
         <button type="button" @click=${() => this.#fetch()}>${text.tryAgain}</button></section>`;
     }
     if (!outlook || charts !== 'there') {
-      return html`<section class="panel coming" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section>`;
+      return html`<div class="place"><section class="panel" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section></div>`;
     }
-    return html`<np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
-      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`;
+    return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
+      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view></div>`;
   }
 
   async #fetch(): Promise<void> {

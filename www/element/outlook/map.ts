@@ -39,11 +39,10 @@ export class OverlapMap extends LitElement {
     .colours li:first-child::before { border-left: 1px solid var(--edge); border-radius: 3px 0 0 3px; }
     .colours li:last-child::before { border-right: 1px solid var(--edge); border-radius: 0 3px 3px 0; }
     .colours span { position: absolute; top: 12px; left: 0; transform: translateX(-50%); font-size: 0.6875rem; white-space: nowrap; }
-    .scroll { position: relative; margin-top: 8px; max-height: 400px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
-    .scroll.running { height: 400px; }
+    .scroll { position: relative; margin-top: 8px; max-height: 530px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
     table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 0.75rem; font-variant-numeric: tabular-nums; }
     th { position: sticky; background: var(--surface); font-weight: 400; color: var(--muted); text-align: left; padding: 0 8px; height: 24px; }
-    thead th { top: 0; z-index: 1; height: 32px; text-align: center; box-shadow: 0 1px var(--line); }
+    thead th { top: 0; z-index: 1; height: 32px; text-align: center; white-space: nowrap; box-shadow: 0 1px var(--line); }
     th:first-child { left: 0; text-align: left; min-width: 72px; max-width: 112px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; box-shadow: 1px 0 var(--line); }
     thead th:first-child { z-index: 2; box-shadow: 1px 1px var(--line); }
     td { height: 24px; min-width: 48px; padding: 0 4px; text-align: center; white-space: nowrap; cursor: pointer; background: var(--colour); color: var(--on, var(--ink)); }
@@ -78,7 +77,7 @@ export class OverlapMap extends LitElement {
     :is(td, .colours li):not(.o0, .own, .none) { --colour: color-mix(in oklab, var(--full) var(--part), var(--surface)); }
     .readout { min-height: 4.5em; margin-top: 8px; }
     .readout strong { font-weight: 650; }
-    @media (max-width: 600px) { td.own { white-space: normal; max-width: 88px; } .readout { min-height: 6em; } .scroll { max-height: 336px; } .scroll.running { height: 336px; } }
+    @media (max-width: 600px) { td.own { white-space: normal; max-width: 88px; } .readout { min-height: 6em; } }
     /* The same steps, from the system's ground to its text. */
     @media (forced-colors: active) {
       :is(td, .colours li):not(.own, .none) { forced-color-adjust: none; --surface: Canvas; --full: CanvasText; --on: CanvasText; color: var(--on); }
@@ -119,7 +118,7 @@ export class OverlapMap extends LitElement {
             ${(Object.keys(FIGURES) as FigureName[]).map((name) => html`<option value=${name} .selected=${name === this.figure}>${figures[name].name}</option>`)}
           </select></label></div>
       ${legend(this.figure, bounds)}
-      <div class="scroll ${outlook.analysed < outlook.total ? 'running' : ''}" tabindex=${this.#field(this.at) ? nothing : 0}>
+      <div class="scroll" tabindex=${this.#field(this.at) ? nothing : 0}>
         ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush, language()], () => this.#table(outlook, figure, bounds))}
       </div>
       <p class="readout small">${this.#readout(outlook)}</p>

@@ -19,11 +19,11 @@ const UNKNOWN: Outlook['curve'] = [];
 export class OutlookView extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
-    .panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
+    .panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; align-content: start; min-height: 100%; }
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 16px; }
     .top p { font-variant-numeric: tabular-nums; }
     .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
-    .shares { min-height: 1.5em; }
+    .shares { min-height: 1.5em; margin-bottom: 4px; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
     np-lora-brush { margin-top: 8px; }
@@ -35,11 +35,13 @@ export class OutlookView extends LitElement {
     .detail .top { align-items: center; margin-bottom: 8px; }
     .waiting { min-height: 480px; }
     .waiting p { padding: 8px 0; }
+    @media (max-width: 950px) { .shares { min-height: 3em; } }
     @media (max-width: 800px) {
       .columns { grid-template-columns: minmax(0, 1fr); }
       .waiting { min-height: 0; }
-      .lead { min-height: 6em; font-size: 1rem; }
+      .lead { min-height: 4.5em; font-size: 1rem; }
     }
+    @media (max-width: 600px) { .lead { min-height: 6em; } .shares { min-height: 4.5em; } }
   `];
 
   @property({ attribute: false }) outlook!: Outlook;

@@ -215,6 +215,7 @@ for (const width of [390, 320]) {
     };
     await fits();
     await openExample(page);
+    for (const stop of ['0', '0.1', '0.5', '1', '10', '∞']) await expect(button(page, `μ ${stop}`)).toBeVisible();
     await page.getByText('Advanced', { exact: true }).click();
     await fits();
     await fuse(page);

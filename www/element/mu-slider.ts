@@ -31,14 +31,19 @@ export class MuSlider extends LitElement {
       font-size: var(--small); font-variant-numeric: tabular-nums;
     }
     .stops button[aria-pressed='true'] { color: var(--ink); font-weight: 700; text-decoration: underline; text-underline-offset: 4px; }
-    /* There is no room for 0.1 beside 0 and for 10 beside ∞; the slider and the field still reach them. */
-    @media (max-width: 420px) { .stops button:is(:nth-child(2), :nth-child(5)) { display: none; } }
     .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 16px; }
     .exact { display: inline-flex; align-items: center; gap: 8px; }
     .exact label { font-weight: 400; color: var(--muted); }
     .exact input { width: 72px; min-height: 32px; padding: 0 8px; }
     .value { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; }
     @media (max-width: 800px) { .hint { order: 3; width: 100%; } }
+    /* There is no room for 0.1 beside 0 and for 10 beside ∞: they stand in a row of their own, evenly. */
+    @media (max-width: 420px) {
+      .way { padding: 0 0 4px; }
+      .stops { position: static; display: flex; flex-wrap: wrap; justify-content: space-between; height: auto; gap: 4px; }
+      .stops button { position: static; transform: none; flex: 1 0 auto; min-width: 36px; min-height: 32px; border-color: var(--line); }
+      .stops button[aria-pressed='true'] { border-color: var(--ink); }
+    }
   `];
 
   @property({ type: Number }) mu = 0.5;

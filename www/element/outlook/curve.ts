@@ -108,7 +108,10 @@ export class Curve extends LitElement {
   #table(): Table {
     return {
       file: 'np-lora-curve',
-      columns: [{ key: 'removed', name: column.removed }, { key: 'mu', name: 'μ' }, { key: 'contentKept', name: text.kept }, { key: 'change', name: text.change }],
+      columns: [
+        { key: 'removed', name: column.removed, share: true }, { key: 'mu', name: 'μ' },
+        { key: 'contentKept', name: text.kept, share: true }, { key: 'change', name: text.change, share: true },
+      ],
       rows: this.points.map(({ beta, contentKept, change }) => [beta, beta >= 1 ? Infinity : beta / (1 - beta), contentKept, change]),
     };
   }

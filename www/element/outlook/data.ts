@@ -3,18 +3,29 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { download } from '../../core/save.ts';
-import { inert, toJson } from '../format.ts';
+import { Edges, edges } from '../edges.ts';
+import { inert, percent, toJson } from '../format.ts';
 import { base } from '../tokens.css.ts';
 import { text } from './strings.ts';
 
 export type Value = string | number | null;
 
+/** `share`: read as a percentage on the page; the files have the number. */
+export interface Column {
+  key: string;
+  name: string;
+  share?: boolean;
+}
+
 export interface Table {
   /** Of the files, without their endings. */
   file: string;
-  columns: readonly { key: string; name: string }[];
+  columns: readonly Column[];
   rows: readonly (readonly Value[])[];
 }
+
+const SHARES: ReadonlySet<string> = new Set(['overlap', 'chance', 'contentKept', 'change']);
+export const isShare = (key: string): boolean => SHARES.has(key);
 
 /** More of them say nothing new; the files have them all. */
 const SHOWN = 500;
@@ -41,7 +52,7 @@ const FORMATS = [
 ] as const;
 
 export class Data extends LitElement {
-  static override styles = [base, css`
+  static override styles = [base, edges, css`
     :host { display: block; min-width: 0; font-size: var(--small); }
     summary { padding: 4px 0; width: max-content; max-width: 100%; color: var(--muted); }
     .scroll { max-height: 288px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; margin-top: 4px; }
@@ -57,6 +68,7 @@ export class Data extends LitElement {
   /** What it is the data of. */
   @property() about = '';
   @state() private opened = false;
+  protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
 
   override render() {
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
@@ -78,13 +90,14 @@ export class Data extends LitElement {
         ${rows.length > SHOWN ? html`<span class="muted">${text.firstRows(SHOWN, rows.length)}</span>` : nothing}</div>
       <div class="scroll" role="group" tabindex="0" aria-label="${this.#label}: ${this.about}"><table>
         <thead><tr>${columns.map(({ name }, index) => html`<th scope="col" class=${word(index)}>${name}</th>`)}</tr></thead>
-        <tbody>${rows.slice(0, SHOWN).map((row) => html`<tr>${row.map((value, index) => html`<td class=${word(index)}>${shown(value)}</td>`)}</tr>`)}</tbody>
+        <tbody>${rows.slice(0, SHOWN).map((row) => html`<tr>${row.map((value, index) => html`<td class=${word(index)}>${shown(value, columns[index]?.share)}</td>`)}</tr>`)}</tbody>
       </table></div>`;
   }
 }
 
 /** Six digits are more than the numbers are good for. */
-function shown(value: Value): string {
+function shown(value: Value, share = false): string {
   if (value === null) return '–';
+  if (share && typeof value === 'number') return percent(value);
   return typeof value === 'string' ? inert(value) : value === Infinity ? '∞' : String(Number(value.toPrecision(6)));
 }

@@ -5,11 +5,12 @@ import { property, query, state } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import type { Outlook } from '../../core/types.ts';
 import { WHOLE, type Blocks } from '../block-strengths.ts';
+import { Edges, edges } from '../edges.ts';
 import { inert, mu as muText } from '../format.ts';
 import { language } from '../language.ts';
 import { base } from '../tokens.css.ts';
 import type { BlocksChange, Brush } from './brush.ts';
-import type { Table } from './data.ts';
+import { isShare, type Table } from './data.ts';
 import { blockName, boundsOf, FIGURES, inWords, layOut, step, type Field, type Figure, type FigureName, type Place, type Row } from './figures.ts';
 import { brushText, column, figures, text, who } from './strings.ts';
 import { Stroke } from './stroke.ts';
@@ -26,7 +27,7 @@ const KEYS: Record<string, { row?: number; column?: number }> = {
 };
 
 export class OverlapMap extends LitElement {
-  static override styles = [base, css`
+  static override styles = [base, edges, css`
     :host { display: block; min-width: 0; }
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0 16px; }
     .top label { display: flex; align-items: center; gap: 8px; min-width: 0; white-space: nowrap; }
@@ -39,6 +40,8 @@ export class OverlapMap extends LitElement {
     .colours li:first-child::before { border-left: 1px solid var(--edge); border-radius: 3px 0 0 3px; }
     .colours li:last-child::before { border-right: 1px solid var(--edge); border-radius: 0 3px 3px 0; }
     .colours span { position: absolute; top: 12px; left: 0; transform: translateX(-50%); font-size: 0.6875rem; white-space: nowrap; }
+    /* Numbers of four digits have room at every other step. */
+    .colours.long li:nth-child(odd) span { display: none; }
     .scroll { position: relative; margin-top: 8px; max-height: 530px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
     table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 0.75rem; font-variant-numeric: tabular-nums; }
     th { position: sticky; background: var(--surface); font-weight: 400; color: var(--muted); text-align: left; padding: 0 8px; height: 24px; }
@@ -100,6 +103,7 @@ export class OverlapMap extends LitElement {
   @state() private focused = false;
   @query('td[tabindex="0"]') private stop!: HTMLElement | null;
   #rows: Row[] = [];
+  protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!changed.has('outlook')) return;
@@ -305,7 +309,7 @@ function atOf(event: Event): At | null {
 function legend(name: FigureName, bounds: readonly number[]): TemplateResult {
   const { steps, show }: Figure = FIGURES[name];
   return html`<div class="legend small"><span>${figures[name].low}</span>
-    <ul class="colours" aria-hidden="true">${steps.map((of, index) => html`<li class=${of}>${index > 0 ? html`<span>${show(bounds[index - 1] ?? 0)}</span>` : nothing}</li>`)}</ul>
+    <ul class="colours ${(bounds.at(-1) ?? 0) >= 1000 ? 'long' : ''}" aria-hidden="true">${steps.map((of, index) => html`<li class=${of}>${index > 0 ? html`<span>${show(bounds[index - 1] ?? 0)}</span>` : nothing}</li>`)}</ul>
     <span>${figures[name].high}</span></div>`;
 }
 
@@ -315,7 +319,7 @@ const names = (): string[] => [column.layers, column.overlap, column.chance, tex
 function table({ kinds }: Outlook, rows: readonly Row[]): Table {
   return {
     file: 'np-lora-map',
-    columns: [{ key: 'block', name: text.block }, { key: 'kind', name: column.kind }, ...COLUMNS.map((key, index) => ({ key, name: names()[index] ?? key }))],
+    columns: [{ key: 'block', name: text.block }, { key: 'kind', name: column.kind }, ...COLUMNS.map((key, index) => ({ key, name: names()[index] ?? key, share: isShare(key) }))],
     rows: rows.flatMap(({ label, fields }) => fields.flatMap((field, column) =>
       field ? [[label, column === 0 ? text.all : kinds[column - 1] ?? '', ...COLUMNS.map((key) => field[key])]] : [])),
   };

@@ -5,7 +5,7 @@ import { property } from 'lit/decorators.js';
 import type { ModuleOutlook, Outlook } from '../../core/types.ts';
 import { count, inert } from '../format.ts';
 import { base } from '../tokens.css.ts';
-import type { Table } from './data.ts';
+import { isShare, type Table } from './data.ts';
 import { factor, inWords } from './figures.ts';
 import { column, text } from './strings.ts';
 
@@ -64,6 +64,6 @@ const columns = () => [
 
 export const layersTable = ({ modules }: Outlook): Table => ({
   file: 'np-lora-layers',
-  columns: columns().map(([key, name]) => ({ key, name })),
+  columns: columns().map(([key, name]) => ({ key, name, share: isShare(key) })),
   rows: modules.map((module) => columns().map(([key]) => module[key])),
 });

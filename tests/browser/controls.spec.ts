@@ -178,6 +178,22 @@ test('a pair that does not fit says so under the cards, and asks for nothing tha
   expect(uncaught).toEqual([]);
 });
 
+test('what the automatic number format comes to is said, and why it is a larger one', async ({ page }) => {
+  await open(page);
+  await givePair(page, 'cpu', PAIR[0], named('ink.safetensors', makeLora({ ...KOHYA, seed: 72, dtype: 'BF16' })));
+  await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText(/Will be written: .* F32 · /);
+  await page.getByText('Advanced', { exact: true }).click();
+  const format = page.getByLabel('Number format', { exact: true });
+  await expect(format.locator('option').first()).toHaveText('Auto – F32');
+  await expect(page.getByText('F32, as the files’ formats differ (F16, BF16)')).toBeVisible();
+  await format.selectOption('F16');
+  await expect(page.getByText('F32, as the files’ formats differ')).toBeHidden();
+  await format.selectOption('auto');
+  await give(page, 'Style', PAIR[1]);
+  await page.getByText('Advanced', { exact: true }).click();
+  await expect(format.locator('option').first()).toHaveText('Auto – F16');
+});
+
 for (const [width, height] of [[1280, 900], [360, 740]] as const) {
   test(`the settings stay where they first stand while the pair is looked at, at ${width} px`, async ({ page }) => {
     await page.setViewportSize({ width, height });

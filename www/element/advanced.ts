@@ -31,16 +31,25 @@ const CUT_KINDS = ['full difference', 'LoHa', 'LoKr'];
 
 type Send = (patch: Setting['patch']) => void;
 
+/** Why F32 is written of files that are smaller: where their formats differ, none of them holds the values of both. */
+function widened({ settings, fit, summaries }: Choices): string | undefined {
+  const formats = [...new Set(ROLES.flatMap((role) => summaries[role]?.dtypes.map(({ value }) => value) ?? []))];
+  if (settings.dtype !== 'auto' || fit?.dtype !== 'F32' || formats.length < 2 || formats.includes('F32')) return undefined;
+  return text.widened(formats.map((format) => inert(format)).join(', '));
+}
+
 /** Naming, number format and rank of the result; in the foreground when one file is converted. */
-export function formFields({ settings, fit, disabled }: Choices, send: Send): TemplateResult {
+export function formFields(choices: Choices, send: Send): TemplateResult {
+  const { settings, fit, disabled } = choices;
   const { recompress } = settings;
+  const dtype = settings.dtype === 'auto' && fit ? `${text.auto} – ${inert(fit.dtype)}` : text.auto;
   const auto = fit?.scheme ? `${text.auto} – ${fit.scheme.name}` : text.asInputs;
   // Where another naming is in force, what "auto" would give is not known without asking.
   const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, name])];
   return html`
     ${choice({ id: 'scheme', label: text.naming, value: settings.scheme ?? '', options: schemes, disabled, chosen: (id) => send({ scheme: id || null }) })}
-    ${choice({ id: 'dtype', label: text.dtype, value: settings.dtype, disabled, chosen: (dtype) => send({ dtype }), options: [
-      ['auto', text.dtypeAuto], ['F16', 'F16'], ['BF16', 'BF16'], ['F32', 'F32'],
+    ${choice({ id: 'dtype', label: text.dtype, value: settings.dtype, disabled, hint: widened(choices), chosen: (dtype) => send({ dtype }), options: [
+      ['auto', dtype], ['F16', 'F16'], ['BF16', 'BF16'], ['F32', 'F32'],
     ] })}
     ${choice({ id: 'recompress', label: text.rank, value: recompress.kind, disabled, chosen: (kind) => send({ recompress: RANKS[kind] }), options: [
       ['exact', text.rankExact], ['rank', text.rankNumber], ['energy', text.rankEnergy],

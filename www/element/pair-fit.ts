@@ -49,7 +49,7 @@ export class PairFitView extends LitElement {
     return html`<section class="panel" aria-labelledby="title" part="pair-fit">
       <div class="top">
         <h2 id="title">${text.fit}</h2>
-        <p class="small muted">${this.#written(fit)}</p>
+        <p class="small">${text.willBeWritten}: <span class="muted">${this.#written(fit)}</span></p>
       </div>
       ${this.#parts(fit)}
       ${comments}

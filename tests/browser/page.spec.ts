@@ -86,6 +86,21 @@ test('a changed setting marks the result and offers Fuse again', async ({ page }
   await expect(page.getByText(/Made with the settings before/)).toBeVisible();
   await fuse(page);
   await expect(page.getByText(/Made with the settings before/)).toBeHidden();
+  // A file that goes is no setting.
+  await button(page, 'Remove style file').click();
+  await expect(page.getByText('Made before you changed the files.')).toBeVisible();
+  await expect(page.getByText(/Made with the settings before/)).toBeHidden();
+});
+
+test('the same file twice is said before anything is fused, and no μ is suggested', async ({ page }) => {
+  await holdExample(page);
+  await drop(page, page.locator('body'), [{ name: 'cat.safetensors', from: 'contentFile' }, { name: 'copy.safetensors', from: 'contentFile' }]);
+  await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText('Subject and style are the same file.');
+  await expect(page.getByText(/Both files make the same change/)).toBeVisible();
+  await expect(page.getByRole('button', { name: /^Use μ/ })).toBeHidden();
+  await drop(page, card(page, 'Style'), [{ name: 'ink.safetensors', from: 'styleFile' }]);
+  await expect(page.getByText('Subject and style are the same file.')).toBeHidden();
+  await expect(page.getByRole('button', { name: /^Use μ/ })).toBeVisible();
 });
 
 test('two files dropped anywhere become subject and style, and can be swapped', async ({ page }) => {

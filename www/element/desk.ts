@@ -279,7 +279,7 @@ export class Desk implements ReactiveController {
   async swap(): Promise<void> {
     const { content, style } = this.cards;
     if (content.state === 'open' && style.state === 'open') {
-      this.#touch();
+      this.#touch('files');
       this.foresight.drop();
       this.cards = { content: style, style: content };
       this.host.requestUpdate();
@@ -310,7 +310,7 @@ export class Desk implements ReactiveController {
 
   /** Settings changed: the result no longer shows them, and the fit may differ. */
   refit(after = FIT_AFTER_MS): void {
-    this.#touch();
+    this.#touch('settings');
     clearTimeout(this.#fitTimer);
     const turn = ++this.#fitTurn;
     if (!this.bothOpen && !this.only) return this.#hash();
@@ -475,14 +475,14 @@ export class Desk implements ReactiveController {
     this.#backendProblem = null;
     this.fit = null;
     this.#fitProblem = null;
-    this.#touch();
+    this.#touch('files');
     this.host.requestUpdate();
   }
 
   /** Something that the result was made from has changed. */
-  #touch(): void {
+  #touch(what: 'files' | 'settings'): void {
     this.#runProblem = null;
-    if (this.outcome && !this.outcome.stale) this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale: true }));
+    if (this.outcome?.stale !== 'files' && this.outcome?.stale !== what) this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale: what }));
   }
 
   #run(running: Running | null): void {

@@ -25,14 +25,14 @@ export type Card =
 export const EMPTY: Card = { state: 'empty', problem: null };
 
 /**
- * A verified result. `warnings`: those of the report that the host lets be shown. `stale`: files or settings are no longer
- * those it was made from.
+ * A verified result. `warnings`: those of the report that the host lets be shown. `stale`: what is no longer as it was when
+ * it was made; files outweigh settings.
  */
 export interface Outcome {
   file: File;
   report: Report;
   warnings: Problem[];
-  stale: boolean;
+  stale: false | 'settings' | 'files';
 }
 
 export const isConversion = (report: Report): boolean => report.content === null || report.style === null;

@@ -395,7 +395,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
     // Said where it would say how they fit, and the settings wait.
     const unfit = asked ? null : desk.fitProblem;
-    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result}></np-lora-pair-fit>`;
+    const [one, other] = ROLES.map((role) => desk.hashes.of(this.#local(role)));
+    const same = Boolean(one) && one === other;
+    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result} ?same=${same}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${stop} @change=${stop}>
       <slot name="heading"></slot>
       <div class="files" part="files">
@@ -414,7 +416,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       ${desk.fit && !desk.only ? fit : nothing}
       ${unfit ? html`<np-lora-problem exportparts="error" .problem=${unfit}></np-lora-problem>` : nothing}
       ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
-        ?coming=${foresight.coming} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
+        ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}

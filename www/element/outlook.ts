@@ -29,6 +29,8 @@ export class OutlookPlace extends LitElement {
   @property({ attribute: false }) spectra: Spectra | null = null;
   /** The first is being asked for. */
   @property({ type: Boolean }) coming = false;
+  /** Both files have the same bytes. */
+  @property({ type: Boolean }) same = false;
   /** The analysis goes on. */
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
@@ -55,7 +57,7 @@ export class OutlookPlace extends LitElement {
     if (!outlook || charts !== 'there') {
       return html`<div class="place"><section class="panel" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section></div>`;
     }
-    return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?running=${this.running} ?disabled=${this.disabled}
+    return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
       @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view></div>`;
   }
 

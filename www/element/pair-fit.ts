@@ -25,6 +25,7 @@ export class PairFitView extends LitElement {
     details { min-width: 0; font-size: var(--small); }
     summary { padding: 4px 0; }
     .list { max-height: 192px; overflow: auto; margin-top: 4px; padding: 8px; border-radius: 8px; background: var(--sunken); font-family: var(--mono); font-size: 0.75rem; }
+    .same { margin-top: 12px; padding-left: 12px; border-left: 3px solid var(--caution); color: var(--caution); font-weight: 650; }
     .warnings { display: grid; gap: 8px; margin-top: 16px; }
     np-lora-left-out { margin-top: 4px; }
     @media (max-width: 600px) { .parts { grid-template-columns: 1fr; gap: 0; } }
@@ -34,6 +35,8 @@ export class PairFitView extends LitElement {
   /** One file, to be converted: drawn inside another panel. */
   @property({ type: Boolean }) single = false;
   @property({ attribute: false }) result: ResultChoice = 'fusion';
+  /** Both files have the same bytes. */
+  @property({ type: Boolean }) same = false;
   @state() private opened: Partial<Record<Part, boolean>> = {};
 
   override render() {
@@ -52,6 +55,7 @@ export class PairFitView extends LitElement {
         <p class="small">${text.willBeWritten}: <span class="muted">${this.#written(fit)}</span></p>
       </div>
       ${this.#parts(fit)}
+      ${this.same ? html`<p class="same small" role="status">${text.sameFile}</p>` : nothing}
       ${comments}
     </section>`;
   }

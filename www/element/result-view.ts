@@ -68,7 +68,7 @@ export class ResultView extends LitElement {
       <div>
         <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${doneWith(report)}</h2>
         ${this.among ? html`<p class="stranger">${named(file.name)}</p>` : html`<p class="small muted">${text.doneHint}</p>`}
-        ${stale && !this.among ? html`<p class="stale">${converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
+        ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
       </div>
       ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${this.#inWords(report)}</p>`}
       <dl class="account">

@@ -60,7 +60,7 @@ export class ResultsView extends LitElement {
       <div>
         <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.doneFiles(this.outcomes.length)}</h2>
         <p class="small muted">${text.doneFilesHint}</p>
-        ${first.stale ? html`<p class="stale">${text.stale.fusion}</p>` : nothing}
+        ${first.stale ? html`<p class="stale">${first.stale === 'files' ? text.staleFiles : text.stale.fusion}</p>` : nothing}
       </div>
       <ul>${this.outcomes.map((outcome, at) => this.#one(outcome, at))}</ul>
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>

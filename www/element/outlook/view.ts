@@ -49,6 +49,8 @@ export class OutlookView extends LitElement {
   @property({ attribute: false }) fit: PairFit | null = null;
   @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) spectra: Spectra | null = null;
+  /** Both files have the same bytes. */
+  @property({ type: Boolean }) same = false;
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
   @state() private opened: Place | null = null;
@@ -107,7 +109,7 @@ export class OutlookView extends LitElement {
 
   /** None while nothing is known, and none where there is nothing to weigh: the same file twice. Its place stays. */
   #suggestion({ analysed, verdict, suggested }: Outlook): TemplateResult {
-    return html`<div class="suggest ${analysed === 0 || verdict === 'same' ? 'waits' : ''}">
+    return html`<div class="suggest ${analysed === 0 || verdict === 'same' || this.same ? 'waits' : ''}">
       <button type="button" ?disabled=${this.disabled} aria-describedby="thumb"
         @click=${() => this.#tell('np-mu', { mu: suggested.mu, committed: true })}>${text.suggest(muText(suggested.mu))}</button>
       <details class="small"><summary id="thumb">${text.suggestHint}</summary>

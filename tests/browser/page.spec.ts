@@ -77,6 +77,23 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(button(page, 'Try it with an example')).toBeVisible();
 });
 
+test('a file’s whole hash is read and copied without a mouse', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await openExample(page);
+  await expect(card(page, 'Subject')).toContainText(/AutoV2\s*[0-9a-f]{10}/);
+  const short = (await card(page, 'Subject').locator('summary').innerText()).trim();
+  await tabTo(page, card(page, 'Subject').locator('summary'));
+  await page.keyboard.press('Enter');
+  await expect(button(page, 'Copy SHA-256')).toBeVisible();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await expect(button(page, 'Copied')).toBeVisible();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied).toMatch(/^[0-9a-f]{64}$/);
+  expect(copied.slice(0, 10)).toBe(short);
+  await expect(page.getByText(`SHA-256 ${copied}`)).toBeVisible();
+});
+
 test('a changed setting marks the result and offers Fuse again', async ({ page }) => {
   await openExample(page);
   await fuse(page);

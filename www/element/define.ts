@@ -2,6 +2,7 @@
 
 import { Advanced } from './advanced.ts';
 import { Blocks } from './blocks.ts';
+import { Checksum } from './checksum.ts';
 import { ComparePlace } from './compare.ts';
 import { Controls } from './controls.ts';
 import { FileCard } from './file-card.ts';
@@ -23,6 +24,7 @@ define({
   'np-lora-link': LinkBox,
   'np-lora-offer': LinkOffer,
   'np-lora-card': FileCard,
+  'np-lora-checksum': Checksum,
   'np-lora-pair-fit': PairFitView,
   'np-lora-outlook': OutlookPlace,
   'np-lora-mu': MuSlider,

@@ -55,7 +55,6 @@ export class FileCard extends LitElement {
     .config button { min-height: 24px; }
     label.quiet.inline { min-height: 24px; padding: 0; border: 0; font-weight: 400; text-decoration: underline; text-underline-offset: 3px; }
     label.quiet.inline:hover { background: none; }
-    .mono { font-family: var(--mono); font-size: 0.75rem; }
     .tools { display: flex; gap: 0; }
     label.quiet { min-height: 32px; padding: 0 8px; border-color: transparent; background: none; color: var(--muted); font-size: var(--small); }
     label.quiet:hover { color: var(--ink); background: var(--sunken); }
@@ -142,7 +141,7 @@ export class FileCard extends LitElement {
         ${fact(text.modules, parts.join(', '))}
         ${!(file instanceof File) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
           : fact(text.autoV2, this.sha256 === null ? html`<span class="muted">${text.hashing}</span>`
-          : html`<span class="mono" title="SHA-256 ${this.sha256}">${this.sha256.slice(0, 10)}</span>`)}
+          : html`<np-lora-checksum .sha256=${this.sha256}></np-lora-checksum>`)}
         ${words.length > 0 ? fact(text.triggerWords, html`<ul class="words">
           ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}
           ${moreWords > 0 ? html`<li>${text.more(moreWords)}</li>` : nothing}

@@ -238,6 +238,7 @@ const english = {
     copied: 'Copied',
 
     // With figures and names in them.
+    copyHash: 'Copy SHA-256',
     loadFrom: (host: string) => `Load from ${host}`,
     lookCosts: (size: string, hosts: string) => `What the projection will do can be shown before fusing. For that, up to ${size} are loaded from ${hosts}.`,
     settings: 'Settings',

@@ -242,6 +242,7 @@ export const translation: Translation = {
       copied: 'コピーしました',
 
       // With figures and names in them.
+      copyHash: 'SHA-256をコピー',
       loadFrom: (host) => `${host}から読み込む`,
       lookCosts: (size, hosts) => `マージ前に射影の効果を表示できます。そのために、${hosts}から最大${size}を読み込みます。`,
       settings: '設定',

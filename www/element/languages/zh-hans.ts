@@ -243,6 +243,7 @@ export const translation: Translation = {
       copied: '已复制',
 
       // With figures and names in them.
+      copyHash: '复制 SHA-256',
       loadFrom: (host) => `从 ${host} 加载`,
       lookCosts: (size, hosts) => `融合前可以先查看投影的预期效果。为此要从 ${hosts} 加载最多 ${size}。`,
       settings: '设置',

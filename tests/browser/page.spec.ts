@@ -64,6 +64,14 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(page).toHaveTitle(/✓/);
   await expect(page.getByText(/The projection changes this pair by/)).toBeVisible();
 
+  // Unsaved, it is not lost by one press.
+  await button(page, 'Start over').click();
+  await expect(page.getByText('Discard the unsaved file?')).toBeVisible();
+  await expect(button(page, 'Keep')).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(button(page, 'Start over')).toBeFocused();
+  await button(page, 'Start over').click();
+  await button(page, 'Keep').click();
   const [saved] = await Promise.all([page.waitForEvent('download'), button(page, 'Save').click()]);
   expect(saved.suggestedFilename()).toMatch(/^[\w.+-]+\.safetensors$/);
   expect((await readFile(await saved.path())).length).toBeGreaterThan(100);
@@ -74,6 +82,12 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   expect(report.settings.mu).toBe(0.5);
 
   await button(page, 'Start over').click();
+  await expect(button(page, 'Try it with an example')).toBeVisible();
+
+  await openExample(page);
+  await fuse(page);
+  await button(page, 'Start over').click();
+  await button(page, 'Discard').click();
   await expect(button(page, 'Try it with an example')).toBeVisible();
 });
 

@@ -18,13 +18,14 @@ import { ResultView } from './result-view.ts';
 import { ResultsView } from './results-view.ts';
 import { RunPanel } from './run-panel.ts';
 import { SettingsBar } from './settings-bar.ts';
+import { StartOver } from './start-over.ts';
 
 define({
   'np-lora-problem': ProblemView,
   'np-lora-link': LinkBox,
   'np-lora-offer': LinkOffer,
-  'np-lora-card': FileCard,
   'np-lora-checksum': Checksum,
+  'np-lora-card': FileCard,
   'np-lora-pair-fit': PairFitView,
   'np-lora-outlook': OutlookPlace,
   'np-lora-mu': MuSlider,
@@ -34,6 +35,7 @@ define({
   'np-lora-settings-bar': SettingsBar,
   'np-lora-compare': ComparePlace,
   'np-lora-left-out': LeftOut,
+  'np-lora-start-over': StartOver,
   'np-lora-result': ResultView,
   'np-lora-results': ResultsView,
   'np-lora-run': RunPanel,

@@ -431,7 +431,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
-        .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
+        .unsaved=${this.#saving.unsaved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
       ${desk.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.fileOf('content')} .styleFile=${desk.fileOf('style')}

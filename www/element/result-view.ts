@@ -52,6 +52,8 @@ export class ResultView extends LitElement {
   @property({ attribute: false }) outcome!: Outcome;
   /** Of the whole file, once it is worked out. */
   @property({ attribute: false }) sha256: string | null = null;
+  /** How many results nobody has saved yet. */
+  @property({ attribute: false }) unsaved = 0;
   /** One of several, which stand above it. */
   @property({ type: Boolean }) among = false;
 
@@ -94,7 +96,7 @@ export class ResultView extends LitElement {
       <div class="row">
         <button class="primary" type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>
         <button type="button" @click=${() => this.#do('save-report')}>${text.saveReport}</button>
-        ${this.among ? nothing : html`<button type="button" @click=${() => this.#do('reset')}>${text.startOver}</button>`}
+        ${this.among ? nothing : html`<np-lora-start-over .unsaved=${this.unsaved} @np-reset=${() => this.#do('reset')}></np-lora-start-over>`}
       </div>
     </section>`;
   }

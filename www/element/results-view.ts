@@ -30,7 +30,7 @@ export class ResultsView extends LitElement {
     dt { color: var(--muted); font-size: var(--small); }
     dd { margin: 0; font-variant-numeric: tabular-nums; }
     .warnings { display: grid; gap: 8px; }
-    .row { flex-wrap: nowrap; }
+    li .row { flex-wrap: nowrap; }
     @media (max-width: 800px) {
       li { grid-template-columns: minmax(0, 1fr) auto; }
       .name { grid-column: 1 / -1; }
@@ -43,6 +43,8 @@ export class ResultsView extends LitElement {
   `];
 
   @property({ attribute: false }) outcomes!: readonly Outcome[];
+  /** How many of them nobody has saved yet. */
+  @property({ attribute: false }) unsaved = 0;
   /** The one whose particulars are shown below. */
   @property({ attribute: false }) looked: number | null = null;
 
@@ -68,7 +70,7 @@ export class ResultsView extends LitElement {
       <p class="small muted">${text.tookAll(seconds(secondsFusing), seconds(secondsVerifying))}</p>
       <div class="row all">
         <button class="primary" type="button" part="save" @click=${() => this.#say('save-all', 0)}>${text.saveAll}</button>
-        <button type="button" @click=${() => this.#say('reset', 0)}>${text.startOver}</button>
+        <np-lora-start-over .unsaved=${this.unsaved} @np-reset=${() => this.#say('reset', 0)}></np-lora-start-over>
       </div>
     </section>`;
   }

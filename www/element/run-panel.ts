@@ -65,6 +65,8 @@ export class RunPanel extends LitElement {
   @property({ attribute: false }) backend: BackendFound | null = null;
   /** SHA-256 of a result, once it is worked out. */
   @property({ attribute: false }) hashOf: (file: File) => string | null = () => null;
+  /** How many results nobody has saved yet. */
+  @property({ attribute: false }) unsaved = 0;
   /** What a run would make of the pair. */
   @property({ attribute: false }) making: ResultChoice = 'fusion';
   /** And how many files. */
@@ -109,7 +111,7 @@ export class RunPanel extends LitElement {
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
       </div>` : nothing}
-      ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked}
+      ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved}
         @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
       ${running ? nothing : this.#result(outcomes.length > 1 ? this.looked : 0)}
       ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
@@ -119,7 +121,7 @@ export class RunPanel extends LitElement {
   #result(at: number | null): TemplateResult | typeof nothing {
     const outcome = at === null ? undefined : this.outcomes[at];
     if (at === null || !outcome) return nothing;
-    return html`<np-lora-result exportparts="result, save" .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1}
+    return html`<np-lora-result exportparts="result, save" .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1} .unsaved=${this.unsaved}
       @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail, at)}></np-lora-result>`;
   }
 

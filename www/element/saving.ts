@@ -19,7 +19,15 @@ export interface SavingHost {
 export class Saving {
   #underWay = 0;
 
+  /** What is elsewhere by now. */
+  #away = new WeakSet<File>();
+
   constructor(private host: SavingHost, private desk: Desk) {}
+
+  /** How many results would be lost with the page. */
+  get unsaved(): number {
+    return this.desk.outcomes.filter(({ file }) => !this.#away.has(file)).length;
+  }
 
   /** The next run clears away what is still being saved of the last. */
   get busy(): boolean {
@@ -28,14 +36,20 @@ export class Saving {
 
   async one(at: number): Promise<boolean> {
     const outcome = this.desk.outcomes[at];
-    if (!outcome || !this.host.offer(outcome)) return false;
-    return this.#tell(await this.#while(saveFile(outcome.file, outcome.file.name)), text.became);
+    if (!outcome || !this.#offer(outcome)) return false;
+    return this.#tell(await this.#while(saveFile(outcome.file, outcome.file.name)), text.became, [outcome.file]);
   }
 
   async all(): Promise<boolean> {
-    const files = this.desk.outcomes.filter((outcome) => this.host.offer(outcome)).map(({ file }) => file);
+    const files = this.desk.outcomes.filter((outcome) => this.#offer(outcome)).map(({ file }) => file);
     if (files.length === 0) return false;
-    return this.#tell(await this.#while(saveFiles(files)), text.becameAll);
+    return this.#tell(await this.#while(saveFiles(files)), text.becameAll, files);
+  }
+
+  #offer(outcome: Outcome): boolean {
+    const ours = this.host.offer(outcome);
+    if (!ours) this.#away.add(outcome.file);
+    return ours;
   }
 
   report(at: number): void {
@@ -50,7 +64,8 @@ export class Saving {
     json(writeRecipe(this.desk.version, settings, sources), `${name}.recipe`);
   }
 
-  #tell(saved: Saved, words: Record<Saved, string>): boolean {
+  #tell(saved: Saved, words: Record<Saved, string>, files: readonly File[]): boolean {
+    if (saved !== 'closed') files.forEach((file) => this.#away.add(file));
     this.host.saved(words[saved]);
     return saved !== 'closed';
   }

@@ -200,6 +200,8 @@ const english = {
     subjectKept: 'Subject kept',
     size: 'Size',
     startOver: 'Start over',
+    keep: 'Keep',
+    discard: 'Discard',
     starting: 'Starting …',
     fusing: { fusion: 'Fusing', overlap: 'Making the overlap' },
     measuring: 'Finding the ranks',
@@ -236,9 +238,9 @@ const english = {
   },
     copyDetails: 'Copy details',
     copied: 'Copied',
+    copyHash: 'Copy SHA-256',
 
     // With figures and names in them.
-    copyHash: 'Copy SHA-256',
     loadFrom: (host: string) => `Load from ${host}`,
     lookCosts: (size: string, hosts: string) => `What the projection will do can be shown before fusing. For that, up to ${size} are loaded from ${hosts}.`,
     settings: 'Settings',
@@ -254,6 +256,7 @@ const english = {
     ofTextEncoder: (number: number) => `${count(number)} text encoder`,
     cannotBeFused: (number: number) => `${count(number)} that cannot be fused`,
     blocksChanged: (number: number) => plural(number, 'block changed', 'blocks changed'),
+    discardAsk: (files: number) => (files === 1 ? 'Discard the unsaved file?' : `Discard ${count(files)} unsaved files?`),
     widened: (formats: string) => `F32, as the files’ formats differ (${formats}) and only it holds all of their values exactly.`,
     blockOn: (block: string) => `${block} on`,
     blockStrength: (strength: string, block: string) => `${strength} of ${block}`,

@@ -204,6 +204,8 @@ export const translation: Translation = {
       subjectKept: '被写体保持',
       size: 'サイズ',
       startOver: '最初からやり直す',
+      keep: '残す',
+      discard: '破棄',
       starting: '開始しています…',
       fusing: { fusion: 'マージ中', overlap: '重なりを作成中' },
       measuring: 'ランクを計算中',
@@ -240,9 +242,9 @@ export const translation: Translation = {
       },
       copyDetails: '詳細をコピー',
       copied: 'コピーしました',
+      copyHash: 'SHA-256をコピー',
 
       // With figures and names in them.
-      copyHash: 'SHA-256をコピー',
       loadFrom: (host) => `${host}から読み込む`,
       lookCosts: (size, hosts) => `マージ前に射影の効果を表示できます。そのために、${hosts}から最大${size}を読み込みます。`,
       settings: '設定',
@@ -258,6 +260,7 @@ export const translation: Translation = {
       ofTextEncoder: (number) => `テキストエンコーダー${count(number)}個`,
       cannotBeFused: (number) => `マージ不可${count(number)}個`,
       blocksChanged: (number) => `${count(number)}ブロックを変更`,
+      discardAsk: (files) => `保存していない${files === 1 ? 'ファイル' : `${count(files)}個のファイル`}を破棄しますか？`,
       widened: (formats) => `ファイルの形式が異なるため（${formats}）、すべての値を正確に保持できるF32で書き出します。`,
       blockOn: (block) => `${block}を有効にする`,
       blockStrength: (strength, block) => `${block}の${strength}`,

@@ -205,6 +205,8 @@ export const translation: Translation = {
       subjectKept: '主体保留',
       size: '大小',
       startOver: '重新开始',
+      keep: '保留',
+      discard: '放弃',
       starting: '正在启动…',
       fusing: { fusion: '正在融合', overlap: '正在生成重叠文件' },
       measuring: '正在确定秩',
@@ -241,9 +243,9 @@ export const translation: Translation = {
       },
       copyDetails: '复制详情',
       copied: '已复制',
+      copyHash: '复制 SHA-256',
 
       // With figures and names in them.
-      copyHash: '复制 SHA-256',
       loadFrom: (host) => `从 ${host} 加载`,
       lookCosts: (size, hosts) => `融合前可以先查看投影的预期效果。为此要从 ${hosts} 加载最多 ${size}。`,
       settings: '设置',
@@ -259,6 +261,7 @@ export const translation: Translation = {
       ofTextEncoder: (number) => `文本编码器 ${count(number)} 个`,
       cannotBeFused: (number) => `${count(number)} 个无法融合`,
       blocksChanged: (number) => `已更改 ${count(number)} 个块`,
+      discardAsk: (files) => `放弃${files === 1 ? '未保存的文件' : ` ${count(files)} 个未保存的文件`}？`,
       widened: (formats) => `两个文件的格式不同（${formats}），只有 F32 能精确保存所有数值。`,
       blockOn: (block) => `启用 ${block}`,
       blockStrength: (strength, block) => `${block} 的${strength}`,

@@ -390,13 +390,45 @@ fn bad_values_are_refused_by_file_and_tensor() {
     assert_eq!(error.detail, "Of 512 values 3 are not finite, the first is number 50.");
 }
 
+/// An alpha of 1 at rank 64 and more would leave lora_down few digits in F16, a large one none at all.
+#[test]
+fn a_scale_far_from_one_is_shared_by_both_factors() {
+    for power in [-14, -5, 5, 12] {
+        let scale = 2f32.powi(power);
+        let both = |of: &str, rank: usize, only: &str| {
+            let mut tensors =
+                kohya(of, "lora_unet_q", 40, rank, &[64], Some(scale * rank as f32), Dtype::F16);
+            tensors.extend(kohya(of, only, 24, rank, &[32], Some(scale * rank as f32 * 0.7), Dtype::F16));
+            file(of, &tensors)
+        };
+        let (content, style) = (both("c", 4, "lora_unet_c"), both("s", 8, "lora_unet_s"));
+        let settings = Settings { dtype: DtypeChoice::F16, ..whole() };
+        let (out, report) = fuse(&content, &style, &settings).unwrap();
+        let (c, s) = (
+            update(&bytes(&content), "lora_unet_q").unwrap(),
+            update(&bytes(&style), "lora_unet_q").unwrap(),
+        );
+        let figures = &report.modules[0];
+        let expected = reference(&c, &s, 1.0 / 3.0, figures.protected);
+        let apart = (update(&out, "lora_unet_q").unwrap() - &expected).norm() / expected.norm();
+        assert!(apart <= 2f64.powi(-11), "2^{power}: {apart:.2e}");
+        assert!(apart <= 1.001 * figures.rounding + 1e-6, "2^{power}: {apart:.2e} {:.2e}", figures.rounding);
+        assert!(figures.rounding <= 2.0 * apart + 1e-6, "2^{power}: {apart:.2e} {:.2e}", figures.rounding);
+        for (source, stem) in [(&content, "lora_unet_c"), (&style, "lora_unet_s")] {
+            let should = update(&bytes(source), stem).unwrap();
+            let apart = (update(&out, stem).unwrap() - &should).norm() / should.norm();
+            assert!(apart <= 2f64.powi(-11), "{stem} 2^{power}: {apart:.2e}");
+        }
+    }
+}
+
 #[test]
 fn results_too_large_for_f16_are_refused_not_written() {
     let (content, style) = pair(Dtype::F32);
     let settings =
         Settings { dtype: DtypeChoice::F16, content_strength: 1000.0, style_strength: 1000.0, ..whole() };
     // Values of about 1, strength 1000, scale 1: too large only where a scale adds to it.
-    let mut large = kohya("s", "lora_unet_q", 40, 8, &[64], Some(2000.0), Dtype::F32);
+    let mut large = kohya("s", "lora_unet_q", 40, 8, &[64], Some(2e9), Dtype::F32);
     large.extend(kohya("s", "lora_unet_conv", 20, 2, &[8, 3, 3], None, Dtype::F32));
     let error = fuse(&content, &file("s", &large), &settings).unwrap_err();
     assert_eq!(error.code, Code::OutputRange);

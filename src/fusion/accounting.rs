@@ -2,7 +2,7 @@
 //!
 //! All figures come from small Gram matrices (docs/METHOD.md, "Figures"): ‖B·A‖² = tr(BᵀB · AAᵀ).
 
-use super::factors::Factors;
+use super::factors::{Factors, Split};
 use super::ratio;
 use crate::backend::{Blend, Dtype, Place, Projected, Stored, cpu};
 use nalgebra::DMatrix;
@@ -139,6 +139,8 @@ pub(super) struct Figures<'a> {
     pub(super) content_scale: f64,
     /// What a loader multiplies the saved product by.
     pub(super) loader_scale: f64,
+    /// The result's format.
+    pub(super) dtype: Dtype,
     pub(super) style: &'a Factors,
     pub(super) content: &'a Factors,
     pub(super) projected: &'a Projected,
@@ -225,18 +227,18 @@ impl Figures<'_> {
         let Rounding::Parts { style_down, style_up: style_up_error, content_up } = &self.rounding else {
             return total;
         };
+        let split = |scale: f64| Split::of(scale / self.loader_scale, self.dtype);
+        let (of_style, of_content) = (split(self.style_scale), split(self.content_scale));
         if let Some(error) = style_down {
             let style_up = self.style.up.stored();
-            total += norm(&column_gram(&style_up, &style_up), &gram(error, error, n));
+            total += of_style.up * norm(&column_gram(&style_up, &style_up), &gram(error, error, n));
         }
         if let Some(error) = style_up_error {
             let down = self.style.down.values();
-            let fold = self.style_scale / self.loader_scale;
-            let own = norm(&error_gram(error, r_s), &gram(&down, &down, n));
-            total += fold.abs() * own;
+            total += of_style.down.abs() * norm(&error_gram(error, r_s), &gram(&down, &down, n));
         }
         if let Some(error) = content_up {
-            total += norm(&error_gram(error, r_c), kept_gram);
+            total += norm(&error_gram(error, r_c), kept_gram) / of_content.up;
         }
         total
     }

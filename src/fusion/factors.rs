@@ -146,6 +146,31 @@ impl Factor {
     }
 }
 
+/// What a module's scale is in its two factors: their product.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Split {
+    /// lora_up's, a power of two, which leaves its digits as they are.
+    pub(super) up: f64,
+    /// lora_down's.
+    pub(super) down: f64,
+}
+
+/// Scales from 2^-3 to 2^4 are lora_down's alone: lora_up then keeps its bits.
+const NEAR_ONE: i32 = 3;
+
+impl Split {
+    /// F16 loses digits below 6·10⁻⁵ and ends at 65504. Where the scale is far from 1 (an alpha of 1 at rank 64), lora_up
+    /// takes half of its power of two, so that both stay within.
+    pub(super) fn of(scale: f64, dtype: Dtype) -> Self {
+        let power = if scale == 0.0 || !scale.is_finite() { 0.0 } else { scale.abs().log2().floor() };
+        if dtype != Dtype::F16 || power.abs() <= f64::from(NEAR_ONE) {
+            return Self { up: 1.0, down: scale };
+        }
+        let up = (power / 2.0).trunc().exp2();
+        Self { up, down: scale / up }
+    }
+}
+
 /// Values times `scale`, rounded once to `dtype`.
 pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> Rounded {
     let (bytes, mut error) = cpu::encode(values, scale, dtype);

@@ -9,7 +9,7 @@ use super::compose;
 use super::composer::Composer;
 use super::crew::Piece;
 use super::engine::{self, Engine};
-use super::factors::{Factors, Rounded, rounded};
+use super::factors::{Factors, Rounded, Split, rounded};
 use super::outputs::Group;
 use super::pairing::{Share, Side, Unit};
 use super::pass::Pass;
@@ -176,7 +176,7 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         .enumerate()
         .filter_map(|(index, loaded)| job(pass, loaded, at).map(|(job, blends)| (index, job, blends)))
         .collect();
-    let output = if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 };
+    let output = output_of(plan);
     let mut results: Vec<(usize, Vec<Projected>)> = Vec::new();
     // β differs between modules where a block has a μ of its own or no style.
     for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
@@ -205,9 +205,14 @@ fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, V
         style_down: style.down.stored(),
         style_up: style.up.stored(),
         content_down: content.down.stored(),
-        scale: as_f32(of_content.weight / loader_scale),
+        scale: as_f32(Split::of(of_content.weight / loader_scale, output_of(&pass.lead)).down),
     };
     Some((job, pass.plans().map(|plan| plan.blend(unit)).collect()))
+}
+
+/// The format in which A_c' is wanted.
+fn output_of(plan: &Plan) -> Dtype {
+    if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 }
 }
 
 fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
@@ -230,17 +235,19 @@ pub(super) struct RoundedUnit {
 
 fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> RoundedUnit {
     let dtype = plan.dtype;
+    let split = |share: &Share| Split::of(share.weight / loader_scale, dtype);
     let down = |share: &Option<Share>, factors: &Option<Factors>| {
-        let (share, factors) = (share.as_ref()?, factors.as_ref()?);
-        Some(factors.down.rounded(share.weight / loader_scale, dtype))
+        Some(factors.as_ref()?.down.rounded(split(share.as_ref()?).down, dtype))
     };
-    let up = |factors: &Option<Factors>| Some(factors.as_ref()?.up.rounded(1.0, dtype));
+    let up = |share: &Option<Share>, factors: &Option<Factors>| {
+        Some(factors.as_ref()?.up.rounded(split(share.as_ref()?).up, dtype))
+    };
     let with_style = plan.recipe.writes(Side::Style);
     RoundedUnit {
         style_down: if with_style { down(&unit.style, &values.style) } else { None },
-        style_up: if with_style { up(&values.style) } else { None },
+        style_up: if with_style { up(&unit.style, &values.style) } else { None },
         content_down: if !values.projected.is_empty() { None } else { down(&unit.content, &values.content) },
-        content_up: up(&values.content),
+        content_up: up(&unit.content, &values.content),
     }
 }
 
@@ -342,6 +349,7 @@ fn figures(
         style_scale: of_style.weight,
         content_scale: of_content.weight,
         loader_scale: if plan.recipe.keep.is_none() { group.loader_scale } else { 1.0 },
+        dtype: plan.dtype,
         style,
         content,
         projected,

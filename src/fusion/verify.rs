@@ -8,7 +8,7 @@
 use super::Sources;
 use super::accounting::CutOf;
 use super::crew::{Done, Task};
-use super::factors::Factor;
+use super::factors::{Factor, Split};
 use super::method::{self, LoadedUnit};
 use super::outputs::{Group, Output};
 use super::pairing::{Side, Unit};
@@ -299,14 +299,15 @@ fn rounding_squared(
         return 0.0;
     };
     let (down, up) = (&factors.down, &factors.up);
-    let down_error = down.rounded(share.weight / loader_scale, dtype).error.unwrap_or_default();
-    let up_error = up.rounded(1.0, dtype).error.unwrap_or_default();
+    let split = Split::of(share.weight / loader_scale, dtype);
+    let down_error = down.rounded(split.down, dtype).error.unwrap_or_default();
+    let up_error = up.rounded(split.up, dtype).error.unwrap_or_default();
     // Each is nothing where nothing was rounded.
     let of_down = cpu::times(&up.stored(), &cpu::product(&down_error, down.cols, probes));
     let of_up = cpu::product(&up_error, up.cols, &cpu::times(&down.stored(), probes));
     let row = |at: usize| {
         let [of_down, of_up] = [&of_down, &of_up].map(|of| of.get(at).copied().unwrap_or([0.0; PROBES]));
-        std::array::from_fn(|probe| loader_scale * of_down[probe] + share.weight * of_up[probe])
+        std::array::from_fn(|probe| loader_scale * (split.up * of_down[probe] + split.down * of_up[probe]))
     };
     (0..up.rows).map(|at| squared(&[row(at)])).sum()
 }

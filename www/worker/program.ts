@@ -5,7 +5,7 @@
 
 import type { Program as Addresses } from '../core/assets.ts';
 import { problem } from '../core/problem.ts';
-import type { Assisted, BackendFound, CallName, Calls, Fused } from '../core/protocol.ts';
+import type { Assisted, BackendFound, Calls, Fused } from '../core/protocol.ts';
 import {
   type BackendChoice, type Comparison, type FileLink, type Outlook, type OutputSink, type PairFit, type Progress, type RemoteFile, type Role,
   ROLES, type SavedRecipe, type Settings, type Spectra, type Summary, type Variant,
@@ -54,10 +54,6 @@ export interface WholeSession extends ReaderSession {
   share(variants: Variant[], ranks: number[][] | null, checksum: number): void;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean, stopped: Promise<void>): Promise<Assisted>;
 }
-
-/** The calls that only the whole program answers. */
-const NEEDS_WHOLE: ReadonlySet<CallName> = new Set<CallName>(['link', 'config', 'backend', 'fuse', 'analyse', 'outlook', 'spectra', 'recipe', 'compare', 'share']);
-export const needsWhole = (call: CallName): boolean => NEEDS_WHOLE.has(call);
 
 /** A wasm-bindgen module. */
 export interface Glue<S> {
@@ -130,7 +126,7 @@ export class Program {
     return there;
   }
 
-  /** The whole program's session, for a call that has no time to wait for it. */
+  /** The whole program's session, for calls that come when it is in use. */
   get computing(): WholeSession {
     if (!this.#whole) throw problem('E_INTERNAL', 'there is no run to take part in');
     return this.#whole.session;

@@ -5,8 +5,8 @@ import { ProblemError, abortError, problem, toProblem } from '../core/problem.ts
 import { fileNameFor } from '../core/save.ts';
 import type { BackendChoice, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
 import type { Glue, Others, WholeSession } from '../worker/program.ts';
-import { BlobSink } from '../worker/blob-sink.ts';
-import { paced } from '../worker/pace.ts';
+import { BlobSink } from '../core/blob-sink.ts';
+import { paced } from '../core/pace.ts';
 import { DiskSink, type DiskOptions } from './disk.ts';
 import type { Engine, FuseOptions, Result } from './pair.ts';
 

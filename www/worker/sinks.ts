@@ -3,7 +3,7 @@
 import { problem } from '../core/problem.ts';
 import { lockName } from '../core/protocol.ts';
 import type { OutputSink } from '../core/types.ts';
-import { BlobSink } from './blob-sink.ts';
+import { BlobSink } from '../core/blob-sink.ts';
 
 /**
  * Above this, use the disk. Until Chromium has looked at a machine's memory and disk, it keeps 500 MiB of Blobs and no more, all in

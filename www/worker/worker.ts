@@ -5,7 +5,7 @@ import { problem } from '../core/problem.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import { type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
-import { paced } from './pace.ts';
+import { paced } from '../core/pace.ts';
 import { Program, type Others } from './program.ts';
 import { ask, given, isSame, keptOf, whenHeard } from './remote.ts';
 import { sinkFor, sweep } from './sinks.ts';

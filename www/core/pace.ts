@@ -1,6 +1,6 @@
 /** Nobody needs more than five reports a second, and every one is drawn, which costs time. */
 
-import type { Progress } from '../core/types.ts';
+import type { Progress } from './types.ts';
 
 const EVERY_MS = 200;
 

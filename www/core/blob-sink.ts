@@ -3,8 +3,8 @@
  * Every byte is written exactly once, in any order.
  */
 
-import { problem } from '../core/problem.ts';
-import type { OutputSink } from '../core/types.ts';
+import { problem } from './problem.ts';
+import type { OutputSink } from './types.ts';
 
 /** Small parts make slow Blobs, large ones double the peak. */
 const PART_BYTES = 16 * 1024 * 1024;

@@ -5,7 +5,7 @@ use nalgebra::{DMatrix, DVector};
 use np_lora::adapter::Adapter;
 use np_lora::container::MemorySource;
 use np_lora::error::{Code, Error};
-use np_lora::fusion::compare::{Comparison, Kind, Part, TargetName, compare};
+use np_lora::fusion::compare::{Comparison, Judgement, Kind, Lost, Part, SumKind, TargetName, compare};
 use np_lora::fusion::settings::{CutChoice, DtypeChoice, ResultChoice};
 use np_lora::fusion::{Input, Progress, Settings, Sources, Watch};
 use pollster::block_on;
@@ -148,7 +148,7 @@ fn fused_files_are_known_for_what_they_are() {
             near(whole.content, y, bound, &what);
             near(whole.style, x, bound, &what);
             if mu.is_infinite() {
-                assert!(whole.mu.unwrap() > 1e3, "{what}");
+                assert_eq!(whole.mu, Some(f64::INFINITY), "{what}");
             } else {
                 near(whole.mu.unwrap(), mu, bound, &what);
             }
@@ -232,6 +232,49 @@ fn a_concatenation_at_half_strength_has_lost_half_of_both() {
     near(whole.style, 0.5, 1e-6, "style");
     near(whole.to_sum.unwrap(), 0.5, 1e-6, "distance from the sum");
     assert!(whole.residual < 1e-6, "{}", whole.residual);
+}
+
+#[test]
+fn what_is_worth_a_word_is_judged_here() {
+    let pair = pair();
+    let judged = |settings: Settings| of_fused(&pair, &Settings { dtype: DtypeChoice::F32, ..settings });
+    let at = |mu, y, x| judged(Settings { mu, content_strength: y, style_strength: x, ..hard() }).judgement;
+    // A strength within two parts in a hundred of 1 has lost nothing, one beyond 1 or below 0 neither.
+    for (y, x, sum, lost) in [
+        (1.0, 0.99, SumKind::Whole, [None, None]),
+        (0.5, 0.505, SumKind::Half, [Some(0.5), Some(0.495)]),
+        (1.0, 0.5, SumKind::Some, [None, Some(0.5)]),
+        (0.7, 1.2, SumKind::Some, [Some(0.3), None]),
+        (0.2, -0.4, SumKind::Some, [Some(0.8), None]),
+    ] {
+        for mu in [0.0, 2.0] {
+            let judgement = at(mu, y, x);
+            let what = format!("{mu} {y} {x}: {judgement:?}");
+            assert!(judgement.exact && !judgement.has_more, "{what}");
+            assert_eq!(judgement.sum, sum, "{what}");
+            for (is, should) in [judgement.lost.content, judgement.lost.style].into_iter().zip(lost) {
+                assert_eq!(is.is_some(), should.is_some(), "{what}");
+                near(is.unwrap_or(0.0), should.unwrap_or(0.0), 1e-3, &what);
+            }
+        }
+    }
+    // What is one of the two was not made of both.
+    let alone = of(&pair, &mixed(0.5, 0.0, 0.0, 0.0, 9).0, &Settings::default());
+    assert_eq!(alone.whole.kind, Kind::Content);
+    near(alone.whole.content, 0.5, 1e-6, "half of the subject");
+    let none = Lost::default();
+    assert_eq!(alone.judgement, Judgement { exact: true, sum: SumKind::Some, lost: none, has_more: false });
+    // Something else is worth a word, and from a hundredth of the energy on the file is only close to a sum.
+    for (own, exact, has_more) in [(1e-3, true, false), (0.03, true, true), (0.5, false, true)] {
+        let found = of(&pair, &mixed(1.0, 1.0, 0.0, own, 9).0, &Settings::default());
+        let Judgement { exact: is_exact, has_more: has, .. } = found.judgement;
+        assert_eq!((is_exact, has), (exact, has_more), "{own}: {:?}", found.whole);
+    }
+    // Of what is nothing or something else that is all there is to say.
+    for own in [0.0, 1.0] {
+        let found = of(&pair, &mixed(0.0, 0.0, 0.0, own, 9).0, &Settings::default());
+        assert!(!found.judgement.has_more && found.judgement.lost == none, "{:?}", found.whole);
+    }
 }
 
 #[test]

@@ -8,9 +8,9 @@ import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './p
 import { either, instance, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
 import type {
   BackendChoice, BackendInUse, BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile,
-  Kept, Likeness, LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress,
+  Judgement, Kept, Likeness, LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress,
   Refusal, RemoteFile, Report, ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings,
-  Share, Spectra, Spread, Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
+  Share, Spectra, Spread, SumKind, Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
 } from './types.ts';
 
 export const ROLE = word<Role>('content', 'style');
@@ -108,6 +108,9 @@ const LIKENESS = {
 const PART = object<ComparedPart>({ modules: number, found: number });
 const COMPARISON = object<Comparison>({
   whole: object<Likeness>(LIKENESS),
+  judgement: object<Judgement>({
+    exact: truth, sum: word<SumKind>('whole', 'half', 'some'), lost: object<Judgement['lost']>({ content: orNull(number), style: orNull(number) }), hasMore: truth,
+  }),
   targets: list(object<Target>({
     name: word<TargetName>('content', 'style', 'sum', 'bestSum', 'fusion'), content: number, style: number, mu: orNull(number), distance: orNull(number),
     left: orNull(number),

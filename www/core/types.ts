@@ -344,7 +344,7 @@ export interface Likeness {
   kind: LikenessKind;
   content: number; // strength of the subject; of the overlap where it is that
   style: number;
-  mu: number | null; // null where it makes no difference that strengths do not make as well
+  mu: number | null; // null where it makes no difference that strengths do not make as well; Infinity but for rounding, too
   residual: number; // what the closest leaves, relative to the file
   neither: number; // its square: the share of the file's energy
   toContent: number | null;
@@ -373,9 +373,21 @@ export interface ComparedPart {
 export type BlockLikeness = Likeness & { label: string; modules: number };
 export type ModuleLikeness = Likeness & { name: string; block: string | null; found: boolean };
 
+/** A plain sum of both at strength 1, of both at strength ½, or at others. */
+export type SumKind = 'whole' | 'half' | 'some';
+
+/** What is worth a word of the whole file. */
+export interface Judgement {
+  exact: boolean; // it is what it is said to be, and not only close to it
+  sum: SumKind; // if it is one
+  lost: Record<Role, number | null>; // shares that are missing; null where none is, or not both were to be expected
+  hasMore: boolean; // besides that, something of neither
+}
+
 /** What a third file has of the pair. */
 export interface Comparison {
   whole: Likeness;
+  judgement: Judgement;
   targets: Target[];
   parts: { both: ComparedPart; content: ComparedPart; style: ComparedPart };
   outside: string[]; // modules of the file that neither of the pair has

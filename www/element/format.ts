@@ -78,6 +78,9 @@ export function percent(share: number): string {
 /** Whole percent. */
 export const wholePercent = (value: number): string => text.percent(count(value));
 
+/** A number and its sign stay on one line. */
+export const unbroken = (sentence: string): string => sentence.replaceAll(' %', '\u00a0%').replaceAll(' × ', '\u00a0×\u00a0').replaceAll('≈ ', '≈\u00a0');
+
 /** Relative rounding errors span many orders of magnitude. */
 export function small(share: number): string {
   if (share === 0) return '0';

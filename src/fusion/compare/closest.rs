@@ -9,6 +9,8 @@ const AS_GOOD: f64 = 0.04;
 const ROUNDING: f64 = 1e-12;
 /// A file of which more of the energy than this is of neither is something else.
 const MOSTLY: f64 = 0.5;
+/// A μ from here on is the hard projection, but for rounding.
+const ENDLESS: f64 = 1000.0;
 
 /// What a file is, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -130,7 +132,7 @@ pub(super) fn fused(sums: &Sums) -> Option<Fused> {
 /// μ = β/(1 − β) = y/d − 1, where d is what the mixture has of the overlap; none if that is no NP-LoRA.
 fn mu([content, overlap, _]: &Mixture) -> Option<f64> {
     let mu = content / overlap - 1.0;
-    (mu.is_finite() && mu >= 0.0).then_some(mu)
+    (mu.is_finite() && mu >= 0.0).then_some(if mu < ENDLESS { mu } else { f64::INFINITY })
 }
 
 fn is_as_good(left: f64, least: f64, file: f64) -> bool {

@@ -1,6 +1,7 @@
 //! What a comparison says, of the whole file, of every block and of every module.
 
 use super::closest::{self, Closest, Kind};
+use super::judgement::Judgement;
 use super::sums::{CONTENT, Mixture, STYLE, SUM, Sums};
 use crate::fusion::pairing::Unit;
 use crate::fusion::plan::Plan;
@@ -14,6 +15,8 @@ use serde::Serialize;
 pub struct Comparison {
     /// All modules together.
     pub whole: Likeness,
+    /// What is said of it besides.
+    pub judgement: Judgement,
     /// What it could be, each with how far it is from that.
     pub targets: Vec<Target>,
     /// What there is to compare.
@@ -239,8 +242,10 @@ impl Comparison {
             found,
             likeness: Likeness::of(&sums, all.file),
         };
+        let whole = Likeness::of(&all, all.file);
         Self {
-            whole: Likeness::of(&all, all.file),
+            judgement: Judgement::of(&whole),
+            whole,
             targets: targets(&all),
             parts,
             outside_share: ratio(elsewhere, all.file),

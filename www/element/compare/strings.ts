@@ -1,6 +1,6 @@
 /** The sentences of a comparison, which come with it. */
 
-import type { LikenessKind, TargetName } from '../../core/types.ts';
+import type { LikenessKind, SumKind, TargetName } from '../../core/types.ts';
 import { count, plural } from '../format.ts';
 import { words, type Words } from '../language.ts';
 
@@ -11,9 +11,6 @@ interface Shown {
   mu: string;
   neither: string;
 }
-
-/** Which plain sum a file is. */
-export type SumKind = 'whole' | 'half' | 'some';
 
 const is = (close: boolean): string => (close ? 'This file is' : 'This file is closest to');
 const SUMS: Record<SumKind, string> = { whole: 'the plain sum of the two', half: 'a plain sum at half strengths', some: 'a plain sum' };

@@ -8,11 +8,11 @@ import type { BlockLikeness, Comparison, FileLink, ModuleLikeness, Problem, Prog
 import type { Compare } from '../compare.ts';
 import { isConfig, readConfig } from '../drop.ts';
 import { named } from '../file-card.ts';
-import { count, inert, percent, small } from '../format.ts';
+import { count, inert, mu as muText, percent, small } from '../format.ts';
 import type { Table } from '../outlook/data.ts';
 import { base } from '../tokens.css.ts';
 import { kindName, targetName, text } from './strings.ts';
-import { muOf, remarks, sentences, strength } from './words.ts';
+import { remarks, sentences, strength } from './words.ts';
 
 type State =
   | { is: 'empty' }
@@ -134,7 +134,7 @@ export class CompareView extends LitElement {
       <thead><tr>${[text.target, text.subject, text.style, text.mu, text.distance, text.left].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
       <tbody>${targets.map(({ name, content, style, mu, distance, left }) => html`<tr class=${name === 'fusion' ? 'best' : ''}>
         <th scope="row">${targetName[name]}</th><td>${strength(content)}</td><td>${strength(style)}</td>
-        <td>${name === 'fusion' ? orDash(mu, muOf) : ''}</td><td>${orDash(distance, apart)}</td><td>${orDash(left, apart)}</td></tr>`)}</tbody>
+        <td>${name === 'fusion' ? orDash(mu, muText) : ''}</td><td>${orDash(distance, apart)}</td><td>${orDash(left, apart)}</td></tr>`)}</tbody>
     </table></div>`;
   }
 
@@ -144,7 +144,7 @@ export class CompareView extends LitElement {
       <thead><tr>${heads.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
       <tbody>${blocks.map(({ label, modules, content, style, mu, residual, share }) => html`<tr>
         <th scope="row" class="stranger">${label ? inert(label, 60) : text.noBlock}</th><td>${count(modules)}</td><td>${strength(content)}</td>
-        <td>${strength(style)}</td><td>${orDash(mu, muOf)}</td><td>${apart(residual)}</td><td>${percent(share)}</td></tr>`)}</tbody>
+        <td>${strength(style)}</td><td>${orDash(mu, muText)}</td><td>${apart(residual)}</td><td>${percent(share)}</td></tr>`)}</tbody>
     </table></div>`;
   }
 

@@ -1,50 +1,26 @@
-/** What a file is beside its pair, in sentences. Which of them holds is decided elsewhere: by the kind. */
+/** What a file is beside its pair, in sentences. Which of them holds is decided elsewhere. */
 
-import type { Comparison, Likeness } from '../../core/types.ts';
-import { mu as muText, percent } from '../format.ts';
-import { likeness, lost, notes, type SumKind } from './strings.ts';
+import type { Comparison, Judgement, Likeness, SumKind } from '../../core/types.ts';
+import { mu as muText, percent, unbroken } from '../format.ts';
+import { likeness, lost, notes } from './strings.ts';
 
 /** "0.5", "1", "0.03": what is less is as good as nothing. */
 export const strength = (value: number): string => String(Math.abs(value) < 5e-4 ? 0 : Number(value.toPrecision(Math.abs(value) < 0.1 ? 1 : 3)));
 
-/** Beyond this it is the hard projection, but for rounding. */
-const ENDLESS = 1000;
-export const muOf = (mu: number): string => muText(mu >= ENDLESS ? Infinity : mu);
-
-/** More than this of the energy is worth a word. */
-const TRACE = 1e-4;
-/** More than this, and the file is only close to what it is said to be. */
-const CLOSE = 0.01;
-/** Strengths within this of each other, or of 1, are equal. */
-const EQUAL = 0.02;
-
-const near = (a: number, b: number): boolean => Math.abs(a - b) <= EQUAL * Math.abs(b);
-
-function sumKind({ content, style }: Likeness): SumKind {
-  const alike = near(content, style);
-  return alike && near(style, 1) ? 'whole' : alike && near(style, 0.5) ? 'half' : 'some';
-}
-
-function whatIs(of: Likeness): string {
-  const shown = { content: strength(of.content), style: strength(of.style), mu: muOf(of.mu ?? 0), neither: percent(of.neither) };
-  return likeness[of.kind](shown, of.neither < CLOSE, sumKind(of));
+function whatIs({ kind, content, style, mu, neither }: Likeness, exact: boolean, sum: SumKind): string {
+  const shown = { content: strength(content), style: strength(style), mu: muText(mu ?? 0), neither: percent(neither) };
+  return likeness[kind](shown, exact, sum);
 }
 
 /** How much of either is missing. */
-function whatIsLost({ kind, content, style }: Likeness): string[] {
-  if (kind !== 'sum' && kind !== 'fusion') return [];
-  const isLess = (value: number): boolean => value >= 0 && value < 1 && !near(value, 1);
-  const [ofStyle, ofContent] = [percent(1 - style), percent(1 - content)];
-  if (isLess(style) && isLess(content)) return [lost.both(ofStyle, ofContent)];
-  return isLess(style) ? [lost.style(ofStyle)] : isLess(content) ? [lost.content(ofContent)] : [];
+function whatIsLost({ content, style }: Judgement['lost']): string[] {
+  if (content !== null && style !== null) return [lost.both(percent(style), percent(content))];
+  return style !== null ? [lost.style(percent(style))] : content !== null ? [lost.content(percent(content))] : [];
 }
 
-/** A number and its sign stay on one line. */
-const unbroken = (sentence: string): string => sentence.replaceAll(' %', '\u00a0%').replaceAll(' × ', '\u00a0×\u00a0').replaceAll('≈ ', '≈\u00a0');
-
-export function sentences({ whole }: Comparison): string {
-  const rest = whole.kind !== 'other' && whole.kind !== 'nothing' && whole.neither >= TRACE ? [notes.neither(percent(whole.neither))] : [];
-  return unbroken([whatIs(whole), ...whatIsLost(whole), ...rest].join(' '));
+export function sentences({ whole, judgement }: Comparison): string {
+  const more = judgement.hasMore ? [notes.neither(percent(whole.neither))] : [];
+  return unbroken([whatIs(whole, judgement.exact, judgement.sum), ...whatIsLost(judgement.lost), ...more].join(' '));
 }
 
 /** What was compared, and what was not. */

@@ -1,6 +1,6 @@
 /** Japanese. */
 
-import type { SumKind } from '../compare/strings.ts';
+import type { SumKind } from '../../core/types.ts';
 import { count } from '../format.ts';
 import type { Translation } from '../language.ts';
 

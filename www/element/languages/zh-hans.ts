@@ -1,7 +1,6 @@
 /** Simplified Chinese. */
 
-import type { Role } from '../../core/types.ts';
-import type { SumKind } from '../compare/strings.ts';
+import type { Role, SumKind } from '../../core/types.ts';
 import { count } from '../format.ts';
 import type { Translation } from '../language.ts';
 

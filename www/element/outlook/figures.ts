@@ -1,7 +1,7 @@
 /** The figures that the map can show, each with its steps of colour and how it is written; and where the fields are. */
 
 import type { MapCell, Outlook, Tally } from '../../core/types.ts';
-import { count, percent } from '../format.ts';
+import { count, percent, unbroken } from '../format.ts';
 import { text } from './strings.ts';
 
 /** As a factor: "6.1", "0.33", "140". */
@@ -74,9 +74,6 @@ export function step({ of, steps }: Figure, bounds: readonly number[], tally: Ta
   const at = value === null ? 0 : bounds.filter((bound) => value >= bound).length;
   return value === null ? 'o0' : steps[at] ?? '';
 }
-
-/** A number and its sign stay on one line. */
-export const unbroken = (sentence: string): string => sentence.replaceAll(' %', '\u00a0%').replaceAll(' × ', '\u00a0×\u00a0');
 
 /** The figures of a field or a layer in words. */
 export function inWords(tally: Tally): string {

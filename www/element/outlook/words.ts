@@ -1,8 +1,8 @@
 /** What the projection does to a pair, in sentences. Which of them holds is decided elsewhere: by the verdict. */
 
 import type { Outlook } from '../../core/types.ts';
-import { percent, removed } from '../format.ts';
-import { factor, unbroken } from './figures.ts';
+import { percent, removed, unbroken } from '../format.ts';
+import { factor } from './figures.ts';
 import { shares, text, verdicts, weights } from './strings.ts';
 
 export function verdictOf({ analysed, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {

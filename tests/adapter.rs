@@ -375,6 +375,33 @@ fn a_summary_says_what_the_file_is() {
 }
 
 #[test]
+fn a_summary_says_which_settings_the_file_has_a_use_for() {
+    let lora: [Given<'_>; 2] = [("a.lora_down.weight", F16, &[4, 16]), ("a.lora_up.weight", F16, &[8, 4])];
+    let small: [Given<'_>; 4] = [
+        ("b.hada_w1_a", F16, &[8, 4]),
+        ("b.hada_w1_b", F16, &[4, 16]),
+        ("b.hada_w2_a", F16, &[8, 4]),
+        ("b.hada_w2_b", F16, &[4, 16]),
+    ];
+    let large: [Given<'_>; 4] = [
+        ("c.hada_w1_a", F16, &[640, 32]),
+        ("c.hada_w1_b", F16, &[32, 640]),
+        ("c.hada_w2_a", F16, &[640, 32]),
+        ("c.hada_w2_b", F16, &[32, 640]),
+    ];
+    let full: [Given<'_>; 1] = [("d.diff", F16, &[8, 16])];
+    let dora: [Given<'_>; 1] = [("a.dora_scale", F16, &[8, 1])];
+    for (tensors, cut, magnitudes) in [
+        ([&lora[..], &small].concat(), 0, 0),
+        ([&lora[..], &large, &full].concat(), 2, 0),
+        ([&lora[..], &dora, &full].concat(), 1, 1),
+    ] {
+        let summary = open(&tensors).unwrap().summary();
+        assert_eq!((summary.cut, summary.magnitudes), (cut, magnitudes), "{:?}", summary.kinds);
+    }
+}
+
+#[test]
 fn the_example_is_a_stable_diffusion_lora() {
     block_on(async {
         for part in [Part::Content, Part::Style] {

@@ -53,6 +53,10 @@ pub struct Summary {
     pub text_encoder_modules: usize,
     /// Changes of biases and norms.
     pub vectors: usize,
+    /// Modules without an exact low-rank form, which are cut to a rank.
+    pub cut: usize,
+    /// Modules with DoRA's magnitudes.
+    pub magnitudes: usize,
     /// Modules that cannot be fused.
     pub refused: usize,
     /// Tensors that belong to no module.
@@ -112,6 +116,8 @@ impl Adapter {
             modules: self.modules.len(),
             text_encoder_modules: modules().filter(|m| ModuleId::of(&m.stem).is_text_encoder()).count(),
             vectors: self.vectors.len(),
+            cut: modules().filter(|module| module.is_cut).count(),
+            magnitudes: modules().filter(|module| module.magnitude.is_some()).count(),
             refused: self.refused.len(),
             extra_tensors: self.extra.len(),
             warnings: self.warnings.clone(),

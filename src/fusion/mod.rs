@@ -40,6 +40,7 @@ mod writer;
 
 pub use crew::{Alone, Crew, Done, Piece, Task};
 pub use engine::{Engine, EngineChoice};
+pub use model::undecided_families;
 pub use pass::{Passes, Variant};
 pub use plan::Plan;
 pub use report::Report;

@@ -33,14 +33,40 @@ pub(super) fn family(
         }
         return Ok(Some(chosen));
     }
-    let known: Vec<(&Adapter, Vec<&'static Family>)> = [content, style]
-        .into_iter()
-        .flatten()
-        .filter_map(|adapter| Some((adapter, candidates(&adapter.family)?)))
-        .collect();
-    let common: Vec<&'static Family> = match known.as_slice() {
-        [] => return Ok(None),
-        [(_, only)] => only.clone(),
+    let known = known(content, style);
+    match common(&known)?.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        several => {
+            let detail = format!("The layers of these files fit {}.", names(several));
+            let error = Error::new(Code::FamilyUnclear, detail);
+            Err(match known.first() {
+                Some((adapter, _)) => error.in_file(&adapter.name),
+                None => error,
+            })
+        }
+    }
+}
+
+/// Families of which one has to be chosen: none where the files settle it, fit no known one, or not each other.
+pub fn undecided_families(content: Option<&Adapter>, style: Option<&Adapter>) -> Vec<&'static str> {
+    let common = common(&known(content, style)).unwrap_or_default();
+    if common.len() > 1 { common.into_iter().map(Family::name).collect() } else { Vec::new() }
+}
+
+type Known<'a> = (&'a Adapter, Vec<&'static Family>);
+
+/// The files of which something can be told, and the families that they can be of.
+fn known<'a>(content: Option<&'a Adapter>, style: Option<&'a Adapter>) -> Vec<Known<'a>> {
+    let files = [content, style].into_iter().flatten();
+    files.filter_map(|adapter| Some((adapter, candidates(&adapter.family)?))).collect()
+}
+
+/// Families that all of them can be of; none of no file.
+fn common(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
+    match known {
+        [] => Ok(Vec::new()),
+        [(_, only)] => Ok(only.clone()),
         [(first, of_first), (second, of_second), ..] => {
             let both: Vec<_> = of_first.iter().filter(|family| of_second.contains(family)).copied().collect();
             if both.is_empty() {
@@ -53,18 +79,7 @@ pub(super) fn family(
                 );
                 return Err(Error::new(Code::BaseMismatch, detail).in_file(&second.name));
             }
-            both
-        }
-    };
-    match common.as_slice() {
-        [one] => Ok(Some(one)),
-        several => {
-            let detail = format!("The layers of these files fit {}.", names(several));
-            let error = Error::new(Code::FamilyUnclear, detail);
-            Err(match known.first() {
-                Some((adapter, _)) => error.in_file(&adapter.name),
-                None => error,
-            })
+            Ok(both)
         }
     }
 }

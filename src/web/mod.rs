@@ -19,7 +19,7 @@ use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::{Example, Part};
 use crate::fusion::analysis::Analysis;
-use crate::fusion::{Engine, EngineChoice, Passes, Plan};
+use crate::fusion::{Engine, EngineChoice, Passes, Plan, undecided_families};
 #[cfg(not(feature = "compute"))]
 use blob::BlobSource as GivenSource;
 pub use hash::sha256;
@@ -147,6 +147,16 @@ impl Session {
         self.content.swap(&self.style);
         let known = self.analysis.take().take();
         self.analysis.replace(Rc::new(RefCell::new(known.swapped())));
+    }
+
+    /// The model families of which one has to be chosen for the files that are open; none where they settle it.
+    ///
+    /// # Errors
+    /// A `Problem` if there is no file.
+    pub fn families(&self) -> Result<JsValue, JsValue> {
+        let files = self.files()?;
+        let (content, style) = adapters(&files);
+        give(&undecided_families(content, style))
     }
 
     /// How the two files fit, or what the conversion of the only one will be: a `PairFit`.

@@ -2,8 +2,9 @@
 
 use super::files::{File, close, fuse, hard, random, reference, without};
 use nalgebra::DMatrix;
+use np_lora::adapter::Adapter;
 use np_lora::error::Code;
-use np_lora::fusion::Settings;
+use np_lora::fusion::{Settings, undecided_families};
 
 const FUSED: &str = "lora_unet_double_blocks_0_img_attn_qkv";
 const N: usize = 3072;
@@ -191,11 +192,25 @@ fn pairs_of_different_models_are_refused() {
         )
     };
     assert_eq!(code(&either("c"), &either("s")), Some(Code::FamilyUnclear));
+    let to_choose = |content: Option<&File>, style: Option<&File>| {
+        let open = |file: &File| pollster::block_on(Adapter::open(&file.named("x"), None)).unwrap();
+        let [content, style] = [content, style].map(|file| file.map(open));
+        undecided_families(content.as_ref(), style.as_ref())
+    };
+    for (content, style) in
+        [(Some(either("c")), None), (None, Some(either("s"))), (Some(either("c")), Some(either("s")))]
+    {
+        let families = to_choose(content.as_ref(), style.as_ref());
+        assert!(families.contains(&"FLUX.1") && families.contains(&"Chroma"), "{families:?}");
+    }
+    assert!(to_choose(Some(&sd15), None).is_empty() && to_choose(Some(&sd15), Some(&sdxl)).is_empty());
+    assert!(to_choose(Some(&either("c")), Some(&sdxl)).is_empty());
     let chosen = Settings { family: Some("Chroma".into()), ..hard() };
     let fused = fuse(Some(&either("c")), Some(&either("s")), &chosen).unwrap();
     assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some("chroma"));
     let noted = either("s").note("ss_base_model_version", "flux1");
     assert_eq!(fuse(Some(&either("c")), Some(&noted), &hard()).unwrap().report.family, Some("FLUX.1"));
+    assert!(to_choose(Some(&either("c")), Some(&noted)).is_empty(), "one of them is sure");
 
     let twice = either("c")
         .matrix("transformer.transformer_blocks.3.attn.to_out.0.lora_A.weight", &random("x", 2, N));

@@ -25,7 +25,7 @@ export const SUMMARY = object<Summary>({
   name: text, size: number, kinds: share(text), scheme: text, family: orNull(text), families: TEXTS, baseModel: orNull(text), title: orNull(text),
   triggerWords: TEXTS, ranks: share(number), alphas: share(orNull(number)),
   scales: share(object<Scale>({ value: number, source: word<ScaleSource>('tensor', 'config', 'metadata', 'unknown', 'fixed', 'user') })),
-  dtypes: share(text), modules: number, textEncoderModules: number, vectors: number, refused: number, extraTensors: number, warnings: list(PROBLEM),
+  dtypes: share(text), modules: number, textEncoderModules: number, vectors: number, cut: number, magnitudes: number, refused: number, extraTensors: number, warnings: list(PROBLEM),
 });
 
 const CUT_CHOICE = either<CutChoice>(
@@ -139,6 +139,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   prepare: { in: object({}), out: nothing },
   close: { in: object({ role: ROLE }), out: nothing },
   swap: { in: object<Record<string, never>>({}), out: nothing },
+  families: { in: object<Record<string, never>>({}), out: TEXTS },
   fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },
   recipe: { in: object({ text, name: text }), out: SAVED_RECIPE },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },

@@ -57,6 +57,8 @@ export interface Calls {
   prepare: { in: Record<string, never>; out: null };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
+  /** The model families of which one has to be chosen for the files that are open; none where they settle it. */
+  families: { in: Record<string, never>; out: string[] };
   fit: { in: { settings: Partial<Settings> }; out: PairFit };
   /** The text of a recipe or a report, and its file's name. */
   recipe: { in: { text: string; name: string }; out: SavedRecipe };

@@ -101,6 +101,11 @@ export class Session {
     this.#files = { content: style, style: content };
   }
 
+  /** The model families of which one has to be chosen for the files that are open; none where they settle it. */
+  families(): Promise<string[]> {
+    return this.#call('families', {});
+  }
+
   fit(settings: Partial<Settings>): Promise<PairFit> {
     return this.#call('fit', { settings });
   }

@@ -61,6 +61,8 @@ export interface Summary {
   modules: number; // denoiser and text encoders together
   textEncoderModules: number;
   vectors: number; // changes of biases and norms
+  cut: number; // modules without an exact low-rank form, which are cut to a rank
+  magnitudes: number; // modules with DoRA's magnitudes
   refused: number; // modules that cannot be fused
   extraTensors: number;
   warnings: Problem[];

@@ -26,9 +26,6 @@ const SCALES: Record<ScaleChoice['kind'], ScaleChoice> = {
 };
 const inPercent = (share: number): number => Number((share * 100).toPrecision(6));
 
-/** Kinds of which large modules have no exact low-rank form. */
-const CUT_KINDS = ['full difference', 'LoHa', 'LoKr'];
-
 type Send = (patch: Setting['patch']) => void;
 
 /** Why F32 is written of files that are smaller: where their formats differ, none of them holds the values of both. */
@@ -141,7 +138,7 @@ export class Advanced extends LitElement {
 
   #result(only: Role | null): TemplateResult {
     const { settings, summaries, disabled } = this.choices;
-    const cut = ROLES.some((role) => summaries[role]?.kinds.some(({ value }) => CUT_KINDS.includes(value)));
+    const cut = ROLES.some((role) => (summaries[role]?.cut ?? 0) > 0);
     return html`
       ${only ? nothing : formFields(this.choices, this.#send)}
       ${cut ? numeric({ id: 'dense', label: text.denseRank, value: settings.denseRank, ...LIMITS.denseRank, disabled, hint: text.denseRankHint,

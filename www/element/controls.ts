@@ -78,7 +78,7 @@ export class Controls extends LitElement {
   #asks(): TemplateResult | typeof nothing {
     const { settings, families, summaries, only, disabled } = this.choices;
     const unclear = this.problem !== null || settings.family !== null;
-    const dora = ROLES.some((role) => summaries[role]?.kinds.some(({ value }) => value === 'DoRA'));
+    const dora = ROLES.some((role) => (summaries[role]?.magnitudes ?? 0) > 0);
     if (!unclear && !dora) return nothing;
     const first: [string, string] = ['', this.problem ? text.chooseFamily : text.auto];
     return html`<div class="asks">

@@ -33,6 +33,8 @@ const AWAY = problem('E_NOT_READY', 'The element is not in the document.');
 export class Desk implements ReactiveController {
   cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
   fit: PairFit | null = null;
+  /** The model families of which one has to be chosen; null until that is known of the files that are open. */
+  families: readonly string[] | null = null;
   backend: BackendFound | null = null;
   running: Running | null = null;
   /** Of the last run, in the order of its variants. */
@@ -316,6 +318,15 @@ export class Desk implements ReactiveController {
     if (!this.bothOpen && !this.only) return this.#hash();
     this.#fitTimer = setTimeout(async () => {
       try {
+        if (this.families === null) {
+          const families = await this.#core.families();
+          if (turn !== this.#fitTurn) return;
+          this.families = families;
+          // A choice that no longer is one goes before it is asked about.
+          this.host.requestUpdate();
+          await this.host.updateComplete;
+          if (turn !== this.#fitTurn) return;
+        }
         const fit = await this.#core.fit(this.host.settings());
         if (turn !== this.#fitTurn) return;
         this.fit = { ...fit, warnings: fit.warnings.filter((warning) => this.#shows(warning)) };
@@ -474,6 +485,7 @@ export class Desk implements ReactiveController {
     this.#backendTurn += 1;
     this.#backendProblem = null;
     this.fit = null;
+    this.families = null;
     this.#fitProblem = null;
     this.#touch('files');
     this.host.requestUpdate();

@@ -467,13 +467,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const { fit, only } = this.#desk;
     const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: this.#named(), several: this.#several, fit, unfit: this.#desk.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#families(), only, disabled, idle };
-  }
-
-  /** Families that every file which is unsure of its own could be of. */
-  #families(): string[] {
-    const [first = [], second = first] = ROLES.map((role) => this.#desk.summaryOf(role)?.families ?? []).filter((some) => some.length > 0);
-    return first.filter((family) => second.includes(family));
+    return { settings: this.#named(), several: this.#several, fit, unfit: this.#desk.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
   }
 
   // Not first in one language and then in another, unless that takes long.
@@ -488,11 +482,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     if (this.#spokeIn !== language()) this.spoken = this.notice = '';
     this.#spokeIn = language();
     const summaries = ROLES.map((role) => this.#desk.summaryOf(role));
-    if (summaries.every((summary) => summary === null) || ROLES.some((role) => this.#desk.cards[role].state === 'opening')) return;
+    const { families } = this.#desk;
+    if (families === null) return;
     const { family } = this.more;
     // One that a single file is sure of says nothing about the second.
-    const told = this.#families().length > 0 || summaries.every((summary) => summary !== null);
-    if (family !== null && told && !this.#families().includes(family)) this.more = { ...this.more, family: null };
+    const told = families.length > 0 || summaries.every((summary) => summary !== null);
+    if (family !== null && told && !families.includes(family)) this.more = { ...this.more, family: null };
     const now = [...new Set(summaries.map((summary) => summary?.family)), this.more.family].filter((name) => name).sort().join();
     // Of the first files it may have been chosen before them, by an address or a recipe.
     if (now !== this.#listsOf && this.#listsOf !== '') this.#keep.forget(() => ({ scheme: null, blocks: {} }));

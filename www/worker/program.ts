@@ -29,6 +29,7 @@ interface ReaderSession {
   open(role: Role, file: File | Asked, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
+  families(): string[];
   fit(settings: Partial<Settings>): PairFit;
 }
 

@@ -157,6 +157,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'prepare': return ready().program.prepare();
     case 'close': return close(request.in.role);
     case 'swap': return swap();
+    case 'families': return ready().program.there.session.families();
     case 'fit': return ready().program.there.session.fit(request.in.settings);
     case 'recipe': return ready().program.computing.recipe(request.in.text, request.in.name);
     case 'backend': return ready().program.computing.backend(request.in.choice);

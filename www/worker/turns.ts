@@ -33,6 +33,7 @@ const TREATMENT: Record<CallName, Treatment> = {
   prepare: { how: 'in turn', whole: false, alone: false },
   close: { how: 'in turn', whole: false, alone: true },
   swap: { how: 'in turn', whole: false, alone: true },
+  families: { how: 'in turn', whole: false, alone: false },
   fit: { how: 'in turn', whole: false, alone: false },
   recipe: { how: 'in turn', whole: true, alone: false },
   backend: { how: 'in turn', whole: true, alone: false },

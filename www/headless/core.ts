@@ -4,8 +4,8 @@ import type { AssetOptions } from '../core/assets.ts';
 import { fileNameFor } from '../core/save.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, Outlook, Settings, Summary } from '../core/types.ts';
-import { Pair, once, type CallOptions, type FuseOptions, type Input, type Inputs, type Result, type RunOptions } from './pair.ts';
+import type { BackendChoice, Settings } from '../core/types.ts';
+import { Pair, questions, type CallOptions, type FuseOptions, type Input, type Inputs, type Questions, type Result, type RunOptions } from './pair.ts';
 
 export { ProblemError } from '../core/problem.ts';
 export type { AssetOptions } from '../core/assets.ts';
@@ -45,18 +45,16 @@ class Headless extends Session {
 export const open = (inputs: Inputs, options: OpenOptions = {}): Promise<Pair> =>
   Pair.open(new Headless(options), inputs, options);
 
+const asked: Questions<unknown, OpenOptions> = questions(open);
+
 /** What a file is, from its header. */
-export const inspect = (file: Input, options?: OpenOptions): Promise<Summary> =>
-  once(open({ content: file }, options), async ({ content }) => content as Summary);
+export const inspect: typeof asked.inspect = asked.inspect;
 
 /** What the projection would do to a pair. */
-export const analyse = (inputs: Inputs, settings?: Partial<Settings>, options?: OpenOptions & RunOptions): Promise<Outlook> =>
-  once(open(inputs, options), (pair) => pair.outlook(settings, options));
+export const analyse: typeof asked.analyse = asked.analyse;
 
 /** Fuses a pair into a file that was read back and checked. */
-export const fuse = (inputs: Inputs, settings?: Partial<Settings>, options?: OpenOptions & FuseOptions): Promise<Result> =>
-  once(open(inputs, options), (pair) => pair.fuse(settings, options));
+export const fuse: typeof asked.fuse = asked.fuse;
 
 /** Writes one file anew, in another naming, number format or rank. */
-export const convert = (file: Input, settings?: Partial<Settings>, options?: OpenOptions & FuseOptions): Promise<Result> =>
-  once(open({ content: file }, options), (pair) => pair.convert(settings, options));
+export const convert: typeof asked.convert = asked.convert;

@@ -1,9 +1,8 @@
 /** `np-lora/core` in Node: the same, on the CPU and in the thread that calls it, and files on disk. */
 
-import type { Outlook, Settings, Summary } from '../core/types.ts';
 import type { DiskOptions } from './disk.ts';
 import { Direct } from './direct.ts';
-import { Pair, once, type CallOptions, type FuseOptions, type Input, type Inputs, type Result, type RunOptions } from './pair.ts';
+import { Pair, questions, type CallOptions, type FuseOptions, type Input, type Inputs, type Questions, type Result, type RunOptions } from './pair.ts';
 
 export { ProblemError } from '../core/problem.ts';
 export type * from '../core/types.ts';
@@ -18,18 +17,16 @@ export const open = async (inputs: Inputs, options: CallOptions = {}): Promise<P
 /** The program's own version. */
 export const version = (): Promise<string> => Direct.version();
 
+const asked: Questions<DiskOptions, CallOptions> = questions(open);
+
 /** What a file is, from its header. */
-export const inspect = (file: Input, options?: CallOptions): Promise<Summary> =>
-  once(open({ content: file }, options), async ({ content }) => content as Summary);
+export const inspect: typeof asked.inspect = asked.inspect;
 
 /** What the projection would do to a pair. */
-export const analyse = (inputs: Inputs, settings?: Partial<Settings>, options?: RunOptions): Promise<Outlook> =>
-  once(open(inputs, options), (pair) => pair.outlook(settings, options));
+export const analyse: typeof asked.analyse = asked.analyse;
 
 /** Fuses a pair into a file that was read back and checked. */
-export const fuse = (inputs: Inputs, settings?: Partial<Settings>, options?: FuseOptions & Partial<DiskOptions>): Promise<Result> =>
-  once(open(inputs, options), (pair) => pair.fuse(settings, options));
+export const fuse: typeof asked.fuse = asked.fuse;
 
 /** Writes one file anew, in another naming, number format or rank. */
-export const convert = (file: Input, settings?: Partial<Settings>, options?: FuseOptions & Partial<DiskOptions>): Promise<Result> =>
-  once(open({ content: file }, options), (pair) => pair.convert(settings, options));
+export const convert: typeof asked.convert = asked.convert;

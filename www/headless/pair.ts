@@ -134,8 +134,22 @@ export class Pair<More = unknown> {
 
 const NAMELESS: Record<Role, string> = { content: 'subject', style: 'style' };
 
-/** The same for a single question: opened for it, and closed behind it. */
-export async function once<More, T>(pair: Promise<Pair<More>>, ask: (pair: Pair<More>) => Promise<T>): Promise<T> {
+/** Single questions, each to files that are opened for it and closed behind it. */
+export interface Questions<More, Opening> {
+  inspect: (file: Input, options?: Opening) => Promise<Summary>;
+  analyse: (inputs: Inputs, settings?: Partial<Settings>, options?: Opening & RunOptions) => Promise<Outlook>;
+  fuse: (inputs: Inputs, settings?: Partial<Settings>, options?: Opening & FuseOptions & Partial<More>) => Promise<Result>;
+  convert: (file: Input, settings?: Partial<Settings>, options?: Opening & FuseOptions & Partial<More>) => Promise<Result>;
+}
+
+export const questions = <More, Opening>(open: (inputs: Inputs, options?: Opening) => Promise<Pair<More>>): Questions<More, Opening> => ({
+  inspect: (file, options) => once(open({ content: file }, options), async ({ content }) => content as Summary),
+  analyse: (inputs, settings, options) => once(open(inputs, options), (pair) => pair.outlook(settings, options)),
+  fuse: (inputs, settings, options) => once(open(inputs, options), (pair) => pair.fuse(settings, options)),
+  convert: (file, settings, options) => once(open({ content: file }, options), (pair) => pair.convert(settings, options)),
+});
+
+async function once<More, T>(pair: Promise<Pair<More>>, ask: (pair: Pair<More>) => Promise<T>): Promise<T> {
   const open = await pair;
   try {
     return await ask(open);

@@ -1,8 +1,9 @@
 //! The pair: from two adapters and the settings to a written and verified file.
 //!
-//! [`settings`] are checked into a [`recipe`]. [`model`] asks whether the files are for one model, [`pairing`] which layers they share, [`refusals`] what must stay
-//! out, [`outputs`] how the result is written; [`plan`] puts these together with every size, [`pass`] has those of a run
-//! that are made together. [`factors`] reads and rounds,
+//! [`settings`] are checked into a [`recipe`]. [`model`] asks whether the files are for one model, [`pairing`] which layers
+//! they share, [`refusals`] what must stay out, [`outputs`] how the result is written; [`plan`] puts these together with
+//! every size, [`several`] says which files a run makes to compare, [`pass`] has those together that are made together.
+//! [`factors`] reads and rounds,
 //! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
 //! put modules together, [`writer`] writes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
 //! result back. [`run`] leads all of it, and shares it out to a [`crew`].
@@ -34,6 +35,7 @@ mod refusals;
 mod report;
 mod run;
 mod saved;
+mod several;
 mod vectors;
 mod verify;
 mod writer;
@@ -47,6 +49,7 @@ pub use report::Report;
 pub use run::{analyse, assist, fuse};
 pub use saved::SavedRecipe;
 pub use settings::Settings;
+pub use several::Several;
 
 use crate::adapter::Adapter;
 use crate::container::{self, Source, Tensor};

@@ -78,6 +78,14 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// For the same two files in each other's role: what is said of a file goes with it, all else stays with the role.
+    #[must_use]
+    pub fn swapped(&self) -> Self {
+        Self { content_scale: self.style_scale, style_scale: self.content_scale, ..self.clone() }
+    }
+}
+
 /// What is made of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

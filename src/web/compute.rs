@@ -9,7 +9,8 @@ use super::{GivenSource, Opened, Session, adapters, give, take, take_settings, t
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
-    self, Engine, EngineChoice, Input, Passes, Plan, Progress, SavedRecipe, Settings, Sources, Variant, Watch,
+    self, Engine, EngineChoice, Input, Passes, Plan, Progress, SavedRecipe, Settings, Several, Sources,
+    Variant, Watch,
 };
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use serde::Serialize;
@@ -90,6 +91,15 @@ impl Session {
     /// A `Problem` if it cannot be used.
     pub fn recipe(&self, text: &str, name: &str) -> Result<JsValue, JsValue> {
         give(&SavedRecipe::read(text).map_err(|error| thrown(error.in_file(name)))?)
+    }
+
+    /// The files that `several` (a `Several`) asks for, in order, each a `Variant`.
+    ///
+    /// # Errors
+    /// A `Problem` if either is none.
+    pub fn variants(&self, settings: JsValue, several: JsValue) -> Result<JsValue, JsValue> {
+        let several: Several = take(several)?;
+        give(&several.variants(&take::<Settings>(settings)?))
     }
 
     /// The backend that a choice leads to: `{backend, adapter, reason}`.

@@ -99,11 +99,13 @@ test('each file is byte for byte that of a run of its own', async ({ page }, { p
   await severalWanted(page);
   await muList(page, '0.5; ∞');
   await page.getByLabel('Both directions').check();
+  // It goes where its file goes, here and with the button that swaps.
+  await page.getByText('Advanced', { exact: true }).click();
+  await page.getByLabel('Scale of the subject', { exact: true }).selectOption('rankStabilised');
   await page.getByRole('button', { name: 'Fuse 5 files' }).click();
   await made(page, 5);
   const all = await saveAll(page, 5);
   await page.getByLabel('What to make').selectOption('fusion');
-  await page.getByText('Advanced', { exact: true }).click();
   let direction = CAT;
   for (const [name, mu, [content]] of EXPECTED) {
     if (content !== direction) await page.getByRole('button', { name: 'Swap subject and style' }).click();

@@ -2,10 +2,13 @@
 
 use super::files::{File, Fused, close, fuse_all, fuse_sources, hard, random, reference};
 use np_lora::adapter::Adapter;
+use np_lora::adapter::scale::ScaleChoice;
 use np_lora::container::{MemorySource, Source};
 use np_lora::error::{Code, Result};
-use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice};
-use np_lora::fusion::{Passes, Settings, Variant};
+use np_lora::fusion::settings::{
+    BlockStrength, CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice,
+};
+use np_lora::fusion::{Passes, Settings, Several, Variant};
 use pollster::block_on;
 use std::cell::Cell;
 use std::ops::Range;
@@ -48,6 +51,49 @@ fn both_ways(settings: &Settings) -> Vec<Variant> {
         })
     };
     [at(false), at(true)].concat()
+}
+
+#[test]
+fn several_files_are_those_of_a_list_of_mu_and_what_goes_with_it() {
+    let block = |content, mu| BlockStrength { content, style: 1.0, mu };
+    let settings = Settings {
+        mu: 7.0,
+        result: ResultChoice::Overlap,
+        content_strength: 0.7,
+        content_scale: ScaleChoice::RankStabilised,
+        blocks: [("A".into(), block(1.0, Some(3.0))), ("B".into(), block(0.5, Some(2.0)))].into(),
+        ..hard()
+    };
+    let several = Several { mus: vec![f64::INFINITY, 0.5, 0.5, 0.0], plain: true, both_directions: true };
+    let variants = several.variants(&settings);
+    let of = |several: &Several| -> Vec<(f64, bool)> {
+        several.variants(&settings).iter().map(|one| (one.settings.mu, one.swapped)).collect()
+    };
+    let straight = [(0.0, false), (0.5, false), (f64::INFINITY, false)];
+    assert_eq!(of(&several), [&straight[..], &[(0.5, true), (f64::INFINITY, true)]].concat());
+    let one_way = Several { both_directions: false, ..several.clone() };
+    assert_eq!(of(&one_way), straight);
+    // Asked for by its μ it is the same file.
+    assert_eq!(Several { plain: false, ..one_way.clone() }.variants(&settings), one_way.variants(&settings));
+    let projected = Several { mus: vec![1.0], plain: false, ..one_way };
+    assert_eq!(of(&projected), [(1.0, false)]);
+
+    let base = Settings { result: ResultChoice::Fusion, ..settings.clone() };
+    let plain = [("B".to_owned(), block(0.5, None))].into();
+    assert_eq!(
+        variants[0].settings,
+        Settings { mu: 0.0, blocks: plain, ..base.clone() },
+        "plain in every block"
+    );
+    assert_eq!(variants[1].settings, Settings { mu: 0.5, ..base.clone() });
+    let swapped =
+        Settings { content_scale: ScaleChoice::Auto, style_scale: ScaleChoice::RankStabilised, ..base };
+    assert_eq!(
+        variants[3].settings,
+        Settings { mu: 0.5, ..swapped },
+        "a scale goes with its file, a strength does not"
+    );
+    assert_eq!(settings.swapped().swapped(), settings);
 }
 
 fn all_settings() -> Vec<Settings> {

@@ -10,7 +10,7 @@ import type {
   BackendChoice, BackendInUse, BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile,
   Judgement, Kept, Likeness, LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress,
   Refusal, RemoteFile, Report, ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings,
-  Share, Spectra, Spread, SumKind, Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
+  Several, Share, Spectra, Spread, SumKind, Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
 } from './types.ts';
 
 export const ROLE = word<Role>('content', 'style');
@@ -47,6 +47,7 @@ export const SETTINGS = object<Settings>(SETTING);
 /** What is not said, the program chooses. */
 const CHOSEN = partial<Settings>(SETTING);
 
+const SEVERAL = object<Several>({ mus: list(number), plain: truth, bothDirections: truth });
 const VARIANTS = list(object<Variant>({ settings: CHOSEN, swapped: truth }));
 const SAVED_SOURCE = orNull(object<SavedSource>({ name: text, size: number, sha256: orNull(text) }));
 const SAVED_RECIPE = object<SavedRecipe>({ version: text, settings: SETTINGS, content: SAVED_SOURCE, style: SAVED_SOURCE });
@@ -141,6 +142,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   swap: { in: object<Record<string, never>>({}), out: nothing },
   families: { in: object<Record<string, never>>({}), out: TEXTS },
   fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },
+  variants: { in: object({ settings: CHOSEN, several: SEVERAL }), out: VARIANTS },
   recipe: { in: object({ text, name: text }), out: SAVED_RECIPE },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob) }), out: text },

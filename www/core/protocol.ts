@@ -6,7 +6,7 @@
 import type { Program } from './assets.ts';
 import type {
   BackendChoice, BackendInUse, Comparison, FileLink, GivenFile, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role,
-  SavedRecipe, Settings, Spectra, Summary, Variant,
+  SavedRecipe, Settings, Several, Spectra, Summary, Variant,
 } from './types.ts';
 
 /** Which backend would be used, and why, in a sentence. */
@@ -60,6 +60,8 @@ export interface Calls {
   /** The model families of which one has to be chosen for the files that are open; none where they settle it. */
   families: { in: Record<string, never>; out: string[] };
   fit: { in: { settings: Partial<Settings> }; out: PairFit };
+  /** The files that several are. */
+  variants: { in: { settings: Partial<Settings>; several: Several }; out: Variant[] };
   /** The text of a recipe or a report, and its file's name. */
   recipe: { in: { text: string; name: string }; out: SavedRecipe };
   backend: { in: { choice: BackendChoice }; out: BackendFound };

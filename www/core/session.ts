@@ -9,7 +9,7 @@ import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile, type Third } from './protocol.ts';
 import {
   type BackendChoice, type Comparison, type FileLink, type GivenFile, type Outlook, type PairFit, type Progress, type RemoteFile,
-  type Role, ROLES, type SavedRecipe, type Settings, type Spectra, type Summary, type Variant,
+  type Role, ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from './types.ts';
 
 /** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
@@ -108,6 +108,12 @@ export class Session {
 
   fit(settings: Partial<Settings>): Promise<PairFit> {
     return this.#call('fit', { settings });
+  }
+
+  /** The files that several are, in order. They have one name; rejects with AbortError when cancelled. */
+  async variants(settings: Partial<Settings>, several: Several, signal?: AbortSignal): Promise<Variant[]> {
+    if (signal?.aborted) throw abortError();
+    return Promise.race([this.#call('variants', { settings, several }), aborted(signal)]);
   }
 
   /**

@@ -116,6 +116,13 @@ export interface Settings {
   outputName: string; // without the ending
 }
 
+/** What is made of a pair where it is more than one file. */
+export interface Several {
+  mus: readonly number[]; // one file each
+  plain: boolean; // plain addition beside them, to compare with
+  bothDirections: boolean; // every projection once more with the files in each other's place
+}
+
 /** One file of a run: by the roles that the two files have in it, which `swapped` turns round. */
 export interface Variant {
   settings: Partial<Settings>; // what is not said, the program chooses

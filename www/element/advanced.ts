@@ -6,6 +6,7 @@ import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleCh
 import { ROLES } from '../core/types.ts';
 import { choice, fieldStyles, numeric, tick } from './fields.ts';
 import { inert } from './format.ts';
+import { SCALE } from './intake.ts';
 import { called } from './language.ts';
 import { type Choices, type Setting } from './model.ts';
 import { FIELD_STRENGTH, LIMITS } from './settings.ts';
@@ -13,7 +14,6 @@ import { scaleLabel, text, textStrengthLabel } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 const TEXT_STRENGTH = { content: 'contentTextStrength', style: 'styleTextStrength' } as const;
-const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 /** What a kind begins with when it is chosen. */
 const CUTS: Record<CutChoice['kind'], CutChoice> = {
   all: { kind: 'all' }, count: { kind: 'count', count: 8 }, energy: { kind: 'energy', share: 0.95 },

@@ -2,13 +2,13 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import type { BackendChoice, Problem, Role } from '../core/types.ts';
+import type { BackendChoice, Problem, Role, Several } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { formFields } from './advanced.ts';
 import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
 import { bytes } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
-import { SEVERAL, countOf, musText, readMus, type Several } from './several.ts';
+import { SEVERAL, musText, readMus } from './several.ts';
 import { FIELD_STRENGTH, SLIDER_STRENGTH } from './settings.ts';
 import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
@@ -108,7 +108,7 @@ export class Controls extends LitElement {
   }
 
   #several(several: Several): TemplateResult {
-    const { fit, disabled } = this.choices;
+    const { fit, files, disabled } = this.choices;
     const send = (patch: Partial<Several>): void => this.#send({ several: { ...several, ...patch } });
     const typed = (event: Event): void => {
       const field = event.target as HTMLInputElement;
@@ -116,9 +116,8 @@ export class Controls extends LitElement {
       field.value = musText(mus ?? several.mus);
       if (mus) send({ mus });
     };
-    const count = countOf(several);
     return html`<div class="several">
-      <p class="small muted">${text.severalHint} ${fit ? text.filesTogether(count, bytes(count * fit.outputBytes)) : nothing}</p>
+      <p class="small muted">${text.severalHint} ${fit ? text.filesTogether(files, bytes(files * fit.outputBytes)) : nothing}</p>
       <div class="field"><label for="mus">${text.mus}</label>
         <input id="mus" type="text" autocomplete="off" spellcheck="false" .value=${musText(several.mus)} ?disabled=${disabled}
           aria-describedby="mus-hint" @change=${typed}>

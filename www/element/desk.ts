@@ -7,20 +7,21 @@ import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import { renamed } from '../core/stored.ts';
 import type {
-  BackendChoice, Comparison, FileLink, GivenFile, PairFit, Problem, Progress, RemoteFile, Role, SavedRecipe, Settings, Summary, Variant,
+  BackendChoice, Comparison, FileLink, GivenFile, PairFit, Problem, Progress, RemoteFile, Role, SavedRecipe, Settings, Several, Summary, Variant,
 } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
 import { type Card, type Config, EMPTY, type Outcome, type Phase, type Running, warningsOf } from './model.ts';
+import { named, type Names } from './several.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
 
 export interface DeskHost extends ReactiveControllerHost {
   settings(): Settings;
-  /** The files to make of a pair. */
-  variants(): Variant[];
+  /** What is made of a pair where it is more than one file, and how that is called. */
+  wanted(): { several: Several; names: Names } | null;
   backendChoice(): BackendChoice;
   /** Whether to find out beforehand what a fusion would do. */
   foresees(): boolean;
@@ -35,6 +36,8 @@ export class Desk implements ReactiveController {
   fit: PairFit | null = null;
   /** The model families of which one has to be chosen; null until that is known of the files that are open. */
   families: readonly string[] | null = null;
+  /** How many files a run would make. */
+  files = 1;
   backend: BackendFound | null = null;
   running: Running | null = null;
   /** Of the last run, in the order of its variants. */
@@ -327,8 +330,10 @@ export class Desk implements ReactiveController {
           await this.host.updateComplete;
           if (turn !== this.#fitTurn) return;
         }
-        const fit = await this.#core.fit(this.host.settings());
+        const settings = this.host.settings();
+        const fit = await this.#core.fit(settings);
         if (turn !== this.#fitTurn) return;
+        void this.#count(settings, turn);
         this.fit = { ...fit, warnings: fit.warnings.filter((warning) => this.#shows(warning)) };
         this.#fitProblem = null;
         this.#foresee();
@@ -363,6 +368,21 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 
+  /** The files to make, each with its name: of a single file always one. */
+  async #variants(settings: Settings, signal?: AbortSignal): Promise<Variant[]> {
+    const wanted = this.bothOpen ? this.host.wanted() : null;
+    if (!wanted) return [{ settings, swapped: false }];
+    return named(await this.#core.variants(settings, wanted.several, signal), wanted.names);
+  }
+
+  /** Beside the fit, which the whole program is not needed for. Why it cannot be told, a run says. */
+  async #count(settings: Settings, turn: number): Promise<void> {
+    const variants = await this.#variants(settings).catch(() => []);
+    if (turn !== this.#fitTurn || variants.length === 0) return;
+    this.files = variants.length;
+    this.host.requestUpdate();
+  }
+
   /** Fuses the pair, or converts the only file. Gives the first result. */
   async run(converting: boolean, signal: AbortSignal | undefined): Promise<Fused> {
     if (this.running) throw new ProblemError(problem('E_RUNNING'));
@@ -373,15 +393,19 @@ export class Desk implements ReactiveController {
     const abort = (): void => aborter.abort();
     signal?.addEventListener('abort', abort, { once: true });
     const settings = this.host.settings();
-    const variants = converting ? [{ settings, swapped: false }] : this.host.variants();
     const now = performance.now();
     this.#runProblem = null;
     this.outcomes = [];
     // The run finds its backend itself; what is told of an earlier search would come in between.
     this.#backendTurn += 1;
-    this.#run({ converting, files: variants.length, result: settings.result, since: now, stageSince: now, progress: null, stalled: false });
+    const running: Running = { converting, files: converting ? 1 : this.files, result: settings.result, since: now, stageSince: now, progress: null, stalled: false };
+    this.#run(running);
     try {
-      const made = await this.#core.fuse(variants, this.host.backendChoice(), {
+      // Taken before it waits: whoever leaves meanwhile has cancelled it.
+      const core = this.#core;
+      const variants = await this.#variants(settings, aborter.signal);
+      this.#run({ ...running, files: variants.length });
+      const made = await core.fuse(variants, this.host.backendChoice(), {
         signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
       });
       const results = made.map(({ file, report }): Fused & { file: File } => (

@@ -1,11 +1,11 @@
 /** Settings as the part of an address behind the #, readable: `mu=1&style=0.8&k=90%`. Whatever stands there, nothing here throws. */
 
-import type { BackendChoice, Settings } from '../core/types.ts';
+import type { BackendChoice, Settings, Several } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
 import type { Limits } from './fields.ts';
 import { readMu } from './mu-slider.ts';
 import { BACKENDS, DTYPES, LIMITS } from './settings.ts';
-import { readMus, type Several } from './several.ts';
+import { readMus } from './several.ts';
 
 /** All that a person can set. */
 export type State = Settings & { backend: BackendChoice; several: Several | null };

@@ -16,7 +16,7 @@ export interface IntakeHost extends ReactiveControllerHost, HTMLElement {
   openRecipe(name: string, saved: SavedRecipe): void;
 }
 
-/** The setting that speaks of one file. */
+/** The setting that speaks of one file and goes where it goes, as in src/fusion/settings.rs: a file may move before the program is there. */
 export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 
 export class Intake {
@@ -120,7 +120,7 @@ export class Intake {
 
   swap(): void {
     this.host.notify('');
-    this.keep.forget(({ contentScale, styleScale }) => ({ contentScale: styleScale, styleScale: contentScale }));
+    this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
     void this.desk.swap();
   }
 

@@ -1,7 +1,6 @@
 /** What the components are told; they hold no state of their own about files or runs. */
 
-import type { Several } from './several.ts';
-import type { BackendChoice, FileLink, GivenFile, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Summary } from '../core/types.ts';
+import type { BackendChoice, FileLink, GivenFile, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Several, Summary } from '../core/types.ts';
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
 
@@ -64,6 +63,8 @@ export interface Choices {
   settings: Settings;
   /** Where more than one file is made. */
   several: Several | null;
+  /** How many files that are. */
+  files: number;
   fit: PairFit | null;
   /** The two cannot be fused, whatever is set here but what the files leave open. */
   unfit: boolean;

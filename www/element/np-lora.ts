@@ -10,7 +10,7 @@ import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
-import { asSeveral, countOf, variantsOf, type Several } from './several.ts';
+import { asSeveral, type Names } from './several.ts';
 import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
 import { recipeText, text, undoText } from './strings.ts';
 import type { State } from './hash.ts';
@@ -28,7 +28,7 @@ import { ProblemError } from '../core/problem.ts';
 import type { Fused } from '../core/protocol.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Settings, Summary, Variant } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Settings, Several, Summary } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
@@ -332,12 +332,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   }
 
   /** @internal */
-  variants(): Variant[] {
-    const [settings, several] = [this.settings(), this.#several];
-    if (!several) return [{ settings, swapped: false }];
+  wanted(): { several: Several; names: Names } | null {
+    const several = this.#several;
+    if (!several) return null;
     const own = this.outputName ?? '';
     const swapped = own ? `${own}_swapped` : defaultName(this.#desk.fileOf('style'), this.#desk.fileOf('content'), 'fusion');
-    return variantsOf(settings, several, { straight: own || this.#defaultName, swapped });
+    return { several, names: { straight: own || this.#defaultName, swapped } };
   }
 
   get #several(): Several | null {
@@ -430,7 +430,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
-        .backend=${desk.backend} .making=${this.more.result} .files=${several ? countOf(several) : 1}
+        .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
         .unsaved=${this.#saving.unsaved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
@@ -467,7 +467,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const { fit, only } = this.#desk;
     const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: this.#named(), several: this.#several, fit, unfit: this.#desk.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
+    return { settings: this.#named(), several: this.#several, files: this.#desk.files, fit, unfit: this.#desk.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
   }
 
   // Not first in one language and then in another, unless that takes long.

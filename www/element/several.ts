@@ -1,18 +1,10 @@
-/** Several files in one go: at which μ, and what else, and what each is called. */
+/** Several files in one go: how their μ are read and written, and what each is called. Which files they are is decided elsewhere. */
 
-import { changed } from './block-strengths.ts';
 import { cleanStem } from '../core/save.ts';
-import type { Settings, Variant } from '../core/types.ts';
+import type { Several, Variant } from '../core/types.ts';
 import { mu as muText } from './format.ts';
 import { STOPS } from './mu-range.ts';
 import { readMu } from './mu-slider.ts';
-
-/** What is made of a pair where it is more than one file. */
-export interface Several {
-  mus: readonly number[]; // one file each
-  plain: boolean; // plain addition beside them, to compare with
-  bothDirections: boolean; // the same μ once more with the files in each other's place
-}
 
 /** All stops of the slider: μ = 0 is plain addition. */
 export const SEVERAL: Several = { mus: STOPS.filter((mu) => mu > 0), plain: true, bothDirections: false };
@@ -49,28 +41,17 @@ function suffix(mu: number): string {
   return `_mu${mu === Infinity ? 'inf' : mu}`;
 }
 
-/** The files, in order; `names`: of the pair as it is, and with the files in each other's place. */
-export function variantsOf(settings: Settings, { mus, plain, bothDirections }: Several, names: { straight: string; swapped: string }): Variant[] {
-  const straightBase = cleanStem(names.straight, 'fused', LONGEST_BASE);
-  const swappedBase = cleanStem(names.swapped, 'fused', LONGEST_BASE);
-  const bases = { straight: straightBase, swapped: swappedBase === straightBase ? `${straightBase}_swapped` : swappedBase };
-  // Plain addition is plain in every block; in the others, blocks keep a μ of their own.
-  const withoutMus = { ...settings, blocks: changed(settings.blocks, Object.keys(settings.blocks), (block) => ({ ...block, mu: null })) };
-  const at = (mu: number, swapped: boolean): Variant => {
-    const own = mu === 0 ? withoutMus : settings;
-    const outputName = (swapped ? bases.swapped : bases.straight) + suffix(mu);
-    return { swapped, settings: { ...(swapped ? inverted(own) : own), mu, result: 'fusion', outputName } };
-  };
-  const straight = sorted(plain ? [0, ...mus] : mus).map((mu) => at(mu, false));
-  const swapped = bothDirections ? sorted(mus).filter((mu) => mu > 0).map((mu) => at(mu, true)) : [];
-  return [...straight, ...swapped];
+/** What the files are called, as the pair is and with the files in each other's place, but for their μ. */
+export interface Names {
+  straight: string;
+  swapped: string;
 }
 
-/** How many files that makes. */
-export function countOf({ mus, plain, bothDirections }: Several): number {
-  const projected = mus.filter((mu) => mu > 0).length;
-  return (bothDirections ? 2 : 1) * projected + Number(plain || projected < mus.length);
+/** The same files, each with a name of its own. */
+export function named(variants: readonly Variant[], { straight, swapped }: Names): Variant[] {
+  const base = cleanStem(straight, 'fused', LONGEST_BASE);
+  const other = cleanStem(swapped, 'fused', LONGEST_BASE);
+  const bases = { straight: base, swapped: other === base ? `${base}_swapped` : other };
+  return variants.map(({ settings, swapped }) => (
+    { swapped, settings: { ...settings, outputName: bases[swapped ? 'swapped' : 'straight'] + suffix(settings.mu ?? 0) } }));
 }
-
-/** As pressing Swap does it: what is said of a file's scale goes with the file, all else stays with the role. */
-const inverted = (settings: Settings): Settings => ({ ...settings, contentScale: settings.styleScale, styleScale: settings.contentScale });

@@ -8,7 +8,7 @@ import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, Fused } from '../core/protocol.ts';
 import {
   type BackendChoice, type Comparison, type FileLink, type Outlook, type OutputSink, type PairFit, type Progress, type RemoteFile, type Role,
-  ROLES, type SavedRecipe, type Settings, type Spectra, type Summary, type Variant,
+  ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import { whyNotLoaded } from './loading.ts';
@@ -47,6 +47,7 @@ export interface WholeSession extends ReaderSession {
   config(role: Role): Promise<string | undefined>;
   outlook(settings: Partial<Settings>): Outlook;
   recipe(text: string, name: string): SavedRecipe;
+  variants(settings: Partial<Settings>, several: Several): Variant[];
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   compare(
     settings: Partial<Settings>, file: File, config: string | undefined, onProgress: (progress: Progress) => void, isCancelled: () => boolean,

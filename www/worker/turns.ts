@@ -35,6 +35,7 @@ const TREATMENT: Record<CallName, Treatment> = {
   swap: { how: 'in turn', whole: false, alone: true },
   families: { how: 'in turn', whole: false, alone: false },
   fit: { how: 'in turn', whole: false, alone: false },
+  variants: { how: 'in turn', whole: true, alone: false },
   recipe: { how: 'in turn', whole: true, alone: false },
   backend: { how: 'in turn', whole: true, alone: false },
   hash: { how: 'hash' },

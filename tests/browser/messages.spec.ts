@@ -31,7 +31,7 @@ function garbage(seed: number): Garbage {
     return state >>> 0;
   };
   const pick = <T>(from: readonly T[]): T => from[whole() % from.length]!;
-  const CALLS = ['start', 'example', 'link', 'find', 'open', 'config', 'prepare', 'close', 'swap', 'fit', 'recipe', 'backend', 'hash', 'fuse', 'analyse', 'outlook', 'spectra', 'compare', 'share', 'assist', 'toString', '__proto__', ''];
+  const CALLS = ['start', 'example', 'link', 'find', 'open', 'config', 'prepare', 'close', 'swap', 'families', 'fit', 'variants', 'recipe', 'backend', 'hash', 'fuse', 'analyse', 'outlook', 'spectra', 'compare', 'share', 'assist', 'toString', '__proto__', ''];
   const KEYS = ['id', 'call', 'in', 'out', 'problem', 'fatal', 'progress', 'alive', 'cancel', 'role', 'file', 'settings', 'message', '__proto__', 'constructor', 'length'];
   const value = (depth = 3): unknown => {
     const leaves: (() => unknown)[] = [

@@ -86,7 +86,7 @@ const TALLY = {
   modules: number, overlap: number, chance: number, contentKept: number, change: number, contentNorm: number, styleNorm: number,
 };
 const OUTLOOK = object<Outlook>({
-  analysed: number, total: number, whole: object<Tally>(TALLY), verdict: word<Verdict>('same', 'apart', 'little', 'usual', 'most'),
+  analysed: number, total: number, whole: object<Tally>(TALLY), verdict: word<Verdict>('noContent', 'noStyle', 'same', 'apart', 'chance', 'little', 'usual', 'most'),
   balance: orNull(object<NonNullable<Outlook['balance']>>({ heavier: ROLE, times: number, contentStrength: number, styleStrength: number })),
   suggested: object<Outlook['suggested']>({ mu: number, share: number }),
   curve: list(object<CurvePoint>({ beta: number, contentKept: number, change: number })),

@@ -462,4 +462,9 @@ fn a_control_lora_is_refused_as_a_whole() {
     .unwrap_err();
     assert_eq!(refused.code, Code::AdapterKind);
     assert!(refused.detail.contains("control LoRA"), "{}", refused.detail);
+    let model = open(&[
+        ("double_blocks.0.img_attn.qkv.weight", F16, &[24, 8]),
+        ("double_blocks.0.img_attn.norm.query_norm.scale", F16, &[8]),
+    ]);
+    assert_eq!(model.unwrap_err().code, Code::NoLora, "a whole model");
 }

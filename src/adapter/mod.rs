@@ -127,7 +127,6 @@ impl Adapter {
         let header = Header::read(source).await?;
         let scaling = Scaling::new(&header.metadata, config)?;
         let (found, mut extra) = sorted(&header)?;
-        check_extra(&extra)?;
         let wanted = found.iter().filter_map(|(_, module)| module.alpha.as_ref());
         let mut alphas = alphas::read(source, wanted.collect()).await?.into_iter();
         let (mut modules, mut vectors, mut refused, mut warnings) = (vec![], vec![], vec![], vec![]);
@@ -174,6 +173,7 @@ impl Adapter {
                 |first| Error::new(Code::AdapterKind, format!("It is {}.", first.why)).at_tensor(&first.stem),
             ));
         }
+        check_extra(&extra)?;
         warnings.extend(refused.iter().map(|module| {
             Error::new(Code::ModulesRefused, format!("It is {}.", module.why)).at_tensor(&module.stem)
         }));
@@ -271,6 +271,8 @@ impl Vector {
     }
 }
 
+/// Of a file that has modules; a whole model has such tensors as well.
+///
 /// # Errors
 /// `AdapterKind` where a tensor tells that the whole file is of a kind that cannot be fused.
 fn check_extra(extra: &[String]) -> Result<()> {

@@ -25,7 +25,7 @@ pub struct Tensors {
     pub passed: usize,
     /// Of modules and vectors that are no part of the overlap, where that is the result.
     pub outside: usize,
-    /// Of modules that are refused.
+    /// Of modules that are refused, and of vectors without a name in the result.
     pub refused: usize,
     /// Of no module.
     pub left_out: usize,

@@ -95,10 +95,13 @@ impl Plan {
             barred.extend(behind);
         };
         let (vectors, nameless) = match recipe.result {
-            ResultChoice::Fusion => vectors::plan(content, style, family, scheme, &recipe)?,
+            ResultChoice::Fusion => vectors::plan(content, style, family, scheme, &recipe, &groups)?,
             ResultChoice::Overlap => Default::default(),
         };
         let refusals = [refusals, nameless].concat();
+        if let Some(file) = content.or(style).filter(|_| groups.is_empty() && vectors.is_empty()) {
+            return Err(refusals::nothing_left(file, &refusals));
+        }
 
         let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors, &recipe));
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);

@@ -12,7 +12,7 @@ use crate::order::Places;
 use serde::Serialize;
 use std::collections::HashSet;
 
-/// A module that is left out of the result.
+/// A module that is left out of the result, or a change of a bias or a norm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
@@ -21,7 +21,7 @@ pub struct Refusal {
     pub side: Side,
     /// The file.
     pub file: String,
-    /// The module's stem.
+    /// The module's stem, or the tensor's name.
     pub module: String,
     /// Why.
     pub why: &'static str,

@@ -26,7 +26,7 @@ impl Several {
         }
         order::sort_by(&mut mus, f64::total_cmp);
         mus.dedup();
-        // A sum is the same in both directions.
+        // Swapping a sum changes nothing but whose strength is whose.
         let projected = mus.iter().filter(|mu| self.both_directions && **mu > 0.0);
         let swapped = projected.map(|&mu| Variant { settings: at(mu, settings.swapped()), swapped: true });
         mus.iter().map(|&mu| at(mu, settings.clone()).into()).chain(swapped).collect()

@@ -1,10 +1,10 @@
 //! Changes of biases and norms: added up in proportion to the strengths. The method says nothing of them.
 //!
 //! A bias follows its module, wherever the rows of that land. A norm is in no table: it is named after the known layers
-//! beside it, and where that does not tell its name in the result's naming, it is left out by name. Under the name of another
-//! naming it would keep some loaders from loading anything.
+//! beside it, and where that does not tell its name in the result's naming, it is left out by name. Under a stem of another
+//! naming it would keep some loaders from loading anything. PEFT has no endings for norms: there they keep their own.
 
-use super::outputs;
+use super::outputs::{self, Group, Names};
 use super::pairing::{Side, identity, place};
 use super::recipe::Recipe;
 use super::refusals::Refusal;
@@ -52,15 +52,17 @@ impl VectorOutput {
 /// All vectors of the result, and those that have no name in it.
 ///
 /// # Errors
-/// `ShapeMismatch` if the same vector has two lengths.
+/// `ShapeMismatch` if the same vector has two lengths; `SpellingMix` if one file has it under two names.
 pub(super) fn plan(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     family: Option<&Family>,
     scheme: Option<&Scheme>,
     recipe: &Recipe,
+    groups: &[Group],
 ) -> Result<(Vec<VectorOutput>, Vec<Refusal>)> {
-    let strays = Strays::of([content, style].into_iter().flatten(), family);
+    let strays = Strays::of([content, style].into_iter().flatten(), family, scheme);
+    let homes = Homes::of(groups);
     let (mut outputs, mut places, mut nameless) = (Vec::new(), Places::default(), Vec::new());
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
         let vectors =
@@ -70,16 +72,14 @@ pub(super) fn plan(
             let scale = module.map_or(1.0, |module| module.scale(recipe.scale(side)).0);
             let followed =
                 follows(adapter, vector, family).and_then(|known| landings(&known, vector, family, scheme));
-            let landings = match followed {
-                Some(landings) => landings,
-                None => match strays.landing(vector, family, scheme) {
-                    Some(landing) => vec![landing],
-                    None => {
-                        let (file, module) = (adapter.name.clone(), vector.tensor.name.clone());
-                        nameless.push(Refusal { side, file, module, why: NAMELESS, tensors: 1 });
-                        continue;
-                    }
-                },
+            let alone = || {
+                let home = homes.landing(side, vector, scheme);
+                home.or_else(|| strays.landing(vector, family, scheme)).map(|landing| vec![landing])
+            };
+            let Some(landings) = followed.or_else(alone) else {
+                let (file, module) = (adapter.name.clone(), vector.tensor.name.clone());
+                nameless.push(Refusal { side, file, module, why: NAMELESS, tensors: 1 });
+                continue;
             };
             for Landing { id, name, length, from, to } in landings {
                 let weight = recipe.strength(side, family, &id) * scale;
@@ -88,10 +88,16 @@ pub(super) fn plan(
                     length,
                     terms: Vec::new(),
                 });
+                let wrong = |code, detail| {
+                    Err(Error::new(code, detail).in_file(&adapter.name).at_tensor(&vector.tensor.name))
+                };
+                let own = output.terms.iter().find(|term| term.side == side && term.to == to);
+                if let Some(other) = own {
+                    return wrong(Code::SpellingMix, format!("{:?} is the same vector.", other.tensor.name));
+                }
                 if output.length != length {
                     let detail = format!("It has {length} values here, {} in the other file.", output.length);
-                    let error = Error::new(Code::ShapeMismatch, detail);
-                    return Err(error.in_file(&adapter.name).at_tensor(&vector.tensor.name));
+                    return wrong(Code::ShapeMismatch, detail);
                 }
                 output.terms.push(Term { side, tensor: vector.tensor.clone(), weight, from, to });
             }
@@ -179,7 +185,57 @@ fn suffix(part: Part, prefix: Prefix) -> Option<&'static str> {
     }
 }
 
-/// Layers of vectors that follow no known module, as both files name them.
+/// Modules whose rows all land in one module of the result, by the names that their files give them.
+struct Homes<'a> {
+    homes: Vec<Option<(&'a ModuleId, &'a Names)>>,
+    places: Places,
+}
+
+impl<'a> Homes<'a> {
+    fn of(groups: &'a [Group]) -> Self {
+        let mut found = Self { homes: Vec::new(), places: Places::default() };
+        for group in groups {
+            for output in &group.outputs {
+                let units =
+                    output.blocks.iter().filter_map(|block| Some((block.side, group.units.get(block.unit)?)));
+                for (side, unit) in units {
+                    let (Some(share), [(id, _)]) = (unit.share(side), unit.layers.as_slice()) else {
+                        continue;
+                    };
+                    let name = Self::key(side, &share.module.stem);
+                    let mut is_new = false;
+                    let home = found.places.entry(&mut found.homes, &name, || {
+                        is_new = true;
+                        Some((id, &output.names))
+                    });
+                    // In two modules of the result it has no home.
+                    *home = home.filter(|_| is_new);
+                }
+            }
+        }
+        found
+    }
+
+    fn key(side: Side, stem: &str) -> String {
+        format!("{side:?} {stem}")
+    }
+
+    /// Where a bias lands beside its module, whatever that is called in the result.
+    fn landing(&self, side: Side, vector: &Vector, scheme: Option<&Scheme>) -> Option<Landing> {
+        if vector.spelling.kind != VectorKind::Bias {
+            return None;
+        }
+        let at = self.places.get(&Self::key(side, &vector.stem))?;
+        let (id, names) = (*self.homes.get(at)?)?;
+        let of_scheme = scheme.and_then(|scheme| suffix(Part::Bias { of_norm: false }, scheme.prefix));
+        let of_kohya = names.alpha.as_ref().map(|_| ".diff_b");
+        let suffix = of_scheme.or(of_kohya).unwrap_or(vector.spelling.suffix);
+        let (length, name) = (vector.length, format!("{}{suffix}", names.stem));
+        Some(Landing { id: id.clone(), name, length, from: 0..length, to: 0 })
+    }
+}
+
+/// Layers by what names them in both files; those of norms, and of biases that stand beside no module.
 #[derive(Default)]
 struct Strays {
     layers: Vec<Stray>,
@@ -188,25 +244,42 @@ struct Strays {
 
 #[derive(Default)]
 struct Stray {
-    /// Its names, the content's first.
-    stems: Vec<String>,
+    /// Its name as the content's file has it, or the style's; and one with dots.
+    stems: [Option<String>; 2],
+    /// In the result.
+    stem: Option<String>,
     is_norm: bool,
     /// Endings of its weight and its bias, as they are met first.
     suffixes: [Option<&'static str>; 2],
 }
 
 impl Strays {
-    fn of<'a>(adapters: impl Iterator<Item = &'a Adapter>, family: Option<&Family>) -> Self {
+    fn of<'a>(
+        adapters: impl Iterator<Item = &'a Adapter>,
+        family: Option<&Family>,
+        scheme: Option<&Scheme>,
+    ) -> Self {
         let mut strays = Self::default();
         for vector in adapters.flat_map(|adapter| &adapter.vectors) {
             let id = identity(family, &vector.stem);
             let stray = strays.places.entry(&mut strays.layers, id.as_str(), Stray::default);
-            if !stray.stems.contains(&vector.stem) {
-                stray.stems.push(vector.stem.clone());
+            let [first, dotted] = &mut stray.stems;
+            first.get_or_insert_with(|| vector.stem.clone());
+            if vector.stem.contains('.') {
+                dotted.get_or_insert_with(|| vector.stem.clone());
             }
             let kind = vector.spelling.kind;
             stray.is_norm |= kind != VectorKind::Bias;
             stray.suffixes[usize::from(kind != VectorKind::NormWeight)].get_or_insert(vector.spelling.suffix);
+        }
+        for stray in &mut strays.layers {
+            let stems = || stray.stems.iter().flatten().map(String::as_str);
+            stray.stem = match family.zip(scheme) {
+                Some((family, scheme)) if stems().any(|stem| family.beside(stem).is_some()) => {
+                    family.name_beside(stems(), scheme)
+                }
+                _ => stray.stems[0].clone(),
+            };
         }
         strays
     }
@@ -219,15 +292,9 @@ impl Strays {
             VectorKind::NormWeight => Part::Weight,
             _ => Part::Bias { of_norm: stray.is_norm },
         };
-        let (stem, suffix) = match family.zip(scheme) {
-            Some((family, scheme)) => (
-                family.name_beside(stray.stems.iter().map(String::as_str), scheme)?,
-                suffix(part, scheme.prefix),
-            ),
-            None => (stray.stems.first()?.clone(), None),
-        };
-        let own = stray.suffixes[usize::from(part != Part::Weight)];
-        let name = format!("{stem}{}", suffix.or(own).unwrap_or(vector.spelling.suffix));
+        let own = stray.suffixes[usize::from(part != Part::Weight)].unwrap_or(vector.spelling.suffix);
+        let suffix = scheme.and_then(|scheme| suffix(part, scheme.prefix)).unwrap_or(own);
+        let name = format!("{}{suffix}", stray.stem.as_ref()?);
         Some(Landing { id, name, length: vector.length, from: 0..vector.length, to: 0 })
     }
 }

@@ -99,7 +99,7 @@ impl Session {
     /// A `Problem` if either is none.
     pub fn variants(&self, settings: JsValue, several: JsValue) -> Result<JsValue, JsValue> {
         let several: Several = take(several)?;
-        give(&several.variants(&take::<Settings>(settings)?))
+        give(&several.variants(&take_settings::<Settings>(settings)?))
     }
 
     /// The backend that a choice leads to: `{backend, adapter, reason}`.

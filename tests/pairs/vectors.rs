@@ -190,3 +190,71 @@ fn halves_of_a_layer_of_unusual_size_stay_where_they_are() {
     let fused = fuse(Some(&file), None, &hard()).unwrap();
     close(&fused.update(stem).unwrap(), &(rows * DMatrix::from_element(1, 4, 1.0)), 1e-6, stem);
 }
+
+#[test]
+fn layers_of_other_models_and_blocks_are_left_what_they_are() {
+    let known = |file: File| peft(file, "diffusion_model.blocks.0.self_attn.q", 1536, 1536);
+    let encoder = "text_encoder.model.layers.0.self_attn.q_proj";
+    let file = peft(known(File::default()), encoder, 24, 36);
+    let file = peft(file, "diffusion_model.blocks.99.self_attn.q", 24, 36);
+    let file = vector(file, "diffusion_model.patch_embedding.diff_b", 1536);
+    let off = BlockStrength { content: 0.0, style: 0.0, mu: None };
+    let settings = Settings {
+        content_text_strength: Some(0.5),
+        style_text_strength: Some(0.0),
+        blocks: [("block 0".to_owned(), off)].into(),
+        ..wan()
+    };
+    let fused = fuse(Some(&file), Some(&file), &settings).unwrap();
+    assert_eq!(fused.report.refused, [], "{:?}", fused.names());
+    let own = |stem: &str| random(&format!("{stem} b"), 24, 1) * random(&format!("{stem} a"), 1, 36);
+    close(&fused.update(encoder).unwrap(), &(own(encoder) * 0.5), 1e-6, "a text encoder's strength");
+    let stem = "diffusion_model.blocks.99.self_attn.q";
+    // At μ = ∞ nothing is left of the same directions, so that this is the style's.
+    close(&fused.update(stem).unwrap(), &own(stem), 1e-6, "another block than block 0");
+    column(&fused, "diffusion_model.patch_embedding.diff_b");
+}
+
+#[test]
+fn dots_that_nobody_knows_are_not_invented() {
+    let stem = "lora_unet_double_blocks_0_img_attn_proj";
+    let file = kohya(File::default(), stem, 3072, 3072).note("ss_base_model_version", "flux1");
+    let file = vector(file, "lora_unet_double_blocks_0_img_attn_norm_query_norm.w_norm", 128);
+    let settings = Settings { scheme: Some("comfy".into()), ..hard() };
+    let fused = fuse(Some(&file), None, &settings).unwrap();
+    assert_eq!(fused.stems(), ["diffusion_model.double_blocks.0.img_attn.proj"]);
+    assert_eq!((fused.names().len(), fused.report.refused.len()), (2, 1));
+}
+
+#[test]
+fn a_bias_goes_with_its_module_under_whatever_name() {
+    let (known, odd) = ("diffusion_model.double_blocks.0.img_attn.proj", "diffusion_model.img_in");
+    let file = peft(peft(File::default(), known, 3072, 3072), odd, 3072, 384);
+    let file = vector(file, &format!("{odd}.diff_b"), 3072).note("ss_base_model_version", "flux1");
+    let fused = fuse(Some(&file), None, &hard()).unwrap();
+    assert_eq!(fused.stems(), [odd, "lora_unet_double_blocks_0_img_attn_proj"]);
+    column(&fused, &format!("{odd}.diff_b"));
+}
+
+#[test]
+fn one_vector_under_many_names_is_refused_at_once() {
+    let stem = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q";
+    let names = (0..1 << 12).map(|bits: usize| {
+        let letters = ('a'..='m').enumerate();
+        letters.fold(String::new(), |name, (at, letter)| {
+            let divided = if at == 0 {
+                ""
+            } else if bits >> (at - 1) & 1 == 1 {
+                "."
+            } else {
+                "_"
+            };
+            format!("{name}{divided}{letter}")
+        })
+    });
+    let file = names.fold(kohya(File::default(), stem, 640, 640), |file, name| {
+        file.with(format!("{name}.w_norm"), &[1], &DMatrix::zeros(1, 1))
+    });
+    let refused = fuse(Some(&file), None, &sdxl()).err().unwrap();
+    assert_eq!(refused.code, Code::SpellingMix);
+}

@@ -3,7 +3,7 @@
 use super::resolve::{denoiser_path, unwrapped};
 use std::fmt;
 
-/// The identity of a layer: equal in both files of a pair exactly when they mean the same layer.
+/// The identity of a layer: equal in both files of a pair when they are known to mean the same layer.
 ///
 /// For a known family it is the layer's path in diffusers at the finest split (q, k and v by themselves) with the name
 /// of the model before it: `unet.down_blocks.1.…`, `text_encoder_2.text_model.…`. In an unknown family it is the layer's

@@ -91,13 +91,15 @@ impl Table {
         })
     }
 
-    /// The block of a module, or of those beside what is no known module.
+    /// The block of a module, or that of all that are beside what is no known module.
     pub(super) fn label(&self, path: &str) -> Option<&str> {
         if let Some(module) = self.module(path) {
             return module.label.as_deref();
         }
         let (_, below) = self.beside(&flatten(path))?;
-        self.modules.get(below.first()?.1)?.label.as_deref()
+        let mut labels = below.iter().map(|(_, module)| self.modules.get(*module)?.label.as_deref());
+        let first = labels.next()??;
+        labels.all(|label| label == Some(first)).then_some(first)
     }
 
     /// What a module, or the layer that holds it, is called in a naming.

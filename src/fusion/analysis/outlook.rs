@@ -190,7 +190,7 @@ impl Outlook {
             analysed: known.len(),
             total: analysis.count(plan).1,
             whole,
-            verdict: verdict(&known, &all, &whole),
+            verdict: verdict(plan, &known, &all, &whole),
             balance: balance(plan, &whole),
             suggested: suggested(plan, &known),
             curve: (0..=STEPS)
@@ -285,10 +285,16 @@ fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec
     (blocks.collect(), kinds, cells.into_iter().map(cell).collect())
 }
 
-fn verdict(known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
-    if whole.content_norm == 0.0 {
+fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
+    // Of what is not measured nobody knows whether it was trained, but a strength of 0 is enough.
+    let is_all = plan.units().count() == known.len();
+    let has_no = |side: Side, norm: f64| {
+        let mut shares = plan.units().filter_map(|unit| unit.share(side));
+        is_all && norm == 0.0 || shares.all(|share| share.weight == 0.0)
+    };
+    if has_no(Side::Content, whole.content_norm) {
         Verdict::NoContent
-    } else if whole.style_norm == 0.0 {
+    } else if has_no(Side::Style, whole.style_norm) {
         Verdict::NoStyle
     } else if is_same(known) {
         Verdict::Same

@@ -7,15 +7,15 @@ import type { Program } from './assets.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
 import { either, instance, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
 import type {
-  BackendChoice, BackendInUse, BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile,
-  Judgement, Kept, Likeness, LikenessKind, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress,
-  Refusal, RemoteFile, Report, ResultChoice, Role, SavedRecipe, SavedSource, Scale, ScaleChoice, ScaleSource, SchemeChoice, Settings,
-  Several, Share, Spectra, Spread, SumKind, Summary, Tally, Target, TargetName, Tensors, Variant, Verdict,
+  BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile, Judgement, Kept, Likeness,
+  MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress, Refusal, RemoteFile, Report,
+  SavedRecipe, SavedSource, Scale, ScaleChoice, SchemeChoice, Settings, Several, Share, Spectra, Spread, Summary, Tally, Target, Tensors,
+  Variant,
 } from './types.ts';
 
-export const ROLE = word<Role>('content', 'style');
-export const CHOICE = word<BackendChoice>('auto', 'webgpu', 'cpu');
-const IN_USE = word<BackendInUse>('webgpu', 'cpu');
+export const ROLE = word('content', 'style');
+export const CHOICE = word('auto', 'webgpu', 'cpu');
+const IN_USE = word('webgpu', 'cpu');
 const TEXTS = list(text);
 
 export const PROBLEM = object<Problem>({ code: text, message: text, remedy: text, file: orNull(text), tensor: orNull(text), detail: text });
@@ -24,7 +24,7 @@ const share = <T>(value: Shape<T>): Shape<Share<T>[]> => list(object<Share<T>>({
 export const SUMMARY = object<Summary>({
   name: text, size: number, kinds: share(text), scheme: text, family: orNull(text), families: TEXTS, baseModel: orNull(text), title: orNull(text),
   triggerWords: TEXTS, ranks: share(number), alphas: share(orNull(number)),
-  scales: share(object<Scale>({ value: number, source: word<ScaleSource>('tensor', 'config', 'metadata', 'unknown', 'fixed', 'user') })),
+  scales: share(object<Scale>({ value: number, source: word('tensor', 'config', 'metadata', 'unknown', 'fixed', 'user') })),
   dtypes: share(text), modules: number, textEncoderModules: number, vectors: number, cut: number, magnitudes: number, refused: number, extraTensors: number, warnings: list(PROBLEM),
 });
 
@@ -38,7 +38,7 @@ const RECOMPRESS = either<Recompress>(
   object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
 );
 const SETTING: { [K in keyof Settings]-?: Shape<Settings[K]> } = {
-  mu: number, result: word<ResultChoice>('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
+  mu: number, result: word('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
   layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
   blocks: table(object<BlockStrength>({ content: number, style: number, mu: orNull(number) })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
@@ -86,7 +86,7 @@ const TALLY = {
   modules: number, overlap: number, chance: number, contentKept: number, change: number, contentNorm: number, styleNorm: number,
 };
 const OUTLOOK = object<Outlook>({
-  analysed: number, total: number, whole: object<Tally>(TALLY), verdict: word<Verdict>('noContent', 'noStyle', 'same', 'apart', 'chance', 'little', 'usual', 'most'),
+  analysed: number, total: number, whole: object<Tally>(TALLY), verdict: word('noContent', 'noStyle', 'same', 'apart', 'chance', 'little', 'usual', 'most'),
   balance: orNull(object<NonNullable<Outlook['balance']>>({ heavier: ROLE, times: number, contentStrength: number, styleStrength: number })),
   suggested: object<Outlook['suggested']>({ mu: number, share: number }),
   curve: list(object<CurvePoint>({ beta: number, contentKept: number, change: number })),
@@ -103,17 +103,17 @@ const SPECTRA = object<Spectra>({
 });
 
 const LIKENESS = {
-  kind: word<LikenessKind>('nothing', 'other', 'alike', 'content', 'style', 'overlap', 'sum', 'fusion'), content: number, style: number, mu: orNull(number),
+  kind: word('nothing', 'other', 'alike', 'content', 'style', 'overlap', 'sum', 'fusion'), content: number, style: number, mu: orNull(number),
   residual: number, neither: number, toContent: orNull(number), toStyle: orNull(number), toSum: orNull(number), share: number,
 };
 const PART = object<ComparedPart>({ modules: number, found: number });
 const COMPARISON = object<Comparison>({
   whole: object<Likeness>(LIKENESS),
   judgement: object<Judgement>({
-    exact: truth, sum: word<SumKind>('whole', 'half', 'some'), lost: object<Judgement['lost']>({ content: orNull(number), style: orNull(number) }), hasMore: truth,
+    exact: truth, sum: word('whole', 'half', 'some'), lost: object<Judgement['lost']>({ content: orNull(number), style: orNull(number) }), hasMore: truth,
   }),
   targets: list(object<Target>({
-    name: word<TargetName>('content', 'style', 'sum', 'bestSum', 'fusion'), content: number, style: number, mu: orNull(number), distance: orNull(number),
+    name: word('content', 'style', 'sum', 'bestSum', 'fusion'), content: number, style: number, mu: orNull(number), distance: orNull(number),
     left: orNull(number),
   })),
   parts: object<Comparison['parts']>({ both: PART, content: PART, style: PART }),

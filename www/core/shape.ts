@@ -1,6 +1,9 @@
 /** Whether a value that came from elsewhere is of a type: a check is put together as its type is, and TypeScript compares the two. */
 
-export type Shape<T> = (value: unknown) => value is T;
+type Check<T> = (value: unknown) => value is T;
+
+/** Of exactly this type: a check that knows fewer words than its type has is none of it. */
+export type Shape<T> = Check<T> & { readonly of?: (exactly: T) => T };
 
 export const text: Shape<string> = (value) => typeof value === 'string';
 export const number: Shape<number> = (value) => typeof value === 'number';
@@ -39,7 +42,7 @@ export const partial = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<Par
 };
 
 /** One of several types. */
-export const either = <T>(...shapes: Shape<T>[]): Shape<T> =>
+export const either = <T>(...shapes: Check<T>[]): Shape<T> =>
   (value): value is T => shapes.some((shape) => shape(value));
 
 function isObject(value: unknown): value is Record<string, unknown> {

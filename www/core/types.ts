@@ -118,7 +118,7 @@ export interface Settings {
 
 /** What is made of a pair where it is more than one file. */
 export interface Several {
-  mus: readonly number[]; // one file each
+  mus: number[]; // one file each
   plain: boolean; // plain addition beside them, to compare with
   bothDirections: boolean; // every projection once more with the files in each other's place
 }

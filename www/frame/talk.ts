@@ -110,7 +110,7 @@ const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<Fr
 const EVENTS: { [E in FrameEvent]: Shape<FrameEvents[E]> } = {
   ready: object({ locale: text }),
   height: number,
-  phase: word<Phase>('empty', 'opening', 'ready', 'fusing', 'checking', 'done', 'failed'),
+  phase: word('empty', 'opening', 'ready', 'fusing', 'checking', 'done', 'failed'),
   change: SETTINGS,
   inspect: object({ role: ROLE, summary: SUMMARY }),
   warning: PROBLEM,

@@ -12,7 +12,9 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Sink, Source};
 use np_lora::error::{Code, Error};
 use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout};
-use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use np_lora::fusion::{
+    self, Alone, Engine, EngineChoice, Input, Plan, Progress, Report, Settings, Sources, Watch,
+};
 use pollster::block_on;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -355,6 +357,22 @@ fn peft_files_stay_peft_and_carry_no_alpha() {
     close(&update(&out, stem).unwrap(), &reference(&c, &s, 1.0, 6), 1e-6);
     assert_eq!(SafeTensors::deserialize(&out).unwrap().len(), 2);
     assert_eq!(report.rank, 10);
+}
+
+#[test]
+fn f32_is_written_where_no_narrower_format_holds_both_files() {
+    let open = |dtype| pollster::block_on(Adapter::open(&pair(dtype).0, None)).unwrap();
+    let fit = |content, style, dtype| {
+        let settings = Settings { dtype, ..whole() };
+        let fit = Plan::new(Some(&open(content)), Some(&open(style)), &settings).unwrap().fit();
+        (fit.dtype, fit.widened)
+    };
+    let (auto, f16, bf16, f32) = (DtypeChoice::Auto, Dtype::F16, Dtype::BF16, Dtype::F32);
+    assert_eq!(fit(f16, f16, auto), ("F16".into(), false));
+    assert_eq!(fit(bf16, bf16, auto), ("BF16".into(), false));
+    assert_eq!(fit(f16, bf16, auto), ("F32".into(), true));
+    assert_eq!(fit(f16, f32, auto), ("F32".into(), false));
+    assert_eq!(fit(f16, bf16, DtypeChoice::F32), ("F32".into(), false));
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub struct Fit {
     pub rank: usize,
     /// The result's number format.
     pub dtype: String,
+    /// It is F32 only because the files' own formats differ.
+    pub widened: bool,
     /// The result's size in bytes; an upper bound where the rank is decided by energy.
     pub output_bytes: u64,
     /// What becomes of the content's tensors.
@@ -119,6 +121,7 @@ impl Fit {
             output_modules: plan.outputs().count(),
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
+            widened: plan.widened,
             output_bytes: plan.layout.size,
             content_tensors: plan.content_tensors,
             style_tensors: plan.style_tensors,

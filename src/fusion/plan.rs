@@ -41,6 +41,8 @@ pub struct Plan {
     pub scheme: Option<&'static Scheme>,
     /// The result's number format.
     pub dtype: Dtype,
+    /// It is F32 only because the files' own formats differ.
+    pub widened: bool,
     /// The largest rank in the result.
     pub rank: usize,
     /// The one alpha value of the file (meaningless where no alpha is written).
@@ -103,7 +105,9 @@ impl Plan {
             return Err(refusals::nothing_left(file, &refusals));
         }
 
-        let dtype = recipe.dtype.unwrap_or_else(|| narrowest_exact(&groups, &vectors, &recipe));
+        let needs = Needs::of(&groups, &vectors, &recipe);
+        let dtype = recipe.dtype.unwrap_or(needs.narrowest());
+        let widened = recipe.dtype.is_none() && needs.differ();
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);
         let count = |side, adapter| super::fit::count(side, adapter, units(), &vectors, &refusals, &recipe);
         let (content_tensors, style_tensors) = (count(Side::Content, content), count(Side::Style, style));
@@ -118,6 +122,7 @@ impl Plan {
             family,
             scheme,
             dtype,
+            widened,
             rank: 0,
             alpha: 0.0,
             layout: Layout::new(Vec::new(), &BTreeMap::new())?,
@@ -258,26 +263,45 @@ fn common_alpha(groups: &[Group], largest: usize, recipe: &Recipe) -> f64 {
     if usable { common } else { float(largest.max(1)) }
 }
 
-/// The narrowest of F16, BF16 and F32 that holds exactly every value that the result has of the inputs.
-fn narrowest_exact(groups: &[Group], vectors: &[VectorOutput], recipe: &Recipe) -> Dtype {
-    let mut needs = [false; 3]; // F16, BF16, F32
-    let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
-    let written = shares.filter(|(side, _)| recipe.writes(*side));
-    let factors = written.flat_map(|(_, share)| share.module.kind.tensors());
-    let magnitudes =
-        groups.iter().flat_map(|g| &g.outputs).filter_map(|o| o.magnitude.as_ref().map(|m| &m.1));
-    let terms = vectors.iter().flat_map(|vector| &vector.terms).map(|term| &term.tensor);
-    for tensor in factors.chain(magnitudes).chain(terms) {
-        match tensor.dtype {
-            Dtype::F32 => needs[2] = true,
-            Dtype::BF16 => needs[1] = true,
-            _ => needs[0] = true, // F16, and F8 whose two formats F16 contains
+/// Formats of the values that the result has of the inputs.
+#[derive(Default)]
+struct Needs {
+    f16: bool,
+    bf16: bool,
+    f32: bool,
+}
+
+impl Needs {
+    fn of(groups: &[Group], vectors: &[VectorOutput], recipe: &Recipe) -> Self {
+        let mut needs = Self::default();
+        let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
+        let written = shares.filter(|(side, _)| recipe.writes(*side));
+        let factors = written.flat_map(|(_, share)| share.module.kind.tensors());
+        let magnitudes =
+            groups.iter().flat_map(|g| &g.outputs).filter_map(|o| o.magnitude.as_ref().map(|m| &m.1));
+        let terms = vectors.iter().flat_map(|vector| &vector.terms).map(|term| &term.tensor);
+        for tensor in factors.chain(magnitudes).chain(terms) {
+            match tensor.dtype {
+                Dtype::F32 => needs.f32 = true,
+                Dtype::BF16 => needs.bf16 = true,
+                _ => needs.f16 = true, // F16, and F8 whose two formats F16 contains
+            }
+        }
+        needs
+    }
+
+    /// The narrowest that holds all of them exactly.
+    fn narrowest(&self) -> Dtype {
+        match (self.f16, self.bf16, self.f32) {
+            (true, false, false) => Dtype::F16,
+            (false, true, false) => Dtype::BF16,
+            _ => Dtype::F32,
         }
     }
-    match needs {
-        [true, false, false] => Dtype::F16,
-        [false, true, false] => Dtype::BF16,
-        _ => Dtype::F32,
+
+    /// Whether none of the inputs' own holds them all.
+    fn differ(&self) -> bool {
+        self.f16 && self.bf16 && !self.f32
     }
 }
 

@@ -58,7 +58,7 @@ const SCHEME = object<SchemeChoice>({ id: text, name: text });
 const PAIR_FIT = object<PairFit>({
   shared: TEXTS, contentOnly: TEXTS, styleOnly: TEXTS, vectors: number, family: orNull(text), scheme: orNull(SCHEME), schemes: list(SCHEME),
   blocks: list(object<PairFit['blocks'][number]>({ label: text, modules: number })),
-  presets: list(object<PairFit['presets'][number]>({ name: text, weights: list(number) })), orders: list(list(list(number))), outputModules: number, rank: number, dtype: text,
+  presets: list(object<PairFit['presets'][number]>({ name: text, weights: list(number) })), orders: list(list(list(number))), outputModules: number, rank: number, dtype: text, widened: truth,
   outputBytes: number, contentTensors: TENSORS, styleTensors: TENSORS, refused: REFUSED, warnings: list(PROBLEM),
 });
 

@@ -181,6 +181,7 @@ export interface PairFit {
   outputModules: number;
   rank: number; // largest rank in the result, at most
   dtype: string;
+  widened: boolean; // F32 only because the files' own formats differ
   outputBytes: number; // at most
   contentTensors: Tensors;
   styleTensors: Tensors;

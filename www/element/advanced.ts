@@ -28,11 +28,10 @@ const inPercent = (share: number): number => Number((share * 100).toPrecision(6)
 
 type Send = (patch: Setting['patch']) => void;
 
-/** Why F32 is written of files that are smaller: where their formats differ, none of them holds the values of both. */
-function widened({ settings, fit, summaries }: Choices): string | undefined {
-  const formats = [...new Set(ROLES.flatMap((role) => summaries[role]?.dtypes.map(({ value }) => value) ?? []))];
-  if (settings.dtype !== 'auto' || fit?.dtype !== 'F32' || formats.length < 2 || formats.includes('F32')) return undefined;
-  return text.widened(formats.map((format) => inert(format)).join(', '));
+/** Why F32 is written of files that are smaller. */
+function widened({ fit, summaries }: Choices): string | undefined {
+  const formats = new Set(ROLES.flatMap((role) => summaries[role]?.dtypes.map(({ value }) => inert(value)) ?? []));
+  return fit?.widened ? text.widened([...formats].join(', ')) : undefined;
 }
 
 /** Naming, number format and rank of the result; in the foreground when one file is converted. */

@@ -6,7 +6,6 @@
 import {
   beside, combine, frobenius, matrix, multiply, multiplyTransposed, productNorm, productSvd, scaled, stack, type Matrix,
 } from './algebra.ts';
-import { DEFAULT_SETTINGS } from '../../www/core/defaults.ts';
 import { decode, rounded, type Dtype, type Safetensors, type Tensor } from './safetensors.ts';
 
 /** A direction counts if its singular value exceeds this share of the largest: the method's rule for f32 arithmetic. */
@@ -35,9 +34,8 @@ export interface Settings {
   styleStrength: number;
 }
 
-const { mu, contentStrength, styleStrength } = DEFAULT_SETTINGS;
-/** Where a test says nothing else: as the crate begins, by the table that is made of it. */
-export const DEFAULTS: Settings = { mu, contentStrength, styleStrength };
+/** The paper's, where a test says nothing else. Not the product's own table: a changed default has to show. */
+export const DEFAULTS: Settings = { mu: 0.5, contentStrength: 1, styleStrength: 1 };
 
 const ENDINGS = [
   { down: '.lora_down.weight', up: '.lora_up.weight' },

@@ -3,7 +3,7 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, request as requests, test } from '@playwright/test';
@@ -11,6 +11,7 @@ import { DEFAULTS } from './check.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
 import { fuseAndSave, give, named } from './page.ts';
+import { freePort } from './ports.ts';
 
 // Debian keeps it where only root looks for programs.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
@@ -28,13 +29,6 @@ let work: string;
 let address: string;
 let server: ChildProcess;
 let brotli: boolean;
-
-const freePort = (): Promise<number> => new Promise((resolve) => {
-  const probe = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address() as AddressInfo;
-    probe.close(() => resolve(port));
-  });
-});
 
 test.beforeAll(async () => {
   if (missing) return;

@@ -1,9 +1,9 @@
 /** Firefox and WebKitGTK, each with a profile of its own that is gone with it. */
 
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../browser/ports.ts';
 import { eventually, overHttp, overMarionette, start, type Driver, type Program } from './driver.ts';
 
 export type Name = 'firefox' | 'webkit';
@@ -92,12 +92,4 @@ async function webkit({ folder, downloads, dark, programs }: Start): Promise<Dri
     HOME: downloads, XDG_CONFIG_HOME: join(folder, 'config'), XDG_CACHE_HOME: join(folder, 'cache'), XDG_DATA_HOME: join(folder, 'data'),
   }));
   return overHttp(`http://127.0.0.1:${port}`, {});
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((ready) => { server.once('listening', ready); });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => { server.close(closed); });
-  return port;
 }

@@ -71,6 +71,7 @@ impl<'a> Beside<'a> {
         let flat = flatten(&path);
         let none = Self { component, path, is_dotted, parent: 0, diffusers: None, native: None };
         let Some((parent, siblings)) = component.table.beside(&flat) else { return none };
+        // Of every sibling the name it was found by, and that in a naming; its own naming is the one where both are one.
         let names = |naming: Naming| {
             let of = move |&(own, module): &(&'a Spelling, usize)| {
                 let other = component.table.name(module, naming)?;
@@ -85,13 +86,10 @@ impl<'a> Beside<'a> {
             (true, true) => is_component || !component.is_denoiser(),
             (only, _) => only,
         };
-        let whole = |own: &str| Some(own[..parent].to_owned());
         let (own, other) = if is_diffusers { (&diffusers, &native) } else { (&native, &diffusers) };
-        let of_own: Vec<_> = own.iter().filter(|(own, name)| own == name).collect();
-        let Some(name) = of_own.first().and_then(|(own, _)| whole(own)) else { return none };
-        let translated = translated(parent, other);
-        let (diffusers, native) =
-            if is_diffusers { (Some(name), translated) } else { (translated, Some(name)) };
+        let Some((sibling, _)) = own.iter().find(|(own, name)| own == name) else { return none };
+        let (name, translated) = (Some(sibling[..parent].to_owned()), translated(parent, other));
+        let (diffusers, native) = if is_diffusers { (name, translated) } else { (translated, name) };
         Self { parent: parent + 1, diffusers, native, ..none }
     }
 

@@ -361,7 +361,7 @@ fn peft_files_stay_peft_and_carry_no_alpha() {
 
 #[test]
 fn f32_is_written_where_no_narrower_format_holds_both_files() {
-    let open = |dtype| pollster::block_on(Adapter::open(&pair(dtype).0, None)).unwrap();
+    let open = |dtype| block_on(Adapter::open(&pair(dtype).0, None)).unwrap();
     let fit = |content, style, dtype| {
         let settings = Settings { dtype, ..whole() };
         let fit = Plan::new(Some(&open(content)), Some(&open(style)), &settings).unwrap().fit();

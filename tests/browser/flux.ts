@@ -1,4 +1,4 @@
-/** A pair as large as people have: FLUX.1, rank 16, all 304 modules, some 150 MB a file. */
+/** A pair as large as people have: FLUX.1, rank 16, all 304 modules, some 150 MB a file; and a part of it for what is slow. */
 
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -6,21 +6,29 @@ import { mkdir, open as openFile, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { expect } from '@playwright/test';
 import { DEFAULTS, compare, modulesOf, outline } from './check.ts';
-import { FLUX_KOHYA_MODULES, moduleTensors, type Recipe } from './make.ts';
+import { FLUX_KOHYA_MODULES, moduleTensors, type ModuleShape, type Recipe } from './make.ts';
 import { allFinite, headerOf, readSafetensors, type Safetensors } from './safetensors.ts';
 
-const RECIPE: Recipe = { modules: FLUX_KOHYA_MODULES, rank: 16, alpha: 16, dtype: 'F16', scheme: 'kohya', seed: 31, sharedDirections: 4 };
-const content = process.env.NP_LORA_FLUX_CONTENT;
-const style = process.env.NP_LORA_FLUX_STYLE;
+const RECIPE: Omit<Recipe, 'modules'> = { rank: 16, alpha: 16, dtype: 'F16', scheme: 'kohya', seed: 31, sharedDirections: 4 };
+const { NP_LORA_FLUX_CONTENT: content, NP_LORA_FLUX_STYLE: style } = process.env;
 
 /** Only `cargo xtask test` says where the files may lie; a run by hand would otherwise fill a disk unasked. */
 export const PLACES = content && style ? { content, style } : null;
 
-/** Both files, which are made where they are not there yet. */
-export async function fluxPair(places: NonNullable<typeof PLACES>): Promise<typeof places> {
-  await write(places.content, RECIPE);
-  await write(places.style, { ...RECIPE, seed: 32 });
-  return places;
+export interface FluxPair {
+  content: string;
+  style: string;
+  modules: ModuleShape[];
+}
+
+/** Both files, which are made where they are not there yet: of all blocks, or of so many of either kind. */
+export async function fluxPair(places: NonNullable<typeof PLACES>, blocks = Infinity): Promise<FluxPair> {
+  const modules = FLUX_KOHYA_MODULES.filter(({ name }) => Number(/_blocks_(\d+)_/.exec(name)![1]) < blocks);
+  const place = (path: string): string => (modules.length === FLUX_KOHYA_MODULES.length ? path : path.replace('.safetensors', `-${blocks}.safetensors`));
+  const pair = { content: place(places.content), style: place(places.style), modules };
+  await write(pair.content, { ...RECIPE, modules });
+  await write(pair.style, { ...RECIPE, modules, seed: 32 });
+  return pair;
 }
 
 /** Written once, module by module, and kept for the next run. */
@@ -34,7 +42,8 @@ async function write(path: string, recipe: Recipe): Promise<void> {
   ]);
   const file = await openFile(`${path}.part`, 'w');
   const stream = file.createWriteStream();
-  stream.write(headerOf(outlines, { format: 'pt' }));
+  // A few blocks of FLUX.1 could as well be HunyuanVideo's.
+  stream.write(headerOf(outlines, { format: 'pt', ss_base_model_version: 'flux1' }));
   for (const shape of recipe.modules) {
     for (const [, { bytes }] of moduleTensors(shape, recipe)) if (!stream.write(bytes)) await once(stream, 'drain');
   }
@@ -44,15 +53,15 @@ async function write(path: string, recipe: Recipe): Promise<void> {
 }
 
 /** All that can be said of the fused file in little time: every module is there, and one of each shape is the method's. */
-export async function checkFlux(file: Safetensors, places: NonNullable<typeof PLACES>): Promise<void> {
-  const [c, s] = (await Promise.all([places.content, places.style].map(async (path) => readSafetensors(await readFile(path))))).map(modulesOf);
+export async function checkFlux(file: Safetensors, { content, style, modules }: FluxPair): Promise<void> {
+  const [c, s] = (await Promise.all([content, style].map(async (path) => readSafetensors(await readFile(path))))).map(modulesOf);
   const found = modulesOf(file);
-  expect(found.size).toBe(304);
+  expect(found.size).toBe(modules.length);
   expect(outline(found, c!, s!)).toEqual([]);
   expect(allFinite(file)).toBe(true);
   // One module of each shape, and the last of all.
-  const sample = new Map(FLUX_KOHYA_MODULES.map((shape) => [`${shape.out}×${shape.in}`, shape.name]));
-  const names = new Set([...sample.values(), FLUX_KOHYA_MODULES[0]!.name, FLUX_KOHYA_MODULES.at(-1)!.name]);
+  const sample = new Map(modules.map((shape) => [`${shape.out}×${shape.in}`, shape.name]));
+  const names = new Set([...sample.values(), modules[0]!.name, modules.at(-1)!.name]);
   for (const { name, deviation, floor, change } of compare(found, c!, s!, DEFAULTS, 'F16', names)) {
     expect(deviation, name).toBeLessThan(1.01 * floor + 1e-5);
     expect(change, name).toBeGreaterThan(20 * floor);

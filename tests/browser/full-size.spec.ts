@@ -1,17 +1,19 @@
-/** A full-size pair through the page, on the graphics device and without one. */
+/** Modules of full size through the page: all of a pair's, and on a graphics device, which is a slow one here, those of some blocks. */
 
 import { expect, test } from '@playwright/test';
 import { PLACES, checkFlux, fluxPair } from './flux.ts';
 import { fuseAndSave, givePair, open } from './page.ts';
 
 const MINUTE = 60_000;
+/** Of each kind, so that every shape comes several times. */
+const BLOCKS_ON_A_DEVICE = 4;
 
 test.describe('FLUX.1, rank 16', () => {
   test.skip(!PLACES, 'NP_LORA_FLUX_CONTENT and NP_LORA_FLUX_STYLE name no files');
 
   test('a full-size pair fuses', async ({ page }, { project }) => {
     test.setTimeout(40 * MINUTE);
-    const pair = await fluxPair(PLACES!);
+    const pair = await fluxPair(PLACES!, project.name === 'webgpu' ? BLOCKS_ON_A_DEVICE : Infinity);
     const uncaught = await open(page);
     await givePair(page, project.name, pair.content, pair.style);
     const began = performance.now();

@@ -1,4 +1,5 @@
-//! SHA-256 of whole files, in the background: model sites find a file by it (its first ten digits are "AutoV2").
+//! SHA-256 of files, in the background: model sites find a file by the first ten digits of the whole one's ("AutoV2") and
+//! by the first twelve of its tensors' ("AutoV3").
 
 use super::blob::BlobSource;
 use super::thrown;
@@ -13,16 +14,24 @@ use wasm_bindgen_futures::JsFuture;
 /// Small enough that other work never waits long for a piece.
 const PIECE: u64 = 8 * 1024 * 1024;
 
-/// The SHA-256 of a file, in hex. Before each piece `may_go_on` is asked; what it answers, or resolves to, says whether
-/// to go on, so that it can hold the work up for as long as there is something better to do.
+/// Bytes that say how long the header behind them is (the safetensors format).
+const LENGTH: u64 = 8;
+
+/// The SHA-256 of a file, in hex, or with `only_tensors` of what stands behind its header. Before each piece `may_go_on` is
+/// asked; what it answers, or resolves to, says whether to go on, so that it can hold the work up for as long as there is
+/// something better to do.
 ///
 /// # Errors
 /// A `Problem`: `Aborted`, or what stood in the way of reading.
 #[wasm_bindgen]
-pub async fn sha256(blob: web_sys::Blob, may_go_on: Function) -> Result<String, JsValue> {
+pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function) -> Result<String, JsValue> {
     let source = BlobSource::of_blob("", blob);
     let mut digest = Sha256::new();
     let mut at = 0;
+    if only_tensors {
+        let length = container::exactly(&source, 0..LENGTH).await.map_err(thrown)?;
+        at = length.try_into().map_or(0, u64::from_le_bytes).saturating_add(LENGTH);
+    }
     while at < source.size() {
         let answer = Promise::resolve(&may_go_on.call0(&JsValue::NULL)?);
         if !JsFuture::from(answer).await?.is_truthy() {

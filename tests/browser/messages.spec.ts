@@ -91,7 +91,7 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
       { id: 0, call: 'swap', in: {} }, { id: 0, call: 'prepare', in: {} }, { id: 0, call: 'fit', in: { settings } },
       { id: 0, call: 'link', in: { text: 'a/b/c', hosts: ['x'] } }, { id: 0, call: 'find', in: { link: { url: 'nowhere:', host: '', name: '' } } },
       { id: 0, call: 'open', in: { role: 'style', file: { url: 'nowhere:', host: '', name: '', size: 9, tag: null }, config: null, kept: [{ at: 0, bytes: new Uint8Array(9) }] } }, { id: 0, call: 'backend', in: { choice: 'cpu' } },
-      { id: 0, call: 'hash', in: { file: new Blob(['x']) } }, { id: 0, call: 'fuse', in: { variants: [{ settings, swapped: false }], backend: 'cpu' } }, { cancel: 0 },
+      { id: 0, call: 'hash', in: { file: new Blob(['x']), of: 'file' } }, { id: 0, call: 'fuse', in: { variants: [{ settings, swapped: false }], backend: 'cpu' } }, { cancel: 0 },
       { id: 0, call: 'compare', in: { settings, file: new File(['{}'], 'x'), config: null } },
       { id: 0, call: 'share', in: { variants: [{ settings, swapped: false }], ranks: [[1]], checksum: 1 } }, { id: 0, call: 'assist', in: { task: '{"fuse":[0,[0]]}', result: null } },
     ];

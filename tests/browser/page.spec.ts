@@ -1,8 +1,11 @@
 /** Drives the page as a person does: by what can be read, heard and pressed, never by what it is made of. */
 
 import { expect, test, type Locator, type Page } from '@playwright/test';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { accessible } from './page.ts';
+import { SD15_MODULES, makeLora } from './make.ts';
+import { accessible, give } from './page.ts';
+import { writeSafetensors } from './safetensors.ts';
 
 test.beforeEach(async ({ page }) => {
   page.on('pageerror', (error) => { throw error; });
@@ -91,7 +94,7 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(button(page, 'Try it with an example')).toBeVisible();
 });
 
-test('a file’s whole hash is read and copied without a mouse', async ({ page, context }) => {
+test('a file’s hashes are read and copied without a mouse', async ({ page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await openExample(page);
   await expect(card(page, 'Subject')).toContainText(/AutoV2\s*[0-9a-f]{10}/);
@@ -106,6 +109,23 @@ test('a file’s whole hash is read and copied without a mouse', async ({ page, 
   expect(copied).toMatch(/^[0-9a-f]{64}$/);
   expect(copied.slice(0, 10)).toBe(short);
   await expect(page.getByText(`SHA-256 ${copied}`)).toBeVisible();
+});
+
+test('what model sites know a file by, whole and without its header', async ({ page }) => {
+  const files = [1, 2].map((seed) => writeSafetensors(makeLora({ modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed })));
+  const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+  const header = (bytes: Uint8Array): number => 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  for (const [at, role] of (['Subject', 'Style'] as const).entries()) {
+    await give(page, role, { name: `${role}.safetensors`, bytes: files[at]! });
+    await expect(card(page, role)).toContainText(digest(files[at]!).slice(0, 10));
+  }
+  await card(page, 'Subject').locator('summary').click();
+  const has = (bytes: Uint8Array): Promise<void> =>
+    expect(card(page, 'Subject')).toContainText(`AutoV3 ${digest(bytes.subarray(header(bytes))).slice(0, 12)}`);
+  await has(files[0]!);
+  // What is open stays open for the file that comes to its place.
+  await button(page, 'Swap subject and style').click();
+  await has(files[1]!);
 });
 
 test('a changed setting marks the result and offers Fuse again', async ({ page }) => {

@@ -83,10 +83,12 @@ async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ valu
   const onProgress = bar.show;
   switch (command) {
     case 'inspect': {
-      const sha256 = order.on('hash') && inputs.content ? await pair.hash(inputs.content.file, { signal }) : null;
+      const file = order.on('hash') && inputs.content ? inputs.content.file : null;
+      const sha256 = file && await pair.hash(file, { signal });
+      const tensors = file && await pair.hash(file, { of: 'tensors', signal });
       // What cannot be converted has no namings.
       const { schemes } = await pair.fit().catch(() => ({ schemes: [] }));
-      return { value: { ...pair.content, schemes, sha256 }, text: pair.content ? summaryText(pair.content, schemes, sha256) : '' };
+      return { value: { ...pair.content, schemes, sha256, tensorsSha256: tensors }, text: pair.content ? summaryText(pair.content, schemes, { sha256, tensors }) : '' };
     }
     case 'analyse': {
       const outlook = await pair.outlook(settings, { signal, onProgress });

@@ -94,7 +94,7 @@ export const OPTIONS = {
   'drop-sources': { help: 'leave the names of the sources out of the result', set: (to) => { to.keepSources = false; } },
   'content-config': { value: 'FILE', help: 'adapter_config.json of the subject, or of the only file' },
   'style-config': { value: 'FILE', help: 'adapter_config.json of the style' },
-  hash: { help: 'inspect: work out the SHA-256 of the whole file as well' },
+  hash: { help: 'inspect: work out the SHA-256 of the whole file and of its tensors as well' },
   json: { help: 'print what was found or done as JSON' },
   quiet: { short: 'q', help: 'no progress' },
   help: { short: 'h', help: 'this' },

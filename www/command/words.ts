@@ -1,6 +1,6 @@
 /** What the command says: a few lines for a person. Names from files are inert text. */
 
-import { bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
+import { autoV2, autoV3, bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
 import { verdictOf } from '../element/outlook/words.ts';
 import type { Outlook, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
 
@@ -19,7 +19,13 @@ export function problemText({ code, message, remedy, file, tensor, detail }: Pro
   return `${code}: ${message}${more}`;
 }
 
-export const summaryText = (summary: Summary, schemes: SchemeChoice[], sha256: string | null): string => table([
+/** Of the file and of its tensors; null where nobody asked for them. */
+export interface Hashes {
+  sha256: string | null;
+  tensors: string | null;
+}
+
+export const summaryText = (summary: Summary, schemes: SchemeChoice[], { sha256, tensors }: Hashes): string => table([
   ['file', inert(summary.name)],
   ['size', bytes(summary.size)],
   ['kind', shares(summary.kinds, (kind) => inert(kind))],
@@ -32,7 +38,8 @@ export const summaryText = (summary: Summary, schemes: SchemeChoice[], sha256: s
   ['numbers', shares(summary.dtypes, (dtype) => inert(dtype))],
   ['modules', `${count(summary.modules)}, ${count(summary.textEncoderModules)} of them in text encoders`],
   ['SHA-256', sha256],
-  ['AutoV2', sha256 && sha256.slice(0, 10)],
+  ['AutoV2', sha256 && autoV2(sha256)],
+  ['AutoV3', tensors && autoV3(tensors)],
   ['refused', summary.refused > 0 ? count(summary.refused) : null],
   ['trigger words', summary.triggerWords.length > 0 ? inert(summary.triggerWords.join(', ')) : null],
 ]) + warnings(summary.warnings);

@@ -145,7 +145,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   variants: { in: object({ settings: CHOSEN, several: SEVERAL }), out: VARIANTS },
   recipe: { in: object({ text, name: text }), out: SAVED_RECIPE },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
-  hash: { in: object({ file: instance(Blob) }), out: text },
+  hash: { in: object({ file: instance(Blob), of: word('file', 'tensors') }), out: text },
   fuse: { in: object({ variants: VARIANTS, backend: CHOICE }), out: list(object<Fused>({ file: instance(Blob), report: REPORT })) },
   analyse: { in: object({ settings: CHOSEN }), out: nothing },
   outlook: { in: object({ settings: CHOSEN }), out: OUTLOOK },

@@ -5,7 +5,7 @@
 
 import type { Program } from './assets.ts';
 import type {
-  BackendChoice, BackendInUse, Comparison, FileLink, GivenFile, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role,
+  BackendChoice, BackendInUse, Comparison, FileLink, GivenFile, Hashed, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role,
   SavedRecipe, Settings, Several, Spectra, Summary, Variant,
 } from './types.ts';
 
@@ -66,7 +66,7 @@ export interface Calls {
   recipe: { in: { text: string; name: string }; out: SavedRecipe };
   backend: { in: { choice: BackendChoice }; out: BackendFound };
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
-  hash: { in: { file: Blob }; out: string };
+  hash: { in: { file: Blob; of: Hashed }; out: string };
   /** All files or none, in the order of the variants. */
   fuse: { in: { variants: Variant[]; backend: BackendChoice }; out: Fused[] };
   /** Analyses what is not analysed yet of the pair, in the background; `outlook` tells what is known by then. */

@@ -8,7 +8,7 @@ import { Link } from './link.ts';
 import { ProblemError, abortError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile, type Third } from './protocol.ts';
 import {
-  type BackendChoice, type Comparison, type FileLink, type GivenFile, type Outlook, type PairFit, type Progress, type RemoteFile,
+  type BackendChoice, type Comparison, type FileLink, type GivenFile, type Hashed, type Outlook, type PairFit, type Progress, type RemoteFile,
   type Role, ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from './types.ts';
 
@@ -147,9 +147,9 @@ export class Session {
     return this.#call('backend', { choice });
   }
 
-  /** The file's SHA-256 in hex, worked out while there is nothing else to do. Rejects with AbortError when cancelled. */
-  hash(file: Blob, signal: AbortSignal): Promise<string> {
-    return this.#call('hash', { file }, signal);
+  /** A SHA-256 in hex, worked out while there is nothing else to do. Rejects with AbortError when cancelled. */
+  hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string> {
+    return this.#call('hash', { file, of }, signal);
   }
 
   /**

@@ -5,6 +5,9 @@ export const ROLES: readonly Role[] = ['content', 'style'];
 export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
 export type BackendInUse = 'webgpu' | 'cpu';
 
+/** Of what a hash is: the whole file, or its tensors, which stay what they are when only the header changes. */
+export type Hashed = 'file' | 'tensors';
+
 /** An error or a warning as Rust words it. `file`, `tensor` and `detail` may hold hostile text: show as text only. */
 export interface Problem {
   code: string;

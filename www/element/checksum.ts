@@ -1,7 +1,8 @@
-/** A file's hash: short as model sites show it, in full when it is opened, and to be copied. */
+/** A file's hashes: one short as model sites show it; opened, in full and the other as well, and to be copied. */
 
-import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
+import { autoV2, autoV3 } from './format.ts';
 import { text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -15,14 +16,24 @@ export class Checksum extends LitElement {
 
   /** SHA-256 of the whole file. */
   @property() sha256 = '';
+  /** SHA-256 of its tensors, asked for with `np-tensors` where it is wanted. */
+  @property({ attribute: false }) tensors: string | null = null;
   @state() private opened = false;
   @state() private copied = false;
 
   override render(): TemplateResult {
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
-      <summary class="mono">${this.sha256.slice(0, 10)}</summary>
-      ${this.opened ? html`<p class="mono">SHA-256 ${this.sha256}</p>
+      <summary class="mono">${autoV2(this.sha256)}</summary>
+      ${this.opened ? html`<p class="mono">${text.autoV3} ${this.tensors === null ? text.hashing : autoV3(this.tensors)}</p>
+      <p class="mono">SHA-256 ${this.sha256}</p>
       <button class="plain" type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyHash}</button>` : nothing}</details>`;
+  }
+
+  /** Again where another file has come to the same place. */
+  override updated(changed: PropertyValues): void {
+    if (this.opened && this.tensors === null && (changed.has('opened') || changed.has('sha256'))) {
+      this.dispatchEvent(new CustomEvent('np-tensors', { bubbles: true, composed: true }));
+    }
   }
 
   async #copy(): Promise<void> {

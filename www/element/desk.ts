@@ -47,7 +47,7 @@ export class Desk implements ReactiveController {
     outlook: (settings) => this.#core.outlook(settings),
     spectra: (...from) => this.#core.spectra(...from),
   }, () => this.host.requestUpdate());
-  readonly hashes = new Hashes((file, signal) => this.#core.hash(file, signal), () => this.host.requestUpdate());
+  readonly hashes = new Hashes((...from) => this.#core.hash(...from), () => this.host.requestUpdate());
   /** What stands in the way: of the pair, of the backend, or what ended the last run. */
   #fitProblem: Problem | null = null;
   #backendProblem: Problem | null = null;

@@ -69,6 +69,8 @@ export class FileCard extends LitElement {
   @property({ attribute: false }) card: Card = EMPTY;
   /** SHA-256 of the file, once it is worked out. */
   @property({ attribute: false }) sha256: string | null = null;
+  /** The same of its tensors, where somebody has looked for it. */
+  @property({ attribute: false }) tensors: string | null = null;
   /** The person knows the scale better than the file. */
   @property({ type: Boolean }) ownScale = false;
   @property({ type: Boolean }) disabled = false;
@@ -141,7 +143,7 @@ export class FileCard extends LitElement {
         ${fact(text.modules, parts.join(', '))}
         ${!(file instanceof File) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
           : fact(text.autoV2, this.sha256 === null ? html`<span class="muted">${text.hashing}</span>`
-          : html`<np-lora-checksum .sha256=${this.sha256}></np-lora-checksum>`)}
+          : html`<np-lora-checksum .sha256=${this.sha256} .tensors=${this.tensors}></np-lora-checksum>`)}
         ${words.length > 0 ? fact(text.triggerWords, html`<ul class="words">
           ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}
           ${moreWords > 0 ? html`<li>${text.more(moreWords)}</li>` : nothing}

@@ -32,6 +32,10 @@ export function inert(stranger: string, longest = LONGEST): string {
   });
 }
 
+/** The names that model sites give to the SHA-256 of a file, and of its tensors. */
+export const autoV2 = (sha256: string): string => sha256.slice(0, 10);
+export const autoV3 = (sha256: string): string => sha256.slice(0, 12);
+
 const formats = new Map<string, Intl.NumberFormat>();
 
 /** In the digits of the language, with so many of them behind its decimal sign. */

@@ -456,10 +456,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
 
   #card(role: Role, busy: boolean) {
     return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.cards[role]} ?disabled=${busy}
-      .sha256=${this.#desk.hashes.of(this.#local(role))} ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
+      .sha256=${this.#desk.hashes.of(this.#local(role))} .tensors=${this.#desk.hashes.of(this.#local(role), 'tensors')}
+      ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
       @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail)} @np-load=${() => void this.#desk.load(role)}
+      @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
 

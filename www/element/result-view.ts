@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Cut, Report, Spread } from '../core/types.ts';
 import { named } from './file-card.ts';
-import { bytes, count, inert, mu, percent, removed, seconds, small } from './format.ts';
+import { autoV2, autoV3, bytes, count, inert, mu, percent, removed, seconds, small } from './format.ts';
 import { called } from './language.ts';
 import { hasLeftOut } from './left-out.ts';
 import { isConversion, type Action, type Outcome } from './model.ts';
@@ -88,8 +88,8 @@ export class ResultView extends LitElement {
         <p class="small muted">${this.#written(report)}
           · ${text.took[converted ? 'conversion' : report.settings.result](seconds(report.secondsFusing), seconds(report.secondsVerifying))}${text.computedOn}<span title=${inert(called(report.backendReason), 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
             report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
-        <p class="sum muted stranger">${text.modelHash} ${inert(report.modelHash.slice(0, 12))}
-          · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${this.sha256.slice(0, 10)} · SHA-256 ${this.sha256}`}</p>
+        <p class="sum muted stranger">${text.autoV3} ${inert(autoV3(report.modelHash))}
+          · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${autoV2(this.sha256)} · SHA-256 ${this.sha256}`}</p>
       </div>
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}

@@ -81,6 +81,7 @@ const english = {
     numbers: 'Numbers',
     triggerWords: 'Trigger words',
     autoV2: 'AutoV2',
+    autoV3: 'AutoV3',
     hashing: 'being worked out …',
     reading: 'Reading the header …',
     swap: 'Swap subject and style',
@@ -214,7 +215,6 @@ const english = {
     median: 'Median',
     worst: 'Worst',
     worstModule: 'Worst module',
-    modelHash: 'AutoV3',
     doneFilesHint: 'Every file was read back and every value checked before it is offered here. Changes: what the projection does, against plain addition.',
     doneHint: 'The file was read back and every value checked before it is offered here.',
     stale: {

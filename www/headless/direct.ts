@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { ProblemError, abortError, problem, toProblem } from '../core/problem.ts';
 import { fileNameFor } from '../core/save.ts';
-import type { BackendChoice, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
+import type { BackendChoice, Hashed, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
 import type { Glue, Others, WholeSession } from '../worker/program.ts';
 import { BlobSink } from '../core/blob-sink.ts';
 import { paced } from '../core/pace.ts';
@@ -74,8 +74,8 @@ export class Direct implements Engine<DiskOptions> {
     return this.#ask((session) => session.spectra(settings, module));
   }
 
-  hash(file: Blob, signal: AbortSignal): Promise<string> {
-    return this.#ask(() => this.program.sha256(file, () => Promise.resolve(!signal.aborted)));
+  hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string> {
+    return this.#ask(() => this.program.sha256(file, of === 'tensors', () => Promise.resolve(!signal.aborted)));
   }
 
   /** `auto` is the CPU: Node has no graphics devices. */

@@ -4,7 +4,7 @@ import { defaultName } from '../core/naming.ts';
 import { ProblemError, abortError, problem } from '../core/problem.ts';
 import { cleanStem } from '../core/save.ts';
 import {
-  ROLES, type BackendChoice, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
+  ROLES, type BackendChoice, type Hashed, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
 
 /** A LoRA file. `config` is the text of the adapter_config.json that came with it. */
@@ -45,7 +45,7 @@ export interface Engine<More = unknown> {
   analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<unknown>;
   outlook(settings: Partial<Settings>): Promise<Outlook>;
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
-  hash(file: Blob, signal: AbortSignal): Promise<string>;
+  hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string>;
   run(settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, options: FuseOptions & Partial<More>): Promise<Result>;
   dispose(): void;
 }
@@ -103,9 +103,9 @@ export class Pair<More = unknown> {
     return this.#engine.spectra(settings, module);
   }
 
-  /** SHA-256 of a file, in hex: its first ten digits are what model sites call AutoV2. */
-  hash(file: Blob, { signal }: CallOptions = {}): Promise<string> {
-    return this.#engine.hash(file, signal ?? new AbortController().signal);
+  /** SHA-256 in hex. Of a whole file its first ten digits are what model sites call AutoV2, of its tensors the first twelve AutoV3. */
+  hash(file: Blob, { of = 'file', signal }: CallOptions & { of?: Hashed } = {}): Promise<string> {
+    return this.#engine.hash(file, of, signal ?? new AbortController().signal);
   }
 
   /** Fuses the two files. */

@@ -62,7 +62,7 @@ export interface Glue<S> {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;
-  sha256(blob: Blob, mayGoOn: () => Promise<boolean>): Promise<string>;
+  sha256(blob: Blob, onlyTensors: boolean, mayGoOn: () => Promise<boolean>): Promise<string>;
   Session: new () => S;
 }
 

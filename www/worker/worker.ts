@@ -162,7 +162,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'variants': return ready().program.computing.variants(request.in.settings, request.in.several);
     case 'recipe': return ready().program.computing.recipe(request.in.text, request.in.name);
     case 'backend': return ready().program.computing.backend(request.in.choice);
-    case 'hash': return hash(request.id, request.in.file);
+    case 'hash': return hash(request.id, request.in);
     case 'fuse': return fuse(request.id, request.in);
     case 'analyse': return analyse(request.id, request.in);
     case 'outlook': return ready().program.computing.outlook(request.in.settings);
@@ -173,8 +173,8 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
   }
 }
 
-function hash(id: number, file: Blob): Promise<string> {
-  return ready().program.there.glue.sha256(file, async () => {
+function hash(id: number, { file, of }: Calls['hash']['in']): Promise<string> {
+  return ready().program.there.glue.sha256(file, of === 'tensors', async () => {
     post({ id, alive: true });
     await turns.quiet();
     return !turns.isCancelled(id);

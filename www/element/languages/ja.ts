@@ -85,6 +85,7 @@ export const translation: Translation = {
       numbers: '数値形式',
       triggerWords: 'トリガーワード',
       autoV2: 'AutoV2',
+      autoV3: 'AutoV3',
       hashing: '計算中…',
       reading: 'ヘッダーを読み込み中…',
       swap: '被写体と画風を入れ替える',
@@ -218,7 +219,6 @@ export const translation: Translation = {
       median: '中央値',
       worst: '最悪値',
       worstModule: '最悪のモジュール',
-      modelHash: 'AutoV3',
       doneFilesHint: 'すべてのファイルを読み戻し、すべての値を検証したうえで表示しています。変化量: 単純加算に対する射影の影響。',
       doneHint: 'ファイルを読み戻し、すべての値を検証したうえで表示しています。',
       stale: {

@@ -85,6 +85,7 @@ export const translation: Translation = {
       numbers: '精度',
       triggerWords: '触发词',
       autoV2: 'AutoV2',
+      autoV3: 'AutoV3',
       hashing: '计算中…',
       reading: '正在读取文件头…',
       swap: '交换主体和风格',
@@ -218,7 +219,6 @@ export const translation: Translation = {
       median: '中位数',
       worst: '最差',
       worstModule: '最差的模块',
-      modelHash: 'AutoV3',
       doneFilesHint: '每个文件都已重新读取，逐个数值检查过，才在这里提供。改变：与直接相加相比，投影带来的改变。',
       doneHint: '文件已重新读取，逐个数值检查过，才在这里提供。',
       stale: {

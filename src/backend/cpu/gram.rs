@@ -1,6 +1,6 @@
 //! Twin of `shaders/gram.wgsl`: inner products of rows, and of columns.
 
-use super::decode::decode;
+use super::loaded;
 use super::outer::{HALF, Strips, WIDE, outer};
 use super::real::Real;
 use crate::Stored;
@@ -14,9 +14,7 @@ pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
     let mut sums = Sums::new(x.len() / n.max(1), y.len() / n.max(1), same);
     for from in (0..n).step_by(CHUNK) {
         let strips = |matrix| Strips::of_rows(matrix, n, from..n.min(from + CHUNK));
-        let of_x = strips(x);
-        let of_y = (!same).then(|| strips(y));
-        sums.add(&of_x, of_y.as_ref().unwrap_or(&of_x));
+        sums.add(&strips(x), (!same).then(|| strips(y)).as_ref());
     }
     sums.finish()
 }
@@ -24,6 +22,11 @@ pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
 /// Xᵀ·Y for X m×p and Y m×q, p×q, row-major, in f32. Where both are one matrix, half of it is a mirror image.
 #[inline(never)]
 pub fn column_gram(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
+    columns::<f32>(x, y)
+}
+
+/// As [`column_gram`], in T.
+pub(super) fn columns<T: Real>(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
     let same = std::ptr::eq(x, y);
     let mut sums = Sums::new(x.cols, y.cols, same);
     for from in (0..x.rows).step_by(CHUNK) {
@@ -31,12 +34,20 @@ pub fn column_gram(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
         let strips = |matrix: &Stored<'_>| {
             let row = matrix.cols * matrix.dtype.bitsize() / 8;
             let bytes = &matrix.bytes[from * row..(from + rows) * row];
-            let values = decode(&Stored { bytes, rows, ..matrix.clone() }, 0, false);
+            let values = loaded::<T>(&Stored { bytes, rows, ..matrix.clone() }, false);
             Strips::of_columns(&values, matrix.cols, 0..matrix.cols)
         };
-        let of_x = strips(x);
-        let of_y = (!same).then(|| strips(y));
-        sums.add(&of_x, of_y.as_ref().unwrap_or(&of_x));
+        sums.add(&strips(x), (!same).then(|| strips(y)).as_ref());
+    }
+    sums.finish()
+}
+
+/// Xᵀ·X for X m×p, row-major, in f64.
+pub(super) fn own_columns(x: &[f32], p: usize) -> Vec<f64> {
+    let mut sums = Sums::new(p, p, true);
+    for rows in x.chunks(CHUNK * p.max(1)) {
+        let values: Vec<f64> = rows.iter().map(|&x| x.into()).collect();
+        sums.add(&Strips::of_columns(&values, p, 0..p), None);
     }
     sums.finish()
 }
@@ -56,7 +67,9 @@ impl Sums {
         Self { values, p, q, mirrored }
     }
 
-    fn add<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>) {
+    /// Adds X·Yᵀ, or X·Xᵀ.
+    fn add<T: Real>(&mut self, x: &Strips<T>, y: Option<&Strips<T>>) {
+        let y = y.unwrap_or(x);
         let width = self.q.next_multiple_of(WIDE);
         for ((i, x), block) in x.iter().enumerate().zip(self.values.chunks_exact_mut(WIDE * width)) {
             let strips = if self.mirrored { i + 1 } else { usize::MAX };

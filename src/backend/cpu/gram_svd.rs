@@ -1,45 +1,94 @@
 //! The SVD of a product B·A from the Gram matrices of its factors alone.
 
 use super::jacobi;
+use crate::RANK_TOLERANCE;
 use nalgebra::{DMatrix, DVector};
 
 /// Eigenvalues below this share of the largest are noise of the f64 Gram matrix.
 const FLOOR: f64 = 1e-14;
 
+/// A·Aᵀ and Bᵀ·B of one update, r×r.
+pub(super) struct Own {
+    pub(super) down: DMatrix<f64>,
+    pub(super) up: DMatrix<f64>,
+}
+
+/// The singular value decomposition of one update: B·A·v_j = σ_j·u_j.
+pub(super) struct Decomposed {
+    /// In descending order, r of them.
+    pub(super) sigma: Vec<f64>,
+    /// r×r: column j times A is v_jᵀ.
+    pub(super) right: DMatrix<f64>,
+    /// Singular values that count.
+    pub(super) live: usize,
+    /// Of both factors with rows of A and columns of B of equal length.
+    pub(super) roots: [Roots; 2],
+    /// What those rows were multiplied by for that.
+    factor: Vec<f64>,
+    /// Column j: the j-th left singular vector times σ_j, in the coordinates of the eigenvectors of Bᵀ·B.
+    turned: DMatrix<f64>,
+}
+
 /// λ^½ and λ^-½ of a Gram matrix's eigenvalues (0 for noise), and its eigenvectors by columns.
 pub(super) struct Roots {
     pub(super) root: DVector<f64>,
-    pub(super) inverse: DVector<f64>,
-    pub(super) vectors: DMatrix<f64>,
+    inverse: DVector<f64>,
+    vectors: DMatrix<f64>,
 }
 
-pub(super) fn roots(gram: DMatrix<f64>) -> Roots {
+fn roots(gram: DMatrix<f64>) -> Roots {
     let eigen = gram.symmetric_eigen();
     let most = eigen.eigenvalues.iter().copied().fold(0.0, f64::max);
     let root = eigen.eigenvalues.map(|l| if l > FLOOR * most { l.sqrt() } else { 0.0 });
-    let inverse = root.map(|r| if r > 0.0 { r.recip() } else { 0.0 });
-    Roots { root, inverse, vectors: eigen.eigenvectors }
+    Roots { inverse: root.map(inverse), root, vectors: eigen.eigenvectors }
 }
 
-/// The SVD of Λ_B^½ U_Bᵀ U_A Λ_A^½, which has the singular values of B·A.
-pub(super) struct Core {
-    /// In descending order.
-    pub(super) sigma: Vec<f64>,
-    /// Column j: the j-th left singular vector times σ_j.
-    pub(super) left: DMatrix<f64>,
-    /// Column j: the j-th right singular vector.
-    pub(super) right: DMatrix<f64>,
+/// 1/x, and 0 of nothing.
+pub(super) fn inverse(x: f64) -> f64 {
+    if x > 0.0 { x.recip() } else { 0.0 }
 }
 
-impl Core {
-    pub(super) fn of(a: &Roots, b: &Roots) -> Self {
+impl Own {
+    /// Row i of A and column i of B are made equally long first, as only their product counts: a direction with a huge half
+    /// and a tiny (or zero) other one would drown all others in the rounding errors of the Gram matrices.
+    pub(super) fn decomposed(&self) -> Decomposed {
+        let r = self.down.nrows();
+        let factor: Vec<f64> = (0..r)
+            .map(|i| {
+                let factor = (self.up[(i, i)] / self.down[(i, i)]).sqrt().sqrt();
+                if factor.is_finite() && factor > 0.0 { factor } else { 0.0 }
+            })
+            .collect();
+        let down = DMatrix::from_fn(r, r, |i, j| self.down[(i, j)] * factor[i] * factor[j]);
+        let up = DMatrix::from_fn(r, r, |i, j| self.up[(i, j)] * inverse(factor[i]) * inverse(factor[j]));
+        let (a, b) = (roots(down), roots(up));
+        // Λ_B^½ U_Bᵀ U_A Λ_A^½ has the singular values of B·A.
         let core =
             DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root);
-        let r = core.nrows();
         // Jacobi, as nalgebra's own SVD loses digits on matrices that lack rank.
         let svd = jacobi::jacobi(core.transpose().as_slice(), r);
         let order = jacobi::descending(&svd.sigma);
         let right = DMatrix::from_fn(r, r, |i, j| svd.w[i * r + order[j]]);
-        Self { sigma: order.iter().map(|&at| svd.sigma[at]).collect(), left: core * &right, right }
+        let sigma: Vec<f64> = order.iter().map(|&at| svd.sigma[at]).collect();
+        let first = sigma.first().copied().unwrap_or(0.0);
+        let in_rows = &a.vectors * DMatrix::from_fn(r, r, |i, j| a.inverse[i] * right[(i, j)]);
+        Decomposed {
+            live: sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count(),
+            right: DMatrix::from_fn(r, r, |i, j| factor[i] * in_rows[(i, j)]),
+            sigma,
+            turned: core * right,
+            roots: [a, b],
+            factor,
+        }
+    }
+}
+
+impl Decomposed {
+    /// r×r: B times column j is σ_j·u_j.
+    pub(super) fn left(&self) -> DMatrix<f64> {
+        let [_, b] = &self.roots;
+        let (r, turned) = (self.factor.len(), &self.turned);
+        let in_columns = &b.vectors * DMatrix::from_fn(r, r, |i, j| b.inverse[i] * turned[(i, j)]);
+        DMatrix::from_fn(r, r, |i, j| inverse(self.factor[i]) * in_columns[(i, j)])
     }
 }

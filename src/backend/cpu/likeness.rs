@@ -5,8 +5,9 @@
 
 use super::cut::count;
 use super::gram::gram;
+use super::gram_svd::Own;
 use super::loaded;
-use super::relation::{Own, Update};
+use super::relation::Update;
 use crate::{Cut, Stored};
 use nalgebra::DMatrix;
 

@@ -1,11 +1,11 @@
 //! How two updates of one layer lie to each other, from small Gram matrices alone (docs/METHOD.md, "Figures").
 
-use super::gram::gram;
-use super::gram_svd::{Core, Roots, roots};
+use super::gram::{columns, gram};
+use super::gram_svd::{Decomposed, Own};
 use super::jacobi::descending;
 use super::loaded;
 use super::real::Real;
-use crate::{RANK_TOLERANCE, Stored};
+use crate::Stored;
 use nalgebra::DMatrix;
 
 /// ΔW = up·down.
@@ -22,7 +22,7 @@ pub struct Update<'a> {
 pub struct Half {
     /// σ_i in descending order, r of them.
     pub sigma: Vec<f64>,
-    /// ‖ΔW_other·v_i‖² for each right singular vector v_i that the update really has (σ_i > [`RANK_TOLERANCE`]·σ_1).
+    /// ‖ΔW_other·v_i‖² for each right singular vector v_i that the update really has (σ_i > [`crate::RANK_TOLERANCE`]·σ_1).
     pub along: Vec<f64>,
 }
 
@@ -68,39 +68,21 @@ struct Grams {
     up: DMatrix<f64>,
 }
 
-/// A·Aᵀ and Bᵀ·B of one update, r×r.
-pub(super) struct Own {
-    pub(super) down: DMatrix<f64>,
-    pub(super) up: DMatrix<f64>,
-}
-
-/// The singular value decomposition of one update.
-pub(super) struct Decomposed {
-    pub(super) sigma: Vec<f64>,
-    /// r×r: column i times A is v_iᵀ.
-    pub(super) right: DMatrix<f64>,
-    /// Singular values that count.
-    live: usize,
-    roots: [Roots; 2],
-}
-
 impl Grams {
     fn of<T: Real>(style: &Update<'_>, content: &Update<'_>) -> Self {
-        let (n, m) = (style.down.cols, style.up.rows);
-        let downs = [style, content].map(|update| loaded::<T>(&update.down, false));
-        let ups = [style, content].map(|update| loaded::<T>(&update.up, true));
+        let [of_style, of_content] = [style, content].map(|update| loaded::<T>(&update.down, false));
         let (r_s, r_c) = (style.down.rows, content.down.rows);
-        let matrix =
-            |x: &[T], y: &[T], (rows, cols), length| DMatrix::from_row_slice(rows, cols, &gram(x, y, length));
-        let own = |at: usize, r: usize| Own {
-            down: matrix(&downs[at], &downs[at], (r, r), n),
-            up: matrix(&ups[at], &ups[at], (r, r), m),
+        let n = style.down.cols;
+        let matrix = DMatrix::from_row_slice;
+        let own = |down: &[T], up: &Stored<'_>, r: usize| Own {
+            down: matrix(r, r, &gram(down, down, n)),
+            up: matrix(r, r, &columns::<T>(up, up)),
         };
         Self {
-            style: own(0, r_s),
-            content: own(1, r_c),
-            down: matrix(&downs[0], &downs[1], (r_s, r_c), n),
-            up: matrix(&ups[0], &ups[1], (r_s, r_c), m),
+            style: own(&of_style, &style.up, r_s),
+            content: own(&of_content, &content.up, r_c),
+            down: matrix(r_s, r_c, &gram(&of_style, &of_content, n)),
+            up: matrix(r_s, r_c, &columns::<T>(&style.up, &content.up)),
         }
     }
 
@@ -122,30 +104,6 @@ impl Grams {
 }
 
 impl Own {
-    /// Row i of A and column i of B are made equally long first, as only their product counts.
-    pub(super) fn decomposed(&self) -> Decomposed {
-        let r = self.down.nrows();
-        let factor: Vec<f64> = (0..r)
-            .map(|i| {
-                let factor = (self.up[(i, i)] / self.down[(i, i)]).sqrt().sqrt();
-                if factor.is_finite() && factor > 0.0 { factor } else { 0.0 }
-            })
-            .collect();
-        let inverse = |f: f64| if f > 0.0 { f.recip() } else { 0.0 };
-        let down = DMatrix::from_fn(r, r, |i, j| self.down[(i, j)] * factor[i] * factor[j]);
-        let up = DMatrix::from_fn(r, r, |i, j| self.up[(i, j)] * inverse(factor[i]) * inverse(factor[j]));
-        let (a, b) = (roots(down), roots(up));
-        let Core { sigma, right, .. } = Core::of(&a, &b);
-        let in_rows = &a.vectors * DMatrix::from_fn(r, r, |i, j| a.inverse[i] * right[(i, j)]);
-        let first = sigma.first().copied().unwrap_or(0.0);
-        Decomposed {
-            live: sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count(),
-            right: DMatrix::from_fn(r, r, |i, j| factor[i] * in_rows[(i, j)]),
-            sigma,
-            roots: [a, b],
-        }
-    }
-
     /// Whether products in f32 have neither left the range nor become subnormal.
     fn is_in_range(&self) -> bool {
         const RANGE: std::ops::Range<f64> = 1e-24..1e24;
@@ -181,9 +139,9 @@ fn cosines(between: &DMatrix<f64>) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Dtype;
     use crate::jacobi::jacobi;
     use crate::truncate::tests::random;
+    use crate::{Dtype, RANK_TOLERANCE};
 
     /// Row i of A times the i-th of these; B as it comes.
     struct Made {

@@ -3,7 +3,8 @@
 //! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
 //! exact low-rank form.
 
-use crate::gram_svd::{Core, roots};
+use crate::gram::{gram, own_columns};
+use crate::gram_svd::{Own, inverse};
 use nalgebra::DMatrix;
 
 /// A matrix up·down with its singular values split evenly (√σ) between both factors.
@@ -56,49 +57,33 @@ pub fn kept(sigma: &[f64], k: usize) -> f64 {
     if whole > 0.0 { energy(&sigma[..k.min(sigma.len())]) / whole } else { 1.0 }
 }
 
-/// Both factors in f64, every row of down as long as its column of up: only their products count, and a direction with a
-/// huge half and a tiny (or zero) other one would drown all others in the rounding errors of the Gram matrices.
-fn balanced(down: &DMatrix<f32>, up: &DMatrix<f32>) -> (DMatrix<f64>, DMatrix<f64>) {
-    let (mut down, mut up) = (down.map(f64::from), up.map(f64::from));
-    for (mut row, mut column) in down.row_iter_mut().zip(up.column_iter_mut()) {
-        let (of_row, of_column) = (row.norm(), column.norm());
-        if of_row > 0.0 && of_column > 0.0 {
-            // A power of two keeps all digits.
-            let factor = (of_column / of_row).sqrt().log2().round().exp2();
-            row *= factor;
-            column /= factor;
-        } else {
-            row.fill(0.0);
-            column.fill(0.0);
-        }
-    }
-    (down, up)
+fn own(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Own {
+    let (r, m) = (down.nrows(), up.nrows());
+    // By columns A is Aᵀ row by row, and B is Bᵀ.
+    let up: Vec<f64> = up.iter().map(|&x| x.into()).collect();
+    let matrix = |values: &[f64]| DMatrix::from_row_slice(r, r, values);
+    Own { down: matrix(&own_columns(down.as_slice(), r)), up: matrix(&gram(&up, &up, m)) }
 }
 
 /// The singular values of up·down (m×r times r×n), in descending order.
 #[inline(never)]
 pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
-    let (down, up) = balanced(down, up);
-    let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
-    Core::of(&a, &b).sigma
+    own(down, up).decomposed().sigma
 }
 
 /// The best approximation of up·down (m×r times r×n) that `keep` allows.
 #[inline(never)]
 pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, keep: Keep) -> LowRank {
-    let (down, up) = balanced(down, up);
-    let (a, b) = (roots(&down * down.transpose()), roots(up.transpose() * &up));
-    let Core { sigma, left, right } = Core::of(&a, &b);
-    let k = keep.rank(&sigma);
-    let halves: Vec<f64> = sigma.iter().take(k).map(|s| s.sqrt()).collect();
-    let inverse = |half: f64| if half > 0.0 { half.recip() } else { 0.0 };
-    // Small first: the large products are with r×k matrices only.
-    let left = DMatrix::from_fn(left.nrows(), k, |i, j| b.inverse[i] * left[(i, j)] * inverse(halves[j]));
-    let right = DMatrix::from_fn(k, right.nrows(), |i, j| halves[i] * right[(j, i)] * a.inverse[j]);
+    let decomposed = own(down, up).decomposed();
+    let k = keep.rank(&decomposed.sigma);
+    let halves: Vec<f64> = decomposed.sigma.iter().take(k).map(|s| s.sqrt()).collect();
+    let (left, right) = (decomposed.left(), &decomposed.right);
+    let left = DMatrix::from_fn(left.nrows(), k, |i, j| left[(i, j)] * inverse(halves[j]));
+    let right = DMatrix::from_fn(k, right.nrows(), |i, j| halves[i] * right[(j, i)]);
     LowRank {
-        down: ((right * a.vectors.transpose()) * down).map(narrow),
-        up: (up * (b.vectors * left)).map(narrow),
-        sigma,
+        down: (right * down.map(f64::from)).map(narrow),
+        up: (up.map(f64::from) * left).map(narrow),
+        sigma: decomposed.sigma,
     }
 }
 

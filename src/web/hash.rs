@@ -31,6 +31,9 @@ pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function
     if only_tensors {
         let length = container::exactly(&source, 0..LENGTH).await.map_err(thrown)?;
         at = length.try_into().map_or(0, u64::from_le_bytes).saturating_add(LENGTH);
+        if at > source.size() {
+            return Err(thrown(Error::new(Code::NotSafetensors, "Its header ends behind its end.")));
+        }
     }
     while at < source.size() {
         let answer = Promise::resolve(&may_go_on.call0(&JsValue::NULL)?);

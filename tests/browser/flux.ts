@@ -24,7 +24,7 @@ export interface FluxPair {
 /** Both files, which are made where they are not there yet: of all blocks, or of so many of either kind. */
 export async function fluxPair(places: NonNullable<typeof PLACES>, blocks = Infinity): Promise<FluxPair> {
   const modules = FLUX_KOHYA_MODULES.filter(({ name }) => Number(/_blocks_(\d+)_/.exec(name)![1]) < blocks);
-  const place = (path: string): string => (modules.length === FLUX_KOHYA_MODULES.length ? path : path.replace('.safetensors', `-${blocks}.safetensors`));
+  const place = (path: string): string => (modules.length === FLUX_KOHYA_MODULES.length ? path : path.replace(/(\.safetensors)?$/, `-${blocks}.safetensors`));
   const pair = { content: place(places.content), style: place(places.style), modules };
   await write(pair.content, { ...RECIPE, modules });
   await write(pair.style, { ...RECIPE, modules, seed: 32 });

@@ -126,6 +126,12 @@ test('what model sites know a file by, whole and without its header', async ({ p
   // What is open stays open for the file that comes to its place.
   await button(page, 'Swap subject and style').click();
   await has(files[1]!);
+  // Of two copies each is asked for.
+  await give(page, 'Style', { name: 'copy.safetensors', bytes: files[1]! });
+  await expect(card(page, 'Style')).toContainText(digest(files[1]!).slice(0, 10));
+  await button(page, 'Swap subject and style').click();
+  await expect(card(page, 'Subject')).toContainText('copy.safetensors');
+  await has(files[1]!);
 });
 
 test('a changed setting marks the result and offers Fuse again', async ({ page }) => {

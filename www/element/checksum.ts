@@ -1,6 +1,6 @@
 /** A file's hashes: one short as model sites show it; opened, in full and the other as well, and to be copied. */
 
-import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { autoV2, autoV3 } from './format.ts';
 import { text } from './strings.ts';
@@ -29,11 +29,9 @@ export class Checksum extends LitElement {
       <button class="plain" type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyHash}</button>` : nothing}</details>`;
   }
 
-  /** Again where another file has come to the same place. */
-  override updated(changed: PropertyValues): void {
-    if (this.opened && this.tensors === null && (changed.has('opened') || changed.has('sha256'))) {
-      this.dispatchEvent(new CustomEvent('np-tensors', { bubbles: true, composed: true }));
-    }
+  /** Asked once or often: another file may have come to the same place. */
+  override updated(): void {
+    if (this.opened && this.tensors === null) this.dispatchEvent(new CustomEvent('np-tensors'));
   }
 
   async #copy(): Promise<void> {

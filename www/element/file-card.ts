@@ -143,7 +143,8 @@ export class FileCard extends LitElement {
         ${fact(text.modules, parts.join(', '))}
         ${!(file instanceof File) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
           : fact(text.autoV2, this.sha256 === null ? html`<span class="muted">${text.hashing}</span>`
-          : html`<np-lora-checksum .sha256=${this.sha256} .tensors=${this.tensors}></np-lora-checksum>`)}
+          : html`<np-lora-checksum .sha256=${this.sha256} .tensors=${this.tensors}
+            @np-tensors=${() => this.dispatchEvent(new CustomEvent('np-tensors'))}></np-lora-checksum>`)}
         ${words.length > 0 ? fact(text.triggerWords, html`<ul class="words">
           ${words.map((word) => html`<li class="stranger">${inert(word)}</li>`)}
           ${moreWords > 0 ? html`<li>${text.more(moreWords)}</li>` : nothing}

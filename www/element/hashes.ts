@@ -44,7 +44,7 @@ class Kind {
       if (!files.includes(file)) aborter.abort();
     }
     for (const file of files) {
-      if (!this.known.has(file) && !this.#running.has(file)) void this.#start(file);
+      if (!this.known.has(file) && this.#running.get(file)?.signal.aborted !== false) void this.#start(file);
     }
   }
 
@@ -57,7 +57,7 @@ class Kind {
     } catch {
       // Cancelled, or the worker or the file is gone: asked for again when the files on the page change.
     } finally {
-      this.#running.delete(file);
+      if (this.#running.get(file) === aborter) this.#running.delete(file);
     }
   }
 }

@@ -25,8 +25,9 @@ pub(super) struct Decomposed {
     pub(super) roots: [Roots; 2],
     /// What those rows were multiplied by for that.
     factor: Vec<f64>,
-    /// Column j: the j-th left singular vector times σ_j, in the coordinates of the eigenvectors of Bᵀ·B.
-    turned: DMatrix<f64>,
+    /// Λ_B^½ U_Bᵀ U_A Λ_A^½, which has the same singular values, and its right singular vectors by columns.
+    core: DMatrix<f64>,
+    within: DMatrix<f64>,
 }
 
 /// λ^½ and λ^-½ of a Gram matrix's eigenvalues (0 for noise), and its eigenvectors by columns.
@@ -59,10 +60,14 @@ impl Own {
                 if factor.is_finite() && factor > 0.0 { factor } else { 0.0 }
             })
             .collect();
-        let down = DMatrix::from_fn(r, r, |i, j| self.down[(i, j)] * factor[i] * factor[j]);
-        let up = DMatrix::from_fn(r, r, |i, j| self.up[(i, j)] * inverse(factor[i]) * inverse(factor[j]));
+        // What has no factor may be no number, on which no decomposition ends.
+        let lives = |i: usize, j: usize| factor[i] > 0.0 && factor[j] > 0.0;
+        let times = |gram: &DMatrix<f64>, of: fn(f64) -> f64| {
+            let entry = |i, j| if lives(i, j) { gram[(i, j)] * of(factor[i]) * of(factor[j]) } else { 0.0 };
+            DMatrix::from_fn(r, r, entry)
+        };
+        let (down, up) = (times(&self.down, |f| f), times(&self.up, inverse));
         let (a, b) = (roots(down), roots(up));
-        // Λ_B^½ U_Bᵀ U_A Λ_A^½ has the singular values of B·A.
         let core =
             DMatrix::from_diagonal(&b.root) * b.vectors.tr_mul(&a.vectors) * DMatrix::from_diagonal(&a.root);
         // Jacobi, as nalgebra's own SVD loses digits on matrices that lack rank.
@@ -76,7 +81,8 @@ impl Own {
             live: sigma.iter().take_while(|&&s| s > RANK_TOLERANCE * first).count(),
             right: DMatrix::from_fn(r, r, |i, j| factor[i] * in_rows[(i, j)]),
             sigma,
-            turned: core * right,
+            core,
+            within: right,
             roots: [a, b],
             factor,
         }
@@ -87,7 +93,7 @@ impl Decomposed {
     /// r×r: B times column j is σ_j·u_j.
     pub(super) fn left(&self) -> DMatrix<f64> {
         let [_, b] = &self.roots;
-        let (r, turned) = (self.factor.len(), &self.turned);
+        let (r, turned) = (self.factor.len(), &self.core * &self.within);
         let in_columns = &b.vectors * DMatrix::from_fn(r, r, |i, j| b.inverse[i] * turned[(i, j)]);
         DMatrix::from_fn(r, r, |i, j| inverse(self.factor[i]) * in_columns[(i, j)])
     }

@@ -66,10 +66,12 @@ test('fifty runs with changing pairs leave no more behind than ten', async ({ pa
   await expect.poll(async () => (await held()).addresses).toBe(before.addresses);
   const after = await held();
   console.log(`after ${WARM} runs ${JSON.stringify(before)}, after ${RUNS} ${JSON.stringify(after)}`);
-  expect({ wasm: after.wasm, workers: after.workers, files: after.files }).toEqual({ wasm: before.wasm, workers: before.workers, files: before.files });
+  expect({ workers: after.workers, files: after.files }).toEqual({ workers: before.workers, files: before.files });
   expect(before.wasm).toBeGreaterThan(0);
-  // A report of a run here has some 20 kB: one kept from each would show.
+  // A report of a run here has some 20 kB: one kept from each would show. The program's memory takes one step of 0.4 MB sooner,
+  // later or never, as it comes, and no second one in 150 runs.
   expect(after.heap - before.heap).toBeLessThan((RUNS - WARM) * 10_000);
+  expect(after.wasm - before.wasm).toBeLessThan((RUNS - WARM) * 15_000);
   expect(after.nodes).toBeLessThan(before.nodes + 200);
   // Two pairs and three μ: every sixth run is the same one again.
   [...first, ...later].forEach((hash, run, all) => expect(hash).toBe(all[run % 6]));

@@ -59,6 +59,23 @@ test('the commands of the document work as they stand there', async ({ host }) =
   check(await place.read('fused.safetensors'), PAIR, DEFAULTS, 'F16');
 });
 
+test('hashes of a file and of its tensors are Node’s own, and what has no header has no tensors', async ({ host }) => {
+  const place = await host.place('hashes');
+  await place.put('test.mjs', `
+    import { createHash } from 'node:crypto';
+    import { readFile } from 'node:fs/promises';
+    import { open, openFile } from 'np-lora/core';
+    const content = await openFile('subject.safetensors');
+    const pair = await open({ content });
+    const bytes = await readFile('subject.safetensors');
+    const own = (from) => createHash('sha256').update(bytes.subarray(from)).digest('hex');
+    const asked = [await pair.hash(content), await pair.hash(content, { of: 'tensors' })];
+    console.log(String(asked[0] === own(0) && asked[1] === own(8 + Number(bytes.readBigUInt64LE(0)))));
+    await pair.hash(new Blob(['a text of some length']), { of: 'tensors' }).catch(({ code }) => console.log(code));
+  `);
+  expect(await place.run(process.execPath, ['test.mjs'])).toMatchObject({ code: 0, out: 'true\nE_NOT_SAFETENSORS\n' });
+});
+
 test('files are read in pieces, and one that has changed since is told', async ({ host }) => {
   const place = await host.place('pieces');
   await place.put('large.safetensors', writeSafetensors(makeLora({ ...RECIPE, rank: 96 })));

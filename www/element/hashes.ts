@@ -19,7 +19,7 @@ export class Hashes {
     return (file && this.#of[of].known.get(file)) ?? null;
   }
 
-  /** Exactly these files are on the page; the first is worked out first. */
+  /** Exactly these files are on the page. Of either kind of hash the first file's is worked out first. */
   want(files: readonly Blob[]): void {
     this.#wanted = files;
     this.#of.file.want(files);

@@ -8,6 +8,8 @@ use crate::project::Project;
 use crate::sinks;
 use crate::tools::{Outcome, run, run_and_read, succeeds};
 use crate::web::install_packages;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -212,19 +214,47 @@ fn free_port() -> Outcome<u16> {
 fn read_summary(path: &Path) -> Outcome<Counts> {
     let text =
         fs::read_to_string(path).map_err(|_| "Playwright ended without a summary: see above".to_owned())?;
-    let summary: serde_json::Value =
+    let summary: Value =
         serde_json::from_str(&text).map_err(|error| format!("Playwright's summary: {error}"))?;
     let figure = |name: &str| summary["stats"][name].as_u64().unwrap_or(0);
-    if figure("skipped") > 0 {
-        println!("{} browser tests were skipped.", figure("skipped"));
+    for (reason, count) in skips(&summary) {
+        println!("{count} browser tests were skipped: {reason}");
     }
     let errors = summary["errors"].as_array().map_or(0, Vec::len) as u64;
     Ok(Counts { passed: figure("expected"), failed: figure("unexpected") + figure("flaky") + errors })
 }
 
+/// Why tests were skipped, and how many for each reason: what a machine lacks is among them.
+fn skips(summary: &Value) -> BTreeMap<String, usize> {
+    let list = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
+    let mut counts = BTreeMap::new();
+    let mut suites = list(summary, "suites");
+    while let Some(suite) = suites.pop() {
+        suites.extend(list(&suite, "suites"));
+        let tests = list(&suite, "specs").into_iter().flat_map(|spec| list(&spec, "tests"));
+        for test in tests.filter(|test| test["status"] == "skipped") {
+            let reasons = list(&test, "annotations").into_iter().filter(|note| note["type"] == "skip");
+            let reason = reasons.filter_map(|note| note["description"].as_str().map(str::to_owned)).next();
+            *counts.entry(reason.unwrap_or_else(|| "no reason given".to_owned())).or_default() += 1;
+        }
+    }
+    counts
+}
+
 #[cfg(test)]
 mod tests {
-    use super::number_before;
+    use super::{number_before, skips};
+    use serde_json::json;
+
+    #[test]
+    fn what_is_skipped_is_counted_by_its_reason() {
+        let test = |status: &str, why: &str| json!({"status": status, "annotations": [{"type": "skip", "description": why}]});
+        let specs = json!([{"tests": [test("skipped", "there is no nginx"), test("expected", "")]}]);
+        let inner = json!({"specs": [{"tests": [{"status": "skipped"}]}]});
+        let summary = json!({"suites": [{"specs": specs, "suites": [inner]}, {"specs": specs}]});
+        let found: Vec<_> = skips(&summary).into_iter().collect();
+        assert_eq!(found, [("no reason given".to_owned(), 1), ("there is no nginx".to_owned(), 2)]);
+    }
 
     #[test]
     fn cargos_summary_is_read() {

@@ -15,7 +15,7 @@ pub struct Svd {
 
 /// Two columns count as orthogonal if their cosine is at most this times the root of the rank: what rounding leaves.
 const ORTHOGONAL: f64 = 1e-15;
-/// From the eigenvectors it takes two to five as a rule; from the unit matrix, as the shader begins, ten.
+/// From the eigenvectors it takes two to five as a rule; from the unit matrix, as the shader begins, ten and more.
 const SWEEPS: usize = 40;
 /// Steps of the eigenvectors' iteration a column.
 const STEPS: usize = 30;

@@ -97,12 +97,16 @@ fn whole<B: Backend>(criterion: &mut Criterion, place: &str, backend: &B) {
     for layer in LAYERS {
         let module = Module::new(layer);
         let jobs = vec![module.job(); 16];
-        let batch = Batch { jobs: &jobs, cut: Cut::All, blends: &[BLEND], output: Dtype::F16 };
         let mut group = criterion.benchmark_group(format!("{place}, {}", module.name()));
         group.sample_size(10);
-        run(&mut group, "16 modules", Throughput::Bytes(16 * module.bytes() as u64), || {
-            block_on(backend.project(&batch))
-        });
+        for (name, cut) in
+            [("16 modules", Cut::All), ("16 modules, half of the rank", Cut::Count(layer.2 / 2))]
+        {
+            let batch = Batch { jobs: &jobs, cut, blends: &[BLEND], output: Dtype::F16 };
+            run(&mut group, name, Throughput::Bytes(16 * module.bytes() as u64), || {
+                block_on(backend.project(&batch))
+            });
+        }
         group.finish();
     }
 }

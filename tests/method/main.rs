@@ -15,6 +15,7 @@ mod on_both;
 mod bounds;
 mod identities;
 mod properties;
+mod ways;
 
 /// Both backends, so that a suite can give each its share of the work.
 pub(crate) trait Tested: np_lora::backend::Backend {

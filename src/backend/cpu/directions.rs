@@ -4,11 +4,12 @@ use super::basis::{Basis, basis};
 use super::core::{Triangle, core};
 use super::cut::{self, Protected};
 use super::full::plainly_full;
-use super::gram::column_gram;
+use super::gram::{column_gram, columns, gram};
 use super::jacobi::jacobi;
 use super::loaded;
 use super::real::Real;
-use crate::{Conditioning, Cut, Job, Shape};
+use super::squares::plainly_cut;
+use crate::{Conditioning, Cut, Job, PIVOT_GUARD, Shape};
 
 /// The directions of the style that are protected.
 #[derive(Debug)]
@@ -20,16 +21,26 @@ pub(super) struct Directions {
     pub(super) conditioning: Conditioning,
 }
 
-/// All directions of A_s, where the Gram matrix of B_s leaves no doubt that they count.
-pub(super) fn by_gram<T: Real>(job: &Job<'_>, down: &Basis<T>) -> Option<Directions> {
+/// With the least work: from Gram matrices where they leave no doubt. Else `conditioning` tells whether f32 was enough.
+pub(super) fn quick(job: &Job<'_>, down: &Basis<f32>, cut: Cut) -> Directions {
+    let pivot = down.pivot.iter().copied().fold(1.0, f64::min);
     let rank = down.pivot.len();
-    let (energy, exponent) = plainly_full(&column_gram(&job.style_up, &job.style_up), down)?;
-    Some(Directions {
-        protected: Protected::all(rank),
-        energy,
-        exponent,
-        conditioning: Conditioning { pivot: down.pivot.iter().copied().fold(1.0, f64::min), gap: 1.0 },
-    })
+    let plain = || match cut {
+        _ if pivot < PIVOT_GUARD => None,
+        Cut::All => plainly_full(&column_gram(&job.style_up, &job.style_up), down)
+            .map(|(energy, exponent)| (Protected::all(rank), energy, exponent)),
+        _ => {
+            let rows = loaded::<f64>(&job.style_down, false);
+            let down_gram = gram(&rows, &rows, job.style_down.cols);
+            plainly_cut(&down_gram, &columns::<f64>(&job.style_up, &job.style_up), rank, cut)
+        }
+    };
+    match plain() {
+        Some((protected, energy, exponent)) => {
+            Directions { protected, energy, exponent, conditioning: Conditioning { pivot, gap: 1.0 } }
+        }
+        None => by_basis(job, down, cut),
+    }
 }
 
 /// Those that a basis of the columns of B_s and the singular values tell.

@@ -27,7 +27,7 @@ pub(super) fn plainly_full<T: Real>(up_gram: &[f64], down: &Basis<T>) -> Option<
     // B_s with columns of length 1; the lengths go to the rows of A_s.
     let normal: Vec<f64> =
         (0..r * r).map(|at| up_gram[at] / (lengths[at / r] * lengths[at % r]).sqrt()).collect();
-    let up_inverse = inverse(&cholesky(&normal, r)?, r);
+    let up_inverse = inverse(&cholesky(&normal, r, AMPLIFIED.recip())?, r);
     if up_inverse.iter().map(|x| x * x).sum::<f64>() > AMPLIFIED {
         return None;
     }
@@ -42,8 +42,8 @@ pub(super) fn plainly_full<T: Real>(up_gram: &[f64], down: &Basis<T>) -> Option<
     ((energy * inverse).sqrt() * CLEAR < 1.0).then_some((energy, exponent))
 }
 
-/// L, lower triangular, with L·Lᵀ = G, r×r; none where G is not plainly positive.
-fn cholesky(g: &[f64], r: usize) -> Option<Vec<f64>> {
+/// L, lower triangular, with L·Lᵀ = G, r×r; none where not more than `least` is left of a row's square.
+pub(super) fn cholesky(g: &[f64], r: usize, least: f64) -> Option<Vec<f64>> {
     let mut l = vec![0.0; r * r];
     for i in 0..r {
         for j in 0..i {
@@ -52,7 +52,7 @@ fn cholesky(g: &[f64], r: usize) -> Option<Vec<f64>> {
         }
         let square = g[i * r + i] - l[i * r..i * r + i].iter().map(|x| x * x).sum::<f64>();
         // Nor if it is no number.
-        l[i * r + i] = (square > AMPLIFIED.recip()).then(|| square.sqrt())?;
+        l[i * r + i] = (square > least).then(|| square.sqrt())?;
     }
     Some(l)
 }

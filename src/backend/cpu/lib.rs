@@ -26,7 +26,11 @@ pub mod project;
 mod readouts;
 mod real;
 mod relation;
+mod squares;
 pub mod truncate;
+
+use basis::Basis;
+use directions::Directions;
 
 pub use cut::count;
 pub use decode::{decode, transpose};
@@ -49,9 +53,13 @@ pub struct Cpu;
 /// One job, in f32 where that keeps the bounds: what each blend makes of it.
 #[inline(never)]
 pub fn project(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
-    let quick = run::<f32>(job, cut, blends, output, Place::Cpu);
-    let allowed = quick.iter().all(|quick| quick.conditioning.allows_f32());
-    if allowed { quick } else { careful(job, cut, blends, output) }
+    let down = style_basis::<f32>(job);
+    let directions = directions::quick(job, &down, cut);
+    if directions.conditioning.allows_f32() {
+        projected(job, &down, &directions, blends, output, Place::Cpu)
+    } else {
+        careful(job, cut, blends, output)
+    }
 }
 
 /// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
@@ -70,18 +78,26 @@ pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
 /// One job in f64, whatever its conditioning.
 #[inline(never)]
 pub fn careful(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
-    run::<f64>(job, cut, blends, output, Place::CpuCareful)
+    // Always the long way: the saved result is checked against it.
+    let down = style_basis::<f64>(job);
+    projected(job, &down, &directions::by_basis(job, &down, cut), blends, output, Place::CpuCareful)
 }
 
-fn run<T: Real>(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype, place: Place) -> Vec<Projected> {
-    let n = job.style_down.cols;
-    let shape = Shape { rows: job.style_down.rows, cols: n };
-    let down = basis::basis(loaded::<T>(&job.style_down, false), shape);
-    // The careful way is always the long one: the saved result is checked against it.
-    let short = place == Place::Cpu && cut == Cut::All;
-    let directions = if short { directions::by_gram(job, &down) } else { None };
-    let directions = directions.unwrap_or_else(|| directions::by_basis(job, &down, cut));
+fn style_basis<T: Real>(job: &Job<'_>) -> Basis<T> {
+    let shape = Shape { rows: job.style_down.rows, cols: job.style_down.cols };
+    basis::basis(loaded(&job.style_down, false), shape)
+}
 
+/// What each blend makes of the content once it is known what is protected.
+fn projected<T: Real>(
+    job: &Job<'_>,
+    down: &Basis<T>,
+    directions: &Directions,
+    blends: &[Blend],
+    output: Dtype,
+    place: Place,
+) -> Vec<Projected> {
+    let n = job.style_down.cols;
     let mut content = loaded(&job.content_down, false);
     let content_exponent = real::exponent(&content);
     real::scale(&mut content, -content_exponent);

@@ -138,9 +138,9 @@ impl Gpu {
             .enumerate()
             .map(|(at, job)| {
                 let quick = results.of_job(&memory, at, r_c * n, batch)?;
-                let careful = || cpu::careful(job, batch.cut, batch.blends, batch.output);
+                let ours = || cpu::project(job, batch.cut, batch.blends, batch.output);
                 let allowed = quick.iter().all(|quick| quick.conditioning.allows_f32());
-                Ok(if allowed { quick } else { careful() })
+                Ok(if allowed { quick } else { ours() })
             })
             .collect()
     }

@@ -2,7 +2,7 @@
 
 import { expect, type Page } from '@playwright/test';
 import { fuseButton } from '../page.ts';
-import { alwaysOnDisk, bendWorker, keepWorkers, letGo } from './bend.ts';
+import { alwaysOnDisk, bendWorker, keepWorkers, letGo, tellWorkers } from './bend.ts';
 import { files, fuse, fuseUpTo, giveGoodPair, pressFuse, saveAndCheck, setScene, type Fault, type Scene } from './scene.ts';
 
 /** In a page whose workers are kept. */
@@ -101,8 +101,8 @@ export const LEAVING: Fault[] = [
       const { page } = scene;
       await fuse(scene);
       await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
-      // With the first, those that it has started are gone.
-      await page.workers()[0]!.evaluate('void Promise.reject(new Error("all alone"))');
+      // Which of them the page speaks with, nobody can tell.
+      await tellWorkers(page, 'void Promise.reject(new Error("all alone"))');
       await expect.poll(() => page.workers().length).toBe(0);
       // Anything that the page asks starts a new one.
       await page.getByRole('button', { name: 'Swap subject and style' }).click();

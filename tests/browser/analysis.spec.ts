@@ -6,8 +6,10 @@ import { matrix, multiply, multiplyTransposed, productNorm, productSvd, scaled, 
 import { DEFAULTS, factors, modulesOf, type Module, type Settings } from './check.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, withNaN, type Recipe } from './make.ts';
-import { element, fuseAndSave, fuseButton, give, givePair, named, open, setMu, setStrength } from './page.ts';
+import { element, fuseAndSave, fuseButton, give, givePair, named, onDevice, open, setMu, setStrength } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
+
+onDevice(/^a run does not wait/);
 
 const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 31, sharedDirections: 3 };
 const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, rank: 6, alpha: 6, seed: 32 })];

@@ -9,11 +9,12 @@ import {
 } from './make.ts';
 import { fromLoHa, oneNaming } from './namings.ts';
 import {
-  FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, named, open, type Role,
+  FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, named, onDevice, open, type Role,
 } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
+onDevice(/q, k and v|LoHa|single blocks/);
 
 const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 41, sharedDirections: 3 };
 const PEFT: Recipe = { ...KOHYA, modules: SD15_PEFT_MODULES, alpha: null, scheme: 'PEFT', seed: 42, rank: 6 };

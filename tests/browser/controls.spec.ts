@@ -7,12 +7,10 @@ import type { Settings } from '../../www/core/types.ts';
 import { DEFAULTS, modulesOf, type Module } from './check.ts';
 import { checkModules } from './hold.ts';
 import { makeLoHa, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, named, open, setMu, setStrength, type Named } from './page.ts';
+import { FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, named, onDevice, open, setMu, setStrength, type Named } from './page.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-test.beforeEach(({}, { project, title }) => {
-  test.skip(project.name !== 'cpu' && !title.startsWith('blocks are painted'), 'a graphics device changes nothing here');
-});
+onDevice(/^blocks are painted/);
 
 /** A layer of Stable Diffusion 1.5 in each of some blocks, and one of its text encoder. */
 const LAYERS: Record<string, { name: string; out: number; in: number }> = {

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import AxeBuilder from '@axe-core/playwright';
-import { expect, type Locator, type Page } from '@playwright/test';
+import { expect, test, type Locator, type Page } from '@playwright/test';
 import { readSafetensors, writeSafetensors, type Safetensors } from './safetensors.ts';
 
 export type Role = 'Subject' | 'Style';
@@ -11,8 +11,15 @@ export interface Named {
   bytes: Uint8Array;
 }
 
-/** A software graphics device takes seconds to compile one shader, and there are eight. */
+/** A software graphics device takes seconds to compile one shader, and there are a dozen. */
 export const FIRST_RUN = 180_000;
+
+/** Only for those of a file's tests does it matter whether there is a graphics device: with it, the others are left out. */
+export function onDevice(titles: RegExp): void {
+  test.beforeEach(({}, { project, title }) => {
+    test.skip(project.name === 'webgpu' && !titles.test(title), 'a graphics device changes nothing here');
+  });
+}
 
 /** Opens the page; collects errors that nobody caught. */
 export async function open(page: Page): Promise<string[]> {

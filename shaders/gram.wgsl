@@ -1,6 +1,7 @@
 // X·Yᵀ, p×q a job. Twin: src/backend/cpu/gram.rs
 //
-// One workgroup makes four neighbouring elements of a row: x: which four, y: the row, z: the job.
+// One workgroup makes a square of elements, one a worker, so that what is read of a row serves a whole square. x: the
+// square, from left to right, y: from top to bottom, z: the job.
 
 struct Params {
     // p and q, rows of X and of Y.
@@ -18,22 +19,55 @@ struct Params {
 @group(0) @binding(2) var<storage, read> y: array<f32>;
 @group(0) @binding(3) var<storage, read_write> products: array<f32>;
 
+// Rows and columns of a square; SIDE·SIDE is WORKERS.
+const SIDE: u32 = 16u;
+// Values of each row that are at hand at a time, and from one row of them to the next: odd, so that neighbours are read
+// from different banks.
+const DEPTH: u32 = 64u;
+const STEP: u32 = 65u;
+// So many sums of DEPTH products are summed up by themselves. Three levels of short sums keep the error small.
+const BLOCK: u32 = 16u;
+
+var<workgroup> of_x: array<f32, SIDE * STEP>;
+var<workgroup> of_y: array<f32, SIDE * STEP>;
+
 @compute @workgroup_size(WORKERS)
 fn gram(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) worker: u32) {
     let job = group.z;
-    let i = group.y;
-    let first = 4u * group.x;
-    let last = params.y_rows - 1u;
-    let row = (job * params.x_rows + i) * params.stride + params.offset;
-    // Beyond the last row the products are made of the last again and not written.
-    let j = min(vec4u(first, first + 1u, first + 2u, first + 3u), vec4u(last));
-    let rows = (job * params.y_rows + j) * params.stride + params.offset;
-    var sum = vec4f();
-    for (var at = worker; at < params.cols; at += WORKERS) {
-        sum += x[row + at] * vec4f(y[rows.x + at], y[rows.y + at], y[rows.z + at], y[rows.w + at]);
+    let x_first = group.y * SIDE;
+    let y_first = group.x * SIDE;
+    // Which element of the square is this worker's.
+    let i = worker / SIDE;
+    let j = worker % SIDE;
+    var total = 0.0;
+    var block = 0.0;
+    var sums = 0u;
+    for (var start = 0u; start < params.cols; start += DEPTH) {
+        workgroupBarrier(); // the last ones may still be being read
+        for (var at = worker; at < SIDE * DEPTH; at += WORKERS) {
+            let row = at / DEPTH;
+            let column = start + at % DEPTH;
+            let inside = column < params.cols;
+            // Beyond the last row the last is taken again, and what comes of it not written.
+            let x_row = job * params.x_rows + min(x_first + row, params.x_rows - 1u);
+            let y_row = job * params.y_rows + min(y_first + row, params.y_rows - 1u);
+            let place = params.offset + min(column, params.cols - 1u);
+            of_x[row * STEP + at % DEPTH] = select(0.0, x[x_row * params.stride + place], inside);
+            of_y[row * STEP + at % DEPTH] = select(0.0, y[y_row * params.stride + place], inside);
+        }
+        workgroupBarrier();
+        var sum = 0.0;
+        for (var k = 0u; k < DEPTH; k++) {
+            sum += of_x[i * STEP + k] * of_y[j * STEP + k];
+        }
+        block += sum;
+        sums++;
+        if sums % BLOCK == 0u {
+            total += block;
+            block = 0.0;
+        }
     }
-    let total = sum_over_workers(worker, sum);
-    if worker < 4u && first + worker <= last {
-        products[(job * params.x_rows + i) * params.y_rows + first + worker] = total[worker];
+    if x_first + i < params.x_rows && y_first + j < params.y_rows {
+        products[(job * params.x_rows + x_first + i) * params.y_rows + y_first + j] = total + block;
     }
 }

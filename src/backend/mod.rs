@@ -20,8 +20,8 @@ pub mod kernels;
 
 use crate::error::Result;
 pub use cpu::{
-    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected,
-    RANK_TOLERANCE, Stored,
+    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,
+    SUPPORT_GUARD, Stored,
 };
 pub use np_lora_cpu::{self as cpu, matrix, products, truncate};
 

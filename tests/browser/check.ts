@@ -32,6 +32,8 @@ export interface Settings {
   mu: number;
   contentStrength: number;
   styleStrength: number;
+  /** At most so many of the style's directions are protected. */
+  directions?: number;
 }
 
 /** The paper's, where a test says nothing else. Not the product's own table: a changed default has to show. */
@@ -86,9 +88,9 @@ export interface Expected {
 export const removed = (mu: number): number => (mu === Infinity ? 1 : mu / (1 + mu));
 
 /** A_c·V_k·V_kᵀ */
-function inside(content: Factors, style: Factors): Matrix {
+function inside(content: Factors, style: Factors, most = Infinity): Matrix {
   const { sigma, right } = productSvd(style.up, style.down);
-  const k = sigma.filter((value) => value > RANK_TOLERANCE * sigma[0]!).length;
+  const k = Math.min(most, sigma.filter((value) => value > RANK_TOLERANCE * sigma[0]!).length);
   const v = matrix(k, right.cols, right.data.slice(0, k * right.cols));
   return multiply(multiplyTransposed(content.down, v), v);
 }
@@ -122,7 +124,7 @@ export function expected(content: Module | null, style: Module | null, settings:
   if (c) {
     let down = c.down;
     if (s && beta > 0) {
-      const along = inside(c, s);
+      const along = inside(c, s, settings.directions);
       down = combine(c.down, -beta, along);
       change = Math.abs(settings.contentStrength * c.scale) * beta * productNorm(c.up, along);
     }

@@ -37,11 +37,17 @@ test('a kohya pair with convolutions, at several μ and in three formats', async
   expect(uncaught).toEqual([]);
 });
 
-test('a PEFT pair in BF16', async ({ page }, { project }) => {
+test('a PEFT pair in BF16, with all of the style’s directions and with two', async ({ page }, { project }) => {
   const pair: [Safetensors, Safetensors] = [makeLora(PEFT), makeLora({ ...PEFT, rank: 4, seed: 22 })];
   const uncaught = await open(page);
   await takePair(page, project.name, pair);
   check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'BF16');
+  // Which directions stand out takes kernels that all of them do not.
+  await advanced(page, 'Style directions to protect', 'count');
+  const count = page.getByLabel('Number of directions');
+  await count.fill('2');
+  await count.blur();
+  check((await fuseAndSave(page, project.name)).file, pair, { ...DEFAULTS, directions: 2 }, 'BF16');
   expect(uncaught).toEqual([]);
 });
 

@@ -1,7 +1,7 @@
 //! The short ways on the CPU and the long one lead to the same.
 
 use crate::common::method::{Pair, with_spectrum};
-use crate::common::{Matrix, at_most, normal};
+use crate::common::{Matrix, at_most, normal, orthonormal};
 use np_lora::backend::cpu::{self, Cpu};
 use np_lora::backend::{Blend, Cut, Dtype, Place};
 
@@ -107,4 +107,30 @@ fn a_cut_is_the_same_whether_gram_matrices_or_bases_decide_it() {
 
 fn energy_of(sigma: &[f64]) -> f64 {
     sigma.iter().map(|s| s * s).sum()
+}
+
+/// Rows of A_s each of which is nearly made of those before it: no pivot is small, but the basis of the last ones is. An
+/// f32 basis is as far off as that, whatever k leaves out and however clear the cut is.
+#[test]
+fn rows_that_lean_on_each_other_are_fused_within_the_bounds() {
+    let (n, r) = (320, 4);
+    let q = orthonormal("leaning", n, r).transpose();
+    let up = orthonormal("leaning up", 40, r);
+    for d in [0.2, 1.0 / 12.0, 1.0 / 20.0, 1.0 / 28.0, 1.0 / 40.0] {
+        let rows = [
+            [1.37, 0.0, 0.0, 0.0],
+            [1.09, 1.21 * d, 0.0, 0.0],
+            [0.34, 0.96, 1.13 * d, 0.0],
+            [0.0, 0.0, 0.0, 0.1 * d * d],
+        ];
+        let down = Matrix::from_fn(r, r, |i, j| rows[i][j]) * &q;
+        let pair = Pair::new(&up, &down, 6, Dtype::F32);
+        for cut in [Cut::All, Cut::Count(3), Cut::Count(2)] {
+            let outcome = pair.check(&Cpu, cut, 1.0);
+            println!("{d:.3} {cut:?}: {outcome:?}");
+            assert_eq!(outcome.k, outcome.expected_k);
+            at_most(outcome.error, 1e-5, "ΔW_m");
+            at_most(outcome.leak, 1e-6, "leak");
+        }
+    }
 }

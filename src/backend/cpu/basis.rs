@@ -1,5 +1,6 @@
 //! Twin of `shaders/basis.wgsl`: an orthonormal basis of a factor's row space, with the decision which rows are new.
 
+use super::core::Triangle;
 use super::gram::dot;
 use super::real::{self, Real};
 use crate::Shape;
@@ -15,6 +16,12 @@ pub struct Basis<T> {
     pub exponent: Vec<i32>,
     /// Residual of each row relative to its own norm; 0 where the row was dropped.
     pub pivot: Vec<f64>,
+}
+
+impl<T> Basis<T> {
+    pub(super) fn triangle(&self) -> Triangle<'_> {
+        Triangle { l: &self.l, exponent: &self.exponent }
+    }
 }
 
 /// A row of which at least this share is left needs no second round: what the first leaves along the earlier rows is its

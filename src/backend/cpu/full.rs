@@ -1,8 +1,8 @@
 //! Whether a style plainly has all of its directions, so that neither a basis of B_s nor singular values are needed.
 
-use super::basis::Basis;
+use super::core::Triangle;
 use super::gram::gram;
-use super::real::Real;
+use super::triangle::{cholesky, inverse};
 use crate::RANK_TOLERANCE;
 
 /// Gram matrices square the condition, and their entries are right to some 1e-7. Inverses beyond this square norm are
@@ -14,13 +14,14 @@ const RANGE: std::ops::Range<f64> = 1e-24..1e24;
 const CLEAR: f64 = 64.0 * RANK_TOLERANCE;
 
 /// ‖B_s·A_s‖² in units of 2^exponent, returned beside it, if every singular value of B_s·A_s is plainly above the rank
-/// tolerance. `up_gram` is B_sᵀ·B_s, r×r; `down` the basis of A_s. None does not say that one is below.
+/// tolerance. `up_gram` is B_sᵀ·B_s, r×r; `down` is of the basis of A_s, of which no row was dropped. None does not say
+/// that one is below.
 ///
 /// With B_s = Q_B·L_Bᵀ and A_s = L_A·Q_A: σ_1 ≤ ‖L_Bᵀ·L_A‖ and σ_r ≥ 1/‖(L_Bᵀ·L_A)⁻¹‖, in Frobenius norms.
-pub(super) fn plainly_full<T: Real>(up_gram: &[f64], down: &Basis<T>) -> Option<(f64, i32)> {
+pub(super) fn plainly_full(up_gram: &[f64], down: Triangle<'_>) -> Option<(f64, i32)> {
     let r = down.exponent.len();
     let lengths: Vec<f64> = (0..r).map(|i| up_gram[i * r + i]).collect();
-    if down.pivot.contains(&0.0) || !lengths.iter().all(|square| RANGE.contains(square)) {
+    if !lengths.iter().all(|square| RANGE.contains(square)) {
         return None;
     }
     let exponent = down.exponent.iter().copied().max()?;
@@ -31,8 +32,8 @@ pub(super) fn plainly_full<T: Real>(up_gram: &[f64], down: &Basis<T>) -> Option<
     if up_inverse.iter().map(|x| x * x).sum::<f64>() > AMPLIFIED {
         return None;
     }
-    let mut down_l = down.l.clone();
-    for ((row, length), e) in down_l.chunks_exact_mut(r).zip(&lengths).zip(&down.exponent) {
+    let mut down_l = down.l.to_vec();
+    for ((row, length), e) in down_l.chunks_exact_mut(r).zip(&lengths).zip(down.exponent) {
         let size = length.sqrt() * 2f64.powi(e - exponent);
         row.iter_mut().for_each(|x| *x *= size);
     }
@@ -40,34 +41,4 @@ pub(super) fn plainly_full<T: Real>(up_gram: &[f64], down: &Basis<T>) -> Option<
     let energy: f64 = gram(&down_l, &down_l, r).iter().zip(&normal).map(|(a, b)| a * b).sum();
     let inverse: f64 = gram(&inverse(&down_l, r), &up_inverse, r).iter().map(|x| x * x).sum();
     ((energy * inverse).sqrt() * CLEAR < 1.0).then_some((energy, exponent))
-}
-
-/// L, lower triangular, with L·Lᵀ = G, r×r; none where not more than `least` is left of a row's square.
-pub(super) fn cholesky(g: &[f64], r: usize, least: f64) -> Option<Vec<f64>> {
-    let mut l = vec![0.0; r * r];
-    for i in 0..r {
-        for j in 0..i {
-            let known: f64 = (0..j).map(|k| l[i * r + k] * l[j * r + k]).sum();
-            l[i * r + j] = (g[i * r + j] - known) / l[j * r + j];
-        }
-        let square = g[i * r + i] - l[i * r..i * r + i].iter().map(|x| x * x).sum::<f64>();
-        // Nor if it is no number.
-        l[i * r + i] = (square > least).then(|| square.sqrt())?;
-    }
-    Some(l)
-}
-
-/// L⁻¹ of a lower triangular L, r×r.
-fn inverse(l: &[f64], r: usize) -> Vec<f64> {
-    let mut inverse = vec![0.0; r * r];
-    for i in 0..r {
-        let (above, rest) = inverse.split_at_mut(i * r);
-        let row = &mut rest[..r];
-        row[i] = 1.0;
-        for (above, factor) in above.chunks_exact(r).zip(&l[i * r..]) {
-            row.iter_mut().zip(above).for_each(|(x, above)| *x -= factor * above);
-        }
-        row.iter_mut().for_each(|x| *x /= l[i * r + i]);
-    }
-    inverse
 }

@@ -5,8 +5,8 @@ pub use safetensors::Dtype;
 /// A direction of the style counts if its singular value exceeds this share of the largest: the floor of f32 arithmetic.
 pub const RANK_TOLERANCE: f64 = 2e-6;
 
-/// Below this pivot a job is computed in f64 (see [`Conditioning`]).
-pub const PIVOT_GUARD: f64 = 1.0 / 64.0;
+/// Below this support a job is computed in f64 (see [`Conditioning`]).
+pub const SUPPORT_GUARD: f64 = 1.0 / 64.0;
 
 /// Below this gap a job is computed in f64 (see [`Conditioning`]): where a cut is less clear, f32 would let more than a
 /// millionth of the content leak into the protected space.
@@ -69,6 +69,17 @@ impl Blend {
     }
 }
 
+impl Cut {
+    /// The same for `rank` directions at most, in its plainest words.
+    pub fn of_rank(self, rank: usize) -> Self {
+        match self {
+            Self::Count(count) if count >= rank => Self::All,
+            Self::Energy(share) if share >= 1.0 => Self::All,
+            cut => cut,
+        }
+    }
+}
+
 /// How many of the style's directions to protect: the first that the rank tolerance and this cap leave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cut {
@@ -122,10 +133,9 @@ pub enum Place {
 /// The two figures that say how much rounding was amplified.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditioning {
-    /// Smallest residual of a row of A_s relative to the row's own norm (1: orthogonal rows; 0: a dependent row), over
-    /// the rows that are not zero and whose column of B_s is not zero. The error of a basis direction is about the
-    /// machine epsilon divided by this.
-    pub pivot: f64,
+    /// How well the rows of A_s bear their basis (see [`support`](super::support)), of the rows that are not zero and whose
+    /// column of B_s is not zero. The error of a basis direction is about the machine epsilon divided by this.
+    pub support: f64,
     /// How clearly k and the space are decided, the least of: (σ_k − σ_{k+1})/σ_1 if a live direction is cut, less in
     /// proportion where the rank is above 32; σ_k/σ_1 or σ_{k+1}/σ_1 where the one is little above the rank tolerance
     /// or the other little below; and how far the energy is from another k, where that is next to nothing. Else 1. The
@@ -134,8 +144,8 @@ pub struct Conditioning {
 }
 
 impl Conditioning {
-    /// From the pivots that count, the singular values in descending order, k, and the number of live rows of the basis.
-    pub fn of(pivots: impl Iterator<Item = f64>, sigma: &[f64], k: usize, lives: usize, cut: Cut) -> Self {
+    /// From the basis' support, the singular values in descending order, k, and the number of live rows of the basis.
+    pub fn of(support: f64, sigma: &[f64], k: usize, lives: usize, cut: Cut) -> Self {
         let first = sigma.first().copied().unwrap_or(0.0);
         let share = |i: usize| sigma.get(i).map_or(0.0, |s| if first > 0.0 { s / first } else { 0.0 });
         let mut gap: f64 = 1.0;
@@ -163,11 +173,11 @@ impl Conditioning {
             let missing = reached.take(rank.saturating_sub(1)).map(|sum| (sum - wanted).abs());
             gap = missing.filter(|&missing| missing < ENERGY_GUARD).fold(gap, f64::min);
         }
-        Self { pivot: pivots.fold(1.0, f64::min), gap }
+        Self { support, gap }
     }
 
     /// Whether an f32 computation keeps the error bounds of the method; otherwise the job is repeated in f64.
     pub fn allows_f32(&self) -> bool {
-        self.pivot >= PIVOT_GUARD && self.gap >= GAP_GUARD
+        self.support >= SUPPORT_GUARD && self.gap >= GAP_GUARD
     }
 }

@@ -27,24 +27,26 @@ mod readouts;
 mod real;
 mod relation;
 mod squares;
+mod triangle;
 pub mod truncate;
 
 use basis::Basis;
-use directions::Directions;
 
 pub use cut::count;
 pub use decode::{decode, transpose};
+pub use directions::{Directions, all_directions};
 pub use finite::{NonFinite, non_finite};
 pub use gram::column_gram;
 pub use job::{
-    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, PIVOT_GUARD, Place, Projected,
-    RANK_TOLERANCE, Shape, Stored,
+    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,
+    SUPPORT_GUARD, Shape, Stored,
 };
 pub use likeness::{Products, Third, liken};
 pub use probes::{Columns, PROBES, product, times};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};
+pub use triangle::support;
 
 /// The CPU backend.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +55,7 @@ pub struct Cpu;
 /// One job, in f32 where that keeps the bounds: what each blend makes of it.
 #[inline(never)]
 pub fn project(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
+    let cut = cut.of_rank(job.style_down.rows);
     let down = style_basis::<f32>(job);
     let directions = directions::quick(job, &down, cut);
     if directions.conditioning.allows_f32() {
@@ -109,18 +112,14 @@ fn projected<T: Real>(
         project::project(&mut blended, &along, &down.q, &directions.protected.projector, n, blend);
         let (words, error) = encode::encode(&blended, scale, output);
         Readouts {
-            sigma: &directions.protected.sigma,
-            energy: directions.energy,
-            exponent: directions.exponent,
-            down_l: &down.l,
-            down_exponent: &down.exponent,
-            projector: &directions.protected.projector,
+            directions,
+            down: down.triangle(),
             along: &along,
             content_gram: &content_gram,
             rounding_gram: &gram(&error, &error, n),
             content_exponent,
         }
-        .projected(words, directions.protected.k, directions.conditioning, place)
+        .projected(words, place)
     };
     blends.iter().map(of_blend).collect()
 }

@@ -3,17 +3,17 @@
 
 use super::core::{Triangle, core};
 use super::cut::{Protected, cut};
-use super::full::cholesky;
 use super::jacobi::jacobi;
 use super::real;
-use crate::Cut;
+use super::triangle::cholesky;
+use crate::{Cut, RANK_TOLERANCE};
 
 /// Of a row of length 1, at least this must be left of its square once the rows before it are taken out.
 const LEAST: f64 = 1e-10;
-/// What comes of Gram matrices is squares of singular values, with errors of at most some 1e-13 of [`Factors::most`].
-/// Squares this share of it apart are told apart, and their directions to a millionth.
+/// What comes of Gram matrices is squares of singular values, with errors of at most some 1e-13 of [`most`]. Squares this
+/// share of it apart are told apart, and the spaces of both to a millionth.
 const CLEAR: f64 = 1e-7;
-/// So far from the wanted share the energies of k directions and of one fewer have to be.
+/// So far the energies of k directions and of one fewer have to be from what is wanted.
 const ENERGY: f64 = 1e-9;
 
 /// What is protected, ‖B_s·A_s‖² in units of 2^(2·exponent), and that exponent, if k and the space are beyond doubt.
@@ -24,24 +24,28 @@ pub(super) fn plainly_cut(
     r: usize,
     wanted: Cut,
 ) -> Option<(Protected, f64, i32)> {
+    if r == 0 || wanted == Cut::Count(0) {
+        return None;
+    }
     let (down, up) = (Factor::of(down_gram, r)?, Factor::of(up_gram, r)?);
     let (core, exponent) = core(up.triangle(), down.triangle());
     let protected = cut(&jacobi(&core, r), &vec![true; r], wanted);
+    let k = protected.k;
     let squares: Vec<f64> = protected.sigma.iter().map(|s| s * s).collect();
     let square = |at: usize| squares.get(at).copied().unwrap_or(0.0);
-    let k = protected.k;
-    if k == 0 || square(k - 1) - square(k) <= CLEAR * most(&down, &up, exponent) {
-        return None;
-    }
-    let energy: f64 = squares.iter().sum();
-    if let Cut::Energy(share) = wanted {
-        let near = |k: usize| (squares[..k].iter().sum::<f64>() / energy - share).abs() < ENERGY;
+    let (energy, most) = (squares.iter().sum::<f64>(), most(&down, &up, exponent));
+    let apart = k > 0 && square(k - 1) - square(k) > CLEAR * most;
+    // Whether the next one is there at all must not be in doubt either.
+    let next = (square(k) / square(0)).sqrt() / RANK_TOLERANCE;
+    let undecided = match wanted {
         // What all of them reach is no boundary.
-        if near(k - 1) || k < r && near(k) {
-            return None;
-        }
-    }
-    Some((protected, energy, exponent))
+        Cut::Energy(share) => [k.checked_sub(1), (k < r).then_some(k)].into_iter().flatten().any(|k| {
+            let reached = squares.iter().take(k).sum::<f64>();
+            (reached - share * energy).abs() < ENERGY * energy.max(most)
+        }),
+        _ => false,
+    };
+    (apart && !(0.25..=1.0).contains(&next) && !undecided).then_some((protected, energy, exponent))
 }
 
 /// Σ_i ‖column i of B_s‖²·‖row i of A_s‖², which no σ² exceeds by more than a factor of r.

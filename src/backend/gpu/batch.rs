@@ -1,15 +1,26 @@
 //! A batch on the device: in chunks that fit, each with one upload, one command list and one read.
+//!
+//! B_c never goes there, and B_s only where it takes singular values to tell what is protected: that all directions are,
+//! its Gram matrix tells, which is made here while the device has the next chunk.
 
 use super::Gpu;
+use super::device::Submitted;
+use super::pipeline::Deciding;
 use super::steps::{Reading, Steps, ZERO_ROW, words};
-use crate::backend::cpu::{self, Readouts};
-use crate::backend::{Batch, Conditioning, Job, Place, Projected, Stored};
-use crate::error::Result;
+use crate::backend::cpu::core::Triangle;
+use crate::backend::cpu::cut::Protected;
+use crate::backend::cpu::{self, Directions, Readouts};
+use crate::backend::{Batch, Conditioning, Cut, Job, Place, Projected, Stored};
+use crate::error::{Code, Error, Result};
 
 /// No single buffer grows beyond this, whatever the device claims: 1 GiB was seen to fail where it was allowed.
 const MAX_BUFFER: usize = 128 << 20;
+/// Chunks that the device has at a time, where there are jobs enough to keep it busy with each: `basis` has one workgroup
+/// a job.
+const AT_ONCE: usize = 2;
+const BUSY: usize = 16;
 /// Nor all buffers of a chunk, unless one job takes more.
-const MAX_CHUNK: usize = 384 << 20;
+const MAX_CHUNK: usize = (384 << 20) / AT_ONCE;
 /// More would need more than one worker a column in `jacobi`.
 pub(super) const MAX_RANK: usize = 256;
 
@@ -23,9 +34,10 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(job: &Job<'_>) -> Self {
+    /// Of a batch's jobs, as far as they go to the device.
+    fn of(job: &Job<'_>, cut: Cut) -> Self {
         Self {
-            m: job.style_up.rows,
+            m: if cut == Cut::All { 0 } else { job.style_up.rows },
             n: job.style_down.cols,
             r_s: job.style_down.rows,
             r_c: job.content_down.rows,
@@ -57,7 +69,7 @@ impl Gpu {
     /// Whether the jobs of a batch fit this device.
     pub fn supports(&self, batch: &Batch<'_>) -> bool {
         batch.jobs.first().is_none_or(|job| {
-            let sizes = Sizes::of(job);
+            let sizes = Sizes::of(job, batch.cut.of_rank(job.style_down.rows));
             let fits = sizes.buffers().iter().all(|&bytes| bytes <= self.largest_buffer());
             fits && sizes.r_s <= MAX_RANK && sizes.r_c <= 65_535
         })
@@ -65,25 +77,42 @@ impl Gpu {
 
     pub(super) async fn run(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         let Some(first) = batch.jobs.first() else { return Ok(Vec::new()) };
-        let sizes = Sizes::of(first);
+        let batch = &Batch { cut: batch.cut.of_rank(first.style_down.rows), ..batch.clone() };
+        let deciding = if batch.cut == Cut::All { None } else { Some(self.deciding().await?) };
+        let sizes = Sizes::of(first, batch.cut);
         let by_buffer = self.largest_buffer() / sizes.buffers().iter().max().copied().unwrap_or(1).max(1);
         let by_chunk = MAX_CHUNK / sizes.bytes(batch.blends.len()).max(1);
+        let jobs = batch.jobs.len();
+        let share = if jobs < AT_ONCE * BUSY { jobs } else { jobs.div_ceil(AT_ONCE) };
+        let each = share.min(by_buffer).min(by_chunk).clamp(1, 65_535);
         let mut projected = Vec::with_capacity(batch.jobs.len());
-        for jobs in batch.jobs.chunks(by_buffer.min(by_chunk).clamp(1, 65_535)) {
-            projected.extend(self.run_chunk(jobs, batch).await?);
+        // While the device has one chunk, another is put together here.
+        let mut before: Option<Chunk<'_, '_>> = None;
+        for jobs in batch.jobs.chunks(each) {
+            let chunk = self.submit(jobs, batch, deciding).await?;
+            if let Some(before) = before.replace(chunk) {
+                projected.extend(self.finish(before, batch).await?);
+            }
+        }
+        if let Some(last) = before {
+            projected.extend(self.finish(last, batch).await?);
         }
         Ok(projected)
     }
 
-    async fn run_chunk(&self, jobs: &[Job<'_>], batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
-        let Some(first) = jobs.first() else { return Ok(Vec::new()) };
-        let Sizes { m, n, r_s, r_c } = Sizes::of(first);
-        let (results, readback) = self
-            .device
+    async fn submit<'a, 'b>(
+        &self,
+        jobs: &'a [Job<'b>],
+        batch: &Batch<'_>,
+        deciding: Option<&Deciding>,
+    ) -> Result<Chunk<'a, 'b>> {
+        let first = jobs.first().ok_or_else(|| Error::new(Code::Internal, "A chunk without a job."))?;
+        let Sizes { m, n, r_s, r_c } = Sizes::of(first, batch.cut);
+        self.device
             .checked(|| {
                 let mut steps = Steps::new(&self.device, &self.pipelines, jobs.len());
                 let load =
-                    |steps: &mut Steps<'_>, of: for<'a, 'b> fn(&'a Job<'b>) -> &'a Stored<'b>, transposed| {
+                    |steps: &mut Steps<'_>, of: for<'x, 'y> fn(&'x Job<'y>) -> &'x Stored<'y>, transposed| {
                         let stored = of(first);
                         let stride = words(stored.rows * stored.cols, stored.dtype);
                         let raw = steps.upload(&padded(jobs.iter().map(|job| of(job).bytes), 4 * stride));
@@ -91,11 +120,15 @@ impl Gpu {
                     };
                 let a = load(&mut steps, |job| &job.style_down, false);
                 let down = steps.basis(a, r_s, n);
-                let b = load(&mut steps, |job| &job.style_up, true);
-                let up = steps.basis(b, r_s, m);
-                let (columns, exponent) = steps.core(&up, &down, r_s);
-                let (sigma, w) = steps.jacobi(&columns, r_s);
-                let cut = steps.cut(&sigma, &w, &down.pivots, r_s, batch.cut);
+                let decided = deciding.map(|deciding| {
+                    let b = load(&mut steps, |job| &job.style_up, true);
+                    let up = steps.basis(b, r_s, m);
+                    let (columns, exponent) = steps.core(deciding, &up, &down, r_s);
+                    let (sigma, w) = steps.jacobi(deciding, &columns, r_s);
+                    let cut = steps.cut(deciding, &sigma, &w, &down.pivots, r_s, batch.cut);
+                    (up.exponents, exponent, cut)
+                });
+                let projector = decided.as_ref().map(|(.., cut)| &cut.projector);
 
                 let content = load(&mut steps, |job| &job.content_down, false);
                 let content_exponent = steps.normalise(&content, r_c, n);
@@ -106,7 +139,7 @@ impl Gpu {
                 let mut blended = Vec::with_capacity(batch.blends.len());
                 for &blend in batch.blends {
                     let content = (&content, &along);
-                    let made = steps.project(content, (r_c, n), &down.q, &cut.projector, r_s, blend);
+                    let made = steps.project(content, (r_c, n), &down.q, projector, r_s, blend);
                     let (encoded, errors) =
                         steps.encode(&made, r_c * n, &scales, &content_exponent, batch.output);
                     let rounding_gram = steps.gram(&errors, &errors, (r_c, r_c), n);
@@ -116,34 +149,42 @@ impl Gpu {
                     });
                 }
 
-                let results = Results {
-                    blended,
+                let decided = decided.map(|(up_exponents, exponent, cut)| Decided {
                     sigma: steps.read(&cut.sorted, r_s),
                     counts: steps.read(&cut.counts, 2),
                     projector: steps.read(&cut.projector, r_s * r_s),
+                    up_exponents: steps.read(&up_exponents, r_s),
+                    exponent: steps.read(&exponent, 1),
+                });
+                let results = Results {
+                    decided,
+                    blended,
                     along: steps.read(&along, r_c * r_s),
                     content_gram: steps.read(&content_gram, r_c * r_c),
                     down_l: steps.read(&down.l, r_s * r_s),
-                    pivots: steps.read(&down.pivots, r_s),
                     down_exponents: steps.read(&down.exponents, r_s),
-                    up_exponents: steps.read(&up.exponents, r_s),
-                    exponent: steps.read(&exponent, 1),
                     content_exponent: steps.read(&content_exponent, 1),
                 };
-                (results, steps.submit())
+                Chunk { jobs, results, submitted: steps.submit() }
             })
-            .await?;
-        let memory = self.device.read(&readback).await?;
-        jobs.iter()
-            .enumerate()
-            .map(|(at, job)| {
-                let quick = results.of_job(&memory, at, r_c * n, batch)?;
-                let ours = || cpu::project(job, batch.cut, batch.blends, batch.output);
-                let allowed = quick.iter().all(|quick| quick.conditioning.allows_f32());
-                Ok(if allowed { quick } else { ours() })
-            })
-            .collect()
+            .await
     }
+
+    async fn finish(&self, chunk: Chunk<'_, '_>, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
+        let memory = self.device.read(&chunk.submitted).await?;
+        let of_job = |(at, job): (usize, &Job<'_>)| {
+            let found = chunk.results.of_job(&memory, at, job, batch)?;
+            Ok(found.unwrap_or_else(|| cpu::project(job, batch.cut, batch.blends, batch.output)))
+        };
+        chunk.jobs.iter().enumerate().map(of_job).collect()
+    }
+}
+
+/// Jobs that the device has, and where their results will be.
+struct Chunk<'a, 'b> {
+    jobs: &'a [Job<'b>],
+    results: Results,
+    submitted: Submitted,
 }
 
 /// Where what a blend made lies in what was read.
@@ -152,64 +193,103 @@ struct Blended {
     rounding_gram: Reading,
 }
 
-/// Where each result lies in what was read.
-struct Results {
-    blended: Vec<Blended>,
+/// Where lies what the device found out about the style's directions.
+struct Decided {
     sigma: Reading,
     counts: Reading,
     projector: Reading,
+    up_exponents: Reading,
+    exponent: Reading,
+}
+
+/// Where each result lies in what was read.
+struct Results {
+    /// None where all directions are protected, if they plainly count.
+    decided: Option<Decided>,
+    blended: Vec<Blended>,
     along: Reading,
     content_gram: Reading,
     down_l: Reading,
-    pivots: Reading,
     down_exponents: Reading,
-    up_exponents: Reading,
-    exponent: Reading,
     content_exponent: Reading,
 }
 
+/// One job's values, as f64.
+fn floats(reading: &Reading, memory: &[u8], at: usize) -> Result<Vec<f64>> {
+    Ok(reading.of_job::<f32>(memory, at)?.into_iter().map(f64::from).collect())
+}
+
+/// One job's only value.
+fn single(reading: &Reading, memory: &[u8], at: usize) -> Result<i32> {
+    Ok(reading.of_job(memory, at)?.first().copied().unwrap_or(0))
+}
+
+impl Decided {
+    fn of_job(
+        &self,
+        memory: &[u8],
+        at: usize,
+        (down_l, down_exponents): (&[f64], &[i32]),
+        cut: Cut,
+    ) -> Result<Directions> {
+        let sigma = floats(&self.sigma, memory, at)?;
+        let up_exponents: Vec<i32> = self.up_exponents.of_job(memory, at)?;
+        let counts: Vec<i32> = self.counts.of_job(memory, at)?;
+        let count = |at: usize| counts.get(at).and_then(|&count| usize::try_from(count).ok()).unwrap_or(0);
+        let (k, lives) = (count(0), count(1));
+        let both = down_exponents.iter().zip(&up_exponents);
+        let counts: Vec<bool> = both.map(|(&down, &up)| down != ZERO_ROW && up != ZERO_ROW).collect();
+        let support = cpu::support(down_l, &counts);
+        Ok(Directions {
+            conditioning: Conditioning::of(support, &sigma, k, lives, cut),
+            energy: sigma.iter().map(|s| s * s).sum(),
+            exponent: single(&self.exponent, memory, at)?,
+            protected: Protected { projector: floats(&self.projector, memory, at)?, k, sigma, lives },
+        })
+    }
+}
+
 impl Results {
-    /// Puts one job's results together, one of each blend; `values` is the size of its content.
-    fn of_job(&self, memory: &[u8], at: usize, values: usize, batch: &Batch<'_>) -> Result<Vec<Projected>> {
-        let floats = |reading: &Reading| -> Result<Vec<f64>> {
-            Ok(reading.of_job::<f32>(memory, at)?.into_iter().map(f64::from).collect())
+    /// Puts one job's results together, one of each blend; none where f32 does not keep the bounds, or it is not plain what
+    /// is protected.
+    fn of_job(
+        &self,
+        memory: &[u8],
+        at: usize,
+        job: &Job<'_>,
+        batch: &Batch<'_>,
+    ) -> Result<Option<Vec<Projected>>> {
+        let exponents: Vec<i32> = self.down_exponents.of_job(memory, at)?;
+        let zero_is_one = |&exponent: &i32| if exponent == ZERO_ROW { 0 } else { exponent };
+        let exponent: Vec<i32> = exponents.iter().map(zero_is_one).collect();
+        let down_l = floats(&self.down_l, memory, at)?;
+        let down = Triangle { l: &down_l, exponent: &exponent };
+        let directions = match &self.decided {
+            Some(decided) => Some(decided.of_job(memory, at, (&down_l, &exponents), batch.cut)?),
+            None => cpu::all_directions(&job.style_up, down),
         };
-        let whole = |reading: &Reading| reading.of_job::<i32>(memory, at);
-        let first = |values: Vec<i32>| values.first().copied().unwrap_or(0);
-        let (sigma, pivots) = (floats(&self.sigma)?, floats(&self.pivots)?);
-        let (down_exponents, up_exponents) = (whole(&self.down_exponents)?, whole(&self.up_exponents)?);
-        let count =
-            |at: usize, counts: &[i32]| counts.get(at).and_then(|&c| usize::try_from(c).ok()).unwrap_or(0);
-        let counts = whole(&self.counts)?;
-        let (k, lives) = (count(0, &counts), count(1, &counts));
-        let both = down_exponents.iter().zip(&up_exponents).zip(&pivots);
-        let counted =
-            both.filter(|((down, up), _)| **down != ZERO_ROW && **up != ZERO_ROW).map(|(_, &pivot)| pivot);
-        let conditioning = Conditioning::of(counted, &sigma, k, lives, batch.cut);
-        let zero_is_one = |exponent: i32| if exponent == ZERO_ROW { 0 } else { exponent };
-        let down_exponents = down_exponents.into_iter().map(zero_is_one).collect::<Vec<_>>();
-        let (down_l, projector) = (floats(&self.down_l)?, floats(&self.projector)?);
-        let (along, content_gram) = (floats(&self.along)?, floats(&self.content_gram)?);
-        let (exponent, content_exponent) =
-            (first(whole(&self.exponent)?), first(whole(&self.content_exponent)?));
+        let Some(directions) = directions.filter(|found| found.conditioning.allows_f32()) else {
+            return Ok(None);
+        };
+        let (along, content_gram) =
+            (floats(&self.along, memory, at)?, floats(&self.content_gram, memory, at)?);
+        let content_exponent = single(&self.content_exponent, memory, at)?;
+        let values = job.content_down.rows * job.content_down.cols;
         let of_blend = |blended: &Blended| {
             let mut words = blended.encoded.of_job::<u8>(memory, at)?;
             words.truncate(values * batch.output.bitsize() / 8);
+            let rounding_gram = floats(&blended.rounding_gram, memory, at)?;
             let readouts = Readouts {
-                sigma: &sigma,
-                energy: sigma.iter().map(|s| s * s).sum(),
-                exponent,
-                down_l: &down_l,
-                down_exponent: &down_exponents,
-                projector: &projector,
+                directions: &directions,
+                down,
                 along: &along,
                 content_gram: &content_gram,
-                rounding_gram: &floats(&blended.rounding_gram)?,
+                rounding_gram: &rounding_gram,
                 content_exponent,
             };
-            Ok(readouts.projected(words, k, conditioning, Place::Gpu))
+            Ok(readouts.projected(words, Place::Gpu))
         };
-        self.blended.iter().map(of_blend).collect()
+        self.blended.iter().map(of_blend).collect::<Result<_>>().map(Some)
     }
 }
 

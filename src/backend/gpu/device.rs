@@ -16,6 +16,14 @@ pub(super) struct Device {
     fault: Arc<Mutex<Option<String>>>,
 }
 
+/// Work that the device has.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    /// Where its results will be; can be mapped for reading.
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) index: wgpu::SubmissionIndex,
+}
+
 /// Names of devices that are programs. On the web there may be no name, but a flag instead.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "basic render", "softpipe"];
 
@@ -96,18 +104,19 @@ impl Device {
         }
     }
 
-    /// The content of a buffer that can be mapped for reading.
+    /// What a submission has put into its buffer; later ones are not waited for.
     ///
     /// # Errors
     /// `GpuFault`.
-    pub(super) async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+    pub(super) async fn read(&self, Submitted { buffer, index }: &Submitted) -> Result<Vec<u8>> {
         let (sender, receiver) = futures_channel::oneshot::channel();
         buffer.map_async(wgpu::MapMode::Read, .., move |mapped| {
             // Nobody waits any more if the receiver is gone.
             let _ = sender.send(mapped);
         });
         // Waits natively; on the web the browser's event loop does it.
-        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+        let submission_index = Some(index.clone());
+        let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
         let mapped = receiver.await.map_err(|_| fault("It gave no answer.".to_owned()))?;
         if let Err(error) = mapped {
             self.healthy()?;

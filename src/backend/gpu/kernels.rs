@@ -12,7 +12,7 @@ impl Gpu {
         &self,
         work: impl FnOnce(&mut Steps<'_>) -> [Reading; N],
     ) -> Result<Reads<N>> {
-        let (readings, buffer) = self
+        let (readings, submitted) = self
             .device
             .checked(|| {
                 let mut steps = Steps::new(&self.device, &self.pipelines, 1);
@@ -20,7 +20,7 @@ impl Gpu {
                 (readings, steps.submit())
             })
             .await?;
-        Ok(Reads { readings, memory: self.device.read(&buffer).await? })
+        Ok(Reads { readings, memory: self.device.read(&submitted).await? })
     }
 }
 
@@ -81,6 +81,7 @@ impl Kernels for Gpu {
 
     async fn core(&self, up: &Basis, down: &Basis) -> Result<(Vec<f32>, i32)> {
         let rank = up.exponent.len();
+        let deciding = self.deciding().await?;
         let read = self
             .stepped(|steps| {
                 let sides = [up, down].map(|side| {
@@ -94,7 +95,7 @@ impl Kernels for Gpu {
                         pivots: upload(steps, &side.pivot),
                     }
                 });
-                let (columns, exponent) = steps.core(&sides[0], &sides[1], rank);
+                let (columns, exponent) = steps.core(deciding, &sides[0], &sides[1], rank);
                 [steps.read(&columns, 2 * rank * rank), steps.read(&exponent, 1)]
             })
             .await?;
@@ -112,10 +113,11 @@ impl Kernels for Gpu {
                 column.chain((0..rank).map(move |i| unit(i, j)))
             })
             .collect();
+        let deciding = self.deciding().await?;
         let read = self
             .stepped(|steps| {
                 let columns = upload(steps, &columns);
-                let (sigma, w) = steps.jacobi(&columns, rank);
+                let (sigma, w) = steps.jacobi(deciding, &columns, rank);
                 [steps.read(&sigma, rank), steps.read(&w, rank * rank)]
             })
             .await?;
@@ -125,11 +127,12 @@ impl Kernels for Gpu {
     async fn cut(&self, svd: &Svd, live: &[bool], cut: Cut) -> Result<Protected> {
         let rank = live.len();
         let pivots: Vec<f32> = live.iter().map(|&live| if live { 1.0 } else { 0.0 }).collect();
+        let deciding = self.deciding().await?;
         let read = self
             .stepped(|steps| {
                 let (sigma, w) = (upload(steps, &svd.sigma), upload(steps, &transposed(&svd.w, rank)));
                 let pivots = upload(steps, &pivots);
-                let found = steps.cut(&sigma, &w, &pivots, rank, cut);
+                let found = steps.cut(deciding, &sigma, &w, &pivots, rank, cut);
                 [steps.read(&found.projector, rank * rank), steps.read(&found.counts, 2)]
             })
             .await?;
@@ -153,7 +156,8 @@ impl Kernels for Gpu {
                 let (content, q) = (upload(steps, content), upload(steps, q));
                 let projector = upload(steps, projector);
                 let along = steps.gram(&content, &q, (rows, rank), cols);
-                let blended = steps.project((&content, &along), (rows, cols), &q, &projector, rank, blend);
+                let blended =
+                    steps.project((&content, &along), (rows, cols), &q, Some(&projector), rank, blend);
                 [steps.read(&along, rows * rank), steps.read(&blended, rows * cols)]
             })
             .await?;

@@ -10,15 +10,18 @@ mod pipeline;
 mod steps;
 
 use super::{Backend, Batch, Projected};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use device::Device;
-use pipeline::Pipelines;
+use pipeline::{Deciding, Pipelines};
+use std::sync::{Arc, OnceLock};
 
 /// The backend on a graphics device. Clones share the device.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     device: Device,
     pipelines: Pipelines,
+    /// Compiled when first needed.
+    deciding: Arc<OnceLock<Deciding>>,
 }
 
 impl Gpu {
@@ -30,7 +33,17 @@ impl Gpu {
     pub async fn request(allow_software: bool) -> Result<Self> {
         let device = Device::request(allow_software).await?;
         let pipelines = Pipelines::compile(&device).await?;
-        Ok(Self { device, pipelines })
+        Ok(Self { device, pipelines, deciding: Arc::default() })
+    }
+
+    /// The kernels that decide what is protected.
+    async fn deciding(&self) -> Result<&Deciding> {
+        if self.deciding.get().is_none() {
+            let compiled = Deciding::compile(&self.device).await?;
+            // Whoever else has asked meanwhile may have set it; either will do.
+            let _ = self.deciding.set(compiled);
+        }
+        self.deciding.get().ok_or_else(|| Error::new(Code::Internal, "A kernel was not compiled."))
     }
 
     /// Gives the device back. Whatever is asked of it from now on fails with `GpuFault`.

@@ -14,15 +14,15 @@ macro_rules! shader {
 }
 
 macro_rules! pipelines {
-    ($($field:ident: $file:literal / $entry:literal,)*) => {
-        /// One pipeline an entry point of `shaders/`.
+    ($(#[$about:meta])* $name:ident { $($field:ident: $file:literal / $entry:literal,)* }) => {
+        $(#[$about])*
         #[derive(Clone, Debug)]
-        pub(super) struct Pipelines {
+        pub(super) struct $name {
             $(pub(super) $field: wgpu::ComputePipeline,)*
         }
 
-        impl Pipelines {
-            /// Compiles all kernels.
+        impl $name {
+            /// Compiles these kernels.
             ///
             /// # Errors
             /// `GpuFault` if the device refuses one.
@@ -38,18 +38,27 @@ macro_rules! pipelines {
 }
 
 pipelines! {
-    decode: "decode" / "decode",
-    basis: "basis" / "basis",
-    core: "core" / "core",
-    jacobi: "jacobi" / "jacobi",
-    polish: "polish" / "polish",
-    choose: "cut" / "choose",
-    projector: "cut" / "projector",
-    normalise: "project" / "normalise",
-    combine: "project" / "combine",
-    blend: "project" / "blend",
-    gram: "gram" / "gram",
-    encode: "encode" / "encode",
+    /// What every batch needs; one pipeline an entry point of `shaders/`.
+    Pipelines {
+        decode: "decode" / "decode",
+        basis: "basis" / "basis",
+        normalise: "project" / "normalise",
+        combine: "project" / "combine",
+        blend: "project" / "blend",
+        gram: "gram" / "gram",
+        encode: "encode" / "encode",
+    }
+}
+
+pipelines! {
+    /// What decides which of the style's directions are protected, where it is not plainly all.
+    Deciding {
+        core: "core" / "core",
+        jacobi: "jacobi" / "jacobi",
+        polish: "polish" / "polish",
+        choose: "cut" / "choose",
+        projector: "cut" / "projector",
+    }
 }
 
 fn compile(device: &wgpu::Device, entry: &str, text: String) -> wgpu::ComputePipeline {

@@ -2,8 +2,8 @@
 //!
 //! Every buffer holds a batch: job j's matrix follows job j−1's.
 
-use super::device::Device;
-use super::pipeline::{Pipelines, WORKERS};
+use super::device::{Device, Submitted};
+use super::pipeline::{Deciding, Pipelines, WORKERS};
 use crate::backend::{Blend, Cut, Dtype, RANK_TOLERANCE};
 use crate::error::{Code, Error, Result};
 use wgpu::{Buffer, BufferUsages};
@@ -35,6 +35,9 @@ pub(super) struct CutBuffers {
 
 /// Stands for a zero row's exponent in `basis.wgsl`.
 pub(super) const ZERO_ROW: i32 = -100_000;
+
+/// Rows and columns of products that one workgroup of `gram.wgsl` makes.
+const SQUARE: usize = 16;
 
 /// Sweeps of Jacobi rotations: convergence is quadratic, ten are many.
 const SWEEPS: u32 = 20;
@@ -69,10 +72,10 @@ impl<'a> Steps<'a> {
         Reading { start, each: 4 * values }
     }
 
-    /// Submits the list; the buffer holds what was to be read, and can be mapped.
-    pub(super) fn submit(mut self) -> Buffer {
+    /// Submits the list, and with it what was to be read.
+    pub(super) fn submit(mut self) -> Submitted {
         let size: usize = self.readback.iter().map(|(_, length)| length).sum();
-        let target = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+        let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: bytes(size / 4),
             usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
@@ -80,11 +83,11 @@ impl<'a> Steps<'a> {
         });
         let mut at = 0;
         for (source, length) in &self.readback {
-            self.encoder.copy_buffer_to_buffer(source, 0, &target, at, Some(*length as u64));
+            self.encoder.copy_buffer_to_buffer(source, 0, &buffer, at, Some(*length as u64));
             at += *length as u64;
         }
-        self.device.queue.submit([self.encoder.finish()]);
-        target
+        let index = self.device.queue.submit([self.encoder.finish()]);
+        Submitted { buffer, index }
     }
 
     fn dispatch(
@@ -161,7 +164,13 @@ impl<'a> Steps<'a> {
     }
 
     /// The core by columns, each followed by its column of the unit matrix; and E, one a job.
-    pub(super) fn core(&mut self, up: &BasisBuffers, down: &BasisBuffers, rank: usize) -> (Buffer, Buffer) {
+    pub(super) fn core(
+        &mut self,
+        deciding: &Deciding,
+        up: &BasisBuffers,
+        down: &BasisBuffers,
+        rank: usize,
+    ) -> (Buffer, Buffer) {
         let (columns, exponent) = (self.buffer(2 * rank * rank), self.buffer(1));
         let buffers = [
             (1, &up.l),
@@ -172,29 +181,30 @@ impl<'a> Steps<'a> {
             (6, &exponent),
         ];
         let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
-        self.dispatch(&self.pipelines.core, &[int(rank)], &buffers, groups);
+        self.dispatch(&deciding.core, &[int(rank)], &buffers, groups);
         (columns, exponent)
     }
 
     /// Singular values, and W with column j in row j.
-    pub(super) fn jacobi(&mut self, columns: &Buffer, rank: usize) -> (Buffer, Buffer) {
+    pub(super) fn jacobi(&mut self, deciding: &Deciding, columns: &Buffer, rank: usize) -> (Buffer, Buffer) {
         let sigma = self.buffer(rank);
         let pairs = rank.div_ceil(2);
         let team = (WORKERS / pairs.next_power_of_two()).min(32);
         #[allow(clippy::cast_precision_loss, reason = "rank is at most 256")]
         let orthogonal = f32::EPSILON * (rank as f32).sqrt().max(2.0) / 2.0;
         let params = [int(rank), int(pairs), int(team), SWEEPS, orthogonal.to_bits()];
-        self.dispatch(&self.pipelines.jacobi, &params, &[(1, columns), (2, &sigma)], [self.jobs, 1, 1]);
+        self.dispatch(&deciding.jacobi, &params, &[(1, columns), (2, &sigma)], [self.jobs, 1, 1]);
         let gram = self.gram_of_parts(columns, columns, (rank, rank), rank, 2 * rank, rank);
         let w = self.buffer(rank * rank);
         let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
-        self.dispatch(&self.pipelines.polish, &[int(rank)], &[(1, columns), (2, &gram), (3, &w)], groups);
+        self.dispatch(&deciding.polish, &[int(rank)], &[(1, columns), (2, &gram), (3, &w)], groups);
         (sigma, w)
     }
 
     /// The directions to protect. `w` has column j in row j.
     pub(super) fn cut(
         &mut self,
+        deciding: &Deciding,
         sigma: &Buffer,
         w: &Buffer,
         pivots: &Buffer,
@@ -214,10 +224,10 @@ impl<'a> Steps<'a> {
         let params = [int(rank), narrow(RANK_TOLERANCE).to_bits(), int(count), narrow(1.0 - share).to_bits()];
         let order = self.buffer(rank);
         let choose = [(1, sigma), (2, pivots), (4, &found.sorted), (5, &order), (6, &found.counts)];
-        self.dispatch(&self.pipelines.choose, &params, &choose, [self.jobs, 1, 1]);
+        self.dispatch(&deciding.choose, &params, &choose, [self.jobs, 1, 1]);
         let project = [(2, pivots), (3, w), (5, &order), (6, &found.counts), (7, &found.projector)];
         let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
-        self.dispatch(&self.pipelines.projector, &params, &project, groups);
+        self.dispatch(&deciding.projector, &params, &project, groups);
         found
     }
 
@@ -234,24 +244,30 @@ impl<'a> Steps<'a> {
         exponents
     }
 
-    /// keep·A_c + inside·(C·P)·Q of A_c (rows×cols) and C = A_c·Qᵀ (rows×rank).
+    /// keep·A_c + inside·(C·P)·Q of A_c (rows×cols) and C = A_c·Qᵀ (rows×rank); without a projector P is the unit matrix.
     pub(super) fn project(
         &mut self,
         (content, along): (&Buffer, &Buffer),
         (rows, cols): (usize, usize),
         q: &Buffer,
-        projector: &Buffer,
+        projector: Option<&Buffer>,
         rank: usize,
         blend: Blend,
     ) -> Buffer {
-        let (blended, inside) = (self.buffer(rows * cols), self.buffer(rows * rank));
+        let blended = self.buffer(rows * cols);
         self.encoder.copy_buffer_to_buffer(content, 0, &blended, 0, Some(bytes(self.jobs * rows * cols)));
         let [keep, added] = [blend.keep, blend.inside].map(|weight| narrow(weight).to_bits());
         let params = [int(rows), int(cols), int(rank), keep, added];
-        let groups = [(rows * rank).div_ceil(WORKERS), self.jobs, 1];
-        self.dispatch(&self.pipelines.combine, &params, &[(3, along), (4, projector), (5, &inside)], groups);
+        let combined = projector.map(|projector| {
+            let combined = self.buffer(rows * rank);
+            let groups = [(rows * rank).div_ceil(WORKERS), self.jobs, 1];
+            let buffers = [(3, along), (4, projector), (5, &combined)];
+            self.dispatch(&self.pipelines.combine, &params, &buffers, groups);
+            combined
+        });
+        let inside = combined.as_ref().unwrap_or(along);
         let groups = [cols.div_ceil(WORKERS), rows.div_ceil(8), self.jobs];
-        self.dispatch(&self.pipelines.blend, &params, &[(1, &blended), (6, q), (7, &inside)], groups);
+        self.dispatch(&self.pipelines.blend, &params, &[(1, &blended), (6, q), (7, inside)], groups);
         blended
     }
 
@@ -272,7 +288,7 @@ impl<'a> Steps<'a> {
     ) -> Buffer {
         let products = self.buffer(p * q);
         let params = [int(p), int(q), int(cols), int(stride), int(offset)];
-        let groups = [q.div_ceil(4), p, self.jobs];
+        let groups = [q.div_ceil(SQUARE), p.div_ceil(SQUARE), self.jobs];
         self.dispatch(&self.pipelines.gram, &params, &[(1, x), (2, y), (3, &products)], groups);
         products
     }

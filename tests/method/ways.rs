@@ -1,9 +1,10 @@
 //! The short ways on the CPU and the long one lead to the same.
 
 use crate::common::method::{Pair, with_spectrum};
-use crate::common::{Matrix, at_most, normal, orthonormal};
+use crate::common::{Matrix, at_most, gpu, normal, orthonormal};
 use np_lora::backend::cpu::{self, Cpu};
-use np_lora::backend::{Blend, Cut, Dtype, Place};
+use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Place};
+use pollster::block_on;
 
 /// Where the Gram matrix of B_s leaves no doubt, its singular values are not asked for. Whoever decides, it is the same.
 #[test]
@@ -132,5 +133,42 @@ fn rows_that_lean_on_each_other_are_fused_within_the_bounds() {
             at_most(outcome.error, 1e-5, "ΔW_m");
             at_most(outcome.leak, 1e-6, "leak");
         }
+    }
+}
+
+/// More jobs than the device takes at once, one of them with nothing to protect and one whose rows lean on each other.
+#[test]
+fn every_job_of_a_batch_gets_its_own_result_from_a_device() {
+    let pairs: Vec<Pair> = (0..37)
+        .map(|at| {
+            let (mut up, mut down) =
+                (normal(&format!("up {at}"), 24, 3), normal(&format!("down {at}"), 3, 40));
+            match at {
+                5 => up.fill(0.0),
+                20 => {
+                    let near = down.row(0) + down.row(2) * 1e-4;
+                    down.set_row(1, &near);
+                }
+                _ => {}
+            }
+            Pair::new(&up, &down, 2, Dtype::F32)
+        })
+        .collect();
+    let jobs: Vec<_> = pairs.iter().map(Pair::job).collect();
+    let blends = [Blend::without(1.0), Blend::without(0.25)];
+    for (cut, by_device) in [(Cut::All, 35), (Cut::Count(2), 1), (Cut::Count(3), 35)] {
+        let batch = Batch { jobs: &jobs, cut, blends: &blends, output: Dtype::F32 };
+        let projected = block_on(gpu().project(&batch)).unwrap();
+        assert_eq!(projected.len(), jobs.len());
+        for (pair, found) in pairs.iter().zip(&projected) {
+            let ours = cpu::careful(&pair.job(), cut, &blends, Dtype::F32);
+            for (found, ours) in found.iter().zip(&ours) {
+                assert_eq!(found.protected, ours.protected);
+                let apart = pair.down(found, Dtype::F32) - pair.down(ours, Dtype::F32);
+                at_most(apart.norm() / pair.content_down.matrix().norm(), 1e-5, "A_c'");
+            }
+        }
+        let there = projected.iter().filter(|found| found[0].computed_on == Place::Gpu).count();
+        assert!(there >= by_device, "{there} of {} jobs were done by the device for {cut:?}", jobs.len());
     }
 }

@@ -6,10 +6,10 @@ import { matrix, multiply, multiplyTransposed, productNorm, productSvd, scaled, 
 import { DEFAULTS, factors, modulesOf, type Module, type Settings } from './check.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, withNaN, type Recipe } from './make.ts';
-import { element, fuseAndSave, fuseButton, give, givePair, named, onDevice, open, setMu, setStrength } from './page.ts';
+import { DEVICE, element, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, setMu, setStrength } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
-onDevice(/^a run does not wait/);
+markedOnDevice();
 
 const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 31, sharedDirections: 3 };
 const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, rank: 6, alpha: 6, seed: 32 })];
@@ -78,7 +78,7 @@ test('the outlook is that of the files, at every setting, and with the roles swa
   expect(uncaught).toEqual([]);
 });
 
-test('a run does not wait for an analysis, and the analysis ends all the same', async ({ page }, { project }) => {
+test('a run does not wait for an analysis, and the analysis ends all the same', DEVICE, async ({ page }, { project }) => {
   const uncaught = await open(page);
   // Pressed as soon as it can be.
   await givePair(page, project.name, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));

@@ -9,12 +9,12 @@ import {
 } from './make.ts';
 import { fromLoHa, oneNaming } from './namings.ts';
 import {
-  FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, named, onDevice, open, type Role,
+  DEVICE, FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, markedOnDevice, named, open, type Role,
 } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-onDevice(/q, k and v|LoHa|single blocks/);
+markedOnDevice();
 
 const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 41, sharedDirections: 3 };
 const PEFT: Recipe = { ...KOHYA, modules: SD15_PEFT_MODULES, alpha: null, scheme: 'PEFT', seed: 42, rank: 6 };
@@ -34,7 +34,7 @@ test.describe('named differently', () => {
     expect(uncaught).toEqual([]);
   });
 
-  test('a PEFT subject and a kohya style of FLUX.1, whose q, k and v are one layer', async ({ page }, { project }) => {
+  test('a PEFT subject and a kohya style of FLUX.1, whose q, k and v are one layer', DEVICE, async ({ page }, { project }) => {
     const block = 'transformer.transformer_blocks.0';
     const [qkv, proj, modulation] = ['double_blocks_0_img_attn_qkv', 'double_blocks_0_img_attn_proj', 'single_blocks_0_modulation_lin']
       .map((end) => FLUX_KOHYA_MODULES.find(({ name }) => name.endsWith(end))!) as [ModuleShape, ModuleShape, ModuleShape];
@@ -56,7 +56,7 @@ test.describe('named differently', () => {
   });
 });
 
-test('a LoHa style under a LoRA subject', async ({ page }, { project }) => {
+test('a LoHa style under a LoRA subject', DEVICE, async ({ page }, { project }) => {
   const linear = SD15_MODULES.filter(({ kernel }) => !kernel);
   const [content, style] = [makeLora({ ...KOHYA, modules: linear }), makeLoHa({ ...KOHYA, modules: linear, rank: 4, alpha: 2, seed: 43 })];
   const uncaught = await open(page);
@@ -158,7 +158,7 @@ test('a hostile name among the refused modules is only text', async ({ page }) =
   expect(uncaught).toEqual([]);
 });
 
-test('single blocks can be turned down, and files find their hashes', async ({ page }, { project }) => {
+test('single blocks can be turned down, and files find their hashes', DEVICE, async ({ page }, { project }) => {
   const [content, style] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 49 })];
   const uncaught = await open(page);
   await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));

@@ -7,10 +7,10 @@ import type { Settings } from '../../www/core/types.ts';
 import { DEFAULTS, modulesOf, type Module } from './check.ts';
 import { checkModules } from './hold.ts';
 import { makeLoHa, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, named, onDevice, open, setMu, setStrength, type Named } from './page.ts';
+import { DEVICE, FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, setMu, setStrength, type Named } from './page.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-onDevice(/^blocks are painted/);
+markedOnDevice();
 
 /** A layer of Stable Diffusion 1.5 in each of some blocks, and one of its text encoder. */
 const LAYERS: Record<string, { name: string; out: number; in: number }> = {
@@ -82,7 +82,7 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const openRecipe = (page: Page, recipe: string | Buffer, name = 'mine.recipe.json'): Promise<void> =>
   page.getByLabel('Open recipe').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(recipe) });
 
-test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', async ({ page }, { project }) => {
+test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', DEVICE, async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, ...PAIR);
   await paintWith(page, 'mu');

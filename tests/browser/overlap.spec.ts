@@ -4,11 +4,11 @@ import { expect, test, type Page } from '@playwright/test';
 import { apart, deviation, expected, factors, modulesOf, overlapOf, removed, stacked, type Module, type Settings } from './check.ts';
 import { scaled } from './algebra.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, accessible, convertAndSave, element, fuseAndSave, fuseButton, givePair, named, onDevice, open, overlapAndSave, setMu, setStrength } from './page.ts';
+import { DEVICE, FIRST_RUN, accessible, convertAndSave, element, fuseAndSave, fuseButton, givePair, markedOnDevice, named, open, overlapAndSave, setMu, setStrength } from './page.ts';
 import { allFinite, type Dtype, type Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-onDevice(/are the fusion at every μ/);
+markedOnDevice();
 
 // Each file has a layer of its own, and ranks differ from layer to layer.
 const MODULES = SD15_MODULES.map((shape, index) => ({ ...shape, rank: 4 + index }));
@@ -36,7 +36,7 @@ function makesTheFusion(overlap: Safetensors, fusion: Safetensors, settings: Set
   }
 }
 
-test('subject, style and the overlap at −μ/(1+μ) are the fusion at every μ', async ({ page }, { project }) => {
+test('subject, style and the overlap at −μ/(1+μ) are the fusion at every μ', DEVICE, async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, named('cat.safetensors', PAIR[0]), named('ink.safetensors', PAIR[1]));
   await wanted(page, 'overlap');

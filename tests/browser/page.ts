@@ -14,10 +14,13 @@ export interface Named {
 /** A software graphics device takes seconds to compile one shader, and there are a dozen. */
 export const FIRST_RUN = 180_000;
 
-/** Only for those of a file's tests does it matter whether there is a graphics device: with it, the others are left out. */
-export function onDevice(titles: RegExp): void {
-  test.beforeEach(({}, { project, title }) => {
-    test.skip(project.name === 'webgpu' && !titles.test(title), 'a graphics device changes nothing here');
+/** Marks a test for which it matters whether there is a graphics device. */
+export const DEVICE = { tag: '@device' };
+
+/** Of a file's tests, only the marked ones are done with a graphics device as well. */
+export function markedOnDevice(): void {
+  test.beforeEach(({}, { project, tags }) => {
+    test.skip(project.name === 'webgpu' && !tags.includes(DEVICE.tag), 'a graphics device changes nothing here');
   });
 }
 

@@ -1,4 +1,4 @@
-//! The short ways on the CPU and the long one lead to the same.
+//! The short ways and the long one lead to the same, on the CPU and from a device.
 
 use crate::common::method::{Pair, with_spectrum};
 use crate::common::{Matrix, at_most, gpu, normal, orthonormal};
@@ -50,7 +50,7 @@ fn a_direction_counts_alike_with_and_without_singular_values() {
 #[test]
 fn a_cut_is_the_same_whether_gram_matrices_or_bases_decide_it() {
     type Change = fn(&mut Matrix, &mut Matrix);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 5] = [
         ("as it is", |_, _| {}),
         ("rows of very different lengths", |b, a| {
             for i in 0..a.nrows() {
@@ -66,6 +66,14 @@ fn a_cut_is_the_same_whether_gram_matrices_or_bases_decide_it() {
             let first = a.row(0) - a.row(1) * 1e4;
             a.set_row(0, &first);
             a.row_mut(1).scale_mut(1e4);
+        }),
+        ("rows and columns that lean on each other", |b, a| {
+            // The same with a twentieth, which f32 bears.
+            let near = b.column(0) + b.column(1) * 0.05;
+            b.set_column(1, &near);
+            let first = a.row(0) - a.row(1) * 20.0;
+            a.set_row(0, &first);
+            a.row_mut(1).scale_mut(20.0);
         }),
         ("huge and tiny factors", |b, a| {
             b.scale_mut(1e18);
@@ -136,7 +144,7 @@ fn rows_that_lean_on_each_other_are_fused_within_the_bounds() {
     }
 }
 
-/// More jobs than the device takes at once, one of them with nothing to protect and one whose rows lean on each other.
+/// More jobs than go into one chunk, one of them with nothing to protect and one whose rows all but depend on each other.
 #[test]
 fn every_job_of_a_batch_gets_its_own_result_from_a_device() {
     let pairs: Vec<Pair> = (0..37)
@@ -156,7 +164,8 @@ fn every_job_of_a_batch_gets_its_own_result_from_a_device() {
         .collect();
     let jobs: Vec<_> = pairs.iter().map(Pair::job).collect();
     let blends = [Blend::without(1.0), Blend::without(0.25)];
-    for (cut, by_device) in [(Cut::All, 35), (Cut::Count(2), 1), (Cut::Count(3), 35)] {
+    // With two of three directions it depends on how far the second and the third are apart.
+    for (cut, by_device) in [(Cut::All, 35..=35), (Cut::Count(2), 20..=34), (Cut::Count(3), 35..=35)] {
         let batch = Batch { jobs: &jobs, cut, blends: &blends, output: Dtype::F32 };
         let projected = block_on(gpu().project(&batch)).unwrap();
         assert_eq!(projected.len(), jobs.len());
@@ -169,6 +178,7 @@ fn every_job_of_a_batch_gets_its_own_result_from_a_device() {
             }
         }
         let there = projected.iter().filter(|found| found[0].computed_on == Place::Gpu).count();
-        assert!(there >= by_device, "{there} of {} jobs were done by the device for {cut:?}", jobs.len());
+        println!("{there} of {} jobs were done by the device for {cut:?}", jobs.len());
+        assert!(by_device.contains(&there));
     }
 }

@@ -90,8 +90,8 @@ impl Kernels for Cpu {
     async fn core(&self, up: &Basis, down: &Basis) -> Result<(Vec<f32>, i32)> {
         let (up_l, down_l) = (widen(&up.l), widen(&down.l));
         let (small, exponent) = core::core(
-            core::Triangle { l: &up_l, exponent: &up.exponent },
-            core::Triangle { l: &down_l, exponent: &down.exponent },
+            cpu::Triangle { l: &up_l, exponent: &up.exponent },
+            cpu::Triangle { l: &down_l, exponent: &down.exponent },
         );
         Ok((narrow(&small), exponent))
     }

@@ -1,8 +1,8 @@
 //! Twin of `shaders/basis.wgsl`: an orthonormal basis of a factor's row space, with the decision which rows are new.
 
-use super::core::Triangle;
 use super::gram::dot;
 use super::real::{self, Real};
+use super::triangle::Triangle;
 use crate::Shape;
 
 /// A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.

@@ -1,13 +1,6 @@
 //! Twin of `shaders/core.wgsl`: the small matrix that has the style's singular values.
 
-/// A triangular factor with the powers of two that were taken out of its rows.
-#[derive(Clone, Copy, Debug)]
-pub struct Triangle<'a> {
-    /// L, r×r, lower triangular.
-    pub l: &'a [f64],
-    /// One a row.
-    pub exponent: &'a [i32],
-}
+use super::triangle::Triangle;
 
 /// core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j], r×r, and E, the largest of
 /// the exponent sums over rows that are zero in neither factor.

@@ -1,15 +1,15 @@
 //! What of the style is protected: the short ways to it where there is no doubt, and the long one.
 
 use super::basis::{Basis, basis};
-use super::core::{Triangle, core};
+use super::core::core;
 use super::cut::{self, Protected};
-use super::full::plainly_full;
 use super::gram::{column_gram, columns, gram};
 use super::jacobi::jacobi;
 use super::loaded;
+use super::plainly_cut::plainly_cut;
+use super::plainly_full::plainly_full;
 use super::real::Real;
-use super::squares::plainly_cut;
-use super::triangle::support;
+use super::triangle::{Triangle, support};
 use crate::{Conditioning, Cut, Job, SUPPORT_GUARD, Shape, Stored};
 
 /// The directions of the style that are protected.

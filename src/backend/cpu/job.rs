@@ -69,17 +69,6 @@ impl Blend {
     }
 }
 
-impl Cut {
-    /// The same for `rank` directions at most, in its plainest words.
-    pub fn of_rank(self, rank: usize) -> Self {
-        match self {
-            Self::Count(count) if count >= rank => Self::All,
-            Self::Energy(share) if share >= 1.0 => Self::All,
-            cut => cut,
-        }
-    }
-}
-
 /// How many of the style's directions to protect: the first that the rank tolerance and this cap leave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cut {
@@ -89,6 +78,17 @@ pub enum Cut {
     Count(usize),
     /// The fewest whose squared singular values sum to at least this share (0 < share ≤ 1) of the whole.
     Energy(f64),
+}
+
+impl Cut {
+    /// The same where there are no more than `rank` directions: `All` where it cuts none.
+    pub fn of_rank(self, rank: usize) -> Self {
+        match self {
+            Self::Count(count) if count >= rank => Self::All,
+            Self::Energy(share) if share >= 1.0 => Self::All,
+            cut => cut,
+        }
+    }
 }
 
 /// What a backend finds out about one job. Small matrices are row-major f64.

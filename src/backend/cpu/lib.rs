@@ -12,7 +12,6 @@ mod decode;
 mod directions;
 mod encode;
 mod finite;
-mod full;
 mod gram;
 mod gram_svd;
 pub mod jacobi;
@@ -20,13 +19,14 @@ mod job;
 mod likeness;
 pub mod matrix;
 mod outer;
+mod plainly_cut;
+mod plainly_full;
 mod probes;
 pub mod products;
 pub mod project;
 mod readouts;
 mod real;
 mod relation;
-mod squares;
 mod triangle;
 pub mod truncate;
 
@@ -46,7 +46,7 @@ pub use probes::{Columns, PROBES, product, times};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};
-pub use triangle::support;
+pub use triangle::{Triangle, support};
 
 /// The CPU backend.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,11 +1,11 @@
 //! The style's singular values from f64 Gram matrices of its factors, where those tell a cut beyond doubt. Bases in f32 do
 //! not where singular values are as close together as they are at high ranks, and bases in f64 take far longer.
 
-use super::core::{Triangle, core};
+use super::core::core;
 use super::cut::{Protected, cut};
 use super::jacobi::jacobi;
 use super::real;
-use super::triangle::cholesky;
+use super::triangle::{Triangle, cholesky};
 use crate::{Cut, RANK_TOLERANCE};
 
 /// Of a row of length 1, at least this must be left of its square once the rows before it are taken out.

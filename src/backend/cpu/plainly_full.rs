@@ -1,8 +1,7 @@
 //! Whether a style plainly has all of its directions, so that neither a basis of B_s nor singular values are needed.
 
-use super::core::Triangle;
 use super::gram::gram;
-use super::triangle::{cholesky, inverse};
+use super::triangle::{Triangle, cholesky, inverse};
 use crate::RANK_TOLERANCE;
 
 /// Gram matrices square the condition, and their entries are right to some 1e-7. Inverses beyond this square norm are

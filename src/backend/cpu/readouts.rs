@@ -1,8 +1,8 @@
 //! What a job's small matrices say, with all powers of two put back: the same for both backends.
 
-use super::core::Triangle;
 use super::directions::Directions;
 use super::gram::gram;
+use super::triangle::Triangle;
 use crate::{Place, Projected};
 
 /// The small matrices of one job, row-major; everything of the content in units of 2^content_exponent.

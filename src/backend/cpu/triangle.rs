@@ -1,5 +1,14 @@
 //! Small lower triangular matrices.
 
+/// A triangular factor with the powers of two that were taken out of its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Triangle<'a> {
+    /// L, r×r, lower triangular.
+    pub l: &'a [f64],
+    /// One a row.
+    pub exponent: &'a [i32],
+}
+
 /// L with L·Lᵀ = G, r×r; none where not more than `least` is left of a row's square.
 pub(super) fn cholesky(g: &[f64], r: usize, least: f64) -> Option<Vec<f64>> {
     let mut l = vec![0.0; r * r];

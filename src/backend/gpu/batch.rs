@@ -7,9 +7,8 @@ use super::Gpu;
 use super::device::Submitted;
 use super::pipeline::Deciding;
 use super::steps::{Reading, Steps, ZERO_ROW, words};
-use crate::backend::cpu::core::Triangle;
 use crate::backend::cpu::cut::Protected;
-use crate::backend::cpu::{self, Directions, Readouts};
+use crate::backend::cpu::{self, Directions, Readouts, Triangle};
 use crate::backend::{Batch, Conditioning, Cut, Job, Place, Projected, Stored};
 use crate::error::{Code, Error, Result};
 
@@ -37,7 +36,7 @@ impl Sizes {
     /// Of a batch's jobs, as far as they go to the device.
     fn of(job: &Job<'_>, cut: Cut) -> Self {
         Self {
-            m: if cut == Cut::All { 0 } else { job.style_up.rows },
+            m: if cut.of_rank(job.style_down.rows) == Cut::All { 0 } else { job.style_up.rows },
             n: job.style_down.cols,
             r_s: job.style_down.rows,
             r_c: job.content_down.rows,
@@ -69,7 +68,7 @@ impl Gpu {
     /// Whether the jobs of a batch fit this device.
     pub fn supports(&self, batch: &Batch<'_>) -> bool {
         batch.jobs.first().is_none_or(|job| {
-            let sizes = Sizes::of(job, batch.cut.of_rank(job.style_down.rows));
+            let sizes = Sizes::of(job, batch.cut);
             let fits = sizes.buffers().iter().all(|&bytes| bytes <= self.largest_buffer());
             fits && sizes.r_s <= MAX_RANK && sizes.r_c <= 65_535
         })

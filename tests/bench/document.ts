@@ -1,6 +1,7 @@
 /** docs/PERFORMANCE.md. */
 
 import type { Opened } from './chromium.ts';
+import { kernels, type OnDevice } from './device.ts';
 import type { Foreseen } from './foresee.ts';
 import { exponent, megabytes, milliseconds, seconds, shown, spread, table } from './figures.ts';
 import type { Series } from './growth.ts';
@@ -16,6 +17,8 @@ export interface Found {
   /** Of the file that was opened. */
   openedBytes: number;
   foreseen: { pair: string; runs: Foreseen[] };
+  /** Null without a graphics card. */
+  device: OnDevice | null;
   sizes: [name: string, bytes: number, brotli: number][];
   /** The same parts for every pair. */
   where: { pair: string; shares: [part: string, share: number][] }[];
@@ -53,6 +56,7 @@ export function document(found: Found): string {
     'Of a native fusion, one thread, the program’s start and all reading, writing and checking included. `p` is the exponent of time ∝ x^p '
       + 'by least squares of the logarithms; operations are those of the basis (Gram-Schmidt twice, 4nr²) and the projection (4nr·k).',
     ...found.growth.map(series),
+    ...(found.device ? ['## On the graphics card', ...kernels(found.device)] : []),
     '## Opening', ...opening(found),
     ...(found.foreseen.runs.length > 0 ? ['## Seeing before fusing', ...foreseeing(found.foreseen)] : []),
     ...(found.where.length > 0 ? ['## Where the time goes', ...whereTo(found.where)] : []),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { brotliCompressSync } from 'node:zlib';
 import { open, type Opened } from './chromium.ts';
+import { onDevice } from './device.ts';
 import { document, type Found } from './document.ts';
 import { foresee } from './foresee.ts';
 import { growth } from './growth.ts';
@@ -19,12 +20,12 @@ const PERFORMANCE = 'docs/PERFORMANCE.md';
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { fuse: text, pair: text, page: text, named: text, work: text, quick: { type: 'boolean', default: false } },
+  options: { fuse: text, pair: text, device: text, page: text, named: text, work: text, quick: { type: 'boolean', default: false } },
 });
-const { fuse, pair, page, named, work, quick } = values;
-if (!fuse || !pair || !page || !named || !work) throw new Error('start it with `cargo xtask bench`');
+const { fuse, pair, device, page, named, work, quick } = values;
+if (!fuse || !pair || !device || !page || !named || !work) throw new Error('start it with `cargo xtask bench`');
 
-const setup = await setUp({ fuse, pair, page, named, work });
+const setup = await setUp({ fuse, pair, device, page, named, work });
 const runs = quick ? 1 : RUNS;
 const pairs: PairFound[] = [];
 for (const one of quick ? PAIRS.slice(0, 1) : PAIRS) pairs.push(await measure(setup, one, runs));
@@ -35,6 +36,7 @@ const found: Found = {
   growth: await growth(setup, runs, quick),
   ...await openings(setup, runs),
   foreseen: { pair: largest.name, runs: await foresee(setup, largest, runs) },
+  device: await onDevice(setup, largest),
   sizes: await sizesOf(setup),
   where: await profiles(setup, quick ? PAIRS.slice(0, 1) : [PAIRS[0]!, PAIRS.at(-1)!]),
   notRun: setup.notRun,

@@ -14,6 +14,7 @@ export interface Built {
   /** The native programs of examples/. */
   fuse: string;
   pair: string;
+  device: string;
   /** Folders: the page, and its program with the names of its functions. */
   page: string;
   named: string;
@@ -24,7 +25,8 @@ export interface Built {
 export interface Setup extends Built {
   /** Addresses of the page, and of a copy with `MEMORY_PROBE` and the floor in it; null without a browser. */
   browser: { version: string; page: string; probed: string; profile: string } | null;
-  torch: { python: string; version: string } | null;
+  /** With the graphics card's name for it, if it can use one. */
+  torch: { python: string; version: string; device: string | null } | null;
   /** The graphics card's name. */
   gpu: string | null;
   /** What could not be run, and why. */
@@ -85,8 +87,9 @@ function serve(folder: string): Promise<string> {
 
 async function findTorch(): Promise<NonNullable<Setup['torch']>> {
   const python = process.env.NP_LORA_PYTHON || 'python3';
-  const { stdout } = await run(python, ['-c', 'import torch, safetensors; print(torch.__version__)'], QUICK_SECONDS);
-  return { python, version: stdout.trim() };
+  const { stdout } = await run(python, ['-c', 'import torch, safetensors; print(torch.__version__, "cuda" if torch.cuda.is_available() else "")'], QUICK_SECONDS);
+  const [version = '', device] = stdout.trim().split(' ');
+  return { python, version, device: device ?? null };
 }
 
 /** Its name; software devices are passed over. */

@@ -2,7 +2,12 @@
 
     python torch_baseline.py <content> <style> <result> [<a result of ours to compare with>]
 
-Takes kohya's files of linear layers and 1x1 convolutions. Prints seconds, peak memory and the largest difference as JSON.
+Or the projections alone, on a device of PyTorch's, several times:
+
+    python torch_baseline.py <content> <style> --device <cuda, say>
+
+Takes kohya's files of linear layers and 1x1 convolutions. Prints seconds, peak memory and the largest difference as JSON;
+of a device, the seconds of every run but the first, from tensors in memory to tensors in memory.
 """
 
 import json
@@ -18,21 +23,34 @@ MU = 0.5
 DOWN, UP, ALPHA = ".lora_down.weight", ".lora_up.weight", ".alpha"
 
 
+def lora_down(tensors, stem, device="cpu"):
+    """A r x n with the scale in it."""
+    down = tensors[stem + DOWN].to(device).float().flatten(1)
+    return down * (tensors[stem + ALPHA].item() / down.shape[0])
+
+
+def lora_up(tensors, stem, device="cpu"):
+    """B m x r."""
+    return tensors[stem + UP].to(device).float().flatten(1)
+
+
 def factors(tensors, stem):
-    """A r x n with the scale in it, and B m x r."""
-    down, up = tensors[stem + DOWN].float().flatten(1), tensors[stem + UP].float().flatten(1)
-    return down * (tensors[stem + ALPHA].item() / down.shape[0]), up
+    return lora_down(tensors, stem), lora_up(tensors, stem)
 
 
-def fuse(content, style, stem):
-    """[B_s | B_c] and [A_s ; A_c - beta (A_c V) V^T] with V the right singular vectors of B_s A_s."""
-    (a_s, b_s), (a_c, b_c) = factors(style, stem), factors(content, stem)
+def project(a_c, a_s, b_s):
+    """A_c - beta (A_c V) V^T with V the right singular vectors of B_s A_s."""
     q, r = torch.linalg.qr(a_s.T)
     core = torch.linalg.qr(b_s, mode="r").R @ r.T
     sigma, vh = torch.linalg.svd(core)[1:]
     v = q @ vh[sigma > 2e-6 * sigma[0]].T
-    projected = a_c - MU / (1 + MU) * (a_c @ v) @ v.T
-    return torch.cat([a_s, projected]), torch.cat([b_s, b_c], dim=1)
+    return a_c - MU / (1 + MU) * (a_c @ v) @ v.T
+
+
+def fuse(content, style, stem):
+    """[B_s | B_c] and [A_s ; A_c - beta (A_c V) V^T]."""
+    (a_s, b_s), (a_c, b_c) = factors(style, stem), factors(content, stem)
+    return torch.cat([a_s, project(a_c, a_s, b_s)]), torch.cat([b_s, b_c], dim=1)
 
 
 def fused(content, style):
@@ -62,8 +80,24 @@ def difference(one, other, stem):
     return (square(torch.cat([a1, a2]), torch.cat([b1, -b2], dim=1)) / square(a1, b1)) ** 0.5
 
 
+def on_device(content, style, device, runs=6):
+    """Seconds of all projections; the first run finds memory and loads its kernels."""
+    taken = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        for stem in (name.removesuffix(DOWN) for name in style if name.endswith(DOWN)):
+            a_s, b_s = lora_down(style, stem, device), lora_up(style, stem, device)
+            # That it is on the CPU means that the device is done.
+            project(lora_down(content, stem, device), a_s, b_s).to(content[stem + DOWN].dtype).cpu()
+        taken.append(time.perf_counter() - began)
+    return taken[1:]
+
+
 def main():
     content_path, style_path, result_path, *others = sys.argv[1:]
+    if result_path == "--device":
+        print(json.dumps({"seconds": on_device(load_file(content_path), load_file(style_path), *others)}))
+        return
     torch.set_num_threads(os.cpu_count() or 1)
     began = time.perf_counter()
     result = fused(load_file(content_path), load_file(style_path))

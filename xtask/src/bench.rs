@@ -17,7 +17,7 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     let named = folder.join("named");
     bindings(project, &WHOLE, &named, true)?;
     let mut cargo = project.cargo();
-    cargo.args(["build", "--release", "--package", "np-lora", "--example", "fuse", "--example", "pair"]);
+    cargo.args(["build", "--release", "--package", "np-lora", "--examples"]);
     run(&mut cargo)?;
     let mut esbuild = project.run("npx");
     esbuild.args([
@@ -40,6 +40,7 @@ pub(crate) fn command(project: &Project, arguments: &[String]) -> Outcome {
     };
     node.arg(format!("{SCRIPTS}/main.mjs"));
     node.arg("--fuse").arg(program("fuse")).arg("--pair").arg(program("pair"));
+    node.arg("--device").arg(program("device"));
     node.arg("--page").arg(page).arg("--named").arg(named).arg("--work").arg(folder.join("work"));
     let outcome = run(node.args(arguments));
     std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -1,5 +1,6 @@
 //! A graphics device: found, checked, and every error of it caught.
 
+use super::clock::Clock;
 use crate::error::{Code, Error, Result};
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +13,8 @@ pub(super) struct Device {
     pub(super) name: String,
     /// Whether it is a program.
     pub(super) software: bool,
+    /// None where kernels are not timed.
+    pub(super) clock: Option<Clock>,
     /// Set when the device is lost or complains outside any error scope.
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -22,17 +25,19 @@ pub(super) struct Submitted {
     /// Where its results will be; can be mapped for reading.
     pub(super) buffer: wgpu::Buffer,
     pub(super) index: wgpu::SubmissionIndex,
+    /// Those that were timed; how long they took is read last.
+    pub(super) kernels: Vec<&'static str>,
 }
 
 /// Names of devices that are programs. On the web there may be no name, but a flag instead.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "basic render", "softpipe"];
 
 impl Device {
-    /// Finds a device; a software one only if `allow_software`.
+    /// Finds a device; a software one only if `allow_software`. Kernels are `timed` if the device has a clock.
     ///
     /// # Errors
     /// `GpuUnavailable` with the reason in plain words.
-    pub(super) async fn request(allow_software: bool) -> Result<Self> {
+    pub(super) async fn request(allow_software: bool, timed: bool) -> Result<Self> {
         let unavailable = |why: String| Error::new(Code::GpuUnavailable, why);
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
@@ -52,7 +57,12 @@ impl Device {
             ));
         }
         let limits = adapter.limits();
-        let descriptor = wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() };
+        let timed = timed && adapter.features().contains(Clock::FEATURES);
+        let descriptor = wgpu::DeviceDescriptor {
+            required_features: if timed { Clock::FEATURES } else { wgpu::Features::empty() },
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await
@@ -70,6 +80,7 @@ impl Device {
         });
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, error.to_string())));
         Ok(Self {
+            clock: timed.then(|| Clock::new(&queue)),
             device,
             queue,
             limits,
@@ -108,7 +119,7 @@ impl Device {
     ///
     /// # Errors
     /// `GpuFault`.
-    pub(super) async fn read(&self, Submitted { buffer, index }: &Submitted) -> Result<Vec<u8>> {
+    pub(super) async fn read(&self, Submitted { buffer, index, kernels }: &Submitted) -> Result<Vec<u8>> {
         let (sender, receiver) = futures_channel::oneshot::channel();
         buffer.map_async(wgpu::MapMode::Read, .., move |mapped| {
             // Nobody waits any more if the receiver is gone.
@@ -124,6 +135,9 @@ impl Device {
         }
         let bytes = buffer.get_mapped_range(..).map_err(|error| fault(error.to_string()))?.to_vec();
         buffer.unmap();
+        if let Some(clock) = &self.clock {
+            clock.add(kernels, &bytes);
+        }
         self.healthy().map(|()| bytes)
     }
 }

@@ -1,9 +1,10 @@
 //! The method in WGSL compute shaders, through WebGPU in the browser and Vulkan natively.
 //!
 //! [`device`] finds a device and catches its errors, [`pipeline`] compiles `shaders/`, [`steps`] strings kernels
-//! together, [`batch`] runs a batch, [`kernels`] runs them one by one for the tests.
+//! together, [`batch`] runs a batch, [`kernels`] runs them one by one for the tests, [`clock`] times them.
 
 mod batch;
+mod clock;
 mod device;
 mod kernels;
 mod pipeline;
@@ -11,8 +12,10 @@ mod steps;
 
 use super::{Backend, Batch, Projected};
 use crate::error::{Code, Error, Result};
+pub use clock::Spent;
 use device::Device;
 use pipeline::{Deciding, Pipelines};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// The backend on a graphics device. Clones share the device.
@@ -31,7 +34,18 @@ impl Gpu {
     /// # Errors
     /// `GpuUnavailable` with the reason in plain words; `GpuFault` if it refuses a kernel.
     pub async fn request(allow_software: bool) -> Result<Self> {
-        let device = Device::request(allow_software).await?;
+        Self::on(Device::request(allow_software, false).await?).await
+    }
+
+    /// The same with a clock: [`Self::spent`] tells what the kernels took, if the device can say it.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn timed(allow_software: bool) -> Result<Self> {
+        Self::on(Device::request(allow_software, true).await?).await
+    }
+
+    async fn on(device: Device) -> Result<Self> {
         let pipelines = Pipelines::compile(&device).await?;
         Ok(Self { device, pipelines, deciding: Arc::default() })
     }
@@ -49,6 +63,11 @@ impl Gpu {
     /// Gives the device back. Whatever is asked of it from now on fails with `GpuFault`.
     pub fn destroy(&self) {
         self.device.device.destroy();
+    }
+
+    /// What each kernel took since this was last asked, by its name in `shaders/`; none where kernels are not timed.
+    pub fn spent(&self) -> Option<BTreeMap<&'static str, Spent>> {
+        self.device.clock.as_ref().map(clock::Clock::take)
     }
 
     /// Whether the device is a program, which is slower than the CPU.

@@ -3,6 +3,13 @@
 use super::device::Device;
 use crate::error::Result;
 
+/// An entry point of a shader, compiled.
+#[derive(Clone, Debug)]
+pub(super) struct Kernel {
+    pub(super) name: &'static str,
+    pub(super) pipeline: wgpu::ComputePipeline,
+}
+
 /// Workers of a workgroup, in every kernel.
 pub(super) const WORKERS: usize = 256;
 
@@ -18,7 +25,7 @@ macro_rules! pipelines {
         $(#[$about])*
         #[derive(Clone, Debug)]
         pub(super) struct $name {
-            $(pub(super) $field: wgpu::ComputePipeline,)*
+            $(pub(super) $field: Kernel,)*
         }
 
         impl $name {
@@ -61,17 +68,18 @@ pipelines! {
     }
 }
 
-fn compile(device: &wgpu::Device, entry: &str, text: String) -> wgpu::ComputePipeline {
+fn compile(device: &wgpu::Device, name: &'static str, text: String) -> Kernel {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(entry),
+        label: Some(name),
         source: wgpu::ShaderSource::Wgsl(text.into()),
     });
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(entry),
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(name),
         layout: None,
         module: &module,
-        entry_point: Some(entry),
+        entry_point: Some(name),
         compilation_options: wgpu::PipelineCompilationOptions::default(),
         cache: None,
-    })
+    });
+    Kernel { name, pipeline }
 }

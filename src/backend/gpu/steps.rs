@@ -2,8 +2,9 @@
 //!
 //! Every buffer holds a batch: job j's matrix follows job j−1's.
 
+use super::clock::{Clock, Ticks};
 use super::device::{Device, Submitted};
-use super::pipeline::{Deciding, Pipelines, WORKERS};
+use super::pipeline::{Deciding, Kernel, Pipelines, WORKERS};
 use crate::backend::{Blend, Cut, Dtype, RANK_TOLERANCE};
 use crate::error::{Code, Error, Result};
 use wgpu::{Buffer, BufferUsages};
@@ -16,6 +17,8 @@ pub(super) struct Steps<'a> {
     jobs: usize,
     /// Buffers and how many bytes of each.
     readback: Vec<(Buffer, usize)>,
+    /// Where the kernels are timed.
+    ticks: Option<Ticks>,
 }
 
 /// Row space of a factor: Q (rows×cols), L (rows×rows), exponents and pivots (rows).
@@ -45,7 +48,8 @@ const SWEEPS: u32 = 20;
 impl<'a> Steps<'a> {
     pub(super) fn new(device: &'a Device, pipelines: &'a Pipelines, jobs: usize) -> Self {
         let encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        Self { device, pipelines, encoder, jobs, readback: Vec::new() }
+        let ticks = device.clock.as_ref().map(|_| Clock::start(&device.device));
+        Self { device, pipelines, encoder, jobs, readback: Vec::new(), ticks }
     }
 
     /// A buffer of `values` 32-bit words a job.
@@ -74,6 +78,7 @@ impl<'a> Steps<'a> {
 
     /// Submits the list, and with it what was to be read.
     pub(super) fn submit(mut self) -> Submitted {
+        let kernels = self.read_ticks();
         let size: usize = self.readback.iter().map(|(_, length)| length).sum();
         let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
@@ -87,12 +92,27 @@ impl<'a> Steps<'a> {
             at += *length as u64;
         }
         let index = self.device.queue.submit([self.encoder.finish()]);
-        Submitted { buffer, index }
+        Submitted { buffer, index, kernels }
+    }
+
+    /// Has what the kernels take read after all else; gives which were timed.
+    fn read_ticks(&mut self) -> Vec<&'static str> {
+        let Some(ticks) = &self.ticks else { return Vec::new() };
+        let size = Ticks::bytes(ticks.kernels());
+        let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes(size / 4),
+            usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        ticks.resolve(&mut self.encoder, &buffer);
+        self.readback.push((buffer, size));
+        ticks.kernels().to_vec()
     }
 
     fn dispatch(
         &mut self,
-        pipeline: &wgpu::ComputePipeline,
+        Kernel { name, pipeline }: &Kernel,
         params: &[u32],
         buffers: &[(u32, &Buffer)],
         groups: [usize; 3],
@@ -113,7 +133,9 @@ impl<'a> Steps<'a> {
             layout: &pipeline.get_bind_group_layout(0),
             entries: &entries,
         });
-        let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let timestamp_writes = self.ticks.as_mut().and_then(|ticks| ticks.next(name));
+        let descriptor = wgpu::ComputePassDescriptor { label: Some(name), timestamp_writes };
+        let mut pass = self.encoder.begin_compute_pass(&descriptor);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, &bindings, &[]);
         let [x, y, z] = groups.map(int);

@@ -192,11 +192,15 @@ test('what the automatic number format comes to is said, and why it is a larger 
   await expect(format.locator('option').first()).toHaveText('Auto – F16');
 });
 
-for (const [width, height] of [[1280, 900], [360, 740]] as const) {
-  test(`the settings stay where they first stand while the pair is looked at, at ${width} px`, async ({ page }) => {
+/** Two that have more in common, of which there is more to say. */
+const [NEAR, NEARER] = [61, 62].map((seed) => makeLora({ ...KOHYA, rank: 4, alpha: 4, seed, sharedDirections: 2 }));
+const RELATED: [Named, Named] = [named('cat.safetensors', NEAR!), named('ink.safetensors', NEARER!)];
+
+for (const [width, height, pair, which] of [[1280, 900, PAIR, 'a pair'], [360, 740, PAIR, 'a pair'], [360, 740, RELATED, 'a related pair']] as const) {
+  test(`the settings stay where they first stand while ${which} is looked at, at ${width} px`, async ({ page }) => {
     await page.setViewportSize({ width, height });
     await open(page);
-    await give(page, 'Subject', PAIR[0]);
+    await give(page, 'Subject', pair[0]);
     await expect(page.getByRole('button', { name: 'Convert this file' })).toBeVisible();
     await page.evaluate(() => {
       const root = document.querySelector('np-lora')!.shadowRoot!;
@@ -209,7 +213,7 @@ for (const [width, height] of [[1280, 900], [360, 740]] as const) {
       };
       look();
     });
-    await give(page, 'Style', PAIR[1]);
+    await give(page, 'Style', pair[1]);
     await expect(page.getByText('6 layers analysed', { exact: true })).toBeVisible();
     await expect(page.locator('np-lora-curve .plot svg')).toBeVisible();
     expect(await page.evaluate(() => [...(window as unknown as { tops: Set<number> }).tops])).toHaveLength(1);

@@ -18,7 +18,7 @@ export class OutlookPlace extends LitElement {
     @media (max-width: 950px) { .place { min-height: calc(228px + max(436px, 236px + var(--map))); } }
     @media (max-width: 800px) { .place { min-height: calc(928px + var(--map)); } }
     @media (max-width: 600px) { .place { min-height: calc(1004px + var(--map)); } }
-    @media (max-width: 420px) { .place { min-height: calc(1052px + var(--map)); } }
+    @media (max-width: 420px) { .place { min-height: calc(1088px + var(--map)); } }
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;

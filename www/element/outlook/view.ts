@@ -42,6 +42,7 @@ export class OutlookView extends LitElement {
       .lead { min-height: 4.5em; font-size: 1rem; }
     }
     @media (max-width: 600px) { .lead { min-height: 6em; } .shares { min-height: 4.5em; } }
+    @media (max-width: 420px) { .lead { min-height: 7.5em; } .shares { min-height: 6em; } }
   `];
 
   @property({ attribute: false }) outlook!: Outlook;

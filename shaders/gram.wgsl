@@ -1,4 +1,4 @@
-// X·Yᵀ, p×q a job. Twin: src/backend/cpu/gram.rs
+// X·Yᵀ of rows of two matrices, p×q a job. Twin: src/backend/cpu/gram.rs
 //
 // One workgroup makes a square of elements, one a worker, so that what is read of a row serves a whole square. x: the
 // square, from left to right, y: from top to bottom, z: the job.
@@ -12,6 +12,11 @@ struct Params {
     // Values from one row to the next, and where in a row they begin; the same in X and Y.
     stride: u32,
     offset: u32,
+    // Rows that a job's matrix has in all, and which the first of X is; the same for Y.
+    x_all: u32,
+    x_from: u32,
+    y_all: u32,
+    y_from: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -49,8 +54,8 @@ fn gram(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) wo
             let column = start + at % DEPTH;
             let inside = column < params.cols;
             // Beyond the last row the last is taken again, and what comes of it not written.
-            let x_row = job * params.x_rows + min(x_first + row, params.x_rows - 1u);
-            let y_row = job * params.y_rows + min(y_first + row, params.y_rows - 1u);
+            let x_row = job * params.x_all + params.x_from + min(x_first + row, params.x_rows - 1u);
+            let y_row = job * params.y_all + params.y_from + min(y_first + row, params.y_rows - 1u);
             let place = params.offset + min(column, params.cols - 1u);
             of_x[row * STEP + at % DEPTH] = select(0.0, x[x_row * params.stride + place], inside);
             of_y[row * STEP + at % DEPTH] = select(0.0, y[y_row * params.stride + place], inside);

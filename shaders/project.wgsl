@@ -2,7 +2,7 @@
 // `gram`).
 // Twin: src/backend/cpu/project.rs
 //
-// normalise: one workgroup a job takes a power of two out of A_c. combine: C·P, one worker an element. blend: one
+// normalise: one workgroup takes a power of two out of A_c, or of one of its rows. combine: C·P, one worker an element. blend: one
 // worker a column and eight rows. y (blend: z): the job.
 
 struct Params {
@@ -19,13 +19,18 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> content: array<f32>;
 
-// One a job; 0 where the content is zero.
+// One a workgroup; 0 where its values are zero.
 @group(0) @binding(2) var<storage, read_write> exponents: array<i32>;
 
 @compute @workgroup_size(WORKERS)
-fn normalise(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) worker: u32) {
+fn normalise(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) worker: u32,
+) {
+    let own = group.y * groups.x + group.x;
     let count = params.rows * params.cols;
-    let start = group.x * count;
+    let start = own * count;
     var most = 0.0;
     for (var at = worker; at < count; at += WORKERS) {
         most = max(most, abs(content[start + at]));
@@ -36,7 +41,7 @@ fn normalise(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         content[start + at] = scaled(content[start + at], -exponent);
     }
     if worker == 0u {
-        exponents[group.x] = exponent;
+        exponents[own] = exponent;
     }
 }
 

@@ -25,32 +25,47 @@ fn exponent_of(x: f32) -> i32 {
     return i32((bitcast<u32>(x) >> 23u) & 255u) - 127;
 }
 
+// Values are gathered in two steps, first by so many workers: barriers cost more than additions.
+const GATHERERS: u32 = 16u;
+
 var<workgroup> partial: array<vec4f, WORKERS>;
 
 // The sum over the workgroup of one vec4 from each worker, for all of them. Call in uniform control flow.
 fn sum_over_workers(worker: u32, value: vec4f) -> vec4f {
     workgroupBarrier(); // an earlier result may still be being read
     partial[worker] = value;
-    for (var half = WORKERS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if worker < half {
-            partial[worker] += partial[worker + half];
+    workgroupBarrier();
+    if worker < GATHERERS {
+        var sum = value;
+        for (var other = worker + GATHERERS; other < WORKERS; other += GATHERERS) {
+            sum += partial[other];
         }
+        partial[worker] = sum;
     }
     workgroupBarrier();
-    return partial[0];
+    var sum = partial[0];
+    for (var other = 1u; other < GATHERERS; other++) {
+        sum += partial[other];
+    }
+    return sum;
 }
 
 // The largest of one value from each worker. Call in uniform control flow.
 fn max_over_workers(worker: u32, value: f32) -> f32 {
     workgroupBarrier();
     partial[worker].x = value;
-    for (var half = WORKERS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if worker < half {
-            partial[worker].x = max(partial[worker].x, partial[worker + half].x);
+    workgroupBarrier();
+    if worker < GATHERERS {
+        var most = value;
+        for (var other = worker + GATHERERS; other < WORKERS; other += GATHERERS) {
+            most = max(most, partial[other].x);
         }
+        partial[worker].x = most;
     }
     workgroupBarrier();
-    return partial[0].x;
+    var most = partial[0].x;
+    for (var other = 1u; other < GATHERERS; other++) {
+        most = max(most, partial[other].x);
+    }
+    return most;
 }

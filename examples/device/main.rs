@@ -141,17 +141,38 @@ fn work(kernel: &str, job: &Job<'_>) -> Option<[f64; 2]> {
     let (n, r_s, r_c) = (real(job.style_down.cols), real(job.style_down.rows), real(job.content_down.rows));
     let word = |stored: &Stored<'_>| real(stored.dtype.bitsize() / 8);
     let (style, content) = (r_s * n, r_c * n);
+    let of_panels =
+        |of: &dyn Fn(f64, f64) -> f64| panels(job.style_down.rows).map(|(b, p)| of(b, p) * n).sum();
     Some(match kernel {
         "decode" => [0.0, style * (4.0 + word(&job.style_down)) + content * (4.0 + word(&job.content_down))],
-        // Gram-Schmidt, twice: a product and a difference with every row before.
-        "basis" => [4.0 * r_s * style, 8.0 * style],
-        "normalise" => [0.0, 8.0 * content],
-        // Of the content, with the basis, and of the rounding errors.
-        "gram" => [4.0 * r_c * content + 2.0 * r_s * content, 12.0 * content + 4.0 * style],
+        "normalise" => [0.0, 8.0 * (style + content)],
+        // Gram-Schmidt, twice: a product with every row before, of which it is taken out.
+        "take_out" => [of_panels(&|b, p| 4.0 * b * p), of_panels(&|b, p| repeated(b) * (8.0 * b + 16.0 * p))],
+        // In the first round twice, in the second, of which the first panel has none, once.
+        "panel" => [
+            of_panels(&|b, p| (4.0 + 2.0 * repeated(b)) * p * p),
+            of_panels(&|b, p| (8.0 + 8.0 * repeated(b)) * p),
+        ],
+        // Of panels with what is before them, of the content, of it with the basis, and of the rounding errors.
+        "gram" => [
+            of_panels(&|b, p| 4.0 * b * p) + 4.0 * r_c * content + 2.0 * r_s * content,
+            of_panels(&|b, p| repeated(b) * 8.0 * (b + p)) + 12.0 * content + 4.0 * style,
+        ],
         "blend" => [2.0 * r_s * content, 8.0 * content + 4.0 * style],
         "encode" => [0.0, content * (8.0 + word(&job.content_down))],
         _ => return None,
     })
+}
+
+/// Of a basis: how many rows are before a panel, and how many are in it. As `basis.wgsl` has them.
+fn panels(rows: usize) -> impl Iterator<Item = (f64, f64)> {
+    const PANEL: usize = 16;
+    (0..rows).step_by(PANEL).map(move |before| (real(before), real(PANEL.min(rows - before))))
+}
+
+/// 1 where there is a second round, else 0: the first panel has nothing before it.
+fn repeated(before: f64) -> f64 {
+    if before > 0.0 { 1.0 } else { 0.0 }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]

@@ -54,19 +54,28 @@ fn a_basis_is_orthonormal_and_gives_the_matrix_back<K: Kernels>(kernels: &K) {
         assert_eq!(q.nrows(), rows);
         at_most(f64::from((basis.pivot[0] - 1.0).abs()), 1e-6, "nothing is taken out of the first row");
     }
-    // Rows that nearly depend on others are kept, and orthogonal all the same.
-    for closeness in [1e-2, 1e-3, 1e-4, 1e-5] {
-        let base = normal("near", 6, 400);
-        let noise = normal("noise", 6, 400) * closeness;
-        let mut a = Matrix::zeros(12, 400);
-        a.rows_mut(0, 6).copy_from(&base);
-        a.rows_mut(6, 6).copy_from(&(base + noise));
+    // Rows that nearly depend on others are kept, and orthogonal all the same; also where the others are far before them.
+    for (half, closeness) in [6, 28].into_iter().flat_map(|half| [1e-2, 1e-3, 1e-4, 1e-5].map(|c| (half, c)))
+    {
+        let base = normal("near", half, 400);
+        let noise = normal("noise", half, 400) * closeness;
+        let mut a = Matrix::zeros(2 * half, 400);
+        a.rows_mut(0, half).copy_from(&base);
+        a.rows_mut(half, half).copy_from(&(base + noise));
         let (basis, q) = checked_basis(kernels, &single(a));
-        assert_eq!(q.nrows(), 12);
-        for pivot in &basis.pivot[6..] {
+        assert_eq!(q.nrows(), 2 * half);
+        for pivot in &basis.pivot[half..] {
             at_most((f64::from(*pivot) / closeness - 1.0).abs(), 0.2, "a pivot is the share that is left");
         }
     }
+    // And where each depends on that before it.
+    let mut a = normal("chain", 40, 300);
+    for i in 1..40 {
+        let next = a.row(i - 1) + a.row(i) * 1e-2;
+        a.row_mut(i).copy_from(&next);
+    }
+    let (_, q) = checked_basis(kernels, &single(a));
+    assert_eq!(q.nrows(), 40);
 }
 
 fn dependent_rows_are_dropped_from_a_basis<K: Kernels>(kernels: &K) {
@@ -87,6 +96,21 @@ fn dependent_rows_are_dropped_from_a_basis<K: Kernels>(kernels: &K) {
     let (basis, _) = checked_basis(kernels, &a);
     let live: Vec<usize> = (0..rows.len()).filter(|&i| basis.pivot[i] > 0.0).collect();
     assert_eq!(live, [0, 1, 4, 8]);
+    // Far behind what they depend on: 18 repeats 2, 35 combines 1, 20 and 33, 36 is zero, 39 repeats 34 but for less than
+    // the tolerance.
+    let mut a = normal("far", 50, 300);
+    let repeated = [
+        (18, a.row(2) * -3.0),
+        (35, a.row(1) + a.row(20) * 0.5 - a.row(33)),
+        (36, a.row(0) * 0.0),
+        (39, a.row(34) + a.row(39) * 1e-7),
+    ];
+    for (i, row) in repeated {
+        a.row_mut(i).copy_from(&row);
+    }
+    let (basis, _) = checked_basis(kernels, &single(a));
+    let dropped: Vec<usize> = (0..50).filter(|&i| basis.pivot[i] == 0.0).collect();
+    assert_eq!(dropped, [18, 35, 36, 39]);
     // More rows than columns.
     for (rows, cols) in [(5, 1), (16, 8), (70, 33)] {
         let (basis, q) = checked_basis(kernels, &normal("tall", rows, cols));

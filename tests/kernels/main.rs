@@ -15,6 +15,7 @@ mod on_both;
 mod basis;
 mod core;
 mod project;
+mod times;
 mod words;
 
 use common::{Matrix, largest};

@@ -14,8 +14,8 @@ use crate::error::{Code, Error, Result};
 
 /// No single buffer grows beyond this, whatever the device claims: 1 GiB was seen to fail where it was allowed.
 const MAX_BUFFER: usize = 128 << 20;
-/// Chunks that the device has at a time, where there are jobs enough to keep it busy with each: `basis` has one workgroup
-/// a job.
+/// Chunks that the device has at a time, where there are jobs enough to keep it busy with each: the panels of `basis`
+/// have one workgroup a job.
 const AT_ONCE: usize = 2;
 const BUSY: usize = 16;
 /// Nor all buffers of a chunk, unless one job takes more.
@@ -130,7 +130,7 @@ impl Gpu {
                 let projector = decided.as_ref().map(|(.., cut)| &cut.projector);
 
                 let content = load(&mut steps, |job| &job.content_down, false);
-                let content_exponent = steps.normalise(&content, r_c, n);
+                let content_exponent = steps.normalise(&content, (r_c, n), 1);
                 let content_gram = steps.gram(&content, &content, (r_c, r_c), n);
                 let along = steps.gram(&content, &down.q, (r_c, r_s), n);
                 let scales: Vec<f32> = jobs.iter().map(|job| job.scale).collect();

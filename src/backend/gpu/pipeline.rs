@@ -48,7 +48,8 @@ pipelines! {
     /// What every batch needs; one pipeline an entry point of `shaders/`.
     Pipelines {
         decode: "decode" / "decode",
-        basis: "basis" / "basis",
+        take_out: "basis" / "take_out",
+        panel: "basis" / "panel",
         normalise: "project" / "normalise",
         combine: "project" / "combine",
         blend: "project" / "blend",

@@ -29,6 +29,15 @@ pub(super) struct BasisBuffers {
     pub(super) pivots: Buffer,
 }
 
+/// Some rows of a matrix that has more.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    of: &'a Buffer,
+    all: usize,
+    from: usize,
+    rows: usize,
+}
+
 /// What `cut` decides: singular values in descending order, (k, live rows), P.
 pub(super) struct CutBuffers {
     pub(super) sorted: Buffer,
@@ -41,6 +50,9 @@ pub(super) const ZERO_ROW: i32 = -100_000;
 
 /// Rows and columns of products that one workgroup of `gram.wgsl` makes.
 const SQUARE: usize = 16;
+
+/// Rows that `basis.wgsl` makes orthonormal at a time.
+const PANEL: usize = 16;
 
 /// Sweeps of Jacobi rotations: convergence is quadratic, ten are many.
 const SWEEPS: u32 = 20;
@@ -174,14 +186,33 @@ impl<'a> Steps<'a> {
     /// The basis of the row space of A, rows×cols, whose buffer becomes Q.
     pub(super) fn basis(&mut self, a: Buffer, rows: usize, cols: usize) -> BasisBuffers {
         let found = BasisBuffers {
+            exponents: self.normalise(&a, (1, cols), rows),
             q: a,
             l: self.buffer(rows * rows),
-            exponents: self.buffer(rows),
             pivots: self.buffer(rows),
         };
-        let params = [int(rows), int(cols), narrow(RANK_TOLERANCE).to_bits()];
-        let buffers = [(1, &found.q), (2, &found.l), (3, &found.exponents), (4, &found.pivots)];
-        self.dispatch(&self.pipelines.basis, &params, &buffers, [self.jobs, 1, 1]);
+        let (all, tolerance) = (rows, narrow(RANK_TOLERANCE).to_bits());
+        for first in (0..rows).step_by(PANEL) {
+            let count = PANEL.min(rows - first);
+            // The first panel has no rows before it, and its own are made orthogonal twice at once.
+            for round in 0..if first == 0 { 1 } else { 2 } {
+                let params = [int(rows), int(cols), tolerance, int(first), int(count), round];
+                if first > 0 {
+                    let [before, panel] = [(0, first), (first, count)].map(|(from, rows)| Rows {
+                        of: &found.q,
+                        all,
+                        from,
+                        rows,
+                    });
+                    let products = self.gram_of_rows(before, panel, (0, cols), cols);
+                    let buffers = [(1, &found.q), (2, &found.l), (5, &products)];
+                    let groups = [cols.div_ceil(WORKERS), self.jobs, 1];
+                    self.dispatch(&self.pipelines.take_out, &params, &buffers, groups);
+                }
+                let buffers = [(1, &found.q), (2, &found.l), (3, &found.exponents), (4, &found.pivots)];
+                self.dispatch(&self.pipelines.panel, &params, &buffers, [self.jobs, 1, 1]);
+            }
+        }
         found
     }
 
@@ -216,7 +247,8 @@ impl<'a> Steps<'a> {
         let orthogonal = f32::EPSILON * (rank as f32).sqrt().max(2.0) / 2.0;
         let params = [int(rank), int(pairs), int(team), SWEEPS, orthogonal.to_bits()];
         self.dispatch(&deciding.jacobi, &params, &[(1, columns), (2, &sigma)], [self.jobs, 1, 1]);
-        let gram = self.gram_of_parts(columns, columns, (rank, rank), rank, 2 * rank, rank);
+        let columns_again = Rows { of: columns, all: rank, from: 0, rows: rank };
+        let gram = self.gram_of_rows(columns_again, columns_again, (rank, rank), 2 * rank);
         let w = self.buffer(rank * rank);
         let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
         self.dispatch(&deciding.polish, &[int(rank)], &[(1, columns), (2, &gram), (3, &w)], groups);
@@ -253,16 +285,17 @@ impl<'a> Steps<'a> {
         found
     }
 
-    /// Takes a power of two out of each job's rows×cols matrix; gives the powers.
-    pub(super) fn normalise(&mut self, content: &Buffer, rows: usize, cols: usize) -> Buffer {
-        let exponents = self.buffer(1);
+    /// Takes a power of two out of each of so many rows×cols matrices a job; gives the powers.
+    pub(super) fn normalise(
+        &mut self,
+        values: &Buffer,
+        (rows, cols): (usize, usize),
+        count: usize,
+    ) -> Buffer {
+        let exponents = self.buffer(count);
         let params = [int(rows), int(cols), 0, 0, 0];
-        self.dispatch(
-            &self.pipelines.normalise,
-            &params,
-            &[(1, content), (2, &exponents)],
-            [self.jobs, 1, 1],
-        );
+        let buffers = [(1, values), (2, &exponents)];
+        self.dispatch(&self.pipelines.normalise, &params, &buffers, [count, self.jobs, 1]);
         exponents
     }
 
@@ -295,23 +328,22 @@ impl<'a> Steps<'a> {
 
     /// X·Yᵀ of two matrices with `cols` columns.
     pub(super) fn gram(&mut self, x: &Buffer, y: &Buffer, rows: (usize, usize), cols: usize) -> Buffer {
-        self.gram_of_parts(x, y, rows, cols, cols, 0)
+        let whole = |of, rows| Rows { of, all: rows, from: 0, rows };
+        self.gram_of_rows(whole(x, rows.0), whole(y, rows.1), (0, cols), cols)
     }
 
     /// X·Yᵀ of `cols` columns from `offset` on in rows of `stride`.
-    fn gram_of_parts(
+    fn gram_of_rows(
         &mut self,
-        x: &Buffer,
-        y: &Buffer,
-        (p, q): (usize, usize),
-        cols: usize,
+        x: Rows<'_>,
+        y: Rows<'_>,
+        (offset, cols): (usize, usize),
         stride: usize,
-        offset: usize,
     ) -> Buffer {
-        let products = self.buffer(p * q);
-        let params = [int(p), int(q), int(cols), int(stride), int(offset)];
-        let groups = [q.div_ceil(SQUARE), p.div_ceil(SQUARE), self.jobs];
-        self.dispatch(&self.pipelines.gram, &params, &[(1, x), (2, y), (3, &products)], groups);
+        let products = self.buffer(x.rows * y.rows);
+        let sizes = [x.rows, y.rows, cols, stride, offset, x.all, x.from, y.all, y.from].map(int);
+        let groups = [y.rows.div_ceil(SQUARE), x.rows.div_ceil(SQUARE), self.jobs];
+        self.dispatch(&self.pipelines.gram, &sizes, &[(1, x.of), (2, y.of), (3, &products)], groups);
         products
     }
 

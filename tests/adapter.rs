@@ -164,8 +164,8 @@ fn what_fits_no_kind_of_adapter_is_refused_by_tensor() {
             "m.lora_up.weight",
         ),
         (
-            "f64",
-            &[("m.lora_down.weight", Dtype::F64, &[4, 16]), up],
+            "whole numbers",
+            &[("m.lora_down.weight", Dtype::I32, &[4, 16]), up],
             Code::DtypeUnsupported,
             "m.lora_down.weight",
         ),

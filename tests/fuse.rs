@@ -19,6 +19,7 @@ use pollster::block_on;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 /// A tensor to write: name, dtype, shape, bytes.
 type Given = (String, Dtype, Vec<usize>, Vec<u8>);
@@ -36,6 +37,7 @@ fn values(seed: &str, count: usize) -> Vec<f32> {
 
 fn words(values: &[f32], dtype: Dtype) -> Vec<u8> {
     match dtype {
+        Dtype::F64 => values.iter().flat_map(|v| f64::from(*v).to_le_bytes()).collect(),
         Dtype::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         Dtype::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
         Dtype::BF16 => values.iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect(),
@@ -304,6 +306,29 @@ fn sixteen_bit_results_are_rounded_once_and_the_report_says_how_much() {
             }
         }
     }
+}
+
+#[test]
+fn double_precision_is_fused_as_single() {
+    // The same values: those of the narrower file are exact in the wider.
+    let [double, single] = [Dtype::F64, Dtype::F32].map(|dtype| {
+        let (content, style) = pair(dtype);
+        fuse(&content, &style, &Settings { dtype: DtypeChoice::Auto, ..whole() }).unwrap()
+    });
+    assert_eq!(double.1.dtype, "F32");
+    let tensors = |bytes| -> BTreeMap<String, (Dtype, Vec<u8>)> {
+        let found = SafeTensors::deserialize(bytes).unwrap();
+        found.iter().map(|(name, view)| (name.to_owned(), (view.dtype(), view.data().to_vec()))).collect()
+    };
+    assert_eq!(tensors(&double.0), tensors(&single.0));
+
+    let mut too_large = kohya("c", "lora_unet_q", 40, 4, &[64], Some(2.0), Dtype::F64);
+    too_large[1].3[8 * 7..8 * 8].copy_from_slice(&1e39f64.to_le_bytes());
+    let error =
+        fuse(&file("large.safetensors", &too_large), &pair(Dtype::F64).1, &Settings::default()).unwrap_err();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::NonFinite, Some("lora_unet_q.lora_up.weight")));
+    assert_eq!(error.file.as_deref(), Some("large.safetensors"));
+    assert_eq!(error.detail, "Of 160 values 1 are too large for F32, the first is number 7.");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Number formats: finding what is not finite, widening f8, reading single numbers.
+//! Number formats: finding what is not finite, what is computed with instead of f8 and f64, reading single numbers.
 
 pub use np_lora_cpu::{NonFinite, non_finite};
 use safetensors::Dtype;
@@ -8,15 +8,28 @@ pub fn first_non_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
     non_finite(dtype, bytes).map(|bad| bad.first)
 }
 
-/// F8 values as F16 words, exactly; `None` for any other format.
-pub fn widen_f8(dtype: Dtype, bytes: &[u8]) -> Option<Vec<u8>> {
-    let word: fn(u8) -> u16 = match dtype {
-        Dtype::F8_E5M2 => |byte| u16::from(byte) << 8,
-        Dtype::F8_E4M3 => e4m3_as_f16,
-        _ => return None,
-    };
+/// Values of a format that is not computed with, in one that is: F8 as F16, exactly; F64 as F32, to nearest, where too large
+/// a value becomes infinity. `None` for any other format.
+pub fn converted(dtype: Dtype, bytes: &[u8]) -> Option<(Dtype, Vec<u8>)> {
+    match dtype {
+        Dtype::F8_E5M2 => Some((Dtype::F16, widened(bytes, |byte| u16::from(byte) << 8))),
+        Dtype::F8_E4M3 => Some((Dtype::F16, widened(bytes, e4m3_as_f16))),
+        Dtype::F64 => Some((Dtype::F32, narrowed(bytes))),
+        _ => None,
+    }
+}
+
+/// Bytes as F16 words.
+fn widened(bytes: &[u8], word: fn(u8) -> u16) -> Vec<u8> {
     let table: Vec<[u8; 2]> = (0..=u8::MAX).map(|byte| word(byte).to_le_bytes()).collect();
-    Some(bytes.iter().flat_map(|&byte| table[usize::from(byte)]).collect())
+    bytes.iter().flat_map(|&byte| table[usize::from(byte)]).collect()
+}
+
+/// F64 words as F32.
+fn narrowed(bytes: &[u8]) -> Vec<u8> {
+    #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
+    let narrow = |word: &[u8; 8]| (f64::from_le_bytes(*word) as f32).to_le_bytes();
+    bytes.as_chunks().0.iter().flat_map(narrow).collect()
 }
 
 /// One E4M3 (finite-only variant: bias 7, S.1111.111 is NaN) as an F16 word. OCP 8-bit floating point specification 1.0, §5.
@@ -47,7 +60,7 @@ pub fn scalar(dtype: Dtype, word: &[u8]) -> Option<f64> {
         Dtype::F16 => f16_as_f64(u16::from_le_bytes(word.try_into().ok()?)),
         Dtype::BF16 => f32::from_bits(u32::from(u16::from_le_bytes(word.try_into().ok()?)) << 16).into(),
         Dtype::F8_E4M3 | Dtype::F8_E5M2 => {
-            f16_as_f64(u16::from_le_bytes(widen_f8(dtype, word)?.as_slice().try_into().ok()?))
+            f16_as_f64(u16::from_le_bytes(converted(dtype, word)?.1.as_slice().try_into().ok()?))
         }
         Dtype::I64 => i64::from_le_bytes(word.try_into().ok()?) as f64,
         Dtype::U64 => u64::from_le_bytes(word.try_into().ok()?) as f64,
@@ -95,7 +108,8 @@ mod tests {
                 (Dtype::F8_E4M3, e4m3(byte)),
                 (Dtype::F8_E5M2, f16::from_bits(u16::from(byte) << 8).to_f64()),
             ] {
-                let words = widen_f8(dtype, &[byte]).unwrap();
+                let (as_f16, words) = converted(dtype, &[byte]).unwrap();
+                assert_eq!(as_f16, Dtype::F16);
                 let value = f16::from_le_bytes([words[0], words[1]]).to_f64();
                 assert!(value == expected || (value.is_nan() && expected.is_nan()), "{dtype} {byte:#x}");
                 assert_eq!(
@@ -110,7 +124,22 @@ mod tests {
                 );
             }
         }
-        assert_eq!(widen_f8(Dtype::F16, &[0, 0]), None);
+        assert_eq!(converted(Dtype::F16, &[0, 0]), None);
+    }
+
+    #[test]
+    fn f64_is_rounded_to_nearest() {
+        // Halfway between two neighbours: to the even one.
+        for (value, expected) in [
+            (-0.1, -0.1f32),
+            (1.0 + 2f64.powi(-24), 1.0),
+            (1.0 + 3.0 * 2f64.powi(-24), 1.0 + 2.0 * f32::EPSILON),
+            (1e-46, 0.0),
+            (1e39, f32::INFINITY),
+        ] {
+            let (dtype, words) = converted(Dtype::F64, &f64::to_le_bytes(value)).unwrap();
+            assert_eq!((dtype, words.as_slice()), (Dtype::F32, &expected.to_le_bytes()[..]), "{value}");
+        }
     }
 
     #[test]

@@ -93,14 +93,21 @@ impl Factor {
     /// # Errors
     /// `NonFinite`.
     pub(super) fn new(tensor: &Tensor, bytes: Vec<u8>, rows: usize, cols: usize) -> Result<Self> {
-        if let Some(NonFinite { first, count }) = container::non_finite(tensor.dtype, &bytes) {
-            let detail =
-                format!("Of {} values {count} are not finite, the first is number {first}.", tensor.values());
-            return Err(Error::new(Code::NonFinite, detail).at_tensor(&tensor.name));
-        }
-        let (bytes, dtype) = match container::widen_f8(tensor.dtype, &bytes) {
-            Some(words) => (words, Dtype::F16),
-            None => (bytes, tensor.dtype),
+        let finite = |dtype, bytes: &[u8], what: &str| match container::non_finite(dtype, bytes) {
+            Some(NonFinite { first, count }) => {
+                let values = tensor.values();
+                let detail = format!("Of {values} values {count} are {what}, the first is number {first}.");
+                Err(Error::new(Code::NonFinite, detail).at_tensor(&tensor.name))
+            }
+            None => Ok(()),
+        };
+        finite(tensor.dtype, &bytes, "not finite")?;
+        let (dtype, bytes) = match container::converted(tensor.dtype, &bytes) {
+            Some((dtype, words)) => {
+                finite(dtype, &words, "too large for F32")?;
+                (dtype, words)
+            }
+            None => (tensor.dtype, bytes),
         };
         Ok(Self { bytes: bytes.into(), dtype, rows, cols })
     }

@@ -282,7 +282,7 @@ impl Needs {
         let terms = vectors.iter().flat_map(|vector| &vector.terms).map(|term| &term.tensor);
         for tensor in factors.chain(magnitudes).chain(terms) {
             match tensor.dtype {
-                Dtype::F32 => needs.f32 = true,
+                Dtype::F32 | Dtype::F64 => needs.f32 = true,
                 Dtype::BF16 => needs.bf16 = true,
                 _ => needs.f16 = true, // F16, and F8 whose two formats F16 contains
             }

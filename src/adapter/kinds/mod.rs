@@ -191,9 +191,9 @@ impl Kind {
     }
 }
 
-/// Formats a factor may be stored in; F8 is widened to F16 on reading.
-pub(super) const FACTOR_DTYPES: [Dtype; 5] =
-    [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2];
+/// Formats a factor may be stored in; the last three are converted on reading.
+pub(super) const FACTOR_DTYPES: [Dtype; 6] =
+    [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F64];
 
 /// More than any layer of any model has, and small enough that sizes of one module fit 32 bits.
 const MAX_FEATURES: u64 = 1 << 22;

@@ -184,6 +184,6 @@ fn panel(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) w
         if worker == 0u {
             pivots[place] = select(0.0, share, live);
         }
-        storageBarrier();
+        workgroupBarrier(); // `taken` was being read
     }
 }

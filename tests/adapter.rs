@@ -309,7 +309,7 @@ fn leftovers_of_a_module_are_counted_as_extra() {
 fn odd_but_honest_modules_load() {
     let down: Given<'_> = ("m.lora_down.weight", F16, &[4, 16]);
     let up: Given<'_> = ("m.lora_up.weight", F16, &[8, 4]);
-    let cases: [(&str, &[Given<'_>]); 9] = [
+    let cases: [(&str, &[Given<'_>]); 10] = [
         ("alpha of one dimension", &[down, up, ("m.alpha", F16, &[1])]),
         ("alpha of two", &[down, up, ("m.alpha", F16, &[1, 1])]),
         ("integer alpha", &[down, up, ("m.alpha", Dtype::I64, &[])]),
@@ -318,6 +318,7 @@ fn odd_but_honest_modules_load() {
             "two formats in a module",
             &[("m.lora_down.weight", Dtype::F8_E4M3, &[4, 16]), ("m.lora_up.weight", Dtype::BF16, &[8, 4])],
         ),
+        ("double precision", &[("m.lora_down.weight", Dtype::F64, &[4, 16]), up]),
         ("empty tensor beside", &[down, up, ("nothing", F16, &[0, 16])]),
         (
             "javascript's names",

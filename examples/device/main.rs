@@ -21,8 +21,8 @@ const BLEND: Blend = Blend::without(1.0 / 3.0);
 /// The first run compiles, and finds memory.
 const RUNS: usize = 6;
 
-/// n, r_s and r_c of jobs.
-type Shape = (usize, usize, usize);
+/// m, n, r_s, r_c, and the formats that go to the device: what jobs of a batch have in common.
+type Shape = (usize, usize, usize, usize, [String; 2]);
 
 #[derive(Serialize)]
 struct Found {
@@ -80,7 +80,8 @@ async fn run(content: &Path, style: &Path, software: bool) -> Result<Found> {
     for name in style.tensors.keys().filter_map(|name| name.strip_suffix(".lora_down.weight")) {
         let [style_down, style_up] = style.factors(name)?;
         let [content_down, _] = content.factors(name)?;
-        let shape = (style_down.cols, style_down.rows, content_down.rows);
+        let formats = [&style_down, &content_down].map(|stored| stored.dtype.to_string());
+        let shape = (style_up.rows, style_down.cols, style_down.rows, content_down.rows, formats);
         shapes.entry(shape).or_default().push(Job { style_down, style_up, content_down, scale: 1.0 });
     }
     let batches: Vec<&[Job<'_>]> =
@@ -115,7 +116,7 @@ async fn run(content: &Path, style: &Path, software: bool) -> Result<Found> {
         seconds,
         busy,
         uploaded: sum(&|job| bytes(&job.style_down) + bytes(&job.content_down)),
-        read: sum(&|job| bytes(&job.content_down)),
+        read: sum(&|job| bytes(&job.content_down) + small(job)),
         kernels: kernels
             .into_iter()
             .map(|(name, (dispatches, seconds))| {
@@ -127,12 +128,22 @@ async fn run(content: &Path, style: &Path, software: bool) -> Result<Found> {
     })
 }
 
-/// As many jobs as a fusion gives to the device at once.
+/// As many jobs as a fusion gives to the device at most, whose pieces of a result may end before.
 fn together(gpu: &Gpu, jobs: &[Job<'_>]) -> usize {
-    let of_job =
-        |job: &Job<'_>| job.style_down.bytes.len() + job.style_up.bytes.len() + job.content_down.bytes.len();
+    // The content's lora_up counts as well, and is as large as the style's at the same rank.
+    let of_job = |job: &Job<'_>| {
+        let up = job.style_up.bytes.len() / job.style_up.cols.max(1);
+        let ranks = job.style_down.rows + job.content_down.rows;
+        job.style_down.bytes.len() + job.content_down.bytes.len() + up * ranks
+    };
     let batch = Engine::on(Some(gpu.clone()), "").batch_bytes();
     (batch / jobs.first().map_or(1, of_job).max(1)).max(1)
+}
+
+/// Bytes of the small matrices that are read of a job: C, the triangle, and both Gram matrices of the content.
+fn small(job: &Job<'_>) -> f64 {
+    let (r_s, r_c) = (real(job.style_down.rows), real(job.content_down.rows));
+    4.0 * (r_c * r_s + r_s * r_s + 2.0 * r_c * r_c)
 }
 
 /// Floating-point operations of a kernel on one job, and the bytes that it reads and writes at least: each value of a

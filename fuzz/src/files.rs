@@ -28,6 +28,7 @@ impl Given {
 
 pub fn words(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     match dtype {
+        Dtype::F64 => values.iter().flat_map(|v| f64::from(*v).to_le_bytes()).collect(),
         Dtype::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         Dtype::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
         Dtype::BF16 => values.iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect(),
@@ -39,6 +40,7 @@ pub fn words(dtype: Dtype, values: &[f32]) -> Vec<u8> {
 
 pub fn numbers(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
     match dtype {
+        Dtype::F64 => bytes.chunks(8).map(|w| f64::from_le_bytes(w.try_into().unwrap())).collect(),
         Dtype::F32 => bytes.chunks(4).map(|w| f32::from_le_bytes(w.try_into().unwrap()).into()).collect(),
         Dtype::F16 => {
             bytes.chunks(2).map(|w| half::f16::from_le_bytes(w.try_into().unwrap()).to_f64()).collect()

@@ -9,7 +9,7 @@ pub fn first_non_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
 }
 
 /// Values of a format that is not computed with, in one that is: F8 as F16, exactly; F64 as F32, to nearest, where too large
-/// a value becomes infinity. `None` for any other format.
+/// a value becomes infinity and too small a one 0. `None` for any other format.
 pub fn converted(dtype: Dtype, bytes: &[u8]) -> Option<(Dtype, Vec<u8>)> {
     match dtype {
         Dtype::F8_E5M2 => Some((Dtype::F16, widened(bytes, |byte| u16::from(byte) << 8))),

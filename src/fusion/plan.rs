@@ -290,7 +290,7 @@ impl Needs {
         needs
     }
 
-    /// The narrowest that holds all of them exactly.
+    /// The narrowest that holds all of them exactly, as they are read: F64 is F32 by then.
     fn narrowest(&self) -> Dtype {
         match (self.f16, self.bf16, self.f32) {
             (true, false, false) => Dtype::F16,

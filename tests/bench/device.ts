@@ -7,7 +7,7 @@ import type { Pair } from './pairs.ts';
 import { firstLine, run } from './processes.ts';
 import { LIMIT_SECONDS, makePair, type Setup } from './setup.ts';
 
-/** As examples/device.rs says it. Times are of every run; all else is of one. */
+/** As examples/device says it. Times are of every run but the first; all else is of one. */
 interface Measured {
   device: string;
   /** A second, at most. */
@@ -23,8 +23,8 @@ interface Measured {
 export interface OnDevice {
   pair: string;
   measured: Measured;
-  /** The projections by PyTorch on the same card; empty where it cannot use it. */
-  torch: number[];
+  /** The projections by PyTorch, and what it calls its card; null where it has none. */
+  torch: { seconds: number[]; device: string } | null;
 }
 
 export async function onDevice(setup: Setup, { name, recipe }: Pair): Promise<OnDevice | null> {
@@ -33,8 +33,7 @@ export async function onDevice(setup: Setup, { name, recipe }: Pair): Promise<On
   try {
     const { content, style } = await makePair(setup, folder, recipe);
     const measured = JSON.parse((await run(setup.device, [content, style], LIMIT_SECONDS)).stdout) as Measured;
-    const torch = setup.torch?.device ? await byTorch(setup.torch.python, setup.torch.device, content, style) : [];
-    if (torch.length === 0) setup.notRun.push('PyTorch on the graphics card: it is not there, or cannot use the card.');
+    const torch = await byTorch(setup, content, style);
     console.log(`${name}: on ${measured.device} ${milliseconds(measured.seconds)}`);
     return { pair: name, measured, torch };
   } catch (error) {
@@ -45,9 +44,17 @@ export async function onDevice(setup: Setup, { name, recipe }: Pair): Promise<On
   }
 }
 
-async function byTorch(python: string, device: string, content: string, style: string): Promise<number[]> {
-  const { stdout } = await run(python, ['tests/bench/torch_baseline.py', content, style, '--device', device], LIMIT_SECONDS);
-  return (JSON.parse(stdout) as { seconds: number[] }).seconds;
+/** None where it cannot. */
+async function byTorch({ torch, notRun }: Setup, content: string, style: string): Promise<OnDevice['torch']> {
+  if (!torch) return null;
+  try {
+    if (!torch.device) throw new Error('it can use none');
+    const { stdout } = await run(torch.python, ['tests/bench/torch_baseline.py', content, style, '--device', torch.device], LIMIT_SECONDS);
+    return JSON.parse(stdout) as OnDevice['torch'];
+  } catch (error) {
+    notRun.push(`PyTorch on the graphics card: ${firstLine(error)}`);
+    return null;
+  }
 }
 
 /** Of what may take less than one. */
@@ -60,13 +67,13 @@ export function kernels({ pair, measured, torch }: OnDevice): string[] {
   const rows = measured.kernels
     .map(({ name, dispatches, operations, bytes, seconds }) => {
       const took = spread(seconds).median;
-      const shares = [operations / limits.operations, bytes / limits.memory].map((least) => least / took);
-      return { took, cells: [name, String(dispatches), milliseconds(seconds), shown([operations / 1e9]), shown([bytes / 1e9]), ...shares.map(percent)] };
+      const shares = [operations / limits.operations, bytes / limits.memory].map((least) => (took > 0 ? percent(least / took) : '–'));
+      return { took, cells: [name, String(dispatches), milliseconds(seconds), shown([operations / 1e9]), shown([bytes / 1e9]), ...shares] };
     })
     .toSorted((a, b) => b.took - a.took);
   return [
     `${pair}, ${modules} modules, on ${device}: the projections alone, from words in memory to words in memory, reading, composing and writing left out. `
-      + 'Everything was done once before it was measured. Limits are the best of five runs of a kernel or transfer that does nothing else.',
+      + 'Everything was done once before it was measured. The kernels’ time leaves out what is copied before, between and after them. Limits are the best of five runs of a kernel or transfer that does nothing else.',
     table(['', ''], [
       ['Limit of arithmetic', `${shown([limits.operations / 1e12])} · 10¹² operations a second`],
       ['Limit of its memory', `${shown([limits.memory / 1e9])} GB/s`],
@@ -74,7 +81,11 @@ export function kernels({ pair, measured, torch }: OnDevice): string[] {
       ['All projections', milliseconds(seconds)],
       ['… of which kernels', milliseconds(busy)],
       [`Taking ${shown([uploaded / 1e6])} MB there and ${shown([read / 1e6])} MB back at the limit`, milliseconds([crossing])],
-      ...(torch.length > 0 ? [['The same by PyTorch on the same card', milliseconds(torch)], ['PyTorch : ours', shown([spread(torch).median / spread(seconds).median])]] : []),
+      ...(torch ? [
+        [`The same by PyTorch, on ${torch.device}`, milliseconds(torch.seconds)],
+        ['PyTorch : ours', shown([spread(torch.seconds).median / spread(seconds).median])],
+        ['PyTorch : our kernels', shown([spread(torch.seconds).median / spread(busy).median])],
+      ] : []),
     ]),
     table(['kernel', 'dispatches', 'time', '10⁹ operations', 'GB', 'of the arithmetic’s limit', 'of the memory’s limit'], rows.map(({ cells }) => cells)),
   ];

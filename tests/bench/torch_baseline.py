@@ -7,7 +7,7 @@ Or the projections alone, on a device of PyTorch's, several times:
     python torch_baseline.py <content> <style> --device <cuda, say>
 
 Takes kohya's files of linear layers and 1x1 convolutions. Prints seconds, peak memory and the largest difference as JSON;
-of a device, the seconds of every run but the first, from tensors in memory to tensors in memory.
+of a device, what it is called and the seconds of every run but the first, from tensors in memory to tensors in memory.
 """
 
 import json
@@ -96,7 +96,9 @@ def on_device(content, style, device, runs=6):
 def main():
     content_path, style_path, result_path, *others = sys.argv[1:]
     if result_path == "--device":
-        print(json.dumps({"seconds": on_device(load_file(content_path), load_file(style_path), *others)}))
+        device = torch.device(others[0])
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        print(json.dumps({"device": name, "seconds": on_device(load_file(content_path), load_file(style_path), device)}))
         return
     torch.set_num_threads(os.cpu_count() or 1)
     began = time.perf_counter()

@@ -196,7 +196,10 @@ test('what the automatic number format comes to is said, and why it is a larger 
 const [NEAR, NEARER] = [61, 62].map((seed) => makeLora({ ...KOHYA, rank: 4, alpha: 4, seed, sharedDirections: 2 }));
 const RELATED: [Named, Named] = [named('cat.safetensors', NEAR!), named('ink.safetensors', NEARER!)];
 
-for (const [width, height, pair, which] of [[1280, 900, PAIR, 'a pair'], [360, 740, PAIR, 'a pair'], [360, 740, RELATED, 'a related pair']] as const) {
+for (const [width, height, pair, which] of [
+  [1280, 900, PAIR, 'a pair'], [360, 740, PAIR, 'a pair'],
+  [320, 740, RELATED, 'a related pair'], [360, 740, RELATED, 'a related pair'], [481, 740, RELATED, 'a related pair'],
+] as const) {
   test(`the settings stay where they first stand while ${which} is looked at, at ${width} px`, async ({ page }) => {
     await page.setViewportSize({ width, height });
     await open(page);

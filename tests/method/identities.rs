@@ -157,18 +157,23 @@ fn the_size_of_the_style_does_not_matter<B: Tested>(backend: &B) {
 }
 
 fn jobs_of_a_batch_do_not_touch_each_other<B: Tested>(backend: &B) {
-    // Odd sizes, so that 16-bit jobs end within a word; among good jobs one of each other kind.
-    let shape = |seed: &str| (normal(&format!("{seed} up"), 21, 5), normal(&format!("{seed} down"), 5, 33));
+    // Odd sizes, so that 16-bit jobs end within a word; also with ranks that a device takes in several panels.
+    jobs_apart(backend, (21, 5, 33));
+    jobs_apart(backend, (45, 37, 71));
+}
+
+fn jobs_apart<B: Tested>(backend: &B, (m, r, n): (usize, usize, usize)) {
+    // Among good jobs one of each other kind.
     let pairs: Vec<Pair> = (0..6)
         .map(|at| {
-            let (mut up, mut down) = shape(&at.to_string());
+            let (mut up, mut down) = (normal(&format!("{at} up"), m, r), normal(&format!("{at} down"), r, n));
             match at {
                 1 => up.fill(0.0),
                 2 => down *= 1e-4,
-                3 => down.row_mut(2).fill(0.0),
+                3 => down.row_mut(r / 2).fill(0.0),
                 4 => {
                     let row = down.row(0).into_owned();
-                    down.set_row(1, &row);
+                    down.set_row(r / 2 - 1, &row);
                 }
                 _ => {}
             }

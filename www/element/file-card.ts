@@ -49,6 +49,8 @@ export class FileCard extends LitElement {
     dd.wide { grid-column: span 3; }
     dt { color: var(--muted); }
     dd { min-width: 0; overflow-wrap: anywhere; }
+    /* No higher than what takes its place. */
+    .hashing { display: block; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
     .words { display: flex; flex-wrap: wrap; gap: 4px; }
     .words li { padding: 0 8px; border-radius: 4px; background: var(--soft); }
     .config { display: inline-flex; flex-wrap: wrap; align-items: center; padding-left: 8px; border-radius: 4px; background: var(--soft); }
@@ -142,7 +144,7 @@ export class FileCard extends LitElement {
         ${fact(text.naming, html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
         ${fact(text.modules, parts.join(', '))}
         ${!(file instanceof File) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
-          : fact(text.autoV2, this.sha256 === null ? html`<span class="muted">${text.hashing}</span>`
+          : fact(text.autoV2, this.sha256 === null ? html`<span class="muted hashing">${text.hashing}</span>`
           : html`<np-lora-checksum .sha256=${this.sha256} .tensors=${this.tensors}
             @np-tensors=${() => this.dispatchEvent(new CustomEvent('np-tensors'))}></np-lora-checksum>`)}
         ${words.length > 0 ? fact(text.triggerWords, html`<ul class="words">

@@ -18,7 +18,8 @@ export class OutlookPlace extends LitElement {
     @media (max-width: 950px) { .place { min-height: calc(228px + max(436px, 236px + var(--map))); } }
     @media (max-width: 800px) { .place { min-height: calc(928px + var(--map)); } }
     @media (max-width: 600px) { .place { min-height: calc(1004px + var(--map)); } }
-    @media (max-width: 420px) { .place { min-height: calc(1088px + var(--map)); } }
+    @media (max-width: 480px) { .place { min-height: calc(1088px + var(--map)); } }
+    @media (max-width: 359px) { .place { min-height: calc(1136px + var(--map)); } }
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;

@@ -43,17 +43,19 @@ impl Sizes {
         }
     }
 
-    /// Bytes of the largest buffers of one job: both bases and the content, what is made of it and its rounding errors, and
-    /// their Gram matrices.
-    fn buffers(self) -> [usize; 6] {
+    /// Bytes of the largest buffers of one job: both bases and the content, what is made of it and its rounding errors, their
+    /// Gram matrices, and a basis' triangle.
+    fn buffers(self) -> [usize; 7] {
         let Self { m, n, r_s, r_c } = self;
-        [r_s * n, r_s * m, r_c * n, r_c * n, r_c * r_c, r_c * r_c].map(|values| 4 * values)
+        [r_s * n, r_s * m, r_c * n, r_c * n, r_c * r_c, r_c * r_c, r_s * r_s].map(|values| 4 * values)
     }
 
     /// Bytes of all of them, for so many blends.
     fn bytes(self, blends: usize) -> usize {
-        let [down, up, content, errors, gram, error_gram] = self.buffers();
-        down + up + content + gram + blends * (content + errors + error_gram)
+        let [down, up, content, errors, gram, error_gram, triangle] = self.buffers();
+        // The products of a basis' panels take as much as its triangle.
+        let bases = down + up + 4 * triangle;
+        bases + content + gram + blends * (content + errors + error_gram)
     }
 }
 

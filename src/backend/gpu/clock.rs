@@ -1,4 +1,4 @@
-//! How long a device takes for each kernel, by its own clock: for `examples/device.rs`. Nothing else pays for it.
+//! How long a device takes for each kernel, by its own clock: for `examples/device`. Nothing else pays for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

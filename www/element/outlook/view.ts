@@ -42,7 +42,8 @@ export class OutlookView extends LitElement {
       .lead { min-height: 4.5em; font-size: 1rem; }
     }
     @media (max-width: 600px) { .lead { min-height: 6em; } .shares { min-height: 4.5em; } }
-    @media (max-width: 420px) { .lead { min-height: 7.5em; } .shares { min-height: 6em; } }
+    @media (max-width: 480px) { .lead { min-height: 7.5em; } .shares { min-height: 6em; } }
+    @media (max-width: 359px) { .lead { min-height: 9em; } }
   `];
 
   @property({ attribute: false }) outlook!: Outlook;

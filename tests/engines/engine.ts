@@ -61,6 +61,7 @@ async function firefox({ folder, downloads, dark, programs }: Start): Promise<Dr
     'browser.dom.window.dump.enabled': true, // uncaught errors are printed
     'browser.download.folderList': 2,
     'browser.download.dir': downloads,
+    'browser.download.alwaysOpenPanel': false, // it would take the keyboard from the page
     'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1,
     // Nothing but the page is to be loaded.
     'app.normandy.enabled': false,

@@ -12,7 +12,9 @@ const WORKERS: u32 = 256;
 const GROUPS: u32 = 4096;
 /// Of a worker's loop; in each, so many multiply-adds in sixteen chains that do not wait for each other.
 const ROUNDS: u32 = 256;
-const IN_A_ROUND: u32 = 16 * 8;
+const IN_A_ROUND: u32 = 16 * REPEATED;
+/// How often [`MULTIPLY_ADD`] is written out: a loop counts and compares as well.
+const REPEATED: u32 = 8;
 
 const MULTIPLY_ADD: &str = "
             a = fma(a, vec4<f32>(0.9), seed); b = fma(b, vec4<f32>(0.9), seed);
@@ -27,7 +29,7 @@ const KERNELS: &str = "
         let seed = vec4<f32>(f32(id.x)) * 1e-9;
         var a = seed; var b = seed + 0.1; var c = seed + 0.2; var d = seed + 0.3;
         for (var i = 0u; i < ROUNDS; i++) {
-            EIGHT_TIMES
+            MULTIPLY_ADD
         }
         into[id.x] = a + b + c + d;
     }
@@ -64,8 +66,7 @@ struct Device {
 /// Measured on the device that `Gpu` takes; what went wrong otherwise.
 pub(crate) async fn measure() -> Result<Limits, String> {
     let device = Device::request().await?;
-    // Written out: a loop counts and compares as well.
-    let kernels = KERNELS.replace("EIGHT_TIMES", &MULTIPLY_ADD.repeat(8));
+    let kernels = KERNELS.replace("MULTIPLY_ADD", &MULTIPLY_ADD.repeat(REPEATED as usize));
     let module = device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
         source: wgpu::ShaderSource::Wgsl(

@@ -38,16 +38,6 @@ impl Clock {
         Self { seconds: f64::from(queue.get_timestamp_period()) * 1e-9, spent: Arc::default() }
     }
 
-    /// For a new command list.
-    pub(super) fn start(device: &wgpu::Device) -> Ticks {
-        let set = device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: None,
-            ty: wgpu::QueryType::Timestamp,
-            count: 2 * MOST,
-        });
-        Ticks { set, kernels: Vec::new() }
-    }
-
     /// Adds what a command list has read of its ticks: the last that it read.
     pub(super) fn add(&self, kernels: &[&'static str], memory: &[u8]) {
         let ticks = memory.len().checked_sub(Ticks::bytes(kernels)).and_then(|start| memory.get(start..));
@@ -69,6 +59,16 @@ impl Clock {
 }
 
 impl Ticks {
+    /// For a new command list.
+    pub(super) fn new(device: &wgpu::Device) -> Self {
+        let set = device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: None,
+            ty: wgpu::QueryType::Timestamp,
+            count: 2 * MOST,
+        });
+        Self { set, kernels: Vec::new() }
+    }
+
     /// Where the next dispatch notes its beginning and its end.
     pub(super) fn next(&mut self, kernel: &'static str) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         let at = u32::try_from(self.kernels.len()).ok().filter(|&at| at < MOST)?;

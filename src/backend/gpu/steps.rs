@@ -2,7 +2,7 @@
 //!
 //! Every buffer holds a batch: job j's matrix follows job j−1's.
 
-use super::clock::{Clock, Ticks};
+use super::clock::Ticks;
 use super::device::{Device, Submitted};
 use super::pipeline::{Deciding, Kernel, Pipelines, WORKERS};
 use crate::backend::{Blend, Cut, Dtype, RANK_TOLERANCE};
@@ -60,7 +60,7 @@ const SWEEPS: u32 = 20;
 impl<'a> Steps<'a> {
     pub(super) fn new(device: &'a Device, pipelines: &'a Pipelines, jobs: usize) -> Self {
         let encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let ticks = device.clock.as_ref().map(|_| Clock::start(&device.device));
+        let ticks = device.clock.as_ref().map(|_| Ticks::new(&device.device));
         Self { device, pipelines, encoder, jobs, readback: Vec::new(), ticks }
     }
 

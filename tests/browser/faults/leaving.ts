@@ -103,6 +103,7 @@ export const LEAVING: Fault[] = [
       await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
       // Which of them the page speaks with, nobody can tell.
       const lost = page.workers();
+      expect(lost).not.toEqual([]);
       await tellWorkers(page, 'void Promise.reject(new Error("all alone"))');
       await expect.poll(() => page.workers().filter((worker) => lost.includes(worker))).toEqual([]);
       // Anything that the page asks starts a new one, if what was still being asked has not.

@@ -54,8 +54,8 @@ pub enum Done {
     Measured(usize, Vec<usize>, Vec<Vec<usize>>),
     /// What is true of the modules of these groups, in order.
     Analysed(Vec<usize>, Vec<Measured>),
-    /// Modules of each result of the pass.
-    Fused(usize, Vec<Piece>),
+    /// Modules of each result of the pass; and why a graphics device was given up meanwhile, if one was.
+    Fused(usize, Vec<Piece>, Option<String>),
     /// The checksums of the file's tensors from this one on.
     Read(usize, usize, Vec<u64>),
     /// How far the file's group is from what it should be.
@@ -105,6 +105,17 @@ pub struct PieceTensor {
     pub checksum: u64,
 }
 
+/// What the others have to know of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// As given to [`super::Passes::lay_out`].
+    pub ranks: Option<&'a [Vec<usize>]>,
+    /// Of the plans: [`super::Passes::checksum`].
+    pub checksum: u32,
+    /// Whether a graphics device computes, of which each has one of its own: nothing in a result may depend on who makes it.
+    pub on_device: bool,
+}
+
 /// Those who share a run with the one that leads it.
 #[allow(async_fn_in_trait, reason = "crews are used by one thread; on wasm32 no future is Send")]
 pub trait Crew<F> {
@@ -114,12 +125,12 @@ pub trait Crew<F> {
     /// How many tasks they may have at once, so that none of them waits for the next.
     fn places(&self) -> usize;
 
-    /// Tells them what the run is: the variants they have from the leader; `ranks` as given to [`super::Passes::lay_out`].
-    /// Whoever comes to other plans than those of the checksum ([`super::Passes::checksum`]) takes no part.
+    /// Tells them what the run is: the variants they have from the leader. Whoever comes to other plans, or has no backend like
+    /// the leader's, takes no part.
     ///
     /// # Errors
     /// Those of whoever carries the message.
-    async fn begin(&self, ranks: Option<&[Vec<usize>]>, checksum: u32) -> Result<()>;
+    async fn begin(&self, run: Run<'_>) -> Result<()>;
 
     /// Has a task done by one of them; `result` is the finished file, where it looks at one.
     ///
@@ -144,7 +155,7 @@ impl<F> Crew<F> for Alone {
         0
     }
 
-    async fn begin(&self, _: Option<&[Vec<usize>]>, _: u32) -> Result<()> {
+    async fn begin(&self, _: Run<'_>) -> Result<()> {
         Ok(())
     }
 
@@ -164,14 +175,12 @@ pub(super) enum Told<'a> {
     /// Nothing: it knows the run.
     Already,
     /// As [`Crew::begin`] has it. The leader does not wait for that.
-    Now(Option<&'a [Vec<usize>]>, u32),
-    /// Nothing: the leader does all.
-    Never,
+    Now(Run<'a>),
 }
 
 /// Somebody's next piece of work.
 enum Work<'a> {
-    Tell(Option<&'a [Vec<usize>]>, u32),
+    Tell(Run<'a>),
     Theirs(usize, Task),
     Own(usize, Task),
 }
@@ -196,7 +205,7 @@ pub(super) async fn share_out<F, R>(
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
 ) -> Result<()> {
     let start = async |work: Work<'_>| match work {
-        Work::Tell(ranks, checksum) => crew.begin(ranks, checksum).await.map(|()| None),
+        Work::Tell(run) => crew.begin(run).await.map(|()| None),
         Work::Theirs(number, task) => {
             let result = task.file().and_then(|file| results.get(file));
             Ok(Some((number, Came::Done(crew.run(&task, result).await?))))
@@ -209,8 +218,8 @@ pub(super) async fn share_out<F, R>(
     let mut unfinished = BTreeSet::new();
     let mut come = BTreeMap::new();
     let (mut own, mut others, mut started) = (0, 0, 0);
-    if let Told::Now(ranks, checksum) = told {
-        under_way.push(start(Work::Tell(ranks, checksum)));
+    if let Told::Now(run) = told {
+        under_way.push(start(Work::Tell(run)));
         // Before all else: this is what sends it.
         if under_way.next().now_or_never().flatten().transpose()?.is_some() {
             places = crew.places();
@@ -306,7 +315,7 @@ mod tests {
             self.places
         }
 
-        async fn begin(&self, _: Option<&[Vec<usize>]>, heard_after: u32) -> Result<()> {
+        async fn begin(&self, Run { checksum: heard_after, .. }: Run<'_>) -> Result<()> {
             poll_fn(|context| {
                 context.waker().wake_by_ref();
                 let taken = self.taken.borrow().len();
@@ -331,7 +340,7 @@ mod tests {
             })
             .await;
             self.busy.set(self.busy.get() - 1);
-            Ok(Done::Fused(number, Vec::new()))
+            Ok(Done::Fused(number, Vec::new(), None))
         }
 
         async fn listen(&self) {}
@@ -361,7 +370,7 @@ mod tests {
         let read = async |task: Task| Ok(number(&task));
         block_on(share_out(tasks, &crew, told, &[], read, async |came| {
             let number = match came {
-                Came::Read(number) | Came::Done(Done::Fused(number, _)) => number,
+                Came::Read(number) | Came::Done(Done::Fused(number, ..)) => number,
                 Came::Done(_) => usize::MAX,
             };
             taken.borrow_mut().push(number);
@@ -384,14 +393,14 @@ mod tests {
     #[test]
     fn the_leader_does_not_wait_until_all_know_the_run() {
         for heard_after in [0, 1, 17, 40] {
-            let (begun, mut taken) = shared(2, NOBODY, 1, Told::Now(None, heard_after));
+            let (begun, mut taken) =
+                shared(2, NOBODY, 1, Told::Now(Run { ranks: None, checksum: heard_after, on_device: false }));
             let own = usize::try_from(heard_after).unwrap();
             assert!(taken[..own].iter().all(|number| !begun.contains(number)), "{heard_after}: {taken:?}");
             assert_eq!(begun.is_empty(), own == 40);
             taken.sort_unstable();
             assert_eq!(taken, (0..40).collect::<Vec<_>>());
         }
-        assert!(shared(2, NOBODY, 1, Told::Never).0.is_empty());
     }
 
     #[test]
@@ -426,7 +435,7 @@ mod tests {
             3
         }
 
-        async fn begin(&self, _: Option<&[Vec<usize>]>, _: u32) -> Result<()> {
+        async fn begin(&self, _: Run<'_>) -> Result<()> {
             Ok(())
         }
 
@@ -441,7 +450,7 @@ mod tests {
                 Poll::Pending
             })
             .await;
-            Ok(Done::Fused(number(task), Vec::new()))
+            Ok(Done::Fused(number(task), Vec::new(), None))
         }
 
         async fn listen(&self) {}

@@ -26,8 +26,8 @@ const GPU_BATCH: usize = 32 << 20;
 const CPU_BATCH: usize = 2 << 20;
 
 /// What is made of the result at once, at most: so much that reading and handing over cost little, so little that memory
-/// stays small.
-const GPU_PIECE: u64 = 64 << 20;
+/// stays small. A graphics device is the busier the more it gets at once; those who share a run share this.
+const GPU_PIECE: u64 = 32 << 20;
 const CPU_PIECE: u64 = 4 << 20;
 
 /// In how many pieces a small result is made, at least, so that the last ones to work do not keep the others waiting.
@@ -115,9 +115,10 @@ impl Engine {
         if self.gpu.is_some() { GPU_BATCH } else { CPU_BATCH }
     }
 
-    /// Bytes of the result to be made at once, of so many in all.
-    pub(super) fn piece_bytes(&self, whole: u64) -> u64 {
-        whole.div_ceil(PIECES).min(if self.gpu.is_some() { GPU_PIECE } else { CPU_PIECE })
+    /// Bytes of the result to be made at once, of so many in all, by so many workers.
+    pub(super) fn piece_bytes(&self, whole: u64, workers: usize) -> u64 {
+        let most = if self.gpu.is_some() { GPU_PIECE / workers.max(1) as u64 } else { CPU_PIECE };
+        whole.div_ceil(PIECES).min(most.max(CPU_PIECE))
     }
 
     /// Whether [`Self::try_out`] would find anything out.
@@ -125,7 +126,8 @@ impl Engine {
         self.open && (self.gpu.is_some() || self.resting.is_some())
     }
 
-    /// Takes for this run what computes a batch faster: the graphics device, or the CPU with so many workers.
+    /// Takes for this run what computes a batch faster: the graphics device, which all share, or the CPU with so many
+    /// workers. All else is shared out alike.
     ///
     /// # Errors
     /// Those of the CPU.
@@ -166,11 +168,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Whom to share computing with: a graphics device does all of it, and only one can have it.
-    pub(super) fn crew<'a, C>(&self, crew: &'a C) -> Option<&'a C> {
-        self.gpu.is_none().then_some(crew)
-    }
-
     /// Projects a batch of jobs of one shape. If the graphics device fails, or a sample of its numbers is wrong, a new
     /// one is tried; if that fails as well, the CPU does the batch and the rest of the run.
     ///
@@ -205,8 +202,17 @@ impl Engine {
         self.gpu = if self.renewed { None } else { Gpu::request(software).await.ok() };
         self.renewed = true;
         if self.gpu.is_none() {
-            self.reason = format!("The graphics device failed. {}", error.detail);
-            self.failure = Some(Error::new(Code::GpuFellBack, error.to_string()));
+            self.give_up(&error.detail);
+        }
+    }
+
+    /// Does without a graphics device for the rest of the run: this one has failed, or another worker's, which is the same
+    /// card.
+    pub(super) fn give_up(&mut self, why: &str) {
+        self.gpu = None;
+        if self.failure.is_none() {
+            self.reason = format!("The graphics device failed. {why}");
+            self.failure = Some(Error::new(Code::GpuFellBack, why));
         }
     }
 }
@@ -216,13 +222,13 @@ fn shape(job: &Job<'_>) -> [usize; 4] {
     [job.style_up.rows, job.style_down.cols, job.style_down.rows, job.content_down.rows]
 }
 
-/// Whether the first job of a batch came out as the CPU computes it in f64, up to the rounding to the output format.
+/// Whether the first job of a batch came out as the CPU computes it, up to the rounding to the output format.
 fn agrees(projected: &[Vec<Projected>], job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
     let all = projected.len() == batch.jobs.len();
     let Some(theirs) = projected.first().filter(|theirs| all && theirs.len() == batch.blends.len()) else {
         return Err(fault("It gave too few results.".to_owned()));
     };
-    let ours = cpu::careful(job, batch.cut, batch.blends, batch.output);
+    let ours = cpu::project(job, batch.cut, batch.blends, batch.output);
     theirs.iter().zip(&ours).try_for_each(|(theirs, ours)| agree(theirs, ours, job, batch))
 }
 

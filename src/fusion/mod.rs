@@ -40,7 +40,7 @@ mod vectors;
 mod verify;
 mod writer;
 
-pub use crew::{Alone, Crew, Done, Piece, Task};
+pub use crew::{Alone, Crew, Done, Piece, Run, Task};
 pub use engine::{Engine, EngineChoice};
 pub use model::undecided_families;
 pub use pass::{Passes, Variant};

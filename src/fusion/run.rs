@@ -1,7 +1,7 @@
 //! A run from the plan to the checked file, in tasks that a crew may share.
 
 use super::analysis::{self, Analysis};
-use super::crew::{self, Came, Crew, Done, Piece, Task, Told};
+use super::crew::{self, Came, Crew, Done, Piece, Run, Task, Told};
 use super::engine::Engine;
 use super::pass::{Pass, Passes, Variant};
 use super::report::Report;
@@ -12,6 +12,7 @@ use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method, por
 use crate::backend::truncate::Keep;
 use crate::container::{Ahead, Sink, Source};
 use crate::error::{Code, Error, Result};
+use futures_util::lock::Mutex;
 use std::cell::RefCell;
 
 /// Fuses two files, or converts one: computes, writes, reads back and checks. Makes one file of each variant, into the sink
@@ -47,17 +48,14 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         passes.lay_out(&found, content, style)?;
         ranks = Some(found);
     }
-    // Where a graphics device computes, the others only check.
-    let now = Told::Now(ranks.as_deref(), passes.checksum());
-    let (at_writing, at_checking) =
-        if engine.crew(crew).is_some() { (now, Told::Already) } else { (Told::Never, now) };
-    let written = write(&passes, sources, engine, sinks, (crew, at_writing), watch).await?;
+    let told = told(&passes, ranks.as_deref(), engine);
+    let written = write(&passes, sources, engine, sinks, (crew, told), watch).await?;
     for ((plan, written), sink) in passes.plans_mut().zip(&written).zip(&mut *sinks) {
         metadata::fill_hash(&mut plan.layout, &written.model_hash)?;
         sink.write(0, &plan.layout.header).await?;
     }
     let saved = watch.seconds();
-    let (finished, verified) = check(&passes, &written, sources, sinks, (crew, at_checking), watch).await?;
+    let (finished, verified) = check(&passes, &written, sources, sinks, crew, watch).await?;
     let seconds = [saved - started, watch.seconds() - saved];
     let mut results = Vec::with_capacity(finished.len());
     for (number, (file, (written, verified))) in
@@ -68,6 +66,11 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         results.push((file, Report::new(plan, content, style, engine, written, verified, seconds)));
     }
     Ok(results)
+}
+
+/// What the others have to be told of a run, of which these ranks were found.
+fn told<'a>(passes: &Passes, ranks: Option<&'a [Vec<usize>]>, engine: &Engine) -> Told<'a> {
+    Told::Now(Run { ranks, checksum: passes.checksum(), on_device: engine.adapter().is_some() })
 }
 
 /// Whether the ranks of its results follow from an energy.
@@ -97,8 +100,8 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     if pieces.is_empty() {
         return Ok(());
     }
-    let told = Told::Now(None, passes.checksum());
     let mut engine = Engine::on(None, "");
+    let told = told(&passes, None, &engine);
     let (known, all) = analysis.borrow().count(plan);
     let mut progress =
         Progress { modules_done: known, modules_total: all, ..Progress::of(&passes, Stage::Analyse) };
@@ -127,9 +130,11 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let each = progress.bytes_total / progress.modules_total.max(1) as u64;
     let measured = (0..).zip(passes.iter()).filter(|(_, pass)| by_energy(pass));
     let tasks = measured
-        .flat_map(|(number, pass)| pieces(pass, engine).map(move |groups| Task::Measure(number, groups)))
+        .flat_map(|(number, pass)| {
+            pieces(pass, engine, crew).map(move |groups| Task::Measure(number, groups))
+        })
         .collect::<Vec<_>>();
-    let told = if engine.crew(crew).is_some() { Told::Now(None, passes.checksum()) } else { Told::Never };
+    let told = told(passes, None, engine);
     compute_all(passes, tasks, sources, engine, (crew, told), watch, async |done, watch| {
         let Done::Measured(number, groups, found) = done else { return Err(out_of_turn()) };
         let pass = passes.pass(number)?;
@@ -181,10 +186,10 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     }
     let tasks = (0..)
         .zip(passes.iter())
-        .flat_map(|(number, pass)| pieces(pass, engine).map(move |groups| Task::Fuse(number, groups)))
+        .flat_map(|(number, pass)| pieces(pass, engine, crew.0).map(move |groups| Task::Fuse(number, groups)))
         .collect::<Vec<_>>();
     compute_all(passes, tasks, sources, engine, crew, watch, async |done, watch| {
-        let Done::Fused(number, pieces) = done else { return Err(out_of_turn()) };
+        let Done::Fused(number, pieces, _) = done else { return Err(out_of_turn()) };
         take(number, pieces, watch).await
     })
     .await?;
@@ -210,7 +215,13 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
         async |task| read(passes, task, sources).await,
         async |came| {
             go_on(watch)?;
-            let done = compute(passes, came, sources, engine, watch).await?;
+            let done = match came {
+                Came::Read(read) => compute(passes, read, sources, engine, watch).await?,
+                Came::Done(done) => done,
+            };
+            if let Done::Fused(.., Some(why)) = &done {
+                engine.give_up(why);
+            }
             take(done, watch).await
         },
     )
@@ -218,8 +229,12 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
 }
 
 /// The groups of a pass, as many at once as suits the engine, which makes them of all results.
-fn pieces(pass: &Pass, engine: &Engine) -> impl Iterator<Item = Vec<usize>> + use<> {
-    let limit = engine.piece_bytes(pass.lead.layout.size) / pass.count() as u64;
+fn pieces<F, C: Crew<F>>(
+    pass: &Pass,
+    engine: &Engine,
+    crew: &C,
+) -> impl Iterator<Item = Vec<usize>> + use<F, C> {
+    let limit = engine.piece_bytes(pass.lead.layout.size, 1 + crew.members()) / pass.count() as u64;
     portions::pieces(&pass.lead, limit).into_iter()
 }
 
@@ -237,18 +252,14 @@ async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, 
     Ok((task, ahead))
 }
 
-/// Does a task that has been read for; what is done already stays.
+/// Does a task that has been read for.
 async fn compute<S: Source>(
     passes: &Passes,
-    came: Came<Read<'_, S>>,
+    (task, [content, style]): Read<'_, S>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     watch: &impl Watch,
 ) -> Result<Done> {
-    let (task, [content, style]) = match came {
-        Came::Read(read) => read,
-        Came::Done(done) => return Ok(done),
-    };
     fn held<'a, S>(
         input: &Option<Input<'a, S>>,
         source: &'a Option<Ahead<'_, S>>,
@@ -263,7 +274,7 @@ async fn compute<S: Source>(
         Task::Fuse(number, groups) => {
             let pass = passes.pass(number)?;
             let pieces = method::fuse(pass, &groups, &of(pass), engine, watch).await?;
-            Ok(Done::Fused(number, pieces))
+            Ok(Done::Fused(number, pieces, engine.failure().map(|failure| failure.detail.clone())))
         }
         Task::Measure(number, groups) => {
             let pass = passes.pass(number)?;
@@ -302,7 +313,8 @@ async fn look<S: Source, R: Source>(
     }
 }
 
-/// Does a task for another's run of the same files and plans, on the CPU; `finished` is the file that it looks at.
+/// Does a task for another's run of the same files and plans; `finished` is the file that it looks at. While one task has the
+/// engine, others only read.
 ///
 /// # Errors
 /// As [`fuse`].
@@ -311,6 +323,7 @@ pub async fn assist<S: Source, R: Source>(
     sources: &Sources<'_, S>,
     task: Task,
     finished: Option<&R>,
+    engine: &Mutex<Engine>,
     watch: &impl Watch,
 ) -> Result<Done> {
     go_on(watch)?;
@@ -318,7 +331,7 @@ pub async fn assist<S: Source, R: Source>(
         return look(passes, &task, sources, finished).await;
     }
     let read = read(passes, task, sources).await?;
-    compute(passes, Came::Read(read), sources, &mut Engine::on(None, ""), watch).await
+    compute(passes, read, sources, &mut *engine.lock().await, watch).await
 }
 
 fn out_of_turn() -> Error {
@@ -332,7 +345,7 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     written: &[Written],
     sources: &Sources<'_, S>,
     sinks: &mut [K],
-    (crew, told): (&C, Told<'_>),
+    crew: &C,
     watch: &mut W,
 ) -> Result<(Vec<K::Finished>, Vec<Verified>)> {
     let headers = passes.plans().map(|plan| plan.layout.header.len() as u64).sum();
@@ -372,7 +385,7 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     crew::share_out(
         open.clone(),
         crew,
-        told,
+        Told::Already,
         &finished,
         async |task| look(passes, &task, sources, of(&task)).await,
         async |came| {

@@ -5,13 +5,14 @@
 use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
 use super::sink::{JsSink, OutputSink};
-use super::{GivenSource, Opened, Session, adapters, give, take, take_settings, thrown};
+use super::{GivenSource, Opened, Session, Shared, adapters, give, take, take_settings, thrown};
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
     self, Engine, EngineChoice, Input, Passes, Plan, Progress, SavedRecipe, Settings, Several, Sources,
     Variant, Watch,
 };
+use futures_util::lock::Mutex;
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use serde::Serialize;
 use std::future::poll_fn;
@@ -148,11 +149,23 @@ impl Session {
     }
 
     /// Makes the plans of a run that another worker leads, with the ranks that it has found, if any. Their checksum must be that
-    /// of the leader's.
+    /// of the leader's, and the backend as well what that has come to: `backend` is "cpu", or else the choice that led it to a
+    /// graphics device.
     ///
     /// # Errors
     /// A `Problem`.
-    pub fn share(&self, variants: JsValue, ranks: JsValue, checksum: u32) -> Result<(), JsValue> {
+    pub async fn share(
+        &self,
+        variants: JsValue,
+        ranks: JsValue,
+        checksum: u32,
+        backend: JsValue,
+    ) -> Result<(), JsValue> {
+        if let Some(Ok(Shared { on: Some(choice), engine, .. })) = self.shared.take().map(Rc::try_unwrap) {
+            // Its device serves again.
+            self.engine.replace(Some((choice, engine.into_inner())));
+        }
+        let on = Some(take(backend)?).filter(|choice| *choice != EngineChoice::Cpu);
         let files = self.files()?;
         let (content, style) = adapters(&files);
         let mut passes =
@@ -163,7 +176,14 @@ impl Session {
         if passes.checksum() != checksum {
             return Err(thrown(Error::new(Code::Internal, "It came to another plan.")));
         }
-        self.shared.replace(Some(Rc::new(passes)));
+        let engine = match on {
+            None => Engine::on(None, ""),
+            Some(choice) => self.engine(choice).await?,
+        };
+        if on.is_some() && engine.adapter().is_none() {
+            return Err(thrown(Error::new(Code::GpuUnavailable, engine.reason())));
+        }
+        self.shared.replace(Some(Rc::new(Shared { passes, on, engine: Mutex::new(engine) })));
         Ok(())
     }
 
@@ -179,14 +199,15 @@ impl Session {
         is_cancelled: Function,
         stopped: Option<Promise>,
     ) -> Result<JsValue, JsValue> {
-        let passes = self.shared.borrow().clone();
-        let passes = passes.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
+        let shared = self.shared.borrow().clone();
+        let shared = shared.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
         let (content, style) = self.files()?;
         let sources = sources(&content, &style);
         let result = result.map(|blob| BlobSource::of_blob("result", blob));
         let watch = JsWatch { on_progress: None, is_cancelled };
         let task = crew::task(&task)?;
-        let work = fusion::assist(&passes, &sources, task, result.as_ref(), &watch);
+        let Shared { passes, engine, .. } = &*shared;
+        let work = fusion::assist(passes, &sources, task, result.as_ref(), engine, &watch);
         crew::reply(unless(stopped, work).await.map_err(thrown)?)
     }
 }

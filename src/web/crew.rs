@@ -4,7 +4,7 @@
 
 use super::blob::BlobSource;
 use crate::error::{Code, Error, Result};
-use crate::fusion::{Crew, Done, Task};
+use crate::fusion::{Crew, Done, Run, Task};
 use js_sys::{Promise, Reflect, Uint8Array};
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
@@ -24,7 +24,7 @@ extern "C" {
     fn places(this: &Others) -> u32;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn begin(this: &Others, ranks: JsValue, checksum: u32) -> Result<Promise, JsValue>;
+    fn begin(this: &Others, ranks: JsValue, checksum: u32, on_device: bool) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
     fn run(this: &Others, task: String, result: Option<Blob>) -> Result<Promise, JsValue>;
@@ -82,9 +82,9 @@ impl<F: InBlob> Crew<F> for JsCrew {
         self.others.places() as usize
     }
 
-    async fn begin(&self, ranks: Option<&[Vec<usize>]>, checksum: u32) -> Result<()> {
+    async fn begin(&self, Run { ranks, checksum, on_device }: Run<'_>) -> Result<()> {
         let ranks = super::give(&ranks).unwrap_or_default();
-        self.settled(self.others.begin(ranks, checksum)).await.map(|_| ())
+        self.settled(self.others.begin(ranks, checksum, on_device)).await.map(|_| ())
     }
 
     async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done> {
@@ -94,7 +94,7 @@ impl<F: InBlob> Crew<F> for JsCrew {
         let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
         let mut done: Done =
             serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;
-        if let (Done::Fused(_, pieces), Ok(bytes)) = (&mut done, field("bytes").dyn_into::<Uint8Array>()) {
+        if let (Done::Fused(_, pieces, _), Ok(bytes)) = (&mut done, field("bytes").dyn_into::<Uint8Array>()) {
             let mut from = 0;
             for piece in pieces {
                 let length = piece.tensors.iter().map(|tensor| tensor.length).sum::<usize>();
@@ -119,7 +119,7 @@ pub(super) fn reply(done: Done) -> Result<JsValue, JsValue> {
     let json = serde_json::to_string(&done)
         .map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))?;
     let bytes = match &done {
-        Done::Fused(_, pieces) => {
+        Done::Fused(_, pieces, _) => {
             let length = pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
             let all = Uint8Array::new_with_length(u32::try_from(length).unwrap_or(u32::MAX));
             let mut from = 0;

@@ -22,6 +22,7 @@ use crate::fusion::analysis::Analysis;
 use crate::fusion::{Engine, EngineChoice, Passes, Plan, undecided_families};
 #[cfg(not(feature = "compute"))]
 use blob::BlobSource as GivenSource;
+use futures_util::lock::Mutex;
 pub use hash::sha256;
 use js_sys::Uint8Array;
 #[cfg(feature = "compute")]
@@ -78,6 +79,15 @@ struct Opened {
     source: GivenSource,
 }
 
+/// What a worker needs for its part in another's run.
+#[derive(Debug)]
+struct Shared {
+    passes: Passes,
+    /// What led to a graphics device, where one computes.
+    on: Option<EngineChoice>,
+    engine: Mutex<Engine>,
+}
+
 /// The content and the style.
 type Files = (Option<Rc<Opened>>, Option<Rc<Opened>>);
 
@@ -95,8 +105,8 @@ pub struct Session {
     style: RefCell<Option<Rc<Opened>>>,
     /// Kept between runs: finding a device and compiling shaders takes time.
     engine: RefCell<Option<(EngineChoice, Engine)>>,
-    /// The plans of a run that another worker leads.
-    shared: RefCell<Option<Rc<Passes>>>,
+    /// A run that another worker leads.
+    shared: RefCell<Option<Rc<Shared>>>,
     /// What is known of the two files. A new one for new files: a call under way keeps to its own.
     analysis: RefCell<Rc<RefCell<Analysis>>>,
 }

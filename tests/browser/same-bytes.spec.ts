@@ -4,15 +4,20 @@
  */
 
 import { createHash } from 'node:crypto';
-import { expect, test } from '@playwright/test';
+import { expect, test, type Page } from '@playwright/test';
+import { DEFAULTS } from './check.ts';
+import { bendWorker, type Bendable } from './faults/bend.ts';
+import { check } from './hold.ts';
 import { fuseInNode } from './in-node.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, advanced, fuseAndSave, give, named, open, setMu } from './page.ts';
+import { FIRST_RUN, advanced, fuseAndSave, give, givePair, named, open, programComplete, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
+declare const GPUQueue: Bendable;
+
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 51, sharedDirections: 3 };
-const subject = named('subject.safetensors', makeLora(RECIPE));
-const style = named('style.safetensors', makeLora({ ...RECIPE, rank: 12, alpha: 6, seed: 52 }));
+const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, rank: 12, alpha: 6, seed: 52 })] as const;
+const [subject, style] = [named('subject.safetensors', pair[0]), named('style.safetensors', pair[1])];
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -27,4 +32,37 @@ test('Chromium and Node make the same file', async ({ page }, { project }) => {
   const { file, name } = await fuseAndSave(page, project.name);
   const inNode = await fuseInNode(subject, style, { mu: 10, dtype: 'BF16', outputName: name.replace('.safetensors', '') });
   expect(digest(inNode)).toBe(digest(writeSafetensors(file)));
+});
+
+/** What the workers' graphics devices were given to do, one number a worker. */
+const submitted = (page: Page): Promise<number[]> => Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.submitted')));
+
+test('each worker has a graphics device of its own, and who makes what changes no byte', async ({ page }, { project }) => {
+  test.skip(project.name !== 'webgpu', 'on the CPU the tests of the program see to it');
+  test.setTimeout(2 * FIRST_RUN);
+  const made: Uint8Array[] = [];
+  for (const cores of [1, 3]) {
+    await page.unroute('**/worker.js');
+    await bendWorker(page, () => {
+      Object.assign(self, { submitted: 0 });
+      const { submit } = GPUQueue.prototype;
+      GPUQueue.prototype.submit = function (...of) {
+        (self as unknown as { submitted: number }).submitted++;
+        return submit!.apply(this, of);
+      };
+    }, (script) => `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });\n${script}`);
+    await open(page);
+    await givePair(page, project.name, subject, style);
+    await programComplete(page);
+    await expect.poll(() => page.workers().length).toBe(cores);
+    await expect.poll(async () => {
+      const devices = await Promise.all(page.workers().map((worker) => worker.evaluate<number>('devices.length')));
+      return devices.every((each) => each === 1);
+    }, { timeout: FIRST_RUN }).toBe(true);
+    const { file } = await fuseAndSave(page, project.name);
+    check(file, [...pair], DEFAULTS, 'F16');
+    expect((await submitted(page)).filter((each) => each > 0)).toHaveLength(cores);
+    made.push(writeSafetensors(file));
+  }
+  expect(made[0]).toEqual(made[1]);
 });

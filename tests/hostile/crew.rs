@@ -1,13 +1,14 @@
 //! Nothing in a result depends on who has done which part of it, nor on the order; and a crew that fails ends the run.
 
 use crate::lora::{Patience, bytes, file, fuse};
+use futures_util::lock::Mutex;
 use np_lora::adapter::Adapter;
 use np_lora::container::{MemorySink, MemorySource, Sink, Source};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
 use np_lora::fusion::{
-    self, Crew, Done, Engine, EngineChoice, Input, Passes, Piece, Plan, Report, Settings, Sources, Task,
+    self, Crew, Done, Engine, EngineChoice, Input, Passes, Piece, Plan, Report, Run, Settings, Sources, Task,
     Variant,
 };
 use pollster::block_on;
@@ -57,7 +58,8 @@ impl Crew<MemorySource> for Others<'_> {
         self.places
     }
 
-    async fn begin(&self, ranks: Option<&[Vec<usize>]>, checksum: u32) -> Result<()> {
+    async fn begin(&self, Run { ranks, checksum, on_device }: Run<'_>) -> Result<()> {
+        assert!(!on_device);
         let [content, style] = [&self.sources.content, &self.sources.style]
             .map(|input| input.as_ref().map(|input| input.adapter));
         let mut passes = Passes::new(content, style, self.variants)?;
@@ -79,10 +81,11 @@ impl Crew<MemorySource> for Others<'_> {
         let task = serde_json::from_str(&serde_json::to_string(task).unwrap()).unwrap();
         let passes = self.passes.borrow().clone().unwrap();
         let watch = Patience::until(usize::MAX);
-        let done = fusion::assist(&passes, &self.sources, task, result, &watch).await?;
+        let engine = Mutex::new(Engine::on(None, ""));
+        let done = fusion::assist(&passes, &self.sources, task, result, &engine, &watch).await?;
         self.dawdle().await;
         let mut carried: Done = serde_json::from_str(&serde_json::to_string(&done).unwrap()).unwrap();
-        if let (Done::Fused(_, to), Done::Fused(_, from)) = (&mut carried, done) {
+        if let (Done::Fused(_, to, _), Done::Fused(_, from, _)) = (&mut carried, done) {
             to.iter_mut().zip(from).for_each(|(to, from)| to.bytes = from.bytes);
         }
         Ok((self.says)(carried))
@@ -290,8 +293,10 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
             })
         },
         // There is none for one of the results, or it is for those of another pass.
-        |done| if let Done::Fused(pass, _) = done { Done::Fused(pass, Vec::new()) } else { done },
-        |done| if let Done::Fused(pass, pieces) = done { Done::Fused(pass + 1, pieces) } else { done },
+        |done| if let Done::Fused(pass, ..) = done { Done::Fused(pass, Vec::new(), None) } else { done },
+        |done| {
+            if let Done::Fused(pass, pieces, why) = done { Done::Fused(pass + 1, pieces, why) } else { done }
+        },
     ];
     let settings = Settings { output_name: "out".into(), ..Settings::default() };
     for (number, lie) in lies.into_iter().enumerate() {
@@ -302,9 +307,9 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
 
 fn edited(done: Done, edit: fn(&mut Piece)) -> Done {
     match done {
-        Done::Fused(pass, mut pieces) => {
+        Done::Fused(pass, mut pieces, why) => {
             pieces.iter_mut().for_each(edit);
-            Done::Fused(pass, pieces)
+            Done::Fused(pass, pieces, why)
         }
         other => other,
     }

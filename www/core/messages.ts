@@ -151,7 +151,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   outlook: { in: object({ settings: CHOSEN }), out: OUTLOOK },
   spectra: { in: object({ settings: CHOSEN, module: text }), out: SPECTRA },
   compare: { in: object({ settings: CHOSEN, file: instance(File), config: orNull(text) }), out: COMPARISON },
-  share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number }), out: nothing },
+  share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number, backend: CHOICE }), out: nothing },
   assist: {
     in: object({ task: text, result: orNull(instance(Blob)) }),
     out: object<Assisted>({ done: text, bytes: orNull(BYTES) }),

@@ -76,8 +76,8 @@ export interface Calls {
   spectra: { in: { settings: Partial<Settings>; module: string }; out: Spectra };
   /** What a third file has of the pair; in the background, as `analyse`. */
   compare: { in: { settings: Partial<Settings> } & Third; out: Comparison };
-  /** From the worker that leads a run to the others: the run's plans, then its tasks, several at a time. */
-  share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number }; out: null };
+  /** From the worker that leads a run to the others: the run's plans and what computes, then its tasks, several at a time. */
+  share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number; backend: BackendChoice }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };
 }
 

@@ -6,7 +6,7 @@
 import { Link, type Call } from '../core/link.ts';
 import { problem, ProblemError } from '../core/problem.ts';
 import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
-import { ROLES, type Role, type Variant } from '../core/types.ts';
+import { ROLES, type BackendChoice, type Role } from '../core/types.ts';
 
 /** Beyond this, hashing and writing, which one worker does alone, decide the time, and memory grows with each. */
 const MOST = 3;
@@ -31,6 +31,7 @@ export class Crew {
   #on: Member[] = [];
   /** Places that are filled: also by those on their way, and by those lost at work. */
   #hired = 0;
+  #backend: BackendChoice = 'cpu';
   #begun: Promise<void> = Promise.resolve();
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
@@ -42,6 +43,17 @@ export class Crew {
     while (this.#hired < Math.min(cores - 1, MOST)) this.#hire();
   }
 
+  /** All get what they need to compute on this. */
+  equip(backend: BackendChoice): void {
+    this.#backend = backend;
+    for (const { link } of this.#ready) this.#equip(link);
+  }
+
+  #equip(link: Link): void {
+    // Who could not get it says so when a run needs it.
+    if (this.#backend !== 'cpu') link.call('backend', { choice: this.#backend }).reply.catch(() => {});
+  }
+
   get members(): number {
     return this.#ready.length;
   }
@@ -51,16 +63,16 @@ export class Crew {
   }
 
   /**
-   * Has all that are ready open the files and plan the run; `checksum` is that of the leader's plans. Who is given up while it is told
-   * of a run hears all of it before it hears of the next.
+   * Has all that are ready open the files and plan the run. Who is given up while it is told of a run hears all of it before it hears
+   * of the next.
    */
-  begin(files: Files, variants: Variant[], ranks: number[][] | null, checksum: number): Promise<void> {
-    const begun = this.#begun.then(() => this.#tell(files, variants, ranks, checksum));
+  begin(files: Files, run: Calls['share']['in']): Promise<void> {
+    const begun = this.#begun.then(() => this.#tell(files, run));
     this.#begun = begun.catch(() => {});
     return begun;
   }
 
-  async #tell(files: Files, variants: Variant[], ranks: number[][] | null, checksum: number): Promise<void> {
+  async #tell(files: Files, run: Calls['share']['in']): Promise<void> {
     const on = await Promise.all(this.#ready.map(async (member) => {
       try {
         for (const role of ROLES) {
@@ -70,7 +82,7 @@ export class Crew {
           await (file ? member.link.call('open', { role, ...file }) : member.link.call('close', { role })).reply;
           member.files[role] = file;
         }
-        await member.link.call('share', { variants, ranks, checksum }).reply;
+        await member.link.call('share', run).reply;
         return [member];
       } catch {
         // Whoever cannot do it takes no part: the run goes on without.
@@ -134,6 +146,7 @@ export class Crew {
       link.call('start', { ...this.start, leads: false }).reply.then(() => {
         member = { link, files: { content: null, style: null }, calls: new Set() };
         this.#ready.push(member);
+        this.#equip(link);
       }, (error: ProblemError) => {
         this.#hired--;
         link.end(error.problem);

@@ -18,7 +18,7 @@ import { given, type Asked, type ask } from './remote.ts';
 export interface Others {
   members: number;
   places: number;
-  begin(ranks: number[][] | null, checksum: number): Promise<void>;
+  begin(ranks: number[][] | null, checksum: number, onDevice: boolean): Promise<void>;
   run(task: string, result: Blob | undefined): Promise<Assisted>;
   listen(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export interface WholeSession extends ReaderSession {
     settings: Partial<Settings>, file: File, config: string | undefined, onProgress: (progress: Progress) => void, isCancelled: () => boolean,
     stopped?: Promise<void>,
   ): Promise<Comparison>;
-  share(variants: Variant[], ranks: number[][] | null, checksum: number): void;
+  share(variants: Variant[], ranks: number[][] | null, checksum: number, backend: BackendChoice): Promise<void>;
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean, stopped: Promise<void>): Promise<Assisted>;
 }
 

@@ -2,8 +2,8 @@
 
 import { toWorker } from '../core/messages.ts';
 import { problem } from '../core/problem.ts';
-import type { Assisted, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import { type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
+import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
+import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { paced } from '../core/pace.ts';
 import { Program, type Others } from './program.ts';
@@ -43,10 +43,10 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
   return out;
 }
 
-const othersFor = (crew: Crew, variants: Variant[]): Others => ({
+const othersFor = (crew: Crew, variants: Variant[], backend: BackendChoice): Others => ({
   get members() { return crew.members; },
   get places() { return crew.places; },
-  begin: (ranks, checksum) => crew.begin(files, variants, ranks, checksum),
+  begin: (ranks, checksum, onDevice) => crew.begin(files, { variants, ranks, checksum, backend: onDevice ? backend : 'cpu' }),
   run: (task, result) => crew.run(task, result ?? null),
   listen: () => crew.listen(),
 });
@@ -62,7 +62,7 @@ async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Pro
   const sinks: OutputSink[] = [];
   for (const _ of variants) sinks.push(await sinkFor(bytes, owner));
   try {
-    return await session.fuse(variants, backend, sinks, othersFor(crew, variants), reporting(id), () => turns.isCancelled(id));
+    return await session.fuse(variants, backend, sinks, othersFor(crew, variants, backend), reporting(id), () => turns.isCancelled(id));
   } finally {
     crew.rest();
   }
@@ -71,7 +71,7 @@ async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Pro
 async function analyse(id: number, { settings }: Calls['analyse']['in']): Promise<null> {
   const { program: { computing }, crew } = ready();
   try {
-    const others = othersFor(crew, [{ settings, swapped: false }]);
+    const others = othersFor(crew, [{ settings, swapped: false }], 'cpu');
     await computing.analyse(settings, others, reporting(id), () => turns.isCancelled(id), turns.stopped(id));
     return null;
   } finally {
@@ -81,6 +81,19 @@ async function analyse(id: number, { settings }: Calls['analyse']['in']): Promis
 
 function compare(id: number, { settings, file, config }: Calls['compare']['in']): Promise<Comparison> {
   return ready().program.computing.compare(settings, file, config ?? undefined, reporting(id), () => turns.isCancelled(id), turns.stopped(id));
+}
+
+/** Finding a device and compiling for it takes a while, so the others do it now as well. */
+async function backend(choice: BackendChoice): Promise<BackendFound> {
+  const { program: { computing }, crew } = ready();
+  const found = await computing.backend(choice);
+  crew.equip(found.backend === 'cpu' ? 'cpu' : choice);
+  return found;
+}
+
+async function share({ variants, ranks, checksum, backend }: Calls['share']['in']): Promise<null> {
+  await ready().program.computing.share(variants, ranks, checksum, backend);
+  return null;
 }
 
 /** Tasks of another's run that are under way: one is computed, one read for. The next stands in line, without what it needs of the files. */
@@ -161,14 +174,14 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'fit': return ready().program.there.session.fit(request.in.settings);
     case 'variants': return ready().program.computing.variants(request.in.settings, request.in.several);
     case 'recipe': return ready().program.computing.recipe(request.in.text, request.in.name);
-    case 'backend': return ready().program.computing.backend(request.in.choice);
+    case 'backend': return backend(request.in.choice);
     case 'hash': return hash(request.id, request.in);
     case 'fuse': return fuse(request.id, request.in);
     case 'analyse': return analyse(request.id, request.in);
     case 'outlook': return ready().program.computing.outlook(request.in.settings);
     case 'spectra': return ready().program.computing.spectra(request.in.settings, request.in.module);
     case 'compare': return compare(request.id, request.in);
-    case 'share': ready().program.computing.share(request.in.variants, request.in.ranks, request.in.checksum); return null;
+    case 'share': return share(request.in);
     case 'assist': return assist(request.id, request.in);
   }
 }

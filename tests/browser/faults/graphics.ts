@@ -3,7 +3,7 @@
 import { expect } from '@playwright/test';
 import { FIRST_RUN, advanced, element } from '../page.ts';
 import { bendWorker, mend, type Bendable } from './bend.ts';
-import { fuse, giveGoodPair, type Fault, type Scene } from './scene.ts';
+import { fuse, giveGoodPair, pressFuse, type Fault, type Scene } from './scene.ts';
 
 declare const GPUAdapter: Bendable, GPUDevice: Bendable, GPUQueue: Bendable, GPUBuffer: Bendable;
 /** In a bent worker. */
@@ -106,6 +106,27 @@ export const GRAPHICS: Fault[] = [
       if (broken) device.destroy();
     };
   }, 'cpu'),
+  {
+    ...brokenDevice('another worker loses its device, and the new one as well', () => {
+      // Whatever the machine has: one beside the worker that leads.
+      Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 });
+      const { submit } = GPUQueue.prototype;
+      GPUQueue.prototype.submit = function (...of) {
+        submit!.apply(this, of);
+        if (broken) device.destroy();
+      };
+    }, 'cpu'),
+    happens: async (scene) => {
+      const { page } = scene;
+      await giveGoodPair(scene);
+      const found = (at: number): Promise<number> => page.workers()[at]!.evaluate<number>('devices.length');
+      await expect.poll(async () => page.workers().length === 2 && await found(1), { timeout: FIRST_RUN }).toBe(1);
+      await page.workers()[0]!.evaluate('broken = false');
+      await pressFuse(scene);
+      await fusedOn(scene, 'cpu');
+      expect([await found(0), await found(1)]).toEqual([1, 2]);
+    },
+  },
   brokenDevice('there is no memory for a buffer', () => {
     const { createBuffer } = GPUDevice.prototype;
     // What Chromium allows and cannot give: a true GPUOutOfMemoryError.

@@ -4,11 +4,13 @@
 
 use super::accounting::{Cut, ModuleReport};
 use super::analysis::Measured;
+use super::hashing::Hashing;
 use super::verify::Difference;
 use crate::error::{Code, Error, Result};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -119,6 +121,9 @@ pub struct Run<'a> {
 /// Those who share a run with the one that leads it.
 #[allow(async_fn_in_trait, reason = "crews are used by one thread; on wasm32 no future is Send")]
 pub trait Crew<F> {
+    /// How a result is hashed.
+    type Hash: Hashing;
+
     /// How many they are.
     fn members(&self) -> usize;
 
@@ -138,6 +143,9 @@ pub trait Crew<F> {
     /// As doing it oneself; and those of whoever carries it there.
     async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done>;
 
+    /// Begins the hash of a result.
+    fn hash(&self) -> Self::Hash;
+
     /// Lets come in what has been said by now: their answers, and a wish to stop.
     async fn listen(&self);
 }
@@ -147,6 +155,8 @@ pub trait Crew<F> {
 pub struct Alone;
 
 impl<F> Crew<F> for Alone {
+    type Hash = Sha256;
+
     fn members(&self) -> usize {
         0
     }
@@ -163,11 +173,20 @@ impl<F> Crew<F> for Alone {
         Err(Error::new(Code::Internal, "There is nobody to do it."))
     }
 
+    fn hash(&self) -> Sha256 {
+        Sha256::default()
+    }
+
     async fn listen(&self) {}
 }
 
 /// Tasks that the leader reads for at once, so that its reading and its computing overlap.
 const READING: usize = 2;
+
+/// However late a task is, not much more is made that has to wait for it: all that is made waits in memory.
+const fn ahead(places: usize) -> usize {
+    3 * (places + READING) / 2
+}
 
 /// What the crew is to be told of the run before it can take part.
 #[derive(Clone, Copy, Debug)]
@@ -229,9 +248,7 @@ pub(super) async fn share_out<F, R>(
         crew.listen().await;
         loop {
             let waits = come.values().any(|came| matches!(came, Came::Done(_)));
-            // However late one is, not much more is made that has to wait for it.
-            let ahead = 2 * (places + READING);
-            while unfinished.first().is_none_or(|first| started - first < ahead) {
+            while unfinished.first().is_none_or(|first| started - first < ahead(places)) {
                 let to_crew = others < places;
                 if !to_crew && (own == READING || waits) {
                     break;
@@ -307,6 +324,8 @@ mod tests {
     }
 
     impl Crew<()> for Slow<'_> {
+        type Hash = Sha256;
+
         fn members(&self) -> usize {
             1
         }
@@ -341,6 +360,10 @@ mod tests {
             .await;
             self.busy.set(self.busy.get() - 1);
             Ok(Done::Fused(number, Vec::new(), None))
+        }
+
+        fn hash(&self) -> Sha256 {
+            Sha256::default()
         }
 
         async fn listen(&self) {}
@@ -407,7 +430,7 @@ mod tests {
     fn nothing_is_begun_too_far_ahead_of_what_is_late() {
         for (places, seed) in (1..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
             // Behind a first task that comes last of all that may be begun before it.
-            let ahead = 2 * (places + READING);
+            let ahead = ahead(places);
             let (_, taken) = shared(places, (0, ahead - 1), seed, Told::Already);
             let late = taken.iter().position(|&number| number == 0).unwrap();
             assert_eq!(late, ahead - 1);
@@ -427,6 +450,8 @@ mod tests {
     const TAKE: u64 = 4;
 
     impl Crew<()> for Timed<'_> {
+        type Hash = Sha256;
+
         fn members(&self) -> usize {
             1
         }
@@ -451,6 +476,10 @@ mod tests {
             })
             .await;
             Ok(Done::Fused(number(task), Vec::new(), None))
+        }
+
+        fn hash(&self) -> Sha256 {
+            Sha256::default()
         }
 
         async fn listen(&self) {}

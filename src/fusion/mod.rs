@@ -5,7 +5,7 @@
 //! every size, [`several`] says which files a run makes to compare, [`pass`] has those together that are made together.
 //! [`factors`] reads and rounds,
 //! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
-//! put modules together, [`writer`] writes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
+//! put modules together, [`writer`] writes them, [`hashing`] hashes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
 //! result back. [`run`] leads all of it, and shares it out to a [`crew`].
 //! [`analysis`] says beforehand what a fusion would do, [`compare`] afterwards what somebody has made of the two.
 
@@ -21,6 +21,7 @@ mod crew;
 mod engine;
 mod factors;
 mod fit;
+mod hashing;
 mod metadata;
 mod method;
 mod model;
@@ -42,6 +43,9 @@ mod writer;
 
 pub use crew::{Alone, Crew, Done, Piece, Run, Task};
 pub use engine::{Engine, EngineChoice};
+pub use hashing::Hashing;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use hashing::hexadecimal;
 pub use model::undecided_families;
 pub use pass::{Passes, Variant};
 pub use plan::Plan;

@@ -164,8 +164,8 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     crew: (&C, Told<'_>),
     watch: &mut W,
 ) -> Result<Vec<Written>> {
-    let mut writers: Vec<Writer<'_, K>> =
-        passes.plans().zip(sinks).map(|(plan, sink)| Writer::new(plan, sink)).collect();
+    let mut writers: Vec<Writer<'_, K, C::Hash>> =
+        passes.plans().zip(sinks).map(|(plan, sink)| Writer::new(plan, sink, crew.0.hash())).collect();
     let headers = passes.plans().map(|plan| plan.layout.header.len() as u64).sum();
     let mut progress = Progress { bytes_done: headers, ..Progress::of(passes, Stage::Fuse) };
     watch.progress(&progress);
@@ -194,7 +194,11 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     })
     .await?;
     go_on(watch)?;
-    writers.into_iter().map(Writer::finish).collect()
+    let mut written = Vec::with_capacity(writers.len());
+    for writer in writers {
+        written.push(writer.finish().await?);
+    }
+    Ok(written)
 }
 
 /// Shares out tasks that compute; `take` is told what came of each.

@@ -3,10 +3,10 @@
 use super::Progress;
 use super::accounting::{Cut, ModuleReport};
 use super::crew::Piece;
+use super::hashing::Hashing;
 use super::plan::{Plan, unplanned};
 use crate::container::Sink;
 use crate::error::{Code, Error, Result};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Everything that was written, for the report and for the check of the saved bytes.
@@ -23,10 +23,10 @@ pub struct Written {
 }
 
 /// A result under construction. Its header is still to come: it names the hash of all the rest.
-pub(super) struct Writer<'a, K> {
+pub(super) struct Writer<'a, K, H> {
     plan: &'a Plan,
     sink: &'a mut K,
-    digest: Sha256,
+    hash: H,
     /// Up to here everything is written.
     written: u64,
     /// What lies further on, by its position: pieces come in any order.
@@ -36,12 +36,12 @@ pub(super) struct Writer<'a, K> {
     cuts: Vec<Cut>,
 }
 
-impl<'a, K: Sink> Writer<'a, K> {
-    pub(super) fn new(plan: &'a Plan, sink: &'a mut K) -> Self {
+impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
+    pub(super) fn new(plan: &'a Plan, sink: &'a mut K, hash: H) -> Self {
         Self {
             plan,
             sink,
-            digest: Sha256::new(),
+            hash,
             written: plan.layout.header.len() as u64,
             waiting: BTreeMap::new(),
             checksums: vec![None; plan.layout.tensors.len()],
@@ -96,7 +96,7 @@ impl<'a, K: Sink> Writer<'a, K> {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.digest.update(bytes);
+        self.hash.update(bytes).await?;
         self.sink.write(self.written, bytes).await?;
         self.written += bytes.len() as u64;
         Ok(())
@@ -105,8 +105,8 @@ impl<'a, K: Sink> Writer<'a, K> {
     /// What was written.
     ///
     /// # Errors
-    /// `Internal` if something was not.
-    pub(super) fn finish(mut self) -> Result<Written> {
+    /// `Internal` if something was not; those of the hash.
+    pub(super) async fn finish(mut self) -> Result<Written> {
         let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
         self.modules.sort_by(|a, b| a.name.cmp(&b.name));
         self.cuts.sort_by(|a, b| a.module.cmp(&b.module));
@@ -114,7 +114,7 @@ impl<'a, K: Sink> Writer<'a, K> {
             checksums: self.checksums.into_iter().collect::<Option<Vec<u64>>>().ok_or_else(missing)?,
             modules: self.modules,
             cuts: self.cuts,
-            model_hash: self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            model_hash: self.hash.finish().await?,
         })
     }
 }

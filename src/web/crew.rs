@@ -1,12 +1,14 @@
-//! The other workers of the page, which share a run (`www/worker/crew.ts`).
+//! The other workers of the page, which share a run (`www/worker/crew.ts`), and the one that hashes (`www/worker/hashing.ts`).
 //!
 //! A task goes there as JSON; what came of it comes back as JSON and, beside it, the bytes of its pieces.
 
 use super::blob::BlobSource;
 use crate::error::{Code, Error, Result};
-use crate::fusion::{Crew, Done, Run, Task};
+use crate::fusion::{Crew, Done, Hashing, Run, Task};
 use js_sys::{Promise, Reflect, Uint8Array};
+use sha2::Sha256;
 use std::cell::RefCell;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
@@ -29,36 +31,80 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn run(this: &Others, task: String, result: Option<Blob>) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(method, structural)]
+    fn hash(this: &Others) -> Option<Beside>;
+
     #[wasm_bindgen(method, structural, catch)]
     fn listen(this: &Others) -> Result<Promise, JsValue>;
+
+    /// A hash that another worker makes.
+    #[wasm_bindgen(typescript_type = "Hashing")]
+    pub type Beside;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn update(this: &Beside, bytes: &[u8]) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, structural, catch)]
+    fn finish(this: &Beside) -> Result<Promise, JsValue>;
 }
 
-/// The page's other workers as the run's crew.
-pub(super) struct JsCrew {
-    others: Others,
-    /// Why one of them failed, as the page words it.
-    failure: RefCell<Option<JsValue>>,
-}
+/// Why another worker failed, as the page words it.
+#[derive(Clone, Default)]
+pub(super) struct Failure(Rc<RefCell<Option<JsValue>>>);
 
-impl JsCrew {
-    pub(super) fn new(others: Others) -> Self {
-        Self { others, failure: RefCell::new(None) }
-    }
-
-    /// Why one of them failed, if so: what an error of the run stands for.
-    pub(super) fn failure(&self) -> Option<JsValue> {
-        self.failure.take()
-    }
-
+impl Failure {
     async fn settled(&self, promise: Result<Promise, JsValue>) -> Result<JsValue> {
         let value = match promise {
             Ok(promise) => JsFuture::from(promise).await,
             Err(thrown) => Err(thrown),
         };
         value.map_err(|problem| {
-            self.failure.borrow_mut().get_or_insert(problem);
+            self.0.borrow_mut().get_or_insert(problem);
             Error::new(Code::Internal, "Another worker failed.")
         })
+    }
+}
+
+/// The page's other workers as the run's crew.
+pub(super) struct JsCrew {
+    others: Others,
+    failure: Failure,
+}
+
+impl JsCrew {
+    pub(super) fn new(others: Others) -> Self {
+        Self { others, failure: Failure::default() }
+    }
+
+    /// Why one of them failed, if so: what an error of the run stands for.
+    pub(super) fn failure(&self) -> Option<JsValue> {
+        self.failure.0.take()
+    }
+}
+
+/// A result's hash.
+pub(super) enum JsHashing {
+    /// Made here: the page has no worker to spare.
+    Here(Sha256),
+    /// Made by another.
+    Beside(Beside, Failure),
+}
+
+impl Hashing for JsHashing {
+    async fn update(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Here(hash) => hash.update(bytes).await,
+            Self::Beside(other, failure) => failure.settled(other.update(bytes)).await.map(|_| ()),
+        }
+    }
+
+    async fn finish(self) -> Result<String> {
+        match self {
+            Self::Here(hash) => hash.finish().await,
+            Self::Beside(other, failure) => {
+                Ok(failure.settled(other.finish()).await?.as_string().unwrap_or_default())
+            }
+        }
     }
 }
 
@@ -74,6 +120,8 @@ impl InBlob for BlobSource {
 }
 
 impl<F: InBlob> Crew<F> for JsCrew {
+    type Hash = JsHashing;
+
     fn members(&self) -> usize {
         self.others.members() as usize
     }
@@ -84,13 +132,13 @@ impl<F: InBlob> Crew<F> for JsCrew {
 
     async fn begin(&self, Run { ranks, checksum, on_device }: Run<'_>) -> Result<()> {
         let ranks = super::give(&ranks).unwrap_or_default();
-        self.settled(self.others.begin(ranks, checksum, on_device)).await.map(|_| ())
+        self.failure.settled(self.others.begin(ranks, checksum, on_device)).await.map(|_| ())
     }
 
     async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done> {
         let broken = |error: serde_json::Error| Error::new(Code::Internal, error.to_string());
         let task = serde_json::to_string(task).map_err(broken)?;
-        let reply = self.settled(self.others.run(task, result.and_then(InBlob::blob))).await?;
+        let reply = self.failure.settled(self.others.run(task, result.and_then(InBlob::blob))).await?;
         let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
         let mut done: Done =
             serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;
@@ -104,6 +152,13 @@ impl<F: InBlob> Crew<F> for JsCrew {
             }
         }
         Ok(done)
+    }
+
+    fn hash(&self) -> JsHashing {
+        match self.others.hash() {
+            Some(other) => JsHashing::Beside(other, self.failure.clone()),
+            None => JsHashing::Here(Sha256::default()),
+        }
     }
 
     async fn listen(&self) {

@@ -5,9 +5,9 @@ use super::blob::BlobSource;
 use super::thrown;
 use crate::container::{self, Source};
 use crate::error::{Code, Error};
+use crate::fusion::hexadecimal;
 use js_sys::{Function, Promise};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
+use sha2::{Digest as _, Sha256};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -44,9 +44,29 @@ pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function
         digest.update(container::exactly(&source, at..end).await.map_err(thrown)?);
         at = end;
     }
-    let mut hex = String::new();
-    for byte in digest.finalize() {
-        let _ = write!(hex, "{byte:02x}");
+    Ok(hexadecimal(digest))
+}
+
+/// SHA-256 of bytes that come from another worker, which has better things to do (`www/worker/hashing.ts`).
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Digest(Sha256);
+
+#[wasm_bindgen]
+impl Digest {
+    /// Of nothing yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
     }
-    Ok(hex)
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all bytes, in hexadecimal.
+    pub fn finish(self) -> String {
+        hexadecimal(self.0)
+    }
 }

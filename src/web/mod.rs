@@ -23,7 +23,7 @@ use crate::fusion::{Engine, EngineChoice, Passes, Plan, undecided_families};
 #[cfg(not(feature = "compute"))]
 use blob::BlobSource as GivenSource;
 use futures_util::lock::Mutex;
-pub use hash::sha256;
+pub use hash::{Digest, sha256};
 use js_sys::Uint8Array;
 #[cfg(feature = "compute")]
 use remote::GivenSource;

@@ -7,8 +7,8 @@ import { give } from '../browser/page.ts';
 import { peakOf, treeOf, within } from './processes.ts';
 
 const START_SECONDS = 60;
-/** The page has one a core, and no more than this. */
-const MOST_WORKERS = 8;
+/** The page has one a core that computes, and no more than this (www/worker/crew.ts); with so many cores another hashes. */
+const MOST_WORKERS = 4;
 
 export interface Browsing {
   /** Where the page is served. */
@@ -59,6 +59,8 @@ declare global {
 
 interface Element extends HTMLElement {
   phase: string;
+  /** Null until the leader has the whole program. */
+  backendInUse: string | null;
   updateComplete: Promise<unknown>;
 }
 
@@ -81,7 +83,7 @@ export async function browse<T>({ url, profile, limitSeconds }: Browsing, use: (
   }
 }
 
-/** Stands in front of the wasm-bindgen module of a copy of the page: says how large the memory of its worker is. */
+/** Stands in front of the worker of a copy of the page: says how large the memory of its program is, the last one it has loaded. */
 function tellMemory(): void {
   const channel = new BroadcastChannel('bench');
   const name = crypto.randomUUID();
@@ -112,16 +114,18 @@ function keep(): void {
   });
 }
 
-/** Fuses a pair on the CPU in the page whose program has `MEMORY_PROBE` in front. */
+/** Fuses a pair on the CPU in the page whose worker has `MEMORY_PROBE` in front. */
 export function fuse(browsing: Browsing, content: string, style: string): Promise<Fused> {
   return browse(browsing, async (page) => {
     await page.locator('np-lora').evaluate((element) => element.setAttribute('backend', 'cpu'));
     await give(page, 'Subject', content);
     await give(page, 'Style', style);
     // A person presses Fuse when all workers have long been started.
-    await page.waitForFunction((most) => (
-      document.querySelector<Element>('np-lora')?.phase === 'ready' && window.kept.memories.size >= Math.min(navigator.hardwareConcurrency, most)
-    ), MOST_WORKERS, { timeout: 1000 * START_SECONDS });
+    await page.waitForFunction((most) => {
+      const { phase, backendInUse } = document.querySelector<Element>('np-lora')!;
+      const cores = navigator.hardwareConcurrency;
+      return phase === 'ready' && backendInUse && window.kept.memories.size === Math.min(cores, most) + (cores >= most ? 1 : 0);
+    }, MOST_WORKERS, { timeout: 1000 * START_SECONDS });
     await page.evaluate(() => {
       const element = document.querySelector('np-lora');
       window.kept.timed = new Promise((resolve, reject) => {

@@ -65,8 +65,8 @@ async function startBrowser({ page, work }: Built, profile: string): Promise<Non
   await browser.close();
   const probed = join(work, 'page');
   await cp(page, probed, { recursive: true });
-  const glue = join(probed, 'np_lora.js');
-  await writeFile(glue, MEMORY_PROBE + await readFile(glue, 'utf8'));
+  const worker = join(probed, 'worker.js');
+  await writeFile(worker, MEMORY_PROBE + await readFile(worker, 'utf8'));
   const floor = (name: string): string => join('tests/bench/floor', name);
   await build({
     entryPoints: { floor: floor('page.ts'), 'floor-worker': floor('worker.ts') }, outdir: probed, bundle: true, logLevel: 'error',

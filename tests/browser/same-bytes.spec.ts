@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
-import { bendWorker, type Bendable } from './faults/bend.ts';
+import { bendWorker, started, type Bendable } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { fuseInNode } from './in-node.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
@@ -54,7 +54,7 @@ test('each worker has a graphics device of its own, and who makes what changes n
     await open(page);
     await givePair(page, project.name, subject, style);
     await programComplete(page);
-    await expect.poll(() => page.workers().length).toBe(cores);
+    await started(page, cores);
     await expect.poll(async () => {
       const devices = await Promise.all(page.workers().map((worker) => worker.evaluate<number>('devices.length')));
       return devices.every((each) => each === 1);

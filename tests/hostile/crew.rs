@@ -12,6 +12,7 @@ use np_lora::fusion::{
     Variant,
 };
 use pollster::block_on;
+use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::Poll;
@@ -50,6 +51,8 @@ impl Others<'_> {
 }
 
 impl Crew<MemorySource> for Others<'_> {
+    type Hash = Sha256;
+
     fn members(&self) -> usize {
         1
     }
@@ -89,6 +92,10 @@ impl Crew<MemorySource> for Others<'_> {
             to.iter_mut().zip(from).for_each(|(to, from)| to.bytes = from.bytes);
         }
         Ok((self.says)(carried))
+    }
+
+    fn hash(&self) -> Sha256 {
+        Sha256::default()
     }
 
     async fn listen(&self) {
@@ -300,7 +307,8 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
     ];
     let settings = Settings { output_name: "out".into(), ..Settings::default() };
     for (number, lie) in lies.into_iter().enumerate() {
-        let error = shared_with(&[settings.clone().into()], 3, 1, usize::MAX, lie).err();
+        // Others who have places for all of it do all of it.
+        let error = shared_with(&[settings.clone().into()], 100, 1, usize::MAX, lie).err();
         assert_eq!(error.map(|error| error.code), Some(Code::Internal), "lie {number}");
     }
 }

@@ -156,6 +156,8 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
     in: object({ task: text, result: orNull(instance(Blob)) }),
     out: object<Assisted>({ done: text, bytes: orNull(BYTES) }),
   },
+  hashing: { in: object({ of: number, bytes: BYTES }), out: BYTES },
+  hashed: { in: object({ of: number }), out: text },
 };
 
 const isCall = (name: unknown): name is CallName => typeof name === 'string' && Object.hasOwn(CALLS, name);

@@ -79,9 +79,19 @@ export interface Calls {
   /** From the worker that leads a run to the others: the run's plans and what computes, then its tasks, several at a time. */
   share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number; backend: BackendChoice }; out: null };
   assist: { in: { task: string; result: Blob | null }; out: Assisted };
+  /** From it to the one that hashes: the next bytes of one of its results. They come back, to be filled anew. */
+  hashing: { in: { of: number; bytes: Uint8Array<ArrayBuffer> }; out: Uint8Array<ArrayBuffer> };
+  /** SHA-256 of them all, in hex, which is forgotten then. */
+  hashed: { in: { of: number }; out: string };
 }
 
 export type CallName = keyof Calls;
+
+/** The memory of what a call carries that is made for it alone: it is handed over instead of copied. */
+export function handedOver(carried: unknown): Transferable[] {
+  const bytes = carried instanceof Uint8Array ? carried : (carried as { bytes?: unknown } | null)?.bytes;
+  return bytes instanceof Uint8Array ? [bytes.buffer] : [];
+}
 
 export type Request = { [N in CallName]: { id: number; call: N; in: Calls[N]['in'] } }[CallName];
 

@@ -19,7 +19,10 @@ const GLUE = new URL('./np_lora.js', import.meta.url);
 const WASM = new URL('./np_lora_bg.wasm', import.meta.url);
 
 /** Nobody shares the work. */
-const ALONE: Others = { members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(problem('E_INTERNAL', 'there is nobody')), listen: () => new Promise((resolve) => { setImmediate(resolve); }) };
+const ALONE: Others = {
+  members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(problem('E_INTERNAL', 'there is nobody')), hash: () => undefined,
+  listen: () => new Promise((resolve) => { setImmediate(resolve); }),
+};
 
 let loaded: Promise<Program> | null = null;
 let attempts = 0;

@@ -7,9 +7,12 @@ import { Link, type Call } from '../core/link.ts';
 import { problem, ProblemError } from '../core/problem.ts';
 import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
 import { ROLES, type BackendChoice, type Role } from '../core/types.ts';
+import { Hashing } from './hashing.ts';
 
-/** Beyond this, hashing and writing, which one worker does alone, decide the time, and memory grows with each. */
+/** Beyond this, hashing and writing, which nobody can share, decide the time, and memory grows with each. */
 const MOST = 3;
+/** From so many cores on, one worker only hashes: fewer are busy without it. */
+const CORES_TO_HASH = 4;
 /** Tasks that one has at a time: it computes one, reads for another, and has a third while this worker takes what it has made. */
 const DEPTH = 3;
 
@@ -33,6 +36,11 @@ export class Crew {
   #hired = 0;
   #backend: BackendChoice = 'cpu';
   #begun: Promise<void> = Promise.resolve();
+  /** The one that hashes; none until it is ready. */
+  #hasher: Link | null = null;
+  #hasherHired = false;
+  #hashes: Hashing[] = [];
+  #lastHash = 0;
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
   constructor(private readonly start: Calls['start']['in'], private readonly alive: () => void) {}
@@ -41,6 +49,7 @@ export class Crew {
   prepare(): void {
     const cores = navigator.hardwareConcurrency || 1;
     while (this.#hired < Math.min(cores - 1, MOST)) this.#hire();
+    if (cores >= CORES_TO_HASH && !this.#hasherHired) this.#hireHasher();
   }
 
   /** All get what they need to compute on this. */
@@ -119,8 +128,17 @@ export class Crew {
     });
   }
 
+  /** Begins the hash of a result, if there is somebody to make it. */
+  hash(): Hashing | undefined {
+    if (!this.#hasher) return undefined;
+    const hash = new Hashing(this.#hasher, ++this.#lastHash);
+    this.#hashes.push(hash);
+    return hash;
+  }
+
   /** The run is over: all are to leave what they are doing, and whoever does not is replaced. */
   rest(): void {
+    for (const hash of this.#hashes.splice(0)) hash.leave();
     for (const { link, calls } of this.#on) {
       const left = [...calls];
       for (const { id } of left) link.cancel(id);
@@ -143,7 +161,7 @@ export class Crew {
         this.#ready = this.#ready.filter((other) => other !== member);
         this.#on = this.#on.filter((other) => other !== member);
       }, this.alive);
-      link.call('start', { ...this.start, leads: false }).reply.then(() => {
+      link.call('start', { ...this.start, reader: null, leads: false }).reply.then(() => {
         member = { link, files: { content: null, style: null }, calls: new Set() };
         this.#ready.push(member);
         this.#equip(link);
@@ -153,6 +171,20 @@ export class Crew {
       });
     } catch {
       // Where a worker may have none of its own, this one works alone.
+    }
+  }
+  /** What opens files is all that it needs. */
+  #hireHasher(): void {
+    this.#hasherHired = true;
+    const lost = (): void => {
+      this.#hasher = null;
+      this.#hasherHired = false;
+    };
+    try {
+      const link = new Link(self.location.href, () => {}, lost, this.alive);
+      link.call('start', { ...this.start, leads: false }).reply.then(() => { this.#hasher = link; }, (error: ProblemError) => link.end(error.problem));
+    } catch {
+      // As for the others.
     }
   }
 }

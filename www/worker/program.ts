@@ -11,6 +11,7 @@ import {
   ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from '../core/types.ts';
 import type { Files } from './crew.ts';
+import type { Hashing } from './hashing.ts';
 import { whyNotLoaded } from './loading.ts';
 import { given, type Asked, type ask } from './remote.ts';
 
@@ -20,6 +21,8 @@ export interface Others {
   places: number;
   begin(ranks: number[][] | null, checksum: number, onDevice: boolean): Promise<void>;
   run(task: string, result: Blob | undefined): Promise<Assisted>;
+  /** Undefined where the leader hashes itself. */
+  hash(): Hashing | undefined;
   listen(): Promise<void>;
 }
 
@@ -57,12 +60,19 @@ export interface WholeSession extends ReaderSession {
   assist(task: string, result: Blob | undefined, isCancelled: () => boolean, stopped: Promise<void>): Promise<Assisted>;
 }
 
+/** SHA-256 as it goes on. */
+export interface Digest {
+  update(bytes: Uint8Array): void;
+  finish(): string;
+}
+
 /** A wasm-bindgen module. */
 export interface Glue<S> {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
   example(role: Role): Uint8Array<ArrayBuffer>;
   sha256(blob: Blob, onlyTensors: boolean, mayGoOn: () => Promise<boolean>): Promise<string>;
+  Digest: new () => Digest;
   Session: new () => S;
 }
 
@@ -96,10 +106,10 @@ export class Program {
   /** `files`: those that are open in it, kept by whoever opens them. `start`: how this worker was started. */
   constructor(private readonly files: Readonly<Files>, private readonly start: Calls['start']['in']) {}
 
-  /** Loads what the first calls need: whoever helps computes at once, and a host may want all of it. */
+  /** Loads what the first calls need: whoever computes needs all of it, and a host may want that. */
   async begin(): Promise<{ version: string }> {
-    const { leads, reader } = this.start;
-    if (!leads || reader === null) await this.whole();
+    const { reader } = this.start;
+    if (reader === null) await this.whole();
     else {
       // This module makes the program anew whenever it is called: what a module itself holds is never given up.
       const made = import(reader.glue).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());

@@ -4,7 +4,7 @@
  */
 
 import { problem, toProblem } from '../core/problem.ts';
-import type { Assisted, CallName, Calls, FromWorker, Request } from '../core/protocol.ts';
+import { handedOver, type CallName, type Calls, type FromWorker, type Request } from '../core/protocol.ts';
 import type { Problem } from '../core/types.ts';
 
 type Treatment =
@@ -46,6 +46,8 @@ const TREATMENT: Record<CallName, Treatment> = {
   compare: { how: 'analysis', oneByOne: false },
   share: { how: 'in turn', whole: true, alone: false },
   assist: { how: 'task' },
+  hashing: { how: 'in turn', whole: false, alone: false },
+  hashed: { how: 'in turn', whole: false, alone: false },
 };
 
 /** The program as far as it matters here: `load` fetches the whole of it, `whole` puts it in use, which must be done in turn. */
@@ -185,8 +187,7 @@ export class Turns {
     try {
       if (whole) await this.worker.program()?.whole();
       const out = await this.worker.answer(request);
-      const bytes = request.call === 'assist' ? (out as Assisted).bytes : null;
-      this.worker.post({ id: request.id, out }, bytes ? [bytes.buffer] : []);
+      this.worker.post({ id: request.id, out }, handedOver(out));
       this.#cancelled.delete(request.id);
     } catch (thrown) {
       this.#fail(request.id, thrown);

@@ -6,7 +6,7 @@ import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Reques
 import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
 import { Crew, type Files } from './crew.ts';
 import { paced } from '../core/pace.ts';
-import { Program, type Others } from './program.ts';
+import { Program, type Digest, type Others } from './program.ts';
 import { ask, given, isSame, keptOf, whenHeard } from './remote.ts';
 import { sinkFor, sweep } from './sinks.ts';
 import { asLastWords, isFatal, Turns } from './turns.ts';
@@ -48,6 +48,7 @@ const othersFor = (crew: Crew, variants: Variant[], backend: BackendChoice): Oth
   get places() { return crew.places; },
   begin: (ranks, checksum, onDevice) => crew.begin(files, { variants, ranks, checksum, backend: onDevice ? backend : 'cpu' }),
   run: (task, result) => crew.run(task, result ?? null),
+  hash: () => crew.hash(),
   listen: () => crew.listen(),
 });
 
@@ -183,7 +184,25 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'compare': return compare(request.id, request.in);
     case 'share': return share(request.in);
     case 'assist': return assist(request.id, request.in);
+    case 'hashing': return hashing(request.in);
+    case 'hashed': return hashed(request.in);
   }
+}
+
+/** Hashes that this worker makes for another. */
+const digests = new Map<number, Digest>();
+
+function hashing({ of, bytes }: Calls['hashing']['in']): Calls['hashing']['out'] {
+  const digest = digests.get(of) ?? new (ready().program.there.glue.Digest)();
+  digests.set(of, digest);
+  digest.update(bytes);
+  return bytes;
+}
+
+function hashed({ of }: Calls['hashed']['in']): string {
+  const digest = digests.get(of) ?? new (ready().program.there.glue.Digest)();
+  digests.delete(of);
+  return digest.finish();
 }
 
 function hash(id: number, { file, of }: Calls['hash']['in']): Promise<string> {

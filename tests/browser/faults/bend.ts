@@ -3,7 +3,7 @@
  * still until the test lets it go on. Nothing here waits for a time to pass.
  */
 
-import type { APIResponse, Page, Route } from '@playwright/test';
+import { expect, type APIResponse, type Page, type Route } from '@playwright/test';
 
 /** Where a run can be held: a tensor of a chosen file is read, the result is read back, a graphics device is sought. */
 export type Point = 'input' | 'result' | 'adapter';
@@ -49,6 +49,14 @@ function putGates(): void {
     await pass(points.get(this));
     return arrayBuffer.call(this);
   };
+  const { postMessage } = self;
+  const answers = Object.assign(self, {
+    answered: 0,
+    postMessage: (said: unknown, options?: object) => {
+      answers.answered++;
+      postMessage.call(self, said, options);
+    },
+  });
   const devices: object[] = [];
   Object.assign(self, { devices });
   if ('gpu' in navigator) {
@@ -105,6 +113,12 @@ export const held = (page: Page): Promise<unknown> =>
 export async function letGo(page: Page): Promise<void> {
   await tellWorkers(page, 'self.gates?.open()');
 }
+
+/** Back when the page has so many workers, and each has said that it has started. */
+export const started = (page: Page, count: number): Promise<void> => expect.poll(async () => {
+  const answered = await Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.answered')));
+  return answered.filter((count) => count > 0).length;
+}).toBe(count);
 
 export const mend = (page: Page): Promise<void> => tellWorkers(page, 'self.broken = false');
 

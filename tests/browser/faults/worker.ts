@@ -2,11 +2,13 @@
 
 import { expect, type Page } from '@playwright/test';
 import { give, named } from '../page.ts';
-import { READER, WHOLE, bendWorker, keepWorkers, serveBent, tellWorkers } from './bend.ts';
-import { fuse, fuseUpTo, pairOf, type Fault } from './scene.ts';
+import { READER, WHOLE, bendWorker, keepWorkers, serveBent, started, tellWorkers } from './bend.ts';
+import { fuse, fuseUpTo, giveGoodPair, pairOf, pressFuse, type Fault } from './scene.ts';
 
 /** In a page whose workers are kept. */
 declare const allWorkers: Worker[];
+/** In a bent worker. */
+declare let broken: boolean;
 
 const throwInWorker = (name: string, expression: string, detail: RegExp): Fault => ({
   name,
@@ -50,6 +52,23 @@ const withMemory = (page: Page, wasm: string, pages: number): Promise<unknown> =
 export const WORKER: Fault[] = [
   throwInWorker('the worker throws where nothing waits for it', 'setTimeout(() => { throw new Error("by itself"); })', /by itself/),
   throwInWorker('a promise is rejected that nothing waits for', 'void Promise.reject(new Error("all alone"))', /all alone/),
+  {
+    name: 'the worker that hashes throws',
+    before: (page) => bendWorker(page, () => {
+      Object.defineProperty(navigator, 'hardwareConcurrency', { value: 4 });
+      self.addEventListener('message', ({ data }: MessageEvent<{ call?: string }>) => {
+        if (data.call === 'hashing' && broken) throw new Error('by itself');
+      });
+    }),
+    happens: async (scene) => {
+      await giveGoodPair(scene);
+      await started(scene.page, 5);
+      await pressFuse(scene);
+    },
+    ends: 'refused',
+    says: /The fusing program stopped\. Nothing was saved\..*Try again.*by itself/s,
+    over: ({ page }) => page.unroute('**/worker.js'),
+  },
   {
     name: 'the worker is killed without a word',
     before: async (page) => {

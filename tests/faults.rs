@@ -102,7 +102,7 @@ fn fuse(
         let (variants, mut sinks) = ([settings.into()], [MemorySink::default()]);
         let mut made = fusion::fuse(&sources, &variants, engine, &mut sinks, &Alone, watch).await.unwrap();
         let (finished, report) = made.remove(0);
-        (finished.read(0..finished.size()).await.unwrap(), report)
+        (finished.read(0..finished.size()).await.unwrap().into(), report)
     })
 }
 

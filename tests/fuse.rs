@@ -144,7 +144,7 @@ fn fuse(
         )
         .await?;
         let (finished, report) = made.remove(0);
-        Ok((finished.read(0..finished.size()).await?, report))
+        Ok((finished.read(0..finished.size()).await?.into(), report))
     })
 }
 
@@ -184,7 +184,7 @@ fn close(is: &DMatrix<f64>, should: &DMatrix<f64>, bound: f64) {
 }
 
 fn bytes(source: &MemorySource) -> Vec<u8> {
-    block_on(source.read(0..source.size())).unwrap()
+    block_on(source.read(0..source.size())).unwrap().into()
 }
 
 fn whole() -> Settings {

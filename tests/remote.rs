@@ -9,7 +9,7 @@
 
 use np_lora::adapter::{Adapter, CONFIG_BYTES, CONFIG_NAME};
 use np_lora::backend::Dtype;
-use np_lora::container::{MemorySink, Sink, Source};
+use np_lora::container::{Bytes, MemorySink, Sink, Source};
 use np_lora::error::{Code, Result};
 use np_lora::example::{Example, Part};
 use np_lora::remote::{Answer, Kept, Link, RemoteFile, RemoteSource, Silence, Stamp, Transport, find};
@@ -85,7 +85,7 @@ fn source(host: &Host, known: Vec<Kept>) -> RemoteSource<&Host> {
 }
 
 /// Reads across the border of two requests.
-fn read(host: &Host) -> Result<Vec<u8>> {
+fn read(host: &Host) -> Result<Bytes> {
     block_on(source(host, Vec::new()).read(100..5_000_000))
 }
 
@@ -245,7 +245,7 @@ fn opening_reads_the_header_once_for_all_who_open_it() {
     block_on(example.write(&mut sink)).unwrap();
     let written = block_on(sink.finish()).unwrap();
     let mut host = Host::good();
-    host.bytes = block_on(written.read(0..written.size())).unwrap();
+    host.bytes = block_on(written.read(0..written.size())).unwrap().into();
 
     let first = source(&host, Vec::new());
     let opened = block_on(Adapter::open(&first, None)).unwrap();

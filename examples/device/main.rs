@@ -7,7 +7,7 @@ mod limits;
 use limits::Limits;
 use np_lora::backend::gpu::{Gpu, Spent};
 use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Job, Stored};
-use np_lora::container::{FileSource, Header, Source, Tensor};
+use np_lora::container::{Bytes, FileSource, Header, Source, Tensor};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::Engine;
 use serde::Serialize;
@@ -193,7 +193,7 @@ fn real(count: usize) -> f64 {
 
 /// A file in memory.
 struct File {
-    tensors: BTreeMap<String, (Tensor, Vec<u8>)>,
+    tensors: BTreeMap<String, (Tensor, Bytes)>,
 }
 
 impl File {

@@ -209,7 +209,7 @@ fn fuse(
         let mut made =
             fusion::fuse(&sources, &variants, &mut engine, &mut sinks, &Alone, &mut Nobody).await?;
         let (file, report) = made.remove(0);
-        Ok((file.read(0..file.size()).await?, report))
+        Ok((file.read(0..file.size()).await?.into(), report))
     })
 }
 

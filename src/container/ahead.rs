@@ -1,7 +1,7 @@
 //! Reading ahead: many small reads that lie close together become few large ones.
 
 use super::Source;
-use super::source::exactly;
+use super::source::{Bytes, exactly};
 use crate::error::Result;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::ops::Range;
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 6;
 pub struct Ahead<'a, S> {
     source: &'a S,
     /// Where a part begins, and its bytes.
-    parts: Vec<(u64, Vec<u8>)>,
+    parts: Vec<(u64, Bytes)>,
 }
 
 impl<'a, S: Source> Ahead<'a, S> {
@@ -52,13 +52,15 @@ impl<S: Source> Source for Ahead<'_, S> {
         self.source.gap()
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let within = self.parts.iter().find_map(|(start, bytes)| {
             let at = |position: u64| usize::try_from(position.checked_sub(*start)?).ok();
-            bytes.get(at(range.start)?..at(range.end)?)
+            let (start, end) = (at(range.start)?, at(range.end)?);
+            (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
         });
         match within {
-            Some(bytes) => Ok(bytes.to_vec()),
+            // Not copied: the part stays for as long as anything of it is in use.
+            Some(bytes) => Ok(bytes),
             None => self.source.read(range).await,
         }
     }

@@ -18,7 +18,7 @@ pub use header::{Header, Tensor};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub(crate) use source::exactly;
-pub use source::{MemorySource, Source};
+pub use source::{Bytes, MemorySource, Source};
 #[cfg(not(target_arch = "wasm32"))]
 pub use writer::FileSink;
 pub use writer::{Layout, MemorySink, Sink, TensorSpec};

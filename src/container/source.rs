@@ -1,6 +1,7 @@
 //! Where bytes come from.
 
 use crate::error::{Code, Error, Result};
+pub use bytes::Bytes;
 use std::ops::Range;
 
 /// A file that can be read in pieces. On the page it is a `Blob`; natively a file or memory.
@@ -21,14 +22,14 @@ pub trait Source {
     ///
     /// # Errors
     /// `Read` or `InputChanged`.
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>>;
+    async fn read(&self, range: Range<u64>) -> Result<Bytes>;
 }
 
 /// The bytes of `range`, all of them: a source that ends early has changed, whatever its bytes would mean.
 ///
 /// # Errors
 /// `InputChanged`; those of the source.
-pub(crate) async fn exactly<S: Source>(source: &S, range: Range<u64>) -> Result<Vec<u8>> {
+pub(crate) async fn exactly<S: Source>(source: &S, range: Range<u64>) -> Result<Bytes> {
     let bytes = source.read(range.clone()).await?;
     if bytes.len() as u64 == range.end.saturating_sub(range.start) {
         return Ok(bytes);
@@ -40,13 +41,13 @@ pub(crate) async fn exactly<S: Source>(source: &S, range: Range<u64>) -> Result<
 #[derive(Clone, Debug)]
 pub struct MemorySource {
     name: String,
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 impl MemorySource {
     /// A file of this name and content.
-    pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
-        Self { name: name.into(), bytes }
+    pub fn new(name: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        Self { name: name.into(), bytes: bytes.into() }
     }
 }
 
@@ -59,12 +60,12 @@ impl Source for MemorySource {
         self.bytes.len() as u64
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let at = |position: u64| usize::try_from(position).ok();
         at(range.start)
             .zip(at(range.end))
-            .and_then(|(start, end)| self.bytes.get(start..end))
-            .map(<[u8]>::to_vec)
+            .filter(|(start, end)| start <= end && *end <= self.bytes.len())
+            .map(|(start, end)| self.bytes.slice(start..end))
             .ok_or_else(|| {
                 Error::new(Code::Read, format!("Bytes {}–{} are not there.", range.start, range.end))
             })
@@ -105,7 +106,7 @@ impl Source for FileSource {
         self.size
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         use std::io::{Read, Seek, SeekFrom};
         let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size);
         let length = length.and_then(|length| usize::try_from(length).ok());
@@ -120,6 +121,6 @@ impl Source for FileSource {
         file.seek(SeekFrom::Start(range.start))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|error| Error::new(Code::Read, error.to_string()).in_file(&self.name))?;
-        Ok(bytes)
+        Ok(bytes.into())
     }
 }

@@ -8,9 +8,9 @@ use super::pairing::Side;
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, Stored, cpu};
+use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
-use std::rc::Rc;
 
 /// Rows of lora_down and columns of lora_up of a module, block by block, in the result of this number in its pass.
 pub(super) fn words<'a>(
@@ -27,10 +27,8 @@ pub(super) fn words<'a>(
             Side::Content => (&unit.content_down, &unit.content_up, &values.content),
         };
         let projected = values.projected.get(result).filter(|_| block.side == Side::Content);
-        let down = down
-            .as_ref()
-            .map(|down| down.bytes.as_slice())
-            .or_else(|| Some(projected?.content_down.as_slice()));
+        let down =
+            down.as_ref().map(|down| &*down.bytes).or_else(|| Some(projected?.content_down.as_slice()));
         let (Some(down), Some(up), Some(factors)) = (down, up, factors) else { continue };
         downs.push(down);
         ups.push(columns(&up.bytes, factors.up.cols, &block.rows));
@@ -52,9 +50,9 @@ pub(super) struct Matrices {
 /// A module cut to a rank, in the result's format.
 pub(super) struct Compressed {
     /// k×n.
-    pub(super) down: Rc<Vec<u8>>,
+    pub(super) down: Bytes,
     /// m×k.
-    pub(super) up: Rc<Vec<u8>>,
+    pub(super) up: Bytes,
     /// k.
     pub(super) rank: usize,
     /// The share of the energy that is left.

@@ -4,7 +4,7 @@ use super::accounting::{Cut, ModuleReport};
 use super::crew::{Piece, PieceTensor};
 use super::outputs::Output;
 use super::plan::{Plan, unplanned};
-use crate::container;
+use crate::container::{self, Tensor};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
@@ -13,6 +13,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) struct Composer<'a> {
     plan: &'a Plan,
     piece: Piece,
+    /// So many of its bytes are made.
+    made: usize,
 }
 
 /// Columns of a module's lora_up: the words of a block row by row, their number of columns, and where each row goes.
@@ -24,8 +26,14 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Composer<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
-        Self { plan, piece: Piece::default() }
+    /// `groups`: those whose modules will be put together.
+    pub(super) fn new(plan: &'a Plan, groups: &[usize]) -> Self {
+        let tensors =
+            groups.iter().filter_map(|&at| plan.groups.get(at)).flat_map(|group| plan.tensors(group));
+        let length = tensors.map(Tensor::bytes).sum::<u64>();
+        // As much as is needed at once: a vector that grows is held twice meanwhile, and wasm memory never shrinks.
+        let bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        Self { plan, piece: Piece { bytes, ..Piece::default() }, made: 0 }
     }
 
     /// Adds one module: `downs` are blocks of rows, `ups` blocks of columns, in the same order; what is missing to the
@@ -85,16 +93,18 @@ impl<'a> Composer<'a> {
         let place = layout.place(name).and_then(|at| Some((at, layout.tensors.get(at)?)));
         let Some((at, tensor)) = place else { return Err(unplanned(name)) };
         let length = usize::try_from(tensor.bytes()).map_err(|_| unplanned(name))?;
+        let lacking = (self.made + length).saturating_sub(self.piece.bytes.len());
         // Zeros all at once: a longer vector would get them one by one, in code that is compiled for size.
-        let mut bytes = vec![0; length];
-        fill(&mut bytes).ok_or_else(|| unplanned(name))?;
+        self.piece.bytes.append(&mut vec![0; lacking]);
+        let bytes = &mut self.piece.bytes[self.made..self.made + length];
+        fill(bytes).ok_or_else(|| unplanned(name))?;
         // A value too large for the format has become infinite: say so instead of writing it.
-        if let Some(value) = container::first_non_finite(tensor.dtype, &bytes) {
+        if let Some(value) = container::first_non_finite(tensor.dtype, bytes) {
             let detail = format!("Value {value} is too large for {}.", tensor.dtype);
             return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
         }
-        self.piece.tensors.push(PieceTensor { at, length, checksum: xxh3_64(&bytes) });
-        self.piece.bytes.append(&mut bytes);
+        self.piece.tensors.push(PieceTensor { at, length, checksum: xxh3_64(bytes) });
+        self.made += length;
         Ok(())
     }
 
@@ -108,7 +118,8 @@ impl<'a> Composer<'a> {
         self.piece.cuts.extend(cuts);
     }
 
-    pub(super) fn finish(self) -> Piece {
+    pub(super) fn finish(mut self) -> Piece {
+        self.piece.bytes.truncate(self.made);
         self.piece
     }
 }

@@ -28,10 +28,7 @@ const CPU_BATCH: usize = 2 << 20;
 /// What is made of the result at once, at most: so much that reading and handing over cost little, so little that memory
 /// stays small. A graphics device is the busier the more it gets at once; those who share a run share this.
 const GPU_PIECE: u64 = 32 << 20;
-const CPU_PIECE: u64 = 4 << 20;
-
-/// In how many pieces a small result is made, at least, so that the last ones to work do not keep the others waiting.
-const PIECES: u64 = 32;
+pub(super) const CPU_PIECE: u64 = 4 << 20;
 
 /// Jobs that the backends are compared on.
 pub(super) const TRIAL: usize = 8;
@@ -115,10 +112,10 @@ impl Engine {
         if self.gpu.is_some() { GPU_BATCH } else { CPU_BATCH }
     }
 
-    /// Bytes of the result to be made at once, of so many in all, by so many workers.
-    pub(super) fn piece_bytes(&self, whole: u64, workers: usize) -> u64 {
-        let most = if self.gpu.is_some() { GPU_PIECE / workers.max(1) as u64 } else { CPU_PIECE };
-        whole.div_ceil(PIECES).min(most.max(CPU_PIECE))
+    /// Bytes of a result that each of so many workers makes at once, at most.
+    pub(super) fn most_bytes(&self, workers: usize) -> u64 {
+        let shared = if self.gpu.is_some() { GPU_PIECE / workers.max(1) as u64 } else { 0 };
+        shared.max(CPU_PIECE)
     }
 
     /// Whether [`Self::try_out`] would find anything out.

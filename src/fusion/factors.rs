@@ -4,16 +4,15 @@ use super::pairing::Share;
 use crate::adapter::Module;
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored, cpu};
-use crate::container::{self, NonFinite, Source, Tensor};
+use crate::container::{self, Bytes, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
-use std::rc::Rc;
 
 /// A factor in memory: row-major, little-endian words.
 #[derive(Clone, Debug)]
 pub(super) struct Factor {
     /// The words; clones share them.
-    pub bytes: Rc<Vec<u8>>,
+    pub bytes: Bytes,
     /// F32, F16 or BF16.
     pub dtype: Dtype,
     /// Number of rows.
@@ -37,7 +36,7 @@ pub(super) struct Factors {
 #[derive(Clone, Debug)]
 pub(super) struct Rounded {
     /// The words; clones share them.
-    pub bytes: Rc<Vec<u8>>,
+    pub bytes: Bytes,
     /// Rounded less exact, in units of the result; `None` where nothing changed.
     pub error: Option<Vec<f32>>,
 }
@@ -92,7 +91,7 @@ impl Factor {
     ///
     /// # Errors
     /// `NonFinite`.
-    pub(super) fn new(tensor: &Tensor, bytes: Vec<u8>, rows: usize, cols: usize) -> Result<Self> {
+    pub(super) fn new(tensor: &Tensor, bytes: Bytes, rows: usize, cols: usize) -> Result<Self> {
         let finite = |dtype, bytes: &[u8], what: &str| match container::non_finite(dtype, bytes) {
             Some(NonFinite { first, count }) => {
                 let values = tensor.values();
@@ -105,11 +104,11 @@ impl Factor {
         let (dtype, bytes) = match container::converted(tensor.dtype, &bytes) {
             Some((dtype, words)) => {
                 finite(dtype, &words, "too large for F32")?;
-                (dtype, words)
+                (dtype, words.into())
             }
             None => (tensor.dtype, bytes),
         };
-        Ok(Self { bytes: bytes.into(), dtype, rows, cols })
+        Ok(Self { bytes, dtype, rows, cols })
     }
 
     /// A matrix in F32.

@@ -78,7 +78,7 @@ pub(super) async fn fuse<S: Source>(
     engine: &mut Engine,
     watch: &impl Watch,
 ) -> Result<Vec<Piece>> {
-    let mut composers: Vec<Composer<'_>> = pass.plans().map(Composer::new).collect();
+    let mut composers: Vec<Composer<'_>> = pass.plans().map(|plan| Composer::new(plan, groups)).collect();
     let groups: Vec<(usize, &Group)> =
         groups.iter().filter_map(|&at| Some((at, pass.lead.groups.get(at)?))).collect();
     for batch in batches(&groups, engine.batch_bytes()) {
@@ -407,7 +407,7 @@ pub(super) async fn small<S: Source>(
     sources: &Sources<'_, S>,
     watch: &impl Watch,
 ) -> Result<Vec<Piece>> {
-    let mut composers: Vec<Composer<'_>> = pass.plans().map(Composer::new).collect();
+    let mut composers: Vec<Composer<'_>> = pass.plans().map(|plan| Composer::new(plan, &[])).collect();
     for (plan, composer) in pass.plans().zip(&mut composers) {
         let word = as_f32(plan.alpha).to_le_bytes();
         for name in plan.outputs().filter_map(|output| output.names.alpha.as_deref()) {

@@ -6,7 +6,7 @@
 //! [`factors`] reads and rounds,
 //! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
 //! put modules together, [`writer`] writes them, [`hashing`] hashes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
-//! result back. [`run`] leads all of it, and shares it out to a [`crew`].
+//! result back. [`run`] leads all of it, and shares it out ([`sharing`]) to a [`crew`].
 //! [`analysis`] says beforehand what a fusion would do, [`compare`] afterwards what somebody has made of the two.
 
 pub mod accounting;
@@ -37,6 +37,7 @@ mod report;
 mod run;
 mod saved;
 mod several;
+mod sharing;
 mod vectors;
 mod verify;
 mod writer;

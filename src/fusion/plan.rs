@@ -17,7 +17,7 @@ use crate::adapter::Adapter;
 use crate::adapter::families::{Block, Family, Scheme};
 use crate::backend::truncate::Keep;
 use crate::backend::{Blend, Dtype};
-use crate::container::{Layout, TensorSpec};
+use crate::container::{Layout, Tensor, TensorSpec};
 use crate::error::{Code, Error, Result};
 use crate::order;
 use std::collections::{BTreeMap, HashSet};
@@ -204,6 +204,15 @@ impl Plan {
     /// All modules of the result, in order.
     pub fn outputs(&self) -> impl Iterator<Item = &Output> {
         self.groups.iter().flat_map(|group| &group.outputs)
+    }
+
+    /// The tensors of one of its groups, as far as they are made with its modules.
+    pub(super) fn tensors(&self, group: &Group) -> impl Iterator<Item = &Tensor> {
+        let names = group.outputs.iter().flat_map(|output| {
+            let magnitude = output.magnitude.as_ref().map(|_| refusals::magnitude_name(output));
+            [output.names.down.clone(), output.names.up.clone()].into_iter().chain(magnitude)
+        });
+        names.filter_map(|name| self.layout.find(&name))
     }
 
     /// All units, in order.

@@ -12,21 +12,30 @@ use futures_util::future;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The groups of the plan in pieces of about `limit` bytes to read or to write (at least one group), in the order in which
+/// In how many pieces a small result is made, at least, so that the last ones to work do not keep the others waiting.
+const PIECES: u64 = 32;
+
+/// Bytes to read or to write of a group: a full difference is much larger than what is made of it.
+fn bytes(plan: &Plan, group: &Group) -> u64 {
+    let read = |share: &Share| share.module.kind.tensors().iter().map(|tensor| tensor.bytes()).sum::<u64>();
+    let inputs = group.units.iter().flat_map(Unit::shares).map(|(_, share)| read(share)).sum();
+    plan.tensors(group).map(Tensor::bytes).sum::<u64>().max(inputs)
+}
+
+/// How many whole pieces of `most` bytes these groups are, of `results` that are made of them; 1 at least.
+pub(super) fn size(plan: &Plan, groups: &[usize], results: usize, most: u64) -> usize {
+    let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
+    let bytes = groups.map(|group| bytes(plan, group)).sum::<u64>() * results as u64;
+    usize::try_from(bytes / most.max(1)).unwrap_or(usize::MAX).max(1)
+}
+
+/// The groups of the plan in pieces of at most `most` bytes to read or to write (at least one group), in the order in which
 /// they stand in the result: what is read together and written together then mostly lies together.
-pub(super) fn pieces(plan: &Plan, limit: u64) -> Vec<Vec<usize>> {
+pub(super) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
+    let limit = plan.layout.size.div_ceil(PIECES).min(most);
     let place = |group: &Group| {
-        let names = group.outputs.iter().map(|output| &output.names);
-        let tensors =
-            names.flat_map(|names| [&names.down, &names.up]).filter_map(|name| plan.layout.find(name));
-        // What has to be read for it counts as well: a full difference is much larger than what is made of it.
-        let read =
-            |share: &Share| share.module.kind.tensors().iter().map(|tensor| tensor.bytes()).sum::<u64>();
-        let inputs: u64 = group.units.iter().flat_map(Unit::shares).map(|(_, share)| read(share)).sum();
-        let range =
-            |(start, bytes): (u64, u64), tensor: &Tensor| (start.min(tensor.start), bytes + tensor.bytes());
-        let (start, bytes) = tensors.fold((u64::MAX, 0), range);
-        (start, bytes.max(inputs))
+        let start = plan.tensors(group).map(|tensor| tensor.start).min();
+        (start.unwrap_or(u64::MAX), bytes(plan, group))
     };
     let mut order: Vec<(u64, u64, usize)> = Vec::with_capacity(plan.groups.len());
     order.extend(plan.groups.iter().map(place).enumerate().map(|(at, (start, bytes))| (start, bytes, at)));

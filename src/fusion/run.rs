@@ -1,11 +1,12 @@
 //! A run from the plan to the checked file, in tasks that a crew may share.
 
 use super::analysis::{self, Analysis};
-use super::crew::{self, Came, Crew, Done, Piece, Run, Task, Told};
-use super::engine::Engine;
+use super::crew::{Crew, Done, Piece, Run, Task};
+use super::engine::{CPU_PIECE, Engine};
 use super::pass::{Pass, Passes, Variant};
 use super::report::Report;
 use super::settings::Settings;
+use super::sharing::{self, Came, Told};
 use super::verify::{self, Verified};
 use super::writer::{Writer, Written};
 use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method, portions};
@@ -105,7 +106,7 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     let (known, all) = analysis.borrow().count(plan);
     let mut progress =
         Progress { modules_done: known, modules_total: all, ..Progress::of(&passes, Stage::Analyse) };
-    let tasks = pieces.into_iter().map(Task::Analyse);
+    let tasks = pieces.into_iter().map(Task::Analyse).collect();
     compute_all(&passes, tasks, sources, &mut engine, (crew, told), watch, async |done, watch| {
         let Done::Analysed(groups, found) = done else { return Err(out_of_turn()) };
         progress.modules_done += found.len();
@@ -129,11 +130,10 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let mut progress = Progress::of(passes, Stage::Measure);
     let each = progress.bytes_total / progress.modules_total.max(1) as u64;
     let measured = (0..).zip(passes.iter()).filter(|(_, pass)| by_energy(pass));
+    let most = engine.most_bytes(1 + crew.members());
     let tasks = measured
-        .flat_map(|(number, pass)| {
-            pieces(pass, engine, crew).map(move |groups| Task::Measure(number, groups))
-        })
-        .collect::<Vec<_>>();
+        .flat_map(|(number, pass)| pieces(pass, most).map(move |groups| Task::Measure(number, groups)))
+        .collect();
     let told = told(passes, None, engine);
     compute_all(passes, tasks, sources, engine, (crew, told), watch, async |done, watch| {
         let Done::Measured(number, groups, found) = done else { return Err(out_of_turn()) };
@@ -184,10 +184,11 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         let pieces = method::small(pass, &sources.roles(pass.swapped), watch).await?;
         take(number, pieces, watch).await?;
     }
+    let most = engine.most_bytes(1 + crew.0.members());
     let tasks = (0..)
         .zip(passes.iter())
-        .flat_map(|(number, pass)| pieces(pass, engine, crew.0).map(move |groups| Task::Fuse(number, groups)))
-        .collect::<Vec<_>>();
+        .flat_map(|(number, pass)| pieces(pass, most).map(move |groups| Task::Fuse(number, groups)))
+        .collect();
     compute_all(passes, tasks, sources, engine, crew, watch, async |done, watch| {
         let Done::Fused(number, pieces, _) = done else { return Err(out_of_turn()) };
         take(number, pieces, watch).await
@@ -204,14 +205,16 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
 /// Shares out tasks that compute; `take` is told what came of each.
 async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     passes: &Passes,
-    tasks: impl IntoIterator<Item = Task>,
+    tasks: Vec<Task>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     (crew, told): (&C, Told<'_>),
     watch: &mut W,
     mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
 ) -> Result<()> {
-    crew::share_out(
+    let most = engine.most_bytes(1 + crew.members());
+    let tasks = sized(passes, tasks, most)?;
+    sharing::share_out(
         tasks,
         crew,
         told,
@@ -232,14 +235,23 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     .await
 }
 
-/// The groups of a pass, as many at once as suits the engine, which makes them of all results.
-fn pieces<F, C: Crew<F>>(
-    pass: &Pass,
-    engine: &Engine,
-    crew: &C,
-) -> impl Iterator<Item = Vec<usize>> + use<F, C> {
-    let limit = engine.piece_bytes(pass.lead.layout.size, 1 + crew.members()) / pass.count() as u64;
-    portions::pieces(&pass.lead, limit).into_iter()
+/// The groups of a pass in pieces of at most so many bytes of all results.
+fn pieces(pass: &Pass, most: u64) -> impl Iterator<Item = Vec<usize>> + use<> {
+    portions::pieces(&pass.lead, most / pass.count() as u64).into_iter()
+}
+
+/// Tasks with their sizes, of which 1 is so many bytes.
+fn sized(passes: &Passes, tasks: Vec<Task>, most: u64) -> Result<Vec<sharing::Sized>> {
+    let size = |task: &Task| match task {
+        Task::Fuse(pass, groups) | Task::Measure(pass, groups) => {
+            let pass = passes.pass(*pass)?;
+            Ok(portions::size(&pass.lead, groups, pass.count(), most))
+        }
+        Task::Analyse(groups) => Ok(portions::size(&passes.pass(0)?.lead, groups, 1, most)),
+        Task::Repeat(file, group) => Ok(portions::size(passes.file(*file)?.0, &[*group], 1, most)),
+        Task::Read(..) => Ok(1),
+    };
+    tasks.into_iter().map(|task| Ok((size(&task)?, task))).collect()
 }
 
 /// A task, and what it needs of the files.
@@ -386,8 +398,8 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         verify::check_header(plan, file).await?;
     }
     let of = |task: &Task| task.file().and_then(|file| finished.get(file));
-    crew::share_out(
-        open.clone(),
+    sharing::share_out(
+        sized(passes, open.clone(), CPU_PIECE)?,
         crew,
         Told::Already,
         &finished,

@@ -16,7 +16,7 @@ use super::plan::{Plan, float, unplanned};
 use super::writer::Written;
 use crate::backend::cpu::{self, Columns, PROBES};
 use crate::backend::{Dtype, Stored};
-use crate::container::{self, Header, Source, Tensor};
+use crate::container::{self, Bytes, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -161,7 +161,7 @@ fn wrong(detail: String) -> Error {
 }
 
 /// The result's bytes of `range`, all of them.
-async fn whole<R: Source>(result: &R, range: Range<u64>) -> Result<Vec<u8>> {
+async fn whole<R: Source>(result: &R, range: Range<u64>) -> Result<Bytes> {
     let bytes = result.read(range.clone()).await?;
     let is_whole = bytes.len() as u64 == range.end - range.start;
     if is_whole { Ok(bytes) } else { Err(wrong("It is shorter than it should be.".to_owned())) }
@@ -175,7 +175,7 @@ pub(super) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: 
     let tensors = plan.layout.tensors.get(tensors).unwrap_or_default();
     let (Some(first), Some(last)) = (tensors.first(), tensors.last()) else { return Ok(Vec::new()) };
     let mut checksums = Vec::with_capacity(tensors.len());
-    let (mut piece, mut at) = (Vec::new(), first.start);
+    let (mut piece, mut at) = (Bytes::new(), first.start);
     for tensor in tensors {
         let mut checksum = Xxh3Default::new();
         let mut position = tensor.start;
@@ -355,7 +355,7 @@ impl Saved {
             let tensor = tensor(name)?;
             let bytes = whole(result, tensor.range()).await?;
             let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
-            Ok::<_, Error>(Factor { bytes: bytes.into(), dtype: plan.dtype, rows, cols })
+            Ok::<_, Error>(Factor { bytes, dtype: plan.dtype, rows, cols })
         };
         let scale = match output.names.alpha.as_deref() {
             Some(name) => {

@@ -2,7 +2,7 @@
 
 use super::answer::{self, Answer, Silence, Stamp, Transport, Useless};
 use super::link::Link;
-use crate::container::Source;
+use crate::container::{Bytes, Source};
 use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -128,9 +128,9 @@ impl<T: Transport> Source for RemoteSource<T> {
         GAP
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         if let Some(bytes) = self.known(&range) {
-            return Ok(bytes);
+            return Ok(bytes.into());
         }
         let asker = Asker { link: &self.file.link, transport: &self.transport, via: &self.via };
         let mut bytes = Vec::new();
@@ -141,7 +141,7 @@ impl<T: Transport> Source for RemoteSource<T> {
             at = end;
         }
         self.keep(range.start, &bytes);
-        Ok(bytes)
+        Ok(bytes.into())
     }
 }
 

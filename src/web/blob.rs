@@ -1,7 +1,7 @@
 //! Reading a `Blob` in pieces.
 
 use super::thrown;
-use crate::container::Source;
+use crate::container::{Bytes, Source};
 use crate::error::{Code, Error, Result};
 use js_sys::Uint8Array;
 use std::ops::Range;
@@ -65,11 +65,11 @@ impl Source for BlobSource {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let failed = |error: JsValue| self.error(&error);
         let slice = self.blob.slice_with_f64_and_f64(range.start as f64, range.end as f64).map_err(failed)?;
         let buffer = JsFuture::from(slice.array_buffer()).await.map_err(failed)?;
-        Ok(Uint8Array::new(&buffer).to_vec())
+        Ok(Uint8Array::new(&buffer).to_vec().into())
     }
 }
 

@@ -29,7 +29,7 @@ extern "C" {
     fn begin(this: &Others, ranks: JsValue, checksum: u32, on_device: bool) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn run(this: &Others, task: String, result: Option<Blob>) -> Result<Promise, JsValue>;
+    fn run(this: &Others, task: String, size: u32, result: Option<Blob>) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, structural)]
     fn hash(this: &Others) -> Option<Beside>;
@@ -135,10 +135,11 @@ impl<F: InBlob> Crew<F> for JsCrew {
         self.failure.settled(self.others.begin(ranks, checksum, on_device)).await.map(|_| ())
     }
 
-    async fn run(&self, task: &Task, result: Option<&F>) -> Result<Done> {
+    async fn run(&self, task: &Task, size: usize, result: Option<&F>) -> Result<Done> {
         let broken = |error: serde_json::Error| Error::new(Code::Internal, error.to_string());
         let task = serde_json::to_string(task).map_err(broken)?;
-        let reply = self.failure.settled(self.others.run(task, result.and_then(InBlob::blob))).await?;
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let reply = self.failure.settled(self.others.run(task, size, result.and_then(InBlob::blob))).await?;
         let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
         let mut done: Done =
             serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;

@@ -30,7 +30,7 @@ pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function
     let mut at = 0;
     if only_tensors {
         let length = container::exactly(&source, 0..LENGTH).await.map_err(thrown)?;
-        at = length.try_into().map_or(0, u64::from_le_bytes).saturating_add(LENGTH);
+        at = (*length).try_into().map_or(0, u64::from_le_bytes).saturating_add(LENGTH);
         if at > source.size() {
             return Err(thrown(Error::new(Code::NotSafetensors, "Its header ends behind its end.")));
         }

@@ -62,7 +62,7 @@ pub async fn example(role: JsValue) -> Result<Uint8Array, JsValue> {
     example.write(&mut sink).await.map_err(thrown)?;
     let source = sink.finish().await.map_err(thrown)?;
     let bytes = source.read(0..source.size()).await.map_err(thrown)?;
-    Ok(Uint8Array::from(bytes.as_slice()))
+    Ok(Uint8Array::from(&*bytes))
 }
 
 /// Which of the two files.

@@ -4,7 +4,7 @@ use super::blob::BlobSource;
 use super::crew::InBlob;
 use super::{Session, give, take, thrown};
 use crate::adapter::{CONFIG_BYTES, CONFIG_NAME};
-use crate::container::Source;
+use crate::container::{Bytes, Source};
 use crate::error::Result;
 use crate::remote::{Answer, Kept, Link, RemoteFile, RemoteSource, Silence, Stamp, Transport, find};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
@@ -191,7 +191,7 @@ impl Source for GivenSource {
         }
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         match self {
             Self::Blob(file) => file.read(range).await,
             Self::Remote(file) => file.read(range).await,

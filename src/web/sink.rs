@@ -1,7 +1,7 @@
 //! Writing through the page's `OutputSink` (`www/core/types.ts`).
 
 use super::blob::{BlobSource, as_blob};
-use crate::container::{Sink, Source};
+use crate::container::{Bytes, Sink, Source};
 use crate::error::{Code, Error, Result};
 use js_sys::{Promise, Reflect};
 use std::ops::Range;
@@ -77,7 +77,7 @@ impl Source for SoFar<'_> {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let missing = || Error::new(Code::Write, "It ends before all of it was read back.");
         let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
         let mut bytes = vec![0; length.ok_or_else(missing)?];
@@ -89,7 +89,7 @@ impl Source for SoFar<'_> {
                 more => done = bytes.len().min(done + more as usize),
             }
         }
-        Ok(bytes)
+        Ok(bytes.into())
     }
 }
 

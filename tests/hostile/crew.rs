@@ -74,7 +74,7 @@ impl Crew<MemorySource> for Others<'_> {
         Ok(())
     }
 
-    async fn run(&self, task: &Task, result: Option<&MemorySource>) -> Result<Done> {
+    async fn run(&self, task: &Task, _: usize, result: Option<&MemorySource>) -> Result<Done> {
         self.dawdle().await;
         self.done.set(self.done.get() + 1);
         if self.done.get() > self.good {

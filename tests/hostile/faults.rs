@@ -1,7 +1,7 @@
 //! A fault at any point ends a run with its code, and the next run is as good as the first.
 
 use crate::lora::{Patience, file, fuse, run};
-use np_lora::container::{MemorySink, MemorySource, Sink, Source};
+use np_lora::container::{Bytes, MemorySink, MemorySource, Sink, Source};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::Settings;
 use np_lora::fusion::settings::Recompress;
@@ -47,7 +47,7 @@ impl Source for Faulty<'_> {
         self.file.size()
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         self.reads.set(self.reads.get() + 1);
         let mut bytes = self.file.read(range).await?;
         if self.reads.get() <= self.good {
@@ -57,7 +57,7 @@ impl Source for Faulty<'_> {
             Fault::Unreadable => return Err(Error::new(Code::Read, "It is gone.")),
             Fault::Changed => return Err(Error::new(Code::InputChanged, "It is another.")),
             Fault::Short => bytes.truncate(bytes.len() / 2),
-            Fault::Other => bytes.iter_mut().for_each(|byte| *byte ^= 0x11),
+            Fault::Other => bytes = bytes.iter().map(|byte| byte ^ 0x11).collect(),
         }
         Ok(bytes)
     }

@@ -2,7 +2,7 @@
 
 use crate::lora::{file, fuse, words};
 use np_lora::adapter::Adapter;
-use np_lora::container::{MemorySource, Source};
+use np_lora::container::{Bytes, MemorySource, Source};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::settings::RankLayout;
 use np_lora::fusion::{Plan, Settings};
@@ -118,7 +118,7 @@ impl Source for Vast {
         self.header.len() as u64 + self.padding + self.lora.len() as u64
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         self.largest_read.set(self.largest_read.get().max(range.end - range.start));
         range.map(|at| self.byte(at).ok_or_else(|| Error::new(Code::Read, ""))).collect()
     }

@@ -43,7 +43,7 @@ pub(crate) fn file(name: &str, modules: &[Shape<'_>]) -> MemorySource {
 }
 
 pub(crate) fn bytes(source: &impl Source) -> Vec<u8> {
-    block_on(source.read(0..source.size())).unwrap()
+    block_on(source.read(0..source.size())).unwrap().into()
 }
 
 /// Waits for a run, and cancels it at the n-th question.

@@ -149,7 +149,7 @@ pub(crate) fn fuse_all<S: Source>(
                     tensors.fused + tensors.passed + tensors.outside + tensors.refused + tensors.left_out;
                 assert_eq!(sum, tensors.total, "every tensor is accounted for: {tensors:?}");
             }
-            all.push(Fused { bytes: file.read(0..file.size()).await?, report });
+            all.push(Fused { bytes: file.read(0..file.size()).await?.into(), report });
         }
         Ok(all)
     })

@@ -3,7 +3,7 @@
 use super::files::{File, Fused, close, fuse_all, fuse_sources, hard, random, reference};
 use np_lora::adapter::Adapter;
 use np_lora::adapter::scale::ScaleChoice;
-use np_lora::container::{MemorySource, Source};
+use np_lora::container::{Bytes, MemorySource, Source};
 use np_lora::error::{Code, Result};
 use np_lora::fusion::settings::{
     BlockStrength, CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice,
@@ -155,7 +155,7 @@ impl Source for Counting<'_> {
         self.0.size()
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         self.1.set(self.1.get() + range.end - range.start);
         self.0.read(range).await
     }

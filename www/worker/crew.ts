@@ -13,8 +13,11 @@ import { Hashing } from './hashing.ts';
 const MOST = 3;
 /** From so many cores on, one worker only hashes: fewer are busy without it. */
 const CORES_TO_HASH = 4;
-/** Tasks that one has at a time: it computes one, reads for another, and has a third while this worker takes what it has made. */
-const DEPTH = 3;
+/**
+ * Tasks that one has at a time: it computes one, reads for another, and has more while this worker takes what it has made. Of large ones
+ * it has half as many (fusion/sharing.rs).
+ */
+const DEPTH = 4;
 
 /** As for the worker that leads: longer than a module takes. */
 const CANCEL_GRACE_MS = 1000;
@@ -25,8 +28,11 @@ interface Member {
   link: Link;
   /** What it has open. */
   files: Files;
-  calls: Set<Call<'assist'>>;
+  /** What it has been given to do, with their sizes. */
+  calls: Map<Call<'assist'>, number>;
 }
+
+const loadOf = ({ calls }: Member): number => [...calls.values()].reduce((sum, size) => sum + size, 0);
 
 export class Crew {
   #ready: Member[] = [];
@@ -101,12 +107,11 @@ export class Crew {
     this.#on = on.flat().filter((member) => this.#ready.includes(member));
   }
 
-  async run(task: string, result: Blob | null): Promise<Assisted> {
-    const free = this.#on.reduce<Member | null>((least, member) => (
-      least && least.calls.size <= member.calls.size ? least : member), null);
+  async run(task: string, size: number, result: Blob | null): Promise<Assisted> {
+    const free = this.#on.reduce<Member | null>((least, member) => (least && loadOf(least) <= loadOf(member) ? least : member), null);
     if (!free) throw problem('E_WORKER_LOST', 'the other workers are gone');
     const call = free.link.call('assist', { task, result });
-    free.calls.add(call);
+    free.calls.set(call, size);
     try {
       return await call.reply;
     } catch (thrown) {
@@ -140,7 +145,7 @@ export class Crew {
   rest(): void {
     for (const hash of this.#hashes.splice(0)) hash.leave();
     for (const { link, calls } of this.#on) {
-      const left = [...calls];
+      const left = [...calls.keys()];
       for (const { id } of left) link.cancel(id);
       if (left.length > 0) setTimeout(() => {
         if (!left.some((call) => calls.has(call))) return;
@@ -162,7 +167,7 @@ export class Crew {
         this.#on = this.#on.filter((other) => other !== member);
       }, this.alive);
       link.call('start', { ...this.start, reader: null, leads: false }).reply.then(() => {
-        member = { link, files: { content: null, style: null }, calls: new Set() };
+        member = { link, files: { content: null, style: null }, calls: new Map() };
         this.#ready.push(member);
         this.#equip(link);
       }, (error: ProblemError) => {

@@ -20,7 +20,7 @@ export interface Others {
   members: number;
   places: number;
   begin(ranks: number[][] | null, checksum: number, onDevice: boolean): Promise<void>;
-  run(task: string, result: Blob | undefined): Promise<Assisted>;
+  run(task: string, size: number, result: Blob | undefined): Promise<Assisted>;
   /** Undefined where the leader hashes itself. */
   hash(): Hashing | undefined;
   listen(): Promise<void>;

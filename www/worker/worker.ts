@@ -47,7 +47,7 @@ const othersFor = (crew: Crew, variants: Variant[], backend: BackendChoice): Oth
   get members() { return crew.members; },
   get places() { return crew.places; },
   begin: (ranks, checksum, onDevice) => crew.begin(files, { variants, ranks, checksum, backend: onDevice ? backend : 'cpu' }),
-  run: (task, result) => crew.run(task, result ?? null),
+  run: (task, size, result) => crew.run(task, size, result ?? null),
   hash: () => crew.hash(),
   listen: () => crew.listen(),
 });

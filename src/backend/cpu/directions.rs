@@ -68,7 +68,7 @@ fn borne(down: Triangle<'_>) -> Option<f64> {
 /// Those that a basis of the columns of B_s and the singular values tell.
 pub(super) fn by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Directions {
     let rank = down.pivot.len();
-    let up = basis(loaded::<T>(&job.style_up, true), Shape { rows: rank, cols: job.style_up.rows });
+    let up = column_basis(&job.style_up);
     let (small, exponent) = core(up.triangle(), down.triangle());
     let live: Vec<bool> = down.pivot.iter().map(|&pivot| pivot > 0.0).collect();
     let protected = cut::cut(&jacobi(&small, rank), &live, cut);
@@ -78,4 +78,59 @@ pub(super) fn by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Dir
     let conditioning = Conditioning::of(support, &protected.sigma, protected.k, protected.lives, cut);
     let energy = protected.sigma.iter().map(|s| s * s).sum();
     Directions { protected, energy, exponent, conditioning }
+}
+
+/// So many times as many rows of B as it has columns are looked at at once.
+const TALL: usize = 8;
+
+/// A basis of the columns of B, m×r, as far as its triangle goes, for which no more of B need be held than some rows: where Bᵀ =
+/// (B₁ᵀ | B₂ᵀ) and B₁ᵀ = L₁·Q₁, the triangle of Bᵀ is that of (L₁ | B₂ᵀ) (Demmel, Grigori, Hoemmen, Langou 2012). Its Q is that of
+/// the last rows.
+fn column_basis(up: &Stored<'_>) -> Basis<f64> {
+    let (rank, row) = (up.cols, up.cols * up.dtype.bitsize() / 8);
+    let mut found =
+        Basis { q: Vec::new(), l: vec![0.0; rank * rank], exponent: vec![0; rank], pivot: vec![0.0; rank] };
+    for bytes in up.bytes.chunks(TALL * rank.max(1) * row.max(1)) {
+        let rows = bytes.len() / row.max(1);
+        let columns = loaded::<f64>(&Stored { bytes, rows, ..up.clone() }, true);
+        let before = found.l.chunks_exact(rank).zip(&found.exponent);
+        let joined = before.zip(columns.chunks_exact(rows)).flat_map(|((l, &exponent), columns)| {
+            let scale = 2f64.powi(exponent);
+            l.iter().map(move |l| l * scale).chain(columns.iter().copied())
+        });
+        found = basis(joined.collect(), Shape { rows: rank, cols: rank + rows });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dtype;
+
+    #[test]
+    fn rows_looked_at_a_few_at_a_time_give_the_basis_of_all() {
+        let (rows, rank) = (1003, 6);
+        // A column that depends on two others, a tiny one and a zero one.
+        let values = (0..rows).flat_map(|row| {
+            let x = |at| (row * 37 + at * 101 + row * row % 13 * at) as f32 % 29.0 - 14.0;
+            [x(1), x(2), x(1) - 2.0 * x(2), 1e-30 * x(3), 0.0, x(4)]
+        });
+        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+        let up = Stored { bytes: &bytes, dtype: Dtype::F32, rows, cols: rank };
+        assert!(up.rows > 10 * TALL * rank);
+        let whole = basis(loaded::<f64>(&up, true), Shape { rows: rank, cols: up.rows });
+        let found = column_basis(&up);
+        let triangle = |basis: &Basis<f64>| -> Vec<f64> {
+            let rows = basis.l.chunks_exact(rank).zip(&basis.exponent);
+            rows.flat_map(|(row, &e)| row.iter().map(move |l| l * 2f64.powi(e))).collect()
+        };
+        let (whole, found) = (triangle(&whole), triangle(&found));
+        for (row, (a, b)) in whole.chunks_exact(rank).zip(found.chunks_exact(rank)).enumerate() {
+            let size = a.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart <= 1e-13 * size, "row {row}: {a:?} and {b:?}");
+        }
+        assert!(found[2 * rank + 2] == 0.0 && found[3 * rank + 3] != 0.0);
+    }
 }

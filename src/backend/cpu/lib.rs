@@ -107,8 +107,9 @@ fn projected<T: Real>(
     let content_gram = gram::gram(&content, &content, n);
     let along = gram::gram(&content, &down.q, n);
     let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
-    let of_blend = |&blend: &Blend| {
-        let mut blended = content.clone();
+    let of_blend = |(at, &blend): (usize, &Blend)| {
+        // Nothing else needs it after the last.
+        let mut blended = if at + 1 < blends.len() { content.clone() } else { std::mem::take(&mut content) };
         project::project(&mut blended, &along, &down.q, &directions.protected.projector, n, blend);
         let (words, error) = encode::encode(&blended, scale, output);
         Readouts {
@@ -121,7 +122,7 @@ fn projected<T: Real>(
         }
         .projected(words, place)
     };
-    blends.iter().map(of_blend).collect()
+    blends.iter().enumerate().map(of_blend).collect()
 }
 
 fn loaded<T: Real>(stored: &Stored<'_>, transposed: bool) -> Vec<T> {

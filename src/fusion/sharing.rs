@@ -1,0 +1,408 @@
+//! Who does which task of a run, and when: the leader, or one of its crew.
+
+use super::crew::{Crew, Done, Run, Task};
+use crate::error::Result;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Tasks of size 1 that the leader reads for at once, so that its reading and its computing overlap.
+const READING: usize = 2;
+
+/// However late a task is, not more than these are done that have to wait for it: all that is made waits in memory.
+const LATE: usize = 5;
+
+/// What is begun at most, from the first on that is not taken.
+const fn ahead(places: usize) -> usize {
+    places + READING + LATE
+}
+
+/// What the crew is to be told of the run before it can take part.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told<'a> {
+    /// Nothing: it knows the run.
+    Already,
+    /// As [`Crew::begin`] has it. The leader does not wait for that.
+    Now(Run<'a>),
+}
+
+/// Somebody's next piece of work.
+enum Work<'a> {
+    Tell(Run<'a>),
+    Theirs(usize, Sized),
+    Own(usize, Sized),
+}
+
+/// A task, and how much of the memory for tasks it takes: 1 as a rule; a module that is larger than what is made at once takes
+/// more, so that there are fewer of its kind at a time.
+pub(super) type Sized = (usize, Task);
+
+/// Tasks that are begun, from the first on that is not taken.
+#[derive(Default)]
+struct Begun {
+    /// Of each the size, and whether it is taken.
+    tasks: VecDeque<(usize, bool)>,
+    /// How many were taken before them.
+    before: usize,
+    /// The sum of the sizes.
+    size: usize,
+}
+
+impl Begun {
+    /// Its number.
+    fn add(&mut self, size: usize) -> usize {
+        self.tasks.push_back((size, false));
+        self.size += size;
+        self.before + self.tasks.len() - 1
+    }
+
+    fn take(&mut self, number: usize) {
+        if let Some((_, taken)) = number.checked_sub(self.before).and_then(|at| self.tasks.get_mut(at)) {
+            *taken = true;
+        }
+        while let Some(&(size, true)) = self.tasks.front() {
+            self.tasks.pop_front();
+            self.before += 1;
+            self.size -= size;
+        }
+    }
+}
+
+/// What has come in: what the leader needs for a task of its own, or what somebody made of one.
+pub(super) enum Came<R> {
+    /// To be computed.
+    Read(R),
+    /// To be taken.
+    Done(Done),
+}
+
+/// Has tasks done by the leader and its crew, once that has been told of the run, and tells of each that is read for or done, the
+/// earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
+/// enough to do and nothing of theirs waits. Ends with the first error; what is still under way is then dropped.
+pub(super) async fn share_out<F, R>(
+    tasks: impl IntoIterator<Item = Sized>,
+    crew: &impl Crew<F>,
+    told: Told<'_>,
+    results: &[F],
+    read: impl AsyncFn(Task) -> Result<R>,
+    mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
+) -> Result<()> {
+    let start = async |work: Work<'_>| match work {
+        Work::Tell(run) => crew.begin(run).await.map(|()| None),
+        Work::Theirs(number, (size, task)) => {
+            let result = task.file().and_then(|file| results.get(file));
+            Ok(Some((number, size, Came::Done(crew.run(&task, size, result).await?))))
+        }
+        Work::Own(number, (size, task)) => Ok(Some((number, size, Came::Read(read(task).await?)))),
+    };
+    let mut places = if let Told::Already = told { crew.places() } else { 0 };
+    let mut tasks = tasks.into_iter().peekable();
+    let mut under_way = FuturesUnordered::new();
+    let mut begun = Begun::default();
+    let mut come = BTreeMap::new();
+    let (mut own, mut others) = (0, 0);
+    if let Told::Now(run) = told {
+        under_way.push(start(Work::Tell(run)));
+        // Before all else: this is what sends it.
+        if under_way.next().now_or_never().flatten().transpose()?.is_some() {
+            places = crew.places();
+        }
+    }
+    loop {
+        crew.listen().await;
+        loop {
+            let waiting: usize =
+                come.values().filter(|(_, came)| matches!(came, Came::Done(_))).map(|(size, _)| size).sum();
+            while let Some((size, _)) = tasks.peek() {
+                // Each of them can have two, however large: it need not wait for the second while the leader computes.
+                let theirs = (*size).min((places / crew.members().max(1) / 2).max(1));
+                let mine = (*size).min(READING);
+                // What waits is made, and takes as much memory as what is under way.
+                let to_crew = places > 0 && others + waiting.saturating_sub(READING) + theirs <= places;
+                let size = if to_crew { theirs } else { mine };
+                let fits = begun.size == 0 || begun.size + size <= ahead(places);
+                if !fits || !to_crew && (own + mine > READING || waiting > 0) {
+                    break;
+                }
+                let Some((_, task)) = tasks.next() else { break };
+                let number = begun.add(size);
+                if to_crew {
+                    others += size;
+                    under_way.push(start(Work::Theirs(number, (size, task))));
+                } else {
+                    own += size;
+                    under_way.push(start(Work::Own(number, (size, task))));
+                }
+            }
+            // This is also what starts them.
+            let came = if come.is_empty() {
+                under_way.next().await
+            } else {
+                under_way.next().now_or_never().flatten()
+            };
+            let Some(came) = came else { break };
+            let Some((number, size, came)) = came? else {
+                places = crew.places();
+                continue;
+            };
+            if let Came::Done(_) = came {
+                others -= size;
+            }
+            come.insert(number, (size, came));
+        }
+        let Some((number, (size, came))) = come.pop_first() else { return Ok(()) };
+        if let Came::Read(_) = came {
+            own -= size;
+        }
+        take(came).await?;
+        begun.take(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollster::block_on;
+    use sha2::Sha256;
+    use std::cell::{Cell, RefCell};
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// Answers what it is asked in any order, but never this task before the leader has heard of so many others.
+    struct Slow<'a> {
+        places: usize,
+        held: usize,
+        until: usize,
+        seed: Cell<u64>,
+        busy: Cell<usize>,
+        /// What `busy` was at most.
+        most: Cell<usize>,
+        begun: &'a RefCell<Vec<usize>>,
+        taken: &'a RefCell<Vec<usize>>,
+    }
+
+    impl Slow<'_> {
+        fn is_ready(&self) -> bool {
+            self.seed.set(self.seed.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+            self.seed.get() >> 61 == 0
+        }
+    }
+
+    fn number(task: &Task) -> usize {
+        match task {
+            Task::Fuse(number, _) => *number,
+            _ => usize::MAX,
+        }
+    }
+
+    impl Crew<()> for Slow<'_> {
+        type Hash = Sha256;
+
+        fn members(&self) -> usize {
+            1
+        }
+
+        fn places(&self) -> usize {
+            self.places
+        }
+
+        async fn begin(&self, Run { checksum: heard_after, .. }: Run<'_>) -> Result<()> {
+            poll_fn(|context| {
+                context.waker().wake_by_ref();
+                let taken = self.taken.borrow().len();
+                if taken < heard_after as usize { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            Ok(())
+        }
+
+        async fn run(&self, task: &Task, size: usize, _: Option<&()>) -> Result<Done> {
+            let number = number(task);
+            self.begun.borrow_mut().push(number);
+            self.busy.set(self.busy.get() + size);
+            self.most.set(self.most.get().max(self.busy.get()));
+            assert!(self.busy.get() <= self.places);
+            poll_fn(|context| {
+                let held = number == self.held && self.taken.borrow().len() < self.until;
+                if !held && self.is_ready() {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            self.busy.set(self.busy.get() - size);
+            Ok(Done::Fused(number, Vec::new(), None))
+        }
+
+        fn hash(&self) -> Sha256 {
+            Sha256::default()
+        }
+
+        async fn listen(&self) {}
+    }
+
+    /// Holds no task back.
+    const NOBODY: (usize, usize) = (usize::MAX, 0);
+
+    /// What was begun by the others, and what was taken, in order.
+    fn shared(
+        places: usize,
+        (held, until): (usize, usize),
+        seed: u64,
+        told: Told<'_>,
+    ) -> (Vec<usize>, Vec<usize>) {
+        let (begun, taken, _) = shared_of(places, (held, until), seed, told, |_| 1);
+        (begun, taken)
+    }
+
+    /// Of tasks of such sizes; and how much of them the others had at once.
+    fn shared_of(
+        places: usize,
+        (held, until): (usize, usize),
+        seed: u64,
+        told: Told<'_>,
+        size: fn(usize) -> usize,
+    ) -> (Vec<usize>, Vec<usize>, usize) {
+        let (begun, taken) = (RefCell::default(), RefCell::default());
+        let crew = Slow {
+            places,
+            held,
+            until,
+            seed: Cell::new(seed),
+            busy: Cell::new(0),
+            most: Cell::new(0),
+            begun: &begun,
+            taken: &taken,
+        };
+        let tasks = (0..40).map(|number| (size(number), Task::Fuse(number, Vec::new())));
+        let read = async |task: Task| Ok(number(&task));
+        block_on(share_out(tasks, &crew, told, &[], read, async |came| {
+            let number = match came {
+                Came::Read(number) | Came::Done(Done::Fused(number, ..)) => number,
+                Came::Done(_) => usize::MAX,
+            };
+            taken.borrow_mut().push(number);
+            Ok(())
+        }))
+        .unwrap();
+        let most = crew.most.get();
+        (begun.into_inner(), taken.into_inner(), most)
+    }
+
+    #[test]
+    fn large_tasks_are_fewer_at_a_time_and_all_are_done() {
+        for (places, seed) in (0..9).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
+            // Every third is larger than all places.
+            let size = |number| if number % 3 == 0 { 100 } else { 1 };
+            let (_, mut taken, most) = shared_of(places, NOBODY, seed, Told::Already, size);
+            taken.sort_unstable();
+            assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
+            assert!(most <= places);
+        }
+        // Two of four at a time, where there are places for eight small ones.
+        assert_eq!(shared_of(8, NOBODY, 1, Told::Already, |_| 100).2, 8);
+    }
+
+    #[test]
+    fn every_task_is_taken_once_whoever_does_it() {
+        for (places, seed) in (0..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
+            let (begun, mut taken) = shared(places, NOBODY, seed, Told::Already);
+            assert_eq!(begun.is_empty(), places == 0);
+            taken.sort_unstable();
+            assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
+        }
+    }
+
+    #[test]
+    fn the_leader_does_not_wait_until_all_know_the_run() {
+        for heard_after in [0, 1, 17, 40] {
+            let (begun, mut taken) =
+                shared(2, NOBODY, 1, Told::Now(Run { ranks: None, checksum: heard_after, on_device: false }));
+            let own = usize::try_from(heard_after).unwrap();
+            assert!(taken[..own].iter().all(|number| !begun.contains(number)), "{heard_after}: {taken:?}");
+            assert_eq!(begun.is_empty(), own == 40);
+            taken.sort_unstable();
+            assert_eq!(taken, (0..40).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn nothing_is_begun_too_far_ahead_of_what_is_late() {
+        for (places, seed) in (1..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
+            // Behind a first task that comes last of all that may be begun before it.
+            let ahead = ahead(places);
+            let (_, taken) = shared(places, (0, ahead - 1), seed, Told::Already);
+            let late = taken.iter().position(|&number| number == 0).unwrap();
+            assert_eq!(late, ahead - 1);
+            assert!(taken[..late].iter().all(|&number| number < ahead), "{taken:?}");
+        }
+    }
+
+    /// Another who takes its time, of which there is as much as the leader's own.
+    struct Timed<'a> {
+        now: &'a Cell<u64>,
+        /// When it has done all it has been given.
+        free: Cell<u64>,
+    }
+
+    /// What computing a task takes, and what taking what was made of it.
+    const COMPUTE: u64 = 10;
+    const TAKE: u64 = 4;
+
+    impl Crew<()> for Timed<'_> {
+        type Hash = Sha256;
+
+        fn members(&self) -> usize {
+            1
+        }
+
+        fn places(&self) -> usize {
+            3
+        }
+
+        async fn begin(&self, _: Run<'_>) -> Result<()> {
+            Ok(())
+        }
+
+        async fn run(&self, task: &Task, _: usize, _: Option<&()>) -> Result<Done> {
+            let done = self.free.get().max(self.now.get()) + COMPUTE;
+            self.free.set(done);
+            poll_fn(|context| {
+                if self.now.get() >= done {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            Ok(Done::Fused(number(task), Vec::new(), None))
+        }
+
+        fn hash(&self) -> Sha256 {
+            Sha256::default()
+        }
+
+        async fn listen(&self) {}
+    }
+
+    #[test]
+    fn two_are_nearly_twice_as_fast_as_one() {
+        let now = Cell::new(0);
+        let crew = Timed { now: &now, free: Cell::new(0) };
+        let tasks = (0..100).map(|number| (1, Task::Fuse(number, Vec::new())));
+        let take = async |came: Came<usize>| {
+            now.set(now.get() + TAKE + if let Came::Read(_) = came { COMPUTE } else { 0 });
+            Ok(())
+        };
+        let mut run =
+            pin!(share_out(tasks, &crew, Told::Already, &[], async |task: Task| Ok(number(&task)), take));
+        // Time passes where the leader computes, and where it waits.
+        while run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            now.set(now.get() + 1);
+        }
+        let best = 100 * (COMPUTE + TAKE) / 2;
+        assert!(now.get() < best * 21 / 20, "{} instead of {best}", now.get());
+    }
+}

@@ -49,11 +49,12 @@ impl Task {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Done {
-    /// The ranks of the modules of these groups, in order, in each result of the pass.
-    Measured(usize, Vec<usize>, Vec<Vec<usize>>),
+    /// The ranks of the modules of these groups, in order, in each result of the pass; and why a graphics device was given up
+    /// meanwhile, if one was.
+    Measured(usize, Vec<usize>, Vec<Vec<usize>>, Option<String>),
     /// What is true of the modules of these groups, in order.
     Analysed(Vec<usize>, Vec<Measured>),
-    /// Modules of each result of the pass; and why a graphics device was given up meanwhile, if one was.
+    /// Modules of each result of the pass; and as above.
     Fused(usize, Vec<Piece>, Option<String>),
     /// The checksums of the file's tensors from this one on.
     Read(usize, usize, Vec<u64>),
@@ -62,6 +63,14 @@ pub enum Done {
 }
 
 impl Done {
+    /// Why whoever did it has no graphics device any more, where one has failed.
+    pub(super) fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Measured(.., why) | Self::Fused(.., why) => why.as_deref(),
+            Self::Analysed(..) | Self::Read(..) | Self::Repeated(..) => None,
+        }
+    }
+
     /// Whether it can be what came of a task that looks at the finished file.
     pub(super) fn answers(&self, task: &Task) -> bool {
         match (self, task) {
@@ -111,7 +120,7 @@ pub struct Run<'a> {
     pub ranks: Option<&'a [Vec<usize>]>,
     /// Of the plans: [`super::Passes::checksum`].
     pub checksum: u32,
-    /// Whether a graphics device computes, of which each has one of its own: nothing in a result may depend on who makes it.
+    /// Whether a graphics device computes: each then takes one of its own, as nothing in a result may depend on who makes it.
     pub on_device: bool,
 }
 
@@ -124,8 +133,11 @@ pub trait Crew<F> {
     /// How many they are.
     fn members(&self) -> usize;
 
-    /// How many tasks of size 1 they may have at once, so that none of them waits for the next.
+    /// How many tasks of size 1 those may have at once who know the run, so that none of them waits for the next.
     fn places(&self) -> usize;
+
+    /// How many of these places each has.
+    fn each(&self) -> usize;
 
     /// Tells them what the run is: the variants they have from the leader. Whoever comes to other plans, or has no backend like
     /// the leader's, takes no part.
@@ -133,6 +145,9 @@ pub trait Crew<F> {
     /// # Errors
     /// Those of whoever carries the message.
     async fn begin(&self, run: Run<'_>) -> Result<()>;
+
+    /// From the next task on no graphics device is used: one of them has failed, and all are of the same card.
+    fn leave_device(&self);
 
     /// Has a task of this size done by one of them; `result` is the finished file, where it looks at one.
     ///
@@ -162,9 +177,15 @@ impl<F> Crew<F> for Alone {
         0
     }
 
+    fn each(&self) -> usize {
+        0
+    }
+
     async fn begin(&self, _: Run<'_>) -> Result<()> {
         Ok(())
     }
+
+    fn leave_device(&self) {}
 
     async fn run(&self, _: &Task, _: usize, _: Option<&F>) -> Result<Done> {
         Err(Error::new(Code::Internal, "There is nobody to do it."))

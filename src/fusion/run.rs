@@ -136,7 +136,7 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
         .collect();
     let told = told(passes, None, engine);
     compute_all(passes, tasks, sources, engine, (crew, told), watch, async |done, watch| {
-        let Done::Measured(number, groups, found) = done else { return Err(out_of_turn()) };
+        let Done::Measured(number, groups, found, _) = done else { return Err(out_of_turn()) };
         let pass = passes.pass(number)?;
         for (ranks, found) in ranks.iter_mut().skip(pass.first).take(pass.count()).zip(found) {
             let mut found = found.into_iter();
@@ -226,8 +226,9 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
                 Came::Read(read) => compute(passes, read, sources, engine, watch).await?,
                 Came::Done(done) => done,
             };
-            if let Done::Fused(.., Some(why)) = &done {
+            if let Some(why) = done.failure() {
                 engine.give_up(why);
+                crew.leave_device();
             }
             take(done, watch).await
         },
@@ -286,16 +287,17 @@ async fn compute<S: Source>(
         let sources = sources.roles(pass.swapped);
         Sources { content: held(&sources.content, &content), style: held(&sources.style, &style) }
     };
+    let why = |engine: &Engine| engine.failure().map(|failure| failure.detail.clone());
     match task {
         Task::Fuse(number, groups) => {
             let pass = passes.pass(number)?;
             let pieces = method::fuse(pass, &groups, &of(pass), engine, watch).await?;
-            Ok(Done::Fused(number, pieces, engine.failure().map(|failure| failure.detail.clone())))
+            Ok(Done::Fused(number, pieces, why(engine)))
         }
         Task::Measure(number, groups) => {
             let pass = passes.pass(number)?;
             let ranks = method::measure(pass, &groups, &of(pass), engine, watch).await?;
-            Ok(Done::Measured(number, groups, ranks))
+            Ok(Done::Measured(number, groups, ranks, why(engine)))
         }
         Task::Analyse(groups) => {
             let pass = passes.pass(0)?;
@@ -330,7 +332,7 @@ async fn look<S: Source, R: Source>(
 }
 
 /// Does a task for another's run of the same files and plans; `finished` is the file that it looks at. While one task has the
-/// engine, others only read.
+/// engine, others only read. Not `on_device`, no graphics device is used, nor any more from then on.
 ///
 /// # Errors
 /// As [`fuse`].
@@ -339,7 +341,7 @@ pub async fn assist<S: Source, R: Source>(
     sources: &Sources<'_, S>,
     task: Task,
     finished: Option<&R>,
-    engine: &Mutex<Engine>,
+    (engine, on_device): (&Mutex<Engine>, bool),
     watch: &impl Watch,
 ) -> Result<Done> {
     go_on(watch)?;
@@ -347,7 +349,11 @@ pub async fn assist<S: Source, R: Source>(
         return look(passes, &task, sources, finished).await;
     }
     let read = read(passes, task, sources).await?;
-    compute(passes, read, sources, &mut *engine.lock().await, watch).await
+    let mut engine = engine.lock().await;
+    if !on_device && engine.adapter().is_some() {
+        engine.give_up("It failed elsewhere.");
+    }
+    compute(passes, read, sources, &mut engine, watch).await
 }
 
 fn out_of_turn() -> Error {

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, VecDeque};
 /// Tasks of size 1 that the leader reads for at once, so that its reading and its computing overlap.
 const READING: usize = 2;
 
-/// However late a task is, not more than these are done that have to wait for it: all that is made waits in memory.
+/// Where a task is late, others go on until so much more is begun than all can have under way: what is made has to wait for it, in
+/// memory.
 const LATE: usize = 5;
 
-/// What is begun at most, from the first on that is not taken.
+/// The sizes of what is begun at most, from the first task on that is not taken.
 const fn ahead(places: usize) -> usize {
     places + READING + LATE
 }
@@ -95,7 +96,6 @@ pub(super) async fn share_out<F, R>(
         }
         Work::Own(number, (size, task)) => Ok(Some((number, size, Came::Read(read(task).await?)))),
     };
-    let mut places = if let Told::Already = told { crew.places() } else { 0 };
     let mut tasks = tasks.into_iter().peekable();
     let mut under_way = FuturesUnordered::new();
     let mut begun = Begun::default();
@@ -104,21 +104,21 @@ pub(super) async fn share_out<F, R>(
     if let Told::Now(run) = told {
         under_way.push(start(Work::Tell(run)));
         // Before all else: this is what sends it.
-        if under_way.next().now_or_never().flatten().transpose()?.is_some() {
-            places = crew.places();
-        }
+        under_way.next().now_or_never().flatten().transpose()?;
     }
     loop {
         crew.listen().await;
         loop {
+            // More by and by, as they hear of the run.
+            let places = crew.places();
             let waiting: usize =
                 come.values().filter(|(_, came)| matches!(came, Came::Done(_))).map(|(size, _)| size).sum();
             while let Some((size, _)) = tasks.peek() {
                 // Each of them can have two, however large: it need not wait for the second while the leader computes.
-                let theirs = (*size).min((places / crew.members().max(1) / 2).max(1));
+                let theirs = (*size).min((crew.each() / 2).max(1));
                 let mine = (*size).min(READING);
                 // What waits is made, and takes as much memory as what is under way.
-                let to_crew = places > 0 && others + waiting.saturating_sub(READING) + theirs <= places;
+                let to_crew = others + waiting.saturating_sub(READING) + theirs <= places;
                 let size = if to_crew { theirs } else { mine };
                 let fits = begun.size == 0 || begun.size + size <= ahead(places);
                 if !fits || !to_crew && (own + mine > READING || waiting > 0) {
@@ -134,6 +134,10 @@ pub(super) async fn share_out<F, R>(
                     under_way.push(start(Work::Own(number, (size, task))));
                 }
             }
+            // Whoever still has to hear of the run is not waited for.
+            if begun.size == 0 {
+                return Ok(());
+            }
             // This is also what starts them.
             let came = if come.is_empty() {
                 under_way.next().await
@@ -141,16 +145,13 @@ pub(super) async fn share_out<F, R>(
                 under_way.next().now_or_never().flatten()
             };
             let Some(came) = came else { break };
-            let Some((number, size, came)) = came? else {
-                places = crew.places();
-                continue;
-            };
+            let Some((number, size, came)) = came? else { continue };
             if let Came::Done(_) = came {
                 others -= size;
             }
             come.insert(number, (size, came));
         }
-        let Some((number, (size, came))) = come.pop_first() else { return Ok(()) };
+        let Some((number, (size, came))) = come.pop_first() else { continue };
         if let Came::Read(_) = came {
             own -= size;
         }
@@ -175,9 +176,12 @@ mod tests {
         held: usize,
         until: usize,
         seed: Cell<u64>,
-        busy: Cell<usize>,
-        /// What `busy` was at most.
+        /// Tasks under way, and their sizes.
+        busy: Cell<(usize, usize)>,
+        /// How many were under way at most.
         most: Cell<usize>,
+        /// Whether it has heard of the run.
+        knows: Cell<bool>,
         begun: &'a RefCell<Vec<usize>>,
         taken: &'a RefCell<Vec<usize>>,
     }
@@ -204,8 +208,14 @@ mod tests {
         }
 
         fn places(&self) -> usize {
+            if self.knows.get() { self.places } else { 0 }
+        }
+
+        fn each(&self) -> usize {
             self.places
         }
+
+        fn leave_device(&self) {}
 
         async fn begin(&self, Run { checksum: heard_after, .. }: Run<'_>) -> Result<()> {
             poll_fn(|context| {
@@ -214,15 +224,17 @@ mod tests {
                 if taken < heard_after as usize { Poll::Pending } else { Poll::Ready(()) }
             })
             .await;
+            self.knows.set(true);
             Ok(())
         }
 
         async fn run(&self, task: &Task, size: usize, _: Option<&()>) -> Result<Done> {
             let number = number(task);
             self.begun.borrow_mut().push(number);
-            self.busy.set(self.busy.get() + size);
-            self.most.set(self.most.get().max(self.busy.get()));
-            assert!(self.busy.get() <= self.places);
+            let (busy, sizes) = self.busy.get();
+            self.busy.set((busy + 1, sizes + size));
+            self.most.set(self.most.get().max(busy + 1));
+            assert!(sizes + size <= self.places);
             poll_fn(|context| {
                 let held = number == self.held && self.taken.borrow().len() < self.until;
                 if !held && self.is_ready() {
@@ -232,7 +244,8 @@ mod tests {
                 Poll::Pending
             })
             .await;
-            self.busy.set(self.busy.get() - size);
+            let (busy, sizes) = self.busy.get();
+            self.busy.set((busy - 1, sizes - size));
             Ok(Done::Fused(number, Vec::new(), None))
         }
 
@@ -257,7 +270,7 @@ mod tests {
         (begun, taken)
     }
 
-    /// Of tasks of such sizes; and how much of them the others had at once.
+    /// Of tasks of such sizes; and how many of them the others had at once.
     fn shared_of(
         places: usize,
         (held, until): (usize, usize),
@@ -271,8 +284,9 @@ mod tests {
             held,
             until,
             seed: Cell::new(seed),
-            busy: Cell::new(0),
+            busy: Cell::default(),
             most: Cell::new(0),
+            knows: Cell::new(matches!(told, Told::Already)),
             begun: &begun,
             taken: &taken,
         };
@@ -301,8 +315,9 @@ mod tests {
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
             assert!(most <= places);
         }
-        // Two of four at a time, where there are places for eight small ones.
-        assert_eq!(shared_of(8, NOBODY, 1, Told::Already, |_| 100).2, 8);
+        // Two, where there are places for eight small ones.
+        let most = |size| shared_of(8, NOBODY, 1, Told::Already, size).2;
+        assert_eq!((most(|_| 100), most(|_| 1)), (2, 8));
     }
 
     #[test]
@@ -361,6 +376,12 @@ mod tests {
         fn places(&self) -> usize {
             3
         }
+
+        fn each(&self) -> usize {
+            3
+        }
+
+        fn leave_device(&self) {}
 
         async fn begin(&self, _: Run<'_>) -> Result<()> {
             Ok(())

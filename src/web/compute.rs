@@ -109,6 +109,7 @@ impl Session {
     /// A `Problem` if WebGPU is demanded and not available.
     pub async fn backend(&self, choice: JsValue) -> Result<JsValue, JsValue> {
         let choice = take(choice)?;
+        self.reclaim();
         let engine = self.engine(choice).await?;
         let status = give(&BackendStatus {
             backend: engine.backend(),
@@ -161,10 +162,7 @@ impl Session {
         checksum: u32,
         backend: JsValue,
     ) -> Result<(), JsValue> {
-        if let Some(Ok(Shared { on: Some(choice), engine, .. })) = self.shared.take().map(Rc::try_unwrap) {
-            // Its device serves again.
-            self.engine.replace(Some((choice, engine.into_inner())));
-        }
+        self.reclaim();
         let on = Some(take(backend)?).filter(|choice| *choice != EngineChoice::Cpu);
         let files = self.files()?;
         let (content, style) = adapters(&files);
@@ -187,8 +185,8 @@ impl Session {
         Ok(())
     }
 
-    /// Does a task of the shared run; `result` is the finished file that it looks at, if any. Gives `{done, bytes}`.
-    /// `stopped` as for `analyse`.
+    /// Does a task of the shared run; `result` is the finished file that it looks at, if any, and `on_device` whether a graphics
+    /// device may still be used. Gives `{done, bytes}`. `stopped` as for `analyse`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -196,6 +194,7 @@ impl Session {
         &self,
         task: String,
         result: Option<web_sys::Blob>,
+        on_device: bool,
         is_cancelled: Function,
         stopped: Option<Promise>,
     ) -> Result<JsValue, JsValue> {
@@ -207,7 +206,7 @@ impl Session {
         let watch = JsWatch { on_progress: None, is_cancelled };
         let task = crew::task(&task)?;
         let Shared { passes, engine, .. } = &*shared;
-        let work = fusion::assist(passes, &sources, task, result.as_ref(), engine, &watch);
+        let work = fusion::assist(passes, &sources, task, result.as_ref(), (engine, on_device), &watch);
         crew::reply(unless(stopped, work).await.map_err(thrown)?)
     }
 }
@@ -220,6 +219,17 @@ struct BackendStatus<'a> {
 }
 
 impl Session {
+    /// The device of the last shared run serves again.
+    fn reclaim(&self) {
+        let on_device = self.shared.borrow().as_ref().is_some_and(|shared| shared.on.is_some());
+        if !on_device {
+            return;
+        }
+        if let Some(Ok(Shared { on: Some(choice), engine, .. })) = self.shared.take().map(Rc::try_unwrap) {
+            self.engine.replace(Some((choice, engine.into_inner())));
+        }
+    }
+
     /// The engine of the last run if it serves this choice and has not failed, else a new one.
     async fn engine(&self, choice: EngineChoice) -> Result<Engine, JsValue> {
         match self.engine.take() {

@@ -7,7 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::fusion::{Crew, Done, Hashing, Run, Task};
 use js_sys::{Promise, Reflect, Uint8Array};
 use sha2::Sha256;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -25,14 +25,23 @@ extern "C" {
     #[wasm_bindgen(method, getter, structural)]
     fn places(this: &Others) -> u32;
 
+    #[wasm_bindgen(method, getter, structural)]
+    fn each(this: &Others) -> u32;
+
     #[wasm_bindgen(method, structural, catch)]
     fn begin(this: &Others, ranks: JsValue, checksum: u32, on_device: bool) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn run(this: &Others, task: String, size: u32, result: Option<Blob>) -> Result<Promise, JsValue>;
+    fn run(
+        this: &Others,
+        task: String,
+        size: u32,
+        on_device: bool,
+        result: Option<Blob>,
+    ) -> Result<Promise, JsValue>;
 
-    #[wasm_bindgen(method, structural)]
-    fn hash(this: &Others) -> Option<Beside>;
+    #[wasm_bindgen(method, structural, catch)]
+    fn hash(this: &Others) -> Result<Option<Beside>, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
     fn listen(this: &Others) -> Result<Promise, JsValue>;
@@ -68,12 +77,14 @@ impl Failure {
 /// The page's other workers as the run's crew.
 pub(super) struct JsCrew {
     others: Others,
+    /// Whether graphics devices compute.
+    on_device: Cell<bool>,
     failure: Failure,
 }
 
 impl JsCrew {
     pub(super) fn new(others: Others) -> Self {
-        Self { others, failure: Failure::default() }
+        Self { others, on_device: Cell::new(false), failure: Failure::default() }
     }
 
     /// Why one of them failed, if so: what an error of the run stands for.
@@ -81,6 +92,9 @@ impl JsCrew {
         self.failure.0.take()
     }
 }
+
+/// So many bytes are handed to the worker that hashes before it is seen whether it has room for more.
+const HANDED_OVER: usize = 1 << 20;
 
 /// A result's hash.
 pub(super) enum JsHashing {
@@ -94,7 +108,13 @@ impl Hashing for JsHashing {
     async fn update(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Here(hash) => hash.update(bytes).await,
-            Self::Beside(other, failure) => failure.settled(other.update(bytes)).await.map(|_| ()),
+            Self::Beside(other, failure) => {
+                // What is handed over is held there until it has gone.
+                for bytes in bytes.chunks(HANDED_OVER) {
+                    failure.settled(other.update(bytes)).await?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -102,7 +122,8 @@ impl Hashing for JsHashing {
         match self {
             Self::Here(hash) => hash.finish().await,
             Self::Beside(other, failure) => {
-                Ok(failure.settled(other.finish()).await?.as_string().unwrap_or_default())
+                let hash = failure.settled(other.finish()).await?.as_string();
+                hash.ok_or_else(|| Error::new(Code::Internal, "It gave no hash."))
             }
         }
     }
@@ -130,16 +151,28 @@ impl<F: InBlob> Crew<F> for JsCrew {
         self.others.places() as usize
     }
 
+    fn each(&self) -> usize {
+        self.others.each() as usize
+    }
+
     async fn begin(&self, Run { ranks, checksum, on_device }: Run<'_>) -> Result<()> {
+        self.on_device.set(on_device);
         let ranks = super::give(&ranks).unwrap_or_default();
         self.failure.settled(self.others.begin(ranks, checksum, on_device)).await.map(|_| ())
+    }
+
+    fn leave_device(&self) {
+        self.on_device.set(false);
     }
 
     async fn run(&self, task: &Task, size: usize, result: Option<&F>) -> Result<Done> {
         let broken = |error: serde_json::Error| Error::new(Code::Internal, error.to_string());
         let task = serde_json::to_string(task).map_err(broken)?;
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        let reply = self.failure.settled(self.others.run(task, size, result.and_then(InBlob::blob))).await?;
+        let reply = self
+            .failure
+            .settled(self.others.run(task, size, self.on_device.get(), result.and_then(InBlob::blob)))
+            .await?;
         let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
         let mut done: Done =
             serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;
@@ -157,8 +190,8 @@ impl<F: InBlob> Crew<F> for JsCrew {
 
     fn hash(&self) -> JsHashing {
         match self.others.hash() {
-            Some(other) => JsHashing::Beside(other, self.failure.clone()),
-            None => JsHashing::Here(Sha256::default()),
+            Ok(Some(other)) => JsHashing::Beside(other, self.failure.clone()),
+            Ok(None) | Err(_) => JsHashing::Here(Sha256::default()),
         }
     }
 

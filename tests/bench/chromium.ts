@@ -124,7 +124,7 @@ export function fuse(browsing: Browsing, content: string, style: string): Promis
     await page.waitForFunction((most) => {
       const { phase, backendInUse } = document.querySelector<Element>('np-lora')!;
       const cores = navigator.hardwareConcurrency;
-      return phase === 'ready' && backendInUse && window.kept.memories.size === Math.min(cores, most) + (cores >= most ? 1 : 0);
+      return phase === 'ready' && backendInUse && window.kept.memories.size >= Math.min(cores, most) + (cores >= most ? 1 : 0);
     }, MOST_WORKERS, { timeout: 1000 * START_SECONDS });
     await page.evaluate(() => {
       const element = document.querySelector('np-lora');

@@ -29,6 +29,10 @@ struct Others<'a> {
     good: usize,
     /// What they make of what came of a task.
     says: fn(Done) -> Done,
+    /// Whether they were told to leave their graphics devices.
+    left: Cell<bool>,
+    /// The largest size of what they did.
+    largest: Cell<usize>,
 }
 
 impl Others<'_> {
@@ -61,6 +65,14 @@ impl Crew<MemorySource> for Others<'_> {
         self.places
     }
 
+    fn each(&self) -> usize {
+        self.places
+    }
+
+    fn leave_device(&self) {
+        self.left.set(true);
+    }
+
     async fn begin(&self, Run { ranks, checksum, on_device }: Run<'_>) -> Result<()> {
         assert!(!on_device);
         let [content, style] = [&self.sources.content, &self.sources.style]
@@ -74,7 +86,8 @@ impl Crew<MemorySource> for Others<'_> {
         Ok(())
     }
 
-    async fn run(&self, task: &Task, _: usize, result: Option<&MemorySource>) -> Result<Done> {
+    async fn run(&self, task: &Task, size: usize, result: Option<&MemorySource>) -> Result<Done> {
+        self.largest.set(self.largest.get().max(size));
         self.dawdle().await;
         self.done.set(self.done.get() + 1);
         if self.done.get() > self.good {
@@ -85,7 +98,7 @@ impl Crew<MemorySource> for Others<'_> {
         let passes = self.passes.borrow().clone().unwrap();
         let watch = Patience::until(usize::MAX);
         let engine = Mutex::new(Engine::on(None, ""));
-        let done = fusion::assist(&passes, &self.sources, task, result, &engine, &watch).await?;
+        let done = fusion::assist(&passes, &self.sources, task, result, (&engine, false), &watch).await?;
         self.dawdle().await;
         let mut carried: Done = serde_json::from_str(&serde_json::to_string(&done).unwrap()).unwrap();
         if let (Done::Fused(_, to, _), Done::Fused(_, from, _)) = (&mut carried, done) {
@@ -135,8 +148,10 @@ impl Sink for Kept {
     }
 }
 
-/// The finished files with their reports, and how much of them the others did.
-type Made = (Vec<(Vec<u8>, Report)>, usize);
+/// The finished files with their reports.
+type Files = Vec<(Vec<u8>, Report)>;
+/// And how much of them the others did.
+type Made = (Files, usize);
 
 fn shared(variants: &[Variant], places: usize, seed: u64, good: usize) -> Result<Made> {
     shared_with(variants, places, seed, good, |done| done)
@@ -149,7 +164,18 @@ fn shared_with(
     good: usize,
     says: fn(Done) -> Done,
 ) -> Result<Made> {
-    let [content, style] = pair();
+    shared_of(pair(), variants, places, seed, good, says).map(|(made, done, _)| (made, done))
+}
+
+/// And the largest size of what they did.
+fn shared_of(
+    [content, style]: [MemorySource; 2],
+    variants: &[Variant],
+    places: usize,
+    seed: u64,
+    good: usize,
+    says: fn(Done) -> Done,
+) -> Result<(Files, usize, usize)> {
     let early = seed.is_multiple_of(2);
     block_on(async {
         let (of_content, of_style) =
@@ -159,15 +185,69 @@ fn shared_with(
             style: Some(Input { adapter: &of_style, source: &style }),
         };
         let (passes, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
-        let crew = Others { sources: sources(), variants, passes, places, seed, done, good, says };
+        let crew = Others {
+            sources: sources(),
+            variants,
+            passes,
+            places,
+            seed,
+            done,
+            good,
+            says,
+            left: Cell::new(false),
+            largest: Cell::new(0),
+        };
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut patience = Patience::until(usize::MAX);
         let kept = |_| Kept { file: MemorySink::default(), early };
         let mut sinks: Vec<Kept> = variants.iter().map(kept).collect();
         let made = fusion::fuse(&sources(), variants, &mut engine, &mut sinks, &crew, &mut patience).await?;
-        let made = made.into_iter().map(|(finished, report)| (bytes(&finished), report));
-        Ok((made.collect(), crew.done.get()))
+        let made: Vec<_> = made.into_iter().map(|(finished, report)| (bytes(&finished), report)).collect();
+        assert!(made.iter().all(|(_, report)| crew.left.get() != fell_back(report).is_empty()));
+        Ok((made, crew.done.get(), crew.largest.get()))
     })
+}
+
+#[test]
+fn a_module_of_several_pieces_takes_the_place_of_as_many() {
+    // With both factors of both files 13 MB; a piece has 4.
+    let of =
+        |name: &str| file(name, &[("lora_unet_large", 48_000, 64, 3_000), ("lora_unet_small", 8, 3, 16)]);
+    let settings = Settings { output_name: "out".into(), ..Settings::default() };
+    let variants = [settings.into()];
+    let largest = |places| {
+        shared_of([of("content"), of("style")], &variants, places, 2, usize::MAX, |done| done).unwrap().2
+    };
+    assert_eq!(largest(100), 3);
+    // Half of the places are the most that anything takes.
+    assert_eq!(largest(4), 2);
+    let (_, _, largest) = shared_of(pair(), &variants, 100, 2, usize::MAX, |done| done).unwrap();
+    assert_eq!(largest, 1);
+}
+
+/// Why the run went on without a graphics device.
+fn fell_back(report: &Report) -> Vec<&str> {
+    let told = report.warnings.iter().filter(|warning| warning.code == Code::GpuFellBack);
+    told.map(|warning| warning.detail.as_str()).collect()
+}
+
+#[test]
+fn a_device_that_another_has_lost_is_left_by_all_and_told_of_once() {
+    fn lost() -> Option<String> {
+        Some("It is gone.".to_owned())
+    }
+    for settings in all_settings() {
+        let (made, _) = shared_with(&[settings.into()], 3, 1, usize::MAX, |done| match done {
+            Done::Measured(pass, groups, ranks, _) => Done::Measured(pass, groups, ranks, lost()),
+            Done::Fused(pass, pieces, _) => Done::Fused(pass, pieces, lost()),
+            other => other,
+        })
+        .unwrap();
+        for (_, report) in made {
+            assert_eq!(fell_back(&report), ["It is gone."]);
+            assert_eq!(report.backend_reason, "The graphics device failed. It is gone.");
+        }
+    }
 }
 
 fn all_settings() -> [Settings; 3] {
@@ -225,7 +305,18 @@ fn analysed(places: usize, seed: u64, good: usize) -> (Result<()>, usize, Outloo
         let (passes, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
         let (settings, says) = (&settings, |done| done);
         let variants = &[settings.clone().into()];
-        let crew = Others { sources: sources(), variants, passes, places, seed, done, good, says };
+        let crew = Others {
+            sources: sources(),
+            variants,
+            passes,
+            places,
+            seed,
+            done,
+            good,
+            says,
+            left: Cell::new(false),
+            largest: Cell::new(0),
+        };
         let known = RefCell::default();
         let mut patience = Patience::until(usize::MAX);
         let result = fusion::analyse(&sources(), settings, &known, &crew, &mut patience).await;

@@ -2,7 +2,7 @@
 
 import { fromWorker } from './messages.ts';
 import { ProblemError, problem } from './problem.ts';
-import { handedOver, type Calls, type CallName, type ToWorker } from './protocol.ts';
+import { goesWith, type Calls, type CallName, type ToWorker } from './protocol.ts';
 import { workerAddress } from './trusted.ts';
 import type { Problem, Progress } from './types.ts';
 
@@ -81,7 +81,7 @@ export class Link {
   }
 
   #send(message: ToWorker): void {
-    this.#worker.postMessage(message, 'in' in message ? handedOver(message.in) : []);
+    this.#worker.postMessage(message, 'call' in message ? goesWith(message) : []);
   }
 
   #hear(said: unknown): void {

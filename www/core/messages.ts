@@ -153,7 +153,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   compare: { in: object({ settings: CHOSEN, file: instance(File), config: orNull(text) }), out: COMPARISON },
   share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number, backend: CHOICE }), out: nothing },
   assist: {
-    in: object({ task: text, result: orNull(instance(Blob)) }),
+    in: object({ task: text, result: orNull(instance(Blob)), onDevice: truth }),
     out: object<Assisted>({ done: text, bytes: orNull(BYTES) }),
   },
   hashing: { in: object({ of: number, bytes: BYTES }), out: BYTES },

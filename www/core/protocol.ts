@@ -78,7 +78,8 @@ export interface Calls {
   compare: { in: { settings: Partial<Settings> } & Third; out: Comparison };
   /** From the worker that leads a run to the others: the run's plans and what computes, then its tasks, several at a time. */
   share: { in: { variants: Variant[]; ranks: number[][] | null; checksum: number; backend: BackendChoice }; out: null };
-  assist: { in: { task: string; result: Blob | null }; out: Assisted };
+  /** `onDevice`: whether a graphics device may still be used. */
+  assist: { in: { task: string; result: Blob | null; onDevice: boolean }; out: Assisted };
   /** From it to the one that hashes: the next bytes of one of its results. They come back, to be filled anew. */
   hashing: { in: { of: number; bytes: Uint8Array<ArrayBuffer> }; out: Uint8Array<ArrayBuffer> };
   /** SHA-256 of them all, in hex, which is forgotten then. */
@@ -87,13 +88,17 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
-/** The memory of what a call carries that is made for it alone: it is handed over instead of copied. */
-export function handedOver(carried: unknown): Transferable[] {
-  const bytes = carried instanceof Uint8Array ? carried : (carried as { bytes?: unknown } | null)?.bytes;
-  return bytes instanceof Uint8Array ? [bytes.buffer] : [];
-}
-
 export type Request = { [N in CallName]: { id: number; call: N; in: Calls[N]['in'] } }[CallName];
+
+/** The memory that goes over with a call instead of being copied: whoever asks has no use for it until it comes back. */
+export const goesWith = (request: Request): Transferable[] => (request.call === 'hashing' ? [request.in.bytes.buffer] : []);
+
+/** The same for the answer. */
+export function comesWith(call: CallName, out: Calls[CallName]['out']): Transferable[] {
+  if (call === 'hashing') return [(out as Calls['hashing']['out']).buffer];
+  const bytes = call === 'assist' ? (out as Calls['assist']['out']).bytes : null;
+  return bytes ? [bytes.buffer] : [];
+}
 
 export type ToWorker = Request | { cancel: number };
 

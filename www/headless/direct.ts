@@ -20,7 +20,7 @@ const WASM = new URL('./np_lora_bg.wasm', import.meta.url);
 
 /** Nobody shares the work. */
 const ALONE: Others = {
-  members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(problem('E_INTERNAL', 'there is nobody')), hash: () => undefined,
+  members: 0, places: 0, each: 0, begin: () => Promise.resolve(), run: () => Promise.reject(problem('E_INTERNAL', 'there is nobody')), hash: () => undefined,
   listen: () => new Promise((resolve) => { setImmediate(resolve); }),
 };
 

@@ -1,5 +1,5 @@
 /**
- * The other workers of a page, one a core, each with an instance of the program of its own: memory cannot be shared where
+ * The other workers of a page, up to one a core, each with an instance of the program of its own: memory cannot be shared where
  * a host page sets no special headers. They share the runs that this worker leads.
  */
 
@@ -9,15 +9,15 @@ import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
 import { ROLES, type BackendChoice, type Role } from '../core/types.ts';
 import { Hashing } from './hashing.ts';
 
-/** Beyond this, hashing and writing, which nobody can share, decide the time, and memory grows with each. */
+/** Beyond this, hashing, which nobody can share, decides the time, and memory grows with each. */
 const MOST = 3;
-/** From so many cores on, one worker only hashes: fewer are busy without it. */
+/** From so many cores on, one more worker only hashes. On fewer it would take from the others what it saves the leader. */
 const CORES_TO_HASH = 4;
 /**
  * Tasks that one has at a time: it computes one, reads for another, and has more while this worker takes what it has made. Of large ones
  * it has half as many (fusion/sharing.rs).
  */
-const DEPTH = 4;
+export const DEPTH = 4;
 
 /** As for the worker that leads: longer than a module takes. */
 const CANCEL_GRACE_MS = 1000;
@@ -42,6 +42,8 @@ export class Crew {
   #hired = 0;
   #backend: BackendChoice = 'cpu';
   #begun: Promise<void> = Promise.resolve();
+  /** The number of what they were told last, or of a run's end. */
+  #told = 0;
   /** The one that hashes; none until it is ready. */
   #hasher: Link | null = null;
   #hasherHired = false;
@@ -82,13 +84,15 @@ export class Crew {
    * of the next.
    */
   begin(files: Files, run: Calls['share']['in']): Promise<void> {
-    const begun = this.#begun.then(() => this.#tell(files, run));
+    this.#on = [];
+    const number = ++this.#told;
+    const begun = this.#begun.then(() => this.#tell(files, run, number));
     this.#begun = begun.catch(() => {});
     return begun;
   }
 
-  async #tell(files: Files, run: Calls['share']['in']): Promise<void> {
-    const on = await Promise.all(this.#ready.map(async (member) => {
+  async #tell(files: Files, run: Calls['share']['in'], number: number): Promise<void> {
+    await Promise.all(this.#ready.map(async (member) => {
       try {
         for (const role of ROLES) {
           const file = files[role];
@@ -98,19 +102,18 @@ export class Crew {
           member.files[role] = file;
         }
         await member.link.call('share', run).reply;
-        return [member];
+        // Whoever has heard of the run takes part. It may be over by now, or be told anew.
+        if (number === this.#told && this.#ready.includes(member)) this.#on.push(member);
       } catch {
         // Whoever cannot do it takes no part: the run goes on without.
-        return [];
       }
     }));
-    this.#on = on.flat().filter((member) => this.#ready.includes(member));
   }
 
-  async run(task: string, size: number, result: Blob | null): Promise<Assisted> {
+  async run(task: Calls['assist']['in'], size: number): Promise<Assisted> {
     const free = this.#on.reduce<Member | null>((least, member) => (least && loadOf(least) <= loadOf(member) ? least : member), null);
     if (!free) throw problem('E_WORKER_LOST', 'the other workers are gone');
-    const call = free.link.call('assist', { task, result });
+    const call = free.link.call('assist', task);
     free.calls.set(call, size);
     try {
       return await call.reply;
@@ -143,6 +146,7 @@ export class Crew {
 
   /** The run is over: all are to leave what they are doing, and whoever does not is replaced. */
   rest(): void {
+    this.#told++;
     for (const hash of this.#hashes.splice(0)) hash.leave();
     for (const { link, calls } of this.#on) {
       const left = [...calls.keys()];
@@ -178,7 +182,8 @@ export class Crew {
       // Where a worker may have none of its own, this one works alone.
     }
   }
-  /** What opens files is all that it needs. */
+
+  /** What opens files is all that it needs. One that is lost at work comes back with the next file, as for the others there may be no memory. */
   #hireHasher(): void {
     this.#hasherHired = true;
     const lost = (): void => {

@@ -19,8 +19,9 @@ import { given, type Asked, type ask } from './remote.ts';
 export interface Others {
   members: number;
   places: number;
+  each: number;
   begin(ranks: number[][] | null, checksum: number, onDevice: boolean): Promise<void>;
-  run(task: string, size: number, result: Blob | undefined): Promise<Assisted>;
+  run(task: string, size: number, onDevice: boolean, result: Blob | undefined): Promise<Assisted>;
   /** Undefined where the leader hashes itself. */
   hash(): Hashing | undefined;
   listen(): Promise<void>;
@@ -57,7 +58,7 @@ export interface WholeSession extends ReaderSession {
     stopped?: Promise<void>,
   ): Promise<Comparison>;
   share(variants: Variant[], ranks: number[][] | null, checksum: number, backend: BackendChoice): Promise<void>;
-  assist(task: string, result: Blob | undefined, isCancelled: () => boolean, stopped: Promise<void>): Promise<Assisted>;
+  assist(task: string, result: Blob | undefined, onDevice: boolean, isCancelled: () => boolean, stopped: Promise<void>): Promise<Assisted>;
 }
 
 /** SHA-256 as it goes on. */

@@ -4,7 +4,7 @@
  */
 
 import { problem, toProblem } from '../core/problem.ts';
-import { handedOver, type CallName, type Calls, type FromWorker, type Request } from '../core/protocol.ts';
+import { comesWith, type CallName, type Calls, type FromWorker, type Request } from '../core/protocol.ts';
 import type { Problem } from '../core/types.ts';
 
 type Treatment =
@@ -187,7 +187,7 @@ export class Turns {
     try {
       if (whole) await this.worker.program()?.whole();
       const out = await this.worker.answer(request);
-      this.worker.post({ id: request.id, out }, handedOver(out));
+      this.worker.post({ id: request.id, out }, comesWith(request.call, out));
       this.#cancelled.delete(request.id);
     } catch (thrown) {
       this.#fail(request.id, thrown);

@@ -4,7 +4,7 @@ import { toWorker } from '../core/messages.ts';
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
-import { Crew, type Files } from './crew.ts';
+import { Crew, DEPTH, type Files } from './crew.ts';
 import { paced } from '../core/pace.ts';
 import { Program, type Digest, type Others } from './program.ts';
 import { ask, given, isSame, keptOf, whenHeard } from './remote.ts';
@@ -46,8 +46,9 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
 const othersFor = (crew: Crew, variants: Variant[], backend: BackendChoice): Others => ({
   get members() { return crew.members; },
   get places() { return crew.places; },
+  each: DEPTH,
   begin: (ranks, checksum, onDevice) => crew.begin(files, { variants, ranks, checksum, backend: onDevice ? backend : 'cpu' }),
-  run: (task, size, result) => crew.run(task, size, result ?? null),
+  run: (task, size, onDevice, result) => crew.run({ task, result: result ?? null, onDevice }, size),
   hash: () => crew.hash(),
   listen: () => crew.listen(),
 });
@@ -101,10 +102,10 @@ async function share({ variants, ranks, checksum, backend }: Calls['share']['in'
 const AT_ONCE = 2;
 let assisting: Promise<unknown>[] = [];
 
-function assist(id: number, { task, result }: Calls['assist']['in']): Promise<Assisted> {
+function assist(id: number, { task, result, onDevice }: Calls['assist']['in']): Promise<Assisted> {
   const { computing } = ready().program;
   const [before] = assisting.length < AT_ONCE ? [] : assisting;
-  const done = Promise.resolve(before).then(() => computing.assist(task, result ?? undefined, () => turns.isCancelled(id), turns.stopped(id)));
+  const done = Promise.resolve(before).then(() => computing.assist(task, result ?? undefined, onDevice, () => turns.isCancelled(id), turns.stopped(id)));
   assisting = [...assisting, done.catch(() => {})].slice(-AT_ONCE);
   return done;
 }

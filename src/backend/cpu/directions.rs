@@ -68,12 +68,12 @@ fn borne(down: Triangle<'_>) -> Option<f64> {
 /// Those that a basis of the columns of B_s and the singular values tell.
 pub(super) fn by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Directions {
     let rank = down.pivot.len();
-    let up = column_basis(&job.style_up);
-    let (small, exponent) = core(up.triangle(), down.triangle());
+    let (l, exponents) = column_triangle(&job.style_up);
+    let (small, exponent) = core(Triangle { l: &l, exponent: &exponents }, down.triangle());
     let live: Vec<bool> = down.pivot.iter().map(|&pivot| pivot > 0.0).collect();
     let protected = cut::cut(&jacobi(&small, rank), &live, cut);
     let lower = |l: &[f64], i: usize| l[i * rank..(i + 1) * rank].iter().any(|&x| x != 0.0);
-    let counts: Vec<bool> = (0..rank).map(|i| lower(&up.l, i) && lower(&down.l, i)).collect();
+    let counts: Vec<bool> = (0..rank).map(|i| lower(&l, i) && lower(&down.l, i)).collect();
     let support = support(&down.l, &counts);
     let conditioning = Conditioning::of(support, &protected.sigma, protected.k, protected.lives, cut);
     let energy = protected.sigma.iter().map(|s| s * s).sum();
@@ -83,24 +83,23 @@ pub(super) fn by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Dir
 /// So many times as many rows of B as it has columns are looked at at once.
 const TALL: usize = 8;
 
-/// A basis of the columns of B, m×r, as far as its triangle goes, for which no more of B need be held than some rows: where Bᵀ =
-/// (B₁ᵀ | B₂ᵀ) and B₁ᵀ = L₁·Q₁, the triangle of Bᵀ is that of (L₁ | B₂ᵀ) (Demmel, Grigori, Hoemmen, Langou 2012). Its Q is that of
-/// the last rows.
-fn column_basis(up: &Stored<'_>) -> Basis<f64> {
+/// L and exponents of a basis of the columns of B, m×r, for which no more of B need be held than some rows: where Bᵀ =
+/// (B₁ᵀ | B₂ᵀ) and B₁ᵀ = L₁·Q₁, the triangle of Bᵀ is that of (L₁ | B₂ᵀ) (Demmel, Grigori, Hoemmen, Langou 2012).
+fn column_triangle(up: &Stored<'_>) -> (Vec<f64>, Vec<i32>) {
     let (rank, row) = (up.cols, up.cols * up.dtype.bitsize() / 8);
-    let mut found =
-        Basis { q: Vec::new(), l: vec![0.0; rank * rank], exponent: vec![0; rank], pivot: vec![0.0; rank] };
+    let (mut l, mut exponents) = (vec![0.0; rank * rank], vec![0; rank]);
     for bytes in up.bytes.chunks(TALL * rank.max(1) * row.max(1)) {
         let rows = bytes.len() / row.max(1);
         let columns = loaded::<f64>(&Stored { bytes, rows, ..up.clone() }, true);
-        let before = found.l.chunks_exact(rank).zip(&found.exponent);
+        let before = l.chunks_exact(rank).zip(&exponents);
         let joined = before.zip(columns.chunks_exact(rows)).flat_map(|((l, &exponent), columns)| {
             let scale = 2f64.powi(exponent);
             l.iter().map(move |l| l * scale).chain(columns.iter().copied())
         });
-        found = basis(joined.collect(), Shape { rows: rank, cols: rank + rows });
+        let found = basis(joined.collect(), Shape { rows: rank, cols: rank + rows });
+        (l, exponents) = (found.l, found.exponent);
     }
-    found
+    (l, exponents)
 }
 
 #[cfg(test)]
@@ -120,12 +119,12 @@ mod tests {
         let up = Stored { bytes: &bytes, dtype: Dtype::F32, rows, cols: rank };
         assert!(up.rows > 10 * TALL * rank);
         let whole = basis(loaded::<f64>(&up, true), Shape { rows: rank, cols: up.rows });
-        let found = column_basis(&up);
-        let triangle = |basis: &Basis<f64>| -> Vec<f64> {
-            let rows = basis.l.chunks_exact(rank).zip(&basis.exponent);
+        let found = column_triangle(&up);
+        let triangle = |l: &[f64], exponents: &[i32]| -> Vec<f64> {
+            let rows = l.chunks_exact(rank).zip(exponents);
             rows.flat_map(|(row, &e)| row.iter().map(move |l| l * 2f64.powi(e))).collect()
         };
-        let (whole, found) = (triangle(&whole), triangle(&found));
+        let (whole, found) = (triangle(&whole.l, &whole.exponent), triangle(&found.0, &found.1));
         for (row, (a, b)) in whole.chunks_exact(rank).zip(found.chunks_exact(rank)).enumerate() {
             let size = a.iter().map(|x| x * x).sum::<f64>().sqrt();
             let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

@@ -28,6 +28,8 @@ interface Member {
   link: Link;
   /** What it has open. */
   files: Files;
+  /** Settles when it has heard of the last run. */
+  hearing: Promise<void>;
   /** What it has been given to do, with their sizes. */
   calls: Map<Call<'assist'>, number>;
 }
@@ -41,7 +43,6 @@ export class Crew {
   /** Places that are filled: also by those on their way, and by those lost at work. */
   #hired = 0;
   #backend: BackendChoice = 'cpu';
-  #begun: Promise<void> = Promise.resolve();
   /** The number of what they were told last, or of a run's end. */
   #told = 0;
   /** The one that hashes; none until it is ready. */
@@ -79,35 +80,28 @@ export class Crew {
     return DEPTH * this.#on.length;
   }
 
-  /**
-   * Has all that are ready open the files and plan the run. Who is given up while it is told of a run hears all of it before it hears
-   * of the next.
-   */
-  begin(files: Files, run: Calls['share']['in']): Promise<void> {
+  /** Has all that are ready open the files and plan the run. Each takes part as soon as it has; what it was told before comes first. */
+  async begin(files: Files, run: Calls['share']['in']): Promise<void> {
     this.#on = [];
     const number = ++this.#told;
-    const begun = this.#begun.then(() => this.#tell(files, run, number));
-    this.#begun = begun.catch(() => {});
-    return begun;
+    await Promise.all(this.#ready.map((member) => (member.hearing = member.hearing.then(() => this.#tell(member, files, run, number)))));
   }
 
-  async #tell(files: Files, run: Calls['share']['in'], number: number): Promise<void> {
-    await Promise.all(this.#ready.map(async (member) => {
-      try {
-        for (const role of ROLES) {
-          const file = files[role];
-          if (file === member.files[role]) continue;
-          member.files[role] = null;
-          await (file ? member.link.call('open', { role, ...file }) : member.link.call('close', { role })).reply;
-          member.files[role] = file;
-        }
-        await member.link.call('share', run).reply;
-        // Whoever has heard of the run takes part. It may be over by now, or be told anew.
-        if (number === this.#told && this.#ready.includes(member)) this.#on.push(member);
-      } catch {
-        // Whoever cannot do it takes no part: the run goes on without.
+  async #tell(member: Member, files: Files, run: Calls['share']['in'], number: number): Promise<void> {
+    try {
+      for (const role of ROLES) {
+        const file = files[role];
+        if (file === member.files[role]) continue;
+        member.files[role] = null;
+        await (file ? member.link.call('open', { role, ...file }) : member.link.call('close', { role })).reply;
+        member.files[role] = file;
       }
-    }));
+      await member.link.call('share', run).reply;
+      // The run may be over by now, or told anew.
+      if (number === this.#told && this.#ready.includes(member)) this.#on.push(member);
+    } catch {
+      // Whoever cannot do it takes no part: the run goes on without.
+    }
   }
 
   async run(task: Calls['assist']['in'], size: number): Promise<Assisted> {
@@ -171,7 +165,7 @@ export class Crew {
         this.#on = this.#on.filter((other) => other !== member);
       }, this.alive);
       link.call('start', { ...this.start, reader: null, leads: false }).reply.then(() => {
-        member = { link, files: { content: null, style: null }, calls: new Map() };
+        member = { link, files: { content: null, style: null }, hearing: Promise.resolve(), calls: new Map() };
         this.#ready.push(member);
         this.#equip(link);
       }, (error: ProblemError) => {

@@ -5,7 +5,7 @@ import { SD15_MODULES, SD15_PEFT_MODULES, makeLora, type Recipe } from './make.t
 import { countHeld } from './memory.ts';
 import { element, give, named, open } from './page.ts';
 
-const RUNS = 50;
+const RUNS = 150;
 /** Until every code path has been taken and every pool has its size. */
 const WARM = 10;
 const KOHYA: Recipe = { modules: SD15_MODULES.slice(0, 5), rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 91 };
@@ -42,7 +42,7 @@ const drawn = (page: Page): Promise<void> => expect.poll(async () => {
   return outlook !== null && outlook.analysed === outlook.total && await page.locator('np-lora-overlap-map').count() === 1;
 }).toBe(true);
 
-test('fifty runs with changing pairs leave no more behind than ten', async ({ page }, { project }) => {
+test('many runs with changing pairs leave no more behind than ten', async ({ page }, { project }) => {
   test.skip(project.name !== 'cpu', 'a software graphics device takes minutes for it');
   test.setTimeout(RUNS * 6000);
   const held = await countHeld(page);
@@ -68,8 +68,8 @@ test('fifty runs with changing pairs leave no more behind than ten', async ({ pa
   console.log(`after ${WARM} runs ${JSON.stringify(before)}, after ${RUNS} ${JSON.stringify(after)}`);
   expect({ workers: after.workers, files: after.files }).toEqual({ workers: before.workers, files: before.files });
   expect(before.wasm).toBeGreaterThan(0);
-  // A report of a run here has some 20 kB: one kept from each would show. The program's memory takes one step of 0.4 MB sooner,
-  // later or never, as it comes, and no second one in 150 runs.
+  // A report of a run here has some 20 kB: one kept from each would show. The program's memory takes steps of up to 0.9 MB,
+  // 1.6 MB in all, sooner or later as the workers' answers come; it was not seen above 24.1 MB.
   expect(after.heap - before.heap).toBeLessThan((RUNS - WARM) * 10_000);
   expect(after.wasm - before.wasm).toBeLessThan((RUNS - WARM) * 15_000);
   expect(after.nodes).toBeLessThan(before.nodes + 200);

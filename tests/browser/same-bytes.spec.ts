@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
-import { bendWorker, started, type Bendable } from './faults/bend.ts';
+import { bendWorker, letGo, started, type Bendable } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { fuseInNode } from './in-node.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
@@ -59,7 +59,13 @@ test('each worker has a graphics device of its own, and who makes what changes n
       const devices = await Promise.all(page.workers().map((worker) => worker.evaluate<number>('devices.length')));
       return devices.every((each) => each === 1);
     }, { timeout: FIRST_RUN }).toBe(true);
-    const { file } = await fuseAndSave(page, project.name);
+    const [leader] = page.workers();
+    // It stands still until each of the others has had something to do.
+    if (cores > 1) await leader!.evaluate("gates.arm('input', 0)");
+    const fused = fuseAndSave(page, project.name);
+    await expect.poll(async () => (await submitted(page)).filter((each) => each > 0).length, { timeout: FIRST_RUN }).toBe(Math.max(1, cores - 1));
+    await letGo(page);
+    const { file } = await fused;
     check(file, [...pair], DEFAULTS, 'F16');
     expect((await submitted(page)).filter((each) => each > 0)).toHaveLength(cores);
     made.push(writeSafetensors(file));

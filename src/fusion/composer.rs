@@ -13,7 +13,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) struct Composer<'a> {
     plan: &'a Plan,
     piece: Piece,
-    /// So many of its bytes are made.
+    /// How many bytes it will have, as far as is known beforehand, and how many are made.
+    whole: usize,
     made: usize,
 }
 
@@ -31,9 +32,7 @@ impl<'a> Composer<'a> {
         let tensors =
             groups.iter().filter_map(|&at| plan.groups.get(at)).flat_map(|group| plan.tensors(group));
         let length = tensors.map(Tensor::bytes).sum::<u64>();
-        // As much as is needed at once: a vector that grows is held twice meanwhile, and wasm memory never shrinks.
-        let bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        Self { plan, piece: Piece { bytes, ..Piece::default() }, made: 0 }
+        Self { plan, piece: Piece::default(), whole: usize::try_from(length).unwrap_or(0), made: 0 }
     }
 
     /// Adds one module: `downs` are blocks of rows, `ups` blocks of columns, in the same order; what is missing to the
@@ -93,8 +92,9 @@ impl<'a> Composer<'a> {
         let place = layout.place(name).and_then(|at| Some((at, layout.tensors.get(at)?)));
         let Some((at, tensor)) = place else { return Err(unplanned(name)) };
         let length = usize::try_from(tensor.bytes()).map_err(|_| unplanned(name))?;
-        let lacking = (self.made + length).saturating_sub(self.piece.bytes.len());
-        // Zeros all at once: a longer vector would get them one by one, in code that is compiled for size.
+        // As much as will be needed, once something is: a vector that grows is held twice meanwhile, and wasm memory never
+        // shrinks. Zeros all at once: a longer vector would get them one by one, in code that is compiled for size.
+        let lacking = (self.made + length).max(self.whole).saturating_sub(self.piece.bytes.len());
         self.piece.bytes.append(&mut vec![0; lacking]);
         let bytes = &mut self.piece.bytes[self.made..self.made + length];
         fill(bytes).ok_or_else(|| unplanned(name))?;

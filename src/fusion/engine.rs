@@ -225,10 +225,11 @@ fn agrees(projected: &[Vec<Projected>], job: &Job<'_>, batch: &Batch<'_>) -> Res
     let Some(theirs) = projected.first().filter(|theirs| all && theirs.len() == batch.blends.len()) else {
         return Err(fault("It gave too few results.".to_owned()));
     };
-    let agree = |ours: &[Projected]| theirs.iter().zip(ours).try_for_each(|(a, b)| agree(a, b, job, batch));
+    let all_agree =
+        |ours: &[Projected]| theirs.iter().zip(ours).try_for_each(|(a, b)| agree(a, b, job, batch));
     // Both may be away from the truth by what f32 cannot tell: only f64 shows that it is the device.
-    agree(&cpu::project(job, batch.cut, batch.blends, batch.output))
-        .or_else(|_| agree(&cpu::careful(job, batch.cut, batch.blends, batch.output)))
+    all_agree(&cpu::project(job, batch.cut, batch.blends, batch.output))
+        .or_else(|_| all_agree(&cpu::careful(job, batch.cut, batch.blends, batch.output)))
 }
 
 fn fault(detail: String) -> Error {

@@ -242,7 +242,7 @@ fn pieces(pass: &Pass, most: u64) -> impl Iterator<Item = Vec<usize>> + use<> {
 }
 
 /// Tasks with their sizes, of which 1 is so many bytes.
-fn sized(passes: &Passes, tasks: Vec<Task>, most: u64) -> Result<Vec<sharing::Sized>> {
+fn sized(passes: &Passes, tasks: Vec<Task>, most: u64) -> Result<Vec<sharing::SizedTask>> {
     let size = |task: &Task| match task {
         Task::Fuse(pass, groups) | Task::Measure(pass, groups) => {
             let pass = passes.pass(*pass)?;

@@ -30,13 +30,13 @@ pub(super) enum Told<'a> {
 /// Somebody's next piece of work.
 enum Work<'a> {
     Tell(Run<'a>),
-    Theirs(usize, Sized),
-    Own(usize, Sized),
+    Theirs(usize, SizedTask),
+    Own(usize, SizedTask),
 }
 
 /// A task, and how much of the memory for tasks it takes: 1 as a rule; a module that is larger than what is made at once takes
 /// more, so that there are fewer of its kind at a time.
-pub(super) type Sized = (usize, Task);
+pub(super) type SizedTask = (usize, Task);
 
 /// Tasks that are begun, from the first on that is not taken.
 #[derive(Default)]
@@ -81,7 +81,7 @@ pub(super) enum Came<R> {
 /// earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
 /// enough to do and nothing of theirs waits. Ends with the first error; what is still under way is then dropped.
 pub(super) async fn share_out<F, R>(
-    tasks: impl IntoIterator<Item = Sized>,
+    tasks: impl IntoIterator<Item = SizedTask>,
     crew: &impl Crew<F>,
     told: Told<'_>,
     results: &[F],

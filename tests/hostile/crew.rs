@@ -35,7 +35,29 @@ struct Others<'a> {
     largest: Cell<usize>,
 }
 
-impl Others<'_> {
+impl<'a> Others<'a> {
+    fn new(
+        sources: Sources<'a, MemorySource>,
+        variants: &'a [Variant],
+        places: usize,
+        seed: u64,
+        good: usize,
+        says: fn(Done) -> Done,
+    ) -> Self {
+        Self {
+            sources,
+            variants,
+            passes: RefCell::default(),
+            places,
+            seed: Cell::new(seed),
+            done: Cell::new(0),
+            good,
+            says,
+            left: Cell::new(false),
+            largest: Cell::new(0),
+        }
+    }
+
     /// Waits for a number of turns that nobody knows beforehand.
     async fn dawdle(&self) {
         let seed =
@@ -184,19 +206,7 @@ fn shared_of(
             content: Some(Input { adapter: &of_content, source: &content }),
             style: Some(Input { adapter: &of_style, source: &style }),
         };
-        let (passes, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
-        let crew = Others {
-            sources: sources(),
-            variants,
-            passes,
-            places,
-            seed,
-            done,
-            good,
-            says,
-            left: Cell::new(false),
-            largest: Cell::new(0),
-        };
+        let crew = Others::new(sources(), variants, places, seed, good, says);
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
         let mut patience = Patience::until(usize::MAX);
         let kept = |_| Kept { file: MemorySink::default(), early };
@@ -302,21 +312,9 @@ fn analysed(places: usize, seed: u64, good: usize) -> (Result<()>, usize, Outloo
             content: Some(Input { adapter: &adapters.0, source: &content }),
             style: Some(Input { adapter: &adapters.1, source: &style }),
         };
-        let (passes, seed, done) = (RefCell::new(None), Cell::new(seed), Cell::new(0));
-        let (settings, says) = (&settings, |done| done);
+        let settings = &settings;
         let variants = &[settings.clone().into()];
-        let crew = Others {
-            sources: sources(),
-            variants,
-            passes,
-            places,
-            seed,
-            done,
-            good,
-            says,
-            left: Cell::new(false),
-            largest: Cell::new(0),
-        };
+        let crew = Others::new(sources(), variants, places, seed, good, |done| done);
         let known = RefCell::default();
         let mut patience = Patience::until(usize::MAX);
         let result = fusion::analyse(&sources(), settings, &known, &crew, &mut patience).await;

@@ -3,7 +3,8 @@
 //! The product runs them chained (see [`super::Backend`]); this trait exists so that one test suite can hold both
 //! implementations of every kernel against an f64 reference. All matrices are row-major f32.
 
-use super::cpu::{self, Cpu, Real, basis, core, cut, jacobi, project};
+use super::cpu::project::Projection;
+use super::cpu::{self, Cpu, Real, basis, core, cut, jacobi};
 use super::{Blend, Cut, Dtype, Stored};
 use crate::error::Result;
 pub use cpu::Shape;
@@ -117,7 +118,7 @@ impl Kernels for Cpu {
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let (mut content, n) = (content.to_vec(), content_shape.cols);
         let along = cpu::gram(&content, q, n);
-        project::project(&mut content, &along, q, &widen(projector), n, blend);
+        Projection::new(&along, q, &widen(projector), n, blend).apply(&mut content, &(0..n));
         Ok((narrow(&along), content))
     }
 

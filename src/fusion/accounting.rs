@@ -4,7 +4,7 @@
 
 use super::factors::{Factors, Split};
 use super::ratio;
-use crate::backend::{Blend, Dtype, Place, Projected, Stored, cpu};
+use crate::backend::{Blend, Dtype, Place, Projected, cpu};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -123,8 +123,8 @@ impl CutOf {
 
 /// What rounding to the result's format did, apart from that of A_c'.
 pub(super) enum Rounding<'a> {
-    /// Rounded less exact, in the units of the saved tensors; none where nothing changed.
-    Parts { style_down: Option<&'a [f32]>, style_up: Option<&'a [f32]>, content_up: Option<&'a [f32]> },
+    /// Gram matrices of rounded less exact, E·Eᵀ or Eᵀ·E, r×r, in the units of the saved tensors; none where nothing changed.
+    Parts { style_down: Option<&'a [f64]>, style_up: Option<&'a [f64]>, content_up: Option<&'a [f64]> },
     /// All of it, relative to the update.
     Relative(f64),
 }
@@ -153,13 +153,13 @@ impl Figures<'_> {
         let p = self.projected;
         let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
         let (style_up, content_up) = (self.style.up.stored(), self.content.up.stored());
-        let content_up_gram = column_gram(&content_up, &content_up);
-        let across = column_gram(&style_up, &content_up);
+        let content_up_gram = square_of(r_c, &cpu::own_columns(&content_up));
+        let across = DMatrix::from_row_slice(r_s, r_c, &cpu::columns_across(&style_up, &content_up));
         let square = |x: f64| x * x;
 
         let scale = square(self.content_scale);
-        let content_gram = DMatrix::from_row_slice(r_c, r_c, &p.content_gram);
-        let overlap_gram = DMatrix::from_row_slice(r_c, r_c, &p.overlap_gram);
+        let content_gram = square_of(r_c, &p.content_gram);
+        let overlap_gram = square_of(r_c, &p.overlap_gram);
         let content = scale * content_up_gram.dot(&content_gram).max(0.0);
         let inside = (scale * content_up_gram.dot(&overlap_gram)).max(0.0).min(content);
         let style = square(self.style_scale) * p.style_energy;
@@ -217,12 +217,10 @@ impl Figures<'_> {
     /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and
     /// ‖E_B·A‖ for the up factors, added up (triangle inequality).
     fn rounding(&self, content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
-        let n = self.style.down.cols;
         let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
         let norm = |up: &DMatrix<f64>, down: &DMatrix<f64>| up.dot(down).max(0.0).sqrt();
         let fold = self.content_scale / self.loader_scale;
-        let content_down_error =
-            DMatrix::from_row_slice(r_c, r_c, &self.projected.rounding_gram) * (fold * fold);
+        let content_down_error = square_of(r_c, &self.projected.rounding_gram) * (fold * fold);
         let mut total = norm(content_up_gram, &content_down_error);
         let Rounding::Parts { style_down, style_up: style_up_error, content_up } = &self.rounding else {
             return total;
@@ -230,33 +228,21 @@ impl Figures<'_> {
         let split = |scale: f64| Split::of(scale / self.loader_scale, self.dtype);
         let (of_style, of_content) = (split(self.style_scale), split(self.content_scale));
         if let Some(error) = style_down {
-            let style_up = self.style.up.stored();
-            total += of_style.up * norm(&column_gram(&style_up, &style_up), &gram(error, error, n));
+            let style_up = square_of(r_s, &cpu::own_columns(&self.style.up.stored()));
+            total += of_style.up * norm(&style_up, &square_of(r_s, error));
         }
         if let Some(error) = style_up_error {
-            let down = self.style.down.values();
-            total += of_style.down.abs() * norm(&error_gram(error, r_s), &gram(&down, &down, n));
+            let down = square_of(r_s, &cpu::own_rows(&self.style.down.stored()));
+            total += of_style.down.abs() * norm(&square_of(r_s, error), &down);
         }
         if let Some(error) = content_up {
-            total += norm(&error_gram(error, r_c), kept_gram) / of_content.up;
+            total += norm(&square_of(r_c, error), kept_gram) / of_content.up;
         }
         total
     }
 }
 
-/// X·Yᵀ of two matrices with n columns.
-fn gram(x: &[f32], y: &[f32], n: usize) -> DMatrix<f64> {
-    DMatrix::from_row_iterator(x.len() / n, y.len() / n, cpu::gram(x, y, n))
-}
-
-/// Xᵀ·Y of two matrices of m rows.
-fn column_gram(x: &Stored<'_>, y: &Stored<'_>) -> DMatrix<f64> {
-    DMatrix::from_row_iterator(x.cols, y.cols, cpu::column_gram(x, y))
-}
-
-/// Eᵀ·E of the rounding errors of a lora_up, m×r.
-fn error_gram(error: &[f32], r: usize) -> DMatrix<f64> {
-    let bytes = bytemuck::cast_slice(error);
-    let stored = Stored { bytes, dtype: Dtype::F32, rows: error.len() / r, cols: r };
-    column_gram(&stored, &stored)
+/// A symmetric r×r matrix.
+fn square_of(r: usize, values: &[f64]) -> DMatrix<f64> {
+    DMatrix::from_row_slice(r, r, values)
 }

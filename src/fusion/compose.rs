@@ -120,19 +120,17 @@ impl Matrices {
         let rank = low.down.nrows();
         let scale = loader_scale.abs().sqrt().recip();
         let (down, up) = (matrix::by_rows(&low.down), matrix::by_rows(&low.up));
-        let (saved_down, saved_up) = (rounded(&down, scale, dtype), rounded(&up, scale, dtype));
-        let error = |error: Option<Vec<f32>>, of: &Matrix| match error {
-            Some(error) => matrix::from_rows(of.nrows(), of.ncols(), &error),
-            None => Matrix::zeros(of.nrows(), of.ncols()),
-        };
-        let (down_error, up_error) = (error(saved_down.error, &low.down), error(saved_up.error, &low.up));
+        let [(saved_down, down_error), (saved_up, up_error)] =
+            [&down, &up].map(|of| rounded(of, scale, dtype));
+        let error = |error: &[f32], of: &Matrix| matrix::from_rows(of.nrows(), of.ncols(), error);
+        let (down_error, up_error) = (error(&down_error, &low.down), error(&up_error, &low.up));
         let whole = low.sigma.iter().take(rank).map(|s| s * s).sum::<f64>().sqrt();
         let apart = (matrix::norm_of_product(&low.up, &down_error)
             + matrix::norm_of_product(&up_error, &low.down))
             / scale;
         Compressed {
-            down: saved_down.bytes,
-            up: saved_up.bytes,
+            down: saved_down,
+            up: saved_up,
             rank,
             kept: truncate::kept(&low.sigma, rank),
             rounding: if whole > 0.0 { apart / whole } else { 0.0 },

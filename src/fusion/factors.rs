@@ -37,8 +37,9 @@ pub(super) struct Factors {
 pub(super) struct Rounded {
     /// The words; clones share them.
     pub bytes: Bytes,
-    /// Rounded less exact, in units of the result; `None` where nothing changed.
-    pub error: Option<Vec<f32>>,
+    /// Of rounded less exact, E, in units of the result: E·Eᵀ of a lora_down and Eᵀ·E of a lora_up, r×r. `None` where nothing
+    /// changed.
+    pub error_gram: Option<Vec<f64>>,
 }
 
 impl Factors {
@@ -76,6 +77,16 @@ impl Factors {
     /// The factors of a share: only some rows of lora_up.
     pub(super) fn of_share(&self, share: &Share) -> Self {
         self.rows(&share.rows)
+    }
+
+    /// lora_down times `scale`, rounded once to `dtype`.
+    pub(super) fn rounded_down(&self, scale: f64, dtype: Dtype) -> Rounded {
+        self.down.rounded_by(cpu::rounded_rows, scale, dtype)
+    }
+
+    /// lora_up times `scale`, rounded once to `dtype`.
+    pub(super) fn rounded_up(&self, scale: f64, dtype: Dtype) -> Rounded {
+        self.up.rounded_by(cpu::rounded_columns, scale, dtype)
     }
 
     /// The same with only some rows of lora_up.
@@ -143,12 +154,25 @@ impl Factor {
         }
     }
 
-    /// The factor times `scale`, rounded once to `dtype`. Bits that need no change get none.
-    pub(super) fn rounded(&self, scale: f64, dtype: Dtype) -> Rounded {
-        if scale == 1.0 && dtype == self.dtype {
-            return Rounded { bytes: self.bytes.clone(), error: None };
+    /// Whether times `scale` as `dtype` it has the same bits, which then get no change.
+    fn keeps_bits(&self, scale: f64, dtype: Dtype) -> bool {
+        scale == 1.0 && dtype == self.dtype
+    }
+
+    /// The factor times `scale`, rounded once to `dtype` by `round`.
+    fn rounded_by(&self, round: Round, scale: f64, dtype: Dtype) -> Rounded {
+        if self.keeps_bits(scale, dtype) {
+            return Rounded { bytes: self.bytes.clone(), error_gram: None };
         }
-        rounded(&self.values(), scale, dtype)
+        let cpu::Rounded { words, mut error_gram } = round(&self.stored(), scale, dtype);
+        error_gram.iter_mut().for_each(|e| *e *= scale * scale);
+        let changed = error_gram.iter().any(|&e| e != 0.0);
+        Rounded { bytes: words.into(), error_gram: changed.then_some(error_gram) }
+    }
+
+    /// What rounding adds to the factor times `scale`, in units of the result; none where nothing changes.
+    pub(super) fn rounding_errors(&self, scale: f64, dtype: Dtype) -> Vec<f32> {
+        if self.keeps_bits(scale, dtype) { Vec::new() } else { rounded(&self.values(), scale, dtype).1 }
     }
 }
 
@@ -177,13 +201,13 @@ impl Split {
     }
 }
 
-/// Values times `scale`, rounded once to `dtype`.
-pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> Rounded {
-    let (bytes, mut error) = cpu::encode(values, scale, dtype);
-    let changed = error.iter().any(|&e| e != 0.0);
-    if changed {
-        let scale = super::plan::as_f32(scale);
-        error.iter_mut().for_each(|e| *e *= scale);
-    }
-    Rounded { bytes: bytes.into(), error: changed.then_some(error) }
+/// One of the two roundings of a stored factor.
+type Round = fn(&Stored<'_>, f64, Dtype) -> cpu::Rounded;
+
+/// Values times `scale`, rounded once to `dtype`, and what rounding added, in units of the result.
+pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Bytes, Vec<f32>) {
+    let (bytes, mut errors) = cpu::encode(values, scale, dtype);
+    let scale = super::plan::as_f32(scale);
+    errors.iter_mut().for_each(|e| *e *= scale);
+    (bytes.into(), errors)
 }

@@ -237,10 +237,10 @@ fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> Ro
     let dtype = plan.dtype;
     let split = |share: &Share| Split::of(share.weight / loader_scale, dtype);
     let down = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.down.rounded(split(share.as_ref()?).down, dtype))
+        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype))
     };
     let up = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.up.rounded(split(share.as_ref()?).up, dtype))
+        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype))
     };
     let with_style = plan.recipe.writes(Side::Style);
     RoundedUnit {
@@ -285,8 +285,8 @@ fn write_exact<'a>(
             composer.module(output, &downs, &ups)?;
         }
         for ((unit, values), rounded) in group.units.iter().zip(units).zip(&rounded) {
-            fn error(rounded: &Option<Rounded>) -> Option<&[f32]> {
-                rounded.as_ref()?.error.as_deref()
+            fn error(rounded: &Option<Rounded>) -> Option<&[f64]> {
+                rounded.as_ref()?.error_gram.as_deref()
             }
             let rounding = Rounding::Parts {
                 style_down: error(&rounded.style_down),
@@ -392,7 +392,7 @@ async fn write_magnitudes<S: Source>(
         let Some((side, tensor)) = &output.magnitude else { continue };
         let values = super::read_vector(sources.of(*side)?, tensor).await?;
         let name = super::refusals::magnitude_name(output);
-        let words = rounded(&values, 1.0, plan.dtype).bytes;
+        let (words, _) = rounded(&values, 1.0, plan.dtype);
         composers.iter_mut().try_for_each(|composer| composer.tensor(&name, &words))?;
     }
     Ok(())
@@ -424,7 +424,7 @@ pub(super) async fn small<S: Source>(
                 *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
             }
         }
-        let words = rounded(&sum, 1.0, pass.lead.dtype).bytes;
+        let (words, _) = rounded(&sum, 1.0, pass.lead.dtype);
         composers.iter_mut().try_for_each(|composer| composer.tensor(&vector.name, &words))?;
     }
     Ok(composers.into_iter().map(Composer::finish).collect())

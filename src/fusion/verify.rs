@@ -249,7 +249,7 @@ pub(super) async fn repeat<R: Source, S: Source>(
             let along = cpu::times(&half.down.stored(), &probes);
             let weight = share.weight * share.weight;
             inputs += weight * squared(&cpu::times(&half.up.stored(), &along));
-            let of_columns = along.iter().zip(column_squares(&half.up));
+            let of_columns = along.iter().zip(cpu::column_squares(&half.up.stored()));
             directions += weight * of_columns.map(|(x, square)| square * squared(&[*x])).sum::<f64>();
         }
     }
@@ -300,8 +300,8 @@ fn rounding_squared(
     };
     let (down, up) = (&factors.down, &factors.up);
     let split = Split::of(share.weight / loader_scale, dtype);
-    let down_error = down.rounded(split.down, dtype).error.unwrap_or_default();
-    let up_error = up.rounded(split.up, dtype).error.unwrap_or_default();
+    let down_error = down.rounding_errors(split.down, dtype);
+    let up_error = up.rounding_errors(split.up, dtype);
     // Each is nothing where nothing was rounded.
     let of_down = cpu::times(&up.stored(), &cpu::product(&down_error, down.cols, probes));
     let of_up = cpu::product(&up_error, up.cols, &cpu::times(&down.stored(), probes));
@@ -383,13 +383,4 @@ fn sign(state: &mut u64) -> f64 {
     *state ^= *state >> 7;
     *state ^= *state << 17;
     if *state >> 63 == 0 { 1.0 } else { -1.0 }
-}
-
-/// ‖b_i‖² of every column of a lora_up.
-fn column_squares(up: &Factor) -> Vec<f64> {
-    let mut squares = vec![0.0; up.cols];
-    for row in up.values().chunks_exact(up.cols.max(1)) {
-        squares.iter_mut().zip(row).for_each(|(sum, &b)| *sum += f64::from(b) * f64::from(b));
-    }
-    squares
 }

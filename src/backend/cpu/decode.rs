@@ -1,21 +1,30 @@
 //! Twin of `shaders/decode.wgsl`: stored words → f32.
 
-use super::real;
+use super::real::{self, Real};
 use crate::{Dtype, Stored};
 
 /// Words of F32, F16 or BF16 to f32, times 2^-`exponent`; `transposed` gives cols×rows. Subnormals are kept. Words of
 /// another format give nothing.
 #[inline(never)]
 pub fn decode(stored: &Stored<'_>, exponent: i32, transposed: bool) -> Vec<f32> {
-    let words = stored.bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word));
-    let mut values: Vec<f32> = match stored.dtype {
-        Dtype::F16 => words.map(from_f16).collect(),
-        Dtype::BF16 => words.map(|word| f32::from_bits(u32::from(word) << 16)).collect(),
-        Dtype::F32 => stored.bytes.as_chunks::<4>().0.iter().map(|&word| f32::from_le_bytes(word)).collect(),
-        _ => Vec::new(),
-    };
+    let mut values = Vec::with_capacity(stored.rows * stored.cols);
+    widened(stored.bytes, stored.dtype, &mut values);
     real::scale(&mut values, -exponent);
     if transposed { transpose(&values, stored.rows, stored.cols) } else { values }
+}
+
+/// Adds words of F32, F16 or BF16 to what there is; of another format, none.
+pub(super) fn widened<T: Real>(bytes: &[u8], dtype: Dtype, values: &mut Vec<T>) {
+    let words = bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word));
+    let of = |x: f32| T::of(x.into());
+    match dtype {
+        Dtype::F16 => values.extend(words.map(|word| of(from_f16(word)))),
+        Dtype::BF16 => values.extend(words.map(|word| of(f32::from_bits(u32::from(word) << 16)))),
+        Dtype::F32 => {
+            values.extend(bytes.as_chunks::<4>().0.iter().map(|&word| of(f32::from_le_bytes(word))));
+        }
+        _ => {}
+    }
 }
 
 /// A finite F16 word, exactly: its exponent and mantissa, read as f32 bits, are 2^112 too small, subnormals included.

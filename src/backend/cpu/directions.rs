@@ -3,9 +3,10 @@
 use super::basis::{Basis, basis};
 use super::core::core;
 use super::cut::{self, Protected};
-use super::gram::{column_gram, columns, gram};
+use super::gram::{columns, own, rows};
 use super::jacobi::jacobi;
 use super::loaded;
+use super::own_columns;
 use super::plainly_cut::plainly_cut;
 use super::plainly_full::plainly_full;
 use super::real::Real;
@@ -38,7 +39,7 @@ impl Directions {
 pub fn all_directions(style_up: &Stored<'_>, down: Triangle<'_>) -> Option<Directions> {
     let rank = down.exponent.len();
     let support = borne(down)?;
-    let (energy, exponent) = plainly_full(&column_gram(style_up, style_up), down)?;
+    let (energy, exponent) = plainly_full(&own_columns(style_up), down)?;
     Some(Directions::plain((Protected::all(rank), energy, exponent), support))
 }
 
@@ -54,10 +55,10 @@ pub(super) fn quick(job: &Job<'_>, down: &Basis<f32>, cut: Cut) -> Directions {
 /// Some of A_s, where it is plain which. As above.
 fn some_directions(job: &Job<'_>, down: Triangle<'_>, cut: Cut) -> Option<Directions> {
     let support = borne(down)?;
-    let rows = loaded::<f64>(&job.style_down, false);
-    let down_gram = gram(&rows, &rows, job.style_down.cols);
-    let up_gram = columns::<f64>(&job.style_up, &job.style_up);
-    Some(Directions::plain(plainly_cut(&down_gram, &up_gram, down.exponent.len(), cut)?, support))
+    let rank = down.exponent.len();
+    let down_gram = own(rank, rows::<f64>(&job.style_down));
+    let up_gram = own(rank, columns::<f64>(&job.style_up));
+    Some(Directions::plain(plainly_cut(&down_gram, &up_gram, rank, cut)?, support))
 }
 
 /// The support of a basis of all rows, where it is enough.
@@ -86,17 +87,16 @@ const TALL: usize = 8;
 /// L and exponents of a basis of the columns of B, m×r, for which no more of B need be held than some rows: where Bᵀ =
 /// (B₁ᵀ | B₂ᵀ) and B₁ᵀ = L₁·Q₁, the triangle of Bᵀ is that of (L₁ | B₂ᵀ) (Demmel, Grigori, Hoemmen, Langou 2012).
 fn column_triangle(up: &Stored<'_>) -> (Vec<f64>, Vec<i32>) {
-    let (rank, row) = (up.cols, up.cols * up.dtype.bitsize() / 8);
+    let rank = up.cols;
     let (mut l, mut exponents) = (vec![0.0; rank * rank], vec![0; rank]);
-    for bytes in up.bytes.chunks(TALL * rank.max(1) * row.max(1)) {
-        let rows = bytes.len() / row.max(1);
-        let columns = loaded::<f64>(&Stored { bytes, rows, ..up.clone() }, true);
+    for block in up.blocks(TALL * rank) {
+        let rows = loaded::<f64>(&block);
         let before = l.chunks_exact(rank).zip(&exponents);
-        let joined = before.zip(columns.chunks_exact(rows)).flat_map(|((l, &exponent), columns)| {
+        let joined = before.enumerate().flat_map(|(at, (l, &exponent))| {
             let scale = 2f64.powi(exponent);
-            l.iter().map(move |l| l * scale).chain(columns.iter().copied())
+            l.iter().map(move |l| l * scale).chain(rows.iter().skip(at).step_by(rank).copied())
         });
-        let found = basis(joined.collect(), Shape { rows: rank, cols: rank + rows });
+        let found = basis(joined.collect(), Shape { rows: rank, cols: rank + block.rows });
         (l, exponents) = (found.l, found.exponent);
     }
     (l, exponents)
@@ -105,7 +105,7 @@ fn column_triangle(up: &Stored<'_>) -> (Vec<f64>, Vec<i32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Dtype;
+    use crate::{Dtype, transpose};
 
     #[test]
     fn rows_looked_at_a_few_at_a_time_give_the_basis_of_all() {
@@ -118,7 +118,8 @@ mod tests {
         let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
         let up = Stored { bytes: &bytes, dtype: Dtype::F32, rows, cols: rank };
         assert!(up.rows > 10 * TALL * rank);
-        let whole = basis(loaded::<f64>(&up, true), Shape { rows: rank, cols: up.rows });
+        let turned = transpose(&loaded(&up), rows, rank);
+        let whole = basis(turned.into_iter().map(f64::from).collect(), Shape { rows: rank, cols: rows });
         let found = column_triangle(&up);
         let triangle = |l: &[f64], exponents: &[i32]| -> Vec<f64> {
             let rows = l.chunks_exact(rank).zip(exponents);

@@ -1,59 +1,70 @@
 //! Twin of `shaders/gram.wgsl`: inner products of rows, and of columns.
 
-use super::loaded;
 use super::outer::{HALF, Strips, WIDE, outer};
+use super::panels::{PANEL, panel, panels};
 use super::real::Real;
 use crate::Stored;
-
-/// Sums of at most this many products are made in T; sums of those in f64, so that the error does not grow with n.
-const CHUNK: usize = 128;
 
 /// X·Yᵀ for X p×n and Y q×n, p×q, row-major. Where both are one matrix, half of it is a mirror image.
 pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
     let same = std::ptr::eq(x, y);
-    let mut sums = Sums::new(x.len() / n.max(1), y.len() / n.max(1), same);
-    for from in (0..n).step_by(CHUNK) {
-        let strips = |matrix| Strips::of_rows(matrix, n, from..n.min(from + CHUNK));
-        sums.add(&strips(x), (!same).then(|| strips(y)).as_ref());
+    let [p, q] = [x, y].map(|matrix| matrix.len() / n.max(1));
+    let mut sums = if same { Sums::own(p) } else { Sums::new(p, q) };
+    for columns in panels(n) {
+        let strips = |matrix| Strips::of_rows(matrix, n, columns.clone());
+        if same { sums.add_own(&strips(x)) } else { sums.add(&strips(x), &strips(y)) }
     }
     sums.finish()
 }
 
-/// Xᵀ·Y for X m×p and Y m×q, p×q, row-major, in f32. Where both are one matrix, half of it is a mirror image.
-#[inline(never)]
-pub fn column_gram(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
-    columns::<f32>(x, y)
-}
-
-/// As [`column_gram`], in T.
-pub(super) fn columns<T: Real>(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
-    let same = std::ptr::eq(x, y);
-    let mut sums = Sums::new(x.cols, y.cols, same);
-    for from in (0..x.rows).step_by(CHUNK) {
-        let rows = CHUNK.min(x.rows - from);
-        let strips = |matrix: &Stored<'_>| {
-            let row = matrix.cols * matrix.dtype.bitsize() / 8;
-            let bytes = &matrix.bytes[from * row..(from + rows) * row];
-            let values = loaded::<T>(&Stored { bytes, rows, ..matrix.clone() }, false);
-            Strips::of_columns(&values, matrix.cols, 0..matrix.cols)
-        };
-        sums.add(&strips(x), (!same).then(|| strips(y)).as_ref());
-    }
+/// X·Xᵀ for X p×n of [`rows`], Xᵀ·X for X m×p of [`columns`].
+pub(super) fn own<T: Real>(p: usize, x: impl Iterator<Item = Strips<T>>) -> Vec<f64> {
+    let mut sums = Sums::own(p);
+    x.for_each(|x| sums.add_own(&x));
     sums.finish()
 }
 
-/// Xᵀ·X for X m×p, row-major, in f64.
-pub(super) fn own_columns(x: &[f32], p: usize) -> Vec<f64> {
-    let mut sums = Sums::new(p, p, true);
-    for rows in x.chunks(CHUNK * p.max(1)) {
-        let values: Vec<f64> = rows.iter().map(|&x| x.into()).collect();
-        sums.add(&Strips::of_columns(&values, p, 0..p), None);
-    }
+/// X·Yᵀ for X p×n and Y q×n of [`rows`], Xᵀ·Y for X m×p and Y m×q of [`columns`].
+pub(super) fn across<T: Real>(
+    [p, q]: [usize; 2],
+    x: impl Iterator<Item = Strips<T>>,
+    y: impl Iterator<Item = Strips<T>>,
+) -> Vec<f64> {
+    let mut sums = Sums::new(p, q);
+    x.zip(y).for_each(|(x, y)| sums.add(&x, &y));
     sums.finish()
 }
 
-/// p×q sums, padded to whole strips.
-struct Sums {
+/// What [`own`] makes of X, [`across`] of both, and [`own`] of Y.
+pub(super) fn both<T: Real>(
+    [p, q]: [usize; 2],
+    x: impl Iterator<Item = Strips<T>>,
+    y: impl Iterator<Item = Strips<T>>,
+) -> [Vec<f64>; 3] {
+    let (mut of_x, mut across, mut of_y) = (Sums::own(p), Sums::new(p, q), Sums::own(q));
+    for (x, y) in x.zip(y) {
+        of_x.add_own(&x);
+        across.add(&x, &y);
+        of_y.add_own(&y);
+    }
+    [of_x, across, of_y].map(Sums::finish)
+}
+
+/// The rows of a matrix, a panel of columns at a time.
+pub(super) fn rows<'a, T: Real>(x: &'a Stored<'_>) -> impl Iterator<Item = Strips<T>> + 'a {
+    panels(x.cols)
+        .map(|columns| Strips::of_rows(&panel::<T>(x, &columns, 0), columns.len(), 0..columns.len()))
+}
+
+/// The columns of a matrix, some rows at a time.
+pub(super) fn columns<T: Real>(x: &Stored<'_>) -> impl Iterator<Item = Strips<T>> {
+    let all = 0..x.cols;
+    x.blocks(PANEL).map(move |block| Strips::of_columns(&panel::<T>(&block, &all, 0), all.len(), all.clone()))
+}
+
+/// p×q sums, padded to whole strips. What is added at a time is summed in T, so it should be a panel or less; sums of those
+/// are f64, so that the error does not grow with the length.
+pub(super) struct Sums {
     values: Vec<f64>,
     p: usize,
     q: usize,
@@ -62,14 +73,24 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(p: usize, q: usize, mirrored: bool) -> Self {
+    /// Of products of p vectors with q others.
+    pub(super) fn new(p: usize, q: usize) -> Self {
         let values = vec![0.0; p.next_multiple_of(WIDE) * q.next_multiple_of(WIDE)];
-        Self { values, p, q, mirrored }
+        Self { values, p, q, mirrored: false }
     }
 
-    /// Adds X·Yᵀ, or X·Xᵀ.
-    fn add<T: Real>(&mut self, x: &Strips<T>, y: Option<&Strips<T>>) {
-        let y = y.unwrap_or(x);
+    /// Of products of p vectors with themselves: half of them are a mirror image.
+    pub(super) fn own(p: usize) -> Self {
+        Self { mirrored: true, ..Self::new(p, p) }
+    }
+
+    /// Adds X·Xᵀ.
+    pub(super) fn add_own<T: Real>(&mut self, x: &Strips<T>) {
+        self.add(x, x);
+    }
+
+    /// Adds X·Yᵀ.
+    pub(super) fn add<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>) {
         let width = self.q.next_multiple_of(WIDE);
         for ((i, x), block) in x.iter().enumerate().zip(self.values.chunks_exact_mut(WIDE * width)) {
             let strips = if self.mirrored { i + 1 } else { usize::MAX };
@@ -84,7 +105,8 @@ impl Sums {
         }
     }
 
-    fn finish(self) -> Vec<f64> {
+    /// p×q, row-major.
+    pub(super) fn finish(self) -> Vec<f64> {
         let width = self.q.next_multiple_of(WIDE);
         let at = |i: usize, j: usize| {
             let (i, j) = if self.mirrored && j > i { (j, i) } else { (i, j) };
@@ -110,5 +132,5 @@ pub(super) fn dot<T: Real>(x: &[T], y: &[T]) -> f64 {
         sums.into_iter().fold(rest, |sum, lane| sum + lane).wide()
     };
     // Eight sums side by side are each as short as one of a chunk above.
-    x.chunks(4 * CHUNK).zip(y.chunks(4 * CHUNK)).map(chunk).sum()
+    x.chunks(4 * PANEL).zip(y.chunks(4 * PANEL)).map(chunk).sum()
 }

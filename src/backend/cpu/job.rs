@@ -37,6 +37,15 @@ pub struct Stored<'a> {
     pub cols: usize,
 }
 
+impl<'a> Stored<'a> {
+    /// The same, so many rows at a time.
+    pub(super) fn blocks(&self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
+        let Self { bytes, dtype, cols, .. } = *self;
+        let row = (cols * dtype.bitsize() / 8).max(1);
+        bytes.chunks(rows.max(1) * row).map(move |bytes| Self { bytes, dtype, rows: bytes.len() / row, cols })
+    }
+}
+
 /// One module of the pair.
 #[derive(Clone, Debug)]
 pub struct Job<'a> {

@@ -6,6 +6,7 @@
 //! inlined: a generic function, and an inlined one, is compiled as its caller is.
 
 pub mod basis;
+mod content;
 pub mod core;
 pub mod cut;
 mod decode;
@@ -19,6 +20,7 @@ mod job;
 mod likeness;
 pub mod matrix;
 mod outer;
+mod panels;
 mod plainly_cut;
 mod plainly_full;
 mod probes;
@@ -27,6 +29,7 @@ pub mod project;
 mod readouts;
 mod real;
 mod relation;
+mod rounding;
 mod triangle;
 pub mod truncate;
 
@@ -36,16 +39,16 @@ pub use cut::count;
 pub use decode::{decode, transpose};
 pub use directions::{Directions, all_directions};
 pub use finite::{NonFinite, non_finite};
-pub use gram::column_gram;
 pub use job::{
     Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,
     SUPPORT_GUARD, Shape, Stored,
 };
 pub use likeness::{Products, Third, liken};
-pub use probes::{Columns, PROBES, product, times};
+pub use probes::{Columns, PROBES, column_squares, product, times};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};
+pub use rounding::{Rounded, rounded_columns, rounded_rows};
 pub use triangle::{Triangle, support};
 
 /// The CPU backend.
@@ -59,7 +62,7 @@ pub fn project(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<
     let down = style_basis::<f32>(job);
     let directions = directions::quick(job, &down, cut);
     if directions.conditioning.allows_f32() {
-        projected(job, &down, &directions, blends, output, Place::Cpu)
+        content::projected(job, &down, &directions, blends, output, Place::Cpu)
     } else {
         careful(job, cut, blends, output)
     }
@@ -69,6 +72,24 @@ pub fn project(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<
 #[inline(never)]
 pub fn gram(x: &[f32], y: &[f32], n: usize) -> Vec<f64> {
     gram::gram(x, y, n)
+}
+
+/// X·Xᵀ for X p×n.
+#[inline(never)]
+pub fn own_rows(x: &Stored<'_>) -> Vec<f64> {
+    gram::own(x.rows, gram::rows::<f32>(x))
+}
+
+/// Xᵀ·X for X m×p.
+#[inline(never)]
+pub fn own_columns(x: &Stored<'_>) -> Vec<f64> {
+    gram::own(x.cols, gram::columns::<f32>(x))
+}
+
+/// Xᵀ·Y for X m×p and Y m×q.
+#[inline(never)]
+pub fn columns_across(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
+    gram::across([x.cols, y.cols], gram::columns::<f32>(x), gram::columns(y))
 }
 
 /// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
@@ -83,48 +104,16 @@ pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
 pub fn careful(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
     // Always the long way: the saved result is checked against it.
     let down = style_basis::<f64>(job);
-    projected(job, &down, &directions::by_basis(job, &down, cut), blends, output, Place::CpuCareful)
+    let directions = directions::by_basis(job, &down, cut);
+    content::projected(job, &down, &directions, blends, output, Place::CpuCareful)
 }
 
 fn style_basis<T: Real>(job: &Job<'_>) -> Basis<T> {
     let shape = Shape { rows: job.style_down.rows, cols: job.style_down.cols };
-    basis::basis(loaded(&job.style_down, false), shape)
+    basis::basis(loaded(&job.style_down), shape)
 }
 
-/// What each blend makes of the content once it is known what is protected.
-fn projected<T: Real>(
-    job: &Job<'_>,
-    down: &Basis<T>,
-    directions: &Directions,
-    blends: &[Blend],
-    output: Dtype,
-    place: Place,
-) -> Vec<Projected> {
-    let n = job.style_down.cols;
-    let mut content = loaded(&job.content_down, false);
-    let content_exponent = real::exponent(&content);
-    real::scale(&mut content, -content_exponent);
-    let content_gram = gram::gram(&content, &content, n);
-    let along = gram::gram(&content, &down.q, n);
-    let scale = f64::from(job.scale) * 2f64.powi(content_exponent);
-    let of_blend = |(at, &blend): (usize, &Blend)| {
-        // Nothing else needs it after the last.
-        let mut blended = if at + 1 < blends.len() { content.clone() } else { std::mem::take(&mut content) };
-        project::project(&mut blended, &along, &down.q, &directions.protected.projector, n, blend);
-        let (words, error) = encode::encode(&blended, scale, output);
-        Readouts {
-            directions,
-            down: down.triangle(),
-            along: &along,
-            content_gram: &content_gram,
-            rounding_gram: &gram(&error, &error, n),
-            content_exponent,
-        }
-        .projected(words, place)
-    };
-    blends.iter().enumerate().map(of_blend).collect()
-}
-
-fn loaded<T: Real>(stored: &Stored<'_>, transposed: bool) -> Vec<T> {
-    decode(stored, 0, transposed).into_iter().map(|x| T::of(x.into())).collect()
+/// All values of a matrix.
+fn loaded<T: Real>(stored: &Stored<'_>) -> Vec<T> {
+    panels::panel(stored, &(0..stored.cols), 0)
 }

@@ -4,9 +4,8 @@
 //! their digits.
 
 use super::cut::count;
-use super::gram::gram;
+use super::gram::{across, columns, own, rows};
 use super::gram_svd::Own;
-use super::loaded;
 use super::relation::Update;
 use crate::{Cut, Stored};
 use nalgebra::DMatrix;
@@ -67,7 +66,7 @@ pub fn liken(
     if let (Some(content), Some(style)) = (&content, &style) {
         let right = style.own.right(cut);
         let down = content.rows(style);
-        let up = matrix(&content.up, &style.up, content.m);
+        let up = content.columns(&style.update.up);
         let along = &down * &right;
         products.content_style = up.dot(&down);
         products.along = content.own.up.dot(&(&along * along.transpose()));
@@ -75,11 +74,10 @@ pub fn liken(
         directions = Some((right, along));
     }
     for third in thirds {
-        let (m, scale) = (third.update.up.rows, third.scale);
+        let scale = third.scale;
         let own = Half::of(&third.update);
         products.third += scale * scale * own.own.energy();
-        let same_rows =
-            |up: &Option<Stored<'_>>| Some(matrix(&own.up, &loaded::<f64>(up.as_ref()?, true), m));
+        let same_rows = |up: &Option<Stored<'_>>| Some(own.columns(up.as_ref()?));
         if let (Some(content), Some(up)) = (&content, same_rows(&third.content_up)) {
             products.third_content += scale * up.dot(&own.rows(content));
             if let (Some(style), Some((right, along))) = (&style, &directions) {
@@ -93,35 +91,31 @@ pub fn liken(
     products
 }
 
-/// Both factors in f64, and their own Gram matrices.
-struct Half {
-    /// A, r×n.
-    down: Vec<f64>,
-    /// Bᵀ, r×m.
-    up: Vec<f64>,
-    n: usize,
-    m: usize,
+/// An update, and its own Gram matrices.
+struct Half<'a> {
+    update: &'a Update<'a>,
     own: Own,
 }
 
-impl Half {
-    fn of(update: &Update<'_>) -> Self {
-        let (n, m) = (update.down.cols, update.up.rows);
-        let (down, up) = (loaded::<f64>(&update.down, false), loaded::<f64>(&update.up, true));
-        let own = Own { down: matrix(&down, &down, n), up: matrix(&up, &up, m) };
-        Self { down, up, n, m, own }
+impl<'a> Half<'a> {
+    fn of(update: &'a Update<'a>) -> Self {
+        let r = update.down.rows;
+        let matrix = |gram: Vec<f64>| DMatrix::from_row_slice(r, r, &gram);
+        let down = matrix(own(r, rows::<f64>(&update.down)));
+        Self { update, own: Own { down, up: matrix(own(r, columns::<f64>(&update.up))) } }
     }
 
     /// A·Aᵀ with the other's A, r×r.
     fn rows(&self, other: &Self) -> DMatrix<f64> {
-        matrix(&self.down, &other.down, self.n)
+        let (x, y) = (&self.update.down, &other.update.down);
+        DMatrix::from_row_slice(x.rows, y.rows, &across([x.rows, y.rows], rows::<f64>(x), rows(y)))
     }
-}
 
-/// X·Yᵀ of rows of `length` values.
-fn matrix(x: &[f64], y: &[f64], length: usize) -> DMatrix<f64> {
-    let rows = |of: &[f64]| of.len() / length.max(1);
-    DMatrix::from_row_slice(rows(x), rows(y), &gram(x, y, length))
+    /// Bᵀ·B with another B, r×r.
+    fn columns(&self, other: &Stored<'_>) -> DMatrix<f64> {
+        let (x, y) = (&self.update.up, other);
+        DMatrix::from_row_slice(x.cols, y.cols, &across([x.cols, y.cols], columns::<f64>(x), columns(y)))
+    }
 }
 
 impl Own {

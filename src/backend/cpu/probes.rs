@@ -1,6 +1,7 @@
 //! Products with a few columns at once, in f64: what a saved update is checked with.
 
-use super::decode::decode;
+use super::loaded;
+use super::panels::PANEL;
 use crate::Stored;
 
 /// Columns of [`Columns`]. Of an update of rank 1 a few random ones may all see next to nothing: with 4 of them an estimate of
@@ -13,7 +14,19 @@ pub type Columns = Vec<[f64; PROBES]>;
 /// M·X for M m×n and X n×16.
 #[inline(never)]
 pub fn times(matrix: &Stored<'_>, x: &[[f64; PROBES]]) -> Columns {
-    product(&decode(matrix, 0, false), matrix.cols, x)
+    matrix.blocks(PANEL).flat_map(|rows| product(&loaded(&rows), rows.cols, x)).collect()
+}
+
+/// The sum of squares of every column.
+#[inline(never)]
+pub fn column_squares(matrix: &Stored<'_>) -> Vec<f64> {
+    let mut squares = vec![0.0; matrix.cols];
+    for block in matrix.blocks(PANEL) {
+        for row in loaded::<f64>(&block).chunks_exact(matrix.cols.max(1)) {
+            squares.iter_mut().zip(row).for_each(|(sum, b)| *sum += b * b);
+        }
+    }
+    squares
 }
 
 /// M·X for M m×n, row-major, and X n×16; nothing where M is nothing.

@@ -3,39 +3,53 @@
 use super::outer::{HALF, Strips, WIDE, outer};
 use super::real::Real;
 use crate::Blend;
+use std::ops::Range;
 
-/// Columns that are laid out as strips at once.
-const BLOCK: usize = 16 * WIDE;
-
-/// A_c ← keep·A_c + inside·(C·P)·Q (r_c×n), where C = A_c·Qᵀ (r_c×r) is the same for every blend. V = (W_k)ᵀ·Q is never
-/// formed: P = W_k·W_kᵀ.
-pub fn project<T: Real>(
-    content: &mut [T],
-    along: &[f64],
-    q: &[T],
-    projector: &[f64],
+/// What becomes of the content: A_c ← keep·A_c + inside·(C·P)·Q, where C = A_c·Qᵀ (r_c×r) is the same for every blend.
+/// V = (W_k)ᵀ·Q is never formed: P = W_k·W_kᵀ.
+#[derive(Debug)]
+pub struct Projection<'a, T> {
+    /// Q, r×n.
+    q: &'a [T],
     n: usize,
-    blend: Blend,
-) {
-    let r = q.len() / n.max(1);
-    // Addition is to be exact: then not even a negative zero may change.
-    if blend.keep == 1.0 && (blend.inside == 0.0 || projector.iter().all(|&p| p == 0.0)) {
-        return;
+    /// C·P; none where nothing changes.
+    coefficients: Option<Strips<T>>,
+    keep: T,
+    added: T,
+}
+
+impl<'a, T: Real> Projection<'a, T> {
+    /// `along` is C, r_c×r, `projector` P, r×r, `q` Q, r×n.
+    pub fn new(along: &[f64], q: &'a [T], projector: &[f64], n: usize, blend: Blend) -> Self {
+        let r = q.len() / n.max(1);
+        // P is symmetric, so that its rows are its columns.
+        let inside = |row: &[f64], p: &[f64]| T::of(row.iter().zip(p).map(|(c, p)| c * p).sum());
+        let coefficients = || -> Vec<T> {
+            let rows = along.chunks_exact(r.max(1));
+            rows.flat_map(|row| projector.chunks_exact(r).map(move |p| inside(row, p))).collect()
+        };
+        // Addition is to be exact: then not even a negative zero may change.
+        let nothing = blend.keep == 1.0 && (blend.inside == 0.0 || projector.iter().all(|&p| p == 0.0));
+        let [keep, added] = [blend.keep, blend.inside].map(|weight| T::of(<f32 as Real>::of(weight).into()));
+        Self {
+            q,
+            n,
+            coefficients: (!nothing).then(|| Strips::of_rows(&coefficients(), r, 0..r)),
+            keep,
+            added,
+        }
     }
-    // P is symmetric, so that its rows are its columns.
-    let inside = |row: &[f64], p: &[f64]| T::of(row.iter().zip(p).map(|(c, p)| c * p).sum());
-    let coefficients: Vec<T> = along
-        .chunks_exact(r)
-        .flat_map(|row| projector.chunks_exact(r).map(move |p| inside(row, p)))
-        .collect();
-    let coefficients = Strips::of_rows(&coefficients, r, 0..r);
-    let [keep, added] = [blend.keep, blend.inside].map(|weight| T::of(<f32 as Real>::of(weight).into()));
-    for from in (0..n).step_by(BLOCK) {
-        let strips = Strips::of_columns(q, n, from..n.min(from + BLOCK));
-        for (q, from) in strips.iter().zip((from..n).step_by(WIDE)) {
-            for (coefficients, rows) in coefficients.iter().zip(content.chunks_mut(WIDE * n)) {
-                for (rows, parts) in rows.chunks_mut(HALF * n).zip(outer(coefficients, q)) {
-                    for (row, parts) in rows.chunks_exact_mut(n).zip(parts) {
+
+    /// Some columns of the content, r_c×their number.
+    pub fn apply(&self, content: &mut [T], columns: &Range<usize>) {
+        let Some(coefficients) = &self.coefficients else { return };
+        let width = columns.len();
+        let (keep, added) = (self.keep, self.added);
+        let strips = Strips::of_columns(self.q, self.n, columns.clone());
+        for (q, from) in strips.iter().zip((0..width).step_by(WIDE)) {
+            for (coefficients, rows) in coefficients.iter().zip(content.chunks_mut(WIDE * width)) {
+                for (rows, parts) in rows.chunks_mut(HALF * width).zip(outer(coefficients, q)) {
+                    for (row, parts) in rows.chunks_exact_mut(width).zip(parts) {
                         row[from..].iter_mut().zip(parts).for_each(|(x, part)| *x = keep * *x + added * part);
                     }
                 }

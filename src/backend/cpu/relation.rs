@@ -1,9 +1,8 @@
 //! How two updates of one layer lie to each other, from small Gram matrices alone (docs/METHOD.md, "Figures").
 
-use super::gram::{columns, gram};
+use super::gram::{both, columns, rows};
 use super::gram_svd::{Decomposed, Own};
 use super::jacobi::descending;
-use super::loaded;
 use super::real::Real;
 use crate::Stored;
 use nalgebra::DMatrix;
@@ -70,19 +69,15 @@ struct Grams {
 
 impl Grams {
     fn of<T: Real>(style: &Update<'_>, content: &Update<'_>) -> Self {
-        let [of_style, of_content] = [style, content].map(|update| loaded::<T>(&update.down, false));
         let (r_s, r_c) = (style.down.rows, content.down.rows);
-        let n = style.down.cols;
+        let [style_down, down, content_down] = both([r_s, r_c], rows::<T>(&style.down), rows(&content.down));
+        let [style_up, up, content_up] = both([r_s, r_c], columns::<T>(&style.up), columns(&content.up));
         let matrix = DMatrix::from_row_slice;
-        let own = |down: &[T], up: &Stored<'_>, r: usize| Own {
-            down: matrix(r, r, &gram(down, down, n)),
-            up: matrix(r, r, &columns::<T>(up, up)),
-        };
         Self {
-            style: own(&of_style, &style.up, r_s),
-            content: own(&of_content, &content.up, r_c),
-            down: matrix(r_s, r_c, &gram(&of_style, &of_content, n)),
-            up: matrix(r_s, r_c, &columns::<T>(&style.up, &content.up)),
+            style: Own { down: matrix(r_s, r_s, &style_down), up: matrix(r_s, r_s, &style_up) },
+            content: Own { down: matrix(r_c, r_c, &content_down), up: matrix(r_c, r_c, &content_up) },
+            down: matrix(r_s, r_c, &down),
+            up: matrix(r_s, r_c, &up),
         }
     }
 

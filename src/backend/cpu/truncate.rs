@@ -3,8 +3,10 @@
 //! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
 //! exact low-rank form.
 
-use crate::gram::{gram, own_columns};
+use crate::gram::{Sums, gram};
 use crate::gram_svd::{Own, inverse};
+use crate::outer::Strips;
+use crate::panels::PANEL;
 use nalgebra::DMatrix;
 
 /// A matrix up·down with its singular values split evenly (√σ) between both factors.
@@ -61,8 +63,13 @@ fn own(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Own {
     let (r, m) = (down.nrows(), up.nrows());
     // By columns A is Aᵀ row by row, and B is Bᵀ.
     let up: Vec<f64> = up.iter().map(|&x| x.into()).collect();
+    let mut of_down = Sums::own(r);
+    for columns in down.as_slice().chunks(PANEL * r.max(1)) {
+        let columns: Vec<f64> = columns.iter().map(|&x| x.into()).collect();
+        of_down.add_own(&Strips::of_columns(&columns, r, 0..r));
+    }
     let matrix = |values: &[f64]| DMatrix::from_row_slice(r, r, values);
-    Own { down: matrix(&own_columns(down.as_slice(), r)), up: matrix(&gram(&up, &up, m)) }
+    Own { down: matrix(&of_down.finish()), up: matrix(&gram(&up, &up, m)) }
 }
 
 /// The singular values of up·down (m×r times r×n), in descending order.

@@ -1,0 +1,56 @@
+//! What becomes of the content once it is known what is protected, some columns at a time: of a large one, nothing is held
+//! but what it was and what it becomes.
+
+use super::basis::Basis;
+use super::directions::Directions;
+use super::gram::Sums;
+use super::outer::Strips;
+use super::panels::{self, panel, panels};
+use super::project::Projection;
+use super::readouts::Readouts;
+use super::real::Real;
+use super::rounding::Rounding;
+use crate::{Blend, Dtype, Job, Place, Projected};
+
+/// What each blend makes of a job's content.
+pub(super) fn projected<T: Real>(
+    job: &Job<'_>,
+    down: &Basis<T>,
+    directions: &Directions,
+    blends: &[Blend],
+    output: Dtype,
+    place: Place,
+) -> Vec<Projected> {
+    let content = &job.content_down;
+    let (r_c, n) = (content.rows, content.cols);
+    let exponent = panels::exponent(content);
+    let (mut own, mut along) = (Sums::own(r_c), Sums::new(r_c, job.style_down.rows));
+    for columns in panels(n) {
+        let of_content = panel::<T>(content, &columns, exponent);
+        let of_content = Strips::of_rows(&of_content, columns.len(), 0..columns.len());
+        own.add_own(&of_content);
+        along.add(&of_content, &Strips::of_rows(&down.q, n, columns));
+    }
+    let (content_gram, along) = (own.finish(), along.finish());
+    let scale = f64::from(job.scale) * 2f64.powi(exponent);
+    let of_blend = |&blend: &Blend| {
+        let projection = Projection::new(&along, &down.q, &directions.protected.projector, n, blend);
+        let mut rounding = Rounding::new(r_c, n, scale, output);
+        for columns in panels(n) {
+            let mut blended = panel(content, &columns, exponent);
+            projection.apply(&mut blended, &columns);
+            rounding.add(&blended, &columns);
+        }
+        let rounded = rounding.finish();
+        Readouts {
+            directions,
+            down: down.triangle(),
+            along: &along,
+            content_gram: &content_gram,
+            rounding_gram: &rounded.error_gram,
+            content_exponent: exponent,
+        }
+        .projected(rounded.words, place)
+    };
+    blends.iter().map(of_blend).collect()
+}

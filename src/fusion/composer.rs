@@ -1,10 +1,10 @@
 //! Puts modules of the result together, tensor by tensor, with their checksums.
 
 use super::accounting::{Cut, ModuleReport};
-use super::crew::{Piece, PieceTensor};
+use super::crew::{Parcel, Piece, PieceTensor};
 use super::outputs::Output;
 use super::plan::{Plan, unplanned};
-use crate::container::{self, Tensor};
+use crate::container::{self, Bytes, Tensor};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
@@ -13,9 +13,11 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) struct Composer<'a> {
     plan: &'a Plan,
     piece: Piece,
-    /// How many bytes it will have, as far as is known beforehand, and how many are made.
-    whole: usize,
+    /// The piece's bytes, of which so many are made.
+    bytes: Vec<u8>,
     made: usize,
+    /// How many bytes it will have, as far as is known beforehand.
+    whole: usize,
 }
 
 /// Columns of a module's lora_up: the words of a block row by row, their number of columns, and where each row goes.
@@ -32,7 +34,8 @@ impl<'a> Composer<'a> {
         let tensors =
             groups.iter().filter_map(|&at| plan.groups.get(at)).flat_map(|group| plan.tensors(group));
         let length = tensors.map(Tensor::bytes).sum::<u64>();
-        Self { plan, piece: Piece::default(), whole: usize::try_from(length).unwrap_or(0), made: 0 }
+        let whole = usize::try_from(length).unwrap_or(0);
+        Self { plan, piece: Piece::default(), bytes: Vec::new(), made: 0, whole }
     }
 
     /// Adds one module: `downs` are blocks of rows, `ups` blocks of columns, in the same order; what is missing to the
@@ -94,9 +97,12 @@ impl<'a> Composer<'a> {
         let length = usize::try_from(tensor.bytes()).map_err(|_| unplanned(name))?;
         // As much as will be needed, once something is: a vector that grows is held twice meanwhile, and wasm memory never
         // shrinks. Zeros all at once: a longer vector would get them one by one, in code that is compiled for size.
-        let lacking = (self.made + length).max(self.whole).saturating_sub(self.piece.bytes.len());
-        self.piece.bytes.append(&mut vec![0; lacking]);
-        let bytes = &mut self.piece.bytes[self.made..self.made + length];
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; self.whole.max(length)];
+        } else if self.made + length > self.bytes.len() {
+            self.bytes.resize(self.made + length, 0);
+        }
+        let bytes = &mut self.bytes[self.made..self.made + length];
         fill(bytes).ok_or_else(|| unplanned(name))?;
         // A value too large for the format has become infinite: say so instead of writing it.
         if let Some(value) = container::first_non_finite(tensor.dtype, bytes) {
@@ -119,7 +125,8 @@ impl<'a> Composer<'a> {
     }
 
     pub(super) fn finish(mut self) -> Piece {
-        self.piece.bytes.truncate(self.made);
+        self.bytes.truncate(self.made);
+        self.piece.bytes = Parcel::new(Bytes::from(self.bytes));
         self.piece
     }
 }

@@ -6,10 +6,13 @@ use super::accounting::{Cut, ModuleReport};
 use super::analysis::Measured;
 use super::hashing::Hashing;
 use super::verify::Difference;
+use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Something to do for a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +94,7 @@ pub struct Piece {
     pub tensors: Vec<PieceTensor>,
     /// The values of all of them, one after the other.
     #[serde(skip)]
-    pub bytes: Vec<u8>,
+    pub bytes: Parcel,
     /// The accounting of fused units.
     pub modules: Vec<ModuleReport>,
     /// What was cut to a rank.
@@ -100,6 +103,53 @@ pub struct Piece {
     pub outputs: usize,
     /// The last of them.
     pub last: String,
+}
+
+/// Bytes that wait to be written, wherever they are: wasm memory never shrinks, so what comes from another worker stays out of it
+/// until its turn comes.
+#[derive(Clone, Debug)]
+pub struct Parcel(Rc<dyn Held>);
+
+/// What holds the bytes of a [`Parcel`].
+pub trait Held: fmt::Debug {
+    /// How many they are.
+    fn length(&self) -> usize;
+
+    /// Those of a range, if there are so many.
+    fn part(&self, range: Range<usize>) -> Option<Bytes>;
+}
+
+impl Held for Bytes {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn part(&self, range: Range<usize>) -> Option<Bytes> {
+        (range.start <= range.end && range.end <= self.len()).then(|| self.slice(range))
+    }
+}
+
+impl Default for Parcel {
+    fn default() -> Self {
+        Self::new(Bytes::new())
+    }
+}
+
+impl Parcel {
+    /// What is held there.
+    pub fn new(held: impl Held + 'static) -> Self {
+        Self(Rc::new(held))
+    }
+
+    /// How many bytes there are.
+    pub fn length(&self) -> usize {
+        self.0.length()
+    }
+
+    /// Those of a range, if there are so many.
+    pub fn part(&self, range: Range<usize>) -> Option<Bytes> {
+        self.0.part(range)
+    }
 }
 
 /// A tensor in a [`Piece`].

@@ -42,7 +42,7 @@ mod vectors;
 mod verify;
 mod writer;
 
-pub use crew::{Alone, Crew, Done, Piece, Run, Task};
+pub use crew::{Alone, Crew, Done, Held, Parcel, Piece, Run, Task};
 pub use engine::{Engine, EngineChoice};
 pub use hashing::Hashing;
 #[cfg(target_arch = "wasm32")]

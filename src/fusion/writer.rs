@@ -2,12 +2,13 @@
 
 use super::Progress;
 use super::accounting::{Cut, ModuleReport};
-use super::crew::Piece;
+use super::crew::{Parcel, Piece};
 use super::hashing::Hashing;
 use super::plan::{Plan, unplanned};
 use crate::container::Sink;
 use crate::error::{Code, Error, Result};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Everything that was written, for the report and for the check of the saved bytes.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(super) struct Writer<'a, K, H> {
     /// Up to here everything is written.
     written: u64,
     /// What lies further on, by its position: pieces come in any order.
-    waiting: BTreeMap<u64, Vec<u8>>,
+    waiting: BTreeMap<u64, (Parcel, Range<usize>)>,
     checksums: Vec<Option<u64>>,
     modules: Vec<ModuleReport>,
     cuts: Vec<Cut>,
@@ -56,7 +57,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
     /// Those of the sink; `Internal` if the piece is none of the plan's.
     pub(super) async fn take(&mut self, piece: Piece, progress: &mut Progress) -> Result<()> {
         let tensors = &self.plan.layout.tensors;
-        let mut bytes = piece.bytes.as_slice();
+        let mut at = 0;
         for tensors_in_a_row in piece.tensors.chunk_by(|a, b| a.at.checked_add(1) == Some(b.at)) {
             let mut length = 0;
             for part in tensors_in_a_row {
@@ -68,24 +69,21 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
                 length += part.length;
             }
             let first = tensors_in_a_row.first().and_then(|part| tensors.get(part.at));
-            let (Some((run, rest)), Some(first)) = (bytes.split_at_checked(length), first) else {
+            let run = at..at + length;
+            let Some(first) = first.filter(|_| run.end <= piece.bytes.length()) else {
                 return Err(unplanned(""));
             };
-            bytes = rest;
+            at = run.end;
             progress.bytes_done += length as u64;
             if run.is_empty() {
                 continue;
             }
-            if first.start == self.written {
-                self.write(run).await?;
-            } else {
-                self.waiting.insert(first.start, run.to_vec());
-            }
-            while let Some(run) = self.waiting.remove(&self.written) {
-                self.write(&run).await?;
+            self.waiting.insert(first.start, (piece.bytes.clone(), run));
+            while let Some((parcel, run)) = self.waiting.remove(&self.written) {
+                self.write(&parcel.part(run).ok_or_else(|| unplanned(""))?).await?;
             }
         }
-        if !bytes.is_empty() {
+        if at != piece.bytes.length() {
             return Err(unplanned(""));
         }
         progress.modules_done += piece.outputs;

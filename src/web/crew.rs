@@ -3,11 +3,13 @@
 //! A task goes there as JSON; what came of it comes back as JSON and, beside it, the bytes of its pieces.
 
 use super::blob::BlobSource;
+use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
-use crate::fusion::{Crew, Done, Hashing, Run, Task};
+use crate::fusion::{Crew, Done, Hashing, Held, Parcel, Run, Task};
 use js_sys::{Promise, Reflect, Uint8Array};
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -140,6 +142,22 @@ impl InBlob for BlobSource {
     }
 }
 
+/// What another worker has made of a task.
+#[derive(Debug)]
+struct Brought(Uint8Array);
+
+impl Held for Brought {
+    fn length(&self) -> usize {
+        self.0.length() as usize
+    }
+
+    fn part(&self, range: Range<usize>) -> Option<Bytes> {
+        let [from, to] = [range.start, range.end].map(|at| u32::try_from(at).ok());
+        let (from, to) = (from?, to.filter(|&to| to <= self.0.length())?);
+        Some(self.0.subarray(from, to).to_vec().into())
+    }
+}
+
 impl<F: InBlob> Crew<F> for JsCrew {
     type Hash = JsHashing;
 
@@ -181,7 +199,7 @@ impl<F: InBlob> Crew<F> for JsCrew {
             for piece in pieces {
                 let length = piece.tensors.iter().map(|tensor| tensor.length).sum::<usize>();
                 let to = u32::try_from(length).map_or(u32::MAX, |length| length.saturating_add(from));
-                piece.bytes = bytes.subarray(from, to).to_vec();
+                piece.bytes = Parcel::new(Brought(bytes.subarray(from, to)));
                 from = to;
             }
         }
@@ -209,12 +227,13 @@ pub(super) fn reply(done: Done) -> Result<JsValue, JsValue> {
         .map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))?;
     let bytes = match &done {
         Done::Fused(_, pieces, _) => {
-            let length = pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
+            let length = pieces.iter().map(|piece| piece.bytes.length()).sum::<usize>();
             let all = Uint8Array::new_with_length(u32::try_from(length).unwrap_or(u32::MAX));
             let mut from = 0;
             for piece in pieces {
-                let to = from + u32::try_from(piece.bytes.len()).unwrap_or(u32::MAX);
-                all.subarray(from, to).copy_from(&piece.bytes);
+                let bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default();
+                let to = from + u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                all.subarray(from, to).copy_from(&bytes);
                 from = to;
             }
             all.into()

@@ -3,13 +3,13 @@
 use crate::lora::{Patience, bytes, file, fuse};
 use futures_util::lock::Mutex;
 use np_lora::adapter::Adapter;
-use np_lora::container::{MemorySink, MemorySource, Sink, Source};
+use np_lora::container::{Bytes, MemorySink, MemorySource, Sink, Source};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
 use np_lora::fusion::{
-    self, Crew, Done, Engine, EngineChoice, Input, Passes, Piece, Plan, Report, Run, Settings, Sources, Task,
-    Variant,
+    self, Crew, Done, Engine, EngineChoice, Input, Parcel, Passes, Piece, Plan, Report, Run, Settings,
+    Sources, Task, Variant,
 };
 use pollster::block_on;
 use sha2::Sha256;
@@ -358,7 +358,7 @@ fn a_crew_that_fails_at_any_task_ends_the_run() {
 
 #[test]
 fn an_answer_that_does_not_fit_its_task_ends_the_run() {
-    let lies: [fn(Done) -> Done; 9] = [
+    let lies: [fn(Done) -> Done; 11] = [
         // Nothing was read, or something else.
         |done| if let Done::Read(file, first, _) = done { Done::Read(file, first, Vec::new()) } else { done },
         |done| {
@@ -385,7 +385,20 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
         |done| {
             edited(done, |piece| {
                 piece.tensors.extend_from_within(..);
-                piece.bytes.extend_from_within(..);
+                let bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default();
+                piece.bytes = Parcel::new(Bytes::from([&bytes[..], &bytes[..]].concat()));
+            })
+        },
+        // Bytes are missing, or there are too many.
+        |done| {
+            edited(done, |piece| {
+                piece.bytes = Parcel::new(piece.bytes.part(1..piece.bytes.length()).unwrap_or_default());
+            })
+        },
+        |done| {
+            edited(done, |piece| {
+                let bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default();
+                piece.bytes = Parcel::new(Bytes::from([&bytes[..], &[0]].concat()));
             })
         },
         // There is none for one of the results, or it is for those of another pass.

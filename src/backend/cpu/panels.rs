@@ -27,15 +27,58 @@ pub(super) fn panel<T: Real>(stored: &Stored<'_>, columns: &Range<usize>, expone
 /// The power of two of the largest magnitude of a matrix of numbers: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
 pub(super) fn exponent(stored: &Stored<'_>) -> i32 {
     // Magnitudes of numbers are in the order of their bits.
-    let half = || stored.bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word) & 0x7fff);
-    let largest = match stored.dtype {
-        Dtype::F32 => {
-            let words = stored.bytes.as_chunks::<4>().0.iter().map(|&word| u32::from_le_bytes(word));
-            words.fold(0, |most, word| most.max(word & 0x7fff_ffff)).to_le_bytes().to_vec()
+    let mut largest: Vec<f32> = Vec::with_capacity(1);
+    if stored.dtype == Dtype::F32 {
+        let words =
+            stored.bytes.as_chunks::<4>().0.iter().map(|&word| u32::from_le_bytes(word) & 0x7fff_ffff);
+        widened(&words.fold(0, u32::max).to_le_bytes(), stored.dtype, &mut largest);
+    } else {
+        let words = stored.bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word) & 0x7fff);
+        widened(&words.fold(0, u16::max).to_le_bytes(), stored.dtype, &mut largest);
+    }
+    real::exponent(&largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_are_the_matrix() {
+        let (rows, cols) = (3, 2 * PANEL + 5);
+        let values: Vec<f32> = (0u16..).take(rows * cols).map(|at| 0.5 * f32::from(at) - 300.0).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let stored = Stored { bytes: &bytes, dtype: Dtype::F32, rows, cols };
+        let mut seen = 0;
+        for columns in panels(cols) {
+            let panel = panel::<f64>(&stored, &columns, 1);
+            for (row, part) in panel.chunks_exact(columns.len()).enumerate() {
+                let whole = &values[row * cols..][columns.clone()];
+                assert!(part.iter().zip(whole).all(|(&part, &whole)| 2.0 * part == f64::from(whole)));
+            }
+            seen += panel.len();
         }
-        _ => half().fold(0, u16::max).to_le_bytes().to_vec(),
-    };
-    let mut values: Vec<f32> = Vec::with_capacity(1);
-    widened(&largest, stored.dtype, &mut values);
-    real::exponent(&values)
+        assert_eq!(seen, rows * cols);
+    }
+
+    #[test]
+    fn the_exponent_is_that_of_all_values_in_every_format() {
+        let of = |bytes: &[u8], dtype| exponent(&Stored { bytes, dtype, rows: 1, cols: 4 });
+        for (values, expected) in [
+            ([0.0, -3.0, 2.5, 0.125], 1),
+            ([0.0, -0.0, 0.0, 0.0], 0),
+            // The least subnormal of F16.
+            ([0.0, 0.0, -5.960_464_5e-8, 0.0], -24),
+        ] {
+            let f32s: Vec<u8> = values.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();
+            let upper: Vec<u8> = f32s.chunks_exact(4).flat_map(|word| [word[2], word[3]]).collect();
+            let (f16s, _) = crate::encode(&values, 1.0, Dtype::F16);
+            for (bytes, dtype) in [(f32s, Dtype::F32), (upper, Dtype::BF16), (f16s, Dtype::F16)] {
+                assert_eq!(of(&bytes, dtype), expected, "{values:?} as {dtype}");
+                let mut widened = Vec::new();
+                super::widened(&bytes, dtype, &mut widened);
+                assert_eq!(real::exponent::<f32>(&widened), expected);
+            }
+        }
+    }
 }

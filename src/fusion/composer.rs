@@ -96,7 +96,8 @@ impl<'a> Composer<'a> {
         let Some((at, tensor)) = place else { return Err(unplanned(name)) };
         let length = usize::try_from(tensor.bytes()).map_err(|_| unplanned(name))?;
         // As much as will be needed, once something is: a vector that grows is held twice meanwhile, and wasm memory never
-        // shrinks. Zeros all at once: a longer vector would get them one by one, in code that is compiled for size.
+        // shrinks. Zeros all at once: a longer vector would get them one by one, in code that is compiled for size. Only small
+        // tensors are not known beforehand.
         if self.bytes.is_empty() {
             self.bytes = vec![0; self.whole.max(length)];
         } else if self.made + length > self.bytes.len() {

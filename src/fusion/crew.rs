@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 /// Something to do for a run.
@@ -140,15 +140,13 @@ impl Parcel {
     pub fn new(held: impl Held + 'static) -> Self {
         Self(Rc::new(held))
     }
+}
 
-    /// How many bytes there are.
-    pub fn length(&self) -> usize {
-        self.0.length()
-    }
+impl Deref for Parcel {
+    type Target = dyn Held;
 
-    /// Those of a range, if there are so many.
-    pub fn part(&self, range: Range<usize>) -> Option<Bytes> {
-        self.0.part(range)
+    fn deref(&self) -> &Self::Target {
+        &*self.0
     }
 }
 

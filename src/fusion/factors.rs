@@ -2,8 +2,9 @@
 
 use super::pairing::Share;
 use crate::adapter::Module;
+use crate::backend::cpu::{self, Columns, Encoded, PROBES};
 use crate::backend::matrix::{self, Matrix};
-use crate::backend::{Dtype, Stored, cpu};
+use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
@@ -38,7 +39,7 @@ pub(super) struct Rounded {
     /// The words; clones share them.
     pub bytes: Bytes,
     /// Of rounded less exact, E, in units of the result: E·Eᵀ of a lora_down and Eᵀ·E of a lora_up, r×r. `None` where nothing
-    /// changed.
+    /// changed, or nobody wants to know.
     pub error_gram: Option<Vec<f64>>,
 }
 
@@ -79,14 +80,14 @@ impl Factors {
         self.rows(&share.rows)
     }
 
-    /// lora_down times `scale`, rounded once to `dtype`.
-    pub(super) fn rounded_down(&self, scale: f64, dtype: Dtype) -> Rounded {
-        self.down.rounded_by(cpu::rounded_rows, scale, dtype)
+    /// lora_down times `scale`, rounded once to `dtype`; with an account of that only where it is wanted.
+    pub(super) fn rounded_down(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
+        self.down.rounded(if accounted { cpu::encoded_rows } else { cpu::encoded }, scale, dtype)
     }
 
-    /// lora_up times `scale`, rounded once to `dtype`.
-    pub(super) fn rounded_up(&self, scale: f64, dtype: Dtype) -> Rounded {
-        self.up.rounded_by(cpu::rounded_columns, scale, dtype)
+    /// The same of lora_up.
+    pub(super) fn rounded_up(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
+        self.up.rounded(if accounted { cpu::encoded_columns } else { cpu::encoded }, scale, dtype)
     }
 
     /// The same with only some rows of lora_up.
@@ -154,27 +155,27 @@ impl Factor {
         }
     }
 
-    /// Whether times `scale` as `dtype` it has the same bits, which then get no change.
-    fn keeps_bits(&self, scale: f64, dtype: Dtype) -> bool {
-        scale == 1.0 && dtype == self.dtype
-    }
-
-    /// The factor times `scale`, rounded once to `dtype` by `round`.
-    fn rounded_by(&self, round: Round, scale: f64, dtype: Dtype) -> Rounded {
-        if self.keeps_bits(scale, dtype) {
+    /// The factor times `scale`, rounded once to `dtype` by `encode`. Bits that need no change get none.
+    fn rounded(&self, encode: Encode, scale: f64, dtype: Dtype) -> Rounded {
+        if scale == 1.0 && dtype == self.dtype {
             return Rounded { bytes: self.bytes.clone(), error_gram: None };
         }
-        let cpu::Rounded { words, mut error_gram } = round(&self.stored(), scale, dtype);
-        error_gram.iter_mut().for_each(|e| *e *= scale * scale);
+        let Encoded { words, error_gram } = encode(&self.stored(), scale, dtype);
         let changed = error_gram.iter().any(|&e| e != 0.0);
         Rounded { bytes: words.into(), error_gram: changed.then_some(error_gram) }
     }
 
-    /// What rounding adds to the factor times `scale`, in units of the result; none where nothing changes.
-    pub(super) fn rounding_errors(&self, scale: f64, dtype: Dtype) -> Vec<f32> {
-        if self.keeps_bits(scale, dtype) { Vec::new() } else { rounded(&self.values(), scale, dtype).1 }
+    /// E·X of what rounding adds to the factor times `scale`, in units of the result.
+    pub(super) fn errors_times(&self, scale: f64, dtype: Dtype, x: &[[f64; PROBES]]) -> Columns {
+        if scale == 1.0 && dtype == self.dtype {
+            return vec![[0.0; PROBES]; self.rows];
+        }
+        cpu::errors_times(&self.stored(), scale, dtype, x)
     }
 }
+
+/// How a stored factor becomes one of the result: with an account of what rounding did, or without.
+type Encode = fn(&Stored<'_>, f64, Dtype) -> Encoded;
 
 /// What a module's scale is in its two factors: their product.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -200,9 +201,6 @@ impl Split {
         Self { up, down: scale / up }
     }
 }
-
-/// One of the two roundings of a stored factor.
-type Round = fn(&Stored<'_>, f64, Dtype) -> cpu::Rounded;
 
 /// Values times `scale`, rounded once to `dtype`, and what rounding added, in units of the result.
 pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Bytes, Vec<f32>) {

@@ -235,12 +235,14 @@ pub(super) struct RoundedUnit {
 
 fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> RoundedUnit {
     let dtype = plan.dtype;
+    // Only what both files have is accounted for.
+    let accounted = unit.pair().is_some();
     let split = |share: &Share| Split::of(share.weight / loader_scale, dtype);
     let down = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype))
+        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype, accounted))
     };
     let up = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype))
+        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype, accounted))
     };
     let with_style = plan.recipe.writes(Side::Style);
     RoundedUnit {

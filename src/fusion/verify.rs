@@ -300,11 +300,8 @@ fn rounding_squared(
     };
     let (down, up) = (&factors.down, &factors.up);
     let split = Split::of(share.weight / loader_scale, dtype);
-    let down_error = down.rounding_errors(split.down, dtype);
-    let up_error = up.rounding_errors(split.up, dtype);
-    // Each is nothing where nothing was rounded.
-    let of_down = cpu::times(&up.stored(), &cpu::product(&down_error, down.cols, probes));
-    let of_up = cpu::product(&up_error, up.cols, &cpu::times(&down.stored(), probes));
+    let of_down = cpu::times(&up.stored(), &down.errors_times(split.down, dtype, probes));
+    let of_up = up.errors_times(split.up, dtype, &cpu::times(&down.stored(), probes));
     let row = |at: usize| {
         let [of_down, of_up] = [&of_down, &of_up].map(|of| of.get(at).copied().unwrap_or([0.0; PROBES]));
         std::array::from_fn(|probe| loader_scale * (split.up * of_down[probe] + split.down * of_up[probe]))

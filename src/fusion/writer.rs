@@ -23,6 +23,9 @@ pub struct Written {
     pub model_hash: String,
 }
 
+/// So many bytes are taken out of a parcel at once, at most: as many as most parcels have.
+const AT_ONCE: usize = 4 << 20;
+
 /// A result under construction. Its header is still to come: it names the hash of all the rest.
 pub(super) struct Writer<'a, K, H> {
     plan: &'a Plan,
@@ -80,7 +83,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
             }
             self.waiting.insert(first.start, (piece.bytes.clone(), run));
             while let Some((parcel, run)) = self.waiting.remove(&self.written) {
-                self.write(&parcel.part(run).ok_or_else(|| unplanned(""))?).await?;
+                self.write(&parcel, run).await?;
             }
         }
         if at != piece.bytes.length() {
@@ -93,10 +96,14 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
         Ok(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hash.update(bytes).await?;
-        self.sink.write(self.written, bytes).await?;
-        self.written += bytes.len() as u64;
+    async fn write(&mut self, parcel: &Parcel, run: Range<usize>) -> Result<()> {
+        for from in run.clone().step_by(AT_ONCE) {
+            let part = from..run.end.min(from + AT_ONCE);
+            let bytes = parcel.part(part).ok_or_else(|| unplanned(""))?;
+            self.hash.update(&bytes).await?;
+            self.sink.write(self.written, &bytes).await?;
+            self.written += bytes.len() as u64;
+        }
         Ok(())
     }
 

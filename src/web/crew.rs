@@ -153,7 +153,7 @@ impl Held for Brought {
 
     fn part(&self, range: Range<usize>) -> Option<Bytes> {
         let [from, to] = [range.start, range.end].map(|at| u32::try_from(at).ok());
-        let (from, to) = (from?, to.filter(|&to| to <= self.0.length())?);
+        let (from, to) = (from?, to.filter(|&to| range.start <= range.end && to <= self.0.length())?);
         Some(self.0.subarray(from, to).to_vec().into())
     }
 }

@@ -224,37 +224,43 @@ for (const [width, height, pair, which] of [
   });
 }
 
-test('the settings stay where they are, whatever there is to say of a pair', async ({ page }) => {
-  await open(page);
-  await givePair(page, 'cpu', ...PAIR);
-  await expect(page.locator('np-lora-curve .plot svg')).toBeVisible();
-  for (const width of [320, 360, 399, 400, 480, 481, 600, 601, 800, 801, 950, 951, 1100, 1101, 1280]) {
-    await page.setViewportSize({ width, height: 740 });
-    const heights = await page.locator('np-lora-outlook').evaluate(async (found) => {
-      const place = found as LitElement & { outlook: Outlook; running: boolean };
-      const known = place.outlook;
-      const balance = { heavier: 'style', times: 12.3, contentStrength: 1, styleStrength: 0.53 } as const;
-      const ofMany = (analysed: number): Partial<Outlook> => ({ analysed, total: 1082 });
-      const whole = { ...known.whole, change: 0.237, contentKept: 0.377, overlap: 0.1234, chance: 0.0123 };
-      const states: Partial<Outlook>[] = [
-        {}, ofMany(0), ofMany(1024), { balance }, { balance, ...ofMany(1024) },
-        ...(['noContent', 'noStyle', 'chance', 'apart', 'little', 'usual', 'most'] as const).map((verdict) => ({ verdict, whole })),
-      ];
-      const heights: number[] = [];
-      for (const state of states) {
-        Object.assign(place, { outlook: { ...known, ...state }, running: state.total === 1082 });
+for (const language of ['en', 'ja', 'zh-Hans']) {
+  test(`the settings stay where they are, whatever there is to say of a pair, in ${language}`, async ({ page }) => {
+    await open(page);
+    await givePair(page, 'cpu', ...PAIR);
+    await expect(page.locator('np-lora-curve .plot svg')).toBeVisible();
+    await page.getByRole('combobox', { name: 'Language' }).selectOption(language);
+    await expect(page.locator('np-lora-outlook-view').getByText('6 layers analysed')).toHaveCount(language === 'en' ? 1 : 0);
+    for (const width of [320, 360, 399, 400, 480, 481, 600, 601, 700, 701, 800, 801, 950, 951, 1100, 1101, 1280]) {
+      await page.setViewportSize({ width, height: 740 });
+      const heights = await page.locator('np-lora-outlook').evaluate(async (found) => {
+        const place = found as LitElement & { outlook: Outlook | null; running: boolean };
+        const known = place.outlook!;
+        const balance = { heavier: 'style', times: 12.3, contentStrength: 1, styleStrength: 0.53 } as const;
+        const ofMany = (analysed: number): Partial<Outlook> => ({ analysed, total: 1082 });
+        const whole = { ...known.whole, change: 0.237, contentKept: 0.377, overlap: 0.1234, chance: 0.0123 };
+        // The first: before anything is known.
+        const states: (Partial<Outlook> | null)[] = [
+          null, {}, ofMany(0), ofMany(1024), { balance }, { balance, ...ofMany(1024) },
+          ...(['same', 'noContent', 'noStyle', 'chance', 'apart', 'little', 'usual', 'most'] as const).map((verdict) => ({ verdict, whole })),
+          { verdict: 'little', whole: { ...whole, change: 0 } },
+        ];
+        const heights: number[] = [];
+        for (const state of states) {
+          Object.assign(place, { outlook: state && { ...known, ...state }, running: !state || state.total === 1082 });
+          await place.updateComplete;
+          await new Promise(requestAnimationFrame);
+          await new Promise(requestAnimationFrame);
+          heights.push(place.getBoundingClientRect().height);
+        }
+        Object.assign(place, { outlook: known, running: false });
         await place.updateComplete;
-        await new Promise(requestAnimationFrame);
-        await new Promise(requestAnimationFrame);
-        heights.push(place.getBoundingClientRect().height);
-      }
-      Object.assign(place, { outlook: known, running: false });
-      await place.updateComplete;
-      return heights;
-    });
-    expect(heights, `at ${width} px`).toEqual(heights.map(() => heights[0]));
-  }
-});
+        return heights;
+      });
+      expect(heights, `at ${width} px`).toEqual(heights.map(() => heights[0]));
+    }
+  });
+}
 
 test('changes are taken back and made again, and text keeps its own steps', async ({ page }, { project }) => {
   const uncaught = await open(page);

@@ -8,13 +8,14 @@ use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
 use np_lora::fusion::{
-    self, Crew, Done, Engine, EngineChoice, Input, Parcel, Passes, Piece, Plan, Report, Run, Settings,
+    self, Crew, Done, Engine, EngineChoice, Held, Input, Parcel, Passes, Piece, Plan, Report, Run, Settings,
     Sources, Task, Variant,
 };
 use pollster::block_on;
 use sha2::Sha256;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::ops::Range;
 use std::task::Poll;
 
 /// Others that have the same files, make their own plan, and answer as late as they like.
@@ -158,6 +159,9 @@ impl Sink for Kept {
     type Finished = MemorySource;
 
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        if let Some(taken) = TAKEN.take() {
+            assert!(taken == bytes);
+        }
         self.file.write(at, bytes).await
     }
 
@@ -167,6 +171,41 @@ impl Sink for Kept {
 
     async fn finish(&mut self) -> Result<MemorySource> {
         self.file.finish().await
+    }
+}
+
+thread_local! {
+    /// What was taken out of a parcel and not written yet.
+    static TAKEN: Cell<Option<Bytes>> = const { Cell::new(None) };
+}
+
+/// Bytes that are taken out only to be written at once.
+#[derive(Debug)]
+struct InTurn(Bytes);
+
+impl Held for InTurn {
+    fn length(&self) -> usize {
+        self.0.length()
+    }
+
+    fn part(&self, range: Range<usize>) -> Option<Bytes> {
+        let part = self.0.part(range)?;
+        assert!(TAKEN.replace(Some(part.clone())).is_none());
+        Some(part)
+    }
+}
+
+/// Bytes that are gone when they are wanted.
+#[derive(Debug)]
+struct Gone(usize);
+
+impl Held for Gone {
+    fn length(&self) -> usize {
+        self.0
+    }
+
+    fn part(&self, _: Range<usize>) -> Option<Bytes> {
+        None
     }
 }
 
@@ -358,7 +397,7 @@ fn a_crew_that_fails_at_any_task_ends_the_run() {
 
 #[test]
 fn an_answer_that_does_not_fit_its_task_ends_the_run() {
-    let lies: [fn(Done) -> Done; 11] = [
+    let lies: [fn(Done) -> Done; 12] = [
         // Nothing was read, or something else.
         |done| if let Done::Read(file, first, _) = done { Done::Read(file, first, Vec::new()) } else { done },
         |done| {
@@ -389,7 +428,8 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
                 piece.bytes = Parcel::new(Bytes::from([&bytes[..], &bytes[..]].concat()));
             })
         },
-        // Bytes are missing, or there are too many.
+        // Bytes are missing, or gone, or there are too many.
+        |done| edited(done, |piece| piece.bytes = Parcel::new(Gone(piece.bytes.length()))),
         |done| {
             edited(done, |piece| {
                 piece.bytes = Parcel::new(piece.bytes.part(1..piece.bytes.length()).unwrap_or_default());
@@ -412,6 +452,25 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
         // Others who have places for all of it do all of it.
         let error = shared_with(&[settings.clone().into()], 100, 1, usize::MAX, lie).err();
         assert_eq!(error.map(|error| error.code), Some(Code::Internal), "lie {number}");
+    }
+}
+
+#[test]
+fn what_others_have_made_stays_with_them_until_it_is_written() {
+    let of =
+        |name: &str| file(name, &[("lora_unet_large", 48_000, 64, 3_000), ("lora_unet_small", 8, 3, 16)]);
+    for (seed, files) in (0..2).flat_map(|seed| [(seed, pair()), (seed, [of("content"), of("style")])]) {
+        let variants = [Settings { output_name: "out".into(), ..Settings::default() }.into()];
+        let alone = shared_of(files.clone(), &variants, 0, seed, 0, |done| done).unwrap().0;
+        let (made, done, _) = shared_of(files, &variants, 100, seed, usize::MAX, |done| {
+            edited(done, |piece| {
+                let bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default();
+                piece.bytes = Parcel::new(InTurn(bytes));
+            })
+        })
+        .unwrap();
+        assert!(done > 0 && made[0].0 == alone[0].0);
+        assert!(TAKEN.take().is_none());
     }
 }
 

@@ -3,13 +3,13 @@
 
 use super::basis::Basis;
 use super::directions::Directions;
+use super::encoded::Encoder;
 use super::gram::Sums;
 use super::outer::Strips;
 use super::panels::{self, panel, panels};
 use super::project::Projection;
 use super::readouts::Readouts;
 use super::real::Real;
-use super::rounding::Rounding;
 use crate::{Blend, Dtype, Job, Place, Projected};
 
 /// What each blend makes of a job's content.
@@ -35,22 +35,22 @@ pub(super) fn projected<T: Real>(
     let scale = f64::from(job.scale) * 2f64.powi(exponent);
     let of_blend = |&blend: &Blend| {
         let projection = Projection::new(&along, &down.q, &directions.protected.projector, n, blend);
-        let mut rounding = Rounding::new(r_c, n, scale, output);
+        let mut encoder = Encoder::new(r_c, n, scale, output);
         for columns in panels(n) {
             let mut blended = panel(content, &columns, exponent);
             projection.apply(&mut blended, &columns);
-            rounding.add(&blended, &columns);
+            encoder.add(&blended, &columns);
         }
-        let rounded = rounding.finish();
+        let encoded = encoder.finish();
         Readouts {
             directions,
             down: down.triangle(),
             along: &along,
             content_gram: &content_gram,
-            rounding_gram: &rounded.error_gram,
+            rounding_gram: &encoded.error_gram,
             content_exponent: exponent,
         }
-        .projected(rounded.words, place)
+        .projected(encoded.words, place)
     };
     blends.iter().map(of_blend).collect()
 }

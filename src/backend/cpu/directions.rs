@@ -3,10 +3,10 @@
 use super::basis::{Basis, basis};
 use super::core::core;
 use super::cut::{self, Protected};
-use super::gram::{columns, own, rows};
+use super::gram::{columns, own_gram, rows};
 use super::jacobi::jacobi;
-use super::loaded;
 use super::own_columns;
+use super::panels::loaded;
 use super::plainly_cut::plainly_cut;
 use super::plainly_full::plainly_full;
 use super::real::Real;
@@ -56,8 +56,8 @@ pub(super) fn quick(job: &Job<'_>, down: &Basis<f32>, cut: Cut) -> Directions {
 fn some_directions(job: &Job<'_>, down: Triangle<'_>, cut: Cut) -> Option<Directions> {
     let support = borne(down)?;
     let rank = down.exponent.len();
-    let down_gram = own(rank, rows::<f64>(&job.style_down));
-    let up_gram = own(rank, columns::<f64>(&job.style_up));
+    let down_gram = own_gram(rank, rows::<f64>(&job.style_down));
+    let up_gram = own_gram(rank, columns::<f64>(&job.style_up));
     Some(Directions::plain(plainly_cut(&down_gram, &up_gram, rank, cut)?, support))
 }
 

@@ -7,25 +7,20 @@ use crate::Stored;
 
 /// X·Yᵀ for X p×n and Y q×n, p×q, row-major. Where both are one matrix, half of it is a mirror image.
 pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
-    let same = std::ptr::eq(x, y);
+    let strips = |matrix| panels(n).map(move |columns| Strips::of_rows(matrix, n, columns));
     let [p, q] = [x, y].map(|matrix| matrix.len() / n.max(1));
-    let mut sums = if same { Sums::own(p) } else { Sums::new(p, q) };
-    for columns in panels(n) {
-        let strips = |matrix| Strips::of_rows(matrix, n, columns.clone());
-        if same { sums.add_own(&strips(x)) } else { sums.add(&strips(x), &strips(y)) }
-    }
-    sums.finish()
+    if std::ptr::eq(x, y) { own_gram(p, strips(x)) } else { cross_gram([p, q], strips(x), strips(y)) }
 }
 
 /// X·Xᵀ for X p×n of [`rows`], Xᵀ·X for X m×p of [`columns`].
-pub(super) fn own<T: Real>(p: usize, x: impl Iterator<Item = Strips<T>>) -> Vec<f64> {
+pub(super) fn own_gram<T: Real>(p: usize, x: impl Iterator<Item = Strips<T>>) -> Vec<f64> {
     let mut sums = Sums::own(p);
     x.for_each(|x| sums.add_own(&x));
     sums.finish()
 }
 
 /// X·Yᵀ for X p×n and Y q×n of [`rows`], Xᵀ·Y for X m×p and Y m×q of [`columns`].
-pub(super) fn across<T: Real>(
+pub(super) fn cross_gram<T: Real>(
     [p, q]: [usize; 2],
     x: impl Iterator<Item = Strips<T>>,
     y: impl Iterator<Item = Strips<T>>,
@@ -35,8 +30,8 @@ pub(super) fn across<T: Real>(
     sums.finish()
 }
 
-/// What [`own`] makes of X, [`across`] of both, and [`own`] of Y.
-pub(super) fn both<T: Real>(
+/// What [`own_gram`] makes of X, [`cross_gram`] of both, and [`own_gram`] of Y.
+pub(super) fn both_grams<T: Real>(
     [p, q]: [usize; 2],
     x: impl Iterator<Item = Strips<T>>,
     y: impl Iterator<Item = Strips<T>>,
@@ -51,7 +46,7 @@ pub(super) fn both<T: Real>(
 }
 
 /// The rows of a matrix, a panel of columns at a time.
-pub(super) fn rows<'a, T: Real>(x: &'a Stored<'_>) -> impl Iterator<Item = Strips<T>> + 'a {
+pub(super) fn rows<T: Real>(x: &Stored<'_>) -> impl Iterator<Item = Strips<T>> {
     panels(x.cols)
         .map(|columns| Strips::of_rows(&panel::<T>(x, &columns, 0), columns.len(), 0..columns.len()))
 }
@@ -131,6 +126,39 @@ pub(super) fn dot<T: Real>(x: &[T], y: &[T]) -> f64 {
         let rest: T = x_rest.iter().zip(y_rest).fold(T::ZERO, |sum, (&x, &y)| sum + x * y);
         sums.into_iter().fold(rest, |sum, lane| sum + lane).wide()
     };
-    // Eight sums side by side are each as short as one of a chunk above.
+    // Eight sums side by side are each as short as one of a panel.
     x.chunks(4 * PANEL).zip(y.chunks(4 * PANEL)).map(chunk).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dtype, decode, encode, transpose};
+
+    #[test]
+    fn stored_rows_and_columns_give_the_bits_of_their_values() {
+        let n = 2 * PANEL + 7;
+        let words = |r: usize, dtype, seed: f32| {
+            let values: Vec<f32> = (0u16..).take(r * n).map(|at| (f32::from(at) * seed).sin()).collect();
+            encode(&values, 1.0, dtype).0
+        };
+        let (x, y) = (words(3, Dtype::F16, 0.37), words(11, Dtype::BF16, 0.71));
+        let wide = |bytes, dtype, rows| Stored { bytes, dtype, rows, cols: n };
+        let (x, y) = (wide(&x, Dtype::F16, 3), wide(&y, Dtype::BF16, 11));
+        let values = |of: &Stored<'_>| decode(of, 0, false);
+        let (a, b) = (values(&x), values(&y));
+        let expected = [gram(&a, &a, n), gram(&a, &b, n), gram(&b, &b, n)];
+        assert_eq!(both_grams([3, 11], rows::<f32>(&x), rows(&y)), expected);
+        assert_eq!(own_gram(3, rows::<f32>(&x)), expected[0]);
+        assert_eq!(cross_gram([3, 11], rows::<f32>(&x), rows(&y)), expected[1]);
+
+        // The same words as a lora_up.
+        let (x, y) = (Stored { rows: n, cols: 3, ..x }, Stored { rows: n, cols: 11, ..y });
+        let turned = |of: &Stored<'_>| transpose(&values(of), of.rows, of.cols);
+        let (a, b) = (turned(&x), turned(&y));
+        let expected = [gram(&a, &a, n), gram(&a, &b, n), gram(&b, &b, n)];
+        assert_eq!(both_grams([3, 11], columns::<f32>(&x), columns(&y)), expected);
+        assert_eq!(own_gram(11, columns::<f32>(&y)), expected[2]);
+        assert_eq!(cross_gram([3, 11], columns::<f32>(&x), columns(&y)), expected[1]);
+    }
 }

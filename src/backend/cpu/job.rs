@@ -41,8 +41,13 @@ impl<'a> Stored<'a> {
     /// The same, so many rows at a time.
     pub(super) fn blocks(&self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
         let Self { bytes, dtype, cols, .. } = *self;
-        let row = (cols * dtype.bitsize() / 8).max(1);
-        bytes.chunks(rows.max(1) * row).map(move |bytes| Self { bytes, dtype, rows: bytes.len() / row, cols })
+        let row = (cols * (dtype.bitsize() / 8)).max(1);
+        bytes.chunks(rows.max(1).saturating_mul(row)).map(move |bytes| Self {
+            bytes,
+            dtype,
+            rows: bytes.len() / row,
+            cols,
+        })
     }
 }
 

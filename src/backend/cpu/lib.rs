@@ -12,6 +12,7 @@ pub mod cut;
 mod decode;
 mod directions;
 mod encode;
+mod encoded;
 mod finite;
 mod gram;
 mod gram_svd;
@@ -29,7 +30,6 @@ pub mod project;
 mod readouts;
 mod real;
 mod relation;
-mod rounding;
 mod triangle;
 pub mod truncate;
 
@@ -38,17 +38,17 @@ use basis::Basis;
 pub use cut::count;
 pub use decode::{decode, transpose};
 pub use directions::{Directions, all_directions};
+pub use encoded::{Encoded, encoded, encoded_columns, encoded_rows};
 pub use finite::{NonFinite, non_finite};
 pub use job::{
     Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,
     SUPPORT_GUARD, Shape, Stored,
 };
 pub use likeness::{Products, Third, liken};
-pub use probes::{Columns, PROBES, column_squares, product, times};
+pub use probes::{Columns, PROBES, column_squares, errors_times, times};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};
-pub use rounding::{Rounded, rounded_columns, rounded_rows};
 pub use triangle::{Triangle, support};
 
 /// The CPU backend.
@@ -77,19 +77,19 @@ pub fn gram(x: &[f32], y: &[f32], n: usize) -> Vec<f64> {
 /// X·Xᵀ for X p×n.
 #[inline(never)]
 pub fn own_rows(x: &Stored<'_>) -> Vec<f64> {
-    gram::own(x.rows, gram::rows::<f32>(x))
+    gram::own_gram(x.rows, gram::rows::<f32>(x))
 }
 
 /// Xᵀ·X for X m×p.
 #[inline(never)]
 pub fn own_columns(x: &Stored<'_>) -> Vec<f64> {
-    gram::own(x.cols, gram::columns::<f32>(x))
+    gram::own_gram(x.cols, gram::columns::<f32>(x))
 }
 
 /// Xᵀ·Y for X m×p and Y m×q.
 #[inline(never)]
 pub fn columns_across(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
-    gram::across([x.cols, y.cols], gram::columns::<f32>(x), gram::columns(y))
+    gram::cross_gram([x.cols, y.cols], gram::columns::<f32>(x), gram::columns(y))
 }
 
 /// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
@@ -110,10 +110,5 @@ pub fn careful(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<
 
 fn style_basis<T: Real>(job: &Job<'_>) -> Basis<T> {
     let shape = Shape { rows: job.style_down.rows, cols: job.style_down.cols };
-    basis::basis(loaded(&job.style_down), shape)
-}
-
-/// All values of a matrix.
-fn loaded<T: Real>(stored: &Stored<'_>) -> Vec<T> {
-    panels::panel(stored, &(0..stored.cols), 0)
+    basis::basis(panels::loaded(&job.style_down), shape)
 }

@@ -4,7 +4,7 @@
 //! their digits.
 
 use super::cut::count;
-use super::gram::{across, columns, own, rows};
+use super::gram::{columns, cross_gram, own_gram, rows};
 use super::gram_svd::Own;
 use super::relation::Update;
 use crate::{Cut, Stored};
@@ -101,20 +101,20 @@ impl<'a> Half<'a> {
     fn of(update: &'a Update<'a>) -> Self {
         let r = update.down.rows;
         let matrix = |gram: Vec<f64>| DMatrix::from_row_slice(r, r, &gram);
-        let down = matrix(own(r, rows::<f64>(&update.down)));
-        Self { update, own: Own { down, up: matrix(own(r, columns::<f64>(&update.up))) } }
+        let down = matrix(own_gram(r, rows::<f64>(&update.down)));
+        Self { update, own: Own { down, up: matrix(own_gram(r, columns::<f64>(&update.up))) } }
     }
 
     /// A·Aᵀ with the other's A, r×r.
     fn rows(&self, other: &Self) -> DMatrix<f64> {
         let (x, y) = (&self.update.down, &other.update.down);
-        DMatrix::from_row_slice(x.rows, y.rows, &across([x.rows, y.rows], rows::<f64>(x), rows(y)))
+        DMatrix::from_row_slice(x.rows, y.rows, &cross_gram([x.rows, y.rows], rows::<f64>(x), rows(y)))
     }
 
     /// Bᵀ·B with another B, r×r.
     fn columns(&self, other: &Stored<'_>) -> DMatrix<f64> {
         let (x, y) = (&self.update.up, other);
-        DMatrix::from_row_slice(x.cols, y.cols, &across([x.cols, y.cols], columns::<f64>(x), columns(y)))
+        DMatrix::from_row_slice(x.cols, y.cols, &cross_gram([x.cols, y.cols], columns::<f64>(x), columns(y)))
     }
 }
 

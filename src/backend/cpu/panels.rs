@@ -1,11 +1,12 @@
-//! A stored matrix some columns at a time: of what may be large there is no copy in another precision.
+//! A stored matrix some columns at a time, so that no copy of all of it in another precision is needed.
 
 use super::decode::widened;
 use super::real::{self, Real};
 use crate::{Dtype, Stored};
 use std::ops::Range;
 
-/// Columns that are looked at at once.
+/// Columns, or of a lora_up rows, that are looked at at once. Products of so many are summed in one precision before their sums
+/// are added in f64, so another number gives other last digits.
 pub(super) const PANEL: usize = 128;
 
 /// So many columns, panel by panel.
@@ -13,7 +14,12 @@ pub(super) fn panels(cols: usize) -> impl Iterator<Item = Range<usize>> {
     (0..cols).step_by(PANEL).map(move |from| from..cols.min(from + PANEL))
 }
 
-/// Some columns of a matrix, row-major, times 2^-`exponent`.
+/// All values of a matrix, row-major.
+pub(super) fn loaded<T: Real>(stored: &Stored<'_>) -> Vec<T> {
+    panel(stored, &(0..stored.cols), 0)
+}
+
+/// Some columns of a matrix, rows×their number, row-major, times 2^-`exponent`.
 pub(super) fn panel<T: Real>(stored: &Stored<'_>, columns: &Range<usize>, exponent: i32) -> Vec<T> {
     let word = stored.dtype.bitsize() / 8;
     let mut values = Vec::with_capacity(stored.rows * columns.len());

@@ -1,8 +1,8 @@
 //! Products with a few columns at once, in f64: what a saved update is checked with.
 
-use super::loaded;
-use super::panels::PANEL;
-use crate::Stored;
+use super::encoded::rounded;
+use super::panels::{PANEL, loaded};
+use crate::{Dtype, Stored};
 
 /// Columns of [`Columns`]. Of an update of rank 1 a few random ones may all see next to nothing: with 4 of them an estimate of
 /// its norm is 8 times too small once in some thousand modules, with 16 never.
@@ -17,7 +17,7 @@ pub fn times(matrix: &Stored<'_>, x: &[[f64; PROBES]]) -> Columns {
     matrix.blocks(PANEL).flat_map(|rows| product(&loaded(&rows), rows.cols, x)).collect()
 }
 
-/// The sum of squares of every column.
+/// The sum of squares of every column of M, m×n: n of them.
 #[inline(never)]
 pub fn column_squares(matrix: &Stored<'_>) -> Vec<f64> {
     let mut squares = vec![0.0; matrix.cols];
@@ -29,9 +29,15 @@ pub fn column_squares(matrix: &Stored<'_>) -> Vec<f64> {
     squares
 }
 
-/// M·X for M m×n, row-major, and X n×16; nothing where M is nothing.
+/// E·X for what rounding M·`scale` adds to it, E m×n in units of the result, and X n×16.
 #[inline(never)]
-pub fn product(matrix: &[f32], cols: usize, x: &[[f64; PROBES]]) -> Columns {
+pub fn errors_times(matrix: &Stored<'_>, scale: f64, dtype: Dtype, x: &[[f64; PROBES]]) -> Columns {
+    let errors = |rows: &Stored<'_>| rounded(&loaded(rows), scale, dtype).1;
+    matrix.blocks(PANEL).flat_map(|rows| product(&errors(&rows), rows.cols, x)).collect()
+}
+
+/// M·X for M m×n, row-major, and X n×16.
+fn product(matrix: &[f32], cols: usize, x: &[[f64; PROBES]]) -> Columns {
     let row_times = |row: &[f32]| {
         let mut sums = [0.0; PROBES];
         for (&a, x) in row.iter().zip(x) {
@@ -47,7 +53,6 @@ pub fn product(matrix: &[f32], cols: usize, x: &[[f64; PROBES]]) -> Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Dtype;
     use nalgebra::DMatrix;
 
     #[test]
@@ -56,15 +61,18 @@ mod tests {
         let m: Vec<f32> = (0u16..35).map(|i| f32::from(i * 37 % 23) - 11.5).collect();
         let x: Columns = (0u8..5).map(|i| std::array::from_fn(|j| f64::from(i) + 0.25 * j as f64)).collect();
         let bytes: Vec<u8> = m.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let found = times(&Stored { bytes: &bytes, dtype: Dtype::F32, rows, cols }, &x);
+        let stored = Stored { bytes: &bytes, dtype: Dtype::F32, rows, cols };
+        let found = times(&stored, &x);
+        let of_column = |at: usize| m.iter().skip(at).step_by(cols).map(|&m| f64::from(m) * f64::from(m));
+        let squares: Vec<f64> = (0..cols).map(|at| of_column(at).sum()).collect();
         let whole = DMatrix::from_row_iterator(rows, cols, m.iter().map(|&value| f64::from(value)))
             * DMatrix::from_row_iterator(cols, PROBES, x.into_iter().flatten());
+        assert_eq!(column_squares(&stored), squares);
         assert_eq!(found.len(), rows);
         for (at, row) in found.iter().enumerate() {
             row.iter()
                 .zip(whole.row(at).iter())
                 .for_each(|(is, should)| assert!((is - should).abs() < 1e-12));
         }
-        assert!(product(&[], cols, &[[1.0; PROBES]; 5]).is_empty());
     }
 }

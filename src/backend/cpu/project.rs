@@ -21,11 +21,11 @@ pub struct Projection<'a, T> {
 impl<'a, T: Real> Projection<'a, T> {
     /// `along` is C, r_c×r, `projector` P, r×r, `q` Q, r×n.
     pub fn new(along: &[f64], q: &'a [T], projector: &[f64], n: usize, blend: Blend) -> Self {
-        let r = q.len() / n.max(1);
+        let r = (q.len() / n.max(1)).max(1);
         // P is symmetric, so that its rows are its columns.
         let inside = |row: &[f64], p: &[f64]| T::of(row.iter().zip(p).map(|(c, p)| c * p).sum());
         let coefficients = || -> Vec<T> {
-            let rows = along.chunks_exact(r.max(1));
+            let rows = along.chunks_exact(r);
             rows.flat_map(|row| projector.chunks_exact(r).map(move |p| inside(row, p))).collect()
         };
         // Addition is to be exact: then not even a negative zero may change.
@@ -53,6 +53,37 @@ impl<'a, T: Real> Projection<'a, T> {
                         row[from..].iter_mut().zip(parts).for_each(|(x, part)| *x = keep * *x + added * part);
                     }
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panels::panels;
+
+    #[test]
+    fn some_columns_at_a_time_give_the_bits_of_all() {
+        let (rows, r, n) = (9, 3, 300);
+        let values = |count: usize, seed: f32| -> Vec<f32> {
+            (0u16..).take(count).map(|at| (f32::from(at) * seed).sin()).collect()
+        };
+        let (content, q) = (values(rows * n, 0.37), values(r * n, 0.71));
+        let along: Vec<f64> = values(rows * r, 0.13).into_iter().map(f64::from).collect();
+        let projector = [0.5, 0.1, 0.0, 0.1, 0.25, 0.2, 0.0, 0.2, 1.0];
+        for blend in [Blend::without(0.3), Blend::OVERLAP, Blend::without(0.0)] {
+            let projection = Projection::new(&along, &q, &projector, n, blend);
+            let mut whole = content.clone();
+            projection.apply(&mut whole, &(0..n));
+            assert_eq!(whole == content, blend.inside == 0.0);
+            for columns in panels(n) {
+                let of = |x: &[f32]| -> Vec<f32> {
+                    x.chunks_exact(n).flat_map(|row| &row[columns.clone()]).copied().collect()
+                };
+                let mut part = of(&content);
+                projection.apply(&mut part, &columns);
+                assert_eq!(part, of(&whole));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How two updates of one layer lie to each other, from small Gram matrices alone (docs/METHOD.md, "Figures").
 
-use super::gram::{both, columns, rows};
+use super::gram::{both_grams, columns, rows};
 use super::gram_svd::{Decomposed, Own};
 use super::jacobi::descending;
 use super::real::Real;
@@ -70,8 +70,10 @@ struct Grams {
 impl Grams {
     fn of<T: Real>(style: &Update<'_>, content: &Update<'_>) -> Self {
         let (r_s, r_c) = (style.down.rows, content.down.rows);
-        let [style_down, down, content_down] = both([r_s, r_c], rows::<T>(&style.down), rows(&content.down));
-        let [style_up, up, content_up] = both([r_s, r_c], columns::<T>(&style.up), columns(&content.up));
+        let [style_down, down, content_down] =
+            both_grams([r_s, r_c], rows::<T>(&style.down), rows(&content.down));
+        let [style_up, up, content_up] =
+            both_grams([r_s, r_c], columns::<T>(&style.up), columns(&content.up));
         let matrix = DMatrix::from_row_slice;
         Self {
             style: Own { down: matrix(r_s, r_s, &style_down), up: matrix(r_s, r_s, &style_up) },

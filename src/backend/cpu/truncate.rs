@@ -3,7 +3,7 @@
 //! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
 //! exact low-rank form.
 
-use crate::gram::{Sums, gram};
+use crate::gram::{gram, own_gram};
 use crate::gram_svd::{Own, inverse};
 use crate::outer::Strips;
 use crate::panels::PANEL;
@@ -63,13 +63,12 @@ fn own(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Own {
     let (r, m) = (down.nrows(), up.nrows());
     // By columns A is Aᵀ row by row, and B is Bᵀ.
     let up: Vec<f64> = up.iter().map(|&x| x.into()).collect();
-    let mut of_down = Sums::own(r);
-    for columns in down.as_slice().chunks(PANEL * r.max(1)) {
+    let of_down = down.as_slice().chunks(PANEL * r.max(1)).map(|columns| {
         let columns: Vec<f64> = columns.iter().map(|&x| x.into()).collect();
-        of_down.add_own(&Strips::of_columns(&columns, r, 0..r));
-    }
+        Strips::of_columns(&columns, r, 0..r)
+    });
     let matrix = |values: &[f64]| DMatrix::from_row_slice(r, r, values);
-    Own { down: matrix(&of_down.finish()), up: matrix(&gram(&up, &up, m)) }
+    Own { down: matrix(&own_gram(r, of_down)), up: matrix(&gram(&up, &up, m)) }
 }
 
 /// The singular values of up·down (m×r times r×n), in descending order.

@@ -42,10 +42,10 @@ export class OutlookView extends LitElement {
       .waiting { min-height: 0; }
       .lead { font-size: 1rem; }
     }
-    @media (max-width: 700px) { .verdict { display: block; } }
+    @media (max-width: 700px) { .heading { display: block; } }
     @media (max-width: 600px) { .lead { min-height: 6em; } .shares { min-height: 4.5em; } }
     @media (max-width: 480px) { .lead { min-height: 7.5em; } .shares { min-height: 6em; } }
-    @media (max-width: 399px) { .lead { min-height: 9em; } .verdict p { min-height: 3em; } }
+    @media (max-width: 399px) { .lead { min-height: 9em; } .heading p { min-height: 3em; } }
   `];
 
   @property({ attribute: false }) outlook!: Outlook;
@@ -77,7 +77,7 @@ export class OutlookView extends LitElement {
     const { outlook, opened } = this;
     const field = opened && fieldAt(outlook, opened);
     return html`<section class="panel" aria-labelledby="title" part="outlook">
-      <div><div class="top verdict"><h2 id="title">${shared.outlook}</h2>
+      <div><div class="top heading"><h2 id="title">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
         <p class="lead">${verdictOf(outlook)}</p>
         <p class="shares small muted">${sharesOf(outlook, this.mu)}</p>

@@ -1,0 +1,144 @@
+//! A matrix in the output format, with the Gram matrix of what rounding added to it, and without those errors themselves.
+
+use super::encode::encode;
+use super::gram::Sums;
+use super::outer::Strips;
+use super::panels::{PANEL, loaded, panel, panels};
+use super::real::Real;
+use crate::{Dtype, Stored};
+use std::ops::Range;
+
+/// A matrix in the output format.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// Row by row, as [`encode`](super::encode()) makes them.
+    pub words: Vec<u8>,
+    /// Of what rounding added, E: E·Eᵀ of rows, Eᵀ·E of columns; none of a matrix of which it is not wanted.
+    pub error_gram: Vec<f64>,
+}
+
+/// A matrix that is encoded some columns at a time.
+pub(super) struct Encoder {
+    words: Vec<u8>,
+    cols: usize,
+    scale: f64,
+    dtype: Dtype,
+    errors: Sums,
+}
+
+impl Encoder {
+    /// Of a matrix rows×cols that is multiplied by `scale`.
+    pub(super) fn new(rows: usize, cols: usize, scale: f64, dtype: Dtype) -> Self {
+        Self { words: vec![0; rows * cols * word(dtype)], cols, scale, dtype, errors: Sums::own(rows) }
+    }
+
+    /// Some columns of it, rows×their number.
+    pub(super) fn add<T: Real>(&mut self, values: &[T], columns: &Range<usize>) {
+        let (words, errors) = encode(values, self.scale, self.dtype);
+        self.place(&words, columns);
+        self.add_errors(&errors, columns.len());
+    }
+
+    fn place(&mut self, words: &[u8], columns: &Range<usize>) {
+        let word = word(self.dtype);
+        let rows = self.words.chunks_exact_mut((self.cols * word).max(1));
+        for (to, from) in rows.zip(words.chunks_exact((columns.len() * word).max(1))) {
+            to[columns.start * word..columns.end * word].copy_from_slice(from);
+        }
+    }
+
+    fn add_errors(&mut self, errors: &[f32], width: usize) {
+        self.errors.add_own(&Strips::of_rows(errors, width, 0..width));
+    }
+
+    /// The whole matrix, with errors divided by `scale` (0 where that is 0).
+    pub(super) fn finish(self) -> Encoded {
+        Encoded { words: self.words, error_gram: self.errors.finish() }
+    }
+}
+
+/// A stored lora_down, r×n, times `scale`; E·Eᵀ is r×r, in units of the result.
+#[inline(never)]
+pub fn encoded_rows(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
+    let mut encoder = Encoder::new(stored.rows, stored.cols, scale, dtype);
+    for columns in panels(stored.cols) {
+        let (words, errors) = rounded(&panel(stored, &columns, 0), scale, dtype);
+        encoder.place(&words, &columns);
+        encoder.add_errors(&errors, columns.len());
+    }
+    encoder.finish()
+}
+
+/// A stored lora_up, m×r, times `scale`; Eᵀ·E is r×r, in units of the result.
+#[inline(never)]
+pub fn encoded_columns(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
+    let mut words = Vec::with_capacity(stored.rows * stored.cols * word(dtype));
+    let mut sums = Sums::own(stored.cols);
+    for block in stored.blocks(PANEL) {
+        let (part, errors) = rounded(&loaded(&block), scale, dtype);
+        words.extend(part);
+        sums.add_own(&Strips::of_columns(&errors, block.cols, 0..block.cols));
+    }
+    Encoded { words, error_gram: sums.finish() }
+}
+
+/// A stored matrix times `scale`, without what that takes.
+#[inline(never)]
+pub fn encoded(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
+    let mut words = Vec::with_capacity(stored.rows * stored.cols * word(dtype));
+    stored.blocks(PANEL).for_each(|block| words.extend(encode(&loaded::<f32>(&block), scale, dtype).0));
+    Encoded { words, error_gram: Vec::new() }
+}
+
+/// Values times `scale` as words, and what rounding added, in units of the result.
+pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
+    let (words, mut errors) = encode(values, scale, dtype);
+    let scale = <f32 as Real>::of(scale);
+    errors.iter_mut().for_each(|error| *error *= scale);
+    (words, errors)
+}
+
+/// Bytes of a value.
+fn word(dtype: Dtype) -> usize {
+    dtype.bitsize() / 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gram::gram;
+    use crate::transpose;
+
+    #[test]
+    fn words_and_errors_are_those_of_all_values_at_once() {
+        let (rows, cols) = (5, 2 * PANEL + 3);
+        let values: Vec<f32> = (0u16..).take(rows * cols).map(|at| (f32::from(at) * 0.37).sin()).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let wide = Stored { bytes: &bytes, dtype: Dtype::F32, rows, cols };
+        let tall = Stored { rows: cols, cols: rows, ..wide.clone() };
+        for dtype in [Dtype::F16, Dtype::BF16, Dtype::F32] {
+            for scale in [1.0, 0.3, -2.0, 0.0, 1e3] {
+                let (words, errors) = rounded(&values, scale, dtype);
+                let found = encoded_rows(&wide, scale, dtype);
+                assert_eq!((&found.words, found.error_gram), (&words, gram(&errors, &errors, cols)));
+                let found = encoded_columns(&tall, scale, dtype);
+                let errors = transpose(&errors, cols, rows);
+                assert_eq!((&found.words, found.error_gram), (&words, gram(&errors, &errors, cols)));
+                assert_eq!(encoded(&tall, scale, dtype).words, words);
+            }
+        }
+    }
+
+    #[test]
+    fn errors_are_squared_at_the_size_of_the_result() {
+        for (value, scale) in [(1.2345e23f32, 1e-23), (1.2345e-21, 1e21)] {
+            let bytes = value.to_le_bytes();
+            let stored = Stored { bytes: &bytes, dtype: Dtype::F32, rows: 1, cols: 1 };
+            for found in
+                [encoded_rows, encoded_columns].map(|by| by(&stored, scale, Dtype::F16).error_gram[0])
+            {
+                assert!((1e-9..1e-6).contains(&found), "{found}");
+            }
+        }
+    }
+}

@@ -346,6 +346,8 @@ pub async fn assist<S: Source, R: Source>(
 ) -> Result<Done> {
     go_on(watch)?;
     if task.file().is_some() {
+        // What is computed again takes the more memory, as it is in f64.
+        let _turn = if let Task::Repeat(..) = task { Some(engine.lock().await) } else { None };
         return look(passes, &task, sources, finished).await;
     }
     let read = read(passes, task, sources).await?;

@@ -106,9 +106,9 @@ export const WORKER: Fault[] = [
   },
   {
     name: 'memory.grow is refused in the middle of a run',
-    before: (page) => withMemory(page, WHOLE, 112),
+    before: (page) => withMemory(page, WHOLE, 144),
     happens: (scene) => {
-      scene.pair = pairOf({ rank: 64, dtype: 'F32' });
+      scene.pair = pairOf({ rank: 128, dtype: 'F32' });
       return fuse(scene);
     },
     ends: 'refused',

@@ -1,7 +1,6 @@
 //! Modules of the result from the halves of their units: as words, or as matrices that are cut to a rank.
 
 use super::composer::Columns;
-use super::factors::rounded;
 use super::method::{Loaded, LoadedUnit, RoundedUnit};
 use super::outputs::{Block, Output};
 use super::pairing::Side;
@@ -121,7 +120,7 @@ impl Matrices {
         let scale = loader_scale.abs().sqrt().recip();
         let (down, up) = (matrix::by_rows(&low.down), matrix::by_rows(&low.up));
         let [(saved_down, down_error), (saved_up, up_error)] =
-            [&down, &up].map(|of| rounded(of, scale, dtype));
+            [&down, &up].map(|of| cpu::rounded(of, scale, dtype));
         let error = |error: &[f32], of: &Matrix| matrix::from_rows(of.nrows(), of.ncols(), error);
         let (down_error, up_error) = (error(&down_error, &low.down), error(&up_error, &low.up));
         let whole = low.sigma.iter().take(rank).map(|s| s * s).sum::<f64>().sqrt();
@@ -129,8 +128,8 @@ impl Matrices {
             + matrix::norm_of_product(&up_error, &low.down))
             / scale;
         Compressed {
-            down: saved_down,
-            up: saved_up,
+            down: saved_down.into(),
+            up: saved_up.into(),
             rank,
             kept: truncate::kept(&low.sigma, rank),
             rounding: if whole > 0.0 { apart / whole } else { 0.0 },

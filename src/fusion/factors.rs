@@ -201,11 +201,3 @@ impl Split {
         Self { up, down: scale / up }
     }
 }
-
-/// Values times `scale`, rounded once to `dtype`, and what rounding added, in units of the result.
-pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Bytes, Vec<f32>) {
-    let (bytes, mut errors) = cpu::encode(values, scale, dtype);
-    let scale = super::plan::as_f32(scale);
-    errors.iter_mut().for_each(|e| *e *= scale);
-    (bytes.into(), errors)
-}

@@ -9,7 +9,7 @@ use super::compose;
 use super::composer::Composer;
 use super::crew::Piece;
 use super::engine::{self, Engine};
-use super::factors::{Factors, Rounded, Split, rounded};
+use super::factors::{Factors, Rounded, Split};
 use super::outputs::Group;
 use super::pairing::{Share, Side, Unit};
 use super::pass::Pass;
@@ -394,7 +394,7 @@ async fn write_magnitudes<S: Source>(
         let Some((side, tensor)) = &output.magnitude else { continue };
         let values = super::read_vector(sources.of(*side)?, tensor).await?;
         let name = super::refusals::magnitude_name(output);
-        let (words, _) = rounded(&values, 1.0, plan.dtype);
+        let (words, _) = cpu::encode(&values, 1.0, plan.dtype);
         composers.iter_mut().try_for_each(|composer| composer.tensor(&name, &words))?;
     }
     Ok(())
@@ -426,7 +426,7 @@ pub(super) async fn small<S: Source>(
                 *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
             }
         }
-        let (words, _) = rounded(&sum, 1.0, pass.lead.dtype);
+        let (words, _) = cpu::encode(&sum, 1.0, pass.lead.dtype);
         composers.iter_mut().try_for_each(|composer| composer.tensor(&vector.name, &words))?;
     }
     Ok(composers.into_iter().map(Composer::finish).collect())

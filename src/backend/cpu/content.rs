@@ -3,6 +3,7 @@
 
 use super::basis::Basis;
 use super::directions::Directions;
+use super::encode::encode;
 use super::encoded::Encoder;
 use super::gram::Sums;
 use super::outer::Strips;
@@ -35,11 +36,11 @@ pub(super) fn projected<T: Real>(
     let scale = f64::from(job.scale) * 2f64.powi(exponent);
     let of_blend = |&blend: &Blend| {
         let projection = Projection::new(&along, &down.q, &directions.protected.projector, n, blend);
-        let mut encoder = Encoder::new(r_c, n, scale, output);
+        let mut encoder = Encoder::new(r_c, n, output);
         for columns in panels(n) {
             let mut blended = panel(content, &columns, exponent);
             projection.apply(&mut blended, &columns);
-            encoder.add(&blended, &columns);
+            encoder.add(encode(&blended, scale, output), &columns);
         }
         let encoded = encoder.finish();
         Readouts {

@@ -11,47 +11,37 @@ use std::ops::Range;
 /// A matrix in the output format.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// Row by row, as [`encode`](super::encode()) makes them.
+    /// Row by row.
     pub words: Vec<u8>,
     /// Of what rounding added, E: E·Eᵀ of rows, Eᵀ·E of columns; none of a matrix of which it is not wanted.
     pub error_gram: Vec<f64>,
 }
 
-/// A matrix that is encoded some columns at a time.
+/// A matrix that is put together from some columns at a time.
 pub(super) struct Encoder {
     words: Vec<u8>,
     cols: usize,
-    scale: f64,
     dtype: Dtype,
     errors: Sums,
 }
 
 impl Encoder {
-    /// Of a matrix rows×cols that is multiplied by `scale`.
-    pub(super) fn new(rows: usize, cols: usize, scale: f64, dtype: Dtype) -> Self {
-        Self { words: vec![0; rows * cols * word(dtype)], cols, scale, dtype, errors: Sums::own(rows) }
+    /// Of a matrix rows×cols.
+    pub(super) fn new(rows: usize, cols: usize, dtype: Dtype) -> Self {
+        Self { words: vec![0; rows * cols * word(dtype)], cols, dtype, errors: Sums::own(rows) }
     }
 
-    /// Some columns of it, rows×their number.
-    pub(super) fn add<T: Real>(&mut self, values: &[T], columns: &Range<usize>) {
-        let (words, errors) = encode(values, self.scale, self.dtype);
-        self.place(&words, columns);
-        self.add_errors(&errors, columns.len());
-    }
-
-    fn place(&mut self, words: &[u8], columns: &Range<usize>) {
-        let word = word(self.dtype);
+    /// The words of some of its columns and what rounding added to them, rows×their number.
+    pub(super) fn add(&mut self, (words, errors): (Vec<u8>, Vec<f32>), columns: &Range<usize>) {
+        let (word, width) = (word(self.dtype), columns.len());
         let rows = self.words.chunks_exact_mut((self.cols * word).max(1));
-        for (to, from) in rows.zip(words.chunks_exact((columns.len() * word).max(1))) {
+        for (to, from) in rows.zip(words.chunks_exact((width * word).max(1))) {
             to[columns.start * word..columns.end * word].copy_from_slice(from);
         }
+        self.errors.add_own(&Strips::of_rows(&errors, width, 0..width));
     }
 
-    fn add_errors(&mut self, errors: &[f32], width: usize) {
-        self.errors.add_own(&Strips::of_rows(errors, width, 0..width));
-    }
-
-    /// The whole matrix, with errors divided by `scale` (0 where that is 0).
+    /// All of it, with E·Eᵀ in the units in which the errors came.
     pub(super) fn finish(self) -> Encoded {
         Encoded { words: self.words, error_gram: self.errors.finish() }
     }
@@ -60,11 +50,9 @@ impl Encoder {
 /// A stored lora_down, r×n, times `scale`; E·Eᵀ is r×r, in units of the result.
 #[inline(never)]
 pub fn encoded_rows(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
-    let mut encoder = Encoder::new(stored.rows, stored.cols, scale, dtype);
+    let mut encoder = Encoder::new(stored.rows, stored.cols, dtype);
     for columns in panels(stored.cols) {
-        let (words, errors) = rounded(&panel(stored, &columns, 0), scale, dtype);
-        encoder.place(&words, &columns);
-        encoder.add_errors(&errors, columns.len());
+        encoder.add(rounded(&panel(stored, &columns, 0), scale, dtype), &columns);
     }
     encoder.finish()
 }
@@ -91,7 +79,8 @@ pub fn encoded(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
 }
 
 /// Values times `scale` as words, and what rounding added, in units of the result.
-pub(super) fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
+#[inline(never)]
+pub fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
     let (words, mut errors) = encode(values, scale, dtype);
     let scale = <f32 as Real>::of(scale);
     errors.iter_mut().for_each(|error| *error *= scale);

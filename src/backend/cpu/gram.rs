@@ -1,7 +1,7 @@
 //! Twin of `shaders/gram.wgsl`: inner products of rows, and of columns.
 
 use super::outer::{HALF, Strips, WIDE, outer};
-use super::panels::{PANEL, panel, panels};
+use super::panels::{PANEL, loaded, panel, panels};
 use super::real::Real;
 use crate::Stored;
 
@@ -53,8 +53,7 @@ pub(super) fn rows<T: Real>(x: &Stored<'_>) -> impl Iterator<Item = Strips<T>> {
 
 /// The columns of a matrix, some rows at a time.
 pub(super) fn columns<T: Real>(x: &Stored<'_>) -> impl Iterator<Item = Strips<T>> {
-    let all = 0..x.cols;
-    x.blocks(PANEL).map(move |block| Strips::of_columns(&panel::<T>(&block, &all, 0), all.len(), all.clone()))
+    x.blocks(PANEL).map(|block| Strips::of_columns(&loaded::<T>(&block), block.cols, 0..block.cols))
 }
 
 /// p×q sums, padded to whole strips. What is added at a time is summed in T, so it should be a panel or less; sums of those

@@ -8,8 +8,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the page says as well: where no program is running, or the browser did not do what the page asked of it.
-const OF_BOTH: [Code; 4] = [Code::Read, Code::Write, Code::Aborted, Code::Internal];
+/// What the page or the library says as well: where no program is running, the browser did not do what was asked of it, or nobody
+/// need ask the program.
+const OF_BOTH: [Code; 6] =
+    [Code::Read, Code::Write, Code::Aborted, Code::Internal, Code::Settings, Code::GpuUnavailable];
 
 fn place(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -81,17 +81,18 @@ export class Direct implements Engine<DiskOptions> {
     return this.#ask(() => this.program.sha256(file, of === 'tensors', () => Promise.resolve(!signal.aborted)));
   }
 
-  /** `auto` is the CPU: Node has no graphics devices. */
+  /** `auto` is the CPU: Node has no graphics devices, and what looks for them would end the process. */
   async run(
     settings: Partial<Settings> & { outputName: string }, backend: BackendChoice,
     { signal, onProgress, ...disk }: FuseOptions & Partial<DiskOptions>,
   ): Promise<Result> {
     if (signal?.aborted) throw abortError();
+    if (backend === 'webgpu') throw new ProblemError(problem('E_GPU_UNAVAILABLE', 'Node has no graphics devices.'));
     const report = paced((progress) => { if (!signal?.aborted) onProgress?.(progress); });
     const sink = disk.path === undefined ? new BlobSink() : await DiskSink.create(disk.path, disk);
     try {
       const [fused] = await this.#ask((session) => session.fuse(
-        [{ settings, swapped: false }], backend === 'auto' ? 'cpu' : backend, [sink], ALONE, report, () => signal?.aborted ?? false,
+        [{ settings, swapped: false }], 'cpu', [sink], ALONE, report, () => signal?.aborted ?? false,
       ));
       if (!fused) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
       if (sink instanceof DiskSink) return { file: await sink.keep(), report: fused.report };

@@ -6,6 +6,7 @@ import { cleanStem } from '../core/save.ts';
 import {
   ROLES, type BackendChoice, type Hashed, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
+import { checkBackend } from './given.ts';
 
 /** A LoRA file. `config` is the text of the adapter_config.json that came with it. */
 export type Input = Blob | { file: Blob; config?: string | null };
@@ -27,7 +28,7 @@ export interface RunOptions extends CallOptions {
 }
 
 export interface FuseOptions extends RunOptions {
-  /** `auto` when left out. */
+  /** `auto` when left out. Node has no `webgpu`. */
   backend?: BackendChoice | undefined;
 }
 
@@ -127,8 +128,10 @@ export class Pair<More = unknown> {
 
   async #run(settings: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<Result> {
     const { content, style } = this.#files;
+    const backend = options.backend ?? 'auto';
+    checkBackend(backend);
     const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, settings.result ?? 'fusion'));
-    return this.#engine.run({ ...settings, outputName }, options.backend ?? 'auto', options);
+    return this.#engine.run({ ...settings, outputName }, backend, options);
   }
 }
 

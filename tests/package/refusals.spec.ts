@@ -1,0 +1,42 @@
+/** What the library in Node refuses before it does anything, in words that help. */
+
+import { expect } from '@playwright/test';
+import { test, type Host } from './install.ts';
+
+const INPUTS = ['style.safetensors', 'subject.safetensors'];
+
+interface Refused {
+  name: string;
+  code: string | null;
+  said: string;
+}
+
+/** Runs each expression with the pair open; what it was refused with, or null. */
+async function asked(place: Host, expressions: string[]): Promise<(Refused | null)[]> {
+  await place.put('test.mjs', `
+    import { analyse, convert, fuse, inspect, open, openFile } from 'np-lora/core';
+    const content = await openFile('subject.safetensors');
+    const style = await openFile('style.safetensors');
+    const config = await openFile('config.json').catch(() => null);
+    const refused = [];
+    for (const ask of [${expressions.map((one) => `async () => ${one}`).join(', ')}]) {
+      refused.push(await ask().then(() => null, ({ name, code = null, message, detail = message }) => ({ name, code, said: detail })));
+    }
+    console.log(JSON.stringify(refused));
+  `);
+  const { code, out, error } = await place.node('--no-warnings', 'test.mjs');
+  expect([code, error]).toEqual([0, '']);
+  return JSON.parse(out);
+}
+
+const saying = (code: string | null, ...parts: string[]): unknown =>
+  ({ name: expect.any(String), code, said: expect.stringMatching(new RegExp(parts.map((part) => part.replace(/[.*()[\]?+$^|\\]/g, '\\$&')).join('.*'), 's')) });
+
+test('a backend that Node does not have', async ({ host }) => {
+  const place = await host.place('backends');
+  const [device, unknown, ...allowed] = await asked(place, ['webgpu', 'gpu', 'cpu', 'auto'].map((backend) => `fuse({ content, style }, {}, { backend: '${backend}', path: '${backend}.safetensors' })`));
+  expect(device).toEqual(saying('E_GPU_UNAVAILABLE', 'Node'));
+  expect(unknown).toEqual(saying('E_SETTINGS', '"gpu"', 'auto, webgpu, cpu'));
+  expect(allowed).toEqual([null, null]);
+  expect(await place.list()).toEqual(['auto.safetensors', 'cpu.safetensors', ...INPUTS, 'test.mjs']);
+});

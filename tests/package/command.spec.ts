@@ -74,7 +74,7 @@ test('what is typed arrives as it was meant', async ({ host }) => {
 test('a file that is there is replaced only when asked, an input never', async ({ host }) => {
   const place = await host.place('overwrite');
   await place.put('out.safetensors', 'mine');
-  await place.put('config.json', '{}');
+  await place.put('config.json', '{"peft_type": "LORA", "r": 4, "lora_alpha": 4}');
   await symlink('subject.safetensors', place.at('link.safetensors'));
   const pair = ['subject.safetensors', 'style.safetensors'];
   const refused = await command(place, ...pair, '-o', 'out.safetensors');

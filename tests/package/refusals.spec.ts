@@ -1,7 +1,8 @@
 /** What the library in Node refuses before it does anything, in words that help. */
 
+import { link, symlink } from 'node:fs/promises';
 import { expect } from '@playwright/test';
-import { test, type Host } from './install.ts';
+import { PAIR, test, type Host } from './install.ts';
 
 const INPUTS = ['style.safetensors', 'subject.safetensors'];
 
@@ -39,4 +40,23 @@ test('a backend that Node does not have', async ({ host }) => {
   expect(unknown).toEqual(saying('E_SETTINGS', '"gpu"', 'auto, webgpu, cpu'));
   expect(allowed).toEqual([null, null]);
   expect(await place.list()).toEqual(['auto.safetensors', 'cpu.safetensors', ...INPUTS, 'test.mjs']);
+});
+
+test('a result that would take the place of a file that it is made of, under whatever name', async ({ host }) => {
+  const place = await host.place('over');
+  await place.put('config.json', '{"peft_type": "LORA", "r": 4, "lora_alpha": 4}');
+  await symlink('style.safetensors', place.at('link.safetensors'));
+  await link(place.at('subject.safetensors'), place.at('hard.safetensors'));
+  const before = await place.list();
+  const pair = '{ content, style: { file: style, config } }';
+  const paths = ['./style.safetensors', 'link.safetensors', 'hard.safetensors', 'config.json'];
+  const refused = await asked(place, [
+    ...paths.map((path) => `fuse(${pair}, {}, { path: '${path}', overwrite: true })`), "convert(content, {}, { path: 'subject.safetensors', overwrite: true })",
+    "fuse({ content, style }, {}, { path: '.', overwrite: true })",
+  ]);
+  expect(refused.map((one) => one?.code)).toEqual([...Array<string>(5).fill('E_OVER_INPUT'), 'E_FOLDER']);
+  expect(await place.read('style.safetensors')).toEqual(PAIR[1]);
+  expect(await place.list()).toEqual([...before, 'test.mjs'].sort());
+  // Nothing is held against it where it is no source.
+  expect(await asked(place, ["convert(content, {}, { path: 'style.safetensors', overwrite: true })"])).toEqual([null]);
 });

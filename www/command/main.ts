@@ -1,8 +1,7 @@
 /** `np-lora`: the tool at a terminal. Everything about LoRAs is asked of the program. */
 
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { isAbort, problem } from '../core/problem.ts';
+import { isAbort } from '../core/problem.ts';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem, fileNameFor } from '../core/save.ts';
 import { toJson } from '../element/format.ts';
@@ -73,12 +72,12 @@ async function run(order: Order): Promise<number> {
   }
 }
 
-type Given = Record<Role, { file: File; config: string | null } | null>;
+type Given = Record<Role, { file: File; config: File | null } | null>;
 
 async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ value: unknown; text: string }> {
   const { command, settings } = order;
   const inputs = await inputsOf(order);
-  const path = command === 'fuse' || command === 'convert' ? await place(order, inputs) : '';
+  const path = command === 'fuse' || command === 'convert' ? place(order, inputs) : '';
   const pair = await open(inputs, { signal });
   const onProgress = bar.show;
   switch (command) {
@@ -107,20 +106,12 @@ async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ valu
 async function inputsOf({ files, text }: Order): Promise<Given> {
   const [content = null, style = null] = await Promise.all(files.map(async (path, at) => {
     const config = text(CONFIGS[at]!);
-    return { file: await openFile(path), config: config === null ? null : await (await openFile(config)).text() };
+    return { file: await openFile(path), config: config === null ? null : await openFile(config) };
   }));
   return { content, style };
 }
 
-/** Where the result goes, which is never where an input is. */
-async function place({ files, settings, text }: Order, { content, style }: Given): Promise<string> {
-  const path = text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, settings.result ?? 'fusion'));
-  const there = await stat(path).catch(() => null);
-  if (there?.isDirectory()) throw new ProblemError(problem('E_FOLDER', '', path));
-  for (const input of [...files, ...CONFIGS.map(text)]) {
-    const one = input === null ? null : await stat(input).catch(() => null);
-    if (!there || !one || there.ino !== one.ino || there.dev !== one.dev) continue;
-    throw new ProblemError(problem('E_OVER_INPUT', '', path));
-  }
-  return path;
+/** Where the result goes. */
+function place({ settings, text }: Order, { content, style }: Given): string {
+  return text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, settings.result ?? 'fusion'));
 }

@@ -24,7 +24,7 @@ const results = new FinalizationRegistry<() => void>((release) => release());
 class Headless extends Session {
   #result: WeakRef<File> | null = null;
 
-  async run(settings: Partial<Settings>, backend: BackendChoice, options?: FuseOptions): Promise<Result> {
+  async run(settings: Partial<Settings>, backend: BackendChoice, _sources: readonly Blob[], options?: FuseOptions): Promise<Result> {
     const [made] = await this.fuse([{ settings, swapped: false }], backend, options);
     if (!made) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
     const { file, report } = made;

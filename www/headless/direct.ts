@@ -83,13 +83,13 @@ export class Direct implements Engine<DiskOptions> {
 
   /** `auto` is the CPU: Node has no graphics devices, and what looks for them would end the process. */
   async run(
-    settings: Partial<Settings> & { outputName: string }, backend: BackendChoice,
+    settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, sources: readonly Blob[],
     { signal, onProgress, ...disk }: FuseOptions & Partial<DiskOptions>,
   ): Promise<Result> {
     if (signal?.aborted) throw abortError();
     if (backend === 'webgpu') throw new ProblemError(problem('E_GPU_UNAVAILABLE', 'Node has no graphics devices.'));
     const report = paced((progress) => { if (!signal?.aborted) onProgress?.(progress); });
-    const sink = disk.path === undefined ? new BlobSink() : await DiskSink.create(disk.path, disk);
+    const sink = disk.path === undefined ? new BlobSink() : await DiskSink.create(disk.path, disk, sources);
     try {
       const [fused] = await this.#ask((session) => session.fuse(
         [{ settings, swapped: false }], 'cpu', [sink], ALONE, report, () => signal?.aborted ?? false,

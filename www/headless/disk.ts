@@ -7,10 +7,19 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { OutputSink } from '../core/types.ts';
 
+/** What a file on disk is, whatever its name. */
+interface Identity {
+  dev: bigint;
+  ino: bigint;
+}
+
+/** Of files that are read, as long as anybody has them. */
+const identities = new WeakMap<Blob, Identity>();
+
 export interface DiskOptions {
   /** Where the result goes, once it is checked; until then it lies beside that under another name. Without it, in memory. */
   path: string;
-  /** Whether to replace a file that is there. */
+  /** Whether to replace a file that is there; a source never is. */
   overwrite?: boolean;
 }
 
@@ -21,11 +30,26 @@ const isThere = (path: string): Promise<boolean> => access(path).then(() => true
 /** A file on disk, of which only what is needed is ever read. */
 export async function openFile(path: string): Promise<File> {
   try {
-    if (!(await stat(path)).isFile()) throw new Error('it is no file');
-    return new File([await openAsBlob(path)], basename(path));
+    const found = await stat(path, { bigint: true });
+    if (!found.isFile()) throw new Error('it is no file');
+    const file = new File([await openAsBlob(path)], basename(path));
+    identities.set(file, found);
+    return file;
   } catch (thrown) {
     throw new ProblemError(problem('E_READ', toProblem(thrown).detail, path));
   }
+}
+
+/** Throws where a result of this path would take the place of a folder, or of one of the files that it is made of. */
+async function checkPlace(path: string, sources: readonly Blob[]): Promise<void> {
+  const there = await stat(path, { bigint: true }).catch(() => null);
+  if (!there) return;
+  if (there.isDirectory()) throw new ProblemError(problem('E_FOLDER', '', path));
+  const isThere = (source: Blob): boolean => {
+    const { dev, ino } = identities.get(source) ?? {};
+    return there.dev === dev && there.ino === ino;
+  };
+  if (sources.some(isThere)) throw new ProblemError(problem('E_OVER_INPUT', '', path));
 }
 
 /**
@@ -44,8 +68,10 @@ export class DiskSink implements OutputSink {
     private readonly path: string, private readonly part: string, private readonly overwrite: boolean, private readonly file: FileHandle,
   ) {}
 
-  static async create(path: string, { overwrite = false }: Partial<DiskOptions>): Promise<DiskSink> {
+  /** `sources`: the files of which that is made which is written. */
+  static async create(path: string, { overwrite = false }: Partial<DiskOptions>, sources: readonly Blob[]): Promise<DiskSink> {
     const to = resolve(path);
+    await checkPlace(path, sources);
     if (!overwrite && await isThere(to)) throw exists(path);
     const part = join(dirname(to), `.${basename(to)}.${randomBytes(4).toString('hex')}.part`);
     try {

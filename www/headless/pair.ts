@@ -8,8 +8,8 @@ import {
 } from '../core/types.ts';
 import { checkBackend } from './given.ts';
 
-/** A LoRA file. `config` is the text of the adapter_config.json that came with it. */
-export type Input = Blob | { file: Blob; config?: string | null };
+/** A LoRA file. `config` is the adapter_config.json that came with it, or its text. */
+export type Input = Blob | { file: Blob; config?: Blob | string | null };
 
 /** Either may be missing: the other can then be inspected and converted. */
 export interface Inputs {
@@ -47,7 +47,10 @@ export interface Engine<More = unknown> {
   outlook(settings: Partial<Settings>): Promise<Outlook>;
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string>;
-  run(settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, options: FuseOptions & Partial<More>): Promise<Result>;
+  /** `sources`: what must not be written over. */
+  run(
+    settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, sources: readonly Blob[], options: FuseOptions & Partial<More>,
+  ): Promise<Result>;
   dispose(): void;
 }
 
@@ -55,13 +58,16 @@ export interface Engine<More = unknown> {
 export class Pair<More = unknown> {
   #engine: Engine<More>;
   #files: Record<Role, File | null>;
+  /** All that was handed over. */
+  #sources: readonly Blob[];
   /** What each file is; null where there is none. */
   readonly content: Summary | null;
   readonly style: Summary | null;
 
-  private constructor(engine: Engine<More>, files: Record<Role, File | null>, summaries: Record<Role, Summary | null>) {
+  private constructor(engine: Engine<More>, files: Record<Role, File | null>, sources: readonly Blob[], summaries: Record<Role, Summary | null>) {
     this.#engine = engine;
     this.#files = files;
+    this.#sources = sources;
     this.content = summaries.content;
     this.style = summaries.style;
   }
@@ -70,15 +76,18 @@ export class Pair<More = unknown> {
   static async open<More>(engine: Engine<More>, inputs: Inputs, { signal }: CallOptions = {}): Promise<Pair<More>> {
     const files: Record<Role, File | null> = { content: null, style: null };
     const summaries: Record<Role, Summary | null> = { content: null, style: null };
+    const sources: Blob[] = [];
     try {
       for (const role of ROLES) {
         const given = inputs[role];
         if (!given) continue;
         const { file, config = null } = given instanceof Blob ? { file: given } : given;
         const opened = (files[role] = file instanceof File ? file : new File([file], `${NAMELESS[role]}.safetensors`));
-        summaries[role] = await unless(signal, engine.inspect(role, opened, config));
+        sources.push(file, ...(config instanceof Blob ? [config] : []));
+        const text = config instanceof Blob ? await config.text() : config;
+        summaries[role] = await unless(signal, engine.inspect(role, opened, text));
       }
-      return new Pair(engine, files, summaries);
+      return new Pair(engine, files, sources, summaries);
     } catch (thrown) {
       engine.dispose();
       throw thrown;
@@ -131,7 +140,7 @@ export class Pair<More = unknown> {
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
     const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, settings.result ?? 'fusion'));
-    return this.#engine.run({ ...settings, outputName }, backend, options);
+    return this.#engine.run({ ...settings, outputName }, backend, this.#sources, options);
   }
 }
 

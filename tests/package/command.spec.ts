@@ -71,6 +71,20 @@ test('what is typed arrives as it was meant', async ({ host }) => {
   });
 });
 
+test('blocks have the names that are listed, and no others', async ({ host }) => {
+  const place = await host.place('blocks');
+  const recipe = { modules: FLUX_KOHYA_MODULES, rank: 1, alpha: 1, dtype: 'F16', scheme: 'kohya' } as const;
+  for (const [name, seed] of [['a', 1], ['b', 2]] as const) await place.put(`${name}.safetensors`, writeSafetensors(makeLora({ ...recipe, seed })));
+  const pair = ['a.safetensors', 'b.safetensors', '--family', 'FLUX.1'];
+  const refused = await command(place, ...pair, '--block', 'double 99=0');
+  expect([refused.code, refused.error]).toEqual([1, expect.stringContaining('There is no block "double 99" here, only double 0 … double 18, single 0 … single 37.')]);
+  expect((await command(place, 'inspect', 'a.safetensors', '--family', 'FLUX.1')).out).toMatch(/^blocks +double 0 … double 18, single 0 … single 37$/m);
+  expect((await command(place, 'inspect', 'subject.safetensors')).out).toMatch(/^blocks +.*IN01.*$/m);
+  expect((await command(place, 'analyse', 'subject.safetensors', 'style.safetensors')).out).toMatch(/^blocks +.*IN01.*$/m);
+  const { blocks } = JSON.parse((await command(place, 'inspect', 'subject.safetensors', '--json')).out);
+  expect(blocks).toContainEqual({ label: 'IN01', modules: expect.any(Number) });
+});
+
 test('a file that is there is replaced only when asked, an input never', async ({ host }) => {
   const place = await host.place('overwrite');
   await place.put('out.safetensors', 'mine');

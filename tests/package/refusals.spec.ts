@@ -60,3 +60,13 @@ test('a result that would take the place of a file that it is made of, under wha
   // Nothing is held against it where it is no source.
   expect(await asked(place, ["convert(content, {}, { path: 'style.safetensors', overwrite: true })"])).toEqual([null]);
 });
+
+test('a block that the pair does not have, by the names of those that it has', async ({ host }) => {
+  const place = await host.place('blocks');
+  const blocks = "{ blocks: { nope: { content: 0, style: 1, mu: null } } }";
+  const refused = await asked(place, [
+    `fuse({ content, style }, ${blocks})`, `convert(content, ${blocks})`, `analyse({ content, style }, ${blocks})`, `open({ content, style }).then((pair) => pair.fit(${blocks}))`,
+    `fuse({ content, style }, { blocks: { IN01: { content: 0, style: 1, mu: null } } })`,
+  ]);
+  expect(refused).toEqual([...Array<unknown>(4).fill(saying('E_SETTINGS', '"nope"', 'IN01')), null]);
+});

@@ -68,7 +68,8 @@ export function help(): string {
     row(`${short ? `-${short}, ` : '    '}--${name}${value ? ` ${value}` : ''}`, what));
   return [
     'Fuses a subject LoRA with a style LoRA (NP-LoRA, arXiv 2511.11051).', '',
-    '  np-lora subject.safetensors style.safetensors -o fused.safetensors --mu 0.5', '', ...commands, '', ...options, '',
+    '  np-lora subject.safetensors style.safetensors -o fused.safetensors --mu 0.5',
+    '  np-lora subject.safetensors style.safetensors --block "double 7=0.5,1" --block "single 20=0"', '', ...commands, '', ...options, '',
     'The result appears when it has been read back and checked.',
     'Exit codes: 0 done, 1 refused, 2 not understood, 130 cancelled (129 by SIGHUP, 143 by SIGTERM).', '',
   ].join('\n');

@@ -85,9 +85,15 @@ async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ valu
       const file = order.on('hash') && inputs.content ? inputs.content.file : null;
       const sha256 = file && await pair.hash(file, { signal });
       const tensors = file && await pair.hash(file, { of: 'tensors', signal });
-      // What cannot be converted has no namings.
-      const { schemes } = await pair.fit().catch(() => ({ schemes: [] }));
-      return { value: { ...pair.content, schemes, sha256, tensorsSha256: tensors }, text: pair.content ? summaryText(pair.content, schemes, { sha256, tensors }) : '' };
+      // What cannot be converted has no namings, which is no fault unless a family was named.
+      const { schemes, blocks } = await pair.fit(settings).catch((thrown: unknown) => {
+        if (settings.family !== undefined) throw thrown;
+        return { schemes: [], blocks: [] };
+      });
+      return {
+        value: { ...pair.content, schemes, blocks, sha256, tensorsSha256: tensors },
+        text: pair.content ? summaryText(pair.content, { schemes, blocks }, { sha256, tensors }) : '',
+      };
     }
     case 'analyse': {
       const outlook = await pair.outlook(settings, { signal, onProgress });

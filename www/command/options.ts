@@ -69,7 +69,7 @@ export const OPTIONS = {
   'content-text-strength': { value: 'NUMBER', help: 'of the subject in text encoders (the same)', set: (to, value) => { to.contentTextStrength = number(value); } },
   'style-text-strength': { value: 'NUMBER', help: 'of the style in text encoders (the same)', set: (to, value) => { to.styleTextStrength = number(value); } },
   block: {
-    value: 'BLOCK=C[,S[,MU]]', help: 'strengths of a block, which multiply the others, and a μ of its own; may be repeated', multiple: true,
+    value: 'BLOCK=C[,S[,MU]]', help: 'strengths of a block that inspect lists, which multiply the others, and a μ of its own; may be repeated', multiple: true,
     set: (to, value) => { to.blocks = { ...to.blocks, ...Object.fromEntries([block(value)]) }; },
   },
   result: {

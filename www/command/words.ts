@@ -2,7 +2,8 @@
 
 import { autoV2, autoV3, bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
 import { verdictOf } from '../element/outlook/words.ts';
-import type { Outlook, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
+import { listed } from '../headless/blocks.ts';
+import type { Outlook, PairFit, Problem, Report, Share, Summary } from '../core/types.ts';
 
 const table = (rows: [string, string | null][]): string =>
   rows.filter((row): row is [string, string] => row[1] !== null).map(([head, text]) => `${head.padEnd(15)} ${text}\n`).join('');
@@ -19,19 +20,23 @@ export function problemText({ code, message, remedy, file, tensor, detail }: Pro
   return `${code}: ${message}${more}`;
 }
 
+/** As --block takes them; what is in none has none. */
+const blocksText = (blocks: { label: string }[]): string | null => inert(listed(blocks.map(({ label }) => label).filter((label) => label !== ''))) || null;
+
 /** Of the file and of its tensors; null where nobody asked for them. */
 export interface Hashes {
   sha256: string | null;
   tensors: string | null;
 }
 
-export const summaryText = (summary: Summary, schemes: SchemeChoice[], { sha256, tensors }: Hashes): string => table([
+export const summaryText = (summary: Summary, { schemes, blocks }: Pick<PairFit, 'schemes' | 'blocks'>, { sha256, tensors }: Hashes): string => table([
   ['file', inert(summary.name)],
   ['size', bytes(summary.size)],
   ['kind', shares(summary.kinds, (kind) => inert(kind))],
   ['naming', inert(summary.scheme)],
   ['can be named', schemes.map(({ id, name }) => `${id} (${name})`).join(', ') || null],
   ['model', inert(summary.family ?? (summary.families.join(' or ') || summary.baseModel) ?? 'unknown')],
+  ['blocks', blocksText(blocks)],
   ['title', summary.title === null ? null : inert(summary.title)],
   ['rank', shares(summary.ranks, String)],
   ['scale', shares(summary.scales, ({ value }) => String(Number(value.toPrecision(4))))],
@@ -46,6 +51,7 @@ export const summaryText = (summary: Summary, schemes: SchemeChoice[], { sha256,
 
 export const outlookText = (outlook: Outlook): string => `${verdictOf(outlook)}\n` + table([
   ['shared', plural(outlook.total, 'module', 'modules')],
+  ['blocks', blocksText(outlook.blocks)],
   ['overlap', `${percent(outlook.whole.overlap)} of the subject, ${percent(outlook.whole.chance)} by chance`],
   ['kept', `${percent(outlook.whole.contentKept)} of the subject at this μ`],
   ['change', `${percent(outlook.whole.change)} against plain addition`],

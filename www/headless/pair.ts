@@ -6,7 +6,7 @@ import { cleanStem } from '../core/save.ts';
 import {
   ROLES, type BackendChoice, type Hashed, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
-import { checkBackend } from './given.ts';
+import { checkBackend, checkBlocks } from './given.ts';
 
 /** A LoRA file. `config` is the adapter_config.json that came with it, or its text. */
 export type Input = Blob | { file: Blob; config?: Blob | string | null };
@@ -95,13 +95,16 @@ export class Pair<More = unknown> {
   }
 
   /** How the two files fit, or what becomes of the only one, before any arithmetic. */
-  fit(settings: Partial<Settings> = {}): Promise<PairFit> {
-    return this.#engine.fit(settings);
+  async fit(settings: Partial<Settings> = {}): Promise<PairFit> {
+    const fit = await this.#engine.fit(settings);
+    checkBlocks(settings.blocks ?? {}, fit);
+    return fit;
   }
 
   /** Analyses the pair, once, and says what the projection would do to it at these settings. */
   async outlook(settings: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
     signal?.throwIfAborted();
+    await this.#check(settings);
     await this.#engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {})).catch((thrown: unknown) => {
       throw signal?.aborted ? abortError() : thrown;
     });
@@ -109,7 +112,8 @@ export class Pair<More = unknown> {
   }
 
   /** The singular values of one module, by its name in the outlook. */
-  spectra(module: string, settings: Partial<Settings> = {}): Promise<Spectra> {
+  async spectra(module: string, settings: Partial<Settings> = {}): Promise<Spectra> {
+    await this.#check(settings);
     return this.#engine.spectra(settings, module);
   }
 
@@ -135,10 +139,16 @@ export class Pair<More = unknown> {
     this.#engine.dispose();
   }
 
+  /** Refuses what the program would pass over. */
+  async #check(settings: Partial<Settings>): Promise<void> {
+    if (Object.keys(settings.blocks ?? {}).length > 0) await this.fit(settings);
+  }
+
   async #run(settings: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<Result> {
     const { content, style } = this.#files;
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
+    await this.#check(settings);
     const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, settings.result ?? 'fusion'));
     return this.#engine.run({ ...settings, outputName }, backend, this.#sources, options);
   }

@@ -139,6 +139,13 @@ test('what is not understood ends with 2, and the help says what would be', asyn
     expect([ended.code, ended.out], typed.join(' ')).toEqual([2, '']);
     expect(ended.error).toContain('np-lora --help');
   }
+  for (const [typed, said] of [
+    [['inspect', pair[0]!, '--mu', '3'], '--mu has no meaning for inspect'], [['convert', pair[0]!, '--mu', '3'], '--mu has no meaning for convert'],
+    [['analyse', ...pair, '-o', 'x'], '--output has no meaning for analyse'], [['analyse', ...pair, '-f'], '--force has no meaning for analyse'],
+    [[...pair, '--hash'], '--hash has no meaning for fuse'],
+  ] as const) {
+    expect(await command(place, ...typed)).toMatchObject({ code: 2, out: '', error: expect.stringContaining(`np-lora: ${said}\n`) });
+  }
   const help = await command(place, '--help');
   expect([help.code, help.error]).toEqual([0, '']);
   for (const option of ['--output', '--mu', '--k', '--content-strength', '--dtype', '--result', '--force', '--json']) expect(help.out).toContain(option);

@@ -70,3 +70,13 @@ test('a block that the pair does not have, by the names of those that it has', a
   ]);
   expect(refused).toEqual([...Array<unknown>(4).fill(saying('E_SETTINGS', '"nope"', 'IN01')), null]);
 });
+
+test('a setting that there is not, by the one that was probably meant', async ({ host }) => {
+  const place = await host.place('unknown');
+  const meant = { mue: 'mu', rank: 'recompress', k: 'cut', contentstrength: 'contentStrength', several: 'mu, ' };
+  const refused = await asked(place, Object.keys(meant).map((name) => `fuse({ content, style }, { ${name}: 3 })`));
+  expect(refused).toEqual(Object.entries(meant).map(([name, right]) => saying('E_SETTINGS', `"${name}"`, right)));
+  const others = ['analyse({ content, style }, { mue: 3 })', 'convert(content, { mue: 3 })', 'open({ content }).then((pair) => pair.fit({ mue: 3 }))',
+    'fuse({ content, style }, { blocks: { IN01: { contents: 0 } } })'];
+  expect((await asked(place, others)).map((one) => one?.code)).toEqual(Array(4).fill('E_SETTINGS'));
+});

@@ -26,6 +26,9 @@ export function understand(typed: string[]): Order | 'help' | 'version' {
   const files = isCommand ? others : positionals;
   const { files: wanted, words } = COMMANDS[command];
   if (files.length !== wanted) throw new Usage(`np-lora ${command} takes ${words}, not ${files.length} files`);
+  for (const [name, { of }] of ALL) {
+    if (values[name] !== undefined && of && !of.includes(command)) throw new Usage(`--${name} has no meaning for ${command}`);
+  }
   const settings: Partial<Settings> = {};
   for (const [name, { set }] of ALL) {
     for (const value of [values[name] ?? []].flat()) {
@@ -64,13 +67,23 @@ function joined(typed: string[]): string[] {
 export function help(): string {
   const row = (left: string, right: string): string => `  ${left.padEnd(38)} ${right}`;
   const commands = Object.entries(COMMANDS).map(([name, { words, help: what }]) => row(`np-lora ${name} ${words}`, what));
-  const options = ALL.map(([name, { short, value, help: what }]) =>
-    row(`${short ? `-${short}, ` : '    '}--${name}${value ? ` ${value}` : ''}`, what));
+  const options = [...groups()].map(([of, all]) => [`Options of ${of}:`, ...all.map(([name, { short, value, help: what }]) =>
+    row(`${short ? `-${short}, ` : '    '}--${name}${value ? ` ${value}` : ''}`, what)), '']);
   return [
     'Fuses a subject LoRA with a style LoRA (NP-LoRA, arXiv 2511.11051).', '',
     '  np-lora subject.safetensors style.safetensors -o fused.safetensors --mu 0.5',
-    '  np-lora subject.safetensors style.safetensors --block "double 7=0.5,1" --block "single 20=0"', '', ...commands, '', ...options, '',
+    '  np-lora subject.safetensors style.safetensors --block "double 7=0.5,1" --block "single 20=0"', '', ...commands, '', ...options.flat(),
     'The result appears when it has been read back and checked.',
     'Exit codes: 0 done, 1 refused, 2 not understood, 130 cancelled (129 by SIGHUP, 143 by SIGTERM).', '',
   ].join('\n');
+}
+
+/** The options by the commands that have them. */
+function groups(): Map<string, [Name, Option][]> {
+  const all = new Map<string, [Name, Option][]>();
+  for (const one of ALL) {
+    const of = one[1].of?.join(', ') ?? 'all';
+    all.set(of, [...all.get(of) ?? [], one]);
+  }
+  return all;
 }

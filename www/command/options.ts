@@ -5,6 +5,19 @@ import type { BlockStrength, CutChoice, Recompress, ScaleChoice, Settings } from
 /** A mistake in what was typed. */
 export class Usage extends Error {}
 
+export const COMMANDS = {
+  fuse: { files: 2, words: 'SUBJECT STYLE', help: 'fuse the two; the word may be left out' },
+  inspect: { files: 1, words: 'FILE', help: 'say what a file is' },
+  analyse: { files: 2, words: 'SUBJECT STYLE', help: 'say what a fusion would do' },
+  convert: { files: 1, words: 'FILE', help: 'write one file anew, in another naming, format or rank' },
+} as const;
+export type Command = keyof typeof COMMANDS;
+
+/** For which commands an option has a meaning. */
+const WRITE = ['fuse', 'convert'] as const;
+const OF_PAIR = ['fuse', 'analyse'] as const;
+const COMPUTE = ['fuse', 'analyse', 'convert'] as const;
+
 /** Reads the text behind an option into the settings; throws a `Usage`. */
 export interface Option {
   short?: string;
@@ -14,6 +27,8 @@ export interface Option {
   set?: (settings: Partial<Settings>, value: string) => void;
   /** May be given more than once. */
   multiple?: boolean;
+  /** Of which commands; left out: of all. */
+  of?: readonly Command[];
 }
 
 const number = (value: string): number => {
@@ -60,41 +75,41 @@ function block(value: string): [string, BlockStrength] {
 }
 
 export const OPTIONS = {
-  output: { short: 'o', value: 'FILE', help: 'where the result goes; else a name made of theirs, in this folder' },
-  force: { short: 'f', help: 'replace a file that is there' },
-  mu: { value: 'NUMBER', help: 'how strongly to project, 0 to inf (0.5)', set: (to, value) => { to.mu = mu(value); } },
-  k: { value: 'all|N|N%', help: 'style directions to protect: all, so many, or so much of the energy (all)', set: (to, value) => { to.cut = cut(value); } },
-  'content-strength': { value: 'NUMBER', help: 'of the subject, as a loader would apply it (1)', set: (to, value) => { to.contentStrength = number(value); } },
-  'style-strength': { value: 'NUMBER', help: 'of the style (1)', set: (to, value) => { to.styleStrength = number(value); } },
-  'content-text-strength': { value: 'NUMBER', help: 'of the subject in text encoders (the same)', set: (to, value) => { to.contentTextStrength = number(value); } },
-  'style-text-strength': { value: 'NUMBER', help: 'of the style in text encoders (the same)', set: (to, value) => { to.styleTextStrength = number(value); } },
+  output: { of: WRITE, short: 'o', value: 'FILE', help: 'where the result goes; else a name made of theirs, in this folder' },
+  force: { of: WRITE, short: 'f', help: 'replace a file that is there' },
+  mu: { of: OF_PAIR, value: 'NUMBER', help: 'how strongly to project, 0 to inf (0.5)', set: (to, value) => { to.mu = mu(value); } },
+  k: { of: OF_PAIR, value: 'all|N|N%', help: 'style directions to protect: all, so many, or so much of the energy (all)', set: (to, value) => { to.cut = cut(value); } },
+  'content-strength': { of: COMPUTE, value: 'NUMBER', help: 'of the subject, as a loader would apply it (1)', set: (to, value) => { to.contentStrength = number(value); } },
+  'style-strength': { of: OF_PAIR, value: 'NUMBER', help: 'of the style (1)', set: (to, value) => { to.styleStrength = number(value); } },
+  'content-text-strength': { of: COMPUTE, value: 'NUMBER', help: 'of the subject in text encoders (the same)', set: (to, value) => { to.contentTextStrength = number(value); } },
+  'style-text-strength': { of: OF_PAIR, value: 'NUMBER', help: 'of the style in text encoders (the same)', set: (to, value) => { to.styleTextStrength = number(value); } },
   block: {
-    value: 'BLOCK=C[,S[,MU]]', help: 'strengths of a block that inspect lists, which multiply the others, and a μ of its own; may be repeated', multiple: true,
+    of: COMPUTE, value: 'BLOCK=C[,S[,MU]]', help: 'strengths of a block that inspect lists, which multiply the others, and a μ of its own; may be repeated', multiple: true,
     set: (to, value) => { to.blocks = { ...to.blocks, ...Object.fromEntries([block(value)]) }; },
   },
   result: {
-    value: 'fusion|overlap', help: 'the fused LoRA, or the overlap by itself (fusion)',
+    of: ['fuse'], value: 'fusion|overlap', help: 'the fused LoRA, or the overlap by itself (fusion)',
     set: (to, value) => { to.result = word(value, ['fusion', 'overlap'] satisfies Settings['result'][]); },
   },
   dtype: {
-    value: 'auto|F16|BF16|F32', help: 'number format (auto, as the inputs)',
+    of: WRITE, value: 'auto|F16|BF16|F32', help: 'number format (auto, as the inputs)',
     set: (to, value) => { to.dtype = word(value, ['auto', 'F16', 'BF16', 'F32'] satisfies Settings['dtype'][]); },
   },
-  rank: { value: 'exact|N|N%', help: 'cut to a rank, or to a share of the energy (exact)', set: (to, value) => { to.recompress = rank(value); } },
+  rank: { of: WRITE, value: 'exact|N|N%', help: 'cut to a rank, or to a share of the energy (exact)', set: (to, value) => { to.recompress = rank(value); } },
   layout: {
-    value: 'compatible|compact', help: 'how ranks are laid out (compatible)',
+    of: WRITE, value: 'compatible|compact', help: 'how ranks are laid out (compatible)',
     set: (to, value) => { to.layout = word(value, ['compatible', 'compact'] satisfies Settings['layout'][]); },
   },
-  scheme: { value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = value; } },
+  scheme: { of: WRITE, value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = value; } },
   family: { value: 'NAME', help: 'the model family, where the files leave it open', set: (to, value) => { to.family = value; } },
-  'content-scale': { value: 'auto|rslora|ALPHA', help: 'scale of the subject, where its file does not tell the truth', set: (to, value) => { to.contentScale = scale(value); } },
-  'style-scale': { value: 'auto|rslora|ALPHA', help: 'scale of the style', set: (to, value) => { to.styleScale = scale(value); } },
-  'dense-rank': { value: 'N', help: 'rank that full differences are cut to (64)', set: (to, value) => { to.denseRank = whole(value); } },
-  'direction-only': { help: 'fuse DoRA without its magnitudes', set: (to) => { to.directionOnly = true; } },
-  'drop-sources': { help: 'leave the names of the sources out of the result', set: (to) => { to.keepSources = false; } },
+  'content-scale': { of: COMPUTE, value: 'auto|rslora|ALPHA', help: 'scale of the subject, where its file does not tell the truth', set: (to, value) => { to.contentScale = scale(value); } },
+  'style-scale': { of: OF_PAIR, value: 'auto|rslora|ALPHA', help: 'scale of the style', set: (to, value) => { to.styleScale = scale(value); } },
+  'dense-rank': { of: COMPUTE, value: 'N', help: 'rank that full differences are cut to (64)', set: (to, value) => { to.denseRank = whole(value); } },
+  'direction-only': { of: COMPUTE, help: 'fuse DoRA without its magnitudes', set: (to) => { to.directionOnly = true; } },
+  'drop-sources': { of: WRITE, help: 'leave the names of the sources out of the result', set: (to) => { to.keepSources = false; } },
   'content-config': { value: 'FILE', help: 'adapter_config.json of the subject, or of the only file' },
-  'style-config': { value: 'FILE', help: 'adapter_config.json of the style' },
-  hash: { help: 'inspect: work out the SHA-256 of the whole file and of its tensors as well' },
+  'style-config': { of: OF_PAIR, value: 'FILE', help: 'adapter_config.json of the style' },
+  hash: { of: ['inspect'], help: 'work out the SHA-256 of the whole file and of its tensors as well' },
   json: { help: 'print what was found or done as JSON' },
   quiet: { short: 'q', help: 'no progress' },
   help: { short: 'h', help: 'this' },
@@ -102,11 +117,3 @@ export const OPTIONS = {
 } satisfies Record<string, Option>;
 
 export type Name = keyof typeof OPTIONS;
-
-export const COMMANDS = {
-  fuse: { files: 2, words: 'SUBJECT STYLE', help: 'fuse the two; the word may be left out' },
-  inspect: { files: 1, words: 'FILE', help: 'say what a file is' },
-  analyse: { files: 2, words: 'SUBJECT STYLE', help: 'say what a fusion would do' },
-  convert: { files: 1, words: 'FILE', help: 'write one file anew, in another naming, format or rank' },
-} as const;
-export type Command = keyof typeof COMMANDS;

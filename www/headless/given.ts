@@ -1,10 +1,17 @@
 /** What a program hands over, looked at before anything is done with it: the compiler does not look at everybody's. */
 
+import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { ProblemError, problem } from '../core/problem.ts';
-import type { BackendChoice, PairFit, Settings } from '../core/types.ts';
+import type { BackendChoice, BlockStrength, PairFit, Settings } from '../core/types.ts';
 import { listed } from './blocks.ts';
+import { near } from './near.ts';
 
 const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
+
+const SETTINGS = Object.keys(DEFAULT_SETTINGS);
+const OF_BLOCK: readonly string[] = ['content', 'style', 'mu'] satisfies (keyof BlockStrength)[];
+/** What the command calls otherwise. */
+const ALSO: Partial<Record<string, keyof Settings>> = { rank: 'recompress', k: 'cut', block: 'blocks' };
 
 const refused = (detail: string): ProblemError => new ProblemError(problem('E_SETTINGS', detail));
 
@@ -18,4 +25,17 @@ export function checkBlocks(blocks: Settings['blocks'], { blocks: found }: PairF
   const unknown = Object.keys(blocks).find((label) => !labels.includes(label));
   if (unknown === undefined) return;
   throw refused(`There is no block "${unknown}" here, ${labels.length > 0 ? `only ${listed(labels)}` : 'as the model is not known'}.`);
+}
+
+/** The program reads what it knows and passes over all else. */
+export function checkSettings(settings: Partial<Settings>): void {
+  checkNames('setting', settings, SETTINGS);
+  for (const [label, of] of Object.entries(settings.blocks ?? {})) checkNames(`setting of the block "${label}"`, of, OF_BLOCK);
+}
+
+function checkNames(kind: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const meant = ALSO[unknown] ?? near(unknown, known);
+  throw refused(`There is no ${kind} called "${unknown}"${meant ? `: is it "${meant}" that you mean?` : `, only ${known.join(', ')}.`}`);
 }

@@ -6,7 +6,7 @@ import { cleanStem } from '../core/save.ts';
 import {
   ROLES, type BackendChoice, type Hashed, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
-import { checkBackend, checkBlocks } from './given.ts';
+import { checkBackend, checkBlocks, checkSettings } from './given.ts';
 
 /** A LoRA file. `config` is the adapter_config.json that came with it, or its text. */
 export type Input = Blob | { file: Blob; config?: Blob | string | null };
@@ -96,6 +96,7 @@ export class Pair<More = unknown> {
 
   /** How the two files fit, or what becomes of the only one, before any arithmetic. */
   async fit(settings: Partial<Settings> = {}): Promise<PairFit> {
+    checkSettings(settings);
     const fit = await this.#engine.fit(settings);
     checkBlocks(settings.blocks ?? {}, fit);
     return fit;
@@ -141,6 +142,7 @@ export class Pair<More = unknown> {
 
   /** Refuses what the program would pass over. */
   async #check(settings: Partial<Settings>): Promise<void> {
+    checkSettings(settings);
     if (Object.keys(settings.blocks ?? {}).length > 0) await this.fit(settings);
   }
 

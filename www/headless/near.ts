@@ -1,0 +1,25 @@
+/** What somebody probably meant. */
+
+/** The word that is closest to `typed`, if it is so close that it may be a slip. */
+export function near<W extends string>(typed: string, words: readonly W[]): W | null {
+  let most = Math.min(2, Math.max(1, Math.floor(typed.length / 3)));
+  let found: W | null = null;
+  for (const word of words) {
+    const away = distance(typed.toLowerCase(), word.toLowerCase());
+    if (away > most) continue;
+    found = word;
+    most = away - 1;
+  }
+  return found;
+}
+
+/** Letters to put in, to leave out or to change. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (const [done, letter] of [...from].entries()) {
+    const next = [done + 1];
+    for (let at = 0; at < to.length; at++) next.push(Math.min(row[at]! + Number(letter !== to[at]), row[at + 1]! + 1, next[at]! + 1));
+    row = next;
+  }
+  return row.at(-1)!;
+}

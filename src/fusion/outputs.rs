@@ -99,7 +99,10 @@ pub(super) fn scheme(
     };
     if let Some(chosen) = recipe.scheme {
         let known = family.schemes().any(|scheme| scheme == chosen);
-        let unknown = || format!("{} files are not named as {:?}.", family.name(), chosen.name);
+        let unknown = || {
+            let ids: Vec<_> = family.schemes().map(|scheme| scheme.id).collect();
+            format!("{} files are not named as {:?}, only as {}.", family.name(), chosen.id, ids.join(", "))
+        };
         return if known { Ok(Some(chosen)) } else { Err(Error::new(Code::Settings, unknown())) };
     }
     let whole = |scheme: &&Scheme| {

@@ -141,10 +141,8 @@ impl Settings {
                 CutChoice::Count { count } => Cut::Count(one_or_more("number of directions", count)?),
                 CutChoice::Energy { share } => Cut::Energy(part("directions", share)?),
             },
-            family: known("model family", self.family.as_deref(), families::by_name)?,
-            scheme: known("naming", self.scheme.as_deref(), |id| {
-                SCHEMES.iter().find(|scheme| scheme.id == id)
-            })?,
+            family: known("model family", self.family.as_deref(), families::all(), |family| family.name())?,
+            scheme: known("naming", self.scheme.as_deref(), &SCHEMES, |scheme| scheme.id)?,
             keep: match self.recompress {
                 Recompress::Exact => None,
                 Recompress::Rank { rank } => Some(Keep::Rank(one_or_more("result's rank", rank)?)),
@@ -213,10 +211,18 @@ fn part(of: &str, share: f64) -> Result<f64> {
     Err(bad(format!("The share of energy for the {of} is {share}; it must lie above 0 and at most at 1.")))
 }
 
-/// What is called `name`, if a name is given.
-fn known<T>(kind: &str, name: Option<&str>, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+/// What is called `name`, if a name is given. A refusal lists the names that there are.
+fn known<T>(
+    kind: &str,
+    name: Option<&str>,
+    all: &'static [T],
+    called: impl Fn(&T) -> &str,
+) -> Result<Option<&'static T>> {
     let Some(name) = name else { return Ok(None) };
-    find(name).map(Some).ok_or_else(|| bad(format!("There is no {kind} {name:?}.")))
+    all.iter().find(|one| called(one) == name).map(Some).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(called).collect();
+        bad(format!("There is no {kind} {name:?}, only {}.", names.join(", ")))
+    })
 }
 
 #[cfg(test)]
@@ -256,8 +262,11 @@ mod tests {
             (Settings { recompress: Recompress::Energy { share: 1.5 }, ..base() }, "result's rank is 1.5"),
             (Settings { dense_rank: 0, ..base() }, "full differences is 0"),
             (Settings { dense_rank: 257, ..base() }, "full differences is 257"),
-            (Settings { scheme: Some("nobody's".into()), ..base() }, "no naming \"nobody's\""),
-            (Settings { family: Some("nobody's".into()), ..base() }, "no model family \"nobody's\""),
+            (Settings { scheme: Some("nobody's".into()), ..base() }, "no naming \"nobody's\", only kohya, "),
+            (
+                Settings { family: Some("nobody's".into()), ..base() },
+                "no model family \"nobody's\", only SD 1.5, ",
+            ),
         ] {
             let error = settings.check().unwrap_err();
             assert_eq!(error.code, Code::Settings, "{settings:?}");

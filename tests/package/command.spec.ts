@@ -130,6 +130,30 @@ test('a refusal has its code, says what and where, and leaves nothing', async ({
   expect(await place.list()).toEqual(['bad.safetensors', 'folder', 'page.safetensors', ...INPUTS]);
 });
 
+test('what to do is said for a terminal', async ({ host }) => {
+  const place = await host.place('remedies');
+  await place.put('out.safetensors', 'mine');
+  const pair = ['subject.safetensors', 'style.safetensors'];
+  const cases: [string[], RegExp][] = [
+    [[...pair, '-o', 'out.safetensors'], /E_EXISTS: .*--force/s],
+    [[...pair, '-o', 'missing/x.safetensors'], /E_WRITE: .*There is no such folder\..*Check that the folder is there/s],
+    [['inspect', 'missing.safetensors'], /E_READ: .*There is no such file\..*Check its name/s],
+    [['inspect', '.'], /E_READ: .*It is a folder\./s],
+    [['inspect', '/dev/null'], /E_READ: .*It is no file on a disk/s],
+    [['inspect', 'https://huggingface.co/a/b/resolve/main/c.safetensors'], /E_READ: .*It is a link: load the file down first/s],
+    [['convert', pair[0]!, '--scheme', 'nope'], /E_SETTINGS: .*no naming "nope", only kohya, .*peft/s],
+    [['convert', pair[0]!, '--scheme', 'kohya'], /E_SETTINGS: .*SD 1\.5 files are not named as "kohya", only as kohya-sd, peft, comfy\./s],
+    [['convert', pair[0]!, '--family', 'nope'], /E_SETTINGS: .*no model family "nope", only SD 1\.5, .*, LTX/s],
+  ];
+  for (const [typed, said] of cases) {
+    expect(await command(place, ...typed), typed.join(' ')).toMatchObject({ code: 1, error: expect.stringMatching(said) });
+  }
+  expect(await command(place, 'convert', pair[0]!, '--scheme', 'diffusers', '-o', 'peft.safetensors')).toMatchObject({ code: 0 });
+  expect(JSON.parse((await command(place, 'inspect', 'peft.safetensors', '--json')).out).scheme).toMatch(/PEFT|diffusers/);
+  expect((await command(place, 'analyze', ...pair)).code).toBe(0);
+  expect(await place.list()).toEqual(['out.safetensors', 'peft.safetensors', ...INPUTS]);
+});
+
 test('what is not understood ends with 2, and the help says what would be', async ({ host }) => {
   const place = await host.place('usage');
   const pair = ['subject.safetensors', 'style.safetensors'];
@@ -142,9 +166,10 @@ test('what is not understood ends with 2, and the help says what would be', asyn
   for (const [typed, said] of [
     [['inspect', pair[0]!, '--mu', '3'], '--mu has no meaning for inspect'], [['convert', pair[0]!, '--mu', '3'], '--mu has no meaning for convert'],
     [['analyse', ...pair, '-o', 'x'], '--output has no meaning for analyse'], [['analyse', ...pair, '-f'], '--force has no meaning for analyse'],
-    [[...pair, '--hash'], '--hash has no meaning for fuse'],
+    [[...pair, '--hash'], '--hash has no meaning for fuse'], [[...pair, '-o', '-'], '--output: "-" is no file'], [['-', pair[1]!], '"-" is no file'],
+    [['fusee', ...pair], 'there is no command "fusee": is it "fuse" that you mean?'],
   ] as const) {
-    expect(await command(place, ...typed)).toMatchObject({ code: 2, out: '', error: expect.stringContaining(`np-lora: ${said}\n`) });
+    expect(await command(place, ...typed)).toMatchObject({ code: 2, out: '', error: expect.stringContaining(`np-lora: ${said}`) });
   }
   const help = await command(place, '--help');
   expect([help.code, help.error]).toEqual([0, '']);

@@ -2,7 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import type { Settings } from '../core/types.ts';
-import { COMMANDS, OPTIONS, Usage, type Command, type Name, type Option } from './options.ts';
+import { near } from '../headless/near.ts';
+import { ALSO, COMMANDS, OPTIONS, onDisk, Usage, type Command, type Name, type Option } from './options.ts';
 
 export interface Order {
   command: Command;
@@ -21,9 +22,10 @@ export function understand(typed: string[]): Order | 'help' | 'version' {
   if (values.version) return 'version';
   const [first, ...others] = positionals;
   if (first === undefined) throw new Usage('no file was named');
-  const isCommand = Object.hasOwn(COMMANDS, first);
-  const command = isCommand ? first as Command : 'fuse';
-  const files = isCommand ? others : positionals;
+  const named = commandOf(first);
+  const command = named ?? 'fuse';
+  const files = named ? others : positionals;
+  files.forEach(onDisk);
   const { files: wanted, words } = COMMANDS[command];
   if (files.length !== wanted) throw new Usage(`np-lora ${command} takes ${words}, not ${files.length} files`);
   for (const [name, { of }] of ALL) {
@@ -41,6 +43,15 @@ export function understand(typed: string[]): Order | 'help' | 'version' {
   }
   const text = (name: Name): string | null => (typeof values[name] === 'string' ? values[name] : null);
   return { command, files, settings, text, on: (name) => values[name] === true };
+}
+
+/** Null for the name of a file. What is like a command's, and has neither a dot nor a folder, is a slip: throws a `Usage`. */
+function commandOf(first: string): Command | null {
+  const command = Object.hasOwn(COMMANDS, first) ? first as Command : ALSO[first];
+  if (command) return command;
+  const meant = /[./\\]/.test(first) ? null : near(first, Object.keys(COMMANDS));
+  if (meant) throw new Usage(`there is no command "${first}": is it "${meant}" that you mean?`);
+  return null;
 }
 
 function parsed(typed: string[]): { values: Partial<Record<Name, string | boolean | (string | boolean)[]>>; positionals: string[] } {

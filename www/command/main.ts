@@ -9,7 +9,7 @@ import { ProblemError, open, openFile, version, type Role } from '../headless/no
 import { help, understand, type Order } from './arguments.ts';
 import { Bar } from './bar.ts';
 import { Usage, type Name } from './options.ts';
-import { outlookText, problemText, reportText, summaryText } from './words.ts';
+import { atTerminal, outlookText, problemText, reportText, summaryText } from './words.ts';
 
 /** As shells have them: 128 and the signal's number. */
 const STOPPED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -66,8 +66,9 @@ async function run(order: Order): Promise<number> {
       return code;
     }
     if (!(thrown instanceof ProblemError)) throw thrown;
-    console.error(`np-lora: ${problemText(thrown.problem)}`);
-    if (order.on('json')) process.stdout.write(`${toJson({ problem: thrown.problem })}\n`);
+    const problem = atTerminal(thrown.problem);
+    console.error(`np-lora: ${problemText(problem)}`);
+    if (order.on('json')) process.stdout.write(`${toJson({ problem })}\n`);
     return 1;
   }
 }

@@ -13,6 +13,11 @@ export const COMMANDS = {
 } as const;
 export type Command = keyof typeof COMMANDS;
 
+/** How others spell them. */
+export const ALSO: Partial<Record<string, Command>> = { analyze: 'analyse' };
+/** What a naming is called besides, in what inspect says of it. */
+const SCHEMES: Partial<Record<string, string>> = { diffusers: 'peft', comfyui: 'comfy' };
+
 /** For which commands an option has a meaning. */
 const WRITE = ['fuse', 'convert'] as const;
 const OF_PAIR = ['fuse', 'analyse'] as const;
@@ -45,6 +50,10 @@ const word = <T extends string>(value: string, words: readonly T[]): T => {
   if (found === undefined) throw new Usage(`"${value}" is none of ${words.join(', ')}`);
   return found;
 };
+/** Throws where it is no name of a file: results are read back, which a pipe cannot be. */
+export function onDisk(value: string): void {
+  if (value === '-') throw new Usage('"-" is no file: neither standard input nor output can be used');
+}
 const share = (value: string): number | null => (value.endsWith('%') ? number(value.slice(0, -1)) / 100 : null);
 
 const mu = (value: string): number => (/^(inf|infinity|∞)$/i.test(value) ? Infinity : number(value));
@@ -75,7 +84,7 @@ function block(value: string): [string, BlockStrength] {
 }
 
 export const OPTIONS = {
-  output: { of: WRITE, short: 'o', value: 'FILE', help: 'where the result goes; else a name made of theirs, in this folder' },
+  output: { of: WRITE, short: 'o', value: 'FILE', help: 'where the result goes; else a name made of theirs, in this folder', set: (_, value) => onDisk(value) },
   force: { of: WRITE, short: 'f', help: 'replace a file that is there' },
   mu: { of: OF_PAIR, value: 'NUMBER', help: 'how strongly to project, 0 to inf (0.5)', set: (to, value) => { to.mu = mu(value); } },
   k: { of: OF_PAIR, value: 'all|N|N%', help: 'style directions to protect: all, so many, or so much of the energy (all)', set: (to, value) => { to.cut = cut(value); } },
@@ -100,7 +109,7 @@ export const OPTIONS = {
     of: WRITE, value: 'compatible|compact', help: 'how ranks are laid out (compatible)',
     set: (to, value) => { to.layout = word(value, ['compatible', 'compact'] satisfies Settings['layout'][]); },
   },
-  scheme: { of: WRITE, value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = value; } },
+  scheme: { of: WRITE, value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = SCHEMES[value.toLowerCase()] ?? value; } },
   family: { value: 'NAME', help: 'the model family, where the files leave it open', set: (to, value) => { to.family = value; } },
   'content-scale': { of: COMPUTE, value: 'auto|rslora|ALPHA', help: 'scale of the subject, where its file does not tell the truth', set: (to, value) => { to.contentScale = scale(value); } },
   'style-scale': { of: OF_PAIR, value: 'auto|rslora|ALPHA', help: 'scale of the style', set: (to, value) => { to.styleScale = scale(value); } },

@@ -13,15 +13,34 @@ const shares = <T>(all: Share<T>[], shown: (value: T) => string): string =>
 
 const warnings = (all: Problem[]): string => all.map((warning) => `${problemText(warning)}\n`).join('');
 
+/** What to do where no page is: the others are as good here. */
+const REMEDIES: Partial<Record<string, string>> = {
+  E_READ: 'Check its name, and whether you may read it.',
+  E_WRITE: 'Check that the folder is there, that you may write to it, and that the disk has room.',
+  E_EXISTS: 'Choose another name, or have it replaced by --force.',
+  E_INPUT_CHANGED: 'Run the command again.',
+  E_FAMILY_UNCLEAR: 'Name the model family with --family.',
+  E_OUTPUT_RANGE: 'Add --dtype F32, or choose smaller strengths.',
+  E_WASM_LOAD: 'Install np-lora again.',
+  E_WORKER_LOST: 'Run the command again, with fewer others if memory is short.',
+  E_INTERNAL: 'Run the command again; if that does not help, please report it.',
+};
+
+/** As somebody at a terminal can use it. */
+export const atTerminal = (problem: Problem): Problem => ({ ...problem, remedy: REMEDIES[problem.code] ?? problem.remedy });
+
+/** Lists of names are in it. */
+const LONG = 1000;
+
 /** Code, sentence, where, particulars, and what to do. */
 export function problemText({ code, message, remedy, file, tensor, detail }: Problem): string {
   const place = [file, tensor].filter((one) => one !== null).map((one) => inert(one)).join(', ');
-  const more = [place, inert(detail), remedy].filter((line) => line !== '').map((line) => `\n  ${line}`).join('');
+  const more = [place, inert(detail, LONG), remedy].filter((line) => line !== '').map((line) => `\n  ${line}`).join('');
   return `${code}: ${message}${more}`;
 }
 
 /** As --block takes them; what is in none has none. */
-const blocksText = (blocks: { label: string }[]): string | null => inert(listed(blocks.map(({ label }) => label).filter((label) => label !== ''))) || null;
+const blocksText = (blocks: { label: string }[]): string | null => inert(listed(blocks.map(({ label }) => label).filter((label) => label !== '')), LONG) || null;
 
 /** Of the file and of its tensors; null where nobody asked for them. */
 export interface Hashes {

@@ -27,16 +27,27 @@ const exists = (path: string): ProblemError => new ProblemError(problem('E_EXIST
 
 const isThere = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
+type Reasons = Partial<Record<string, string>>;
+const NO_READING: Reasons = { ENOENT: 'There is no such file.', EACCES: 'Reading it is not allowed.' };
+const NO_WRITING: Reasons = {
+  ENOENT: 'There is no such folder.', ENOTDIR: 'There is no such folder.', EACCES: 'Writing there is not allowed.', EROFS: 'Nothing can be written there.',
+  ENOSPC: 'The disk is full.',
+};
+const why = (thrown: unknown, reasons: Reasons): string => reasons[(thrown as NodeJS.ErrnoException).code ?? ''] ?? toProblem(thrown).detail;
+
 /** A file on disk, of which only what is needed is ever read. */
 export async function openFile(path: string): Promise<File> {
+  const refused = (detail: string): ProblemError => new ProblemError(problem('E_READ', detail, path));
+  if (/^https?:\/\//i.test(path)) throw refused('It is a link: load the file down first, and open it from the disk.');
   try {
     const found = await stat(path, { bigint: true });
-    if (!found.isFile()) throw new Error('it is no file');
+    if (found.isDirectory()) throw refused('It is a folder.');
+    if (!found.isFile()) throw refused('It is no file on a disk, which alone can be read in pieces: save it as one first.');
     const file = new File([await openAsBlob(path)], basename(path));
     identities.set(file, found);
     return file;
   } catch (thrown) {
-    throw new ProblemError(problem('E_READ', toProblem(thrown).detail, path));
+    throw thrown instanceof ProblemError ? thrown : refused(why(thrown, NO_READING));
   }
 }
 
@@ -80,7 +91,7 @@ export class DiskSink implements OutputSink {
       unfinished.add(part);
       return new DiskSink(to, part, overwrite, file);
     } catch (thrown) {
-      throw new ProblemError(problem('E_WRITE', toProblem(thrown).detail, path));
+      throw new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), path));
     }
   }
 
@@ -116,7 +127,7 @@ export class DiskSink implements OutputSink {
       if (this.overwrite) await rename(this.part, this.path);
       else await this.#appear();
     } catch (thrown) {
-      throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_WRITE', toProblem(thrown).detail, this.path));
+      throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), this.path));
     }
     if (!await isThere(this.part)) unfinished.delete(this.part);
     return openFile(this.path);

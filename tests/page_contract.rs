@@ -57,8 +57,8 @@ fn errors() -> String {
         "\n## Of the page and the npm package\n\n\
          Where the program is not running, or has no part in it.\n\n",
         &rows(of_page("OF_PAGE")),
-        "\nOf files on disk, in Node and at a terminal only:\n\n",
-        &rows(of_page("ON_DISK")),
+        "\nOf the library and the command only:\n\n",
+        &rows(of_page("OF_LIBRARY")),
     ]
     .concat()
 }
@@ -137,7 +137,7 @@ fn the_page_begins_with_the_settings_that_the_crate_begins_with() {
 
 #[test]
 fn no_code_is_worded_twice() {
-    let own = [of_page("OF_PAGE"), of_page("ON_DISK")].concat();
+    let own = [of_page("OF_PAGE"), of_page("OF_LIBRARY")].concat();
     let mut all: Vec<_> = own
         .iter()
         .map(|[code, ..]| code.as_str())

@@ -107,6 +107,6 @@ test('files are read in pieces, and one that has changed since is told', async (
   const [headers, same, ...codes] = out.trim().split('\n');
   const { size, most } = JSON.parse(headers!);
   expect([size > 1e6, most < size / 4]).toEqual([true, true]);
-  expect([same, codes]).toEqual(['true', ['E_INPUT_CHANGED', 'E_WORKER_LOST']]);
+  expect([same, codes]).toEqual(['true', ['E_INPUT_CHANGED', 'E_CLOSED']]);
   expect(await place.list()).toEqual(['large.safetensors', 'style.safetensors', 'subject.safetensors', 'test.mjs']);
 });

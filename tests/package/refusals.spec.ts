@@ -2,7 +2,9 @@
 
 import { link, symlink } from 'node:fs/promises';
 import { expect } from '@playwright/test';
-import { PAIR, test, type Host } from './install.ts';
+import { SD15_PEFT_MODULES, makeLora } from '../browser/make.ts';
+import { writeSafetensors } from '../browser/safetensors.ts';
+import { PAIR, RECIPE, test, type Host } from './install.ts';
 
 const INPUTS = ['style.safetensors', 'subject.safetensors'];
 
@@ -79,4 +81,40 @@ test('a setting that there is not, by the one that was probably meant', async ({
   const others = ['analyse({ content, style }, { mue: 3 })', 'convert(content, { mue: 3 })', 'open({ content }).then((pair) => pair.fit({ mue: 3 }))',
     'fuse({ content, style }, { blocks: { IN01: { contents: 0 } } })'];
   expect((await asked(place, others)).map((one) => one?.code)).toEqual(Array(4).fill('E_SETTINGS'));
+});
+
+test('what is no file, no config and no path, and a pair that is closed', async ({ host }) => {
+  const place = await host.place('kinds');
+  const cases: [string, unknown][] = [
+    ["fuse({ content: 'subject.safetensors', style })", saying(null, 'content must be a File', 'not a text', 'openFile(path)')],
+    ['inspect(new Uint8Array(10))', saying(null, 'content must be a File', 'Uint8Array')],
+    ["inspect({ file: 'subject.safetensors' })", saying(null, 'not a text')],
+    ['inspect()', saying(null, 'There is no file')],
+    ['fuse(content, style)', saying(null, '{ content, style }', 'File')],
+    ['fuse()', saying(null, '{ content, style }')],
+    ['inspect({ file: content, config: 3 })', saying(null, 'config must be an adapter_config.json')],
+    ['openFile(3)', saying(null, 'A path must be')],
+    ["fuse({ content, style }, {}, { path: new URL('https://example.org/x') })", saying('ERR_INVALID_URL_SCHEME', 'file')],
+    ...['fit()', 'outlook()', 'fuse()', "spectra('x')", 'hash(content)'].map((call): [string, unknown] =>
+      [`open({ content, style }).then((pair) => { pair.close(); return pair.${call}; })`, saying('E_CLOSED')]),
+    ['open({ content, style }).then((pair) => { const run = pair.outlook(); pair.close(); return run; })', saying('E_CLOSED')],
+  ];
+  expect(await asked(place, cases.map(([expression]) => expression))).toEqual(cases.map(([, refused]) => refused));
+  const [, type] = await asked(place, ["convert(content, {}, { path: new URL('x.safetensors', import.meta.url) })", 'inspect(new Uint8Array(10))']);
+  expect(type!.name).toBe('TypeError');
+  expect(await place.list()).toEqual([...INPUTS, 'test.mjs', 'x.safetensors']);
+});
+
+test('an adapter_config.json is taken as a file, as its text and as what that says', async ({ host }) => {
+  const place = await host.place('configs');
+  await place.put('subject.safetensors', writeSafetensors(makeLora({ ...RECIPE, alpha: null, scheme: 'PEFT', modules: SD15_PEFT_MODULES })));
+  await place.put('config.json', '{"peft_type": "LORA", "r": 4, "lora_alpha": 8}');
+  await place.put('test.mjs', `
+    import { readFile } from 'node:fs/promises';
+    import { inspect, openFile } from 'np-lora/core';
+    const file = await openFile('subject.safetensors');
+    const text = await readFile('config.json', 'utf8');
+    for (const config of [null, await openFile('config.json'), text, JSON.parse(text)]) console.log(String((await inspect({ file, config })).scales[0].value.value));
+  `);
+  expect(await place.node('--no-warnings', 'test.mjs')).toEqual({ code: 0, out: '1\n2\n2\n2\n', error: '' });
 });

@@ -110,7 +110,7 @@ export class Direct implements Engine<DiskOptions> {
   }
 
   async #ask<T>(what: (session: WholeSession) => T | Promise<T>): Promise<T> {
-    if (!this.#session) throw new ProblemError(problem('E_WORKER_LOST', 'the pair is closed'));
+    if (!this.#session) throw new ProblemError(problem('E_WORKER_LOST', 'it stopped in an earlier call: open the files again'));
     try {
       return await what(this.#session);
     } catch (thrown) {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { openAsBlob, readSync, rmSync } from 'node:fs';
 import { access, link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { OutputSink } from '../core/types.ts';
 
@@ -18,7 +19,7 @@ const identities = new WeakMap<Blob, Identity>();
 
 export interface DiskOptions {
   /** Where the result goes, once it is checked; until then it lies beside that under another name. Without it, in memory. */
-  path: string;
+  path: string | URL;
   /** Whether to replace a file that is there; a source never is. */
   overwrite?: boolean;
 }
@@ -35,8 +36,16 @@ const NO_WRITING: Reasons = {
 };
 const why = (thrown: unknown, reasons: Reasons): string => reasons[(thrown as NodeJS.ErrnoException).code ?? ''] ?? toProblem(thrown).detail;
 
+/** Throws a TypeError where it is no path, nor an address that is one. */
+function pathOf(given: string | URL): string {
+  if (typeof given === 'string') return given;
+  if (given instanceof URL) return fileURLToPath(given);
+  throw new TypeError('A path must be a text, or a URL that begins with file:.');
+}
+
 /** A file on disk, of which only what is needed is ever read. */
-export async function openFile(path: string): Promise<File> {
+export async function openFile(from: string | URL): Promise<File> {
+  const path = pathOf(from);
   const refused = (detail: string): ProblemError => new ProblemError(problem('E_READ', detail, path));
   if (/^https?:\/\//i.test(path)) throw refused('It is a link: load the file down first, and open it from the disk.');
   try {
@@ -80,7 +89,8 @@ export class DiskSink implements OutputSink {
   ) {}
 
   /** `sources`: the files of which that is made which is written. */
-  static async create(path: string, { overwrite = false }: Partial<DiskOptions>, sources: readonly Blob[]): Promise<DiskSink> {
+  static async create(where: string | URL, { overwrite = false }: Partial<DiskOptions>, sources: readonly Blob[]): Promise<DiskSink> {
+    const path = pathOf(where);
     const to = resolve(path);
     await checkPlace(path, sources);
     if (!overwrite && await isThere(to)) throw exists(path);

@@ -2,9 +2,10 @@
 
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { ProblemError, problem } from '../core/problem.ts';
-import type { BackendChoice, BlockStrength, PairFit, Settings } from '../core/types.ts';
+import type { BackendChoice, BlockStrength, PairFit, Role, Settings } from '../core/types.ts';
 import { listed } from './blocks.ts';
 import { near } from './near.ts';
+import type { Input, Inputs } from './pair.ts';
 
 const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 
@@ -14,6 +15,32 @@ const OF_BLOCK: readonly string[] = ['content', 'style', 'mu'] satisfies (keyof 
 const ALSO: Partial<Record<string, keyof Settings>> = { rank: 'recompress', k: 'cut', block: 'blocks' };
 
 const refused = (detail: string): ProblemError => new ProblemError(problem('E_SETTINGS', detail));
+
+/** Throws a TypeError. */
+export function checkInputs(inputs: Inputs): void {
+  if (typeof inputs === 'object' && inputs !== null && !(inputs instanceof Blob)) return;
+  throw new TypeError(`The files must be given as { content, style }, not as ${called(inputs)}.`);
+}
+
+/** A file and the text of what came with it, and all of which that is read. Rejects with a TypeError. */
+export async function taken(role: Role, given: Input): Promise<{ file: Blob; config: string | null; sources: Blob[] }> {
+  const { file, config = null } = given instanceof Blob ? { file: given } : given;
+  if (!(file instanceof Blob)) {
+    const what = called(file === undefined ? given : file);
+    const how = 'In Node, openFile(path) makes a File of what is on disk.';
+    throw new TypeError(`${role} must be a File or a Blob, or { file, config } with one, not ${what}. ${how}`);
+  }
+  if (config instanceof Blob) return { file, config: await config.text(), sources: [file, config] };
+  if (config !== null && typeof config !== 'object' && typeof config !== 'string') {
+    throw new TypeError(`config must be an adapter_config.json: as a File, its text or what that says, not ${called(config)}.`);
+  }
+  return { file, config: typeof config === 'object' && config !== null ? JSON.stringify(config) : config, sources: [file] };
+}
+
+function called(thing: unknown): string {
+  if (typeof thing === 'string') return 'a text';
+  return typeof thing === 'object' && thing !== null ? `an object of the kind ${thing.constructor?.name ?? 'Object'}` : String(thing);
+}
 
 export function checkBackend(backend: BackendChoice): void {
   if (!BACKENDS.includes(backend)) throw refused(`There is no backend "${String(backend)}", only ${BACKENDS.join(', ')}.`);

@@ -6,10 +6,10 @@ import { cleanStem } from '../core/save.ts';
 import {
   ROLES, type BackendChoice, type Hashed, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
-import { checkBackend, checkBlocks, checkSettings } from './given.ts';
+import { checkBackend, checkBlocks, checkInputs, checkSettings, taken } from './given.ts';
 
-/** A LoRA file. `config` is the adapter_config.json that came with it, or its text. */
-export type Input = Blob | { file: Blob; config?: Blob | string | null };
+/** A LoRA file. `config` is the adapter_config.json that came with it: as a file, its text, or what that says. */
+export type Input = Blob | { file: Blob; config?: Blob | string | Readonly<Record<string, unknown>> | null };
 
 /** Either may be missing: the other can then be inspected and converted. */
 export interface Inputs {
@@ -56,7 +56,8 @@ export interface Engine<More = unknown> {
 
 /** Files that are open. Every refusal is a `ProblemError`, with `code`, `message` and `remedy`. */
 export class Pair<More = unknown> {
-  #engine: Engine<More>;
+  /** Null when it is closed. */
+  #engine: Engine<More> | null;
   #files: Record<Role, File | null>;
   /** All that was handed over. */
   #sources: readonly Blob[];
@@ -78,14 +79,14 @@ export class Pair<More = unknown> {
     const summaries: Record<Role, Summary | null> = { content: null, style: null };
     const sources: Blob[] = [];
     try {
+      checkInputs(inputs);
       for (const role of ROLES) {
         const given = inputs[role];
         if (!given) continue;
-        const { file, config = null } = given instanceof Blob ? { file: given } : given;
+        const { file, config, sources: read } = await taken(role, given);
+        sources.push(...read);
         const opened = (files[role] = file instanceof File ? file : new File([file], `${NAMELESS[role]}.safetensors`));
-        sources.push(file, ...(config instanceof Blob ? [config] : []));
-        const text = config instanceof Blob ? await config.text() : config;
-        summaries[role] = await unless(signal, engine.inspect(role, opened, text));
+        summaries[role] = await unless(signal, engine.inspect(role, opened, config));
       }
       return new Pair(engine, files, sources, summaries);
     } catch (thrown) {
@@ -97,7 +98,7 @@ export class Pair<More = unknown> {
   /** How the two files fit, or what becomes of the only one, before any arithmetic. */
   async fit(settings: Partial<Settings> = {}): Promise<PairFit> {
     checkSettings(settings);
-    const fit = await this.#engine.fit(settings);
+    const fit = await this.#ask((engine) => engine.fit(settings));
     checkBlocks(settings.blocks ?? {}, fit);
     return fit;
   }
@@ -106,21 +107,23 @@ export class Pair<More = unknown> {
   async outlook(settings: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
     signal?.throwIfAborted();
     await this.#check(settings);
-    await this.#engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {})).catch((thrown: unknown) => {
-      throw signal?.aborted ? abortError() : thrown;
+    return this.#ask(async (engine) => {
+      await engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {})).catch((thrown: unknown) => {
+        throw signal?.aborted ? abortError() : thrown;
+      });
+      return engine.outlook(settings);
     });
-    return this.#engine.outlook(settings);
   }
 
   /** The singular values of one module, by its name in the outlook. */
   async spectra(module: string, settings: Partial<Settings> = {}): Promise<Spectra> {
     await this.#check(settings);
-    return this.#engine.spectra(settings, module);
+    return this.#ask((engine) => engine.spectra(settings, module));
   }
 
   /** SHA-256 in hex. Of a whole file its first ten digits are what model sites call AutoV2, of its tensors the first twelve AutoV3. */
   hash(file: Blob, { of = 'file', signal }: CallOptions & { of?: Hashed } = {}): Promise<string> {
-    return this.#engine.hash(file, of, signal ?? new AbortController().signal);
+    return this.#ask((engine) => engine.hash(file, of, signal ?? new AbortController().signal));
   }
 
   /** Fuses the two files. */
@@ -137,7 +140,18 @@ export class Pair<More = unknown> {
 
   /** Gives up the files and the worker. Results stay. */
   close(): void {
-    this.#engine.dispose();
+    this.#engine?.dispose();
+    this.#engine = null;
+  }
+
+  /** What is under way when the pair is closed ends as what is asked later does. */
+  async #ask<T>(what: (engine: Engine<More>) => Promise<T>): Promise<T> {
+    if (!this.#engine) throw new ProblemError(problem('E_CLOSED'));
+    try {
+      return await what(this.#engine);
+    } catch (thrown) {
+      throw !this.#engine && thrown instanceof ProblemError && thrown.code === 'E_WORKER_LOST' ? new ProblemError(problem('E_CLOSED')) : thrown;
+    }
   }
 
   /** Refuses what the program would pass over. */
@@ -152,7 +166,7 @@ export class Pair<More = unknown> {
     checkBackend(backend);
     await this.#check(settings);
     const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, settings.result ?? 'fusion'));
-    return this.#engine.run({ ...settings, outputName }, backend, this.#sources, options);
+    return this.#ask((engine) => engine.run({ ...settings, outputName }, backend, this.#sources, options));
   }
 }
 
@@ -167,11 +181,15 @@ export interface Questions<More, Opening> {
 }
 
 export const questions = <More, Opening>(open: (inputs: Inputs, options?: Opening) => Promise<Pair<More>>): Questions<More, Opening> => ({
-  inspect: (file, options) => once(open({ content: file }, options), async ({ content }) => content as Summary),
+  inspect: (file, options) => once(open({ content: file }, options), async ({ content }) => content ?? missing()),
   analyse: (inputs, settings, options) => once(open(inputs, options), (pair) => pair.outlook(settings, options)),
   fuse: (inputs, settings, options) => once(open(inputs, options), (pair) => pair.fuse(settings, options)),
   convert: (file, settings, options) => once(open({ content: file }, options), (pair) => pair.convert(settings, options)),
 });
+
+function missing(): never {
+  throw new TypeError('There is no file to be inspected.');
+}
 
 async function once<More, T>(pair: Promise<Pair<More>>, ask: (pair: Pair<More>) => Promise<T>): Promise<T> {
   const open = await pair;

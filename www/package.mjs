@@ -3,7 +3,7 @@
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { execPath, exit } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -32,6 +32,8 @@ await build({
   ...options, packages: 'external', splitting: true,
   entryPoints: { index: at('element/index.ts'), define: at('element/define.ts'), core: at('headless/core.ts') },
 });
+await build({ ...options, entryPoints: { 'np-lora-frame': at('headless/frame.ts') } });
+await leaveAddress(join(dist, 'np-lora-frame.js'), './embed.html');
 // Bundlers copy it as it is, so it has all its own.
 await build({ ...options, minify: true, entryPoints: { worker: at('worker/worker.ts') } });
 await build({
@@ -51,7 +53,8 @@ for (const name of await readdir(types, { recursive: true })) {
 }
 
 await manifest();
-for (const name of ['LICENSE-MIT', 'LICENSE-APACHE', 'CHANGELOG.md']) await cp(join(root, name), join(out, name));
+const beside = ['LICENSE-MIT', 'LICENSE-APACHE', 'CHANGELOG.md', 'docs/EMBEDDING.md', 'docs/ERRORS.md'];
+for (const name of beside) await cp(join(root, name), join(out, basename(name)));
 await cp(join(root, 'docs/API.md'), join(out, 'README.md'));
 await describe();
 
@@ -59,6 +62,14 @@ await describe();
 function run(packageName, tool, ...rest) {
   const { bin } = JSON.parse(execFileSync(execPath, ['-p', `JSON.stringify(require('${packageName}/package.json'))`], { cwd: root, encoding: 'utf8' }));
   execFileSync(execPath, [join(root, 'node_modules', packageName, bin[tool]), ...rest], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+/** Bundlers look for what an address means; the whole tool of which that one is a page is not in the package. */
+async function leaveAddress(script, address) {
+  const text = await readFile(script, 'utf8');
+  const found = `new URL("${address}", import.meta.url)`;
+  if (text.split(found).length !== 2) throw new Error(`${script} does not name ${address} once`);
+  await writeFile(script, text.replace(found, `new URL(/* webpackIgnore: true */ /* @vite-ignore */ "${address}", import.meta.url)`));
 }
 
 /** What editors and catalogues know of the element. */
@@ -92,6 +103,7 @@ async function describe() {
     exports: {
       '.': entry('index', 'element/index'),
       './define.js': entry('define', 'element/define'),
+      './frame': entry('np-lora-frame', 'headless/frame'),
       './core': { node: entry('core.node', 'headless/node'), default: entry('core', 'headless/core') },
       ...Object.fromEntries(assets.map((name) => [`./${name}`, `./dist/${name}`])),
       './custom-elements.json': './custom-elements.json',
@@ -99,7 +111,7 @@ async function describe() {
     },
     customElements: 'custom-elements.json',
     sideEffects: ['define.js', 'worker.js', 'command.js', ...chunks].map((name) => `./dist/${name}`),
-    files: ['dist', 'types', 'custom-elements.json', 'CHANGELOG.md', 'LICENSE-*'],
+    files: ['dist', 'types', 'custom-elements.json', '*.md', 'LICENSE-*'],
     dependencies: { lit: devDependencies.lit },
   };
   await writeFile(join(out, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);

@@ -29,6 +29,7 @@ async function sources(place: Host): Promise<void> {
   `);
   await place.put('main.js', `
     import './element.js';
+    import { NpLoraFrame } from 'np-lora/frame';
     import { fuseChosen } from './library.js';
     const inWorker = (content, style) => new Promise((done, failed) => {
       const worker = new Worker(new URL('./helper.js', import.meta.url), { type: 'module' });
@@ -36,7 +37,7 @@ async function sources(place: Host): Promise<void> {
       worker.onerror = ({ message }) => failed(new Error(message));
       worker.postMessage([content, style]);
     });
-    Object.assign(window, { inPage: fuseChosen, inWorker });
+    Object.assign(window, { inPage: fuseChosen, inWorker, NpLoraFrame });
   `);
 }
 
@@ -107,7 +108,7 @@ async function libraryFuses(page: Page, name: string): Promise<void> {
 }
 
 for (const [name, bundle] of Object.entries(BUNDLERS)) {
-  test(`what ${name} makes of the package works`, async ({ host, page }) => {
+  test(`what ${name} makes of the package works`, async ({ host, page, baseURL }) => {
     test.setTimeout(2 * FIRST_RUN);
     const place = await host.place(name);
     await sources(place);
@@ -120,6 +121,13 @@ for (const [name, bundle] of Object.entries(BUNDLERS)) {
     await elementFuses(page);
     await libraryFuses(page, 'inPage');
     await libraryFuses(page, 'inWorker');
+    expect(await page.evaluate(async (src) => {
+      const Frame = (window as unknown as { NpLoraFrame: new (place: Element, options: object) => { ready: Promise<void>; remove(): void; phase: string } }).NpLoraFrame;
+      const frame = new Frame(document.body, { src });
+      await frame.ready;
+      frame.remove();
+      return frame.phase;
+    }, `${baseURL}embed.html`)).toBe('empty');
     await page.evaluate(() => { document.documentElement.lang = 'ja'; });
     await expect(page.getByRole('heading', { name: '被写体', exact: true })).toBeVisible();
     expect(wrong).toEqual([]);

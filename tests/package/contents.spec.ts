@@ -12,15 +12,15 @@ test('what is packed is the programs, the scripts, their types, the manifest and
   const { files } = contents();
   const names = files.map(({ path }) => path);
   const kinds: Record<string, RegExp> = {
-    script: /^dist\/(index|define|core|core\.node|command|worker|np_lora|np_lora_reader|(chunk|charts|comparison|ja|zh-hans|node)-[A-Z0-9]+)\.js$/,
+    script: /^dist\/(index|define|core|core\.node|command|np-lora-frame|worker|np_lora|np_lora_reader|(chunk|charts|comparison|ja|zh-hans|node)-[A-Z0-9]+)\.js$/,
     program: /^dist\/np_lora(_reader)?_bg\.wasm$/,
     types: /^types\/[\w/.-]+\.d\.ts$/,
-    other: /^(package\.json|custom-elements\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/,
+    other: /^(package\.json|custom-elements\.json|(README|CHANGELOG|EMBEDDING|ERRORS)\.md|LICENSE-(MIT|APACHE))$/,
   };
   expect(names.filter((name) => !Object.values(kinds).some((kind) => kind.test(name)))).toEqual([]);
   const count = (kind: RegExp): number => names.filter((name) => kind.test(name)).length;
-  expect([count(kinds.program!), count(kinds.other!)]).toEqual([2, 6]);
-  expect(names).toEqual(expect.arrayContaining(['index', 'define', 'core', 'core.node', 'command', 'worker'].map((name) => `dist/${name}.js`)));
+  expect([count(kinds.program!), count(kinds.other!)]).toEqual([2, 8]);
+  expect(names).toEqual(expect.arrayContaining(['index', 'define', 'core', 'core.node', 'command', 'worker', 'np-lora-frame'].map((name) => `dist/${name}.js`)));
   // Executable, or npx could not start it.
   expect(files.find(({ path }) => path === 'dist/command.js')!.mode & 0o111).toBe(0o111);
 });
@@ -44,6 +44,7 @@ test('programs that use the package compile against its types', async ({ host })
   await place.put('page.ts', `
     import { NpLora, type Settings } from 'np-lora';
     import 'np-lora/define.js';
+    import { NpLoraFrame, type FrameEvents } from 'np-lora/frame';
     const settings: Partial<Settings> = { mu: Infinity, cut: { kind: 'count', count: 4 } };
     const tool: NpLora = document.createElement('np-lora');
     tool.mu = settings.mu ?? 1;
@@ -52,6 +53,8 @@ test('programs that use the package compile against its types', async ({ host })
     const wrong: NpLora['backend'] = 'gpu';
     tool.addEventListener('complete', ({ detail: { file, report } }) => console.log(file.size, report.fused + 1));
     tool.addEventListener('click', (event) => event.preventDefault());
+    const frame = new NpLoraFrame(document.body, { src: 'https://example.org/embed.html', settings: { mu: 1 } });
+    frame.addEventListener('complete', (event) => console.log((event as CustomEvent<FrameEvents['complete']>).detail.file.size));
     void tool.fuse({}).then(({ file, report }) => console.log(file.size, report.fused + 1, wrong));
   `);
   const library = `

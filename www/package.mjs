@@ -89,6 +89,7 @@ async function describe() {
   program.initSync({ module: await readFile(join(dist, 'np_lora_bg.wasm')) });
   const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   const entry = (name, declarations) => ({ types: `./types/${declarations}.d.ts`, default: `./dist/${name}.js` });
+  const [onDisk, inBrowser] = [entry('core.node', 'headless/node'), entry('core', 'headless/core')];
   const assets = ['worker.js', 'np_lora.js', 'np_lora_bg.wasm', 'np_lora_reader.js', 'np_lora_reader_bg.wasm'];
   const chunks = (await readdir(dist)).filter((name) => /^(charts|comparison)-/.test(name));
   const description = {
@@ -104,7 +105,9 @@ async function describe() {
       '.': entry('index', 'element/index'),
       './define.js': entry('define', 'element/define'),
       './frame': entry('np-lora-frame', 'headless/frame'),
-      './core': { node: entry('core.node', 'headless/node'), default: entry('core', 'headless/core') },
+      './core': { node: onDisk, default: inBrowser },
+      './node': onDisk,
+      './browser': inBrowser,
       ...Object.fromEntries(assets.map((name) => [`./${name}`, `./dist/${name}`])),
       './custom-elements.json': './custom-elements.json',
       './package.json': './package.json',

@@ -72,9 +72,18 @@ test('programs that use the package compile against its types', async ({ host })
   await place.put('disk.ts', `${library}
     import { openFile } from 'np-lora/core';
     await fuse({ content: await openFile('a'), style: null }, {}, { path: 'x.safetensors', overwrite: true });`);
+  // Which of the two is meant, however it is resolved.
+  await place.put('both.ts', `
+    import * as browser from 'np-lora/browser';
+    import * as node from 'np-lora/node';
+    export const page = (file: File) => browser.inspect(file, { assetBase: '/there/' });
+    export const disk = async () => node.convert(await node.openFile('a'), {}, { path: 'b' });
+    // @ts-expect-error: a page has no paths
+    export const neither = (file: File) => browser.convert(file, {}, { path: 'b' });
+  `);
   const strict = { target: 'ES2022', lib: ['ES2023', 'DOM', 'DOM.Iterable'], strict: true, noEmit: true, skipLibCheck: false, types: [] };
-  await place.put('tsconfig.json', JSON.stringify({ compilerOptions: { ...strict, module: 'ESNext', moduleResolution: 'bundler' }, files: ['page.ts', 'library.ts'] }));
-  await place.put('tsconfig.node.json', JSON.stringify({ compilerOptions: { ...strict, module: 'NodeNext' }, files: ['disk.ts'] }));
+  await place.put('tsconfig.json', JSON.stringify({ compilerOptions: { ...strict, module: 'ESNext', moduleResolution: 'bundler' }, files: ['page.ts', 'library.ts', 'both.ts'] }));
+  await place.put('tsconfig.node.json', JSON.stringify({ compilerOptions: { ...strict, module: 'NodeNext' }, files: ['disk.ts', 'both.ts'] }));
   for (const config of ['tsconfig.json', 'tsconfig.node.json']) {
     expect(await place.node(resolve('node_modules/typescript/bin/tsc'), '-p', config), config).toEqual({ code: 0, out: '', error: '' });
   }

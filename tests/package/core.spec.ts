@@ -1,6 +1,7 @@
 /** The library in Node: the examples of docs/API.md as they stand there, and what they do not show. */
 
 import { expect } from '@playwright/test';
+import { build as esbuild } from 'esbuild';
 import { DEFAULTS } from '../browser/check.ts';
 import { check } from '../browser/hold.ts';
 import { makeLora } from '../browser/make.ts';
@@ -57,6 +58,18 @@ test('the commands of the document work as they stand there', async ({ host }) =
     expect(await place.run(place.at('../node_modules/.bin/np-lora'), words), line).toMatchObject({ code: 0, error: '' });
   }
   check(await place.read('fused.safetensors'), PAIR, DEFAULTS, 'F16');
+});
+
+test('by the name of its place it is the same, also in a bundle that leaves it out', async ({ host }) => {
+  const place = await host.place('named');
+  await place.put('test.mjs', `
+    import * as core from 'np-lora/core';
+    import * as node from 'np-lora/node';
+    const { scheme } = await node.inspect(await node.openFile('subject.safetensors'));
+    console.log(scheme, String(node.fuse === core.fuse));
+  `);
+  await esbuild({ absWorkingDir: place.folder, entryPoints: ['test.mjs'], bundle: true, platform: 'node', format: 'esm', outfile: 'out.mjs', external: ['np-lora'] });
+  for (const script of ['test.mjs', 'out.mjs']) expect(await place.node('--no-warnings', script)).toEqual({ code: 0, out: 'kohya true\n', error: '' });
 });
 
 test('hashes of a file and of its tensors are Node’s own, and what has no header has no tensors', async ({ host }) => {

@@ -41,21 +41,24 @@ async function sources(place: Host): Promise<void> {
   `);
 }
 
+async function developed(place: Host, exclude: string[] = []): Promise<Served> {
+  const server = await createServer({
+    root: place.folder, logLevel: 'error', configFile: false, cacheDir: place.at('.vite'), optimizeDeps: { exclude },
+    // The package lies in the folder above, which is the host's.
+    server: { host: '127.0.0.1', fs: { allow: ['..'] } },
+  });
+  await server.listen();
+  return { url: server.resolvedUrls!.local[0]!, close: () => server.close() };
+}
+
 /** Each makes a page of what is in `place`, with its defaults, and serves it. */
 const BUNDLERS: Record<string, (place: Host, out: string) => Promise<Served>> = {
   vite: async (place, out) => {
     await vite({ root: place.folder, base: './', logLevel: 'error', configFile: false, build: { outDir: out, emptyOutDir: true } });
     return serve(out);
   },
-  'vite’s development server': async (place) => {
-    const server = await createServer({
-      root: place.folder, logLevel: 'error', configFile: false, optimizeDeps: { exclude: ['np-lora'] },
-      // The package lies in the folder above, which is the host's.
-      server: { host: '127.0.0.1', fs: { allow: ['..'] } },
-    });
-    await server.listen();
-    return { url: server.resolvedUrls!.local[0]!, close: () => server.close() };
-  },
+  'vite’s development server': (place) => developed(place),
+  'vite’s development server, told to leave the package,': (place) => developed(place, ['np-lora']),
   webpack: async (place, out) => {
     await new Promise<void>((done, failed) => {
       webpack({ context: place.folder, entry: './main.js', mode: 'production', output: { path: out, filename: 'main.js' } }, (error, stats) => {

@@ -46,7 +46,7 @@ codes! {
     Empty, "E_EMPTY", "The file is empty.", "Download or export it again.";
     TooShort, "E_TOO_SHORT", "The file is too short to be a safetensors file.", "Download or export it again.";
     Truncated, "E_TRUNCATED", "The file ends before its last tensor.", "The download was probably cut off: fetch it again.";
-    NotSafetensors, "E_NOT_SAFETENSORS", "This is not a safetensors file.", "Choose a LoRA that ends in .safetensors.";
+    NotSafetensors, "E_NOT_SAFETENSORS", "This is not a safetensors file.", "Choose a LoRA in the safetensors format.";
     HeaderTooLarge, "E_HEADER_TOO_LARGE", "The header claims an impossible length.", "The file is damaged or not a safetensors file: fetch it again.";
     HeaderUtf8, "E_HEADER_UTF8", "The header is not valid text.", "The file is damaged: fetch it again.";
     HeaderJson, "E_HEADER_JSON", "The header cannot be read.", "The file is damaged: fetch it again.";

@@ -83,11 +83,8 @@ impl Alpha {
     pub fn scale(&self, rank: usize) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
         let rank = rank as f64;
-        match self.value {
-            0.0 => 1.0,
-            alpha if self.rank_stabilised => alpha / rank.sqrt(),
-            alpha => alpha / rank,
-        }
+        let alpha = if self.value == 0.0 { rank } else { self.value };
+        if self.rank_stabilised { alpha / rank.sqrt() } else { alpha / rank }
     }
 }
 

@@ -1,11 +1,19 @@
 //! What a file that is no safetensors file probably is: told from its first bytes, to say so by name.
 
+const PAGE: &str = "It is a web page, perhaps of a login or an error, that was saved in place of the file: download it again.";
+
 /// (beginning of the file, what it is). Letters are compared without case, after leading white space.
 const BEGINNINGS: [(&[u8], &str); 20] = [
-    (b"<!doctype", "It is a web page, perhaps a login or error page that was saved in place of the file."),
-    (b"<html", "It is a web page, perhaps a login or error page that was saved in place of the file."),
-    (b"<?xml", "It is an XML text, perhaps an error message that was saved in place of the file."),
-    (b"version https://git-lfs", "It is a Git LFS pointer: the small stand-in, not the file itself."),
+    (b"<!doctype", PAGE),
+    (b"<html", PAGE),
+    (
+        b"<?xml",
+        "It is an XML text, perhaps an error message that was saved in place of the file: download it again.",
+    ),
+    (
+        b"version https://git-lfs",
+        "It is a Git LFS pointer, which only stands for the file: download it itself, or run git lfs pull.",
+    ),
     (
         b"pk\x03\x04",
         "It is a zip archive or a PyTorch checkpoint. The latter can run code, so it is not opened.",
@@ -40,7 +48,7 @@ pub(super) fn recognise(start: &[u8]) -> Option<String> {
         let what = if has(b"\"weight_map\"") {
             "It is the index of a model in several files, not a file with weights."
         } else {
-            "It is a JSON text, perhaps an error message that was saved in place of the file."
+            "It is a JSON text, perhaps an error message that was saved in place of the file: download it again."
         };
         return Some(what.to_owned());
     }

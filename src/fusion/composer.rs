@@ -107,7 +107,7 @@ impl<'a> Composer<'a> {
         fill(bytes).ok_or_else(|| unplanned(name))?;
         // A value too large for the format has become infinite: say so instead of writing it.
         if let Some(value) = container::first_non_finite(tensor.dtype, bytes) {
-            let detail = format!("Value {value} is too large for {}.", tensor.dtype);
+            let detail = format!("Value number {value} is too large for {}.", tensor.dtype);
             return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
         }
         self.piece.tensors.push(PieceTensor { at, length, checksum: xxh3_64(bytes) });

@@ -64,14 +64,7 @@ pub(super) fn of_result(
         adapter.title().unwrap_or_else(|| adapter.name.trim_end_matches(".safetensors")).to_owned()
     };
     let titles: Vec<String> = files().map(title).collect();
-    let mut words: Vec<String> = Vec::new();
-    // An overlap is loaded beside its files, which have their words with them.
-    let prompted = files().filter(|_| settings.result == ResultChoice::Fusion);
-    for word in prompted.flat_map(Adapter::trigger_words) {
-        if !words.contains(&word) {
-            words.push(word);
-        }
-    }
+    let words = trigger_words(settings, content, style);
     let writes_alpha = plan.outputs().any(|output| output.names.alpha.is_some());
     let mut own = vec![
         ("format", "pt".to_owned()),
@@ -102,6 +95,23 @@ pub(super) fn of_result(
         }
     }
     metadata
+}
+
+/// What a prompt should have with the result: the words of its files, each once.
+pub(super) fn trigger_words(
+    settings: &Settings,
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    // An overlap is loaded beside its files, which have their words with them.
+    let prompted = [content, style].into_iter().flatten().filter(|_| settings.result == ResultChoice::Fusion);
+    for word in prompted.flat_map(Adapter::trigger_words) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
 }
 
 /// Puts the hash of the tensors into its place.

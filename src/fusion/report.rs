@@ -3,6 +3,7 @@
 use super::accounting::{Cut, ModuleReport};
 use super::engine::Engine;
 use super::fit::Tensors;
+use super::metadata::trigger_words;
 use super::plan::Plan;
 use super::ratio;
 use super::refusals::Refusal;
@@ -57,6 +58,8 @@ pub struct Report {
     pub backend_reason: String,
     /// The graphics device.
     pub adapter: Option<String>,
+    /// What a prompt should have with the result, as its notes say. Hostile text.
+    pub trigger_words: Vec<String>,
     /// Modules of both files.
     pub fused: usize,
     /// Modules that only the subject has.
@@ -165,6 +168,7 @@ impl Report {
             backend: engine.backend(),
             backend_reason: engine.reason().to_owned(),
             adapter: engine.adapter().map(str::to_owned),
+            trigger_words: trigger_words(&plan.settings, content, style),
             fused: plan.units().filter(|unit| unit.pair().is_some()).count(),
             passed_content: plan.units().filter(|unit| unit.style.is_none()).count(),
             passed_style: plan.units().filter(|unit| unit.content.is_none()).count(),

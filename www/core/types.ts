@@ -244,6 +244,7 @@ export interface Report {
   backend: BackendInUse;
   backendReason: string; // why this backend, in a sentence
   adapter: string | null;
+  triggerWords: string[]; // of the result
   fused: number;
   passedContent: number;
   passedStyle: number;

@@ -1,12 +1,12 @@
 /** The settings: what the files leave open, μ and two strengths, or the form of a conversion; the rest is folded away. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { property } from 'lit/decorators.js';
+import { property, state } from 'lit/decorators.js';
 import type { BackendChoice, Problem, Role, Several } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { formFields } from './advanced.ts';
 import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
-import { bytes } from './format.ts';
+import { bytes, inert } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, musText, readMus } from './several.ts';
 import { FIELD_STRENGTH, SLIDER_STRENGTH } from './settings.ts';
@@ -45,6 +45,8 @@ export class Controls extends LitElement {
   @property({ attribute: false }) defaultName = '';
   /** What only a setting here can solve. */
   @property({ attribute: false }) problem: Problem | null = null;
+  /** What was typed and is no list of μ. */
+  @state() private unread: string | null = null;
 
   override render() {
     const { only, unfit } = this.choices;
@@ -113,6 +115,7 @@ export class Controls extends LitElement {
     const typed = (event: Event): void => {
       const field = event.target as HTMLInputElement;
       const mus = readMus(field.value);
+      this.unread = mus ? null : field.value;
       field.value = musText(mus ?? several.mus);
       if (mus) send({ mus });
     };
@@ -120,8 +123,9 @@ export class Controls extends LitElement {
       <p class="small muted">${text.severalHint} ${fit ? text.filesTogether(files, bytes(files * fit.outputBytes)) : nothing}</p>
       <div class="field"><label for="mus">${text.mus}</label>
         <input id="mus" type="text" autocomplete="off" spellcheck="false" .value=${musText(several.mus)} ?disabled=${disabled}
-          aria-describedby="mus-hint" @change=${typed}>
+          aria-invalid=${this.unread === null ? nothing : 'true'} aria-describedby="mus-hint unread" @change=${typed}>
         <span class="muted" id="mus-hint">${text.musHint}</span>
+        <p class="refusal stranger" id="unread" role="alert">${this.unread === null ? nothing : text.notMus(inert(this.unread, 60))}</p>
       </div>
       ${tick({ id: 'plain', label: text.plainToo, value: several.plain, disabled, changed: (plain) => send({ plain }) })}
       ${tick({ id: 'both', label: text.bothDirections, value: several.bothDirections, disabled, hint: text.bothDirectionsHint,

@@ -2,7 +2,8 @@
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/problem.ts';
-import type { BackendFound, Fused, Third } from '../core/protocol.ts';
+import type { BackendFound, Third } from '../core/protocol.ts';
+import type { FusedFile } from './events.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import { renamed } from '../core/stored.ts';
@@ -384,7 +385,8 @@ export class Desk implements ReactiveController {
   }
 
   /** Fuses the pair, or converts the only file. Gives the first result. */
-  async run(converting: boolean, signal: AbortSignal | undefined): Promise<Fused> {
+  async run(converting: boolean, signal: AbortSignal | undefined): Promise<FusedFile> {
+    if (ROLES.some((role) => this.cards[role].state === 'opening')) await this.opened();
     if (this.running) throw new ProblemError(problem('E_RUNNING'));
     if (converting && !this.only) throw new ProblemError(problem('E_NOT_ONE'));
     if (!converting && !this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
@@ -408,7 +410,7 @@ export class Desk implements ReactiveController {
       const made = await core.fuse(variants, this.host.backendChoice(), {
         signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
       });
-      const results = made.map(({ file, report }): Fused & { file: File } => (
+      const results = made.map(({ file, report }): FusedFile => (
         { file: renamed(file, fileNameFor(report.settings.outputName)), report }));
       const [first] = results;
       if (!first) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));

@@ -4,6 +4,11 @@ import type { Phase } from './model.ts';
 import type { BackendFound, Fused } from '../core/protocol.ts';
 import type { Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 
+/** A verified file, under the name it is saved by, and the account of how it was made. */
+export interface FusedFile extends Fused {
+  file: File;
+}
+
 /** Events by name, each with what its `detail` is. */
 export interface NpLoraEvents {
   input: CustomEvent<Settings>;
@@ -13,8 +18,8 @@ export interface NpLoraEvents {
   progress: CustomEvent<Progress>;
   backendchange: CustomEvent<BackendFound>;
   phasechange: CustomEvent<Phase>;
-  beforesave: CustomEvent<Fused>;
-  complete: CustomEvent<Fused & { results: Fused[] }>;
+  beforesave: CustomEvent<FusedFile>;
+  complete: CustomEvent<FusedFile & { results: FusedFile[] }>;
   error: CustomEvent<Problem>;
   abort: CustomEvent<null>;
 }

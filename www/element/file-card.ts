@@ -192,15 +192,26 @@ export class FileCard extends LitElement {
     if (file) then(file);
   }
 
-  // The box goes, and with it the place where the keyboard was.
+  override focus(): void {
+    this.renderRoot.querySelector<HTMLElement>('#file')?.focus();
+  }
+
+  protected override willUpdate(changed: PropertyValues): void {
+    this.#hadFocus = changed.has('card') && this.matches(':focus-within');
+  }
+
+  // What was pressed goes, and with it the place where the keyboard was.
   protected override updated(changed: PropertyValues): void {
-    if (!changed.has('card') || !this.#linking || this.card.state === 'empty') return;
-    this.#linking = false;
-    const offer = this.renderRoot.querySelector<HTMLElement>('np-lora-offer');
-    // It draws itself a moment later.
-    if (offer) queueMicrotask(() => offer.focus());
+    if (changed.has('card') && this.#linking && this.card.state !== 'empty') {
+      this.#linking = false;
+      const offer = this.renderRoot.querySelector<HTMLElement>('np-lora-offer');
+      // It draws itself a moment later.
+      if (offer) return queueMicrotask(() => offer.focus());
+    }
+    if (this.#hadFocus && !this.matches(':focus-within')) this.focus();
   }
   #linking = false;
+  #hadFocus = false;
 
   #link(link: string): void {
     this.#linking = true;

@@ -1,8 +1,8 @@
 /** μ, shown as the fraction of the overlap it removes, so that the slider means what it shows. */
 
-import { LitElement, css, html, type PropertyValues } from 'lit';
-import { property, query } from 'lit/decorators.js';
-import { mu as muText, percent, removed } from './format.ts';
+import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { property, query, state } from 'lit/decorators.js';
+import { inert, mu as muText, percent, removed } from './format.ts';
 import { MuRange, STOPS } from './mu-range.ts';
 import { text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
@@ -36,7 +36,7 @@ export class MuSlider extends LitElement {
     .exact label { font-weight: 400; color: var(--muted); }
     .exact input { width: 72px; min-height: 32px; padding: 0 8px; }
     .value { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; }
-    @media (max-width: 800px) { .hint { order: 3; width: 100%; } }
+    @media (max-width: 800px) { .hint { order: 3; width: 100%; text-align: center; } }
     /* There is no room for 0.1 beside 0 and for 10 beside ∞: they stand in a row of their own, evenly. */
     @media (max-width: 420px) {
       .way { padding: 0 0 4px; }
@@ -48,6 +48,8 @@ export class MuSlider extends LitElement {
 
   @property({ type: Number }) mu = 0.5;
   @property({ type: Boolean }) disabled = false;
+  /** What was typed and is no μ. */
+  @state() private unread: string | null = null;
   @query('.way') private way!: HTMLElement;
   #range = new MuRange(this);
 
@@ -59,8 +61,9 @@ export class MuSlider extends LitElement {
         <span class="value"><output for="mu">${text.removes(percent(share))}</output>
           <span class="exact small"><label for="exact">${text.muExact}</label>
             <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
-              ?disabled=${this.disabled} @change=${this.#type}></span></span>
+              aria-invalid=${this.unread === null ? nothing : 'true'} aria-describedby="unread" ?disabled=${this.disabled} @change=${this.#type}></span></span>
       </div>
+      <p class="refusal stranger" id="unread" role="alert">${this.unread === null ? nothing : text.notMu(inert(this.unread, 40), muText(this.mu))}</p>
       <div class="way">
         ${this.#range.render({ id: 'mu' })}
         <div class="stops" role="group" aria-label=${text.stops}>${STOPS.map((stop) => html`
@@ -69,6 +72,10 @@ export class MuSlider extends LitElement {
         </div>
       </div>
       <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${text.muHint}</span><span>${text.muRight}</span></div>`;
+  }
+
+  protected override willUpdate(changed: PropertyValues): void {
+    if (changed.has('mu')) this.unread = null;
   }
 
   // Set through the object model: a style attribute would need 'unsafe-inline' in the page's policy.
@@ -85,6 +92,7 @@ export class MuSlider extends LitElement {
   #type(event: Event): void {
     const field = event.target as HTMLInputElement;
     const value = readMu(field.value);
+    this.unread = value === null ? field.value : null;
     if (value === null) field.value = muText(this.mu);
     else this.#range.send(value, true);
   }

@@ -5,7 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { bytes, inert, wholePercent } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import type { NpLoraEvents } from './events.ts';
+import type { FusedFile, NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
@@ -25,7 +25,6 @@ import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
 import { defaultName } from '../core/naming.ts';
 import { ProblemError } from '../core/problem.ts';
-import type { Fused } from '../core/protocol.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Settings, Several, Summary } from '../core/types.ts';
@@ -47,6 +46,13 @@ export interface NpLora {
     type: K, listener: (this: NpLora, event: HTMLElementEventMap[K]) => unknown, options?: boolean | AddEventListenerOptions,
   ): void;
   addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof NpLoraEvents>(
+    type: K, listener: (this: NpLora, event: NpLoraEvents[K]) => unknown, options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof HTMLElementEventMap>(
+    type: K, listener: (this: NpLora, event: HTMLElementEventMap[K]) => unknown, options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | EventListenerOptions): void;
 }
 
 /**
@@ -214,8 +220,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     return this.#desk.opened();
   }
 
-  /** Fuses both files. Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
-  async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+  /** Fuses both files, once they are open. Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
+  async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<FusedFile> {
     const { file, report } = await this.#desk.run(false, signal);
     return { file, report };
   }
@@ -225,7 +231,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
    * Goes through the phases of a fusion and ends with the same events, checks and `result`; in the report `content` or
    * `style` is null. Rejects like `fuse`.
    */
-  async convert({ signal }: { signal?: AbortSignal } = {}): Promise<Fused> {
+  async convert({ signal }: { signal?: AbortSignal } = {}): Promise<FusedFile> {
     const { file, report } = await this.#desk.run(true, signal);
     return { file, report };
   }
@@ -368,7 +374,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   /** @internal */
   announce(name: string, detail: unknown): boolean {
     if (name === 'complete') {
-      const { report, results } = detail as Fused & { results: Fused[] };
+      const { report, results } = detail as NpLoraEvents['complete']['detail'];
       this.spoken = results.length > 1 ? text.doneFiles(results.length) : doneWith(report);
     }
     if (name === 'abort') this.spoken = this.notice = text.cancelled;
@@ -414,7 +420,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       ${this.#recipe()}
       <slot name="help"></slot>
       ${desk.fit && !desk.only ? fit : nothing}
-      ${unfit ? html`<np-lora-problem exportparts="error" .problem=${unfit}></np-lora-problem>` : nothing}
+      ${unfit ? html`<np-lora-problem exportparts="error" shown .problem=${unfit}></np-lora-problem>` : nothing}
       ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
         ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
@@ -549,6 +555,14 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     this.makingExample = true;
     await this.#desk.example();
     this.makingExample = false;
+    await this.#focusFirst();
+  }
+
+  /** What was pressed has gone: whoever pressed it goes on with the first file. */
+  async #focusFirst(): Promise<void> {
+    await this.updateComplete;
+    if (this.matches(':focus-within') || document.activeElement !== document.body) return;
+    this.renderRoot.querySelector<HTMLElement>('np-lora-card')?.focus();
   }
 
   #do({ action, at }: Deed): void {
@@ -561,7 +575,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
         this.notice = '';
         return void this.convert().catch(() => {});
       case 'cancel': return this.cancel();
-      case 'reset': return this.reset();
+      case 'reset':
+        this.reset();
+        return void this.#focusFirst();
       case 'save':
         this.notice = '';
         this.#desk.forgive();

@@ -1,6 +1,6 @@
 /** One problem as a person needs it: what happened, where, what to do, and the details to pass on. */
 
-import { LitElement, css, html, nothing } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Problem } from '../core/types.ts';
 import { inert } from './format.ts';
@@ -25,7 +25,13 @@ export class ProblemView extends LitElement {
   @property({ attribute: false }) problem: Problem | null = null;
   /** A comment on something that was accepted; quieter, and no alert. */
   @property({ type: Boolean }) warning = false;
+  /** Comes into sight by itself, where a person has just done something. */
+  @property({ type: Boolean }) shown = false;
   @state() private copied = false;
+
+  protected override updated(changed: PropertyValues): void {
+    if (changed.has('problem') && this.shown && navigator.userActivation?.isActive) this.scrollIntoView({ block: 'nearest' });
+  }
 
   override render() {
     const { problem } = this;

@@ -66,6 +66,7 @@ export class ResultView extends LitElement {
     const { report, file, warnings, stale } = this.outcome;
     const converted = isConversion(report);
     const overlap = report.settings.result === 'overlap';
+    const words = report.triggerWords.map((word) => inert(word));
     return html`<section class="panel" aria-labelledby="title" part="result">
       <div>
         <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${doneWith(report)}</h2>
@@ -73,6 +74,21 @@ export class ResultView extends LitElement {
         ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
       </div>
       ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${this.#inWords(report)}</p>`}
+      ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
+        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
+      <div class="file">
+        <p class="name stranger">${named(file.name)}</p>
+        <p class="small muted">${this.#written(report)}
+          · ${text.took[converted ? 'conversion' : report.settings.result](seconds(report.secondsFusing), seconds(report.secondsVerifying))}${text.computedOn}<span title=${inert(called(report.backendReason), 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
+            report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
+        ${words.length > 0 ? html`<p class="small">${text.triggerWords}: <strong class="stranger">${words.join(', ')}</strong></p>` : nothing}
+        ${overlap ? nothing : html`<p class="small muted">${text.loadHint}</p>`}
+      </div>
+      <div class="row">
+        <button class="primary" type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>
+        <button type="button" @click=${() => this.#do('save-report')}>${text.saveReport}</button>
+        ${this.among ? nothing : html`<np-lora-start-over .unsaved=${this.unsaved} @np-reset=${() => this.#do('reset')}></np-lora-start-over>`}
+      </div>
       <dl class="account">
         ${converted ? this.#count(report.passedContent + report.passedStyle, text.countConverted) : overlap ? this.#count(report.fused, text.countInBoth) : html`
           ${this.#count(report.fused, text.countFused)}
@@ -83,21 +99,8 @@ export class ResultView extends LitElement {
       </dl>
       ${this.#figures(report)}
       ${hasLeftOut(report) ? html`<np-lora-left-out .of=${report}></np-lora-left-out>` : nothing}
-      <div class="file">
-        <p class="name stranger">${named(file.name)}</p>
-        <p class="small muted">${this.#written(report)}
-          · ${text.took[converted ? 'conversion' : report.settings.result](seconds(report.secondsFusing), seconds(report.secondsVerifying))}${text.computedOn}<span title=${inert(called(report.backendReason), 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
-            report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
-        <p class="sum muted stranger">${text.autoV3} ${inert(autoV3(report.modelHash))}
+      <p class="sum muted stranger">${text.autoV3} ${inert(autoV3(report.modelHash))}
           · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${autoV2(this.sha256)} · SHA-256 ${this.sha256}`}</p>
-      </div>
-      ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
-        html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
-      <div class="row">
-        <button class="primary" type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>
-        <button type="button" @click=${() => this.#do('save-report')}>${text.saveReport}</button>
-        ${this.among ? nothing : html`<np-lora-start-over .unsaved=${this.unsaved} @np-reset=${() => this.#do('reset')}></np-lora-start-over>`}
-      </div>
     </section>`;
   }
 

@@ -26,7 +26,7 @@ export class ResultsView extends LitElement {
     li { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 4px 24px; align-items: center; padding: 12px 0; border-top: 1px solid var(--line); }
     .name { font-weight: 650; overflow-wrap: anywhere; }
     .ending { font-weight: 400; color: var(--muted); }
-    dl { display: grid; grid-template-columns: 48px 80px 80px 64px; gap: 8px; margin: 0; }
+    dl { display: grid; grid-template-columns: 40px 72px 104px 64px; gap: 8px; margin: 0; }
     dt { color: var(--muted); font-size: var(--small); }
     dd { margin: 0; font-variant-numeric: tabular-nums; }
     .warnings { display: grid; gap: 8px; }

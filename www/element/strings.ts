@@ -216,6 +216,7 @@ const english = {
     worst: 'Worst',
     worstModule: 'Worst module',
     doneFilesHint: 'Every file was read back and every value checked before it is offered here. Changes: what the projection does, against plain addition.',
+    loadHint: 'Load it like any LoRA, at strength 1: the strengths above are in it.',
     doneHint: 'The file was read back and every value checked before it is offered here.',
     stale: {
       fusion: 'Made with the settings before your last change. Fuse again to include it.',
@@ -271,6 +272,8 @@ const english = {
     fusingFiles: (files: number) => `Fusing ${files} files`,
     doneFiles: (files: number) => `${files} files fused and checked`,
     /** `size`: of all of them. */
+    notMu: (typed: string, inForce: string) => `“${typed}” is no μ, so it stays ${inForce}. Type a number from 0 on, or ∞.`,
+    notMus: (typed: string) => `“${typed}” cannot be read, so the list is as before: at most 20 numbers from 0 on, or ∞.`,
     filesTogether: (files: number, size: string) => `${files} files, about ${size} together.`,
     tookAll: (fusing: string, checking: string) => `All fused in ${fusing}, checked in ${checking}.`,
     took: {

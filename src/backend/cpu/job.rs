@@ -64,7 +64,7 @@ pub struct Job<'a> {
     pub scale: f32,
 }
 
-/// What is made of the content: A_c' = scale·(keep·A_c + inside·(A_c V_k) V_kᵀ). Taken in f32 by every backend.
+/// What is made of the content: A_c' = scale·(keep·A_c + inside·(A_c V_k) V_kᵀ).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Blend {
     /// How much of all of it.

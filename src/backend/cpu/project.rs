@@ -30,7 +30,7 @@ impl<'a, T: Real> Projection<'a, T> {
         };
         // Addition is to be exact: then not even a negative zero may change.
         let nothing = blend.keep == 1.0 && (blend.inside == 0.0 || projector.iter().all(|&p| p == 0.0));
-        let [keep, added] = [blend.keep, blend.inside].map(|weight| T::of(<f32 as Real>::of(weight).into()));
+        let [keep, added] = [blend.keep, blend.inside].map(T::of);
         Self {
             q,
             n,

@@ -220,6 +220,7 @@ export const translation: Translation = {
       worst: '最悪値',
       worstModule: '最悪のモジュール',
       doneFilesHint: 'すべてのファイルを読み戻し、すべての値を検証したうえで表示しています。変化量: 単純加算に対する射影の影響。',
+      loadHint: '通常のLoRAと同じように、強度1で読み込みます。上で設定した強度はファイルに含まれています。',
       doneHint: 'ファイルを読み戻し、すべての値を検証したうえで表示しています。',
       stale: {
         fusion: '最後に変更する前の設定で作成されています。反映するには、もう一度マージしてください。',
@@ -274,6 +275,8 @@ export const translation: Translation = {
       fuseFiles: (files) => (files === 1 ? 'マージ' : `${files}ファイルをマージ`),
       fusingFiles: (files) => `${files}ファイルをマージ中`,
       doneFiles: (files) => `${files}ファイルのマージと検証が完了`,
+      notMu: (typed, inForce) => `「${typed}」はμとして読めないため、${inForce}のままです。0以上の数値か∞を入力してください。`,
+      notMus: (typed) => `「${typed}」は読み取れないため、一覧は変わりません。0以上の数値か∞を20個まで入力できます。`,
       filesTogether: (files, size) => `${files}ファイル、合計約${size}。`,
       tookAll: (fusing, checking) => `全ファイルのマージ: ${fusing}、検証: ${checking}。`,
       took: {
@@ -409,6 +412,8 @@ export const translation: Translation = {
       csv: 'CSV',
       json: 'JSON',
       suggest: (mu) => `μ ${mu}を使う`,
+      suggestPlain: 'μ 0（単純な加算）を使う',
+      suggestTaken: (mu) => `提案どおりのμ ${mu}`,
       at: (mu) => `μ ${mu}の場合`,
       curveSaid: (kept, change) => `被写体の${kept}を保持、この組み合わせの変化量${change}`,
       firstRows: (shown, all) => `${count(all)}行中、最初の${count(shown)}行`,

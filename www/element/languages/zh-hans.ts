@@ -220,6 +220,7 @@ export const translation: Translation = {
       worst: '最差',
       worstModule: '最差的模块',
       doneFilesHint: '每个文件都已重新读取，逐个数值检查过，才在这里提供。改变：与直接相加相比，投影带来的改变。',
+      loadHint: '像普通 LoRA 一样以强度 1 加载：上面设置的强度已写入文件。',
       doneHint: '文件已重新读取，逐个数值检查过，才在这里提供。',
       stale: {
         fusion: '这是用上次更改之前的设置制成的。要包含更改，请重新融合。',
@@ -274,6 +275,8 @@ export const translation: Translation = {
       fuseFiles: (files) => (files === 1 ? '融合' : `融合出 ${files} 个文件`),
       fusingFiles: (files) => `正在融合出 ${files} 个文件`,
       doneFiles: (files) => `${files} 个文件已融合并通过检查`,
+      notMu: (typed, inForce) => `“${typed}”不是有效的 μ，仍为 ${inForce}。请输入不小于 0 的数或 ∞。`,
+      notMus: (typed) => `无法读取“${typed}”，列表保持不变。最多 20 个不小于 0 的数或 ∞。`,
       filesTogether: (files, size) => `共 ${files} 个文件，合计约 ${size}。`,
       tookAll: (fusing, checking) => `全部融合用时 ${fusing}，检查用时 ${checking}。`,
       took: {
@@ -409,6 +412,8 @@ export const translation: Translation = {
       csv: 'CSV',
       json: 'JSON',
       suggest: (mu) => `使用 μ ${mu}`,
+      suggestPlain: '使用 μ 0（直接相加）',
+      suggestTaken: (mu) => `μ ${mu}，与建议相同`,
       at: (mu) => `μ 为 ${mu} 时`,
       curveSaid: (kept, change) => `主体保留 ${kept}，这一对 LoRA 改变 ${change}`,
       firstRows: (shown, all) => `共 ${count(all)} 行，显示前 ${count(shown)} 行`,

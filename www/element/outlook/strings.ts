@@ -110,6 +110,8 @@ const english = {
     csv: 'CSV',
     json: 'JSON',
     suggest: (mu: string) => `Use μ ${mu}`,
+    suggestPlain: 'Use μ 0, plain addition',
+    suggestTaken: (mu: string) => `μ ${mu}, as suggested`,
     at: (mu: string) => `at μ ${mu}`,
     curveSaid: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
     firstRows: (shown: number, all: number) => `the first ${count(shown)} of ${count(all)} rows`,

@@ -23,6 +23,7 @@ export class OutlookView extends LitElement {
     .top { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0 16px; }
     .top p { font-variant-numeric: tabular-nums; }
     .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
+    .lead.caution { color: var(--caution); font-weight: 550; }
     .shares { min-height: 1.5em; margin-bottom: 4px; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
@@ -79,7 +80,7 @@ export class OutlookView extends LitElement {
     return html`<section class="panel" aria-labelledby="title" part="outlook">
       <div><div class="top heading"><h2 id="title">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
-        <p class="lead">${verdictOf(outlook)}</p>
+        <p class="lead ${this.#alike ? 'caution' : ''}">${verdictOf(outlook)}</p>
         <p class="shares small muted">${sharesOf(outlook, this.mu)}</p>
         ${this.#weights(outlook)}</div>
       <div class="columns">
@@ -96,6 +97,11 @@ export class OutlookView extends LitElement {
     </section>`;
   }
 
+  /** The same change twice. */
+  get #alike(): boolean {
+    return this.same || this.outlook.verdict === 'same';
+  }
+
   #analysed({ analysed, total }: Outlook): string {
     // As high as what will stand here.
     if (analysed === 0) return '\u00a0';
@@ -105,19 +111,20 @@ export class OutlookView extends LitElement {
 
   #weights(outlook: Outlook): TemplateResult {
     const { balance } = outlook;
-    return html`<div class="weights"><p>${weightsOf(outlook)}</p>
+    return html`<div class="weights ${this.#alike ? 'waits' : ''}"><p>${weightsOf(outlook)}</p>
       ${balance ? html`<button type="button" ?disabled=${this.disabled}
         @click=${() => this.#tell('np-balance', { contentStrength: balance.contentStrength, styleStrength: balance.styleStrength })}>${text.balance}</button>
         <span class="small muted">${weights.balanced(muText(balance.contentStrength), muText(balance.styleStrength))}</span>` : nothing}</div>`;
   }
 
-  /** None while nothing is known, and none where there is nothing to weigh: the same file twice. Its place stays. */
-  #suggestion({ analysed, verdict, suggested }: Outlook): TemplateResult {
-    return html`<div class="suggest ${analysed === 0 || verdict === 'same' || this.same ? 'waits' : ''}">
-      <button type="button" ?disabled=${this.disabled} aria-describedby="thumb"
-        @click=${() => this.#tell('np-mu', { mu: suggested.mu, committed: true })}>${text.suggest(muText(suggested.mu))}</button>
+  /** None before all is known, and none where there is nothing to weigh: the same file twice. Its place stays. */
+  #suggestion({ analysed, total, suggested: { mu, share } }: Outlook): TemplateResult {
+    const name = mu === this.mu ? text.suggestTaken(muText(mu)) : mu === 0 ? text.suggestPlain : text.suggest(muText(mu));
+    return html`<div class="suggest ${analysed < total || this.#alike ? 'waits' : ''}">
+      <button type="button" ?disabled=${this.disabled || mu === this.mu} aria-describedby="thumb"
+        @click=${() => this.#tell('np-mu', { mu, committed: true })}>${name}</button>
       <details class="small"><summary id="thumb">${text.suggestHint}</summary>
-        <p>${formula.plain(percent(suggested.share))}</p><p class="muted">${formula.of(percent(suggested.share))}</p></details>
+        <p>${formula.plain(percent(share))}</p><p class="muted">${formula.of(percent(share))}</p></details>
     </div>`;
   }
 

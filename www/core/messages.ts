@@ -75,7 +75,7 @@ const MODULE = object<ModuleReport>({
 });
 export const REPORT = object<Report>({
   version: text, settings: SETTINGS, content: SOURCE, style: SOURCE, family: orNull(text), scheme: orNull(text), backend: IN_USE,
-  backendReason: text, adapter: orNull(text), triggerWords: list(text), fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
+  backendReason: text, adapter: orNull(text), triggerWords: TEXTS, fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
   contentTensors: TENSORS, styleTensors: TENSORS, extraTensors: number, rank: number, dtype: text, outputBytes: number, modelHash: text,
   overlap: SPREAD, change: number, contentKept: number, rounding: SPREAD, roundingOfChange: SPREAD, recomputed: number, recomputedWorst: number,
   secondsFusing: number, secondsVerifying: number, cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number })),

@@ -38,6 +38,7 @@ mod run;
 mod saved;
 mod several;
 mod sharing;
+mod unlisted;
 mod vectors;
 mod verify;
 mod writer;

@@ -2,6 +2,7 @@
 
 use super::pairing::{Side, Unit};
 use super::recipe::Recipe;
+use super::unlisted::Unlisted;
 use crate::adapter::ModuleId;
 use crate::adapter::families::{Family, Scheme, Target};
 use crate::adapter::roles::{ALPHA, Spelling};
@@ -134,6 +135,7 @@ pub(super) fn groups(
     units: Vec<Unit>,
     family: Option<&Family>,
     scheme: Option<&Scheme>,
+    unlisted: &Unlisted,
     recipe: &Recipe,
 ) -> Vec<Group> {
     // Modules of the result by stem, in the order of their first layers.
@@ -149,7 +151,7 @@ pub(super) fn groups(
             let target = target(id, family, scheme).filter(fits);
             let (stem, halves_swapped) = match &target {
                 Some(target) => (target.stem.clone(), target.halves_swapped),
-                None => kept(unit, id, family, scheme),
+                None => kept(unit, id, family, scheme, unlisted),
             };
             let (_, landings) = places.entry(&mut modules, &stem, || (stem.clone(), Vec::new()));
             landings.push(Landing { unit: at, rows: range, target, halves_swapped });
@@ -167,7 +169,7 @@ pub(super) fn groups(
     for (stem, landings) in modules {
         let Some(first) = landings.first() else { continue };
         let (members, outputs) = &mut made[groups.root(first.unit)];
-        outputs.push(output(&stem, &landings, &units, members, scheme, recipe));
+        outputs.push(output(&stem, &landings, &units, members, scheme, unlisted, recipe));
     }
     let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
     let mut take = |members: Vec<usize>| members.into_iter().filter_map(|at| units[at].take()).collect();
@@ -184,10 +186,21 @@ pub(super) fn target(id: &ModuleId, family: Option<&Family>, scheme: Option<&Sch
 /// The name of a layer that has none in the result's naming, or another size there, and whether the halves of its rows
 /// are swapped under that name. What is in no table gets the naming's prefix, if that can be told; else a layer keeps its
 /// name, that of the content where both have it.
-fn kept(unit: &Unit, id: &ModuleId, family: Option<&Family>, scheme: Option<&Scheme>) -> (String, bool) {
+fn kept(
+    unit: &Unit,
+    id: &ModuleId,
+    family: Option<&Family>,
+    scheme: Option<&Scheme>,
+    unlisted: &Unlisted,
+) -> (String, bool) {
+    let Some((family, scheme)) = family.zip(scheme) else {
+        let own = unlisted.side(unit).and_then(|side| Some((side, unit.share(side)?)));
+        let stem =
+            own.map_or_else(|| id.to_string(), |(side, share)| unlisted.stem(side, &share.module.stem));
+        return (stem, false);
+    };
     let stems = [&unit.content, &unit.style].into_iter().flatten().map(|share| share.module.stem.as_str());
     let Some(own) = stems.clone().next() else { return (id.to_string(), false) };
-    let Some((family, scheme)) = family.zip(scheme) else { return (own.to_owned(), false) };
     if let Some(place) = family.resolve(own) {
         return (own.to_owned(), matches!(place.parts.as_slice(), [only] if only.halves_swapped));
     }
@@ -200,11 +213,12 @@ fn output(
     units: &[Unit],
     members: &[usize],
     scheme: Option<&Scheme>,
+    unlisted: &Unlisted,
     recipe: &Recipe,
 ) -> Output {
     let shares = || landings.iter().flat_map(|landing| units[landing.unit].shares().map(|(_, share)| share));
     let target = landings.iter().find_map(|landing| landing.target.as_ref());
-    let spelled = || shares().last().map(|share| share.module.spelling);
+    let spelled = || landings.last().and_then(|landing| unlisted.spelling(&units[landing.unit]));
     let spelling = target.and(scheme).and_then(Scheme::spelling).or_else(spelled);
     // Where one file keeps a 1×1 convolution as a matrix and the other as a convolution, the latter loads everywhere.
     let stored = || shares().map(|share| share.module.dims.clone()).max_by_key(Vec::len).unwrap_or_default();

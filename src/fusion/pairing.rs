@@ -6,6 +6,7 @@
 //! each with directions of its own.
 
 use super::recipe::Recipe;
+use super::unlisted::Unlisted;
 use crate::adapter::families::{Family, Place};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
@@ -123,13 +124,13 @@ pub(super) fn place(family: Option<&Family>, stem: &str, size: (usize, usize)) -
 }
 
 /// The identity of what stands in no table.
-pub(super) fn identity(family: Option<&Family>, stem: &str) -> ModuleId {
+pub(super) fn identity(family: Option<&Family>, unlisted: &Unlisted, stem: &str) -> ModuleId {
     let beside = family.and_then(|family| family.beside(stem));
-    beside.map_or_else(|| ModuleId::of(stem), |beside| beside.id())
+    beside.map_or_else(|| unlisted.id(stem), |beside| beside.id())
 }
 
 impl Placed {
-    fn of(module: &Module, family: Option<&Family>) -> Self {
+    fn of(module: &Module, family: Option<&Family>, unlisted: &Unlisted) -> Self {
         let size = (module.out_features, module.in_features);
         let parts = match place(family, &module.stem, size) {
             Some(place) => place
@@ -142,7 +143,7 @@ impl Placed {
                 let named = family.and_then(|family| family.resolve(&module.stem)).map(|place| place.parts);
                 let (id, halves_swapped) = match named.as_deref() {
                     Some([only]) => (only.id.clone(), only.halves_swapped),
-                    _ => (identity(family, &module.stem), false),
+                    _ => (identity(family, unlisted, &module.stem), false),
                 };
                 vec![Part { id, rows: 0..module.out_features, halves_swapped }]
             }
@@ -160,8 +161,13 @@ impl Placed {
 }
 
 /// A file's modules, each layer once.
-fn placed(adapter: &Adapter, family: Option<&Family>) -> Result<(Vec<Placed>, Vec<Rc<Module>>)> {
-    let mut all: Vec<Placed> = adapter.modules.iter().map(|module| Placed::of(module, family)).collect();
+fn placed(
+    adapter: &Adapter,
+    family: Option<&Family>,
+    unlisted: &Unlisted,
+) -> Result<(Vec<Placed>, Vec<Rc<Module>>)> {
+    let mut all: Vec<Placed> =
+        adapter.modules.iter().map(|module| Placed::of(module, family, unlisted)).collect();
     // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
     let single: Places = all
         .iter()
@@ -206,10 +212,11 @@ pub(super) fn pair(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     family: Option<&Family>,
+    unlisted: &Unlisted,
     recipe: &Recipe,
 ) -> Result<Pairing> {
     let read = |adapter: Option<&Adapter>| match adapter {
-        Some(adapter) => placed(adapter, family),
+        Some(adapter) => placed(adapter, family, unlisted),
         None => Ok((Vec::new(), Vec::new())),
     };
     let ((content_modules, content_again), (style_modules, style_again)) = (read(content)?, read(style)?);

@@ -12,6 +12,7 @@ use super::pairing::{self, Side, Unit};
 use super::recipe::Recipe;
 use super::refusals::{self, Refusal};
 use super::settings::{RankLayout, ResultChoice, Settings};
+use super::unlisted::Unlisted;
 use super::vectors::{self, VectorOutput};
 use crate::adapter::Adapter;
 use crate::adapter::families::{Block, Family, Scheme};
@@ -37,6 +38,8 @@ pub struct Plan {
     pub outside: Vec<Unit>,
     /// The model family, where it is known.
     pub family: Option<&'static Family>,
+    /// What the files say of names that are in no table.
+    pub unlisted: Unlisted,
     /// The result's naming; none: as the inputs are spelled.
     pub scheme: Option<&'static Scheme>,
     /// The result's number format.
@@ -72,7 +75,11 @@ impl Plan {
         let recipe = settings.check()?;
         let family = model::family(content, style, &recipe)?;
         model::check_stages(content, style, family)?;
-        let paired = pairing::pair(content, style, family, &recipe)?;
+        let unlisted = match family {
+            Some(_) => Unlisted::default(),
+            None => Unlisted::of(content, style)?,
+        };
+        let paired = pairing::pair(content, style, family, &unlisted, &recipe)?;
         let mut barred = HashSet::new();
         let (groups, outside, scheme, refusals) = loop {
             let (units, refusals) = refusals::sort_out(&paired, content, style, &recipe, &barred);
@@ -87,7 +94,7 @@ impl Plan {
             let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
             let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
             let scheme = outputs::scheme(&units, family, &recipe)?;
-            let mut groups = outputs::groups(units, family, scheme, &recipe);
+            let mut groups = outputs::groups(units, family, scheme, &unlisted, &recipe);
             refusals::carry_magnitudes(&mut groups, &recipe);
             // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
             let behind = refusals::left_behind(&groups);
@@ -97,7 +104,9 @@ impl Plan {
             barred.extend(behind);
         };
         let (vectors, nameless) = match recipe.result {
-            ResultChoice::Fusion => vectors::plan(content, style, family, scheme, &recipe, &groups)?,
+            ResultChoice::Fusion => {
+                vectors::plan([content, style], family, scheme, &unlisted, &recipe, &groups)?
+            }
             ResultChoice::Overlap => Default::default(),
         };
         let refusals = [refusals, nameless].concat();
@@ -120,6 +129,7 @@ impl Plan {
             vectors,
             outside,
             family,
+            unlisted,
             scheme,
             dtype,
             widened,

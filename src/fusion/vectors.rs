@@ -8,6 +8,7 @@ use super::outputs::{self, Group, Names};
 use super::pairing::{Side, identity, place};
 use super::recipe::Recipe;
 use super::refusals::Refusal;
+use super::unlisted::Unlisted;
 use crate::adapter::families::{Family, Place, Prefix, Scheme};
 use crate::adapter::roles::{BIAS_OF_LORA, VectorKind};
 use crate::adapter::{Adapter, Module, ModuleId, Vector};
@@ -54,14 +55,14 @@ impl VectorOutput {
 /// # Errors
 /// `ShapeMismatch` if the same vector has two lengths; `SpellingMix` if one file has it under two names.
 pub(super) fn plan(
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
+    [content, style]: [Option<&Adapter>; 2],
     family: Option<&Family>,
     scheme: Option<&Scheme>,
+    unlisted: &Unlisted,
     recipe: &Recipe,
     groups: &[Group],
 ) -> Result<(Vec<VectorOutput>, Vec<Refusal>)> {
-    let strays = Strays::of([content, style].into_iter().flatten(), family, scheme);
+    let strays = Strays::of([content, style], family, scheme, unlisted);
     let homes = Homes::of(groups);
     let (mut outputs, mut places, mut nameless) = (Vec::new(), Places::default(), Vec::new());
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
@@ -74,7 +75,7 @@ pub(super) fn plan(
                 follows(adapter, vector, family).and_then(|known| landings(&known, vector, family, scheme));
             let alone = || {
                 let home = homes.landing(side, vector, scheme);
-                home.or_else(|| strays.landing(vector, family, scheme)).map(|landing| vec![landing])
+                home.or_else(|| strays.landing(vector, family, scheme, unlisted)).map(|landing| vec![landing])
             };
             let Some(landings) = followed.or_else(alone) else {
                 let (file, module) = (adapter.name.clone(), vector.tensor.name.clone());
@@ -254,17 +255,20 @@ struct Stray {
 }
 
 impl Strays {
-    fn of<'a>(
-        adapters: impl Iterator<Item = &'a Adapter>,
+    fn of(
+        [content, style]: [Option<&Adapter>; 2],
         family: Option<&Family>,
         scheme: Option<&Scheme>,
+        unlisted: &Unlisted,
     ) -> Self {
         let mut strays = Self::default();
-        for vector in adapters.flat_map(|adapter| &adapter.vectors) {
-            let id = identity(family, &vector.stem);
+        let adapters = [(Side::Content, content), (Side::Style, style)].into_iter();
+        let vectors = adapters.flat_map(|(side, adapter)| adapter.into_iter().map(move |one| (side, one)));
+        for (side, vector) in vectors.flat_map(|(side, one)| one.vectors.iter().map(move |v| (side, v))) {
+            let id = identity(family, unlisted, &vector.stem);
             let stray = strays.places.entry(&mut strays.layers, id.as_str(), Stray::default);
             let [first, dotted] = &mut stray.stems;
-            first.get_or_insert_with(|| vector.stem.clone());
+            first.get_or_insert_with(|| unlisted.stem(side, &vector.stem));
             if vector.stem.contains('.') {
                 dotted.get_or_insert_with(|| vector.stem.clone());
             }
@@ -285,8 +289,14 @@ impl Strays {
     }
 
     /// Where a vector lands that follows no known module. `None`: it has no name in the result's naming.
-    fn landing(&self, vector: &Vector, family: Option<&Family>, scheme: Option<&Scheme>) -> Option<Landing> {
-        let id = identity(family, &vector.stem);
+    fn landing(
+        &self,
+        vector: &Vector,
+        family: Option<&Family>,
+        scheme: Option<&Scheme>,
+        unlisted: &Unlisted,
+    ) -> Option<Landing> {
+        let id = identity(family, unlisted, &vector.stem);
         let stray = self.layers.get(self.places.get(id.as_str())?)?;
         let part = match vector.spelling.kind {
             VectorKind::NormWeight => Part::Weight,

@@ -16,4 +16,5 @@ mod overlap;
 mod schemes;
 mod settings;
 mod several;
+mod unlisted;
 mod vectors;

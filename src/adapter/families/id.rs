@@ -1,6 +1,6 @@
 //! The identity of a layer.
 
-use super::resolve::{denoiser_path, unwrapped};
+use super::resolve::{denoiser_parts, unwrapped};
 use std::fmt;
 
 /// The identity of a layer: equal in both files of a pair when they are known to mean the same layer.
@@ -15,7 +15,9 @@ impl ModuleId {
     /// The identity of the module that a file of an unknown family calls `stem`: without what only says that it is the
     /// denoiser.
     pub fn of(stem: &str) -> Self {
-        Self(denoiser_path(stem).unwrap_or_else(|| unwrapped(stem)).to_owned())
+        let (before, path) = denoiser_parts(stem);
+        // Without dots nothing divides a name for good.
+        Self(if before.ends_with('.') { path } else { unwrapped(stem) }.to_owned())
     }
 
     /// The identity of the layer at `path` of a model's `component`.

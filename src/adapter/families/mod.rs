@@ -28,9 +28,9 @@ pub use beside::Beside;
 pub use chart::{ALL_KINDS, Block, kind_of};
 pub use detect::{Detected, detect, family, is_noted};
 pub use id::ModuleId;
-pub use resolve::{Piece, Place, Target};
+pub use resolve::{Piece, Place, Target, denoiser_parts};
 pub use scheme::{Prefix, SCHEMES, Scheme};
-pub use table::{Naming, Size};
+pub use table::{Naming, Size, flatten};
 
 use std::sync::OnceLock;
 use table::{Builder, Table};

@@ -71,11 +71,11 @@ pub(super) fn unwrapped(stem: &str) -> &str {
     stem.strip_prefix("base_model.model.").unwrap_or(stem)
 }
 
-/// A dotted stem of a denoiser, without what stands before its path. Without dots nothing divides a name for good.
-pub(super) fn denoiser_path(stem: &str) -> Option<&str> {
-    let stem = unwrapped(stem);
-    let dotted = DENOISER.iter().filter(|prefix| prefix.ends_with('.'));
-    dotted.into_iter().find_map(|prefix| stem.strip_prefix(prefix)).map(unwrapped)
+/// A stem of a denoiser in two: what stands before its path, and the path.
+pub fn denoiser_parts(stem: &str) -> (&str, &str) {
+    let inner = unwrapped(stem);
+    let path = DENOISER.iter().find_map(|prefix| inner.strip_prefix(prefix)).map_or(inner, unwrapped);
+    stem.split_at(stem.len() - path.len())
 }
 
 impl Family {

@@ -135,7 +135,7 @@ impl Table {
 }
 
 /// A name as it is when nothing but `_` divides it.
-pub(super) fn flatten(name: &str) -> String {
+pub fn flatten(name: &str) -> String {
     name.replace('.', "_")
 }
 

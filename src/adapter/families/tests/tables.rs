@@ -31,7 +31,7 @@ fn no_name_means_two_things() {
         for model in family.models() {
             let mut meant: HashMap<String, (&[usize], &str)> = HashMap::new();
             for spelling in model.table.spellings() {
-                let flat = table::flatten(&spelling.name);
+                let flat = flatten(&spelling.name);
                 let (parts, name) = meant.entry(flat).or_insert((&spelling.parts, &spelling.name));
                 assert_eq!(*parts, spelling.parts, "{}: {name} and {}", family.name(), spelling.name);
             }

@@ -1,0 +1,130 @@
+//! Models without a table: names with and without dots, and whatever stands before them.
+
+use super::files::{File, Fused, close, fuse, hard, random, reference};
+use nalgebra::DMatrix;
+use np_lora::error::Code;
+
+const PATHS: [&str; 3] = ["blocks.0.cross_attn.to_q", "blocks.0.cross_attn.to_out.0", "blocks.1.ff.net_2"];
+const ALPHA: f64 = 3.0;
+
+fn factors(of: &str, path: &str) -> (DMatrix<f64>, DMatrix<f64>) {
+    (random(&format!("{of} {path} b"), 20, 2), random(&format!("{of} {path} a"), 2, 24))
+}
+
+/// What the file of kohya's spelling adds to a layer.
+fn update(of: &str, path: &str, scale: f64) -> DMatrix<f64> {
+    let (b, a) = factors(of, path);
+    b * a * scale
+}
+
+fn dotted(of: &str, prefix: &str, paths: &[&str]) -> File {
+    paths.iter().fold(File::default(), |file, path| {
+        let (b, a) = factors(of, path);
+        let stem = format!("{prefix}{path}");
+        file.matrix(format!("{stem}.lora_A.weight"), &a).matrix(format!("{stem}.lora_B.weight"), &b)
+    })
+}
+
+fn flat(of: &str, prefix: &str, paths: &[&str]) -> File {
+    paths.iter().fold(File::default(), |file, path| {
+        let (b, a) = factors(of, path);
+        file.lora(&format!("{prefix}{}", path.replace('.', "_")), &b, &a, Some(ALPHA))
+    })
+}
+
+fn stems(prefix: &str, paths: &[&str], is_flat: bool) -> Vec<String> {
+    let name = |path: &&str| if is_flat { path.replace('.', "_") } else { (*path).to_owned() };
+    let mut stems: Vec<String> = paths.iter().map(|path| format!("{prefix}{}", name(path))).collect();
+    stems.sort();
+    stems
+}
+
+fn is_fused(fused: &Fused, stem: &str, path: &str, scales: (f64, f64)) {
+    let should = reference(&update("c", path, scales.0), &update("s", path, scales.1), 1.0);
+    close(&fused.update(stem).unwrap(), &should, 1e-5, stem);
+}
+
+#[test]
+fn names_without_dots_meet_those_with_dots_and_take_them() {
+    for of_flat in ["lora_unet_", "lora_unet__", "lycoris_", "lora_transformer_"] {
+        for of_dotted in ["diffusion_model.", "transformer.", ""] {
+            for is_swapped in [false, true] {
+                let what = format!("{of_flat} {of_dotted} {is_swapped}");
+                let files = if is_swapped {
+                    [dotted("c", of_dotted, &PATHS), flat("s", of_flat, &PATHS[..2])]
+                } else {
+                    [flat("c", of_flat, &PATHS[..2]), dotted("s", of_dotted, &PATHS)]
+                };
+                let fused = fuse(Some(&files[0]), Some(&files[1]), &hard()).unwrap();
+                assert_eq!(fused.report.fused, 2, "{what}");
+                assert_eq!(fused.stems(), stems(of_dotted, &PATHS, false), "{what}");
+                assert_eq!(fused.names().len(), 6, "{what}: no alpha");
+                let scales = if is_swapped { (1.0, ALPHA / 2.0) } else { (ALPHA / 2.0, 1.0) };
+                for path in &PATHS[..2] {
+                    is_fused(&fused, &format!("{of_dotted}{path}"), path, scales);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn where_a_layer_has_no_name_with_dots_the_whole_result_has_none() {
+    let files = [flat("c", "lora_unet_", &PATHS), dotted("s", "diffusion_model.", &PATHS[..2])];
+    for [content, style] in [[0, 1], [1, 0]] {
+        let fused = fuse(Some(&files[content]), Some(&files[style]), &hard()).unwrap();
+        assert_eq!((fused.report.fused, fused.report.passed_content + fused.report.passed_style), (2, 1));
+        assert_eq!(fused.stems(), stems("lora_unet_", &PATHS, true));
+        assert_eq!(fused.names().len(), 9, "every module with its alpha");
+    }
+    let fused = fuse(Some(&files[0]), Some(&files[1]), &hard()).unwrap();
+    is_fused(&fused, "lora_unet_blocks_0_cross_attn_to_out_0", PATHS[1], (ALPHA / 2.0, 1.0));
+    let more = dotted("s", "diffusion_model.", &["blocks.0.cross_attn.to_q", "blocks.9.to_v"]);
+    let fused = fuse(Some(&files[0]), Some(&more), &hard()).unwrap();
+    assert!(fused.update("lora_unet_blocks_9_to_v").is_some(), "{:?}", fused.stems());
+}
+
+#[test]
+fn what_stands_before_the_names_is_the_contents() {
+    for (of_content, of_style) in [("diffusion_model.", "transformer."), ("", "diffusion_model.")] {
+        let (content, style) = (dotted("c", of_content, &PATHS[..2]), dotted("s", of_style, &PATHS[1..]));
+        let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+        assert_eq!(fused.stems(), stems(of_content, &PATHS, false));
+    }
+    let (content, style) = (flat("c", "lycoris_", &PATHS[..2]), flat("s", "lora_unet_", &PATHS[1..]));
+    let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+    assert_eq!((fused.report.fused, fused.stems()), (1, stems("lycoris_", &PATHS, true)));
+}
+
+#[test]
+fn biases_go_with_the_names() {
+    let bias = random("bias", 20, 1);
+    let content =
+        flat("c", "lora_unet_", &PATHS[..2]).with("lora_unet_blocks_1_ff_net_2.diff_b", &[20], &bias);
+    let style = dotted("s", "diffusion_model.", &PATHS);
+    let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+    close(&fused.tensor("diffusion_model.blocks.1.ff.net_2.diff_b").unwrap(), &bias, 1e-6, "the bias");
+}
+
+#[test]
+fn dots_that_could_stand_in_two_places_are_refused() {
+    let (content, one) = (flat("c", "lora_unet_", &["a.b.c"]), dotted("s", "", &["a.b.c", "x.y"]));
+    assert!(fuse(Some(&content), Some(&one), &hard()).is_ok());
+    let two = dotted("s", "", &["a.b.c", "a.b_c"]);
+    let error = fuse(Some(&content), Some(&two), &hard()).err().unwrap();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::SpellingMix, Some("lora_unet_a_b_c")));
+    let fused = fuse(Some(&two), Some(&dotted("s", "", &["a.b_c"])), &hard()).unwrap();
+    assert_eq!((fused.report.fused, fused.report.passed_content), (1, 1), "with dots they are two layers");
+}
+
+#[test]
+fn sizes_are_to_agree_without_dots_as_well() {
+    let content = File::default().lora(
+        "lora_unet_blocks_0_cross_attn_to_q",
+        &random("b", 16, 2),
+        &random("a", 2, 24),
+        None,
+    );
+    let error = fuse(Some(&content), Some(&dotted("s", "", &PATHS)), &hard()).err().unwrap();
+    assert_eq!(error.code, Code::ShapeMismatch);
+}

@@ -124,6 +124,7 @@ codes! {
     DirectionOnly, "W_DIRECTION_ONLY", "DoRA modules were fused without their magnitudes.", "Compare the result with the original before you rely on it.";
     PartsMissing, "W_PARTS_MISSING", "Neither file has all parts of a layer that the result keeps as one.", "The missing parts stay unchanged.";
     UnknownModules, "W_UNKNOWN_MODULES", "Some modules are none that this model family is known to have.", "Some programs may not load them.";
+    Unread, "W_UNREAD", "Some layers have names in this naming that no known program loads.", "Choose another naming for the result.";
     Distilled, "W_DISTILLED", "This looks like a LoRA for fewer steps rather than a subject or a style.", "Fusing can spoil what it was made for.";
     EnergyCut, "W_ENERGY_CUT", "Some modules were cut to a rank, and lost a part of their strength.", "Choose a higher rank if the result is too weak.";
     GpuFellBack, "W_GPU_FELL_BACK", "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";

@@ -3,7 +3,7 @@
 use super::outputs::Group;
 use super::recipe::Recipe;
 use super::settings::ResultChoice;
-use crate::adapter::families::{Detected, Family};
+use crate::adapter::families::{Detected, Family, Scheme};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
 
@@ -138,7 +138,7 @@ pub(super) fn check_stages(
 pub(super) fn warnings(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
-    family: Option<&Family>,
+    named: Option<(&Family, &Scheme)>,
     groups: &[Group],
     recipe: &Recipe,
 ) -> Vec<Error> {
@@ -176,22 +176,22 @@ pub(super) fn warnings(
         let detail = format!("There are {} such layers.", partial.len());
         warnings.push(Error::new(Code::PartsMissing, detail).at_tensor(*first));
     }
-    if family.is_some() {
-        let units = groups.iter().flat_map(|group| &group.units);
-        let unknown: Vec<&str> = units
-            .filter(|unit| {
-                unit.layers
-                    .iter()
-                    .any(|(id, _)| family.is_some_and(|f| f.target(id, f.default_scheme()).is_none()))
-            })
-            .flat_map(|unit| unit.shares().map(|(_, share)| share.module.stem.as_str()))
-            .collect();
-        if let Some(first) = unknown.first() {
-            let detail = format!("There are {}.", unknown.len());
-            warnings.push(Error::new(Code::UnknownModules, detail).at_tensor(*first));
-        }
+    if let Some((family, scheme)) = named {
+        let unknown = |id: &ModuleId| family.target(id, scheme).is_none();
+        warnings.extend(counted(Code::UnknownModules, groups, unknown));
+        warnings.extend(counted(Code::Unread, groups, |id| !family.is_read(id, scheme)));
     }
     warnings
+}
+
+/// The files' modules with such a layer: how many, and the first.
+fn counted(code: Code, groups: &[Group], is_such: impl Fn(&ModuleId) -> bool) -> Option<Error> {
+    let units = groups.iter().flat_map(|group| &group.units);
+    let such = units.filter(|unit| unit.layers.iter().any(|(id, _)| is_such(id)));
+    let stems: Vec<&str> =
+        such.flat_map(|unit| unit.shares().map(|(_, share)| share.module.stem.as_str())).collect();
+    let detail = format!("There are {}.", stems.len());
+    stems.first().map(|first| Error::new(code, detail).at_tensor(*first))
 }
 
 /// Words in the names of LoRAs that change how many steps are taken, not what is drawn.

@@ -79,8 +79,8 @@ impl Names {
     }
 }
 
-/// The naming of the result: the user's choice, else what most programs load, unless that would stack parts which a file
-/// keeps apart, which multiplies the rank, and the family has a naming without fused layers that they load as well.
+/// The naming of the result: the user's choice, else what most programs load, all of it, unless that would stack parts which
+/// a file keeps apart, which multiplies the rank, and the family has a naming without fused layers that they load as well.
 ///
 /// # Errors
 /// `Settings` if the family has no such naming.
@@ -115,9 +115,12 @@ pub(super) fn scheme(
             targets.iter().all(|target| rows(&target.stem) == target.out_features)
         })
     };
-    let default = family.default_scheme();
+    let is_read = |scheme: &&Scheme| {
+        units.iter().flat_map(|unit| &unit.layers).all(|(id, _)| family.is_read(id, scheme))
+    };
+    let default = family.schemes().find(is_read).unwrap_or(family.default_scheme());
     let stacked = !whole(&default);
-    Ok(family.split_scheme().filter(|_| stacked).or(Some(default)))
+    Ok(family.split_scheme().filter(|split| stacked && is_read(split)).or(Some(default)))
 }
 
 /// A layer of a unit in a module of the result.

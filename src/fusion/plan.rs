@@ -120,7 +120,7 @@ impl Plan {
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);
         let count = |side, adapter| super::fit::count(side, adapter, units(), &vectors, &refusals, &recipe);
         let (content_tensors, style_tensors) = (count(Side::Content, content), count(Side::Style, style));
-        let mut warnings = model::warnings(content, style, family, &groups, &recipe);
+        let mut warnings = model::warnings(content, style, family.zip(scheme), &groups, &recipe);
         warnings.extend(refusals::without_magnitudes(&groups));
         let mut plan = Self {
             settings: settings.clone(),

@@ -4,6 +4,7 @@ use super::files::{File, Fused, fuse, hard, probes, random, without};
 use nalgebra::DMatrix;
 use np_lora::adapter::ModuleId;
 use np_lora::adapter::families::{self, Family, Scheme, Size};
+use np_lora::error::Code;
 use np_lora::fusion::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -167,4 +168,44 @@ fn a_file_is_converted_into_every_scheme_of_its_family() {
             }
         }
     }
+}
+
+#[test]
+fn what_no_program_loads_is_not_chosen_and_is_said() {
+    let t5 = |n: usize| format!("lora_te{n}_encoder_block_5_layer_0_SelfAttention_q");
+    let sd3 = "lora_unet_joint_blocks_37_x_block_mlp_fc1";
+    let flux = "lora_unet_single_blocks_37_modulation_lin";
+    for (family, model, size, text, encoder) in [
+        ("SD 3.5 Large", sd3, (9728, 2432), t5(3), "text_encoder_3."),
+        ("FLUX.1", flux, (9216, 3072), t5(2), "text_encoder_2."),
+    ] {
+        let file = |seed: &str, with_text: bool| {
+            let file = with(File::default(), seed, model, size);
+            if with_text { with(file, seed, &text, (4096, 4096)) } else { file }
+        };
+        for (of_content, of_style) in [(true, true), (true, false), (false, true), (false, false)] {
+            let (content, style) = (file("c", of_content), file("s", of_style));
+            let has_text = of_content || of_style;
+            let unread = |scheme: Option<&str>| {
+                let (family, scheme) = (Some(family.to_owned()), scheme.map(str::to_owned));
+                let settings = Settings { family, scheme, ..hard() };
+                let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+                let warning = fused.report.warnings.iter().find(|warning| warning.code == Code::Unread);
+                (fused.stems(), warning.map(|warning| warning.detail.clone()))
+            };
+            let (stems, warning) = unread(None);
+            let is_kohya = stems.iter().all(|stem| stem.starts_with("lora_"));
+            assert_eq!(is_kohya, has_text || family == "FLUX.1", "{family}: {stems:?}");
+            assert_eq!(warning, None, "{family}");
+            let (stems, warning) = unread(Some("peft"));
+            assert_eq!(stems.iter().any(|stem| stem.starts_with(encoder)), has_text);
+            let count = usize::from(of_content) + usize::from(of_style);
+            assert_eq!(warning, has_text.then(|| format!("There are {count}.")), "{family}");
+            assert_eq!(unread(Some("comfy")).1, None, "{family}");
+        }
+    }
+}
+
+fn with(file: File, seed: &str, stem: &str, (m, n): (usize, usize)) -> File {
+    file.lora(stem, &random(&format!("{seed} b"), m, 1), &random(&format!("{seed} a"), 1, n), None)
 }

@@ -77,6 +77,7 @@ export type ProgramCode =
   | 'W_DIRECTION_ONLY'
   | 'W_PARTS_MISSING'
   | 'W_UNKNOWN_MODULES'
+  | 'W_UNREAD'
   | 'W_DISTILLED'
   | 'W_ENERGY_CUT'
   | 'W_GPU_FELL_BACK';

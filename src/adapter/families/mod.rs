@@ -118,6 +118,13 @@ impl Family {
         Scheme::by_id(self.field("split"))
     }
 
+    /// Whether any program loads that layer from files of a scheme.
+    pub fn is_read(&self, id: &ModuleId, scheme: &Scheme) -> bool {
+        let mut unread = self.field("unread").split(' ').filter_map(|pair| pair.split_once('='));
+        let component = self.model_of(id).map(|(model, _)| model.name);
+        !unread.any(|(of, name)| of == scheme.id && Some(name) == component)
+    }
+
     /// Metadata that programs look for in files of this family: (key, value).
     pub fn default_notes(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
         self.field("writes").split(' ').filter_map(|note| note.split_once('='))

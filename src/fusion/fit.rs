@@ -8,7 +8,7 @@ use super::refusals::Refusal;
 use super::settings::ResultChoice;
 use super::vectors::VectorOutput;
 use crate::adapter::Adapter;
-use crate::adapter::families::Block;
+use crate::adapter::families::{Block, Family, InComfyui, Scheme};
 use crate::error::Error;
 use crate::order::{self, Places};
 use serde::Serialize;
@@ -47,6 +47,8 @@ pub struct SchemeChoice {
     pub id: &'static str,
     /// For users.
     pub name: &'static str,
+    /// What ComfyUI loads of it.
+    pub comfyui: InComfyui,
 }
 
 /// How two files fit and what the result will be, before any arithmetic.
@@ -98,10 +100,11 @@ impl Fit {
         let names = |wanted: fn(&Unit) -> bool| -> Vec<String> {
             plan.units().chain(&plan.outside).filter(|unit| wanted(unit)).map(Unit::name).collect()
         };
-        let schemes = plan.family.into_iter().flat_map(|family| family.schemes());
-        let choice = |scheme: &'static crate::adapter::families::Scheme| SchemeChoice {
+        let schemes = plan.family.into_iter().flat_map(Family::schemes);
+        let choice = |scheme: &'static Scheme| SchemeChoice {
             id: scheme.id,
             name: scheme.name,
+            comfyui: plan.family.map_or(InComfyui::All, |family| family.in_comfyui(scheme)),
         };
         let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
         order::sort_by(&mut blocks, Ord::cmp);

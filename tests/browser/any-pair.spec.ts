@@ -78,7 +78,7 @@ test('one file is converted from PEFT to kohya and back', async ({ page }) => {
   await expect(page.getByText(/The projection changes/)).toHaveCount(0);
 
   await give(page, 'Subject', named('back.safetensors', kohya.file));
-  await page.getByLabel('Naming', { exact: true }).selectOption({ label: 'diffusers (PEFT)' });
+  await page.getByLabel('Naming', { exact: true }).selectOption({ label: 'diffusers (PEFT) – not for ComfyUI' });
   const back = await convertAndSave(page);
   expect([...modulesOf(back.file).keys()].sort()).toEqual([...modulesOf(file).keys()].sort());
   checkModules(modulesOf(back.file), [modulesOf(file), new Map()], DEFAULTS, 'F16');

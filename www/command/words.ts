@@ -48,12 +48,14 @@ export interface Hashes {
   tensors: string | null;
 }
 
+const IN_COMFYUI: Record<SchemeChoice['comfyui'], string> = { all: '', part: ', which ComfyUI loads only a part of', none: ', not for ComfyUI' };
+
 export const summaryText = (summary: Summary, { schemes, blocks }: Pick<PairFit, 'schemes' | 'blocks'>, { sha256, tensors }: Hashes): string => table([
   ['file', inert(summary.name)],
   ['size', bytes(summary.size)],
   ['kind', shares(summary.kinds, (kind) => inert(kind))],
   ['naming', inert(summary.scheme)],
-  ['can be named', schemes.map(({ id, name }) => `${id} (${name})`).join(', ') || null],
+  ['can be named', schemes.map(({ id, name, comfyui }) => `${id} (${name}${IN_COMFYUI[comfyui]})`).join(', ') || null],
   ['model', inert(summary.family ?? (summary.families.join(' or ') || summary.baseModel) ?? 'unknown')],
   ['blocks', blocksText(blocks)],
   ['title', summary.title === null ? null : inert(summary.title)],

@@ -54,7 +54,7 @@ const SAVED_RECIPE = object<SavedRecipe>({ version: text, settings: SETTINGS, co
 
 const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
 const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
-const SCHEME = object<SchemeChoice>({ id: text, name: text });
+const SCHEME = object<SchemeChoice>({ id: text, name: text, comfyui: word('all', 'part', 'none') });
 const PAIR_FIT = object<PairFit>({
   shared: TEXTS, contentOnly: TEXTS, styleOnly: TEXTS, vectors: number, family: orNull(text), scheme: orNull(SCHEME), schemes: list(SCHEME),
   blocks: list(object<PairFit['blocks'][number]>({ label: text, modules: number })),

@@ -167,6 +167,7 @@ export interface Refusal {
 export interface SchemeChoice {
   id: string;
   name: string;
+  comfyui: 'all' | 'part' | 'none'; // what ComfyUI loads of it
 }
 
 /** How the two files fit, or what becomes of the only one, and what the result will be, before any arithmetic. */

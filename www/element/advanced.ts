@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleChoice } from '../core/types.ts';
+import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleChoice, SchemeChoice } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { choice, fieldStyles, numeric, tick } from './fields.ts';
 import { inert } from './format.ts';
@@ -39,9 +39,10 @@ export function formFields(choices: Choices, send: Send): TemplateResult {
   const { settings, fit, disabled } = choices;
   const { recompress } = settings;
   const dtype = settings.dtype === 'auto' && fit ? `${text.auto} – ${inert(fit.dtype)}` : text.auto;
-  const auto = fit?.scheme ? `${text.auto} – ${fit.scheme.name}` : text.asInputs;
+  const named = ({ name, comfyui }: SchemeChoice): string => name + text.inComfyui[comfyui];
+  const auto = fit?.scheme ? `${text.auto} – ${named(fit.scheme)}` : text.asInputs;
   // Where another naming is in force, what "auto" would give is not known without asking.
-  const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, name])];
+  const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map((scheme): [string, string] => [scheme.id, named(scheme)])];
   return html`
     ${choice({ id: 'scheme', label: text.naming, value: settings.scheme ?? '', options: schemes, disabled, chosen: (id) => send({ scheme: id || null }) })}
     ${choice({ id: 'dtype', label: text.dtype, value: settings.dtype, disabled, hint: widened(choices), chosen: (dtype) => send({ dtype }), options: [

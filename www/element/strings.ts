@@ -132,6 +132,7 @@ const english = {
     scaleStabilised: 'rsLoRA: alpha / √rank',
     alpha: 'Alpha',
     naming: 'Naming',
+    inComfyui: { all: '', part: ' – ComfyUI loads only a part', none: ' – not for ComfyUI' },
     rank: 'Rank',
     rankExact: 'Exact',
     rankNumber: 'At most a number',

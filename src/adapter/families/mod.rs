@@ -29,7 +29,7 @@ pub use chart::{ALL_KINDS, Block, kind_of};
 pub use detect::{Detected, detect, family, is_noted};
 pub use id::ModuleId;
 pub use resolve::{Piece, Place, Target, denoiser_parts};
-pub use scheme::{Prefix, SCHEMES, Scheme};
+pub use scheme::{InComfyui, Prefix, SCHEMES, Scheme};
 pub use table::{Naming, Size, flatten};
 
 use std::sync::OnceLock;
@@ -123,6 +123,16 @@ impl Family {
         let mut unread = self.field("unread").split(' ').filter_map(|pair| pair.split_once('='));
         let component = self.model_of(id).map(|(model, _)| model.name);
         !unread.any(|(of, name)| of == scheme.id && Some(name) == component)
+    }
+
+    /// What ComfyUI loads of files in a scheme.
+    pub fn in_comfyui(&self, scheme: &Scheme) -> InComfyui {
+        let mut lacking = self.field("comfyui").split(' ').filter_map(|pair| pair.split_once('='));
+        match lacking.find(|(of, _)| *of == scheme.id) {
+            Some((_, "none")) => InComfyui::None,
+            Some(_) => InComfyui::Part,
+            None => InComfyui::All,
+        }
     }
 
     /// Metadata that programs look for in files of this family: (key, value).

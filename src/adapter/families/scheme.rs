@@ -2,6 +2,7 @@
 
 use super::table::Naming;
 use crate::adapter::roles::Spelling;
+use serde::Serialize;
 
 /// What stands before a module's name, and what divides its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,18 @@ pub struct Scheme {
     pub naming: Naming,
     /// Beginning of `roles::Spelling::name` of the factors.
     pub spelling: &'static str,
+}
+
+/// What ComfyUI loads of a family's files in a scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InComfyui {
+    /// All of it.
+    All,
+    /// Not all layers that such a file may have.
+    Part,
+    /// Nothing.
+    None,
 }
 
 impl Scheme {

@@ -136,6 +136,7 @@ export const translation: Translation = {
       scaleStabilised: 'rsLoRA: alpha / √rank',
       alpha: 'Alpha',
       naming: '命名規則',
+      inComfyui: { all: '', part: '（ComfyUIでは一部のみ読み込み）', none: '（ComfyUI非対応）' },
       rank: 'ランク',
       rankExact: '厳密',
       rankNumber: '上限を指定',

@@ -136,6 +136,7 @@ export const translation: Translation = {
       scaleStabilised: 'rsLoRA：alpha / √秩',
       alpha: 'Alpha',
       naming: '键名格式',
+      inComfyui: { all: '', part: '（ComfyUI 只能加载一部分）', none: '（ComfyUI 无法加载）' },
       rank: '秩',
       rankExact: '精确',
       rankNumber: '不超过指定的值',

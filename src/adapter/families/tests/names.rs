@@ -180,3 +180,28 @@ fn kinds_are_told() {
         assert_ne!(kind_of(&id), "other", "{id}");
     }
 }
+
+#[test]
+fn what_comfyui_does_not_load_is_known() {
+    let told = |family: &str, scheme: &str| {
+        let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());
+        family.in_comfyui(scheme)
+    };
+    for family in
+        ["SD 1.5", "SD 2", "SDXL", "Wan 1.3B", "Wan 14B", "HunyuanVideo", "LTX-Video 2B", "Lumina 2"]
+    {
+        assert_eq!(told(family, "peft"), InComfyui::None, "{family}");
+    }
+    assert_eq!(told("Z-Image", "kohya-diffusers"), InComfyui::Part);
+    assert_eq!(told("FLUX.2 dev", "peft"), InComfyui::Part);
+    assert_eq!(told("FLUX.1", "peft"), InComfyui::All);
+    for family in all() {
+        let lines = [family.field("comfyui"), family.field("unread")];
+        let pairs: Vec<_> =
+            lines.iter().flat_map(|line| line.split(' ')).filter(|pair| !pair.is_empty()).collect();
+        let known =
+            |pair: &&str| pair.split_once('=').is_some_and(|(id, _)| family.schemes().any(|s| s.id == id));
+        assert!(pairs.iter().all(known), "{}: {pairs:?}", family.name());
+        assert_eq!(family.in_comfyui(family.default_scheme()), InComfyui::All, "{}", family.name());
+    }
+}

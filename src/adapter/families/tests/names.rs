@@ -182,6 +182,22 @@ fn kinds_are_told() {
 }
 
 #[test]
+fn z_images_ends_are_the_same_layers_in_both_namings() {
+    for (native, diffusers) in [
+        ("x_embedder", "all_x_embedder.2-1"),
+        ("final_layer.linear", "all_final_layer.2-1.linear"),
+        ("final_layer.adaLN_modulation.1", "all_final_layer.2-1.adaLN_modulation.1"),
+        ("cap_embedder.1", "cap_embedder.1"),
+    ] {
+        for name in [native, diffusers] {
+            let layer = format!("transformer.{diffusers}");
+            assert_eq!(means("Z-Image", &format!("diffusion_model.{name}")), layer);
+            assert_eq!(means("Z-Image", &format!("lycoris_{}", flatten(name))), layer);
+        }
+    }
+}
+
+#[test]
 fn what_comfyui_does_not_load_is_known() {
     let told = |family: &str, scheme: &str| {
         let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());

@@ -111,7 +111,9 @@ fn check(
 fn the_two_files_may_be_written_in_any_two_schemes() {
     let mut pairs = 0;
     for family in families::all() {
-        let layers = sample(family);
+        let mut layers = sample(family);
+        // Of fewer rows the style's update has fewer directions than its A.
+        layers.retain(|(_, size)| size.out >= RANK);
         let should = |id: &ModuleId, size: Size| {
             let (a_c, a_s) = (down("c", family, id, size), down("s", family, id, size));
             vec![

@@ -218,9 +218,17 @@ mod tests {
         let none = BTreeMap::new();
         assert_eq!(of(&attention("HunyuanVideo", "comfy"), &none).as_deref(), Some("HunyuanVideo"));
         assert_eq!(of(&attention("FLUX.2 klein 4B", "comfy"), &none).as_deref(), Some("FLUX.2 klein 4B"));
-        for family in
-            ["SD 1.5", "SD 2", "SDXL", "SD 3.5 Large", "Wan 1.3B", "Wan 14B", "Qwen-Image", "Z-Image"]
-        {
+        for family in [
+            "SD 1.5",
+            "SD 2",
+            "SDXL",
+            "SD 3.5 Large",
+            "Wan 1.3B",
+            "Wan 14B",
+            "Qwen-Image",
+            "Z-Image",
+            "Krea 2",
+        ] {
             assert_eq!(of(&attention(family, "peft"), &none).as_deref(), Some(family));
         }
         let own: Vec<_> =

@@ -104,6 +104,15 @@ fn qwen_image() {
 }
 
 #[test]
+fn krea2() {
+    // diffusers' training script trains the attention; 28 blocks and 4 that put the text together.
+    let attention = |id: &str| id.contains(".attn.");
+    assert_eq!(written("Krea 2", "peft", attention), (28 + 4) * 5);
+    assert_eq!(written("Krea 2", "comfy", |_| true), (28 + 4) * 8 + 8);
+    assert_eq!(by_name("Krea 2").unwrap().default_scheme().id, "comfy", "diffusers converts it, all of it");
+}
+
+#[test]
 fn lumina2() {
     // 7 layers a block and the modulation of all but the 2 context refiners; q, k and v are one in the original.
     let blocks = |id: &str| id.contains("layers.") || id.contains("_refiner.");

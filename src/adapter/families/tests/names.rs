@@ -198,6 +198,27 @@ fn z_images_ends_are_the_same_layers_in_both_namings() {
 }
 
 #[test]
+fn krea_2s_names_in_the_original_code() {
+    for (native, diffusers) in [
+        ("blocks.27.attn.wo", "transformer_blocks.27.attn.to_out.0"),
+        ("blocks.0.attn.gate", "transformer_blocks.0.attn.to_gate"),
+        ("blocks.0.mlp.gate", "transformer_blocks.0.ff.gate"),
+        ("txtfusion.refiner_blocks.1.attn.wk", "text_fusion.refiner_blocks.1.attn.to_k"),
+        ("first", "img_in"),
+        ("last.linear", "final_layer.linear"),
+    ] {
+        for stem in [
+            format!("diffusion_model.{native}"),
+            format!("base_model.model.{native}"),
+            format!("lora_unet_{}", flatten(native)),
+            format!("transformer.{diffusers}"),
+        ] {
+            assert_eq!(means("Krea 2", &stem), format!("transformer.{diffusers}"), "{stem}");
+        }
+    }
+}
+
+#[test]
 fn what_comfyui_does_not_load_is_known() {
     let told = |family: &str, scheme: &str| {
         let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());

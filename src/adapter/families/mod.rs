@@ -46,7 +46,7 @@ macro_rules! texts {
 /// All families, in the order in which they are shown.
 const FAMILIES: &[&str] = texts!("models":
     "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
-    "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
+    "auraflow" "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
     "z-image" "qwen-image" "krea2" "lumina2"
     "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "ltx-2b" "ltx-13b"
 );

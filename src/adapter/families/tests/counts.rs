@@ -76,6 +76,14 @@ fn flux2() {
 }
 
 #[test]
+fn auraflow() {
+    // ComfyUI's model has 326 layers of two dimensions; of a double block 16, of a single one 8.
+    assert_eq!(by_name("AuraFlow").unwrap().module_count("transformer"), 4 * 16 + 32 * 8 + 6);
+    assert_eq!(written("AuraFlow", "peft", in_blocks), 320);
+    assert_eq!(written("AuraFlow", "comfy", |_| true), 326);
+}
+
+#[test]
 fn sd3() {
     assert_eq!(written("SD 3.5 Large", "peft", in_blocks), 529);
     assert_eq!(written("SD 3.5 Large", "kohya", in_blocks), 377);

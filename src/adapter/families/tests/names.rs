@@ -99,6 +99,7 @@ fn swapped_halves_are_marked_in_native_names_only() {
             "diffusion_model.joint_blocks.37.context_block.adaLN_modulation.1",
             "transformer.transformer_blocks.37.norm1_context.linear",
         ),
+        ("AuraFlow", "diffusion_model.modF.1", "transformer.norm_out.linear"),
     ] {
         let swapped = |stem: &str| by_name(family).unwrap().resolve(stem).unwrap().parts[0].halves_swapped;
         assert!(swapped(native) && !swapped(diffusers));
@@ -215,6 +216,26 @@ fn krea_2s_names_in_the_original_code() {
         ] {
             assert_eq!(means("Krea 2", &stem), format!("transformer.{diffusers}"), "{stem}");
         }
+    }
+}
+
+#[test]
+fn auraflows_names_in_the_original_code() {
+    for (native, diffusers) in [
+        ("double_layers.3.attn.w2q", "joint_transformer_blocks.3.attn.to_q"),
+        ("double_layers.3.attn.w1q", "joint_transformer_blocks.3.attn.add_q_proj"),
+        ("double_layers.0.mlpC.c_proj", "joint_transformer_blocks.0.ff_context.out_projection"),
+        ("single_layers.31.attn.w1q", "single_transformer_blocks.31.attn.to_q"),
+        ("modF.1", "norm_out.linear"),
+    ] {
+        assert_eq!(
+            means("AuraFlow", &format!("diffusion_model.{native}")),
+            format!("transformer.{diffusers}")
+        );
+        assert_eq!(
+            means("AuraFlow", &format!("transformer.{diffusers}")),
+            format!("transformer.{diffusers}")
+        );
     }
 }
 

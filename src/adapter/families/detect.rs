@@ -228,6 +228,7 @@ mod tests {
             "Qwen-Image",
             "Z-Image",
             "Krea 2",
+            "HunyuanVideo 1.5",
         ] {
             assert_eq!(of(&attention(family, "peft"), &none).as_deref(), Some(family));
         }

@@ -48,7 +48,7 @@ const FAMILIES: &[&str] = texts!("models":
     "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
     "auraflow" "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
     "z-image" "qwen-image" "krea2" "lumina2"
-    "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "ltx-2b" "ltx-13b"
+    "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "hunyuan-video15" "ltx-2b" "ltx-13b"
 );
 
 /// Lines that several families share.

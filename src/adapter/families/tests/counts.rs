@@ -156,6 +156,15 @@ fn hunyuan_video() {
 }
 
 #[test]
+fn hunyuan_video_15() {
+    let double = |id: &str| id.contains(".transformer_blocks.");
+    assert_eq!(written("HunyuanVideo 1.5", "peft", double), 54 * 14);
+    // ComfyUI's model has 566: two are a table, and a convolution of three dimensions.
+    assert_eq!(written("HunyuanVideo 1.5", "comfy", double), 54 * 10);
+    assert_eq!(written("HunyuanVideo 1.5", "comfy", |_| true), 566 - 2);
+}
+
+#[test]
 fn ltx() {
     assert_eq!(written("LTX-Video 2B", "peft", in_blocks), 28 * 10);
     assert_eq!(written("LTX-Video 13B", "peft", in_blocks), 48 * 10);

@@ -123,6 +123,16 @@ fn hunyuan_videos_original_names() {
         assert_ne!(means("HunyuanVideo", original), "");
         assert_eq!(means("HunyuanVideo", original), means("HunyuanVideo", comfy));
     }
+    for (original, diffusers) in [
+        ("double_blocks.53.img_attn_q", "transformer_blocks.53.attn.to_q"),
+        ("double_blocks.53.txt_attn_v", "transformer_blocks.53.attn.add_v_proj"),
+        ("double_blocks.53.img_attn_proj", "transformer_blocks.53.attn.to_out.0"),
+        ("txt_in.c_embedder.linear_1", "context_embedder.time_text_embed.text_embedder.linear_1"),
+    ] {
+        for stem in [format!("lora_unet_{}", flatten(original)), format!("transformer.{diffusers}")] {
+            assert_eq!(means("HunyuanVideo 1.5", &stem), format!("transformer.{diffusers}"));
+        }
+    }
 }
 
 #[test]

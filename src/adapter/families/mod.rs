@@ -66,7 +66,7 @@ pub struct Family {
 struct Component {
     /// Its name in a diffusers pipeline.
     name: &'static str,
-    /// Its name in ComfyUI; of a text encoder.
+    /// Its place in ComfyUI; of a text encoder.
     comfy: &'static str,
     /// kohya's prefixes, the one to write first; of a text encoder.
     kohya: Vec<&'static str>,

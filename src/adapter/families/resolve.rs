@@ -118,17 +118,22 @@ impl Component {
         let denoiser: &[&str] = if self.is_denoiser() { &DENOISER } else { &[] };
         let kohya = self.kohya.iter().filter_map(|prefix| stem.strip_prefix(prefix));
         let component = stem.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
-        let comfy = stem
-            .strip_prefix("text_encoders.")
-            .and_then(|rest| rest.strip_prefix(self.comfy)?.strip_prefix('.'))
-            .map(|rest| rest.strip_prefix("transformer.").unwrap_or(rest))
-            .filter(|_| !self.is_denoiser());
+        let comfy = stem.strip_prefix("text_encoders.").filter(|_| !self.is_denoiser());
+        let comfy = comfy.and_then(|rest| self.below_comfy(rest));
         denoiser
             .iter()
             .filter_map(|prefix| stem.strip_prefix(prefix))
             .chain(kohya)
             .chain(component)
             .chain(comfy)
+    }
+
+    /// What stands behind ComfyUI's place of a text encoder; of that, some leave out all but the first name.
+    fn below_comfy<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let below = |place: &str| path.strip_prefix(place)?.strip_prefix('.');
+        let (name, _) = self.comfy.split_once('.')?;
+        below(self.comfy)
+            .or_else(|| below(name).map(|rest| rest.strip_prefix("transformer.").unwrap_or(rest)))
     }
 
     fn resolve(&self, body: &str) -> Option<Place> {
@@ -165,7 +170,7 @@ impl Component {
                 format!("{prefix}{}", flatten(name))
             }
             Prefix::Comfy if self.is_denoiser() => format!("diffusion_model.{name}"),
-            Prefix::Comfy => format!("text_encoders.{}.transformer.{name}", self.comfy),
+            Prefix::Comfy => format!("text_encoders.{}.{name}", self.comfy),
         }
     }
 }

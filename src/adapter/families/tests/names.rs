@@ -57,6 +57,12 @@ fn text_encoders_are_told_by_their_prefix() {
         means("SDXL", &format!("text_encoders.clip_g.transformer.{path}")),
         format!("text_encoder_2.{path}")
     );
+    for place in ["gemma2_2b.transformer.model", "gemma2_2b.transformer", "gemma2_2b"] {
+        assert_eq!(
+            means("Lumina 2", &format!("text_encoders.{place}.layers.3.mlp.up_proj")),
+            "text_encoder.layers.3.mlp.up_proj"
+        );
+    }
     let t5 = "encoder_block_5_layer_0_SelfAttention_q";
     for prefix in ["lora_te2_", "lora_te3_"] {
         let layer = "text_encoder_2.encoder.block.5.layer.0.SelfAttention.q";
@@ -247,6 +253,39 @@ fn auraflows_names_in_the_original_code() {
             format!("transformer.{diffusers}")
         );
     }
+}
+
+#[test]
+fn text_encoders_are_written_where_comfyui_has_them() {
+    for (family, layer, scheme, stem) in [
+        (
+            "Chroma",
+            "encoder.block.5.layer.0.SelfAttention.q",
+            "kohya",
+            "lora_te1_encoder_block_5_layer_0_SelfAttention_q",
+        ),
+        (
+            "Lumina 2",
+            "layers.3.mlp.up_proj",
+            "comfy",
+            "text_encoders.gemma2_2b.transformer.model.layers.3.mlp.up_proj",
+        ),
+        (
+            "SDXL",
+            "text_model.encoder.layers.3.mlp.fc1",
+            "comfy",
+            "text_encoders.clip_l.transformer.text_model.encoder.layers.3.mlp.fc1",
+        ),
+    ] {
+        let (known, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());
+        let place = known.resolve(&format!("text_encoder.{layer}")).unwrap();
+        assert_eq!(known.target(&place.parts[0].id, scheme).unwrap().stem, stem);
+        assert_eq!(known.resolve(stem), Some(place));
+    }
+    assert_eq!(
+        means("Chroma", "lora_te3_encoder_block_5_layer_0_SelfAttention_q"),
+        means("Chroma", "lora_te1_encoder_block_5_layer_0_SelfAttention_q")
+    );
 }
 
 #[test]

@@ -66,7 +66,7 @@ export class Advanced extends LitElement {
     details > summary { font-weight: 550; padding: 4px 0; width: max-content; }
     .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 16px 24px; }
     .column { display: grid; gap: 12px; min-width: 0; align-content: start; }
-    @media (max-width: 600px) { .columns { grid-template-columns: minmax(0, 1fr); } }
+    @container (max-width: 568px) { .columns { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   @property({ attribute: false }) choices!: Choices;

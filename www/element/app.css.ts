@@ -3,7 +3,9 @@
 import { css } from 'lit';
 
 export const app = css`
-  :host { display: block; min-width: 0; }
+  /* Its own width decides how it lies, not the window's: it may stand in a column. What fits itself to its content finds none and
+     gets the narrowest. */
+  :host { display: block; min-width: 0; container-type: inline-size; contain-intrinsic-inline-size: 320px; }
   /* Said here and not of the host, which a page's own rules outdo: what it hands down of its text's look ends here. */
   .app {
     display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px;
@@ -18,7 +20,7 @@ export const app = css`
   .recipe { display: flex; align-items: start; justify-content: space-between; gap: 8px 16px; font-size: var(--small); }
   .recipe .remark { color: var(--caution); }
   .invite { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px 16px; padding: 8px 0; text-align: center; }
-  @media (max-width: 600px) {
+  @container (max-width: 568px) {
     .files { grid-template-columns: minmax(0, 1fr); justify-items: center; }
     .files > * { width: 100%; }
     .files > .swap { width: 40px; transform: rotate(90deg); }

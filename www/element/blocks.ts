@@ -26,7 +26,7 @@ export class Blocks extends LitElement {
     tr.off th { color: var(--muted); text-decoration: line-through; }
     input:is([type='number'], [type='text']) { width: 72px; min-height: 28px; padding: 0 8px; }
     input[type='checkbox'] { width: 18px; height: 18px; margin: 4px 0; display: block; accent-color: var(--ink); }
-    @media (max-width: 600px) { .modules { display: none; } th, td { padding: 2px 4px; } input[type='number'] { width: 60px; } input[type='text'] { width: 48px; } }
+    @container (max-width: 568px) { .modules { display: none; } th, td { padding: 2px 4px; } input[type='number'] { width: 60px; } input[type='text'] { width: 48px; } }
   `];
 
   @property({ attribute: false }) blocks: PairFit['blocks'] = [];

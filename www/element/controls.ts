@@ -36,7 +36,7 @@ export class Controls extends LitElement {
     .strength input[type='number'] { width: 100%; min-height: 32px; padding: 0 8px; }
     .kind { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 2fr); gap: 4px 24px; align-items: start; }
     .several { display: grid; gap: 12px; }
-    @media (max-width: 600px) { .strengths, .kind { grid-template-columns: minmax(0, 1fr); } }
+    @container (max-width: 568px) { .strengths, .kind { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   @property({ attribute: false }) choices!: Choices;

@@ -63,8 +63,8 @@ export class FileCard extends LitElement {
     input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
     input:disabled + label { opacity: 0.5; pointer-events: none; }
     .warnings { display: grid; gap: 8px; }
-    @media (max-width: 600px) { section { padding: 12px 16px 16px; min-height: 0; gap: 8px; } .well { border: 0; padding: 0 0 8px; } }
-    @media (max-width: 800px) { .facts { grid-template-columns: max-content minmax(0, 1fr); } dd.wide { grid-column: auto; } }
+    @container (max-width: 568px) { section { padding: 12px 16px 16px; min-height: 0; gap: 8px; } .well { border: 0; padding: 0 0 8px; } }
+    @container (max-width: 752px) { .facts { grid-template-columns: max-content minmax(0, 1fr); } dd.wide { grid-column: auto; } }
   `];
 
   @property({ reflect: true }) side: Role = 'content';

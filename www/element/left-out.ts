@@ -43,7 +43,7 @@ export class LeftOut extends LitElement {
     th, td { padding: 4px 16px 4px 0; text-align: left; font-weight: 400; }
     td { text-align: right; }
     thead th { color: var(--muted); }
-    @media (max-width: 600px) { th, td { padding-right: 8px; } }
+    @container (max-width: 568px) { th, td { padding-right: 8px; } }
   `];
 
   @property({ attribute: false }) of: Accounting | null = null;

@@ -36,9 +36,9 @@ export class MuSlider extends LitElement {
     .exact label { font-weight: 400; color: var(--muted); }
     .exact input { width: 72px; min-height: 32px; padding: 0 8px; }
     .value { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; }
-    @media (max-width: 800px) { .hint { order: 3; width: 100%; text-align: center; } }
+    @container (max-width: 752px) { .hint { order: 3; width: 100%; text-align: center; } }
     /* There is no room for 0.1 beside 0 and for 10 beside ∞: they stand in a row of their own, evenly. */
-    @media (max-width: 420px) {
+    @container (max-width: 388px) {
       .way { padding: 0 0 4px; }
       .stops { position: static; display: flex; flex-wrap: wrap; justify-content: space-between; height: auto; gap: 4px; }
       .stops button { position: static; transform: none; flex: 1 0 auto; min-width: 36px; min-height: 32px; border-color: var(--line); }

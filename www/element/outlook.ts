@@ -15,12 +15,12 @@ export class OutlookPlace extends LitElement {
     /* As high as the most that can stand here, so that the settings below stay where they are: --map is the map's part of it. */
     .place { display: grid; min-height: calc(208px + max(420px, 236px + var(--map))); }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
-    @media (max-width: 1100px) { .place { min-height: calc(228px + max(436px, 236px + var(--map))); } }
-    @media (max-width: 950px) { .place { min-height: calc(280px + max(436px, 236px + var(--map))); } }
-    @media (max-width: 800px) { .place { min-height: calc(976px + var(--map)); } }
-    @media (max-width: 600px) { .place { min-height: calc(1040px + var(--map)); } }
-    @media (max-width: 480px) { .place { min-height: calc(1132px + var(--map)); } }
-    @media (max-width: 399px) { .place { min-height: calc(1240px + var(--map)); } }
+    @container (max-width: 991px) { .place { min-height: calc(228px + max(436px, 236px + var(--map))); } }
+    @container (max-width: 902px) { .place { min-height: calc(280px + max(436px, 236px + var(--map))); } }
+    @container (max-width: 752px) { .place { min-height: calc(976px + var(--map)); } }
+    @container (max-width: 568px) { .place { min-height: calc(1040px + var(--map)); } }
+    @container (max-width: 448px) { .place { min-height: calc(1132px + var(--map)); } }
+    @container (max-width: 367px) { .place { min-height: calc(1240px + var(--map)); } }
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;

@@ -28,7 +28,7 @@ export class PairFitView extends LitElement {
     .same { margin-top: 12px; padding-left: 12px; border-left: 3px solid var(--caution); color: var(--caution); font-weight: 650; }
     .warnings { display: grid; gap: 8px; margin-top: 16px; }
     np-lora-left-out { margin-top: 4px; }
-    @media (max-width: 600px) { .parts { grid-template-columns: 1fr; gap: 0; } }
+    @container (max-width: 568px) { .parts { grid-template-columns: 1fr; gap: 0; } }
   `];
 
   @property({ attribute: false }) fit: PairFit | null = null;

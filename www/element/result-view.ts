@@ -42,7 +42,7 @@ export class ResultView extends LitElement {
     .sum { font-family: var(--mono); font-size: 0.75rem; }
     .stale { color: var(--caution); font-size: var(--small); }
     .warnings { display: grid; gap: 8px; }
-    @media (max-width: 600px) {
+    @container (max-width: 568px) {
       .row button.primary { width: 100%; }
       .wide { display: none; }
       .module-head, td.module { display: none; }

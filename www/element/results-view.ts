@@ -31,11 +31,11 @@ export class ResultsView extends LitElement {
     dd { margin: 0; font-variant-numeric: tabular-nums; }
     .warnings { display: grid; gap: 8px; }
     li .row { flex-wrap: nowrap; }
-    @media (max-width: 800px) {
+    @container (max-width: 752px) {
       li { grid-template-columns: minmax(0, 1fr) auto; }
       .name { grid-column: 1 / -1; }
     }
-    @media (max-width: 600px) {
+    @container (max-width: 568px) {
       li { grid-template-columns: minmax(0, 1fr); gap: 8px; }
       dl { grid-template-columns: 1fr 1.5fr 1.5fr 1.2fr; }
       li .row button, .all button.primary { flex: 1; }

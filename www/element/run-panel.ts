@@ -49,7 +49,7 @@ export class RunPanel extends LitElement {
     .module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); min-height: 1.5em; }
     .stalled { color: var(--caution); font-size: var(--small); }
     .primary { min-height: 48px; min-width: 144px; font-size: var(--large); }
-    @media (max-width: 600px) {
+    @container (max-width: 568px) {
       .bar { flex-wrap: nowrap; }
       .bar .primary { flex: 1; min-width: 0; }
       .badge { max-width: 50%; }

@@ -72,7 +72,7 @@ export const base = css`
   }
   input:disabled, select:disabled { opacity: 0.6; }
   summary { cursor: pointer; border-radius: 4px; }
-  @media (max-width: 600px) { .panel { padding: 16px; } }
+  @container (max-width: 568px) { .panel { padding: 16px; } }
   @media (forced-colors: active) { button.primary { border-width: 2px; } }
   @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 `;

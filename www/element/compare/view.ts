@@ -51,7 +51,7 @@ export class CompareView extends LitElement {
     input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
     input:disabled + label { opacity: 0.5; pointer-events: none; }
     summary { width: max-content; max-width: 100%; padding: 4px 0; }
-    @media (max-width: 600px) { .lead { font-size: 1rem; } th, td { padding: 8px 4px; font-size: 0.75rem; } tbody th { white-space: normal; min-width: 80px; } }
+    @container (max-width: 568px) { .lead { font-size: 1rem; } th, td { padding: 8px 4px; font-size: 0.75rem; } tbody th { white-space: normal; min-width: 80px; } }
     @media (forced-colors: active) { progress { appearance: auto; } }
   `];
 

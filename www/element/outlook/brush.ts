@@ -41,7 +41,7 @@ export class BrushBar extends LitElement {
     details details summary { color: var(--muted); }
     .wrong { color: var(--caution); }
     .hint { margin-top: 4px; }
-    @media (max-width: 360px) { .fields { grid-template-columns: minmax(0, 1fr); } }
+    @container (max-width: 328px) { .fields { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   @property({ attribute: false }) list: BlockList = { blocks: [], presets: [], orders: [] };

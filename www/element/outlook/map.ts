@@ -80,7 +80,7 @@ export class OverlapMap extends LitElement {
     :is(td, .colours li):not(.o0, .own, .none) { --colour: color-mix(in oklab, var(--full) var(--part), var(--surface)); }
     .readout { min-height: 4.5em; margin-top: 8px; }
     .readout strong { font-weight: 650; }
-    @media (max-width: 600px) { td.own { white-space: normal; max-width: 88px; } .readout { min-height: 6em; } }
+    @container (max-width: 568px) { td.own { white-space: normal; max-width: 88px; } .readout { min-height: 6em; } }
     /* The same steps, from the system's ground to its text. */
     @media (forced-colors: active) {
       :is(td, .colours li):not(.own, .none) { forced-color-adjust: none; --surface: Canvas; --full: CanvasText; --on: CanvasText; color: var(--on); }

@@ -36,17 +36,17 @@ export class OutlookView extends LitElement {
     .detail .top { align-items: center; margin-bottom: 8px; }
     .waiting { min-height: 480px; }
     .waiting p { padding: 8px 0; }
-    @media (max-width: 1100px) { .shares { min-height: 3em; } }
-    @media (max-width: 950px) { .lead { min-height: 4.5em; } }
-    @media (max-width: 800px) {
+    @container (max-width: 991px) { .shares { min-height: 3em; } }
+    @container (max-width: 902px) { .lead { min-height: 4.5em; } }
+    @container (max-width: 752px) {
       .columns { grid-template-columns: minmax(0, 1fr); }
       .waiting { min-height: 0; }
       .lead { font-size: 1rem; }
     }
-    @media (max-width: 700px) { .heading { display: block; } }
-    @media (max-width: 600px) { .lead { min-height: 6em; } .shares { min-height: 4.5em; } }
-    @media (max-width: 480px) { .lead { min-height: 7.5em; } .shares { min-height: 6em; } }
-    @media (max-width: 399px) { .lead { min-height: 9em; } .heading p { min-height: 3em; } }
+    @container (max-width: 652px) { .heading { display: block; } }
+    @container (max-width: 568px) { .lead { min-height: 6em; } .shares { min-height: 4.5em; } }
+    @container (max-width: 448px) { .lead { min-height: 7.5em; } .shares { min-height: 6em; } }
+    @container (max-width: 367px) { .lead { min-height: 9em; } .heading p { min-height: 3em; } }
   `];
 
   @property({ attribute: false }) outlook!: Outlook;

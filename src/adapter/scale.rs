@@ -279,5 +279,7 @@ mod tests {
         let alpha = |value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor };
         assert_eq!(alpha(0.0).scale(8), 1.0);
         assert_eq!(alpha(-4.0).scale(8), -0.5);
+        // The rank over its root.
+        assert_eq!(Alpha { rank_stabilised: true, ..alpha(0.0) }.scale(9), 3.0);
     }
 }

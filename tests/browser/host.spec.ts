@@ -49,7 +49,7 @@ async function host({ body = '<np-lora></np-lora>', head = '', first = '', heade
   open.push(made);
   return made;
 }
-declare const tool: any, told: { name: string; detail: any }[], give: (to?: any) => Promise<Record<string, { name: string }>>;
+declare const pair: any, tool: any, told: { name: string; detail: any }[], give: (to?: any) => Promise<Record<string, { name: string }>>;
 
 async function visit(page: Page, shop: Site): Promise<string[]> {
   const uncaught = uncaughtIn(page);
@@ -71,6 +71,54 @@ async function fuse(page: Page): Promise<void> {
 
 const events = (page: Page, name: string): Promise<any[]> =>
   page.evaluate((name) => told.filter((one) => one.name === name).map(({ detail }) => detail), name);
+
+test('a fusion may be asked for while the files are being opened', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  await page.evaluate(async () => {
+    const { content, style } = await pair();
+    tool.contentFile = content;
+    tool.styleFile = style;
+    Object.assign(window, { phase: tool.phase }, await tool.fuse());
+  });
+  expect(await page.evaluate(() => (window as any).phase)).toBe('opening');
+  await checkHeld(page, 'file', PAIR);
+  // A file that is refused is the answer.
+  expect(await page.evaluate(async () => {
+    tool.styleFile = new File(['no LoRA'], 'no.safetensors');
+    return tool.fuse().then(() => null, (error: any) => error.code);
+  })).toBe('E_TOO_SHORT');
+  expect(uncaught).toEqual([]);
+});
+
+for (const width of [320, 400, 600]) {
+  test(`a column of ${width} px in a wide window is enough`, async ({ page }) => {
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await visit(page, await host({ body: `<div style="width: ${width}px"><np-lora></np-lora></div>` }));
+    await page.evaluate(() => give());
+    await expect(page.getByText(/layers analysed$/)).toBeVisible();
+    const [subject, style] = await page.locator('np-lora-card').all();
+    const [above, below] = [await subject!.boundingBox(), await style!.boundingBox()];
+    // Beside each other where there is room for both.
+    expect(below!.y >= above!.y + above!.height).toBe(width < 568);
+    const wide = await page.locator('np-lora').evaluate((tool, limit) => {
+      // The bar with Fuse lies 8 px over the sides.
+      const right = tool.getBoundingClientRect().left + limit + 9;
+      const scrolls = (one: Element): boolean => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(one).overflowX);
+      const found: string[] = [];
+      const look = (of: ParentNode): void => {
+        for (const one of of.querySelectorAll('*')) {
+          if (one.shadowRoot) look(one.shadowRoot);
+          const box = one.getBoundingClientRect();
+          if (box.width > 1 && box.right > right && !one.closest('svg') && !ancestors(one).some(scrolls)) found.push(`${one.localName}.${one.className} ${Math.round(box.right - right)}`);
+        }
+      };
+      const ancestors = (one: Element): Element[] => (one.parentElement ? [one.parentElement, ...ancestors(one.parentElement)] : []);
+      look(tool.shadowRoot!);
+      return found;
+    }, width);
+    expect(wide).toEqual([]);
+  });
+}
 
 test('a form sends the fused file, and begins anew', async ({ page }) => {
   const shop = await host({

@@ -222,6 +222,21 @@ test('everything can be done with the keyboard', async ({ page }) => {
   expect(saved.suggestedFilename()).toContain('.safetensors');
 });
 
+test('the keyboard keeps its place when what was pressed goes', async ({ page }) => {
+  const subject = page.getByLabel('Subject LoRA file', { exact: true });
+  const style = page.getByLabel('Style LoRA file', { exact: true });
+  await tabTo(page, button(page, 'Try it with an example'));
+  await page.keyboard.press('Enter');
+  await expect(subject).toBeFocused();
+  await tabTo(page, button(page, 'Remove style file'));
+  await page.keyboard.press('Enter');
+  await expect(style).toBeFocused();
+  await expect(button(page, 'Remove style file')).toHaveCount(0);
+  await style.setInputFiles({ name: 'text.safetensors', mimeType: '', buffer: Buffer.from('no LoRA at all') });
+  await expect(page.getByRole('alert')).toBeVisible();
+  await expect(style).toBeFocused();
+});
+
 test('a bad file is named and explained, and a good one works right after', async ({ page }) => {
   await holdExample(page);
   await drop(page, page.locator('body'), [
@@ -257,8 +272,12 @@ test('settings out of range are brought back', async ({ page }) => {
   await mu.fill('nonsense');
   await mu.press('Tab');
   await expect(mu).toHaveValue('0.5');
+  await expect(page.getByRole('alert').filter({ hasText: '“nonsense” is no μ' })).toBeVisible();
+  await expect(mu).toHaveAttribute('aria-invalid', 'true');
   await mu.fill('∞');
   await mu.press('Tab');
+  await expect(page.getByText('is no μ')).toHaveCount(0);
+  await expect(mu).not.toHaveAttribute('aria-invalid');
   await expect(page.getByText('removes 100 % of the overlap', { exact: true })).toBeVisible();
 });
 

@@ -21,6 +21,7 @@ export class MuSlider extends LitElement {
     .top { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 16px; }
     label { font-weight: 650; }
     output { font-size: var(--large); font-weight: 650; color: var(--overlap); font-variant-numeric: tabular-nums; }
+    output.idle { color: var(--muted); font-weight: 400; }
     .way { position: relative; padding: 0 0 32px; }
     input[type='range'] {
       --track: linear-gradient(90deg, var(--style) 0 var(--at, 33%), transparent var(--at, 33%)), var(--stripes);
@@ -58,7 +59,7 @@ export class MuSlider extends LitElement {
     return html`
       <div class="top">
         <label for="mu">${text.mu}</label>
-        <span class="value"><output for="mu">${text.removes(percent(share))}</output>
+        <span class="value"><output for="mu" class=${this.disabled ? 'idle' : ''}>${text.removes(percent(share))}</output>
           <span class="exact small"><label for="exact">${text.muExact}</label>
             <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
               aria-invalid=${this.unread === null ? nothing : 'true'} aria-describedby="unread" ?disabled=${this.disabled} @change=${this.#type}></span></span>

@@ -85,7 +85,7 @@ export class ResultView extends LitElement {
         ${overlap ? nothing : html`<p class="small muted">${text.loadHint}</p>`}
       </div>
       <div class="row">
-        <button class="primary" type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>
+        <button class=${stale ? '' : 'primary'} type="button" part="save" @click=${() => this.#do('save')}>${text.save}</button>
         <button type="button" @click=${() => this.#do('save-report')}>${text.saveReport}</button>
         ${this.among ? nothing : html`<np-lora-start-over .unsaved=${this.unsaved} @np-reset=${() => this.#do('reset')}></np-lora-start-over>`}
       </div>

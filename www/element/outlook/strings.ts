@@ -40,7 +40,7 @@ const english = {
   },
   weights: {
     outweighs: (heavier: Role, times: string) => `The ${subjectOrStyle[heavier]} outweighs the ${subjectOrStyle[other(heavier)]} ${times} times.`,
-    equal: 'Both are equally large.',
+    equal: 'Both LoRAs are about equally strong.',
     larger: (larger: Role, times: string) => `The ${subjectOrStyle[larger]} is ${times} times as large as the ${subjectOrStyle[other(larger)]}, so neither drowns the other.`,
     balanced: (content: string, style: string) => `subject ${content}, style ${style}`,
   },

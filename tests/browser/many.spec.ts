@@ -70,8 +70,10 @@ test('both directions at several μ, and plain addition beside them', async ({ p
   await expect(page.getByLabel('μ of the files')).toHaveValue('0.5, ∞');
   await muList(page, 'much');
   await expect(page.getByLabel('μ of the files')).toHaveValue('0.5, ∞');
+  await expect(page.getByText('“much” cannot be read, so the list is as before')).toBeVisible();
   await expect(page.getByLabel('as μ', { exact: true })).toBeDisabled();
   await page.getByLabel('Both directions').check();
+  await expect(page.getByText('cannot be read')).toHaveCount(0);
   await page.getByRole('button', { name: 'Fuse 5 files' }).click();
   await made(page, 5);
   expect(await element(page, 'backendInUse')).toBe(project.name === 'webgpu' ? 'webgpu' : 'cpu');

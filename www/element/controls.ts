@@ -6,7 +6,7 @@ import type { BackendChoice, Problem, Role, Several } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { formFields } from './advanced.ts';
 import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
-import { bytes, inert } from './format.ts';
+import { bytes, inert, toJson } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, musText, readMus } from './several.ts';
 import { FIELD_STRENGTH, SLIDER_STRENGTH } from './settings.ts';
@@ -47,6 +47,11 @@ export class Controls extends LitElement {
   @property({ attribute: false }) problem: Problem | null = null;
   /** What was typed and is no list of μ. */
   @state() private unread: string | null = null;
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    const last = changed.get('choices');
+    if (last && toJson(last.several) !== toJson(this.choices.several)) this.unread = null;
+  }
 
   override render() {
     const { only, unfit } = this.choices;

@@ -7,7 +7,7 @@ pub mod families;
 pub mod scale;
 
 mod alphas;
-mod kinds;
+pub(crate) mod kinds;
 mod module;
 pub(crate) mod roles;
 mod summary;

@@ -74,7 +74,7 @@ pub(super) fn plan(
             let followed =
                 follows(adapter, vector, family).and_then(|known| landings(&known, vector, family, scheme));
             let alone = || {
-                let home = homes.landing(side, vector, scheme);
+                let home = homes.landing(side, vector, scheme, strays.suffix(vector, family, unlisted));
                 home.or_else(|| strays.landing(vector, family, scheme, unlisted)).map(|landing| vec![landing])
             };
             let Some(landings) = followed.or_else(alone) else {
@@ -222,7 +222,14 @@ impl<'a> Homes<'a> {
     }
 
     /// Where a bias lands beside its module, whatever that is called in the result.
-    fn landing(&self, side: Side, vector: &Vector, scheme: Option<&Scheme>) -> Option<Landing> {
+    /// `own` is how it is called where the naming does not say: alike in both files, as it is one bias.
+    fn landing(
+        &self,
+        side: Side,
+        vector: &Vector,
+        scheme: Option<&Scheme>,
+        own: &'static str,
+    ) -> Option<Landing> {
         if vector.spelling.kind != VectorKind::Bias {
             return None;
         }
@@ -230,7 +237,7 @@ impl<'a> Homes<'a> {
         let (id, names) = (*self.homes.get(at)?)?;
         let of_scheme = scheme.and_then(|scheme| suffix(Part::Bias { of_norm: false }, scheme.prefix));
         let of_kohya = names.alpha.as_ref().map(|_| ".diff_b");
-        let suffix = of_scheme.or(of_kohya).unwrap_or(vector.spelling.suffix);
+        let suffix = of_scheme.or(of_kohya).unwrap_or(own);
         let (length, name) = (vector.length, format!("{}{suffix}", names.stem));
         Some(Landing { id: id.clone(), name, length, from: 0..length, to: 0 })
     }
@@ -286,6 +293,14 @@ impl Strays {
             };
         }
         strays
+    }
+
+    /// How the first file that has a vector of this kind for the layer calls it.
+    fn suffix(&self, vector: &Vector, family: Option<&Family>, unlisted: &Unlisted) -> &'static str {
+        let id = identity(family, unlisted, &vector.stem);
+        let stray = self.places.get(id.as_str()).and_then(|at| self.layers.get(at));
+        let of_kind = usize::from(vector.spelling.kind != VectorKind::NormWeight);
+        stray.and_then(|stray| stray.suffixes[of_kind]).unwrap_or(vector.spelling.suffix)
     }
 
     /// Where a vector lands that follows no known module. `None`: it has no name in the result's naming.

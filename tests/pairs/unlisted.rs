@@ -128,3 +128,66 @@ fn sizes_are_to_agree_without_dots_as_well() {
     let error = fuse(Some(&content), Some(&dotted("s", "", &PATHS)), &hard()).err().unwrap();
     assert_eq!(error.code, Code::ShapeMismatch);
 }
+
+#[test]
+fn names_that_are_the_same_without_dots_are_refused_where_the_result_has_none() {
+    let content = flat("c", "lora_unet_", &["x.y", "z.w"]);
+    let error =
+        fuse(Some(&content), Some(&dotted("s", "diffusion_model.", &["x.y", "a.b.c", "a.b_c"])), &hard());
+    assert_eq!(error.err().unwrap().code, Code::SpellingMix);
+}
+
+#[test]
+fn layers_at_the_top_have_no_dots_and_are_no_flat_names() {
+    let (content, style) = (
+        dotted("c", "diffusion_model.", &["final_linear"]),
+        dotted("s", "diffusion_model.", &["blocks.0.q", "final_linear"]),
+    );
+    for [one, other] in [[&content, &style], [&style, &content]] {
+        let fused = fuse(Some(one), Some(other), &hard()).unwrap();
+        assert_eq!(fused.stems(), stems("diffusion_model.", &["blocks.0.q", "final_linear"], false));
+    }
+    let fused =
+        fuse(Some(&flat("c", "lora_unet_", &["blocks.0.q", "final_linear"])), Some(&style), &hard()).unwrap();
+    assert_eq!(
+        (fused.report.fused, fused.stems()),
+        (2, stems("diffusion_model.", &["blocks.0.q", "final_linear"], false))
+    );
+    // Neither are they what only sounds alike.
+    let (one, other) = (
+        dotted("c", "diffusion_model.", &["img_in", "x.y"]),
+        dotted("s", "diffusion_model.", &["img.in", "x.y"]),
+    );
+    assert_eq!(fuse(Some(&one), Some(&other), &hard()).unwrap().report.fused, 1);
+    let alone = dotted("c", "diffusion_model.", &["a.b", "a_b"]);
+    assert!(fuse(Some(&alone), None, &hard()).is_ok());
+}
+
+#[test]
+fn text_encoders_lend_the_denoiser_neither_names_nor_spelling() {
+    let text =
+        |file: File, of: &str, stem: &str| file.lora(stem, &random(of, 20, 2), &random(of, 2, 24), None);
+    let content = text(File::default(), "c", "lora_te_model_layers_0_q");
+    let style = text(flat("s", "lora_unet_", &["blocks.0.q"]), "s", "lora_te_model_layers_0_q");
+    let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+    assert!(fused.update("lora_unet_blocks_0_q").is_some(), "{:?}", fused.stems());
+    let content = text(dotted("c", "diffusion_model.", &["a.b"]), "c", "text_encoder.l.0.q");
+    let style = text(flat("s", "lora_unet_", &["a.b"]), "s", "lora_unet_text_encoder_l_0_q");
+    assert_eq!(fuse(Some(&content), Some(&style), &hard()).unwrap().report.fused, 1);
+}
+
+#[test]
+fn a_bias_that_the_files_call_differently_is_one() {
+    let (one, other) = (random("one", 20, 1), random("other", 20, 1));
+    let content = flat("c", "lora_unet_", &PATHS).with("lora_unet_blocks_1_ff_net_2.diff_b", &[20], &one);
+    let style = dotted("s", "diffusion_model.", &PATHS).with(
+        "diffusion_model.blocks.1.ff.net_2.lora_B.bias",
+        &[20],
+        &other,
+    );
+    let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+    let biases: Vec<_> =
+        fused.names().into_iter().filter(|name| name.ends_with("bias") || name.ends_with("diff_b")).collect();
+    assert_eq!(biases.len(), 1, "{biases:?}");
+    close(&fused.tensor(&biases[0]).unwrap(), &(one + other), 1e-6, "the bias");
+}

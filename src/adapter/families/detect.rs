@@ -70,7 +70,7 @@ fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detecte
         let shares: Vec<_> = fitting.iter().map(|(family, layers)| share(family, layers)).collect();
         let mut ranked: Vec<_> =
             shares.iter().zip(&fitting).map(|(&share, (family, _))| (share, *family)).collect();
-        order::sort_by(&mut ranked, |a, b| b.0.total_cmp(&a.0));
+        order::sort_by(&mut ranked, |a, b| (b.0 >= 1.0).cmp(&(a.0 >= 1.0)));
         let noted = noted(metadata);
         if ranked.iter().any(|(_, family)| noted.contains(family)) {
             ranked.retain(|(_, family)| noted.contains(family));
@@ -205,6 +205,17 @@ mod tests {
         let klein = some("FLUX.2 klein 4B", "_");
         assert_eq!(of(&klein, &none).as_deref(), Some("FLUX.2 klein 4B"));
         assert_eq!(of(&klein, &notes("ss_base_model_version", "flux1")).as_deref(), Some("FLUX.1"));
+    }
+
+    #[test]
+    fn of_models_that_fit_alike_the_best_known_comes_first() {
+        let mut few = attention("FLUX.1", "peft");
+        few.retain(|(stem, ..)| {
+            [".7.", ".12.", ".16."].iter().any(|at| stem.contains(&format!("single_transformer_blocks{at}")))
+        });
+        assert_eq!(few.len(), 9);
+        let told = told_of(&few, &BTreeMap::new());
+        assert!(told.name().is_some_and(|name| name.starts_with("FLUX.1 or ")), "{told:?}");
     }
 
     #[test]

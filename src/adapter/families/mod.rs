@@ -43,11 +43,11 @@ macro_rules! texts {
     };
 }
 
-/// All families, in the order in which they are shown.
+/// All families, in the order in which they are shown, also where a file may be of several.
 const FAMILIES: &[&str] = texts!("models":
     "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
-    "auraflow" "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
-    "z-image" "qwen-image" "krea2" "lumina2"
+    "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
+    "z-image" "qwen-image" "krea2" "lumina2" "auraflow"
     "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "hunyuan-video15" "ltx-2b" "ltx-13b"
 );
 

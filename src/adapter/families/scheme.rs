@@ -38,7 +38,7 @@ pub enum InComfyui {
     All,
     /// Not all layers that such a file may have.
     Part,
-    /// Nothing.
+    /// Nothing of the attention, which most files have nothing besides.
     None,
 }
 

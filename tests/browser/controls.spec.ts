@@ -285,11 +285,16 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
     expect(await settings(page)).toEqual(state);
   }
   await page.locator('body').click({ position: { x: 2, y: 2 } });
+  await page.evaluate(() => {
+    Object.assign(window, { changes: 0 });
+    document.querySelector('np-lora')!.addEventListener('change', () => { (window as any).changes += 1; });
+  });
   for (const state of states.slice(1)) {
     await page.keyboard.press('ControlOrMeta+Shift+Z');
     expect(await settings(page)).toEqual(state);
   }
   await expect(redo).toBeDisabled();
+  expect(await page.evaluate(() => (window as any).changes)).toBe(states.length - 1);
   await page.keyboard.press('ControlOrMeta+Z');
   expect(await settings(page)).toEqual(states.at(-2));
 

@@ -90,6 +90,26 @@ test('a fusion may be asked for while the files are being opened', async ({ page
   expect(uncaught).toEqual([]);
 });
 
+test('a link in place of a file that is being opened ends the wait for it', async ({ page }) => {
+  await visit(page, await host());
+  expect(await page.evaluate(async () => {
+    tool.contentFile = (await pair()).content;
+    const asked = tool.inspect();
+    tool.contentSrc = 'https://huggingface.co/cats/cat/resolve/main/cat.safetensors';
+    return asked.then((found: any) => found.content);
+  })).toBeNull();
+  const aborted = await page.evaluate(async () => {
+    const { content, style } = await pair();
+    tool.contentFile = content;
+    tool.styleFile = style;
+    const aborter = new AbortController();
+    const asked = tool.fuse({ signal: aborter.signal }).then(() => null, (error: any) => error.name);
+    aborter.abort();
+    return asked;
+  });
+  expect(aborted).toBe('AbortError');
+});
+
 for (const width of [320, 400, 600]) {
   test(`a column of ${width} px in a wide window is enough`, async ({ page }) => {
     await page.setViewportSize({ width: 1280, height: 800 });

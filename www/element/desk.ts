@@ -178,7 +178,11 @@ export class Desk implements ReactiveController {
   }
 
   /** Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. */
-  async offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
+  offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
+    return (this.#opening[role] = this.#offer(role, link, hosts, load));
+  }
+
+  async #offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
     const turn = this.#next(role);
     this.#linked[role] = () => this.offer(role, link, hosts, load);
     const offered = await this.#link(link, hosts);
@@ -287,10 +291,17 @@ export class Desk implements ReactiveController {
     if (content.state === 'open' && style.state === 'open') {
       this.#touch('files');
       this.foresight.drop();
-      this.cards = { content: style, style: content };
+      const swapped = (this.cards = { content: style, style: content });
       this.host.requestUpdate();
-      await this.#session?.swap().catch((thrown) => { this.#fitProblem = problemOf(thrown); });
-      this.refit(0);
+      try {
+        await this.#session?.swap();
+        this.refit(0);
+      } catch (thrown) {
+        // There they are as they were.
+        if (this.cards === swapped) this.cards = { content, style };
+        this.refit(0);
+        this.fail(thrown);
+      }
       return;
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
@@ -386,7 +397,7 @@ export class Desk implements ReactiveController {
 
   /** Fuses the pair, or converts the only file. Gives the first result. */
   async run(converting: boolean, signal: AbortSignal | undefined): Promise<FusedFile> {
-    if (ROLES.some((role) => this.cards[role].state === 'opening')) await this.opened();
+    if (ROLES.some((role) => this.cards[role].state === 'opening')) await Promise.race([this.opened(), abortOf(signal)]);
     if (this.running) throw new ProblemError(problem('E_RUNNING'));
     if (converting && !this.only) throw new ProblemError(problem('E_NOT_ONE'));
     if (!converting && !this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
@@ -528,6 +539,10 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 }
+
+/** Rejects when it is aborted. */
+const abortOf = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(abortError()), { once: true }));
 
 /** Of a link alone nobody knows yet what it leads to. */
 const isGiven = (file: File | FileLink): file is GivenFile => file instanceof File || 'tag' in file;

@@ -17,6 +17,9 @@ export interface KeepHost extends ReactiveControllerHost, HTMLElement {
   readonly changeable: boolean;
   readonly fit: PairFit | null;
   sources(): Sources;
+  /** As a person does it, with all that follows. */
+  undo(): boolean;
+  redo(): boolean;
 }
 
 /** Browsers refuse an address that changes all the time. */
@@ -138,9 +141,7 @@ export class Keep implements ReactiveController {
 
   #key = (event: KeyboardEvent): void => {
     const asked = undoKey(event);
-    if (!asked || !this.host.changeable) return;
-    event.preventDefault();
-    this[asked]();
+    if (asked && this.host[asked]()) event.preventDefault();
   };
 
   get #hash(): string {

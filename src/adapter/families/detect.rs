@@ -1,7 +1,7 @@
 //! Which family a file is of.
 
 use super::{Family, ModuleId, all, id};
-use crate::order::{self, Places};
+use crate::order::Places;
 use std::collections::BTreeMap;
 
 /// The family of a file, as far as its modules and notes tell it.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub enum Detected {
     /// This one.
     Is(&'static Family),
-    /// One of these, the likeliest first: they fit the file's layers equally well, and the notes do not say.
+    /// One of these, the best known first: they fit the file's layers equally well, and the notes do not say.
     Ambiguous(Vec<&'static Family>),
     /// None that is known.
     Unknown,
@@ -31,7 +31,7 @@ impl Detected {
 /// a convolution flattened.
 ///
 /// Layers decide before notes, because notes are copied about; text encoders decide only where there is nothing else,
-/// because families share them. Of families that fit equally well, those come first that the notes name, then those of
+/// because families share them. Of families that fit equally well, those count that the notes name, and of these those of
 /// which the file has all layers of the kinds it has. If less than half of the modules fit, the model is another.
 pub fn detect<'a>(
     modules: impl Iterator<Item = (&'a str, usize, usize)>,
@@ -67,35 +67,31 @@ fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detecte
         return Detected::Unknown;
     }
     if fitting.len() > 1 {
-        let shares: Vec<_> = fitting.iter().map(|(family, layers)| share(family, layers)).collect();
-        let mut ranked: Vec<_> =
-            shares.iter().zip(&fitting).map(|(&share, (family, _))| (share, *family)).collect();
-        order::sort_by(&mut ranked, |a, b| (b.0 >= 1.0).cmp(&(a.0 >= 1.0)));
         let noted = noted(metadata);
-        if ranked.iter().any(|(_, family)| noted.contains(family)) {
-            ranked.retain(|(_, family)| noted.contains(family));
+        if fitting.iter().any(|(family, _)| noted.contains(family)) {
+            fitting.retain(|(family, _)| noted.contains(family));
         }
-        if ranked.iter().any(|(share, _)| *share >= 1.0) {
-            ranked.retain(|(share, _)| *share >= 1.0);
-        }
-        return match ranked[..] {
-            [(_, family)] => Detected::Is(family),
-            _ => Detected::Ambiguous(ranked.into_iter().map(|(_, family)| family).collect()),
+        let whole: Vec<_> = fitting.iter().map(|(family, layers)| is_whole(family, layers)).collect();
+        let any = whole.contains(&true);
+        let left = fitting.into_iter().zip(whole).filter(|&(_, whole)| whole || !any);
+        let families: Vec<_> = left.map(|((family, _), _)| family).collect();
+        return match families[..] {
+            [family] => Detected::Is(family),
+            _ => Detected::Ambiguous(families),
         };
     }
     fitting.first().map_or(Detected::Unknown, |(family, _)| Detected::Is(family))
 }
 
-/// Of the family's layers of the kinds that a file has (paths that differ in numbers only), the share that it has.
-#[allow(clippy::cast_precision_loss, reason = "models have thousands of layers, not more")]
-fn share(family: &Family, layers: &[ModuleId]) -> f64 {
+/// Whether these are all of the family's layers of the kinds that are among them (paths that differ in numbers only).
+fn is_whole(family: &Family, layers: &[ModuleId]) -> bool {
     let number = |part: &&str| part.parse::<usize>().is_ok();
     let kind =
         |id: &ModuleId| id.as_str().split('.').filter(|part| !number(part)).collect::<Vec<_>>().join(".");
     let kinds: Places = layers.iter().map(kind).map(|kind| (kind, 0)).collect();
     let layers: Places = layers.iter().map(|id| (id.as_str().to_owned(), 0)).collect();
     let all = family.modules().filter(|(id, _)| kinds.get(&kind(id)).is_some()).count();
-    layers.len() as f64 / all.max(1) as f64
+    layers.len() >= all
 }
 
 /// The families that a file's notes name: those with the longest beginning of what they say, the trainer's own note

@@ -110,6 +110,25 @@ test('a link in place of a file that is being opened ends the wait for it', asyn
   expect(aborted).toBe('AbortError');
 });
 
+test('a swap that the program refuses leaves both files where they are', async ({ page }) => {
+  const first = `
+    const post = Worker.prototype.postMessage;
+    const problem = { code: 'E_INTERNAL', message: 'No.', remedy: 'None.', file: null, tensor: null, detail: 'no swap' };
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (message.call !== 'swap') return post.call(this, message, ...rest);
+      setTimeout(() => this.dispatchEvent(new MessageEvent('message', { data: { id: message.id, problem, fatal: false } })));
+    };`;
+  await visit(page, await host({ first }));
+  await page.evaluate(() => give());
+  const names = (): Promise<string[]> => page.evaluate(() => [tool.contentFile.name, tool.styleFile.name]);
+  const before = await names();
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  await expect(page.getByRole('alert').filter({ hasText: 'no swap' })).toBeVisible();
+  expect(await names()).toEqual(before);
+  await page.evaluate(async () => { Object.assign(window, await tool.fuse()); });
+  await checkHeld(page, 'file', PAIR);
+});
+
 for (const width of [320, 400, 600]) {
   test(`a column of ${width} px in a wide window is enough`, async ({ page }) => {
     await page.setViewportSize({ width: 1280, height: 800 });

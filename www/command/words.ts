@@ -3,7 +3,7 @@
 import { autoV2, autoV3, bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
 import { verdictOf } from '../element/outlook/words.ts';
 import { listed } from '../headless/blocks.ts';
-import type { Outlook, PairFit, Problem, Report, Share, Summary, SchemeChoice } from '../core/types.ts';
+import type { Outlook, PairFit, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
 
 const table = (rows: [string, string | null][]): string =>
   rows.filter((row): row is [string, string] => row[1] !== null).map(([head, text]) => `${head.padEnd(15)} ${text}\n`).join('');

@@ -23,3 +23,10 @@ export interface NpLoraEvents {
   error: CustomEvent<Problem>;
   abort: CustomEvent<null>;
 }
+
+/** Listening to them and to those that all elements have, and no longer. */
+export interface Listening<Tool, Options> {
+  <K extends keyof NpLoraEvents>(type: K, listener: (this: Tool, event: NpLoraEvents[K]) => unknown, options?: boolean | Options): void;
+  <K extends keyof HTMLElementEventMap>(type: K, listener: (this: Tool, event: HTMLElementEventMap[K]) => unknown, options?: boolean | Options): void;
+  (type: string, listener: EventListenerOrEventListenerObject, options?: boolean | Options): void;
+}

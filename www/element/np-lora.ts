@@ -5,7 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { bytes, inert, wholePercent } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import type { FusedFile, NpLoraEvents } from './events.ts';
+import type { FusedFile, Listening, NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
 import { doneWith } from './result-view.ts';
@@ -39,20 +39,8 @@ const UNCLEAR = 'E_FAMILY_UNCLEAR';
 const LANGUAGE_MS = 1000;
 
 export interface NpLora {
-  addEventListener<K extends keyof NpLoraEvents>(
-    type: K, listener: (this: NpLora, event: NpLoraEvents[K]) => unknown, options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener<K extends keyof HTMLElementEventMap>(
-    type: K, listener: (this: NpLora, event: HTMLElementEventMap[K]) => unknown, options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
-  removeEventListener<K extends keyof NpLoraEvents>(
-    type: K, listener: (this: NpLora, event: NpLoraEvents[K]) => unknown, options?: boolean | EventListenerOptions,
-  ): void;
-  removeEventListener<K extends keyof HTMLElementEventMap>(
-    type: K, listener: (this: NpLora, event: HTMLElementEventMap[K]) => unknown, options?: boolean | EventListenerOptions,
-  ): void;
-  removeEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | EventListenerOptions): void;
+  addEventListener: Listening<NpLora, AddEventListenerOptions>;
+  removeEventListener: Listening<NpLora, EventListenerOptions>;
 }
 
 /**

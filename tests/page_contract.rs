@@ -84,7 +84,7 @@ fn defaults() -> String {
         panic!("settings are an object")
     };
     let mut text = String::from(
-        "/** The settings where nobody says otherwise. Written by `cargo xtask docs` from src/fusion/settings.rs. */\n\n\
+        "/** The settings where nobody says otherwise. Written by `cargo xtask docs` from src/fusion/settings/mod.rs. */\n\n\
          import type { Settings } from './types.ts';\n\n\
          export const DEFAULT_SETTINGS: Settings = {\n",
     );

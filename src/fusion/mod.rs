@@ -1,67 +1,51 @@
-//! The pair: from two adapters and the settings to a written and verified file.
+//! Two adapters and the settings in, a written and checked file out.
 //!
-//! [`settings`] are checked into a [`recipe`]. [`model`] asks whether the files are for one model, [`pairing`] which layers
-//! they share, [`refusals`] what must stay out, [`outputs`] how the result is written; [`plan`] puts these together with
-//! every size, [`several`] says which files a run makes to compare, [`pass`] has those together that are made together.
-//! [`factors`] reads and rounds,
-//! [`portions`] says how much is done at once, [`method`] runs NP-LoRA through an [`engine`], [`compose`] and [`composer`]
-//! put modules together, [`writer`] writes them, [`hashing`] hashes them. [`accounting`] and [`report`] say what was done; [`verify`] reads the
-//! result back. [`run`] leads all of it, and shares it out ([`sharing`]) to a [`crew`].
-//! [`analysis`] says beforehand what a fusion would do, [`compare`] afterwards what somebody has made of the two.
+//! In the order in which a run needs them:
+//!
+//! - [`settings`]: what the user chose, and the same in the method's terms.
+//! - `plan`: which layers the two files share, what must stay out, and where every byte of the result will stand. No
+//!   arithmetic yet.
+//! - [`method`]: NP-LoRA on the planned modules, by a backend of [`crate::backend`].
+//! - `run`: the stages of a run, shared out over workers; writing, reading back, checking, reporting.
+//!
+//! Beside a run, [`analysis`] says beforehand what a fusion would do, and [`compare`] says afterwards how somebody else's
+//! file was made of the two.
 
-pub mod accounting;
 pub mod analysis;
 pub mod compare;
-pub mod recipe;
+pub mod method;
+mod plan;
+mod run;
 pub mod settings;
 
-mod compose;
-mod composer;
-mod crew;
-mod engine;
-mod factors;
-mod fit;
-mod hashing;
-mod metadata;
-mod method;
-mod model;
-mod mu;
-mod outputs;
-mod pairing;
-mod pass;
-mod plan;
-mod portions;
-mod presets;
-mod refusals;
-mod report;
-mod run;
-mod saved;
-mod several;
-mod sharing;
-mod unlisted;
-mod vectors;
-mod verify;
-mod writer;
-
-pub use crew::{Alone, Crew, Done, Held, Parcel, Piece, Run, Task};
-pub use engine::{Engine, EngineChoice};
-pub use hashing::Hashing;
-#[cfg(target_arch = "wasm32")]
-pub(crate) use hashing::hexadecimal;
-pub use model::undecided_families;
-pub use pass::{Passes, Variant};
+pub use method::engine::{Engine, EngineChoice};
+pub use method::piece::{Held, Parcel, Piece};
 pub use plan::Plan;
-pub use report::Report;
+pub use plan::model::undecided_families;
+pub use plan::pass::{Passes, Variant};
+pub use plan::several::Several;
+pub use run::crew::{Alone, Crew, Done, Run, Task};
+pub use run::hashing::Hashing;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use run::hashing::hexadecimal;
+pub use run::report::Report;
 pub use run::{analyse, assist, fuse};
-pub use saved::SavedRecipe;
 pub use settings::Settings;
-pub use several::Several;
+pub use settings::saved::SavedRecipe;
 
 use crate::adapter::Adapter;
-use crate::container::{self, Source, Tensor};
+use crate::container::Source;
 use crate::error::{Code, Error, Result};
-use pairing::Side;
 use serde::Serialize;
+
+/// Which of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// The style, whose rows come first.
+    Style,
+    /// The content.
+    Content,
+}
 
 /// A LoRA file: what it is, and where its bytes come from.
 #[derive(Debug)]
@@ -101,7 +85,7 @@ impl<'a, S: Source> Sources<'a, S> {
 
     /// The same files, in each other's roles or not.
     fn roles(&self, swapped: bool) -> Self {
-        let (content, style) = pass::roles(swapped, self.content, self.style);
+        let (content, style) = plan::pass::roles(swapped, self.content, self.style);
         Self { content, style }
     }
 
@@ -123,23 +107,13 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// Reads a tensor as f32 values, checked to be numbers.
-async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
-    let bytes =
-        container::exactly(source, tensor.range()).await.map_err(|error| error.at_tensor(&tensor.name))?;
-    let length = usize::try_from(tensor.values()).unwrap_or(0);
-    let factor =
-        factors::Factor::new(tensor, bytes, 1, length).map_err(|error| error.in_file(source.name()))?;
-    Ok(factor.values())
-}
-
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
-    /// Modules that are written, of all results together.
+    /// Modules that this stage is done with, of all results together; while reading back, all.
     pub modules_done: usize,
     /// Modules of all results.
     pub modules_total: usize,
@@ -147,7 +121,7 @@ pub struct Progress {
     pub bytes_done: u64,
     /// Bytes of all results.
     pub bytes_total: u64,
-    /// The module just done.
+    /// The last module done, empty before the first.
     pub module: String,
 }
 
@@ -191,10 +165,10 @@ pub enum Stage {
 
 /// Whoever waits for a run: is told how far it is, and may stop it.
 pub trait Watch {
-    /// Called after each module.
+    /// Called at the beginning of a stage and after each piece of it.
     fn progress(&mut self, progress: &Progress);
 
-    /// Asked before each module.
+    /// Asked again and again; once it says yes, the run ends with `Aborted`.
     fn cancelled(&self) -> bool;
 
     /// Seconds since any fixed moment; wasm32 has no clock of its own.

@@ -1,4 +1,4 @@
-/** The settings where nobody says otherwise. Written by `cargo xtask docs` from src/fusion/settings.rs. */
+/** The settings where nobody says otherwise. Written by `cargo xtask docs` from src/fusion/settings/mod.rs. */
 
 import type { Settings } from './types.ts';
 

@@ -16,7 +16,7 @@ export interface IntakeHost extends ReactiveControllerHost, HTMLElement {
   openRecipe(name: string, saved: SavedRecipe): void;
 }
 
-/** The setting that speaks of one file and goes where it goes, as in src/fusion/settings.rs: a file may move before the program is there. */
+/** The setting that speaks of one file and goes where it goes, as in src/fusion/settings/mod.rs: a file may move before the program is there. */
 export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 
 export class Intake {

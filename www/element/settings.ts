@@ -18,7 +18,7 @@ export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 export const ANALYSES = ['auto', 'off'] as const;
 /** Where settings can be kept beside the page. */
 export const PLACES = ['off', 'hash'] as const;
-/** How far settings go, whoever sets them: as the program takes them (src/fusion/settings.rs), and no more directions or ranks than any file has. */
+/** How far settings go, whoever sets them: as the program takes them (src/fusion/settings/mod.rs), and no more directions or ranks than any file has. */
 export const LIMITS = {
   strength: { least: -1000, most: 1000 },
   alpha: { least: -1e6, most: 1e6 },

@@ -15,7 +15,7 @@ const MOST = 3;
 const CORES_TO_HASH = 4;
 /**
  * Tasks that one has at a time: it computes one, reads for another, and has more while this worker takes what it has made. Of large ones
- * it has half as many (fusion/sharing.rs).
+ * it has half as many (fusion/run/sharing.rs).
  */
 export const DEPTH = 4;
 

@@ -8,7 +8,7 @@ use crate::backend::truncate;
 use crate::backend::{Dtype, Stored};
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
-use crate::fusion::factors::Factors;
+use crate::fusion::method::factors::Factors;
 use crate::fusion::plan::{Plan, as_f32};
 use crate::fusion::{Settings, Sources, method};
 use serde::Serialize;

@@ -2,10 +2,10 @@
 
 use super::Measured;
 use crate::backend::cpu;
-use crate::fusion::mu;
-use crate::fusion::pairing::Unit;
+use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::{Plan, float};
 use crate::fusion::ratio;
+use crate::fusion::settings::mu;
 use serde::Serialize;
 use std::ops::AddAssign;
 

@@ -3,8 +3,8 @@
 use super::closest::{self, Closest, Kind};
 use super::judgement::Judgement;
 use super::sums::{CONTENT, Mixture, STYLE, SUM, Sums};
-use crate::fusion::pairing::Unit;
 use crate::fusion::plan::Plan;
+use crate::fusion::plan::pairing::Unit;
 use crate::fusion::ratio;
 use crate::order::{self, Places};
 use serde::Serialize;

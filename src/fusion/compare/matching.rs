@@ -3,9 +3,10 @@
 use crate::adapter::{Adapter, ModuleId};
 use crate::backend::products::MAX_RANK;
 use crate::error::{Code, Error, Result};
-use crate::fusion::model;
-use crate::fusion::pairing::{self, Share, Side, Unit};
+use crate::fusion::Side;
 use crate::fusion::plan::Plan;
+use crate::fusion::plan::model;
+use crate::fusion::plan::pairing::{self, Share, Unit};
 use crate::order::Places;
 use std::ops::Range;
 

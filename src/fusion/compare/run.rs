@@ -7,11 +7,12 @@ use crate::adapter::scale::ScaleChoice;
 use crate::backend::cpu::{self, Third, Update};
 use crate::container::{Ahead, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use crate::fusion::factors::Factors;
+use crate::fusion::method::factors::Factors;
 use crate::fusion::method::{self, LoadedUnit};
-use crate::fusion::pairing::{Share, Side, Unit};
 use crate::fusion::plan::Plan;
-use crate::fusion::{Input, Progress, Settings, Sources, Stage, Watch, go_on, portions};
+use crate::fusion::plan::pairing::{Share, Unit};
+use crate::fusion::plan::portions;
+use crate::fusion::{Input, Progress, Settings, Side, Sources, Stage, Watch, go_on};
 use std::ops::Range;
 
 /// What is read of a pair at once: nothing else is heard until a piece is done.

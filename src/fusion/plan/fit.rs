@@ -1,15 +1,16 @@
 //! How two files fit and what the result will be, in the words of the user; no arithmetic.
 
-use super::pairing::{Side, Unit};
-use super::plan::Plan;
-use super::presets::{self, Preset};
-use super::recipe::Recipe;
+use super::Plan;
+use super::pairing::Unit;
 use super::refusals::Refusal;
-use super::settings::ResultChoice;
 use super::vectors::VectorOutput;
 use crate::adapter::Adapter;
 use crate::adapter::families::{Block, Family, InComfyui, Scheme};
 use crate::error::Error;
+use crate::fusion::Side;
+use crate::fusion::settings::ResultChoice;
+use crate::fusion::settings::presets::{self, Preset};
+use crate::fusion::settings::recipe::Recipe;
 use crate::order::{self, Places};
 use serde::Serialize;
 
@@ -96,7 +97,7 @@ pub struct Fit {
 }
 
 impl Fit {
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let names = |wanted: fn(&Unit) -> bool| -> Vec<String> {
             plan.units().chain(&plan.outside).filter(|unit| wanted(unit)).map(Unit::name).collect()
         };
@@ -140,7 +141,7 @@ fn counted(blocks: &[Block]) -> Vec<BlockFit> {
 }
 
 /// Counts what becomes of the tensors of one file.
-pub(super) fn count<'a>(
+pub(crate) fn count<'a>(
     side: Side,
     adapter: Option<&Adapter>,
     units: impl Iterator<Item = &'a Unit>,

@@ -3,8 +3,8 @@
 //! All figures come from small Gram matrices (docs/METHOD.md, "Figures"): ‖B·A‖² = tr(BᵀB · AAᵀ).
 
 use super::factors::{Factors, Split};
-use super::ratio;
 use crate::backend::{Blend, Dtype, Place, Projected, cpu};
+use crate::fusion::ratio;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ pub struct ModuleReport {
 
 impl ModuleReport {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
-    pub(super) fn is_finite(&self) -> bool {
+    pub(crate) fn is_finite(&self) -> bool {
         let Squares { content, inside, sum, change, removed } = self.squares;
         let shares = [self.overlap, self.content_kept, self.change, self.rounding];
         let norms = [self.content_norm, self.style_norm, self.rounding_of_change.unwrap_or(0.0)];
@@ -122,7 +122,7 @@ impl CutOf {
 }
 
 /// What rounding to the result's format did, apart from that of A_c'.
-pub(super) enum Rounding<'a> {
+pub(crate) enum Rounding<'a> {
     /// Gram matrices of rounded less exact, E·Eᵀ or Eᵀ·E, r×r, in the units of the saved tensors; none where nothing changed.
     Parts { style_down: Option<&'a [f64]>, style_up: Option<&'a [f64]>, content_up: Option<&'a [f64]> },
     /// All of it, relative to the update.
@@ -130,26 +130,26 @@ pub(super) enum Rounding<'a> {
 }
 
 /// What is needed to account for one module.
-pub(super) struct Figures<'a> {
-    pub(super) blend: Blend,
+pub(crate) struct Figures<'a> {
+    pub(crate) blend: Blend,
     /// Whether the style's half is in the result; then all of the content is kept but what lies inside.
-    pub(super) with_style: bool,
+    pub(crate) with_style: bool,
     /// w_s·s_s and w_c·s_c.
-    pub(super) style_scale: f64,
-    pub(super) content_scale: f64,
+    pub(crate) style_scale: f64,
+    pub(crate) content_scale: f64,
     /// What a loader multiplies the saved product by.
-    pub(super) loader_scale: f64,
+    pub(crate) loader_scale: f64,
     /// The result's format.
-    pub(super) dtype: Dtype,
-    pub(super) style: &'a Factors,
-    pub(super) content: &'a Factors,
-    pub(super) projected: &'a Projected,
-    pub(super) rounding: Rounding<'a>,
+    pub(crate) dtype: Dtype,
+    pub(crate) style: &'a Factors,
+    pub(crate) content: &'a Factors,
+    pub(crate) projected: &'a Projected,
+    pub(crate) rounding: Rounding<'a>,
 }
 
 impl Figures<'_> {
     /// The accounting of the module.
-    pub(super) fn report(&self, name: &str, block: Option<String>) -> ModuleReport {
+    pub(crate) fn report(&self, name: &str, block: Option<String>) -> ModuleReport {
         let p = self.projected;
         let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
         let (style_up, content_up) = (self.style.up.stored(), self.content.up.stored());

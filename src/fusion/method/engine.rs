@@ -1,10 +1,10 @@
 //! Which backend does the work, why, and what happens when it fails.
 
-use super::{Watch, plan};
 use crate::backend::cpu::{self, Cpu};
 use crate::backend::gpu::Gpu;
 use crate::backend::{Backend, Batch, Dtype, Job, Projected, Stored};
 use crate::error::{Code, Error, Result};
+use crate::fusion::{Watch, plan};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -28,10 +28,10 @@ const CPU_BATCH: usize = 2 << 20;
 /// What is made of the result at once, at most: so much that reading and handing over cost little, so little that memory
 /// stays small. A graphics device is the busier the more it gets at once; those who share a run share this.
 const GPU_PIECE: u64 = 32 << 20;
-pub(super) const CPU_PIECE: u64 = 4 << 20;
+pub(crate) const CPU_PIECE: u64 = 4 << 20;
 
 /// Jobs that the backends are compared on.
-pub(super) const TRIAL: usize = 8;
+pub(crate) const TRIAL: usize = 8;
 
 /// A backend with a substitute.
 #[derive(Debug)]
@@ -113,13 +113,13 @@ impl Engine {
     }
 
     /// Bytes of a result that each of so many workers makes at once, at most.
-    pub(super) fn most_bytes(&self, workers: usize) -> u64 {
+    pub(crate) fn most_bytes(&self, workers: usize) -> u64 {
         let shared = if self.gpu.is_some() { GPU_PIECE / workers.max(1) as u64 } else { 0 };
         shared.max(CPU_PIECE)
     }
 
     /// Whether [`Self::try_out`] would find anything out.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open && (self.gpu.is_some() || self.resting.is_some())
     }
 
@@ -128,7 +128,7 @@ impl Engine {
     ///
     /// # Errors
     /// Those of the CPU.
-    pub(super) async fn try_out(
+    pub(crate) async fn try_out(
         &mut self,
         batch: &Batch<'_>,
         workers: usize,
@@ -205,7 +205,7 @@ impl Engine {
 
     /// Does without a graphics device for the rest of the run: this one has failed, or another worker's, which is the same
     /// card.
-    pub(super) fn give_up(&mut self, why: &str) {
+    pub(crate) fn give_up(&mut self, why: &str) {
         self.gpu = None;
         if self.failure.is_none() {
             self.reason = format!("The graphics device failed. {why}");

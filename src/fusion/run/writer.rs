@@ -1,12 +1,13 @@
 //! Puts the pieces of the result into the file, in the order of its bytes, and keeps count.
 
-use super::Progress;
-use super::accounting::{Cut, ModuleReport};
-use super::crew::{Parcel, Piece};
+use crate::fusion::Progress;
+use crate::fusion::method::accounting::{Cut, ModuleReport};
+
 use super::hashing::Hashing;
-use super::plan::{Plan, unplanned};
 use crate::container::Sink;
 use crate::error::{Code, Error, Result};
+use crate::fusion::method::piece::{Parcel, Piece};
+use crate::fusion::plan::{Plan, unplanned};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -27,7 +28,7 @@ pub struct Written {
 const AT_ONCE: usize = 4 << 20;
 
 /// A result under construction. Its header is still to come: it names the hash of all the rest.
-pub(super) struct Writer<'a, K, H> {
+pub(crate) struct Writer<'a, K, H> {
     plan: &'a Plan,
     sink: &'a mut K,
     hash: H,
@@ -41,7 +42,7 @@ pub(super) struct Writer<'a, K, H> {
 }
 
 impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
-    pub(super) fn new(plan: &'a Plan, sink: &'a mut K, hash: H) -> Self {
+    pub(crate) fn new(plan: &'a Plan, sink: &'a mut K, hash: H) -> Self {
         Self {
             plan,
             sink,
@@ -58,7 +59,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
     ///
     /// # Errors
     /// Those of the sink; `Internal` if the piece is none of the plan's.
-    pub(super) async fn take(&mut self, piece: Piece, progress: &mut Progress) -> Result<()> {
+    pub(crate) async fn take(&mut self, piece: Piece, progress: &mut Progress) -> Result<()> {
         let tensors = &self.plan.layout.tensors;
         let mut at = 0;
         for tensors_in_a_row in piece.tensors.chunk_by(|a, b| a.at.checked_add(1) == Some(b.at)) {
@@ -111,7 +112,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
     ///
     /// # Errors
     /// `Internal` if something was not; those of the hash.
-    pub(super) async fn finish(mut self) -> Result<Written> {
+    pub(crate) async fn finish(mut self) -> Result<Written> {
         let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
         self.modules.sort_by(|a, b| a.name.cmp(&b.name));
         self.cuts.sort_by(|a, b| a.module.cmp(&b.module));

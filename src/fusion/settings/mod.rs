@@ -1,12 +1,19 @@
 //! What the user chose, as the page, a command line and a saved recipe spell it.
+//!
+//! A [`recipe`] is the same, checked and in the method's terms; [`saved`] is what a file with settings looks like; [`mu`] says
+//! how μ is written; [`presets`] are the sets of blocks that people are used to.
 
-use super::mu;
+pub(crate) mod mu;
+pub(crate) mod presets;
+pub mod recipe;
+pub(crate) mod saved;
+
 use crate::adapter::scale::ScaleChoice;
 use crate::json::Choice;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`](super::recipe::Recipe).
+/// The settings as the page sends them. [`Settings::check`] turns them into a [`Recipe`](recipe::Recipe).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {

@@ -1,9 +1,9 @@
 //! What a run is to make: one file or several, in passes that read and decompose every module once.
 
-use super::plan::Plan;
-use super::settings::Settings;
+use super::Plan;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
+use crate::fusion::settings::Settings;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -142,7 +142,7 @@ impl Passes {
     }
 
     /// All results, in order, to be changed.
-    pub(super) fn plans_mut(&mut self) -> impl Iterator<Item = &mut Plan> {
+    pub(crate) fn plans_mut(&mut self) -> impl Iterator<Item = &mut Plan> {
         self.0.iter_mut().flat_map(Pass::plans_mut)
     }
 }
@@ -152,6 +152,6 @@ fn unknown() -> Error {
 }
 
 /// Content and style, or the other way round.
-pub(super) fn roles<T>(swapped: bool, content: T, style: T) -> (T, T) {
+pub(crate) fn roles<T>(swapped: bool, content: T, style: T) -> (T, T) {
     if swapped { (style, content) } else { (content, style) }
 }

@@ -1,7 +1,7 @@
 //! Several files of one pair, to be compared: which they are, and what each is made with.
 
 use super::pass::Variant;
-use super::settings::{BlockStrength, ResultChoice, Settings};
+use crate::fusion::settings::{BlockStrength, ResultChoice, Settings};
 use crate::order;
 use serde::Deserialize;
 

@@ -1,10 +1,7 @@
 //! The settings in the terms of the method, checked once.
 
 use super::mu;
-use super::pairing::Side;
-use super::settings::{
-    BlockStrength, CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice, Settings,
-};
+use super::{BlockStrength, CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice, Settings};
 use crate::adapter::ModuleId;
 use crate::adapter::families::{self, Family, SCHEMES, Scheme};
 use crate::adapter::scale::ScaleChoice;
@@ -12,6 +9,7 @@ use crate::backend::products::MAX_RANK;
 use crate::backend::truncate::Keep;
 use crate::backend::{Cut, Dtype};
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 

@@ -1,17 +1,17 @@
 //! The accounting of a whole run, as it is shown and saved.
 
-use super::accounting::{Cut, ModuleReport};
-use super::engine::Engine;
-use super::fit::Tensors;
-use super::metadata::trigger_words;
-use super::plan::Plan;
-use super::ratio;
-use super::refusals::Refusal;
-use super::settings::{ResultChoice, Settings};
 use super::verify::Verified;
 use super::writer::Written;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
+use crate::fusion::method::accounting::{Cut, ModuleReport};
+use crate::fusion::method::engine::Engine;
+use crate::fusion::plan::Plan;
+use crate::fusion::plan::fit::Tensors;
+use crate::fusion::plan::metadata::trigger_words;
+use crate::fusion::plan::refusals::Refusal;
+use crate::fusion::ratio;
+use crate::fusion::settings::{ResultChoice, Settings};
 use crate::order;
 use serde::Serialize;
 

@@ -1,16 +1,17 @@
 //! Puts modules of the result together, tensor by tensor, with their checksums.
 
 use super::accounting::{Cut, ModuleReport};
-use super::crew::{Parcel, Piece, PieceTensor};
-use super::outputs::Output;
-use super::plan::{Plan, unplanned};
+
+use super::piece::{Parcel, Piece, PieceTensor};
 use crate::container::{self, Bytes, Tensor};
 use crate::error::{Code, Error, Result};
+use crate::fusion::plan::outputs::Output;
+use crate::fusion::plan::{Plan, unplanned};
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A piece under construction.
-pub(super) struct Composer<'a> {
+pub(crate) struct Composer<'a> {
     plan: &'a Plan,
     piece: Piece,
     /// The piece's bytes, of which so many are made.
@@ -21,16 +22,16 @@ pub(super) struct Composer<'a> {
 }
 
 /// Columns of a module's lora_up: the words of a block row by row, their number of columns, and where each row goes.
-pub(super) struct Columns<'a> {
-    pub(super) words: &'a [u8],
-    pub(super) cols: usize,
+pub(crate) struct Columns<'a> {
+    pub(crate) words: &'a [u8],
+    pub(crate) cols: usize,
     /// Rows of `words`, and the row of the module they begin at.
-    pub(super) rows: &'a [(Range<usize>, usize)],
+    pub(crate) rows: &'a [(Range<usize>, usize)],
 }
 
 impl<'a> Composer<'a> {
     /// `groups`: those whose modules will be put together.
-    pub(super) fn new(plan: &'a Plan, groups: &[usize]) -> Self {
+    pub(crate) fn new(plan: &'a Plan, groups: &[usize]) -> Self {
         let tensors =
             groups.iter().filter_map(|&at| plan.groups.get(at)).flat_map(|group| plan.tensors(group));
         let length = tensors.map(Tensor::bytes).sum::<u64>();
@@ -43,7 +44,7 @@ impl<'a> Composer<'a> {
     ///
     /// # Errors
     /// `OutputRange` if a value was too large for the format.
-    pub(super) fn module(&mut self, output: &Output, downs: &[&[u8]], ups: &[Columns<'_>]) -> Result<()> {
+    pub(crate) fn module(&mut self, output: &Output, downs: &[&[u8]], ups: &[Columns<'_>]) -> Result<()> {
         let word = self.plan.dtype.bitsize() / 8;
         self.tensor_of(&output.names.down, |down| {
             let mut rest = down;
@@ -79,7 +80,7 @@ impl<'a> Composer<'a> {
     ///
     /// # Errors
     /// As [`Self::module`].
-    pub(super) fn tensor(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn tensor(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.tensor_of(name, |tensor| {
             if tensor.len() != bytes.len() {
                 return None;
@@ -116,16 +117,16 @@ impl<'a> Composer<'a> {
     }
 
     /// Adds the account of a fused unit.
-    pub(super) fn account(&mut self, module: Option<ModuleReport>) {
+    pub(crate) fn account(&mut self, module: Option<ModuleReport>) {
         self.piece.modules.extend(module);
     }
 
     /// Adds what was cut to a rank.
-    pub(super) fn cuts(&mut self, cuts: impl IntoIterator<Item = Cut>) {
+    pub(crate) fn cuts(&mut self, cuts: impl IntoIterator<Item = Cut>) {
         self.piece.cuts.extend(cuts);
     }
 
-    pub(super) fn finish(mut self) -> Piece {
+    pub(crate) fn finish(mut self) -> Piece {
         self.bytes.truncate(self.made);
         self.piece.bytes = Parcel::new(Bytes::from(self.bytes));
         self.piece

@@ -1,17 +1,17 @@
 //! A module's factors between file and result: read, checked, scaled and rounded.
 
-use super::pairing::Share;
 use crate::adapter::Module;
 use crate::backend::cpu::{self, Columns, Encoded, PROBES};
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
+use crate::fusion::plan::pairing::Share;
 use std::ops::Range;
 
 /// A factor in memory: row-major, little-endian words.
 #[derive(Clone, Debug)]
-pub(super) struct Factor {
+pub(crate) struct Factor {
     /// The words; clones share them.
     pub bytes: Bytes,
     /// F32, F16 or BF16.
@@ -24,7 +24,7 @@ pub(super) struct Factor {
 
 /// Both factors of one module.
 #[derive(Clone, Debug)]
-pub(super) struct Factors {
+pub(crate) struct Factors {
     /// A, r×n.
     pub down: Factor,
     /// B, m×r.
@@ -35,7 +35,7 @@ pub(super) struct Factors {
 
 /// A factor in the result's format, and what rounding did to it.
 #[derive(Clone, Debug)]
-pub(super) struct Rounded {
+pub(crate) struct Rounded {
     /// The words; clones share them.
     pub bytes: Bytes,
     /// Of rounded less exact, E, in units of the result: E·Eᵀ of a lora_down and Eᵀ·E of a lora_up, r×r. `None` where nothing
@@ -49,7 +49,7 @@ impl Factors {
     ///
     /// # Errors
     /// Those of the source; `NonFinite` naming the tensor, the first bad value and how many there are.
-    pub(super) async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
+    pub(crate) async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
         let name = |error: Error| error.in_file(source.name());
         if let Some((down, up)) = module.kind.plain() {
             let bytes = container::exactly(source, down.range()).await?;
@@ -76,22 +76,22 @@ impl Factors {
     }
 
     /// The factors of a share: only some rows of lora_up.
-    pub(super) fn of_share(&self, share: &Share) -> Self {
+    pub(crate) fn of_share(&self, share: &Share) -> Self {
         self.rows(&share.rows)
     }
 
     /// lora_down times `scale`, rounded once to `dtype`; with an account of that only where it is wanted.
-    pub(super) fn rounded_down(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
+    pub(crate) fn rounded_down(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
         self.down.rounded(if accounted { cpu::encoded_rows } else { cpu::encoded }, scale, dtype)
     }
 
     /// The same of lora_up.
-    pub(super) fn rounded_up(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
+    pub(crate) fn rounded_up(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
         self.up.rounded(if accounted { cpu::encoded_columns } else { cpu::encoded }, scale, dtype)
     }
 
     /// The same with only some rows of lora_up.
-    pub(super) fn rows(&self, rows: &[Range<usize>]) -> Self {
+    pub(crate) fn rows(&self, rows: &[Range<usize>]) -> Self {
         let whole = rows == std::slice::from_ref(&(0..self.up.rows));
         let up = if whole { self.up.clone() } else { self.up.select(rows) };
         Self { down: self.down.clone(), up, kept: self.kept }
@@ -103,7 +103,7 @@ impl Factor {
     ///
     /// # Errors
     /// `NonFinite`.
-    pub(super) fn new(tensor: &Tensor, bytes: Bytes, rows: usize, cols: usize) -> Result<Self> {
+    pub(crate) fn new(tensor: &Tensor, bytes: Bytes, rows: usize, cols: usize) -> Result<Self> {
         let finite = |dtype, bytes: &[u8], what: &str| match container::non_finite(dtype, bytes) {
             Some(NonFinite { first, count }) => {
                 let values = tensor.values();
@@ -124,18 +124,18 @@ impl Factor {
     }
 
     /// A matrix in F32.
-    pub(super) fn of(matrix: &Matrix) -> Self {
+    pub(crate) fn of(matrix: &Matrix) -> Self {
         let (bytes, _) = cpu::encode(&matrix::by_rows(matrix), 1.0, Dtype::F32);
         Self { bytes: bytes.into(), dtype: Dtype::F32, rows: matrix.nrows(), cols: matrix.ncols() }
     }
 
     /// The factor as a backend takes it.
-    pub(super) fn stored(&self) -> Stored<'_> {
+    pub(crate) fn stored(&self) -> Stored<'_> {
         Stored { bytes: &self.bytes, dtype: self.dtype, rows: self.rows, cols: self.cols }
     }
 
     /// The values, row-major.
-    pub(super) fn values(&self) -> Vec<f32> {
+    pub(crate) fn values(&self) -> Vec<f32> {
         cpu::decode(&self.stored(), 0, false)
     }
 
@@ -166,7 +166,7 @@ impl Factor {
     }
 
     /// E·X of what rounding adds to the factor times `scale`, in units of the result.
-    pub(super) fn errors_times(&self, scale: f64, dtype: Dtype, x: &[[f64; PROBES]]) -> Columns {
+    pub(crate) fn errors_times(&self, scale: f64, dtype: Dtype, x: &[[f64; PROBES]]) -> Columns {
         if scale == 1.0 && dtype == self.dtype {
             return vec![[0.0; PROBES]; self.rows];
         }
@@ -179,11 +179,11 @@ type Encode = fn(&Stored<'_>, f64, Dtype) -> Encoded;
 
 /// What a module's scale is in its two factors: their product.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Split {
+pub(crate) struct Split {
     /// lora_up's, a power of two, which leaves its digits as they are.
-    pub(super) up: f64,
+    pub(crate) up: f64,
     /// lora_down's.
-    pub(super) down: f64,
+    pub(crate) down: f64,
 }
 
 /// Scales from 2^-3 to 2^4 are lora_down's alone: lora_up then keeps its bits.
@@ -192,7 +192,7 @@ const NEAR_ONE: i32 = 3;
 impl Split {
     /// F16 loses digits below 6·10⁻⁵ and ends at 65504. Where the scale is far from 1 (an alpha of 1 at rank 64), lora_up
     /// takes half of its power of two, so that both stay within.
-    pub(super) fn of(scale: f64, dtype: Dtype) -> Self {
+    pub(crate) fn of(scale: f64, dtype: Dtype) -> Self {
         let power = if scale == 0.0 || !scale.is_finite() { 0.0 } else { scale.abs().log2().floor() };
         if dtype != Dtype::F16 || power.abs() <= f64::from(NEAR_ONE) {
             return Self { up: 1.0, down: scale };
@@ -200,4 +200,13 @@ impl Split {
         let up = (power / 2.0).trunc().exp2();
         Self { up, down: scale / up }
     }
+}
+
+/// Reads a tensor as f32 values, checked to be numbers.
+pub(crate) async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
+    let bytes =
+        container::exactly(source, tensor.range()).await.map_err(|error| error.at_tensor(&tensor.name))?;
+    let length = usize::try_from(tensor.values()).unwrap_or(0);
+    let factor = Factor::new(tensor, bytes, 1, length).map_err(|error| error.in_file(source.name()))?;
+    Ok(factor.values())
 }

@@ -2,17 +2,14 @@
 //!
 //! The page's worker has others of its kind beside it (one a core), which open the same files and make the same plan.
 
-use super::accounting::{Cut, ModuleReport};
-use super::analysis::Measured;
 use super::hashing::Hashing;
 use super::verify::Difference;
-use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
+use crate::fusion::analysis::Measured;
+use crate::fusion::method::piece::Piece;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::fmt;
-use std::ops::{Deref, Range};
-use std::rc::Rc;
+use std::ops::Range;
 
 /// Something to do for a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +29,7 @@ pub enum Task {
 
 impl Task {
     /// The number of the finished file that it looks at.
-    pub(super) fn file(&self) -> Option<usize> {
+    pub(crate) fn file(&self) -> Option<usize> {
         match self {
             Self::Read(file, _) | Self::Repeat(file, _) => Some(*file),
             Self::Measure(..) | Self::Analyse(_) | Self::Fuse(..) => None,
@@ -40,7 +37,7 @@ impl Task {
     }
 
     /// The tensors that it reads of the finished file of this number.
-    pub(super) fn tensors_of(&self, file: usize) -> Option<Range<usize>> {
+    pub(crate) fn tensors_of(&self, file: usize) -> Option<Range<usize>> {
         match self {
             Self::Read(of, tensors) if *of == file => Some(tensors.clone()),
             _ => None,
@@ -67,7 +64,7 @@ pub enum Done {
 
 impl Done {
     /// Why whoever did it has no graphics device any more, where one has failed.
-    pub(super) fn failure(&self) -> Option<&str> {
+    pub(crate) fn failure(&self) -> Option<&str> {
         match self {
             Self::Measured(.., why) | Self::Fused(.., why) => why.as_deref(),
             Self::Analysed(..) | Self::Read(..) | Self::Repeated(..) => None,
@@ -75,7 +72,7 @@ impl Done {
     }
 
     /// Whether it can be what came of a task that looks at the finished file.
-    pub(super) fn answers(&self, task: &Task) -> bool {
+    pub(crate) fn answers(&self, task: &Task) -> bool {
         match (self, task) {
             (Self::Read(file, first, found), Task::Read(of, tensors)) => {
                 file == of && *first == tensors.start && found.len() == tensors.len()
@@ -86,87 +83,12 @@ impl Done {
     }
 }
 
-/// Some tensors of the result, and the account of how they were made.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Piece {
-    /// The tensors, in the order of `bytes`.
-    pub tensors: Vec<PieceTensor>,
-    /// The values of all of them, one after the other.
-    #[serde(skip)]
-    pub bytes: Parcel,
-    /// The accounting of fused units.
-    pub modules: Vec<ModuleReport>,
-    /// What was cut to a rank.
-    pub cuts: Vec<Cut>,
-    /// How many modules of the result are in it.
-    pub outputs: usize,
-    /// The last of them.
-    pub last: String,
-}
-
-/// Bytes that wait to be written, wherever they are: wasm memory never shrinks, so what comes from another worker stays out of it
-/// until its turn comes.
-#[derive(Clone, Debug)]
-pub struct Parcel(Rc<dyn Held>);
-
-/// What holds the bytes of a [`Parcel`].
-pub trait Held: fmt::Debug {
-    /// How many they are.
-    fn length(&self) -> usize;
-
-    /// Those of a range, if there are so many.
-    fn part(&self, range: Range<usize>) -> Option<Bytes>;
-}
-
-impl Held for Bytes {
-    fn length(&self) -> usize {
-        self.len()
-    }
-
-    fn part(&self, range: Range<usize>) -> Option<Bytes> {
-        (range.start <= range.end && range.end <= self.len()).then(|| self.slice(range))
-    }
-}
-
-impl Default for Parcel {
-    fn default() -> Self {
-        Self::new(Bytes::new())
-    }
-}
-
-impl Parcel {
-    /// What is held there.
-    pub fn new(held: impl Held + 'static) -> Self {
-        Self(Rc::new(held))
-    }
-}
-
-impl Deref for Parcel {
-    type Target = dyn Held;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
-    }
-}
-
-/// A tensor in a [`Piece`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PieceTensor {
-    /// Its place in the layout.
-    pub at: usize,
-    /// How many bytes it has.
-    pub length: usize,
-    /// Their XXH3.
-    pub checksum: u64,
-}
-
 /// What the others have to know of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
-    /// As given to [`super::Passes::lay_out`].
+    /// As given to [`crate::fusion::Passes::lay_out`].
     pub ranks: Option<&'a [Vec<usize>]>,
-    /// Of the plans: [`super::Passes::checksum`].
+    /// Of the plans: [`crate::fusion::Passes::checksum`].
     pub checksum: u32,
     /// Whether a graphics device computes: each then takes one of its own, as nothing in a result may depend on who makes it.
     pub on_device: bool,

@@ -5,26 +5,18 @@
 //! unit, as the paper projects each LoRA matrix as it is; a fused one against a split one makes a unit of every part,
 //! each with directions of its own.
 
-use super::recipe::Recipe;
 use super::unlisted::Unlisted;
 use crate::adapter::families::{Family, Place};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
+use crate::fusion::settings::recipe::Recipe;
 use crate::order::{self, Places};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Which of the two files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Side {
-    /// The style, whose rows come first.
-    Style,
-    /// The content.
-    Content,
-}
-
 /// A layer and the number of its rows.
-pub(super) type Layer = (ModuleId, usize);
+pub(crate) type Layer = (ModuleId, usize);
 
 /// The modules of the content and of the style that hold a layer.
 type Holders = (Option<usize>, Option<usize>);
@@ -98,7 +90,7 @@ impl Unit {
 
 /// What pairing makes of two files.
 #[derive(Debug)]
-pub(super) struct Pairing {
+pub(crate) struct Pairing {
     /// All units, in the order of their first layers.
     pub units: Vec<Unit>,
     /// Modules that say again what others of the same file say, and are left out.
@@ -119,12 +111,12 @@ struct Part {
 }
 
 /// Where a stem stands in the model; outside known families it stands for itself.
-pub(super) fn place(family: Option<&Family>, stem: &str, size: (usize, usize)) -> Option<Place> {
+pub(crate) fn place(family: Option<&Family>, stem: &str, size: (usize, usize)) -> Option<Place> {
     family?.resolve(stem).filter(|place| (place.out_features, place.in_features) == size)
 }
 
 /// The identity of what stands in no table.
-pub(super) fn identity(family: Option<&Family>, unlisted: &Unlisted, stem: &str) -> ModuleId {
+pub(crate) fn identity(family: Option<&Family>, unlisted: &Unlisted, stem: &str) -> ModuleId {
     let beside = family.and_then(|family| family.beside(stem));
     beside.map_or_else(|| unlisted.id(stem), |beside| beside.id())
 }
@@ -208,7 +200,7 @@ fn placed(
 ///
 /// # Errors
 /// `SpellingMix` if a file has one layer under two names; `ShapeMismatch` naming the first layer whose sizes differ.
-pub(super) fn pair(
+pub(crate) fn pair(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     family: Option<&Family>,

@@ -67,7 +67,7 @@ const ORDERS: &[(&[&str], &str)] = &[
 const THIRDS: [&str; 3] = ["First third", "Middle third", "Last third"];
 
 /// The presets for the blocks of a pair, which are in the model's order. The text encoders are on in all of them, as in lbw.
-pub(super) fn presets(family: Option<&Family>, blocks: &[Block]) -> Vec<Preset> {
+pub(crate) fn presets(family: Option<&Family>, blocks: &[Block]) -> Vec<Preset> {
     let Some(family) = family else { return Vec::new() };
     let preset = |name: String, is_on: &dyn Fn(usize, &str) -> bool| {
         let weight = |(at, block): (usize, &Block)| {
@@ -108,7 +108,7 @@ pub(super) fn presets(family: Option<&Family>, blocks: &[Block]) -> Vec<Preset> 
 }
 
 /// For every way to write the blocks' strengths as numbers: to which of the pair's blocks each number belongs.
-pub(super) fn orders(family: Option<&Family>, blocks: &[Block]) -> Vec<Vec<Vec<usize>>> {
+pub(crate) fn orders(family: Option<&Family>, blocks: &[Block]) -> Vec<Vec<Vec<usize>>> {
     let Some(family) = family else { return Vec::new() };
     let known = ORDERS.iter().filter(|(families, _)| families.contains(&family.name()));
     let places = |word: &str| {

@@ -20,7 +20,7 @@ const fn ahead(places: usize) -> usize {
 
 /// What the crew is to be told of the run before it can take part.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told<'a> {
+pub(crate) enum Told<'a> {
     /// Nothing: it knows the run.
     Already,
     /// As [`Crew::begin`] has it. The leader does not wait for that.
@@ -36,7 +36,7 @@ enum Work<'a> {
 
 /// A task, and how much of the memory for tasks it takes: 1 as a rule; a module that is larger than what is made at once takes
 /// more, so that there are fewer of its kind at a time.
-pub(super) type SizedTask = (usize, Task);
+pub(crate) type SizedTask = (usize, Task);
 
 /// Tasks that are begun, from the first on that is not taken.
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl Begun {
 }
 
 /// What has come in: what the leader needs for a task of its own, or what somebody made of one.
-pub(super) enum Came<R> {
+pub(crate) enum Came<R> {
     /// To be computed.
     Read(R),
     /// To be taken.
@@ -80,7 +80,7 @@ pub(super) enum Came<R> {
 /// Has tasks done by the leader and its crew, once that has been told of the run, and tells of each that is read for or done, the
 /// earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
 /// enough to do and nothing of theirs waits. Ends with the first error; what is still under way is then dropped.
-pub(super) async fn share_out<F, R>(
+pub(crate) async fn share_out<F, R>(
     tasks: impl IntoIterator<Item = SizedTask>,
     crew: &impl Crew<F>,
     told: Told<'_>,

@@ -5,19 +5,19 @@
 //! is that of the saved bytes; and for one module of each shape the update a loader would compute from the saved file is
 //! compared with NP-LoRA, or its overlap, computed once more, in f64, from the input files.
 
-use super::Sources;
-use super::accounting::CutOf;
 use super::crew::{Done, Task};
-use super::factors::{Factor, Split};
-use super::method::{self, LoadedUnit};
-use super::outputs::{Group, Output};
-use super::pairing::{Side, Unit};
-use super::plan::{Plan, float, unplanned};
 use super::writer::Written;
 use crate::backend::cpu::{self, Columns, PROBES};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
+use crate::fusion::method::accounting::CutOf;
+use crate::fusion::method::factors::{Factor, Split};
+use crate::fusion::method::{self, LoadedUnit};
+use crate::fusion::plan::outputs::{Group, Output};
+use crate::fusion::plan::pairing::Unit;
+use crate::fusion::plan::{Plan, float, unplanned};
+use crate::fusion::{Side, Sources};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -43,7 +43,7 @@ const TOLERANCE: f64 = 1e-4;
 const NOTHING: f64 = 1e-30;
 
 /// Everything that is to be checked in the finished file of this number but its header.
-pub(super) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
+pub(crate) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
     let mut shapes = HashSet::new();
     // The longest tasks first, so that nobody waits for the last one.
     let fresh = |(at, group): (usize, &Group)| {
@@ -66,7 +66,7 @@ pub(super) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
 ///
 /// # Errors
 /// `Verify` with what is wrong.
-pub(super) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<u64> {
+pub(crate) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<u64> {
     match done {
         Done::Read(_, first, checksums) => {
             let tensors = plan.layout.tensors.iter().zip(&written.checksums).skip(*first).zip(checksums);
@@ -146,7 +146,7 @@ fn ranks(unit: &Unit) -> [usize; 2] {
     [Side::Style, Side::Content].map(|side| unit.share(side).map_or(0, |share| share.rank))
 }
 
-pub(super) async fn check_header<R: Source>(plan: &Plan, result: &R) -> Result<()> {
+pub(crate) async fn check_header<R: Source>(plan: &Plan, result: &R) -> Result<()> {
     let header = Header::read(result).await.map_err(|error| match error.code {
         Code::Write => error,
         _ => wrong(error.to_string()),
@@ -171,7 +171,7 @@ async fn whole<R: Source>(result: &R, range: Range<u64>) -> Result<Bytes> {
 ///
 /// # Errors
 /// `Verify`; those of the source.
-pub(super) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: &R) -> Result<Vec<u64>> {
+pub(crate) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: &R) -> Result<Vec<u64>> {
     let tensors = plan.layout.tensors.get(tensors).unwrap_or_default();
     let (Some(first), Some(last)) = (tensors.first(), tensors.last()) else { return Ok(Vec::new()) };
     let mut checksums = Vec::with_capacity(tensors.len());
@@ -221,7 +221,7 @@ pub struct Difference {
 ///
 /// # Errors
 /// `Verify` if it is no number; those of the sources.
-pub(super) async fn repeat<R: Source, S: Source>(
+pub(crate) async fn repeat<R: Source, S: Source>(
     plan: &Plan,
     group: usize,
     result: &R,

@@ -3,25 +3,42 @@
 //! A module of the result stacks the halves of its units: up = [B_s | B_c], down = [A_s ; A_c'], of rank r_s + r_c
 //! (docs/METHOD.md). What a loader multiplies in (alpha/rank) and what is folded into the factors is decided here, once, for
 //! both rank layouts.
+//!
+//! [`model`] asks whether both files are for one model; [`pairing`] finds the units they share ([`unlisted`] where the model
+//! has no table of names); [`refusals`] lists what must stay out; [`outputs`] and [`vectors`] say how the result is written,
+//! [`metadata`] what its header says; [`fit`] sums all of it up for the user. A run makes one file or [`several`]; those
+//! that share the arithmetic make up a [`pass`], which is done in [`portions`].
 
-use super::fit::{Fit, Tensors};
-use super::model;
-use super::mu;
-use super::outputs::{self, Group, Output};
-use super::pairing::{self, Side, Unit};
-use super::recipe::Recipe;
-use super::refusals::{self, Refusal};
-use super::settings::{RankLayout, ResultChoice, Settings};
-use super::unlisted::Unlisted;
-use super::vectors::{self, VectorOutput};
+pub(crate) mod fit;
+pub(crate) mod metadata;
+pub(crate) mod model;
+pub(crate) mod outputs;
+pub(crate) mod pairing;
+pub(crate) mod pass;
+pub(crate) mod portions;
+pub(crate) mod refusals;
+pub(crate) mod several;
+pub(crate) mod unlisted;
+pub(crate) mod vectors;
+
 use crate::adapter::Adapter;
 use crate::adapter::families::{Block, Family, Scheme};
 use crate::backend::truncate::Keep;
 use crate::backend::{Blend, Dtype};
 use crate::container::{Layout, Tensor, TensorSpec};
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
+use crate::fusion::settings::mu;
+use crate::fusion::settings::recipe::Recipe;
+use crate::fusion::settings::{RankLayout, ResultChoice, Settings};
 use crate::order;
+use fit::{Fit, Tensors};
+use outputs::{Group, Output};
+use pairing::Unit;
+use refusals::Refusal;
 use std::collections::{BTreeMap, HashSet};
+use unlisted::Unlisted;
+use vectors::VectorOutput;
 
 /// What is fused, what passes through, and where each byte of the result will stand.
 #[derive(Clone, Debug)]
@@ -118,7 +135,7 @@ impl Plan {
         let dtype = recipe.dtype.unwrap_or(needs.narrowest());
         let widened = recipe.dtype.is_none() && needs.differ();
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);
-        let count = |side, adapter| super::fit::count(side, adapter, units(), &vectors, &refusals, &recipe);
+        let count = |side, adapter| fit::count(side, adapter, units(), &vectors, &refusals, &recipe);
         let (content_tensors, style_tensors) = (count(Side::Content, content), count(Side::Style, style));
         let mut warnings = model::warnings(content, style, family.zip(scheme), &groups, &recipe);
         warnings.extend(refusals::without_magnitudes(&groups));
@@ -187,7 +204,7 @@ impl Plan {
         let outputs = self.groups.iter().flat_map(|group| &group.outputs);
         let mut specs: Vec<TensorSpec> = outputs.flat_map(|output| specs(output, self.dtype)).collect();
         specs.extend(self.vectors.iter().map(|vector| vector.spec(self.dtype)));
-        let metadata = super::metadata::of_result(self, content, style);
+        let metadata = metadata::of_result(self, content, style);
         self.layout = Layout::new(specs, &metadata)?;
         Ok(())
     }
@@ -217,7 +234,7 @@ impl Plan {
     }
 
     /// The tensors of one of its groups, as far as they are made with its modules.
-    pub(super) fn tensors(&self, group: &Group) -> impl Iterator<Item = &Tensor> {
+    pub(crate) fn tensors(&self, group: &Group) -> impl Iterator<Item = &Tensor> {
         let names = group.outputs.iter().flat_map(|output| {
             let magnitude = output.magnitude.as_ref().map(|_| refusals::magnitude_name(output));
             [output.names.down.clone(), output.names.up.clone()].into_iter().chain(magnitude)
@@ -350,17 +367,17 @@ fn specs(output: &Output, dtype: Dtype) -> Vec<TensorSpec> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "ranks are far below 2^53")]
-pub(super) fn float(value: usize) -> f64 {
+pub(crate) fn float(value: usize) -> f64 {
     value as f64
 }
 
 /// The value as the result stores it.
 #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
-pub(super) fn as_f32(value: f64) -> f32 {
+pub(crate) fn as_f32(value: f64) -> f32 {
     value as f32
 }
 
 /// A tensor that the layout does not have.
-pub(super) fn unplanned(name: &str) -> Error {
+pub(crate) fn unplanned(name: &str) -> Error {
     Error::new(Code::Internal, "A tensor was not planned.").at_tensor(name)
 }

@@ -1,17 +1,17 @@
 //! Whether two files are for the same model.
 
 use super::outputs::Group;
-use super::recipe::Recipe;
-use super::settings::ResultChoice;
 use crate::adapter::families::{Detected, Family, Scheme};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
+use crate::fusion::settings::ResultChoice;
+use crate::fusion::settings::recipe::Recipe;
 
 /// The family of one or two files; none where no known one fits.
 ///
 /// # Errors
 /// `BaseMismatch` if the files are of different families; `FamilyUnclear` if several fit and nobody has chosen.
-pub(super) fn family(
+pub(crate) fn family(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     recipe: &Recipe,
@@ -85,7 +85,7 @@ fn common(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
 }
 
 /// Families that a file can be of; none where that cannot be told.
-pub(super) fn candidates(detected: &Detected) -> Option<Vec<&'static Family>> {
+pub(crate) fn candidates(detected: &Detected) -> Option<Vec<&'static Family>> {
     match detected {
         Detected::Is(family) => Some(vec![family]),
         Detected::Ambiguous(families) => Some(families.clone()),
@@ -94,7 +94,7 @@ pub(super) fn candidates(detected: &Detected) -> Option<Vec<&'static Family>> {
 }
 
 /// "SD 1.5", or "SD 1.5 or SD 2".
-pub(super) fn names(families: &[&Family]) -> String {
+pub(crate) fn names(families: &[&Family]) -> String {
     families.iter().map(|family| family.name()).collect::<Vec<_>>().join(" or ")
 }
 
@@ -103,7 +103,7 @@ pub(super) fn names(families: &[&Family]) -> String {
 ///
 /// # Errors
 /// `NoiseStage`.
-pub(super) fn check_stages(
+pub(crate) fn check_stages(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     family: Option<&Family>,
@@ -135,7 +135,7 @@ pub(super) fn check_stages(
 }
 
 /// What to know of a pair that is accepted.
-pub(super) fn warnings(
+pub(crate) fn warnings(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
     named: Option<(&Family, &Scheme)>,

@@ -1,13 +1,13 @@
 //! What the result says about itself, in the keys that other programs read.
 
-use super::mu;
-use super::plan::{Plan, float};
-use super::saved;
-use super::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
+use super::{Plan, float};
 use crate::adapter::Adapter;
 use crate::adapter::families::{self, Family, NETWORK};
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
+use crate::fusion::settings::mu;
+use crate::fusion::settings::saved;
+use crate::fusion::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
 use std::collections::BTreeMap;
 
 /// Keys that are carried over as they are, if the content has them, else from the style.
@@ -31,7 +31,7 @@ const NO_HASH: &str = "000000000000000000000000000000000000000000000000000000000
 /// Nothing is carried that would be untrue of the result (hashes, thumbnails, PEFT's `lora_adapter_metadata`, which
 /// diffusers uses for scaling) or that tells of its makers' machines (dataset folders). There is no date: the same
 /// inputs give the same bytes.
-pub(super) fn of_result(
+pub(crate) fn of_result(
     plan: &Plan,
     content: Option<&Adapter>,
     style: Option<&Adapter>,
@@ -98,7 +98,7 @@ pub(super) fn of_result(
 }
 
 /// What a prompt should have with the result: the words of its files, each once.
-pub(super) fn trigger_words(
+pub(crate) fn trigger_words(
     settings: &Settings,
     content: Option<&Adapter>,
     style: Option<&Adapter>,
@@ -118,7 +118,7 @@ pub(super) fn trigger_words(
 ///
 /// # Errors
 /// `Internal` if there is none.
-pub(super) fn fill_hash(layout: &mut Layout, hash: &str) -> Result<()> {
+pub(crate) fn fill_hash(layout: &mut Layout, hash: &str) -> Result<()> {
     if layout.fill(MODEL_HASH, NO_HASH, hash) {
         return Ok(());
     }

@@ -1,18 +1,18 @@
 //! Modules of the result from the halves of their units: as words, or as matrices that are cut to a rank.
 
 use super::composer::Columns;
-use super::method::{Loaded, LoadedUnit, RoundedUnit};
-use super::outputs::{Block, Output};
-use super::pairing::Side;
+use super::{Loaded, LoadedUnit, RoundedUnit};
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, Stored, cpu};
 use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
+use crate::fusion::plan::outputs::{Block, Output};
 use std::ops::Range;
 
 /// Rows of lora_down and columns of lora_up of a module, block by block, in the result of this number in its pass.
-pub(super) fn words<'a>(
+pub(crate) fn words<'a>(
     output: &'a Output,
     rounded: &'a [RoundedUnit],
     units: &'a [LoadedUnit],
@@ -36,35 +36,35 @@ pub(super) fn words<'a>(
 }
 
 /// Columns of a lora_up whose words are `cols` to a row.
-pub(super) fn columns<'a>(words: &'a [u8], cols: usize, rows: &'a [(Range<usize>, usize)]) -> Columns<'a> {
+pub(crate) fn columns<'a>(words: &'a [u8], cols: usize, rows: &'a [(Range<usize>, usize)]) -> Columns<'a> {
     Columns { words, cols, rows }
 }
 
 /// A module's factors in f32, with all scales in them.
-pub(super) struct Matrices {
+pub(crate) struct Matrices {
     down: Matrix,
     up: Matrix,
 }
 
 /// A module cut to a rank, in the result's format.
-pub(super) struct Compressed {
+pub(crate) struct Compressed {
     /// k×n.
-    pub(super) down: Bytes,
+    pub(crate) down: Bytes,
     /// m×k.
-    pub(super) up: Bytes,
+    pub(crate) up: Bytes,
     /// k.
-    pub(super) rank: usize,
+    pub(crate) rank: usize,
     /// The share of the energy that is left.
-    pub(super) kept: f64,
+    pub(crate) kept: f64,
     /// ‖saved − cut‖/‖cut‖, an upper bound.
-    pub(super) rounding: f64,
+    pub(crate) rounding: f64,
 }
 
 /// The factors of a module before they are cut to a rank, in the result of this number in its pass.
 ///
 /// # Errors
 /// `OutputRange` where a strength makes a value infinite.
-pub(super) fn matrices(output: &Output, loaded: &Loaded<'_>, result: usize) -> Result<Matrices> {
+pub(crate) fn matrices(output: &Output, loaded: &Loaded<'_>, result: usize) -> Result<Matrices> {
     let inputs = output.dims.iter().product::<u64>();
     let inputs = usize::try_from(inputs).unwrap_or(0);
     let rank = output.blocks.iter().map(|block| block.rank).sum();
@@ -102,19 +102,19 @@ fn halves(block: &Block, loaded: &Loaded<'_>, result: usize) -> Option<(Matrix, 
             cpu::decode(&Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols }, 0, false),
             1.0,
         ),
-        _ => (factors.down.values(), super::plan::as_f32(share.weight)),
+        _ => (factors.down.values(), crate::fusion::plan::as_f32(share.weight)),
     };
     let up = matrix::from_rows(factors.up.rows, factors.up.cols, &factors.up.values());
     Some((matrix::from_rows(rows, cols, &down), factor, up))
 }
 
 impl Matrices {
-    pub(super) fn singular_values(&self) -> Vec<f64> {
+    pub(crate) fn singular_values(&self) -> Vec<f64> {
         truncate::singular_values(&self.down, &self.up)
     }
 
     /// Cut to the output's rank and rounded; the loader's scale is split evenly between both factors.
-    pub(super) fn compressed(&self, output: &Output, loader_scale: f64, dtype: Dtype) -> Compressed {
+    pub(crate) fn compressed(&self, output: &Output, loader_scale: f64, dtype: Dtype) -> Compressed {
         let low = truncate::compress(&self.down, &self.up, Keep::Rank(output.rank.min(output.own_rank)));
         let rank = low.down.nrows();
         let scale = loader_scale.abs().sqrt().recip();

@@ -1,13 +1,13 @@
 //! How much of a run is done at once: pieces, which are read, written and handed over, and in them batches, which a backend
 //! computes.
 
-use super::Sources;
+use super::Plan;
 use super::outputs::Group;
-use super::pairing::{Share, Side, Unit};
-use super::plan::Plan;
+use super::pairing::{Share, Unit};
 use crate::backend::Dtype;
 use crate::container::{Ahead, Source, Tensor};
 use crate::error::Result;
+use crate::fusion::{Side, Sources};
 use futures_util::future;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,7 +23,7 @@ fn bytes(plan: &Plan, group: &Group) -> u64 {
 }
 
 /// How many whole pieces of `most` bytes these groups are, of `results` that are made of them; 1 at least.
-pub(super) fn size(plan: &Plan, groups: &[usize], results: usize, most: u64) -> usize {
+pub(crate) fn size(plan: &Plan, groups: &[usize], results: usize, most: u64) -> usize {
     let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
     let bytes = groups.map(|group| bytes(plan, group)).sum::<u64>() * results as u64;
     usize::try_from(bytes / most.max(1)).unwrap_or(usize::MAX).max(1)
@@ -31,7 +31,7 @@ pub(super) fn size(plan: &Plan, groups: &[usize], results: usize, most: u64) -> 
 
 /// The groups of the plan in pieces of at most `most` bytes to read or to write (at least one group), in the order in which
 /// they stand in the result: what is read together and written together then mostly lies together.
-pub(super) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
+pub(crate) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
     let limit = plan.layout.size.div_ceil(PIECES).min(most);
     let place = |group: &Group| {
         let start = plan.tensors(group).map(|tensor| tensor.start).min();
@@ -57,7 +57,7 @@ pub(super) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
 ///
 /// # Errors
 /// Those of the sources.
-pub(super) async fn ahead<'a, S: Source>(
+pub(crate) async fn ahead<'a, S: Source>(
     plan: &Plan,
     groups: &[usize],
     sources: &Sources<'a, S>,
@@ -77,7 +77,7 @@ pub(super) async fn ahead<'a, S: Source>(
 }
 
 /// Groups of one shape and format with their places, as many as fit into `limit` bytes of input (at least one).
-pub(super) fn batches<'a>(groups: &[(usize, &'a Group)], limit: usize) -> Vec<Vec<(usize, &'a Group)>> {
+pub(crate) fn batches<'a>(groups: &[(usize, &'a Group)], limit: usize) -> Vec<Vec<(usize, &'a Group)>> {
     let mut alike: Vec<Vec<(usize, &'a Group)>> = Vec::new();
     let mut place: BTreeMap<_, usize> = BTreeMap::new();
     for &(number, group) in groups {

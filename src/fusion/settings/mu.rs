@@ -4,26 +4,26 @@ use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 
 /// What JSON, which has no infinity, says instead.
-pub(super) const INFINITY: &str = "infinity";
+pub(crate) const INFINITY: &str = "infinity";
 
 /// β = μ/(1+μ), the fraction of the overlap that is removed.
-pub(super) fn beta(mu: f64) -> f64 {
+pub(crate) fn beta(mu: f64) -> f64 {
     if mu.is_infinite() { 1.0 } else { mu / (1.0 + mu) }
 }
 
 /// As people and JSON read it.
-pub(super) fn text(mu: f64) -> String {
+pub(crate) fn text(mu: f64) -> String {
     if mu.is_infinite() { INFINITY.to_owned() } else { mu.to_string() }
 }
 
 /// A number, or the word that stands for the one JSON lacks.
-pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let number = deserializer.deserialize_any(Mu)?;
     number.ok_or_else(|| de::Error::custom("μ must be a number"))
 }
 
 /// The same, or nothing.
-pub(super) fn read_own<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+pub(crate) fn read_own<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     deserializer.deserialize_any(Mu)
 }
 

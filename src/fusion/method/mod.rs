@@ -3,46 +3,55 @@
 //! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (docs/METHOD.md, "Low rank"); the backend gives
 //! A_c'. Of the overlap, ΔW_c·V_k V_kᵀ, it is up = B_c, down = A_c'. Only one batch of groups is in memory at a time. Of
 //! the results of a pass, which differ in μ, V_k and A_c V_k are computed once.
+//!
+//! [`factors`] are read and checked, an [`engine`] projects them, [`compose`] and [`composer`] put the modules of the result
+//! together as a [`piece`] of the file, with the [`accounting`] of every module.
 
-use super::accounting::{Cut, CutOf, Figures, ModuleReport, Rounding};
-use super::compose;
-use super::composer::Composer;
-use super::crew::Piece;
-use super::engine::{self, Engine};
-use super::factors::{Factors, Rounded, Split};
-use super::outputs::Group;
-use super::pairing::{Share, Side, Unit};
-use super::pass::Pass;
-use super::plan::{Plan, as_f32};
-use super::portions::batches;
-use super::{Sources, Watch};
+pub mod accounting;
+pub(crate) mod compose;
+pub(crate) mod composer;
+pub(crate) mod engine;
+pub(crate) mod factors;
+pub(crate) mod piece;
+
 use crate::backend::truncate::Keep;
 use crate::backend::{Batch, Blend, Dtype, Job, Projected, cpu};
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
+use crate::fusion::plan::outputs::Group;
+use crate::fusion::plan::pairing::{Share, Unit};
+use crate::fusion::plan::pass::Pass;
+use crate::fusion::plan::portions::batches;
+use crate::fusion::plan::{Plan, as_f32};
+use crate::fusion::{Side, Sources, Watch, go_on};
+use accounting::{Cut, CutOf, Figures, ModuleReport, Rounding};
+use composer::Composer;
+use engine::Engine;
+use factors::{Factors, Rounded, Split, read_vector};
+use piece::Piece;
 use std::rc::Rc;
 
 /// A group with the values of its units.
-pub(super) struct Loaded<'a> {
+pub(crate) struct Loaded<'a> {
     /// Its place in the plan.
     at: usize,
-    pub(super) group: &'a Group,
-    pub(super) units: Vec<LoadedUnit>,
+    pub(crate) group: &'a Group,
+    pub(crate) units: Vec<LoadedUnit>,
 }
 
 /// A unit's factors, and what the backend made of them where both files have it.
-pub(super) struct LoadedUnit {
-    pub(super) style: Option<Factors>,
-    pub(super) content: Option<Factors>,
+pub(crate) struct LoadedUnit {
+    pub(crate) style: Option<Factors>,
+    pub(crate) content: Option<Factors>,
     /// One of each result of the pass; none where only one file has it.
-    pub(super) projected: Vec<Projected>,
+    pub(crate) projected: Vec<Projected>,
 }
 
 /// Has the engine find out what is faster, on the first modules of a pass that both files have.
 ///
 /// # Errors
 /// Those of the sources; `NonFinite`, `Aborted`.
-pub(super) async fn try_out<S: Source>(
+pub(crate) async fn try_out<S: Source>(
     pass: &Pass,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
@@ -57,7 +66,7 @@ pub(super) async fn try_out<S: Source>(
     let Some(batch) = batches(&shared, engine.batch_bytes()).into_iter().next() else { return Ok(()) };
     let mut loaded = Vec::with_capacity(batch.len());
     for (at, group) in batch.into_iter().take(engine::TRIAL) {
-        super::go_on(watch)?;
+        go_on(watch)?;
         loaded.push(Loaded { at, group, units: read_group(group, sources).await? });
     }
     let (jobs, blends): (Vec<Job<'_>>, Vec<Vec<Blend>>) =
@@ -71,7 +80,7 @@ pub(super) async fn try_out<S: Source>(
 ///
 /// # Errors
 /// Those of the sources; `NonFinite`, `OutputRange`, `Aborted`.
-pub(super) async fn fuse<S: Source>(
+pub(crate) async fn fuse<S: Source>(
     pass: &Pass,
     groups: &[usize],
     sources: &Sources<'_, S>,
@@ -98,7 +107,7 @@ pub(super) async fn fuse<S: Source>(
 ///
 /// # Errors
 /// As [`fuse`].
-pub(super) async fn measure<S: Source>(
+pub(crate) async fn measure<S: Source>(
     pass: &Pass,
     groups: &[usize],
     sources: &Sources<'_, S>,
@@ -111,7 +120,7 @@ pub(super) async fn measure<S: Source>(
         for loaded in load(pass, &[(at, group)], sources, engine, watch).await? {
             for (result, ranks) in ranks.iter_mut().enumerate() {
                 for output in &group.outputs {
-                    super::go_on(watch)?;
+                    go_on(watch)?;
                     ranks.push(keep.rank(&compose::matrices(output, &loaded, result)?.singular_values()));
                 }
             }
@@ -130,7 +139,7 @@ async fn load<'a, S: Source>(
 ) -> Result<Vec<Loaded<'a>>> {
     let mut loaded = Vec::with_capacity(groups.len());
     for &(at, group) in groups {
-        super::go_on(watch)?;
+        go_on(watch)?;
         loaded.push(Loaded { at, group, units: read_group(group, sources).await? });
     }
     for at in 0..groups.first().map_or(0, |(_, group)| group.units.len()) {
@@ -140,7 +149,7 @@ async fn load<'a, S: Source>(
 }
 
 /// Reads every module of a group once, and gives each unit its rows.
-pub(super) async fn read_group<S: Source>(
+pub(crate) async fn read_group<S: Source>(
     group: &Group,
     sources: &Sources<'_, S>,
 ) -> Result<Vec<LoadedUnit>> {
@@ -226,11 +235,11 @@ fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// The halves of a unit that are written, in the result's format; where the backend has made A_c', it is in that already.
-pub(super) struct RoundedUnit {
-    pub(super) style_down: Option<Rounded>,
-    pub(super) style_up: Option<Rounded>,
-    pub(super) content_down: Option<Rounded>,
-    pub(super) content_up: Option<Rounded>,
+pub(crate) struct RoundedUnit {
+    pub(crate) style_down: Option<Rounded>,
+    pub(crate) style_up: Option<Rounded>,
+    pub(crate) content_down: Option<Rounded>,
+    pub(crate) content_up: Option<Rounded>,
 }
 
 fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> RoundedUnit {
@@ -281,7 +290,7 @@ fn write_exact<'a>(
         .map(|(unit, values)| round(&pass.lead, unit, values, group.loader_scale))
         .collect();
     for (result, plan, group, composer) in results(pass, loaded, composers) {
-        super::go_on(watch)?;
+        go_on(watch)?;
         for output in &group.outputs {
             let (downs, ups) = compose::words(output, &rounded, units, result);
             composer.module(output, &downs, &ups)?;
@@ -310,7 +319,7 @@ fn write_compressed<'a>(
     for (result, plan, group, composer) in results(pass, loaded, composers) {
         let mut worst: f64 = 0.0;
         for output in &group.outputs {
-            super::go_on(watch)?;
+            go_on(watch)?;
             let matrices = compose::matrices(output, loaded, result)?;
             let compressed = matrices.compressed(output, group.loader_scale, plan.dtype);
             composer.cuts([Cut {
@@ -392,8 +401,8 @@ async fn write_magnitudes<S: Source>(
 ) -> Result<()> {
     for output in &group.outputs {
         let Some((side, tensor)) = &output.magnitude else { continue };
-        let values = super::read_vector(sources.of(*side)?, tensor).await?;
-        let name = super::refusals::magnitude_name(output);
+        let values = read_vector(sources.of(*side)?, tensor).await?;
+        let name = crate::fusion::plan::refusals::magnitude_name(output);
         let (words, _) = cpu::encode(&values, 1.0, plan.dtype);
         composers.iter_mut().try_for_each(|composer| composer.tensor(&name, &words))?;
     }
@@ -404,7 +413,7 @@ async fn write_magnitudes<S: Source>(
 ///
 /// # Errors
 /// As [`fuse`].
-pub(super) async fn small<S: Source>(
+pub(crate) async fn small<S: Source>(
     pass: &Pass,
     sources: &Sources<'_, S>,
     watch: &impl Watch,
@@ -417,10 +426,10 @@ pub(super) async fn small<S: Source>(
         }
     }
     for vector in &pass.lead.vectors {
-        super::go_on(watch)?;
+        go_on(watch)?;
         let mut sum = vec![0.0f32; vector.length];
         for term in &vector.terms {
-            let values = super::read_vector(sources.of(term.side)?, &term.tensor).await?;
+            let values = read_vector(sources.of(term.side)?, &term.tensor).await?;
             let values = values.get(term.from.clone()).unwrap_or_default();
             for (sum, value) in sum.iter_mut().skip(term.to).zip(values) {
                 *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
@@ -433,7 +442,7 @@ pub(super) async fn small<S: Source>(
 }
 
 /// A unit computed once more in f64, from the input files: A_c' at scale 1.
-pub(super) async fn again<S: Source>(
+pub(crate) async fn again<S: Source>(
     plan: &Plan,
     unit: &Unit,
     sources: &Sources<'_, S>,

@@ -4,12 +4,13 @@
 //! back, but flattened both can be compared, and the names with dots are there to be taken. The whole result is written in
 //! the spelling of one of the two: a mix of both is what some loaders take only the half of.
 
-use super::pairing::{Side, Unit};
+use super::pairing::Unit;
 use crate::adapter::families::{denoiser_parts, flatten};
 use crate::adapter::kinds::Kind;
 use crate::adapter::roles::Spelling;
 use crate::adapter::{Adapter, ModuleId};
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
 use std::collections::BTreeMap;
 
 /// What is known of a pair's names where no table says it. Empty for models that have one, for single files, and where a
@@ -60,7 +61,7 @@ impl Unlisted {
     /// # Errors
     /// `SpellingMix` if two names of one file are the same without their dots, and either the other file has that name or
     /// the result has no dots.
-    pub(super) fn of(content: Option<&Adapter>, style: Option<&Adapter>) -> Result<Self> {
+    pub(crate) fn of(content: Option<&Adapter>, style: Option<&Adapter>) -> Result<Self> {
         let ways = |content, style| Way::of(content).zip(Way::of(style));
         let Some((content, style)) = content.zip(style) else { return Ok(Self::default()) };
         let Some((of_content, of_style)) = ways(content, style) else { return Ok(Self::default()) };
@@ -88,7 +89,7 @@ impl Unlisted {
     }
 
     /// The identity of a layer in no table: equal for its names with and without dots, and whatever stands before them.
-    pub(super) fn id(&self, stem: &str) -> ModuleId {
+    pub(crate) fn id(&self, stem: &str) -> ModuleId {
         let (before, path) = denoiser_parts(stem);
         match &self.0 {
             Some(form) if before.ends_with('_') && !path.contains('.') && !is_text(stem) => {
@@ -103,7 +104,7 @@ impl Unlisted {
     }
 
     /// The name of a layer in the result, by the one that a file gives it.
-    pub(super) fn stem(&self, side: Side, stem: &str) -> String {
+    pub(crate) fn stem(&self, side: Side, stem: &str) -> String {
         let Some(form) = self.0.as_ref().filter(|form| form.side != side && !is_text(stem)) else {
             return stem.to_owned();
         };
@@ -115,13 +116,13 @@ impl Unlisted {
     }
 
     /// Of the files that have a unit, the one whose name it gets.
-    pub(super) fn side(&self, unit: &Unit) -> Option<Side> {
+    pub(crate) fn side(&self, unit: &Unit) -> Option<Side> {
         let wanted = self.0.as_ref().map_or(Side::Content, |form| form.side);
         unit.share(wanted).map(|_| wanted).or_else(|| unit.shares().next().map(|(side, _)| side))
     }
 
     /// How the factors of a unit are called in the result.
-    pub(super) fn spelling(&self, unit: &Unit) -> Option<&'static Spelling> {
+    pub(crate) fn spelling(&self, unit: &Unit) -> Option<&'static Spelling> {
         let side = self.side(unit)?;
         let share = unit.share(side)?;
         let form = self.0.as_ref().filter(|form| form.side != side && !is_text(&share.module.stem));

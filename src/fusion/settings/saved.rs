@@ -1,7 +1,7 @@
 //! A saved recipe: settings, and which files they were made for. The report of a run is one too.
 
+use super::Settings;
 use super::mu;
-use super::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::json;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ impl SavedRecipe {
 }
 
 /// Settings as JSON has them: an endless μ by its name, and nothing of what is left to the defaults' choice.
-pub(super) fn fields(settings: &Settings) -> Map<String, Value> {
+pub(crate) fn fields(settings: &Settings) -> Map<String, Value> {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(settings) else { return Map::new() };
     fields.insert("mu".to_owned(), of_mu(settings.mu));
     if let Some(Value::Object(blocks)) = fields.get_mut("blocks") {
@@ -72,7 +72,7 @@ fn without_nulls(fields: &mut Map<String, Value>) {
 }
 
 /// Some settings as JSON text.
-pub(super) fn text(settings: &Settings, is_wanted: impl Fn(&str) -> bool) -> String {
+pub(crate) fn text(settings: &Settings, is_wanted: impl Fn(&str) -> bool) -> String {
     let mut fields = fields(settings);
     fields.retain(|key, _| is_wanted(key));
     json::text(&fields)

@@ -1,20 +1,33 @@
-//! A run from the plan to the checked file, in tasks that a crew may share.
+//! A run from the plan to the checked file.
+//!
+//! It is a list of tasks, which its leader does itself or hands to a [`crew`] ([`sharing`] says who does what, and when).
+//! [`writer`] puts the modules into the file, [`hashing`] hashes them on the way, [`verify`] reads the file back, and
+//! [`report`] says what was done.
 
-use super::analysis::{self, Analysis};
-use super::crew::{Crew, Done, Piece, Run, Task};
-use super::engine::{CPU_PIECE, Engine};
-use super::pass::{Pass, Passes, Variant};
-use super::report::Report;
-use super::settings::Settings;
-use super::sharing::{self, Came, Told};
-use super::verify::{self, Verified};
-use super::writer::{Writer, Written};
-use super::{Input, Progress, Sources, Stage, Watch, go_on, metadata, method, portions};
+pub(crate) mod crew;
+pub(crate) mod hashing;
+pub(crate) mod report;
+pub(crate) mod sharing;
+pub(crate) mod verify;
+pub(crate) mod writer;
+
 use crate::backend::truncate::Keep;
 use crate::container::{Ahead, Sink, Source};
 use crate::error::{Code, Error, Result};
+use crate::fusion::analysis::{self, Analysis};
+use crate::fusion::method::engine::{CPU_PIECE, Engine};
+use crate::fusion::method::piece::Piece;
+use crate::fusion::plan::pass::{Pass, Passes, Variant};
+use crate::fusion::plan::{metadata, portions};
+use crate::fusion::settings::Settings;
+use crate::fusion::{Input, Progress, Sources, Stage, Watch, go_on, method};
+use crew::{Crew, Done, Run, Task};
 use futures_util::lock::Mutex;
+use report::Report;
+use sharing::{Came, Told};
 use std::cell::RefCell;
+use verify::Verified;
+use writer::{Writer, Written};
 
 /// Fuses two files, or converts one: computes, writes, reads back and checks. Makes one file of each variant, into the sink
 /// of the same place; those that differ in μ alone cost one reading and one decomposition of every module. Gives the finished

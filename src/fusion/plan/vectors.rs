@@ -5,8 +5,7 @@
 //! naming it would keep some loaders from loading anything. PEFT has no endings for norms: there they keep their own.
 
 use super::outputs::{self, Group, Names};
-use super::pairing::{Side, identity, place};
-use super::recipe::Recipe;
+use super::pairing::{identity, place};
 use super::refusals::Refusal;
 use super::unlisted::Unlisted;
 use crate::adapter::families::{Family, Place, Prefix, Scheme};
@@ -15,6 +14,8 @@ use crate::adapter::{Adapter, Module, ModuleId, Vector};
 use crate::backend::Dtype;
 use crate::container::{Tensor, TensorSpec};
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
+use crate::fusion::settings::recipe::Recipe;
 use crate::order::{self, Places};
 use std::ops::Range;
 
@@ -45,7 +46,7 @@ pub struct Term {
 }
 
 impl VectorOutput {
-    pub(super) fn spec(&self, dtype: Dtype) -> TensorSpec {
+    pub(crate) fn spec(&self, dtype: Dtype) -> TensorSpec {
         TensorSpec { name: self.name.clone(), dtype, shape: vec![self.length as u64] }
     }
 }
@@ -54,7 +55,7 @@ impl VectorOutput {
 ///
 /// # Errors
 /// `ShapeMismatch` if the same vector has two lengths; `SpellingMix` if one file has it under two names.
-pub(super) fn plan(
+pub(crate) fn plan(
     [content, style]: [Option<&Adapter>; 2],
     family: Option<&Family>,
     scheme: Option<&Scheme>,

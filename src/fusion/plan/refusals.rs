@@ -1,13 +1,14 @@
 //! Modules that cannot be fused: DoRA in both files, what was refused at reading, what is said twice. All are counted.
 
 use super::outputs::{Group, Output};
-use super::pairing::{Pairing, Share, Side, Unit};
-use super::recipe::Recipe;
-use super::settings::ResultChoice;
+use super::pairing::{Pairing, Share, Unit};
 use crate::adapter::Adapter;
 use crate::adapter::scale::ScaleChoice;
 use crate::container::Tensor;
 use crate::error::{Code, Error};
+use crate::fusion::Side;
+use crate::fusion::settings::ResultChoice;
+use crate::fusion::settings::recipe::Recipe;
 use crate::order::Places;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -33,7 +34,7 @@ const DORA: &str = "DoRA, whose magnitudes depend on the base model's weights; i
 const REPEATED: &str = "a fused layer whose parts are in the file as well";
 
 /// The units that are left, and the modules that are not.
-pub(super) fn sort_out(
+pub(crate) fn sort_out(
     pairing: &Pairing,
     content: Option<&Adapter>,
     style: Option<&Adapter>,
@@ -101,7 +102,7 @@ fn is_untouched(unit: &Unit, share: &Share, side: Side, recipe: &Recipe) -> bool
 }
 
 /// DoRA modules that would be written without their magnitudes.
-pub(super) fn left_behind(groups: &[Group]) -> HashSet<(Side, String)> {
+pub(crate) fn left_behind(groups: &[Group]) -> HashSet<(Side, String)> {
     let carried: Places = groups
         .iter()
         .flat_map(|group| &group.outputs)
@@ -115,14 +116,14 @@ pub(super) fn left_behind(groups: &[Group]) -> HashSet<(Side, String)> {
 }
 
 /// A word on DoRA modules that are fused all the same.
-pub(super) fn without_magnitudes(groups: &[Group]) -> Option<Error> {
+pub(crate) fn without_magnitudes(groups: &[Group]) -> Option<Error> {
     let modules = left_behind(groups);
     let (_, first) = modules.iter().min()?;
     Some(Error::new(Code::DirectionOnly, format!("There are {}.", modules.len())).at_tensor(first))
 }
 
 /// Gives DoRA modules that pass through their magnitudes: those that become one module of the result, row by row.
-pub(super) fn carry_magnitudes(groups: &mut [Group], recipe: &Recipe) {
+pub(crate) fn carry_magnitudes(groups: &mut [Group], recipe: &Recipe) {
     for group in groups {
         let ([unit], [output]) = (group.units.as_slice(), group.outputs.as_mut_slice()) else { continue };
         let mut shares = unit.shares();
@@ -143,13 +144,13 @@ fn can_say(output: &Output, tensor: &Tensor) -> bool {
 }
 
 /// kohya's and LyCORIS' name, or PEFT's.
-pub(super) fn magnitude_name(output: &Output) -> String {
+pub(crate) fn magnitude_name(output: &Output) -> String {
     let suffix = if output.names.alpha.is_some() { ".dora_scale" } else { ".lora_magnitude_vector" };
     format!("{}{suffix}", output.names.stem)
 }
 
 /// PEFT keeps a vector, LyCORIS a column (or a row, where the norms are those of columns).
-pub(super) fn magnitude_shape(output: &Output, tensor: &Tensor) -> Vec<u64> {
+pub(crate) fn magnitude_shape(output: &Output, tensor: &Tensor) -> Vec<u64> {
     match (output.names.alpha.is_some(), tensor.shape.as_slice()) {
         (true, [rows]) => [vec![*rows, 1], vec![1; output.dims.len().saturating_sub(1)]].concat(),
         (false, [rows, rest @ ..]) if output.dims.len() == 1 && rest.iter().all(|&d| d == 1) => vec![*rows],
@@ -158,7 +159,7 @@ pub(super) fn magnitude_shape(output: &Output, tensor: &Tensor) -> Vec<u64> {
 }
 
 /// Two files without a common unit.
-pub(super) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Refusal]) -> Error {
+pub(crate) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Refusal]) -> Error {
     if refusals.iter().any(|refusal| refusal.why == DORA) {
         return nothing_left(content, refusals);
     }
@@ -179,7 +180,7 @@ pub(super) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Ref
 }
 
 /// Files of which every module was refused.
-pub(super) fn nothing_left(file: &Adapter, refusals: &[Refusal]) -> Error {
+pub(crate) fn nothing_left(file: &Adapter, refusals: &[Refusal]) -> Error {
     match refusals.first() {
         Some(first) => Error::new(Code::AdapterKind, format!("It is {}.", first.why))
             .in_file(&first.file)

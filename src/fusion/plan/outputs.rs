@@ -1,13 +1,14 @@
 //! How the units of a pair are written: in which naming, and which modules of the result they make up.
 
-use super::pairing::{Side, Unit};
-use super::recipe::Recipe;
+use super::pairing::Unit;
 use super::unlisted::Unlisted;
 use crate::adapter::ModuleId;
 use crate::adapter::families::{Family, Scheme, Target};
 use crate::adapter::roles::{ALPHA, Spelling};
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
+use crate::fusion::settings::recipe::Recipe;
 use crate::order::Places;
 use std::ops::Range;
 
@@ -84,7 +85,7 @@ impl Names {
 ///
 /// # Errors
 /// `Settings` if the family has no such naming.
-pub(super) fn scheme(
+pub(crate) fn scheme(
     units: &[Unit],
     family: Option<&Family>,
     recipe: &Recipe,
@@ -134,7 +135,7 @@ struct Landing {
 }
 
 /// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
-pub(super) fn groups(
+pub(crate) fn groups(
     units: Vec<Unit>,
     family: Option<&Family>,
     scheme: Option<&Scheme>,
@@ -182,7 +183,7 @@ pub(super) fn groups(
         .collect()
 }
 
-pub(super) fn target(id: &ModuleId, family: Option<&Family>, scheme: Option<&Scheme>) -> Option<Target> {
+pub(crate) fn target(id: &ModuleId, family: Option<&Family>, scheme: Option<&Scheme>) -> Option<Target> {
     family.zip(scheme).and_then(|(family, scheme)| family.target(id, scheme))
 }
 

@@ -2,8 +2,13 @@
 
 use super::triangle::Triangle;
 
+/// What is left of a sum is nothing but the rounding of its terms (and of the dot products that L is made of) if it is no more than
+/// this share of them.
+const ROUNDING: f64 = 1.0 / (1_u64 << 46) as f64;
+
 /// core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j], r×r, and E, the largest of
-/// the exponent sums over rows that are zero in neither factor.
+/// the exponent sums over rows that are zero in neither factor. Where the terms cancel it is 0: a style that is nothing has no
+/// directions. (The shader's f32 cannot tell; its job is then done again here, as its support is too small.)
 ///
 /// With B_sᵀ = 2^e_B·L_B·Q_B and A_s = 2^e_A·L_A·Q_A: B_s·A_s = Q_Bᵀ·(2^E·core)·Q_A.
 pub fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {
@@ -15,13 +20,21 @@ pub fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {
         .collect();
     let most = rows.iter().map(|&(_, e)| e).max().unwrap_or(0);
     let mut core = vec![0.0; r * r];
+    let mut sizes = vec![0.0; r * r];
     for (i, exponent) in rows {
         let scale = 2f64.powi(exponent - most);
         for p in 0..=i {
             let factor = up.l[i * r + p] * scale;
             for j in 0..=i {
-                core[p * r + j] += factor * down.l[i * r + j];
+                let term = factor * down.l[i * r + j];
+                core[p * r + j] += term;
+                sizes[p * r + j] += term.abs();
             }
+        }
+    }
+    for (sum, size) in core.iter_mut().zip(sizes) {
+        if sum.abs() <= ROUNDING * size {
+            *sum = 0.0;
         }
     }
     (core, most)

@@ -38,7 +38,7 @@ use basis::Basis;
 pub use cut::count;
 pub use decode::{decode, transpose};
 pub use directions::{Directions, all_directions};
-pub use encoded::{Encoded, encoded, encoded_columns, encoded_rows, rounded};
+pub use encoded::{Encoded, encoded_columns, encoded_rows, rounded};
 pub use finite::{NonFinite, non_finite};
 pub use job::{
     Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,

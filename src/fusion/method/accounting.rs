@@ -85,6 +85,15 @@ pub struct Squares {
     pub removed: f64,
 }
 
+/// A module that only one file has, as it was saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passed {
+    /// The layer, or the layers of a fused module.
+    pub name: String,
+    /// ‖saved − intended‖/‖intended‖, an upper bound; 0 where its bits are those of the file.
+    pub rounding: f64,
+}
+
 /// A module that had to be cut to a rank.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cut {
@@ -217,29 +226,52 @@ impl Figures<'_> {
     /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and
     /// ‖E_B·A‖ for the up factors, added up (triangle inequality).
     fn rounding(&self, content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
-        let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
-        let norm = |up: &DMatrix<f64>, down: &DMatrix<f64>| up.dot(down).max(0.0).sqrt();
+        let r_c = self.content.down.rows;
         let fold = self.content_scale / self.loader_scale;
         let content_down_error = square_of(r_c, &self.projected.rounding_gram) * (fold * fold);
-        let mut total = norm(content_up_gram, &content_down_error);
-        let Rounding::Parts { style_down, style_up: style_up_error, content_up } = &self.rounding else {
+        let mut total = norm_of(content_up_gram, &content_down_error);
+        let Rounding::Parts { style_down, style_up, content_up } = &self.rounding else {
             return total;
         };
         let split = |scale: f64| Split::of(scale / self.loader_scale, self.dtype);
-        let (of_style, of_content) = (split(self.style_scale), split(self.content_scale));
-        if let Some(error) = style_down {
-            let style_up = square_of(r_s, &cpu::own_columns(&self.style.up.stored()));
-            total += of_style.up * norm(&style_up, &square_of(r_s, error));
-        }
-        if let Some(error) = style_up_error {
-            let down = square_of(r_s, &cpu::own_rows(&self.style.down.stored()));
-            total += of_style.down.abs() * norm(&square_of(r_s, error), &down);
-        }
+        total += split(self.style_scale).rounding(self.style, [*style_down, *style_up]);
         if let Some(error) = content_up {
-            total += norm(&square_of(r_c, error), kept_gram) / of_content.up;
+            total += norm_of(&square_of(r_c, error), kept_gram) / split(self.content_scale).up;
         }
         total
     }
+}
+
+/// What rounding did to a module that only one file has, relative to the module; `errors` as [`Split::rounding`] takes them.
+pub(crate) fn rounding_of_passed(factors: &Factors, split: Split, errors: [Option<&[f64]>; 2]) -> f64 {
+    if errors == [None, None] {
+        return 0.0;
+    }
+    let r = factors.down.rows;
+    let (up, down) = (cpu::own_columns(&factors.up.stored()), cpu::own_rows(&factors.down.stored()));
+    let whole = (split.up * split.down).abs() * norm_of(&square_of(r, &up), &square_of(r, &down));
+    ratio(split.rounding(factors, errors), whole)
+}
+
+impl Split {
+    /// ‖B·E_A‖ + ‖E_B·A‖ in units of the result, for Gram matrices of what rounding did to lora_down and to lora_up: E·Eᵀ
+    /// and Eᵀ·E, r×r; none where it did nothing.
+    fn rounding(self, factors: &Factors, [down, up]: [Option<&[f64]>; 2]) -> f64 {
+        let r = factors.down.rows;
+        let of_down = down.map_or(0.0, |error| {
+            self.up * norm_of(&square_of(r, &cpu::own_columns(&factors.up.stored())), &square_of(r, error))
+        });
+        let of_up = up.map_or(0.0, |error| {
+            self.down.abs()
+                * norm_of(&square_of(r, error), &square_of(r, &cpu::own_rows(&factors.down.stored())))
+        });
+        of_down + of_up
+    }
+}
+
+/// ‖B·A‖ from BᵀB and AAᵀ.
+fn norm_of(up: &DMatrix<f64>, down: &DMatrix<f64>) -> f64 {
+    up.dot(down).max(0.0).sqrt()
 }
 
 /// A symmetric r×r matrix.

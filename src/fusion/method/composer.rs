@@ -1,7 +1,6 @@
 //! Puts modules of the result together, tensor by tensor, with their checksums.
 
-use super::accounting::{Cut, ModuleReport};
-
+use super::accounting::{Cut, ModuleReport, Passed};
 use super::piece::{Parcel, Piece, PieceTensor};
 use crate::container::{self, Bytes, Tensor};
 use crate::error::{Code, Error, Result};
@@ -117,8 +116,13 @@ impl<'a> Composer<'a> {
     }
 
     /// Adds the account of a fused unit.
-    pub(crate) fn account(&mut self, module: Option<ModuleReport>) {
-        self.piece.modules.extend(module);
+    pub(crate) fn account(&mut self, module: ModuleReport) {
+        self.piece.modules.push(module);
+    }
+
+    /// Adds the account of a unit that only one file has.
+    pub(crate) fn passed(&mut self, name: String, rounding: f64) {
+        self.piece.passed.push(Passed { name, rounding });
     }
 
     /// Adds what was cut to a rank.

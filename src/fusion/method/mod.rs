@@ -244,14 +244,12 @@ pub(crate) struct RoundedUnit {
 
 fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> RoundedUnit {
     let dtype = plan.dtype;
-    // Only what both files have is accounted for.
-    let accounted = unit.pair().is_some();
     let split = |share: &Share| Split::of(share.weight / loader_scale, dtype);
     let down = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype, accounted))
+        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype))
     };
     let up = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype, accounted))
+        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype))
     };
     let with_style = plan.recipe.writes(Side::Style);
     RoundedUnit {
@@ -296,18 +294,35 @@ fn write_exact<'a>(
             composer.module(output, &downs, &ups)?;
         }
         for ((unit, values), rounded) in group.units.iter().zip(units).zip(&rounded) {
-            fn error(rounded: &Option<Rounded>) -> Option<&[f64]> {
-                rounded.as_ref()?.error_gram.as_deref()
-            }
             let rounding = Rounding::Parts {
                 style_down: error(&rounded.style_down),
                 style_up: error(&rounded.style_up),
                 content_up: error(&rounded.content_up),
             };
-            composer.account(figures(plan, group, (unit, values, result), rounding)?);
+            match figures(plan, group, (unit, values, result), rounding)? {
+                Some(module) => composer.account(module),
+                None => composer.passed(unit.name(), passed(plan, group, (unit, values), rounded)),
+            }
         }
     }
     Ok(())
+}
+
+fn error(rounded: &Option<Rounded>) -> Option<&[f64]> {
+    rounded.as_ref()?.error_gram.as_deref()
+}
+
+/// What rounding did to a unit that only one file has.
+fn passed(plan: &Plan, group: &Group, (unit, values): (&Unit, &LoadedUnit), rounded: &RoundedUnit) -> f64 {
+    let of = |share: &Option<Share>, factors: &Option<Factors>, errors| {
+        let split = Split::of(share.as_ref()?.weight / group.loader_scale, plan.dtype);
+        Some(accounting::rounding_of_passed(factors.as_ref()?, split, errors))
+    };
+    let content = [error(&rounded.content_down), error(&rounded.content_up)];
+    let style = [error(&rounded.style_down), error(&rounded.style_up)];
+    of(&unit.content, &values.content, content)
+        .or_else(|| of(&unit.style, &values.style, style))
+        .unwrap_or(0.0)
 }
 
 fn write_compressed<'a>(
@@ -334,7 +349,10 @@ fn write_compressed<'a>(
             composer.module(output, &[&compressed.down], &[up])?;
         }
         for (unit, values) in group.units.iter().zip(&loaded.units) {
-            composer.account(figures(plan, group, (unit, values, result), Rounding::Relative(worst))?);
+            match figures(plan, group, (unit, values, result), Rounding::Relative(worst))? {
+                Some(module) => composer.account(module),
+                None => composer.passed(unit.name(), worst),
+            }
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What the method makes: some tensors of the result, with the account of how they were made.
 
-use super::accounting::{Cut, ModuleReport};
+use super::accounting::{Cut, ModuleReport, Passed};
 use crate::container::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -18,6 +18,8 @@ pub struct Piece {
     pub bytes: Parcel,
     /// The accounting of fused units.
     pub modules: Vec<ModuleReport>,
+    /// The accounting of units that only one file has.
+    pub passed: Vec<Passed>,
     /// What was cut to a rank.
     pub cuts: Vec<Cut>,
     /// How many modules of the result are in it.

@@ -24,7 +24,7 @@ pub struct Input {
     pub size: u64,
 }
 
-/// Median and worst of a figure over the fused modules.
+/// Median and worst of a figure over modules.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spread {
@@ -90,7 +90,7 @@ pub struct Report {
     pub change: f64,
     /// The content's energy that is kept, all fused modules together.
     pub content_kept: f64,
-    /// ‖saved − intended‖/‖intended‖ over the modules.
+    /// ‖saved − intended‖/‖intended‖ over all modules of the result.
     pub rounding: Option<Spread>,
     /// ‖saved − intended‖/‖projection's change‖ over the modules it changes.
     pub rounding_of_change: Option<Spread>,
@@ -122,7 +122,7 @@ impl Report {
         verified: Verified,
         seconds: [f64; 2],
     ) -> Self {
-        let Written { modules, cuts, model_hash, .. } = written;
+        let Written { modules, passed, cuts, model_hash, .. } = written;
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
         let sum = |part: fn(&ModuleReport) -> f64| modules.iter().map(part).sum::<f64>();
         let (whole, inside) = (sum(|m| m.squares.content), sum(|m| m.squares.inside));
@@ -181,11 +181,16 @@ impl Report {
             dtype: plan.dtype.to_string(),
             output_bytes: plan.layout.size,
             model_hash,
-            overlap: spread(&modules, |m| Some(m.overlap)),
+            overlap: spread(modules.iter().map(|m| (m.overlap, &*m.name))),
             change: ratio(changed, added).sqrt(),
             content_kept: 1.0 - ratio(removed, whole),
-            rounding: spread(&modules, |m| Some(m.rounding)),
-            rounding_of_change: spread(&modules, |m| m.rounding_of_change),
+            rounding: spread(
+                (modules.iter().map(|m| (m.rounding, &*m.name)))
+                    .chain(passed.iter().map(|m| (m.rounding, &*m.name))),
+            ),
+            rounding_of_change: spread(
+                modules.iter().filter_map(|m| Some((m.rounding_of_change?, &*m.name))),
+            ),
             recomputed: verified.recomputed,
             recomputed_worst: verified.worst,
             seconds_fusing: seconds[0],
@@ -225,9 +230,9 @@ fn ineffective(role: &str, adapter: &Adapter, energy: f64, modules: usize) -> Op
     (energy == 0.0).then(|| Error::new(Code::ZeroEffect, detail).in_file(&adapter.name))
 }
 
-fn spread(modules: &[ModuleReport], figure: impl Fn(&ModuleReport) -> Option<f64>) -> Option<Spread> {
-    let mut figures: Vec<(f64, &str)> =
-        modules.iter().filter_map(|m| Some((figure(m)?, m.name.as_str()))).collect();
+/// Of figures and the modules they are of.
+fn spread<'a>(figures: impl Iterator<Item = (f64, &'a str)>) -> Option<Spread> {
+    let mut figures: Vec<(f64, &str)> = figures.collect();
     order::sort_by(&mut figures, |a, b| a.0.total_cmp(&b.0));
     let (worst, name) = *figures.last()?;
     Some(Spread { median: figures.get(figures.len() / 2)?.0, worst, worst_module: name.to_owned() })

@@ -1,11 +1,10 @@
 //! Puts the pieces of the result into the file, in the order of its bytes, and keeps count.
 
-use crate::fusion::Progress;
-use crate::fusion::method::accounting::{Cut, ModuleReport};
-
 use super::hashing::Hashing;
 use crate::container::Sink;
 use crate::error::{Code, Error, Result};
+use crate::fusion::Progress;
+use crate::fusion::method::accounting::{Cut, ModuleReport, Passed};
 use crate::fusion::method::piece::{Parcel, Piece};
 use crate::fusion::plan::{Plan, unplanned};
 use std::collections::BTreeMap;
@@ -18,6 +17,8 @@ pub struct Written {
     pub checksums: Vec<u64>,
     /// The accounting of fused units.
     pub modules: Vec<ModuleReport>,
+    /// The accounting of units that only one file has.
+    pub passed: Vec<Passed>,
     /// What was cut to a rank.
     pub cuts: Vec<Cut>,
     /// SHA-256 of the tensors (everything behind the header), in hexadecimal: `sshs_model_hash`, AutoV3.
@@ -38,6 +39,7 @@ pub(crate) struct Writer<'a, K, H> {
     waiting: BTreeMap<u64, (Parcel, Range<usize>)>,
     checksums: Vec<Option<u64>>,
     modules: Vec<ModuleReport>,
+    passed: Vec<Passed>,
     cuts: Vec<Cut>,
 }
 
@@ -51,6 +53,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
             waiting: BTreeMap::new(),
             checksums: vec![None; plan.layout.tensors.len()],
             modules: Vec::new(),
+            passed: Vec::new(),
             cuts: Vec::new(),
         }
     }
@@ -93,6 +96,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
         progress.modules_done += piece.outputs;
         progress.module = piece.last;
         self.modules.extend(piece.modules);
+        self.passed.extend(piece.passed);
         self.cuts.extend(piece.cuts);
         Ok(())
     }
@@ -115,10 +119,12 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
     pub(crate) async fn finish(mut self) -> Result<Written> {
         let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
         self.modules.sort_by(|a, b| a.name.cmp(&b.name));
+        self.passed.sort_by(|a, b| a.name.cmp(&b.name));
         self.cuts.sort_by(|a, b| a.module.cmp(&b.module));
         Ok(Written {
             checksums: self.checksums.into_iter().collect::<Option<Vec<u64>>>().ok_or_else(missing)?,
             modules: self.modules,
+            passed: self.passed,
             cuts: self.cuts,
             model_hash: self.hash.finish().await?,
         })

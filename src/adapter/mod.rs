@@ -9,6 +9,7 @@ pub mod scale;
 mod alphas;
 pub(crate) mod kinds;
 mod module;
+mod notes;
 pub(crate) mod roles;
 mod summary;
 
@@ -49,6 +50,8 @@ pub struct Adapter {
     pub extra: Vec<String>,
     /// Number of tensors in the file.
     pub tensors: usize,
+    /// Words that the metadata says trigger it. Hostile text.
+    pub trigger_words: Vec<String>,
     /// Which model it is for.
     pub family: Detected,
     /// What a user should know although the file is accepted.
@@ -109,18 +112,6 @@ impl Adapter {
     /// Whether there are modules of which nothing says the scale: a [`CONFIG_NAME`] may.
     pub fn lacks_scale(&self) -> bool {
         self.modules.iter().any(|module| module.scale(ScaleChoice::Auto).1 == ScaleSource::Unknown)
-    }
-
-    /// What the file's notes call it.
-    pub(crate) fn title(&self) -> Option<&str> {
-        let notes = ["modelspec.title", "ss_output_name"].map(|key| self.metadata.get(key));
-        notes.into_iter().flatten().map(|title| title.trim()).find(|title| !title.is_empty())
-    }
-
-    /// All its names, in lower case.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let notes = ["modelspec.title", "ss_output_name"].map(|key| self.metadata.get(key));
-        notes.into_iter().flatten().chain([&self.name]).map(|name| name.to_ascii_lowercase()).collect()
     }
 
     async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Self> {
@@ -189,6 +180,7 @@ impl Adapter {
             name: source.name().to_owned(),
             size: source.size(),
             tensors: header.tensors.len(),
+            trigger_words: notes::trigger_words(&header.metadata),
             metadata: header.metadata,
             modules,
             vectors,

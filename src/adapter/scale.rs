@@ -111,7 +111,8 @@ impl Scaling {
     /// From the metadata, and the text of an `adapter_config.json` that came with the file.
     ///
     /// # Errors
-    /// `Config` if the configuration cannot be read. Unreadable metadata only says nothing.
+    /// `Config` if the configuration cannot be read, `Alpha` for patterns in the metadata that are not understood. Metadata that
+    /// cannot be read says nothing.
     pub fn new(metadata: &BTreeMap<String, String>, config: Option<&str>) -> Result<Self> {
         let mut configs = Vec::new();
         if let Some(text) = config {
@@ -176,7 +177,8 @@ impl Config {
         if let Some((key, _)) = patterns.clone().find(|(key, _)| !is_plain(key)) {
             let detail =
                 format!("Its alpha_pattern {key:?} is a regular expression, which is not understood.");
-            return Err(Error::new(Code::Config, detail));
+            let code = if source == ScaleSource::Metadata { Code::Alpha } else { Code::Config };
+            return Err(Error::new(code, detail));
         }
         Ok(Self {
             component: component.to_owned(),
@@ -267,6 +269,11 @@ mod tests {
         {
             assert_eq!(Scaling::new(&BTreeMap::new(), Some(text)).unwrap_err().code, Code::Config, "{text}");
         }
+        let own = metadata(&[(
+            "lora_adapter_metadata",
+            r#"{"unet.lora_alpha":1,"unet.alpha_pattern":{"to_(q|k)":2}}"#,
+        )]);
+        assert_eq!(Scaling::new(&own, None).unwrap_err().code, Code::Alpha);
         let text = r#"{"lora_alpha":8,"target_parameters":["mlp.experts.gate_up_proj"]}"#;
         let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
         assert!(scaling.targets_parameter("base_model.model.layers.0.mlp.experts"));

@@ -6,7 +6,6 @@ use super::{Adapter, ModuleId, families};
 use crate::error::Error;
 use crate::order;
 use serde::Serialize;
-use serde_json::Value;
 
 /// How many modules have this value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -101,7 +100,7 @@ impl Adapter {
             },
             base_model: noted(&["ss_base_model_version", "modelspec.architecture"]),
             title: self.title().map(str::to_owned),
-            trigger_words: self.trigger_words(),
+            trigger_words: self.trigger_words.clone(),
             ranks: shares(modules().map(|module| module.rank)),
             alphas: shares(modules().map(|module| module.alpha.map(|alpha| alpha.value))),
             scales: shares(modules().map(|module| {
@@ -123,40 +122,6 @@ impl Adapter {
             warnings: self.warnings.clone(),
         }
     }
-
-    /// The trigger phrase if the file has one, else the words that stand in (nearly) every caption of its training set.
-    pub(crate) fn trigger_words(&self) -> Vec<String> {
-        if let Some(phrase) = self.metadata.get("modelspec.trigger_phrase") {
-            return phrase
-                .split(',')
-                .map(|word| word.trim().to_owned())
-                .filter(|word| !word.is_empty())
-                .collect();
-        }
-        let frequencies = self.metadata.get("ss_tag_frequency").and_then(|json| tag_counts(json));
-        let mut counts = frequencies.unwrap_or_default();
-        order::sort_by(&mut counts, |a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let most = counts.first().map_or(0.0, |(_, count)| *count);
-        counts
-            .into_iter()
-            .take_while(|(_, count)| *count >= 0.9 * most)
-            .take(8)
-            .map(|(tag, _)| tag.trim().to_owned())
-            .filter(|tag| !tag.is_empty())
-            .collect()
-    }
-}
-
-/// Tags and how often they stand in captions, from kohya's table of folders; none if it is of another form.
-fn tag_counts(json: &str) -> Option<Vec<(String, f64)>> {
-    let folders: Value = serde_json::from_str(json).ok()?;
-    let mut counts = Vec::new();
-    for tags in folders.as_object()?.values() {
-        for (tag, count) in tags.as_object()? {
-            counts.push((tag.clone(), count.as_f64()?));
-        }
-    }
-    Some(counts)
 }
 
 /// Counts equal values, the most common first (ties in order of appearance).

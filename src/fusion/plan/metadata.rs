@@ -106,9 +106,9 @@ pub(crate) fn trigger_words(
     let mut words: Vec<String> = Vec::new();
     // An overlap is loaded beside its files, which have their words with them.
     let prompted = [content, style].into_iter().flatten().filter(|_| settings.result == ResultChoice::Fusion);
-    for word in prompted.flat_map(Adapter::trigger_words) {
-        if !words.contains(&word) {
-            words.push(word);
+    for word in prompted.flat_map(|adapter| &adapter.trigger_words) {
+        if !words.contains(word) {
+            words.push(word.clone());
         }
     }
     words

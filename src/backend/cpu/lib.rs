@@ -45,7 +45,7 @@ pub use job::{
     SUPPORT_GUARD, Shape, Stored,
 };
 pub use likeness::{Products, Third, liken};
-pub use probes::{Columns, PROBES, column_squares, errors_times, times};
+pub use probes::{Columns, PROBES, column_squares, times};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};

@@ -1,8 +1,7 @@
 //! Products with a few columns at once, in f64: what a saved update is checked with.
 
-use super::encoded::rounded;
 use super::panels::{PANEL, loaded};
-use crate::{Dtype, Stored};
+use crate::Stored;
 
 /// Columns of [`Columns`]. Of an update of rank 1 a few random ones may all see next to nothing: with 4 of them an estimate of
 /// its norm is 8 times too small once in some thousand modules, with 16 never.
@@ -29,13 +28,6 @@ pub fn column_squares(matrix: &Stored<'_>) -> Vec<f64> {
     squares
 }
 
-/// E·X for what rounding M·`scale` adds to it, E m×n in units of the result, and X n×16.
-#[inline(never)]
-pub fn errors_times(matrix: &Stored<'_>, scale: f64, dtype: Dtype, x: &[[f64; PROBES]]) -> Columns {
-    let errors = |rows: &Stored<'_>| rounded(&loaded(rows), scale, dtype).1;
-    matrix.blocks(PANEL).flat_map(|rows| product(&errors(&rows), rows.cols, x)).collect()
-}
-
 /// M·X for M m×n, row-major, and X n×16.
 fn product(matrix: &[f32], cols: usize, x: &[[f64; PROBES]]) -> Columns {
     let row_times = |row: &[f32]| {
@@ -53,6 +45,7 @@ fn product(matrix: &[f32], cols: usize, x: &[[f64; PROBES]]) -> Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dtype;
     use nalgebra::DMatrix;
 
     #[test]

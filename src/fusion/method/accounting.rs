@@ -45,17 +45,24 @@ pub struct ModuleReport {
     pub rounding_of_change: Option<f64>,
     /// Where.
     pub computed_on: ComputedOn,
+}
+
+/// A module that both files have: its figures, and what sums over modules are made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fused {
+    /// As they are reported.
+    pub figures: ModuleReport,
     /// For sums over modules.
     pub squares: Squares,
 }
 
-impl ModuleReport {
+impl Fused {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
     pub(crate) fn is_finite(&self) -> bool {
-        let Squares { content, inside, sum, change, removed } = self.squares;
-        let shares = [self.overlap, self.content_kept, self.change, self.rounding];
-        let norms = [self.content_norm, self.style_norm, self.rounding_of_change.unwrap_or(0.0)];
-        let squares = [content, inside, sum, change, removed];
+        let Self { figures, squares: Squares { content, inside, sum, change, removed } } = self;
+        let shares = [figures.overlap, figures.content_kept, figures.change, figures.rounding];
+        let norms = [figures.content_norm, figures.style_norm, figures.rounding_of_change.unwrap_or(0.0)];
+        let squares = [*content, *inside, *sum, *change, *removed];
         shares.iter().chain(&norms).chain(&squares).all(|figure| figure.is_finite())
     }
 }
@@ -103,8 +110,6 @@ pub struct Cut {
     pub of: CutOf,
     /// The share of its energy that is left.
     pub kept: f64,
-    /// ‖saved − intended‖/‖intended‖ by rounding alone, for the check of the saved bytes.
-    pub rounding: f64,
 }
 
 /// Whose module was cut.
@@ -158,7 +163,7 @@ pub(crate) struct Figures<'a> {
 
 impl Figures<'_> {
     /// The accounting of the module.
-    pub(crate) fn report(&self, name: &str, block: Option<String>) -> ModuleReport {
+    pub(crate) fn account(&self, name: &str, block: Option<String>) -> Fused {
         let p = self.projected;
         let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
         let (style_up, content_up) = (self.style.up.stored(), self.content.up.stored());
@@ -193,7 +198,7 @@ impl Figures<'_> {
         let overlap = ratio(inside, content);
         #[allow(clippy::cast_precision_loss, reason = "k and n are small")]
         let chance = p.protected as f64 / self.style.down.cols as f64;
-        ModuleReport {
+        let figures = ModuleReport {
             name: name.to_owned(),
             block,
             out_features: self.style.up.rows,
@@ -213,14 +218,9 @@ impl Figures<'_> {
                 Place::Gpu => ComputedOn::WebGpu,
                 Place::Cpu | Place::CpuCareful => ComputedOn::Cpu,
             },
-            squares: Squares {
-                content,
-                inside,
-                sum,
-                change: change * change,
-                removed: (1.0 - square(keep)) * content - more * inside,
-            },
-        }
+        };
+        let removed = (1.0 - square(keep)) * content - more * inside;
+        Fused { figures, squares: Squares { content, inside, sum, change: change * change, removed } }
     }
 
     /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and

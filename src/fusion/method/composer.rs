@@ -1,6 +1,6 @@
 //! Puts modules of the result together, tensor by tensor, with their checksums.
 
-use super::accounting::{Cut, ModuleReport, Passed};
+use super::accounting::{Cut, Fused, Passed};
 use super::piece::{Parcel, Piece, PieceTensor};
 use crate::container::{self, Bytes, Tensor};
 use crate::error::{Code, Error, Result};
@@ -116,7 +116,7 @@ impl<'a> Composer<'a> {
     }
 
     /// Adds the account of a fused unit.
-    pub(crate) fn account(&mut self, module: ModuleReport) {
+    pub(crate) fn account(&mut self, module: Fused) {
         self.piece.modules.push(module);
     }
 

@@ -1,7 +1,7 @@
 //! A module's factors between file and result: read, checked, scaled and rounded.
 
 use crate::adapter::Module;
-use crate::backend::cpu::{self, Columns, Encoded, PROBES};
+use crate::backend::cpu::{self, Encoded};
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
@@ -163,14 +163,6 @@ impl Factor {
         let Encoded { words, error_gram } = encode(&self.stored(), scale, dtype);
         let changed = error_gram.iter().any(|&e| e != 0.0);
         Rounded { bytes: words.into(), error_gram: changed.then_some(error_gram) }
-    }
-
-    /// E·X of what rounding adds to the factor times `scale`, in units of the result.
-    pub(crate) fn errors_times(&self, scale: f64, dtype: Dtype, x: &[[f64; PROBES]]) -> Columns {
-        if scale == 1.0 && dtype == self.dtype {
-            return vec![[0.0; PROBES]; self.rows];
-        }
-        cpu::errors_times(&self.stored(), scale, dtype, x)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::fusion::plan::pass::Pass;
 use crate::fusion::plan::portions::batches;
 use crate::fusion::plan::{Plan, as_f32};
 use crate::fusion::{Side, Sources, Watch, go_on};
-use accounting::{Cut, CutOf, Figures, ModuleReport, Rounding};
+use accounting::{Cut, CutOf, Figures, Fused, Rounding};
 use composer::Composer;
 use engine::Engine;
 use factors::{Factors, Rounded, Split, read_vector};
@@ -337,12 +337,8 @@ fn write_compressed<'a>(
             go_on(watch)?;
             let matrices = compose::matrices(output, loaded, result)?;
             let compressed = matrices.compressed(output, group.loader_scale, plan.dtype);
-            composer.cuts([Cut {
-                module: output.names.stem.clone(),
-                of: CutOf::Result,
-                kept: compressed.kept,
-                rounding: compressed.rounding,
-            }]);
+            let module = output.names.stem.clone();
+            composer.cuts([Cut { module, of: CutOf::Result, kept: compressed.kept }]);
             worst = worst.max(compressed.rounding);
             let rows = [(0..output.out_features, 0)];
             let up = compose::columns(&compressed.up, compressed.rank, &rows);
@@ -367,7 +363,7 @@ fn figures(
     group: &Group,
     (unit, values, result): (&Unit, &LoadedUnit, usize),
     rounding: Rounding<'_>,
-) -> Result<Option<ModuleReport>> {
+) -> Result<Option<Fused>> {
     let halves = values.style.as_ref().zip(values.content.as_ref()).zip(values.projected.get(result));
     let (Some((of_style, of_content)), Some(((style, content), projected))) = (unit.pair(), halves) else {
         return Ok(None);
@@ -384,9 +380,9 @@ fn figures(
         projected,
         rounding,
     };
-    let report = figures.report(&unit.name(), plan.block(unit).map(|block| block.label));
-    if report.is_finite() {
-        return Ok(Some(report));
+    let account = figures.account(&unit.name(), plan.block(unit).map(|block| block.label));
+    if account.is_finite() {
+        return Ok(Some(account));
     }
     Err(Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name()))
 }
@@ -401,7 +397,7 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
             let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else {
                 continue;
             };
-            let cut = Cut { module: share.module.stem.clone(), of, kept, rounding: 0.0 };
+            let cut = Cut { module: share.module.stem.clone(), of, kept };
             if !cuts.contains(&cut) {
                 cuts.push(cut);
             }

@@ -1,6 +1,6 @@
 //! What the method makes: some tensors of the result, with the account of how they were made.
 
-use super::accounting::{Cut, ModuleReport, Passed};
+use super::accounting::{Cut, Fused, Passed};
 use crate::container::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Piece {
     #[serde(skip)]
     pub bytes: Parcel,
     /// The accounting of fused units.
-    pub modules: Vec<ModuleReport>,
+    pub modules: Vec<Fused>,
     /// The accounting of units that only one file has.
     pub passed: Vec<Passed>,
     /// What was cut to a rank.

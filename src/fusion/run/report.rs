@@ -4,7 +4,7 @@ use super::verify::Verified;
 use super::writer::Written;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
-use crate::fusion::method::accounting::{Cut, ModuleReport};
+use crate::fusion::method::accounting::{Cut, Fused, ModuleReport, Squares};
 use crate::fusion::method::engine::Engine;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::fit::Tensors;
@@ -122,18 +122,18 @@ impl Report {
         verified: Verified,
         seconds: [f64; 2],
     ) -> Self {
-        let Written { modules, passed, cuts, model_hash, .. } = written;
+        let Written { modules: fused, passed, cuts, model_hash, .. } = written;
+        let total = |part: fn(&Squares) -> f64| fused.iter().map(|m| part(&m.squares)).sum::<f64>();
+        let (whole, inside) = (total(|s| s.content), total(|s| s.inside));
+        let (added, changed, removed) = (total(|s| s.sum), total(|s| s.change), total(|s| s.removed));
+        let modules: Vec<ModuleReport> = fused.into_iter().map(|Fused { figures, .. }| figures).collect();
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
-        let sum = |part: fn(&ModuleReport) -> f64| modules.iter().map(part).sum::<f64>();
-        let (whole, inside) = (sum(|m| m.squares.content), sum(|m| m.squares.inside));
-        let (added, changed, removed) =
-            (sum(|m| m.squares.sum), sum(|m| m.squares.change), sum(|m| m.squares.removed));
         let files = || [content, style].into_iter().flatten();
         let mut warnings: Vec<Error> = files().flat_map(|adapter| adapter.warnings.clone()).collect();
         warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(engine.failure().cloned());
         if !modules.is_empty() {
-            let style_energy = sum(|m| m.style_norm * m.style_norm);
+            let style_energy = modules.iter().map(|m| m.style_norm * m.style_norm).sum();
             warnings
                 .extend(content.and_then(|adapter| ineffective("subject", adapter, whole, modules.len())));
             warnings

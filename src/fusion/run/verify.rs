@@ -12,7 +12,7 @@ use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::accounting::CutOf;
-use crate::fusion::method::factors::{Factor, Split};
+use crate::fusion::method::factors::Factor;
 use crate::fusion::method::{self, LoadedUnit};
 use crate::fusion::plan::outputs::{Group, Output};
 use crate::fusion::plan::pairing::Unit;
@@ -98,8 +98,13 @@ fn judge_group(
 ) -> Result<()> {
     let rounding_of = |unit: &Unit| {
         let name = unit.name();
-        let at = written.modules.binary_search_by(|module| module.name.as_str().cmp(&name)).ok()?;
-        written.modules.get(at).map(|module| module.rounding)
+        let (fused, passed) = (&written.modules, &written.passed);
+        let of_fused = fused.binary_search_by(|fused| fused.figures.name.as_str().cmp(&name));
+        let of_passed = || passed.binary_search_by(|passed| passed.name.as_str().cmp(&name));
+        match of_fused {
+            Ok(at) => fused.get(at).map(|fused| fused.figures.rounding),
+            Err(_) => passed.get(of_passed().ok()?).map(|passed| passed.rounding),
+        }
     };
     let rounding = group.units.iter().filter_map(rounding_of).fold(0.0, |a: f64, b| a.max(b));
     let cuts: Vec<_> = written
@@ -108,10 +113,7 @@ fn judge_group(
         .filter(|cut| cut.of == CutOf::Result && group.outputs.iter().any(|o| o.names.stem == cut.module))
         .collect();
     let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
-    let &Difference { apart, passing, inputs, directions, across, size } = difference;
-    // A unit that passes through is rounded too, and its error is not in the accounting. Small numbers lose more than a
-    // unit roundoff in F16.
-    let rounding = cuts.iter().map(|cut| cut.rounding).fold(rounding.max(passing), f64::max);
+    let &Difference { apart, inputs, directions, across, size } = difference;
     // The difference is estimated from a few directions, so it may be some times the rounding error.
     let unit_roundoff = match plan.dtype {
         Dtype::F16 => 2f64.powi(-11),
@@ -202,8 +204,6 @@ pub(crate) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: 
 pub struct Difference {
     /// what the saved one is away from it,
     apart: f64,
-    /// what rounding the units that pass through must make of that,
-    passing: f64,
     /// the updates that it is made of: where the projection takes nearly all of a large one away, or they cancel each other,
     /// what f32 leaves is in proportion to them.
     inputs: f64,
@@ -235,13 +235,8 @@ pub(crate) async fn repeat<R: Source, S: Source>(
     let columns = group.units.first().map_or(0, Unit::in_features);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let probes: Columns = (0..columns).map(|_| std::array::from_fn(|_| sign(&mut random))).collect();
-    let (mut apart, mut size, mut rounded, mut inputs) = (0.0, 0.0, 0.0, 0.0);
+    let (mut apart, mut size, mut inputs) = (0.0, 0.0, 0.0);
     let (mut directions, mut across, mut own) = (0.0, 0.0, 0.0);
-    if plan.recipe.keep.is_none() {
-        for (unit, values) in group.units.iter().zip(&units).filter(|(unit, _)| unit.pair().is_none()) {
-            rounded += rounding_squared(unit, values, group.loader_scale, plan.dtype, &probes);
-        }
-    }
     for (unit, values) in group.units.iter().zip(&units) {
         for (side, share) in unit.shares().filter(|(side, _)| plan.recipe.writes(*side)) {
             let half = if side == Side::Style { &values.style } else { &values.content };
@@ -277,36 +272,13 @@ pub(crate) async fn repeat<R: Source, S: Source>(
     // Arithmetic in f32 cannot tell smaller updates from nothing.
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
     let part = |of: f64| of / f64::max(size, NOTHING * NOTHING);
-    let [apart, passing, inputs, directions] = [apart, rounded, inputs, directions].map(relative);
+    let [apart, inputs, directions] = [apart, inputs, directions].map(relative);
     let [across, size] = [across.abs(), own].map(part);
-    if [apart, passing, inputs, directions, across, size].iter().all(|figure| figure.is_finite()) {
-        return Ok(Difference { apart, passing, inputs, directions, across, size });
+    if [apart, inputs, directions, across, size].iter().all(|figure| figure.is_finite()) {
+        return Ok(Difference { apart, inputs, directions, across, size });
     }
     let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
     Err(wrong("Its update is no number.".to_owned()).at_tensor(module))
-}
-
-/// ‖E·X‖² of the rounding errors E of a unit that passes through.
-fn rounding_squared(
-    unit: &Unit,
-    values: &LoadedUnit,
-    loader_scale: f64,
-    dtype: Dtype,
-    probes: &[[f64; PROBES]],
-) -> f64 {
-    let shares = unit.style.as_ref().zip(values.style.as_ref());
-    let Some((share, factors)) = shares.or_else(|| unit.content.as_ref().zip(values.content.as_ref())) else {
-        return 0.0;
-    };
-    let (down, up) = (&factors.down, &factors.up);
-    let split = Split::of(share.weight / loader_scale, dtype);
-    let of_down = cpu::times(&up.stored(), &down.errors_times(split.down, dtype, probes));
-    let of_up = up.errors_times(split.up, dtype, &cpu::times(&down.stored(), probes));
-    let row = |at: usize| {
-        let [of_down, of_up] = [&of_down, &of_up].map(|of| of.get(at).copied().unwrap_or([0.0; PROBES]));
-        std::array::from_fn(|probe| loader_scale * (split.up * of_down[probe] + split.down * of_up[probe]))
-    };
-    (0..up.rows).map(|at| squared(&[row(at)])).sum()
 }
 
 /// One half of a unit times columns.

@@ -4,7 +4,7 @@ use super::hashing::Hashing;
 use crate::container::Sink;
 use crate::error::{Code, Error, Result};
 use crate::fusion::Progress;
-use crate::fusion::method::accounting::{Cut, ModuleReport, Passed};
+use crate::fusion::method::accounting::{Cut, Fused, Passed};
 use crate::fusion::method::piece::{Parcel, Piece};
 use crate::fusion::plan::{Plan, unplanned};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub struct Written {
     /// Checksums (XXH3) of the tensors, in the order of the layout.
     pub checksums: Vec<u64>,
     /// The accounting of fused units.
-    pub modules: Vec<ModuleReport>,
+    pub modules: Vec<Fused>,
     /// The accounting of units that only one file has.
     pub passed: Vec<Passed>,
     /// What was cut to a rank.
@@ -38,7 +38,7 @@ pub(crate) struct Writer<'a, K, H> {
     /// What lies further on, by its position: pieces come in any order.
     waiting: BTreeMap<u64, (Parcel, Range<usize>)>,
     checksums: Vec<Option<u64>>,
-    modules: Vec<ModuleReport>,
+    modules: Vec<Fused>,
     passed: Vec<Passed>,
     cuts: Vec<Cut>,
 }
@@ -118,7 +118,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
     /// `Internal` if something was not; those of the hash.
     pub(crate) async fn finish(mut self) -> Result<Written> {
         let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
-        self.modules.sort_by(|a, b| a.name.cmp(&b.name));
+        self.modules.sort_by(|a, b| a.figures.name.cmp(&b.figures.name));
         self.passed.sort_by(|a, b| a.name.cmp(&b.name));
         self.cuts.sort_by(|a, b| a.module.cmp(&b.module));
         Ok(Written {

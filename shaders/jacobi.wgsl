@@ -2,7 +2,7 @@
 //
 // jacobi: one workgroup a job. In each round of a sweep every column has one partner (round-robin tournament), so the
 // rotations of a round are independent; each pair has its own group of workers. The columns lie in storage memory, as
-// a core of rank 256 does not fit the workgroup's.
+// a core of rank 256 does not fit the workgroup's. polish: one worker an element; y: the job.
 
 struct Params {
     rank: u32,
@@ -20,6 +20,10 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> columns: array<f32>;
 // rank a job.
 @group(0) @binding(2) var<storage, read_write> sigma: array<f32>;
+// WᵀW, which `gram` has made of the columns: rank×rank a job.
+@group(0) @binding(3) var<storage, read> gram_of_w: array<f32>;
+// Row j is column j of the better W, rank×rank a job.
+@group(0) @binding(4) var<storage, read_write> w: array<f32>;
 
 var<workgroup> rotation: array<vec2f, 128>;
 var<workgroup> rotated: u32;
@@ -105,4 +109,23 @@ fn jacobi(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         }
         sigma[group.x * r + j] = sqrt(sum);
     }
+}
+
+// Newton-Schulz: W·(3·I − WᵀW)/2, which brings a nearly orthonormal W to the last digits. (In f64 nothing is left to do.)
+@compute @workgroup_size(WORKERS)
+fn polish(@builtin(global_invocation_id) id: vec3u) {
+    let r = params.rank;
+    if id.x >= r * r {
+        return;
+    }
+    let start = id.y * 2u * r * r;
+    let j = id.x / r;
+    let i = id.x % r;
+    var sum = 0.0;
+    for (var l = 0u; l < r; l++) {
+        // The small difference from the unit matrix, so that the sum of many is not rounded at 1.
+        let beside = gram_of_w[(id.y * r + l) * r + j] - select(0.0, 1.0, l == j);
+        sum += columns[start + l * 2u * r + r + i] * beside;
+    }
+    w[id.y * r * r + id.x] = columns[start + j * 2u * r + r + i] - 0.5 * sum;
 }

@@ -63,7 +63,7 @@ pipelines! {
     Deciding {
         core: "core" / "core",
         jacobi: "jacobi" / "jacobi",
-        polish: "polish" / "polish",
+        polish: "jacobi" / "polish",
         choose: "cut" / "choose",
         projector: "cut" / "projector",
     }

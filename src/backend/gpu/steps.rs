@@ -251,7 +251,7 @@ impl<'a> Steps<'a> {
         let gram = self.gram_of_rows(columns_again, columns_again, (rank, rank), 2 * rank);
         let w = self.buffer(rank * rank);
         let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
-        self.dispatch(&deciding.polish, &[int(rank)], &[(1, columns), (2, &gram), (3, &w)], groups);
+        self.dispatch(&deciding.polish, &params, &[(1, columns), (3, &gram), (4, &w)], groups);
         (sigma, w)
     }
 

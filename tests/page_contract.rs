@@ -1,9 +1,11 @@
 //! What is said of the crate elsewhere is what it says itself: docs/ERRORS.md is the table of src/error.rs and of the page's own
-//! problems, www/core/codes.ts the list of its codes, www/core/defaults.ts its default settings. `cargo xtask docs` writes them.
+//! problems, www/core/codes.ts the list of its codes, www/core/defaults.ts its default settings and their limits. `cargo xtask docs` writes them.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use np_lora::error::Code;
+use np_lora::adapter::{CONFIG_BYTES, CONFIG_NAME};
 use np_lora::fusion::settings::Settings;
+use np_lora::fusion::settings::recipe::{MAX_ALPHA, MAX_DENSE_RANK, MAX_STRENGTH};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,14 +86,19 @@ fn defaults() -> String {
         panic!("settings are an object")
     };
     let mut text = String::from(
-        "/** The settings where nobody says otherwise. Written by `cargo xtask docs` from src/fusion/settings/mod.rs. */\n\n\
+        "/** The settings where nobody says otherwise, and how far they go. Written by `cargo xtask docs` from src/fusion/settings. */\n\n\
          import type { Settings } from './types.ts';\n\n\
          export const DEFAULT_SETTINGS: Settings = {\n",
     );
     for (name, value) in &settings {
         text += &format!("  {name}: {},\n", literal(value));
     }
-    text + "};\n"
+    text += "};\n\n/** Strengths and alphas lie between this and its negative, and a rank to cut to is at most this. */\n";
+    text += &format!("export const MAX_STRENGTH = {MAX_STRENGTH};\n");
+    text += &format!("export const MAX_ALPHA = {MAX_ALPHA};\n");
+    text += &format!("export const MAX_DENSE_RANK = {MAX_DENSE_RANK};\n");
+    text += &format!("/** Of an {CONFIG_NAME}, in bytes. */\nexport const CONFIG_BYTES = {CONFIG_BYTES};\n");
+    text
 }
 
 fn quoted(text: &str) -> String {

@@ -252,8 +252,9 @@ impl Vector {
         if !kinds::FACTOR_DTYPES.contains(&tensor.dtype) {
             return wrong(Code::DtypeUnsupported, format!("It is stored as {:?}.", tensor.dtype));
         }
-        let length = usize::try_from(tensor.values()).unwrap_or(0);
-        if length == 0 || length > 1 << 22 || tensor.shape.iter().filter(|&&d| d > 1).count() > 1 {
+        let values = tensor.values();
+        let length = usize::try_from(values).unwrap_or(0);
+        if length == 0 || values > kinds::MAX_FEATURES || tensor.shape.iter().filter(|&&d| d > 1).count() > 1 {
             return wrong(
                 Code::LoraShape,
                 format!("Its shape is {:?}: it should be a vector.", tensor.shape),

@@ -1,4 +1,4 @@
-/** The settings where nobody says otherwise. Written by `cargo xtask docs` from src/fusion/settings/mod.rs. */
+/** The settings where nobody says otherwise, and how far they go. Written by `cargo xtask docs` from src/fusion/settings. */
 
 import type { Settings } from './types.ts';
 
@@ -23,3 +23,10 @@ export const DEFAULT_SETTINGS: Settings = {
   keepSources: true,
   outputName: '',
 };
+
+/** Strengths and alphas lie between this and its negative, and a rank to cut to is at most this. */
+export const MAX_STRENGTH = 1000;
+export const MAX_ALPHA = 1000000;
+export const MAX_DENSE_RANK = 256;
+/** Of an adapter_config.json, in bytes. */
+export const CONFIG_BYTES = 1000000;

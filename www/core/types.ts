@@ -272,6 +272,12 @@ export interface Report {
   warnings: Problem[];
 }
 
+/** A verified file, under the name it is saved by, and the account of how it was made. */
+export interface FusedFile {
+  file: File;
+  report: Report;
+}
+
 /** A point of the curves over β = μ/(1+μ), the fraction removed. */
 export interface CurvePoint {
   beta: number;

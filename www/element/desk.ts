@@ -1,19 +1,18 @@
-/** The state behind the element: two cards, how they fit, the run and its result. Lit redraws when it changes. */
+/** The state behind the element: the files in their places, how they fit, the run and its result. Lit redraws when it changes. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/problem.ts';
 import type { BackendFound, Third } from '../core/protocol.ts';
-import type { FusedFile } from './events.ts';
+import type { Announce } from './events.ts';
 import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import { renamed } from '../core/stored.ts';
-import type {
-  BackendChoice, Comparison, FileLink, GivenFile, PairFit, Problem, Progress, RemoteFile, Role, SavedRecipe, Settings, Several, Summary, Variant,
-} from '../core/types.ts';
+import type { BackendChoice, Comparison, FusedFile, PairFit, Problem, Progress, SavedRecipe, Settings, Several, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { Hashes } from './hashes.ts';
-import { type Card, type Config, EMPTY, type Outcome, type Phase, type Running, warningsOf } from './model.ts';
+import { type Outcome, type Phase, type Running, warningsOf } from './model.ts';
+import { AWAY, Places } from './places.ts';
 import { named, type Names } from './several.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
@@ -28,12 +27,25 @@ export interface DeskHost extends ReactiveControllerHost {
   foresees(): boolean;
   startSession(onStalled: (stalled: boolean) => void): Session;
   /** False: whoever listens wants a warning not to be shown. */
-  announce(name: 'inspect' | 'warning' | 'progress' | 'backendchange' | 'complete' | 'error' | 'abort', detail: unknown): boolean;
+  announce: Announce;
 }
 
-const AWAY = problem('E_NOT_READY', 'The element is not in the document.');
 export class Desk implements ReactiveController {
-  cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
+  readonly places = new Places({
+    gone: () => this.#gone,
+    core: () => this.#core,
+    begun: () => this.#session,
+    changed: () => this.#changed(),
+    swapped: () => {
+      this.#touch('files');
+      this.foresight.drop();
+      this.host.requestUpdate();
+    },
+    emptied: () => this.#hash(),
+    settled: () => this.refit(0),
+    failed: (thrown) => this.fail(thrown),
+    announce: (name, detail) => this.host.announce(name, detail),
+  });
   fit: PairFit | null = null;
   /** The model families of which one has to be chosen; null until that is known of the files that are open. */
   families: readonly string[] | null = null;
@@ -56,14 +68,7 @@ export class Desk implements ReactiveController {
 
   #session: Session | null = null;
   #gone = false;
-  /** A file came while it was gone. */
-  #missed = false;
   #aborter: AbortController | null = null;
-  #turn: Record<Role, number> = { content: 0, style: 0 };
-  #opener: Record<Role, AbortController> = { content: new AbortController(), style: new AbortController() };
-  /** Links of which it is not known yet what they mean: asked for again by an element that comes back. */
-  #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
-  #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
   /** Warnings of the pair that the host was asked about, by what they are about, and whether they are to be shown. */
   #asked = new Map<string, boolean>();
   #fitTurn = 0;
@@ -97,15 +102,15 @@ export class Desk implements ReactiveController {
   get phase(): Phase {
     if (this.running) return this.running.progress?.stage === 'verify' ? 'checking' : 'fusing';
     if (this.outcome) return 'done';
-    if (this.problem || ROLES.some((role) => this.cards[role].state === 'refused')) return 'failed';
+    if (this.problem || this.places.isRefused) return 'failed';
     if (this.isReady) return 'ready';
     // How they fit is still to come.
-    return this.bothOpen || ROLES.some((role) => this.cards[role].state === 'opening') ? 'opening' : 'empty';
+    return this.places.bothOpen || this.places.isOpening ? 'opening' : 'empty';
   }
 
   get problem(): Problem | null {
     // That a single file cannot be converted stands in nobody's way who is about to choose the second.
-    return this.#runProblem ?? (this.bothOpen ? this.#fitProblem ?? this.#backendProblem : null);
+    return this.#runProblem ?? (this.places.bothOpen ? this.#fitProblem ?? this.#backendProblem : null);
   }
 
   /** Why the files that are open do not fit, or why the only one cannot be converted. */
@@ -113,46 +118,13 @@ export class Desk implements ReactiveController {
     return this.#fitProblem;
   }
 
-  get bothOpen(): boolean {
-    return ROLES.every((role) => this.cards[role].state === 'open');
-  }
-
   get isReady(): boolean {
-    return this.bothOpen && this.fit !== null;
-  }
-
-  /** The role of the only file, with the other place empty. */
-  get only(): Role | null {
-    const [role, ...others] = ROLES.filter((one) => this.cards[one].state !== 'empty');
-    return role && others.length === 0 && this.cards[role].state === 'open' ? role : null;
-  }
-
-  summaryOf(role: Role): Summary | null {
-    const card = this.cards[role];
-    return card.state === 'open' ? card.summary : null;
-  }
-
-  fileOf(role: Role): File | FileLink | null {
-    const card = this.cards[role];
-    return 'file' in card ? card.file : null;
-  }
-
-  /** The files that are open and lie on a server. */
-  get remote(): RemoteFile[] {
-    return ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' && !(card.file instanceof File) ? [card.file] : []));
+    return this.places.bothOpen && this.fit !== null;
   }
 
   hostConnected(): void {
     this.#gone = false;
-    // Back in a document after being removed: the old worker is gone, the files are still chosen.
-    if (this.#session && !this.#missed) return;
-    this.#missed = false;
-    for (const role of ROLES) {
-      const card = this.cards[role];
-      const linked = this.#linked[role];
-      if (linked) void linked();
-      else if ('file' in card) void this.choose(role, card.file, card.config);
-    }
+    this.places.comeBack();
   }
 
   hostDisconnected(): void {
@@ -169,103 +141,6 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
-  /** Whatever was to be done with the role's place is over. */
-  #next(role: Role): number {
-    this.#linked[role] = null;
-    this.#opener[role].abort();
-    this.#opener[role] = new AbortController();
-    return ++this.#turn[role];
-  }
-
-  /** Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. */
-  offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
-    return (this.#opening[role] = this.#offer(role, link, hosts, load));
-  }
-
-  async #offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
-    const turn = this.#next(role);
-    this.#linked[role] = () => this.offer(role, link, hosts, load);
-    const offered = await this.#link(link, hosts);
-    if (turn !== this.#turn[role] || this.#gone) return;
-    this.#linked[role] = null;
-    if ('url' in offered && load) return this.choose(role, offered);
-    void this.clear(role);
-    this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
-    if (!('url' in offered)) this.host.announce('error', offered);
-  }
-
-  async #link(link: string, hosts: string[]): Promise<FileLink | Problem> {
-    try {
-      return await this.#core.link(link, hosts);
-    } catch (thrown) {
-      return problemOf(thrown);
-    }
-  }
-
-  /** Asks the host of a role's link for its file, also for one that was loaded before. */
-  async load(role: Role): Promise<void> {
-    const card = this.cards[role];
-    const link = card.state === 'offered' ? card.link : this.fileOf(role);
-    if (!link || link instanceof File) return;
-    const { url, host, name } = link;
-    const config = 'config' in card && !card.config?.loaded ? card.config : null;
-    await this.choose(role, { url, host, name }, config);
-  }
-
-  choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
-    return (this.#opening[role] = this.#open(role, file, config));
-  }
-
-  /** What is open, once nothing is being opened any more. Rejects with the first refusal. */
-  async opened(): Promise<Record<Role, Summary | null>> {
-    while (ROLES.some((role) => this.cards[role].state === 'opening')) {
-      if (this.#gone) throw new ProblemError(AWAY);
-      await Promise.all(ROLES.map((role) => this.#opening[role]));
-    }
-    for (const role of ROLES) {
-      const card = this.cards[role];
-      if (card.state === 'refused') throw new ProblemError(card.problem);
-    }
-    return { content: this.summaryOf('content'), style: this.summaryOf('style') };
-  }
-
-  async #open(role: Role, file: File | FileLink, config: Config | null): Promise<void> {
-    const turn = this.#next(role);
-    this.#set(role, { state: 'opening', file, config });
-    if (this.#gone) {
-      this.#missed = true;
-      return;
-    }
-    const { signal } = this.#opener[role];
-    try {
-      const given = isGiven(file) ? file : await this.#core.find(file);
-      if (turn !== this.#turn[role]) return;
-      let summary = await this.#core.inspect(role, given, config?.text ?? null, signal);
-      if (turn !== this.#turn[role]) return;
-      const beside = given === file || config ? null : await this.#core.config(role);
-      if (turn !== this.#turn[role]) return;
-      if (beside !== null) {
-        // Also where it is refused, so that it can be taken away.
-        [file, config] = [given, { name: 'adapter_config.json', text: beside, loaded: true }];
-        summary = await this.#core.inspect(role, given, beside, signal);
-        if (turn !== this.#turn[role]) return;
-      }
-      this.#set(role, { state: 'open', file: given, config, summary });
-      this.host.announce('inspect', { role, summary });
-      const warnings = summary.warnings.filter((warning) => this.host.announce('warning', warning));
-      if (warnings.length < summary.warnings.length && turn === this.#turn[role]) {
-        this.cards = { ...this.cards, [role]: { state: 'open', file: given, config, summary: { ...summary, warnings } } };
-      }
-      this.#backendWanted = true;
-      this.refit(0);
-    } catch (thrown) {
-      if (turn !== this.#turn[role]) return;
-      const refusal = problemOf(thrown);
-      this.#set(role, { state: 'refused', file, config, problem: refusal });
-      this.host.announce('error', refusal);
-    }
-  }
-
   /** What a recipe says. It changes nothing here. */
   recipe(text: string, name: string): Promise<SavedRecipe> {
     return this.#core.recipe(text, name);
@@ -276,52 +151,12 @@ export class Desk implements ReactiveController {
     return this.#session?.version ?? '';
   }
 
-  async clear(role: Role): Promise<void> {
-    this.#next(role);
-    const had = this.cards[role].state !== 'empty';
-    this.#set(role, EMPTY);
-    this.#hash();
-    if (had) await this.#session?.close(role).catch(() => {});
-    // What is left can be converted.
-    this.refit(0);
-  }
-
-  async swap(): Promise<void> {
-    const { content, style } = this.cards;
-    if (content.state === 'open' && style.state === 'open') {
-      this.#touch('files');
-      this.foresight.drop();
-      const swapped = (this.cards = { content: style, style: content });
-      this.host.requestUpdate();
-      try {
-        await this.#session?.swap();
-        this.refit(0);
-      } catch (thrown) {
-        // There they are as they were.
-        if (this.cards === swapped) this.cards = { content, style };
-        this.refit(0);
-        this.fail(thrown);
-      }
-      return;
-    }
-    // Half a pair has nothing to swap in the wasm session: each file simply moves over.
-    for (const [role, card] of [['content', style], ['style', content]] as const) {
-      if ('file' in card) void this.choose(role, card.file, card.config);
-      else {
-        void this.clear(role);
-        this.#set(role, card);
-      }
-    }
-  }
-
   async example(): Promise<void> {
     try {
       const [content, style] = await Promise.all([this.#core.example('content'), this.#core.example('style')]);
-      await Promise.all([this.choose('content', content), this.choose('style', style)]);
+      await Promise.all([this.places.choose('content', content), this.places.choose('style', style)]);
     } catch (thrown) {
-      this.#runProblem = problemOf(thrown);
-      this.host.announce('error', this.#runProblem);
-      this.host.requestUpdate();
+      this.fail(thrown);
     }
   }
 
@@ -330,7 +165,7 @@ export class Desk implements ReactiveController {
     this.#touch('settings');
     clearTimeout(this.#fitTimer);
     const turn = ++this.#fitTurn;
-    if (!this.bothOpen && !this.only) return this.#hash();
+    if (!this.places.bothOpen && !this.places.only) return this.#hash();
     this.#fitTimer = setTimeout(async () => {
       try {
         if (this.families === null) {
@@ -352,9 +187,9 @@ export class Desk implements ReactiveController {
       } catch (thrown) {
         if (turn !== this.#fitTurn) return;
         this.fit = null;
-        this.#fitProblem = problemOf(thrown);
+        this.#fitProblem = toProblem(thrown);
         this.#foresee();
-        if (this.bothOpen) this.host.announce('error', this.#fitProblem);
+        if (this.places.bothOpen) this.host.announce('error', this.#fitProblem);
       }
       this.#hash();
       this.host.requestUpdate();
@@ -364,7 +199,7 @@ export class Desk implements ReactiveController {
   }
 
   async findBackend(): Promise<void> {
-    if (!this.bothOpen) return;
+    if (!this.places.bothOpen) return;
     this.#backendWanted = false;
     const turn = ++this.#backendTurn;
     try {
@@ -374,7 +209,7 @@ export class Desk implements ReactiveController {
     } catch (thrown) {
       if (turn !== this.#backendTurn) return;
       this.backend = null;
-      this.#backendProblem = problemOf(thrown);
+      this.#backendProblem = toProblem(thrown);
       this.host.announce('error', this.#backendProblem);
     }
     this.host.requestUpdate();
@@ -382,7 +217,7 @@ export class Desk implements ReactiveController {
 
   /** The files to make, each with its name: of a single file always one. */
   async #variants(settings: Settings, signal?: AbortSignal): Promise<Variant[]> {
-    const wanted = this.bothOpen ? this.host.wanted() : null;
+    const wanted = this.places.bothOpen ? this.host.wanted() : null;
     if (!wanted) return [{ settings, swapped: false }];
     return named(await this.#core.variants(settings, wanted.several, signal), wanted.names);
   }
@@ -397,10 +232,10 @@ export class Desk implements ReactiveController {
 
   /** Fuses the pair, or converts the only file. Gives the first result. */
   async run(converting: boolean, signal: AbortSignal | undefined): Promise<FusedFile> {
-    if (ROLES.some((role) => this.cards[role].state === 'opening')) await Promise.race([this.opened(), abortOf(signal)]);
+    if (this.places.isOpening) await Promise.race([this.places.opened(), abortOf(signal)]);
     if (this.running) throw new ProblemError(problem('E_RUNNING'));
-    if (converting && !this.only) throw new ProblemError(problem('E_NOT_ONE'));
-    if (!converting && !this.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
+    if (converting && !this.places.only) throw new ProblemError(problem('E_NOT_ONE'));
+    if (!converting && !this.places.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
     if (signal?.aborted) throw abortError();
     const aborter = (this.#aborter = new AbortController());
     const abort = (): void => aborter.abort();
@@ -442,7 +277,7 @@ export class Desk implements ReactiveController {
         this.host.announce('abort', null);
         throw thrown;
       }
-      this.#runProblem = problemOf(thrown);
+      this.#runProblem = toProblem(thrown);
       this.host.announce('error', this.#runProblem);
       throw new ProblemError(this.#runProblem);
     } finally {
@@ -466,7 +301,7 @@ export class Desk implements ReactiveController {
     this.cancel();
     this.outcomes = [];
     this.#runProblem = null;
-    for (const role of ROLES) void this.clear(role);
+    for (const role of ROLES) void this.places.clear(role);
   }
 
   /** What failed is tried again. */
@@ -476,19 +311,19 @@ export class Desk implements ReactiveController {
   }
 
   fail(thrown: unknown): void {
-    this.#runProblem = problemOf(thrown);
+    this.#runProblem = toProblem(thrown);
     this.host.announce('error', this.#runProblem);
     this.host.requestUpdate();
   }
 
   /** Of one file there is nothing to foresee. */
   #foresee(): void {
-    if (this.bothOpen && this.fit && this.host.foresees()) this.foresight.want(this.host.settings());
+    if (this.places.bothOpen && this.fit && this.host.foresees()) this.foresight.want(this.host.settings());
     else this.foresight.drop();
   }
 
   #hash(): void {
-    const files = ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' && card.file instanceof File ? [card.file] : []));
+    const files = this.places.files.filter((file) => file instanceof File);
     this.hashes.want([...this.outcomes.map(({ file }) => file), ...files]);
   }
 
@@ -514,12 +349,13 @@ export class Desk implements ReactiveController {
     return shown;
   }
 
-  #set(role: Role, card: Card): void {
-    this.cards = { ...this.cards, [role]: card };
+  /** Another file lies in a place. */
+  #changed(): void {
     this.#asked.clear();
     this.foresight.drop();
     // Asked anew for the next pair.
     this.#backendTurn += 1;
+    this.#backendWanted = true;
     this.#backendProblem = null;
     this.fit = null;
     this.families = null;
@@ -543,10 +379,3 @@ export class Desk implements ReactiveController {
 /** Rejects when it is aborted. */
 const abortOf = (signal: AbortSignal | undefined): Promise<never> =>
   new Promise((_, reject) => signal?.addEventListener('abort', () => reject(abortError()), { once: true }));
-
-/** Of a link alone nobody knows yet what it leads to. */
-const isGiven = (file: File | FileLink): file is GivenFile => file instanceof File || 'tag' in file;
-
-function problemOf(thrown: unknown): Problem {
-  return thrown instanceof ProblemError ? thrown.problem : toProblem(thrown);
-}

@@ -1,5 +1,6 @@
 /** Files out of a drop or a paste: single files, several, or a folder. */
 
+import { CONFIG_BYTES } from '../core/defaults.ts';
 import type { Config } from './model.ts';
 
 const ENDING = /\.safetensors$/i;
@@ -10,8 +11,6 @@ const RECIPE = /\.(recipe|report)\.json$/i;
 const JSON_FILE = /(?<!\.safetensors\.index)\.json$/i;
 /** A report of thousands of modules has a few megabytes. */
 const RECIPE_BYTES = 3e7;
-/** Real ones have a few kilobytes. */
-const CONFIG_BYTES = 1e6;
 /** A folder of a whole training run has hundreds of files; nobody means all of them. */
 const MOST = 64;
 

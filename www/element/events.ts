@@ -1,13 +1,8 @@
 /** What the element tells its host. */
 
 import type { Phase } from './model.ts';
-import type { BackendFound, Fused } from '../core/protocol.ts';
-import type { Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
-
-/** A verified file, under the name it is saved by, and the account of how it was made. */
-export interface FusedFile extends Fused {
-  file: File;
-}
+import type { BackendFound } from '../core/protocol.ts';
+import type { FusedFile, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 
 /** Events by name, each with what its `detail` is. */
 export interface NpLoraEvents {
@@ -23,6 +18,9 @@ export interface NpLoraEvents {
   error: CustomEvent<Problem>;
   abort: CustomEvent<null>;
 }
+
+/** Sends one of them. False: whoever listens has cancelled it. */
+export type Announce = <K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']) => boolean;
 
 /** Listening to them and to those that all elements have, and no longer. */
 export interface Listening<Tool, Options> {

@@ -8,7 +8,7 @@ export type * from '../core/types.ts';
 export type { Language } from './languages/tags.ts';
 export type { Phase } from './model.ts';
 export type { BackendFound } from '../core/protocol.ts';
-export type { FusedFile, NpLoraEvents } from './events.ts';
+export type { NpLoraEvents } from './events.ts';
 
 declare global {
   interface HTMLElementTagNameMap {

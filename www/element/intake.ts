@@ -57,7 +57,7 @@ export class Intake {
       if (config) return this.#takeConfig(config, role);
       return this.host.notify(text.noFiles);
     }
-    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.cards[one].state));
+    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
     this.host.notify(files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '');
     if (second && free.length !== 1) {
       void this.place('content', first);
@@ -77,14 +77,14 @@ export class Intake {
       void this.takeRecipe(file);
       return false;
     }
-    if (file && isConfig(file) && this.desk.fileOf(role)) void this.#takeConfig(file, role);
+    if (file && isConfig(file) && this.desk.places.fileOf(role)) void this.#takeConfig(file, role);
     else void this.place(role, file);
     return true;
   }
 
   chooseConfig(role: Role, config: File | null): void {
     this.host.notify('');
-    void this.place(role, this.desk.fileOf(role), config);
+    void this.place(role, this.desk.places.fileOf(role), config);
   }
 
   async takeRecipe(file: File): Promise<void> {
@@ -101,16 +101,16 @@ export class Intake {
 
   /** Opens a file in a role's place, or the one that is there once more, or none. */
   async place(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
-    const before = this.desk.fileOf(role);
+    const before = this.desk.places.fileOf(role);
     const another = file !== before;
     if (another && before) this.forgetScale(role);
-    if (!(file instanceof File) && (file === null || another)) return this.desk.clear(role);
+    if (!(file instanceof File) && (file === null || another)) return this.desk.places.clear(role);
     const read = config && await readConfig(config).catch(() => null);
     if (config && !read) {
       this.host.notify(text.configTooLarge);
       if (!another) return;
     }
-    await this.desk.choose(role, file, read);
+    await this.desk.places.choose(role, file, read);
   }
 
   /** The word on one file's scale says nothing about the next one's. */
@@ -121,14 +121,14 @@ export class Intake {
   swap(): void {
     this.host.notify('');
     this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
-    void this.desk.swap();
+    void this.desk.places.swap();
   }
 
   /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */
   async #takeConfig(config: File, role: Role | null): Promise<void> {
-    const filled = ROLES.filter((one) => this.desk.fileOf(one) !== null);
+    const filled = ROLES.filter((one) => this.desk.places.fileOf(one) !== null);
     const to = role ?? (filled.length === 1 ? filled[0] : null);
-    const file = to ? this.desk.fileOf(to) : null;
+    const file = to ? this.desk.places.fileOf(to) : null;
     if (to && file) await this.place(to, file, config);
     else this.host.notify(filled.length > 0 && !role ? text.configWhich : text.configNeedsFile);
   }

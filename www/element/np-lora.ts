@@ -3,13 +3,10 @@
 import { LitElement, html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
-import { bytes, inert, wholePercent } from './format.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import type { FusedFile, Listening, NpLoraEvents } from './events.ts';
+import type { Listening, NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
-import { doneWith } from './result-view.ts';
-import { percentDone } from './run-panel.ts';
 import { asSeveral, type Names } from './several.ts';
 import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
 import { recipeText, text, undoText } from './strings.ts';
@@ -20,14 +17,16 @@ import { SpeaksAsAround, languageComing } from './languages/languages.ts';
 import { understood, type Language } from './languages/tags.ts';
 import type { BlocksChange } from './outlook/brush.ts';
 import type { Sources } from './recipe.ts';
+import { Look } from './look.ts';
 import { Saving } from './saving.ts';
+import { spokenOf } from './spoken.ts';
 import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
 import { defaultName } from '../core/naming.ts';
 import { ProblemError } from '../core/problem.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Settings, Several, Summary } from '../core/types.ts';
+import type { BackendChoice, BackendInUse, FusedFile, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Settings, Several, Summary } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
@@ -130,9 +129,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   @state() private barred = false;
   #standing = new Standing(this);
   #phase: Phase = 'empty';
-  /** Those of the linked files that were looked at. */
-  @state() private looked = '';
   #desk = new Desk(this);
+  #look = new Look(this.#desk);
   #keep = new Keep(this);
   #intake = new Intake(this, this.#desk, this.#keep);
   #saving = new Saving({
@@ -152,7 +150,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   set styleFile(file: File | null) { void this.#intake.place('style', file); }
 
   #local(role: Role): File | null {
-    const file = this.#desk.fileOf(role);
+    const file = this.#desk.places.fileOf(role);
     return file instanceof File ? file : null;
   }
 
@@ -168,8 +166,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
   /** What stands in the way, with `code`, `message` and `remedy`. */
   get error(): Problem | null {
-    const [refused = null] = ROLES.map((role) => this.#desk.cards[role]).flatMap((card) => ('problem' in card && card.problem ? [card.problem] : []));
-    return this.#desk.problem ?? refused;
+    return this.#desk.problem ?? this.#desk.places.problem;
   }
   /** `webgpu` or `cpu`, once that is known. */
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
@@ -205,7 +202,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
 
   /** What the chosen files are, once they are open. Rejects with an error that has `.code` for the first that is refused. */
   inspect(): Promise<Record<Role, Summary | null>> {
-    return this.#desk.opened();
+    return this.#desk.places.opened();
   }
 
   /** Fuses both files, once they are open. Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
@@ -307,7 +304,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   /** @internal */
   sources(): Sources {
     const source = (role: Role): Sources[Role] => {
-      const card = this.#desk.cards[role];
+      const card = this.#desk.places.cards[role];
       const file = card.state === 'open' ? card.file : this.#local(role);
       return file && { file, sha256: this.#desk.hashes.of(this.#local(role)) };
     };
@@ -330,7 +327,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const several = this.#several;
     if (!several) return null;
     const own = this.outputName ?? '';
-    const swapped = own ? `${own}_swapped` : defaultName(this.#desk.fileOf('style'), this.#desk.fileOf('content'), 'fusion');
+    const swapped = own ? `${own}_swapped` : defaultName(this.#desk.places.fileOf('style'), this.#desk.places.fileOf('content'), 'fusion');
     return { several, names: { straight: own || this.#defaultName, swapped } };
   }
 
@@ -345,12 +342,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
 
   /** @internal */
   foresees(): boolean {
-    return this.analysis !== 'off' && ['', this.looked].includes(this.#remote);
-  }
-
-  /** Which files on servers are open. An analysis reads nearly all of them, so it begins when a person wants it. */
-  get #remote(): string {
-    return this.#desk.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
+    return this.analysis !== 'off' && this.#look.isFree;
   }
 
   /** @internal */
@@ -360,18 +352,10 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   }
 
   /** @internal */
-  announce(name: string, detail: unknown): boolean {
-    if (name === 'complete') {
-      const { report, results } = detail as NpLoraEvents['complete']['detail'];
-      this.spoken = results.length > 1 ? text.doneFiles(results.length) : doneWith(report);
-    }
-    if (name === 'abort') this.spoken = this.notice = text.cancelled;
-    if (name === 'progress' && this.#desk.running?.progress) {
-      // Every tenth percent would drown a screen reader; quarters tell enough.
-      const { progress, converting, result, files } = this.#desk.running;
-      const quarter = Math.floor(percentDone(progress) / 25) * 25;
-      this.spoken = `${progress.stage === 'verify' ? text.checking : converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[result]}, ${wholePercent(quarter)}`;
-    }
+  announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
+    const spoken = spokenOf(name, detail, this.#desk.running);
+    if (spoken !== null) this.spoken = spoken;
+    if (name === 'abort') this.notice = this.spoken;
     return this.#tell(name, detail, name === 'warning');
   }
 
@@ -384,14 +368,14 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const { foresight } = desk;
     const several = this.#several;
     const busy = this.#idle || desk.running !== null;
-    const empty = ROLES.every((role) => desk.cards[role].state === 'empty');
+    const empty = desk.places.isEmpty;
     // Solved by a setting, or that of a single file: shown where the setting is.
-    const asked = desk.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
+    const asked = desk.places.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
     // Said where it would say how they fit, and the settings wait.
     const unfit = asked ? null : desk.fitProblem;
     const [one, other] = ROLES.map((role) => desk.hashes.of(this.#local(role)));
     const same = Boolean(one) && one === other;
-    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.only !== null} .result=${this.more.result} ?same=${same}></np-lora-pair-fit>`;
+    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.places.only !== null} .result=${this.more.result} ?same=${same}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${stop} @change=${stop}>
       <slot name="heading"></slot>
       <div class="files" part="files">
@@ -407,63 +391,55 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       </div>` : nothing}
       ${this.#recipe()}
       <slot name="help"></slot>
-      ${desk.fit && !desk.only ? fit : nothing}
+      ${desk.fit && !desk.places.only ? fit : nothing}
       ${unfit ? html`<np-lora-problem exportparts="error" shown .problem=${unfit}></np-lora-problem>` : nothing}
-      ${desk.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
+      ${desk.places.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
         ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
-      ${desk.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#lookOffer(busy) : nothing}
-      ${desk.only || (desk.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#look.offer(busy) : nothing}
+      ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
           @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.#named(), this.sources(), this.#defaultName) : this.#step(detail))}
-          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.only ? fit : nothing}</np-lora-controls>` : nothing}
+          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.places.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
         .unsaved=${this.#saving.unsaved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
-        ?convertible=${desk.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
+        ?convertible=${desk.places.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
-      ${desk.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.fileOf('content')} .styleFile=${desk.fileOf('style')}
+      ${desk.places.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.places.fileOf('content')} .styleFile=${desk.places.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
       <slot name="footer"></slot>
       <p class="unseen" role="status">${this.spoken}</p>
     </div>`;
   }
 
-  #lookOffer(disabled: boolean) {
-    const { remote } = this.#desk;
-    const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
-    const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');
-    return html`<section class="panel row" aria-label=${text.outlook}><p>${text.lookCosts(size, hosts)}</p>
-      <button type="button" ?disabled=${disabled} @click=${() => { this.looked = this.#remote; }}>${text.look}</button></section>`;
-  }
-
   #offer(role: Role, link: string, load = false): void {
     this.notice = '';
-    void this.#desk.offer(role, link, (this.hosts ?? '').split(/\s+/).filter((host) => host !== ''), load);
+    void this.#desk.places.offer(role, link, (this.hosts ?? '').split(/\s+/).filter((host) => host !== ''), load);
   }
 
   #card(role: Role, busy: boolean) {
-    return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.cards[role]} ?disabled=${busy}
+    return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.places.cards[role]} ?disabled=${busy}
       .sha256=${this.#desk.hashes.of(this.#local(role))} .tensors=${this.#desk.hashes.of(this.#local(role), 'tensors')}
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail)} @np-load=${() => void this.#desk.load(role)}
+      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail)} @np-load=${() => void this.#desk.places.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
 
   #choices(disabled: boolean): Choices {
-    const { fit, only } = this.#desk;
-    const summaries = { content: this.#desk.summaryOf('content'), style: this.#desk.summaryOf('style') };
+    const { fit, places: { only } } = this.#desk;
+    const summaries = { content: this.#desk.places.summaryOf('content'), style: this.#desk.places.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: this.#named(), several: this.#several, files: this.#desk.files, fit, unfit: this.#desk.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
+    return { settings: this.#named(), several: this.#several, files: this.#desk.files, fit, unfit: this.#desk.places.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
   }
 
   // Not first in one language and then in another, unless that takes long.
@@ -477,7 +453,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   protected override willUpdate(): void {
     if (this.#spokeIn !== language()) this.spoken = this.notice = '';
     this.#spokeIn = language();
-    const summaries = ROLES.map((role) => this.#desk.summaryOf(role));
+    const summaries = ROLES.map((role) => this.#desk.places.summaryOf(role));
     const { families } = this.#desk;
     if (families === null) return;
     const { family } = this.more;
@@ -496,12 +472,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
-    if (this.#drawn && (changed.has('analysis') || changed.has('looked'))) this.#desk.refit();
+    if (this.#drawn && changed.has('analysis')) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     for (const [role, name] of SOURCES) {
       if (!changed.has(name)) continue;
       if (this[name]) this.#offer(role, this[name], this.autoload);
-      else if (this.#desk.cards[role].state === 'offered') void this.#desk.clear(role);
+      else if (this.#desk.places.cards[role].state === 'offered') void this.#desk.places.clear(role);
     }
     this.#drawn = true;
     const { phase, result } = this;
@@ -513,7 +489,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   #drawn = false;
 
   get #defaultName(): string {
-    return defaultName(this.#desk.fileOf('content'), this.#desk.fileOf('style'), this.more.result);
+    return defaultName(this.#desk.places.fileOf('content'), this.#desk.places.fileOf('style'), this.more.result);
   }
 
   #setting({ patch, committed }: Setting): void {
@@ -579,7 +555,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   }
 
   /** None bubbles: an event called "error" must not look like the window's own. */
-  #tell(type: string, detail: unknown, cancelable = false): boolean {
+  #tell<K extends keyof NpLoraEvents>(type: K, detail: NpLoraEvents[K]['detail'], cancelable = false): boolean {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable }));
   }
 }

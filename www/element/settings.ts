@@ -1,7 +1,7 @@
 /** Markup and properties to settings: whatever a host writes, a usable value comes out; nothing here throws. */
 
 import type { ComplexAttributeConverter } from 'lit';
-import { DEFAULT_SETTINGS } from '../core/defaults.ts';
+import { DEFAULT_SETTINGS, MAX_ALPHA, MAX_DENSE_RANK, MAX_STRENGTH } from '../core/defaults.ts';
 import type { BackendChoice, Settings } from '../core/types.ts';
 import { within, type Limits } from './fields.ts';
 import { readMu } from './mu-slider.ts';
@@ -18,12 +18,12 @@ export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 export const ANALYSES = ['auto', 'off'] as const;
 /** Where settings can be kept beside the page. */
 export const PLACES = ['off', 'hash'] as const;
-/** How far settings go, whoever sets them: as the program takes them (src/fusion/settings/mod.rs), and no more directions or ranks than any file has. */
+/** How far settings go, whoever sets them: as the program takes them, and no more directions or ranks than any file has. */
 export const LIMITS = {
-  strength: { least: -1000, most: 1000 },
-  alpha: { least: -1e6, most: 1e6 },
+  strength: { least: -MAX_STRENGTH, most: MAX_STRENGTH },
+  alpha: { least: -MAX_ALPHA, most: MAX_ALPHA },
   count: { least: 1, most: 4096, step: 1, whole: true },
-  denseRank: { least: 1, most: 256, step: 1, whole: true },
+  denseRank: { least: 1, most: MAX_DENSE_RANK, step: 1, whole: true },
   percent: { least: 0.1, most: 100 },
 } satisfies Record<string, Limits>;
 /** A strength in a field goes as far as loaders take it, on a slider from 0 to what people use. */

@@ -2,11 +2,11 @@
 
 import { ProblemError, abortError, problem } from '../core/problem.ts';
 import { download } from '../core/save.ts';
-import type { Problem } from '../core/types.ts';
+import type { FusedFile, Problem } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 import { text } from './strings.ts';
 import {
-  asOrigin, isHello, said, spoken, type FrameCall, type FrameCalls, type FrameEvent, type FrameEvents, type FusedFile, type Given, type Opened, type Said,
+  asOrigin, isHello, said, spoken, type FrameCall, type FrameCalls, type FrameEvent, type FrameEvents, type Given, type Opened, type Said,
   type Wishes,
 } from './talk.ts';
 

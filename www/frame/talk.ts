@@ -7,7 +7,7 @@
 import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
 import { instance, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import { problem } from '../core/problem.ts';
-import type { BackendChoice, Problem, Progress, Report, Role, Settings, Summary } from '../core/types.ts';
+import type { BackendChoice, FusedFile, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 import { text as words } from './strings.ts';
 
@@ -36,12 +36,6 @@ export interface Wishes {
 /** Two files at once; null takes one away, and what is left out stays. */
 export type Given = Partial<Record<Role, File | null>>;
 export type Opened = Record<Role, Summary | null>;
-
-/** A verified file and the account of how it was made. */
-export interface FusedFile {
-  file: File;
-  report: Report;
-}
 
 type None = Record<string, never>;
 

@@ -4,14 +4,14 @@ import type { AssetOptions } from '../core/assets.ts';
 import { fileNameFor } from '../core/save.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, Settings } from '../core/types.ts';
-import { Pair, questions, type CallOptions, type FuseOptions, type Input, type Inputs, type Questions, type Result, type RunOptions } from './pair.ts';
+import type { BackendChoice, FusedFile, Settings } from '../core/types.ts';
+import { Pair, questions, type CallOptions, type FuseOptions, type Input, type Inputs, type Questions, type RunOptions } from './pair.ts';
 
 export { ProblemError } from '../core/problem.ts';
 export type { AssetOptions } from '../core/assets.ts';
 export type * from '../core/types.ts';
 export { Pair };
-export type { CallOptions, FuseOptions, Input, Inputs, Result, RunOptions };
+export type { CallOptions, FuseOptions, Input, Inputs, RunOptions };
 
 export interface OpenOptions extends CallOptions, AssetOptions {
   /** Nothing was heard of the worker for half a minute (true), or it goes on (false). After two minutes the call fails. */
@@ -24,7 +24,7 @@ const results = new FinalizationRegistry<() => void>((release) => release());
 class Headless extends Session {
   #result: WeakRef<File> | null = null;
 
-  async run(settings: Partial<Settings>, backend: BackendChoice, _sources: readonly Blob[], options?: FuseOptions): Promise<Result> {
+  async run(settings: Partial<Settings>, backend: BackendChoice, _sources: readonly Blob[], options?: FuseOptions): Promise<FusedFile> {
     const [made] = await this.fuse([{ settings, swapped: false }], backend, options);
     if (!made) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
     const { file, report } = made;

@@ -3,12 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { ProblemError, abortError, problem, toProblem } from '../core/problem.ts';
 import { fileNameFor } from '../core/save.ts';
-import type { BackendChoice, Hashed, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
+import type { BackendChoice, FusedFile, Hashed, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
 import type { Glue, Others, WholeSession } from '../worker/program.ts';
 import { BlobSink } from '../core/blob-sink.ts';
 import { paced } from '../core/pace.ts';
 import { DiskSink, type DiskOptions } from './disk.ts';
-import type { Engine, FuseOptions, Result } from './pair.ts';
+import type { Engine, FuseOptions } from './pair.ts';
 
 /** The program as wasm-bindgen makes it, where bytes are at hand. */
 interface Program extends Glue<WholeSession> {
@@ -85,7 +85,7 @@ export class Direct implements Engine<DiskOptions> {
   async run(
     settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, sources: readonly Blob[],
     { signal, onProgress, ...disk }: FuseOptions & Partial<DiskOptions>,
-  ): Promise<Result> {
+  ): Promise<FusedFile> {
     if (signal?.aborted) throw abortError();
     if (backend === 'webgpu') throw new ProblemError(problem('E_GPU_UNAVAILABLE', 'Node has no graphics devices.'));
     const report = paced((progress) => { if (!signal?.aborted) onProgress?.(progress); });

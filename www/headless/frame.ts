@@ -3,4 +3,4 @@
 export { ProblemError } from '../core/problem.ts';
 export type * from '../core/types.ts';
 export { NpLoraFrame, type FrameOptions } from '../frame/host.ts';
-export type { FrameEvents, FusedFile, Given, Opened, Wishes } from '../frame/talk.ts';
+export type { FrameEvents, Given, Opened, Wishes } from '../frame/talk.ts';

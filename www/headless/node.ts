@@ -2,13 +2,13 @@
 
 import type { DiskOptions } from './disk.ts';
 import { Direct } from './direct.ts';
-import { Pair, questions, type CallOptions, type FuseOptions, type Input, type Inputs, type Questions, type Result, type RunOptions } from './pair.ts';
+import { Pair, questions, type CallOptions, type FuseOptions, type Input, type Inputs, type Questions, type RunOptions } from './pair.ts';
 
 export { ProblemError } from '../core/problem.ts';
 export type * from '../core/types.ts';
 export { openFile } from './disk.ts';
 export { Pair };
-export type { CallOptions, DiskOptions, FuseOptions, Input, Inputs, Result, RunOptions };
+export type { CallOptions, DiskOptions, FuseOptions, Input, Inputs, RunOptions };
 
 /** Opens two files to be fused, or one to be converted. Reads the headers only. */
 export const open = async (inputs: Inputs, options: CallOptions = {}): Promise<Pair<DiskOptions>> =>

@@ -4,7 +4,7 @@ import { defaultName } from '../core/naming.ts';
 import { ProblemError, abortError, problem } from '../core/problem.ts';
 import { cleanStem } from '../core/save.ts';
 import {
-  ROLES, type BackendChoice, type Hashed, type Outlook, type PairFit, type Progress, type Report, type Role, type Settings, type Spectra, type Summary,
+  ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
 import { checkBackend, checkBlocks, checkInputs, checkSettings, taken } from './given.ts';
 
@@ -32,13 +32,6 @@ export interface FuseOptions extends RunOptions {
   backend?: BackendChoice | undefined;
 }
 
-/** A file that was read back and checked, and the account of how it was made. In a browser one of more than 200 MB lies on disk
- * until the same pair is fused again or nothing refers to the file any more. */
-export interface Result {
-  file: File;
-  report: Report;
-}
-
 /** What does the work: a worker's session, or in Node the program itself. */
 export interface Engine<More = unknown> {
   inspect(role: Role, file: File, config: string | null): Promise<Summary>;
@@ -50,7 +43,7 @@ export interface Engine<More = unknown> {
   /** `sources`: what must not be written over. */
   run(
     settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, sources: readonly Blob[], options: FuseOptions & Partial<More>,
-  ): Promise<Result>;
+  ): Promise<FusedFile>;
   dispose(): void;
 }
 
@@ -126,14 +119,14 @@ export class Pair<More = unknown> {
     return this.#ask((engine) => engine.hash(file, of, signal ?? new AbortController().signal));
   }
 
-  /** Fuses the two files. */
-  async fuse(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<Result> {
+  /** Fuses the two files. In a browser a result of more than 200 MB lies on disk until the same pair is fused again or nothing refers to it any more. */
+  async fuse(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<FusedFile> {
     if (!this.content || !this.style) throw new ProblemError(problem('E_NOT_READY'));
     return this.#run(settings, options);
   }
 
   /** Writes the only file anew, in another naming, number format or rank. */
-  async convert(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<Result> {
+  async convert(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<FusedFile> {
     if (!this.content === !this.style) throw new ProblemError(problem('E_NOT_ONE'));
     return this.#run(settings, options);
   }
@@ -160,7 +153,7 @@ export class Pair<More = unknown> {
     if (Object.keys(settings.blocks ?? {}).length > 0) await this.fit(settings);
   }
 
-  async #run(settings: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<Result> {
+  async #run(settings: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<FusedFile> {
     const { content, style } = this.#files;
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
@@ -176,8 +169,8 @@ const NAMELESS: Record<Role, string> = { content: 'subject', style: 'style' };
 export interface Questions<More, Opening> {
   inspect: (file: Input, options?: Opening) => Promise<Summary>;
   analyse: (inputs: Inputs, settings?: Partial<Settings>, options?: Opening & RunOptions) => Promise<Outlook>;
-  fuse: (inputs: Inputs, settings?: Partial<Settings>, options?: Opening & FuseOptions & Partial<More>) => Promise<Result>;
-  convert: (file: Input, settings?: Partial<Settings>, options?: Opening & FuseOptions & Partial<More>) => Promise<Result>;
+  fuse: (inputs: Inputs, settings?: Partial<Settings>, options?: Opening & FuseOptions & Partial<More>) => Promise<FusedFile>;
+  convert: (file: Input, settings?: Partial<Settings>, options?: Opening & FuseOptions & Partial<More>) => Promise<FusedFile>;
 }
 
 export const questions = <More, Opening>(open: (inputs: Inputs, options?: Opening) => Promise<Pair<More>>): Questions<More, Opening> => ({

@@ -19,8 +19,8 @@ const CORES_TO_HASH = 4;
  */
 export const DEPTH = 4;
 
-/** As for the worker that leads: longer than a module takes. */
-const CANCEL_GRACE_MS = 1000;
+/** So long whoever leaves a run may take to stop: more than a module takes. Nobody waits for it, as somebody does for the worker that leads. */
+const REST_GRACE_MS = 1000;
 
 export type Files = Record<Role, OpenedFile | null>;
 
@@ -150,7 +150,7 @@ export class Crew {
         link.end(problem('E_WORKER_LOST', 'it did not stop'));
         this.#hired--;
         this.#hire();
-      }, CANCEL_GRACE_MS);
+      }, REST_GRACE_MS);
     }
     this.#on = [];
   }

@@ -196,7 +196,7 @@ pub(super) const FACTOR_DTYPES: [Dtype; 6] =
     [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F64];
 
 /// More than any layer of any model has, and small enough that sizes of one module fit 32 bits.
-const MAX_FEATURES: u64 = 1 << 22;
+pub(super) const MAX_FEATURES: u64 = 1 << 22;
 
 fn wrong(tensor: &Tensor, why: &str) -> Error {
     Error::new(Code::LoraShape, format!("Its shape is {:?}: {why}.", tensor.shape)).at_tensor(&tensor.name)

@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
-import { ProblemError, toProblem } from '../../core/problem.ts';
+import { toProblem } from '../../core/problem.ts';
 import type { Third } from '../../core/protocol.ts';
 import type { BlockLikeness, Comparison, FileLink, ModuleLikeness, Problem, Progress, Settings, Target } from '../../core/types.ts';
 import type { Compare } from '../compare.ts';
@@ -181,8 +181,9 @@ export class CompareView extends LitElement {
       } catch (thrown) {
         if (signal.aborted) return;
         // A run needed the machine; asked again, it is answered when that is over.
-        if ((thrown as Partial<ProblemError>).code === 'E_ABORTED') continue;
-        this.shown = { is: 'failed', third, problem: thrown instanceof ProblemError ? thrown.problem : toProblem(thrown) };
+        const problem = toProblem(thrown);
+        if (problem.code === 'E_ABORTED') continue;
+        this.shown = { is: 'failed', third, problem };
         return;
       }
     }

@@ -1,0 +1,247 @@
+/** The two places for files: what lies in them, and how it got there. */
+
+import { ProblemError, problem, toProblem } from '../core/problem.ts';
+import type { Session } from '../core/session.ts';
+import type { FileLink, GivenFile, Problem, RemoteFile, Role, Summary } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
+import type { Announce } from './events.ts';
+import { type Card, type Config, EMPTY } from './model.ts';
+
+export interface PlacesHost {
+  /** The element is in no document: nothing is asked until it comes back. */
+  gone(): boolean;
+  /** The session, which begins with the first call. Throws where nobody would end it. */
+  core(): Session;
+  /** The session, if there is one. */
+  begun(): Session | null;
+  /** Another card lies in a place: what was known of the pair is void. */
+  changed(): void;
+  /** Both files are where the other was. */
+  swapped(): void;
+  /** A file is gone: nothing is worked out of it any more. */
+  emptied(): void;
+  /** A file is open, or is gone: how the files fit has to be found out anew. */
+  settled(): void;
+  failed(thrown: unknown): void;
+  /** False: whoever listens wants a warning not to be shown. */
+  announce: Announce;
+}
+
+/** What is asked of an element that is in no document. */
+export const AWAY = problem('E_NOT_READY', 'The element is not in the document.');
+
+export class Places {
+  cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
+  /** A file came while the element was in no document. */
+  #missed = false;
+  /** Whatever was begun for a place in an earlier turn is over. */
+  #turn: Record<Role, number> = { content: 0, style: 0 };
+  #opener: Record<Role, AbortController> = { content: new AbortController(), style: new AbortController() };
+  /** Links of which it is not known yet what they mean: asked for again by an element that comes back. */
+  #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
+  #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
+
+  constructor(private host: PlacesHost) {}
+
+  get bothOpen(): boolean {
+    return ROLES.every((role) => this.cards[role].state === 'open');
+  }
+
+  get isOpening(): boolean {
+    return ROLES.some((role) => this.cards[role].state === 'opening');
+  }
+
+  get isRefused(): boolean {
+    return ROLES.some((role) => this.cards[role].state === 'refused');
+  }
+
+  get isEmpty(): boolean {
+    return ROLES.every((role) => this.cards[role].state === 'empty');
+  }
+
+  /** The role of the only file, with the other place empty. */
+  get only(): Role | null {
+    const [role, ...others] = ROLES.filter((one) => this.cards[one].state !== 'empty');
+    return role && others.length === 0 && this.cards[role].state === 'open' ? role : null;
+  }
+
+  /** What stands in a place instead of a file that could be used. */
+  get problem(): Problem | null {
+    const [problem = null] = ROLES.map((role) => this.cards[role]).flatMap((card) => ('problem' in card && card.problem ? [card.problem] : []));
+    return problem;
+  }
+
+  summaryOf(role: Role): Summary | null {
+    const card = this.cards[role];
+    return card.state === 'open' ? card.summary : null;
+  }
+
+  fileOf(role: Role): File | FileLink | null {
+    const card = this.cards[role];
+    return 'file' in card ? card.file : null;
+  }
+
+  /** The files that are open, on this machine or on a server. */
+  get files(): GivenFile[] {
+    return ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
+  }
+
+  get remote(): RemoteFile[] {
+    return this.files.filter((file): file is RemoteFile => !(file instanceof File));
+  }
+
+  /** The element is in a document, again. */
+  comeBack(): void {
+    // The old worker is gone, the files are still chosen.
+    if (this.host.begun() && !this.#missed) return;
+    this.#missed = false;
+    for (const role of ROLES) {
+      const card = this.cards[role];
+      const linked = this.#linked[role];
+      if (linked) void linked();
+      else if ('file' in card) void this.choose(role, card.file, card.config);
+    }
+  }
+
+  /** What is open, once nothing is being opened any more. Rejects with the first refusal. */
+  async opened(): Promise<Record<Role, Summary | null>> {
+    while (this.isOpening) {
+      if (this.host.gone()) throw new ProblemError(AWAY);
+      await Promise.all(ROLES.map((role) => this.#opening[role]));
+    }
+    for (const role of ROLES) {
+      const card = this.cards[role];
+      if (card.state === 'refused') throw new ProblemError(card.problem);
+    }
+    return { content: this.summaryOf('content'), style: this.summaryOf('style') };
+  }
+
+  /** Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. */
+  offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
+    return (this.#opening[role] = this.#offer(role, link, hosts, load));
+  }
+
+  async #offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
+    const turn = this.#next(role);
+    this.#linked[role] = () => this.offer(role, link, hosts, load);
+    const offered = await this.#link(link, hosts);
+    if (turn !== this.#turn[role] || this.host.gone()) return;
+    this.#linked[role] = null;
+    if ('url' in offered && load) return this.choose(role, offered);
+    void this.clear(role);
+    this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
+    if (!('url' in offered)) this.host.announce('error', offered);
+  }
+
+  async #link(link: string, hosts: string[]): Promise<FileLink | Problem> {
+    try {
+      return await this.host.core().link(link, hosts);
+    } catch (thrown) {
+      return toProblem(thrown);
+    }
+  }
+
+  /** Asks the host of a role's link for its file, also for one that was loaded before. */
+  async load(role: Role): Promise<void> {
+    const card = this.cards[role];
+    const link = card.state === 'offered' ? card.link : this.fileOf(role);
+    if (!link || link instanceof File) return;
+    const { url, host, name } = link;
+    const config = 'config' in card && !card.config?.loaded ? card.config : null;
+    await this.choose(role, { url, host, name }, config);
+  }
+
+  /** Opens a file in a role's place. */
+  choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
+    return (this.#opening[role] = this.#open(role, file, config));
+  }
+
+  async #open(role: Role, file: File | FileLink, config: Config | null): Promise<void> {
+    const turn = this.#next(role);
+    this.#set(role, { state: 'opening', file, config });
+    if (this.host.gone()) {
+      this.#missed = true;
+      return;
+    }
+    const { signal } = this.#opener[role];
+    try {
+      const core = this.host.core();
+      const given = isGiven(file) ? file : await core.find(file);
+      if (turn !== this.#turn[role]) return;
+      let summary = await core.inspect(role, given, config?.text ?? null, signal);
+      if (turn !== this.#turn[role]) return;
+      const beside = given === file || config ? null : await core.config(role);
+      if (turn !== this.#turn[role]) return;
+      if (beside !== null) {
+        // Also where it is refused, so that it can be taken away.
+        [file, config] = [given, { name: 'adapter_config.json', text: beside, loaded: true }];
+        summary = await core.inspect(role, given, beside, signal);
+        if (turn !== this.#turn[role]) return;
+      }
+      this.#set(role, { state: 'open', file: given, config, summary });
+      this.host.announce('inspect', { role, summary });
+      const warnings = summary.warnings.filter((warning) => this.host.announce('warning', warning));
+      if (warnings.length < summary.warnings.length && turn === this.#turn[role]) {
+        this.cards = { ...this.cards, [role]: { state: 'open', file: given, config, summary: { ...summary, warnings } } };
+      }
+      this.host.settled();
+    } catch (thrown) {
+      if (turn !== this.#turn[role]) return;
+      const refusal = toProblem(thrown);
+      this.#set(role, { state: 'refused', file, config, problem: refusal });
+      this.host.announce('error', refusal);
+    }
+  }
+
+  async clear(role: Role): Promise<void> {
+    this.#next(role);
+    const had = this.cards[role].state !== 'empty';
+    this.#set(role, EMPTY);
+    this.host.emptied();
+    if (had) await this.host.begun()?.close(role).catch(() => {});
+    // What is left can be converted.
+    this.host.settled();
+  }
+
+  async swap(): Promise<void> {
+    const { content, style } = this.cards;
+    if (content.state === 'open' && style.state === 'open') {
+      const swapped = (this.cards = { content: style, style: content });
+      this.host.swapped();
+      try {
+        await this.host.begun()?.swap();
+        this.host.settled();
+      } catch (thrown) {
+        // There they are as they were.
+        if (this.cards === swapped) this.cards = { content, style };
+        this.host.settled();
+        this.host.failed(thrown);
+      }
+      return;
+    }
+    // Half a pair has nothing to swap in the wasm session: each file simply moves over.
+    for (const [role, card] of [['content', style], ['style', content]] as const) {
+      if ('file' in card) void this.choose(role, card.file, card.config);
+      else {
+        void this.clear(role);
+        this.#set(role, card);
+      }
+    }
+  }
+
+  /** Whatever was to be done with the role's place is over. */
+  #next(role: Role): number {
+    this.#linked[role] = null;
+    this.#opener[role].abort();
+    this.#opener[role] = new AbortController();
+    return ++this.#turn[role];
+  }
+
+  #set(role: Role, card: Card): void {
+    this.cards = { ...this.cards, [role]: card };
+    this.host.changed();
+  }
+}
+
+/** Of a link alone nobody knows yet what it leads to. */
+const isGiven = (file: File | FileLink): file is GivenFile => file instanceof File || 'tag' in file;

@@ -1,0 +1,25 @@
+/** What a screen reader is told of a run. */
+
+import type { NpLoraEvents } from './events.ts';
+import { wholePercent } from './format.ts';
+import type { Running } from './model.ts';
+import { doneWith } from './result-view.ts';
+import { percentDone } from './run-panel.ts';
+import { text } from './strings.ts';
+
+/** Of an event of the element; null: nothing. */
+export function spokenOf(name: string, detail: unknown, running: Running | null): string | null {
+  if (name === 'abort') return text.cancelled;
+  if (name === 'complete') {
+    const { report, results } = detail as NpLoraEvents['complete']['detail'];
+    return results.length > 1 ? text.doneFiles(results.length) : doneWith(report);
+  }
+  if (name !== 'progress' || !running?.progress) return null;
+  const { progress, converting, result, files } = running;
+  const doing = progress.stage === 'verify' ? text.checking
+    : converting ? text.converting
+    : files > 1 ? text.fusingFiles(files)
+    : text.fusing[result];
+  // Every tenth percent would drown a screen reader; quarters tell enough.
+  return `${doing}, ${wholePercent(Math.floor(percentDone(progress) / 25) * 25)}`;
+}

@@ -2,8 +2,8 @@
 //! problems, www/core/codes.ts the list of its codes, www/core/defaults.ts its default settings and their limits. `cargo xtask docs` writes them.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use np_lora::error::Code;
 use np_lora::adapter::{CONFIG_BYTES, CONFIG_NAME};
+use np_lora::error::Code;
 use np_lora::fusion::settings::Settings;
 use np_lora::fusion::settings::recipe::{MAX_ALPHA, MAX_DENSE_RANK, MAX_STRENGTH};
 use serde_json::Value;

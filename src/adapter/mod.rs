@@ -254,7 +254,8 @@ impl Vector {
         }
         let values = tensor.values();
         let length = usize::try_from(values).unwrap_or(0);
-        if length == 0 || values > kinds::MAX_FEATURES || tensor.shape.iter().filter(|&&d| d > 1).count() > 1 {
+        if length == 0 || values > kinds::MAX_FEATURES || tensor.shape.iter().filter(|&&d| d > 1).count() > 1
+        {
             return wrong(
                 Code::LoraShape,
                 format!("Its shape is {:?}: it should be a vector.", tensor.shape),

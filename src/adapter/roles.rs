@@ -75,11 +75,16 @@ pub enum Part {
     Diff,
 }
 
+/// DoRA's magnitudes in kohya's and LyCORIS' files.
+pub(crate) const DORA_SCALE: &str = ".dora_scale";
+/// The same in PEFT's.
+pub(crate) const MAGNITUDE_VECTOR: &str = ".lora_magnitude_vector";
+
 /// (ending, part) of the kinds in `kinds/`.
 const PARTS: [(&str, Part); 18] = [
     (".lora_mid.weight", Part::Mid),
-    (".dora_scale", Part::Magnitude),
-    (".lora_magnitude_vector", Part::Magnitude),
+    (DORA_SCALE, Part::Magnitude),
+    (MAGNITUDE_VECTOR, Part::Magnitude),
     (".lora_magnitude_vector.weight", Part::Magnitude),
     (".hada_w1_a", Part::HadaW1A),
     (".hada_w1_b", Part::HadaW1B),

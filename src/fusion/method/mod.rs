@@ -22,7 +22,7 @@ use crate::fusion::plan::outputs::Group;
 use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::pass::Pass;
 use crate::fusion::plan::portions::batches;
-use crate::fusion::plan::{Plan, as_f32};
+use crate::fusion::plan::{Plan, as_f32, magnitudes};
 use crate::fusion::{Side, Sources, Watch, go_on};
 use accounting::{Cut, CutOf, Figures, Fused, Rounding};
 use composer::Composer;
@@ -416,7 +416,7 @@ async fn write_magnitudes<S: Source>(
     for output in &group.outputs {
         let Some((side, tensor)) = &output.magnitude else { continue };
         let values = read_vector(sources.of(*side)?, tensor).await?;
-        let name = crate::fusion::plan::refusals::magnitude_name(output);
+        let name = magnitudes::name(output);
         let (words, _) = cpu::encode(&values, 1.0, plan.dtype);
         composers.iter_mut().try_for_each(|composer| composer.tensor(&name, &words))?;
     }

@@ -5,11 +5,12 @@
 //! both rank layouts.
 //!
 //! [`model`] asks whether both files are for one model; [`pairing`] finds the units they share ([`unlisted`] where the model
-//! has no table of names); [`refusals`] lists what must stay out; [`outputs`] and [`vectors`] say how the result is written,
+//! has no table of names); [`refusals`] lists what must stay out, [`magnitudes`] what of DoRA may come along; [`outputs`] and [`vectors`] say how the result is written,
 //! [`metadata`] what its header says; [`fit`] sums all of it up for the user. A run makes one file or [`several`]; those
 //! that share the arithmetic make up a [`pass`], which is done in [`portions`].
 
 pub(crate) mod fit;
+pub(crate) mod magnitudes;
 pub(crate) mod metadata;
 pub(crate) mod model;
 pub(crate) mod outputs;
@@ -112,9 +113,9 @@ impl Plan {
             let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
             let scheme = outputs::scheme(&units, family, &recipe)?;
             let mut groups = outputs::groups(units, family, scheme, &unlisted, &recipe);
-            refusals::carry_magnitudes(&mut groups, &recipe);
+            magnitudes::carry(&mut groups, &recipe);
             // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
-            let behind = refusals::left_behind(&groups);
+            let behind = magnitudes::left_behind(&groups);
             if recipe.direction_only || behind.is_empty() {
                 break (groups, outside, scheme, refusals);
             }
@@ -138,7 +139,7 @@ impl Plan {
         let count = |side, adapter| fit::count(side, adapter, units(), &vectors, &refusals, &recipe);
         let (content_tensors, style_tensors) = (count(Side::Content, content), count(Side::Style, style));
         let mut warnings = model::warnings(content, style, family.zip(scheme), &groups, &recipe);
-        warnings.extend(refusals::without_magnitudes(&groups));
+        warnings.extend(magnitudes::left_out(&groups));
         let mut plan = Self {
             settings: settings.clone(),
             recipe,
@@ -236,7 +237,7 @@ impl Plan {
     /// The tensors of one of its groups, as far as they are made with its modules.
     pub(crate) fn tensors(&self, group: &Group) -> impl Iterator<Item = &Tensor> {
         let names = group.outputs.iter().flat_map(|output| {
-            let magnitude = output.magnitude.as_ref().map(|_| refusals::magnitude_name(output));
+            let magnitude = output.magnitude.as_ref().map(|_| magnitudes::name(output));
             [output.names.down.clone(), output.names.up.clone()].into_iter().chain(magnitude)
         });
         names.filter_map(|name| self.layout.find(&name))
@@ -359,9 +360,9 @@ fn specs(output: &Output, dtype: Dtype) -> Vec<TensorSpec> {
         shape: vec![],
     }));
     specs.extend(output.magnitude.iter().map(|(_, tensor)| TensorSpec {
-        name: refusals::magnitude_name(output),
+        name: magnitudes::name(output),
         dtype,
-        shape: refusals::magnitude_shape(output, tensor),
+        shape: magnitudes::shape(output, tensor),
     }));
     specs
 }

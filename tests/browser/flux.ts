@@ -40,7 +40,9 @@ async function write(path: string, recipe: Recipe): Promise<void> {
     [`${shape.name}.lora_down.weight`, { dtype: 'F16', shape: [recipe.rank, shape.in] }],
     [`${shape.name}.lora_up.weight`, { dtype: 'F16', shape: [shape.out, recipe.rank] }],
   ]);
-  const file = await openFile(`${path}.part`, 'w');
+  // Of this process: another may be writing the same.
+  const part = `${path}.${process.pid}.part`;
+  const file = await openFile(part, 'w');
   const stream = file.createWriteStream();
   // A few blocks of FLUX.1 could as well be HunyuanVideo's.
   stream.write(headerOf(outlines, { format: 'pt', ss_base_model_version: 'flux1' }));
@@ -49,7 +51,7 @@ async function write(path: string, recipe: Recipe): Promise<void> {
   }
   stream.end();
   await once(stream, 'close');
-  await rename(`${path}.part`, path);
+  await rename(part, path);
 }
 
 /** All that can be said of the fused file in little time: every module is there, and one of each shape is the method's. */

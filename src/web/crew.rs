@@ -175,8 +175,8 @@ impl<F: InBlob> Crew<F> for JsCrew {
 
     async fn begin(&self, Run { ranks, checksum, on_device }: Run<'_>) -> Result<()> {
         self.on_device.set(on_device);
-        let ranks = super::give(&ranks).unwrap_or_default();
-        self.failure.settled(self.others.begin(ranks, checksum, on_device)).await.map(|_| ())
+        let begun = super::give(&ranks).and_then(|ranks| self.others.begin(ranks, checksum, on_device));
+        self.failure.settled(begun).await.map(|_| ())
     }
 
     fn leave_device(&self) {

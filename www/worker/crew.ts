@@ -1,5 +1,5 @@
 /**
- * The other workers of a page, up to one a core, each with an instance of the program of its own: memory cannot be shared where
+ * The other workers of a page, one a core and a few at most, each with an instance of the program of its own: memory cannot be shared where
  * a host page sets no special headers. They share the runs that this worker leads.
  */
 

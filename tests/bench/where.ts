@@ -15,7 +15,7 @@ interface Profile {
 }
 
 /** Whatever it calls: checking uses the same kernels. */
-const CHECKING = ['checking the result', /fusion::verify|fusion::run::(look|check)/] as const;
+const CHECKING = ['checking the result', /fusion::run::(verify|look|check)/] as const;
 
 /** What a function belongs to; one that is none of these belongs to what called it. */
 const PARTS: [part: string, functions: RegExp][] = [
@@ -28,7 +28,7 @@ const PARTS: [part: string, functions: RegExp][] = [
   ['Gram matrices', /np_lora_cpu::gram|matrixmultiply/],
   ['decoding numbers', /np_lora_cpu::(decode|transpose)/],
   ['encoding numbers', /np_lora_cpu::encode/],
-  ['composing the result', /fusion::(compose|composer|writer|factors|accounting)/],
+  ['composing the result', /fusion::(method::(compose|composer|factors|accounting)|run::writer)/],
   ['reading and writing', /^(arrayBuffer|slice|concat|readNext|write|finish|Blob|\(idle\))$|web::(blob|sink)|container::(ahead|source)|__wbg_/],
   ['reclaiming memory', /^\(garbage collector\)$/],
 ];

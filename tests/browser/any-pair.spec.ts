@@ -76,6 +76,14 @@ test('one file is converted from PEFT to kohya and back', async ({ page }) => {
   expect([...kohya.file.tensors.keys()].filter((name) => !/^lora_(unet|te)_/.test(name))).toEqual([]);
   checkModules(modulesOf(kohya.file), [one(file), new Map()], DEFAULTS, 'F16');
   await expect(page.getByText(/The projection changes/)).toHaveCount(0);
+  // All of it keeps its bits: there is nothing to say in figures.
+  await expect(page.getByRole('columnheader', { name: 'Median' })).toHaveCount(0);
+
+  await page.getByLabel('Number format').selectOption('BF16');
+  const rounded = await convertAndSave(page);
+  checkModules(modulesOf(rounded.file), [one(file), new Map()], DEFAULTS, 'BF16');
+  await expect(page.getByRole('row', { name: /^Rounding, of every module against its update/ })).toBeVisible();
+  await page.getByLabel('Number format').selectOption('auto');
 
   await give(page, 'Subject', named('back.safetensors', kohya.file));
   await page.getByLabel('Naming', { exact: true }).selectOption({ label: 'diffusers (PEFT) – not for ComfyUI' });

@@ -186,8 +186,15 @@ fn deficient_factors_are_fused_to_1e_5<B: Tested>(backend: &B) {
         let sum = sums.row(at) + sums.row(at + 1);
         sums.set_row(at + 2, &sum);
     }
+    let (mut negated, mut repeated) = (grid(&up), grid(&down));
+    for at in 0..r / 2 {
+        let (column, row) = (-negated.column(at), repeated.row(at).into_owned());
+        negated.set_column(r / 2 + at, &column);
+        repeated.set_row(r / 2 + at, &row);
+    }
     let cases = [
         ("B zero", zero(&up), down.clone()),
+        ("a style and its negative", negated, repeated),
         ("nothing left", cancelling, sums),
         ("A zero", up.clone(), zero(&down)),
         ("both zero", zero(&up), zero(&down)),

@@ -1,6 +1,6 @@
 /** Files on servers are looked at when a person says so: an analysis reads nearly all of them. */
 
-import { html } from 'lit';
+import { html, type ReactiveControllerHost } from 'lit';
 import type { Desk } from './desk.ts';
 import { bytes, inert } from './format.ts';
 import { text } from './strings.ts';
@@ -9,7 +9,7 @@ export class Look {
   /** Those of the files on servers that may be read. */
   #looked = '';
 
-  constructor(private desk: Desk) {}
+  constructor(private host: ReactiveControllerHost, private desk: Desk) {}
 
   /** Whether a pair may be analysed without anybody's saying so. */
   get isFree(): boolean {
@@ -28,6 +28,7 @@ export class Look {
     const begin = (): void => {
       this.#looked = this.#remote;
       this.desk.refit();
+      this.host.requestUpdate();
     };
     return html`<section class="panel row" aria-label=${text.outlook}><p>${text.lookCosts(size, hosts)}</p>
       <button type="button" ?disabled=${disabled} @click=${begin}>${text.look}</button></section>`;

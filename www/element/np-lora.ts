@@ -130,7 +130,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   #standing = new Standing(this);
   #phase: Phase = 'empty';
   #desk = new Desk(this);
-  #look = new Look(this.#desk);
+  #look = new Look(this, this.#desk);
   #keep = new Keep(this);
   #intake = new Intake(this, this.#desk, this.#keep);
   #saving = new Saving({

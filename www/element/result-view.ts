@@ -137,14 +137,15 @@ export class ResultView extends LitElement {
   #figures(report: Report): TemplateResult | typeof nothing {
     const rows: [string, Spread | null, (share: number) => string][] = [
       [text.overlapOfSubject, report.overlap, percent],
-      [text.rounding, report.rounding, small],
+      // Nothing is rounded where all keep their bits.
+      [text.rounding, report.rounding?.worst ? report.rounding : null, small],
       // Of an overlap that is the same.
       [text.roundingOfChange, report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
       [text.energyKept, kept(report.cuts), percent],
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;
-    const head = report.fused > 0 ? text.fusedModules[report.settings.result](report.fused) : text.modulesCut(report.cuts.length);
+    const head = text.modulesOf(report.fused + report.passedContent + report.passedStyle);
     return html`<table>
       <thead><tr><th scope="col">${head}</th><th scope="col">${text.median}</th>
         <th scope="col">${text.worst}</th><th scope="col" class="module-head">${text.worstModule}</th></tr></thead>

@@ -1,6 +1,6 @@
 /** Every sentence of the page in one place. Problems are worded in Rust (src/error.rs) or core/problem.ts. */
 
-import type { ResultChoice, Role, ScaleSource } from '../core/types.ts';
+import type { Role, ScaleSource } from '../core/types.ts';
 import { count, plural } from './format.ts';
 import { words, type Words } from './language.ts';
 
@@ -299,10 +299,8 @@ const english = {
     countVectorsAdded: 'vectors added up',
     countRefused: 'refused',
     overlapOfSubject: 'Overlap of the subject with the style',
-    rounding: 'Rounding, against the update',
-    roundingOfChange: 'Rounding, against what the projection changed',
-    fusedModules: { fusion: (number: number) => plural(number, 'fused module', 'fused modules'), overlap: (number: number) => plural(number, 'module', 'modules') } as Record<ResultChoice, (number: number) => string>,
-    modulesCut: (number: number) => plural(number, 'module cut', 'modules cut'),
+    rounding: 'Rounding, of every module against its update',
+    roundingOfChange: 'Rounding, of fused modules against what the projection changed',
   },
 };
 

@@ -2,12 +2,12 @@
 
 use super::triangle::Triangle;
 
-/// What is left of a sum is nothing but the rounding of its terms (and of the dot products that L is made of) if it is no more than
-/// this share of them.
-const ROUNDING: f64 = 1.0 / (1_u64 << 46) as f64;
+/// All that is left where terms cancel is their rounding, and that of the dot products that L is made of, if it is no more than this
+/// share of the largest of them.
+const ROUNDING: f64 = 1.0 / (1_u64 << 43) as f64;
 
 /// core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j], r×r, and E, the largest of
-/// the exponent sums over rows that are zero in neither factor. Where the terms cancel it is 0: a style that is nothing has no
+/// the exponent sums over rows that are zero in neither factor. Where all terms cancel it is 0: a style that is nothing has no
 /// directions. (The shader's f32 cannot tell; its job is then done again here, as its support is too small.)
 ///
 /// With B_sᵀ = 2^e_B·L_B·Q_B and A_s = 2^e_A·L_A·Q_A: B_s·A_s = Q_Bᵀ·(2^E·core)·Q_A.
@@ -32,10 +32,9 @@ pub fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {
             }
         }
     }
-    for (sum, size) in core.iter_mut().zip(sizes) {
-        if sum.abs() <= ROUNDING * size {
-            *sum = 0.0;
-        }
+    let largest = |values: &[f64]| values.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+    if largest(&core) <= ROUNDING * largest(&sizes) {
+        core.fill(0.0);
     }
     (core, most)
 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 pub struct Encoded {
     /// Row by row.
     pub words: Vec<u8>,
-    /// Of what rounding added, E: E·Eᵀ of rows, Eᵀ·E of columns.
+    /// Of what rounding added, E: E·Eᵀ of rows, Eᵀ·E of columns; none of a matrix of which it is not wanted.
     pub error_gram: Vec<f64>,
 }
 
@@ -70,6 +70,14 @@ pub fn encoded_columns(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded
     Encoded { words, error_gram: sums.finish() }
 }
 
+/// A stored matrix times `scale`, without what that takes.
+#[inline(never)]
+pub fn encoded(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
+    let mut words = Vec::with_capacity(stored.rows * stored.cols * word(dtype));
+    stored.blocks(PANEL).for_each(|block| words.extend(encode(&loaded::<f32>(&block), scale, dtype).0));
+    Encoded { words, error_gram: Vec::new() }
+}
+
 /// Values times `scale` as words, and what rounding added, in units of the result.
 #[inline(never)]
 pub fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
@@ -105,6 +113,7 @@ mod tests {
                 let found = encoded_columns(&tall, scale, dtype);
                 let errors = transpose(&errors, cols, rows);
                 assert_eq!((&found.words, found.error_gram), (&words, gram(&errors, &errors, cols)));
+                assert_eq!(encoded(&tall, scale, dtype).words, words);
             }
         }
     }

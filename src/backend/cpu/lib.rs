@@ -30,6 +30,7 @@ pub mod project;
 mod readouts;
 mod real;
 mod relation;
+mod rounding;
 mod triangle;
 pub mod truncate;
 
@@ -38,7 +39,7 @@ use basis::Basis;
 pub use cut::count;
 pub use decode::{decode, transpose};
 pub use directions::{Directions, all_directions};
-pub use encoded::{Encoded, encoded_columns, encoded_rows, rounded};
+pub use encoded::{Encoded, encoded, encoded_columns, encoded_rows, rounded};
 pub use finite::{NonFinite, non_finite};
 pub use job::{
     Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,
@@ -49,6 +50,7 @@ pub use probes::{Columns, PROBES, column_squares, times};
 pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};
+pub use rounding::rounding;
 pub use triangle::{Triangle, support};
 
 /// The CPU backend.

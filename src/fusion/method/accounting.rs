@@ -54,16 +54,18 @@ pub struct Fused {
     pub figures: ModuleReport,
     /// For sums over modules.
     pub squares: Squares,
+    /// ‖saved − intended‖, as [`ModuleReport::rounding`] has it.
+    pub error: f64,
 }
 
 impl Fused {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
     pub(crate) fn is_finite(&self) -> bool {
-        let Self { figures, squares: Squares { content, inside, sum, change, removed } } = self;
+        let Self { figures, squares: Squares { content, inside, sum, change, removed }, error } = self;
         let shares = [figures.overlap, figures.content_kept, figures.change, figures.rounding];
         let norms = [figures.content_norm, figures.style_norm, figures.rounding_of_change.unwrap_or(0.0)];
-        let squares = [*content, *inside, *sum, *change, *removed];
-        shares.iter().chain(&norms).chain(&squares).all(|figure| figure.is_finite())
+        let sums = [*content, *inside, *sum, *change, *removed, *error];
+        shares.iter().chain(&norms).chain(&sums).all(|figure| figure.is_finite())
     }
 }
 
@@ -97,8 +99,10 @@ pub struct Squares {
 pub struct Passed {
     /// The layer, or the layers of a fused module.
     pub name: String,
-    /// ‖saved − intended‖/‖intended‖, an upper bound; 0 where its bits are those of the file.
+    /// ‖saved − intended‖/‖intended‖ by rounding alone, an upper bound; 0 where its bits are those of the file.
     pub rounding: f64,
+    /// ‖saved − intended‖ likewise; 0 where the result is cut to a rank, and rounded as a whole.
+    pub error: f64,
 }
 
 /// A module that had to be cut to a rank.
@@ -220,13 +224,14 @@ impl Figures<'_> {
             },
         };
         let removed = (1.0 - square(keep)) * content - more * inside;
-        Fused { figures, squares: Squares { content, inside, sum, change: change * change, removed } }
+        let squares = Squares { content, inside, sum, change: change * change, removed };
+        Fused { figures, squares, error }
     }
 
     /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and
     /// ‖E_B·A‖ for the up factors, added up (triangle inequality).
     fn rounding(&self, content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
-        let r_c = self.content.down.rows;
+        let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
         let fold = self.content_scale / self.loader_scale;
         let content_down_error = square_of(r_c, &self.projected.rounding_gram) * (fold * fold);
         let mut total = norm_of(content_up_gram, &content_down_error);
@@ -234,38 +239,19 @@ impl Figures<'_> {
             return total;
         };
         let split = |scale: f64| Split::of(scale / self.loader_scale, self.dtype);
-        total += split(self.style_scale).rounding(self.style, [*style_down, *style_up]);
+        let (of_style, of_content) = (split(self.style_scale), split(self.content_scale));
+        if let Some(error) = style_down {
+            let up = square_of(r_s, &cpu::own_columns(&self.style.up.stored()));
+            total += of_style.up * norm_of(&up, &square_of(r_s, error));
+        }
+        if let Some(error) = style_up {
+            let down = square_of(r_s, &cpu::own_rows(&self.style.down.stored()));
+            total += of_style.down.abs() * norm_of(&square_of(r_s, error), &down);
+        }
         if let Some(error) = content_up {
-            total += norm_of(&square_of(r_c, error), kept_gram) / split(self.content_scale).up;
+            total += norm_of(&square_of(r_c, error), kept_gram) / of_content.up;
         }
         total
-    }
-}
-
-/// What rounding did to a module that only one file has, relative to the module; `errors` as [`Split::rounding`] takes them.
-pub(crate) fn rounding_of_passed(factors: &Factors, split: Split, errors: [Option<&[f64]>; 2]) -> f64 {
-    if errors == [None, None] {
-        return 0.0;
-    }
-    let r = factors.down.rows;
-    let (up, down) = (cpu::own_columns(&factors.up.stored()), cpu::own_rows(&factors.down.stored()));
-    let whole = (split.up * split.down).abs() * norm_of(&square_of(r, &up), &square_of(r, &down));
-    ratio(split.rounding(factors, errors), whole)
-}
-
-impl Split {
-    /// ‖B·E_A‖ + ‖E_B·A‖ in units of the result, for Gram matrices of what rounding did to lora_down and to lora_up: E·Eᵀ
-    /// and Eᵀ·E, r×r; none where it did nothing.
-    fn rounding(self, factors: &Factors, [down, up]: [Option<&[f64]>; 2]) -> f64 {
-        let r = factors.down.rows;
-        let of_down = down.map_or(0.0, |error| {
-            self.up * norm_of(&square_of(r, &cpu::own_columns(&factors.up.stored())), &square_of(r, error))
-        });
-        let of_up = up.map_or(0.0, |error| {
-            self.down.abs()
-                * norm_of(&square_of(r, error), &square_of(r, &cpu::own_rows(&factors.down.stored())))
-        });
-        of_down + of_up
     }
 }
 

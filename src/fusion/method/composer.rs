@@ -121,8 +121,8 @@ impl<'a> Composer<'a> {
     }
 
     /// Adds the account of a unit that only one file has.
-    pub(crate) fn passed(&mut self, name: String, rounding: f64) {
-        self.piece.passed.push(Passed { name, rounding });
+    pub(crate) fn passed(&mut self, module: Passed) {
+        self.piece.passed.push(module);
     }
 
     /// Adds what was cut to a rank.

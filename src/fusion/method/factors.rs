@@ -39,7 +39,7 @@ pub(crate) struct Rounded {
     /// The words; clones share them.
     pub bytes: Bytes,
     /// Of rounded less exact, E, in units of the result: E·Eᵀ of a lora_down and Eᵀ·E of a lora_up, r×r. `None` where nothing
-    /// changed.
+    /// changed, or nobody wants to know.
     pub error_gram: Option<Vec<f64>>,
 }
 
@@ -80,14 +80,23 @@ impl Factors {
         self.rows(&share.rows)
     }
 
-    /// lora_down times `scale`, rounded once to `dtype`.
-    pub(crate) fn rounded_down(&self, scale: f64, dtype: Dtype) -> Rounded {
-        self.down.rounded(cpu::encoded_rows, scale, dtype)
+    /// lora_down times `scale`, rounded once to `dtype`; with an account of that only where it is wanted.
+    pub(crate) fn rounded_down(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
+        self.down.rounded(if accounted { cpu::encoded_rows } else { cpu::encoded }, scale, dtype)
     }
 
     /// The same of lora_up.
-    pub(crate) fn rounded_up(&self, scale: f64, dtype: Dtype) -> Rounded {
-        self.up.rounded(cpu::encoded_columns, scale, dtype)
+    pub(crate) fn rounded_up(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
+        self.up.rounded(if accounted { cpu::encoded_columns } else { cpu::encoded }, scale, dtype)
+    }
+
+    /// What rounding both to `dtype` does, times these scales of lora_down and lora_up: see [`cpu::rounding`]. Nothing where they
+    /// keep their bits, and then the norm is not worked out.
+    pub(crate) fn rounding(&self, scales: [f64; 2], dtype: Dtype) -> [f64; 2] {
+        if scales == [1.0, 1.0] && [self.down.dtype, self.up.dtype] == [dtype, dtype] {
+            return [0.0, 0.0];
+        }
+        cpu::rounding(&self.down.stored(), &self.up.stored(), scales, dtype)
     }
 
     /// The same with only some rows of lora_up.
@@ -166,7 +175,7 @@ impl Factor {
     }
 }
 
-/// How a stored factor becomes one of the result, with an account of what rounding did.
+/// How a stored factor becomes one of the result: with an account of what rounding did, or without.
 type Encode = fn(&Stored<'_>, f64, Dtype) -> Encoded;
 
 /// What a module's scale is in its two factors: their product.

@@ -23,8 +23,8 @@ use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::pass::Pass;
 use crate::fusion::plan::portions::batches;
 use crate::fusion::plan::{Plan, as_f32, magnitudes};
-use crate::fusion::{Side, Sources, Watch, go_on};
-use accounting::{Cut, CutOf, Figures, Fused, Rounding};
+use crate::fusion::{Side, Sources, Watch, go_on, ratio};
+use accounting::{Cut, CutOf, Figures, Fused, Passed, Rounding};
 use composer::Composer;
 use engine::Engine;
 use factors::{Factors, Rounded, Split, read_vector};
@@ -244,12 +244,14 @@ pub(crate) struct RoundedUnit {
 
 fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> RoundedUnit {
     let dtype = plan.dtype;
+    // Of what only one file has, `passed` gives account.
+    let accounted = unit.pair().is_some();
     let split = |share: &Share| Split::of(share.weight / loader_scale, dtype);
     let down = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype))
+        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype, accounted))
     };
     let up = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype))
+        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype, accounted))
     };
     let with_style = plan.recipe.writes(Side::Style);
     RoundedUnit {
@@ -301,7 +303,7 @@ fn write_exact<'a>(
             };
             match figures(plan, group, (unit, values, result), rounding)? {
                 Some(module) => composer.account(module),
-                None => composer.passed(unit.name(), passed(plan, group, (unit, values), rounded)),
+                None => composer.passed(passed(plan, group, unit, values)?),
             }
         }
     }
@@ -312,17 +314,23 @@ fn error(rounded: &Option<Rounded>) -> Option<&[f64]> {
     rounded.as_ref()?.error_gram.as_deref()
 }
 
-/// What rounding did to a unit that only one file has.
-fn passed(plan: &Plan, group: &Group, (unit, values): (&Unit, &LoadedUnit), rounded: &RoundedUnit) -> f64 {
-    let of = |share: &Option<Share>, factors: &Option<Factors>, errors| {
-        let split = Split::of(share.as_ref()?.weight / group.loader_scale, plan.dtype);
-        Some(accounting::rounding_of_passed(factors.as_ref()?, split, errors))
-    };
-    let content = [error(&rounded.content_down), error(&rounded.content_up)];
-    let style = [error(&rounded.style_down), error(&rounded.style_up)];
-    of(&unit.content, &values.content, content)
-        .or_else(|| of(&unit.style, &values.style, style))
-        .unwrap_or(0.0)
+/// The accounting of a unit that only one file has.
+///
+/// # Errors
+/// `OutputRange` where its numbers are too large to be accounted for.
+fn passed(plan: &Plan, group: &Group, unit: &Unit, values: &LoadedUnit) -> Result<Passed> {
+    let (shares, factors) = ([&unit.style, &unit.content], [&values.style, &values.content]);
+    let halves =
+        shares.into_iter().zip(factors).find_map(|(share, factors)| share.as_ref().zip(factors.as_ref()));
+    let [error, whole] = halves.map_or([0.0, 0.0], |(share, factors)| {
+        let Split { up, down } = Split::of(share.weight / group.loader_scale, plan.dtype);
+        factors.rounding([down, up], plan.dtype).map(|norm| group.loader_scale.abs() * norm)
+    });
+    let rounding = ratio(error, whole);
+    if rounding.is_finite() && error.is_finite() {
+        return Ok(Passed { name: unit.name(), rounding, error });
+    }
+    Err(Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name()))
 }
 
 fn write_compressed<'a>(
@@ -347,7 +355,7 @@ fn write_compressed<'a>(
         for (unit, values) in group.units.iter().zip(&loaded.units) {
             match figures(plan, group, (unit, values, result), Rounding::Relative(worst))? {
                 Some(module) => composer.account(module),
-                None => composer.passed(unit.name(), worst),
+                None => composer.passed(Passed { name: unit.name(), rounding: worst, error: 0.0 }),
             }
         }
     }

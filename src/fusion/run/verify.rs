@@ -96,24 +96,31 @@ fn judge_group(
     difference: &Difference,
     verified: &mut Verified,
 ) -> Result<()> {
+    // (relative, absolute)
     let rounding_of = |unit: &Unit| {
         let name = unit.name();
         let (fused, passed) = (&written.modules, &written.passed);
         let of_fused = fused.binary_search_by(|fused| fused.figures.name.as_str().cmp(&name));
         let of_passed = || passed.binary_search_by(|passed| passed.name.as_str().cmp(&name));
         match of_fused {
-            Ok(at) => fused.get(at).map(|fused| fused.figures.rounding),
-            Err(_) => passed.get(of_passed().ok()?).map(|passed| passed.rounding),
+            Ok(at) => fused.get(at).map(|fused| (fused.figures.rounding, fused.error)),
+            Err(_) => passed.get(of_passed().ok()?).map(|passed| (passed.rounding, passed.error)),
         }
     };
-    let rounding = group.units.iter().filter_map(rounding_of).fold(0.0, |a: f64, b| a.max(b));
+    let roundings = group.units.iter().filter_map(rounding_of);
     let cuts: Vec<_> = written
         .cuts
         .iter()
         .filter(|cut| cut.of == CutOf::Result && group.outputs.iter().any(|o| o.names.stem == cut.module))
         .collect();
     let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
-    let &Difference { apart, inputs, directions, across, size } = difference;
+    let &Difference { apart, inputs, directions, across, size, whole } = difference;
+    // What is cut to a rank is rounded as a whole.
+    let rounding = if plan.recipe.keep.is_some() {
+        roundings.map(|(relative, _)| relative).fold(0.0, f64::max)
+    } else {
+        roundings.map(|(_, absolute)| absolute * absolute).sum::<f64>().sqrt() / whole
+    };
     // The difference is estimated from a few directions, so it may be some times the rounding error.
     let unit_roundoff = match plan.dtype {
         Dtype::F16 => 2f64.powi(-11),
@@ -214,6 +221,8 @@ pub struct Difference {
     across: f64,
     /// the saved one's own size, squared.
     size: f64,
+    /// And the norm of the intended update itself.
+    whole: f64,
 }
 
 /// How far the saved update of a group's modules is from the intended one: ‖(saved − intended)·X‖/‖intended·X‖ for a few
@@ -270,12 +279,13 @@ pub(crate) async fn repeat<R: Source, S: Source>(
         }
     }
     // Arithmetic in f32 cannot tell smaller updates from nothing.
+    let whole = (f64::max(size, NOTHING * NOTHING) / float(PROBES)).sqrt();
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
     let part = |of: f64| of / f64::max(size, NOTHING * NOTHING);
     let [apart, inputs, directions] = [apart, inputs, directions].map(relative);
     let [across, size] = [across.abs(), own].map(part);
     if [apart, inputs, directions, across, size].iter().all(|figure| figure.is_finite()) {
-        return Ok(Difference { apart, inputs, directions, across, size });
+        return Ok(Difference { apart, inputs, directions, across, size, whole });
     }
     let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
     Err(wrong("Its update is no number.".to_owned()).at_tensor(module))

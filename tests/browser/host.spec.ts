@@ -159,6 +159,31 @@ for (const width of [320, 400, 600]) {
   });
 }
 
+test('a rank is written in markup as in an address', async ({ page }) => {
+  const shop = await host({ body: '<form><np-lora rank="3"></np-lora></form>' });
+  const uncaught = await visit(page, shop);
+  const fused = (): Promise<unknown> => page.evaluate(async () => {
+    const { report } = await tool.fuse();
+    return [tool.rank, report.rank, report.settings.recompress];
+  });
+  await page.evaluate(() => give());
+  expect(await fused()).toEqual(['3', 3, { kind: 'rank', rank: 3 }]);
+  await page.getByText('Advanced').first().click();
+  await expect(page.getByLabel('Rank', { exact: true })).toHaveValue('rank');
+
+  const after = (rank: unknown): Promise<unknown> => page.evaluate((rank) => { tool.rank = rank; return tool.rank; }, rank);
+  expect([await after(' 90% '), await after(5), await after('EXACT')]).toEqual(['90%', '5', 'exact']);
+  for (const nonsense of ['', '-1', '3.5', '0', '101%', 'many', NaN, null]) expect(await after(nonsense), `${nonsense}`).toBe('exact');
+  const [, whole] = await fused() as [string, number];
+  expect(whole).toBeGreaterThan(3);
+  await after('2');
+  await page.evaluate(() => tool.form.reset());
+  expect(await page.evaluate(() => tool.rank)).toBe('3');
+  await page.evaluate(() => tool.removeAttribute('rank'));
+  expect(await page.evaluate(() => tool.rank)).toBe('exact');
+  expect(uncaught).toEqual([]);
+});
+
 test('a form sends the fused file, and begins anew', async ({ page }) => {
   const shop = await host({
     body: `<form method="post" action="/sent" target="sent" enctype="multipart/form-data"><input name="title" value="a cat">

@@ -2,10 +2,10 @@
 
 import type { BackendChoice, Settings, Several } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
-import type { Limits } from './fields.ts';
 import { readMu } from './mu-slider.ts';
 import { BACKENDS, DTYPES, LIMITS } from './settings.ts';
 import { readMus } from './several.ts';
+import { number, percent, rankText, readRank, share, whole } from './spelling.ts';
 
 /** All that a person can set. */
 export type State = Settings & { backend: BackendChoice; several: Several | null };
@@ -18,17 +18,6 @@ interface Field<K extends keyof State> {
   read: (text: string) => State[K] | undefined;
 }
 
-const number = (text: string, { least, most }: Limits): number | undefined => {
-  const value = text.trim() === '' ? NaN : Number(text);
-  return value >= least && value <= most ? value : undefined;
-};
-const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
-/** "90%" */
-const share = (text: string): number | undefined => {
-  const percent = text.endsWith('%') ? number(text.slice(0, -1), { ...LIMITS.percent, least: 0 }) : undefined;
-  return percent ? percent / 100 : undefined;
-};
-const percent = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
 const strength = (text: string): number | undefined => number(text, LIMITS.strength);
 const mu = (value: number): string => (value === Infinity ? 'infinity' : String(value));
 const name = (text: string): string | undefined => (/^[\w .+-]{1,40}$/.test(text) ? text : undefined);
@@ -67,10 +56,7 @@ const FIELDS: readonly Field<keyof State>[] = [
   field('family', 'family', (family) => family, name),
   field('naming', 'scheme', (scheme) => scheme, name),
   field('dtype', 'dtype', (dtype) => dtype.toLowerCase(), oneOf(DTYPES)),
-  field('rank', 'recompress', (to) => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percent(to.share) : null), (text) => {
-    const [rank, energy] = [whole(text, LIMITS.count), share(text)];
-    return rank ? { kind: 'rank', rank } : energy ? { kind: 'energy', share: energy } : undefined;
-  }),
+  field('rank', 'recompress', rankText, readRank),
   field('dense-rank', 'denseRank', String, (text) => whole(text, LIMITS.denseRank)),
   field('layout', 'layout', (layout) => layout, oneOf(['compatible', 'compact'])),
   flagField('direction-only', 'directionOnly', true),

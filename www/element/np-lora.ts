@@ -19,6 +19,7 @@ import type { BlocksChange } from './outlook/brush.ts';
 import type { Sources } from './recipe.ts';
 import { Look } from './look.ts';
 import { Saving } from './saving.ts';
+import { rankText, readRank } from './spelling.ts';
 import { spokenOf } from './spoken.ts';
 import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
@@ -100,6 +101,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
   /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
+  /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */
+  @property({ converter: reads(String) }) get rank(): string { return rankText(this.more.recompress); }
+  set rank(rank: string | number) { this.more = { ...this.more, recompress: readRank(String(rank).trim().toLowerCase()) ?? MORE.recompress }; }
   /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
   /** Whether a pair is analysed as soon as both files are there. */

@@ -17,7 +17,7 @@ const MOST_WAITING = 16;
 const LOOK = /^[a-z][a-z-]{0,31}$/;
 const FILES = { content: 'contentFile', style: 'styleFile' } as const;
 /** The element's properties among the wishes. */
-const SETTINGS = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'backend', 'analysis', 'outputName', 'disabled'] as const;
+const SETTINGS = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'rank', 'backend', 'analysis', 'outputName', 'disabled'] as const;
 /** Passed on as they are, under the same name. */
 const PASSED = ['change', 'inspect', 'warning', 'progress', 'complete', 'error', 'abort'] as const;
 
@@ -66,11 +66,6 @@ function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls
     if (wishes.saveTo) Element.deliver = wishes.saveTo === 'page' ? (file) => say({ event: 'save', detail: { file } }) : null;
     return { locale: root.lang };
   };
-  // The element's results are files.
-  const run = async (how: 'fuse' | 'convert'): Promise<FrameCalls['fuse']['out']> => {
-    const { file, report } = await app[how]();
-    return { file: file as File, report };
-  };
   return {
     set,
     give: (given) => {
@@ -81,8 +76,8 @@ function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls
       }
       return app.inspect();
     },
-    fuse: () => run('fuse'),
-    convert: () => run('convert'),
+    fuse: () => app.fuse(),
+    convert: () => app.convert(),
     cancel: () => { app.cancel(); return null; },
     reset: () => { app.reset(); return null; },
   };

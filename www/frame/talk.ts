@@ -20,6 +20,7 @@ export interface Wishes {
   contentStrength: number;
   styleStrength: number;
   dtype: Settings['dtype'];
+  rank: string;
   backend: BackendChoice;
   analysis: 'auto' | 'off';
   outputName: string;
@@ -85,7 +86,7 @@ const few = <T>(of: Shape<T>): Shape<T> =>
 const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<FrameCalls[N]['out']> } } = {
   set: {
     in: partial<Wishes>({
-      mu: number, contentStrength: number, styleStrength: number, dtype: word('auto', 'F16', 'BF16', 'F32'), backend: CHOICE,
+      mu: number, contentStrength: number, styleStrength: number, dtype: word('auto', 'F16', 'BF16', 'F32'), rank: textUpTo(LONGEST_TEXT), backend: CHOICE,
       analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
       look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
     }),

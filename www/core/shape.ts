@@ -35,10 +35,11 @@ export const object = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<T> =
   return (value): value is T => isObject(value) && checks.every(([name, of]) => of(value[name]));
 };
 
-/** The same, of which any may be missing. */
+/** Of whose fields any may be missing: so one that the type does not have is a name spelled wrong, which would do nothing. */
 export const partial = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<Partial<T>> => {
   const checks = Object.entries(fields) as [string, Shape<unknown>][];
-  return (value): value is Partial<T> => isObject(value) && checks.every(([name, of]) => value[name] === undefined || of(value[name]));
+  return (value): value is Partial<T> => isObject(value)
+    && checks.every(([name, of]) => value[name] === undefined || of(value[name])) && Object.keys(value).every((name) => Object.hasOwn(fields, name));
 };
 
 /** One of several types. */

@@ -6,7 +6,7 @@ import type { FusedFile, Problem } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 import { text } from './strings.ts';
 import {
-  asOrigin, isHello, said, spoken, type FrameCall, type FrameCalls, type FrameEvent, type FrameEvents, type Given, type Opened, type Said,
+  areWishes, asOrigin, isHello, said, spoken, type FrameCall, type FrameCalls, type FrameEvent, type FrameEvents, type Given, type Opened, type Said,
   type Wishes,
 } from './talk.ts';
 
@@ -116,7 +116,9 @@ export class NpLoraFrame extends EventTarget {
   }
 
   /** Settings, look and language, now and whenever the frame is loaded anew. */
-  set(wishes: Partial<Wishes>): Promise<{ locale: string }> {
+  async set(wishes: Partial<Wishes>): Promise<{ locale: string }> {
+    // Kept, they would be refused whenever the frame is loaded anew.
+    if (!areWishes(wishes)) throw new ProblemError(problem('E_MESSAGE'));
     this.#wishes = { ...this.#wishes, ...wishes, ...(wishes.look ? { look: { ...this.#wishes.look, ...wishes.look } } : {}) };
     return this.#ask('set', wishes);
   }

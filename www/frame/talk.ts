@@ -131,6 +131,9 @@ export const spoken = <T extends object>(message: T): T & { 'np-lora': typeof VE
 
 export const isHello = (message: unknown): boolean => THIS_VERSION(message) && HELLO(message);
 
+/** Whether the frame will take it. */
+export const areWishes = (wishes: unknown): boolean => few(anything)(wishes) && CALLS.set.in(wishes);
+
 /** What a page asks of the frame; `id` alone where there is somebody to answer that it makes no sense, else null. */
 export function asked(message: unknown): Asked | { id: number; call: null } | null {
   if (!few(WITH_ID)(message)) return null;

@@ -299,8 +299,8 @@ const english = {
     countVectorsAdded: 'vectors added up',
     countRefused: 'refused',
     overlapOfSubject: 'Overlap of the subject with the style',
-    rounding: 'Rounding, of every module against its update',
-    roundingOfChange: 'Rounding, of fused modules against what the projection changed',
+    rounding: 'Rounding, against the update',
+    roundingOfChange: 'Rounding, against what the projection changed',
   },
 };
 

@@ -300,8 +300,8 @@ export const translation: Translation = {
       countVectorsAdded: '加算したベクトル',
       countRefused: '非対応',
       overlapOfSubject: '被写体の、画風との重なり',
-      rounding: '丸め誤差（全モジュール、それぞれの差分に対して）',
-      roundingOfChange: '丸め誤差（マージしたモジュール、射影による変化に対して）',
+      rounding: '丸め誤差（差分に対して）',
+      roundingOfChange: '丸め誤差（射影による変化に対して）',
     },
   },
 

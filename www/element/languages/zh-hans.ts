@@ -300,8 +300,8 @@ export const translation: Translation = {
       countVectorsAdded: '相加的向量',
       countRefused: '无法处理',
       overlapOfSubject: '主体与风格的重叠',
-      rounding: '舍入误差（全部模块，相对于各自的更新量）',
-      roundingOfChange: '舍入误差（融合模块，相对于投影带来的改变）',
+      rounding: '舍入误差，相对于更新量',
+      roundingOfChange: '舍入误差，相对于投影带来的改变',
     },
   },
 

@@ -86,6 +86,8 @@ const openRecipe = (page: Page, recipe: string | Buffer, name = 'mine.recipe.jso
 test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', DEVICE, async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, ...PAIR);
+  // The keyboard passes over what is not known yet.
+  await expect(page.getByText('6 layers analysed', { exact: true })).toBeVisible();
   await paintWith(page, 'mu');
   await drag(page, 'IN01', 'MID');
   for (const label of ['IN01', 'IN04', 'MID']) await expect(own(page, label)).toHaveText('μ ∞');

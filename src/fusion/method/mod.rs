@@ -4,7 +4,8 @@
 //! A_c'. Of the overlap, ΔW_c·V_k V_kᵀ, it is up = B_c, down = A_c'. Only one batch of groups is in memory at a time. Of
 //! the results of a pass, which differ in μ, V_k and A_c V_k are computed once.
 //!
-//! [`factors`] are read and checked, an [`engine`] projects them, [`compose`] and [`composer`] put the modules of the result
+//! [`factors`] are read and checked, an [`engine`] projects them (of what a graphics device
+//! computes it compares a [`sample`] with the CPU), [`compose`] and [`composer`] put the modules of the result
 //! together as a [`piece`] of the file, with the [`accounting`] of every module.
 
 pub mod accounting;
@@ -13,6 +14,7 @@ pub(crate) mod composer;
 pub(crate) mod engine;
 pub(crate) mod factors;
 pub(crate) mod piece;
+mod sample;
 
 use crate::backend::truncate::Keep;
 use crate::backend::{Batch, Blend, Dtype, Job, Projected, cpu};

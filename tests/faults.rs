@@ -17,7 +17,7 @@ use np_lora::backend::gpu::Gpu;
 use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Place};
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::Code;
-use np_lora::fusion::method::accounting::ComputedOn;
+use np_lora::fusion::accounting::ComputedOn;
 use np_lora::fusion::settings::DtypeChoice;
 use np_lora::fusion::{
     self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Stage, Watch,

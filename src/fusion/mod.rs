@@ -5,7 +5,7 @@
 //! - [`settings`]: what the user chose, and the same in the method's terms.
 //! - `plan`: which layers the two files share, what must stay out, and where every byte of the result will stand. No
 //!   arithmetic yet.
-//! - [`method`]: NP-LoRA on the planned modules, by a backend of [`crate::backend`].
+//! - `method`: NP-LoRA on the planned modules, by a backend of [`crate::backend`].
 //! - `run`: the stages of a run, shared out over workers; writing, reading back, checking, reporting.
 //!
 //! Beside a run, [`analysis`] says beforehand what a fusion would do, and [`compare`] says afterwards how somebody else's
@@ -13,11 +13,12 @@
 
 pub mod analysis;
 pub mod compare;
-pub mod method;
+mod method;
 mod plan;
 mod run;
 pub mod settings;
 
+pub use method::accounting;
 pub use method::engine::{Engine, EngineChoice};
 pub use method::piece::{Held, Parcel, Piece};
 pub use plan::Plan;

@@ -225,8 +225,12 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     await tool.give(await pair());
     await tool.set({ styleStrength: 0.5 });
     // Refused now, and not again whenever the frame is loaded.
-    const misspelled = await tool.set({ styleStrenght: 1 }).catch(({ code }: { code: string }) => code);
-    if (misspelled !== 'E_MESSAGE') throw new Error(`${misspelled}`);
+    const codeOf = ({ code }: { code: string }): string => code;
+    const many = { look: Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`key${at}`, 'x'])) };
+    const refused = [await tool.set({ styleStrenght: 1 }).catch(codeOf), await tool.set(many).catch(codeOf)];
+    if (refused.join() !== 'E_MESSAGE,E_MESSAGE') throw new Error(`${refused}`);
+    await tool.set({ rank: 5 });
+    await tool.set({ rank: 'exact', mu: undefined, look: undefined });
   });
   await page.frames()[1]!.evaluate(() => location.reload());
   await expect.poll(() => page.evaluate(() => told.filter(({ name }) => name === 'ready').length)).toBe(2);
@@ -348,6 +352,35 @@ test('a frame that is not the tool cannot trouble the page by what it says', asy
     const codeOf = ({ code }: { code: string }): string => code;
     return [await tool.fuse().catch(codeOf), await tool.convert().catch(codeOf), told.map(({ name }) => name), tool.element.style.height, tool.phase];
   })).toEqual(['E_FRAME', 'E_X', ['height', 'height', 'ready'], '100000px', 'empty']);
+  expect(uncaught).toEqual([]);
+});
+
+test('settings that the frame does not know are refused, by the script or by a tool of another build', async ({ page, baseURL }) => {
+  const older = await serve({
+    '/embed.html': { body: '<!doctype html><title>Another build</title><script src="/older.js"></script>' },
+    '/older.js': { body: `
+      addEventListener('message', ({ ports: [port] }) => {
+        const say = (what) => port.postMessage({ 'np-lora': 1, ...what });
+        port.onmessage = ({ data: { id } }) => {
+          say({ id, problem: { code: 'E_MESSAGE', message: 'No.', remedy: '', file: null, tensor: null, detail: '' } });
+          say({ event: 'ready', detail: { locale: 'en' } });
+        };
+      });
+      parent.postMessage({ 'np-lora': 1, hello: true }, '*');
+    ` },
+  });
+  const shop = await host(`${older.origin}/embed.html`);
+  const uncaught = uncaughtIn(page);
+  await page.goto(shop.origin);
+  await expect.poll(() => page.evaluate(() => told.map(({ name, detail }) => [name, detail?.code]))).toEqual([['error', 'E_MESSAGE'], ['ready', undefined]]);
+  expect(await page.evaluate((src) => {
+    try {
+      return String(new NpLoraFrame(document.body, { src, settings: { subjectStrength: 1 } }));
+    } catch (refused) {
+      return (refused as { code: string }).code;
+    }
+  }, toolOf(baseURL))).toBe('E_MESSAGE');
+  await expect(page.locator('iframe')).toHaveCount(1);
   expect(uncaught).toEqual([]);
 });
 

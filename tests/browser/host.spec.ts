@@ -170,6 +170,9 @@ test('a rank is written in markup as in an address', async ({ page }) => {
   expect(await fused()).toEqual(['3', 3, { kind: 'rank', rank: 3 }]);
   await page.getByText('Advanced').first().click();
   await expect(page.getByLabel('Rank', { exact: true })).toHaveValue('rank');
+  // What stays as it is makes no result out of date.
+  await page.evaluate(() => { tool.rank = 3; });
+  expect(await page.evaluate(async () => { await tool.updateComplete; return tool.matches(':state(stale)'); })).toBe(false);
 
   const after = (rank: unknown): Promise<unknown> => page.evaluate((rank) => { tool.rank = rank; return tool.rank; }, rank);
   expect([await after(' 90% '), await after(5), await after('EXACT')]).toEqual(['90%', '5', 'exact']);

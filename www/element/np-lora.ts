@@ -103,7 +103,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
   /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */
   @property({ converter: reads(String) }) get rank(): string { return rankText(this.more.recompress); }
-  set rank(rank: string | number) { this.more = { ...this.more, recompress: readRank(String(rank).trim().toLowerCase()) ?? MORE.recompress }; }
+  set rank(rank: string | number) {
+    const recompress = readRank(String(rank).trim().toLowerCase()) ?? MORE.recompress;
+    // What stays as it is makes no result out of date.
+    if (rankText(recompress) !== this.rank) this.more = { ...this.more, recompress };
+  }
   /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
   @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
   /** Whether a pair is analysed as soon as both files are there. */

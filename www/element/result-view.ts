@@ -145,9 +145,8 @@ export class ResultView extends LitElement {
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;
-    const head = text.modulesOf(report.fused + report.passedContent + report.passedStyle);
     return html`<table>
-      <thead><tr><th scope="col">${head}</th><th scope="col">${text.median}</th>
+      <thead><tr><th scope="col">${text.overModules}</th><th scope="col">${text.median}</th>
         <th scope="col">${text.worst}</th><th scope="col" class="module-head">${text.worstModule}</th></tr></thead>
       <tbody>${known.map(([name, spread, show]) => html`<tr><th scope="row">${name}</th>
         <td class="number">${show(spread.median)}</td><td class="number">${show(spread.worst)}</td>

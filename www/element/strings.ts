@@ -300,6 +300,7 @@ const english = {
     countRefused: 'refused',
     overlapOfSubject: 'Overlap of the subject with the style',
     rounding: 'Rounding, against the update',
+    overModules: 'Over the modules',
     roundingOfChange: 'Rounding, against what the projection changed',
   },
 };

@@ -34,6 +34,14 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** What is kept for a frame that is loaded anew: it would refuse all of it for one name that it does not have. */
+function together(before: Partial<Wishes>, wishes: Partial<Wishes>): Partial<Wishes> {
+  const given = Object.fromEntries(Object.entries(wishes).filter(([, wish]) => wish !== undefined)) as Partial<Wishes>;
+  const all = { ...before, ...given, ...(given.look ? { look: { ...before.look, ...given.look } } : {}) };
+  if (!areWishes(all)) throw new ProblemError(problem('E_MESSAGE'));
+  return all;
+}
+
 /** That the tool is there, as a promise: another one each time that this is open. */
 class Arrival {
   promise!: Promise<void>;
@@ -83,14 +91,14 @@ export class NpLoraFrame extends EventTarget {
   readonly #arrival = new Arrival();
   #patience: ReturnType<typeof setTimeout> | undefined;
 
-  /** Puts the frame at the end of `place`. Throws where the page has no origin of the web. */
+  /** Puts the frame at the end of `place`. Throws where the page has no origin of the web, and what `set` refuses. */
   constructor(place: Element, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
     const own = asOrigin(self.origin);
     if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
     const allowed = new Set(sandbox.split(/\s+/));
     const locale = place.closest<HTMLElement>('[lang]')?.lang;
-    this.#wishes = { saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...(locale ? { locale } : {}), ...settings };
+    this.#wishes = together({ saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...(locale ? { locale } : {}) }, settings);
     const address = new URL(src, document.baseURI);
     address.searchParams.set('parent', own);
     this.#origin = allowed.has('allow-same-origin') ? address.origin : 'null';
@@ -117,9 +125,7 @@ export class NpLoraFrame extends EventTarget {
 
   /** Settings, look and language, now and whenever the frame is loaded anew. */
   async set(wishes: Partial<Wishes>): Promise<{ locale: string }> {
-    // Kept, they would be refused whenever the frame is loaded anew.
-    if (!areWishes(wishes)) throw new ProblemError(problem('E_MESSAGE'));
-    this.#wishes = { ...this.#wishes, ...wishes, ...(wishes.look ? { look: { ...this.#wishes.look, ...wishes.look } } : {}) };
+    this.#wishes = together(this.#wishes, wishes);
     return this.#ask('set', wishes);
   }
 
@@ -208,6 +214,8 @@ export class NpLoraFrame extends EventTarget {
     if (what.id === OWN_ID) {
       clearTimeout(this.#patience);
       if ('out' in what) this.#arrival.came();
+      // A tool of another build may know less.
+      else this.#tell('error', what.problem);
     }
     const waiting = this.#waiting.get(what.id);
     this.#waiting.delete(what.id);

@@ -5,7 +5,7 @@
  */
 
 import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
-import { instance, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
+import { either, instance, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import { problem } from '../core/problem.ts';
 import type { BackendChoice, FusedFile, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
@@ -14,13 +14,13 @@ import { text as words } from './strings.ts';
 /** A page and a frame of different versions do not speak with each other. */
 export const VERSION = 1;
 
-/** Of the element's properties those that a page may set; what is out of range becomes the nearest that is not, as in markup. */
+/** Of the element's properties those that a page may set; what is out of range becomes what it would in markup. */
 export interface Wishes {
   mu: number;
   contentStrength: number;
   styleStrength: number;
   dtype: Settings['dtype'];
-  rank: string;
+  rank: string | number;
   backend: BackendChoice;
   analysis: 'auto' | 'off';
   outputName: string;
@@ -86,7 +86,7 @@ const few = <T>(of: Shape<T>): Shape<T> =>
 const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<FrameCalls[N]['out']> } } = {
   set: {
     in: partial<Wishes>({
-      mu: number, contentStrength: number, styleStrength: number, dtype: word('auto', 'F16', 'BF16', 'F32'), rank: textUpTo(LONGEST_TEXT), backend: CHOICE,
+      mu: number, contentStrength: number, styleStrength: number, dtype: word('auto', 'F16', 'BF16', 'F32'), rank: either<string | number>(textUpTo(LONGEST_TEXT), number), backend: CHOICE,
       analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
       look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
     }),

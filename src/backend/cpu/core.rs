@@ -2,13 +2,8 @@
 
 use super::triangle::Triangle;
 
-/// All that is left where terms cancel is their rounding, and that of the dot products that L is made of, if it is no more than this
-/// share of the largest of them.
-const ROUNDING: f64 = 1.0 / (1_u64 << 43) as f64;
-
 /// core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j], r×r, and E, the largest of
-/// the exponent sums over rows that are zero in neither factor. Where all terms cancel it is 0: a style that is nothing has no
-/// directions. (The shader's f32 cannot tell; its job is then done again here, as its support is too small.)
+/// the exponent sums over rows that are zero in neither factor.
 ///
 /// With B_sᵀ = 2^e_B·L_B·Q_B and A_s = 2^e_A·L_A·Q_A: B_s·A_s = Q_Bᵀ·(2^E·core)·Q_A.
 pub fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {
@@ -20,21 +15,14 @@ pub fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {
         .collect();
     let most = rows.iter().map(|&(_, e)| e).max().unwrap_or(0);
     let mut core = vec![0.0; r * r];
-    let mut sizes = vec![0.0; r * r];
     for (i, exponent) in rows {
         let scale = 2f64.powi(exponent - most);
         for p in 0..=i {
             let factor = up.l[i * r + p] * scale;
             for j in 0..=i {
-                let term = factor * down.l[i * r + j];
-                core[p * r + j] += term;
-                sizes[p * r + j] += term.abs();
+                core[p * r + j] += factor * down.l[i * r + j];
             }
         }
-    }
-    let largest = |values: &[f64]| values.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    if largest(&core) <= ROUNDING * largest(&sizes) {
-        core.fill(0.0);
     }
     (core, most)
 }

@@ -70,15 +70,33 @@ fn borne(down: Triangle<'_>) -> Option<f64> {
 pub(super) fn by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Directions {
     let rank = down.pivot.len();
     let (l, exponents) = column_triangle(&job.style_up);
-    let (small, exponent) = core(Triangle { l: &l, exponent: &exponents }, down.triangle());
+    let up = Triangle { l: &l, exponent: &exponents };
+    let (small, exponent) = core(up, down.triangle());
     let live: Vec<bool> = down.pivot.iter().map(|&pivot| pivot > 0.0).collect();
-    let protected = cut::cut(&jacobi(&small, rank), &live, cut);
+    let mut svd = jacobi(&small, rank);
+    let least = ROUNDING * largest_term(up, down.triangle(), exponent);
+    svd.sigma.iter_mut().filter(|sigma| **sigma <= least).for_each(|sigma| *sigma = 0.0);
+    let protected = cut::cut(&svd, &live, cut);
     let lower = |l: &[f64], i: usize| l[i * rank..(i + 1) * rank].iter().any(|&x| x != 0.0);
     let counts: Vec<bool> = (0..rank).map(|i| lower(&l, i) && lower(&down.l, i)).collect();
     let support = support(&down.l, &counts);
     let conditioning = Conditioning::of(support, &protected.sigma, protected.k, protected.lives, cut);
     let energy = protected.sigma.iter().map(|s| s * s).sum();
     Directions { protected, energy, exponent, conditioning }
+}
+
+/// Where b_i·a_i cancel each other, what is left of the largest of them is rounding up to this share: that is no direction. It is for
+/// f64; in f32 such a style has next to no support, so that it is done again.
+const ROUNDING: f64 = 1.0 / (1_u64 << 43) as f64;
+
+/// The largest ‖b_i‖·‖a_i‖, of which B·A is the sum, in units of 2^`exponent`.
+fn largest_term(up: Triangle<'_>, down: Triangle<'_>, exponent: i32) -> f64 {
+    let rank = up.exponent.len();
+    let length = |l: &[f64], i: usize| l[i * rank..(i + 1) * rank].iter().map(|x| x * x).sum::<f64>().sqrt();
+    let term = |i: usize| {
+        length(up.l, i) * length(down.l, i) * 2f64.powi(up.exponent[i] + down.exponent[i] - exponent)
+    };
+    (0..rank).map(term).fold(0.0, f64::max)
 }
 
 /// So many times as many rows of B as it has columns are looked at at once.

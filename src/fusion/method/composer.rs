@@ -115,14 +115,14 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    /// Adds the account of a fused unit.
-    pub(crate) fn account(&mut self, module: Fused) {
-        self.piece.modules.push(module);
+    /// Adds the account of a unit that both files have.
+    pub(crate) fn account(&mut self, module: Option<Fused>) {
+        self.piece.modules.extend(module);
     }
 
-    /// Adds the account of a unit that only one file has.
-    pub(crate) fn passed(&mut self, module: Passed) {
-        self.piece.passed.push(module);
+    /// Adds those of units that only one file has.
+    pub(crate) fn passed(&mut self, modules: impl IntoIterator<Item = Passed>) {
+        self.piece.passed.extend(modules);
     }
 
     /// Adds what was cut to a rank.

@@ -90,12 +90,8 @@ impl Factors {
         self.up.rounded(if accounted { cpu::encoded_columns } else { cpu::encoded }, scale, dtype)
     }
 
-    /// What rounding both to `dtype` does, times these scales of lora_down and lora_up: see [`cpu::rounding`]. Nothing where they
-    /// keep their bits, and then the norm is not worked out.
+    /// What rounding both to `dtype` does, times these scales of lora_down and lora_up: see [`cpu::rounding`].
     pub(crate) fn rounding(&self, scales: [f64; 2], dtype: Dtype) -> [f64; 2] {
-        if scales == [1.0, 1.0] && [self.down.dtype, self.up.dtype] == [dtype, dtype] {
-            return [0.0, 0.0];
-        }
         cpu::rounding(&self.down.stored(), &self.up.stored(), scales, dtype)
     }
 

@@ -291,6 +291,9 @@ fn write_exact<'a>(
         .zip(units)
         .map(|(unit, values)| round(&pass.lead, unit, values, group.loader_scale))
         .collect();
+    let passing = group.units.iter().zip(units).filter(|(unit, _)| unit.pair().is_none());
+    let passing = passing.map(|(unit, values)| passed(&pass.lead, group, unit, values));
+    let passing: Vec<Passed> = passing.collect::<Result<_>>()?;
     for (result, plan, group, composer) in results(pass, loaded, composers) {
         go_on(watch)?;
         for output in &group.outputs {
@@ -298,22 +301,19 @@ fn write_exact<'a>(
             composer.module(output, &downs, &ups)?;
         }
         for ((unit, values), rounded) in group.units.iter().zip(units).zip(&rounded) {
+            fn error(rounded: &Option<Rounded>) -> Option<&[f64]> {
+                rounded.as_ref()?.error_gram.as_deref()
+            }
             let rounding = Rounding::Parts {
                 style_down: error(&rounded.style_down),
                 style_up: error(&rounded.style_up),
                 content_up: error(&rounded.content_up),
             };
-            match figures(plan, group, (unit, values, result), rounding)? {
-                Some(module) => composer.account(module),
-                None => composer.passed(passed(plan, group, unit, values)?),
-            }
+            composer.account(figures(plan, group, (unit, values, result), rounding)?);
         }
+        composer.passed(passing.iter().cloned());
     }
     Ok(())
-}
-
-fn error(rounded: &Option<Rounded>) -> Option<&[f64]> {
-    rounded.as_ref()?.error_gram.as_deref()
 }
 
 /// The accounting of a unit that only one file has.
@@ -355,10 +355,10 @@ fn write_compressed<'a>(
             composer.module(output, &[&compressed.down], &[up])?;
         }
         for (unit, values) in group.units.iter().zip(&loaded.units) {
-            match figures(plan, group, (unit, values, result), Rounding::Relative(worst))? {
-                Some(module) => composer.account(module),
-                None => composer.passed(Passed { name: unit.name(), rounding: worst, error: 0.0 }),
-            }
+            composer.account(figures(plan, group, (unit, values, result), Rounding::Relative(worst))?);
+            let lone =
+                unit.pair().is_none().then(|| Passed { name: unit.name(), rounding: worst, error: 0.0 });
+            composer.passed(lone);
         }
     }
     Ok(())

@@ -301,6 +301,7 @@ export const translation: Translation = {
       countRefused: '非対応',
       overlapOfSubject: '被写体の、画風との重なり',
       rounding: '丸め誤差（差分に対して）',
+      overModules: 'モジュール全体',
       roundingOfChange: '丸め誤差（射影による変化に対して）',
     },
   },

@@ -301,6 +301,7 @@ export const translation: Translation = {
       countRefused: '无法处理',
       overlapOfSubject: '主体与风格的重叠',
       rounding: '舍入误差，相对于更新量',
+      overModules: '各模块',
       roundingOfChange: '舍入误差，相对于投影带来的改变',
     },
   },

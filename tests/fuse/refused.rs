@@ -1,0 +1,142 @@
+//! What ends a run: bad files, somebody who cancels, and a disk that does not keep what it was given.
+
+use crate::files::{Given, Patience, file, fuse, kohya, pair, whole};
+use np_lora::adapter::Adapter;
+use np_lora::container::{MemorySink, MemorySource, Sink, Source};
+use np_lora::error::{Code, Error};
+use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Settings, Sources};
+use pollster::block_on;
+use safetensors::Dtype;
+
+#[test]
+fn bad_values_are_refused_by_file_and_tensor() {
+    let (content, _) = pair(Dtype::F16);
+    let mut tensors = kohya("s", "lora_unet_q", 40, 8, &[64], Some(1.0), Dtype::F16);
+    // Infinity in value 50, NaN in the last two of 512.
+    tensors[0].3[100..102].copy_from_slice(&[0, 0x7c]);
+    tensors[0].3[1020..].copy_from_slice(&[1, 0x7e, 0xff, 0xff]);
+    let style = file("broken.safetensors", &tensors);
+    let error = fuse(&content, &style, &whole()).unwrap_err();
+    assert_eq!(error.code, Code::NonFinite);
+    assert_eq!(error.file.as_deref(), Some("broken.safetensors"));
+    assert_eq!(error.tensor.as_deref(), Some("lora_unet_q.lora_down.weight"));
+    assert_eq!(error.detail, "Of 512 values 3 are not finite, the first is number 50.");
+}
+
+#[test]
+fn pairs_that_do_not_fit_are_refused() {
+    let (content, _) = pair(Dtype::F16);
+    let other = file("other", &kohya("s", "lora_unet_else", 40, 8, &[64], None, Dtype::F16));
+    assert_eq!(fuse(&content, &other, &whole()).unwrap_err().code, Code::NoCommonModules);
+    let wide = file("wide", &kohya("s", "lora_unet_q", 40, 8, &[65], None, Dtype::F16));
+    let error = fuse(&content, &wide, &whole()).unwrap_err();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("lora_unet_q")));
+}
+
+/// Outside its family's sizes a name stands for itself, but it must not end up beside the layer it names.
+#[test]
+fn a_known_layer_of_another_size_is_refused() {
+    let names = ["attn1_to_q", "attn1_to_k", "attn1_to_v", "attn1_to_out_0"]
+        .map(|end| format!("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_{end}"));
+    let of = |name: &str, inputs: [usize; 4]| {
+        let modules = names.iter().zip(inputs);
+        let tensors: Vec<Given> =
+            modules.flat_map(|(stem, n)| kohya(name, stem, 320, 4, &[n], None, Dtype::F16)).collect();
+        file(name, &tensors)
+    };
+    let (right, wide) = (of("right", [320; 4]), of("wide", [328, 320, 320, 320]));
+    for (content, style) in [(&right, &wide), (&wide, &right)] {
+        let settings = Settings { family: Some("SD 1.5".into()), ..whole() };
+        let error = fuse(content, style, &settings).unwrap_err();
+        assert_eq!(error.code, Code::ShapeMismatch);
+        assert_eq!((error.file.as_deref(), error.tensor.as_deref()), (Some("wide"), Some(names[0].as_str())));
+    }
+}
+
+#[test]
+fn cancelling_stops_between_modules() {
+    let (content, style) = pair(Dtype::F16);
+    block_on(async {
+        let (of_content, of_style) =
+            (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
+        let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
+        let mut watch = Patience { cancel_after: 4, ..Patience::endless() };
+        let error = fusion::fuse(
+            &Sources {
+                content: Some(Input { adapter: &of_content, source: &content }),
+                style: Some(Input { adapter: &of_style, source: &style }),
+            },
+            &[whole().into()],
+            &mut engine,
+            &mut [MemorySink::default()],
+            &Alone,
+            &mut watch,
+        )
+        .await
+        .err();
+        assert_eq!(error.map(|e| e.code), Some(Code::Aborted));
+        assert!(watch.steps < 5);
+    });
+}
+
+/// A sink that loses a bit on the way.
+#[derive(Default)]
+struct Flipping {
+    file: MemorySink,
+    at: u64,
+    /// Whether it can be read before it is finished.
+    early: bool,
+}
+
+impl Sink for Flipping {
+    type Finished = MemorySource;
+
+    async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        let mut bytes = bytes.to_vec();
+        if let Some(byte) = self.at.checked_sub(at).and_then(|offset| bytes.get_mut(offset as usize)) {
+            *byte ^= 1;
+        }
+        self.file.write(at, &bytes).await
+    }
+
+    fn so_far(&self) -> Option<impl Source> {
+        self.early.then(|| MemorySource::new("result", self.file.bytes.clone()))
+    }
+
+    async fn finish(&mut self) -> Result<MemorySource, Error> {
+        self.file.finish().await
+    }
+}
+
+#[test]
+fn a_single_wrong_bit_anywhere_is_found() {
+    let (content, style) = pair(Dtype::F16);
+    let size = fuse(&content, &style, &whole()).unwrap().0.len() as u64;
+    for (at, early) in
+        (0..size).step_by(997).chain([0, 8, 9, size - 1]).zip([true, false].into_iter().cycle())
+    {
+        block_on(async {
+            let (of_content, of_style) =
+                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
+            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
+            let error = fusion::fuse(
+                &Sources {
+                    content: Some(Input { adapter: &of_content, source: &content }),
+                    style: Some(Input { adapter: &of_style, source: &style }),
+                },
+                &[whole().into()],
+                &mut engine,
+                &mut [Flipping { at, early, ..Flipping::default() }],
+                &Alone,
+                &mut Patience::endless(),
+            )
+            .await
+            .err();
+            let metadata = 120..1400;
+            assert!(
+                error.is_some_and(|e| e.code == Code::Verify) || metadata.contains(&at),
+                "byte {at} of {size}"
+            );
+        });
+    }
+}

@@ -107,7 +107,7 @@ fn fuse(
 }
 
 fn on_the_cpu(content: &MemorySource, style: &MemorySource) -> (Vec<u8>, Report) {
-    fuse(content, style, &mut Engine::on(None, "by hand"), &mut Saboteur::none())
+    fuse(content, style, &mut Engine::cpu("by hand"), &mut Saboteur::none())
 }
 
 fn fell_back(report: &Report) -> bool {
@@ -119,7 +119,7 @@ fn a_run_on_a_graphics_device_says_so() {
     let (content, style) = (file("content", 3), file("style", 4));
     let gpu = common::new_gpu();
     let name = gpu.name().to_owned();
-    let mut engine = Engine::on(Some(gpu), "by hand");
+    let mut engine = Engine::gpu(gpu, "by hand");
     let (_, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
     assert!(!fell_back(&report), "{:?}", report.warnings);
     assert_eq!((report.backend, report.backend_reason.as_str()), ("webgpu", "by hand"));
@@ -131,7 +131,7 @@ fn a_run_on_a_graphics_device_says_so() {
 fn the_faster_backend_is_found_by_trying_and_the_report_says_so() {
     let (content, style) = (file("content", 3), file("style", 4));
     // The only device here is one in software, which is slower than the CPU.
-    let mut engine = Engine::open(common::new_gpu());
+    let mut engine = Engine::faster(common::new_gpu());
     for _ in 0..2 {
         let (_, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
         assert_eq!((report.backend, fell_back(&report)), ("cpu", false));
@@ -154,7 +154,7 @@ fn a_device_lost_before_or_during_the_run_is_replaced_by_a_new_one() {
         if after == 0 {
             watch.gpu.take().inspect(Gpu::destroy);
         }
-        let mut engine = Engine::on(Some(gpu), "by hand");
+        let mut engine = Engine::gpu(gpu, "by hand");
         let (bytes, report) = fuse(&content, &style, &mut engine, &mut watch);
         assert!(watch.gpu.is_none());
         assert!(!fell_back(&report), "after {after}: {:?}", report.warnings);
@@ -206,7 +206,7 @@ fn content_that_vanishes_is_no_fault_of_the_device() {
     // The same file as subject and style: at full strength nothing of A_c is left but rounding, which is compared with
     // other rounding.
     let style = file("style", 4);
-    let mut engine = Engine::on(Some(common::new_gpu()), "by hand");
+    let mut engine = Engine::gpu(common::new_gpu(), "by hand");
     let (_, report) = fuse(&style, &style, &mut engine, &mut Saboteur::none());
     assert!(!fell_back(&report), "{:?}", report.warnings);
     assert!(report.modules.iter().all(|module| module.overlap > 0.999));
@@ -219,7 +219,7 @@ fn more_than_a_device_takes_is_done_by_the_cpu_without_a_fault() {
     let batch = Batch { jobs: &jobs, cut: Cut::All, blends: &[Blend::without(1.0)], output: Dtype::F32 };
     let gpu = common::gpu();
     assert!(!gpu.supports(&batch), "rank 300");
-    let mut engine = Engine::on(Some(gpu.clone()), "by hand");
+    let mut engine = Engine::gpu(gpu.clone(), "by hand");
     let projected = block_on(engine.project(&batch)).unwrap();
     assert_eq!(projected[0][0].content_down, block_on(Cpu.project(&batch)).unwrap()[0][0].content_down);
     assert!(engine.failure().is_none());

@@ -136,7 +136,7 @@ fn together(gpu: &Gpu, jobs: &[Job<'_>]) -> usize {
         let ranks = job.style_down.rows + job.content_down.rows;
         job.style_down.bytes.len() + job.content_down.bytes.len() + up * ranks
     };
-    let batch = Engine::on(Some(gpu.clone()), "").batch_bytes();
+    let batch = Engine::gpu(gpu.clone(), "").batch_bytes();
     (batch / jobs.first().map_or(1, of_job).max(1)).max(1)
 }
 

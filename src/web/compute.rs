@@ -175,7 +175,7 @@ impl Session {
             return Err(thrown(Error::new(Code::Internal, "It came to another plan.")));
         }
         let engine = match on {
-            None => Engine::on(None, ""),
+            None => Engine::cpu(""),
             Some(choice) => self.engine(choice).await?,
         };
         if on.is_some() && engine.adapter().is_none() {

@@ -120,7 +120,7 @@ impl Crew<MemorySource> for Others<'_> {
         let task = serde_json::from_str(&serde_json::to_string(task).unwrap()).unwrap();
         let passes = self.passes.borrow().clone().unwrap();
         let watch = Patience::until(usize::MAX);
-        let engine = Mutex::new(Engine::on(None, ""));
+        let engine = Mutex::new(Engine::cpu(""));
         let done = fusion::assist(&passes, &self.sources, task, result, (&engine, false), &watch).await?;
         self.dawdle().await;
         let mut carried: Done = serde_json::from_str(&serde_json::to_string(&done).unwrap()).unwrap();

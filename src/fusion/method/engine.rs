@@ -34,14 +34,22 @@ pub(crate) const CPU_PIECE: u64 = 4 << 20;
 /// Jobs that the backends are compared on.
 pub(crate) const TRIAL: usize = 8;
 
+/// What an engine computes on.
+#[derive(Debug)]
+enum On {
+    Cpu,
+    Gpu(Gpu),
+    /// Nobody has demanded one: each run finds out whether the device is slower than the CPU, and rests.
+    Faster {
+        gpu: Gpu,
+        rests: bool,
+    },
+}
+
 /// A backend with a substitute.
 #[derive(Debug)]
 pub struct Engine {
-    gpu: Option<Gpu>,
-    /// The graphics device where the CPU turned out to be faster; may be another time.
-    resting: Option<Gpu>,
-    /// Whether the faster one is to be found out: nobody has demanded one.
-    open: bool,
+    on: On,
     /// Whether a device has failed already and this is the one after it.
     renewed: bool,
     reason: String,
@@ -57,45 +65,60 @@ impl Engine {
     /// `GpuUnavailable` if a graphics device was demanded and there is none.
     pub async fn choose(choice: EngineChoice) -> Result<Self> {
         match choice {
-            EngineChoice::Cpu => Ok(Self::on(None, "The CPU was chosen.")),
+            EngineChoice::Cpu => Ok(Self::cpu("The CPU was chosen.")),
             EngineChoice::WebGpu => match Gpu::request(true).await {
-                Ok(gpu) => Ok(Self::on(Some(gpu), "WebGPU was chosen.")),
+                Ok(gpu) => Ok(Self::gpu(gpu, "WebGPU was chosen.")),
                 // A device that refuses the kernels is as good as none, and here the CPU does not take over.
                 Err(error) => Err(Error::new(Code::GpuUnavailable, error.detail.as_str())),
             },
             EngineChoice::Auto => match Gpu::request(false).await {
-                Ok(gpu) => Ok(Self::open(gpu)),
-                Err(error) => Ok(Self::on(None, &error.detail)),
+                Ok(gpu) => Ok(Self::faster(gpu)),
+                Err(error) => Ok(Self::cpu(&error.detail)),
             },
         }
     }
 
-    /// An engine on a graphics device that is at hand, or on the CPU; `reason` is for the user.
-    pub fn on(gpu: Option<Gpu>, reason: &str) -> Self {
-        Self {
-            gpu,
-            resting: None,
-            open: false,
-            renewed: false,
-            reason: reason.to_owned(),
-            checked: HashSet::new(),
-            failure: None,
-        }
+    /// An engine on the CPU; `reason` is for the user.
+    pub fn cpu(reason: &str) -> Self {
+        Self::of(On::Cpu, reason)
+    }
+
+    /// An engine on a graphics device that is at hand; `reason` is for the user.
+    pub fn gpu(gpu: Gpu, reason: &str) -> Self {
+        Self::of(On::Gpu(gpu), reason)
     }
 
     /// An engine that has both, and finds out at the beginning of each run which is faster.
-    pub fn open(gpu: Gpu) -> Self {
-        Self { open: true, ..Self::on(Some(gpu), "A graphics device is available.") }
+    pub fn faster(gpu: Gpu) -> Self {
+        Self::of(On::Faster { gpu, rests: false }, "A graphics device is available.")
+    }
+
+    fn of(on: On, reason: &str) -> Self {
+        Self { on, renewed: false, reason: reason.to_owned(), checked: HashSet::new(), failure: None }
+    }
+
+    /// The graphics device, where it computes.
+    fn device(&self) -> Option<&Gpu> {
+        match &self.on {
+            On::Gpu(gpu) | On::Faster { gpu, rests: false } => Some(gpu),
+            On::Cpu | On::Faster { rests: true, .. } => None,
+        }
+    }
+
+    fn rest(&mut self, rest: bool) {
+        if let On::Faster { rests, .. } = &mut self.on {
+            *rests = rest;
+        }
     }
 
     /// "webgpu" or "cpu": where the next batch will be computed.
     pub fn backend(&self) -> &'static str {
-        if self.gpu.is_some() { "webgpu" } else { "cpu" }
+        if self.device().is_some() { "webgpu" } else { "cpu" }
     }
 
     /// The graphics device's name.
     pub fn adapter(&self) -> Option<&str> {
-        self.gpu.as_ref().map(Gpu::name)
+        self.device().map(Gpu::name)
     }
 
     /// Why this backend, in a sentence.
@@ -110,18 +133,18 @@ impl Engine {
 
     /// How many bytes of factors to put into one batch.
     pub fn batch_bytes(&self) -> usize {
-        if self.gpu.is_some() { GPU_BATCH } else { CPU_BATCH }
+        if self.device().is_some() { GPU_BATCH } else { CPU_BATCH }
     }
 
     /// Bytes of a result that each of so many workers makes at once, at most.
     pub(crate) fn most_bytes(&self, workers: usize) -> u64 {
-        let shared = if self.gpu.is_some() { GPU_PIECE / workers.max(1) as u64 } else { 0 };
+        let shared = if self.device().is_some() { GPU_PIECE / workers.max(1) as u64 } else { 0 };
         shared.max(CPU_PIECE)
     }
 
     /// Whether [`Self::try_out`] would find anything out.
     pub(crate) fn is_open(&self) -> bool {
-        self.open && (self.gpu.is_some() || self.resting.is_some())
+        matches!(self.on, On::Faster { .. })
     }
 
     /// Takes for this run what computes a batch faster: the graphics device, which all share, or the CPU with so many
@@ -135,8 +158,8 @@ impl Engine {
         workers: usize,
         watch: &impl Watch,
     ) -> Result<()> {
-        self.gpu = self.gpu.take().or(self.resting.take());
-        if !self.gpu.as_ref().is_some_and(|gpu| gpu.supports(batch)) {
+        self.rest(false);
+        if !self.device().is_some_and(|gpu| gpu.supports(batch)) {
             return Ok(());
         }
         // The first time it compiles and allocates.
@@ -146,7 +169,7 @@ impl Engine {
         let between = watch.seconds();
         self.project(batch).await?;
         let (cpu, gpu) = (between - start, watch.seconds() - between);
-        if self.gpu.is_none() {
+        if self.device().is_none() {
             return Ok(());
         }
         let shared = cpu / plan::float(workers.max(1));
@@ -154,7 +177,7 @@ impl Engine {
         let (count, its, ours) = (batch.jobs.len(), times(gpu), times(shared));
         // Whole sentences, as the page translates them.
         self.reason = if gpu > shared {
-            self.resting = self.gpu.take();
+            self.rest(true);
             format!(
                 "The graphics device is slower here: for {count} modules it took {its} and the CPU {ours}."
             )
@@ -172,7 +195,7 @@ impl Engine {
     /// # Errors
     /// None of the device's; those of the CPU.
     pub async fn project(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
-        while let Some(gpu) = self.gpu.as_ref().filter(|gpu| gpu.supports(batch)) {
+        while let Some(gpu) = self.device().filter(|gpu| gpu.supports(batch)) {
             match self.on_device(gpu, batch).await {
                 Ok(projected) => {
                     self.checked.extend(batch.jobs.first().map(shape));
@@ -197,17 +220,18 @@ impl Engine {
     /// Drivers restart and laptops wake up: a device that was lost is often to be had anew. It is asked for once.
     async fn replace(&mut self, software: bool, error: &Error) {
         self.checked.clear();
-        self.gpu = if self.renewed { None } else { Gpu::request(software).await.ok() };
+        let again = if self.renewed { None } else { Gpu::request(software).await.ok() };
         self.renewed = true;
-        if self.gpu.is_none() {
-            self.give_up(&error.detail);
+        match (&mut self.on, again) {
+            (On::Gpu(gpu) | On::Faster { gpu, .. }, Some(again)) => *gpu = again,
+            _ => self.give_up(&error.detail),
         }
     }
 
     /// Does without a graphics device for the rest of the run: this one has failed, or another worker's, which is the same
     /// card.
     pub(crate) fn give_up(&mut self, why: &str) {
-        self.gpu = None;
+        self.on = On::Cpu;
         if self.failure.is_none() {
             self.reason = format!("The graphics device failed. {why}");
             self.failure = Some(Error::new(Code::GpuFellBack, why));

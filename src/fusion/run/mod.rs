@@ -114,7 +114,7 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     if pieces.is_empty() {
         return Ok(());
     }
-    let mut engine = Engine::on(None, "");
+    let mut engine = Engine::cpu("");
     let told = told(&passes, None, &engine);
     let (known, all) = analysis.borrow().count(plan);
     let mut progress =

@@ -20,8 +20,11 @@ impl Adapter {
     }
 }
 
-/// So many words are shown at most.
-const WORDS: usize = 8;
+/// So many tags are taken for trigger words at most.
+const TAGS: usize = 8;
+
+/// So many words are taken of a phrase. Nobody writes as many, and what is done with them takes their square.
+const WORDS: usize = 64;
 
 /// A tag is a trigger word if it stands in this share of the captions that the most common one stands in.
 const COMMON: f64 = 0.9;
@@ -32,7 +35,8 @@ pub(super) fn trigger_words(metadata: &BTreeMap<String, String>) -> Vec<String> 
         Some(phrase) => phrase.split(',').map(str::to_owned).collect(),
         None => metadata.get("ss_tag_frequency").map(|json| common_tags(json)).unwrap_or_default(),
     };
-    words.into_iter().map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
+    let words = words.into_iter().map(|word| word.trim().to_owned()).filter(|word| !word.is_empty());
+    words.take(WORDS).collect()
 }
 
 /// The most common tags of kohya's table, `{folder: {tag: count}}`; none if it is of another form.
@@ -50,7 +54,7 @@ struct Common(Vec<(String, f64)>);
 impl Common {
     fn add(&mut self, tag: String, count: f64) {
         self.0.push((tag, count));
-        if self.0.len() == 64 * WORDS {
+        if self.0.len() == 64 * TAGS {
             self.narrow();
         }
     }
@@ -58,7 +62,7 @@ impl Common {
     fn narrow(&mut self) {
         order::sort_by(&mut self.0, |a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let most = self.0.first().map_or(0.0, |(_, count)| *count);
-        self.0.truncate(WORDS);
+        self.0.truncate(TAGS);
         self.0.retain(|(_, count)| *count >= COMMON * most);
     }
 
@@ -123,15 +127,17 @@ mod tests {
         let tags = r#"{"10_a":{"sks dog":20,"grass":3," ":20,"run\u002c jump":18},"5_b":{"ink":19}}"#;
         assert_eq!(words("ss_tag_frequency", tags), ["sks dog", "ink", "run, jump"]);
         assert_eq!(words("modelspec.trigger_phrase", " sks dog, ,ink"), ["sks dog", "ink"]);
+        let endless: Vec<String> = (0..1000).map(|at| format!("word {at}")).collect();
+        assert_eq!(words("modelspec.trigger_phrase", &endless.join(",")), endless[..WORDS]);
     }
 
     #[test]
     fn the_most_common_are_found_wherever_they_stand_in_a_long_table() {
         let tags: Vec<String> = (0..5000).map(|at| format!("\"t{at:04}\":{}", (at * 7919) % 5000)).collect();
         let words = words("ss_tag_frequency", &format!("{{\"a\":{{{}}}}}", tags.join(",")));
-        assert_eq!(words.len(), WORDS);
+        assert_eq!(words.len(), TAGS);
         // 7919·a ≡ 4999, 4998 … (mod 5000)
-        let expected: Vec<String> = (1..=WORDS)
+        let expected: Vec<String> = (1..=TAGS)
             .map(|at| format!("t{:04}", (0..5000).find(|a| a * 7919 % 5000 == 5000 - at).unwrap()))
             .collect();
         assert_eq!(words, expected);

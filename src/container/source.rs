@@ -18,23 +18,24 @@ pub trait Source {
         64 * 1024
     }
 
-    /// Reads the bytes of `range`; fewer where the file has become shorter, which [`exactly`] tells.
+    /// Reads the bytes of `range`. Fewer, where the file has become shorter and the source does not notice, [`exactly`] tells.
     ///
     /// # Errors
-    /// `Read` or `InputChanged`.
+    /// What keeps a source of this kind from reading: `Read` of a file on this machine, `Write` of a result, those of a host
+    /// ([`crate::remote`]).
     async fn read(&self, range: Range<u64>) -> Result<Bytes>;
 }
 
 /// The bytes of `range`, all of them: a source that ends early has changed, whatever its bytes would mean.
 ///
 /// # Errors
-/// `InputChanged`; those of the source.
+/// `InputChanged`; those of the source. They name the file.
 pub(crate) async fn exactly<S: Source>(source: &S, range: Range<u64>) -> Result<Bytes> {
-    let bytes = source.read(range.clone()).await?;
+    let bytes = source.read(range.clone()).await.map_err(|error| error.in_file(source.name()))?;
     if bytes.len() as u64 == range.end.saturating_sub(range.start) {
         return Ok(bytes);
     }
-    Err(Error::new(Code::InputChanged, "Fewer bytes came than asked for."))
+    Err(Error::new(Code::InputChanged, "Fewer bytes came than asked for.").in_file(source.name()))
 }
 
 /// A file held in memory.

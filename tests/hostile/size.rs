@@ -1,6 +1,6 @@
 //! Small files that claim to be large.
 
-use crate::lora::{file, fuse};
+use crate::lora::{file, fuse, words};
 use np_lora::adapter::Adapter;
 use np_lora::container::MemorySource;
 use np_lora::error::Code;
@@ -54,6 +54,18 @@ fn small_tensors_that_make_huge_factors_are_refused() {
         assert_eq!(error.code, Code::LoraShape, "{what}: {error}");
         assert!(error.tensor.is_some() && error.detail.contains("that large"), "{what}: {error}");
     }
+}
+
+/// 8 MB, of which a whole decomposition would take as long as a person's patience many times over.
+#[test]
+fn a_large_half_of_a_kronecker_product_is_not_decomposed_as_a_whole() {
+    let (w1, w2) = (words("w1", 2048 * 2048), words("w2", 64 * 64));
+    let view = |shape: [usize; 2], data| TensorView::new(Dtype::F16, shape.to_vec(), data).unwrap();
+    let tensors = [("m.lokr_w1", view([2048; 2], &w1)), ("m.lokr_w2", view([64; 2], &w2))];
+    let file = MemorySource::new("f", safetensors::serialize(tensors, None).unwrap());
+    let settings = Settings { dense_rank: 8, output_name: "out".into(), ..Settings::default() };
+    let (bytes, _) = fuse([&file, &file], &settings).unwrap();
+    assert!(bytes.len() > 2 * 2 * 8 * 131_072);
 }
 
 /// One module of an absurd rank would pad all others to it.

@@ -2,8 +2,8 @@
 
 use nalgebra::{DMatrix, DVector};
 use np_lora::adapter::Adapter;
-use np_lora::container::{MemorySink, MemorySource, Source};
-use np_lora::error::Error;
+use np_lora::container::{Bytes, MemorySink, MemorySource, Source};
+use np_lora::error::{Error, Result};
 use np_lora::fusion::settings::DtypeChoice;
 use np_lora::fusion::{
     self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Variant, Watch,
@@ -11,13 +11,44 @@ use np_lora::fusion::{
 use pollster::block_on;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// A file under construction: F32 tensors by name, and metadata.
 #[derive(Clone, Default)]
 pub(crate) struct File {
     tensors: Vec<(String, Vec<usize>, Vec<f64>)>,
     metadata: Vec<(String, String)>,
+}
+
+/// Counts what is read of it, and how often.
+pub(crate) struct Counting<'a> {
+    source: &'a MemorySource,
+    pub(crate) bytes: Cell<u64>,
+    pub(crate) reads: Cell<usize>,
+}
+
+impl<'a> Counting<'a> {
+    pub(crate) fn new(source: &'a MemorySource) -> Self {
+        Self { source, bytes: Cell::new(0), reads: Cell::new(0) }
+    }
+}
+
+impl Source for Counting<'_> {
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        self.bytes.set(self.bytes.get() + range.end - range.start);
+        self.reads.set(self.reads.get() + 1);
+        self.source.read(range).await
+    }
 }
 
 /// Deterministic values around zero.

@@ -68,7 +68,6 @@ fn lokr_is_exact_where_it_is_low_rank() {
         .matrix(format!("{STEM}.lokr_w2_b"), &b)
         .number(format!("{STEM}.alpha"), 1.0);
     check(&file, &(w1.kronecker(&(&a * &b)) * 0.5), "LoKr");
-    let wide = random("w1", 3, 4);
     let (a, b) = (random("w2a", 8, 2), random("w2b", 2, 9));
     let (left, right) = (random("l", 3, 2), random("r", 2, 4));
     let file = File::default()
@@ -77,7 +76,6 @@ fn lokr_is_exact_where_it_is_low_rank() {
         .matrix(format!("{STEM}.lokr_w2_a"), &a)
         .matrix(format!("{STEM}.lokr_w2_b"), &b);
     check(&file, &(left * right).kronecker(&(&a * &b)), "LoKr of two products");
-    assert_eq!(wide.shape(), (3, 4));
     // Both whole: cut to a rank, but a rank as large as the layer's loses nothing; alpha does not count.
     let (w1, w2) = (random("w1", 4, 3), random("w2", 6, 12));
     let file = File::default()
@@ -85,6 +83,23 @@ fn lokr_is_exact_where_it_is_low_rank() {
         .matrix(format!("{STEM}.lokr_w2"), &w2)
         .number(format!("{STEM}.alpha"), 1e10);
     check(&file, &w1.kronecker(&w2), "LoKr, whole");
+}
+
+#[test]
+fn a_large_lokr_is_cut_to_its_strongest_products() {
+    // So large that neither half is decomposed as a whole.
+    let (w1, w2) = (random("w1", 60, 64), random("w2", 50, 48));
+    let file = File::default().matrix(format!("{STEM}.lokr_w1"), &w1).matrix(format!("{STEM}.lokr_w2"), &w2);
+    let fused = fuse(Some(&file), None, &Settings { dense_rank: 30, ..hard() }).unwrap();
+    let (first, second) = (singular_values(&w1), singular_values(&w2));
+    let mut all: Vec<f64> = first.iter().flat_map(|a| second.iter().map(move |b| (a * b).powi(2))).collect();
+    all.sort_by(|a, b| b.total_cmp(a));
+    let best = all[..30].iter().sum::<f64>() / all.iter().sum::<f64>();
+    let cut = &fused.report.cuts[0];
+    assert!((cut.kept - best).abs() < 0.02 * best, "{} against {best}", cut.kept);
+    let left = (w1.kronecker(&w2) - fused.update(STEM).unwrap()).norm_squared();
+    let left = left / (w1.norm_squared() * w2.norm_squared());
+    assert!((1.0 - left - cut.kept).abs() < 1e-4, "the share that is shown is the share that is left");
 }
 
 #[test]

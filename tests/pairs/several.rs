@@ -1,17 +1,15 @@
 //! Several results of one run are those of runs of their own, and every module is read once for all of them.
 
-use super::files::{File, Fused, close, fuse_all, fuse_sources, hard, random, reference};
+use super::files::{Counting, File, Fused, close, fuse_all, fuse_sources, hard, random, reference};
 use np_lora::adapter::Adapter;
 use np_lora::adapter::scale::ScaleChoice;
-use np_lora::container::{Bytes, MemorySource, Source};
-use np_lora::error::{Code, Result};
+use np_lora::container::MemorySource;
+use np_lora::error::Code;
 use np_lora::fusion::settings::{
     BlockStrength, CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice,
 };
 use np_lora::fusion::{Passes, Settings, Several, Variant};
 use pollster::block_on;
-use std::cell::Cell;
-use std::ops::Range;
 
 const MUS: [f64; 4] = [0.0, 0.1, 1.0, f64::INFINITY];
 /// (stem, m, n), and which of the files has it.
@@ -143,33 +141,15 @@ fn each_file_is_the_methods() {
     }
 }
 
-/// Counts what is read of it.
-struct Counting<'a>(&'a MemorySource, Cell<u64>);
-
-impl Source for Counting<'_> {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn size(&self) -> u64 {
-        self.0.size()
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        self.1.set(self.1.get() + range.end - range.start);
-        self.0.read(range).await
-    }
-}
-
 #[test]
 fn more_of_one_pass_read_the_files_once_and_again_only_to_check() {
     let [cat, ink] = pair();
     let read = |count: usize| {
-        let counting = [&cat, &ink].map(|source| Counting(source, Cell::new(0)));
+        let counting = [&cat, &ink].map(Counting::new);
         let settings = |mu| Settings { mu, ..hard() };
         let variants: Vec<Variant> = (0..count).map(|at| settings(at as f64).into()).collect();
         fuse_all(Some(&counting[0]), Some(&counting[1]), &variants).unwrap();
-        counting.iter().map(|source| source.1.get()).sum::<u64>()
+        counting.iter().map(|source| source.bytes.get()).sum::<u64>()
     };
     let (one, two, ten) = (read(1), read(2), read(10));
     // Of three modules of one shape one is computed again for the check, so that reads less than all of it.

@@ -1,6 +1,6 @@
 //! Biases and norms, and other layers that stand in no table: one name for each, in the naming of the result.
 
-use super::files::{File, Fused, close, fuse, hard, random};
+use super::files::{Counting, File, Fused, close, fuse, fuse_sources, hard, random};
 use nalgebra::DMatrix;
 use np_lora::error::Code;
 use np_lora::fusion::Settings;
@@ -257,4 +257,25 @@ fn one_vector_under_many_names_is_refused_at_once() {
     });
     let refused = fuse(Some(&file), None, &sdxl()).err().unwrap();
     assert_eq!(refused.code, Code::SpellingMix);
+}
+
+/// On a server every read is a request.
+#[test]
+fn vectors_are_read_together() {
+    let reads = |biases: bool| {
+        let [content, style] = ["content", "style"].map(|of| {
+            let file = (0..150).fold(File::default(), |file, at| {
+                let stem = format!("lora_unet_layer_{at}");
+                let file = kohya(file, &stem, 8, 8);
+                if biases { vector(file, &format!("{stem}.diff_b"), 8) } else { file }
+            });
+            file.named(of)
+        });
+        let [content, style] = [&content, &style].map(Counting::new);
+        let fused = fuse_sources(Some(&content), Some(&style), &hard()).unwrap();
+        assert_eq!(fused.report.vectors, if biases { 150 } else { 0 });
+        content.reads.get() + style.reads.get()
+    };
+    let (with, without) = (reads(true), reads(false));
+    assert!(with < without + 20, "{with} reads, {without} without biases");
 }

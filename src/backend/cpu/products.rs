@@ -82,7 +82,7 @@ pub fn kronecker(w1: Matrix, (left, right): (Option<Matrix>, Matrix), rank: usiz
             };
             let whole = energy(&w1) * energy(&w2);
             // The SVD of w₁⊗w₂ is made of all products of theirs: the strongest are among the strongest of each.
-            let (first, second) = (truncate(&w1, small), truncate(&w2, rank));
+            let (first, second) = (truncate(&w1, rank), truncate(&w2, rank));
             Product::cut(strongest(&first, &second, rank), whole)
         }
     }
@@ -91,9 +91,12 @@ pub fn kronecker(w1: Matrix, (left, right): (Option<Matrix>, Matrix), rank: usiz
 /// The strongest `rank` directions of a Kronecker product of two decomposed matrices.
 fn strongest(first: &LowRank, second: &LowRank, rank: usize) -> LowRank {
     let (p, q) = (first.down.nrows(), second.down.nrows());
-    let sigma: Vec<f64> = (0..p * q).map(|at| first.sigma[at / q] * second.sigma[at % q]).collect();
+    // Of the pair (i, j) there are (i + 1)·(j + 1) that are no weaker, itself included.
+    let among: Vec<(usize, usize)> =
+        (0..p).flat_map(|i| (0..q.min(rank / (i + 1))).map(move |j| (i, j))).collect();
+    let sigma: Vec<f64> = among.iter().map(|&(i, j)| first.sigma[i] * second.sigma[j]).collect();
     let strongest: Vec<usize> = descending(&sigma).into_iter().take(rank).collect();
-    let pairs = || strongest.iter().map(|at| (at / q, at % q));
+    let pairs = || strongest.iter().map(|&at| among[at]);
     let down: Vec<_> = pairs().map(|(i, j)| first.down.row(i).kronecker(&second.down.row(j))).collect();
     let up: Vec<_> = pairs().map(|(i, j)| first.up.column(i).kronecker(&second.up.column(j))).collect();
     LowRank {

@@ -11,7 +11,7 @@ use crate::fusion::method::factors::Factors;
 use crate::fusion::method::{self, LoadedUnit};
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::{Share, Unit};
-use crate::fusion::plan::portions;
+use crate::fusion::plan::portions::{self, ReadAhead};
 use crate::fusion::{Input, Progress, Settings, Side, Sources, Stage, Watch, go_on};
 use std::ops::Range;
 
@@ -56,11 +56,8 @@ pub async fn compare<S: Source>(
     let mut found: Vec<(usize, &Unit, bool, Sums)> = Vec::new();
     for piece in portions::pieces(&plan, PIECE) {
         go_on(watch)?;
-        let [ahead_content, ahead_style] = portions::ahead(&plan, &piece, sources).await?;
-        let sources = Sources {
-            content: ahead_content.as_ref().map(|source| Input { adapter: content, source }),
-            style: ahead_style.as_ref().map(|source| Input { adapter: style, source }),
-        };
+        let read = ReadAhead::groups(&plan, &piece, sources).await?;
+        let sources = read.of_files(sources);
         let own = comparing.ahead(&piece, &begins).await?;
         for at in piece {
             let (Some(group), Some(&begin)) = (plan.groups.get(at), begins.get(at)) else { continue };

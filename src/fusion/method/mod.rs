@@ -23,7 +23,8 @@ use crate::error::{Code, Error, Result};
 use crate::fusion::plan::outputs::Group;
 use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::pass::Pass;
-use crate::fusion::plan::portions::batches;
+use crate::fusion::plan::portions::{self, ReadAhead, batches};
+use crate::fusion::plan::vectors::VectorOutput;
 use crate::fusion::plan::{Plan, as_f32, magnitudes};
 use crate::fusion::{Side, Sources, Watch, go_on, ratio};
 use accounting::{Cut, CutOf, Figures, Fused, Passed, Rounding};
@@ -449,20 +450,29 @@ pub(crate) async fn small<S: Source>(
             composer.tensor(name, &word)?;
         }
     }
-    for vector in &pass.lead.vectors {
+    for vectors in portions::vectors(&pass.lead) {
         go_on(watch)?;
-        let mut sum = vec![0.0f32; vector.length];
-        for term in &vector.terms {
-            let values = read_vector(sources.of(term.side)?, &term.tensor).await?;
-            let values = values.get(term.from.clone()).unwrap_or_default();
-            for (sum, value) in sum.iter_mut().skip(term.to).zip(values) {
-                *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
-            }
+        let read = ReadAhead::vectors(vectors, sources).await?;
+        for vector in vectors {
+            let values = sum(vector, &read.of_files(sources)).await?;
+            let (words, _) = cpu::encode(&values, 1.0, pass.lead.dtype);
+            composers.iter_mut().try_for_each(|composer| composer.tensor(&vector.name, &words))?;
         }
-        let (words, _) = cpu::encode(&sum, 1.0, pass.lead.dtype);
-        composers.iter_mut().try_for_each(|composer| composer.tensor(&vector.name, &words))?;
     }
     Ok(composers.into_iter().map(Composer::finish).collect())
+}
+
+/// The terms of a vector, added up.
+async fn sum<S: Source>(vector: &VectorOutput, sources: &Sources<'_, S>) -> Result<Vec<f32>> {
+    let mut sum = vec![0.0f32; vector.length];
+    for term in &vector.terms {
+        let values = read_vector(sources.of(term.side)?, &term.tensor).await?;
+        let values = values.get(term.from.clone()).unwrap_or_default();
+        for (sum, value) in sum.iter_mut().skip(term.to).zip(values) {
+            *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));
+        }
+    }
+    Ok(sum)
 }
 
 /// A unit computed once more in f64, from the input files: A_c' at scale 1.

@@ -4,10 +4,11 @@
 use super::Plan;
 use super::outputs::Group;
 use super::pairing::{Share, Unit};
+use super::vectors::VectorOutput;
 use crate::backend::Dtype;
 use crate::container::{Ahead, Source, Tensor};
 use crate::error::Result;
-use crate::fusion::{Side, Sources};
+use crate::fusion::{Input, Side, Sources};
 use futures_util::future;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -53,27 +54,90 @@ pub(crate) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
     pieces.into_iter().map(|(_, piece)| piece).collect()
 }
 
-/// Reads what some groups need, in few large reads.
-///
-/// # Errors
-/// Those of the sources.
-pub(crate) async fn ahead<'a, S: Source>(
-    plan: &Plan,
-    groups: &[usize],
-    sources: &Sources<'a, S>,
-) -> Result<[Option<Ahead<'a, S>>; 2]> {
-    let ranges = |side: Side| -> Vec<Range<u64>> {
-        let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
-        let shares = groups.flat_map(|group| &group.units).flat_map(Unit::shares);
-        let mine = shares.filter(|(of, _)| *of == side);
-        mine.flat_map(|(_, share)| share.module.kind.tensors()).map(Tensor::range).collect()
-    };
-    let read = async |side| match ranges(side) {
-        ranges if ranges.is_empty() => Ok(None),
-        ranges => Ahead::read(sources.of(side)?, ranges).await.map(Some),
-    };
-    let (content, style) = future::try_join(read(Side::Content), read(Side::Style)).await?;
-    Ok([content, style])
+/// What has been read of both files, in few large reads.
+pub(crate) struct ReadAhead<'a, S> {
+    content: Option<Ahead<'a, S>>,
+    style: Option<Ahead<'a, S>>,
+}
+
+impl<'a, S: Source> ReadAhead<'a, S> {
+    /// Reads these parts of each file.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    async fn of(sources: &Sources<'a, S>, parts: impl Fn(Side) -> Vec<Range<u64>>) -> Result<Self> {
+        let read = async |side| match parts(side) {
+            parts if parts.is_empty() => Ok(None),
+            parts => Ahead::read(sources.of(side)?, parts).await.map(Some),
+        };
+        let (content, style) = future::try_join(read(Side::Content), read(Side::Style)).await?;
+        Ok(Self { content, style })
+    }
+
+    /// What some groups need.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    pub(crate) async fn groups(plan: &Plan, groups: &[usize], sources: &Sources<'a, S>) -> Result<Self> {
+        let groups: Vec<&Group> = groups.iter().filter_map(|&at| plan.groups.get(at)).collect();
+        Self::of(sources, |side| {
+            let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
+            let factors = shares
+                .filter(|(of, _)| *of == side)
+                .flat_map(|(_, share)| share.module.kind.tensors())
+                .map(Tensor::range);
+            let outputs = groups.iter().flat_map(|group| &group.outputs);
+            let magnitudes = outputs.filter_map(|output| output.magnitude.as_ref());
+            factors
+                .chain(magnitudes.filter(|(of, _)| *of == side).map(|(_, tensor)| tensor.range()))
+                .collect()
+        })
+        .await
+    }
+
+    /// What some vectors are added up of.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    pub(crate) async fn vectors(vectors: &[VectorOutput], sources: &Sources<'a, S>) -> Result<Self> {
+        let terms = || vectors.iter().flat_map(|vector| &vector.terms);
+        let of = |side| terms().filter(move |term| term.side == side).map(|term| term.tensor.range());
+        Self::of(sources, |side| of(side).collect()).await
+    }
+
+    /// The files, of which this has been read.
+    pub(crate) fn of_files<'b>(&'b self, files: &Sources<'b, S>) -> Sources<'b, Ahead<'a, S>> {
+        fn held<'b, 'a, S>(
+            file: &Option<Input<'b, S>>,
+            read: &'b Option<Ahead<'a, S>>,
+        ) -> Option<Input<'b, Ahead<'a, S>>> {
+            let (file, source) = (file.as_ref()?, read.as_ref()?);
+            Some(Input { adapter: file.adapter, source })
+        }
+        Sources { content: held(&files.content, &self.content), style: held(&files.style, &self.style) }
+    }
+}
+
+/// Vectors are small, and what lies between them is read as well.
+const VECTORS: usize = 64;
+const VECTOR_BYTES: u64 = 4 << 20;
+
+/// The vectors of a plan, as many at a time as are read together.
+pub(crate) fn vectors(plan: &Plan) -> Vec<&[VectorOutput]> {
+    let mut together = Vec::new();
+    let mut rest = plan.vectors.as_slice();
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |vector: &&VectorOutput| {
+            bytes += vector.terms.iter().map(|term| term.tensor.bytes()).sum::<u64>();
+            bytes <= VECTOR_BYTES
+        };
+        let count = rest.iter().take(VECTORS).take_while(fits).count().max(1);
+        let (some, others) = rest.split_at(count);
+        together.push(some);
+        rest = others;
+    }
+    together
 }
 
 /// Groups of one shape and format with their places, as many as fit into `limit` bytes of input (at least one).

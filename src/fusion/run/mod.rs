@@ -12,15 +12,16 @@ pub(crate) mod verify;
 pub(crate) mod writer;
 
 use crate::backend::truncate::Keep;
-use crate::container::{Ahead, Sink, Source};
+use crate::container::{Sink, Source};
 use crate::error::{Code, Error, Result};
 use crate::fusion::analysis::{self, Analysis};
 use crate::fusion::method::engine::{CPU_PIECE, Engine};
 use crate::fusion::method::piece::Piece;
+use crate::fusion::plan::metadata;
 use crate::fusion::plan::pass::{Pass, Passes, Variant};
-use crate::fusion::plan::{metadata, portions};
+use crate::fusion::plan::portions::{self, ReadAhead};
 use crate::fusion::settings::Settings;
-use crate::fusion::{Input, Progress, Sources, Stage, Watch, go_on, method};
+use crate::fusion::{Progress, Sources, Stage, Watch, go_on, method};
 use crew::{Crew, Done, Run, Task};
 use futures_util::lock::Mutex;
 use report::Report;
@@ -269,7 +270,7 @@ fn sized(passes: &Passes, tasks: Vec<Task>, most: u64) -> Result<Vec<sharing::Si
 }
 
 /// A task, and what it needs of the files.
-type Read<'a, S> = (Task, [Option<Ahead<'a, S>>; 2]);
+type Read<'a, S> = (Task, ReadAhead<'a, S>);
 
 /// Reads for a task that computes.
 async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
@@ -278,28 +279,19 @@ async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, 
         Task::Analyse(groups) => (passes.pass(0)?, groups),
         Task::Read(..) | Task::Repeat(..) => return Err(out_of_turn()),
     };
-    let ahead = portions::ahead(&pass.lead, groups, &sources.roles(pass.swapped)).await?;
-    Ok((task, ahead))
+    let read = ReadAhead::groups(&pass.lead, groups, &sources.roles(pass.swapped)).await?;
+    Ok((task, read))
 }
 
 /// Does a task that has been read for.
 async fn compute<S: Source>(
     passes: &Passes,
-    (task, [content, style]): Read<'_, S>,
+    (task, read): Read<'_, S>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     watch: &impl Watch,
 ) -> Result<Done> {
-    fn held<'a, S>(
-        input: &Option<Input<'a, S>>,
-        source: &'a Option<Ahead<'_, S>>,
-    ) -> Option<Input<'a, Ahead<'a, S>>> {
-        input.as_ref().zip(source.as_ref()).map(|(input, source)| Input { adapter: input.adapter, source })
-    }
-    let of = |pass: &Pass| {
-        let sources = sources.roles(pass.swapped);
-        Sources { content: held(&sources.content, &content), style: held(&sources.style, &style) }
-    };
+    let of = |pass: &Pass| read.of_files(&sources.roles(pass.swapped));
     let why = |engine: &Engine| engine.failure().map(|failure| failure.detail.clone());
     match task {
         Task::Fuse(number, groups) => {

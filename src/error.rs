@@ -153,10 +153,12 @@ impl Error {
         Self(Box::new(Refusal { code, file: None, tensor: None, detail: detail.into() }))
     }
 
-    /// Names the file, unless a more exact place already did.
+    /// Names the file, unless it has no name or a more exact place already did.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> Self {
-        self.file.get_or_insert_with(|| file.into());
+        if self.file.is_none() {
+            self.file = Some(file.into()).filter(|file| !file.is_empty());
+        }
         self
     }
 

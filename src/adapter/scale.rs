@@ -6,6 +6,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::json::Choice;
+use crate::order::Places;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -100,10 +101,12 @@ struct Config {
     /// "transformer", "unet", "text_encoder" …; empty: of every module.
     component: String,
     alpha: Option<f64>,
-    patterns: Vec<(String, f64)>,
+    patterns: Patterns,
+    /// Alphas of the patterns.
+    alphas: Vec<f64>,
     rank_stabilised: bool,
     /// LoRA on raw parameters, which is not a plain product.
-    target_parameters: Vec<String>,
+    target_parameters: Patterns,
     source: ScaleSource,
 }
 
@@ -145,8 +148,8 @@ impl Scaling {
     /// The alpha of a module, if a configuration covers it.
     pub fn alpha(&self, stem: &str) -> Option<Alpha> {
         let (config, path) = self.configs.iter().find_map(|config| Some((config, config.path(stem)?)))?;
-        let pattern = config.patterns.iter().find(|(pattern, _)| covers(pattern, path));
-        let value = pattern.map(|(_, alpha)| *alpha).or(config.alpha)?;
+        let pattern = config.patterns.first(path).and_then(|place| config.alphas.get(place));
+        let value = pattern.copied().or(config.alpha)?;
         Some(Alpha { value, rank_stabilised: config.rank_stabilised, source: config.source })
     }
 
@@ -154,12 +157,7 @@ impl Scaling {
     pub fn targets_parameter(&self, stem: &str) -> bool {
         stem.contains(".base_layer")
             || self.configs.iter().any(|config| {
-                let of = |parameter: &String| {
-                    parameter
-                        .rsplit_once('.')
-                        .is_some_and(|(module, _)| covers(module, config.path(stem).unwrap_or("")))
-                };
-                config.target_parameters.iter().any(of)
+                config.path(stem).is_some_and(|path| config.target_parameters.first(path).is_some())
             })
     }
 }
@@ -180,12 +178,16 @@ impl Config {
             let code = if source == ScaleSource::Metadata { Code::Alpha } else { Code::Config };
             return Err(Error::new(code, detail));
         }
+        let (patterns, alphas): (Vec<&str>, Vec<f64>) =
+            patterns.filter_map(|(key, value)| Some((key.as_str(), finite(value)?))).unzip();
+        let modules = parameters.filter_map(|name| Some(name.as_str()?.rsplit_once('.')?.0));
         Ok(Self {
             component: component.to_owned(),
             alpha: field("lora_alpha").as_ref().and_then(finite),
-            patterns: patterns.filter_map(|(key, value)| Some((key.clone(), finite(value)?))).collect(),
+            patterns: patterns.into_iter().collect(),
+            alphas,
             rank_stabilised: field("use_rslora").and_then(|value| value.as_bool()).unwrap_or(false),
-            target_parameters: parameters.filter_map(|name| Some(name.as_str()?.to_owned())).collect(),
+            target_parameters: modules.collect(),
             source,
         })
     }
@@ -212,15 +214,39 @@ fn is_plain(key: &str) -> bool {
 }
 
 /// PEFT takes a pattern's key as the end of a path, beginning at a dot; a leading `^` makes it the whole path. Keys are
-/// regular expressions there, but trainers write plain paths, and only those are understood here.
-fn covers(pattern: &str, path: &str) -> bool {
-    let plain = pattern.replace("\\.", ".");
-    match plain.strip_prefix('^') {
-        Some(whole) => path == whole.trim_end_matches('$'),
-        None => {
+/// regular expressions there, but trainers write plain paths, and only those are understood here. A header may hold a great
+/// many, and as many modules.
+#[derive(Clone, Debug, Default)]
+struct Patterns {
+    /// By whole paths, and by ends of paths, the first pattern of each.
+    whole: Places,
+    ends: Places,
+}
+
+impl<'a> FromIterator<&'a str> for Patterns {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
+        let mut patterns = Self::default();
+        for (place, key) in keys.into_iter().enumerate() {
+            let plain = key.replace("\\.", ".");
             let plain = plain.trim_end_matches('$');
-            path.strip_suffix(plain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            let (places, path) = match plain.strip_prefix('^') {
+                Some(whole) => (&mut patterns.whole, whole),
+                None => (&mut patterns.ends, plain),
+            };
+            if places.get(path).is_none() {
+                places.insert(path, place);
+            }
         }
+        patterns
+    }
+}
+
+impl Patterns {
+    /// The first pattern that covers a path.
+    fn first(&self, path: &str) -> Option<usize> {
+        let dots = path.match_indices('.').map(|(dot, _)| dot + 1);
+        let ends = [0].into_iter().chain(dots).filter_map(|from| self.ends.get(path.get(from..)?));
+        ends.chain(self.whole.get(path)).min()
     }
 }
 
@@ -246,6 +272,23 @@ mod tests {
         let text = r#"{"lora_alpha":1,"alpha_pattern":{"to_q":8,"blocks.0.to_q":16}}"#;
         let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
         assert_eq!(scaling.alpha("blocks.0.to_q").unwrap().value, 8.0, "the first that fits");
+        let text =
+            r#"{"lora_alpha":1,"alpha_pattern":{"^blocks\\.0\\.to_q$":16,"to_q":8,"blocks.0.to_q$":4}}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        assert_eq!(scaling.alpha("blocks.0.to_q").unwrap().value, 16.0, "whole, or an end");
+        assert_eq!(scaling.alpha("x.blocks.0.to_q").unwrap().value, 8.0);
+        assert_eq!(scaling.alpha("blocks.0.to_q.x").unwrap().value, 1.0);
+    }
+
+    /// As many as a header may hold: each with each would be minutes.
+    #[test]
+    fn many_patterns_for_many_modules_are_found_at_once() {
+        let patterns: Vec<String> = (0..200_000).map(|at| format!("\"blocks.{at}.to_q\":{at}")).collect();
+        let text = format!("{{\"lora_alpha\":1,\"alpha_pattern\":{{{}}}}}", patterns.join(","));
+        let scaling = Scaling::new(&BTreeMap::new(), Some(&text)).unwrap();
+        for at in (0..200_000).step_by(20) {
+            assert_eq!(scaling.alpha(&format!("unet.blocks.{at}.to_q")).unwrap().value, f64::from(at));
+        }
     }
 
     #[test]

@@ -23,7 +23,13 @@ impl BlobSource {
     pub(super) fn of(given: &JsValue) -> Result<Self, JsValue> {
         let unknown = || thrown(Error::new(Code::Internal, "What was given is no file."));
         let file = given.dyn_ref::<File>().ok_or_else(unknown)?;
-        Ok(Self { name: file.name(), blob: file.clone().into(), chosen: true })
+        Ok(Self::chosen(file.clone().into()))
+    }
+
+    /// What somebody has given to be read, which need not have a name.
+    pub(super) fn chosen(blob: Blob) -> Self {
+        let name = blob.dyn_ref::<File>().map(File::name).unwrap_or_default();
+        Self { name, blob, chosen: true }
     }
 
     /// Of what the page has anyway, nothing is handed on.
@@ -32,7 +38,8 @@ impl BlobSource {
         Ok(())
     }
 
-    pub(super) fn of_blob(name: &str, blob: Blob) -> Self {
+    /// What the tool itself has written.
+    pub(super) fn written(name: &str, blob: Blob) -> Self {
         Self { name: name.to_owned(), blob, chosen: false }
     }
 

@@ -202,7 +202,7 @@ impl Session {
         let shared = shared.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
         let (content, style) = self.files()?;
         let sources = sources(&content, &style);
-        let result = result.map(|blob| BlobSource::of_blob("result", blob));
+        let result = result.map(|blob| BlobSource::written("result", blob));
         let watch = JsWatch { on_progress: None, is_cancelled };
         let task = crew::task(&task)?;
         let Shared { passes, engine, .. } = &*shared;

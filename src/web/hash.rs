@@ -25,7 +25,7 @@ const LENGTH: u64 = 8;
 /// A `Problem`: `Aborted`, or what stood in the way of reading.
 #[wasm_bindgen]
 pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function) -> Result<String, JsValue> {
-    let source = BlobSource::of_blob("", blob);
+    let source = BlobSource::chosen(blob);
     let mut digest = Sha256::new();
     let mut at = 0;
     if only_tensors {

@@ -60,7 +60,7 @@ impl Sink for JsSink {
     async fn finish(&mut self) -> Result<BlobSource> {
         let file = settled(self.output.finish()).await?;
         let blob = as_blob(file).ok_or_else(|| Error::new(Code::Write, "The result was not handed back."))?;
-        Ok(BlobSource::of_blob("result", blob))
+        Ok(BlobSource::written("result", blob))
     }
 }
 

@@ -166,6 +166,12 @@ fn a_file_with_itself_is_noticed() {
     let weaker = Settings { mu: 0.5, content_strength: 0.6, ..hard() };
     assert_eq!(codes(&sdxl("c"), &sdxl("c"), &weaker), [Code::SameFile]);
     assert_eq!(codes(&sdxl("c"), &sdxl("s"), &weaker), []);
+    // The same directions are not the same change; nor is its opposite.
+    let one = |up: DMatrix<f64>| File::default().lora("layer", &up, &random("a", 4, 30), None);
+    let style = one(random("b", 20, 4));
+    assert_eq!(codes(&one(random("c", 20, 4)), &style, &weaker), [Code::Parallel]);
+    assert_eq!(codes(&one(-random("b", 20, 4)), &style, &weaker), [Code::Parallel]);
+    assert_eq!(codes(&one(random("b", 20, 4)), &style, &weaker), [Code::SameFile]);
 }
 
 #[test]

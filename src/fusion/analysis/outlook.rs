@@ -6,6 +6,7 @@ use super::{Analysis, Measured};
 use crate::adapter::families::{ALL_KINDS, kind_of};
 use crate::backend::cpu;
 use crate::fusion::Side;
+use crate::fusion::method::accounting::all_parallel;
 use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::{Plan, float};
 use crate::order::{self, Places};
@@ -160,8 +161,6 @@ const CHANCE: f64 = 1.5;
 const OUTWEIGHS: f64 = 3.0;
 /// What [`Suggested`] leaves of the content along the style's directions.
 const SUGGESTED_SHARE: f64 = 0.1;
-/// What rounding may make of the same.
-const SAME: f64 = 1e-4;
 /// Points of a curve, less one.
 const STEPS: usize = 50;
 
@@ -312,17 +311,13 @@ fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> V
     }
 }
 
-/// Whether both change the model in the same direction: their inner products, at the chosen strengths, are as large as both
-/// allow. What neither changes says nothing.
+/// Whether both files change the model in the same direction, at the chosen strengths.
 fn is_same(known: &[Known<'_>]) -> bool {
-    let mut pairs = known.iter().filter_map(|Known { unit, measured, .. }| {
+    all_parallel(known.iter().filter_map(|Known { unit, measured, .. }| {
         let (style, content) = unit.pair()?;
-        let (s, c) = (measured.style_energy(), measured.content_energy());
         let sign = (style.weight * content.weight).signum();
-        (s + c > 0.0).then_some((sign * measured.inner, (s * c).sqrt()))
-    });
-    let is_parallel = |(inner, both): (f64, f64)| both > 0.0 && inner >= (1.0 - SAME) * both;
-    pairs.next().is_some_and(is_parallel) && pairs.all(is_parallel)
+        Some((sign * measured.inner, [measured.content_energy(), measured.style_energy()]))
+    }))
 }
 
 fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {

@@ -61,10 +61,11 @@ pub struct Fused {
 impl Fused {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
     pub(crate) fn is_finite(&self) -> bool {
-        let Self { figures, squares: Squares { content, inside, sum, change, removed }, error } = self;
+        let Self { figures, squares, error } = self;
+        let Squares { content, style, inside, sum, change, removed } = squares;
         let shares = [figures.overlap, figures.content_kept, figures.change, figures.rounding];
         let norms = [figures.content_norm, figures.style_norm, figures.rounding_of_change.unwrap_or(0.0)];
-        let sums = [*content, *inside, *sum, *change, *removed, *error];
+        let sums = [*content, *style, *inside, *sum, *change, *removed, *error];
         shares.iter().chain(&norms).chain(&sums).all(|figure| figure.is_finite())
     }
 }
@@ -84,6 +85,8 @@ pub enum ComputedOn {
 pub struct Squares {
     /// ‖ΔW_c‖².
     pub content: f64,
+    /// ‖ΔW_s‖².
+    pub style: f64,
     /// ‖ΔW_c V_k‖².
     pub inside: f64,
     /// ‖ΔW_s + ΔW_c‖².
@@ -224,7 +227,7 @@ impl Figures<'_> {
             },
         };
         let removed = (1.0 - square(keep)) * content - more * inside;
-        let squares = Squares { content, inside, sum, change: change * change, removed };
+        let squares = Squares { content, style, inside, sum, change: change * change, removed };
         Fused { figures, squares, error }
     }
 
@@ -253,6 +256,20 @@ impl Figures<'_> {
         }
         total
     }
+}
+
+/// What rounding of the figures may make of the same.
+const SAME: f64 = 1e-4;
+
+/// Whether content and style change every module in the same direction: their inner products are as large as their squared
+/// norms allow. What neither changes says nothing.
+pub(crate) fn all_parallel(modules: impl Iterator<Item = (f64, [f64; 2])>) -> bool {
+    let mut modules = modules.filter(|(_, squares)| squares.iter().any(|square| *square > 0.0)).peekable();
+    let is_parallel = |(inner, [content, style]): (f64, [f64; 2])| {
+        let most = (content * style).sqrt();
+        most > 0.0 && inner >= (1.0 - SAME) * most
+    };
+    modules.peek().is_some() && modules.all(is_parallel)
 }
 
 /// ‖B·A‖ from BᵀB and AAᵀ.

@@ -31,6 +31,9 @@ const CPU_BATCH: usize = 2 << 20;
 const GPU_PIECE: u64 = 32 << 20;
 pub(crate) const CPU_PIECE: u64 = 4 << 20;
 
+/// Why a device is in use before the backends were compared.
+const AVAILABLE: &str = "A graphics device is available.";
+
 /// Jobs that the backends are compared on.
 pub(crate) const TRIAL: usize = 8;
 
@@ -90,7 +93,7 @@ impl Engine {
 
     /// An engine that has both, and finds out at the beginning of each run which is faster.
     pub fn faster(gpu: Gpu) -> Self {
-        Self::of(On::Faster { gpu, rests: false }, "A graphics device is available.")
+        Self::of(On::Faster { gpu, rests: false }, AVAILABLE)
     }
 
     fn of(on: On, reason: &str) -> Self {
@@ -158,7 +161,11 @@ impl Engine {
         workers: usize,
         watch: &impl Watch,
     ) -> Result<()> {
-        self.rest(false);
+        if self.is_open() {
+            // What was found of another run says nothing of this one.
+            self.reason = AVAILABLE.to_owned();
+            self.rest(false);
+        }
         if !self.device().is_some_and(|gpu| gpu.supports(batch)) {
             return Ok(());
         }

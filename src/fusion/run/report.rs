@@ -4,7 +4,7 @@ use super::verify::Verified;
 use super::writer::Written;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
-use crate::fusion::method::accounting::{Cut, Fused, ModuleReport, Squares};
+use crate::fusion::method::accounting::{Cut, Fused, ModuleReport, Squares, all_parallel};
 use crate::fusion::method::engine::Engine;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::fit::Tensors;
@@ -126,6 +126,7 @@ impl Report {
         let total = |part: fn(&Squares) -> f64| fused.iter().map(|m| part(&m.squares)).sum::<f64>();
         let (whole, inside) = (total(|s| s.content), total(|s| s.inside));
         let (added, changed, removed) = (total(|s| s.sum), total(|s| s.change), total(|s| s.removed));
+        let same = content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(&fused);
         let modules: Vec<ModuleReport> = fused.into_iter().map(|Fused { figures, .. }| figures).collect();
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
         let files = || [content, style].into_iter().flatten();
@@ -148,7 +149,6 @@ impl Report {
             let detail = format!("The {} keeps {:.1} % there.", worst.of.word(), 100.0 * worst.kept);
             warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
         }
-        let same = content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(&modules);
         if same {
             warnings.push(Error::new(Code::SameFile, ""));
         } else if changed > 0.0 && ratio(inside, whole) > PARALLEL {
@@ -211,18 +211,12 @@ const NO_OVERLAP: f64 = 1e-12;
 /// More overlap than this is hardly chance.
 const PARALLEL: f64 = 0.9;
 
-/// Whether in every module the content lies in the style's directions altogether, and is as many times as large as the
-/// style as in every other: the updates are the same but for the strengths.
-fn is_same(modules: &[ModuleReport]) -> bool {
-    let times = |m: &ModuleReport| m.content_norm / m.style_norm;
-    let Some(first) = modules.iter().map(times).find(|times| times.is_finite()) else { return false };
-    modules.iter().filter(|m| times(m).is_finite()).all(|m| {
-        m.overlap > 1.0 - SAME && m.content_rank == m.style_rank && (times(m) - first).abs() <= SAME * first
-    })
+/// Whether the updates are the same but for the strengths.
+fn is_same(fused: &[Fused]) -> bool {
+    all_parallel(fused.iter().map(|Fused { squares: Squares { content, style, sum, .. }, .. }| {
+        ((sum - content - style) / 2.0, [*content, *style])
+    }))
 }
-
-/// What rounding of the figures may make of the same.
-const SAME: f64 = 1e-4;
 
 /// A warning if the shared modules of a file, at its strength, change nothing.
 fn ineffective(role: &str, adapter: &Adapter, energy: f64, modules: usize) -> Option<Error> {

@@ -142,6 +142,10 @@ fn the_faster_backend_is_found_by_trying_and_the_report_says_so() {
         );
         assert!(report.modules.iter().all(|module| module.computed_on == ComputedOn::Cpu));
     }
+    // What a device does not take cannot be tried on it: what was found before is not said of this run.
+    let (_, report) = fuse(&content, &file("style", 300), &mut engine, &mut Saboteur::none());
+    assert_eq!(report.backend_reason, "A graphics device is available.");
+    assert!(report.modules.iter().all(|module| module.computed_on == ComputedOn::Cpu));
 }
 
 #[test]

@@ -41,6 +41,20 @@ macro_rules! codes {
     };
 }
 
+impl Code {
+    /// Whether it lies in the two files themselves: no strength and no format mends that.
+    pub const fn is_unfit(self) -> bool {
+        matches!(
+            self,
+            Self::SpellingMix
+                | Self::NoCommonModules
+                | Self::ShapeMismatch
+                | Self::BaseMismatch
+                | Self::NoiseStage
+        )
+    }
+}
+
 codes! {
     // The container.
     Empty, "E_EMPTY", "The file is empty.", "Download or export it again.";

@@ -78,7 +78,10 @@ fn codes() -> String {
     for code in OF_BOTH {
         text += &format!("  {}: [{}, {}],\n", code.as_str(), quoted(code.sentence()), quoted(code.remedy()));
     }
-    text + "} as const;\n"
+    text += "} as const;\n\n/** Those that lie in the two files themselves: no strength and no format mends that. */\n";
+    let unfit: Vec<String> =
+        Code::ALL.iter().filter(|code| code.is_unfit()).map(|code| quoted(code.as_str())).collect();
+    text + &format!("export const UNFIT: ReadonlySet<string> = new Set([{}]);\n", unfit.join(", "))
 }
 
 fn defaults() -> String {

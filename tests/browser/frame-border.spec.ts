@@ -1,8 +1,8 @@
 /** What may go between a page and the frame: each holds the other to what it knows, and a frame speaks with one origin only. */
 
 import { expect, test } from '@playwright/test';
-import { closeAll, frame, host, serve, toolOf, type Told } from './frames.ts';
-import { FILES, checkHeld, pairOf, uncaughtIn, type Site } from './hosts.ts';
+import { frame, host, toolOf, type Told } from './frames.ts';
+import { FILES, checkHeld, closeAll, pairOf, site, uncaughtIn, type Site } from './hosts.ts';
 
 const PAIR = pairOf();
 
@@ -13,7 +13,7 @@ declare const tool: any, told: Told[], pair: () => Promise<object>, NpLoraFrame:
 declare const heard: { data: unknown; origin: string }[], greet: (hello?: unknown) => { port: MessagePort; answers: any[] };
 
 test('a frame that is not the tool cannot trouble the page by what it says', async ({ page }) => {
-  const stranger = await serve({
+  const stranger = await site({
     '/embed.html': { body: '<!doctype html><title>No tool</title><script src="/stranger.js"></script>' },
     '/stranger.js': { body: `
       for (const hello of [null, { hello: true }, { 'np-lora': 2, hello: true }, { 'np-lora': 1, hello: 'yes' }]) parent.postMessage(hello, '*');
@@ -47,7 +47,7 @@ test('a frame that is not the tool cannot trouble the page by what it says', asy
 });
 
 test('settings that the frame does not know are refused, by the script or by a tool of another build', async ({ page, baseURL }) => {
-  const older = await serve({
+  const older = await site({
     '/embed.html': { body: '<!doctype html><title>Another build</title><script src="/older.js"></script>' },
     '/older.js': { body: `
       addEventListener('message', ({ ports: [port] }) => {
@@ -76,7 +76,7 @@ test('settings that the frame does not know are refused, by the script or by a t
 });
 /** A site that has the frame in its own markup and speaks with it by itself; `opened` is the origin in the frame's address. */
 async function byHand(baseURL: string | undefined, opened: (own: string) => string): Promise<Site> {
-  const made = await serve({
+  const made = await site({
     '/host.js': {
       body: `
       ${FILES}

@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
-import { closeAll, frame, host, serve, toolOf, type Told } from './frames.ts';
+import { frame, host, toolOf, type Told } from './frames.ts';
 import { check } from './hold.ts';
-import { checkHeld, pairOf, strangers, uncaughtIn } from './hosts.ts';
+import { checkHeld, closeAll, pairOf, site, strangers, uncaughtIn } from './hosts.ts';
 import { accessible } from './page.ts';
 import { readSafetensors } from './safetensors.ts';
 
@@ -70,7 +70,7 @@ test('a person works in the frame, and the site hears of it', async ({ page, bas
   await frame(page).getByRole('button', { name: 'Try it with an example' }).click();
   await expect(frame(page).getByText('removes 91 % of the overlap', { exact: true })).toBeVisible();
   await frame(page).getByRole('button', { name: 'μ ∞' }).click();
-  await expect.poll(() => page.evaluate(() => told.find(({ name }) => name === 'change')?.detail.mu)).toBe(Infinity);
+  await expect.poll(() => page.evaluate(() => told.findLast(({ name }) => name === 'change')?.detail.mu)).toBe(Infinity);
   await frame(page).getByRole('button', { name: 'Fuse', exact: true }).click();
   await expect.poll(() => page.evaluate(() => told.find(({ name }) => name === 'complete')?.detail.report.settings.mu)).toBe(Infinity);
   expect(await frame(page).locator('body').evaluate((body) => [getComputedStyle(body).backgroundColor, getComputedStyle(body).colorScheme]))
@@ -111,7 +111,7 @@ test('without allow-downloads the file goes to the page, which saves it or keeps
 
 for (const sandbox of ['allow-scripts', 'allow-scripts allow-downloads']) {
   test(`sandbox="${sandbox}": a frame without an origin fuses, where its server lets it load`, async ({ page, context }) => {
-    const there = await serve({}, { headers: ANY_ORIGIN });
+    const there = await site({}, { headers: ANY_ORIGIN });
     const shop = await host(`${there.origin}/np-lora/embed.html`, { sandbox });
     const left = strangers(context, shop.origin, there.origin);
     const uncaught = uncaughtIn(page);
@@ -246,7 +246,7 @@ test('a place where nothing answers is said to be that', async ({ page, baseURL 
 
 test('a frame that comes late comes all the same, and nobody waits for one that went', async ({ page }) => {
   await page.clock.install();
-  const slow = await serve({
+  const slow = await site({
     '/embed.html': { body: '<!doctype html><title>Slow</title><script src="/slow.js"></script>' },
     '/mute.html': { body: '<!doctype html><title>Mute</title>' },
     '/slow.js': { body: `
@@ -294,7 +294,7 @@ test('what the README says to paste works as pasted', async ({ page, baseURL }) 
   const [, code] = /## In an iframe[^]*?```html\n([^]*?)```/.exec(readme) ?? [];
   const paste = code!.replace('https://lora.example/', baseURL!);
   expect(paste).not.toBe(code);
-  const shop = await serve({ '/': { body: `<!doctype html><title>Pasted</title>${paste}` } });
+  const shop = await site({ '/': { body: `<!doctype html><title>Pasted</title>${paste}` } });
   const uncaught = uncaughtIn(page);
   await page.goto(shop.origin);
   await frame(page).getByRole('button', { name: 'Try it with an example' }).click();
@@ -304,7 +304,7 @@ test('what the README says to paste works as pasted', async ({ page, baseURL }) 
 });
 
 test('a page without an origin is told so; any other may take the script from where the tool is', async ({ page }) => {
-  const there = await serve({}, { headers: ANY_ORIGIN });
+  const there = await site({}, { headers: ANY_ORIGIN });
   const put = (script: string): Promise<unknown> => page.evaluate(async (script) => {
     const { NpLoraFrame } = await import(script);
     try {
@@ -317,7 +317,7 @@ test('a page without an origin is told so; any other may take the script from wh
   }, script);
   const script = `${there.origin}/np-lora/np-lora-frame.js`;
   const body = '<!doctype html><title>A shop</title>';
-  const shop = await serve({ '/': { body }, '/boxed': { body, headers: { 'Content-Security-Policy': 'sandbox allow-scripts' } } });
+  const shop = await site({ '/': { body }, '/boxed': { body, headers: { 'Content-Security-Policy': 'sandbox allow-scripts' } } });
   await page.goto(`${shop.origin}/boxed`);
   expect(await put(script)).toBe('E_FRAME');
   await page.goto(shop.origin);

@@ -3,20 +3,6 @@
 import type { FrameLocator, Page } from '@playwright/test';
 import { FILES, site, type Served, type Site } from './hosts.ts';
 
-let open: Site[] = [];
-
-/** After each test: of what `serve` and `host` made. */
-export function closeAll(): void {
-  for (const one of open) one.close();
-  open = [];
-}
-
-export async function serve(...of: Parameters<typeof site>): Promise<Site> {
-  const made = await site(...of);
-  open.push(made);
-  return made;
-}
-
 /** A site whose page makes a frame of `embed` by the script, notes all that is told, and has it as `tool`. */
 export async function host(embed: string, options: object = {}, headers: Record<string, string> = {}): Promise<Site> {
   const script = `
@@ -32,7 +18,7 @@ export async function host(embed: string, options: object = {}, headers: Record<
   const page: Served = {
     body: '<!doctype html><html lang="en"><title>A shop</title><main><h1>A shop</h1></main><script type="module" src="/host.js"></script></html>', headers,
   };
-  return serve({ '/': page, '/host.js': { body: script } });
+  return site({ '/': page, '/host.js': { body: script } });
 }
 
 /** What a host page of `host` has heard. */

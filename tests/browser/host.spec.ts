@@ -5,60 +5,18 @@ import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
 import { arm, bendWorker, held, letGo } from './faults/bend.ts';
 import { check } from './hold.ts';
-import { FILES, checkHeld, pairOf, site, strangers, uncaughtIn, type Site } from './hosts.ts';
+import { host, visit } from './elements.ts';
+import { checkHeld, closeAll, pairOf, strangers } from './hosts.ts';
 import { accessible, fuseButton, programComplete } from './page.ts';
 import { withOnes } from './make.ts';
 import { readSafetensors } from './safetensors.ts';
 
 const PAIR = pairOf();
 
-interface Host {
-  body?: string;
-  head?: string;
-  /** A classic script that runs before anything else. */
-  first?: string;
-  headers?: Record<string, string>;
-}
+test.afterEach(closeAll);
 
-let open: Site[] = [];
-test.afterEach(() => {
-  for (const one of open) one.close();
-  open = [];
-});
-
-/** A page of a site that serves the element itself. It notes its events, and finds it as `tool`. */
-async function host({ body = '<np-lora></np-lora>', head = '', first = '', headers = {} }: Host = {}, pair = PAIR): Promise<Site> {
-  const script = `
-    import { NpLora } from '/np-lora/element.js';
-    ${FILES}
-    const tool = document.querySelector('np-lora');
-    const told = [];
-    for (const name of ['inspect', 'warning', 'beforesave', 'phasechange', 'complete', 'error', 'abort']) {
-      tool.addEventListener(name, ({ detail }) => told.push({ name, detail }));
-    }
-    Object.assign(window, { NpLora, tool, told, pair, give: async (to = tool) => {
-      const { content, style } = await pair();
-      to.contentFile = content;
-      to.styleFile = style;
-      return to.inspect();
-    } });
-  `;
-  const page = `<!doctype html><html lang="en"><head><title>A shop</title><script src="/first.js"></script>${head}</head>
-    <body><main><h1>A shop</h1>${body}</main><script type="module" src="/host.js"></script></body></html>`;
-  const made = await site({ '/': { body: page, headers }, '/host.js': { body: script }, '/first.js': { body: first }, '/sent': { body: 'Thank you.' } }, { pair });
-  open.push(made);
-  return made;
-}
+/** What a page of `host` has. */
 declare const pair: any, tool: any, told: { name: string; detail: any }[], give: (to?: any) => Promise<Record<string, { name: string }>>;
-
-async function visit(page: Page, shop: Site): Promise<string[]> {
-  const uncaught = uncaughtIn(page);
-  // As in page.ts: a test cannot press the system's own window.
-  await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
-  await page.goto(shop.origin);
-  await expect(page.getByRole('button', { name: 'Choose file' }).or(page.getByText('Choose file')).first()).toBeAttached();
-  return uncaught;
-}
 
 /** Fuses from the host's script, and holds the result to the method. */
 async function fuse(page: Page): Promise<void> {

@@ -1,7 +1,7 @@
 /** Other people's sites: small servers on origins of their own, with pages that have the tool in them. */
 
 import { readFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { extname, join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { expect, type BrowserContext, type Page } from '@playwright/test';
@@ -17,7 +17,17 @@ export interface Site {
   origin: string;
   /** Bodies of what was posted to it. */
   posted: Promise<Buffer>[];
-  close(): void;
+}
+
+let open: Server[] = [];
+
+/** After each test: of all that `site` made. */
+export function closeAll(): void {
+  for (const server of open) {
+    server.closeAllConnections();
+    server.close();
+  }
+  open = [];
 }
 
 export interface Served {
@@ -54,10 +64,8 @@ export async function site(pages: Record<string, Served>, { headers = {}, pair =
     }
   });
   await new Promise<void>((listening) => { server.listen(0, '127.0.0.1', listening); });
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posted,
-    close: () => { server.closeAllConnections(); server.close(); },
-  };
+  open.push(server);
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posted };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

@@ -180,7 +180,9 @@ test('one file fills the free place, or the card it falls on', async ({ page }) 
   await drop(page, page.locator('body'), [{ name: 'cat.safetensors', from: 'contentFile' }]);
   await expect(card(page, 'Subject')).toContainText('cat.safetensors');
   await drop(page, page.locator('body'), [{ name: 'third.safetensors', from: 'contentFile' }]);
-  await expect(page.getByText(/Both places are taken/)).toBeVisible();
+  // To be seen, and to be heard.
+  await expect(page.getByRole('paragraph').filter({ hasText: 'Both places are taken' })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: 'Both places are taken' })).toHaveCount(1);
 });
 
 test('an adapter_config.json goes with the file it falls with, or with the only one', async ({ page }) => {
@@ -188,7 +190,7 @@ test('an adapter_config.json goes with the file it falls with, or with the only 
   const config = { name: 'adapter_config.json', text: '{"r":4,"lora_alpha":4}' };
   const note = { name: 'Leave out the style’s adapter_config.json' };
   await drop(page, page.locator('body'), [config]);
-  await expect(page.getByText(/choose the LoRA first/)).toBeVisible();
+  await expect(page.getByRole('paragraph').filter({ hasText: 'choose the LoRA first' })).toBeVisible();
   await drop(page, card(page, 'Style'), [{ name: 'ink.safetensors', from: 'styleFile' }, config]);
   await page.getByRole('button', note).click();
   await expect(page.getByRole('button', note)).toBeHidden();
@@ -196,9 +198,9 @@ test('an adapter_config.json goes with the file it falls with, or with the only 
   await expect(card(page, 'Style')).toContainText('adapter_config (1).json');
   await drop(page, page.locator('body'), [{ name: 'cat.safetensors', from: 'contentFile' }]);
   await drop(page, page.locator('body'), [config]);
-  await expect(page.getByText(/on the card that it belongs to/)).toBeVisible();
+  await expect(page.getByRole('paragraph').filter({ hasText: 'on the card that it belongs to' })).toBeVisible();
   await drop(page, card(page, 'Style'), [{ ...config, text: ' '.repeat(2_000_000) }]);
-  await expect(page.getByText(/too large for an adapter_config/)).toBeVisible();
+  await expect(page.getByRole('paragraph').filter({ hasText: 'too large for an adapter_config' })).toBeVisible();
   await fuse(page);
 });
 

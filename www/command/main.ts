@@ -1,7 +1,7 @@
 /** `np-lora`: the tool at a terminal. Everything about LoRAs is asked of the program. */
 
 import { basename } from 'node:path';
-import { isAbort } from '../core/problem.ts';
+import { isAbort } from '../core/abort.ts';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem, fileNameFor } from '../core/save.ts';
 import { toJson } from '../element/format.ts';

@@ -91,3 +91,6 @@ export const OF_BOTH = {
   E_SETTINGS: ['A setting is out of its range.', 'Change the setting named here.'],
   E_GPU_UNAVAILABLE: ['WebGPU was asked for but is not available.', 'Let the tool choose, or use the CPU.'],
 } as const;
+
+/** Those that lie in the two files themselves: no strength and no format mends that. */
+export const UNFIT: ReadonlySet<string> = new Set(['E_SPELLING_MIX', 'E_NO_COMMON_MODULES', 'E_SHAPE_MISMATCH', 'E_BASE_MISMATCH', 'E_NOISE_STAGE']);

@@ -73,11 +73,3 @@ export class ProblemError extends Error {
     this.tensor = problem.tensor;
   }
 }
-
-export function abortError(): DOMException {
-  return new DOMException('The run was cancelled.', 'AbortError');
-}
-
-export function isAbort(thrown: unknown): boolean {
-  return thrown instanceof DOMException && thrown.name === 'AbortError';
-}

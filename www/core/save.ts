@@ -1,6 +1,7 @@
 /** Saving in tiers: the browser's own picker where the page may use it, a download link everywhere else. */
 
-import { isAbort, problem, ProblemError, toProblem } from './problem.ts';
+import { isAbort } from './abort.ts';
+import { problem, ProblemError, toProblem } from './problem.ts';
 import { keepFor } from './stored.ts';
 
 const ENDING = '.safetensors';

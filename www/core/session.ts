@@ -5,10 +5,13 @@
 
 import { assetsFor, type AssetOptions } from './assets.ts';
 import { Link } from './link.ts';
-import { ProblemError, abortError, problem } from './problem.ts';
-import { lockName, type BackendFound, type Calls, type CallName, type Fused, type OpenedFile, type Third } from './protocol.ts';
+import { abortError, unless } from './abort.ts';
+import { ProblemError, problem } from './problem.ts';
+import { lockName, type BackendFound, type Calls, type CallName, type OpenedFile, type Third } from './protocol.ts';
+import { fileNameFor } from './save.ts';
+import { renamed } from './stored.ts';
 import {
-  type BackendChoice, type Comparison, type FileLink, type GivenFile, type Hashed, type Outlook, type PairFit, type Progress, type RemoteFile,
+  type BackendChoice, type Comparison, type FileLink, type FusedFile, type GivenFile, type Hashed, type Outlook, type PairFit, type Progress, type RemoteFile,
   type Role, ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from './types.ts';
 
@@ -24,10 +27,19 @@ export interface SessionOptions extends AssetOptions {
   onStalled?: (stalled: boolean) => void;
 }
 
-export interface FuseOptions {
+/** The worker may be computing, or waiting for a slow host, and others wait behind these: it is replaced unless it obeys soon. */
+const URGENT: ReadonlySet<CallName> = new Set(['fuse', 'open']);
+/** What a worker may have died of: not asked again. */
+const ONCE: ReadonlySet<CallName> = new Set(['fuse', 'hash', 'analyse', 'compare', 'prepare']);
+
+export interface CallOptions {
+  /** Aborted, the call rejects at once with AbortError. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
+
+/** Lets other sessions sweep the results of one that is over away, once nobody has any of them. */
+const results = new FinalizationRegistry<() => void>((gone) => gone());
 
 export class Session {
   /** The program's, once it is there. */
@@ -37,15 +49,17 @@ export class Session {
   #link: Promise<Link> | null = null;
   #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
-  #release: () => void = () => {};
+  #release!: () => void;
+  /** Of the last run; they may lie in temporary files, which the next one clears away. */
+  #results: WeakRef<File>[] = [];
   #disposed = false;
   #prepared = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     // Refused in insecure contexts and some embeds; then there is no private file system to sweep either.
-    void navigator.locks?.request(lockName(this.#owner), () => new Promise<void>((free) => { this.#release = free; }))
-      .catch(() => {});
+    const held = new Promise<void>((free) => { this.#release = free; });
+    void navigator.locks?.request(lockName(this.#owner), () => held).catch(() => {});
   }
 
   /** Has all ready for a file that is about to come. What goes wrong is said when it has come. */
@@ -80,7 +94,7 @@ export class Session {
     // Forgotten first: a file that kills the worker must not be opened again in the next one.
     this.#files[role] = null;
     const opened = { file, config, kept: [] };
-    const summary = await this.#call('open', { role, ...opened }, file instanceof File ? undefined : signal);
+    const summary = await this.#call('open', { role, ...opened }, file instanceof File ? {} : { signal });
     this.#files[role] = opened;
     return summary;
   }
@@ -110,18 +124,17 @@ export class Session {
     return this.#call('fit', { settings });
   }
 
-  /** The files that several are, in order. They have one name; rejects with AbortError when cancelled. */
-  async variants(settings: Partial<Settings>, several: Several, signal?: AbortSignal): Promise<Variant[]> {
-    if (signal?.aborted) throw abortError();
-    return Promise.race([this.#call('variants', { settings, several }), aborted(signal)]);
+  /** The files that several are, in order. They have one name. */
+  variants(settings: Partial<Settings>, several: Several, signal?: AbortSignal): Promise<Variant[]> {
+    return this.#call('variants', { settings, several }, { signal });
   }
 
   /**
-   * Finds out, in the background, what `outlook` tells; with each progress it tells more. Rejects with E_ABORTED when cancelled,
-   * also by whatever changes the files or needs the machine: called again, it goes on where it stopped.
+   * Finds out, in the background, what `outlook` tells; with each progress it tells more. Rejects with E_ABORTED where it was stopped
+   * by whatever changes the files or needs the machine: called again, it goes on where it stopped.
    */
   analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<null> {
-    return this.#call('analyse', { settings }, signal, onProgress);
+    return this.#call('analyse', { settings }, { signal, onProgress });
   }
 
   outlook(settings: Partial<Settings>): Promise<Outlook> {
@@ -140,75 +153,57 @@ export class Session {
 
   /** What a third file has of the pair; it is not kept. Rejects with E_ABORTED as `analyse` does: called again, it begins anew. */
   compare(settings: Settings, third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> {
-    return this.#call('compare', { settings, ...third }, signal, onProgress);
+    return this.#call('compare', { settings, ...third }, { signal, onProgress });
   }
 
   backend(choice: BackendChoice): Promise<BackendFound> {
     return this.#call('backend', { choice });
   }
 
-  /** A SHA-256 in hex, worked out while there is nothing else to do. Rejects with AbortError when cancelled. */
+  /** A SHA-256 in hex, worked out while there is nothing else to do. */
   hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string> {
-    return this.#call('hash', { file, of }, signal);
+    return this.#call('hash', { file, of }, { signal });
   }
 
   /**
-   * Fuses the pair, or converts the only file: one file of each variant. Resolves only with verified files, all of them;
-   * rejects with AbortError or a ProblemError.
+   * Fuses the pair, or converts the only file: one file of each variant. Resolves only with verified files, all of them. Those of
+   * the run before may be gone then.
    */
-  async fuse(variants: Variant[], backend: BackendChoice, { signal, onProgress }: FuseOptions = {}): Promise<Fused[]> {
-    if (signal?.aborted) throw abortError();
-    // A worker that is only starting may take as long as the network does.
-    const link = await Promise.race([this.#worker(), aborted(signal)]);
-    if (signal?.aborted) throw abortError();
-    const { id, reply } = link.call('fuse', { variants, backend }, (progress) => {
-      if (!signal?.aborted) onProgress?.(progress);
-    });
-    return new Promise<Fused[]>((resolve, reject) => {
-      const abort = (): void => {
-        this.#giveUp(link, id, reply);
-        reject(abortError());
-      };
-      signal?.addEventListener('abort', abort, { once: true });
-      reply
-        .then(resolve, (error: ProblemError) => reject(error.code === 'E_ABORTED' ? abortError() : error))
-        .finally(() => signal?.removeEventListener('abort', abort));
-    });
+  async fuse(variants: Variant[], backend: BackendChoice, options: CallOptions = {}): Promise<FusedFile[]> {
+    const made = await this.#call('fuse', { variants, backend }, options);
+    const named = made.map(({ file, report }) => ({ file: renamed(file, fileNameFor(report.settings.outputName)), report }));
+    this.#results = named.map(({ file }) => new WeakRef(file));
+    return named;
   }
 
-  /** Ends the worker and gives up the temporary files. */
+  /** Ends the worker. The last results stay for as long as anybody has them. */
   dispose(): void {
-    this.end();
-    this.#release();
-  }
-
-  /** Ends the worker; a result may still lie in a temporary file. */
-  protected end(): void {
     this.#disposed = true;
     void this.#link?.then((link) => link.end(CLOSED), () => {});
     this.#link = null;
+    const kept = this.#results.flatMap((result) => result.deref() ?? []);
+    let left = kept.length;
+    if (left === 0) return this.#release();
+    const release = this.#release;
+    for (const file of kept) results.register(file, () => { if (--left === 0) release(); });
   }
 
-  async #call<N extends CallName>(
-    call: N, input: Calls[N]['in'], signal?: AbortSignal, onProgress?: (progress: Progress) => void, again = false,
-  ): Promise<Calls[N]['out']> {
-    const link = await this.#worker();
+  async #call<N extends CallName>(call: N, input: Calls[N]['in'], options: CallOptions = {}, again = false): Promise<Calls[N]['out']> {
+    const { signal, onProgress } = options;
+    // A worker that is only starting may take as long as the network does.
+    const link = await unless(signal, this.#worker());
     if (signal?.aborted) throw abortError();
-    const { id, reply } = link.call(call, input, onProgress);
-    // Others wait behind an opening, which may hang on a slow host.
-    const cancel = (): void => (call === 'open' ? this.#giveUp(link, id, reply) : link.cancel(id));
+    const { id, reply } = link.call(call, input, (progress) => { if (!signal?.aborted) onProgress?.(progress); });
+    const cancel = (): void => (URGENT.has(call) ? this.#giveUp(link, id, reply) : link.cancel(id));
     signal?.addEventListener('abort', cancel, { once: true });
-    return reply
-      .catch((error: ProblemError) => {
-        if (signal?.aborted) throw error;
-        if (call === 'prepare') throw error;
-        if (error.problem === REPLACED) return this.#call(call, input, signal, onProgress, again);
-        // Whatever the worker died of, often something in the background for want of memory, is not always this call's doing.
-        const wanted = call !== 'hash' && call !== 'analyse' && call !== 'compare';
-        if (error.code === 'E_WORKER_LOST' && !again && wanted) return this.#call(call, input, signal, onProgress, true);
-        throw error;
-      })
-      .finally(() => signal?.removeEventListener('abort', cancel));
+    const answered = reply.catch((error: ProblemError) => {
+      if (signal?.aborted) throw error;
+      if (error.problem === REPLACED) return this.#call(call, input, options, again);
+      // Whatever the worker died of, often something in the background for want of memory, is not always this call's doing.
+      if (error.code === 'E_WORKER_LOST' && !again && !ONCE.has(call)) return this.#call(call, input, options, true);
+      throw error;
+    });
+    return unless(signal, answered).finally(() => signal?.removeEventListener('abort', cancel));
   }
 
   /** Cancels a call, and replaces a worker that does not obey. */
@@ -261,11 +256,4 @@ export class Session {
     this.#link = started;
     return started;
   }
-}
-
-/** Never resolves; rejects when the signal says so. */
-function aborted(signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_, reject) => {
-    signal?.addEventListener('abort', () => reject(abortError()), { once: true });
-  });
 }

@@ -1,15 +1,15 @@
 /** The state behind the element: the files in their places, how they fit, the run and its result. Lit redraws when it changes. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
-import { ProblemError, abortError, isAbort, problem, toProblem } from '../core/problem.ts';
+import { abortError, isAbort, unless } from '../core/abort.ts';
+import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { BackendFound, Third } from '../core/protocol.ts';
 import type { Announce } from './events.ts';
-import { fileNameFor } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import { renamed } from '../core/stored.ts';
-import type { BackendChoice, Comparison, FusedFile, PairFit, Problem, Progress, SavedRecipe, Settings, Several, Variant } from '../core/types.ts';
+import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, SavedRecipe, Settings, Several, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
+import { toJson } from './format.ts';
 import { Hashes } from './hashes.ts';
 import { type Outcome, type Phase, type Running, warningsOf } from './model.ts';
 import { AWAY, Places } from './places.ts';
@@ -30,6 +30,12 @@ export interface DeskHost extends ReactiveControllerHost {
   announce: Announce;
 }
 
+/** What a run makes its results from: the files with their configurations, and all that is set. */
+interface Inputs {
+  files: readonly (File | FileLink | string | null)[];
+  settings: string;
+}
+
 export class Desk implements ReactiveController {
   readonly places = new Places({
     gone: () => this.#gone,
@@ -37,7 +43,7 @@ export class Desk implements ReactiveController {
     begun: () => this.#session,
     changed: () => this.#changed(),
     swapped: () => {
-      this.#touch('files');
+      this.#touch();
       this.foresight.drop();
       this.host.requestUpdate();
     },
@@ -68,7 +74,12 @@ export class Desk implements ReactiveController {
 
   #session: Session | null = null;
   #gone = false;
-  #aborter: AbortController | null = null;
+  /** Of the runs that were asked for: the one under way, and those that wait. */
+  readonly #aborters = new Set<AbortController>();
+  /** The run that began last. */
+  #under: { signal: AbortSignal; over: Promise<void> } | null = null;
+  /** What the outcomes were made from. */
+  #made: Inputs | null = null;
   /** Warnings of the pair that the host was asked about, by what they are about, and whether they are to be shown. */
   #asked = new Map<string, boolean>();
   #fitTurn = 0;
@@ -135,7 +146,10 @@ export class Desk implements ReactiveController {
 
   #leave(): void {
     this.cancel();
+    this.places.leave();
     clearTimeout(this.#fitTimer);
+    this.#fitTurn += 1;
+    this.#backendTurn += 1;
     this.foresight.drop();
     this.#session?.dispose();
     this.#session = null;
@@ -162,9 +176,11 @@ export class Desk implements ReactiveController {
 
   /** Settings changed: the result no longer shows them, and the fit may differ. */
   refit(after = FIT_AFTER_MS): void {
-    this.#touch('settings');
+    this.#touch();
     clearTimeout(this.#fitTimer);
     const turn = ++this.#fitTurn;
+    // Back in a document, the files are opened again.
+    if (this.#gone) return;
     if (!this.places.bothOpen && !this.places.only) return this.#hash();
     this.#fitTimer = setTimeout(async () => {
       try {
@@ -199,7 +215,7 @@ export class Desk implements ReactiveController {
   }
 
   async findBackend(): Promise<void> {
-    if (!this.places.bothOpen) return;
+    if (this.#gone || !this.places.bothOpen) return;
     this.#backendWanted = false;
     const turn = ++this.#backendTurn;
     try {
@@ -230,16 +246,31 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** Fuses the pair, or converts the only file. Gives the first result. */
+  /** Fuses the pair, or converts the only file, once they are open. Gives the first result. */
   async run(converting: boolean, signal: AbortSignal | undefined): Promise<FusedFile> {
-    if (this.places.isOpening) await Promise.race([this.places.opened(), abortOf(signal)]);
-    if (this.running) throw new ProblemError(problem('E_RUNNING'));
-    if (converting && !this.places.only) throw new ProblemError(problem('E_NOT_ONE'));
-    if (!converting && !this.places.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
     if (signal?.aborted) throw abortError();
-    const aborter = (this.#aborter = new AbortController());
+    const aborter = new AbortController();
     const abort = (): void => aborter.abort();
     signal?.addEventListener('abort', abort, { once: true });
+    this.#aborters.add(aborter);
+    try {
+      if (this.places.isOpening) await unless(aborter.signal, this.places.opened());
+      // One that was cancelled is over in a moment.
+      if (this.running && this.#under?.signal.aborted) await unless(aborter.signal, this.#under.over);
+      if (this.running) throw new ProblemError(problem('E_RUNNING'));
+      if (converting && !this.places.only) throw new ProblemError(problem('E_NOT_ONE'));
+      if (!converting && !this.places.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
+      const made = this.#make(converting, aborter.signal);
+      this.#under = { signal: aborter.signal, over: made.then(() => {}, () => {}) };
+      return await made;
+    } finally {
+      this.#aborters.delete(aborter);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async #make(converting: boolean, signal: AbortSignal): Promise<FusedFile> {
+    const made = this.#inputs();
     const settings = this.host.settings();
     const now = performance.now();
     this.#runProblem = null;
@@ -251,21 +282,18 @@ export class Desk implements ReactiveController {
     try {
       // Taken before it waits: whoever leaves meanwhile has cancelled it.
       const core = this.#core;
-      const variants = await this.#variants(settings, aborter.signal);
+      const variants = await this.#variants(settings, signal);
       this.#run({ ...running, files: variants.length });
-      const made = await core.fuse(variants, this.host.backendChoice(), {
-        signal: aborter.signal, onProgress: (progress) => this.#progress(progress),
-      });
-      const results = made.map(({ file, report }): FusedFile => (
-        { file: renamed(file, fileNameFor(report.settings.outputName)), report }));
+      const results = await core.fuse(variants, this.host.backendChoice(), { signal, onProgress: (progress) => this.#progress(progress) });
       const [first] = results;
       if (!first) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
       const { report } = first;
       this.#useBackend({ backend: report.backend, adapter: report.adapter, reason: report.backendReason });
       const all = warningsOf(results.map((result) => result.report.warnings));
       const hidden = all.filter((warning) => !this.host.announce('warning', warning)).map((warning) => JSON.stringify(warning));
-      this.outcomes = results.map((result) => (
-        { ...result, warnings: result.report.warnings.filter((warning) => !hidden.includes(JSON.stringify(warning))), stale: false }));
+      const warnings = (report: Report): Problem[] => report.warnings.filter((warning) => !hidden.includes(JSON.stringify(warning)));
+      this.#made = made;
+      this.outcomes = results.map((result) => ({ ...result, warnings: warnings(result.report), stale: this.#stale() }));
       this.#run(null);
       this.host.announce('complete', { ...first, results });
       return first;
@@ -277,12 +305,11 @@ export class Desk implements ReactiveController {
         this.host.announce('abort', null);
         throw thrown;
       }
-      this.#runProblem = toProblem(thrown);
-      this.host.announce('error', this.#runProblem);
-      throw new ProblemError(this.#runProblem);
+      const refusal = toProblem(thrown);
+      this.#runProblem = refusal;
+      this.host.announce('error', refusal);
+      throw new ProblemError(refusal);
     } finally {
-      signal?.removeEventListener('abort', abort);
-      this.#aborter = null;
       // A cancelled worker may have been replaced, with all that it was working out.
       this.#hash();
       this.#foresee();
@@ -293,8 +320,9 @@ export class Desk implements ReactiveController {
   compare = async (third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> =>
     this.#core.compare(this.host.settings(), third, signal, onProgress);
 
+  /** Also what waits for its files. */
   cancel(): void {
-    this.#aborter?.abort();
+    for (const aborter of this.#aborters) aborter.abort();
   }
 
   reset(): void {
@@ -360,14 +388,30 @@ export class Desk implements ReactiveController {
     this.fit = null;
     this.families = null;
     this.#fitProblem = null;
-    this.#touch('files');
+    this.#touch();
     this.host.requestUpdate();
   }
 
-  /** Something that the result was made from has changed. */
-  #touch(what: 'files' | 'settings'): void {
+  /** Something that the result was made from may have changed. */
+  #touch(): void {
     this.#runProblem = null;
-    if (this.outcome?.stale !== 'files' && this.outcome?.stale !== what) this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale: what }));
+    const stale = this.#stale();
+    if (this.outcome && this.outcome.stale !== stale) this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale }));
+  }
+
+  #inputs(): Inputs {
+    const { cards } = this.places;
+    return {
+      files: ROLES.flatMap((role) => [this.places.fileOf(role), 'config' in cards[role] ? cards[role].config?.text ?? null : null]),
+      settings: toJson([this.host.settings(), this.host.wanted()]),
+    };
+  }
+
+  /** What is no longer as it was when the outcomes were made. */
+  #stale(): Outcome['stale'] {
+    const { files, settings } = this.#inputs();
+    if (this.#made?.files.some((file, at) => file !== files[at])) return 'files';
+    return this.#made?.settings === settings ? false : 'settings';
   }
 
   #run(running: Running | null): void {
@@ -375,7 +419,3 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 }
-
-/** Rejects when it is aborted. */
-const abortOf = (signal: AbortSignal | undefined): Promise<never> =>
-  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(abortError()), { once: true }));

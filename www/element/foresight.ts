@@ -1,6 +1,7 @@
 /** What a fusion would do to the pair on the page: found out in the background, and asked for anew when settings change. */
 
-import { isAbort, type ProblemError } from '../core/problem.ts';
+import { isAbort } from '../core/abort.ts';
+import type { ProblemError } from '../core/problem.ts';
 import type { Outlook, Progress, Settings, Spectra } from '../core/types.ts';
 
 interface Calls {

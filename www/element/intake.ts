@@ -13,6 +13,8 @@ export interface IntakeHost extends ReactiveControllerHost, HTMLElement {
   readonly changeable: boolean;
   /** What the page says of it. */
   notify(what: string): void;
+  /** Files were put in or taken out. */
+  changed(): void;
   openRecipe(name: string, saved: SavedRecipe): void;
 }
 
@@ -62,29 +64,37 @@ export class Intake {
     if (second && free.length !== 1) {
       void this.place('content', first);
       void this.place('style', second);
-      return;
+      return this.host.changed();
     }
     const to = (second ? null : role) ?? free[0];
-    if (to) await this.place(to, first, second ? undefined : config);
+    if (to) await this.#placed(to, first, second ? undefined : config);
     else this.host.notify(text.bothTaken);
     if (second) this.host.notify(text.leftOut);
   }
 
-  /** What was chosen in a card: its file, or what goes with that. False for a recipe, which is of no card. */
-  choose(role: Role, file: File | null): boolean {
+  /** What was chosen in a card: its file, or what goes with that, or a recipe, which is of no card. */
+  choose(role: Role, file: File | null): void {
     this.host.notify('');
-    if (file && isRecipe(file)) {
-      void this.takeRecipe(file);
-      return false;
-    }
-    if (file && isConfig(file) && this.desk.places.fileOf(role)) void this.#takeConfig(file, role);
-    else void this.place(role, file);
-    return true;
+    if (file && isRecipe(file)) void this.takeRecipe(file);
+    else if (file && isConfig(file) && this.desk.places.fileOf(role)) void this.#takeConfig(file, role);
+    else void this.#placed(role, file);
   }
 
   chooseConfig(role: Role, config: File | null): void {
     this.host.notify('');
-    void this.place(role, this.desk.places.fileOf(role), config);
+    void this.#placed(role, this.desk.places.fileOf(role), config);
+  }
+
+  /** The file of a card's link. */
+  load(role: Role): void {
+    void this.desk.places.load(role);
+    this.host.changed();
+  }
+
+  #placed(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
+    const placed = this.place(role, file, config);
+    this.host.changed();
+    return placed;
   }
 
   async takeRecipe(file: File): Promise<void> {
@@ -122,6 +132,7 @@ export class Intake {
     this.host.notify('');
     this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
     void this.desk.places.swap();
+    this.host.changed();
   }
 
   /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */
@@ -129,7 +140,7 @@ export class Intake {
     const filled = ROLES.filter((one) => this.desk.places.fileOf(one) !== null);
     const to = role ?? (filled.length === 1 ? filled[0] : null);
     const file = to ? this.desk.places.fileOf(to) : null;
-    if (to && file) await this.place(to, file, config);
+    if (to && file) await this.#placed(to, file, config);
     else this.host.notify(filled.length > 0 && !role ? text.configWhich : text.configNeedsFile);
   }
 

@@ -38,6 +38,8 @@ export class Keep implements ReactiveController {
   /** Namings are the files' to offer: one from an address waits for them. */
   #naming: string | null = null;
   #recipe: { name: string; saved: SavedRecipe } | null = null;
+  /** The families that the lists of namings and blocks were of. */
+  #listsOf = '';
 
   constructor(private host: KeepHost) {
     host.addController(this);
@@ -110,8 +112,25 @@ export class Keep implements ReactiveController {
   undo(): boolean { return this.#go('back'); }
   redo(): boolean { return this.#go('forth'); }
 
+  /**
+   * What was chosen from a list goes when the files no longer offer it. `families`: those of which one has to be chosen, if any;
+   * `own`: what each file is sure of itself, with nothing for a place without a file.
+   */
+  follow(families: readonly string[], own: readonly (string | null | undefined)[]): void {
+    const { family } = this.host.state();
+    // One that a single file is sure of says nothing about the second.
+    const told = families.length > 0 || own.every((one) => one !== undefined);
+    const holds = family === null || !told || families.includes(family);
+    if (!holds) this.host.apply({ family: null });
+    const now = [...new Set([...own, holds ? family : null])].filter((name) => name).sort().join();
+    // Of the first files it may have been chosen before them, by an address or a recipe.
+    if (now !== this.#listsOf && this.#listsOf !== '') this.forget(() => ({ scheme: null, blocks: {} }));
+    this.#listsOf = now;
+  }
+
   open(name: string, saved: SavedRecipe): void {
     this.#naming = null;
+    this.#listsOf = '';
     this.#recipe = { name, saved };
     // One file: the very one that was made.
     this.change({ ...saved.settings, several: null }, true);

@@ -1,5 +1,6 @@
 /** What the components are told; they hold no state of their own about files or runs. */
 
+import { UNFIT } from '../core/codes.ts';
 import type { BackendChoice, FileLink, GivenFile, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Several, Summary } from '../core/types.ts';
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
@@ -36,9 +37,7 @@ export interface Outcome {
 
 export const isConversion = (report: Report): boolean => report.content === null || report.style === null;
 
-const UNFIT: ReadonlySet<string> = new Set(['E_BASE_MISMATCH', 'E_NO_COMMON_MODULES', 'E_NOISE_STAGE', 'E_SHAPE_MISMATCH', 'E_SPELLING_MIX']);
-
-/** Whether a problem lies in the files themselves: no strength and no format mends that. */
+/** Whether a problem lies in the two files themselves. */
 export const isUnfit = (problem: Problem | null): boolean => UNFIT.has(problem?.code ?? '');
 
 /** What a user should know of any of them, each once. */

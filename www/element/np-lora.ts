@@ -31,6 +31,9 @@ import type { BackendChoice, BackendInUse, FusedFile, Outlook, PairFit, Problem,
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
+/** Where there is no attribute, there is no text. */
+const TEXT = reads((value) => (value === null ? '' : String(value)));
+
 const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
@@ -63,7 +66,7 @@ export interface NpLora {
  * @slot help - Below them.
  * @slot footer - At the end.
  * @fires input - While a setting is being changed; `detail` are all settings.
- * @fires change - A setting or a file was changed; `detail` are all settings.
+ * @fires change - A person changed a setting or a file, or `take` was called; `detail` are all settings.
  * @fires inspect - A file is open: `detail.role` and `detail.summary`, which says what it is.
  * @fires warning - Something that a person should know, once a file, a pair or a run; `detail` is the warning. Cancelled, it is not shown.
  * @fires progress - At most five times a second while a run goes on: bytes, modules and the stage.
@@ -113,15 +116,15 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   /** Whether a pair is analysed as soon as both files are there. */
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
   /** A link to the subject's file. Its host is asked when a person says so, or at once with `autoload`. */
-  @property({ attribute: 'content-src' }) contentSrc = '';
+  @property({ attribute: 'content-src', converter: TEXT }) contentSrc = '';
   /** A link to the style's file. */
-  @property({ attribute: 'style-src' }) styleSrc = '';
+  @property({ attribute: 'style-src', converter: TEXT }) styleSrc = '';
   /** The files of links are loaded without anybody's saying so. */
   @property({ type: Boolean }) autoload = false;
   /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, with spaces between. */
-  @property() hosts = '';
+  @property({ converter: TEXT }) hosts = '';
   /** The result's file name, without its ending; made from those of the files unless set. */
-  @property({ attribute: 'output-name' }) outputName = '';
+  @property({ attribute: 'output-name', converter: TEXT }) outputName = '';
   /** What is made of a pair where it is more than one file: `{ mus, plain, bothDirections }`; null: one, at `mu`. */
   @property({ attribute: false }) several: Several | null = null;
   /** Whether the settings stand in the page's address as well, behind the #: `off` or `hash`. */
@@ -197,7 +200,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     this.several = null;
     for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
     this.#keep.reset();
-    for (const [role, name] of SOURCES) if (this[name]) this.#offer(role, this[name], this.autoload);
+    for (const [role, name] of SOURCES) if (this[name]) void this.#offer(role, this[name], this.autoload);
   }
 
   /**
@@ -240,6 +243,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
     this.#desk.reset();
+    this.#stand();
   }
 
   /** Takes back the last change of a setting that a person made; false where there is none. */
@@ -274,12 +278,16 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   // What the intake asks of it.
   /** @internal */
   notify(what: string): void {
-    this.notice = what;
+    this.spoken = this.notice = what;
+  }
+
+  /** @internal */
+  changed(): void {
+    this.#tell('change', this.settings());
   }
 
   /** @internal */
   openRecipe(name: string, saved: SavedRecipe): void {
-    this.#listsOf = '';
     this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
     this.spoken = recipeText.opened;
     this.#tell('change', this.settings());
@@ -364,6 +372,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const spoken = spokenOf(name, detail, this.#desk.running);
     if (spoken !== null) this.spoken = spoken;
     if (name === 'abort') this.notice = this.spoken;
+    // Whoever hears of a result has it in the form by then.
+    this.#stand();
     return this.#tell(name, detail, name === 'warning');
   }
 
@@ -427,9 +437,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     </div>`;
   }
 
-  #offer(role: Role, link: string, load = false): void {
+  #offer(role: Role, link: string, load = false): Promise<void> {
     this.notice = '';
-    void this.#desk.places.offer(role, link, (this.hosts ?? '').split(/\s+/).filter((host) => host !== ''), load);
+    return this.#desk.places.offer(role, link, (this.hosts ?? '').split(/\s+/).filter((host) => host !== ''), load);
   }
 
   #card(role: Role, busy: boolean) {
@@ -437,8 +447,8 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       .sha256=${this.#desk.hashes.of(this.#local(role))} .tensors=${this.#desk.hashes.of(this.#local(role), 'tensors')}
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
-      @np-file=${(event: CustomEvent<File | null>) => this.#choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail)} @np-load=${() => void this.#desk.places.load(role)}
+      @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
+      @np-link=${(event: CustomEvent<string>) => void this.#offer(role, event.detail).then(() => this.changed())} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
@@ -457,23 +467,13 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     return Promise.race([coming, new Promise((over) => { setTimeout(over, LANGUAGE_MS); })]).then(() => super.scheduleUpdate());
   }
 
-  // What was chosen from a list goes when the files no longer offer it, and what was said in another language is over.
+  // What was said in another language is over.
   protected override willUpdate(): void {
     if (this.#spokeIn !== language()) this.spoken = this.notice = '';
     this.#spokeIn = language();
-    const summaries = ROLES.map((role) => this.#desk.places.summaryOf(role));
-    const { families } = this.#desk;
-    if (families === null) return;
-    const { family } = this.more;
-    // One that a single file is sure of says nothing about the second.
-    const told = families.length > 0 || summaries.every((summary) => summary !== null);
-    if (family !== null && told && !families.includes(family)) this.more = { ...this.more, family: null };
-    const now = [...new Set(summaries.map((summary) => summary?.family)), this.more.family].filter((name) => name).sort().join();
-    // Of the first files it may have been chosen before them, by an address or a recipe.
-    if (now !== this.#listsOf && this.#listsOf !== '') this.#keep.forget(() => ({ scheme: null, blocks: {} }));
-    this.#listsOf = now;
+    const { families, places } = this.#desk;
+    if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
   }
-  #listsOf = '';
   #spokeIn = language();
 
   protected override updated(changed: PropertyValues): void {
@@ -484,17 +484,22 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     for (const [role, name] of SOURCES) {
       if (!changed.has(name)) continue;
-      if (this[name]) this.#offer(role, this[name], this.autoload);
+      if (this[name]) void this.#offer(role, this[name], this.autoload);
       else if (this.#desk.places.cards[role].state === 'offered') void this.#desk.places.clear(role);
     }
     this.#drawn = true;
-    const { phase, result } = this;
-    this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
+    this.#stand();
+    const { phase } = this;
     if (phase === this.#phase) return;
     this.#phase = phase;
     this.#tell('phasechange', phase);
   }
   #drawn = false;
+
+  #stand(): void {
+    const { phase, result } = this;
+    this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
+  }
 
   get #defaultName(): string {
     return defaultName(this.#desk.places.fileOf('content'), this.#desk.places.fileOf('style'), this.more.result);
@@ -519,14 +524,11 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       <button class="plain" type="button" @click=${() => this.#keep.closeRecipe()}>${recipeText.close}</button></aside>`;
   }
 
-  #choose(role: Role, file: File | null): void {
-    if (this.#intake.choose(role, file)) this.#tell('change', this.settings());
-  }
-
   async #example(): Promise<void> {
     this.makingExample = true;
     await this.#desk.example();
     this.makingExample = false;
+    this.changed();
     await this.#focusFirst();
   }
 

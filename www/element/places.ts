@@ -103,6 +103,15 @@ export class Places {
     }
   }
 
+  /** The element is in no document any more: what was begun is over, and begun again when it comes back. */
+  leave(): void {
+    for (const role of ROLES) {
+      this.#turn[role] += 1;
+      this.#opener[role].abort();
+      this.#opener[role] = new AbortController();
+    }
+  }
+
   /** What is open, once nothing is being opened any more. Rejects with the first refusal. */
   async opened(): Promise<Record<Role, Summary | null>> {
     while (this.isOpening) {

@@ -1,15 +1,19 @@
-/** What a screen reader is told of a run. */
+/** What a screen reader is told of files and of a run. */
 
 import type { NpLoraEvents } from './events.ts';
-import { wholePercent } from './format.ts';
+import { inert, wholePercent } from './format.ts';
 import type { Running } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
-import { text } from './strings.ts';
+import { roleName, text } from './strings.ts';
 
 /** Of an event of the element; null: nothing. */
 export function spokenOf(name: string, detail: unknown, running: Running | null): string | null {
   if (name === 'abort') return text.cancelled;
+  if (name === 'inspect') {
+    const { role, summary } = detail as NpLoraEvents['inspect']['detail'];
+    return text.opened(roleName[role], inert(summary.name));
+  }
   if (name === 'complete') {
     const { report, results } = detail as NpLoraEvents['complete']['detail'];
     return results.length > 1 ? text.doneFiles(results.length) : doneWith(report);

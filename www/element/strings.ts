@@ -209,6 +209,7 @@ const english = {
     measuring: 'Finding the ranks',
     checking: 'Checking what was written',
     stalled: 'Still working: this module takes longer than usual.',
+    opened: (role: string, file: string) => `${role}: ${file} is open.`,
     cancelled: 'Cancelled. Nothing was saved.',
     done: { fusion: 'Fused and checked', overlap: 'Made and checked' },
     doneConverting: 'Converted and checked',

@@ -4,7 +4,8 @@
  */
 
 import type { NpLora } from '../element/np-lora.ts';
-import { isAbort, problem, toProblem } from '../core/problem.ts';
+import { isAbort } from '../core/abort.ts';
+import { problem, toProblem } from '../core/problem.ts';
 import { shim } from '../core/trusted.ts';
 import { ROLES, type Problem } from '../core/types.ts';
 import { understood } from '../element/languages/tags.ts';

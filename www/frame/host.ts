@@ -1,6 +1,7 @@
 /** What a site includes to have the tool in a frame: it makes the frame, speaks with it and keeps it as high as it wants to be. */
 
-import { ProblemError, abortError, problem } from '../core/problem.ts';
+import { abortError } from '../core/abort.ts';
+import { ProblemError, problem } from '../core/problem.ts';
 import { download } from '../core/save.ts';
 import type { FusedFile, Problem } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';

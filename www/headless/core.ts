@@ -1,7 +1,6 @@
 /** `np-lora/core`: the tool without a page, for pages and workers. Node has one of its own, `node.ts`. */
 
 import type { AssetOptions } from '../core/assets.ts';
-import { fileNameFor } from '../core/save.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { Session } from '../core/session.ts';
 import type { BackendChoice, FusedFile, Settings } from '../core/types.ts';
@@ -18,26 +17,11 @@ export interface OpenOptions extends CallOptions, AssetOptions {
   onStalled?: (stalled: boolean) => void;
 }
 
-/** Lets other sessions sweep a result away once nobody has it any more. */
-const results = new FinalizationRegistry<() => void>((release) => release());
-
 class Headless extends Session {
-  #result: WeakRef<File> | null = null;
-
   async run(settings: Partial<Settings>, backend: BackendChoice, _sources: readonly Blob[], options?: FuseOptions): Promise<FusedFile> {
     const [made] = await this.fuse([{ settings, swapped: false }], backend, options);
     if (!made) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
-    const { file, report } = made;
-    const named = new File([file], fileNameFor(settings.outputName ?? ''), { type: file.type });
-    this.#result = new WeakRef(named);
-    return { file: named, report };
-  }
-
-  override dispose(): void {
-    const result = this.#result?.deref();
-    if (!result) return super.dispose();
-    this.end();
-    results.register(result, () => super.dispose());
+    return made;
   }
 }
 

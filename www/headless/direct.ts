@@ -1,7 +1,8 @@
 /** The program without a worker: it computes in the thread that calls it and lets others run between two modules. */
 
 import { readFile } from 'node:fs/promises';
-import { ProblemError, abortError, problem, toProblem } from '../core/problem.ts';
+import { abortError } from '../core/abort.ts';
+import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import { fileNameFor } from '../core/save.ts';
 import type { BackendChoice, FusedFile, Hashed, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
 import type { Glue, Others, WholeSession } from '../worker/program.ts';

@@ -1,7 +1,8 @@
 /** The tool for programs: two LoRA files, or one, and all that can be asked of them. Nothing here knows a page. */
 
 import { defaultName } from '../core/naming.ts';
-import { ProblemError, abortError, problem } from '../core/problem.ts';
+import { unless } from '../core/abort.ts';
+import { ProblemError, problem } from '../core/problem.ts';
 import { cleanStem } from '../core/save.ts';
 import {
   ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
@@ -98,13 +99,17 @@ export class Pair<More = unknown> {
 
   /** Analyses the pair, once, and says what the projection would do to it at these settings. */
   async outlook(settings: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
-    signal?.throwIfAborted();
-    await this.#check(settings);
+    await unless(signal, this.#check(settings));
     return this.#ask(async (engine) => {
-      await engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {})).catch((thrown: unknown) => {
-        throw signal?.aborted ? abortError() : thrown;
-      });
-      return engine.outlook(settings);
+      for (;;) {
+        try {
+          await engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {}));
+          return await engine.outlook(settings);
+        } catch (thrown) {
+          // A run needed the machine; asked again, it goes on where it stopped.
+          if (!(thrown instanceof ProblemError) || thrown.code !== 'E_ABORTED') throw thrown;
+        }
+      }
     });
   }
 
@@ -191,19 +196,4 @@ async function once<More, T>(pair: Promise<Pair<More>>, ask: (pair: Pair<More>) 
   } finally {
     open.close();
   }
-}
-
-/** What `promise` comes to, unless the signal is first. */
-async function unless<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
-  if (!signal) return promise;
-  let abort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(abortError());
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
-  return Promise.race([promise, aborted]).finally(() => {
-    signal.removeEventListener('abort', abort);
-    promise.catch(() => {});
-  });
 }

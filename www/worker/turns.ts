@@ -3,6 +3,7 @@
  * between, when the running call yields.
  */
 
+import { unless } from '../core/abort.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import { comesWith, type CallName, type Calls, type FromWorker, type Request } from '../core/protocol.ts';
 import type { Problem } from '../core/types.ts';
@@ -74,15 +75,13 @@ export class Turns {
   #hashes: Promise<void> = Promise.resolve();
   #analyses: Promise<unknown> = Promise.resolve();
   readonly #analysing = new Set<number>();
-  /** What stops the calls that may be waiting for a slow host: analyses, comparisons, and tasks of another worker's run. */
-  readonly #stoppers = new Map<number, AbortController>();
-  /** Calls that wait for the whole program; not in the queue, where the others would wait for them. */
-  readonly #waiting = new Set<number>();
-  readonly #cancelled = new Set<number>();
+  /** What cancels each call that has no answer yet. */
+  readonly #open = new Map<number, AbortController>();
 
   constructor(private readonly worker: Answers) {}
 
   hear(request: Request): void {
+    this.#open.set(request.id, new AbortController());
     const treatment = TREATMENT[request.call];
     switch (treatment.how) {
       case 'in turn': {
@@ -91,26 +90,24 @@ export class Turns {
         return;
       }
       case 'apart': return void this.#onceWhole(request, () => this.#apart(request));
-      case 'analysis': return void this.#stoppable(request, () => this.#analysis(request, treatment.oneByOne));
-      case 'task': return void this.#stoppable(request, () => this.#serve(request));
+      case 'analysis': return void this.#analysis(request, treatment.oneByOne);
+      case 'task': return void this.#serve(request);
       case 'hash': this.#hashes = this.#hashes.then(() => this.#serve(request));
     }
   }
 
   cancel(id: number): void {
-    if (this.#waiting.delete(id)) this.#fail(id, problem('E_ABORTED'));
-    else this.#cancelled.add(id);
-    this.#stoppers.get(id)?.abort();
+    this.#open.get(id)?.abort();
   }
 
   isCancelled(id: number): boolean {
-    return this.#cancelled.has(id);
+    return this.#open.get(id)?.signal.aborted ?? true;
   }
 
-  /** Settles when a call is cancelled that can be stopped wherever it is. */
+  /** Settles when a call is cancelled, or has its answer: for what may be waiting for a slow host. */
   stopped(id: number): Promise<void> {
     return new Promise((over) => {
-      const signal = this.#stoppers.get(id)?.signal;
+      const signal = this.#open.get(id)?.signal;
       if (!signal || signal.aborted) over();
       else signal.addEventListener('abort', () => over());
     });
@@ -142,16 +139,14 @@ export class Turns {
     });
   }
 
-  /** `then` is done once the whole program is there. */
-  async #onceWhole(request: Request, then: () => Promise<unknown>): Promise<void> {
-    this.#waiting.add(request.id);
+  /** `then` is done once the whole program is there. Until then it is not in the queue, where the others would wait for it. */
+  async #onceWhole({ id }: Request, then: () => Promise<unknown>): Promise<void> {
     try {
-      await this.worker.program()?.load();
-      // Else it was cancelled, and has its answer.
-      if (this.#waiting.delete(request.id)) await then();
+      await unless(this.#open.get(id)?.signal, Promise.resolve(this.worker.program()?.load()));
     } catch (thrown) {
-      if (this.#waiting.delete(request.id)) this.#fail(request.id, thrown);
+      return this.#fail(id, this.isCancelled(id) ? problem('E_ABORTED') : thrown);
     }
+    await then();
   }
 
   /** The whole program may still have to open the files. */
@@ -174,29 +169,28 @@ export class Turns {
     this.#analysing.delete(request.id);
   }
 
-  async #stoppable(request: Request, how: () => Promise<unknown>): Promise<void> {
-    const stopper = new AbortController();
-    this.#stoppers.set(request.id, stopper);
-    await how();
-    this.#stoppers.delete(request.id);
-    // Whoever waits for it to be stopped is not left waiting.
-    stopper.abort();
-  }
-
   async #serve(request: Request, whole = false): Promise<void> {
+    const { id, call } = request;
     try {
       if (whole) await this.worker.program()?.whole();
+      if (this.isCancelled(id)) throw problem('E_ABORTED');
       const out = await this.worker.answer(request);
-      this.worker.post({ id: request.id, out }, comesWith(request.call, out));
-      this.#cancelled.delete(request.id);
+      this.worker.post({ id, out }, comesWith(call, out));
     } catch (thrown) {
-      this.#fail(request.id, thrown);
+      return this.#fail(id, thrown);
     }
+    this.#close(id);
   }
 
   #fail(id: number, thrown: unknown): void {
     const fatal = isFatal(thrown);
     this.worker.post({ id, problem: fatal ? asLastWords(thrown) : toProblem(thrown), fatal });
-    this.#cancelled.delete(id);
+    this.#close(id);
+  }
+
+  /** It has its answer. Whoever waits for it to be stopped is not left waiting. */
+  #close(id: number): void {
+    this.#open.get(id)?.abort();
+    this.#open.delete(id);
   }
 }

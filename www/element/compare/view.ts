@@ -81,12 +81,13 @@ export class CompareView extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#drop();
+    // Moved to another place it is back at once, and what it does goes on.
+    queueMicrotask(() => { if (!this.isConnected) this.#drop(); });
   }
 
   override render() {
     return html`${this.#body(this.shown)}
-      ${this.notice ? html`<p class="small muted">${text[this.notice]}</p>` : nothing}
+      ${this.notice ? html`<p class="small muted" role="status">${text[this.notice]}</p>` : nothing}
       <p class="unseen" role="status">${this.shown.is === 'done' ? sentences(this.shown.comparison) : ''}</p>`;
   }
 

@@ -213,6 +213,7 @@ export const translation: Translation = {
       measuring: 'ランクを計算中',
       checking: '書き出した内容を検証中',
       stalled: '処理を続けています。このモジュールには通常より時間がかかっています。',
+      opened: (role, file) => `${role}: ${file} を開きました。`,
       cancelled: 'キャンセルしました。何も保存されていません。',
       done: { fusion: 'マージと検証が完了', overlap: '作成と検証が完了' },
       doneConverting: '変換と検証が完了',

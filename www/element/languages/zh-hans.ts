@@ -213,6 +213,7 @@ export const translation: Translation = {
       measuring: '正在确定秩',
       checking: '正在检查写入的内容',
       stalled: '仍在运行：这个模块比平常耗时更久。',
+      opened: (role, file) => `${role}：已打开 ${file}。`,
       cancelled: '已取消。没有保存任何内容。',
       done: { fusion: '已融合并通过检查', overlap: '已生成并通过检查' },
       doneConverting: '已转换并通过检查',

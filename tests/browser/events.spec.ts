@@ -1,0 +1,173 @@
+/** What a host does in the element's events, and when it asks for something at an inconvenient moment. */
+
+import { expect, test, type Page } from '@playwright/test';
+import { host, visit } from './elements.ts';
+import { checkHeld, closeAll, pairOf } from './hosts.ts';
+import { fuseButton } from './page.ts';
+
+const PAIR = pairOf();
+
+test.afterEach(closeAll);
+
+/** What a page of `host` has. */
+declare const pair: any, tool: any, told: { name: string; detail: any }[], give: (to?: any) => Promise<unknown>;
+
+const names = (page: Page): Promise<string[]> => page.evaluate(() => told.map(({ name }) => name));
+
+test('a handler may begin anew, or run once more, without the run noticing', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  // Begins anew where the run has failed: the caller hears why it did.
+  expect(await page.evaluate(async () => {
+    const { content, style } = await pair();
+    const bytes = new Uint8Array(await style.arrayBuffer());
+    const begin = 8 + new DataView(bytes.buffer).getUint32(0, true);
+    // No number, in the middle of the values.
+    bytes.set([0, 0x7e], begin + 2 * Math.floor((bytes.length - begin) / 4));
+    tool.contentFile = content;
+    tool.styleFile = new File([bytes], style.name);
+    await tool.inspect();
+    tool.addEventListener('error', () => tool.reset(), { once: true });
+    return tool.fuse().then(() => null, ({ code }: any) => code);
+  })).toBe('E_NONFINITE');
+  // Runs once more where the first is done: that can be cancelled like any.
+  const second = await page.evaluate(async () => {
+    await give();
+    const again = new Promise<string>((over) => {
+      tool.addEventListener('complete', () => {
+        const run = tool.fuse().then(() => 'made', ({ name }: any) => name);
+        setTimeout(() => { tool.cancel(); }, 0);
+        over(run);
+      }, { once: true });
+    });
+    await tool.fuse();
+    return again;
+  });
+  expect(second).toBe('AbortError');
+  expect((await names(page)).filter((name) => name === 'complete' || name === 'abort')).toEqual(['complete', 'abort']);
+  await page.evaluate(async () => { Object.assign(window, await tool.fuse()); });
+  await checkHeld(page, 'file', PAIR);
+  expect(uncaught).toEqual([]);
+});
+
+test('what waits for its files can be cancelled, and a run can be asked for right after', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  expect(await page.evaluate(async () => {
+    const outcome = (run: Promise<unknown>): Promise<string> => run.then(() => 'made', (refused) => refused.problem?.code ?? refused.name);
+    const { content, style } = await pair();
+    tool.contentFile = content;
+    tool.styleFile = style;
+    const waiting = outcome(tool.fuse());
+    tool.cancel();
+    const aborter = new AbortController();
+    aborter.abort();
+    const late = outcome(tool.fuse({ signal: aborter.signal }));
+    const all = [await waiting, await late];
+    await tool.inspect();
+    const first = outcome(tool.fuse());
+    tool.cancel();
+    const next = tool.fuse();
+    all.push(await outcome(next), await first);
+    Object.assign(window, await next);
+    return all;
+  })).toEqual(['AbortError', 'AbortError', 'made', 'AbortError']);
+  // Of what never began nothing is told.
+  expect((await names(page)).filter((name) => ['abort', 'complete', 'error'].includes(name))).toEqual(['abort', 'complete']);
+  await checkHeld(page, 'file', PAIR);
+  expect(uncaught).toEqual([]);
+});
+
+test('whoever hears of a result finds it in the form, and after reset there is none', async ({ page }) => {
+  const uncaught = await visit(page, await host({ body: '<form><np-lora name="lora"></np-lora></form>' }));
+  expect(await page.evaluate(async () => {
+    const sent = (): (string | undefined)[] => [...new FormData(tool.form).values()].map((value) => (value as File).name);
+    await give();
+    const found: unknown[] = [];
+    tool.addEventListener('complete', () => found.push(sent(), tool.matches(':state(done)')));
+    await tool.fuse();
+    tool.reset();
+    found.push(sent());
+    return found;
+  })).toEqual([['subject_in_style.safetensors'], true, []]);
+  expect(uncaught).toEqual([]);
+});
+
+test('a result is stale when something differs from what it was made of, and only then', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  const isStale = (): Promise<boolean> => page.evaluate(async () => {
+    await tool.updateComplete;
+    return tool.matches(':state(stale)');
+  });
+  // Set just before the run, it is what the run is made with; set during it, it is not.
+  await page.evaluate(async () => {
+    await give();
+    tool.mu = 2;
+    await tool.fuse();
+  });
+  expect(await isStale()).toBe(false);
+  await page.evaluate(async () => {
+    const run = tool.fuse();
+    tool.mu = 3;
+    await run;
+  });
+  expect(await isStale()).toBe(true);
+  await expect(fuseButton(page)).toBeVisible();
+  await page.evaluate(() => { tool.mu = 2; });
+  expect(await isStale()).toBe(false);
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  await expect.poll(isStale).toBe(true);
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  await expect.poll(isStale).toBe(false);
+  expect(uncaught).toEqual([]);
+});
+
+test('leaving the page is nobody’s error', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  await page.evaluate(async () => {
+    const turn = (): Promise<void> => new Promise((over) => { setTimeout(over, 0); });
+    const around = tool.parentNode;
+    const { content, style } = await pair();
+    // While files are being opened,
+    tool.contentFile = content;
+    tool.styleFile = style;
+    tool.remove();
+    await turn();
+    around.append(tool);
+    await tool.inspect();
+    // while the backend is sought and a run begins,
+    const run = tool.fuse().catch(() => {});
+    tool.remove();
+    await run;
+    // and while a setting changes.
+    tool.mu = 2;
+    await new Promise((over) => { setTimeout(over, 400); });
+    around.append(tool);
+    await tool.inspect();
+    Object.assign(window, await tool.fuse());
+  });
+  expect((await names(page)).filter((name) => ['error', 'abort', 'complete'].includes(name))).toEqual(['abort', 'complete']);
+  await checkHeld(page, 'file', PAIR, { mu: 2 });
+  expect(uncaught).toEqual([]);
+});
+
+test('a change is told whatever a person does with files, and what happens is heard', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  const changes = async (): Promise<number> => (await names(page)).filter((name) => name === 'change').length;
+  await page.evaluate(() => give());
+  expect(await changes()).toBe(0);
+  await expect(page.getByRole('status').filter({ hasText: /(Subject: subject|Style: style)\.safetensors is open/ })).toHaveCount(1);
+  await page.getByRole('button', { name: 'Swap subject and style' }).click();
+  await expect.poll(changes).toBe(1);
+  await page.getByRole('button', { name: 'Remove subject file' }).click();
+  await expect.poll(changes).toBe(2);
+  await page.evaluate(async () => tool.take([(await pair()).content]));
+  await expect.poll(changes).toBe(3);
+  await page.evaluate(() => {
+    const dragged = new DataTransfer();
+    dragged.items.add(new File(['{"r":4,"lora_alpha":4}'], 'adapter_config.json'));
+    tool.shadowRoot.querySelector('np-lora-card').dispatchEvent(new DragEvent('drop', { dataTransfer: dragged, bubbles: true, composed: true, cancelable: true }));
+  });
+  await expect.poll(changes).toBe(4);
+  await page.getByRole('button', { name: 'Leave out the subject’s adapter_config.json' }).click();
+  await expect.poll(changes).toBe(5);
+  expect(uncaught).toEqual([]);
+});

@@ -114,4 +114,24 @@ export const LEAVING: Fault[] = [
     ends: 'fused',
     says: /Fused and checked/,
   },
+  {
+    name: 'the element goes with its result and comes back with it, whole (disk)',
+    before: async (page) => {
+      await keepWorkers(page);
+      await onDisk(page);
+    },
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuse(scene);
+      await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+      const its = await files(page);
+      expect(its).toHaveLength(1);
+      await removeAndPutBack(page);
+      // Its new worker sweeps what nobody has any more before it opens a file.
+      await page.locator('np-lora').evaluate((element) => (element as unknown as { inspect(): Promise<unknown> }).inspect());
+      expect(await files(page)).toEqual(its);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
 ];

@@ -91,8 +91,9 @@ impl Adapter {
                 .first()
                 .map_or("", |share| share.value),
             family: families::family(
+                &self.family,
                 &self.metadata,
-                modules().map(|module| (module.stem.as_str(), module.out_features, module.in_features)),
+                modules().map(|module| module.stem.as_str()),
             ),
             families: match &self.family {
                 Detected::Ambiguous(families) => families.iter().map(|family| family.name()).collect(),

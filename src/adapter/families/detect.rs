@@ -119,13 +119,13 @@ pub fn is_noted(metadata: &BTreeMap<String, String>, family: &'static Family) ->
 
 /// What to call a file's family: what [`detect`] says, or else its notes, or else its layers' names alone.
 pub fn family<'a>(
+    detected: &Detected,
     metadata: &BTreeMap<String, String>,
-    modules: impl Iterator<Item = (&'a str, usize, usize)>,
+    stems: impl Iterator<Item = &'a str>,
 ) -> Option<String> {
-    let sized: Vec<Found<'_>> = modules.map(|(stem, out, inputs)| (stem, Some((out, inputs)))).collect();
-    let names: Vec<Found<'_>> = sized.iter().map(|&(stem, _)| (stem, None)).collect();
+    let names: Vec<Found<'_>> = stems.map(|stem| (stem, None)).collect();
     let only_text = !names.is_empty() && names.iter().all(|(stem, _)| id::is_text_encoder(stem));
-    match decide(&sized, metadata) {
+    match detected {
         Detected::Unknown => match noted(metadata)[..] {
             [family] => Some(family.name().to_owned()),
             _ if only_text => Some(ONLY_TEXT.to_owned()),
@@ -144,6 +144,11 @@ mod tests {
 
     fn notes(key: &str, value: &str) -> BTreeMap<String, String> {
         BTreeMap::from([(key.to_owned(), value.to_owned())])
+    }
+
+    fn called(modules: &[(&str, usize, usize)], notes: &BTreeMap<String, String>) -> Option<String> {
+        let stems = modules.iter().map(|(stem, ..)| *stem);
+        family(&detect(modules.iter().copied(), notes), notes, stems)
     }
 
     fn told(modules: &[(&str, usize, usize)], notes: &BTreeMap<String, String>) -> Option<String> {
@@ -254,13 +259,13 @@ mod tests {
         );
         assert!(matches!(detect([text].into_iter(), &none), Detected::Ambiguous(_)));
         assert_eq!(told(&[text], &notes("ss_base_model_version", "sdxl")).as_deref(), Some("SDXL"));
-        assert_eq!(family(&none, [text].into_iter()).as_deref(), Some("text encoder only"));
+        assert_eq!(called(&[text], &none).as_deref(), Some("text encoder only"));
         assert_eq!(told(&[text, ("lora_unet_something", 1, 1)], &none), None);
     }
 
     #[test]
     fn a_name_is_found_even_where_sizes_fit_nothing() {
-        let told = |stem, notes| family(&notes, [(stem, 8, 8)].into_iter());
+        let told = |stem, notes| called(&[(stem, 8, 8)], &notes);
         let sd = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
         assert_eq!(told(sd, BTreeMap::new()).as_deref(), Some("SD 1.5 or SD 2"));
         assert_eq!(told("a.b", notes("ss_base_model_version", "sdxl_base_v1-0")).as_deref(), Some("SDXL"));

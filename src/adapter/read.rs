@@ -1,0 +1,246 @@
+//! From a file's header to its adapter, module by module.
+
+use super::families;
+use super::kinds::Parts;
+use super::roles::{self, KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, VectorSpelling};
+use super::scale::{Alpha, ScaleSource, Scaling};
+use super::{Adapter, Module, Refused, Vector, alphas, notes};
+use crate::container::{Header, Source, Tensor};
+use crate::error::{Code, Error, Result};
+use crate::order::{self, Places};
+
+/// The tensors of one module as they are found.
+#[derive(Default)]
+struct Found {
+    spelling: Option<&'static Spelling>,
+    parts: Parts,
+    alpha: Option<Tensor>,
+    magnitude: Option<Tensor>,
+    vectors: Vec<(&'static VectorSpelling, Tensor)>,
+    foreign: Option<&'static str>,
+    tensors: usize,
+}
+
+/// A full difference of a vector is that of a norm's weight (lightx2v's and other distillation files).
+static DIFF_VECTOR: VectorSpelling =
+    VectorSpelling { suffix: ".diff", kind: VectorKind::NormWeight, scaled: false };
+
+/// See [`Adapter::open`].
+pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Adapter> {
+    let header = Header::read(source).await?;
+    let scaling = Scaling::new(&header.metadata, config)?;
+    let (found, extra) = sorted(&header)?;
+    let wanted = found.iter().filter_map(|(_, module)| module.alpha.as_ref());
+    let mut alphas = alphas::read(source, wanted.collect()).await?.into_iter();
+    let mut known = Known { extra, ..Known::default() };
+    for (stem, found) in found {
+        let stored = found.alpha.as_ref().and_then(|_| alphas.next());
+        known.add(stem, found, stored, &scaling)?;
+    }
+    known.check(&header)?;
+    let Known { modules, vectors, refused, extra, warnings } = known;
+    let stems = modules.iter().map(|module| (module.stem.as_str(), module.out_features, module.in_features));
+    let family = families::detect(stems, &header.metadata);
+    let warnings = merge_alike(warnings).into_iter().map(|w| w.in_file(source.name())).collect();
+    Ok(Adapter {
+        name: source.name().to_owned(),
+        size: source.size(),
+        tensors: header.tensors.len(),
+        trigger_words: notes::trigger_words(&header.metadata),
+        metadata: header.metadata,
+        modules,
+        vectors,
+        refused,
+        extra,
+        family,
+        warnings,
+    })
+}
+
+/// What is known of a file by now.
+#[derive(Default)]
+struct Known {
+    modules: Vec<Module>,
+    vectors: Vec<Vector>,
+    refused: Vec<Refused>,
+    extra: Vec<String>,
+    warnings: Vec<Error>,
+}
+
+impl Known {
+    /// A module, with the value of its alpha tensor if it has one.
+    ///
+    /// # Errors
+    /// Those of [`Module::new`] and [`Vector::new`]; `TargetParameters`, `Alpha`.
+    fn add(&mut self, stem: String, found: Found, stored: Option<f64>, scaling: &Scaling) -> Result<()> {
+        if let Some(why) = found.foreign {
+            self.refused.push(Refused { stem, why, tensors: found.tensors });
+            return Ok(());
+        }
+        if scaling.targets_parameter(&stem) {
+            return Err(Error::new(Code::TargetParameters, "").at_tensor(stem));
+        }
+        let stored = stored.map(|value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor });
+        let alpha = stored.or_else(|| scaling.alpha(&stem));
+        let spelling = found.spelling.unwrap_or(&SPELLINGS[KOHYA]);
+        let module = Module::new(&stem, spelling, &found.parts, found.magnitude.clone(), alpha)?;
+        // Only now: a module that has no use for its alpha may hold whatever there is (LoKr files say inf).
+        if let (Some(alpha), Some(tensor)) = (module.as_ref().and_then(|module| module.alpha), &found.alpha)
+            && !alpha.value.is_finite()
+        {
+            let detail = format!("It is {}, stored as {:?}.", alpha.value, tensor.dtype);
+            return Err(Error::new(Code::Alpha, detail).at_tensor(&tensor.name));
+        }
+        for (spelling, tensor) in found.vectors {
+            self.vectors.push(Vector::new(&stem, spelling, tensor)?);
+        }
+        if let Some(module) = module {
+            self.warnings.extend(oddities(&module));
+            self.modules.push(module);
+        } else {
+            let others = found.parts.others().map(|(_, tensor)| tensor);
+            let rest = found.alpha.iter().chain(&found.magnitude).chain(others);
+            self.extra.extend(rest.map(|tensor| tensor.name.clone()));
+        }
+        Ok(())
+    }
+
+    /// Whether it is a LoRA that can be fused at all, and what to say of the parts that cannot.
+    ///
+    /// # Errors
+    /// `NoLora`, `AdapterKind`.
+    fn check(&mut self, header: &Header) -> Result<()> {
+        if self.modules.is_empty() && self.vectors.is_empty() {
+            return Err(self.refused.first().map_or_else(
+                || no_lora(header),
+                |first| Error::new(Code::AdapterKind, format!("It is {}.", first.why)).at_tensor(&first.stem),
+            ));
+        }
+        check_extra(&self.extra)?;
+        self.warnings.extend(self.refused.iter().map(|module| {
+            Error::new(Code::ModulesRefused, format!("It is {}.", module.why)).at_tensor(&module.stem)
+        }));
+        if !self.extra.is_empty() {
+            let some = self.extra.iter().take(NAMED).map(|name| format!("{name:?}"));
+            let some = some.collect::<Vec<_>>().join(", ");
+            let more = if self.extra.len() > NAMED { " …" } else { "" };
+            let detail = format!("{} of them: {some}{more}", self.extra.len());
+            self.warnings.push(Error::new(Code::ExtraTensors, detail));
+        }
+        Ok(())
+    }
+}
+
+/// So many tensors that belong to nothing are named.
+const NAMED: usize = 3;
+
+/// Modules in the order of their stems, and the names of tensors that belong to none.
+type Sorted = (Vec<(String, Found)>, Vec<String>);
+
+/// The tensors by module, and those that belong to none.
+///
+/// # Errors
+/// `SpellingMix` if a module has two tensors for one thing: loaders would choose differently.
+fn sorted(header: &Header) -> Result<Sorted> {
+    let (mut modules, mut places) = (Vec::new(), Places::default());
+    let mut extra = Vec::new();
+    for tensor in &header.tensors {
+        let (stem, role) = roles::role(&tensor.name);
+        if role == Role::Extra {
+            extra.push(tensor.name.clone());
+            continue;
+        }
+        let (_, found) = places.entry(&mut modules, stem, || (stem.to_owned(), Found::default()));
+        let (tensor, name) = (tensor.clone(), &tensor.name);
+        found.tensors += 1;
+        let again = match role {
+            Role::Down(spelling) => {
+                found.spelling = Some(spelling);
+                found.parts.down.replace(tensor)
+            }
+            Role::Up(spelling) => {
+                found.spelling.get_or_insert(spelling);
+                found.parts.up.replace(tensor)
+            }
+            Role::Alpha => found.alpha.replace(tensor),
+            Role::Part(Part::Magnitude) => found.magnitude.replace(tensor),
+            Role::Part(Part::Diff) if tensor.shape.len() == 1 => {
+                found.vectors.push((&DIFF_VECTOR, tensor));
+                None
+            }
+            Role::Part(part) => found.parts.put(part, tensor),
+            Role::Vector(spelling) => {
+                found.vectors.push((spelling, tensor));
+                None
+            }
+            Role::Foreign(why) => {
+                found.foreign = Some(why);
+                None
+            }
+            Role::Extra => None,
+        };
+        if let Some(other) = again {
+            let detail = format!("{:?} says the same of its module.", other.name);
+            return Err(Error::new(Code::SpellingMix, detail).at_tensor(name));
+        }
+    }
+    order::sort_by(&mut modules, |a, b| a.0.cmp(&b.0));
+    Ok((modules, extra))
+}
+
+/// Of a file that has modules; a whole model has such tensors as well.
+///
+/// # Errors
+/// `AdapterKind` where a tensor tells that the whole file is of a kind that cannot be fused.
+fn check_extra(extra: &[String]) -> Result<()> {
+    for name in extra {
+        if let Some((_, what)) = roles::FOREIGN_FILES.iter().find(|(end, _)| name.ends_with(end)) {
+            return Err(Error::new(Code::AdapterKind, format!("The file is {what}.")).at_tensor(name));
+        }
+    }
+    Ok(())
+}
+
+fn oddities(module: &Module) -> Vec<Error> {
+    let mut found = Vec::new();
+    if let Some(alpha) = module.alpha.filter(|alpha| alpha.value <= 0.0) {
+        found.push(
+            Error::new(Code::AlphaNegative, format!("alpha = {}.", alpha.value)).at_tensor(&module.stem),
+        );
+    }
+    if module.rank > module.in_features.min(module.out_features) {
+        let sizes = format!("Rank {}, layer {}×{}.", module.rank, module.out_features, module.in_features);
+        found.push(Error::new(Code::RankOverDims, sizes).at_tensor(&module.stem));
+    }
+    found
+}
+
+/// One warning a code: the first, and how many more there are.
+fn merge_alike(warnings: Vec<Error>) -> Vec<Error> {
+    let mut merged: Vec<(Error, usize)> = Vec::new();
+    for warning in warnings {
+        match merged.iter_mut().find(|(first, _)| first.code == warning.code) {
+            Some((_, more)) => *more += 1,
+            None => merged.push((warning, 0)),
+        }
+    }
+    merged
+        .into_iter()
+        .map(|(mut warning, more)| {
+            if more > 0 {
+                warning.detail = format!("{} The same holds for {more} more modules.", warning.detail);
+            }
+            warning
+        })
+        .collect()
+}
+
+fn no_lora(header: &Header) -> Error {
+    let detail = match header.tensors.first() {
+        None => "It holds no tensors.".to_owned(),
+        Some(first) => {
+            format!("It holds {} tensors, the first is {:?}.", header.tensors.len(), first.name)
+        }
+    };
+    Error::new(Code::NoLora, detail)
+}

@@ -11,6 +11,8 @@
 //!
 //! Dependencies go one way: container ← adapter ← fusion → backend, `web` on top, [`error`] below all.
 
+#![allow(rustdoc::private_intra_doc_links, reason = "they lead whoever reads the source")]
+
 pub mod adapter;
 pub mod backend;
 pub mod container;

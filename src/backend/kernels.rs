@@ -50,7 +50,7 @@ pub trait Kernels {
     /// first time leaves little. A row is dropped when its residual is at most [`super::RANK_TOLERANCE`] of its own norm.
     async fn basis(&self, a: &[f32], shape: Shape) -> Result<Basis>;
 
-    /// core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j], r×r, where E, returned
+    /// `core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j]`, r×r, where E, returned
     /// beside it, is the largest of those exponent sums over the rows i that are zero in neither factor.
     async fn core(&self, up: &Basis, down: &Basis) -> Result<(Vec<f32>, i32)>;
 

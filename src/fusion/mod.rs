@@ -118,7 +118,7 @@ pub struct Progress {
     pub modules_done: usize,
     /// Modules of all results.
     pub modules_total: usize,
-    /// Bytes written, or read back.
+    /// Bytes written, or read back; before that, what the modules done are of all.
     pub bytes_done: u64,
     /// Bytes of all results.
     pub bytes_total: u64,

@@ -43,20 +43,20 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn hash(this: &Others) -> Result<Option<Beside>, JsValue>;
+    fn hash(this: &Others) -> Result<Option<Elsewhere>, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
     fn listen(this: &Others) -> Result<Promise, JsValue>;
 
     /// A hash that another worker makes.
     #[wasm_bindgen(typescript_type = "Hashing")]
-    pub type Beside;
+    pub type Elsewhere;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn update(this: &Beside, bytes: &[u8]) -> Result<Promise, JsValue>;
+    fn update(this: &Elsewhere, bytes: &[u8]) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, structural, catch)]
-    fn finish(this: &Beside) -> Result<Promise, JsValue>;
+    fn finish(this: &Elsewhere) -> Result<Promise, JsValue>;
 }
 
 /// Why another worker failed, as the page words it.
@@ -103,14 +103,14 @@ pub(super) enum JsHashing {
     /// Made here: the page has no worker to spare.
     Here(Sha256),
     /// Made by another.
-    Beside(Beside, Failure),
+    Elsewhere(Elsewhere, Failure),
 }
 
 impl Hashing for JsHashing {
     async fn update(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Here(hash) => hash.update(bytes).await,
-            Self::Beside(other, failure) => {
+            Self::Elsewhere(other, failure) => {
                 // What is handed over is held there until it has gone.
                 for bytes in bytes.chunks(HANDED_OVER) {
                     failure.settled(other.update(bytes)).await?;
@@ -123,7 +123,7 @@ impl Hashing for JsHashing {
     async fn finish(self) -> Result<String> {
         match self {
             Self::Here(hash) => hash.finish().await,
-            Self::Beside(other, failure) => {
+            Self::Elsewhere(other, failure) => {
                 let hash = failure.settled(other.finish()).await?.as_string();
                 hash.ok_or_else(|| Error::new(Code::Internal, "It gave no hash."))
             }
@@ -208,7 +208,7 @@ impl<F: InBlob> Crew<F> for JsCrew {
 
     fn hash(&self) -> JsHashing {
         match self.others.hash() {
-            Ok(Some(other)) => JsHashing::Beside(other, self.failure.clone()),
+            Ok(Some(other)) => JsHashing::Elsewhere(other, self.failure.clone()),
             Ok(None) | Err(_) => JsHashing::Here(Sha256::default()),
         }
     }

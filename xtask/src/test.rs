@@ -123,7 +123,7 @@ fn title(text: &str) {
     println!("\n== {text}");
 }
 
-/// Formatting and clippy. A toolchain without them can still run the tests, so their absence is said and no failure.
+/// Formatting, clippy and the links of doc comments. A toolchain without them can still run the tests, so their absence is said and no failure.
 fn lint(project: &Project, tally: &mut Tally) {
     if component(project, tally, "rustfmt", "fmt") {
         tally.check("rustfmt", run(project.cargo().args(["fmt", "--all", "--check"])));
@@ -138,6 +138,9 @@ fn lint(project: &Project, tally: &mut Tally) {
         let both = || clippy(&wasm).and_then(|()| clippy(&reader));
         tally.check("clippy for wasm", ensure_target(project).and_then(|()| both()));
     }
+    let mut docs = project.cargo();
+    docs.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    tally.check("links of the doc comments", run(&mut docs));
 }
 
 /// Whether cargo's `subcommand` is there, or could be added as rustup's component `name`.

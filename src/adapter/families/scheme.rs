@@ -26,7 +26,7 @@ pub struct Scheme {
     pub prefix: Prefix,
     /// Whose names.
     pub naming: Naming,
-    /// Beginning of `roles::Spelling::name` of the factors.
+    /// `roles::Spelling::name` of the factors.
     pub spelling: &'static str,
 }
 

@@ -75,14 +75,14 @@ pub enum Kind {
 
 /// A kind without its tensors.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Adaption {
+enum KindTag {
     Lora,
     LoHa,
     LoKr,
     Diff,
 }
 
-impl Adaption {
+impl KindTag {
     /// The kind that has such a tensor.
     fn of(part: Part) -> Self {
         match part {
@@ -135,8 +135,8 @@ impl Kind {
                 return Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name));
             }
         }
-        let factors = parts.down.iter().chain(&parts.up).map(|_| Adaption::Lora);
-        let mut kinds = factors.chain(parts.others().map(|(part, _)| Adaption::of(*part)));
+        let factors = parts.down.iter().chain(&parts.up).map(|_| KindTag::Lora);
+        let mut kinds = factors.chain(parts.others().map(|(part, _)| KindTag::of(*part)));
         let Some(kind) = kinds.next() else { return Ok(None) };
         if kinds.any(|other| other != kind) {
             let name = parts.others().next().map_or("", |(_, tensor)| &tensor.name);
@@ -144,10 +144,10 @@ impl Kind {
             return Err(Error::new(Code::LoraShape, detail).at_tensor(name));
         }
         Ok(Some(match kind {
-            Adaption::Lora => Lora::of(parts).map(|(kind, sizes)| (Self::Lora(kind), sizes))?,
-            Adaption::LoHa => LoHa::of(parts).map(|(kind, sizes)| (Self::LoHa(kind), sizes))?,
-            Adaption::LoKr => LoKr::of(parts).map(|(kind, sizes)| (Self::LoKr(kind), sizes))?,
-            Adaption::Diff => Diff::of(parts).map(|(kind, sizes)| (Self::Diff(kind), sizes))?,
+            KindTag::Lora => Lora::of(parts).map(|(kind, sizes)| (Self::Lora(kind), sizes))?,
+            KindTag::LoHa => LoHa::of(parts).map(|(kind, sizes)| (Self::LoHa(kind), sizes))?,
+            KindTag::LoKr => LoKr::of(parts).map(|(kind, sizes)| (Self::LoKr(kind), sizes))?,
+            KindTag::Diff => Diff::of(parts).map(|(kind, sizes)| (Self::Diff(kind), sizes))?,
         }))
     }
 

@@ -31,6 +31,7 @@ mod readouts;
 mod real;
 mod relation;
 mod rounding;
+mod signs;
 mod triangle;
 pub mod truncate;
 
@@ -51,6 +52,7 @@ pub use readouts::Readouts;
 pub use real::Real;
 pub use relation::{Half, Relation, Update, relate};
 pub use rounding::rounding;
+pub use signs::Signs;
 pub use triangle::{Triangle, support};
 
 /// The CPU backend.

@@ -7,6 +7,7 @@ use crate::gram::{gram, own_gram};
 use crate::gram_svd::{Own, inverse};
 use crate::outer::Strips;
 use crate::panels::PANEL;
+use crate::signs::Signs;
 use nalgebra::DMatrix;
 
 /// A matrix up·down with its singular values split evenly (√σ) between both factors.
@@ -126,14 +127,8 @@ const ROUNDS: usize = 3;
 pub fn truncate(matrix: &dyn Operator, rank: usize) -> LowRank {
     let (m, n) = matrix.shape();
     let width = (rank + OVERSAMPLE).min(m).min(n).max(1);
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let sketch = DMatrix::from_fn(n, width, |_, _| {
-        // xorshift (Marsaglia 2003): the same for every run.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        if state >> 63 == 0 { 1.0 } else { -1.0 }
-    });
+    let mut signs = Signs::new();
+    let sketch = DMatrix::from_fn(n, width, |_, _| signs.draw());
     let mut range = orthonormal(matrix.times(&sketch));
     for _ in 0..ROUNDS {
         range = orthonormal(matrix.times(&orthonormal(matrix.transposed_times(&range))));

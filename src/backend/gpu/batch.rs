@@ -22,6 +22,7 @@ const BUSY: usize = 16;
 const MAX_CHUNK: usize = (384 << 20) / AT_ONCE;
 /// More would need more than one worker a column in `jacobi`.
 pub(super) const MAX_RANK: usize = 256;
+const _: () = assert!(MAX_RANK == cpu::products::MAX_RANK);
 
 /// Sizes of the jobs of a batch.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! What is true of every module of a pair whatever the strengths, μ and k are, and how it is found out.
 
-use crate::backend::cpu::{self, Half, Relation, Update};
+use crate::backend::cpu::{self, Half, Relation};
 use crate::backend::products::MAX_RANK;
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
@@ -62,10 +62,7 @@ impl Measured {
     }
 
     pub(super) fn of(style: &Factors, content: &Factors) -> Self {
-        fn update(factors: &Factors) -> Update<'_> {
-            Update { down: factors.down.stored(), up: factors.up.stored() }
-        }
-        cpu::relate(&update(style), &update(content)).into()
+        cpu::relate(&style.update(), &content.update()).into()
     }
 }
 

@@ -4,7 +4,7 @@ use super::comparison::{Comparison, Findings};
 use super::matching::{Common, Matching};
 use super::sums::Sums;
 use crate::adapter::scale::ScaleChoice;
-use crate::backend::cpu::{self, Third, Update};
+use crate::backend::cpu::{self, Third};
 use crate::container::{Ahead, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::factors::Factors;
@@ -117,13 +117,14 @@ impl<'a, S: Source> Comparing<'a, S> {
             let half = |factors: &Option<Factors>| factors.as_ref().map(|factors| factors.rows(of_unit));
             pieces.push((file, half(&values.content), half(&values.style), scale));
         }
-        let [content, style] = [&values.content, &values.style].map(|half| half.as_ref().map(update));
+        let [content, style] =
+            [&values.content, &values.style].map(|half| half.as_ref().map(Factors::update));
         let scale = |side: Side| {
             unit.share(side).map_or(1.0, |share| share.module.scale(self.plan.recipe.scale(side)).0)
         };
         let (of_content, of_style) = (scale(Side::Content), scale(Side::Style));
         let thirds = pieces.iter().map(|(file, content, style, scale)| Third {
-            update: update(file),
+            update: file.update(),
             scale: *scale,
             content_up: content.as_ref().map(|half| half.up.stored()),
             style_up: style.as_ref().map(|half| half.up.stored()),
@@ -143,7 +144,7 @@ impl<'a, S: Source> Comparing<'a, S> {
             return Ok(0.0);
         };
         let file = read(self.file.source, share).await?.rows(rows);
-        let third = Third { update: update(&file), scale, content_up: None, style_up: None };
+        let third = Third { update: file.update(), scale, content_up: None, style_up: None };
         let energy = cpu::liken(None, None, &[third], self.plan.recipe.cut).third;
         if energy.is_finite() {
             return Ok(energy);
@@ -165,10 +166,6 @@ impl<'a, S: Source> Comparing<'a, S> {
 /// A module of the file, its rows in the order of its layers.
 async fn read<S: Source>(source: &S, share: &Share) -> Result<Factors> {
     Ok(Factors::read(source, &share.module, share.rank).await?.of_share(share))
-}
-
-fn update(factors: &Factors) -> Update<'_> {
-    Update { down: factors.down.stored(), up: factors.up.stored() }
 }
 
 fn too_large(unit: &Unit) -> Error {

@@ -4,7 +4,7 @@ use super::composer::Columns;
 use super::{Loaded, LoadedUnit, RoundedUnit};
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::truncate::{self, Keep};
-use crate::backend::{Dtype, Stored, cpu};
+use crate::backend::{Dtype, cpu};
 use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
 use crate::fusion::Side;
@@ -21,14 +21,14 @@ pub(crate) fn words<'a>(
     let (mut downs, mut ups) = (Vec::new(), Vec::new());
     for block in &output.blocks {
         let Some((unit, values)) = rounded.get(block.unit).zip(units.get(block.unit)) else { continue };
-        let (down, up, factors) = match block.side {
-            Side::Style => (&unit.style_down, &unit.style_up, &values.style),
-            Side::Content => (&unit.content_down, &unit.content_up, &values.content),
+        let (down, up) = match block.side {
+            Side::Style => (&unit.style_down, &unit.style_up),
+            Side::Content => (&unit.content_down, &unit.content_up),
         };
         let projected = values.projected.get(result).filter(|_| block.side == Side::Content);
         let down =
             down.as_ref().map(|down| &*down.bytes).or_else(|| Some(projected?.content_down.as_slice()));
-        let (Some(down), Some(up), Some(factors)) = (down, up, factors) else { continue };
+        let (Some(down), Some(up), Some(factors)) = (down, up, values.factors(block.side)) else { continue };
         downs.push(down);
         ups.push(columns(&up.bytes, factors.up.cols, &block.rows));
     }
@@ -91,21 +91,14 @@ pub(crate) fn matrices(output: &Output, loaded: &Loaded<'_>, result: usize) -> R
 fn halves(block: &Block, loaded: &Loaded<'_>, result: usize) -> Option<(Matrix, f32, Matrix)> {
     let (unit, values) = (loaded.group.units.get(block.unit)?, loaded.units.get(block.unit)?);
     let share = unit.share(block.side)?;
-    let factors = match block.side {
-        Side::Style => values.style.as_ref()?,
-        Side::Content => values.content.as_ref()?,
-    };
-    let (rows, cols) = (factors.down.rows, factors.down.cols);
-    let (down, factor) = match (values.projected.get(result), block.side) {
+    let factors = values.factors(block.side)?;
+    let (down, factor) = match values.projected_down(block.side, result) {
         // The backend has scaled it already.
-        (Some(projected), Side::Content) => (
-            cpu::decode(&Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols }, 0, false),
-            1.0,
-        ),
-        _ => (factors.down.values(), crate::fusion::plan::as_f32(share.weight)),
+        Some(projected) => (cpu::decode(&projected, 0, false), 1.0),
+        None => (factors.down.values(), crate::fusion::plan::as_f32(share.weight)),
     };
     let up = matrix::from_rows(factors.up.rows, factors.up.cols, &factors.up.values());
-    Some((matrix::from_rows(rows, cols, &down), factor, up))
+    Some((matrix::from_rows(factors.down.rows, factors.down.cols, &down), factor, up))
 }
 
 impl Matrices {

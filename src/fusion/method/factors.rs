@@ -1,7 +1,7 @@
 //! A module's factors between file and result: read, checked, scaled and rounded.
 
 use crate::adapter::Module;
-use crate::backend::cpu::{self, Encoded};
+use crate::backend::cpu::{self, Encoded, Update};
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
@@ -50,21 +50,17 @@ impl Factors {
     /// # Errors
     /// Those of the source; `NonFinite` naming the tensor, the first bad value and how many there are.
     pub(crate) async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
-        let name = |error: Error| error.in_file(source.name());
         if let Some((down, up)) = module.kind.plain() {
-            let bytes = container::exactly(source, down.range()).await?;
-            let down = Factor::new(down, bytes, module.rank, module.in_features).map_err(name)?;
-            let bytes = container::exactly(source, up.range()).await?;
-            let up = Factor::new(up, bytes, module.out_features, module.rank).map_err(name)?;
+            let down = Factor::read(source, down, module.rank, module.in_features).await?;
+            let up = Factor::read(source, up, module.out_features, module.rank).await?;
             return Ok(Self { down, up, kept: None });
         }
         let tensors = module.kind.tensors();
         let mut values = Vec::with_capacity(tensors.len());
         for tensor in &tensors {
-            let bytes = container::exactly(source, tensor.range()).await?;
             let rows = tensor.shape.first().and_then(|&rows| usize::try_from(rows).ok()).unwrap_or(1);
             let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
-            let factor = Factor::new(tensor, bytes, rows, cols).map_err(name)?;
+            let factor = Factor::read(source, tensor, rows, cols).await?;
             values.push(matrix::from_rows(rows, cols, &factor.values()));
         }
         let product = module.kind.product(&values, rank);
@@ -73,6 +69,11 @@ impl Factors {
             up: Factor::of(&product.up),
             kept: product.energy.map(|(kept, whole)| if whole > 0.0 { kept / whole } else { 1.0 }),
         })
+    }
+
+    /// Both as a backend takes them.
+    pub(crate) fn update(&self) -> Update<'_> {
+        Update { down: self.down.stored(), up: self.up.stored() }
     }
 
     /// The factors of a share: only some rows of lora_up.
@@ -104,6 +105,17 @@ impl Factors {
 }
 
 impl Factor {
+    /// Reads a tensor of this shape, and checks that every value is a number.
+    ///
+    /// # Errors
+    /// Those of the source; `NonFinite`. They name file and tensor.
+    async fn read<S: Source>(source: &S, tensor: &Tensor, rows: usize, cols: usize) -> Result<Self> {
+        let bytes = container::exactly(source, tensor.range())
+            .await
+            .map_err(|error| error.at_tensor(&tensor.name))?;
+        Self::new(tensor, bytes, rows, cols).map_err(|error| error.in_file(source.name()))
+    }
+
     /// A tensor's values, checked.
     ///
     /// # Errors
@@ -201,9 +213,6 @@ impl Split {
 
 /// Reads a tensor as f32 values, checked to be numbers.
 pub(crate) async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
-    let bytes =
-        container::exactly(source, tensor.range()).await.map_err(|error| error.at_tensor(&tensor.name))?;
     let length = usize::try_from(tensor.values()).unwrap_or(0);
-    let factor = Factor::new(tensor, bytes, 1, length).map_err(|error| error.in_file(source.name()))?;
-    Ok(factor.values())
+    Ok(Factor::read(source, tensor, 1, length).await?.values())
 }

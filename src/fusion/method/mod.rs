@@ -17,7 +17,7 @@ pub(crate) mod piece;
 mod sample;
 
 use crate::backend::truncate::Keep;
-use crate::backend::{Batch, Blend, Dtype, Job, Projected, cpu};
+use crate::backend::{Batch, Blend, Dtype, Job, Projected, Stored, cpu};
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use crate::fusion::plan::outputs::Group;
@@ -30,7 +30,7 @@ use crate::fusion::{Side, Sources, Watch, go_on, ratio};
 use accounting::{Cut, CutOf, Figures, Fused, Passed, Rounding};
 use composer::Composer;
 use engine::Engine;
-use factors::{Factors, Rounded, Split, read_vector};
+use factors::{Factor, Factors, Rounded, Split, read_vector};
 use piece::Piece;
 use std::rc::Rc;
 
@@ -48,6 +48,23 @@ pub(crate) struct LoadedUnit {
     pub(crate) content: Option<Factors>,
     /// One of each result of the pass; none where only one file has it.
     pub(crate) projected: Vec<Projected>,
+}
+
+impl LoadedUnit {
+    /// One file's half.
+    pub(crate) fn factors(&self, side: Side) -> Option<&Factors> {
+        match side {
+            Side::Style => self.style.as_ref(),
+            Side::Content => self.content.as_ref(),
+        }
+    }
+
+    /// A_c' in the result of this number, in F32, if the backend has made it so: of the content's half.
+    pub(crate) fn projected_down(&self, side: Side, result: usize) -> Option<Stored<'_>> {
+        let projected = self.projected.get(result).filter(|_| side == Side::Content)?;
+        let Factor { rows, cols, .. } = self.content.as_ref()?.down;
+        Some(Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols })
+    }
 }
 
 /// Has the engine find out what is faster, on the first modules of a pass that both files have.

@@ -35,7 +35,7 @@ use crate::fusion::settings::{RankLayout, ResultChoice, Settings};
 use crate::order;
 use fit::{Fit, Tensors};
 use outputs::{Group, Output};
-use pairing::Unit;
+use pairing::{Pairing, Unit};
 use refusals::Refusal;
 use std::collections::{BTreeMap, HashSet};
 use unlisted::Unlisted;
@@ -80,6 +80,49 @@ pub struct Plan {
     pub warnings: Vec<Error>,
 }
 
+/// What becomes of the units of a pair.
+struct Sorted {
+    groups: Vec<Group>,
+    /// Of an overlap: what only one file has.
+    outside: Vec<Unit>,
+    scheme: Option<&'static Scheme>,
+    refusals: Vec<Refusal>,
+}
+
+impl Sorted {
+    fn of(
+        paired: &Pairing,
+        [content, style]: [Option<&Adapter>; 2],
+        family: Option<&'static Family>,
+        unlisted: &Unlisted,
+        recipe: &Recipe,
+    ) -> Result<Self> {
+        let mut barred = HashSet::new();
+        loop {
+            let (units, refusals) = refusals::sort_out(paired, content, style, recipe, &barred);
+            if let (Some(content), Some(style)) = (content, style)
+                && !units.iter().any(|unit| unit.pair().is_some())
+            {
+                return Err(refusals::nothing_shared(content, style, &refusals));
+            }
+            if let Some(file) = content.or(style).filter(|file| units.is_empty() && file.vectors.is_empty()) {
+                return Err(refusals::nothing_left(file, &refusals));
+            }
+            let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
+            let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
+            let scheme = outputs::scheme(&units, family, recipe)?;
+            let mut groups = outputs::groups(units, family, scheme, unlisted, recipe);
+            magnitudes::carry(&mut groups, recipe);
+            // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
+            let behind = magnitudes::left_behind(&groups);
+            if recipe.direction_only || behind.is_empty() {
+                return Ok(Self { groups, outside, scheme, refusals });
+            }
+            barred.extend(behind);
+        }
+    }
+}
+
 impl Plan {
     /// Plans the fusion of two files, or the conversion of one.
     ///
@@ -98,29 +141,8 @@ impl Plan {
             None => Unlisted::of(content, style)?,
         };
         let paired = pairing::pair(content, style, family, &unlisted, &recipe)?;
-        let mut barred = HashSet::new();
-        let (groups, outside, scheme, refusals) = loop {
-            let (units, refusals) = refusals::sort_out(&paired, content, style, &recipe, &barred);
-            if let (Some(content), Some(style)) = (content, style)
-                && !units.iter().any(|unit| unit.pair().is_some())
-            {
-                return Err(refusals::nothing_shared(content, style, &refusals));
-            }
-            if let Some(file) = content.or(style).filter(|file| units.is_empty() && file.vectors.is_empty()) {
-                return Err(refusals::nothing_left(file, &refusals));
-            }
-            let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
-            let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
-            let scheme = outputs::scheme(&units, family, &recipe)?;
-            let mut groups = outputs::groups(units, family, scheme, &unlisted, &recipe);
-            magnitudes::carry(&mut groups, &recipe);
-            // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
-            let behind = magnitudes::left_behind(&groups);
-            if recipe.direction_only || behind.is_empty() {
-                break (groups, outside, scheme, refusals);
-            }
-            barred.extend(behind);
-        };
+        let Sorted { groups, outside, scheme, refusals } =
+            Sorted::of(&paired, [content, style], family, &unlisted, &recipe)?;
         let (vectors, nameless) = match recipe.result {
             ResultChoice::Fusion => {
                 vectors::plan([content, style], family, scheme, &unlisted, &recipe, &groups)?

@@ -100,7 +100,7 @@ const ANALYSIS_PIECE: u64 = 1 << 20;
 /// Finds out whatever an analysis of the pair lacks. What is found is there at once, in `analysis`.
 ///
 /// # Errors
-/// Those of planning ([`Plan::new`]), of the sources and of the crew; `NonFinite`, `Aborted`. What was found stays.
+/// Those of [`Plan::new`](crate::fusion::Plan::new), of the sources and of the crew; `NonFinite`, `Aborted`. What was found stays.
 pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     sources: &Sources<'_, S>,
     settings: &Settings,
@@ -131,7 +131,7 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     .await
 }
 
-/// The ranks that keep the wanted energy, of each result in the order of [`Plan::outputs`]; none where none is wanted.
+/// The ranks that keep the wanted energy, of each result in the order of [`Plan::outputs`](crate::fusion::Plan::outputs); none where none is wanted.
 async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     passes: &Passes,
     sources: &Sources<'_, S>,

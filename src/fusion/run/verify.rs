@@ -7,8 +7,8 @@
 
 use super::crew::{Done, Task};
 use super::writer::Written;
-use crate::backend::cpu::{self, Columns, PROBES};
-use crate::backend::{Dtype, Stored};
+use crate::backend::Dtype;
+use crate::backend::cpu::{self, Columns, PROBES, Signs};
 use crate::container::{self, Bytes, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::accounting::CutOf;
@@ -242,14 +242,13 @@ pub(crate) async fn repeat<R: Source, S: Source>(
         units.push(method::again(plan, unit, sources).await?);
     }
     let columns = group.units.first().map_or(0, Unit::in_features);
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let probes: Columns = (0..columns).map(|_| std::array::from_fn(|_| sign(&mut random))).collect();
+    let mut signs = Signs::new();
+    let probes: Columns = (0..columns).map(|_| std::array::from_fn(|_| f64::from(signs.draw()))).collect();
     let (mut apart, mut size, mut inputs) = (0.0, 0.0, 0.0);
     let (mut directions, mut across, mut own) = (0.0, 0.0, 0.0);
     for (unit, values) in group.units.iter().zip(&units) {
         for (side, share) in unit.shares().filter(|(side, _)| plan.recipe.writes(*side)) {
-            let half = if side == Side::Style { &values.style } else { &values.content };
-            let Some(half) = half else { continue };
+            let Some(half) = values.factors(side) else { continue };
             let along = cpu::times(&half.down.stored(), &probes);
             let weight = share.weight * share.weight;
             inputs += weight * squared(&cpu::times(&half.up.stored(), &along));
@@ -293,20 +292,9 @@ pub(crate) async fn repeat<R: Source, S: Source>(
 
 /// One half of a unit times columns.
 fn intended(unit: &Unit, values: &LoadedUnit, side: Side, probes: &[[f64; PROBES]]) -> Columns {
-    let factors = match side {
-        Side::Style => &values.style,
-        Side::Content => &values.content,
-    };
-    let (Some(factors), Some(share)) = (factors, unit.share(side)) else { return Vec::new() };
-    let inner = match (values.projected.first(), side) {
-        (Some(projected), Side::Content) => {
-            let (rows, cols) = (factors.down.rows, factors.down.cols);
-            let down = Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols };
-            cpu::times(&down, probes)
-        }
-        _ => cpu::times(&factors.down.stored(), probes),
-    };
-    scaled(cpu::times(&factors.up.stored(), &inner), share.weight)
+    let (Some(factors), Some(share)) = (values.factors(side), unit.share(side)) else { return Vec::new() };
+    let down = values.projected_down(side, 0).unwrap_or_else(|| factors.down.stored());
+    scaled(cpu::times(&factors.up.stored(), &cpu::times(&down, probes)), share.weight)
 }
 
 fn scaled(mut columns: Columns, by: f64) -> Columns {
@@ -354,12 +342,4 @@ impl Saved {
     fn times(&self, probes: &[[f64; PROBES]]) -> Columns {
         scaled(cpu::times(&self.up.stored(), &cpu::times(&self.down.stored(), probes)), self.scale)
     }
-}
-
-/// −1 or 1, from a xorshift generator (Marsaglia 2003): the same for every run.
-fn sign(state: &mut u64) -> f64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    if *state >> 63 == 0 { 1.0 } else { -1.0 }
 }

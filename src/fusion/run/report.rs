@@ -124,40 +124,15 @@ impl Report {
     ) -> Self {
         let Written { modules: fused, passed, cuts, model_hash, .. } = written;
         let total = |part: fn(&Squares) -> f64| fused.iter().map(|m| part(&m.squares)).sum::<f64>();
-        let (whole, inside) = (total(|s| s.content), total(|s| s.inside));
-        let (added, changed, removed) = (total(|s| s.sum), total(|s| s.change), total(|s| s.removed));
-        let same = content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(&fused);
-        let modules: Vec<ModuleReport> = fused.into_iter().map(|Fused { figures, .. }| figures).collect();
+        let (whole, added) = (total(|s| s.content), total(|s| s.sum));
+        let (changed, removed) = (total(|s| s.change), total(|s| s.removed));
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
         let files = || [content, style].into_iter().flatten();
         let mut warnings: Vec<Error> = files().flat_map(|adapter| adapter.warnings.clone()).collect();
         warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(engine.failure().cloned());
-        if !modules.is_empty() {
-            let style_energy = modules.iter().map(|m| m.style_norm * m.style_norm).sum();
-            warnings
-                .extend(content.and_then(|adapter| ineffective("subject", adapter, whole, modules.len())));
-            warnings
-                .extend(style.and_then(|adapter| ineffective("style", adapter, style_energy, modules.len())));
-        }
-        if plan.recipe.result == ResultChoice::Overlap && inside <= NO_OVERLAP * whole {
-            warnings.push(Error::new(Code::NoOverlap, ""));
-        }
-        if let Some(worst) =
-            cuts.iter().filter(|cut| cut.kept < ENERGY_KEPT).min_by(|a, b| a.kept.total_cmp(&b.kept))
-        {
-            let detail = format!("The {} keeps {:.1} % there.", worst.of.word(), 100.0 * worst.kept);
-            warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
-        }
-        if same {
-            warnings.push(Error::new(Code::SameFile, ""));
-        } else if changed > 0.0 && ratio(inside, whole) > PARALLEL {
-            let detail = format!(
-                "{:.0} % of the subject lies in the style's directions.",
-                100.0 * ratio(inside, whole)
-            );
-            warnings.push(Error::new(Code::Parallel, detail));
-        }
+        warnings.extend(warnings_of(plan, [content, style], &fused, &cuts));
+        let modules: Vec<ModuleReport> = fused.into_iter().map(|Fused { figures, .. }| figures).collect();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             settings: plan.settings.clone(),
@@ -210,6 +185,41 @@ const NO_OVERLAP: f64 = 1e-12;
 
 /// More overlap than this is hardly chance.
 const PARALLEL: f64 = 0.9;
+
+/// What a user should know of the fused modules.
+fn warnings_of(
+    plan: &Plan,
+    [content, style]: [Option<&Adapter>; 2],
+    fused: &[Fused],
+    cuts: &[Cut],
+) -> Vec<Error> {
+    let total = |part: fn(&Squares) -> f64| fused.iter().map(|m| part(&m.squares)).sum::<f64>();
+    let (whole, inside) = (total(|s| s.content), total(|s| s.inside));
+    let mut warnings = Vec::new();
+    if !fused.is_empty() {
+        let ineffective = |role, adapter: Option<&Adapter>, energy| {
+            adapter.and_then(|adapter| ineffective(role, adapter, energy, fused.len()))
+        };
+        warnings.extend(ineffective("subject", content, whole));
+        warnings.extend(ineffective("style", style, total(|s| s.style)));
+    }
+    if plan.recipe.result == ResultChoice::Overlap && inside <= NO_OVERLAP * whole {
+        warnings.push(Error::new(Code::NoOverlap, ""));
+    }
+    let weakened = cuts.iter().filter(|cut| cut.kept < ENERGY_KEPT);
+    if let Some(worst) = weakened.min_by(|a, b| a.kept.total_cmp(&b.kept)) {
+        let detail = format!("The {} keeps {:.1} % there.", worst.of.word(), 100.0 * worst.kept);
+        warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
+    }
+    let share = ratio(inside, whole);
+    if content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(fused) {
+        warnings.push(Error::new(Code::SameFile, ""));
+    } else if total(|s| s.change) > 0.0 && share > PARALLEL {
+        let detail = format!("{:.0} % of the subject lies in the style's directions.", 100.0 * share);
+        warnings.push(Error::new(Code::Parallel, detail));
+    }
+    warnings
+}
 
 /// Whether the updates are the same but for the strengths.
 fn is_same(fused: &[Fused]) -> bool {

@@ -69,6 +69,40 @@ impl Begun {
     }
 }
 
+/// Who does a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Crew,
+    Leader,
+}
+
+/// The sizes of what everybody has to do.
+struct Loads {
+    /// What the leader reads for, or has read for.
+    own: usize,
+    /// What the others are doing.
+    others: usize,
+    /// What they have made and nobody has taken.
+    waiting: usize,
+    /// All from the first task on that is not taken.
+    begun: usize,
+}
+
+impl Loads {
+    /// Who does the next task, of this size, and the size it counts with there. None: all have enough to do.
+    fn next(&self, size: usize, places: usize, each: usize) -> Option<(Whose, usize)> {
+        // Each of them can have two, however large: it need not wait for the second while the leader computes.
+        let theirs = size.min((each / 2).max(1));
+        let mine = size.min(READING);
+        // What waits is made, and takes as much memory as what is under way.
+        let to_crew = self.others + self.waiting.saturating_sub(READING) + theirs <= places;
+        let (whose, size) = if to_crew { (Whose::Crew, theirs) } else { (Whose::Leader, mine) };
+        let fits = self.begun == 0 || self.begun + size <= ahead(places);
+        let leader_has_enough = self.own + mine > READING || self.waiting > 0;
+        (fits && (to_crew || !leader_has_enough)).then_some((whose, size))
+    }
+}
+
 /// What has come in: what the leader needs for a task of its own, or what somebody made of one.
 pub(crate) enum Came<R> {
     /// To be computed.
@@ -109,30 +143,24 @@ pub(crate) async fn share_out<F, R>(
     loop {
         crew.listen().await;
         loop {
-            // More by and by, as they hear of the run.
-            let places = crew.places();
-            let waiting: usize =
+            let waiting =
                 come.values().filter(|(_, came)| matches!(came, Came::Done(_))).map(|(size, _)| size).sum();
             while let Some((size, _)) = tasks.peek() {
-                // Each of them can have two, however large: it need not wait for the second while the leader computes.
-                let theirs = (*size).min((crew.each() / 2).max(1));
-                let mine = (*size).min(READING);
-                // What waits is made, and takes as much memory as what is under way.
-                let to_crew = others + waiting.saturating_sub(READING) + theirs <= places;
-                let size = if to_crew { theirs } else { mine };
-                let fits = begun.size == 0 || begun.size + size <= ahead(places);
-                if !fits || !to_crew && (own + mine > READING || waiting > 0) {
-                    break;
-                }
+                let loads = Loads { own, others, waiting, begun: begun.size };
+                // More places by and by, as they hear of the run.
+                let Some((whose, size)) = loads.next(*size, crew.places(), crew.each()) else { break };
                 let Some((_, task)) = tasks.next() else { break };
                 let number = begun.add(size);
-                if to_crew {
-                    others += size;
-                    under_way.push(start(Work::Theirs(number, (size, task))));
-                } else {
-                    own += size;
-                    under_way.push(start(Work::Own(number, (size, task))));
-                }
+                under_way.push(match whose {
+                    Whose::Crew => {
+                        others += size;
+                        start(Work::Theirs(number, (size, task)))
+                    }
+                    Whose::Leader => {
+                        own += size;
+                        start(Work::Own(number, (size, task)))
+                    }
+                });
             }
             // Whoever still has to hear of the run is not waited for.
             if begun.size == 0 {

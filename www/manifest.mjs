@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const TAG = 'np-lora';
-const SOURCE = 'www/element/np-lora.ts';
+/** The element, and the class below it with what is set. */
+const SOURCES = ['www/element/np-lora.ts', 'www/element/chosen.ts'];
 const TOKENS = 'www/element/tokens.css.ts';
 const source = (path) => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
 
@@ -22,24 +23,34 @@ function customProperties(tokens) {
   return [...tokens.matchAll(/: var\((--np-lora-[\w-]+), (.+)\);$/gm)].map(([, name, value]) => ({ name, default: value }));
 }
 
+/** What is inherited are the settings: that they have a class of their own is none of a host's business either. */
+function settingsFirst(all) {
+  const order = [...all.filter(({ inheritedFrom }) => inheritedFrom), ...all.filter(({ inheritedFrom }) => !inheritedFrom)];
+  return order.map(({ inheritedFrom: _, ...one }) => one);
+}
+
 export async function manifest() {
-  const modules = [ts.createSourceFile(SOURCE, await source(SOURCE), ts.ScriptTarget.ES2022, true)];
+  const modules = await Promise.all(SOURCES.map(async (path) => ts.createSourceFile(path, await source(path), ts.ScriptTarget.ES2022, true)));
   const made = create({ modules, plugins: litPlugin(), context: { dev: false } });
-  for (const { declarations } of made.modules) {
-    const element = declarations.find(({ name }) => name === 'NpLora');
+  for (const module of made.modules) {
+    const element = module.declarations.find(({ name }) => name === 'NpLora');
     if (!element) continue;
     const isOffered = ({ name, privacy }) => privacy !== 'private' && privacy !== 'protected' && !name.startsWith('#') && !OF_LIT.has(name);
+    const cssProperties = customProperties(await source(TOKENS));
+    const { superclass } = made.modules.flatMap(({ declarations }) => declarations).find(({ name }) => name === element.superclass.name);
     Object.assign(element, {
       tagName: TAG,
       customElement: true,
-      members: element.members.filter(isOffered),
+      superclass,
+      members: settingsFirst(element.members.filter(isOffered)),
+      attributes: settingsFirst(element.attributes),
       // The others are found where one function sends them all, by whatever name.
       events: element.events.filter(({ description }) => description),
-      cssProperties: customProperties(await source(TOKENS)),
+      cssProperties,
     });
-    return made;
+    return { ...made, modules: [module] };
   }
-  throw new Error(`${SOURCE} has no class NpLora`);
+  throw new Error(`${SOURCES[0]} has no class NpLora`);
 }
 
 /** The element itself within its manifest. */

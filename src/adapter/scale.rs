@@ -221,6 +221,8 @@ struct Patterns {
     /// By whole paths, and by ends of paths, the first pattern of each.
     whole: Places,
     ends: Places,
+    /// How long those ends are: a path is compared with no others of its own, which may be as many as it has letters.
+    lengths: Vec<usize>,
 }
 
 impl<'a> FromIterator<&'a str> for Patterns {
@@ -231,7 +233,12 @@ impl<'a> FromIterator<&'a str> for Patterns {
             let plain = plain.trim_end_matches('$');
             let (places, path) = match plain.strip_prefix('^') {
                 Some(whole) => (&mut patterns.whole, whole),
-                None => (&mut patterns.ends, plain),
+                None => {
+                    if !patterns.lengths.contains(&plain.len()) {
+                        patterns.lengths.push(plain.len());
+                    }
+                    (&mut patterns.ends, plain)
+                }
             };
             if places.get(path).is_none() {
                 places.insert(path, place);
@@ -244,15 +251,18 @@ impl<'a> FromIterator<&'a str> for Patterns {
 impl Patterns {
     /// The first pattern that covers a path.
     fn first(&self, path: &str) -> Option<usize> {
-        let dots = path.match_indices('.').map(|(dot, _)| dot + 1);
-        let ends = [0].into_iter().chain(dots).filter_map(|from| self.ends.get(path.get(from..)?));
-        ends.chain(self.whole.get(path)).min()
+        let end = |length: &usize| {
+            let (before, end) = path.split_at_checked(path.len().checked_sub(*length)?)?;
+            if before.is_empty() || before.ends_with('.') { self.ends.get(end) } else { None }
+        };
+        self.lengths.iter().filter_map(end).chain(self.whole.get(path)).min()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
     fn metadata(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -280,15 +290,20 @@ mod tests {
         assert_eq!(scaling.alpha("blocks.0.to_q.x").unwrap().value, 1.0);
     }
 
-    /// As many as a header may hold: each with each would be minutes.
+    /// As many, or as long, as a header may hold: each with each would be minutes.
     #[test]
     fn many_patterns_for_many_modules_are_found_at_once() {
+        let begun = Instant::now();
         let patterns: Vec<String> = (0..200_000).map(|at| format!("\"blocks.{at}.to_q\":{at}")).collect();
         let text = format!("{{\"lora_alpha\":1,\"alpha_pattern\":{{{}}}}}", patterns.join(","));
         let scaling = Scaling::new(&BTreeMap::new(), Some(&text)).unwrap();
         for at in (0..200_000).step_by(20) {
             assert_eq!(scaling.alpha(&format!("unet.blocks.{at}.to_q")).unwrap().value, f64::from(at));
         }
+        let dots = ".".repeat(1_000_000);
+        assert_eq!(scaling.alpha(&dots).unwrap().value, 1.0);
+        assert_eq!(scaling.alpha(&(dots + "blocks.7.to_q")).unwrap().value, 7.0);
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     }
 
     #[test]

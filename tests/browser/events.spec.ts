@@ -29,6 +29,17 @@ test('a handler may begin anew, or run once more, without the run noticing', asy
     tool.addEventListener('error', () => tool.reset(), { once: true });
     return tool.fuse().then(() => null, ({ code }: any) => code);
   })).toBe('E_NONFINITE');
+  // Cancels it where it is told of something on the way: then there is no result.
+  expect(await page.evaluate(async () => {
+    const { content } = await pair();
+    tool.contentFile = content;
+    tool.styleFile = new File([content], 'same.safetensors');
+    await tool.inspect();
+    tool.addEventListener('warning', () => tool.reset(), { once: true });
+    const run = await tool.fuse().then(() => 'made', ({ name }: any) => name);
+    return [run, tool.result, told.some(({ name }) => name === 'complete')];
+  })).toEqual(['AbortError', null, false]);
+  await page.evaluate(() => { told.length = 0; });
   // Runs once more where the first is done: that can be cancelled like any.
   const second = await page.evaluate(async () => {
     await give();
@@ -137,11 +148,32 @@ test('leaving the page is nobody’s error', async ({ page }) => {
     const run = tool.fuse().catch(() => {});
     tool.remove();
     await run;
-    // and while a setting changes.
+    // while a setting changes,
     tool.mu = 2;
     await new Promise((over) => { setTimeout(over, 400); });
     around.append(tool);
     await tool.inspect();
+    // while the two change places, which they have done when it is back,
+    const swap = (): void => tool.shadowRoot.querySelector('.swap').click();
+    await tool.updateComplete;
+    swap();
+    tool.remove();
+    await turn();
+    around.append(tool);
+    if ((await tool.inspect()).content.name !== 'style.safetensors') throw new Error('They are as they were.');
+    await tool.updateComplete;
+    swap();
+    await tool.inspect();
+    // and while an example is made.
+    tool.reset();
+    await tool.updateComplete;
+    tool.shadowRoot.querySelector('.invite button').click();
+    tool.remove();
+    await turn();
+    around.append(tool);
+    await new Promise((over) => { setTimeout(over, 400); });
+    if (tool.error) throw new Error(tool.error.message);
+    await give();
     Object.assign(window, await tool.fuse());
   });
   expect((await names(page)).filter((name) => ['error', 'abort', 'complete'].includes(name))).toEqual(['abort', 'complete']);
@@ -161,13 +193,24 @@ test('a change is told whatever a person does with files, and what happens is he
   await expect.poll(changes).toBe(2);
   await page.evaluate(async () => tool.take([(await pair()).content]));
   await expect.poll(changes).toBe(3);
+  // Told when it is so.
+  const config = { name: 'adapter_config.json', text: '{"r":4,"lora_alpha":4}' };
+  expect(await page.evaluate(async ({ name, text }) => {
+    const found = new Promise((over) => { tool.addEventListener('change', () => over(tool.contentFile.name), { once: true }); });
+    tool.reset();
+    await tool.updateComplete;
+    const { content } = await pair();
+    await tool.take([new File([content], 'other.safetensors'), new File([text], name)]);
+    return found;
+  }, config)).toBe('other.safetensors');
+  await expect.poll(changes).toBe(4);
   await page.evaluate(() => {
     const dragged = new DataTransfer();
     dragged.items.add(new File(['{"r":4,"lora_alpha":4}'], 'adapter_config.json'));
     tool.shadowRoot.querySelector('np-lora-card').dispatchEvent(new DragEvent('drop', { dataTransfer: dragged, bubbles: true, composed: true, cancelable: true }));
   });
-  await expect.poll(changes).toBe(4);
-  await page.getByRole('button', { name: 'Leave out the subject’s adapter_config.json' }).click();
   await expect.poll(changes).toBe(5);
+  await page.getByRole('button', { name: 'Leave out the subject’s adapter_config.json' }).click();
+  await expect.poll(changes).toBe(6);
   expect(uncaught).toEqual([]);
 });

@@ -162,7 +162,9 @@ test('the interface that is listed is the one that there is', async ({ page }) =
   await page.goto('./');
   const there = await page.evaluate(() => {
     const made = customElements.get('np-lora') as CustomElementConstructor & { observedAttributes: string[] };
-    const own = Object.entries(Object.getOwnPropertyDescriptors(made.prototype)).filter(([name]) => !name.startsWith('_'));
+    // What is set has a class of its own below it.
+    const own = [Object.getPrototypeOf(made.prototype) as object, made.prototype].flatMap((of) => Object.entries(Object.getOwnPropertyDescriptors(of)))
+      .filter(([name]) => !name.startsWith('_'));
     const element = document.querySelector('np-lora')!;
     return {
       attributes: made.observedAttributes,

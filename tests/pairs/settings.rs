@@ -172,6 +172,10 @@ fn a_file_with_itself_is_noticed() {
     assert_eq!(codes(&one(random("c", 20, 4)), &style, &weaker), [Code::Parallel]);
     assert_eq!(codes(&one(-random("b", 20, 4)), &style, &weaker), [Code::Parallel]);
     assert_eq!(codes(&one(random("b", 20, 4)), &style, &weaker), [Code::SameFile]);
+    // A strength's sign is none of the file's.
+    let against = Settings { content_strength: -0.5, ..weaker.clone() };
+    assert_eq!(codes(&one(random("b", 20, 4)), &style, &against), [Code::SameFile]);
+    assert_eq!(codes(&one(-random("b", 20, 4)), &style, &against), [Code::Parallel]);
 }
 
 #[test]

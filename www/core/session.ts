@@ -50,7 +50,7 @@ export class Session {
   #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
   #release!: () => void;
-  /** Of the last run; they may lie in temporary files, which the next one clears away. */
+  /** Of the last run. They may lie in temporary files, which this session's next run clears away, or another when nobody has them any more. */
   #results: WeakRef<File>[] = [];
   #disposed = false;
   #prepared = false;
@@ -193,12 +193,15 @@ export class Session {
     // A worker that is only starting may take as long as the network does.
     const link = await unless(signal, this.#worker());
     if (signal?.aborted) throw abortError();
+    const files = { ...this.#files };
     const { id, reply } = link.call(call, input, (progress) => { if (!signal?.aborted) onProgress?.(progress); });
     const cancel = (): void => (URGENT.has(call) ? this.#giveUp(link, id, reply) : link.cancel(id));
     signal?.addEventListener('abort', cancel, { once: true });
     const answered = reply.catch((error: ProblemError) => {
       if (signal?.aborted) throw error;
-      if (error.problem === REPLACED) return this.#call(call, input, options, again);
+      // A run is one of these files: where another is to come, it has lost them.
+      const lost = call === 'fuse' && ROLES.some((role) => files[role] !== this.#files[role]);
+      if (error.problem === REPLACED && !lost) return this.#call(call, input, options, again);
       // Whatever the worker died of, often something in the background for want of memory, is not always this call's doing.
       if (error.code === 'E_WORKER_LOST' && !again && !ONCE.has(call)) return this.#call(call, input, options, true);
       throw error;

@@ -165,12 +165,15 @@ export class Desk implements ReactiveController {
     return this.#session?.version ?? '';
   }
 
-  async example(): Promise<void> {
+  /** False where there is none. */
+  async example(): Promise<boolean> {
     try {
       const [content, style] = await Promise.all([this.#core.example('content'), this.#core.example('style')]);
       await Promise.all([this.places.choose('content', content), this.places.choose('style', style)]);
+      return true;
     } catch (thrown) {
       this.fail(thrown);
+      return false;
     }
   }
 
@@ -292,6 +295,8 @@ export class Desk implements ReactiveController {
       const all = warningsOf(results.map((result) => result.report.warnings));
       const hidden = all.filter((warning) => !this.host.announce('warning', warning)).map((warning) => JSON.stringify(warning));
       const warnings = (report: Report): Problem[] => report.warnings.filter((warning) => !hidden.includes(JSON.stringify(warning)));
+      // Whoever was told of these may have cancelled it.
+      if (signal.aborted) throw abortError();
       this.#made = made;
       this.outcomes = results.map((result) => ({ ...result, warnings: warnings(result.report), stale: this.#stale() }));
       this.#run(null);
@@ -328,6 +333,7 @@ export class Desk implements ReactiveController {
   reset(): void {
     this.cancel();
     this.outcomes = [];
+    this.#made = null;
     this.#runProblem = null;
     for (const role of ROLES) void this.places.clear(role);
   }
@@ -339,6 +345,8 @@ export class Desk implements ReactiveController {
   }
 
   fail(thrown: unknown): void {
+    // It has lost its session by leaving, which is nobody's fault.
+    if (this.#gone) return;
     this.#runProblem = toProblem(thrown);
     this.host.announce('error', this.#runProblem);
     this.host.requestUpdate();

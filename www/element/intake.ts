@@ -92,9 +92,7 @@ export class Intake {
   }
 
   #placed(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
-    const placed = this.place(role, file, config);
-    this.host.changed();
-    return placed;
+    return this.place(role, file, config, () => this.host.changed());
   }
 
   async takeRecipe(file: File): Promise<void> {
@@ -109,18 +107,24 @@ export class Intake {
     }
   }
 
-  /** Opens a file in a role's place, or the one that is there once more, or none. */
-  async place(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
+  /** Opens a file in a role's place, or the one that is there once more, or none. `placed` is called once it lies there. */
+  async place(role: Role, file: File | FileLink | null, config: File | null = null, placed = (): void => {}): Promise<void> {
     const before = this.desk.places.fileOf(role);
     const another = file !== before;
     if (another && before) this.forgetScale(role);
-    if (!(file instanceof File) && (file === null || another)) return this.desk.places.clear(role);
+    if (!(file instanceof File) && (file === null || another)) {
+      const cleared = this.desk.places.clear(role);
+      placed();
+      return cleared;
+    }
     const read = config && await readConfig(config).catch(() => null);
     if (config && !read) {
       this.host.notify(text.configTooLarge);
       if (!another) return;
     }
-    await this.desk.places.choose(role, file, read);
+    const opened = this.desk.places.choose(role, file, read);
+    placed();
+    await opened;
   }
 
   /** The word on one file's scale says nothing about the next one's. */

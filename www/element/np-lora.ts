@@ -1,16 +1,15 @@
 /** The element: attributes, properties, methods, events, its place in a form; the parts draw. */
 
-import { LitElement, html, nothing, type PropertyValues } from 'lit';
+import { html, nothing, type PropertyValues } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
+import { Chosen } from './chosen.ts';
 import { Desk, type DeskHost } from './desk.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
-import { asSeveral, type Names } from './several.ts';
-import { ANALYSES, asMu, asOneOf, asStrength, BACKENDS, DEFAULTS, DTYPES, MORE, type More, PLACES, reads } from './settings.ts';
+import { ANALYSES, asMu, asOneOf, asText, MORE, PLACES, reads } from './settings.ts';
 import { recipeText, text, undoText } from './strings.ts';
-import type { State } from './hash.ts';
 import { Keep, type KeepHost } from './keep.ts';
 import { language } from './language.ts';
 import { SpeaksAsAround, languageComing } from './languages/languages.ts';
@@ -19,20 +18,15 @@ import type { BlocksChange } from './outlook/brush.ts';
 import type { Sources } from './recipe.ts';
 import { Look } from './look.ts';
 import { Saving } from './saving.ts';
-import { rankText, readRank } from './spelling.ts';
 import { spokenOf } from './spoken.ts';
 import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
-import { defaultName } from '../core/naming.ts';
 import { ProblemError } from '../core/problem.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, BackendInUse, FusedFile, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Settings, Several, Summary } from '../core/types.ts';
+import type { BackendInUse, FileLink, FusedFile, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Summary } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
-
-/** Where there is no attribute, there is no text. */
-const TEXT = reads((value) => (value === null ? '' : String(value)));
 
 const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
 /** The one refusal that a setting answers. */
@@ -77,7 +71,7 @@ export interface NpLora {
  * @fires error - What went wrong: `detail.code`, a sentence, what to do, and where.
  * @fires abort - The run was cancelled; nothing was saved.
  */
-export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost {
+export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   /** A form sends the fused file as the element's value. */
   static readonly formAssociated = true;
   /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
@@ -96,43 +90,21 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
 
   static override styles = [tokens, base, app];
 
-  /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
-  @property({ converter: reads(asMu) }) mu: number = DEFAULTS.mu;
-  /** The subject's strength, as a loader would apply it; 1 unless set. */
-  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength: number = DEFAULTS.contentStrength;
-  /** The style's strength, as a loader would apply it; 1 unless set. */
-  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
-  /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
-  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
-  /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */
-  @property({ converter: reads(String) }) get rank(): string { return rankText(this.more.recompress); }
-  set rank(rank: string | number) {
-    const recompress = readRank(String(rank).trim().toLowerCase()) ?? MORE.recompress;
-    // What stays as it is makes no result out of date.
-    if (rankText(recompress) !== this.rank) this.more = { ...this.more, recompress };
-  }
-  /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
-  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
   /** Whether a pair is analysed as soon as both files are there. */
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
   /** A link to the subject's file. Its host is asked when a person says so, or at once with `autoload`. */
-  @property({ attribute: 'content-src', converter: TEXT }) contentSrc = '';
+  @property({ attribute: 'content-src', converter: reads(asText) }) contentSrc = '';
   /** A link to the style's file. */
-  @property({ attribute: 'style-src', converter: TEXT }) styleSrc = '';
+  @property({ attribute: 'style-src', converter: reads(asText) }) styleSrc = '';
   /** The files of links are loaded without anybody's saying so. */
   @property({ type: Boolean }) autoload = false;
   /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, with spaces between. */
-  @property({ converter: TEXT }) hosts = '';
-  /** The result's file name, without its ending; made from those of the files unless set. */
-  @property({ attribute: 'output-name', converter: TEXT }) outputName = '';
-  /** What is made of a pair where it is more than one file: `{ mus, plain, bothDirections }`; null: one, at `mu`. */
-  @property({ attribute: false }) several: Several | null = null;
+  @property({ converter: reads(asText) }) hosts = '';
   /** Whether the settings stand in the page's address as well, behind the #: `off` or `hash`. */
   @property({ converter: reads((value) => asOneOf(value, PLACES, 'off')) }) remember: 'off' | 'hash' = 'off';
   /** Nothing can be chosen or started. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 
-  @state() private more: More = MORE;
   @state() private notice = '';
   @state() private spoken = '';
   @state() private makingExample = false;
@@ -160,8 +132,12 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   get styleFile(): File | null { return this.#local('style'); }
   set styleFile(file: File | null) { void this.#intake.place('style', file); }
 
+  protected fileOf(role: Role): File | FileLink | null {
+    return this.#desk.places.fileOf(role);
+  }
+
   #local(role: Role): File | null {
-    const file = this.#desk.places.fileOf(role);
+    const file = this.fileOf(role);
     return file instanceof File ? file : null;
   }
 
@@ -300,24 +276,6 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   get fit(): PairFit | null { return this.#desk.fit; }
 
   /** @internal */
-  state(): State {
-    return { ...this.#named(), backend: this.backendChoice(), several: asSeveral(this.several) };
-  }
-
-  /** With the name as somebody chose it: empty where nobody did. */
-  #named(): Settings {
-    return { ...this.settings(), outputName: this.outputName ?? '' };
-  }
-
-  /** @internal */
-  apply(patch: Setting['patch']): void {
-    for (const [key, value] of Object.entries(patch)) {
-      if (key in MORE) this.more = { ...this.more, [key]: value };
-      else Object.assign(this, { [key]: value });
-    }
-  }
-
-  /** @internal */
   sources(): Sources {
     const source = (role: Role): Sources[Role] => {
       const card = this.#desk.places.cards[role];
@@ -328,34 +286,6 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   }
 
   // What the desk asks of it.
-  /** @internal */
-  settings(): Settings {
-    const { mu, contentStrength, styleStrength, dtype } = this;
-    return {
-      ...this.more, mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength),
-      dtype: asOneOf(dtype, DTYPES, DEFAULTS.dtype),
-      outputName: cleanStem(this.outputName ?? '', this.#defaultName),
-    };
-  }
-
-  /** @internal */
-  wanted(): { several: Several; names: Names } | null {
-    const several = this.#several;
-    if (!several) return null;
-    const own = this.outputName ?? '';
-    const swapped = own ? `${own}_swapped` : defaultName(this.#desk.places.fileOf('style'), this.#desk.places.fileOf('content'), 'fusion');
-    return { several, names: { straight: own || this.#defaultName, swapped } };
-  }
-
-  get #several(): Several | null {
-    return this.more.result === 'fusion' ? asSeveral(this.several) : null;
-  }
-
-  /** @internal */
-  backendChoice(): BackendChoice {
-    return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
-  }
-
   /** @internal */
   foresees(): boolean {
     return this.analysis !== 'off' && this.#look.isFree;
@@ -384,7 +314,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
   override render() {
     const desk = this.#desk;
     const { foresight } = desk;
-    const several = this.#several;
+    const several = this.severalInForce;
     const busy = this.#idle || desk.running !== null;
     const empty = desk.places.isEmpty;
     // Solved by a setting, or that of a single file: shown where the setting is.
@@ -419,10 +349,10 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#look.offer(busy) : nothing}
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
-        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.#defaultName} .problem=${asked}
+        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
-          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.#named(), this.sources(), this.#defaultName) : this.#step(detail))}
+          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.named, this.sources(), this.defaultName) : this.#step(detail))}
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.places.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
@@ -437,7 +367,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     </div>`;
   }
 
-  #offer(role: Role, link: string, load = false): Promise<void> {
+  #offer(role: Role, link: string, load = false): Promise<boolean> {
     this.notice = '';
     return this.#desk.places.offer(role, link, (this.hosts ?? '').split(/\s+/).filter((host) => host !== ''), load);
   }
@@ -448,7 +378,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => void this.#offer(role, event.detail).then(() => this.changed())} @np-load=${() => this.#intake.load(role)}
+      @np-link=${(event: CustomEvent<string>) => void this.#offer(role, event.detail).then((offered) => { if (offered) this.changed(); })} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
@@ -457,7 +387,7 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     const { fit, places: { only } } = this.#desk;
     const summaries = { content: this.#desk.places.summaryOf('content'), style: this.#desk.places.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: this.#named(), several: this.#several, files: this.#desk.files, fit, unfit: this.#desk.places.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
+    return { settings: this.named, several: this.severalInForce, files: this.#desk.files, fit, unfit: this.#desk.places.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
   }
 
   // Not first in one language and then in another, unless that takes long.
@@ -501,10 +431,6 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
     this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
   }
 
-  get #defaultName(): string {
-    return defaultName(this.#desk.places.fileOf('content'), this.#desk.places.fileOf('style'), this.more.result);
-  }
-
   #setting({ patch, committed }: Setting): void {
     this.#keep.change(patch, committed);
     this.#tell(committed ? 'change' : 'input', this.settings());
@@ -526,9 +452,9 @@ export class NpLora extends LitElement implements DeskHost, KeepHost, IntakeHost
 
   async #example(): Promise<void> {
     this.makingExample = true;
-    await this.#desk.example();
+    const made = await this.#desk.example();
     this.makingExample = false;
-    this.changed();
+    if (made) this.changed();
     await this.#focusFirst();
   }
 

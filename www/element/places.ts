@@ -38,8 +38,8 @@ export class Places {
   #turn: Record<Role, number> = { content: 0, style: 0 };
   #opener: Record<Role, AbortController> = { content: new AbortController(), style: new AbortController() };
   /** Links of which it is not known yet what they mean: asked for again by an element that comes back. */
-  #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
-  #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
+  #linked: Record<Role, (() => Promise<unknown>) | null> = { content: null, style: null };
+  #opening: Record<Role, Promise<unknown>> = { content: Promise.resolve(), style: Promise.resolve() };
 
   constructor(private host: PlacesHost) {}
 
@@ -103,7 +103,7 @@ export class Places {
     }
   }
 
-  /** The element is in no document any more: what was begun is over, and begun again when it comes back. */
+  /** The element is in no document any more: what is being opened is given up, and opened when it comes back. */
   leave(): void {
     for (const role of ROLES) {
       this.#turn[role] += 1;
@@ -125,21 +125,30 @@ export class Places {
     return { content: this.summaryOf('content'), style: this.summaryOf('style') };
   }
 
-  /** Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. */
-  offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
-    return (this.#opening[role] = this.#offer(role, link, hosts, load));
+  /**
+   * Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. False where something else came to
+   * that place meanwhile.
+   */
+  offer(role: Role, link: string, hosts: string[], load: boolean): Promise<boolean> {
+    const offered = this.#offer(role, link, hosts, load);
+    this.#opening[role] = offered;
+    return offered;
   }
 
-  async #offer(role: Role, link: string, hosts: string[], load: boolean): Promise<void> {
+  async #offer(role: Role, link: string, hosts: string[], load: boolean): Promise<boolean> {
     const turn = this.#next(role);
     this.#linked[role] = () => this.offer(role, link, hosts, load);
     const offered = await this.#link(link, hosts);
-    if (turn !== this.#turn[role] || this.host.gone()) return;
+    if (turn !== this.#turn[role] || this.host.gone()) return false;
     this.#linked[role] = null;
-    if ('url' in offered && load) return this.choose(role, offered);
+    if ('url' in offered && load) {
+      await this.choose(role, offered);
+      return true;
+    }
     void this.clear(role);
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
     if (!('url' in offered)) this.host.announce('error', offered);
+    return true;
   }
 
   async #link(link: string, hosts: string[]): Promise<FileLink | Problem> {
@@ -162,7 +171,9 @@ export class Places {
 
   /** Opens a file in a role's place. */
   choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
-    return (this.#opening[role] = this.#open(role, file, config));
+    const opened = this.#open(role, file, config);
+    this.#opening[role] = opened;
+    return opened;
   }
 
   async #open(role: Role, file: File | FileLink, config: Config | null): Promise<void> {
@@ -216,11 +227,14 @@ export class Places {
     const { content, style } = this.cards;
     if (content.state === 'open' && style.state === 'open') {
       const swapped = (this.cards = { content: style, style: content });
+      const session = this.host.begun();
       this.host.swapped();
       try {
-        await this.host.begun()?.swap();
+        await session?.swap();
         this.host.settled();
       } catch (thrown) {
+        // The next session opens them as they lie.
+        if (this.host.begun() !== session) return;
         // There they are as they were.
         if (this.cards === swapped) this.cards = { content, style };
         this.host.settled();

@@ -45,6 +45,9 @@ export function asOneOf<T extends string>(value: unknown, allowed: readonly T[],
   return allowed.find((one) => one.toLowerCase() === String(value).toLowerCase()) ?? otherwise;
 }
 
+/** Where there is no attribute, there is no text. */
+export const asText = (value: unknown): string => (value === null ? '' : String(value));
+
 /** An attribute converter from a reader that accepts anything. */
 export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter<T> {
   return { fromAttribute: (value) => read(value), toAttribute: (value) => String(value) };

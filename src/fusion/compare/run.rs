@@ -56,7 +56,7 @@ pub async fn compare<S: Source>(
     let mut found: Vec<(usize, &Unit, bool, Sums)> = Vec::new();
     for piece in portions::pieces(&plan, PIECE) {
         go_on(watch)?;
-        let read = ReadAhead::groups(&plan, &piece, sources).await?;
+        let read = ReadAhead::factors(&plan, &piece, sources).await?;
         let sources = read.of_files(sources);
         let own = comparing.ahead(&piece, &begins).await?;
         for at in piece {

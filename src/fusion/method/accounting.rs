@@ -62,10 +62,10 @@ impl Fused {
     /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
     pub(crate) fn is_finite(&self) -> bool {
         let Self { figures, squares, error } = self;
-        let Squares { content, style, inside, sum, change, removed } = squares;
+        let Squares { content, style, inner, inside, sum, change, removed } = squares;
         let shares = [figures.overlap, figures.content_kept, figures.change, figures.rounding];
         let norms = [figures.content_norm, figures.style_norm, figures.rounding_of_change.unwrap_or(0.0)];
-        let sums = [*content, *style, *inside, *sum, *change, *removed, *error];
+        let sums = [*content, *style, *inner, *inside, *sum, *change, *removed, *error];
         shares.iter().chain(&norms).chain(&sums).all(|figure| figure.is_finite())
     }
 }
@@ -87,6 +87,8 @@ pub struct Squares {
     pub content: f64,
     /// ‖ΔW_s‖².
     pub style: f64,
+    /// ⟨ΔW_s, ΔW_c⟩ as the files have it: with neither strength's sign.
+    pub inner: f64,
     /// ‖ΔW_c V_k‖².
     pub inside: f64,
     /// ‖ΔW_s + ΔW_c‖².
@@ -158,6 +160,8 @@ pub(crate) struct Figures<'a> {
     /// w_s·s_s and w_c·s_c.
     pub(crate) style_scale: f64,
     pub(crate) content_scale: f64,
+    /// Whether the strengths w_s and w_c are of different signs.
+    pub(crate) opposed: bool,
     /// What a loader multiplies the saved product by.
     pub(crate) loader_scale: f64,
     /// The result's format.
@@ -227,7 +231,8 @@ impl Figures<'_> {
             },
         };
         let removed = (1.0 - square(keep)) * content - more * inside;
-        let squares = Squares { content, style, inside, sum, change: change * change, removed };
+        let inner = if self.opposed { -inner } else { inner };
+        let squares = Squares { content, style, inner, inside, sum, change: change * change, removed };
         Fused { figures, squares, error }
     }
 

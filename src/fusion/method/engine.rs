@@ -150,6 +150,12 @@ impl Engine {
         matches!(self.on, On::Faster { .. })
     }
 
+    /// Before a run: what [`Self::try_out`] found of another says nothing of it.
+    pub(crate) fn forget(&mut self) {
+        self.reason = AVAILABLE.to_owned();
+        self.rest(false);
+    }
+
     /// Takes for this run what computes a batch faster: the graphics device, which all share, or the CPU with so many
     /// workers. All else is shared out alike.
     ///
@@ -161,11 +167,6 @@ impl Engine {
         workers: usize,
         watch: &impl Watch,
     ) -> Result<()> {
-        if self.is_open() {
-            // What was found of another run says nothing of this one.
-            self.reason = AVAILABLE.to_owned();
-            self.rest(false);
-        }
         if !self.device().is_some_and(|gpu| gpu.supports(batch)) {
             return Ok(());
         }

@@ -401,6 +401,7 @@ fn figures(
         with_style: plan.recipe.writes(Side::Style),
         style_scale: of_style.weight,
         content_scale: of_content.weight,
+        opposed: of_style.strength * of_content.strength < 0.0,
         loader_scale: if plan.recipe.keep.is_none() { group.loader_scale } else { 1.0 },
         dtype: plan.dtype,
         style,

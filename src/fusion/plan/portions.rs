@@ -74,25 +74,25 @@ impl<'a, S: Source> ReadAhead<'a, S> {
         Ok(Self { content, style })
     }
 
-    /// What some groups need.
+    /// The factors of some groups.
     ///
     /// # Errors
     /// Those of the sources.
-    pub(crate) async fn groups(plan: &Plan, groups: &[usize], sources: &Sources<'a, S>) -> Result<Self> {
-        let groups: Vec<&Group> = groups.iter().filter_map(|&at| plan.groups.get(at)).collect();
-        Self::of(sources, |side| {
-            let shares = groups.iter().flat_map(|group| &group.units).flat_map(Unit::shares);
-            let factors = shares
-                .filter(|(of, _)| *of == side)
-                .flat_map(|(_, share)| share.module.kind.tensors())
-                .map(Tensor::range);
-            let outputs = groups.iter().flat_map(|group| &group.outputs);
-            let magnitudes = outputs.filter_map(|output| output.magnitude.as_ref());
-            factors
-                .chain(magnitudes.filter(|(of, _)| *of == side).map(|(_, tensor)| tensor.range()))
-                .collect()
-        })
-        .await
+    pub(crate) async fn factors(plan: &Plan, groups: &[usize], sources: &Sources<'a, S>) -> Result<Self> {
+        Self::of(sources, |side| factors(plan, groups, side).collect()).await
+    }
+
+    /// All that some groups of the result are made of: the factors, and DoRA's magnitudes.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    pub(crate) async fn modules(plan: &Plan, groups: &[usize], sources: &Sources<'a, S>) -> Result<Self> {
+        let outputs = || groups.iter().filter_map(|&at| plan.groups.get(at)).flat_map(|group| &group.outputs);
+        let magnitudes = |side| {
+            let magnitudes = outputs().filter_map(|output| output.magnitude.as_ref());
+            magnitudes.filter(move |(of, _)| *of == side).map(|(_, tensor)| tensor.range())
+        };
+        Self::of(sources, |side| factors(plan, groups, side).chain(magnitudes(side)).collect()).await
     }
 
     /// What some vectors are added up of.
@@ -116,6 +116,14 @@ impl<'a, S: Source> ReadAhead<'a, S> {
         }
         Sources { content: held(&files.content, &self.content), style: held(&files.style, &self.style) }
     }
+}
+
+/// Where a file's factors of some groups lie.
+fn factors(plan: &Plan, groups: &[usize], side: Side) -> impl Iterator<Item = Range<u64>> {
+    let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
+    let shares = groups.flat_map(|group| &group.units).flat_map(Unit::shares);
+    let mine = shares.filter(move |(of, _)| *of == side);
+    mine.flat_map(|(_, share)| share.module.kind.tensors()).map(Tensor::range)
 }
 
 /// Vectors are small, and what lies between them is read as well.

@@ -53,6 +53,7 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         return Err(Error::new(Code::Internal, "Every result needs a sink of its own."));
     }
     if engine.is_open() {
+        engine.forget();
         let pass = passes.pass(0)?;
         let sources = sources.roles(pass.swapped);
         method::try_out(pass, &sources, engine, 1 + crew.members(), watch).await?;
@@ -274,12 +275,22 @@ type Read<'a, S> = (Task, ReadAhead<'a, S>);
 
 /// Reads for a task that computes.
 async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
-    let (pass, groups) = match &task {
-        Task::Fuse(pass, groups) | Task::Measure(pass, groups) => (passes.pass(*pass)?, groups),
-        Task::Analyse(groups) => (passes.pass(0)?, groups),
+    let of = |pass: &Pass| sources.roles(pass.swapped);
+    let read = match &task {
+        Task::Fuse(pass, groups) => {
+            let pass = passes.pass(*pass)?;
+            ReadAhead::modules(&pass.lead, groups, &of(pass)).await?
+        }
+        Task::Measure(pass, groups) => {
+            let pass = passes.pass(*pass)?;
+            ReadAhead::factors(&pass.lead, groups, &of(pass)).await?
+        }
+        Task::Analyse(groups) => {
+            let pass = passes.pass(0)?;
+            ReadAhead::factors(&pass.lead, groups, &of(pass)).await?
+        }
         Task::Read(..) | Task::Repeat(..) => return Err(out_of_turn()),
     };
-    let read = ReadAhead::groups(&pass.lead, groups, &sources.roles(pass.swapped)).await?;
     Ok((task, read))
 }
 

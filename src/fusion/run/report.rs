@@ -223,9 +223,7 @@ fn warnings_of(
 
 /// Whether the updates are the same but for the strengths.
 fn is_same(fused: &[Fused]) -> bool {
-    all_parallel(fused.iter().map(|Fused { squares: Squares { content, style, sum, .. }, .. }| {
-        ((sum - content - style) / 2.0, [*content, *style])
-    }))
+    all_parallel(fused.iter().map(|Fused { squares, .. }| (squares.inner, [squares.content, squares.style])))
 }
 
 /// A warning if the shared modules of a file, at its strength, change nothing.

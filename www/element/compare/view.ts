@@ -87,8 +87,8 @@ export class CompareView extends LitElement {
 
   override render() {
     return html`${this.#body(this.shown)}
-      ${this.notice ? html`<p class="small muted" role="status">${text[this.notice]}</p>` : nothing}
-      <p class="unseen" role="status">${this.shown.is === 'done' ? sentences(this.shown.comparison) : ''}</p>`;
+      ${this.notice ? html`<p class="small muted">${text[this.notice]}</p>` : nothing}
+      <p class="unseen" role="status">${this.notice ? text[this.notice] : this.shown.is === 'done' ? sentences(this.shown.comparison) : ''}</p>`;
   }
 
   #body(shown: State): TemplateResult {

@@ -1,0 +1,92 @@
+/** All that is set on the element, whatever of it hosts write, as settings of a run. */
+
+import { LitElement } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import { defaultName } from '../core/naming.ts';
+import { cleanStem } from '../core/save.ts';
+import type { BackendChoice, FileLink, Role, Settings, Several } from '../core/types.ts';
+import type { State } from './hash.ts';
+import type { Setting } from './model.ts';
+import { asMu, asOneOf, asStrength, asText, BACKENDS, DEFAULTS, DTYPES, MORE, type More, reads } from './settings.ts';
+import { asSeveral, type Names } from './several.ts';
+import { rankText, readRank } from './spelling.ts';
+
+export abstract class Chosen extends LitElement {
+  /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
+  @property({ converter: reads(asMu) }) mu: number = DEFAULTS.mu;
+  /** The subject's strength, as a loader would apply it; 1 unless set. */
+  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength: number = DEFAULTS.contentStrength;
+  /** The style's strength, as a loader would apply it; 1 unless set. */
+  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
+  /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
+  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
+  /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */
+  @property({ converter: reads(String) }) get rank(): string { return rankText(this.more.recompress); }
+  set rank(rank: string | number) {
+    const recompress = readRank(String(rank).trim().toLowerCase()) ?? MORE.recompress;
+    // What stays as it is makes no result out of date.
+    if (rankText(recompress) !== this.rank) this.more = { ...this.more, recompress };
+  }
+  /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
+  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
+  /** The result's file name, without its ending; made from those of the files unless set. */
+  @property({ attribute: 'output-name', converter: reads(asText) }) outputName = '';
+  /** What is made of a pair where it is more than one file: `{ mus, plain, bothDirections }`; null: one, at `mu`. */
+  @property({ attribute: false }) several: Several | null = null;
+
+  @state() protected more: More = MORE;
+
+  /** Of a file that is there or on its way, its name is part of the result's. */
+  protected abstract fileOf(role: Role): File | FileLink | null;
+
+  /** @internal */
+  settings(): Settings {
+    const { mu, contentStrength, styleStrength, dtype } = this;
+    return {
+      ...this.more, mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength),
+      dtype: asOneOf(dtype, DTYPES, DEFAULTS.dtype),
+      outputName: cleanStem(this.outputName ?? '', this.defaultName),
+    };
+  }
+
+  /** With the name as somebody chose it: empty where nobody did. */
+  protected get named(): Settings {
+    return { ...this.settings(), outputName: this.outputName ?? '' };
+  }
+
+  protected get defaultName(): string {
+    return defaultName(this.fileOf('content'), this.fileOf('style'), this.more.result);
+  }
+
+  /** Where more than one file is made. */
+  protected get severalInForce(): Several | null {
+    return this.more.result === 'fusion' ? asSeveral(this.several) : null;
+  }
+
+  /** @internal */
+  wanted(): { several: Several; names: Names } | null {
+    const several = this.severalInForce;
+    if (!several) return null;
+    const own = this.outputName ?? '';
+    const swapped = own ? `${own}_swapped` : defaultName(this.fileOf('style'), this.fileOf('content'), 'fusion');
+    return { several, names: { straight: own || this.defaultName, swapped } };
+  }
+
+  /** @internal */
+  backendChoice(): BackendChoice {
+    return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
+  }
+
+  /** @internal */
+  state(): State {
+    return { ...this.named, backend: this.backendChoice(), several: asSeveral(this.several) };
+  }
+
+  /** @internal */
+  apply(patch: Setting['patch']): void {
+    for (const [key, value] of Object.entries(patch)) {
+      if (key in MORE) this.more = { ...this.more, [key]: value };
+      else Object.assign(this, { [key]: value });
+    }
+  }
+}

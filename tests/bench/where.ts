@@ -22,9 +22,9 @@ const PARTS: [part: string, functions: RegExp][] = [
   ['hash (SHA-256)', /sha2::/],
   ['checksums', /xxh3/],
   ['looking for NaN and infinity', /container::dtype/],
-  ['basis', /np_lora_cpu::basis/],
   ['core and its singular values', /np_lora_cpu::(core|jacobi|cut|readouts)/],
-  ['projection', /np_lora_cpu::project::/],
+  // One function by the time it is compiled.
+  ['basis and projection', /np_lora_cpu::(basis|project)/],
   ['Gram matrices', /np_lora_cpu::gram|matrixmultiply/],
   ['decoding numbers', /np_lora_cpu::(decode|transpose)/],
   ['encoding numbers', /np_lora_cpu::encode/],

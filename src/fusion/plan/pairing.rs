@@ -153,47 +153,75 @@ impl Placed {
 }
 
 /// A file's modules, each layer once.
-fn placed(
-    adapter: &Adapter,
-    family: Option<&Family>,
-    unlisted: &Unlisted,
-) -> Result<(Vec<Placed>, Vec<Rc<Module>>)> {
-    let mut all: Vec<Placed> =
-        adapter.modules.iter().map(|module| Placed::of(module, family, unlisted)).collect();
-    // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
-    let single: Places = all
-        .iter()
-        .filter(|placed| placed.parts.len() == 1)
-        .map(|placed| (placed.parts[0].id.as_str().to_owned(), 0))
-        .collect();
-    let said: Vec<bool> = all
-        .iter()
-        .map(|placed| {
+#[derive(Default)]
+struct Holding {
+    modules: Vec<Placed>,
+    /// Modules all of whose layers stand in others of the file.
+    repeated: Vec<Rc<Module>>,
+    /// Which of the modules holds a layer.
+    by_layer: Places,
+}
+
+impl Holding {
+    /// # Errors
+    /// `SpellingMix` if the file has one layer under two names.
+    fn of(adapter: Option<&Adapter>, family: Option<&Family>, unlisted: &Unlisted) -> Result<Self> {
+        let Some(adapter) = adapter else { return Ok(Self::default()) };
+        let placed = adapter.modules.iter().map(|module| Placed::of(module, family, unlisted));
+        let placed: Vec<Placed> = placed.collect();
+        // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
+        let single: Places = placed
+            .iter()
+            .filter(|placed| placed.parts.len() == 1)
+            .map(|placed| (placed.parts[0].id.as_str().to_owned(), 0))
+            .collect();
+        let is_said_by_parts = |placed: &Placed| {
             placed.parts.len() > 1 && placed.parts.iter().all(|part| single.get(part.id.as_str()).is_some())
-        })
-        .collect();
-    let mut said = said.into_iter();
-    let mut repeated = Vec::new();
-    all.retain(|placed| {
-        let again = said.next().unwrap_or(false);
-        if again {
-            repeated.push(Rc::clone(&placed.module));
-        }
-        !again
-    });
-    let mut seen = Places::default();
-    for (at, placed) in all.iter().enumerate() {
-        for part in &placed.parts {
-            if let Some(other) = seen.insert(part.id.as_str(), at).and_then(|at| all.get(at)) {
-                let detail =
-                    format!("{:?} and {:?} are the same layer.", other.module.stem, placed.module.stem);
-                return Err(Error::new(Code::SpellingMix, detail)
-                    .in_file(&adapter.name)
-                    .at_tensor(&placed.module.stem));
+        };
+        let (again, modules): (Vec<Placed>, Vec<Placed>) = placed.into_iter().partition(is_said_by_parts);
+        let mut by_layer = Places::default();
+        for (at, placed) in modules.iter().enumerate() {
+            for part in &placed.parts {
+                if let Some(other) = by_layer.insert(part.id.as_str(), at).and_then(|at| modules.get(at)) {
+                    let detail =
+                        format!("{:?} and {:?} are the same layer.", other.module.stem, placed.module.stem);
+                    return Err(Error::new(Code::SpellingMix, detail)
+                        .in_file(&adapter.name)
+                        .at_tensor(&placed.module.stem));
+                }
             }
         }
+        Ok(Self { modules, repeated: again.into_iter().map(|placed| placed.module).collect(), by_layer })
     }
-    Ok((all, repeated))
+
+    /// The place of the module that holds a layer.
+    fn place(&self, id: &ModuleId) -> Option<usize> {
+        self.by_layer.get(id.as_str())
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.modules.iter().flat_map(|placed| &placed.parts)
+    }
+
+    /// What the module at this place has of some layers.
+    fn share(
+        &self,
+        side: Side,
+        at: Option<usize>,
+        layers: &[Layer],
+        (family, recipe): (Option<&Family>, &Recipe),
+    ) -> Option<Share> {
+        let placed = self.modules.get(at?)?;
+        let strength = recipe.strength(side, family, &layers.first()?.0);
+        let (scale, _) = placed.module.scale(recipe.scale(side));
+        Some(Share {
+            module: Rc::clone(&placed.module),
+            rows: joined(layers.iter().flat_map(|(id, _)| placed.rows(id))),
+            weight: strength * scale,
+            strength,
+            rank: placed.module.rank_within(recipe.dense_rank),
+        })
+    }
 }
 
 /// Pairs the modules of one or two files.
@@ -207,57 +235,30 @@ pub(crate) fn pair(
     unlisted: &Unlisted,
     recipe: &Recipe,
 ) -> Result<Pairing> {
-    let read = |adapter: Option<&Adapter>| match adapter {
-        Some(adapter) => placed(adapter, family, unlisted),
-        None => Ok((Vec::new(), Vec::new())),
-    };
-    let ((content_modules, content_again), (style_modules, style_again)) = (read(content)?, read(style)?);
-    let holders = |modules: &[Placed]| -> Places {
-        let parts =
-            modules.iter().enumerate().flat_map(|(at, placed)| placed.parts.iter().map(move |p| (p, at)));
-        parts.map(|(part, at)| (part.id.as_str().to_owned(), at)).collect()
-    };
-    let (of_content, of_style) = (holders(&content_modules), holders(&style_modules));
-
-    for (file, modules, other, of_other) in [
-        (content, &content_modules, &style_modules, &of_style),
-        (style, &style_modules, &content_modules, &of_content),
-    ] {
+    let of_content = Holding::of(content, family, unlisted)?;
+    let of_style = Holding::of(style, family, unlisted)?;
+    for (file, own, other) in [(content, &of_content, &of_style), (style, &of_style, &of_content)] {
         let Some(file) = file else { continue };
-        check_names(file, modules, family, |id| Some(&other.get(of_other.get(id.as_str())?)?.module))?;
+        check_names(file, &own.modules, family, |id| Some(&other.modules.get(other.place(id)?)?.module))?;
     }
 
     // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
-    let parts = content_modules.iter().flat_map(|placed| &placed.parts);
-    let more = style_modules.iter().flat_map(|placed| &placed.parts);
-    let more = more.filter(|part| of_content.get(part.id.as_str()).is_none());
-    let mut held: Vec<(Holders, Layer)> = Vec::new();
-    for part in parts.chain(more) {
-        let holders = (of_content.get(part.id.as_str()), of_style.get(part.id.as_str()));
-        held.push((holders, (part.id.clone(), part.rows.len())));
-    }
+    let more = of_style.parts().filter(|part| of_content.place(&part.id).is_none());
+    let mut held: Vec<(Holders, Layer)> = of_content
+        .parts()
+        .chain(more)
+        .map(|Part { id, rows, .. }| ((of_content.place(id), of_style.place(id)), (id.clone(), rows.len())))
+        .collect();
     order::sort_by(&mut held, |a, b| a.0.cmp(&b.0));
-    let share = |side: Side, at: Option<usize>, layers: &[Layer]| {
-        let placed = match side {
-            Side::Content => content_modules.get(at?)?,
-            Side::Style => style_modules.get(at?)?,
-        };
-        let strength = recipe.strength(side, family, &layers.first()?.0);
-        let (scale, _) = placed.module.scale(recipe.scale(side));
-        Some(Share {
-            module: Rc::clone(&placed.module),
-            rows: joined(layers.iter().flat_map(|(id, _)| placed.rows(id))),
-            weight: strength * scale,
-            strength,
-            rank: placed.module.rank_within(recipe.dense_rank),
-        })
-    };
     let mut units = Vec::new();
     for group in held.chunk_by(|a, b| a.0 == b.0) {
-        let Some(((c, s), _)) = group.first().cloned() else { continue };
+        let Some(&((c, s), _)) = group.first() else { continue };
         let layers: Vec<Layer> = group.iter().map(|(_, layer)| layer.clone()).collect();
-        let unit =
-            Unit { style: share(Side::Style, s, &layers), content: share(Side::Content, c, &layers), layers };
+        let unit = Unit {
+            style: of_style.share(Side::Style, s, &layers, (family, recipe)),
+            content: of_content.share(Side::Content, c, &layers, (family, recipe)),
+            layers,
+        };
         check_sizes(&unit, content, style)?;
         units.push(unit);
     }
@@ -267,7 +268,8 @@ pub(crate) fn pair(
         a.layers.first().map(|l| &l.0).cmp(&b.layers.first().map(|l| &l.0))
     });
     let again = |side, modules: Vec<Rc<Module>>| modules.into_iter().map(move |module| (side, module));
-    let repeated = again(Side::Content, content_again).chain(again(Side::Style, style_again)).collect();
+    let of_content = again(Side::Content, of_content.repeated);
+    let repeated = of_content.chain(again(Side::Style, of_style.repeated)).collect();
     Ok(Pairing { units, repeated })
 }
 

@@ -86,6 +86,16 @@ fn fuse(
     engine: &mut Engine,
     watch: &mut Saboteur,
 ) -> (Vec<u8>, Report) {
+    run(content, Some(style), engine, watch)
+}
+
+/// Without a style it converts the content.
+fn run(
+    content: &MemorySource,
+    style: Option<&MemorySource>,
+    engine: &mut Engine,
+    watch: &mut Saboteur,
+) -> (Vec<u8>, Report) {
     let settings = Settings {
         mu: f64::INFINITY,
         dtype: DtypeChoice::F32,
@@ -93,11 +103,11 @@ fn fuse(
         ..Settings::default()
     };
     block_on(async {
-        let (of_content, of_style) =
-            (Adapter::open(content, None).await.unwrap(), Adapter::open(style, None).await.unwrap());
+        let of_content = Adapter::open(content, None).await.unwrap();
+        let of_style = Adapter::open(style.unwrap_or(content), None).await.unwrap();
         let sources = Sources {
             content: Some(Input { adapter: &of_content, source: content }),
-            style: Some(Input { adapter: &of_style, source: style }),
+            style: style.map(|source| Input { adapter: &of_style, source }),
         };
         let (variants, mut sinks) = ([settings.into()], [MemorySink::default()]);
         let mut made = fusion::fuse(&sources, &variants, engine, &mut sinks, &Alone, watch).await.unwrap();
@@ -142,7 +152,11 @@ fn the_faster_backend_is_found_by_trying_and_the_report_says_so() {
         );
         assert!(report.modules.iter().all(|module| module.computed_on == ComputedOn::Cpu));
     }
-    // What a device does not take cannot be tried on it: what was found before is not said of this run.
+    // Where nothing is tried, what was found before is not said: of a single file,
+    let (_, report) = run(&content, None, &mut engine, &mut Saboteur::none());
+    assert_eq!(report.backend_reason, "A graphics device is available.");
+    // and of what a device does not take.
+    fuse(&content, &style, &mut engine, &mut Saboteur::none());
     let (_, report) = fuse(&content, &file("style", 300), &mut engine, &mut Saboteur::none());
     assert_eq!(report.backend_reason, "A graphics device is available.");
     assert!(report.modules.iter().all(|module| module.computed_on == ComputedOn::Cpu));

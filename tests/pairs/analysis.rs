@@ -251,6 +251,13 @@ fn a_word_says_what_the_projection_does() {
     let style = one(&b_s, &a_s, 1.0);
     assert_eq!(verdict(&style, &one(&b_s, &a_s, 2.5), 0.5), Verdict::Same);
     assert_ne!(verdict(&style, &one(&b_s, &a_s, -2.5), 0.5), Verdict::Same);
+    // A strength's sign is none of the file's.
+    let against = |style: &File, content: &File| {
+        let settings = Settings { mu: 0.5, content_strength: -0.5, ..settings.clone() };
+        analysed(style, content, &settings).1.verdict
+    };
+    assert_eq!(against(&style, &one(&b_s, &a_s, 2.5)), Verdict::Same);
+    assert_ne!(against(&style, &one(&b_s, &a_s, -2.5)), Verdict::Same);
     // Of the style's rows nothing is in these.
     let q = a_s.transpose().qr().q();
     let outside = &a_c - (&a_c * &q) * q.transpose();

@@ -155,9 +155,20 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
-  /** What a recipe says. It changes nothing here. */
-  recipe(text: string, name: string): Promise<SavedRecipe> {
-    return this.#core.recipe(text, name);
+  /** What a recipe says, as `#unlessLeft`. It changes nothing here. */
+  recipe(text: string, name: string): Promise<SavedRecipe | null> {
+    return this.#unlessLeft((core) => core.recipe(text, name));
+  }
+
+  /** Null where the element has left meanwhile, and its session with it: that is nobody's fault. */
+  async #unlessLeft<T>(ask: (core: Session) => Promise<T>): Promise<T | null> {
+    const core = this.#core;
+    try {
+      return await ask(core);
+    } catch (thrown) {
+      if (this.#session !== core) return null;
+      throw thrown;
+    }
   }
 
   /** The program's version, once it is there. */
@@ -168,8 +179,9 @@ export class Desk implements ReactiveController {
   /** False where there is none. */
   async example(): Promise<boolean> {
     try {
-      const [content, style] = await Promise.all([this.#core.example('content'), this.#core.example('style')]);
-      await Promise.all([this.places.choose('content', content), this.places.choose('style', style)]);
+      const made = await this.#unlessLeft((core) => Promise.all([core.example('content'), core.example('style')]));
+      if (!made) return false;
+      await Promise.all([this.places.choose('content', made[0]), this.places.choose('style', made[1])]);
       return true;
     } catch (thrown) {
       this.fail(thrown);
@@ -345,8 +357,6 @@ export class Desk implements ReactiveController {
   }
 
   fail(thrown: unknown): void {
-    // It has lost its session by leaving, which is nobody's fault.
-    if (this.#gone) return;
     this.#runProblem = toProblem(thrown);
     this.host.announce('error', this.#runProblem);
     this.host.requestUpdate();

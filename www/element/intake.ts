@@ -101,7 +101,7 @@ export class Intake {
       const read = await readRecipe(file);
       if (read === null) return this.host.notify(recipeText.tooLarge);
       const saved = await this.desk.recipe(read, file.name);
-      if (this.host.changeable) this.host.openRecipe(file.name, saved);
+      if (saved && this.host.changeable) this.host.openRecipe(file.name, saved);
     } catch (thrown) {
       this.desk.fail(thrown);
     }
@@ -132,11 +132,13 @@ export class Intake {
     this.keep.forget(() => ({ [SCALE[role]]: { kind: 'auto' } }));
   }
 
-  swap(): void {
+  async swap(): Promise<void> {
     this.host.notify('');
-    this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
-    void this.desk.places.swap();
+    const exchange = (): void => this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
+    exchange();
+    const swapped = this.desk.places.swap();
     this.host.changed();
+    if (!(await swapped)) exchange();
   }
 
   /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */

@@ -176,7 +176,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     this.several = null;
     for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
     this.#keep.reset();
-    for (const [role, name] of SOURCES) if (this[name]) void this.#offer(role, this[name], this.autoload);
+    for (const [role, name] of SOURCES) if (this[name]) this.#offer(role, this[name], this.autoload);
   }
 
   /**
@@ -328,7 +328,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       <slot name="heading"></slot>
       <div class="files" part="files">
         ${this.#card('content', busy)}
-        <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || empty} @click=${() => this.#intake.swap()}>
+        <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || empty} @click=${() => void this.#intake.swap()}>
           <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 7h13m-3.5-3.5L16 7l-3.5 3.5M17 13H4m3.5-3.5L4 13l3.5 3.5" /></svg>
         </button>
         ${this.#card('style', busy)}
@@ -367,9 +367,10 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     </div>`;
   }
 
-  #offer(role: Role, link: string, load = false): Promise<boolean> {
+  #offer(role: Role, link: string, load: boolean, offered = (): void => {}): void {
     this.notice = '';
-    return this.#desk.places.offer(role, link, (this.hosts ?? '').split(/\s+/).filter((host) => host !== ''), load);
+    const hosts = (this.hosts ?? '').split(/\s+/).filter((host) => host !== '');
+    void this.#desk.places.offer(role, link, hosts, load, offered);
   }
 
   #card(role: Role, busy: boolean) {
@@ -378,7 +379,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => void this.#offer(role, event.detail).then((offered) => { if (offered) this.changed(); })} @np-load=${() => this.#intake.load(role)}
+      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail, false, () => this.changed())} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
@@ -414,7 +415,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     for (const [role, name] of SOURCES) {
       if (!changed.has(name)) continue;
-      if (this[name]) void this.#offer(role, this[name], this.autoload);
+      if (this[name]) this.#offer(role, this[name], this.autoload);
       else if (this.#desk.places.cards[role].state === 'offered') void this.#desk.places.clear(role);
     }
     this.#drawn = true;

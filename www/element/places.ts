@@ -38,8 +38,8 @@ export class Places {
   #turn: Record<Role, number> = { content: 0, style: 0 };
   #opener: Record<Role, AbortController> = { content: new AbortController(), style: new AbortController() };
   /** Links of which it is not known yet what they mean: asked for again by an element that comes back. */
-  #linked: Record<Role, (() => Promise<unknown>) | null> = { content: null, style: null };
-  #opening: Record<Role, Promise<unknown>> = { content: Promise.resolve(), style: Promise.resolve() };
+  #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
+  #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
 
   constructor(private host: PlacesHost) {}
 
@@ -126,29 +126,28 @@ export class Places {
   }
 
   /**
-   * Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. False where something else came to
-   * that place meanwhile.
+   * Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. `placed` is called once what it means
+   * lies in the role's place.
    */
-  offer(role: Role, link: string, hosts: string[], load: boolean): Promise<boolean> {
-    const offered = this.#offer(role, link, hosts, load);
-    this.#opening[role] = offered;
-    return offered;
+  offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
+    return (this.#opening[role] = this.#offer(role, link, hosts, load, placed));
   }
 
-  async #offer(role: Role, link: string, hosts: string[], load: boolean): Promise<boolean> {
+  async #offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
     const turn = this.#next(role);
-    this.#linked[role] = () => this.offer(role, link, hosts, load);
+    this.#linked[role] = () => this.offer(role, link, hosts, load, placed);
     const offered = await this.#link(link, hosts);
-    if (turn !== this.#turn[role] || this.host.gone()) return false;
+    if (turn !== this.#turn[role] || this.host.gone()) return;
     this.#linked[role] = null;
     if ('url' in offered && load) {
-      await this.choose(role, offered);
-      return true;
+      const opened = this.choose(role, offered);
+      placed();
+      return opened;
     }
     void this.clear(role);
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
+    placed();
     if (!('url' in offered)) this.host.announce('error', offered);
-    return true;
   }
 
   async #link(link: string, hosts: string[]): Promise<FileLink | Problem> {
@@ -171,9 +170,7 @@ export class Places {
 
   /** Opens a file in a role's place. */
   choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
-    const opened = this.#open(role, file, config);
-    this.#opening[role] = opened;
-    return opened;
+    return (this.#opening[role] = this.#open(role, file, config));
   }
 
   async #open(role: Role, file: File | FileLink, config: Config | null): Promise<void> {
@@ -223,7 +220,8 @@ export class Places {
     this.host.settled();
   }
 
-  async swap(): Promise<void> {
+  /** False where that failed, and both are as they were. */
+  async swap(): Promise<boolean> {
     const { content, style } = this.cards;
     if (content.state === 'open' && style.state === 'open') {
       const swapped = (this.cards = { content: style, style: content });
@@ -234,13 +232,15 @@ export class Places {
         this.host.settled();
       } catch (thrown) {
         // The next session opens them as they lie.
-        if (this.host.begun() !== session) return;
+        if (this.host.begun() !== session) return true;
         // There they are as they were.
-        if (this.cards === swapped) this.cards = { content, style };
+        const back = this.cards === swapped;
+        if (back) this.cards = { content, style };
         this.host.settled();
         this.host.failed(thrown);
+        return !back;
       }
-      return;
+      return true;
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
     for (const [role, card] of [['content', style], ['style', content]] as const) {
@@ -250,6 +250,7 @@ export class Places {
         this.#set(role, card);
       }
     }
+    return true;
   }
 
   /** Whatever was to be done with the role's place is over. */

@@ -311,11 +311,12 @@ fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> V
     }
 }
 
-/// Whether both files change the model in the same direction, at the chosen strengths.
+/// Whether both files change the model in the same direction, whichever way round they are applied.
 fn is_same(known: &[Known<'_>]) -> bool {
     all_parallel(known.iter().filter_map(|Known { unit, measured, .. }| {
         let (style, content) = unit.pair()?;
-        let sign = (style.weight * content.weight).signum();
+        let sign =
+            [style, content].map(|share| (share.weight * share.strength).signum()).iter().product::<f64>();
         Some((sign * measured.inner, [measured.content_energy(), measured.style_energy()]))
     }))
 }

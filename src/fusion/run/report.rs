@@ -221,7 +221,7 @@ fn warnings_of(
     warnings
 }
 
-/// Whether the updates are the same but for the strengths.
+/// Whether the updates are the same, whichever way round they are applied, but for the strengths.
 fn is_same(fused: &[Fused]) -> bool {
     all_parallel(fused.iter().map(|Fused { squares, .. }| (squares.inner, [squares.content, squares.style])))
 }

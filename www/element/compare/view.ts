@@ -88,7 +88,7 @@ export class CompareView extends LitElement {
   override render() {
     return html`${this.#body(this.shown)}
       ${this.notice ? html`<p class="small muted">${text[this.notice]}</p>` : nothing}
-      <p class="unseen" role="status">${this.notice ? text[this.notice] : this.shown.is === 'done' ? sentences(this.shown.comparison) : ''}</p>`;
+      <p class="unseen" role="status">${[this.notice ? text[this.notice] : '', this.shown.is === 'done' ? sentences(this.shown.comparison) : ''].filter(Boolean).join(' ')}</p>`;
   }
 
   #body(shown: State): TemplateResult {

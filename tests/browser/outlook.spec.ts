@@ -203,6 +203,24 @@ test('the marker follows μ, and μ the marker', async ({ page }) => {
   expect(await at()).toBeCloseTo(place['1']!, 0);
 });
 
+test('the map is entered at its beginning, in whatever order its layers become known', async ({ page }) => {
+  await open(page);
+  const all = fluxLike();
+  const known = (from: number): Outlook => ({
+    ...all, blocks: all.blocks.map((block, at) => (at < from ? { ...block, modules: 0 } : block)), cells: all.cells.filter(({ block }) => block >= from),
+  });
+  const stop = (): Promise<string | null> => grid(page).locator('[tabindex="0"]').getAttribute('data-at');
+  await mount(page, { outlook: known(5) });
+  await expect.poll(stop).toBe('5 0');
+  await set(page, { outlook: known(2) });
+  await expect.poll(stop).toBe('2 0');
+  // Whoever is on it stays where they are.
+  await grid(page).locator('[tabindex="0"]').focus();
+  await set(page, { outlook: all });
+  await expect(grid(page).locator('td[data-at="0 0"]')).toBeVisible();
+  expect([await stop(), await focused(page)]).toEqual(['2 0', '2 0']);
+});
+
 test('the map is one tab stop, with arrows inside, down to a layer', async ({ page }) => {
   await open(page);
   const outlook = fluxLike();

@@ -104,12 +104,16 @@ export class OverlapMap extends LitElement {
   @state() private focused = false;
   @query('td[tabindex="0"]') private stop!: HTMLElement | null;
   #rows: Row[] = [];
+  /** Somebody has been on it. */
+  #entered = false;
   protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!changed.has('outlook')) return;
     this.#rows = this.outlook ? layOut(this.outlook) : [];
-    if (!this.#field(this.at)) this.at = this.#first();
+    if (!this.outlook) this.#entered = false;
+    // The layers become known in any order.
+    if (!this.#entered || !this.#field(this.at)) this.at = this.#first();
   }
 
   override render() {
@@ -227,7 +231,7 @@ export class OverlapMap extends LitElement {
   }
 
   #enter = (): void => {
-    this.focused = true;
+    this.focused = this.#entered = true;
   };
 
   #point = (event: Event): void => {
@@ -238,6 +242,7 @@ export class OverlapMap extends LitElement {
     const at = atOf(event);
     if (!at) return;
     this.at = at;
+    this.#entered = true;
     if (!this.brush) this.#open(at);
   };
 

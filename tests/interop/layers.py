@@ -162,4 +162,48 @@ WAN = Family(
     read_by_diffusers=("peft", "comfy"),
 )
 
-FAMILIES = (SD15, SDXL, FLUX, CHROMA, FLUX2, SD35, Z_IMAGE, QWEN, WAN)
+ANIMA = Family(
+    "Anima", "AnimaLoraLoaderMixin", "transformer",
+    (
+        Layer("transformer_blocks.0.attn1.to_q", 2048, 2048, "blocks.0.self_attn.q_proj"),
+        Layer("transformer_blocks.0.attn2.to_k", 2048, 1024, "blocks.0.cross_attn.k_proj"),
+        Layer("transformer_blocks.0.attn2.to_out.0", 2048, 2048, "blocks.0.cross_attn.output_proj"),
+        Layer("transformer_blocks.0.ff.net.2", 2048, 8192, "blocks.0.mlp.layer2"),
+        Layer("transformer_blocks.0.norm2.linear_2", 6144, 256, "blocks.0.adaln_modulation_cross_attn.2"),
+    ),
+    note="anima", read_by_diffusers=("peft", "comfy"),
+)
+LTX2 = Family(
+    "LTX-2", "LTX2LoraLoaderMixin", "transformer",
+    (
+        Layer("transformer_blocks.0.attn1.to_q", 4096, 4096, "transformer_blocks.0.attn1.to_q"),
+        Layer("transformer_blocks.0.audio_to_video_attn.to_q", 2048, 4096, "transformer_blocks.0.audio_to_video_attn.to_q"),
+        Layer("transformer_blocks.0.audio_ff.net.2", 2048, 8192, "transformer_blocks.0.audio_ff.net.2"),
+        Layer("proj_in", 4096, 128, "patchify_proj"),
+        Layer("av_cross_attn_video_a2v_gate.linear", 4096, 4096, "av_ca_a2v_gate_adaln_single.linear"),
+    ),
+    read_by_diffusers=("peft", "comfy"),
+)
+HIDREAM = Family(
+    "HiDream-I1", "HiDreamImageLoraLoaderMixin", "transformer",
+    tuple(
+        Layer(name, out, inputs, name)
+        for name, out, inputs in (
+            ("double_stream_blocks.0.block.attn1.to_q_t", 2560, 2560),
+            ("double_stream_blocks.0.block.ff_i.experts.1.w2", 2560, 6912),
+            ("single_stream_blocks.31.block.attn1.to_out", 2560, 2560),
+        )
+    ),
+    read_by_diffusers=("peft", "comfy"),
+)
+H3 = Family(
+    "MiniMax-H3", "MiniMaxH3LoraLoaderMixin", "transformer",
+    (
+        *fused([f"token_refiner.refiner_blocks.1.attn.to_{p}" for p in "qkv"], [7168] * 3, 5376, "token_refiner.blocks.1.attn.qkv_proj"),
+        Layer("token_refiner.refiner_blocks.1.ff.net.0.proj", 28672, 5376, "token_refiner.blocks.1.mlp.fc1", swapped=True),
+        Layer("proj_in", 5376, 96, "video_patch_proj"),
+    ),
+    note="minimax_h3",
+)
+
+FAMILIES = (SD15, SDXL, FLUX, CHROMA, FLUX2, SD35, Z_IMAGE, QWEN, WAN, ANIMA, LTX2, HIDREAM, H3)

@@ -47,8 +47,8 @@ macro_rules! texts {
 const FAMILIES: &[&str] = texts!("models":
     "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
     "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
-    "z-image" "qwen-image" "krea2" "lumina2" "auraflow"
-    "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "hunyuan-video15" "ltx-2b" "ltx-13b"
+    "z-image" "qwen-image" "krea2" "anima" "lumina2" "auraflow" "hidream-i1"
+    "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "hunyuan-video15" "ltx-2" "ltx-2b" "ltx-13b" "minimax-h3"
 );
 
 /// Lines that several families share.
@@ -66,7 +66,7 @@ pub struct Family {
 struct Component {
     /// Its name in a diffusers pipeline.
     name: &'static str,
-    /// Its place in ComfyUI; of a text encoder.
+    /// Its place in ComfyUI, below `text_encoders` if it is not inside the denoiser; of all but the denoiser.
     comfy: &'static str,
     /// kohya's prefixes, the one to write first; of a text encoder.
     kohya: Vec<&'static str>,

@@ -118,22 +118,29 @@ impl Component {
         let denoiser: &[&str] = if self.is_denoiser() { &DENOISER } else { &[] };
         let kohya = self.kohya.iter().filter_map(|prefix| stem.strip_prefix(prefix));
         let component = stem.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
-        let comfy = stem.strip_prefix("text_encoders.").filter(|_| !self.is_denoiser());
-        let comfy = comfy.and_then(|rest| self.below_comfy(rest));
         denoiser
             .iter()
             .filter_map(|prefix| stem.strip_prefix(prefix))
             .chain(kohya)
             .chain(component)
-            .chain(comfy)
+            .chain(self.below_comfy(stem))
     }
 
-    /// What stands behind ComfyUI's place of a text encoder; of that, some leave out all but the first name.
-    fn below_comfy<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let below = |place: &str| path.strip_prefix(place)?.strip_prefix('.');
+    /// Whether the original code has it inside the denoiser, as Anima's adapter of the text.
+    fn is_inside_denoiser(&self) -> bool {
+        self.comfy.starts_with("diffusion_model.")
+    }
+
+    /// What stands behind its place in ComfyUI; of a text encoder's place, some leave out all but the first name.
+    fn below_comfy<'a>(&self, stem: &'a str) -> Option<&'a str> {
+        let below = |path: &'a str, place: &str| path.strip_prefix(place)?.strip_prefix('.');
+        if self.is_inside_denoiser() {
+            return below(stem, self.comfy);
+        }
+        let path = stem.strip_prefix("text_encoders.")?;
         let (name, _) = self.comfy.split_once('.')?;
-        below(self.comfy)
-            .or_else(|| below(name).map(|rest| rest.strip_prefix("transformer.").unwrap_or(rest)))
+        below(path, self.comfy)
+            .or_else(|| below(path, name).map(|rest| rest.strip_prefix("transformer.").unwrap_or(rest)))
     }
 
     fn resolve(&self, body: &str) -> Option<Place> {
@@ -170,6 +177,7 @@ impl Component {
                 format!("{prefix}{}", flatten(name))
             }
             Prefix::Comfy if self.is_denoiser() => format!("diffusion_model.{name}"),
+            Prefix::Comfy if self.is_inside_denoiser() => format!("{}.{name}", self.comfy),
             Prefix::Comfy => format!("text_encoders.{}.{name}", self.comfy),
         }
     }

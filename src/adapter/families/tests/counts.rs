@@ -169,3 +169,35 @@ fn ltx() {
     assert_eq!(written("LTX-Video 2B", "peft", in_blocks), 28 * 10);
     assert_eq!(written("LTX-Video 13B", "peft", in_blocks), 48 * 10);
 }
+
+#[test]
+fn ltx_2() {
+    // Six attentions of four projections, and two feed-forward layers of two; later versions gate each attention.
+    let gates = |id: &str| id.contains("to_gate_logits");
+    assert_eq!(written("LTX-2", "peft", |id| in_blocks(id) && !gates(id)), 48 * 28);
+    assert_eq!(written("LTX-2", "comfy", gates), 48 * 6);
+}
+
+#[test]
+fn anima() {
+    // What sd-scripts trains: no modulation; and its adapter of the text where it is asked to.
+    let trained = |id: &str| id.starts_with("transformer.") && in_blocks(id) && !id.contains(".norm");
+    assert_eq!(written("Anima", "kohya", trained), 28 * 10);
+    assert_eq!(by_name("Anima").unwrap().module_count("transformer"), 454);
+    assert_eq!(written("Anima", "kohya", |id| id.starts_with("text_conditioner.blocks.")), 6 * 10);
+    assert_eq!(written("Anima", "kohya", text("text_encoder.")), 28 * 7);
+}
+
+#[test]
+fn hidream() {
+    assert_eq!(by_name("HiDream-I1").unwrap().module_count("transformer"), 1128);
+}
+
+#[test]
+fn minimax_h3() {
+    assert_eq!(by_name("MiniMax-H3").unwrap().module_count("transformer"), 370);
+    assert_eq!(written("MiniMax-H3", "kohya", in_blocks), 50 * 5 + 2 * 4);
+    let family = by_name("MiniMax-H3").unwrap();
+    let gated = family.resolve("lora_unet_blocks_7_mlp_fc1").unwrap();
+    assert!(gated.parts[0].halves_swapped, "the original has the gate first, diffusers the value");
+}

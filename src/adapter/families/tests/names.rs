@@ -193,8 +193,12 @@ fn kinds_are_told() {
     ] {
         assert_eq!(kind_of(&ModuleId::of(id)), kind, "{id}");
     }
-    for (id, _) in by_name("FLUX.1").unwrap().modules().filter(|(id, _)| id.as_str().contains("_blocks.")) {
-        assert_ne!(kind_of(&id), "other", "{id}");
+    let gate = |id: &str| id.contains("to_gate_logits");
+    for family in ["FLUX.1", "Anima", "LTX-2", "HiDream-I1", "MiniMax-H3"] {
+        let blocks = by_name(family).unwrap().modules().filter(|(id, _)| id.as_str().contains("_blocks."));
+        for (id, _) in blocks.filter(|(id, _)| !gate(id.as_str())) {
+            assert_ne!(kind_of(&id), "other", "{id}");
+        }
     }
 }
 
@@ -289,14 +293,42 @@ fn text_encoders_are_written_where_comfyui_has_them() {
 }
 
 #[test]
+fn animas_adapter_of_the_text_is_inside_its_denoiser() {
+    let anima = by_name("Anima").unwrap();
+    let names = [
+        ("comfy", "diffusion_model.llm_adapter.blocks.2.cross_attn.o_proj"),
+        ("kohya", "lora_unet_llm_adapter_blocks_2_cross_attn_o_proj"),
+        ("peft", "text_conditioner.blocks.2.cross_attn.o_proj"),
+    ];
+    for (scheme, stem) in names {
+        let id = &anima.resolve(stem).unwrap().parts[0].id;
+        assert_eq!(id.as_str(), names[2].1, "{stem}");
+        assert!(!id.is_text_encoder(), "programs load it with the denoiser's strength");
+        assert_eq!(anima.block(id).unwrap().label, "LLM adapter");
+        assert_eq!(anima.target(id, Scheme::by_id(scheme).unwrap()).unwrap().stem, stem);
+    }
+    assert_eq!(anima.resolve("diffusion_model.llm_adapter.blocks.6.mlp.0"), None, "it has six blocks");
+}
+
+#[test]
 fn what_comfyui_does_not_load_is_known() {
     let told = |family: &str, scheme: &str| {
         let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());
         family.in_comfyui(scheme)
     };
-    for family in
-        ["SD 1.5", "SD 2", "SDXL", "Wan 1.3B", "Wan 14B", "HunyuanVideo", "LTX-Video 2B", "Lumina 2"]
-    {
+    for family in [
+        "SD 1.5",
+        "SD 2",
+        "SDXL",
+        "Wan 1.3B",
+        "Wan 14B",
+        "HunyuanVideo",
+        "LTX-Video 2B",
+        "LTX-2",
+        "Anima",
+        "MiniMax-H3",
+        "Lumina 2",
+    ] {
         assert_eq!(told(family, "peft"), InComfyui::None, "{family}");
     }
     assert_eq!(told("Z-Image", "kohya-diffusers"), InComfyui::Part);

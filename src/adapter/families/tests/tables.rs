@@ -77,5 +77,5 @@ fn every_layer_is_once_in_every_naming() {
 fn tables_stay_small() {
     let bytes: usize =
         all().iter().map(|family| family.text.len()).chain(PARTS.iter().map(|part| part.len())).sum();
-    assert!(bytes < 27 * 1024, "{bytes} bytes");
+    assert!(bytes < 34 * 1024, "{bytes} bytes");
 }

@@ -210,7 +210,11 @@ fn take_settings<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
 }
 
 fn take_or<T: DeserializeOwned>(code: Code, value: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| thrown(Error::new(code, error.to_string())))
+    serde_wasm_bindgen::from_value(value).map_err(|error| {
+        // Its text would begin with the name of the exception's class.
+        let exception = js_sys::Error::from(JsValue::from(error));
+        thrown(Error::new(code, String::from(exception.message())))
+    })
 }
 
 /// A plain value for the page: objects, arrays, numbers, null.

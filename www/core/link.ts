@@ -1,5 +1,6 @@
 /** One worker and the conversation with it: typed calls, progress, cancel, and a watchdog so that no wait is without end. */
 
+import { whyNotStarted } from './loading.ts';
 import { fromWorker } from './messages.ts';
 import { ProblemError, problem } from './problem.ts';
 import { goesWith, type Calls, type CallName, type ToWorker } from './protocol.ts';
@@ -43,8 +44,10 @@ export class Link {
     this.#worker.onmessageerror = () => this.end(problem('E_WORKER_LOST', 'a message could not be read'));
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      // An error before the first word means that the worker's script itself did not load.
-      this.end(problem(this.#heard ? 'E_WORKER_LOST' : 'E_WASM_LOAD', event.message || `worker script ${url}`));
+      if (this.#heard) return this.end(problem('E_WORKER_LOST', event.message));
+      // Before the first word: the worker's script itself threw, or did not load.
+      if (event.message) return this.end(problem('E_WASM_LOAD', event.message));
+      void whyNotStarted(url).then((why) => this.end(why));
     };
   }
 

@@ -77,7 +77,7 @@ export class Advanced extends LitElement {
   @property({ attribute: false }) defaultName = '';
   #send: Send = (patch) => { this.dispatchEvent(new CustomEvent<Setting>('np-setting', { detail: { patch, committed: true } })); };
 
-  override render() {
+  override render(): TemplateResult {
     const { only, settings, disabled } = this.choices;
     return html`<details>
       <summary>${text.advanced}</summary>

@@ -38,7 +38,7 @@ export class Blocks extends LitElement {
   @property({ type: Boolean }) disabled = false;
   @state() private opened = false;
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     if (this.blocks.length === 0) return nothing;
     const own = this.blocks.filter(({ label }) => Object.hasOwn(this.strengths, label)).length;
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>

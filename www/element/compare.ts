@@ -40,7 +40,7 @@ export class ComparePlace extends LitElement {
     this.addEventListener('drop', (event) => void this.#drop(event));
   }
 
-  override render() {
+  override render(): TemplateResult {
     return html`<details class="panel" part="compare" ?open=${this.opened} @toggle=${this.#toggle}>
       <summary><h2>${text.compare}</h2></summary>
       ${this.opened ? this.#body() : nothing}

@@ -53,7 +53,7 @@ export class Controls extends LitElement {
     if (last && toJson(last.several) !== toJson(this.choices.several)) this.unread = null;
   }
 
-  override render() {
+  override render(): TemplateResult {
     const { only, unfit } = this.choices;
     const main = unfit ? nothing : only ? this.#conversion(only) : html`
       <np-lora-mu .mu=${this.choices.settings.mu} ?disabled=${this.choices.idle || this.choices.several !== null}

@@ -6,7 +6,7 @@ import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { BackendFound, Third } from '../core/protocol.ts';
 import type { Announce } from './events.ts';
 import { Session } from '../core/session.ts';
-import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, SavedRecipe, Settings, Several, Variant } from '../core/types.ts';
+import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Several, Summary, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { toJson } from './format.ts';
@@ -26,6 +26,8 @@ export interface DeskHost extends ReactiveControllerHost {
   /** Whether to find out beforehand what a fusion would do. */
   foresees(): boolean;
   startSession(onStalled: (stalled: boolean) => void): Session;
+  /** Settles once links that are to be loaded by themselves are on their way, if that is still to come. */
+  coming(): Promise<unknown> | null;
   /** False: whoever listens wants a warning not to be shown. */
   announce: Announce;
 }
@@ -261,6 +263,12 @@ export class Desk implements ReactiveController {
     this.host.requestUpdate();
   }
 
+  /** What is open, once nothing is being opened any more. */
+  async inspect(): Promise<Record<Role, Summary | null>> {
+    await this.host.coming();
+    return this.places.opened();
+  }
+
   /** Fuses the pair, or converts the only file, once they are open. Gives the first result. */
   async run(converting: boolean, signal: AbortSignal | undefined): Promise<FusedFile> {
     if (signal?.aborted) throw abortError();
@@ -269,6 +277,8 @@ export class Desk implements ReactiveController {
     signal?.addEventListener('abort', abort, { once: true });
     this.#aborters.add(aborter);
     try {
+      const coming = this.host.coming();
+      if (coming) await unless(aborter.signal, coming);
       if (this.places.isOpening) await unless(aborter.signal, this.places.opened());
       // One that was cancelled is over in a moment.
       if (this.running && this.#under?.signal.aborted) await unless(aborter.signal, this.#under.over);

@@ -77,7 +77,7 @@ export class FileCard extends LitElement {
   @property({ type: Boolean }) ownScale = false;
   @property({ type: Boolean }) disabled = false;
 
-  override render() {
+  override render(): TemplateResult {
     const { card, side } = this;
     return html`<section aria-labelledby="title" part="card">
       <header>

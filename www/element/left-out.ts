@@ -49,7 +49,7 @@ export class LeftOut extends LitElement {
   @property({ attribute: false }) of: Accounting | null = null;
   @state() private opened = false;
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     if (!this.of || !hasLeftOut(this.of)) return nothing;
     const { refused, contentTensors, styleTensors } = this.of;
     const tensors = countLeftOut(contentTensors) + countLeftOut(styleTensors);

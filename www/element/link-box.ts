@@ -1,6 +1,6 @@
 /** A link in place of a file: where it is pasted, and what it offers before anything is asked of its host. */
 
-import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { FileLink, Problem, Role } from '../core/types.ts';
 import { named } from './file-card.ts';
@@ -28,7 +28,7 @@ export class LinkBox extends LitElement {
     if (changed.has('problem')) this.reading = false;
   }
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     return html`<form @submit=${this.#submit}>
         <input type="text" inputmode="url" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
           aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled} @paste=${this.#pasted}>
@@ -69,7 +69,7 @@ export class LinkOffer extends LitElement {
   @property({ attribute: false }) link: FileLink | null = null;
   @property({ type: Boolean }) disabled = false;
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const { link } = this;
     if (!link) return nothing;
     return html`<div class="offer">

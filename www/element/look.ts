@@ -21,7 +21,7 @@ export class Look {
   }
 
   /** Says what it costs, and begins when a person presses. */
-  offer(disabled: boolean) {
+  offer(disabled: boolean): TemplateResult {
     const { remote } = this.desk.places;
     const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
     const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');

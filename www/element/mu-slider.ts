@@ -1,6 +1,6 @@
 /** μ, shown as the fraction of the overlap it removes, so that the slider means what it shows. */
 
-import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
 import { inert, mu as muText, percent, removed } from './format.ts';
 import { MuRange, STOPS } from './mu-range.ts';
@@ -54,7 +54,7 @@ export class MuSlider extends LitElement {
   @query('.way') private way!: HTMLElement;
   #range = new MuRange(this);
 
-  override render() {
+  override render(): TemplateResult {
     const share = removed(this.mu);
     return html`
       <div class="top">

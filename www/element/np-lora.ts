@@ -1,6 +1,6 @@
 /** The element: attributes, properties, methods, events, its place in a form; the parts draw. */
 
-import { html, nothing, type PropertyValues } from 'lit';
+import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
@@ -160,7 +160,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
 
   /** Its name in a form: empty, nothing is sent. */
   get name(): string { return this.getAttribute('name') ?? ''; }
-  set name(name: string) { this.setAttribute('name', name); }
+  set name(name: string) { this.setAttribute('name', asText(name)); }
   /** The form it is in. */
   get form(): HTMLFormElement | null { return this.#standing.form; }
   /** Its `<label>`s. */
@@ -189,11 +189,11 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
 
   /** What the chosen files are, once they are open. Rejects with an error that has `.code` for the first that is refused. */
   inspect(): Promise<Record<Role, Summary | null>> {
-    return this.#desk.places.opened();
+    return this.#desk.inspect();
   }
 
   /** Fuses both files, once they are open. Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
-  async fuse({ signal }: { signal?: AbortSignal } = {}): Promise<FusedFile> {
+  async fuse({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     const { file, report } = await this.#desk.run(false, signal);
     return { file, report };
   }
@@ -203,7 +203,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
    * Goes through the phases of a fusion and ends with the same events, checks and `result`; in the report `content` or
    * `style` is null. Rejects like `fuse`.
    */
-  async convert({ signal }: { signal?: AbortSignal } = {}): Promise<FusedFile> {
+  async convert({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     const { file, report } = await this.#desk.run(true, signal);
     return { file, report };
   }
@@ -298,6 +298,11 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   }
 
   /** @internal */
+  coming(): Promise<unknown> | null {
+    return this.autoload && this.isConnected && this.isUpdatePending ? this.updateComplete : null;
+  }
+
+  /** @internal */
   announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
     const spoken = spokenOf(name, detail, this.#desk.running);
     if (spoken !== null) this.spoken = spoken;
@@ -311,7 +316,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     return this.disabled || this.barred;
   }
 
-  override render() {
+  override render(): TemplateResult {
     const desk = this.#desk;
     const { foresight } = desk;
     const several = this.severalInForce;

@@ -1,6 +1,6 @@
 /** The place of the outlook between the fit and the settings. What draws it is fetched when there is something to draw. */
 
-import { LitElement, css, html, nothing } from 'lit';
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, Spectra } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
@@ -49,7 +49,7 @@ export class OutlookPlace extends LitElement {
     this.place?.style.setProperty('--map', `${Math.min(34 + 24 * rows, 530)}px`);
   }
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const { outlook, charts } = this;
     if (!outlook && !this.running && !this.coming) return nothing;
     if (charts === 'failed') {

@@ -39,7 +39,7 @@ export class PairFitView extends LitElement {
   @property({ type: Boolean }) same = false;
   @state() private opened: Partial<Record<Part, boolean>> = {};
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const { fit } = this;
     if (!fit) return nothing;
     const comments = html`${hasLeftOut(fit) ? html`<np-lora-left-out .of=${fit}></np-lora-left-out>` : nothing}

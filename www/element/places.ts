@@ -39,6 +39,8 @@ export class Places {
   #opener: Record<Role, AbortController> = { content: new AbortController(), style: new AbortController() };
   /** Links of which it is not known yet what they mean: asked for again by an element that comes back. */
   #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
+  /** Links that will be loaded by themselves, once it is known what they mean. */
+  #coming: Record<Role, boolean> = { content: false, style: false };
   #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
 
   constructor(private host: PlacesHost) {}
@@ -48,7 +50,7 @@ export class Places {
   }
 
   get isOpening(): boolean {
-    return ROLES.some((role) => this.cards[role].state === 'opening');
+    return ROLES.some((role) => this.#coming[role] || this.cards[role].state === 'opening');
   }
 
   get isRefused(): boolean {
@@ -118,10 +120,7 @@ export class Places {
       if (this.host.gone()) throw new ProblemError(AWAY);
       await Promise.all(ROLES.map((role) => this.#opening[role]));
     }
-    for (const role of ROLES) {
-      const card = this.cards[role];
-      if (card.state === 'refused') throw new ProblemError(card.problem);
-    }
+    if (this.problem) throw new ProblemError(this.problem);
     return { content: this.summaryOf('content'), style: this.summaryOf('style') };
   }
 
@@ -136,6 +135,7 @@ export class Places {
   async #offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
     const turn = this.#next(role);
     this.#linked[role] = () => this.offer(role, link, hosts, load, placed);
+    this.#coming[role] = load;
     const offered = await this.#link(link, hosts);
     if (turn !== this.#turn[role] || this.host.gone()) return;
     this.#linked[role] = null;
@@ -256,6 +256,7 @@ export class Places {
   /** Whatever was to be done with the role's place is over. */
   #next(role: Role): number {
     this.#linked[role] = null;
+    this.#coming[role] = false;
     this.#opener[role].abort();
     this.#opener[role] = new AbortController();
     return ++this.#turn[role];

@@ -1,6 +1,6 @@
 /** One problem as a person needs it: what happened, where, what to do, and the details to pass on. */
 
-import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Problem } from '../core/types.ts';
 import { inert } from './format.ts';
@@ -33,7 +33,7 @@ export class ProblemView extends LitElement {
     if (changed.has('problem') && this.shown && navigator.userActivation?.isActive) this.scrollIntoView({ block: 'nearest' });
   }
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const { problem } = this;
     if (!problem) return nothing;
     const [happened, remedy] = worded(problem);

@@ -18,7 +18,7 @@ export const doneWith = (report: Report): string => (isConversion(report) ? text
 export class ResultView extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
-    .panel { display: grid; gap: 24px; padding-block: 24px; border-left: 4px solid var(--good); }
+    .panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 24px; padding-block: 24px; border-left: 4px solid var(--good); }
     .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 16px; align-items: start; }
     h2 { display: flex; align-items: center; gap: 8px; }
     h2 svg { flex: none; width: 20px; height: 20px; stroke: var(--good); fill: none; stroke-width: 2.5; }
@@ -47,6 +47,12 @@ export class ResultView extends LitElement {
       .wide { display: none; }
       .module-head, td.module { display: none; }
     }
+    /* Also where letters are large: what a row is of stands above its numbers. */
+    @container (max-width: 26em) {
+      table.figures tr { display: grid; grid-template-columns: 1fr 1fr; border-bottom: 1px solid var(--line); }
+      table.figures :is(th, td) { padding: 0 0 8px; border: 0; }
+      table.figures th:first-child { grid-column: 1 / -1; padding: 8px 0 0; }
+    }
   `];
 
   @property({ attribute: false }) outcome!: Outcome;
@@ -62,7 +68,7 @@ export class ResultView extends LitElement {
     this.scrollIntoView({ block: 'nearest' });
   }
 
-  override render() {
+  override render(): TemplateResult {
     const { report, file, warnings, stale } = this.outcome;
     const converted = isConversion(report);
     const overlap = report.settings.result === 'overlap';
@@ -145,7 +151,7 @@ export class ResultView extends LitElement {
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;
-    return html`<table>
+    return html`<table class="figures">
       <thead><tr><th scope="col">${text.overModules}</th><th scope="col">${text.median}</th>
         <th scope="col">${text.worst}</th><th scope="col" class="module-head">${text.worstModule}</th></tr></thead>
       <tbody>${known.map(([name, spread, show]) => html`<tr><th scope="row">${name}</th>

@@ -18,7 +18,7 @@ export interface Pick {
 export class ResultsView extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
-    .panel { display: grid; gap: 24px; padding-block: 24px; border-left: 4px solid var(--good); }
+    .panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 24px; padding-block: 24px; border-left: 4px solid var(--good); }
     h2 { display: flex; align-items: center; gap: 8px; }
     h2 svg { flex: none; width: 20px; height: 20px; stroke: var(--good); fill: none; stroke-width: 2.5; }
     .stale { color: var(--caution); font-size: var(--small); }
@@ -53,7 +53,7 @@ export class ResultsView extends LitElement {
     this.scrollIntoView({ block: 'nearest' });
   }
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const [first] = this.outcomes;
     if (!first) return nothing;
     const warnings = warningsOf(this.outcomes.map(({ warnings }) => warnings));

@@ -32,7 +32,9 @@ export class RunPanel extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
     /* Fuse and the progress stay in reach on a small screen; a result is read from its top. */
-    :host([stuck]) { position: sticky; bottom: 0; z-index: 1; margin: 0 -8px; padding: 16px 8px 12px; background: linear-gradient(transparent, var(--page) 16px); }
+    :host([stuck]) { position: sticky; bottom: 0; z-index: 1; padding: 16px 0 12px; background: linear-gradient(transparent, var(--page) 16px); }
+    /* As where a page is shown four times as large: it would lie over a third of it. */
+    @media (max-height: 400px) { :host([stuck]) { position: static; } }
     .stack { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
     .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 16px; }
     .badge {
@@ -98,7 +100,7 @@ export class RunPanel extends LitElement {
     else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus();
   }
 
-  override render() {
+  override render(): TemplateResult {
     const { running, outcomes, problem } = this;
     const [outcome] = outcomes;
     return html`<div class="stack">

@@ -1,6 +1,6 @@
 /** One step back, one forth, and the settings as a file. */
 
-import { LitElement, css, html, nothing } from 'lit';
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import { recipeText, undoText as text } from './strings.ts';
 import { base } from './tokens.css.ts';
@@ -24,7 +24,7 @@ export class SettingsBar extends LitElement {
   /** Both files are there, or the one that is converted. */
   @property({ type: Boolean }) savable = false;
 
-  override render() {
+  override render(): TemplateResult {
     return html`<div class="bar">
       <div role="group" aria-label=${text.steps}>
         <button class="plain" type="button" title=${text.undoHint} ?disabled=${this.disabled || !this.undoable} @click=${() => this.#do('undo')}>

@@ -46,7 +46,7 @@ export function asOneOf<T extends string>(value: unknown, allowed: readonly T[],
 }
 
 /** Where there is no attribute, there is no text. */
-export const asText = (value: unknown): string => (value === null ? '' : String(value));
+export const asText = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
 
 /** An attribute converter from a reader that accepts anything. */
 export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter<T> {

@@ -131,7 +131,7 @@ async function main(): Promise<void> {
     takeAnywhere(app);
     port = await met;
     const answer = answers(Element);
-    say({ event: 'ready', detail: { locale: root.lang } });
+    say({ event: 'ready', detail: null });
     report();
     listen(port, ({ call, in: input }) => answer[call](input as never));
   } catch (thrown) {

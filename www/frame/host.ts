@@ -75,6 +75,17 @@ class Arrival {
   }
 }
 
+/** Listening to what the frame tells. */
+interface Listening<Options> {
+  <E extends FrameEvent>(type: E, listener: (event: CustomEvent<FrameEvents[E]>) => unknown, options?: boolean | Options): void;
+  (type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | Options): void;
+}
+
+export interface NpLoraFrame {
+  addEventListener: Listening<AddEventListenerOptions>;
+  removeEventListener: Listening<EventListenerOptions>;
+}
+
 /**
  * Dispatches, as CustomEvents with what FrameEvents says as their detail: ready, height, phase, change, inspect, warning,
  * progress, complete, save, error, abort. `save` is cancelable: by itself this page downloads the file.
@@ -136,12 +147,12 @@ export class NpLoraFrame extends EventTarget {
   }
 
   /** Resolves with the verified file. Rejects with AbortError, or with an error that has `.code`. */
-  fuse({ signal }: { signal?: AbortSignal } = {}): Promise<FusedFile> {
+  fuse({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     return this.#run('fuse', signal);
   }
 
   /** The only file, in another naming. */
-  convert({ signal }: { signal?: AbortSignal } = {}): Promise<FusedFile> {
+  convert({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     return this.#run('convert', signal);
   }
 

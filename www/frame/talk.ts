@@ -5,7 +5,7 @@
  */
 
 import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
-import { either, instance, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
+import { either, instance, list, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import { problem } from '../core/problem.ts';
 import type { BackendChoice, FusedFile, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
@@ -54,14 +54,14 @@ export type Asked = { [N in FrameCall]: { id: number; call: N; in: FrameCalls[N]
 
 /** What the frame tells unasked. */
 export interface FrameEvents {
-  ready: { locale: string };
+  ready: null;
   height: number; // of the whole content, in CSS pixels
   phase: Phase;
   change: Settings;
   inspect: { role: Role; summary: Summary };
   warning: Problem;
   progress: Progress; // five a second at most
-  complete: FusedFile;
+  complete: FusedFile & { results: FusedFile[] };
   save: { file: File };
   error: Problem;
   abort: null;
@@ -103,14 +103,14 @@ const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<Fr
 };
 
 const EVENTS: { [E in FrameEvent]: Shape<FrameEvents[E]> } = {
-  ready: object({ locale: text }),
+  ready: nothing,
   height: number,
   phase: word('empty', 'opening', 'ready', 'fusing', 'checking', 'done', 'failed'),
   change: SETTINGS,
   inspect: object({ role: ROLE, summary: SUMMARY }),
   warning: PROBLEM,
   progress: PROGRESS,
-  complete: FUSED,
+  complete: object<FrameEvents['complete']>({ file: FILE, report: REPORT, results: list(FUSED) }),
   save: object({ file: FILE }),
   error: PROBLEM,
   abort: nothing,

@@ -54,11 +54,17 @@ export function checkBlocks(blocks: Settings['blocks'], { blocks: found }: PairF
   throw refused(`There is no block "${unknown}" here, ${labels.length > 0 ? `only ${listed(labels)}` : 'as the model is not known'}.`);
 }
 
-/** The program reads what it knows and passes over all else. */
-export function checkSettings(settings: Partial<Settings>): void {
+/** Those that are set. The program reads what it knows and passes over all else; of what is undefined it would say that it is no number. */
+export function checkSettings(given: Partial<Settings>): Partial<Settings> {
+  const settings = defined(given);
   checkNames('setting', settings, SETTINGS);
-  for (const [label, of] of Object.entries(settings.blocks ?? {})) checkNames(`setting of the block "${label}"`, of, OF_BLOCK);
+  if (!settings.blocks) return settings;
+  const blocks = Object.entries(settings.blocks).map(([label, of]) => [label, defined(of)] as const);
+  for (const [label, of] of blocks) checkNames(`setting of the block "${label}"`, of, OF_BLOCK);
+  return { ...settings, blocks: Object.fromEntries(blocks) };
 }
+
+const defined = <T extends object>(given: T): T => Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 
 function checkNames(kind: string, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name));

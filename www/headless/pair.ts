@@ -90,16 +90,16 @@ export class Pair<More = unknown> {
   }
 
   /** How the two files fit, or what becomes of the only one, before any arithmetic. */
-  async fit(settings: Partial<Settings> = {}): Promise<PairFit> {
-    checkSettings(settings);
+  async fit(given: Partial<Settings> = {}): Promise<PairFit> {
+    const settings = checkSettings(given);
     const fit = await this.#ask((engine) => engine.fit(settings));
     checkBlocks(settings.blocks ?? {}, fit);
     return fit;
   }
 
   /** Analyses the pair, once, and says what the projection would do to it at these settings. */
-  async outlook(settings: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
-    await unless(signal, this.#check(settings));
+  async outlook(given: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
+    const settings = await unless(signal, this.#check(given));
     return this.#ask(async (engine) => {
       for (;;) {
         try {
@@ -114,8 +114,8 @@ export class Pair<More = unknown> {
   }
 
   /** The singular values of one module, by its name in the outlook. */
-  async spectra(module: string, settings: Partial<Settings> = {}): Promise<Spectra> {
-    await this.#check(settings);
+  async spectra(module: string, given: Partial<Settings> = {}): Promise<Spectra> {
+    const settings = await this.#check(given);
     return this.#ask((engine) => engine.spectra(settings, module));
   }
 
@@ -153,16 +153,17 @@ export class Pair<More = unknown> {
   }
 
   /** Refuses what the program would pass over. */
-  async #check(settings: Partial<Settings>): Promise<void> {
-    checkSettings(settings);
+  async #check(given: Partial<Settings>): Promise<Partial<Settings>> {
+    const settings = checkSettings(given);
     if (Object.keys(settings.blocks ?? {}).length > 0) await this.fit(settings);
+    return settings;
   }
 
-  async #run(settings: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<FusedFile> {
+  async #run(given: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<FusedFile> {
     const { content, style } = this.#files;
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
-    await this.#check(settings);
+    const settings = await this.#check(given);
     const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, settings.result ?? 'fusion'));
     return this.#ask((engine) => engine.run({ ...settings, outputName }, backend, this.#sources, options));
   }

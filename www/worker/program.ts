@@ -12,7 +12,7 @@ import {
 } from '../core/types.ts';
 import type { Files } from './crew.ts';
 import type { Hashing } from './hashing.ts';
-import { whyNotLoaded } from './loading.ts';
+import { whyNotLoaded } from '../core/loading.ts';
 import { given, type Asked, type ask } from './remote.ts';
 
 /** The other workers as src/web/crew.rs calls them. */

@@ -59,7 +59,8 @@ export const LOADING: Fault[] = [
   served('the whole program is of another version', '**/np_lora.js', (route) => route.fulfill({
     contentType: 'text/javascript', body: "export * from './np_lora.js?'; export { default } from './np_lora.js?'; export const version = () => 'another';",
   }), /not where it should be.*version another/s, fuse),
-  served('the worker is not there (404)', '**/worker.js', gone, /could not be loaded\..*connection/s),
+  served('the worker is not there (404)', '**/worker.js', gone, /not where it should be.*404/s),
+  served('no answer for the worker', '**/worker.js', (route) => route.abort('connectionfailed'), /could not be loaded\..*connection/s),
   {
     name: 'the wasm has the wrong MIME type',
     before: (page) => page.route(EITHER, (route) =>
@@ -69,5 +70,5 @@ export const LOADING: Fault[] = [
     says: /Fused and checked/,
   },
   forbidden('wasm is forbidden by the policy', "script-src 'self'; worker-src 'self' blob:", /security policy forbids it.*wasm-unsafe-eval/s),
-  forbidden('workers are forbidden by the policy', "script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'", /could not be loaded\./),
+  forbidden('workers are forbidden by the policy', "script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'", /security policy forbids it.*worker-src/s),
 ];

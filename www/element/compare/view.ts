@@ -85,7 +85,7 @@ export class CompareView extends LitElement {
     queueMicrotask(() => { if (!this.isConnected) this.#drop(); });
   }
 
-  override render() {
+  override render(): TemplateResult {
     return html`${this.#body(this.shown)}
       ${this.notice ? html`<p class="small muted">${text[this.notice]}</p>` : nothing}
       <p class="unseen" role="status">${[this.notice ? text[this.notice] : '', this.shown.is === 'done' ? sentences(this.shown.comparison) : ''].filter(Boolean).join(' ')}</p>`;

@@ -50,7 +50,7 @@ export class BrushBar extends LitElement {
   @property({ type: Boolean }) disabled = false;
   @state() private wrong = false;
 
-  override render() {
+  override render(): TemplateResult {
     const { blocks, brush, disabled } = this;
     const labels = this.#labels();
     const own = labels.filter((label) => Object.hasOwn(blocks, label)).length;

@@ -65,7 +65,7 @@ export class Curve extends LitElement {
   #width = new Width(this);
   #range = new MuRange(this);
 
-  override render() {
+  override render(): TemplateResult {
     const now = between(this.points, removed(this.mu));
     const more = now ? text.curveSaid(percent(now.contentKept), percent(now.change)) : undefined;
     return html`<div class="top"><h3>${text.curve}</h3><span class="small muted">${text.at(muText(this.mu))}</span></div>

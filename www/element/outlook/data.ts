@@ -70,7 +70,7 @@ export class Data extends LitElement {
   @state() private opened = false;
   protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
 
-  override render() {
+  override render(): TemplateResult {
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
       <summary>${this.#label}<span class="unseen">: ${this.about}</span></summary>
       ${this.opened ? this.#table(this.of()) : nothing}

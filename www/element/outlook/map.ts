@@ -116,7 +116,7 @@ export class OverlapMap extends LitElement {
     if (!this.#entered || !this.#field(this.at)) this.at = this.#first();
   }
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const { outlook } = this;
     if (!outlook) return nothing;
     const figure: Figure = FIGURES[this.figure];

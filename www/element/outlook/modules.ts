@@ -30,7 +30,7 @@ export class Modules extends LitElement {
   @property({ attribute: false }) members: readonly number[] = [];
   @property({ attribute: false }) chosen: string | null = null;
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const { outlook, members } = this;
     if (!outlook) return nothing;
     return html`<ul class="list" part="modules">

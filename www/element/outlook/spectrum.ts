@@ -39,7 +39,7 @@ export class Spectrum extends LitElement {
   @property({ attribute: false }) spectra: Spectra | null = null;
   #width = new Width(this);
 
-  override render() {
+  override render(): TemplateResult | typeof nothing {
     const { spectra } = this;
     if (!spectra) return nothing;
     const width = this.#width.value;

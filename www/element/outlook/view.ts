@@ -74,7 +74,7 @@ export class OutlookView extends LitElement {
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
 
-  override render() {
+  override render(): TemplateResult {
     const { outlook, opened } = this;
     const field = opened && fieldAt(outlook, opened);
     return html`<section class="panel" aria-labelledby="title" part="outlook">

@@ -1,0 +1,40 @@
+/** Why the program did not load: a person can do something about a missing file, and a host about a policy. */
+
+import { problem, toProblem } from './problem.ts';
+import type { Problem } from './types.ts';
+
+/** The smallest wasm module there is: its magic number and version. */
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** `thrown` is what loading the files at `urls` ended with. */
+export async function whyNotLoaded(thrown: unknown, urls: string[]): Promise<Problem> {
+  const { detail } = toProblem(thrown);
+  try {
+    new WebAssembly.Module(EMPTY_MODULE);
+  } catch (refused) {
+    return problem('E_WASM_BLOCKED', toProblem(refused).detail);
+  }
+  for (const url of urls) {
+    const unserved = await whyNotServed(url, detail);
+    if (unserved) return unserved;
+  }
+  return problem('E_WASM_LOAD', detail);
+}
+
+/** A worker's script at `url` never ran; no browser says why. */
+export async function whyNotStarted(url: string): Promise<Problem> {
+  // There, and a script: what else could have stopped it?
+  return await whyNotServed(url, 'The worker did not start.', 'javascript') ?? problem('E_WASM_BLOCKED', `The worker ${url} did not start.`);
+}
+
+async function whyNotServed(url: string, detail: string, type = ''): Promise<Problem | null> {
+  const because = (what: string): string => `${what} (${url}). ${detail}`;
+  const response = await fetch(url).catch(() => null);
+  void response?.body?.cancel();
+  if (!response) return problem('E_WASM_LOAD', because('No answer'));
+  if (!response.ok) return problem('E_WASM_MISSING', because(`The server said ${response.status}`));
+  const sent = response.headers.get('Content-Type') ?? '';
+  // Many hosts answer with their front page where there is no file.
+  if (sent.startsWith('text/html')) return problem('E_WASM_MISSING', because('The server sent a web page'));
+  return sent.includes(type) ? null : problem('E_WASM_LOAD', because(`The server calls it ${sent}`));
+}

@@ -23,14 +23,14 @@ test('a frame that is not the tool cannot trouble the page by what it says', asy
           if (call === 'fuse') for (const out of [null, {}, { file: 'x', report: {} }, { file: new File([], 'x'), report: null }]) say({ id, out });
           if (call === 'convert') say({ id, problem: { code: 'E_X', message: 'No.', remedy: '', file: null, tensor: null, detail: '' } });
         };
-        for (const junk of [null, 1, 'ready', [], { event: 'ready', detail: { locale: 'en' } }, { 'np-lora': 2, event: 'ready', detail: { locale: 'en' } }]) port.postMessage(junk);
+        for (const junk of [null, 1, 'ready', [], { event: 'ready', detail: null }, { 'np-lora': 2, event: 'ready', detail: null }]) port.postMessage(junk);
         for (const event of ['height', 'phase', 'change', 'inspect', 'warning', 'progress', 'complete', 'save', 'error', 'constructor', '__proto__']) {
           for (const detail of [undefined, null, 'x', {}, [], { file: 'x' }]) if (!(event === 'abort' && detail === null)) say({ event, detail });
         }
         say({ id: 1, out: 1 });
         say({ event: 'height', detail: 1e9 });
         say({ event: 'height', detail: NaN });
-        say({ event: 'ready', detail: { locale: 'en' } });
+        say({ event: 'ready', detail: null });
       });
       parent.postMessage({ 'np-lora': 1, hello: true }, '*');
     ` },
@@ -54,7 +54,7 @@ test('settings that the frame does not know are refused, by the script or by a t
         const say = (what) => port.postMessage({ 'np-lora': 1, ...what });
         port.onmessage = ({ data: { id } }) => {
           say({ id, problem: { code: 'E_MESSAGE', message: 'No.', remedy: '', file: null, tensor: null, detail: '' } });
-          say({ event: 'ready', detail: { locale: 'en' } });
+          say({ event: 'ready', detail: null });
         };
       });
       parent.postMessage({ 'np-lora': 1, hello: true }, '*');

@@ -211,9 +211,9 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     const run = tool.fuse().catch(({ name }: Error) => name);
     await tool.set({});
     tool.remove();
-    return [await run, await tool.fuse().catch(({ code }: { code: string }) => code), document.querySelector('iframe')];
+    return [await run, await tool.fuse().catch(({ name }: Error) => name), document.querySelector('iframe')];
   });
-  expect(after).toEqual(['AbortError', 'E_FRAME', null]);
+  expect(after).toEqual(['AbortError', 'AbortError', null]);
   await expect.poll(() => page.workers().length).toBe(0);
   expect(uncaught).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { DEFAULTS } from './check.ts';
 import { arm, bendWorker, held, letGo } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { host, visit } from './elements.ts';
-import { checkHeld, closeAll, pairOf, strangers } from './hosts.ts';
+import { FILES, checkHeld, closeAll, pairOf, site, strangers } from './hosts.ts';
 import { accessible, fuseButton, programComplete } from './page.ts';
 import { withOnes } from './make.ts';
 import { readSafetensors } from './safetensors.ts';
@@ -157,6 +157,12 @@ test('a form sends the fused file, and begins anew', async ({ page }) => {
   await page.evaluate(() => { tool.mu = 0.5; });
   await fuse(page);
   expect(await entries()).toEqual([['title', 'a cat'], ['lora', 'subject_in_style.safetensors']]);
+  // As libraries do where there is no name any more.
+  for (const none of [undefined, null]) {
+    await page.evaluate((none) => { tool.name = none; }, none);
+    expect(await entries()).toEqual([['title', 'a cat']]);
+  }
+  await page.evaluate(() => { tool.name = 'lora'; });
 
   // A fieldset that is disabled disables it like any control.
   await page.evaluate(() => { document.querySelector('fieldset')!.disabled = true; });
@@ -447,4 +453,34 @@ test('a strict policy with Trusted Types lets it work as the README says, and no
   await fuse(page);
   await expect(page.locator('[part=outlook]')).toBeVisible();
   expect([violations, left, uncaught]).toEqual([[], [], []]);
+});
+
+test('scripts of another origin need it and blob: in worker-src, and where one is missing that is said', async ({ page }) => {
+  const cdn = await site({}, { headers: { 'Access-Control-Allow-Origin': '*' } });
+  const visited = async (workers: string): Promise<unknown> => {
+    const policy = `default-src 'none'; script-src 'self' ${cdn.origin} 'wasm-unsafe-eval'; worker-src ${workers}; connect-src 'self' ${cdn.origin}`;
+    const script = `import '${cdn.origin}/np-lora/element.js'; ${FILES} Object.assign(window, { tool: document.querySelector('np-lora'), pair });`;
+    const shop = await site({ '/': { body: '<!doctype html><np-lora></np-lora><script type="module" src="/host.js"></script>', headers: { 'Content-Security-Policy': policy } }, '/host.js': { body: script } });
+    await page.goto(shop.origin);
+    return page.evaluate(async () => {
+      tool.contentFile = (await pair()).content;
+      return tool.inspect().then(({ content }: any) => content.name, ({ code, remedy }: any) => [code, remedy]);
+    });
+  };
+  expect(await visited(`blob: ${cdn.origin}`)).toBe('subject.safetensors');
+  for (const lacking of ['blob:', cdn.origin]) expect(await visited(lacking)).toEqual(['E_WASM_BLOCKED', expect.stringContaining('worker-src')]);
+});
+
+test('it stays within its place, also where letters are twice as large', async ({ page }) => {
+  for (const head of ['', '<style>html { font-size: 32px }</style>']) {
+    await page.setViewportSize({ width: 320, height: 700 });
+    await visit(page, await host({ head: `<style>body { margin: 0 }</style>${head}` }));
+    const width = (): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth);
+    await page.evaluate(() => give());
+    await expect(fuseButton(page)).toBeEnabled();
+    expect(await width(), 'before the run').toBe(320);
+    await page.evaluate(() => tool.fuse());
+    await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+    expect(await width(), 'with a result').toBe(320);
+  }
 });

@@ -24,13 +24,13 @@ test.beforeEach(async () => {
 test.afterEach(() => hub?.stop());
 
 /** A page of somebody else's with the element, that lets it load from the local hub. */
-async function embed(page: Page, attributes: Record<string, string>, policy = ''): Promise<string[]> {
+async function embed(page: Page, attributes: Record<string, string>, policy = '', script = ''): Promise<string[]> {
   const uncaught: string[] = [];
   page.on('pageerror', (error) => uncaught.push(String(error)));
   await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
   const written = Object.entries({ hosts: hub.origin, ...attributes }).map(([name, value]) => `${name}="${value}"`).join(' ');
   const body = `<!doctype html><html lang="en"><meta charset="utf-8">${policy && `<meta http-equiv="Content-Security-Policy" content="${policy}">`}
-    <title>Embedded</title><script type="module" src="element.js"></script><main><h1>Embedded</h1><np-lora ${written}></np-lora></main>`;
+    <title>Embedded</title><script type="module" src="element.js"></script><main><h1>Embedded</h1><np-lora ${written}></np-lora></main>${script}`;
   await page.route('**/embed.html', (route) => route.fulfill({ contentType: 'text/html', body }));
   await page.goto('./embed.html');
   return uncaught;
@@ -71,6 +71,25 @@ test('a pair from links is fused, and no more is read than that needs', async ({
   // Once for the result; some modules again for its check.
   expect(fusing.bytes).toBeGreaterThan((subject.length + style.length) * 0.9);
   expect(fusing.bytes).toBeLessThan((subject.length + style.length) * 2.1);
+  expect(uncaught).toEqual([]);
+});
+
+test('links that load by themselves are waited for', async ({ page }) => {
+  const script = `<script type="module">
+    const tool = document.querySelector('np-lora');
+    window.asked = Promise.all([tool.inspect(), tool.fuse()]).then(([found, { file }]) => [found.content.name, found.style.name, file.name], ({ code }) => code);
+    window.phase = tool.phase;
+  </script>`;
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style), autoload: '' }, '', script);
+  expect(await page.evaluate(() => (window as any).asked)).toEqual(['cat.safetensors', 'ink.safetensors', 'cat_in_ink.safetensors']);
+  // A link that cannot be loaded is the answer, as a file would be.
+  expect(await page.evaluate(async () => {
+    const tool = document.querySelector('np-lora') as any;
+    tool.reset();
+    tool.contentSrc = 'https://stranger.example/x.safetensors';
+    const phase = tool.phase;
+    return [await tool.fuse().then(() => null, ({ code }: { code: string }) => code), phase, tool.phase];
+  })).toEqual(['E_LINK_HOST', 'empty', 'empty']);
   expect(uncaught).toEqual([]);
 });
 

@@ -54,8 +54,10 @@ test('programs that use the package compile against its types', async ({ host })
     tool.addEventListener('complete', ({ detail: { file, report } }) => console.log(file.size, report.fused + 1));
     tool.addEventListener('click', (event) => event.preventDefault());
     const frame = new NpLoraFrame(document.body, { src: 'https://example.org/embed.html', settings: { mu: 1 } });
-    frame.addEventListener('complete', (event) => console.log((event as CustomEvent<FrameEvents['complete']>).detail.file.size));
-    void tool.fuse({}).then(({ file, report }) => console.log(file.size, report.fused + 1, wrong));
+    frame.addEventListener('complete', ({ detail: { file, results } }) => console.log(file.size, results.length));
+    frame.addEventListener('save', (event) => { event.preventDefault(); const { file }: FrameEvents['save'] = event.detail; console.log(file.name); });
+    const signal: AbortSignal | undefined = undefined;
+    void tool.fuse({ signal }).then(({ file, report }) => console.log(file.size, report.fused + 1, wrong));
   `);
   const library = `
     import { ProblemError, analyse, convert, fuse, inspect, open, type Outlook, type Report } from 'np-lora/core';
@@ -81,7 +83,7 @@ test('programs that use the package compile against its types', async ({ host })
     // @ts-expect-error: a page has no paths
     export const neither = (file: File) => browser.convert(file, {}, { path: 'b' });
   `);
-  const strict = { target: 'ES2022', lib: ['ES2023', 'DOM', 'DOM.Iterable'], strict: true, noEmit: true, skipLibCheck: false, types: [] };
+  const strict = { target: 'ES2022', lib: ['ES2023', 'DOM', 'DOM.Iterable'], strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false, types: [] };
   await place.put('tsconfig.json', JSON.stringify({ compilerOptions: { ...strict, module: 'ESNext', moduleResolution: 'bundler' }, files: ['page.ts', 'library.ts', 'both.ts'] }));
   await place.put('tsconfig.node.json', JSON.stringify({ compilerOptions: { ...strict, module: 'NodeNext' }, files: ['disk.ts', 'both.ts'] }));
   for (const config of ['tsconfig.json', 'tsconfig.node.json']) {
@@ -89,11 +91,20 @@ test('programs that use the package compile against its types', async ({ host })
   }
 });
 
+test('types come from packages that it depends on', async () => {
+  const { dependencies } = await json<{ dependencies: Record<string, string> }>('package.json');
+  const types = contents().files.map(({ path }) => path).filter((path) => path.endsWith('.d.ts'));
+  const from = await Promise.all(types.map(async (path) => [...(await readFile(join(FOLDER, path), 'utf8')).matchAll(/(?:from|import\() ?["']([^."'][^"']*)["']/g)].map(([, name]) => name!)));
+  const packages = new Set(from.flat().map((name) => name.split('/')[0]!));
+  expect([...packages].filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+  expect(packages.has('lit')).toBe(true);
+});
+
 interface Manifest {
   modules: {
     path: string;
     exports: { kind: string; name: string }[];
-    declarations: { tagName: string; attributes: { name: string }[]; events: { name: string }[]; members: { name: string; kind: string }[] }[];
+    declarations: { tagName: string; attributes: { name: string }[]; events: { name: string; type?: { text: string } }[]; cssStates: { name: string }[]; members: { name: string; kind: string }[] }[];
   }[];
 }
 
@@ -101,7 +112,7 @@ test('the manifest says what the element has', async ({ page, baseURL }) => {
   const { modules: [module, ...others] } = await json<Manifest>('custom-elements.json');
   expect([module!.path, others]).toEqual(['dist/index.js', []]);
   expect(module!.exports).toContainEqual(expect.objectContaining({ kind: 'custom-element-definition', name: 'np-lora' }));
-  const [{ tagName, attributes, events, members }] = module!.declarations as [Manifest['modules'][0]['declarations'][0]];
+  const [{ tagName, attributes, events, members, cssStates }] = module!.declarations as [Manifest['modules'][0]['declarations'][0]];
   expect(tagName).toBe('np-lora');
   await page.goto(baseURL!);
   const real = await page.evaluate(async () => {
@@ -111,7 +122,10 @@ test('the manifest says what the element has', async ({ page, baseURL }) => {
     return { attributes: (element.constructor as unknown as { observedAttributes: string[] }).observedAttributes, own };
   });
   const names = (of: { name: string }[]): string[] => of.map(({ name }) => name).sort();
-  expect(names(attributes)).toEqual(real.attributes.sort());
+  // The browser itself takes care of the name of a form's field.
+  expect(names(attributes)).toEqual([...real.attributes, 'name'].sort());
+  expect(names(cssStates)).toEqual(['checking', 'done', 'empty', 'failed', 'fusing', 'opening', 'ready', 'stale']);
+  expect(events.filter(({ type }) => !type?.text.startsWith('CustomEvent<'))).toEqual([]);
   expect(names(events)).toEqual(['abort', 'backendchange', 'beforesave', 'change', 'complete', 'error', 'input', 'inspect', 'phasechange', 'progress', 'warning']);
   const methods = members.filter(({ kind }) => kind === 'method');
   expect(names(methods)).toEqual(expect.arrayContaining(['cancel', 'convert', 'fuse', 'inspect', 'redo', 'reset', 'save', 'saveAll', 'take', 'undo']));

@@ -72,6 +72,21 @@ test('by the name of its place it is the same, also in a bundle that leaves it o
   for (const script of ['test.mjs', 'out.mjs']) expect(await place.node('--no-warnings', script)).toEqual({ code: 0, out: 'kohya true\n', error: '' });
 });
 
+test('a setting that is undefined is left out, and another that makes no sense is refused', async ({ host }) => {
+  const place = await host.place('undefined');
+  await place.put('test.mjs', `
+    import { open, openFile } from 'np-lora/core';
+    const pair = await open({ content: await openFile('subject.safetensors'), style: await openFile('style.safetensors') });
+    const { report } = await pair.fuse({ mu: undefined, blocks: { nowhere: undefined } }).catch(({ code }) => ({ report: { settings: { mu: code } } }));
+    console.log(report.settings.mu, (await pair.fuse({ mu: undefined, dtype: undefined })).report.settings.mu);
+    await pair.fit({ mu: 'x' }).catch(({ code, detail }) => console.log(code, detail));
+    pair.close();
+  `);
+  const { code, out, error } = await place.node('--no-warnings', 'test.mjs');
+  expect([code, error]).toEqual([0, '']);
+  expect(out.split('\n')).toEqual(['E_SETTINGS 0.5', expect.stringMatching(/^E_SETTINGS μ must be/), '']);
+});
+
 test('hashes of a file and of its tensors are Node’s own, and what has no header has no tensors', async ({ host }) => {
   const place = await host.place('hashes');
   await place.put('test.mjs', `

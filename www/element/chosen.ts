@@ -19,7 +19,7 @@ export abstract class Chosen extends LitElement {
   /** The style's strength, as a loader would apply it; 1 unless set. */
   @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
   /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
-  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype = DEFAULTS.dtype;
+  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype: 'auto' | 'F16' | 'BF16' | 'F32' = DEFAULTS.dtype;
   /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */
   @property({ converter: reads(String) }) get rank(): string { return rankText(this.more.recompress); }
   set rank(rank: string | number) {
@@ -28,7 +28,7 @@ export abstract class Chosen extends LitElement {
     if (rankText(recompress) !== this.rank) this.more = { ...this.more, recompress };
   }
   /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
-  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend = DEFAULTS.backend;
+  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend: 'auto' | 'webgpu' | 'cpu' = DEFAULTS.backend;
   /** The result's file name, without its ending; made from those of the files unless set. */
   @property({ attribute: 'output-name', converter: reads(asText) }) outputName = '';
   /** What is made of a pair where it is more than one file: `{ mus, plain, bothDirections }`; null: one, at `mu`. */

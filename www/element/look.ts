@@ -1,6 +1,6 @@
 /** Files on servers are looked at when a person says so: an analysis reads nearly all of them. */
 
-import { html, type ReactiveControllerHost } from 'lit';
+import { html, type ReactiveControllerHost, type TemplateResult } from 'lit';
 import type { Desk } from './desk.ts';
 import { bytes, inert } from './format.ts';
 import { text } from './strings.ts';

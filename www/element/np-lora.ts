@@ -5,6 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
 import { Desk, type DeskHost } from './desk.ts';
+import { toJson } from './format.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
@@ -56,20 +57,29 @@ export interface NpLora {
  * @csspart result - The result and what is said of it.
  * @csspart save - The button that saves.
  * @csspart error - What went wrong.
+ * @attr {string} name - Of its value in a form; without one, nothing is sent.
+ * @cssState empty - A file is missing.
+ * @cssState opening - A file is being read, or how the two fit is being found out.
+ * @cssState ready - `fuse()` can be called.
+ * @cssState fusing - A run is under way.
+ * @cssState checking - The run's result is being read back.
+ * @cssState done - There is a result.
+ * @cssState failed - A run, the pair or a file was refused.
+ * @cssState stale - Files or settings differ from those that the result was made with.
  * @slot heading - Above the cards.
  * @slot help - Below them.
  * @slot footer - At the end.
- * @fires input - While a setting is being changed; `detail` are all settings.
- * @fires change - A person changed a setting or a file, or `take` was called; `detail` are all settings.
- * @fires inspect - A file is open: `detail.role` and `detail.summary`, which says what it is.
- * @fires warning - Something that a person should know, once a file, a pair or a run; `detail` is the warning. Cancelled, it is not shown.
- * @fires progress - At most five times a second while a run goes on: bytes, modules and the stage.
- * @fires backendchange - Another backend is in use, or was found; `detail.backend` and `detail.reason`.
- * @fires phasechange - `phase` is another one, which `detail` is.
- * @fires beforesave - Save was pressed or called; `detail.file` and `detail.report`. Who cancels it saves the file otherwise.
- * @fires complete - The result was written, read back and checked: `detail.file` and `detail.report`; `detail.results` are all of the run.
- * @fires error - What went wrong: `detail.code`, a sentence, what to do, and where.
- * @fires abort - The run was cancelled; nothing was saved.
+ * @fires {CustomEvent<Settings>} input - While a setting is being changed; `detail` are all settings.
+ * @fires {CustomEvent<Settings>} change - A person changed a setting or a file, or `take` was called; `detail` are all settings.
+ * @fires {CustomEvent<{ role: Role; summary: Summary }>} inspect - A file is open: `detail.role` and `detail.summary`, which says what it is.
+ * @fires {CustomEvent<Problem>} warning - Something that a person should know, once a file, a pair or a run; `detail` is the warning. Cancelled, it is not shown.
+ * @fires {CustomEvent<Progress>} progress - At most five times a second while a run goes on: bytes, modules and the stage.
+ * @fires {CustomEvent<BackendFound>} backendchange - Another backend is in use, or was found; `detail.backend` and `detail.reason`.
+ * @fires {CustomEvent<Phase>} phasechange - `phase` is another one, which `detail` is.
+ * @fires {CustomEvent<FusedFile>} beforesave - Save was pressed or called; `detail.file` and `detail.report`. Who cancels it saves the file otherwise.
+ * @fires {CustomEvent<FusedFile & { results: FusedFile[] }>} complete - The result was written, read back and checked: `detail.file` and `detail.report`; `detail.results` are all of the run.
+ * @fires {CustomEvent<Problem>} error - What went wrong: `detail.code`, a sentence, what to do, and where.
+ * @fires {CustomEvent<null>} abort - The run was cancelled; nothing was saved.
  */
 export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   /** A form sends the fused file as the element's value. */
@@ -438,8 +448,11 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   }
 
   #setting({ patch, committed }: Setting): void {
+    const before = toJson(this.settings());
     this.#keep.change(patch, committed);
-    this.#tell(committed ? 'change' : 'input', this.settings());
+    // As of the browser's own fields: what changes at once was changing as well.
+    if (!committed || toJson(this.settings()) !== before) this.#tell('input', this.settings());
+    if (committed) this.#tell('change', this.settings());
   }
 
   #step(which: 'undo' | 'redo'): boolean {

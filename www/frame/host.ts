@@ -100,6 +100,7 @@ export class NpLoraFrame extends EventTarget {
   #port: MessagePort | null = null;
   #waiting = new Map<number, Waiting>();
   #lastId = OWN_ID;
+  #removed = false;
   readonly #arrival = new Arrival();
   #patience: ReturnType<typeof setTimeout> | undefined;
 
@@ -166,6 +167,7 @@ export class NpLoraFrame extends EventTarget {
 
   /** Takes the frame away, with whatever runs in it. */
   remove(): void {
+    this.#removed = true;
     clearTimeout(this.#patience);
     window.removeEventListener('message', this.#greet);
     this.element.remove();
@@ -183,6 +185,7 @@ export class NpLoraFrame extends EventTarget {
   async #ask<N extends FrameCall>(call: N, input: FrameCalls[N]['in']): Promise<FrameCalls[N]['out']> {
     await this.ready;
     return new Promise((resolve, reject) => {
+      if (this.#removed) return reject(abortError());
       if (!this.#port) return reject(new ProblemError(problem('E_FRAME', text.reloaded)));
       const id = ++this.#lastId;
       // Throws, and thereby rejects, what no message can carry.

@@ -43,6 +43,8 @@ export class Controls extends LitElement {
   @property({ attribute: false }) backend: BackendChoice = 'auto';
   @property({ attribute: false }) backendReason = '';
   @property({ attribute: false }) defaultName = '';
+  /** What μ does to the pair, once that is known. */
+  @property({ attribute: false }) outcome = '';
   /** What only a setting here can solve. */
   @property({ attribute: false }) problem: Problem | null = null;
   /** What was typed and is no list of μ. */
@@ -56,7 +58,7 @@ export class Controls extends LitElement {
   override render(): TemplateResult {
     const { only, unfit } = this.choices;
     const main = unfit ? nothing : only ? this.#conversion(only) : html`
-      <np-lora-mu .mu=${this.choices.settings.mu} ?disabled=${this.choices.idle || this.choices.several !== null}
+      <np-lora-mu .mu=${this.choices.settings.mu} .outcome=${this.outcome} ?disabled=${this.choices.idle || this.choices.several !== null}
         @np-mu=${(event: CustomEvent<{ mu: number; committed: boolean }>) =>
           this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
       <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>

@@ -57,7 +57,7 @@ export class FileCard extends LitElement {
     .config button { min-height: 24px; }
     label.quiet.inline { min-height: 24px; padding: 0; border: 0; font-weight: 400; text-decoration: underline; text-underline-offset: 3px; }
     label.quiet.inline:hover { background: none; }
-    .tools { display: flex; gap: 0; }
+    .tools { display: flex; gap: 4px; }
     label.quiet { min-height: 32px; padding: 0 8px; border-color: transparent; background: none; color: var(--muted); font-size: var(--small); }
     label.quiet:hover { color: var(--ink); background: var(--sunken); }
     input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
@@ -171,7 +171,7 @@ export class FileCard extends LitElement {
 
   #configChooser(): TemplateResult {
     return html`<span><input class="unseen" id="config" type="file" accept=".json,application/json"
-        aria-label=${configLabel[this.side]} ?disabled=${this.disabled}
+        aria-label="${text.readConfig}: ${configLabel[this.side]}" ?disabled=${this.disabled}
         @change=${(event: Event) => this.#chosen(event, (file) => this.#sendConfig(file))}
       /><label class="button quiet inline" for="config">${text.readConfig}</label></span>`;
   }
@@ -179,7 +179,7 @@ export class FileCard extends LitElement {
   // A real input with a label that looks like a button. iOS greys out every file when it knows only the ending.
   #chooser(label: string, style: string): TemplateResult {
     return html`<span><input class="unseen" id="file" type="file" accept=".safetensors,.json,application/octet-stream"
-        aria-label=${fileLabel[this.side]} ?disabled=${this.disabled}
+        aria-label="${label}: ${fileLabel[this.side]}" ?disabled=${this.disabled}
         @change=${(event: Event) => this.#chosen(event, (file) => this.#send(file))}
       /><label class=${style} for="file">${label}</label></span>`;
   }

@@ -38,6 +38,7 @@ export class MuSlider extends LitElement {
     .exact input { width: 72px; min-height: 32px; padding: 0 8px; }
     .value { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; }
     @container (max-width: 752px) { .hint { order: 3; width: 100%; text-align: center; } }
+    @container (max-width: 448px) { .hint { min-height: 3em; } }
     /* There is no room for 0.1 beside 0 and for 10 beside ∞: they stand in a row of their own, evenly. */
     @container (max-width: 388px) {
       .way { padding: 0 0 4px; }
@@ -49,6 +50,8 @@ export class MuSlider extends LitElement {
 
   @property({ type: Number }) mu = 0.5;
   @property({ type: Boolean }) disabled = false;
+  /** What this μ does to the pair, once that is known. */
+  @property({ attribute: false }) outcome = '';
   /** What was typed and is no μ. */
   @state() private unread: string | null = null;
   @query('.way') private way!: HTMLElement;
@@ -59,20 +62,20 @@ export class MuSlider extends LitElement {
     return html`
       <div class="top">
         <label for="mu">${text.mu}</label>
-        <span class="value"><output for="mu" class=${this.disabled ? 'idle' : ''}>${text.removes(percent(share))}</output>
+        <span class="value"><output for="mu" aria-live="off" class=${this.disabled ? 'idle' : ''}>${text.removes(percent(share))}</output>
           <span class="exact small"><label for="exact">${text.muExact}</label>
             <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
               aria-invalid=${this.unread === null ? nothing : 'true'} aria-describedby="unread" ?disabled=${this.disabled} @change=${this.#type}></span></span>
       </div>
       <p class="refusal stranger" id="unread" role="alert">${this.unread === null ? nothing : text.notMu(inert(this.unread, 40), muText(this.mu))}</p>
       <div class="way">
-        ${this.#range.render({ id: 'mu' })}
+        ${this.#range.render({ id: 'mu', ...(this.outcome ? { more: this.outcome } : {}) })}
         <div class="stops" role="group" aria-label=${text.stops}>${STOPS.map((stop) => html`
           <button class="plain" type="button" aria-label="μ ${muText(stop)}" aria-pressed=${stop === this.mu}
             ?disabled=${this.disabled} @click=${() => this.#range.send(stop, true)}>${muText(stop)}</button>`)}
         </div>
       </div>
-      <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${text.muHint}</span><span>${text.muRight}</span></div>`;
+      <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${this.outcome || text.muHint}</span><span>${text.muRight}</span></div>`;
   }
 
   protected override willUpdate(changed: PropertyValues): void {

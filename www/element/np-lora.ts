@@ -5,7 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import { toJson } from './format.ts';
+import { percent, toJson } from './format.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
@@ -314,8 +314,14 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
 
   /** @internal */
   announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
-    const spoken = spokenOf(name, detail, this.#desk.running);
-    if (spoken !== null) this.spoken = spoken;
+    const { running, places } = this.#desk;
+    const spoken = spokenOf(name, detail, running, { content: places.summaryOf('content'), style: places.summaryOf('style') });
+    // What comes at once is said together.
+    if (spoken !== null) {
+      if (!this.#saying) this.spoken = spoken;
+      else if (!this.spoken.includes(spoken)) this.spoken += ` ${spoken}`;
+      this.#saying = true;
+    }
     if (name === 'abort') this.notice = this.spoken;
     // Whoever hears of a result has it in the form by then.
     this.#stand();
@@ -356,7 +362,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       <slot name="help"></slot>
       ${desk.fit && !desk.places.only ? fit : nothing}
       ${unfit ? html`<np-lora-problem exportparts="error" shown .problem=${unfit}></np-lora-problem>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra}
+      ${desk.places.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
         ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
@@ -364,7 +370,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#look.offer(busy) : nothing}
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
-        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked}
+        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outcome=${this.#outcome()}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
           @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.named, this.sources(), this.defaultName) : this.#step(detail))}
@@ -397,6 +403,13 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail, false, () => this.changed())} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
+  }
+
+  /** What a fusion at this μ does to the pair, as far as that is known. */
+  #outcome(): string {
+    const { foresight: { outlook }, fit } = this.#desk;
+    if (!fit || !outlook || outlook.analysed === 0 || this.more.result !== 'fusion' || this.severalInForce) return '';
+    return text.outcome(percent(outlook.whole.contentKept), percent(outlook.whole.change));
   }
 
   #choices(disabled: boolean): Choices {
@@ -434,6 +447,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       else if (this.#desk.places.cards[role].state === 'offered') void this.#desk.places.clear(role);
     }
     this.#drawn = true;
+    this.#saying = false;
     this.#stand();
     const { phase } = this;
     if (phase === this.#phase) return;
@@ -441,6 +455,8 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     this.#tell('phasechange', phase);
   }
   #drawn = false;
+  /** Something is to be said that nobody has heard yet. */
+  #saying = false;
 
   #stand(): void {
     const { phase, result } = this;

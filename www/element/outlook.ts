@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
-import type { Outlook, PairFit, Spectra } from '../core/types.ts';
+import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
 import { fetchCharts } from './later.ts';
 import { text } from './strings.ts';
@@ -29,6 +29,9 @@ export class OutlookPlace extends LitElement {
   @property({ attribute: false }) blocks: Blocks = {};
   /** Of the module that was last chosen, once it is there. */
   @property({ attribute: false }) spectra: Spectra | null = null;
+  @property({ attribute: false }) result: ResultChoice = 'fusion';
+  /** What is made where it is more than one file. */
+  @property({ attribute: false }) several: Several | null = null;
   /** The first is being asked for. */
   @property({ type: Boolean }) coming = false;
   /** Both files have the same bytes. */
@@ -59,7 +62,7 @@ export class OutlookPlace extends LitElement {
     if (!outlook || charts !== 'there') {
       return html`<div class="place"><section class="panel" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section></div>`;
     }
-    return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
+    return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
       @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view></div>`;
   }
 

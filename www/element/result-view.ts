@@ -60,6 +60,8 @@ export class ResultView extends LitElement {
   @property({ attribute: false }) sha256: string | null = null;
   /** How many results nobody has saved yet. */
   @property({ attribute: false }) unsaved = 0;
+  /** What came of saving it. */
+  @property({ attribute: false }) notice = '';
   /** One of several, which stand above it. */
   @property({ type: Boolean }) among = false;
 
@@ -77,7 +79,7 @@ export class ResultView extends LitElement {
       <div>
         <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${doneWith(report)}</h2>
         ${this.among ? html`<p class="stranger">${named(file.name)}</p>` : html`<p class="small muted">${text.doneHint}</p>`}
-        ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : converted ? text.staleConversion : text.stale[report.settings.result]}</p>` : nothing}
+        ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : text.stale}</p>` : nothing}
       </div>
       ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${this.#inWords(report)}</p>`}
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
@@ -95,6 +97,7 @@ export class ResultView extends LitElement {
         <button type="button" @click=${() => this.#do('save-report')}>${text.saveReport}</button>
         ${this.among ? nothing : html`<np-lora-start-over .unsaved=${this.unsaved} @np-reset=${() => this.#do('reset')}></np-lora-start-over>`}
       </div>
+      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
       <dl class="account">
         ${converted ? this.#count(report.passedContent + report.passedStyle, text.countConverted) : overlap ? this.#count(report.fused, text.countInBoth) : html`
           ${this.#count(report.fused, text.countFused)}

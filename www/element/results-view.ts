@@ -45,6 +45,8 @@ export class ResultsView extends LitElement {
   @property({ attribute: false }) outcomes!: readonly Outcome[];
   /** How many of them nobody has saved yet. */
   @property({ attribute: false }) unsaved = 0;
+  /** What came of saving. */
+  @property({ attribute: false }) notice = '';
   /** The one whose particulars are shown below. */
   @property({ attribute: false }) looked: number | null = null;
 
@@ -62,7 +64,7 @@ export class ResultsView extends LitElement {
       <div>
         <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.doneFiles(this.outcomes.length)}</h2>
         <p class="small muted">${text.doneFilesHint}</p>
-        ${first.stale ? html`<p class="stale">${first.stale === 'files' ? text.staleFiles : text.stale.fusion}</p>` : nothing}
+        ${first.stale ? html`<p class="stale">${first.stale === 'files' ? text.staleFiles : text.stale}</p>` : nothing}
       </div>
       <ul>${this.outcomes.map((outcome, at) => this.#one(outcome, at))}</ul>
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
@@ -72,6 +74,7 @@ export class ResultsView extends LitElement {
         <button class="primary" type="button" part="save" @click=${() => this.#say('save-all', 0)}>${text.saveAll}</button>
         <np-lora-start-over .unsaved=${this.unsaved} @np-reset=${() => this.#say('reset', 0)}></np-lora-start-over>
       </div>
+      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
     </section>`;
   }
 

@@ -6,14 +6,15 @@ import type { Running } from './model.ts';
 import { doneWith } from './result-view.ts';
 import { percentDone } from './run-panel.ts';
 import { roleName, text } from './strings.ts';
+import { worded } from './language.ts';
+import { ROLES, type Role, type Summary } from '../core/types.ts';
 
-/** Of an event of the element; null: nothing. */
-export function spokenOf(name: string, detail: unknown, running: Running | null): string | null {
+/** Of an event of the element; null: nothing. `open`: the files that are. */
+export function spokenOf(name: string, detail: unknown, running: Running | null, open: Record<Role, Summary | null>): string | null {
   if (name === 'abort') return text.cancelled;
-  if (name === 'inspect') {
-    const { role, summary } = detail as NpLoraEvents['inspect']['detail'];
-    return text.opened(roleName[role], inert(summary.name));
-  }
+  // Both, as the second may come before the first has been said.
+  if (name === 'inspect') return ROLES.flatMap((role) => (open[role] ? [text.opened(roleName[role], inert(open[role].name))] : [])).join(' ');
+  if (name === 'warning') return inert(worded(detail as NpLoraEvents['warning']['detail'])[0]);
   if (name === 'complete') {
     const { report, results } = detail as NpLoraEvents['complete']['detail'];
     return results.length > 1 ? text.doneFiles(results.length) : doneWith(report);

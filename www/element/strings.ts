@@ -58,7 +58,7 @@ const english = {
   text: {
     dropHere: 'or drop a .safetensors file here',
     choose: 'Choose file',
-    pasteLink: 'or paste a Hugging Face link',
+    pasteLink: 'or paste a link',
     openLink: 'Open link',
     readingLink: 'Reading …',
     offerHint: 'Nothing has been asked of this host yet. Loading reads the file’s header; the rest comes when it is needed.',
@@ -111,7 +111,7 @@ const english = {
     bothDirectionsHint: 'The same μ once more with the files in each other’s place, as after Swap: the style becomes the subject.',
     overlapHint: 'A LoRA by itself that takes the overlap away where you load it, so that μ can be tuned there. For programs that stack LoRAs and take negative strengths: ComfyUI, Forge, A1111.',
     noEffect: 'μ and the strengths have no effect on the overlap: you give them where you load it.',
-    overlapUse: 'Load subject and style at strengths of your choice, and this file at the strength below, times the subject’s: the three are the fusion, at any μ.',
+    overlapUse: 'Load all three: subject and style at strengths of your choice, and this file at the number below times the subject’s strength. Together they are the fusion at that μ.',
     overlapStrength: 'Strength of this file, times the subject’s',
     advanced: 'Advanced',
     directions: 'Style directions to protect',
@@ -167,7 +167,7 @@ const english = {
     sharedHint: { fusion: 'fused', overlap: 'where they overlap' },
     contentOnly: 'Only subject',
     styleOnly: 'Only style',
-    onlyHint: { fusion: 'passed through', overlap: 'no part of it' },
+    onlyHint: { fusion: 'passed through', overlap: 'left out' },
     noModules: 'None.',
     willBeWritten: 'Will be written',
     leftOutTitle: 'Left out',
@@ -220,11 +220,7 @@ const english = {
     doneFilesHint: 'Every file was read back and every value checked before it is offered here. Changes: what the projection does, against plain addition.',
     loadHint: 'Load it like any LoRA, at strength 1: the strengths above are in it.',
     doneHint: 'The file was read back and every value checked before it is offered here.',
-    stale: {
-      fusion: 'Made with the settings before your last change. Fuse again to include it.',
-      overlap: 'Made with the settings before your last change. Make it again to include it.',
-  },
-    staleConversion: 'Made before your last change of settings.',
+    stale: 'Made before your last change of settings.',
     staleFiles: 'Made before you changed the files.',
     sameFile: 'Subject and style are the same file. Choose another one for one of the two.',
     became: {
@@ -289,6 +285,8 @@ const english = {
     changed: { before: 'The projection changes this pair by ', after: '. ' },
     plainAddition: 'At μ 0 the result is plain addition.',
     hardlyOverlap: 'These two hardly overlap: the result is close to plain addition.',
+    /** What the slider does, beside it. */
+    outcome: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
     subjectIsKept: (share: string) => `${share} of the subject is kept.`,
     overlaps: { before: '', after: ' of the subject overlaps with the style.' },
     countFused: 'fused',

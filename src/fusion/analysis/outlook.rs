@@ -333,7 +333,7 @@ fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
     if own.iter().any(Option::is_some) {
         return None;
     }
-    let lightened = |strength: f64| significant(strength / times, f64::round);
+    let lightened = |strength: f64| significant(strength / times, 3, f64::round);
     let (content, style) = (settings.content_strength, settings.style_strength);
     Some(match heavier {
         Side::Style => {
@@ -353,15 +353,15 @@ fn suggested(plan: &Plan, known: &[Known<'_>]) -> Suggested {
         .for_each(|known| general += known.energies);
     let times = (general.projected / (SUGGESTED_SHARE * general.style)).sqrt();
     // Rounded up: the promise holds for what is shown.
-    let mu = if times.is_finite() { significant((times - 1.0).max(0.0), f64::ceil) } else { 0.0 };
+    let mu = if times.is_finite() { significant((times - 1.0).max(0.0), 2, f64::ceil) } else { 0.0 };
     Suggested { mu, share: SUGGESTED_SHARE }
 }
 
-/// Three significant digits, as the page shows them.
-fn significant(value: f64, round: fn(f64) -> f64) -> f64 {
+/// So many significant digits: nobody chooses by more.
+fn significant(value: f64, digits: i32, round: fn(f64) -> f64) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
-    let unit = 10f64.powf(value.abs().log10().floor() - 2.0);
+    let unit = 10f64.powf(value.abs().log10().floor() + 1.0 - f64::from(digits));
     round(value / unit) * unit
 }

@@ -7,6 +7,7 @@ import type { CurvePoint } from '../../core/types.ts';
 import { mu as muText, percent, removed } from '../format.ts';
 import { language } from '../language.ts';
 import { MuRange, STOPS } from '../mu-range.ts';
+import { text as shared } from '../strings.ts';
 import { base } from '../tokens.css.ts';
 import type { Table } from './data.ts';
 import { across, drawing, linear, path, sample, Width, type Frame, type Scale } from './plot.ts';
@@ -67,7 +68,7 @@ export class Curve extends LitElement {
 
   override render(): TemplateResult {
     const now = between(this.points, removed(this.mu));
-    const more = now ? text.curveSaid(percent(now.contentKept), percent(now.change)) : undefined;
+    const more = now ? shared.outcome(percent(now.contentKept), percent(now.change)) : undefined;
     return html`<div class="top"><h3>${text.curve}</h3><span class="small muted">${text.at(muText(this.mu))}</span></div>
       <ul class="legend">${LINES.map(({ key, name, look }) => html`<li>${sample(look)}${text[name]} <strong>${now ? percent(now[key]) : '…'}</strong></li>`)}</ul>
       <div class="plot">

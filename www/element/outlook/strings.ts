@@ -34,6 +34,9 @@ const english = {
     usual: ({ change, taken, overlap, chance }) => `The projection will change this pair by ${change}: it takes away ${taken} of the subject. The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}.`,
     most: ({ change, taken }) => `The projection will take away nearly everything of the subject: ${taken}. It changes this pair by ${change}; a smaller μ leaves more of the subject.`,
   } as Record<Verdict | 'nothing', (shares: Shares) => string>,
+  /** Where the overlap alone is made, and where several files are, from the one with the least μ to the one with the most. */
+  overlapAlone: (overlap: string, chance: string) => `The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}. That part of the subject becomes the file.`,
+  severalChange: (least: string, most: string, fromMu: string, toMu: string) => `From μ ${fromMu} to μ ${toMu} the projection will change this pair by ${least} to ${most}.`,
   /** What the slider's percentage is of, and what that of the subject is of. */
   shares: {
     strength: (removed: string, taken: string) => `The slider’s ${removed} is of the overlap’s strength, which is ${taken} of its energy; overlap and what is taken from the subject are shares of energy.`,
@@ -71,7 +74,6 @@ const english = {
   text: {
     none: 'The first layers are being looked at …',
     balance: 'Balance the strengths',
-    suggestHint: 'Why this one?',
 
     curve: 'What μ does',
     curveDrawing: 'The subject’s energy that is kept falls, the projection’s change against plain addition rises, the more of the overlap is removed. The numbers are under Data.',
@@ -87,7 +89,7 @@ const english = {
     noBlock: 'Other',
     noCell: 'none',
     noCellYet: 'not looked at yet',
-    readoutHint: 'Point at a field to read its figures; choose it to see its layers.',
+    readoutHint: 'Choose a field to see its layers; pointing at it shows its figures.',
     close: 'Close',
     chooseLayer: 'Choose a layer to see its singular values.',
 
@@ -109,11 +111,11 @@ const english = {
     layerData: 'Data of all layers',
     csv: 'CSV',
     json: 'JSON',
-    suggest: (mu: string) => `Use μ ${mu}`,
+    suggest: (mu: string) => `Use suggested μ ${mu}`,
+    suggestHint: (removed: string) => `It removes ${removed}. Why this one?`,
     suggestPlain: 'Use μ 0, plain addition',
     suggestTaken: (mu: string) => `μ ${mu}, as suggested`,
     at: (mu: string) => `at μ ${mu}`,
-    curveSaid: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
     firstRows: (shown: number, all: number) => `the first ${count(shown)} of ${count(all)} rows`,
     moreInData: (number: number) => `${count(number)} more are in the data.`,
     overlapBy: (share: string) => `overlap ${share}`,
@@ -149,5 +151,5 @@ export interface Shares {
 export type OutlookWords = Words<typeof english>;
 
 export const {
-  who, presetLabel, pasteLabel, figures, verdicts, shares, weights, formula, brushText, text, column,
+  who, presetLabel, pasteLabel, figures, verdicts, overlapAlone, severalChange, shares, weights, formula, brushText, text, column,
 }: OutlookWords = words('outlook', english);

@@ -2,9 +2,9 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
-import type { Outlook, PairFit, Spectra } from '../../core/types.ts';
+import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../block-strengths.ts';
-import { inert, mu as muText, percent } from '../format.ts';
+import { inert, mu as muText, percent, removed } from '../format.ts';
 import type { MuChange } from '../mu-range.ts';
 import { text as shared } from '../strings.ts';
 import { base } from '../tokens.css.ts';
@@ -12,7 +12,7 @@ import type { Brush } from './brush.ts';
 import { blockName, fieldAt, type Field, type Place } from './figures.ts';
 import { layersTable } from './modules.ts';
 import { formula, text, weights } from './strings.ts';
-import { sharesOf, verdictOf, weightsOf } from './words.ts';
+import { leadOf, sharesOf, weightsOf } from './words.ts';
 
 const UNKNOWN: Outlook['curve'] = [];
 
@@ -54,6 +54,9 @@ export class OutlookView extends LitElement {
   @property({ attribute: false }) fit: PairFit | null = null;
   @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) spectra: Spectra | null = null;
+  @property({ attribute: false }) result: ResultChoice = 'fusion';
+  /** What is made where it is more than one file. */
+  @property({ attribute: false }) several: Several | null = null;
   /** Both files have the same bytes. */
   @property({ type: Boolean }) same = false;
   @property({ type: Boolean }) running = false;
@@ -65,12 +68,16 @@ export class OutlookView extends LitElement {
   @state() private told: { place: Place; layers: number } | null = null;
   @query('.detail') private detail!: HTMLElement | null;
 
+  /** What the whole pair comes to, to be said once. */
+  @state() private whole = '';
   /** A field can go with another pair. */
   protected override willUpdate(changed: PropertyValues): void {
     if (changed.has('outlook') && this.opened && !fieldAt(this.outlook, this.opened)) this.#open(null);
   }
 
   protected override updated(changed: PropertyValues): void {
+    const { outlook } = this;
+    if (this.whole === '' && outlook.analysed === outlook.total) this.whole = leadOf(outlook, this.result, this.several);
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
 
@@ -80,8 +87,8 @@ export class OutlookView extends LitElement {
     return html`<section class="panel" aria-labelledby="title" part="outlook">
       <div><div class="top heading"><h2 id="title">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
-        <p class="lead ${this.#alike ? 'caution' : ''}">${verdictOf(outlook)}</p>
-        <p class="shares small muted">${sharesOf(outlook, this.mu)}</p>
+        <p class="lead ${this.#alike ? 'caution' : ''}">${leadOf(outlook, this.result, this.several)}</p>
+        <p class="shares small muted">${this.result === 'fusion' && !this.several ? sharesOf(outlook, this.mu) : nothing}</p>
         ${this.#weights(outlook)}</div>
       <div class="columns">
         <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
@@ -93,7 +100,7 @@ export class OutlookView extends LitElement {
           ${this.#brush()}</div>
       </div>
       ${opened && field ? this.#detail(opened, field) : nothing}
-      <p class="unseen" role="status">${this.told ? this.#said(this.told.place, this.told.layers) : ''}</p>
+      <p class="unseen" role="status">${this.told ? this.#said(this.told.place, this.told.layers) : this.whole}</p>
     </section>`;
   }
 
@@ -123,7 +130,7 @@ export class OutlookView extends LitElement {
     return html`<div class="suggest ${analysed < total || this.#alike ? 'waits' : ''}">
       <button type="button" ?disabled=${this.disabled || mu === this.mu} aria-describedby="thumb"
         @click=${() => this.#tell('np-mu', { mu, committed: true })}>${name}</button>
-      <details class="small"><summary id="thumb">${text.suggestHint}</summary>
+      <details class="small"><summary id="thumb">${text.suggestHint(percent(removed(mu)))}</summary>
         <p>${formula.plain(percent(share))}</p><p class="muted">${formula.of(percent(share))}</p></details>
     </div>`;
   }
@@ -167,6 +174,11 @@ export class OutlookView extends LitElement {
     this.#tell('np-module', { module: null });
     const field = place && fieldAt(this.outlook, place);
     this.told = field && place ? { place, layers: field.members.length } : null;
+    // Shown at once: whoever opens a field wants to see what is in it.
+    const [first, ...others] = field?.members ?? [];
+    if (first === undefined) return;
+    const overlap = (at: number): number => this.outlook.modules[at]?.overlap ?? 0;
+    this.#choose(others.reduce((most, at) => (overlap(at) > overlap(most) ? at : most), first));
   }
 
   #said({ block, kind }: Place, layers: number): string {

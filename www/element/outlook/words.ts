@@ -1,9 +1,10 @@
 /** What the projection does to a pair, in sentences. Which of them holds is decided elsewhere: by the verdict. */
 
-import type { Outlook } from '../../core/types.ts';
-import { percent, removed, unbroken } from '../format.ts';
+import type { Outlook, ResultChoice, Several } from '../../core/types.ts';
+import { mu, percent, removed, unbroken } from '../format.ts';
+import { between } from './curve.ts';
 import { factor } from './figures.ts';
-import { shares, text, verdicts, weights } from './strings.ts';
+import { overlapAlone, severalChange, shares, text, verdicts, weights } from './strings.ts';
 
 export function verdictOf({ analysed, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {
   if (analysed === 0) return text.none;
@@ -13,9 +14,20 @@ export function verdictOf({ analysed, whole: { overlap, chance, change, contentK
   }));
 }
 
+/** What will be made of the pair: one file at the slider's μ, several, or the overlap alone. */
+export function leadOf(outlook: Outlook, result: ResultChoice, several: Several | null): string {
+  const { analysed, whole: { overlap, chance }, verdict, curve } = outlook;
+  if (analysed === 0 || ['noContent', 'noStyle', 'same'].includes(verdict)) return verdictOf(outlook);
+  if (result === 'overlap') return unbroken(overlapAlone(percent(overlap), percent(chance)));
+  const [least = 0, most = least] = several ? [several.plain ? 0 : several.mus[0], several.mus.at(-1)] : [];
+  const [from, to] = [least, most].map((mu) => between(curve, removed(mu)));
+  if (!several || !from || !to) return verdictOf(outlook);
+  return unbroken(severalChange(percent(from.change), percent(to.change), mu(least), mu(most)));
+}
+
 /** How the slider's percentage goes with those of the verdict: it is of a length, they are of energies. Empty where there are none, or all of the overlap goes. */
-export function sharesOf({ analysed, verdict, whole: { change } }: Outlook, mu: number): string {
-  const beta = removed(mu);
+export function sharesOf({ analysed, verdict, whole: { change } }: Outlook, at: number): string {
+  const beta = removed(at);
   if (analysed === 0 || verdict === 'same' || verdict === 'apart' || change === 0 || beta === 1) return '';
   return unbroken(shares.strength(percent(beta), percent(1 - (1 - beta) ** 2)));
 }

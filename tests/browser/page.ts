@@ -72,7 +72,7 @@ export async function give(page: Page, role: Role, file: Named | string): Promis
 
 /** Chooses the adapter_config.json of a file that does not say its scale. */
 export const giveConfig = (page: Page, role: Role, config: object): Promise<void> =>
-  page.getByLabel(`adapter_config.json of the ${role.toLowerCase()}`, { exact: true }).setInputFiles(
+  page.getByLabel(`Add adapter_config.json: adapter_config.json of the ${role.toLowerCase()}`, { exact: true }).setInputFiles(
     { name: 'adapter_config.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(config)) },
   );
 

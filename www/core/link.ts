@@ -4,7 +4,7 @@ import { whyNotStarted } from './loading.ts';
 import { fromWorker } from './messages.ts';
 import { ProblemError, problem } from './problem.ts';
 import { goesWith, type Calls, type CallName, type ToWorker } from './protocol.ts';
-import { workerAddress } from './trusted.ts';
+import { behind, workerAddress } from './trusted.ts';
 import type { Problem, Progress } from './types.ts';
 
 const STALLED_AFTER_S = 30;
@@ -47,7 +47,7 @@ export class Link {
       if (this.#heard) return this.end(problem('E_WORKER_LOST', event.message));
       // Before the first word: the worker's script itself threw, or did not load.
       if (event.message) return this.end(problem('E_WASM_LOAD', event.message));
-      void whyNotStarted(url).then((why) => this.end(why));
+      void whyNotStarted(behind(url)).then((why) => this.end(why));
     };
   }
 

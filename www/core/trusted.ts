@@ -18,10 +18,14 @@ const shims = new Map<string, string>();
 export function shim(url: string): string {
   const address = JSON.stringify(url);
   const script = self.origin === 'null' ? `(${String(importing)})(${address})` : `import ${address};`;
-  const made = shims.get(url) ?? URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+  // What it stands for is behind the #, which no script sees.
+  const made = shims.get(url) ?? `${URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))}#${encodeURIComponent(url)}`;
   shims.set(url, made);
   return made;
 }
+
+/** The address of the script that a shim imports; of any other, itself. */
+export const behind = (url: string): string => (url.startsWith('blob:') ? decodeURIComponent(new URL(url).hash.slice(1)) || url : url);
 
 /** A classic worker's whole script. What it is told before the module is there, the module hears then. */
 function importing(address: string): void {

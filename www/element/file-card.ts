@@ -24,8 +24,11 @@ function shares<T>(list: Share<T>[], show: (value: T) => string): string {
 export function named(name: string): TemplateResult {
   const shown = inert(name);
   const [, stem = shown, ending = ''] = /^(.+?)(\.safetensors)$/i.exec(shown) ?? [];
-  return html`${stem.split(/(?<=[_\-.])/).map((word) => html`${word}<wbr>`)}<span class="ending">${ending}</span>`;
+  return html`${breakable(stem)}<span class="ending">${ending}</span>`;
 }
+
+/** A long name that may go on in the next line where a part of it ends. */
+export const breakable = (name: string): TemplateResult[] => name.split(/(?<=[_\-.])/).map((word) => html`${word}<wbr>`);
 
 export class FileCard extends LitElement {
   static override styles = [base, css`
@@ -36,7 +39,7 @@ export class FileCard extends LitElement {
       background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); overflow: hidden; position: relative;
     }
     section::before { content: ''; position: absolute; inset: 0 0 auto; height: 4px; background: var(--role); forced-color-adjust: none; }
-    header { display: flex; align-items: center; justify-content: space-between; gap: 8px; min-height: 32px; }
+    header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px; min-height: 32px; }
     h2 { color: var(--role); }
     .well {
       flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 8px; padding: 16px;

@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Cut, Report, Spread } from '../core/types.ts';
-import { named } from './file-card.ts';
+import { breakable, named } from './file-card.ts';
 import { autoV2, autoV3, bytes, count, inert, mu, percent, removed, seconds, small } from './format.ts';
 import { called } from './language.ts';
 import { hasLeftOut } from './left-out.ts';
@@ -159,7 +159,7 @@ export class ResultView extends LitElement {
         <th scope="col">${text.worst}</th><th scope="col" class="module-head">${text.worstModule}</th></tr></thead>
       <tbody>${known.map(([name, spread, show]) => html`<tr><th scope="row">${name}</th>
         <td class="number">${show(spread.median)}</td><td class="number">${show(spread.worst)}</td>
-        <td class="module stranger">${inert(spread.worstModule)}</td></tr>`)}</tbody>
+        <td class="module stranger">${breakable(inert(spread.worstModule))}</td></tr>`)}</tbody>
     </table>`;
   }
 

@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../core/protocol.ts';
 import type { Problem, Progress, ResultChoice } from '../core/types.ts';
+import { breakable } from './file-card.ts';
 import { bytes, inert, seconds, wholePercent } from './format.ts';
 import { called } from './language.ts';
 import type { Action, Deed, Outcome, Phase, Running } from './model.ts';
@@ -145,7 +146,7 @@ export class RunPanel extends LitElement {
           <span>${text.bytesDone(bytes(progress.bytesDone), bytes(progress.bytesTotal))}</span>
           <span>${timeLeft(running)}</span>
         </div>
-        <p class="module stranger">${inert(progress.module)}</p>
+        <p class="module stranger">${breakable(inert(progress.module))}</p>
       </div>` : nothing}
       ${stalled ? html`<p class="stalled">${text.stalled}</p>` : nothing}
     </section>`;

@@ -411,7 +411,7 @@ export const translation: Translation = {
       csv: 'CSV',
       json: 'JSON',
       suggest: (mu) => `提案値μ ${mu}を使う`,
-      suggestHint: (removed) => `重なりの${removed}を除去します。この値の理由`,
+      suggestHint: (removed) => `${removed}を除去。この値の理由`,
       suggestPlain: 'μ 0（単純な加算）を使う',
       suggestTaken: (mu) => `提案どおりのμ ${mu}`,
       at: (mu) => `μ ${mu}の場合`,
@@ -606,7 +606,7 @@ export const translation: Translation = {
     // Where Rust is not running.
     E_WASM_LOAD: ['マージ用プログラムを読み込めませんでした。', '接続を確認して、もう一度試してください。'],
     E_WASM_MISSING: ['マージ用プログラムを読み込めませんでした。あるべき場所にありません。', 'ページを再読み込みしてください。解決しない場合は、サイトの管理者に知らせてください。'],
-    E_WASM_BLOCKED: ['マージ用プログラムを読み込めませんでした。セキュリティポリシーで禁止されています。', 'Content-Security-Policyのscript-srcに\'wasm-unsafe-eval\'、worker-srcにこのツールの配信元（別のサイトの場合はblob:も）が必要だと、サイトの管理者に知らせてください。'],
+    E_WASM_BLOCKED: ['マージ用プログラムを読み込めませんでした。セキュリティポリシーで禁止されています。', 'Content-Security-Policyのscript-srcに\'wasm-unsafe-eval\'、worker-srcにこのツールの配信元とblob:が必要だと、サイトの管理者に知らせてください。'],
     E_WORKER_LOST: ['マージ用プログラムが停止しました。何も保存されていません。', 'もう一度試してください。選択したファイルは残っています。メモリが足りない場合は、ほかのタブを閉じてください。'],
     E_TIMEOUT: ['2分間進展がなかったため、実行を中止しました。何も保存されていません。', 'もう一度試すか、バックエンドにCPUを選択してください。'],
     E_SAVE: ['ファイルを保存できませんでした。', 'もう一度「保存」を押して、別の場所を選択してください。'],

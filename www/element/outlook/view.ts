@@ -5,6 +5,7 @@ import { property, query, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../block-strengths.ts';
 import { inert, mu as muText, percent, removed } from '../format.ts';
+import { language } from '../language.ts';
 import type { MuChange } from '../mu-range.ts';
 import { text as shared } from '../strings.ts';
 import { base } from '../tokens.css.ts';
@@ -29,8 +30,9 @@ export class OutlookView extends LitElement {
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
     np-lora-brush { margin-top: 8px; }
     .waits { visibility: hidden; }
-    .suggest { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 4px 16px; align-items: center; margin-top: 16px; }
-    .suggest details { grid-column: 1 / -1; }
+    .suggest { display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px; justify-items: start; margin-top: 16px; }
+    .suggest button { max-width: 100%; white-space: normal; }
+    .suggest details { justify-self: stretch; min-width: 0; }
     .suggest summary { width: max-content; max-width: 100%; color: var(--muted); }
     .detail { border-top: 1px solid var(--line); padding-top: 16px; scroll-margin-block: 16px 96px; }
     .detail .top { align-items: center; margin-bottom: 8px; }
@@ -68,16 +70,19 @@ export class OutlookView extends LitElement {
   @state() private told: { place: Place; layers: number } | null = null;
   @query('.detail') private detail!: HTMLElement | null;
 
-  /** What the whole pair comes to, to be said once. */
-  @state() private whole = '';
+  /** What the whole pair comes to, which is said once; what was said in another language is over. */
+  @state() private whole: string | null = null;
+  #spokeIn = language();
   /** A field can go with another pair. */
   protected override willUpdate(changed: PropertyValues): void {
+    if (this.#spokeIn !== language()) this.whole &&= '';
+    this.#spokeIn = language();
     if (changed.has('outlook') && this.opened && !fieldAt(this.outlook, this.opened)) this.#open(null);
   }
 
   protected override updated(changed: PropertyValues): void {
     const { outlook } = this;
-    if (this.whole === '' && outlook.analysed === outlook.total) this.whole = leadOf(outlook, this.result, this.several);
+    if (this.whole === null && outlook.analysed === outlook.total) this.whole = leadOf(outlook, this.result, this.several);
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
 
@@ -100,7 +105,7 @@ export class OutlookView extends LitElement {
           ${this.#brush()}</div>
       </div>
       ${opened && field ? this.#detail(opened, field) : nothing}
-      <p class="unseen" role="status">${this.told ? this.#said(this.told.place, this.told.layers) : this.whole}</p>
+      <p class="unseen" role="status">${this.told ? this.#said(this.told.place, this.told.layers) : this.whole ?? ''}</p>
     </section>`;
   }
 

@@ -71,7 +71,7 @@ export const base = css`
     min-height: 40px; padding: 0 12px; max-width: 100%;
   }
   input:disabled, select:disabled { opacity: 0.6; }
-  summary { cursor: pointer; border-radius: 4px; margin-block: -3px; padding-block: 3px; }
+  summary { cursor: pointer; border-radius: 4px; }
   @container (max-width: 568px) { .panel { padding: 16px; } }
   @media (forced-colors: active) { button.primary { border-width: 2px; } }
   @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }

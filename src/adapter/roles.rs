@@ -17,6 +17,13 @@ pub struct Spelling {
     pub writes_alpha: bool,
 }
 
+impl Spelling {
+    /// Whether it is that of a PEFT model saved as it is in memory.
+    pub(crate) fn is_raw(&self) -> bool {
+        self == &SPELLINGS[NAMED]
+    }
+}
+
 /// Ending of the alpha tensor, in every spelling that has one.
 pub(crate) const ALPHA: &str = ".alpha";
 

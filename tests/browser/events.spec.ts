@@ -214,3 +214,33 @@ test('a change is told whatever a person does with files, and what happens is he
   await expect.poll(changes).toBe(6);
   expect(uncaught).toEqual([]);
 });
+
+test('what a person changes is told while it changes and when it has, and what matters is spoken', async ({ page }) => {
+  await visit(page, await host());
+  await page.evaluate(() => give());
+  await expect(fuseButton(page)).toBeEnabled();
+  const spoken = page.locator('np-lora').locator('.app > [role=status]');
+  await expect(spoken).toHaveText('Subject: subject.safetensors is open. Style: style.safetensors is open.');
+  await expect(page.locator('np-lora-outlook-view .unseen[role=status]')).toHaveText(/^The projection will change this pair by/);
+  await page.evaluate(() => {
+    const order = Object.assign(window, { order: [] as string[] }).order;
+    for (const name of ['input', 'change']) tool.addEventListener(name, () => order.push(name));
+  });
+  const order = (): Promise<string[]> => page.evaluate(() => (window as any).order.splice(0));
+  const both = ['input', 'change'];
+  await page.getByLabel('How much of the overlap to remove').press('ArrowRight');
+  expect(await order(), 'a key').toEqual(both);
+  await page.getByRole('button', { name: 'μ 1', exact: true }).click();
+  expect(await order(), 'a stop').toEqual(both);
+  await page.getByLabel('What to make').selectOption('several');
+  expect(await order(), 'a choice').toEqual(both);
+  // The same once more is no change of anything.
+  await page.getByLabel('What to make').selectOption('fusion');
+  await order();
+  await page.getByRole('button', { name: 'μ 1', exact: true }).click();
+  expect(await order(), 'as it was').toEqual(['change']);
+  // The same file twice.
+  await page.evaluate(async () => { tool.styleFile = new File([(await pair()).content], 'same.safetensors'); });
+  await expect(spoken).toHaveText('Subject: subject.safetensors is open. Style: same.safetensors is open.');
+  await expect(page.locator('np-lora-outlook-view .unseen[role=status]')).toHaveText(/^Both files make the same change/);
+});

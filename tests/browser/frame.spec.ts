@@ -236,6 +236,17 @@ test('two frames on one page do not hear each other', async ({ page, baseURL }) 
   expect(uncaught).toEqual([]);
 });
 
+test('what is asked of a frame that went before its tool came ends as cancelled', async ({ page }) => {
+  const mute = await site({ '/embed.html': { body: '<!doctype html><title>Mute</title>' } });
+  await page.goto((await host(`${mute.origin}/embed.html`)).origin);
+  expect(await page.evaluate(() => {
+    const name = (asked: Promise<unknown>): Promise<string> => asked.then(() => '', (error: Error) => error.name);
+    const before = tool.fuse();
+    tool.remove();
+    return Promise.all([before, tool.ready, tool.set({ mu: 1 })].map(name));
+  })).toEqual(['AbortError', 'AbortError', 'AbortError']);
+});
+
 test('a place where nothing answers is said to be that', async ({ page, baseURL }) => {
   await page.clock.install();
   const shop = await host(new URL('nothing.html', baseURL).href);
@@ -254,7 +265,7 @@ test('a frame that comes late comes all the same, and nobody waits for one that 
         const say = (what) => port.postMessage({ 'np-lora': 1, ...what });
         globalThis.come = () => {
           port.onmessage = ({ data: { id, call } }) => { if (call === 'set') say({ id, out: { locale: 'en' } }); };
-          say({ event: 'ready', detail: { locale: 'en' } });
+          say({ event: 'ready', detail: null });
         };
       });
       parent.postMessage({ 'np-lora': 1, hello: true }, '*');

@@ -468,7 +468,7 @@ test('scripts of another origin need it and blob: in worker-src, and where one i
     });
   };
   expect(await visited(`blob: ${cdn.origin}`)).toBe('subject.safetensors');
-  for (const lacking of ['blob:', cdn.origin]) expect(await visited(lacking)).toEqual(['E_WASM_BLOCKED', expect.stringContaining('worker-src')]);
+  for (const alone of ['blob:', cdn.origin]) expect(await visited(alone)).toEqual(['E_WASM_BLOCKED', expect.stringContaining('worker-src')]);
 });
 
 test('it stays within its place, also where letters are twice as large', async ({ page }) => {

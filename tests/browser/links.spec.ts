@@ -78,7 +78,6 @@ test('links that load by themselves are waited for', async ({ page }) => {
   const script = `<script type="module">
     const tool = document.querySelector('np-lora');
     window.asked = Promise.all([tool.inspect(), tool.fuse()]).then(([found, { file }]) => [found.content.name, found.style.name, file.name], ({ code }) => code);
-    window.phase = tool.phase;
   </script>`;
   const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style), autoload: '' }, '', script);
   expect(await page.evaluate(() => (window as any).asked)).toEqual(['cat.safetensors', 'ink.safetensors', 'cat_in_ink.safetensors']);

@@ -73,7 +73,7 @@ test('the page says how an overlap is used, and holds back what has no effect on
   await wanted(page, 'overlap');
   for (const one of idle) await expect(one).toBeDisabled();
   await expect(page.getByText('take negative strengths')).toBeVisible();
-  await expect(page.getByText('no part of it')).toHaveCount(2);
+  await expect(page.getByText('left out', { exact: true })).toHaveCount(2);
   await overlapAndSave(page, project.name);
   const table = page.getByRole('table').filter({ hasText: 'times the subject’s' });
   await expect(table.getByRole('rowheader')).toHaveText(['0', '0.1', '0.5', '1', '10', '∞']);
@@ -84,7 +84,7 @@ test('the page says how an overlap is used, and holds back what has no effect on
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
 
   await wanted(page, 'fusion');
-  await expect(page.getByText('Make it again to include it')).toBeVisible();
+  await expect(page.getByText('Made before your last change of settings.')).toBeVisible();
   await expect(fuseButton(page)).toBeEnabled();
   // A single file has none, and is converted as ever.
   await wanted(page, 'overlap');

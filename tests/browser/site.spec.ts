@@ -156,7 +156,8 @@ test('the interface that is listed is the one that there is', async ({ page }) =
   ];
   const words = await page.locator('dl').allInnerTexts();
   for (const names of [attributes, properties, methods, events, statics, parts, custom]) expect(names.length).toBeGreaterThan(0);
-  expect(words.join()).not.toContain('undefined');
+  // But in a type.
+  expect(words.join().replaceAll('| undefined', '')).not.toContain('undefined');
   expect(await page.locator('dd:empty').count()).toBe(0);
 
   await page.goto('./');
@@ -177,7 +178,8 @@ test('the interface that is listed is the one that there is', async ({ page }) =
         .flatMap((rule) => [...rule.cssText.matchAll(/var\((--np-lora-[\w-]+)/g)]).map(([, name]) => name!),
     };
   });
-  expect(attributes.sort()).toEqual([...there.attributes].sort());
+  // The browser itself takes care of the name of a form's field.
+  expect(attributes.sort()).toEqual([...there.attributes, 'name'].sort());
   // Accessors that Lit makes for attributes are among them.
   expect(there.properties).toEqual(expect.arrayContaining(properties));
   expect(there.methods).toEqual(expect.arrayContaining(methods));

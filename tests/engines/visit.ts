@@ -78,7 +78,7 @@ export class Visit {
     await expect.poll(async () => {
       const before = found?.at;
       found = await this.evaluate(({ all, name, usable }, selector, wanted) => {
-        const one = all().find((one) => one.matches(selector) && name(one) === wanted && (one.localName === 'option' || usable(one)));
+        const one = all().find((one) => one.matches(selector) && (name(one) === wanted || name(one).endsWith(`: ${wanted}`)) && (one.localName === 'option' || usable(one)));
         // Away from the bar at the window's end, which would catch the click.
         one?.scrollIntoView({ block: 'center', behavior: 'instant' });
         return one ? { one, at: JSON.stringify(one.getBoundingClientRect()) } : null;
@@ -132,7 +132,7 @@ export class Visit {
     for (let presses = 0; presses < 60; presses++) {
       await this.key(KEYS.Tab);
       const reached = await this.evaluate(({ focused, name }) => { const one = focused(); return one instanceof HTMLElement ? name(one) : ''; });
-      if (reached === name) return;
+      if (reached === name || reached.endsWith(`: ${name}`)) return;
       passed.push(reached);
     }
     throw new Error(`Tab never reached ${name}, but ${passed.join(', ')}`);

@@ -77,14 +77,14 @@ test('a setting that is undefined is left out, and another that makes no sense i
   await place.put('test.mjs', `
     import { open, openFile } from 'np-lora/core';
     const pair = await open({ content: await openFile('subject.safetensors'), style: await openFile('style.safetensors') });
-    const { report } = await pair.fuse({ mu: undefined, blocks: { nowhere: undefined } }).catch(({ code }) => ({ report: { settings: { mu: code } } }));
-    console.log(report.settings.mu, (await pair.fuse({ mu: undefined, dtype: undefined })).report.settings.mu);
-    await pair.fit({ mu: 'x' }).catch(({ code, detail }) => console.log(code, detail));
+    const { report } = await pair.fuse({ mu: undefined, dtype: undefined, blocks: { nowhere: undefined } });
+    console.log(report.settings.mu);
+    for (const wrong of [{ mu: 'x' }, { blocks: { nowhere: 1 } }]) await pair.fit(wrong).catch(({ code, detail }) => console.log(code, detail));
     pair.close();
   `);
   const { code, out, error } = await place.node('--no-warnings', 'test.mjs');
   expect([code, error]).toEqual([0, '']);
-  expect(out.split('\n')).toEqual(['E_SETTINGS 0.5', expect.stringMatching(/^E_SETTINGS μ must be/), '']);
+  expect(out.split('\n')).toEqual(['0.5', expect.stringMatching(/^E_SETTINGS μ must be/), expect.stringMatching(/^E_SETTINGS The block "nowhere" must/), '']);
 });
 
 test('hashes of a file and of its tensors are Node’s own, and what has no header has no tensors', async ({ host }) => {

@@ -192,6 +192,24 @@ fn pairs_of_different_models_are_refused() {
         )
     };
     assert_eq!(code(&either("c"), &either("s")), Some(Code::FamilyUnclear));
+    // Where the answer makes no difference, nobody is asked.
+    let video = |seed: &str, stem: &str| {
+        let (b, a) = (random(&format!("{seed} b"), 4096, 2), random(&format!("{seed} a"), 2, 4096));
+        File::default().lora(stem, &b, &a, None)
+    };
+    let (content, style) = (
+        video("c", "transformer.transformer_blocks.47.attn1.to_q"),
+        video("s", "lora_unet_transformer_blocks_47_attn1_to_q"),
+    );
+    assert_eq!(code(&content, &style), None, "LTX-2 or LTX-Video 13B");
+    // Rows of one head after the other are no q, k and v.
+    let h3 = |adapter: &str| {
+        let name = |factor| format!("blocks.3.attn.qkv_proj.{factor}{adapter}.weight");
+        let (b, a) = (random("h b", 3 * 7168, 1), random("h a", 1, 5376));
+        File::default().matrix(name("lora_A"), &a).matrix(name("lora_B"), &b)
+    };
+    assert_eq!(code(&h3(""), &h3("")), None);
+    assert_eq!(code(&h3(""), &h3(".default")), Some(Code::LoraShape));
     let to_choose = |content: Option<&File>, style: Option<&File>| {
         let open = |file: &File| pollster::block_on(Adapter::open(&file.named("x"), None)).unwrap();
         let [content, style] = [content, style].map(|file| file.map(open));

@@ -1,5 +1,6 @@
 /** Figures as people read them, and strangers' strings as inert text. */
 
+import type { CurvePoint } from '../core/types.ts';
 import { language, words, type Words } from './language.ts';
 
 const english = {
@@ -107,6 +108,17 @@ export function mu(value: number): string {
 /** β = μ/(1+μ): the fraction of the overlap that is removed. */
 export function removed(value: number): number {
   return value === Infinity ? 1 : value / (1 + value);
+}
+
+/** What a μ does that removes the fraction `beta`: the curves between their points. */
+export function between(points: readonly CurvePoint[], beta: number): CurvePoint | null {
+  const found = points.findIndex((point) => point.beta >= beta);
+  const at = found < 0 ? points.length - 1 : found;
+  const [before, after] = [points[Math.max(0, at - 1)], points[at]];
+  if (!before || !after) return null;
+  const share = after.beta > before.beta ? (beta - before.beta) / (after.beta - before.beta) : 1;
+  const mix = (of: 'contentKept' | 'change'): number => before[of] + share * (after[of] - before[of]);
+  return { beta, contentKept: mix('contentKept'), change: mix('change') };
 }
 
 /** The μ that removes this fraction. */

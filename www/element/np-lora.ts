@@ -5,7 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import { percent, toJson } from './format.ts';
+import { between, percent, removed, toJson } from './format.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
@@ -116,6 +116,8 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private notice = '';
+  /** What came of saving. */
+  @state() private saved = '';
   @state() private spoken = '';
   @state() private makingExample = false;
   /** By a fieldset around it. */
@@ -127,7 +129,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   #keep = new Keep(this);
   #intake = new Intake(this, this.#desk, this.#keep);
   #saving = new Saving({
-    requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => { this.spoken = this.notice = what; },
+    requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => { this.spoken = this.saved = what; },
   }, this.#desk);
 
   constructor() {
@@ -225,7 +227,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
 
   /** Back to two empty places. */
   reset(): void {
-    this.notice = '';
+    this.notice = this.saved = '';
     ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
     this.#desk.reset();
@@ -314,18 +316,21 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
 
   /** @internal */
   announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
-    const { running, places } = this.#desk;
-    const spoken = spokenOf(name, detail, running, { content: places.summaryOf('content'), style: places.summaryOf('style') });
-    // What comes at once is said together.
-    if (spoken !== null) {
-      if (!this.#saying) this.spoken = spoken;
-      else if (!this.spoken.includes(spoken)) this.spoken += ` ${spoken}`;
-      this.#saying = true;
-    }
-    if (name === 'abort') this.notice = this.spoken;
     // Whoever hears of a result has it in the form by then.
     this.#stand();
-    return this.#tell(name, detail, name === 'warning');
+    const { running, places } = this.#desk;
+    const spoken = spokenOf(name, detail, running, { content: places.summaryOf('content'), style: places.summaryOf('style') });
+    if (name === 'abort') this.notice = text.cancelled;
+    if (name === 'complete') this.saved = '';
+    const wanted = this.#tell(name, detail, name === 'warning');
+    if (spoken !== null && wanted) this.#say(spoken, name === 'warning');
+    return wanted;
+  }
+
+  /** To screen readers. A comment on what is being said goes with it. */
+  #say(what: string, comment: boolean): void {
+    this.spoken = comment && this.#saying ? `${this.spoken} ${what}` : what;
+    this.#saying = true;
   }
 
   get #idle(): boolean {
@@ -378,7 +383,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
-        .unsaved=${this.#saving.unsaved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
+        .unsaved=${this.#saving.unsaved} .saved=${this.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.places.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
       ${desk.places.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.places.fileOf('content')} .styleFile=${desk.places.fileOf('style')}
@@ -409,7 +414,8 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   #outcome(): string {
     const { foresight: { outlook }, fit } = this.#desk;
     if (!fit || !outlook || outlook.analysed === 0 || this.more.result !== 'fusion' || this.severalInForce) return '';
-    return text.outcome(percent(outlook.whole.contentKept), percent(outlook.whole.change));
+    const now = between(outlook.curve, removed(asMu(this.mu)));
+    return now ? text.outcome(percent(now.contentKept), percent(now.change)) : '';
   }
 
   #choices(disabled: boolean): Choices {
@@ -428,7 +434,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
 
   // What was said in another language is over.
   protected override willUpdate(): void {
-    if (this.#spokeIn !== language()) this.spoken = this.notice = '';
+    if (this.#spokeIn !== language()) this.spoken = this.notice = this.saved = '';
     this.#spokeIn = language();
     const { families, places } = this.#desk;
     if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
@@ -464,10 +470,10 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   }
 
   #setting({ patch, committed }: Setting): void {
-    const before = toJson(this.settings());
+    const before = toJson(this.state());
     this.#keep.change(patch, committed);
     // As of the browser's own fields: what changes at once was changing as well.
-    if (!committed || toJson(this.settings()) !== before) this.#tell('input', this.settings());
+    if (!committed || toJson(this.state()) !== before) this.#tell('input', this.settings());
     if (committed) this.#tell('change', this.settings());
   }
 
@@ -503,22 +509,22 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   #do({ action, at }: Deed): void {
     switch (action) {
       case 'fuse':
-        this.notice = '';
+        this.notice = this.saved = '';
         // The desk shows and announces what went wrong; nobody waits for this promise.
         return void this.fuse().catch(() => {});
       case 'convert':
-        this.notice = '';
+        this.notice = this.saved = '';
         return void this.convert().catch(() => {});
       case 'cancel': return this.cancel();
       case 'reset':
         this.reset();
         return void this.#focusFirst();
       case 'save':
-        this.notice = '';
+        this.notice = this.saved = '';
         this.#desk.forgive();
         return void this.save(at).catch((error: ProblemError) => this.#desk.fail(error));
       case 'save-all':
-        this.notice = '';
+        this.notice = this.saved = '';
         this.#desk.forgive();
         return void this.saveAll().catch((error: ProblemError) => this.#desk.fail(error));
       case 'save-report': return this.#saving.report(at);

@@ -41,6 +41,8 @@ export class Places {
   #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
   /** Links that will be loaded by themselves, once it is known what they mean. */
   #coming: Record<Role, boolean> = { content: false, style: false };
+  /** What is said in an empty place is said of such a link. */
+  #awaited: Record<Role, boolean> = { content: false, style: false };
   #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
 
   constructor(private host: PlacesHost) {}
@@ -120,7 +122,12 @@ export class Places {
       if (this.host.gone()) throw new ProblemError(AWAY);
       await Promise.all(ROLES.map((role) => this.#opening[role]));
     }
-    if (this.problem) throw new ProblemError(this.problem);
+    for (const role of ROLES) {
+      const card = this.cards[role];
+      // A link that was only offered nobody waits for.
+      const refusal = card.state === 'refused' || (card.state === 'empty' && this.#awaited[role]) ? card.problem : null;
+      if (refusal) throw new ProblemError(refusal);
+    }
     return { content: this.summaryOf('content'), style: this.summaryOf('style') };
   }
 
@@ -137,7 +144,11 @@ export class Places {
     this.#linked[role] = () => this.offer(role, link, hosts, load, placed);
     this.#coming[role] = load;
     const offered = await this.#link(link, hosts);
-    if (turn !== this.#turn[role] || this.host.gone()) return;
+    if (turn !== this.#turn[role]) return;
+    if (this.host.gone()) {
+      this.#missed = true;
+      return;
+    }
     this.#linked[role] = null;
     if ('url' in offered && load) {
       const opened = this.choose(role, offered);
@@ -145,6 +156,7 @@ export class Places {
       return opened;
     }
     void this.clear(role);
+    this.#awaited[role] = load;
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
     placed();
     if (!('url' in offered)) this.host.announce('error', offered);
@@ -256,7 +268,7 @@ export class Places {
   /** Whatever was to be done with the role's place is over. */
   #next(role: Role): number {
     this.#linked[role] = null;
-    this.#coming[role] = false;
+    this.#coming[role] = this.#awaited[role] = false;
     this.#opener[role].abort();
     this.#opener[role] = new AbortController();
     return ++this.#turn[role];

@@ -75,6 +75,8 @@ export class RunPanel extends LitElement {
   /** And how many files. */
   @property({ attribute: false }) files = 1;
   @property({ attribute: false }) notice = '';
+  /** What came of saving. */
+  @property({ attribute: false }) saved = '';
   @property({ type: Boolean }) ready = false;
   /** There is one file, which can be converted. */
   @property({ type: Boolean }) convertible = false;
@@ -114,17 +116,17 @@ export class RunPanel extends LitElement {
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
       </div>` : nothing}
-      ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.looked === null ? this.notice : ''}
+      ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.saved}
         @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
       ${running ? nothing : this.#result(outcomes.length > 1 ? this.looked : 0)}
-      ${this.notice && (running || !outcome) ? html`<p class="small muted">${this.notice}</p>` : nothing}
+      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
     </div>`;
   }
 
   #result(at: number | null): TemplateResult | typeof nothing {
     const outcome = at === null ? undefined : this.outcomes[at];
     if (at === null || !outcome) return nothing;
-    return html`<np-lora-result exportparts="result, save" .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1} .unsaved=${this.unsaved} .notice=${this.notice}
+    return html`<np-lora-result exportparts="result, save" .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1} .unsaved=${this.unsaved} .notice=${this.outcomes.length > 1 ? '' : this.saved}
       @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail, at)}></np-lora-result>`;
   }
 

@@ -48,7 +48,7 @@ class Arrival {
   promise!: Promise<void>;
   open = false;
   #came!: () => void;
-  #failed!: (error: ProblemError) => void;
+  #failed!: (error: Error) => void;
 
   constructor() {
     this.again();
@@ -68,7 +68,7 @@ class Arrival {
     this.#came();
   }
 
-  failed(error: ProblemError): void {
+  failed(error: Error): void {
     this.again();
     this.open = false;
     this.#failed(error);
@@ -171,7 +171,7 @@ export class NpLoraFrame extends EventTarget {
     clearTimeout(this.#patience);
     window.removeEventListener('message', this.#greet);
     this.element.remove();
-    if (this.#arrival.open) this.#arrival.failed(new ProblemError(problem('E_ABORTED')));
+    if (this.#arrival.open) this.#arrival.failed(abortError());
     this.#hangUp(abortError());
   }
 
@@ -183,7 +183,7 @@ export class NpLoraFrame extends EventTarget {
   }
 
   async #ask<N extends FrameCall>(call: N, input: FrameCalls[N]['in']): Promise<FrameCalls[N]['out']> {
-    await this.ready;
+    if (!this.#removed) await this.ready;
     return new Promise((resolve, reject) => {
       if (this.#removed) return reject(abortError());
       if (!this.#port) return reject(new ProblemError(problem('E_FRAME', text.reloaded)));

@@ -59,9 +59,12 @@ export function checkSettings(given: Partial<Settings>): Partial<Settings> {
   const settings = defined(given);
   checkNames('setting', settings, SETTINGS);
   if (!settings.blocks) return settings;
-  const blocks = Object.entries(settings.blocks).map(([label, of]) => [label, defined(of)] as const);
-  for (const [label, of] of blocks) checkNames(`setting of the block "${label}"`, of, OF_BLOCK);
-  return { ...settings, blocks: Object.fromEntries(blocks) };
+  const blocks = Object.entries(defined(settings.blocks)).map(([label, of]) => {
+    if (typeof of !== 'object' || of === null) throw refused(`The block "${label}" must be given as { content, style, mu }, not as ${called(of)}.`);
+    checkNames(`setting of the block "${label}"`, of, OF_BLOCK);
+    return [label, defined(of)];
+  });
+  return { ...settings, blocks: Object.fromEntries(blocks) as Settings['blocks'] };
 }
 
 const defined = <T extends object>(given: T): T => Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;

@@ -18,11 +18,12 @@ const SECTIONS = [
   ['Properties', 'Every attribute is a property as well. The others are:', (element) => of('field', false)(element).filter(({ attribute }) => !attribute),
     ({ name, type: of, readonly }) => `${code(name)}${type(of?.text)}${readonly ? ' <span class="type">read only</span>' : ''}`],
   ['Methods', '', of('method', false), (method) => code(`${method.name}(${parameters(method)})`) + type(method.return?.type.text)],
-  ['Events', 'None bubbles; all have a detail.', ({ events }) => events, ({ name }) => code(name)],
+  ['Events', 'None bubbles; all have a detail.', ({ events }) => events, ({ name, type: of }) => code(name) + type(of?.text)],
   ['Before the first element', 'Set on the class, which <code>customElements.get(\'np-lora\')</code> gives, by hosts that keep files elsewhere.', of('field', true),
     ({ name, type: of }) => code(name) + type(of?.text)],
   ['Slots', 'For a host’s own words.', ({ slots }) => slots, ({ name }) => code(name)],
   ['Parts', 'For <code>::part()</code>.', ({ cssParts }) => cssParts, ({ name }) => code(name)],
+  ['States', 'For <code>:state()</code>.', ({ cssStates }) => cssStates, ({ name }) => code(name)],
   ['Custom properties', 'With what they are where a host sets nothing.', ({ cssProperties }) => cssProperties, ({ name }) => code(name),
     ({ default: otherwise }) => code(otherwise)],
 ];

@@ -118,6 +118,32 @@ impl Family {
         Scheme::by_id(self.field("split"))
     }
 
+    /// Whether a file in PEFT's raw spelling has the rows of `stem` in another order than the model.
+    pub fn is_interleaved(&self, stem: &str) -> bool {
+        let ending = self.field("interleaved");
+        !ending.is_empty() && stem.ends_with(ending)
+    }
+
+    /// Whether `other` means the same layers by this stem, and both write them alike in every scheme.
+    pub fn is_alike(&self, other: &Self, stem: &str) -> bool {
+        let place = self.resolve(stem);
+        let layers = place.iter().flat_map(|place| &place.parts);
+        place == other.resolve(stem)
+            && layers.flat_map(|layer| self.schemes().map(move |scheme| (&layer.id, scheme))).all(
+                |(id, scheme)| {
+                    self.target(id, scheme) == other.target(id, scheme)
+                        && self.is_read(id, scheme) == other.is_read(id, scheme)
+                },
+            )
+    }
+
+    /// Whether files of `other` are written in the same schemes, with the same notes, as far as layers do not matter.
+    pub fn is_written_alike(&self, other: &Self) -> bool {
+        ["schemes", "split", "comfyui", "writes", "network", "stages"]
+            .iter()
+            .all(|word| self.field(word) == other.field(word))
+    }
+
     /// Whether any program loads that layer from files of a scheme.
     pub fn is_read(&self, id: &ModuleId, scheme: &Scheme) -> bool {
         let mut unread = self.field("unread").split(' ').filter_map(|pair| pair.split_once('='));

@@ -362,6 +362,10 @@ fn significant(value: f64, digits: i32, round: fn(f64) -> f64) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
-    let unit = 10f64.powf(value.abs().log10().floor() + 1.0 - f64::from(digits));
-    round(value / unit) * unit
+    let behind = f64::from(digits) - 1.0 - value.abs().log10().floor();
+    // Divided by a whole number, so that what comes is the nearest to its decimals.
+    match behind > 0.0 {
+        true => round(value * 10f64.powf(behind)) / 10f64.powf(behind),
+        false => round(value / 10f64.powf(-behind)) * 10f64.powf(-behind),
+    }
 }

@@ -136,6 +136,7 @@ impl Plan {
         let recipe = settings.check()?;
         let family = model::family(content, style, &recipe)?;
         model::check_stages(content, style, family)?;
+        model::check_rows(content, style, family)?;
         let unlisted = match family {
             Some(_) => Unlisted::default(),
             None => Unlisted::of(content, style)?,

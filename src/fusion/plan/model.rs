@@ -62,8 +62,24 @@ fn known<'a>(content: Option<&'a Adapter>, style: Option<&'a Adapter>) -> Vec<Kn
     files.filter_map(|adapter| Some((adapter, candidates(&adapter.family)?))).collect()
 }
 
-/// Families that all of them can be of; none of no file.
+/// Families that all of them can be of; none of no file. Of those that make no difference to these files, only the best known.
 fn common(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
+    let several = shared(known)?;
+    let stems =
+        || known.iter().flat_map(|(adapter, _)| adapter.modules.iter().map(|module| module.stem.as_str()));
+    match several[..] {
+        [best, ref others @ ..]
+            if others.iter().all(|other| {
+                best.is_written_alike(other) && stems().all(|stem| best.is_alike(other, stem))
+            }) =>
+        {
+            Ok(vec![best])
+        }
+        _ => Ok(several),
+    }
+}
+
+fn shared(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
     match known {
         [] => Ok(Vec::new()),
         [(_, only)] => Ok(only.clone()),
@@ -132,6 +148,27 @@ pub(crate) fn check_stages(
         }
         _ => Ok(()),
     }
+}
+
+/// A module whose rows stand in another order than its model has them would be fused with rows that are not its own.
+///
+/// # Errors
+/// `LoraShape`.
+pub(crate) fn check_rows(
+    content: Option<&Adapter>,
+    style: Option<&Adapter>,
+    family: Option<&Family>,
+) -> Result<()> {
+    let Some(family) = family else { return Ok(()) };
+    for adapter in [content, style].into_iter().flatten() {
+        let such = |module: &&Module| module.spelling.is_raw() && family.is_interleaved(&module.stem);
+        if let Some(module) = adapter.modules.iter().find(such) {
+            let detail = "Its rows are those of q, k and v of one head after the other, as DiffSynth-Studio has them: \
+                          it can be fused once it is exported for ComfyUI or diffusers.";
+            return Err(Error::new(Code::LoraShape, detail).in_file(&adapter.name).at_tensor(&module.stem));
+        }
+    }
+    Ok(())
 }
 
 /// What to know of a pair that is accepted.

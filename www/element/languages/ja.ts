@@ -337,7 +337,9 @@ export const translation: Translation = {
       most: ({ change, taken }) => `射影によって被写体のほぼすべて（${taken}）が除去されます。この組み合わせの変化量は${change}です。μを小さくすると、被写体がより多く残ります。`,
     },
     overlapAlone: (overlap, chance) => `2つの重なりは${overlap}です（無関係なLoRA同士なら${chance}）。被写体のこの部分がファイルになります。`,
-    severalChange: (least, most, fromMu, toMu) => `μ ${fromMu}からμ ${toMu}まで、射影による変化量は${least}から${most}です。`,
+    severalChange: (least, most, fromMu, toMu, both) => `${both ? 'この向きでは、' : ''}${fromMu === toMu
+      ? `μ ${fromMu}での射影による変化量は${least}です。`
+      : `μ ${fromMu}からμ ${toMu}まで、射影による変化量は${least}から${most}です。`}`,
     shares: {
       strength: (removed, taken) => `スライダーの${removed}は重なりの強さに対する割合で、エネルギーでは${taken}にあたります。重なりと、被写体から除去される量は、エネルギーの割合です。`,
     },
@@ -390,7 +392,6 @@ export const translation: Translation = {
       noCellYet: '未分析',
       readoutHint: 'マスを選択すると層の一覧を、ポインターを合わせると数値を表示します。',
       close: '閉じる',
-      chooseLayer: '層を選択すると特異値を表示します。',
 
       spectrum: '特異値',
       spectrumDrawing: '画風、被写体、マージ後の差分の特異値（対数軸、大きい順）。数値は「データ」にあります。',

@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import type { CurvePoint } from '../../core/types.ts';
-import { mu as muText, percent, removed } from '../format.ts';
+import { between, mu as muText, percent, removed } from '../format.ts';
 import { language } from '../language.ts';
 import { MuRange, STOPS } from '../mu-range.ts';
 import { text as shared } from '../strings.ts';
@@ -20,17 +20,6 @@ const LINES = [
   { key: 'contentKept', name: 'kept', look: 'kept' },
   { key: 'change', name: 'change', look: 'overlap' },
 ] as const;
-
-/** The curves between their points. */
-export function between(points: readonly CurvePoint[], beta: number): CurvePoint | null {
-  const found = points.findIndex((point) => point.beta >= beta);
-  const at = found < 0 ? points.length - 1 : found;
-  const [before, after] = [points[Math.max(0, at - 1)], points[at]];
-  if (!before || !after) return null;
-  const share = after.beta > before.beta ? (beta - before.beta) / (after.beta - before.beta) : 1;
-  const mix = (of: 'contentKept' | 'change'): number => before[of] + share * (after[of] - before[of]);
-  return { beta, contentKept: mix('contentKept'), change: mix('change') };
-}
 
 export class Curve extends LitElement {
   static override styles = [base, drawing, css`

@@ -36,7 +36,9 @@ const english = {
   } as Record<Verdict | 'nothing', (shares: Shares) => string>,
   /** Where the overlap alone is made, and where several files are, from the one with the least μ to the one with the most. */
   overlapAlone: (overlap: string, chance: string) => `The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}. That part of the subject becomes the file.`,
-  severalChange: (least: string, most: string, fromMu: string, toMu: string) => `From μ ${fromMu} to μ ${toMu} the projection will change this pair by ${least} to ${most}.`,
+  severalChange: (least: string, most: string, fromMu: string, toMu: string, both: boolean) => (fromMu === toMu
+    ? `${both ? 'In this direction, at' : 'At'} μ ${fromMu} the projection will change this pair by ${least}.`
+    : `${both ? 'In this direction, from' : 'From'} μ ${fromMu} to μ ${toMu} the projection will change this pair by ${least} to ${most}.`),
   /** What the slider's percentage is of, and what that of the subject is of. */
   shares: {
     strength: (removed: string, taken: string) => `The slider’s ${removed} is of the overlap’s strength, which is ${taken} of its energy; overlap and what is taken from the subject are shares of energy.`,
@@ -91,7 +93,6 @@ const english = {
     noCellYet: 'not looked at yet',
     readoutHint: 'Choose a field to see its layers; pointing at it shows its figures.',
     close: 'Close',
-    chooseLayer: 'Choose a layer to see its singular values.',
 
     spectrum: 'Singular values',
     spectrumDrawing: 'Singular values of style, subject and fused update on a logarithmic axis, the largest first. The numbers are under Data.',

@@ -66,23 +66,26 @@ export class OutlookView extends LitElement {
   @state() private opened: Place | null = null;
   @state() private brush: Brush | null = null;
   @state() private chosen: string | null = null;
-  /** A field that was opened, to be said. */
-  @state() private told: { place: Place; layers: number } | null = null;
   @query('.detail') private detail!: HTMLElement | null;
 
-  /** What the whole pair comes to, which is said once; what was said in another language is over. */
-  @state() private whole: string | null = null;
+  /** To screen readers: a field that was opened; or what the whole pair comes to, once. */
+  @state() private spoken = '';
+  #saidWhole = false;
   #spokeIn = language();
   /** A field can go with another pair. */
   protected override willUpdate(changed: PropertyValues): void {
-    if (this.#spokeIn !== language()) this.whole &&= '';
+    // What was said in another language is over.
+    if (this.#spokeIn !== language()) this.spoken = '';
     this.#spokeIn = language();
     if (changed.has('outlook') && this.opened && !fieldAt(this.outlook, this.opened)) this.#open(null);
   }
 
   protected override updated(changed: PropertyValues): void {
     const { outlook } = this;
-    if (this.whole === null && outlook.analysed === outlook.total) this.whole = leadOf(outlook, this.result, this.several);
+    if (!this.#saidWhole && outlook.analysed === outlook.total) {
+      this.#saidWhole = true;
+      this.spoken = leadOf(outlook, this.result, this.several);
+    }
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
 
@@ -105,7 +108,7 @@ export class OutlookView extends LitElement {
           ${this.#brush()}</div>
       </div>
       ${opened && field ? this.#detail(opened, field) : nothing}
-      <p class="unseen" role="status">${this.told ? this.#said(this.told.place, this.told.layers) : this.whole ?? ''}</p>
+      <p class="unseen" role="status">${this.spoken}</p>
     </section>`;
   }
 
@@ -154,8 +157,7 @@ export class OutlookView extends LitElement {
       <div class="columns">
         <np-lora-modules .outlook=${this.outlook} .members=${members} .chosen=${chosen}
           @np-module=${(event: CustomEvent<{ module: number }>) => this.#choose(event.detail.module)}></np-lora-modules>
-        <div class="waiting">${chosen === null ? html`<p class="muted">${text.chooseLayer}</p>`
-          : spectra && spectra.name === chosen ? html`<np-lora-spectrum .spectra=${spectra}></np-lora-spectrum>`
+        <div class="waiting">${spectra && spectra.name === chosen ? html`<np-lora-spectrum .spectra=${spectra}></np-lora-spectrum>`
           : html`<p class="muted">${text.working}</p>`}</div>
       </div>
     </section>`;
@@ -178,7 +180,7 @@ export class OutlookView extends LitElement {
     this.chosen = null;
     this.#tell('np-module', { module: null });
     const field = place && fieldAt(this.outlook, place);
-    this.told = field && place ? { place, layers: field.members.length } : null;
+    this.spoken = field && place ? this.#said(place, field.members.length) : '';
     // Shown at once: whoever opens a field wants to see what is in it.
     const [first, ...others] = field?.members ?? [];
     if (first === undefined) return;

@@ -1,8 +1,7 @@
 /** What the projection does to a pair, in sentences. Which of them holds is decided elsewhere: by the verdict. */
 
 import type { Outlook, ResultChoice, Several } from '../../core/types.ts';
-import { mu, percent, removed, unbroken } from '../format.ts';
-import { between } from './curve.ts';
+import { between, mu, percent, removed, unbroken } from '../format.ts';
 import { factor } from './figures.ts';
 import { overlapAlone, severalChange, shares, text, verdicts, weights } from './strings.ts';
 
@@ -22,7 +21,7 @@ export function leadOf(outlook: Outlook, result: ResultChoice, several: Several 
   const [least = 0, most = least] = several ? [several.plain ? 0 : several.mus[0], several.mus.at(-1)] : [];
   const [from, to] = [least, most].map((mu) => between(curve, removed(mu)));
   if (!several || !from || !to) return verdictOf(outlook);
-  return unbroken(severalChange(percent(from.change), percent(to.change), mu(least), mu(most)));
+  return unbroken(severalChange(percent(from.change), percent(to.change), mu(least), mu(most), several.bothDirections));
 }
 
 /** How the slider's percentage goes with those of the verdict: it is of a length, they are of energies. Empty where there are none, or all of the overlap goes. */

@@ -334,6 +334,7 @@ fn what_comfyui_does_not_load_is_known() {
     assert_eq!(told("Z-Image", "kohya-diffusers"), InComfyui::Part);
     assert_eq!(told("FLUX.2 dev", "peft"), InComfyui::Part);
     assert_eq!(told("FLUX.1", "peft"), InComfyui::All);
+    assert_eq!(told("HiDream-I1", "peft"), InComfyui::All);
     for family in all() {
         let lines = [family.field("comfyui"), family.field("unread")];
         let pairs: Vec<_> =

@@ -78,7 +78,7 @@ test('a setting that is undefined is left out, and another that makes no sense i
     import { open, openFile } from 'np-lora/core';
     const pair = await open({ content: await openFile('subject.safetensors'), style: await openFile('style.safetensors') });
     const { report } = await pair.fuse({ mu: undefined, dtype: undefined, blocks: { nowhere: undefined } });
-    console.log(report.settings.mu);
+    console.log(String(report.settings.mu));
     for (const wrong of [{ mu: 'x' }, { blocks: { nowhere: 1 } }]) await pair.fit(wrong).catch(({ code, detail }) => console.log(code, detail));
     pair.close();
   `);

@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
-import type { BackendChoice, Problem, Role, Several } from '../core/types.ts';
+import type { BackendChoice, CurvePoint, Outlook, Problem, Role, Several } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { formFields } from './advanced.ts';
 import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
@@ -13,6 +13,7 @@ import { FIELD_STRENGTH, SLIDER_STRENGTH } from './settings.ts';
 import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 
+const UNKNOWN: readonly CurvePoint[] = [];
 const STRENGTH = { content: 'contentStrength', style: 'styleStrength' } as const;
 
 /** What each kind of result sets. */
@@ -43,8 +44,8 @@ export class Controls extends LitElement {
   @property({ attribute: false }) backend: BackendChoice = 'auto';
   @property({ attribute: false }) backendReason = '';
   @property({ attribute: false }) defaultName = '';
-  /** What μ does to the pair, once that is known. */
-  @property({ attribute: false }) outcome = '';
+  /** Of the pair, once something of it is known. */
+  @property({ attribute: false }) outlook: Outlook | null = null;
   /** What only a setting here can solve. */
   @property({ attribute: false }) problem: Problem | null = null;
   /** What was typed and is no list of μ. */
@@ -58,7 +59,7 @@ export class Controls extends LitElement {
   override render(): TemplateResult {
     const { only, unfit } = this.choices;
     const main = unfit ? nothing : only ? this.#conversion(only) : html`
-      <np-lora-mu .mu=${this.choices.settings.mu} .outcome=${this.outcome} ?disabled=${this.choices.idle || this.choices.several !== null}
+      <np-lora-mu .mu=${this.choices.settings.mu} .curve=${this.#curve} ?disabled=${this.choices.idle || this.choices.several !== null}
         @np-mu=${(event: CustomEvent<{ mu: number; committed: boolean }>) =>
           this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
       <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>
@@ -71,6 +72,12 @@ export class Controls extends LitElement {
         @np-setting=${(event: CustomEvent<Setting>) => this.#send(event.detail.patch, event.detail.committed)}></np-lora-advanced>
       <slot></slot>
     </section>`;
+  }
+
+  /** Where the slider's μ is what is made. */
+  get #curve(): readonly CurvePoint[] {
+    const { settings: { result }, several } = this.choices;
+    return this.outlook && this.outlook.analysed > 0 && result === 'fusion' && !several ? this.outlook.curve : UNKNOWN;
   }
 
   // Through the object model, as the page's policy forbids style attributes.

@@ -2,7 +2,8 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
-import { inert, mu as muText, percent, removed } from './format.ts';
+import type { CurvePoint } from '../core/types.ts';
+import { between, inert, mu as muText, percent, removed } from './format.ts';
 import { MuRange, STOPS } from './mu-range.ts';
 import { text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
@@ -50,8 +51,8 @@ export class MuSlider extends LitElement {
 
   @property({ type: Number }) mu = 0.5;
   @property({ type: Boolean }) disabled = false;
-  /** What this μ does to the pair, once that is known. */
-  @property({ attribute: false }) outcome = '';
+  /** What every μ does to the pair; empty while that is not known, or where this one has no effect. */
+  @property({ attribute: false }) curve: readonly CurvePoint[] = [];
   /** What was typed and is no μ. */
   @state() private unread: string | null = null;
   @query('.way') private way!: HTMLElement;
@@ -59,6 +60,8 @@ export class MuSlider extends LitElement {
 
   override render(): TemplateResult {
     const share = removed(this.mu);
+    const now = between(this.curve, share);
+    const outcome = now ? text.outcome(percent(now.contentKept), percent(now.change)) : '';
     return html`
       <div class="top">
         <label for="mu">${text.mu}</label>
@@ -69,13 +72,13 @@ export class MuSlider extends LitElement {
       </div>
       <p class="refusal stranger" id="unread" role="alert">${this.unread === null ? nothing : text.notMu(inert(this.unread, 40), muText(this.mu))}</p>
       <div class="way">
-        ${this.#range.render({ id: 'mu', ...(this.outcome ? { more: this.outcome } : {}) })}
+        ${this.#range.render({ id: 'mu', ...(outcome ? { more: outcome } : {}) })}
         <div class="stops" role="group" aria-label=${text.stops}>${STOPS.map((stop) => html`
           <button class="plain" type="button" aria-label="μ ${muText(stop)}" aria-pressed=${stop === this.mu}
             ?disabled=${this.disabled} @click=${() => this.#range.send(stop, true)}>${muText(stop)}</button>`)}
         </div>
       </div>
-      <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${this.outcome || text.muHint}</span><span>${text.muRight}</span></div>`;
+      <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${outcome || text.muHint}</span><span>${text.muRight}</span></div>`;
   }
 
   protected override willUpdate(changed: PropertyValues): void {

@@ -5,8 +5,8 @@ import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
 import { Desk, type DeskHost } from './desk.ts';
-import { between, percent, removed, toJson } from './format.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
+import { toJson } from './format.ts';
 import { Intake, SCALE, type IntakeHost } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
 import { ANALYSES, asMu, asOneOf, asText, MORE, PLACES, reads } from './settings.ts';
@@ -375,7 +375,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#look.offer(busy) : nothing}
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
-        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outcome=${this.#outcome()}
+        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
           @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.named, this.sources(), this.defaultName) : this.#step(detail))}
@@ -408,14 +408,6 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail, false, () => this.changed())} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
-  }
-
-  /** What a fusion at this μ does to the pair, as far as that is known. */
-  #outcome(): string {
-    const { foresight: { outlook }, fit } = this.#desk;
-    if (!fit || !outlook || outlook.analysed === 0 || this.more.result !== 'fusion' || this.severalInForce) return '';
-    const now = between(outlook.curve, removed(asMu(this.mu)));
-    return now ? text.outcome(percent(now.contentKept), percent(now.change)) : '';
   }
 
   #choices(disabled: boolean): Choices {

@@ -72,6 +72,7 @@ export class OutlookView extends LitElement {
   @state() private spoken = '';
   #saidWhole = false;
   #spokeIn = language();
+
   /** A field can go with another pair. */
   protected override willUpdate(changed: PropertyValues): void {
     // What was said in another language is over.

@@ -1,6 +1,7 @@
 //! Reading a file on a server: the worker asks (`www/worker/remote.ts`), `crate::remote` knows what the answers mean.
 
 use super::blob::BlobSource;
+use super::compute::unless;
 use super::crew::InBlob;
 use super::{Session, give, take, thrown};
 use crate::adapter::{CONFIG_BYTES, CONFIG_NAME};
@@ -78,13 +79,14 @@ pub fn read_link(text: &str, hosts: JsValue) -> Result<JsValue, JsValue> {
     give(&Link::parse(text, &take::<Vec<String>>(hosts)?).map_err(thrown)?)
 }
 
-/// Asks the host of a `Link` for its file: a `RemoteFile`.
+/// Asks the host of a `Link` for its file: a `RemoteFile`. Once `stopped` settles, the host is asked no more.
 ///
 /// # Errors
 /// A `Problem`.
 #[wasm_bindgen(js_name = find)]
-pub async fn find_file(link: JsValue, asks: Asks) -> Result<JsValue, JsValue> {
-    let RemoteFile { link, stamp } = find(take(link)?, asks).await.map_err(thrown)?;
+pub async fn find_file(link: JsValue, asks: Asks, stopped: Option<Promise>) -> Result<JsValue, JsValue> {
+    let found = unless(stopped, find(take(link)?, asks)).await;
+    let RemoteFile { link, stamp } = found.map_err(thrown)?;
     let (Link { url, host, name }, Stamp { size, tag }) = (link, stamp);
     give(&Found { url, host, name, size, tag })
 }
@@ -92,15 +94,15 @@ pub async fn find_file(link: JsValue, asks: Asks) -> Result<JsValue, JsValue> {
 #[wasm_bindgen]
 impl Session {
     /// The text of the `adapter_config.json` beside a role's file on a server, where that leaves its scale open. Nothing is asked
-    /// of the host where it does not.
+    /// of the host where it does not; `stopped` as for [`find_file`].
     ///
     /// # Errors
     /// A `Problem`.
-    pub async fn config(&self, role: JsValue) -> Result<Option<String>, JsValue> {
+    pub async fn config(&self, role: JsValue, stopped: Option<Promise>) -> Result<Option<String>, JsValue> {
         let opened = self.slot(take(role)?).borrow().clone();
         let Some(opened) = opened.filter(|opened| opened.adapter.lacks_scale()) else { return Ok(None) };
         let GivenSource::Remote(file) = &opened.source else { return Ok(None) };
-        let bytes = file.beside(CONFIG_NAME, CONFIG_BYTES).await.map_err(thrown)?;
+        let bytes = unless(stopped, file.beside(CONFIG_NAME, CONFIG_BYTES)).await.map_err(thrown)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 }

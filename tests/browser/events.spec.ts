@@ -181,6 +181,23 @@ test('leaving the page is nobody’s error', async ({ page }) => {
   expect(uncaught).toEqual([]);
 });
 
+test('the last file is the one, though an adapter_config.json is still being read for the one before', async ({ page }) => {
+  await visit(page, await host());
+  expect(await page.evaluate(async () => {
+    const { content, style } = await pair();
+    const slow = (): File => Object.assign(new File(['{}'], 'adapter_config.json'), { text: () => new Promise((later) => { setTimeout(later, 50, '{"r": 4}'); }) });
+    const lies = async (): Promise<unknown> => (await tool.inspect()).content?.name ?? null;
+    const taken = tool.take([content, slow()], 'content');
+    tool.contentFile = style;
+    await taken;
+    const last = await lies();
+    const again = tool.take([content, slow()], 'content');
+    tool.reset();
+    await again;
+    return [last, await lies()];
+  })).toEqual(['style.safetensors', null]);
+});
+
 test('a change is told whatever a person does with files, and what happens is heard', async ({ page }) => {
   const uncaught = await visit(page, await host());
   const changes = async (): Promise<number> => (await names(page)).filter((name) => name === 'change').length;

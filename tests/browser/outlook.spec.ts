@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import type { Outlook, Spectra, Tally } from '../../www/core/types.ts';
 import { fluxLike, makeOutlook, makeSpectra, sdxlLike, threeModules } from './outlooks.ts';
-import { accessible, open } from './page.ts';
+import { accessible, open, readable } from './page.ts';
 
 interface Given {
   outlook: Outlook;
@@ -40,6 +40,8 @@ async function mount(page: Page, given: Given): Promise<Heard[]> {
 const set = (page: Page, properties: Partial<Given & { spectra: Spectra | null }>): Promise<void> =>
   page.locator('np-lora-outlook').evaluate((found, given) => { Object.assign(found, given); }, properties);
 
+/** The map, in the shadows that it lies in. */
+const MAP: [string, string, ...string[]] = ['np-lora', 'np-lora-outlook', 'np-lora-outlook-view', 'np-lora-overlap-map', '[role="grid"]'];
 const grid = (page: Page): Locator => page.getByRole('grid', { name: 'Layer by layer' });
 const marker = (page: Page): Locator => page.getByRole('slider', { name: 'μ on the curve' });
 const focused = (page: Page): Promise<string | null> => page.locator('np-lora-overlap-map td:focus').getAttribute('data-at');
@@ -436,10 +438,13 @@ for (const [look, media] of Object.entries(LOOKS)) {
     if (look === '320 px') await page.setViewportSize({ width: 320, height: 800 });
     const uncaught = await open(page);
     await mount(page, { outlook: sdxlLike() });
-    for (const figure of ['kept', 'change', 'balance', 'overlap']) {
+    // Between figures only the map differs, in its colours.
+    for (const figure of ['kept', 'change', 'balance']) {
       await page.getByLabel('Colour by').selectOption(figure);
-      await accessible(page, figure);
+      await readable(page, MAP, figure);
     }
+    await page.getByLabel('Colour by').selectOption('overlap');
+    await accessible(page, 'overlap');
     // Few layers: every row of every table is looked at.
     await set(page, { outlook: threeModules({ balance: { heavier: 'content', times: 3, contentStrength: 0.3, styleStrength: 1 } }) });
     await grid(page).locator('td[data-at="1 1"]').click();

@@ -44,9 +44,11 @@ async function sources(place: Host): Promise<void> {
       const aborter = new AbortController();
       const hash = pair.hash(content, { signal: aborter.signal }).then(() => 'hashed', ({ name }) => name);
       aborter.abort();
+      // What no message can carry is refused, and is nobody's end.
+      const odd = await pair.outlook({ mu: () => 1 }).catch(({ code }) => code);
       const [outlook, { file }] = await Promise.all([pair.outlook(), pair.fuse()]);
       pair.close();
-      if (outlook.analysed !== outlook.total || await hash !== 'AbortError') throw new Error(JSON.stringify([outlook, await hash]));
+      if (outlook.analysed !== outlook.total || await hash !== 'AbortError' || odd !== 'E_SETTINGS') throw new Error(JSON.stringify([outlook, await hash, odd]));
       return file;
     };
     Object.assign(window, { inPage: fuseChosen, inWorker, atOnce, NpLoraFrame });

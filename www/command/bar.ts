@@ -1,6 +1,6 @@
 /** One line of a terminal that says how far it is. */
 
-import { inert } from '../element/format.ts';
+import { inert, percentDone, shareDone } from '../element/format.ts';
 import type { Progress } from '../core/types.ts';
 
 const WIDTH = 24;
@@ -11,11 +11,11 @@ export class Bar {
 
   constructor(private readonly terminal: NodeJS.WriteStream, private readonly on: boolean) {}
 
-  show = ({ stage, bytesDone, bytesTotal, modulesDone, modulesTotal, module }: Progress): void => {
+  show = (progress: Progress): void => {
     if (!this.on) return;
-    const share = bytesTotal > 0 ? bytesDone / bytesTotal : modulesTotal > 0 ? modulesDone / modulesTotal : 0;
-    const full = Math.min(WIDTH, Math.round(share * WIDTH));
-    const line = `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)} ${String(Math.floor(100 * share)).padStart(3)} % ${STAGES[stage]} ${modulesDone}/${modulesTotal} ${inert(module)}`;
+    const { stage, modulesDone, modulesTotal, module } = progress;
+    const full = Math.round(shareDone(progress) * WIDTH);
+    const line = `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)} ${String(percentDone(progress)).padStart(3)} % ${STAGES[stage]} ${modulesDone}/${modulesTotal} ${inert(module)}`;
     // A line that wraps could not be wiped away.
     this.terminal.write(`\r\u001B[2K${[...line].slice(0, Math.max(20, (this.terminal.columns ?? 80) - 1)).join('')}`);
     this.#shown = true;

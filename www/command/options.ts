@@ -1,6 +1,7 @@
 /** What can be typed behind `np-lora`, as tables: parsing and help both come from them. */
 
-import type { BlockStrength, CutChoice, Recompress, ScaleChoice, Settings } from '../core/types.ts';
+import { DTYPES, LAYOUTS, RESULTS, type BlockStrength, type CutChoice, type Recompress, type ScaleChoice, type Settings } from '../core/types.ts';
+import { readMu } from '../element/spelling.ts';
 
 /** A mistake in what was typed. */
 export class Usage extends Error {}
@@ -56,7 +57,7 @@ export function onDisk(value: string): void {
 }
 const share = (value: string): number | null => (value.endsWith('%') ? number(value.slice(0, -1)) / 100 : null);
 
-const mu = (value: string): number => (/^(inf|infinity|∞)$/i.test(value) ? Infinity : number(value));
+const mu = (value: string): number => readMu(value) ?? number(value);
 
 function cut(value: string): CutChoice {
   const energy = share(value);
@@ -98,16 +99,16 @@ export const OPTIONS = {
   },
   result: {
     of: ['fuse'], value: 'fusion|overlap', help: 'the fused LoRA, or the overlap by itself (fusion)',
-    set: (to, value) => { to.result = word(value, ['fusion', 'overlap'] satisfies Settings['result'][]); },
+    set: (to, value) => { to.result = word(value, RESULTS); },
   },
   dtype: {
     of: WRITE, value: 'auto|F16|BF16|F32', help: 'number format (auto, as the inputs)',
-    set: (to, value) => { to.dtype = word(value, ['auto', 'F16', 'BF16', 'F32'] satisfies Settings['dtype'][]); },
+    set: (to, value) => { to.dtype = word(value, DTYPES); },
   },
   rank: { of: WRITE, value: 'exact|N|N%', help: 'cut to a rank, or to a share of the energy (exact)', set: (to, value) => { to.recompress = rank(value); } },
   layout: {
     of: WRITE, value: 'compatible|compact', help: 'how ranks are laid out (compatible)',
-    set: (to, value) => { to.layout = word(value, ['compatible', 'compact'] satisfies Settings['layout'][]); },
+    set: (to, value) => { to.layout = word(value, LAYOUTS); },
   },
   scheme: { of: WRITE, value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = SCHEMES[value.toLowerCase()] ?? value; } },
   family: { value: 'NAME', help: 'the model family, where the files leave it open', set: (to, value) => { to.family = value; } },

@@ -55,9 +55,14 @@ export class Link {
     const id = ++this.#lastId;
     if (this.#ended) return { id, reply: Promise.reject(new ProblemError(this.#ended)) };
     const reply = new Promise<Calls[N]['out']>((resolve, reject) => {
+      // Throws, and thereby rejects, what no message can carry: nobody answers that.
+      try {
+        this.#send({ id, call, in: input } as ToWorker);
+      } catch (thrown) {
+        throw new ProblemError(problem('E_SETTINGS', String(thrown)));
+      }
       this.#waiting.set(id, { call, resolve, reject, onProgress });
     });
-    this.#send({ id, call, in: input } as ToWorker);
     this.#clock ??= setInterval(() => this.#tick(), 1000);
     return { id, reply };
   }

@@ -6,6 +6,7 @@
 import type { Program } from './assets.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
 import { either, instance, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
+import { BACKENDS, DTYPES, LAYOUTS, RESULTS, ROLES } from './types.ts';
 import type {
   BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile, Judgement, Kept, Likeness,
   MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress, Refusal, RemoteFile, Report,
@@ -13,8 +14,8 @@ import type {
   Variant,
 } from './types.ts';
 
-export const ROLE = word('content', 'style');
-export const CHOICE = word('auto', 'webgpu', 'cpu');
+export const ROLE = word(...ROLES);
+export const CHOICE = word(...BACKENDS);
 const IN_USE = word('webgpu', 'cpu');
 const TEXTS = list(text);
 
@@ -38,8 +39,8 @@ const RECOMPRESS = either<Recompress>(
   object({ kind: word('exact') }), object({ kind: word('rank'), rank: number }), object({ kind: word('energy'), share: number }),
 );
 const SETTING: { [K in keyof Settings]-?: Shape<Settings[K]> } = {
-  mu: number, result: word('fusion', 'overlap'), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word('auto', 'F16', 'BF16', 'F32'),
-  layout: word('compatible', 'compact'), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
+  mu: number, result: word(...RESULTS), contentStrength: number, styleStrength: number, cut: CUT_CHOICE, dtype: word(...DTYPES),
+  layout: word(...LAYOUTS), contentTextStrength: orNull(number), styleTextStrength: orNull(number),
   blocks: table(object<BlockStrength>({ content: number, style: number, mu: orNull(number) })), contentScale: SCALE_CHOICE, styleScale: SCALE_CHOICE,
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
 };

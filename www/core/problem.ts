@@ -54,6 +54,12 @@ export function toProblem(thrown: unknown, otherwise: PageCode = 'E_INTERNAL'): 
   return problem(otherwise, thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown));
 }
 
+/** After a trap the instance is in an unknown state; a RangeError is a stack or memory that ran out. */
+export const isFatal = (thrown: unknown): boolean => thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
+
+/** Of a program that ended so. */
+export const asLastWords = (thrown: unknown): Problem => problem('E_WORKER_LOST', toProblem(thrown).detail);
+
 /** A Problem as an exception, for callers of the element and of the session. */
 export class ProblemError extends Error {
   // Not assigned: where a page has frozen Error.prototype, that throws.

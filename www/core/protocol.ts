@@ -112,5 +112,5 @@ export type FromWorker =
   /** A trap that belongs to no request's promise, for example a panic in a spawned future. */
   | { fatal: Problem };
 
-/** Held by every live page under its own id, so that no other tab sweeps away its temporary files, and for a file under its name. */
+/** Name of a Web Lock. Held under a session's id, it protects all its temporary files; under a file's name, that file. */
 export const lockName = (owner: string): string => `np-lora-temp:${owner}`;

@@ -2,7 +2,7 @@
 
 import { isAbort } from './abort.ts';
 import { problem, ProblemError, toProblem } from './problem.ts';
-import { keepFor } from './stored.ts';
+import { keepFor, keepUntil } from './stored.ts';
 
 const ENDING = '.safetensors';
 /** In bytes of UTF-8: file systems take 255, endings and a download's own additions included. */
@@ -45,7 +45,13 @@ const failedAt = (name: string) => (thrown: unknown): never => {
 };
 
 /** Offers `file` to the person. Rejects with a ProblemError. */
-export async function saveFile(file: Blob, name: string): Promise<Saved> {
+export function saveFile(file: Blob, name: string): Promise<Saved> {
+  const saving = offer(file, name);
+  keepUntil(saving, file);
+  return saving;
+}
+
+async function offer(file: Blob, name: string): Promise<Saved> {
   const failed = failedAt(name);
   const types = [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }];
   const { showSaveFilePicker } = window as PickerWindow;
@@ -62,7 +68,13 @@ export async function saveFile(file: Blob, name: string): Promise<Saved> {
 const BETWEEN_DOWNLOADS_MS = 400;
 
 /** Offers all of them, in one folder where the page may ask for one. Nothing that is there already is replaced. Rejects with a ProblemError. */
-export async function saveFiles(files: readonly File[]): Promise<Saved> {
+export function saveFiles(files: readonly File[]): Promise<Saved> {
+  const saving = offerAll(files);
+  for (const file of files) keepUntil(saving, file);
+  return saving;
+}
+
+async function offerAll(files: readonly File[]): Promise<Saved> {
   const { showDirectoryPicker } = window as PickerWindow;
   const folder = await chosen(showDirectoryPicker?.bind(window, { id: 'np-lora', mode: 'readwrite' })).catch(failedAt(files[0]?.name ?? ''));
   if (folder === 'closed') return folder;

@@ -38,7 +38,7 @@ export interface CallOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Lets other sessions sweep the results of one that is over away, once nobody has any of them. */
+/** Releases a disposed session's lock when its last result has been garbage-collected: then any session may delete the temporary files. */
 const results = new FinalizationRegistry<() => void>((gone) => gone());
 
 export class Session {
@@ -46,11 +46,14 @@ export class Session {
   version = '';
   #options: SessionOptions;
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
-  #link: Promise<Link> | null = null;
+  /** The worker, and when it can be asked. */
+  #worker: { link: Link; started: Promise<Link> } | null = null;
   #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
+  /** Until it has settled, a file may be in the place of the other. */
+  #swapped: Promise<void> = Promise.resolve();
   #release!: () => void;
-  /** Of the last run. They may lie in temporary files, which this session's next run clears away, or another when nobody has them any more. */
+  /** Of the last run. Their temporary files are deleted by this session's next run, or by another session once these are collected. */
   #results: WeakRef<File>[] = [];
   #disposed = false;
   #prepared = false;
@@ -64,7 +67,7 @@ export class Session {
 
   /** Has all ready for a file that is about to come. What goes wrong is said when it has come. */
   prepare(): void {
-    if (this.#prepared || this.#link || this.#disposed) return;
+    if (this.#prepared || this.#worker || this.#disposed) return;
     this.#prepared = true;
     this.#call('prepare', {}).catch(() => {});
   }
@@ -81,9 +84,9 @@ export class Session {
   }
 
   /** Asks a host for a file, as `inspect` takes it. */
-  find(link: FileLink): Promise<RemoteFile> {
+  find(link: FileLink, signal?: AbortSignal): Promise<RemoteFile> {
     const { url, host, name } = link;
-    return this.#call('find', { link: { url, host, name } });
+    return this.#call('find', { link: { url, host, name } }, { signal });
   }
 
   /**
@@ -91,6 +94,7 @@ export class Session {
    * a server, whose host may take its time.
    */
   async inspect(role: Role, file: GivenFile, config: string | null = null, signal?: AbortSignal): Promise<Summary> {
+    await this.#swapped;
     // Forgotten first: a file that kills the worker must not be opened again in the next one.
     this.#files[role] = null;
     const opened = { file, config, kept: [] };
@@ -100,19 +104,23 @@ export class Session {
   }
 
   /** The text of the adapter_config.json beside the role's file on a server; null where it needs none or the host has none. */
-  config(role: Role): Promise<string | null> {
-    return this.#call('config', { role });
+  config(role: Role, signal?: AbortSignal): Promise<string | null> {
+    return this.#call('config', { role }, { signal });
   }
 
   async close(role: Role): Promise<void> {
+    await this.#swapped;
     this.#files[role] = null;
     await this.#call('close', { role });
   }
 
   async swap(): Promise<void> {
-    await this.#call('swap', {});
-    const { content, style } = this.#files;
-    this.#files = { content: style, style: content };
+    const swapping = this.#swapped.then(() => this.#call('swap', {})).then(() => {
+      const { content, style } = this.#files;
+      this.#files = { content: style, style: content };
+    });
+    this.#swapped = swapping.catch(() => {});
+    await swapping;
   }
 
   /** The model families of which one has to be chosen for the files that are open; none where they settle it. */
@@ -179,8 +187,7 @@ export class Session {
   /** Ends the worker. The last results stay for as long as anybody has them. */
   dispose(): void {
     this.#disposed = true;
-    void this.#link?.then((link) => link.end(CLOSED), () => {});
-    this.#link = null;
+    this.#worker?.link.end(CLOSED);
     const kept = this.#results.flatMap((result) => result.deref() ?? []);
     let left = kept.length;
     if (left === 0) return this.#release();
@@ -191,7 +198,7 @@ export class Session {
   async #call<N extends CallName>(call: N, input: Calls[N]['in'], options: CallOptions = {}, again = false): Promise<Calls[N]['out']> {
     const { signal, onProgress } = options;
     // A worker that is only starting may take as long as the network does.
-    const link = await unless(signal, this.#worker());
+    const link = await unless(signal, this.#free());
     if (signal?.aborted) throw abortError();
     const files = { ...this.#files };
     const { id, reply } = link.call(call, input, (progress) => { if (!signal?.aborted) onProgress?.(progress); });
@@ -224,27 +231,27 @@ export class Session {
   }
 
   /** The worker, once it is clear whether it obeyed a cancel: a call to one that is about to be ended would be lost. */
-  async #worker(): Promise<Link> {
+  async #free(): Promise<Link> {
     await this.#cancelling;
     return this.#start();
   }
 
   #start(): Promise<Link> {
     if (this.#disposed) return Promise.reject(new ProblemError(CLOSED));
-    if (this.#link) return this.#link;
+    if (this.#worker) return this.#worker.started;
     const { onStalled } = this.#options;
     const { worker, reader, whole } = assetsFor(this.#options);
     let link: Link;
     try {
       link = new Link(worker, onStalled ?? (() => {}), () => {
-        if (this.#link === started) this.#link = null;
+        if (this.#worker?.link === link) this.#worker = null;
       });
     } catch (thrown) {
       // A host's Content-Security-Policy may forbid the worker outright.
       return Promise.reject(new ProblemError(problem('E_WASM_LOAD', String(thrown))));
     }
     const { reply } = link.call('start', { reader, whole, owner: this.#owner, leads: true });
-    const started: Promise<Link> = reply.then(({ version }) => {
+    const started = reply.then(({ version }) => {
       this.version = version;
       for (const role of ROLES) {
         const opened = this.#files[role];
@@ -256,7 +263,7 @@ export class Session {
       link.end(error.problem);
       throw error;
     });
-    this.#link = started;
+    this.#worker = { link, started };
     return started;
   }
 }

@@ -14,10 +14,13 @@ export function renamed(result: Blob, name: string): File {
   return file;
 }
 
-/** Keeps the temporary file of a result, if it has one, for so many milliseconds. */
-export function keepFor(ms: number, result: Blob): void {
+/** Keeps the temporary file of a result, if it has one, until something has settled. */
+export function keepUntil(over: Promise<unknown>, result: Blob): void {
   const name = temporary.get(result);
   if (name === undefined) return;
   // Where locks are refused, nothing is swept.
-  void navigator.locks?.request(lockName(name), () => new Promise((over) => { setTimeout(over, ms); })).catch(() => {});
+  void navigator.locks?.request(lockName(name), () => over.then(() => {}, () => {})).catch(() => {});
 }
+
+/** For so many milliseconds. */
+export const keepFor = (ms: number, result: Blob): void => keepUntil(new Promise((over) => { setTimeout(over, ms); }), result);

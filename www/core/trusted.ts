@@ -18,7 +18,7 @@ const shims = new Map<string, string>();
 export function shim(url: string): string {
   const address = JSON.stringify(url);
   const script = self.origin === 'null' ? `(${String(importing)})(${address})` : `import ${address};`;
-  // What it stands for is behind the #, which nothing is loaded by.
+  // The fragment keeps the real address; browsers ignore it when they load.
   const made = shims.get(url) ?? `${URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))}#${encodeURIComponent(url)}`;
   shims.set(url, made);
   return made;

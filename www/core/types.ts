@@ -1,8 +1,9 @@
 /** Plain values that cross the wasm boundary and the worker boundary. Rust fills and reads them; nothing here decides. */
 
-export type Role = 'content' | 'style';
-export const ROLES: readonly Role[] = ['content', 'style'];
-export type BackendChoice = 'auto' | 'webgpu' | 'cpu';
+export const ROLES = ['content', 'style'] as const;
+export type Role = (typeof ROLES)[number];
+export const BACKENDS = ['auto', 'webgpu', 'cpu'] as const;
+export type BackendChoice = (typeof BACKENDS)[number];
 export type BackendInUse = 'webgpu' | 'cpu';
 
 /** Of what a hash is: the whole file, or its tensors, which stay what they are when only the header changes. */
@@ -88,7 +89,12 @@ export type ScaleChoice = { kind: 'auto' } | { kind: 'alpha'; alpha: number } | 
 export type Recompress = { kind: 'exact' } | { kind: 'rank'; rank: number } | { kind: 'energy'; share: number };
 
 /** The fused LoRA, or by itself what subject and style overlap in, which a program that stacks LoRAs takes away. */
-export type ResultChoice = 'fusion' | 'overlap';
+export const RESULTS = ['fusion', 'overlap'] as const;
+export type ResultChoice = (typeof RESULTS)[number];
+
+/** The numbers that the result is written in; `auto`: those of the inputs. */
+export const DTYPES = ['auto', 'F16', 'BF16', 'F32'] as const;
+export const LAYOUTS = ['compatible', 'compact'] as const;
 
 /** What a block has of its own. */
 export interface BlockStrength {
@@ -103,8 +109,8 @@ export interface Settings {
   contentStrength: number;
   styleStrength: number;
   cut: CutChoice;
-  dtype: 'auto' | 'F16' | 'BF16' | 'F32';
-  layout: 'compatible' | 'compact';
+  dtype: (typeof DTYPES)[number];
+  layout: (typeof LAYOUTS)[number];
   contentTextStrength: number | null; // of the text encoders; null: as the strength above
   styleTextStrength: number | null;
   blocks: Record<string, BlockStrength>; // by the labels of PairFit

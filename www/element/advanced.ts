@@ -9,7 +9,7 @@ import { inert } from './format.ts';
 import { SCALE } from './intake.ts';
 import { called } from './language.ts';
 import { type Choices, type Setting } from './model.ts';
-import { FIELD_STRENGTH, LIMITS } from './settings.ts';
+import { FIELD_STRENGTH, LIMITS } from './limits.ts';
 import { scaleLabel, text, textStrengthLabel } from './strings.ts';
 import { base } from './tokens.css.ts';
 

@@ -2,8 +2,7 @@
 
 import type { BlockStrength, PairFit } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
-import { within } from './fields.ts';
-import { FIELD_STRENGTH } from './settings.ts';
+import { FIELD_STRENGTH, within } from './limits.ts';
 
 export type Blocks = Record<string, BlockStrength>;
 

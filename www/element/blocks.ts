@@ -7,8 +7,8 @@ import { ROLES } from '../core/types.ts';
 import { WHOLE, changed } from './block-strengths.ts';
 import { typedNumber } from './fields.ts';
 import { count, inert, mu as muText } from './format.ts';
-import { readMu } from './mu-slider.ts';
-import { FIELD_STRENGTH } from './settings.ts';
+import { readMu } from './spelling.ts';
+import { FIELD_STRENGTH } from './limits.ts';
 import { roleName, strengthLabel, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 

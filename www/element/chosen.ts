@@ -4,10 +4,10 @@ import { LitElement } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem } from '../core/save.ts';
-import type { BackendChoice, FileLink, Role, Settings, Several } from '../core/types.ts';
+import { BACKENDS, DTYPES, type BackendChoice, type FileLink, type Role, type Settings, type Several } from '../core/types.ts';
 import type { State } from './hash.ts';
 import type { Setting } from './model.ts';
-import { asMu, asOneOf, asStrength, asText, BACKENDS, DEFAULTS, DTYPES, MORE, type More, reads } from './settings.ts';
+import { asMu, asOneOf, asStrength, asText, DEFAULTS, MORE, type More, reads } from './settings.ts';
 import { asSeveral, type Names } from './several.ts';
 import { rankText, readRank } from './spelling.ts';
 
@@ -40,8 +40,7 @@ export abstract class Chosen extends LitElement {
   /** Of a file that is there or on its way, its name is part of the result's. */
   protected abstract fileOf(role: Role): File | FileLink | null;
 
-  /** @internal */
-  settings(): Settings {
+  protected settings(): Settings {
     const { mu, contentStrength, styleStrength, dtype } = this;
     return {
       ...this.more, mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength),
@@ -64,8 +63,7 @@ export abstract class Chosen extends LitElement {
     return this.more.result === 'fusion' ? asSeveral(this.several) : null;
   }
 
-  /** @internal */
-  wanted(): { several: Several; names: Names } | null {
+  protected wanted(): { several: Several; names: Names } | null {
     const several = this.severalInForce;
     if (!several) return null;
     const own = this.outputName ?? '';
@@ -73,18 +71,15 @@ export abstract class Chosen extends LitElement {
     return { several, names: { straight: own || this.defaultName, swapped } };
   }
 
-  /** @internal */
-  backendChoice(): BackendChoice {
+  protected backendChoice(): BackendChoice {
     return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
   }
 
-  /** @internal */
-  state(): State {
+  protected state(): State {
     return { ...this.named, backend: this.backendChoice(), several: asSeveral(this.several) };
   }
 
-  /** @internal */
-  apply(patch: Setting['patch']): void {
+  protected apply(patch: Setting['patch']): void {
     for (const [key, value] of Object.entries(patch)) {
       if (key in MORE) this.more = { ...this.more, [key]: value };
       else Object.assign(this, { [key]: value });

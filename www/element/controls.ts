@@ -9,7 +9,7 @@ import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
 import { bytes, inert, toJson } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, musText, readMus } from './several.ts';
-import { FIELD_STRENGTH, SLIDER_STRENGTH } from './settings.ts';
+import { FIELD_STRENGTH, SLIDER_STRENGTH } from './limits.ts';
 import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 

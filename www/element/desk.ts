@@ -18,7 +18,7 @@ import { named, type Names } from './several.ts';
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
 
-export interface DeskHost extends ReactiveControllerHost {
+export interface DeskHost {
   settings(): Settings;
   /** What is made of a pair where it is more than one file, and how that is called. */
   wanted(): { several: Several; names: Names } | null;
@@ -47,7 +47,7 @@ export class Desk implements ReactiveController {
     swapped: () => {
       this.#touch();
       this.foresight.drop();
-      this.host.requestUpdate();
+      this.element.requestUpdate();
     },
     emptied: () => this.#hash(),
     settled: () => this.refit(0),
@@ -67,8 +67,8 @@ export class Desk implements ReactiveController {
     analyse: (...from) => this.#core.analyse(...from),
     outlook: (settings) => this.#core.outlook(settings),
     spectra: (...from) => this.#core.spectra(...from),
-  }, () => this.host.requestUpdate());
-  readonly hashes = new Hashes((...from) => this.#core.hash(...from), () => this.host.requestUpdate());
+  }, () => this.element.requestUpdate());
+  readonly hashes = new Hashes((...from) => this.#core.hash(...from), () => this.element.requestUpdate());
   /** What stands in the way: of the pair, of the backend, or what ended the last run. */
   #fitProblem: Problem | null = null;
   #backendProblem: Problem | null = null;
@@ -89,8 +89,8 @@ export class Desk implements ReactiveController {
   #backendWanted = false;
   #fitTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private host: DeskHost) {
-    host.addController(this);
+  constructor(private element: ReactiveControllerHost, private host: DeskHost) {
+    element.addController(this);
   }
 
   // The worker starts when somebody reaches for the tool, not with the page: most visitors only look.
@@ -206,8 +206,8 @@ export class Desk implements ReactiveController {
           if (turn !== this.#fitTurn) return;
           this.families = families;
           // A choice that no longer is one goes before it is asked about.
-          this.host.requestUpdate();
-          await this.host.updateComplete;
+          this.element.requestUpdate();
+          await this.element.updateComplete;
           if (turn !== this.#fitTurn) return;
         }
         const settings = this.host.settings();
@@ -225,7 +225,7 @@ export class Desk implements ReactiveController {
         if (this.places.bothOpen) this.host.announce('error', this.#fitProblem);
       }
       this.#hash();
-      this.host.requestUpdate();
+      this.element.requestUpdate();
       // Behind the fit, which answers at once: finding a device and compiling for it may take seconds.
       if (this.#backendWanted) void this.findBackend();
     }, after);
@@ -245,7 +245,7 @@ export class Desk implements ReactiveController {
       this.#backendProblem = toProblem(thrown);
       this.host.announce('error', this.#backendProblem);
     }
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   /** The files to make, each with its name: of a single file always one. */
@@ -260,7 +260,7 @@ export class Desk implements ReactiveController {
     const variants = await this.#variants(settings).catch(() => []);
     if (turn !== this.#fitTurn || variants.length === 0) return;
     this.files = variants.length;
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   /** What is open, once nothing is being opened any more. */
@@ -363,13 +363,13 @@ export class Desk implements ReactiveController {
   /** What failed is tried again. */
   forgive(): void {
     this.#runProblem = null;
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   fail(thrown: unknown): void {
     this.#runProblem = toProblem(thrown);
     this.host.announce('error', this.#runProblem);
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   /** Of one file there is nothing to foresee. */
@@ -417,7 +417,7 @@ export class Desk implements ReactiveController {
     this.families = null;
     this.#fitProblem = null;
     this.#touch();
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   /** Something that the result was made from may have changed. */
@@ -444,6 +444,6 @@ export class Desk implements ReactiveController {
 
   #run(running: Running | null): void {
     this.running = running;
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 }

@@ -1,6 +1,7 @@
 /** The fields of the settings: a choice, a number, a tick; each with its label. */
 
 import { css, html, nothing, type TemplateResult } from 'lit';
+import { within, type Limits } from './limits.ts';
 
 export const fieldStyles = css`
   .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(256px, 100%), 1fr)); gap: 16px 24px; }
@@ -10,6 +11,32 @@ export const fieldStyles = css`
   .tick input { width: 18px; height: 18px; margin: 1px 0 0; flex: none; accent-color: var(--ink); }
   .tick label { display: grid; }
 `;
+
+/** Of a real file input behind a label that looks like a button. */
+export const chooserStyles = css`
+  .unseen:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
+  .unseen:disabled + label { opacity: 0.5; pointer-events: none; }
+`;
+
+/** `name`: what assistive technology calls it, where that is more than the label. */
+export function chooser({ id, label, name, look, accept, multiple = false, disabled, chosen }: {
+  id: string; label: string; name?: string; look: string; accept: string; multiple?: boolean; disabled: boolean; chosen: (file: File, all: File[]) => void;
+}): TemplateResult {
+  const changed = ({ target }: Event): void => {
+    const input = target as HTMLInputElement;
+    const files = [...(input.files ?? [])];
+    const [file] = files;
+    // Cleared, so that choosing the same file again counts as a choice.
+    input.value = '';
+    if (file) chosen(file, files);
+  };
+  return html`<span><input class="unseen" id=${id} type="file" accept=${accept} ?multiple=${multiple} aria-label=${name ?? label}
+    ?disabled=${disabled} @change=${changed} /><label class=${look} for=${id}>${label}</label></span>`;
+}
+
+/** iOS greys out every file when it knows only the ending. */
+export const LORA_FILES = '.safetensors,.json,application/octet-stream';
+export const JSON_FILES = '.json,application/json';
 
 interface Field {
   id: string;
@@ -34,16 +61,6 @@ export function choice<T extends string>(
     ${hinted(field)}
   </div>`;
 }
-
-/** What a number may be. */
-export interface Limits {
-  least: number;
-  most: number;
-  step?: number;
-  whole?: boolean;
-}
-
-export const within = (number: number, { least, most }: Limits): number => Math.min(most, Math.max(least, number));
 
 /**
  * The number that was typed, brought into its range; null for an empty field. What cannot be read is put back, and the

@@ -3,6 +3,7 @@
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { GivenFile, Role, Scale, Share, Summary } from '../core/types.ts';
+import { chooser, chooserStyles, JSON_FILES, LORA_FILES } from './fields.ts';
 import { bytes, count, inert } from './format.ts';
 import { called } from './language.ts';
 import { EMPTY, type Card, type Config } from './model.ts';
@@ -31,7 +32,7 @@ export function named(name: string): TemplateResult {
 export const breakable = (name: string): TemplateResult[] => name.split(/(?<=[_\-.])/).map((word) => html`${word}<wbr>`);
 
 export class FileCard extends LitElement {
-  static override styles = [base, css`
+  static override styles = [base, chooserStyles, css`
     :host { display: block; min-width: 0; --role: var(--subject); --soft: var(--subject-soft); }
     :host([side='style']) { --role: var(--style); --soft: var(--style-soft); }
     section {
@@ -63,8 +64,6 @@ export class FileCard extends LitElement {
     .tools { display: flex; gap: 4px; }
     label.quiet { min-height: 32px; padding: 0 8px; border-color: transparent; background: none; color: var(--muted); font-size: var(--small); }
     label.quiet:hover { color: var(--ink); background: var(--sunken); }
-    input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
-    input:disabled + label { opacity: 0.5; pointer-events: none; }
     .warnings { display: grid; gap: 8px; }
     @container (max-width: 568px) { section { padding: 12px 16px 16px; min-height: 0; gap: 8px; } .well { border: 0; padding: 0 0 8px; } }
     @container (max-width: 752px) { .facts { grid-template-columns: max-content minmax(0, 1fr); } dd.wide { grid-column: auto; } }
@@ -105,7 +104,7 @@ export class FileCard extends LitElement {
           <p>${roleHint[side]}</p>
           ${this.#chooser(text.choose, 'button')}
           <p class="small muted">${text.dropHere}</p>
-          <np-lora-link side=${side} .problem=${card.problem} ?disabled=${this.disabled}
+          <np-lora-link side=${side} .problem=${card.problem} ?reading=${card.reading} ?disabled=${this.disabled}
             @np-link=${(event: CustomEvent<string>) => this.#link(event.detail)}></np-lora-link>
         </div>`;
       case 'offered':
@@ -173,26 +172,13 @@ export class FileCard extends LitElement {
   }
 
   #configChooser(): TemplateResult {
-    return html`<span><input class="unseen" id="config" type="file" accept=".json,application/json"
-        aria-label="${text.readConfig}: ${configLabel[this.side]}" ?disabled=${this.disabled}
-        @change=${(event: Event) => this.#chosen(event, (file) => this.#sendConfig(file))}
-      /><label class="button quiet inline" for="config">${text.readConfig}</label></span>`;
+    return chooser({ id: 'config', label: text.readConfig, name: `${text.readConfig}: ${configLabel[this.side]}`, look: 'button quiet inline', accept: JSON_FILES,
+      disabled: this.disabled, chosen: (config) => this.#sendConfig(config) });
   }
 
-  // A real input with a label that looks like a button. iOS greys out every file when it knows only the ending.
-  #chooser(label: string, style: string): TemplateResult {
-    return html`<span><input class="unseen" id="file" type="file" accept=".safetensors,.json,application/octet-stream"
-        aria-label="${label}: ${fileLabel[this.side]}" ?disabled=${this.disabled}
-        @change=${(event: Event) => this.#chosen(event, (file) => this.#send(file))}
-      /><label class=${style} for="file">${label}</label></span>`;
-  }
-
-  #chosen(event: Event, then: (file: File) => void): void {
-    const input = event.target as HTMLInputElement;
-    const file = input.files?.[0];
-    // Cleared, so that choosing the same file again counts as a choice.
-    input.value = '';
-    if (file) then(file);
+  #chooser(label: string, look: string): TemplateResult {
+    return chooser({ id: 'file', label, name: `${label}: ${fileLabel[this.side]}`, look, accept: LORA_FILES, disabled: this.disabled,
+      chosen: (file) => this.#send(file) });
   }
 
   override focus(): void {

@@ -1,6 +1,6 @@
 /** Figures as people read them, and strangers' strings as inert text. */
 
-import type { CurvePoint } from '../core/types.ts';
+import type { CurvePoint, Progress } from '../core/types.ts';
 import { language, words, type Words } from './language.ts';
 
 const english = {
@@ -36,6 +36,13 @@ export function inert(stranger: string, longest = LONGEST): string {
 /** The names that model sites give to the SHA-256 of a file, and of its tensors. */
 export const autoV2 = (sha256: string): string => sha256.slice(0, 10);
 export const autoV3 = (sha256: string): string => sha256.slice(0, 12);
+
+/** How much of a stage is done, by bytes where they are known: 0 to 1. */
+export const shareDone = ({ bytesDone, bytesTotal, modulesDone, modulesTotal }: Progress): number =>
+  Math.min(1, bytesTotal > 0 ? bytesDone / bytesTotal : modulesDone / (modulesTotal || 1));
+
+/** The same in whole percent. */
+export const percentDone = (progress: Progress): number => Math.floor(100 * shareDone(progress));
 
 const formats = new Map<string, Intl.NumberFormat>();
 

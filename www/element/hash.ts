@@ -1,11 +1,10 @@
 /** Settings as the part of an address behind the #, readable: `mu=1&style=0.8&k=90%`. Whatever stands there, nothing here throws. */
 
-import type { BackendChoice, Settings, Several } from '../core/types.ts';
+import { BACKENDS, DTYPES, RESULTS, type BackendChoice, type Settings, type Several } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
-import { readMu } from './mu-slider.ts';
-import { BACKENDS, DTYPES, LIMITS } from './settings.ts';
+import { LIMITS } from './limits.ts';
 import { readMus } from './several.ts';
-import { number, percent, rankText, readRank, share, whole } from './spelling.ts';
+import { number, percentText, rankText, readMu, readRank, share, whole } from './spelling.ts';
 
 /** All that a person can set. */
 export type State = Settings & { backend: BackendChoice; several: Several | null };
@@ -39,12 +38,12 @@ const flagField = (key: string, of: 'directionOnly' | 'keepSources', on: boolean
 
 /** Not the file's name, which belongs to files. */
 const FIELDS: readonly Field<keyof State>[] = [
-  field('mu', 'mu', mu, (text) => readMu(text) ?? undefined),
+  field('mu', 'mu', mu, readMu),
   strengthField('subject', 'contentStrength'),
   strengthField('style', 'styleStrength'),
-  field('make', 'result', (result) => result, oneOf(['fusion', 'overlap'])),
+  field('make', 'result', (result) => result, oneOf(RESULTS)),
   field('files', 'several', writeSeveral, readSeveral),
-  field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percent(cut.share) : null), (text) => {
+  field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percentText(cut.share) : null), (text) => {
     const [count, energy] = [whole(text, LIMITS.count), share(text)];
     return count ? { kind: 'count', count } : energy ? { kind: 'energy', share: energy } : undefined;
   }),
@@ -84,7 +83,7 @@ function writeBlocks(blocks: Blocks): string | null {
 function readBlocks(text: string): Blocks | undefined {
   const blocks = text.split(';').slice(0, 1000).map((one) => {
     const [, label, content = '', style = '', own] = /^([^:;]{1,64}):([^,]*),([^,]*)(?:,([^,]*))?$/.exec(one) ?? [];
-    const values = { content: strength(content), style: strength(style), mu: own === undefined ? null : readMu(own) ?? undefined };
+    const values = { content: strength(content), style: strength(style), mu: own === undefined ? null : readMu(own) };
     return label !== undefined && Object.values(values).every((value) => value !== undefined) ? [label, values] as const : null;
   });
   return blocks.every((block) => block !== null) ? Object.fromEntries(blocks) as Blocks : undefined;

@@ -8,9 +8,9 @@ import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from 
 import type { Keep } from './keep.ts';
 import { recipeText, text } from './strings.ts';
 
-export interface IntakeHost extends ReactiveControllerHost, HTMLElement {
+export interface IntakeHost {
   /** Files and settings are a person's to change. */
-  readonly changeable: boolean;
+  changeable(): boolean;
   /** What the page says of it. */
   notify(what: string): void;
   /** Files were put in or taken out. */
@@ -24,15 +24,15 @@ export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 export class Intake {
   #over: Role | 'all' | null = null;
 
-  constructor(private host: IntakeHost, private desk: Desk, private keep: Keep) {
-    host.addEventListener('dragover', (event) => this.#dragOver(event));
-    host.addEventListener('dragleave', (event) => {
-      if (!host.contains(event.relatedTarget as Node | null)) this.#hover(null);
+  constructor(private element: ReactiveControllerHost & HTMLElement, private host: IntakeHost, private desk: Desk, private keep: Keep) {
+    element.addEventListener('dragover', (event) => this.#dragOver(event));
+    element.addEventListener('dragleave', (event) => {
+      if (!element.contains(event.relatedTarget as Node | null)) this.#hover(null);
     });
-    host.addEventListener('drop', (event) => this.#drop(event));
+    element.addEventListener('drop', (event) => this.#drop(event));
     // Files are dragged, or looked for in the system's window, for longer than the program takes to come.
-    host.addEventListener('dragenter', ({ dataTransfer }) => { if (hasFiles(dataTransfer)) this.#reached(); });
-    host.addEventListener('click', (event) => { if (roleUnder(event)) this.#reached(); });
+    element.addEventListener('dragenter', ({ dataTransfer }) => { if (hasFiles(dataTransfer)) this.#reached(); });
+    element.addEventListener('click', (event) => { if (roleUnder(event)) this.#reached(); });
   }
 
   /** Something is held over a role's place, which would take it if it were let go. */
@@ -43,7 +43,7 @@ export class Intake {
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     const taken = 'items' in from ? await filesFrom(from) : [...from];
-    if (!this.host.changeable) return;
+    if (!this.host.changeable()) return;
     const config = taken.find(isConfig);
     const [recipe, another] = taken.filter(isRecipe);
     const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
@@ -101,7 +101,7 @@ export class Intake {
       const read = await readRecipe(file);
       if (read === null) return this.host.notify(recipeText.tooLarge);
       const saved = await this.desk.recipe(read, file.name);
-      if (saved && this.host.changeable) this.host.openRecipe(file.name, saved);
+      if (saved && this.host.changeable()) this.host.openRecipe(file.name, saved);
     } catch (thrown) {
       this.desk.fail(thrown);
     }
@@ -117,11 +117,12 @@ export class Intake {
       placed();
       return cleared;
     }
-    const read = config && await readConfig(config).catch(() => null);
-    if (config && !read) {
-      this.host.notify(text.configTooLarge);
-      if (!another) return;
-    }
+    const card = this.desk.places.cards[role];
+    const kept = !another && 'config' in card ? card.config : null;
+    const read = config && readConfig(config).catch(() => null).then((read) => {
+      if (!read) this.host.notify(text.configTooLarge);
+      return read ?? kept;
+    });
     const opened = this.desk.places.choose(role, file, read);
     placed();
     await opened;
@@ -151,13 +152,13 @@ export class Intake {
   }
 
   #reached(): void {
-    if (this.host.changeable) this.desk.prepare();
+    if (this.host.changeable()) this.desk.prepare();
   }
 
   #hover(over: Role | 'all' | null): void {
     if (over === this.#over) return;
     this.#over = over;
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   #dragOver(event: DragEvent): void {

@@ -7,19 +7,23 @@ import { remarks, type Sources } from './recipe.ts';
 import type { PairFit, SavedRecipe } from '../core/types.ts';
 import { Undo, undoKey } from './undo.ts';
 
-export interface KeepHost extends ReactiveControllerHost, HTMLElement {
+/** The element, as far as it matters here. */
+interface Kept extends ReactiveControllerHost, HTMLElement {
   /** Where settings are kept beside the page. */
-  remember: 'off' | 'hash';
+  readonly remember: 'off' | 'hash';
+  /** As a person does it, with all that follows. */
+  undo(): boolean;
+  redo(): boolean;
+}
+
+export interface KeepHost {
   /** All settings as they are set. */
   state(): State;
   apply(patch: Partial<State>): void;
   /** The settings are a person's to change. */
-  readonly changeable: boolean;
-  readonly fit: PairFit | null;
+  changeable(): boolean;
+  fit(): PairFit | null;
   sources(): Sources;
-  /** As a person does it, with all that follows. */
-  undo(): boolean;
-  redo(): boolean;
 }
 
 /** Browsers refuse an address that changes all the time. */
@@ -41,8 +45,8 @@ export class Keep implements ReactiveController {
   /** The families that the lists of namings and blocks were of. */
   #listsOf = '';
 
-  constructor(private host: KeepHost) {
-    host.addController(this);
+  constructor(private element: Kept, private host: KeepHost) {
+    element.addController(this);
   }
 
   get canUndo(): boolean { return (this.#undo?.past ?? 0) > 0; }
@@ -56,12 +60,12 @@ export class Keep implements ReactiveController {
   hostConnected(): void {
     this.#base ??= this.host.state();
     this.#undo ??= new Undo(this.#base, same);
-    this.host.addEventListener('keydown', this.#key);
+    this.element.addEventListener('keydown', this.#key);
     if (this.#listens) addEventListener('hashchange', this.#read);
   }
 
   hostDisconnected(): void {
-    this.host.removeEventListener('keydown', this.#key);
+    this.element.removeEventListener('keydown', this.#key);
     removeEventListener('hashchange', this.#read);
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
@@ -69,8 +73,8 @@ export class Keep implements ReactiveController {
   }
 
   hostUpdate(): void {
-    if (this.host.remember === 'hash' && !this.#listens) this.#listen();
-    const { fit } = this.host;
+    if (this.element.remember === 'hash' && !this.#listens) this.#listen();
+    const fit = this.host.fit();
     if (this.#naming === null || fit === null) return;
     if (fit.schemes.some(({ id }) => id === this.#naming)) this.host.apply({ scheme: this.#naming });
     this.#naming = null;
@@ -86,7 +90,7 @@ export class Keep implements ReactiveController {
   }
 
   hostUpdated(): void {
-    if (this.host.remember !== 'hash' || this.#hash === this.#written) return;
+    if (this.element.remember !== 'hash' || this.#hash === this.#written) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#write(), WRITE_AFTER_MS);
   }
@@ -99,7 +103,7 @@ export class Keep implements ReactiveController {
     this.host.apply(patch);
     if (!committed) return;
     this.#undo?.step(this.host.state());
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   /** What no longer makes sense of any settings, those of earlier steps too. */
@@ -138,7 +142,7 @@ export class Keep implements ReactiveController {
 
   closeRecipe(): void {
     this.#recipe = null;
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   }
 
   /** Begins anew: what was before can no longer be taken back to. */
@@ -154,13 +158,13 @@ export class Keep implements ReactiveController {
     if (!state) return false;
     this.#moving = false;
     this.host.apply(state);
-    this.host.requestUpdate();
+    this.element.requestUpdate();
     return true;
   }
 
   #key = (event: KeyboardEvent): void => {
     const asked = undoKey(event);
-    if (asked && this.host[asked]()) event.preventDefault();
+    if (asked && this.element[asked]()) event.preventDefault();
   };
 
   get #hash(): string {
@@ -177,12 +181,12 @@ export class Keep implements ReactiveController {
 
   /** Another link, or one that was edited. */
   #read = (): void => {
-    if (!this.#base || !this.host.changeable || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
+    if (!this.#base || !this.host.changeable() || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
     const { outputName, ...base } = this.#base;
     this.#undo?.settle(this.host.state());
     this.#take(location.hash, base);
     this.#undo?.step(this.host.state());
-    this.host.requestUpdate();
+    this.element.requestUpdate();
   };
 
   #write(): void {

@@ -9,7 +9,7 @@ import { called } from './language.ts';
 import { roleName, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
-/** The parts of `Fit` and `Report` that are shown here. */
+/** What `PairFit` and `Report` have in common, and is shown here. */
 export interface Accounting {
   contentTensors: Tensors;
   styleTensors: Tensors;

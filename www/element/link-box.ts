@@ -1,7 +1,7 @@
 /** A link in place of a file: where it is pasted, and what it offers before anything is asked of its host. */
 
-import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { property, state } from 'lit/decorators.js';
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property } from 'lit/decorators.js';
 import type { FileLink, Problem, Role } from '../core/types.ts';
 import { named } from './file-card.ts';
 import { inert } from './format.ts';
@@ -22,11 +22,7 @@ export class LinkBox extends LitElement {
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ type: Boolean }) disabled = false;
   /** What knows links may still be on its way. */
-  @state() private reading = false;
-
-  protected override willUpdate(changed: PropertyValues): void {
-    if (changed.has('problem')) this.reading = false;
-  }
+  @property({ type: Boolean }) reading = false;
 
   override render(): TemplateResult | typeof nothing {
     return html`<form @submit=${this.#submit}>
@@ -51,7 +47,6 @@ export class LinkBox extends LitElement {
   #send(): void {
     const value = this.renderRoot.querySelector('input')?.value.trim() ?? '';
     if (value === '' || this.reading) return;
-    this.reading = true;
     this.dispatchEvent(new CustomEvent('np-link', { detail: value }));
   }
 }

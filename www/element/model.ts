@@ -14,15 +14,15 @@ export interface Config {
 
 /** One file's place on the page. */
 export type Card =
-  /** `problem`: why a link leads to no file. */
-  | { state: 'empty'; problem: Problem | null }
+  /** `problem`: why a link leads to no file. `reading`: what a link means is being found out. */
+  | { state: 'empty'; problem: Problem | null; reading: boolean }
   /** A link, of whose host nothing is asked before the person says so. */
   | { state: 'offered'; link: FileLink }
   | { state: 'opening'; file: File | FileLink; config: Config | null }
   | { state: 'open'; file: GivenFile; config: Config | null; summary: Summary }
   | { state: 'refused'; file: File | FileLink; config: Config | null; problem: Problem };
 
-export const EMPTY: Card = { state: 'empty', problem: null };
+export const EMPTY: Card = { state: 'empty', problem: null, reading: false };
 
 /**
  * A verified result. `warnings`: those of the report that the host lets be shown. `stale`: what is no longer as it was when

@@ -5,16 +5,9 @@ import { property, query, state } from 'lit/decorators.js';
 import type { CurvePoint } from '../core/types.ts';
 import { between, inert, mu as muText, percent, removed } from './format.ts';
 import { MuRange, STOPS } from './mu-range.ts';
+import { readMu } from './spelling.ts';
 import { text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
-
-/** What a person types: "0.5", "0,5", "∞", "inf". */
-export function readMu(typed: string): number | null {
-  const plain = typed.trim().toLowerCase().replace(',', '.');
-  if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
-  const value = plain === '' ? NaN : Number(plain);
-  return value >= 0 ? value : null;
-}
 
 export class MuSlider extends LitElement {
   static override styles = [base, slider, css`
@@ -99,8 +92,8 @@ export class MuSlider extends LitElement {
   #type(event: Event): void {
     const field = event.target as HTMLInputElement;
     const value = readMu(field.value);
-    this.unread = value === null ? field.value : null;
-    if (value === null) field.value = muText(this.mu);
+    this.unread = value === undefined ? field.value : null;
+    if (value === undefined) field.value = muText(this.mu);
     else this.#range.send(value, true);
   }
 }

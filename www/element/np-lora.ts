@@ -4,14 +4,14 @@ import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
-import { Desk, type DeskHost } from './desk.ts';
+import { Desk } from './desk.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { toJson } from './format.ts';
-import { Intake, SCALE, type IntakeHost } from './intake.ts';
+import { Intake, SCALE } from './intake.ts';
 import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
 import { ANALYSES, asMu, asOneOf, asText, MORE, PLACES, reads } from './settings.ts';
 import { recipeText, text, undoText } from './strings.ts';
-import { Keep, type KeepHost } from './keep.ts';
+import { Keep } from './keep.ts';
 import { language } from './language.ts';
 import { SpeaksAsAround, languageComing } from './languages/languages.ts';
 import { understood, type Language } from './languages/tags.ts';
@@ -25,7 +25,7 @@ import { base, tokens } from './tokens.css.ts';
 import { ProblemError } from '../core/problem.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import type { BackendInUse, FileLink, FusedFile, Outlook, PairFit, Problem, Report, Role, SavedRecipe, Summary } from '../core/types.ts';
+import type { BackendInUse, FileLink, FusedFile, Outlook, Problem, Report, Role, Summary } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
@@ -56,6 +56,7 @@ export interface NpLora {
  * @csspart progress - How far a run is.
  * @csspart result - The result and what is said of it.
  * @csspart save - The button that saves.
+ * @csspart compare - What a third file has of the two.
  * @csspart error - What went wrong.
  * @attr {string} name - Of its value in a form; without one, nothing is sent.
  * @cssState empty - A file is missing.
@@ -81,7 +82,7 @@ export interface NpLora {
  * @fires {CustomEvent<Problem>} error - What went wrong: `detail.code`, a sentence, what to do, and where.
  * @fires {CustomEvent<null>} abort - The run was cancelled; nothing was saved.
  */
-export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
+export class NpLora extends Chosen {
   /** A form sends the fused file as the element's value. */
   static readonly formAssociated = true;
   /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
@@ -92,7 +93,8 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   static glueURL: string | URL | null = null;
   /** The same for its wasm. */
   static wasmURL: string | URL | null = null;
-  /** Who takes the files that somebody saves, all of the page's: results, reports, tables. Null: the browser. */
+  /** Who takes the files that people save on this page (results, reports, tables). Null: the browser. */
+  static get deliver(): ((file: File) => void) | null { return delivery.to; }
   static set deliver(to: ((file: File) => void) | null) { delivery.to = to; }
 
   /** Which of its languages somebody gets who reads these, the dearest first. All elements of a page speak one: that of their `lang`, or what is around them. */
@@ -124,10 +126,32 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   @state() private barred = false;
   #standing = new Standing(this);
   #phase: Phase = 'empty';
-  #desk = new Desk(this);
+  #desk = new Desk(this, {
+    settings: () => this.settings(),
+    wanted: () => this.wanted(),
+    backendChoice: () => this.backendChoice(),
+    foresees: () => this.#foresees,
+    startSession: (onStalled) => {
+      const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
+      return new Session({ assetBase, workerURL, glueURL, wasmURL, onStalled });
+    },
+    coming: () => (this.autoload && this.isConnected && this.isUpdatePending ? this.updateComplete : null),
+    announce: (name, detail) => this.#announce(name, detail),
+  });
   #look = new Look(this, this.#desk);
-  #keep = new Keep(this);
-  #intake = new Intake(this, this.#desk, this.#keep);
+  #keep = new Keep(this, {
+    state: () => this.state(), apply: (patch) => this.apply(patch), changeable: () => this.#changeable, fit: () => this.#desk.fit, sources: () => this.#sources(),
+  });
+  #intake = new Intake(this, {
+    changeable: () => this.#changeable,
+    notify: (what) => { this.spoken = this.notice = what; },
+    changed: () => void this.#tell('change', this.settings()),
+    openRecipe: (name, saved) => {
+      this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
+      this.spoken = recipeText.opened;
+      this.#tell('change', this.settings());
+    },
+  }, this.#desk, this.#keep);
   #saving = new Saving({
     requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => { this.spoken = this.saved = what; },
   }, this.#desk);
@@ -263,32 +287,12 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     return this.#intake.take(from, role);
   }
 
-  // What the intake asks of it.
-  /** @internal */
-  notify(what: string): void {
-    this.spoken = this.notice = what;
-  }
+  /** Files and settings are a person's to change. */
+  get #changeable(): boolean { return !this.#idle && this.#desk.running === null; }
 
-  /** @internal */
-  changed(): void {
-    this.#tell('change', this.settings());
-  }
+  get #foresees(): boolean { return this.analysis !== 'off' && this.#look.isFree; }
 
-  /** @internal */
-  openRecipe(name: string, saved: SavedRecipe): void {
-    this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
-    this.spoken = recipeText.opened;
-    this.#tell('change', this.settings());
-  }
-
-  // What the keeper of the settings asks of it.
-  /** @internal */
-  get changeable(): boolean { return !this.#idle && this.#desk.running === null; }
-  /** @internal */
-  get fit(): PairFit | null { return this.#desk.fit; }
-
-  /** @internal */
-  sources(): Sources {
+  #sources(): Sources {
     const source = (role: Role): Sources[Role] => {
       const card = this.#desk.places.cards[role];
       const file = card.state === 'open' ? card.file : this.#local(role);
@@ -297,25 +301,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     return { content: source('content'), style: source('style') };
   }
 
-  // What the desk asks of it.
-  /** @internal */
-  foresees(): boolean {
-    return this.analysis !== 'off' && this.#look.isFree;
-  }
-
-  /** @internal */
-  startSession(onStalled: (stalled: boolean) => void): Session {
-    const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
-    return new Session({ assetBase, workerURL, glueURL, wasmURL, onStalled });
-  }
-
-  /** @internal */
-  coming(): Promise<unknown> | null {
-    return this.autoload && this.isConnected && this.isUpdatePending ? this.updateComplete : null;
-  }
-
-  /** @internal */
-  announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
+  #announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
     // Whoever hears of a result has it in the form by then.
     this.#stand();
     const { running, places } = this.#desk;
@@ -367,18 +353,18 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       <slot name="help"></slot>
       ${desk.fit && !desk.places.only ? fit : nothing}
       ${unfit ? html`<np-lora-problem exportparts="error" shown .problem=${unfit}></np-lora-problem>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.foresees() ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
+      ${desk.places.bothOpen && desk.fit && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
         ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.foresees() ? this.#look.offer(busy) : nothing}
+      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy) : nothing}
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
-          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.named, this.sources(), this.defaultName) : this.#step(detail))}
+          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.named, this.#sources(), this.defaultName) : this.#step(detail))}
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.places.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
@@ -386,7 +372,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
         .unsaved=${this.#saving.unsaved} .saved=${this.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
         ?convertible=${desk.places.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
-      ${desk.places.bothOpen && desk.fit ? html`<np-lora-compare .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.places.fileOf('content')} .styleFile=${desk.places.fileOf('style')}
+      ${desk.places.bothOpen && desk.fit ? html`<np-lora-compare exportparts="compare" .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.places.fileOf('content')} .styleFile=${desk.places.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
       <slot name="footer"></slot>
       <p class="unseen" role="status">${this.spoken}</p>
@@ -405,7 +391,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail, false, () => this.changed())} @np-load=${() => this.#intake.load(role)}
+      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail, false, () => void this.#tell('change', this.settings()))} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
@@ -470,7 +456,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
   }
 
   #step(which: 'undo' | 'redo'): boolean {
-    if (!this.changeable || !this.#keep[which]()) return false;
+    if (!this.#changeable || !this.#keep[which]()) return false;
     this.spoken = which === 'undo' ? undoText.undone : undoText.redone;
     this.#tell('change', this.settings());
     return true;
@@ -487,7 +473,7 @@ export class NpLora extends Chosen implements DeskHost, KeepHost, IntakeHost {
     this.makingExample = true;
     const made = await this.#desk.example();
     this.makingExample = false;
-    if (made) this.changed();
+    if (made) this.#tell('change', this.settings());
     await this.#focusFirst();
   }
 

@@ -30,20 +30,23 @@ export interface PlacesHost {
 /** What is asked of an element that is in no document. */
 export const AWAY = problem('E_NOT_READY', 'The element is not in the document.');
 
+/** What is under way for a place, until something else is. */
+class Place {
+  /** Aborted, it is over. */
+  readonly aborter = new AbortController();
+  /** Begins it once more, for an element that comes back: as long as not all of it is in the card. */
+  again: (() => Promise<void>) | null = null;
+  /** A link that is loaded by itself, or what the empty place says of it. */
+  loads = false;
+  /** Settles when it is done. */
+  opening: Promise<void> = Promise.resolve();
+}
+
 export class Places {
   cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
   /** A file came while the element was in no document. */
   #missed = false;
-  /** Whatever was begun for a place in an earlier turn is over. */
-  #turn: Record<Role, number> = { content: 0, style: 0 };
-  #opener: Record<Role, AbortController> = { content: new AbortController(), style: new AbortController() };
-  /** Links of which it is not known yet what they mean: asked for again by an element that comes back. */
-  #linked: Record<Role, (() => Promise<void>) | null> = { content: null, style: null };
-  /** Links that will be loaded by themselves, once it is known what they mean. */
-  #coming: Record<Role, boolean> = { content: false, style: false };
-  /** What is said in an empty place is said of such a link. */
-  #awaited: Record<Role, boolean> = { content: false, style: false };
-  #opening: Record<Role, Promise<void>> = { content: Promise.resolve(), style: Promise.resolve() };
+  #places: Record<Role, Place> = { content: new Place(), style: new Place() };
 
   constructor(private host: PlacesHost) {}
 
@@ -52,7 +55,10 @@ export class Places {
   }
 
   get isOpening(): boolean {
-    return ROLES.some((role) => this.#coming[role] || this.cards[role].state === 'opening');
+    return ROLES.some((role) => {
+      const { loads, again } = this.#places[role];
+      return (loads && again !== null) || this.cards[role].state === 'opening';
+    });
   }
 
   get isRefused(): boolean {
@@ -101,8 +107,8 @@ export class Places {
     this.#missed = false;
     for (const role of ROLES) {
       const card = this.cards[role];
-      const linked = this.#linked[role];
-      if (linked) void linked();
+      const { again } = this.#places[role];
+      if (again) void again();
       else if ('file' in card) void this.choose(role, card.file, card.config);
     }
   }
@@ -110,9 +116,9 @@ export class Places {
   /** The element is in no document any more: what is being opened is given up, and opened when it comes back. */
   leave(): void {
     for (const role of ROLES) {
-      this.#turn[role] += 1;
-      this.#opener[role].abort();
-      this.#opener[role] = new AbortController();
+      const { aborter, again, loads, opening } = this.#places[role];
+      aborter.abort();
+      this.#places[role] = Object.assign(new Place(), { again, loads, opening });
     }
   }
 
@@ -120,12 +126,12 @@ export class Places {
   async opened(): Promise<Record<Role, Summary | null>> {
     while (this.isOpening) {
       if (this.host.gone()) throw new ProblemError(AWAY);
-      await Promise.all(ROLES.map((role) => this.#opening[role]));
+      await Promise.all(ROLES.map((role) => this.#places[role].opening));
     }
     for (const role of ROLES) {
       const card = this.cards[role];
       // A link that was only offered nobody waits for.
-      const refusal = card.state === 'refused' || (card.state === 'empty' && this.#awaited[role]) ? card.problem : null;
+      const refusal = card.state === 'refused' || (card.state === 'empty' && this.#places[role].loads) ? card.problem : null;
       if (refusal) throw new ProblemError(refusal);
     }
     return { content: this.summaryOf('content'), style: this.summaryOf('style') };
@@ -136,28 +142,27 @@ export class Places {
    * lies in the role's place.
    */
   offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
-    return (this.#opening[role] = this.#offer(role, link, hosts, load, placed));
+    const place = this.#next(role, () => this.offer(role, link, hosts, load, placed));
+    place.loads = load;
+    if (this.cards[role].state === 'empty') this.#set(role, { state: 'empty', problem: null, reading: true });
+    return (place.opening = this.#offer(role, place, link, hosts, placed));
   }
 
-  async #offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
-    const turn = this.#next(role);
-    this.#linked[role] = () => this.offer(role, link, hosts, load, placed);
-    this.#coming[role] = load;
+  async #offer(role: Role, place: Place, link: string, hosts: string[], placed: () => void): Promise<void> {
     const offered = await this.#link(link, hosts);
-    if (turn !== this.#turn[role]) return;
+    if (place.aborter.signal.aborted) return;
     if (this.host.gone()) {
       this.#missed = true;
       return;
     }
-    this.#linked[role] = null;
-    if ('url' in offered && load) {
+    if ('url' in offered && place.loads) {
       const opened = this.choose(role, offered);
       placed();
       return opened;
     }
     void this.clear(role);
-    this.#awaited[role] = load;
-    this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered });
+    this.#places[role].loads = place.loads;
+    this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered, reading: false });
     placed();
     if (!('url' in offered)) this.host.announce('error', offered);
   }
@@ -180,42 +185,49 @@ export class Places {
     await this.choose(role, { url, host, name }, config);
   }
 
-  /** Opens a file in a role's place. */
-  choose(role: Role, file: File | FileLink, config: Config | null = null): Promise<void> {
-    return (this.#opening[role] = this.#open(role, file, config));
+  /** Opens a file in a role's place. Its configuration may still have to be read. */
+  choose(role: Role, file: File | FileLink, config: Config | null | Promise<Config | null> = null): Promise<void> {
+    const place = this.#next(role, config instanceof Promise ? () => this.choose(role, file, config) : null);
+    return (place.opening = this.#open(role, place, file, config));
   }
 
-  async #open(role: Role, file: File | FileLink, config: Config | null): Promise<void> {
-    const turn = this.#next(role);
+  async #open(role: Role, place: Place, file: File | FileLink, coming: Config | null | Promise<Config | null>): Promise<void> {
+    const { signal } = place.aborter;
+    let config = coming instanceof Promise ? null : coming;
     this.#set(role, { state: 'opening', file, config });
+    if (coming instanceof Promise) {
+      config = await coming;
+      if (signal.aborted) return;
+      place.again = null;
+      this.#set(role, { state: 'opening', file, config });
+    }
     if (this.host.gone()) {
       this.#missed = true;
       return;
     }
-    const { signal } = this.#opener[role];
     try {
       const core = this.host.core();
-      const given = isGiven(file) ? file : await core.find(file);
-      if (turn !== this.#turn[role]) return;
+      const given = isGiven(file) ? file : await core.find(file, signal);
+      if (signal.aborted) return;
       let summary = await core.inspect(role, given, config?.text ?? null, signal);
-      if (turn !== this.#turn[role]) return;
-      const beside = given === file || config ? null : await core.config(role);
-      if (turn !== this.#turn[role]) return;
+      if (signal.aborted) return;
+      const beside = given === file || config ? null : await core.config(role, signal);
+      if (signal.aborted) return;
       if (beside !== null) {
         // Also where it is refused, so that it can be taken away.
         [file, config] = [given, { name: 'adapter_config.json', text: beside, loaded: true }];
         summary = await core.inspect(role, given, beside, signal);
-        if (turn !== this.#turn[role]) return;
+        if (signal.aborted) return;
       }
       this.#set(role, { state: 'open', file: given, config, summary });
       this.host.announce('inspect', { role, summary });
       const warnings = summary.warnings.filter((warning) => this.host.announce('warning', warning));
-      if (warnings.length < summary.warnings.length && turn === this.#turn[role]) {
+      if (warnings.length < summary.warnings.length && !signal.aborted) {
         this.cards = { ...this.cards, [role]: { state: 'open', file: given, config, summary: { ...summary, warnings } } };
       }
       this.host.settled();
     } catch (thrown) {
-      if (turn !== this.#turn[role]) return;
+      if (signal.aborted) return;
       const refusal = toProblem(thrown);
       this.#set(role, { state: 'refused', file, config, problem: refusal });
       this.host.announce('error', refusal);
@@ -266,12 +278,9 @@ export class Places {
   }
 
   /** Whatever was to be done with the role's place is over. */
-  #next(role: Role): number {
-    this.#linked[role] = null;
-    this.#coming[role] = this.#awaited[role] = false;
-    this.#opener[role].abort();
-    this.#opener[role] = new AbortController();
-    return ++this.#turn[role];
+  #next(role: Role, again: (() => Promise<void>) | null = null): Place {
+    this.#places[role].aborter.abort();
+    return (this.#places[role] = Object.assign(new Place(), { again }));
   }
 
   #set(role: Role, card: Card): void {

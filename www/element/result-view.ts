@@ -81,7 +81,7 @@ export class ResultView extends LitElement {
         ${this.among ? html`<p class="stranger">${named(file.name)}</p>` : html`<p class="small muted">${text.doneHint}</p>`}
         ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : text.stale}</p>` : nothing}
       </div>
-      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${this.#inWords(report)}</p>`}
+      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${report.change === 0 ? text.plainAddition : text.subjectIsKept(percent(report.contentKept))}</p>`}
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
       <div class="file">
@@ -111,12 +111,6 @@ export class ResultView extends LitElement {
       <p class="sum muted stranger">${text.autoV3} ${inert(autoV3(report.modelHash))}
           · ${text.autoV2} ${this.sha256 === null ? text.hashing : html`${autoV2(this.sha256)} · SHA-256 ${this.sha256}`}</p>
     </section>`;
-  }
-
-  #inWords(report: Report): string {
-    if (report.settings.mu === 0) return text.plainAddition;
-    if (report.change < 0.01) return text.hardlyOverlap;
-    return text.subjectIsKept(percent(report.contentKept));
   }
 
   /** How an overlap is used, and what it is. */

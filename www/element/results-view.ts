@@ -26,7 +26,7 @@ export class ResultsView extends LitElement {
     li { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 4px 24px; align-items: center; padding: 12px 0; border-top: 1px solid var(--line); }
     .name { font-weight: 650; overflow-wrap: anywhere; }
     .ending { font-weight: 400; color: var(--muted); }
-    dl { display: grid; grid-template-columns: 40px 72px 104px 64px; gap: 8px; margin: 0; }
+    dl { display: grid; grid-template-columns: 2.75rem 5rem 7rem 4.5rem; gap: 8px; margin: 0; }
     dt { color: var(--muted); font-size: var(--small); }
     dd { margin: 0; font-variant-numeric: tabular-nums; }
     .warnings { display: grid; gap: 8px; }
@@ -60,7 +60,7 @@ export class ResultsView extends LitElement {
     if (!first) return nothing;
     const warnings = warningsOf(this.outcomes.map(({ warnings }) => warnings));
     const { secondsFusing, secondsVerifying } = first.report;
-    return html`<section class="panel" aria-labelledby="title" part="results">
+    return html`<section class="panel" aria-labelledby="title" part="result">
       <div>
         <h2 id="title" tabindex="-1"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="m4 10.5 4 4 8-9" /></svg>${text.doneFiles(this.outcomes.length)}</h2>
         <p class="small muted">${text.doneFilesHint}</p>

@@ -3,9 +3,9 @@
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../core/protocol.ts';
-import type { Problem, Progress, ResultChoice } from '../core/types.ts';
+import type { Problem, ResultChoice } from '../core/types.ts';
 import { breakable } from './file-card.ts';
-import { bytes, inert, seconds, wholePercent } from './format.ts';
+import { bytes, inert, percentDone, seconds, wholePercent } from './format.ts';
 import { called } from './language.ts';
 import type { Action, Deed, Outcome, Phase, Running } from './model.ts';
 import type { Pick, ResultsView } from './results-view.ts';
@@ -23,10 +23,14 @@ function timeLeft({ progress, stageSince }: Running): string {
   return text.timeLeft(seconds(((performance.now() - stageSince) / 1000) * (1 / share - 1)));
 }
 
-/** Whole percent of the stage, by bytes where they are known. */
-export function percentDone({ bytesDone, bytesTotal, modulesDone, modulesTotal }: Progress): number {
-  const share = bytesTotal > 0 ? bytesDone / bytesTotal : modulesDone / (modulesTotal || 1);
-  return Math.floor(100 * Math.min(1, share));
+/** What is being done, in words. */
+export function stageOf({ progress, converting, files, result }: Running): string {
+  switch (progress?.stage) {
+    case undefined: return text.starting;
+    case 'verify': return text.checking;
+    case 'measure': return text.measuring;
+    default: return converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[result];
+  }
 }
 
 export class RunPanel extends LitElement {
@@ -136,10 +140,9 @@ export class RunPanel extends LitElement {
   }
 
   #progress(running: Running): TemplateResult {
-    const { progress, stalled, converting, files } = running;
-    const stage = !progress ? text.starting : progress.stage === 'verify' ? text.checking : progress.stage === 'measure' ? text.measuring : converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[running.result];
+    const { progress, stalled } = running;
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
-      <div class="bar"><h2 id="stage">${stage}${progress ? html` <span class="muted">${wholePercent(percentDone(progress))}</span>` : nothing}</h2>
+      <div class="bar"><h2 id="stage">${stageOf(running)}${progress ? html` <span class="muted">${wholePercent(percentDone(progress))}</span>` : nothing}</h2>
         <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
       <progress aria-labelledby="stage" max="100" .value=${progress ? percentDone(progress) : 0}></progress>
       ${progress ? html`<div>

@@ -29,7 +29,7 @@ export class Saving {
     return this.desk.outcomes.filter(({ file }) => !this.#away.has(file)).length;
   }
 
-  /** The next run clears away what is still being saved of the last. */
+  /** A dialog is open, or a file is being written. */
   get busy(): boolean {
     return this.#underWay > 0;
   }

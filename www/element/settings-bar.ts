@@ -2,6 +2,7 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
+import { chooser, chooserStyles, JSON_FILES } from './fields.ts';
 import { recipeText, undoText as text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -9,13 +10,12 @@ export type BarAction = 'undo' | 'redo' | 'save-recipe';
 
 /** Says `np-bar` {BarAction} and `np-recipe` {File}. */
 export class SettingsBar extends LitElement {
-  static override styles = [base, css`
+  static override styles = [base, chooserStyles, css`
     :host { display: block; }
     .bar { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 16px; font-size: var(--small); }
     .bar > div { display: flex; flex-wrap: wrap; gap: 0 8px; align-items: center; }
     button { display: inline-flex; align-items: center; gap: 4px; }
     svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
-    .unseen:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
   `];
 
   @property({ type: Boolean }) undoable = false;
@@ -33,8 +33,8 @@ export class SettingsBar extends LitElement {
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M13 6H6.5a3.5 3.5 0 0 0 0 7H10M10 3l3 3-3 3" /></svg>${text.redo}</button>
       </div>
       <div>
-        <input class="unseen" id="recipe" type="file" accept=".json,application/json" ?disabled=${this.disabled} @change=${this.#open}>
-        <label class="button plain" for="recipe">${recipeText.open}</label>
+        ${chooser({ id: 'recipe', label: recipeText.open, look: 'button plain', accept: JSON_FILES, disabled: this.disabled,
+          chosen: (file) => this.dispatchEvent(new CustomEvent<File>('np-recipe', { detail: file })) })}
         ${this.savable ? html`<button class="plain" type="button" ?disabled=${this.disabled} @click=${() => this.#do('save-recipe')}>${recipeText.save}</button>` : nothing}
       </div>
     </div>`;
@@ -43,12 +43,4 @@ export class SettingsBar extends LitElement {
   #do(action: BarAction): void {
     this.dispatchEvent(new CustomEvent<BarAction>('np-bar', { detail: action }));
   }
-
-  #open = (event: Event): void => {
-    const input = event.target as HTMLInputElement;
-    const [file] = input.files ?? [];
-    // The same file can be opened once more.
-    input.value = '';
-    if (file) this.dispatchEvent(new CustomEvent<File>('np-recipe', { detail: file }));
-  };
 }

@@ -1,10 +1,10 @@
 /** Markup and properties to settings: whatever a host writes, a usable value comes out; nothing here throws. */
 
 import type { ComplexAttributeConverter } from 'lit';
-import { DEFAULT_SETTINGS, MAX_ALPHA, MAX_DENSE_RANK, MAX_STRENGTH } from '../core/defaults.ts';
+import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import type { BackendChoice, Settings } from '../core/types.ts';
-import { within, type Limits } from './fields.ts';
-import { readMu } from './mu-slider.ts';
+import { LIMITS, within } from './limits.ts';
+import { readMu } from './spelling.ts';
 
 const { mu, contentStrength, styleStrength, dtype, outputName, ...more } = DEFAULT_SETTINGS;
 /** The paper's μ, everything the style has, and files as they came. */
@@ -12,24 +12,10 @@ export const DEFAULTS = { mu, contentStrength, styleStrength, dtype, backend: 'a
 /** Settings without an attribute of their own. */
 export type More = Omit<Settings, 'mu' | 'contentStrength' | 'styleStrength' | 'dtype' | 'outputName'>;
 export const MORE: More = more;
-export const DTYPES: readonly Settings['dtype'][] = ['auto', 'F16', 'BF16', 'F32'];
-export const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 /** Whether a pair is analysed by itself. */
 export const ANALYSES = ['auto', 'off'] as const;
 /** Where settings can be kept beside the page. */
 export const PLACES = ['off', 'hash'] as const;
-/** How far settings go, whoever sets them: as the program takes them, and no more directions or ranks than any file has. */
-export const LIMITS = {
-  strength: { least: -MAX_STRENGTH, most: MAX_STRENGTH },
-  alpha: { least: -MAX_ALPHA, most: MAX_ALPHA },
-  count: { least: 1, most: 4096, step: 1, whole: true },
-  denseRank: { least: 1, most: MAX_DENSE_RANK, step: 1, whole: true },
-  percent: { least: 0.1, most: 100 },
-} satisfies Record<string, Limits>;
-/** A strength in a field goes as far as loaders take it, on a slider from 0 to what people use. */
-export const FIELD_STRENGTH = { least: -10, most: 10, step: 0.05 } satisfies Limits;
-export const SLIDER_STRENGTH = 2;
-
 export function asMu(value: unknown): number {
   if (typeof value === 'string') return readMu(value) ?? DEFAULTS.mu;
   return typeof value === 'number' && value >= 0 ? value : DEFAULTS.mu;

@@ -4,7 +4,7 @@ import { cleanStem } from '../core/save.ts';
 import type { Several, Variant } from '../core/types.ts';
 import { mu as muText } from './format.ts';
 import { STOPS } from './mu-range.ts';
-import { readMu } from './mu-slider.ts';
+import { readMu } from './spelling.ts';
 
 /** All stops of the slider: μ = 0 is plain addition. */
 export const SEVERAL: Several = { mus: STOPS.filter((mu) => mu > 0), plain: true, bothDirections: false };
@@ -21,8 +21,8 @@ export function readMus(typed: string): number[] | null {
   const plain = typed.replace(/[，、]/g, ',').replaceAll('；', ';');
   const parts = plain.split(plain.includes(';') ? ';' : /,(?!\d)|(?<!\d),|\s+/).filter((part) => part.trim() !== '');
   const mus = parts.map(readMu);
-  const read = sorted(mus.filter((mu) => mu !== null));
-  return mus.includes(null) || read.length === 0 || read.length > MOST ? null : read;
+  const read = sorted(mus.filter((mu) => mu !== undefined));
+  return mus.includes(undefined) || read.length === 0 || read.length > MOST ? null : read;
 }
 
 export const musText = (mus: readonly number[]): string => mus.map(muText).join(', ');

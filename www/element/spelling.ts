@@ -1,8 +1,7 @@
-/** Numbers of settings as people write them in addresses and in markup. What makes no sense is undefined. */
+/** Numbers of settings as people write them in addresses, in markup and in fields. What makes no sense is undefined. */
 
 import type { Recompress } from '../core/types.ts';
-import type { Limits } from './fields.ts';
-import { LIMITS } from './settings.ts';
+import { LIMITS, type Limits } from './limits.ts';
 
 export const number = (text: string, { least, most }: Limits): number | undefined => {
   const value = text.trim() === '' ? NaN : Number(text);
@@ -11,15 +10,23 @@ export const number = (text: string, { least, most }: Limits): number | undefine
 
 export const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
 
+/** "0.5", "0,5", "∞", "inf" */
+export function readMu(typed: string): number | undefined {
+  const plain = typed.trim().toLowerCase().replace(',', '.');
+  if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
+  const value = plain === '' ? NaN : Number(plain);
+  return value >= 0 ? value : undefined;
+}
+
 /** "90%" */
 export const share = (text: string): number | undefined => {
   const percent = text.endsWith('%') ? number(text.slice(0, -1), { ...LIMITS.percent, least: 0 }) : undefined;
   return percent ? percent / 100 : undefined;
 };
-export const percent = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
+export const percentText = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
 
 /** `exact`, `32`, `90%` */
-export const rankText = (to: Recompress): string => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percent(to.share) : to.kind);
+export const rankText = (to: Recompress): string => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percentText(to.share) : to.kind);
 
 export function readRank(text: string): Recompress | undefined {
   if (text === 'exact') return { kind: 'exact' };

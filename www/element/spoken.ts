@@ -1,10 +1,10 @@
 /** What a screen reader is told of files and of a run. */
 
 import type { NpLoraEvents } from './events.ts';
-import { inert, wholePercent } from './format.ts';
+import { inert, percentDone, wholePercent } from './format.ts';
 import type { Running } from './model.ts';
 import { doneWith } from './result-view.ts';
-import { percentDone } from './run-panel.ts';
+import { stageOf } from './run-panel.ts';
 import { roleName, text } from './strings.ts';
 import { worded } from './language.ts';
 import { ROLES, type Role, type Summary } from '../core/types.ts';
@@ -20,11 +20,6 @@ export function spokenOf(name: string, detail: unknown, running: Running | null,
     return results.length > 1 ? text.doneFiles(results.length) : doneWith(report);
   }
   if (name !== 'progress' || !running?.progress) return null;
-  const { progress, converting, result, files } = running;
-  const doing = progress.stage === 'verify' ? text.checking
-    : converting ? text.converting
-    : files > 1 ? text.fusingFiles(files)
-    : text.fusing[result];
   // Every tenth percent would drown a screen reader; quarters tell enough.
-  return `${doing}, ${wholePercent(Math.floor(percentDone(progress) / 25) * 25)}`;
+  return `${stageOf(running)}, ${wholePercent(Math.floor(percentDone(running.progress) / 25) * 25)}`;
 }

@@ -1,4 +1,4 @@
-/** Every sentence of the page in one place. Problems are worded in Rust (src/error.rs) or core/problem.ts. */
+/** The element's own sentences; the outlook, comparison, page and frame have theirs beside them. Problems are worded in Rust (src/error.rs) or core/problem.ts. */
 
 import type { Role, ScaleSource } from '../core/types.ts';
 import { count, plural } from './format.ts';
@@ -228,13 +228,13 @@ const english = {
       downloading: 'Handed to your browser’s downloads. If no file arrives, allow downloads for this page and press Save again.',
       handed: 'Handed to the page around this tool.',
       closed: 'Not saved. The result is still here: press Save again.',
-  },
+    },
     becameAll: {
       written: 'All saved.',
       downloading: 'Handed to your browser’s downloads. If not all files arrive, allow this page several downloads and press Save all again.',
       handed: 'Handed to the page around this tool.',
       closed: 'Not saved. The files are still here: press Save all again.',
-  },
+    },
     copyDetails: 'Copy details',
     copied: 'Copied',
     copyHash: 'Copy SHA-256',
@@ -269,9 +269,9 @@ const english = {
     fuseFiles: (files: number) => (files === 1 ? 'Fuse' : `Fuse ${files} files`),
     fusingFiles: (files: number) => `Fusing ${files} files`,
     doneFiles: (files: number) => `${files} files fused and checked`,
-    /** `size`: of all of them. */
     notMu: (typed: string, inForce: string) => `“${typed}” is no μ, so it stays ${inForce}. Type a number from 0 on, or ∞.`,
     notMus: (typed: string) => `“${typed}” cannot be read, so the list is as before: at most 20 numbers from 0 on, or ∞.`,
+    /** `size`: of all of them. */
     filesTogether: (files: number, size: string) => `${files} files, about ${size} together.`,
     tookAll: (fusing: string, checking: string) => `All fused in ${fusing}, checked in ${checking}.`,
     took: {
@@ -283,8 +283,7 @@ const english = {
     computedOn: ' on ',
     /** Around the share, and before the next sentence. */
     changed: { before: 'The projection changes this pair by ', after: '. ' },
-    plainAddition: 'At μ 0 the result is plain addition.',
-    hardlyOverlap: 'These two hardly overlap: the result is close to plain addition.',
+    plainAddition: 'The result is plain addition.',
     /** What the slider does, beside it. */
     outcome: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
     subjectIsKept: (share: string) => `${share} of the subject is kept.`,

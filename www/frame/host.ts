@@ -1,6 +1,6 @@
 /** What a site includes to have the tool in a frame: it makes the frame, speaks with it and keeps it as high as it wants to be. */
 
-import { abortError } from '../core/abort.ts';
+import { abortError, unless } from '../core/abort.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { download } from '../core/save.ts';
 import type { FusedFile, Problem } from '../core/types.ts';
@@ -179,7 +179,7 @@ export class NpLoraFrame extends EventTarget {
     if (signal?.aborted) throw abortError();
     const cancel = (): void => { this.cancel().catch(() => {}); };
     signal?.addEventListener('abort', cancel, { once: true });
-    return this.#ask(call, {}).finally(() => signal?.removeEventListener('abort', cancel));
+    return unless(signal, this.#ask(call, {})).finally(() => signal?.removeEventListener('abort', cancel));
   }
 
   async #ask<N extends FrameCall>(call: N, input: FrameCalls[N]['in']): Promise<FrameCalls[N]['out']> {

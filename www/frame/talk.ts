@@ -7,7 +7,7 @@
 import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
 import { either, instance, list, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import { problem } from '../core/problem.ts';
-import type { BackendChoice, FusedFile, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
+import { DTYPES, type BackendChoice, type FusedFile, type Problem, type Progress, type Role, type Settings, type Summary } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 import { text as words } from './strings.ts';
 
@@ -86,7 +86,7 @@ const few = <T>(of: Shape<T>): Shape<T> =>
 const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<FrameCalls[N]['out']> } } = {
   set: {
     in: partial<Wishes>({
-      mu: number, contentStrength: number, styleStrength: number, dtype: word('auto', 'F16', 'BF16', 'F32'), rank: either<string | number>(textUpTo(LONGEST_TEXT), number), backend: CHOICE,
+      mu: number, contentStrength: number, styleStrength: number, dtype: word(...DTYPES), rank: either<string | number>(textUpTo(LONGEST_TEXT), number), backend: CHOICE,
       analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
       look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
     }),

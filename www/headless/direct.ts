@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { abortError } from '../core/abort.ts';
-import { ProblemError, problem, toProblem } from '../core/problem.ts';
+import { asLastWords, isFatal, ProblemError, problem, toProblem } from '../core/problem.ts';
 import { fileNameFor } from '../core/save.ts';
 import type { BackendChoice, FusedFile, Hashed, Outlook, PairFit, Progress, Role, Settings, Spectra, Summary } from '../core/types.ts';
 import type { Glue, Others, WholeSession } from '../worker/program.ts';
@@ -115,9 +115,9 @@ export class Direct implements Engine<DiskOptions> {
     try {
       return await what(this.#session);
     } catch (thrown) {
-      if (thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError) {
+      if (isFatal(thrown)) {
         loaded = this.#session = null;
-        throw new ProblemError(problem('E_WORKER_LOST', toProblem(thrown).detail));
+        throw new ProblemError(asLastWords(thrown));
       }
       const refused = toProblem(thrown);
       throw refused.code === 'E_ABORTED' ? abortError() : new ProblemError(refused);

@@ -88,7 +88,7 @@ export class DiskSink implements OutputSink {
     private readonly path: string, private readonly part: string, private readonly overwrite: boolean, private readonly file: FileHandle,
   ) {}
 
-  /** `sources`: the files of which that is made which is written. */
+  /** `sources`: the files that the result is made from, which it must not replace. */
   static async create(where: string | URL, { overwrite = false }: Partial<DiskOptions>, sources: readonly Blob[]): Promise<DiskSink> {
     const path = pathOf(where);
     const to = resolve(path);

@@ -2,12 +2,10 @@
 
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { ProblemError, problem } from '../core/problem.ts';
-import type { BackendChoice, BlockStrength, PairFit, Role, Settings } from '../core/types.ts';
+import { BACKENDS, type BackendChoice, type BlockStrength, type PairFit, type Role, type Settings } from '../core/types.ts';
 import { listed } from './blocks.ts';
 import { near } from './near.ts';
 import type { Input, Inputs } from './pair.ts';
-
-const BACKENDS: readonly BackendChoice[] = ['auto', 'webgpu', 'cpu'];
 
 const SETTINGS = Object.keys(DEFAULT_SETTINGS);
 const OF_BLOCK: readonly string[] = ['content', 'style', 'mu'] satisfies (keyof BlockStrength)[];
@@ -22,7 +20,7 @@ export function checkInputs(inputs: Inputs): void {
   throw new TypeError(`The files must be given as { content, style }, not as ${called(inputs)}.`);
 }
 
-/** A file and the text of what came with it, and all of which that is read. Rejects with a TypeError. */
+/** The file, the text of its config, and every Blob that was read for them. Rejects with a TypeError. */
 export async function taken(role: Role, given: Input): Promise<{ file: Blob; config: string | null; sources: Blob[] }> {
   const { file, config = null } = given instanceof Blob ? { file: given } : given;
   if (!(file instanceof Blob)) {

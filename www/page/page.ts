@@ -3,6 +3,7 @@
 import type { NpLora } from '../element/np-lora.ts';
 import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
+import { percentDone } from '../element/format.ts';
 import { undoKey } from '../element/undo.ts';
 import { takeAnywhere } from './around.ts';
 import { chooseLanguage, text, title } from './language.ts';
@@ -38,9 +39,8 @@ function holdBack(event: BeforeUnloadEvent): void {
 }
 
 app.addEventListener('progress', (event: Event) => {
-  const { bytesDone, bytesTotal, stage } = (event as CustomEvent<Progress>).detail;
-  const percent = Math.floor((100 * bytesDone) / (bytesTotal || 1));
-  title(() => `${stage === 'verify' ? `${text().checking} ` : ''}${percent} % · `);
+  const progress = (event as CustomEvent<Progress>).detail;
+  title(() => `${progress.stage === 'verify' ? `${text().checking} ` : ''}${percentDone(progress)} % · `);
   // Only while busy: a listener that always stands keeps the page out of the back/forward cache.
   window.addEventListener('beforeunload', holdBack);
 });

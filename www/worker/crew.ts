@@ -177,7 +177,7 @@ export class Crew {
     }
   }
 
-  /** What opens files is all that it needs. One that is lost at work comes back with the next file, as for the others there may be no memory. */
+  /** What opens files is all that it needs. A lost one is hired again only with the next file: memory may be what it died of. */
   #hireHasher(): void {
     this.#hasherHired = true;
     const lost = (): void => {

@@ -48,7 +48,7 @@ export interface WholeSession extends ReaderSession {
     settings: Partial<Settings>, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean, stopped?: Promise<void>,
   ): Promise<void>;
   /** As src/web/remote.rs adds it. */
-  config(role: Role): Promise<string | undefined>;
+  config(role: Role, stopped: Promise<void>): Promise<string | undefined>;
   outlook(settings: Partial<Settings>): Outlook;
   recipe(text: string, name: string): SavedRecipe;
   variants(settings: Partial<Settings>, several: Several): Variant[];
@@ -80,7 +80,7 @@ export interface Glue<S> {
 /** With what src/web/remote.rs adds. */
 interface WholeGlue extends Glue<WholeSession> {
   link(text: string, hosts: string[]): FileLink;
-  find(link: FileLink, asks: { ask: typeof ask }): Promise<RemoteFile>;
+  find(link: FileLink, asks: { ask: typeof ask }, stopped: Promise<void>): Promise<RemoteFile>;
 }
 
 interface Loaded<S, G = Glue<S>> {
@@ -112,7 +112,7 @@ export class Program {
     const { reader } = this.start;
     if (reader === null) await this.whole();
     else {
-      // This module makes the program anew whenever it is called: what a module itself holds is never given up.
+      // The reader's module exports a factory: what a module itself holds, a wasm memory too, could never be freed.
       const made = import(reader.glue).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());
       const glue = await load(reader, made);
       this.#reader = { glue, session: new glue.Session() };

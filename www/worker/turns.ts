@@ -4,9 +4,8 @@
  */
 
 import { unless } from '../core/abort.ts';
-import { problem, toProblem } from '../core/problem.ts';
+import { asLastWords, isFatal, problem, toProblem } from '../core/problem.ts';
 import { comesWith, type CallName, type Calls, type FromWorker, type Request } from '../core/protocol.ts';
-import type { Problem } from '../core/types.ts';
 
 type Treatment =
   /**
@@ -64,11 +63,6 @@ export interface Answers {
   program(): Loading | null;
   post(message: FromWorker, transfer?: Transferable[]): void;
 }
-
-/** After a trap the instance is in an unknown state; a RangeError is a stack or memory that ran out. */
-export const isFatal = (thrown: unknown): boolean => thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
-
-export const asLastWords = (thrown: unknown): Problem => problem('E_WORKER_LOST', toProblem(thrown).detail);
 
 export class Turns {
   #queue: Promise<unknown> = Promise.resolve();
@@ -164,7 +158,7 @@ export class Turns {
       const whole = this.#whole();
       const free = oneByOne ? Promise.all([whole, this.#analyses]) : whole;
       const served = free.then(() => this.#serve(request), (thrown: unknown) => this.#fail(request.id, thrown));
-      return (this.#analyses = Promise.all([this.#analyses, served]));
+      return (this.#analyses = Promise.all([this.#analyses, served]).then(() => {}));
     });
     this.#analysing.delete(request.id);
   }

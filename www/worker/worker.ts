@@ -1,7 +1,7 @@
 /** Answers messages; when which of them, turns.ts decides. */
 
 import { toWorker } from '../core/messages.ts';
-import { problem } from '../core/problem.ts';
+import { asLastWords, isFatal, problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
 import { Crew, DEPTH, type Files } from './crew.ts';
@@ -9,7 +9,7 @@ import { paced } from '../core/pace.ts';
 import { Program, type Digest, type Others } from './program.ts';
 import { ask, given, isSame, keptOf, whenHeard } from './remote.ts';
 import { sinkFor, sweep } from './sinks.ts';
-import { asLastWords, isFatal, Turns } from './turns.ts';
+import { Turns } from './turns.ts';
 
 let program: Program | null = null;
 let crew: Crew | null = null;
@@ -166,9 +166,9 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'start': return start(request.in);
     case 'example': return ready().program.there.glue.example(request.in.role);
     case 'link': return ready().program.asking.link(request.in.text, request.in.hosts);
-    case 'find': return ready().program.asking.find(request.in.link, { ask });
+    case 'find': return ready().program.asking.find(request.in.link, { ask }, turns.stopped(request.id));
     case 'open': return open(request.in);
-    case 'config': return (await ready().program.computing.config(request.in.role)) ?? null;
+    case 'config': return (await ready().program.computing.config(request.in.role, turns.stopped(request.id))) ?? null;
     case 'prepare': return ready().program.prepare();
     case 'close': return close(request.in.role);
     case 'swap': return swap();

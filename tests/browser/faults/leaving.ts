@@ -2,7 +2,7 @@
 
 import { expect, type Page } from '@playwright/test';
 import { fuseButton } from '../page.ts';
-import { alwaysOnDisk, bendWorker, keepWorkers, letGo, tellWorkers } from './bend.ts';
+import { alwaysOnDisk, bendWorker, keepWorkers, letGo, READER, tellWorkers } from './bend.ts';
 import { files, fuse, fuseUpTo, giveGoodPair, pressFuse, saveAndCheck, setScene, type Fault, type Scene } from './scene.ts';
 
 /** In a page whose workers are kept. */
@@ -42,6 +42,9 @@ const removed = (name: string, point: 'input' | 'result', after = 0): Fault => (
   says: /^Cancelled\. Nothing was saved\.$/,
 });
 
+let letReaderCome = (): void => {};
+const reader = new Promise<void>((come) => { letReaderCome = come; });
+
 export const LEAVING: Fault[] = [
   removed('the element is removed before the first module', 'input'),
   removed('the element is removed in the middle of a run', 'input', 8),
@@ -52,6 +55,25 @@ export const LEAVING: Fault[] = [
     happens: async (scene) => {
       await removeAndPutBack(scene.page, (element) => { Object.assign(element, { contentFile: new File(['no LoRA'], 'note.txt') }); });
       // Read when there is somebody to see it.
+      await expect(scene.page.getByRole('alert')).toContainText('note.txt');
+      await fuse(scene);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
+  {
+    name: 'the element is removed while its program is still coming',
+    before: async (page) => {
+      await keepWorkers(page);
+      // Held until the element has left; nothing that it asked for answers then.
+      await page.route(READER, (route) => reader.then(() => route.continue()).catch(() => {}));
+    },
+    happens: async (scene) => {
+      await scene.page.locator('np-lora').evaluate((element) => { Object.assign(element, { contentFile: new File(['no LoRA'], 'note.txt') }); });
+      await expect.poll(() => scene.page.workers().length).toBe(1);
+      await removeAndPutBack(scene.page);
+      letReaderCome();
+      await scene.page.unroute(READER);
       await expect(scene.page.getByRole('alert')).toContainText('note.txt');
       await fuse(scene);
     },

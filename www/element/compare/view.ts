@@ -7,6 +7,7 @@ import type { Third } from '../../core/protocol.ts';
 import type { BlockLikeness, Comparison, FileLink, ModuleLikeness, Problem, Progress, Settings, Target } from '../../core/types.ts';
 import type { Compare } from '../compare.ts';
 import { isConfig, readConfig } from '../drop.ts';
+import { chooser, chooserStyles, LORA_FILES } from '../fields.ts';
 import { named } from '../file-card.ts';
 import { count, inert, mu as muText, percent, small } from '../format.ts';
 import type { Table } from '../outlook/data.ts';
@@ -27,7 +28,7 @@ const COUNTING = ['cut', 'contentScale', 'styleScale', 'family', 'denseRank', 'd
 const counting = (settings: Settings | null): string => JSON.stringify(COUNTING.map((name) => settings?.[name]));
 
 export class CompareView extends LitElement {
-  static override styles = [base, css`
+  static override styles = [base, chooserStyles, css`
     :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; min-width: 0; }
     .well { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 8px 16px; padding: 24px 16px; border: 2px dashed var(--edge); border-radius: 8px; }
     .top { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
@@ -48,8 +49,6 @@ export class CompareView extends LitElement {
     progress::-webkit-progress-bar { background: var(--sunken); }
     progress::-webkit-progress-value { background: var(--overlap); }
     progress::-moz-progress-bar { background: var(--overlap); }
-    input:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
-    input:disabled + label { opacity: 0.5; pointer-events: none; }
     summary { width: max-content; max-width: 100%; padding: 4px 0; }
     @container (max-width: 568px) { .lead { font-size: 1rem; } th, td { padding: 8px 4px; font-size: 0.75rem; } tbody th { white-space: normal; min-width: 80px; } }
     @media (forced-colors: active) { progress { appearance: auto; } }
@@ -150,17 +149,8 @@ export class CompareView extends LitElement {
   }
 
   #chooser(label: string, look: string): TemplateResult {
-    return html`<span><input class="unseen" id="file" type="file" multiple accept=".safetensors,.json,application/octet-stream" aria-label=${text.file}
-      ?disabled=${this.disabled} @change=${this.#chosen} /><label class=${look} for="file">${label}</label></span>`;
+    return chooser({ id: 'file', label, name: text.file, look, accept: LORA_FILES, multiple: true, disabled: this.disabled, chosen: (_, files) => void this.take(files) });
   }
-
-  #chosen = (event: Event): void => {
-    const input = event.target as HTMLInputElement;
-    const files = [...(input.files ?? [])];
-    // Cleared, so that choosing the same file again counts as a choice.
-    input.value = '';
-    if (files.length > 0) void this.take(files);
-  };
 
   #drop(): void {
     this.#aborter.abort();

@@ -8,8 +8,8 @@ import { changed, fromNumbers, WHOLE, type Blocks } from '../block-strengths.ts'
 import { fieldStyles, typedNumber } from '../fields.ts';
 import { inert, mu as muText } from '../format.ts';
 import { called } from '../language.ts';
-import { readMu } from '../mu-slider.ts';
-import { FIELD_STRENGTH } from '../settings.ts';
+import { readMu } from '../spelling.ts';
+import { FIELD_STRENGTH } from '../limits.ts';
 import { base } from '../tokens.css.ts';
 import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
 

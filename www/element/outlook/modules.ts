@@ -33,7 +33,7 @@ export class Modules extends LitElement {
   override render(): TemplateResult | typeof nothing {
     const { outlook, members } = this;
     if (!outlook) return nothing;
-    return html`<ul class="list" part="modules">
+    return html`<ul class="list">
       ${members.slice(0, SHOWN).map((index) => this.#item(index, outlook.modules[index]))}
       ${members.length > SHOWN ? html`<li class="more muted">${text.moreInData(members.length - SHOWN)}</li>` : nothing}
     </ul>`;

@@ -62,6 +62,7 @@ fn take_out(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
         return;
     }
     let start = job * params.rows * params.cols + x;
+    // Every loop over these has all of them, so that they may lie in registers.
     var sums = array<f32, PANEL>();
     for (var j = 0u; j < params.first; j++) {
         let row = q[start + j * params.cols];
@@ -71,8 +72,10 @@ fn take_out(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
             sums[i] += before[at + i] * row;
         }
     }
-    for (var i = 0u; i < params.count; i++) {
-        q[start + (params.first + i) * params.cols] -= sums[i];
+    for (var i = 0u; i < PANEL; i++) {
+        if i < params.count {
+            q[start + (params.first + i) * params.cols] -= sums[i];
+        }
     }
 }
 
@@ -139,7 +142,11 @@ fn panel(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) w
         if params.round == 0u {
             orthogonalise(worker, start, i);
         }
-        let left = sqrt(square(worker, row));
+        let squared = square(worker, row);
+        // Devices may take root and quotient loosely; one step of Newton's brings rows to their length in all digits.
+        let rough = 1.0 / sqrt(squared);
+        let recip = rough * (1.5 - 0.5 * squared * rough * rough);
+        let left = select(0.0, squared * recip, squared > 0.0);
 
         var share = 0.0;
         if params.round == 0u {
@@ -160,7 +167,7 @@ fn panel(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) w
             share = pivots[place] * left;
         }
         let live = left > 0.0 && share > params.dependent;
-        let norm = select(0.0, 1.0 / left, live);
+        let norm = select(0.0, recip, live);
         for (var x = worker; x < params.cols; x += WORKERS) {
             q[row + x] *= norm;
         }

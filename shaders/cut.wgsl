@@ -1,6 +1,6 @@
 // Which of the style's directions are protected, and their projector P = W_k·W_kᵀ. Twin: src/backend/cpu/cut.rs
 //
-// select: one workgroup a job sorts the singular values and decides k. projector: one worker an element; y: the job.
+// choose: one workgroup a job sorts the singular values and decides k. projector: one worker an element; y: the job.
 
 struct Params {
     rank: u32,

@@ -80,18 +80,19 @@ fn blend(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let first = id.y * 8u;
-    let rows = min(8u, params.rows - first);
+    // Every loop over these has all eight, so that they may lie in registers: beyond the last row it is taken again.
     var sums = array<f32, 8>();
     for (var j = 0u; j < r; j++) {
         let direction = q[(id.z * r + j) * params.cols + x];
-        for (var i = 0u; i < rows; i++) {
-            sums[i] += coefficients[(id.z * params.rows + first + i) * r + j] * direction;
+        for (var i = 0u; i < 8u; i++) {
+            let row = min(first + i, params.rows - 1u);
+            sums[i] += coefficients[(id.z * params.rows + row) * r + j] * direction;
         }
     }
-    for (var i = 0u; i < rows; i++) {
+    for (var i = 0u; i < 8u; i++) {
         let added = params.added * sums[i];
         // Addition is to be exact: then not even a negative zero may change.
-        if params.keep != 1.0 || added != 0.0 {
+        if first + i < params.rows && (params.keep != 1.0 || added != 0.0) {
             let at = (id.z * params.rows + first + i) * params.cols + x;
             content[at] = params.keep * content[at] + added;
         }

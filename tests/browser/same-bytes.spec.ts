@@ -13,7 +13,7 @@ import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
 import { FIRST_RUN, advanced, fuseAndSave, give, givePair, named, open, programComplete, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
-declare const GPUQueue: Bendable;
+declare const GPUBuffer: Bendable, GPUDevice: Bendable, GPUQueue: Bendable;
 
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 51, sharedDirections: 3 };
 const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, rank: 12, alpha: 6, seed: 52 })] as const;
@@ -44,10 +44,20 @@ test('each worker has a graphics device of its own, and who makes what changes n
   for (const cores of [1, 3]) {
     await page.unroute('**/worker.js');
     await bendWorker(page, () => {
-      Object.assign(self, { submitted: 0 });
+      const seen = Object.assign(self, { submitted: 0, kept: 0 });
+      const { createBuffer } = GPUDevice.prototype;
+      GPUDevice.prototype.createBuffer = function (...of) {
+        seen.kept++;
+        return createBuffer!.apply(this, of);
+      };
+      const { destroy } = GPUBuffer.prototype;
+      GPUBuffer.prototype.destroy = function () {
+        seen.kept--;
+        return destroy!.call(this);
+      };
       const { submit } = GPUQueue.prototype;
       GPUQueue.prototype.submit = function (...of) {
-        (self as unknown as { submitted: number }).submitted++;
+        seen.submitted++;
         return submit!.apply(this, of);
       };
     }, (script) => `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });\n${script}`);
@@ -68,6 +78,8 @@ test('each worker has a graphics device of its own, and who makes what changes n
     const { file } = await fused;
     check(file, [...pair], DEFAULTS, 'F16');
     expect((await submitted(page)).filter((each) => each > 0)).toHaveLength(cores);
+    // No memory of the device is left to the collector, which does not see it.
+    expect(await Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.kept')))).toEqual(Array(cores).fill(0));
     made.push(writeSafetensors(file));
   }
   expect(made[0]).toEqual(made[1]);

@@ -9,7 +9,7 @@ use super::pipeline::Deciding;
 use super::steps::{Reading, Steps, ZERO_ROW, words};
 use crate::backend::cpu::cut::Protected;
 use crate::backend::cpu::{self, Directions, Readouts, Triangle};
-use crate::backend::{Batch, Conditioning, Cut, Job, Place, Projected, Stored};
+use crate::backend::{Batch, Conditioning, Cut, Dtype, Job, Place, Projected, Stored};
 use crate::error::{Code, Error, Result};
 
 /// No single buffer grows beyond this, whatever the device claims: 1 GiB was seen to fail where it was allowed.
@@ -51,6 +51,19 @@ impl Sizes {
         [r_s * n, r_s * m, r_c * n, r_c * n, r_c * r_c, r_c * r_c, r_s * r_s].map(|values| 4 * values)
     }
 
+    /// Bytes that are read back of one job, for so many blends.
+    fn readback(self, blends: usize, output: Dtype) -> usize {
+        let Self { n, r_s, r_c, .. } = self;
+        let decided = 2 * r_s * r_s + 3 * r_s + 4;
+        let values = blends * (words(r_c * n, output) + r_c * r_c) + r_c * (r_s + r_c) + decided;
+        4 * values
+    }
+
+    /// Bytes of the largest of its buffers.
+    fn largest(self, blends: usize, output: Dtype) -> usize {
+        self.buffers().into_iter().fold(self.readback(blends, output), usize::max)
+    }
+
     /// Bytes of all of them, for so many blends.
     fn bytes(self, blends: usize) -> usize {
         let [down, up, content, errors, gram, error_gram, triangle] = self.buffers();
@@ -72,7 +85,7 @@ impl Gpu {
     pub fn supports(&self, batch: &Batch<'_>) -> bool {
         batch.jobs.first().is_none_or(|job| {
             let sizes = Sizes::of(job, batch.cut);
-            let fits = sizes.buffers().iter().all(|&bytes| bytes <= self.largest_buffer());
+            let fits = sizes.largest(batch.blends.len(), batch.output) <= self.largest_buffer();
             fits && sizes.r_s <= MAX_RANK && sizes.r_c <= 65_535
         })
     }
@@ -82,7 +95,7 @@ impl Gpu {
         let batch = &Batch { cut: batch.cut.of_rank(first.style_down.rows), ..batch.clone() };
         let deciding = if batch.cut == Cut::All { None } else { Some(self.deciding().await?) };
         let sizes = Sizes::of(first, batch.cut);
-        let by_buffer = self.largest_buffer() / sizes.buffers().iter().max().copied().unwrap_or(1).max(1);
+        let by_buffer = self.largest_buffer() / sizes.largest(batch.blends.len(), batch.output).max(1);
         let by_chunk = MAX_CHUNK / sizes.bytes(batch.blends.len()).max(1);
         let jobs = batch.jobs.len();
         let share = if jobs < AT_ONCE * BUSY { jobs } else { jobs.div_ceil(AT_ONCE) };
@@ -173,7 +186,7 @@ impl Gpu {
     }
 
     async fn finish(&self, chunk: Chunk<'_, '_>, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
-        let memory = self.device.read(&chunk.submitted).await?;
+        let memory = self.device.read(chunk.submitted).await?;
         let of_job = |(at, job): (usize, &Job<'_>)| {
             let found = chunk.results.of_job(&memory, at, job, batch)?;
             Ok(found.unwrap_or_else(|| cpu::project(job, batch.cut, batch.blends, batch.output)))

@@ -4,8 +4,8 @@ use super::clock::Clock;
 use crate::error::{Code, Error, Result};
 use std::sync::{Arc, Mutex};
 
-/// A device with its queue.
-#[derive(Clone, Debug)]
+/// A device with its queue. Dropped, it is given back.
+#[derive(Debug)]
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -29,6 +29,42 @@ pub(super) struct Submitted {
     pub(super) kernels: Vec<&'static str>,
 }
 
+impl Drop for Submitted {
+    fn drop(&mut self) {
+        self.buffer.destroy();
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // In the browser nothing else does.
+        self.device.destroy();
+    }
+}
+
+/// The device's vendor and architecture, which browsers tell rather than its name, and wgpu does not pass on.
+#[cfg(target_arch = "wasm32")]
+async fn called() -> Option<String> {
+    use js_sys::{Function, Object, Promise, Reflect, global};
+    use wasm_bindgen::{JsCast, JsValue};
+
+    let field = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok();
+    let gpu = field(&field(&global(), "navigator")?, "gpu")?;
+    let options = Object::new();
+    Reflect::set(&options, &"powerPreference".into(), &"high-performance".into()).ok()?;
+    let request: Function = field(&gpu, "requestAdapter")?.dyn_into().ok()?;
+    let asked: Promise = request.call1(&gpu, &options).ok()?.dyn_into().ok()?;
+    let info = field(&wasm_bindgen_futures::JsFuture::from(asked).await.ok()?, "info")?;
+    let told = ["vendor", "architecture"].into_iter().filter_map(|name| field(&info, name)?.as_string());
+    let told = told.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    (!told.is_empty()).then_some(told)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn called() -> Option<String> {
+    None
+}
+
 /// Names of devices that are programs. On the web there may be no name, but a flag instead.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "basic render", "softpipe"];
 
@@ -48,8 +84,9 @@ impl Device {
             .await
             .map_err(|_| unavailable("WebGPU is not available here.".to_owned()))?;
         let info = adapter.get_info();
-        let name = if info.name.is_empty() { "graphics device".to_owned() } else { info.name.clone() };
-        let told = format!("{} {}", info.name, info.driver).to_ascii_lowercase();
+        let name = if info.name.is_empty() { called().await } else { Some(info.name.clone()) };
+        let name = name.unwrap_or_else(|| "graphics device".to_owned());
+        let told = format!("{name} {}", info.driver).to_ascii_lowercase();
         let software = info.device_type == wgpu::DeviceType::Cpu || SOFTWARE.iter().any(|s| told.contains(s));
         if software && !allow_software {
             return Err(unavailable(
@@ -90,6 +127,17 @@ impl Device {
         })
     }
 
+    /// A buffer of so many 32-bit words, or of one.
+    pub(super) fn buffer(&self, values: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        let size = bytes(values);
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
     /// Does work on the device and waits for what it has to say about it.
     ///
     /// # Errors
@@ -119,7 +167,8 @@ impl Device {
     ///
     /// # Errors
     /// `GpuFault`.
-    pub(super) async fn read(&self, Submitted { buffer, index, kernels }: &Submitted) -> Result<Vec<u8>> {
+    pub(super) async fn read(&self, submitted: Submitted) -> Result<Vec<u8>> {
+        let Submitted { buffer, index, kernels } = &submitted;
         let (sender, receiver) = futures_channel::oneshot::channel();
         buffer.map_async(wgpu::MapMode::Read, .., move |mapped| {
             // Nobody waits any more if the receiver is gone.
@@ -140,6 +189,11 @@ impl Device {
         }
         self.healthy().map(|()| bytes)
     }
+}
+
+/// Bytes of so many 32-bit words; a buffer may not be empty.
+pub(super) fn bytes(values: usize) -> u64 {
+    4 * values.max(1) as u64
 }
 
 fn fault(detail: String) -> Error {

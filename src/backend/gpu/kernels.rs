@@ -20,7 +20,7 @@ impl Gpu {
                 (readings, steps.submit())
             })
             .await?;
-        Ok(Reads { readings, memory: self.device.read(&submitted).await? })
+        Ok(Reads { readings, memory: self.device.read(submitted).await? })
     }
 }
 
@@ -35,7 +35,7 @@ impl<const N: usize> Reads<N> {
     }
 }
 
-fn upload(steps: &Steps<'_>, values: &[f32]) -> wgpu::Buffer {
+fn upload(steps: &mut Steps<'_>, values: &[f32]) -> wgpu::Buffer {
     steps.upload(bytemuck::cast_slice(values))
 }
 

@@ -18,10 +18,10 @@ use pipeline::{Deciding, Pipelines};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-/// The backend on a graphics device. Clones share the device.
+/// The backend on a graphics device. Clones share the device; it is given back with the last of them.
 #[derive(Clone, Debug)]
 pub struct Gpu {
-    device: Device,
+    device: Arc<Device>,
     pipelines: Pipelines,
     /// Compiled when first needed.
     deciding: Arc<OnceLock<Deciding>>,
@@ -47,6 +47,8 @@ impl Gpu {
 
     async fn on(device: Device) -> Result<Self> {
         let pipelines = Pipelines::compile(&device).await?;
+        #[allow(clippy::arc_with_non_send_sync, reason = "natively it is shared between threads, and is both")]
+        let device = Arc::new(device);
         Ok(Self { device, pipelines, deciding: Arc::default() })
     }
 

@@ -3,7 +3,7 @@
 //! Every buffer holds a batch: job j's matrix follows job j−1's.
 
 use super::clock::Ticks;
-use super::device::{Device, Submitted};
+use super::device::{Device, Submitted, bytes};
 use super::pipeline::{Deciding, Kernel, Pipelines, WORKERS};
 use crate::backend::{Blend, Cut, Dtype, RANK_TOLERANCE};
 use crate::error::{Code, Error, Result};
@@ -15,6 +15,8 @@ pub(super) struct Steps<'a> {
     pipelines: &'a Pipelines,
     encoder: wgpu::CommandEncoder,
     jobs: usize,
+    /// All of this list's: nothing else would give their memory back before the collector of a JavaScript engine sees a reason.
+    made: Vec<Buffer>,
     /// Buffers and how many bytes of each.
     readback: Vec<(Buffer, usize)>,
     /// Where the kernels are timed.
@@ -54,28 +56,30 @@ const SQUARE: usize = 16;
 /// Rows that `basis.wgsl` makes orthonormal at a time.
 const PANEL: usize = 16;
 
-/// Sweeps of Jacobi rotations: convergence is quadratic, ten are many.
-const SWEEPS: u32 = 20;
+/// Sweeps of Jacobi rotations: ten are usual, and of a core that lacks rank the noise may turn for twice as many.
+const SWEEPS: usize = 20;
 
 impl<'a> Steps<'a> {
     pub(super) fn new(device: &'a Device, pipelines: &'a Pipelines, jobs: usize) -> Self {
         let encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let ticks = device.clock.as_ref().map(|_| Ticks::new(&device.device));
-        Self { device, pipelines, encoder, jobs, readback: Vec::new(), ticks }
+        Self { device, pipelines, encoder, jobs, made: Vec::new(), readback: Vec::new(), ticks }
+    }
+
+    /// A buffer of so many 32-bit words, until the list has run.
+    fn make(&mut self, values: usize, usage: BufferUsages) -> Buffer {
+        let buffer = self.device.buffer(values, usage);
+        self.made.push(buffer.clone());
+        buffer
     }
 
     /// A buffer of `values` 32-bit words a job.
-    pub(super) fn buffer(&self, values: usize) -> Buffer {
-        self.device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: bytes(self.jobs * values),
-            usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
+    pub(super) fn buffer(&mut self, values: usize) -> Buffer {
+        self.make(self.jobs * values, BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST)
     }
 
     /// A buffer with this content, a multiple of four bytes.
-    pub(super) fn upload(&self, content: &[u8]) -> Buffer {
+    pub(super) fn upload(&mut self, content: &[u8]) -> Buffer {
         let buffer = self.buffer(content.len() / 4 / self.jobs);
         self.device.queue.write_buffer(&buffer, 0, content);
         buffer
@@ -92,18 +96,15 @@ impl<'a> Steps<'a> {
     pub(super) fn submit(mut self) -> Submitted {
         let kernels = self.read_ticks();
         let size: usize = self.readback.iter().map(|(_, length)| length).sum();
-        let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: bytes(size / 4),
-            usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let buffer = self.device.buffer(size / 4, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
         let mut at = 0;
         for (source, length) in &self.readback {
             self.encoder.copy_buffer_to_buffer(source, 0, &buffer, at, Some(*length as u64));
             at += *length as u64;
         }
         let index = self.device.queue.submit([self.encoder.finish()]);
+        // What was submitted still has them.
+        self.made.iter().for_each(Buffer::destroy);
         Submitted { buffer, index, kernels }
     }
 
@@ -111,30 +112,28 @@ impl<'a> Steps<'a> {
     fn read_ticks(&mut self) -> Vec<&'static str> {
         let Some(ticks) = &self.ticks else { return Vec::new() };
         let size = Ticks::bytes(ticks.kernels());
-        let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: bytes(size / 4),
-            usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
+        let buffer = self.device.buffer(size / 4, BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC);
+        self.made.push(buffer.clone());
         ticks.resolve(&mut self.encoder, &buffer);
         self.readback.push((buffer, size));
         ticks.kernels().to_vec()
     }
 
-    fn dispatch(
+    fn dispatch(&mut self, kernel: &Kernel, params: &[u32], buffers: &[(u32, &Buffer)], groups: [usize; 3]) {
+        self.repeat(1, kernel, params, buffers, groups);
+    }
+
+    /// One dispatch after the other, so many times.
+    fn repeat(
         &mut self,
+        times: usize,
         Kernel { name, pipeline }: &Kernel,
         params: &[u32],
         buffers: &[(u32, &Buffer)],
         groups: [usize; 3],
     ) {
-        let uniform = self.device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: bytes(params.len().next_multiple_of(4)),
-            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let uniform =
+            self.make(params.len().next_multiple_of(4), BufferUsages::UNIFORM | BufferUsages::COPY_DST);
         self.device.queue.write_buffer(&uniform, 0, bytemuck::cast_slice(params));
         let entries: Vec<_> = std::iter::once((0, &uniform))
             .chain(buffers.iter().copied())
@@ -151,7 +150,9 @@ impl<'a> Steps<'a> {
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, &bindings, &[]);
         let [x, y, z] = groups.map(int);
-        pass.dispatch_workgroups(x, y, z);
+        for _ in 0..times {
+            pass.dispatch_workgroups(x, y, z);
+        }
     }
 
     /// Workgroups for `count` workers, where the kernel strides over what is left.
@@ -245,8 +246,10 @@ impl<'a> Steps<'a> {
         let team = (WORKERS / pairs.next_power_of_two()).min(32);
         #[allow(clippy::cast_precision_loss, reason = "rank is at most 256")]
         let orthogonal = f32::EPSILON * (rank as f32).sqrt().max(2.0) / 2.0;
-        let params = [int(rank), int(pairs), int(team), SWEEPS, orthogonal.to_bits()];
-        self.dispatch(&deciding.jacobi, &params, &[(1, columns), (2, &sigma)], [self.jobs, 1, 1]);
+        let params = [int(rank), int(pairs), int(team), orthogonal.to_bits()];
+        let done = self.buffer(1);
+        let buffers = [(1, columns), (2, &sigma), (5, &done)];
+        self.repeat(SWEEPS, &deciding.jacobi, &params, &buffers, [self.jobs, 1, 1]);
         let columns_again = Rows { of: columns, all: rank, from: 0, rows: rank };
         let gram = self.gram_of_rows(columns_again, columns_again, (rank, rank), 2 * rank);
         let w = self.buffer(rank * rank);
@@ -399,11 +402,6 @@ impl Reading {
             .map(bytemuck::pod_collect_to_vec)
             .ok_or_else(|| Error::new(Code::GpuFault, "It gave back less than was asked for."))
     }
-}
-
-/// Bytes of so many 32-bit words; a buffer may not be empty.
-fn bytes(values: usize) -> u64 {
-    4 * values.max(1) as u64
 }
 
 /// Sizes are checked against the device's limits, which are 32-bit, before a batch gets here.

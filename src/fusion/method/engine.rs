@@ -1,13 +1,13 @@
 //! Which backend does the work, why, and what happens when it fails.
 
-use super::sample::{agrees, shape};
+use super::sample::{Likeness, agree};
 use crate::backend::cpu::Cpu;
 use crate::backend::gpu::Gpu;
 use crate::backend::{Backend, Batch, Projected};
 use crate::error::{Code, Error, Result};
 use crate::fusion::{Watch, plan};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +56,8 @@ pub struct Engine {
     /// Whether a device has failed already and this is the one after it.
     renewed: bool,
     reason: String,
-    /// Shapes of which one job was compared with the CPU's result.
-    checked: HashSet<[usize; 4]>,
+    /// Kinds of batches of which one was compared with the CPU's results.
+    checked: BTreeSet<Likeness>,
     failure: Option<Error>,
 }
 
@@ -97,7 +97,7 @@ impl Engine {
     }
 
     fn of(on: On, reason: &str) -> Self {
-        Self { on, renewed: false, reason: reason.to_owned(), checked: HashSet::new(), failure: None }
+        Self { on, renewed: false, reason: reason.to_owned(), checked: BTreeSet::new(), failure: None }
     }
 
     /// The graphics device, where it computes.
@@ -150,10 +150,13 @@ impl Engine {
         matches!(self.on, On::Faster { .. })
     }
 
-    /// Before a run: what [`Self::try_out`] found of another says nothing of it.
+    /// Before a run: what happened in another, and what [`Self::try_out`] found of it, says nothing of this one.
     pub(crate) fn forget(&mut self) {
-        self.reason = AVAILABLE.to_owned();
-        self.rest(false);
+        self.renewed = false;
+        if self.is_open() {
+            self.reason = AVAILABLE.to_owned();
+            self.rest(false);
+        }
     }
 
     /// Takes for this run what computes a batch faster: the graphics device, which all share, or the CPU with so many
@@ -206,7 +209,7 @@ impl Engine {
         while let Some(gpu) = self.device().filter(|gpu| gpu.supports(batch)) {
             match self.on_device(gpu, batch).await {
                 Ok(projected) => {
-                    self.checked.extend(batch.jobs.first().map(shape));
+                    self.checked.extend(Likeness::of(batch));
                     return Ok(projected);
                 }
                 Err(error) => self.replace(gpu.is_software(), &error).await,
@@ -215,12 +218,11 @@ impl Engine {
         Cpu.project(batch).await
     }
 
-    /// The first batch of a shape is compared with the CPU.
+    /// The first batch that goes through the kernels in this way is compared with the CPU.
     async fn on_device(&self, gpu: &Gpu, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         let projected = gpu.project(batch).await?;
-        match batch.jobs.first() {
-            Some(job) if !self.checked.contains(&shape(job)) => agrees(&projected, job, batch)?,
-            _ => {}
+        if Likeness::of(batch).is_some_and(|likeness| !self.checked.contains(&likeness)) {
+            agree(&projected, batch)?;
         }
         Ok(projected)
     }
@@ -228,6 +230,10 @@ impl Engine {
     /// Drivers restart and laptops wake up: a device that was lost is often to be had anew. It is asked for once.
     async fn replace(&mut self, software: bool, error: &Error) {
         self.checked.clear();
+        // Gone already, or not to be trusted; the next one needs its memory.
+        if let Some(gpu) = self.device() {
+            gpu.destroy();
+        }
         let again = if self.renewed { None } else { Gpu::request(software).await.ok() };
         self.renewed = true;
         match (&mut self.on, again) {

@@ -1,31 +1,57 @@
 //! A sample of what a graphics device computes, held against the CPU: drivers have faults of which they say nothing.
 
-use crate::backend::{Batch, Dtype, Job, Projected, Stored, cpu};
+use crate::backend::{Batch, Cut, Dtype, Job, Projected, Stored, cpu};
 use crate::error::{Code, Error, Result};
 
-/// (m, n, r_s, r_c): one job of each is compared.
-pub(super) fn shape(job: &Job<'_>) -> [usize; 4] {
-    [job.style_up.rows, job.style_down.cols, job.style_down.rows, job.content_down.rows]
+/// What decides which kernels a batch goes through, and how: of batches that have it alike, one is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Likeness {
+    /// m, n, r_s, r_c.
+    sizes: [usize; 4],
+    /// Of A_s, B_s, A_c and A_c'.
+    dtypes: [Dtype; 4],
+    /// Whether singular values decide what is protected.
+    cuts: bool,
+    blends: usize,
 }
 
-/// Whether the first job of a batch came out as the CPU computes it, up to the rounding to the output format.
-pub(super) fn agrees(projected: &[Vec<Projected>], job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
-    let all = projected.len() == batch.jobs.len();
-    let Some(theirs) = projected.first().filter(|theirs| all && theirs.len() == batch.blends.len()) else {
+impl Likeness {
+    /// None of a batch without jobs.
+    pub(super) fn of(batch: &Batch<'_>) -> Option<Self> {
+        let Job { style_down, style_up, content_down, .. } = batch.jobs.first()?;
+        Some(Self {
+            sizes: [style_up.rows, style_down.cols, style_down.rows, content_down.rows],
+            dtypes: [style_down.dtype, style_up.dtype, content_down.dtype, batch.output],
+            cuts: batch.cut.of_rank(style_down.rows) != Cut::All,
+            blends: batch.blends.len(),
+        })
+    }
+}
+
+/// Whether the first and the last job of a batch came out as the CPU computes them, up to the rounding to the output format.
+pub(super) fn agree(projected: &[Vec<Projected>], batch: &Batch<'_>) -> Result<()> {
+    if projected.len() != batch.jobs.len() {
         return Err(fault("It gave too few results.".to_owned()));
-    };
-    let all_agree =
-        |ours: &[Projected]| theirs.iter().zip(ours).try_for_each(|(a, b)| agree(a, b, job, batch));
-    // Both may be away from the truth by what f32 cannot tell: only f64 shows that it is the device.
-    all_agree(&cpu::project(job, batch.cut, batch.blends, batch.output))
-        .or_else(|_| all_agree(&cpu::careful(job, batch.cut, batch.blends, batch.output)))
+    }
+    let last = batch.jobs.len().saturating_sub(1);
+    let sample = [0, last].into_iter().take(batch.jobs.len());
+    sample.filter_map(|at| Some((batch.jobs.get(at)?, projected.get(at)?))).try_for_each(|(job, theirs)| {
+        if theirs.len() != batch.blends.len() {
+            return Err(fault("It gave too few results.".to_owned()));
+        }
+        let all_agree =
+            |ours: &[Projected]| theirs.iter().zip(ours).try_for_each(|(a, b)| are_alike(a, b, job, batch));
+        // Both may be away from the truth by what f32 cannot tell: only f64 shows that it is the device.
+        all_agree(&cpu::project(job, batch.cut, batch.blends, batch.output))
+            .or_else(|_| all_agree(&cpu::careful(job, batch.cut, batch.blends, batch.output)))
+    })
 }
 
 fn fault(detail: String) -> Error {
     Error::new(Code::GpuFault, detail)
 }
 
-fn agree(theirs: &Projected, ours: &Projected, job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
+fn are_alike(theirs: &Projected, ours: &Projected, job: &Job<'_>, batch: &Batch<'_>) -> Result<()> {
     if theirs.protected != ours.protected {
         return Err(fault(format!(
             "It found {} style directions, the CPU {}.",

@@ -52,8 +52,8 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     if sinks.len() != variants.len() {
         return Err(Error::new(Code::Internal, "Every result needs a sink of its own."));
     }
+    engine.forget();
     if engine.is_open() {
-        engine.forget();
         let pass = passes.pass(0)?;
         let sources = sources.roles(pass.swapped);
         method::try_out(pass, &sources, engine, 1 + crew.members(), watch).await?;

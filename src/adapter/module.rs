@@ -62,7 +62,7 @@ impl Module {
             let detail = "It has no place beside the module's other tensors.";
             return Err(Error::new(Code::LoraShape, detail).at_tensor(&odd.name));
         }
-        let Sizes { out_features, dims, rank, is_cut, alpha_rank } = sizes;
+        let Sizes { out_features, dims, rank, is_cut, alpha_rank, between } = sizes;
         if let Some(magnitude) = &magnitude {
             check_magnitude(magnitude, out_features, &dims)?;
         }
@@ -72,6 +72,7 @@ impl Module {
         // Some kinds make large factors of small tensors; nothing may cost more memory than a real layer does.
         let factors = (out_features as u64).saturating_add(in_features);
         let factors = factors.saturating_mul(if is_cut { rank.min(MAX_RANK) } else { rank } as u64);
+        let factors = factors.max(between);
         if factors > MAX_FACTORS {
             let detail = format!("Its factors would have {factors} values: no layer is that large.");
             return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));

@@ -26,7 +26,7 @@ fn zeros(tensors: &[Given<'_>]) -> MemorySource {
 
 #[test]
 fn small_tensors_that_make_huge_factors_are_refused() {
-    let cases: [(&str, &[Given<'_>]); 3] = [
+    let cases: [(&str, &[Given<'_>]); 5] = [
         // 16 MB make a layer of 4,194,304×4,194,304.
         ("lokr", &[("m.lokr_w1", &[2048, 2048]), ("m.lokr_w2", &[2048, 2048])]),
         // 256 directions over four million inputs, from a core that is a hundredth of that.
@@ -39,6 +39,27 @@ fn small_tensors_that_make_huge_factors_are_refused() {
                 ("m.hada_w2_b", &[16, 65_536]),
                 ("m.hada_t1", &[16, 16, 8, 8]),
                 ("m.hada_t2", &[16, 16, 8, 8]),
+            ],
+        ),
+        // Of a layer with one output, whose rank is one, but not on the way there.
+        (
+            "loha with cores for one output",
+            &[
+                ("m.hada_w1_a", &[5000, 1]),
+                ("m.hada_w1_b", &[1, 65_536]),
+                ("m.hada_w2_a", &[5000, 1]),
+                ("m.hada_w2_b", &[1, 65_536]),
+                ("m.hada_t1", &[5000, 1, 8, 8]),
+                ("m.hada_t2", &[5000, 1, 8, 8]),
+            ],
+        ),
+        (
+            "lokr with a core for one output",
+            &[
+                ("m.lokr_w1", &[1, 1]),
+                ("m.lokr_w2_a", &[5000, 1]),
+                ("m.lokr_w2_b", &[1, 65_536]),
+                ("m.lokr_t2", &[5000, 1, 8, 8]),
             ],
         ),
         (
@@ -69,6 +90,24 @@ fn a_large_half_of_a_kronecker_product_is_not_decomposed_as_a_whole() {
     let (bytes, _) = fuse([&file, &file], &settings).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert!(bytes.len() > 2 * 2 * 8 * 131_072);
+}
+
+/// Of a quarter of a megabyte the first half would have four billion values, of 15 MB the second one a quarter of that.
+#[test]
+fn halves_of_a_kronecker_product_are_not_multiplied_out() {
+    let settings = Settings { dense_rank: 4, output_name: "out".into(), ..Settings::default() };
+    for halves in [
+        [("m.lokr_w1_a", 65_536, 1), ("m.lokr_w1_b", 1, 65_536), ("m.lokr_w2", 1, 1)],
+        [("m.lokr_w2_a", 15_000, 257), ("m.lokr_w2_b", 257, 15_000), ("m.lokr_w1", 1, 1)],
+    ] {
+        let words = halves.map(|(name, rows, cols)| words(name, rows * cols));
+        let views = halves.iter().zip(&words).map(|(&(name, rows, cols), words)| {
+            (name, TensorView::new(Dtype::F16, vec![rows, cols], words).unwrap())
+        });
+        let file = MemorySource::new("f", safetensors::serialize(views, None).unwrap());
+        let (bytes, _) = fuse([&file, &file], &settings).unwrap();
+        assert!(bytes.len() < 4 << 20, "{}", bytes.len());
+    }
 }
 
 /// One module of an absurd rank would pad all others to it.

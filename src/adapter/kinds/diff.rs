@@ -21,7 +21,10 @@ impl Diff {
         let dims = [&[input], kernel].concat();
         let (out_features, in_features) = (size(out, diff)?, size(super::product(&dims), diff)?);
         let rank = out_features.min(in_features);
-        Ok((Self { diff: diff.clone() }, Sizes { out_features, dims, rank, is_cut: true, alpha_rank: None }))
+        Ok((
+            Self { diff: diff.clone() },
+            Sizes { out_features, dims, rank, is_cut: true, alpha_rank: None, between: 0 },
+        ))
     }
 }
 

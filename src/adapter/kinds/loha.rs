@@ -54,7 +54,9 @@ impl LoHa {
         let rank = if is_cut { rank.min(out_features).min(in_features) } else { rank };
         let owned = |pair: [&Tensor; 2]| pair.map(Clone::clone);
         let kind = Self { a: owned(a), b: owned(b), cores: cores.map(owned) };
-        Ok((kind, Sizes { out_features, dims, rank, is_cut, alpha_rank: Some(first) }))
+        let inputs = in_features as u64;
+        let between = if kind.cores.is_some() { ranks[0].max(ranks[1]).saturating_mul(inputs) } else { 0 };
+        Ok((kind, Sizes { out_features, dims, rank, is_cut, alpha_rank: Some(first), between }))
     }
 
     pub(super) fn tensors(&self) -> Vec<&Tensor> {

@@ -2,8 +2,8 @@
 
 use super::{Parts, Sizes, flat, matrix, needed, product, same_rank, size, wrong};
 use crate::adapter::roles::Part;
-use crate::backend::matrix::{Matrix, times, transposed};
-use crate::backend::products::{MAX_RANK, Product, kronecker, through_core};
+use crate::backend::matrix::{Matrix, transposed};
+use crate::backend::products::{self, MAX_RANK, Product, kronecker, through_core};
 use crate::container::Tensor;
 use crate::error::Result;
 
@@ -68,7 +68,7 @@ impl Half {
     }
 
     /// (left, right) with w = left·right; a whole one has no left.
-    fn values(&self, values: &[Matrix]) -> (Option<Matrix>, Matrix) {
+    fn values(&self, values: &[Matrix]) -> products::Half {
         match values {
             [a, b, core] => (Some(transposed(a)), through_core(core, b)),
             [a, b] => (Some(a.clone()), b.clone()),
@@ -96,17 +96,16 @@ impl LoKr {
             second_rank.unwrap_or(u64::MAX).min(k).min(product(&[&[n], kernel.as_slice()].concat()));
         let exact = small.saturating_mul(second_rank.map_or(Ok(usize::MAX), |r| size(r, any))?);
         let is_cut = exact > MAX_RANK;
-        let rank = if is_cut { small.saturating_mul(size(second_limit, any)?) } else { exact };
-        Ok((
-            kind,
-            Sizes {
-                out_features,
-                dims,
-                rank: rank.min(if is_cut { out_features.min(in_features) } else { rank }),
-                is_cut,
-                alpha_rank,
-            },
-        ))
+        let rank = if is_cut {
+            small.saturating_mul(size(second_limit, any)?).min(out_features).min(in_features)
+        } else {
+            exact
+        };
+        let between = match &kind.second {
+            Half::Core(_, _, core) => product(&[&[core.shape[0], n], kernel.as_slice()].concat()),
+            Half::Whole(_) | Half::Product(..) => 0,
+        };
+        Ok((kind, Sizes { out_features, dims, rank, is_cut, alpha_rank, between }))
     }
 
     pub(super) fn tensors(&self) -> Vec<&Tensor> {
@@ -115,10 +114,6 @@ impl LoKr {
 
     pub(super) fn product(&self, values: &[Matrix], rank: usize) -> Product {
         let (first, second) = values.split_at(self.first.tensors().len().min(values.len()));
-        let w1 = match self.first.values(first) {
-            (Some(left), right) => times(&left, &right),
-            (None, whole) => whole,
-        };
-        kronecker(w1, self.second.values(second), rank)
+        kronecker(self.first.values(first), self.second.values(second), rank)
     }
 }

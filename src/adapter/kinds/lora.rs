@@ -43,7 +43,8 @@ impl Lora {
         };
         size(product(&dims), down)?;
         let rank = size(rank, down)?;
-        let sizes = Sizes { out_features: size(out, up)?, dims, rank, is_cut: false, alpha_rank: Some(rank) };
+        let (out_features, alpha_rank) = (size(out, up)?, Some(rank));
+        let sizes = Sizes { out_features, dims, rank, is_cut: false, alpha_rank, between: 0 };
         Ok((Self { down: down.clone(), up: up.clone(), mid: mid.cloned() }, sizes))
     }
 

@@ -116,6 +116,8 @@ pub struct Sizes {
     pub is_cut: bool,
     /// What alpha is divided by; none where this kind has no scale.
     pub alpha_rank: Option<usize>,
+    /// Values of what is made on the way to the factors, where that may be more than they have.
+    pub between: u64,
 }
 
 /// The product of files that have changed: there is none.

@@ -24,12 +24,6 @@ pub fn transposed(matrix: &Matrix) -> Matrix {
     matrix.transpose()
 }
 
-/// X·Y.
-#[inline(never)]
-pub fn times(x: &Matrix, y: &Matrix) -> Matrix {
-    x * y
-}
-
 /// Puts some rows of a matrix, times a factor, into another, beginning at `row` and `column`.
 #[inline(never)]
 pub fn place(

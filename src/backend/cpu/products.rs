@@ -1,7 +1,7 @@
 //! Low-rank factors of updates that are stored in other forms: exact ones, or the best of a given rank.
 
 use crate::jacobi::descending;
-use crate::matrix::{Matrix, energy};
+use crate::matrix::{Matrix, energy, norm_of_product};
 use crate::truncate::{LowRank, Operator, truncate};
 use nalgebra::DMatrix;
 
@@ -64,27 +64,67 @@ pub fn hadamard(a: [Matrix; 2], b: [Matrix; 2], rank: usize) -> Product {
     Product::cut(truncate(&halves, rank), whole)
 }
 
-/// w₁⊗(left·right), or w₁⊗right: exact up to [`MAX_RANK`] where there are two, else cut to `rank`.
+/// left·right, or right alone.
+pub type Half = (Option<Matrix>, Matrix);
+
+/// w₁⊗w₂: exact up to [`MAX_RANK`] where w₂ has two factors, else cut to `rank`.
 #[inline(never)]
-pub fn kronecker(w1: Matrix, (left, right): (Option<Matrix>, Matrix), rank: usize) -> Product {
-    let small = w1.nrows().min(w1.ncols());
-    match left {
-        Some(left) if small.saturating_mul(left.ncols()) <= MAX_RANK => {
+pub fn kronecker(first: Half, second: Half, rank: usize) -> Product {
+    let (rows, cols) = (first.0.as_ref().unwrap_or(&first.1).nrows(), first.1.ncols());
+    let small = rows.min(cols);
+    match second {
+        (Some(left), right) if small.saturating_mul(left.ncols()) <= MAX_RANK => {
             // w₁ = U·V with the smaller side's unit matrix: (U⊗left)·(V⊗right).
-            let unit = DMatrix::identity(small, small);
-            let (u, v) = if w1.ncols() <= w1.nrows() { (w1, unit) } else { (unit, w1) };
+            let (w1, unit) = (multiplied(first), DMatrix::identity(small, small));
+            let (u, v) = if cols <= rows { (w1, unit) } else { (unit, w1) };
             Product::exact(v.kronecker(&right), u.kronecker(&left))
         }
-        left => {
-            let w2 = match left {
-                Some(left) => left * right,
-                None => right,
-            };
-            let whole = energy(&w1) * energy(&w2);
+        second => {
             // The SVD of w₁⊗w₂ is made of all products of theirs: the strongest are among the strongest of each.
-            let (first, second) = (truncate(&w1, rank), truncate(&w2, rank));
-            Product::cut(strongest(&first, &second, rank), whole)
+            let ((first, of_first), (second, of_second)) = (strong(first, rank), strong(second, rank));
+            Product::cut(strongest(&first, &second, rank), of_first * of_second)
         }
+    }
+}
+
+fn multiplied((left, right): Half) -> Matrix {
+    match left {
+        Some(left) => left * right,
+        None => right,
+    }
+}
+
+/// The strongest `rank` directions of one half, and ‖w‖². It is multiplied out only where that makes it no larger.
+fn strong(half: Half, rank: usize) -> (LowRank, f64) {
+    match half {
+        (Some(left), right) if left.ncols() < left.nrows().min(right.ncols()) => {
+            let norm = norm_of_product(&left, &right);
+            (truncate(&Chain { left, right }, rank), norm * norm)
+        }
+        half => {
+            let matrix = multiplied(half);
+            (truncate(&matrix, rank), energy(&matrix))
+        }
+    }
+}
+
+/// left·right, from right to left.
+struct Chain {
+    left: Matrix,
+    right: Matrix,
+}
+
+impl Operator for Chain {
+    fn shape(&self) -> (usize, usize) {
+        (self.left.nrows(), self.right.ncols())
+    }
+
+    fn times(&self, x: &Matrix) -> Matrix {
+        &self.left * (&self.right * x)
+    }
+
+    fn transposed_times(&self, x: &Matrix) -> Matrix {
+        self.right.tr_mul(&self.left.tr_mul(x))
     }
 }
 
@@ -141,8 +181,8 @@ impl Halves {
     }
 }
 
-/// Rows of the dense matrix that are in memory at a time.
-const STRIP: usize = 256;
+/// Values of the dense matrix that are in memory at a time, unless one row has more.
+const STRIP: usize = 1 << 22;
 
 impl Halves {
     fn strip(&self, from: usize, rows: usize) -> Matrix {
@@ -150,8 +190,9 @@ impl Halves {
     }
 
     fn strips(&self) -> impl Iterator<Item = (usize, Matrix)> + '_ {
-        let m = self.a[0].nrows();
-        (0..m).step_by(STRIP).map(move |from| (from, self.strip(from, STRIP.min(m - from))))
+        let (m, n) = self.shape();
+        let rows = (STRIP / n.max(1)).max(1);
+        (0..m).step_by(rows).map(move |from| (from, self.strip(from, rows.min(m - from))))
     }
 }
 

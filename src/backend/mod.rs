@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `decode` | F16, BF16, F32 words → f32, optionally transposed |
 //! | `basis` | A = L·Q by Gram-Schmidt, twice where it matters; a dependent row leaves a zero row in Q |
-//! | `core` | R_B·A-factor product: the r_s×r_s core with ΔW_s = Q_B·core·Q_A |
+//! | `core` | L_Bᵀ·L_A: the r_s×r_s core with B_s·A_s = Q_Bᵀ·core·Q_A |
 //! | `jacobi` | one-sided Jacobi: core = U·Σ·Wᵀ |
 //! | `cut` | numerical rank, the user's cap, and the projector P = W_k·W_kᵀ in the basis' coordinates |
 //! | `project` | C = A_c·Qᵀ, then A_c' = scale·(keep·A_c + inside·(C·P)·Q) |

@@ -65,7 +65,7 @@ impl Layout {
     /// The library's own writer counts in usize and wants all data at hand; this one counts in u64 and wants none.
     ///
     /// # Errors
-    /// `DuplicateKey` if two tensors have one name; `Overflow` for impossible shapes.
+    /// `DuplicateKey` if two tensors have one name; `Overflow` for impossible shapes; `TooManyTensors`, `HeaderTooLarge`.
     pub fn new(mut specs: Vec<TensorSpec>, metadata: &BTreeMap<String, String>) -> Result<Self> {
         order::sort_by(&mut specs, |a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
         let mut entries = Vec::with_capacity(specs.len());

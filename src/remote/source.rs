@@ -29,8 +29,8 @@ pub struct RemoteFile {
     pub stamp: Stamp,
 }
 
-/// What the next try may mend. Whatever else a host says of a file that nobody has named is as good as that it has none: many
-/// answer so with a page of their own, or without leave for others.
+/// Errors that are worth another try. Of a file that nobody has asked for by name, every other answer counts as that there is none:
+/// many hosts answer so with a page of their own, or without leave for other origins.
 const PASSING: [Code; 5] =
     [Code::Offline, Code::Unreachable, Code::Busy, Code::BrokenOff, Code::RemoteChanged];
 

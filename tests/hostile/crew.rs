@@ -124,7 +124,7 @@ impl Crew<MemorySource> for Others<'_> {
         let done = fusion::assist(&passes, &self.sources, task, result, (&engine, false), &watch).await?;
         self.dawdle().await;
         let mut carried: Done = serde_json::from_str(&serde_json::to_string(&done).unwrap()).unwrap();
-        if let (Done::Fused(_, to, _), Done::Fused(_, from, _)) = (&mut carried, done) {
+        if let (Done::Fused { pieces: to, .. }, Done::Fused { pieces: from, .. }) = (&mut carried, done) {
             to.iter_mut().zip(from).for_each(|(to, from)| to.bytes = from.bytes);
         }
         Ok((self.says)(carried))
@@ -287,8 +287,10 @@ fn a_device_that_another_has_lost_is_left_by_all_and_told_of_once() {
     }
     for settings in all_settings() {
         let (made, _) = shared_with(&[settings.into()], 3, 1, usize::MAX, |done| match done {
-            Done::Measured(pass, groups, ranks, _) => Done::Measured(pass, groups, ranks, lost()),
-            Done::Fused(pass, pieces, _) => Done::Fused(pass, pieces, lost()),
+            Done::Measured { pass, groups, ranks, .. } => {
+                Done::Measured { pass, groups, ranks, gave_up: lost() }
+            }
+            Done::Fused { pass, pieces, .. } => Done::Fused { pass, pieces, gave_up: lost() },
             other => other,
         })
         .unwrap();
@@ -399,21 +401,31 @@ fn a_crew_that_fails_at_any_task_ends_the_run() {
 fn an_answer_that_does_not_fit_its_task_ends_the_run() {
     let lies: [fn(Done) -> Done; 12] = [
         // Nothing was read, or something else.
-        |done| if let Done::Read(file, first, _) = done { Done::Read(file, first, Vec::new()) } else { done },
         |done| {
-            if let Done::Read(file, first, found) = done { Done::Read(file, first + 1, found) } else { done }
-        },
-        // Another group was compared, or another file.
-        |done| {
-            if let Done::Repeated(file, at, found) = done {
-                Done::Repeated(file, at + 1, found)
+            if let Done::Read { file, first, .. } = done {
+                Done::Read { file, first, checksums: Vec::new() }
             } else {
                 done
             }
         },
         |done| {
-            if let Done::Repeated(file, at, found) = done {
-                Done::Repeated(file + 1, at, found)
+            if let Done::Read { file, first, checksums } = done {
+                Done::Read { file, first: first + 1, checksums }
+            } else {
+                done
+            }
+        },
+        // Another group was compared, or another file.
+        |done| {
+            if let Done::Repeated { file, group, difference } = done {
+                Done::Repeated { file, group: group + 1, difference }
+            } else {
+                done
+            }
+        },
+        |done| {
+            if let Done::Repeated { file, group, difference } = done {
+                Done::Repeated { file: file + 1, group, difference }
             } else {
                 done
             }
@@ -442,9 +454,19 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
             })
         },
         // There is none for one of the results, or it is for those of another pass.
-        |done| if let Done::Fused(pass, ..) = done { Done::Fused(pass, Vec::new(), None) } else { done },
         |done| {
-            if let Done::Fused(pass, pieces, why) = done { Done::Fused(pass + 1, pieces, why) } else { done }
+            if let Done::Fused { pass, .. } = done {
+                Done::Fused { pass, pieces: Vec::new(), gave_up: None }
+            } else {
+                done
+            }
+        },
+        |done| {
+            if let Done::Fused { pass, pieces, gave_up } = done {
+                Done::Fused { pass: pass + 1, pieces, gave_up }
+            } else {
+                done
+            }
         },
     ];
     let settings = Settings { output_name: "out".into(), ..Settings::default() };
@@ -476,9 +498,9 @@ fn what_others_have_made_stays_with_them_until_it_is_written() {
 
 fn edited(done: Done, edit: fn(&mut Piece)) -> Done {
     match done {
-        Done::Fused(pass, mut pieces, why) => {
+        Done::Fused { pass, mut pieces, gave_up } => {
             pieces.iter_mut().for_each(edit);
-            Done::Fused(pass, pieces, why)
+            Done::Fused { pass, pieces, gave_up }
         }
         other => other,
     }

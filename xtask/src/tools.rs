@@ -56,7 +56,7 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// The value of `--name value` or `--name=value`; every other argument must be among `flags`.
+/// The value of `--name value` or `--name=value`; any other argument is refused.
 pub(crate) fn option(arguments: &[String], name: &str) -> Outcome<Option<String>> {
     let mut value = None;
     let mut rest = arguments.iter();

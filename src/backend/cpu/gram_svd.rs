@@ -60,7 +60,7 @@ impl Own {
                 if factor.is_finite() && factor > 0.0 { factor } else { 0.0 }
             })
             .collect();
-        // What has no factor may be no number, on which no decomposition ends.
+        // Rows without a factor may hold NaN, on which no decomposition would end.
         let lives = |i: usize, j: usize| factor[i] > 0.0 && factor[j] > 0.0;
         let times = |gram: &DMatrix<f64>, of: fn(f64) -> f64| {
             let entry = |i, j| if lives(i, j) { gram[(i, j)] * of(factor[i]) * of(factor[j]) } else { 0.0 };

@@ -1,7 +1,7 @@
 //! Truncated SVD: of a low-rank product through its small Gram matrices, and of a large matrix through a sketch.
 //!
-//! Only on the CPU and in f64: it runs only where a result of lower rank was asked for, or where an adapter kind has no
-//! exact low-rank form.
+//! Only on the CPU, as it runs only where a result of lower rank was asked for or an adapter kind has no exact low-rank form.
+//! The small decompositions are in f64; a sketch's products are in f32.
 
 use crate::gram::{gram, own_gram};
 use crate::gram_svd::{Own, inverse};

@@ -14,11 +14,11 @@ use crate::error::{Code, Error, Result};
 
 /// No single buffer grows beyond this, whatever the device claims: 1 GiB was seen to fail where it was allowed.
 const MAX_BUFFER: usize = 128 << 20;
-/// Chunks that the device has at a time, where there are jobs enough to keep it busy with each: the panels of `basis`
-/// have one workgroup a job.
+/// Chunks that the device has at a time.
 const AT_ONCE: usize = 2;
+/// Fewer jobs than this leave a device idle, so they are not split: the panels of `basis` have one workgroup a job.
 const BUSY: usize = 16;
-/// Nor all buffers of a chunk, unless one job takes more.
+/// Bytes of all buffers of one chunk, unless a single job needs more.
 const MAX_CHUNK: usize = (384 << 20) / AT_ONCE;
 /// More would need more than one worker a column in `jacobi`.
 pub(super) const MAX_RANK: usize = 256;
@@ -208,7 +208,7 @@ struct Blended {
     rounding_gram: Reading,
 }
 
-/// Where lies what the device found out about the style's directions.
+/// Where in what was read lies what the device found out about the style's directions.
 struct Decided {
     sigma: Reading,
     counts: Reading,

@@ -47,7 +47,10 @@ impl Gpu {
 
     async fn on(device: Device) -> Result<Self> {
         let pipelines = Pipelines::compile(&device).await?;
-        #[allow(clippy::arc_with_non_send_sync, reason = "natively it is shared between threads, and is both")]
+        #[allow(
+            clippy::arc_with_non_send_sync,
+            reason = "natively it is shared between threads, and is both"
+        )]
         let device = Arc::new(device);
         Ok(Self { device, pipelines, deciding: Arc::default() })
     }

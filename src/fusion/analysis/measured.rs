@@ -5,9 +5,10 @@ use crate::backend::products::MAX_RANK;
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::factors::Factors;
+use crate::fusion::method::loaded;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::{Share, Unit};
-use crate::fusion::{Sources, Watch, go_on, method};
+use crate::fusion::{Sources, Watch, go_on};
 use crate::order::Places;
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,7 @@ impl Key {
     }
 
     fn text(&self) -> String {
-        // No name has a line's end in it but one that wants to be taken for another.
+        // Escaped, so that no name with line ends can be taken for another key.
         format!("{:?}\n{:?}\n{:?}", self.name, self.style, self.content)
     }
 }
@@ -179,7 +180,7 @@ pub(in crate::fusion) async fn measure<S: Source>(
         if !group.units.iter().any(|unit| measurable(unit).is_some()) {
             continue;
         }
-        for (unit, values) in group.units.iter().zip(method::read_group(group, sources).await?) {
+        for (unit, values) in group.units.iter().zip(loaded::read(&group.units, sources).await?) {
             let pair = values.style.zip(values.content).filter(|_| measurable(unit).is_some());
             all.extend(pair.map(|(style, content)| Measured::of(&style, &content)));
         }

@@ -9,8 +9,9 @@ use crate::backend::{Dtype, Stored};
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::factors::Factors;
+use crate::fusion::method::loaded;
 use crate::fusion::plan::{Plan, as_f32};
-use crate::fusion::{Settings, Sources, method};
+use crate::fusion::{Settings, Sources};
 use serde::Serialize;
 
 /// One module at the chosen settings. Singular values are in descending order.
@@ -48,7 +49,9 @@ pub async fn spectra<S: Source>(
     let mut units = plan.units().filter(|unit| measurable(unit).is_some());
     let missing = || Error::new(Code::Settings, "There is no such module.");
     let unit = units.find(|unit| unit.name() == name).ok_or_else(missing)?;
-    let loaded = method::again(&plan, unit, sources).await?;
+    let read = loaded::read(std::slice::from_ref(unit), sources).await?;
+    let mut loaded = read.into_iter().next().ok_or_else(missing)?;
+    loaded.recompute(&plan, unit);
     let ((of_style, of_content), Some(style), Some(content), Some(projected)) =
         (unit.pair().ok_or_else(missing)?, loaded.style, loaded.content, loaded.projected.first())
     else {

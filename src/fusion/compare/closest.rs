@@ -3,9 +3,9 @@
 use super::sums::{CONTENT, Fit, Mixture, OVERLAP, REST, STYLE, Sums};
 use serde::Serialize;
 
-/// A plainer mixture is as good as another if it leaves at most so much more energy, relative to what that leaves; …
+/// A plainer mixture is as good as another if it leaves at most so much more energy, relative to what that leaves …
 const AS_GOOD: f64 = 0.04;
-/// … or to the file: below this, in F32 files, there is only rounding.
+/// … and this much, relative to the file: below it there is only rounding in F32 files.
 const ROUNDING: f64 = 1e-12;
 /// A file of which more of the energy than this is of neither is something else.
 const MOSTLY: f64 = 0.5;

@@ -4,9 +4,9 @@ use super::closest::Kind;
 use super::comparison::Likeness;
 use serde::Serialize;
 
-/// More than this of the energy, and the file is only close to what it is said to be; …
+/// With more than this share of the energy unexplained, the file is only close to what it is said to be.
 const CLOSE: f64 = 0.01;
-/// … more than this, and it is worth saying how much.
+/// With more than this, it is worth saying how much.
 const TRACE: f64 = 1e-4;
 /// Strengths within this of each other, or of 1, are equal.
 const EQUAL: f64 = 0.02;

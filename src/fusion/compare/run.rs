@@ -8,7 +8,7 @@ use crate::backend::cpu::{self, Third};
 use crate::container::{Ahead, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::factors::Factors;
-use crate::fusion::method::{self, LoadedUnit};
+use crate::fusion::method::loaded::{self, LoadedUnit};
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::portions::{self, ReadAhead};
@@ -62,7 +62,7 @@ pub async fn compare<S: Source>(
         for at in piece {
             let (Some(group), Some(&begin)) = (plan.groups.get(at), begins.get(at)) else { continue };
             go_on(watch)?;
-            let loaded = method::read_group(group, &sources).await?;
+            let loaded = loaded::read(&group.units, &sources).await?;
             for (number, (unit, values)) in group.units.iter().zip(&loaded).enumerate() {
                 progress.modules_done += 1;
                 let Some(Some(common)) = matching.units.get(begin + number) else { continue };

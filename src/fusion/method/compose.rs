@@ -1,7 +1,8 @@
 //! Modules of the result from the halves of their units: as words, or as matrices that are cut to a rank.
 
+use super::RoundedUnit;
 use super::composer::Columns;
-use super::{Loaded, LoadedUnit, RoundedUnit};
+use super::loaded::{Loaded, LoadedUnit};
 use crate::backend::matrix::{self, Matrix};
 use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, cpu};
@@ -11,16 +12,21 @@ use crate::fusion::Side;
 use crate::fusion::plan::outputs::{Block, Output};
 use std::ops::Range;
 
-/// Rows of lora_down and columns of lora_up of a module, block by block, in the result of this number in its pass.
+/// Rows of lora_down and columns of lora_up of a module, block by block.
+type Words<'a> = (Vec<&'a [u8]>, Vec<Columns<'a>>);
+
+/// Those in the result of this number in its pass.
+///
+/// # Errors
+/// `Internal` where something was planned that nobody has made.
 pub(crate) fn words<'a>(
     output: &'a Output,
     rounded: &'a [RoundedUnit],
     units: &'a [LoadedUnit],
     result: usize,
-) -> (Vec<&'a [u8]>, Vec<Columns<'a>>) {
-    let (mut downs, mut ups) = (Vec::new(), Vec::new());
-    for block in &output.blocks {
-        let Some((unit, values)) = rounded.get(block.unit).zip(units.get(block.unit)) else { continue };
+) -> Result<Words<'a>> {
+    let of_block = |block: &'a Block| {
+        let (unit, values) = rounded.get(block.unit).zip(units.get(block.unit))?;
         let (down, up) = match block.side {
             Side::Style => (&unit.style_down, &unit.style_up),
             Side::Content => (&unit.content_down, &unit.content_up),
@@ -28,11 +34,16 @@ pub(crate) fn words<'a>(
         let projected = values.projected.get(result).filter(|_| block.side == Side::Content);
         let down =
             down.as_ref().map(|down| &*down.bytes).or_else(|| Some(projected?.content_down.as_slice()));
-        let (Some(down), Some(up), Some(factors)) = (down, up, values.factors(block.side)) else { continue };
-        downs.push(down);
-        ups.push(columns(&up.bytes, factors.up.cols, &block.rows));
-    }
-    (downs, ups)
+        let columns = columns(&up.as_ref()?.bytes, values.factors(block.side)?.up.cols, &block.rows);
+        Some((down?, columns))
+    };
+    let blocks = output.blocks.iter().map(|block| of_block(block).ok_or_else(|| unmade(output)));
+    Ok(blocks.collect::<Result<Vec<_>>>()?.into_iter().unzip())
+}
+
+/// A block without values would be a block of zeros, of which nobody is told.
+fn unmade(output: &Output) -> Error {
+    Error::new(Code::Internal, "A part of the module was not made.").at_tensor(&output.names.stem)
 }
 
 /// Columns of a lora_up whose words are `cols` to a row.
@@ -63,7 +74,7 @@ pub(crate) struct Compressed {
 /// The factors of a module before they are cut to a rank, in the result of this number in its pass.
 ///
 /// # Errors
-/// `OutputRange` where a strength makes a value infinite.
+/// `OutputRange` where a strength makes a value infinite; `Internal` as for [`words`].
 pub(crate) fn matrices(output: &Output, loaded: &Loaded<'_>, result: usize) -> Result<Matrices> {
     let inputs = output.dims.iter().product::<u64>();
     let inputs = usize::try_from(inputs).unwrap_or(0);
@@ -72,11 +83,10 @@ pub(crate) fn matrices(output: &Output, loaded: &Loaded<'_>, result: usize) -> R
         Matrices { down: Matrix::zeros(rank, inputs), up: Matrix::zeros(output.out_features, rank) };
     let mut at = 0;
     for block in &output.blocks {
-        if let Some((down, factor, up)) = halves(block, loaded, result) {
-            matrix::place(&mut matrices.down, at, 0, &down, &(0..block.rank), factor);
-            for (from, to) in &block.rows {
-                matrix::place(&mut matrices.up, *to, at, &up, from, 1.0);
-            }
+        let (down, factor, up) = halves(block, loaded, result).ok_or_else(|| unmade(output))?;
+        matrix::place(&mut matrices.down, at, 0, &down, &(0..block.rank), factor);
+        for (from, to) in &block.rows {
+            matrix::place(&mut matrices.up, *to, at, &up, from, 1.0);
         }
         at += block.rank;
     }

@@ -4,7 +4,7 @@
 //! A_c'. Of the overlap, ΔW_c·V_k V_kᵀ, it is up = B_c, down = A_c'. Only one batch of groups is in memory at a time. Of
 //! the results of a pass, which differ in μ, V_k and A_c V_k are computed once.
 //!
-//! [`factors`] are read and checked, an [`engine`] projects them (of what a graphics device
+//! [`factors`] are read and checked, and as what is [`loaded`] an [`engine`] projects them (of what a graphics device
 //! computes it compares a [`sample`] with the CPU), [`compose`] and [`composer`] put the modules of the result
 //! together as a [`piece`] of the file, with the [`accounting`] of every module.
 
@@ -13,11 +13,12 @@ pub(crate) mod compose;
 pub(crate) mod composer;
 pub(crate) mod engine;
 pub(crate) mod factors;
+pub(crate) mod loaded;
 pub(crate) mod piece;
 mod sample;
 
 use crate::backend::truncate::Keep;
-use crate::backend::{Batch, Blend, Dtype, Job, Projected, Stored, cpu};
+use crate::backend::{Batch, Blend, Job, cpu};
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use crate::fusion::plan::outputs::Group;
@@ -30,42 +31,9 @@ use crate::fusion::{Side, Sources, Watch, go_on, ratio};
 use accounting::{Cut, CutOf, Figures, Fused, Passed, Rounding};
 use composer::Composer;
 use engine::Engine;
-use factors::{Factor, Factors, Rounded, Split, read_vector};
+use factors::{Factors, Rounded, Split, read_vector};
+use loaded::{Loaded, LoadedUnit, job, load};
 use piece::Piece;
-use std::rc::Rc;
-
-/// A group with the values of its units.
-pub(crate) struct Loaded<'a> {
-    /// Its place in the plan.
-    at: usize,
-    pub(crate) group: &'a Group,
-    pub(crate) units: Vec<LoadedUnit>,
-}
-
-/// A unit's factors, and what the backend made of them where both files have it.
-pub(crate) struct LoadedUnit {
-    pub(crate) style: Option<Factors>,
-    pub(crate) content: Option<Factors>,
-    /// One of each result of the pass; none where only one file has it.
-    pub(crate) projected: Vec<Projected>,
-}
-
-impl LoadedUnit {
-    /// One file's half.
-    pub(crate) fn factors(&self, side: Side) -> Option<&Factors> {
-        match side {
-            Side::Style => self.style.as_ref(),
-            Side::Content => self.content.as_ref(),
-        }
-    }
-
-    /// A_c' in the result of this number, in F32, if the backend has made it so: of the content's half.
-    pub(crate) fn projected_down(&self, side: Side, result: usize) -> Option<Stored<'_>> {
-        let projected = self.projected.get(result).filter(|_| side == Side::Content)?;
-        let Factor { rows, cols, .. } = self.content.as_ref()?.down;
-        Some(Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols })
-    }
-}
 
 /// Has the engine find out what is faster, on the first modules of a pass that both files have.
 ///
@@ -87,7 +55,7 @@ pub(crate) async fn try_out<S: Source>(
     let mut loaded = Vec::with_capacity(batch.len());
     for (at, group) in batch.into_iter().take(engine::TRIAL) {
         go_on(watch)?;
-        loaded.push(Loaded { at, group, units: read_group(group, sources).await? });
+        loaded.push(Loaded { at, group, units: loaded::read(&group.units, sources).await? });
     }
     let (jobs, blends): (Vec<Job<'_>>, Vec<Vec<Blend>>) =
         loaded.iter().filter_map(|loaded| job(pass, loaded, 0)).unzip();
@@ -147,111 +115,6 @@ pub(crate) async fn measure<S: Source>(
         }
     }
     Ok(ranks)
-}
-
-/// Reads the factors of some equally shaped groups and projects them.
-async fn load<'a, S: Source>(
-    pass: &Pass,
-    groups: &[(usize, &'a Group)],
-    sources: &Sources<'_, S>,
-    engine: &mut Engine,
-    watch: &impl Watch,
-) -> Result<Vec<Loaded<'a>>> {
-    let mut loaded = Vec::with_capacity(groups.len());
-    for &(at, group) in groups {
-        go_on(watch)?;
-        loaded.push(Loaded { at, group, units: read_group(group, sources).await? });
-    }
-    for at in 0..groups.first().map_or(0, |(_, group)| group.units.len()) {
-        project(pass, &mut loaded, at, engine).await?;
-    }
-    Ok(loaded)
-}
-
-/// Reads every module of a group once, and gives each unit its rows.
-pub(crate) async fn read_group<S: Source>(
-    group: &Group,
-    sources: &Sources<'_, S>,
-) -> Result<Vec<LoadedUnit>> {
-    let mut read: Vec<(Side, &str, Rc<Factors>)> = Vec::new();
-    for unit in &group.units {
-        for (side, share) in unit.shares() {
-            let stem = share.module.stem.as_str();
-            if !read.iter().any(|(other, name, _)| (*other, *name) == (side, stem)) {
-                let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?;
-                read.push((side, stem, Rc::new(factors)));
-            }
-        }
-    }
-    let of = |side: Side, share: Option<&Share>| {
-        let share = share?;
-        let (.., factors) =
-            read.iter().find(|(other, stem, _)| (*other, *stem) == (side, share.module.stem.as_str()))?;
-        Some(factors.of_share(share))
-    };
-    let unit = |unit: &Unit| LoadedUnit {
-        style: of(Side::Style, unit.style.as_ref()),
-        content: of(Side::Content, unit.content.as_ref()),
-        projected: Vec::new(),
-    };
-    Ok(group.units.iter().map(unit).collect())
-}
-
-/// Projects one unit of each of some equally shaped groups.
-async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
-    let plan = &pass.lead;
-    let jobs: Vec<(usize, Job<'_>, Vec<Blend>)> = loaded
-        .iter()
-        .enumerate()
-        .filter_map(|(index, loaded)| job(pass, loaded, at).map(|(job, blends)| (index, job, blends)))
-        .collect();
-    let output = output_of(plan);
-    let mut results: Vec<(usize, Vec<Projected>)> = Vec::new();
-    // β differs between modules where a block has a μ of its own or no style.
-    for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
-        let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
-        let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
-        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, blends, output };
-        let projected = engine.project(&batch).await?;
-        results.extend(chosen().map(|(index, ..)| *index).zip(projected));
-    }
-    for (index, projected) in results {
-        if let Some(unit) = loaded.get_mut(index).and_then(|loaded| loaded.units.get_mut(at)) {
-            unit.projected = projected;
-        }
-    }
-    Ok(())
-}
-
-/// What a backend has to do for a unit that both files have, and what each result of the pass makes of the content.
-fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, Vec<Blend>)> {
-    let (unit, values) = (loaded.group.units.get(at)?, loaded.units.get(at)?);
-    let (_, of_content) = unit.pair()?;
-    let (style, content) = (values.style.as_ref()?, values.content.as_ref()?);
-    // What is cut to a rank afterwards is scaled as a whole.
-    let loader_scale = if pass.lead.recipe.keep.is_none() { loaded.group.loader_scale } else { 1.0 };
-    let job = Job {
-        style_down: style.down.stored(),
-        style_up: style.up.stored(),
-        content_down: content.down.stored(),
-        scale: as_f32(Split::of(of_content.weight / loader_scale, output_of(&pass.lead)).down),
-    };
-    Some((job, pass.plans().map(|plan| plan.blend(unit)).collect()))
-}
-
-/// The format in which A_c' is wanted.
-fn output_of(plan: &Plan) -> Dtype {
-    if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 }
-}
-
-fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut distinct: Vec<T> = Vec::new();
-    for value in values {
-        if !distinct.contains(&value) {
-            distinct.push(value);
-        }
-    }
-    distinct
 }
 
 /// The halves of a unit that are written, in the result's format; where the backend has made A_c', it is in that already.
@@ -315,7 +178,7 @@ fn write_exact<'a>(
     for (result, plan, group, composer) in results(pass, loaded, composers) {
         go_on(watch)?;
         for output in &group.outputs {
-            let (downs, ups) = compose::words(output, &rounded, units, result);
+            let (downs, ups) = compose::words(output, &rounded, units, result)?;
             composer.module(output, &downs, &ups)?;
         }
         for ((unit, values), rounded) in group.units.iter().zip(units).zip(&rounded) {
@@ -491,30 +354,4 @@ async fn sum<S: Source>(vector: &VectorOutput, sources: &Sources<'_, S>) -> Resu
         }
     }
     Ok(sum)
-}
-
-/// A unit computed once more in f64, from the input files: A_c' at scale 1.
-pub(crate) async fn again<S: Source>(
-    plan: &Plan,
-    unit: &Unit,
-    sources: &Sources<'_, S>,
-) -> Result<LoadedUnit> {
-    let mut values = LoadedUnit { style: None, content: None, projected: Vec::new() };
-    for (side, share) in unit.shares() {
-        let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?.of_share(share);
-        match side {
-            Side::Style => values.style = Some(factors),
-            Side::Content => values.content = Some(factors),
-        }
-    }
-    if let (Some(style), Some(content)) = (&values.style, &values.content) {
-        let job = Job {
-            style_down: style.down.stored(),
-            style_up: style.up.stored(),
-            content_down: content.down.stored(),
-            scale: 1.0,
-        };
-        values.projected = cpu::careful(&job, plan.recipe.cut, &[plan.blend(unit)], Dtype::F32);
-    }
-    Ok(values)
 }

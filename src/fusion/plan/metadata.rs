@@ -125,7 +125,7 @@ pub(crate) fn fill_hash(layout: &mut Layout, hash: &str) -> Result<()> {
     Err(Error::new(Code::Internal, "The header has no place for the hash."))
 }
 
-/// Settings that make no difference to a result of this kind, or are those of any that does not say.
+/// Settings to leave out: those without effect on this kind of result, and those that a reader assumes by default.
 fn idle(result: ResultChoice) -> &'static [&'static str] {
     match result {
         ResultChoice::Fusion => &["result"],

@@ -23,7 +23,7 @@ fn bytes(plan: &Plan, group: &Group) -> u64 {
     plan.tensors(group).map(Tensor::bytes).sum::<u64>().max(inputs)
 }
 
-/// How many whole pieces of `most` bytes these groups are, of `results` that are made of them; 1 at least.
+/// A task's size in whole pieces of `most` bytes: the groups' bytes times the number of results, 1 at least.
 pub(crate) fn size(plan: &Plan, groups: &[usize], results: usize, most: u64) -> usize {
     let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
     let bytes = groups.map(|group| bytes(plan, group)).sum::<u64>() * results as u64;

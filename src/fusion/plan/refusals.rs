@@ -91,8 +91,8 @@ pub(crate) fn sort_out(
 
 /// Two files without a common unit.
 pub(crate) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Refusal]) -> Error {
-    if refusals.iter().any(|refusal| refusal.why == DORA) {
-        return nothing_left(content, refusals);
+    if let Some(refusal) = refusals.iter().find(|refusal| refusal.why == DORA) {
+        return refused(refusal);
     }
     let example = |adapter: &Adapter| {
         adapter.modules.first().map_or(("", String::new()), |m| (m.spelling.name, m.stem.clone()))
@@ -112,10 +112,12 @@ pub(crate) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Ref
 
 /// Files of which every module was refused.
 pub(crate) fn nothing_left(file: &Adapter, refusals: &[Refusal]) -> Error {
-    match refusals.first() {
-        Some(first) => Error::new(Code::AdapterKind, format!("It is {}.", first.why))
-            .in_file(&first.file)
-            .at_tensor(&first.module),
-        None => Error::new(Code::NoLora, "There are only vectors in it.").in_file(&file.name),
-    }
+    refusals.first().map_or_else(
+        || Error::new(Code::NoLora, "There are only vectors in it.").in_file(&file.name),
+        refused,
+    )
+}
+
+fn refused(Refusal { file, module, why, .. }: &Refusal) -> Error {
+    Error::new(Code::AdapterKind, format!("It is {why}.")).in_file(file).at_tensor(module)
 }

@@ -14,32 +14,33 @@ use std::ops::Range;
 /// Something to do for a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "passes, files, groups and tensors by their numbers; the rest has its type")]
 pub enum Task {
     /// Find the ranks that keep the wanted energy in the modules of these groups of a pass.
-    Measure(usize, Vec<usize>),
+    Measure { pass: usize, groups: Vec<usize> },
     /// Find out how both files lie to each other in these groups of the first plan.
-    Analyse(Vec<usize>),
+    Analyse { groups: Vec<usize> },
     /// Fuse these groups of a pass.
-    Fuse(usize, Vec<usize>),
-    /// Read these tensors of a finished file, the one of this number.
-    Read(usize, Range<usize>),
+    Fuse { pass: usize, groups: Vec<usize> },
+    /// Read these tensors of the finished file of this number.
+    Read { file: usize, tensors: Range<usize> },
     /// Compute a group once more and compare it with a finished file.
-    Repeat(usize, usize),
+    Repeat { file: usize, group: usize },
 }
 
 impl Task {
     /// The number of the finished file that it looks at.
     pub(crate) fn file(&self) -> Option<usize> {
         match self {
-            Self::Read(file, _) | Self::Repeat(file, _) => Some(*file),
-            Self::Measure(..) | Self::Analyse(_) | Self::Fuse(..) => None,
+            Self::Read { file, .. } | Self::Repeat { file, .. } => Some(*file),
+            Self::Measure { .. } | Self::Analyse { .. } | Self::Fuse { .. } => None,
         }
     }
 
     /// The tensors that it reads of the finished file of this number.
     pub(crate) fn tensors_of(&self, file: usize) -> Option<Range<usize>> {
         match self {
-            Self::Read(of, tensors) if *of == file => Some(tensors.clone()),
+            Self::Read { file: of, tensors } if *of == file => Some(tensors.clone()),
             _ => None,
         }
     }
@@ -48,36 +49,39 @@ impl Task {
 /// What came of a [`Task`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "passes, files, groups and tensors by their numbers; the rest has its type")]
 pub enum Done {
-    /// The ranks of the modules of these groups, in order, in each result of the pass; and why a graphics device was given up
-    /// meanwhile, if one was.
-    Measured(usize, Vec<usize>, Vec<Vec<usize>>, Option<String>),
+    /// The ranks of the modules of these groups, in order, in each result of the pass. `gave_up`: why a graphics device was given
+    /// up meanwhile, if one was.
+    Measured { pass: usize, groups: Vec<usize>, ranks: Vec<Vec<usize>>, gave_up: Option<String> },
     /// What is true of the modules of these groups, in order.
-    Analysed(Vec<usize>, Vec<Measured>),
-    /// Modules of each result of the pass; and as above.
-    Fused(usize, Vec<Piece>, Option<String>),
+    Analysed { groups: Vec<usize>, found: Vec<Measured> },
+    /// Modules of each result of the pass; `gave_up` as above.
+    Fused { pass: usize, pieces: Vec<Piece>, gave_up: Option<String> },
     /// The checksums of the file's tensors from this one on.
-    Read(usize, usize, Vec<u64>),
+    Read { file: usize, first: usize, checksums: Vec<u64> },
     /// How far the file's group is from what it should be.
-    Repeated(usize, usize, Difference),
+    Repeated { file: usize, group: usize, difference: Difference },
 }
 
 impl Done {
     /// Why whoever did it has no graphics device any more, where one has failed.
     pub(crate) fn failure(&self) -> Option<&str> {
         match self {
-            Self::Measured(.., why) | Self::Fused(.., why) => why.as_deref(),
-            Self::Analysed(..) | Self::Read(..) | Self::Repeated(..) => None,
+            Self::Measured { gave_up, .. } | Self::Fused { gave_up, .. } => gave_up.as_deref(),
+            Self::Analysed { .. } | Self::Read { .. } | Self::Repeated { .. } => None,
         }
     }
 
     /// Whether it can be what came of a task that looks at the finished file.
     pub(crate) fn answers(&self, task: &Task) -> bool {
         match (self, task) {
-            (Self::Read(file, first, found), Task::Read(of, tensors)) => {
-                file == of && *first == tensors.start && found.len() == tensors.len()
+            (Self::Read { file, first, checksums }, Task::Read { file: of, tensors }) => {
+                file == of && *first == tensors.start && checksums.len() == tensors.len()
             }
-            (Self::Repeated(file, group, _), Task::Repeat(of, asked)) => file == of && group == asked,
+            (Self::Repeated { file, group, .. }, Task::Repeat { file: of, group: asked }) => {
+                file == of && group == asked
+            }
             _ => false,
         }
     }

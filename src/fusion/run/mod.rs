@@ -25,7 +25,7 @@ use crate::fusion::{Progress, Sources, Stage, Watch, go_on, method};
 use crew::{Crew, Done, Run, Task};
 use futures_util::lock::Mutex;
 use report::Report;
-use sharing::{Came, Told};
+use sharing::Came;
 use std::cell::RefCell;
 use verify::Verified;
 use writer::{Writer, Written};
@@ -85,8 +85,8 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
 }
 
 /// What the others have to be told of a run, of which these ranks were found.
-fn told<'a>(passes: &Passes, ranks: Option<&'a [Vec<usize>]>, engine: &Engine) -> Told<'a> {
-    Told::Now(Run { ranks, checksum: passes.checksum(), on_device: engine.adapter().is_some() })
+fn told<'a>(passes: &Passes, ranks: Option<&'a [Vec<usize>]>, engine: &Engine) -> Run<'a> {
+    Run { ranks, checksum: passes.checksum(), on_device: engine.adapter().is_some() }
 }
 
 /// Whether the ranks of its results follow from an energy.
@@ -121,9 +121,9 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     let (known, all) = analysis.borrow().count(plan);
     let mut progress =
         Progress { modules_done: known, modules_total: all, ..Progress::of(&passes, Stage::Analyse) };
-    let tasks = pieces.into_iter().map(Task::Analyse).collect();
+    let tasks = pieces.into_iter().map(|groups| Task::Analyse { groups }).collect();
     compute_all(&passes, tasks, sources, &mut engine, (crew, told), watch, async |done, watch| {
-        let Done::Analysed(groups, found) = done else { return Err(out_of_turn()) };
+        let Done::Analysed { groups, found } = done else { return Err(out_of_turn()) };
         progress.modules_done += found.len();
         analysis.borrow_mut().keep(plan, &groups, found)?;
         watch.progress(&progress);
@@ -147,11 +147,15 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let measured = (0..).zip(passes.iter()).filter(|(_, pass)| by_energy(pass));
     let most = engine.most_bytes(1 + crew.members());
     let tasks = measured
-        .flat_map(|(number, pass)| pieces(pass, most).map(move |groups| Task::Measure(number, groups)))
+        .flat_map(|(number, pass)| {
+            pieces(pass, most).map(move |groups| Task::Measure { pass: number, groups })
+        })
         .collect();
     let told = told(passes, None, engine);
     compute_all(passes, tasks, sources, engine, (crew, told), watch, async |done, watch| {
-        let Done::Measured(number, groups, found, _) = done else { return Err(out_of_turn()) };
+        let Done::Measured { pass: number, groups, ranks: found, .. } = done else {
+            return Err(out_of_turn());
+        };
         let pass = passes.pass(number)?;
         for (ranks, found) in ranks.iter_mut().skip(pass.first).take(pass.count()).zip(found) {
             let mut found = found.into_iter();
@@ -176,7 +180,7 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     sinks: &mut [K],
-    crew: (&C, Told<'_>),
+    crew: (&C, Run<'_>),
     watch: &mut W,
 ) -> Result<Vec<Written>> {
     let mut writers: Vec<Writer<'_, K, C::Hash>> =
@@ -202,10 +206,10 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let most = engine.most_bytes(1 + crew.0.members());
     let tasks = (0..)
         .zip(passes.iter())
-        .flat_map(|(number, pass)| pieces(pass, most).map(move |groups| Task::Fuse(number, groups)))
+        .flat_map(|(number, pass)| pieces(pass, most).map(move |groups| Task::Fuse { pass: number, groups }))
         .collect();
     compute_all(passes, tasks, sources, engine, crew, watch, async |done, watch| {
-        let Done::Fused(number, pieces, _) = done else { return Err(out_of_turn()) };
+        let Done::Fused { pass: number, pieces, .. } = done else { return Err(out_of_turn()) };
         take(number, pieces, watch).await
     })
     .await?;
@@ -223,7 +227,7 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     tasks: Vec<Task>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
-    (crew, told): (&C, Told<'_>),
+    (crew, told): (&C, Run<'_>),
     watch: &mut W,
     mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
 ) -> Result<()> {
@@ -232,7 +236,7 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     sharing::share_out(
         tasks,
         crew,
-        told,
+        Some(told),
         &[],
         async |task| read(passes, task, sources).await,
         async |came| {
@@ -259,13 +263,13 @@ fn pieces(pass: &Pass, most: u64) -> impl Iterator<Item = Vec<usize>> + use<> {
 /// Tasks with their sizes, of which 1 is so many bytes.
 fn sized(passes: &Passes, tasks: Vec<Task>, most: u64) -> Result<Vec<sharing::SizedTask>> {
     let size = |task: &Task| match task {
-        Task::Fuse(pass, groups) | Task::Measure(pass, groups) => {
+        Task::Fuse { pass, groups } | Task::Measure { pass, groups } => {
             let pass = passes.pass(*pass)?;
             Ok(portions::size(&pass.lead, groups, pass.count(), most))
         }
-        Task::Analyse(groups) => Ok(portions::size(&passes.pass(0)?.lead, groups, 1, most)),
-        Task::Repeat(file, group) => Ok(portions::size(passes.file(*file)?.0, &[*group], 1, most)),
-        Task::Read(..) => Ok(1),
+        Task::Analyse { groups } => Ok(portions::size(&passes.pass(0)?.lead, groups, 1, most)),
+        Task::Repeat { file, group } => Ok(portions::size(passes.file(*file)?.0, &[*group], 1, most)),
+        Task::Read { .. } => Ok(1),
     };
     tasks.into_iter().map(|task| Ok((size(&task)?, task))).collect()
 }
@@ -277,19 +281,19 @@ type Read<'a, S> = (Task, ReadAhead<'a, S>);
 async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
     let of = |pass: &Pass| sources.roles(pass.swapped);
     let read = match &task {
-        Task::Fuse(pass, groups) => {
+        Task::Fuse { pass, groups } => {
             let pass = passes.pass(*pass)?;
             ReadAhead::modules(&pass.lead, groups, &of(pass)).await?
         }
-        Task::Measure(pass, groups) => {
+        Task::Measure { pass, groups } => {
             let pass = passes.pass(*pass)?;
             ReadAhead::factors(&pass.lead, groups, &of(pass)).await?
         }
-        Task::Analyse(groups) => {
+        Task::Analyse { groups } => {
             let pass = passes.pass(0)?;
             ReadAhead::factors(&pass.lead, groups, &of(pass)).await?
         }
-        Task::Read(..) | Task::Repeat(..) => return Err(out_of_turn()),
+        Task::Read { .. } | Task::Repeat { .. } => return Err(out_of_turn()),
     };
     Ok((task, read))
 }
@@ -305,22 +309,22 @@ async fn compute<S: Source>(
     let of = |pass: &Pass| read.of_files(&sources.roles(pass.swapped));
     let why = |engine: &Engine| engine.failure().map(|failure| failure.detail.clone());
     match task {
-        Task::Fuse(number, groups) => {
+        Task::Fuse { pass: number, groups } => {
             let pass = passes.pass(number)?;
             let pieces = method::fuse(pass, &groups, &of(pass), engine, watch).await?;
-            Ok(Done::Fused(number, pieces, why(engine)))
+            Ok(Done::Fused { pass: number, pieces, gave_up: why(engine) })
         }
-        Task::Measure(number, groups) => {
+        Task::Measure { pass: number, groups } => {
             let pass = passes.pass(number)?;
             let ranks = method::measure(pass, &groups, &of(pass), engine, watch).await?;
-            Ok(Done::Measured(number, groups, ranks, why(engine)))
+            Ok(Done::Measured { pass: number, groups, ranks, gave_up: why(engine) })
         }
-        Task::Analyse(groups) => {
+        Task::Analyse { groups } => {
             let pass = passes.pass(0)?;
             let found = analysis::measure(&pass.lead, &groups, &of(pass), watch).await?;
-            Ok(Done::Analysed(groups, found))
+            Ok(Done::Analysed { groups, found })
         }
-        Task::Read(..) | Task::Repeat(..) => Err(out_of_turn()),
+        Task::Read { .. } | Task::Repeat { .. } => Err(out_of_turn()),
     }
 }
 
@@ -333,17 +337,17 @@ async fn look<S: Source, R: Source>(
 ) -> Result<Done> {
     let finished = finished.ok_or_else(out_of_turn)?;
     match task {
-        Task::Read(file, tensors) => {
+        Task::Read { file, tensors } => {
             let (plan, _) = passes.file(*file)?;
             let found = verify::read(plan, tensors.clone(), finished).await?;
-            Ok(Done::Read(*file, tensors.start, found))
+            Ok(Done::Read { file: *file, first: tensors.start, checksums: found })
         }
-        Task::Repeat(file, group) => {
+        Task::Repeat { file, group } => {
             let (plan, swapped) = passes.file(*file)?;
             let difference = verify::repeat(plan, *group, finished, &sources.roles(swapped)).await?;
-            Ok(Done::Repeated(*file, *group, difference))
+            Ok(Done::Repeated { file: *file, group: *group, difference })
         }
-        Task::Fuse(..) | Task::Measure(..) | Task::Analyse(_) => Err(out_of_turn()),
+        Task::Fuse { .. } | Task::Measure { .. } | Task::Analyse { .. } => Err(out_of_turn()),
     }
 }
 
@@ -363,7 +367,7 @@ pub async fn assist<S: Source, R: Source>(
     go_on(watch)?;
     if task.file().is_some() {
         // What is computed again takes the more memory, as it is in f64.
-        let _turn = if let Task::Repeat(..) = task { Some(engine.lock().await) } else { None };
+        let _turn = if let Task::Repeat { .. } = task { Some(engine.lock().await) } else { None };
         return look(passes, &task, sources, finished).await;
     }
     let read = read(passes, task, sources).await?;
@@ -413,7 +417,7 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
             for tensors in open.iter().filter_map(|task| task.tensors_of(file)).collect::<Vec<_>>() {
                 crew.listen().await;
                 let found = verify::read(plan, tensors.clone(), &so_far).await?;
-                answered(&mut open, &Done::Read(file, tensors.start, found), watch)?;
+                answered(&mut open, &Done::Read { file, first: tensors.start, checksums: found }, watch)?;
             }
         }
         finished.push(sink.finish().await?);
@@ -425,7 +429,7 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     sharing::share_out(
         sized(passes, open.clone(), CPU_PIECE)?,
         crew,
-        Told::Already,
+        None,
         &finished,
         async |task| look(passes, &task, sources, of(&task)).await,
         async |came| {

@@ -94,10 +94,9 @@ pub struct Report {
     pub rounding: Option<Spread>,
     /// ‖saved − intended‖/‖projection's change‖ over the modules it changes.
     pub rounding_of_change: Option<Spread>,
-    /// Saved modules that were compared with an independent f64 computation, and the largest difference, relative to
-    /// the module's update.
+    /// Saved modules that were compared with an independent f64 computation.
     pub recomputed: usize,
-    /// See `recomputed`.
+    /// The largest difference found there, relative to the module's update.
     pub recomputed_worst: f64,
     /// Seconds of computing and writing.
     pub seconds_fusing: f64,

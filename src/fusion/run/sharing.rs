@@ -9,22 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 /// Tasks of size 1 that the leader reads for at once, so that its reading and its computing overlap.
 const READING: usize = 2;
 
-/// Where a task is late, others go on until so much more is begun than all can have under way: what is made has to wait for it, in
-/// memory.
+/// Where a task is late, this much more than all can have under way may be begun; its results wait in memory until the late one is
+/// there.
 const LATE: usize = 5;
 
 /// The sizes of what is begun at most, from the first task on that is not taken.
 const fn ahead(places: usize) -> usize {
     places + READING + LATE
-}
-
-/// What the crew is to be told of the run before it can take part.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Told<'a> {
-    /// Nothing: it knows the run.
-    Already,
-    /// As [`Crew::begin`] has it. The leader does not wait for that.
-    Now(Run<'a>),
 }
 
 /// Somebody's next piece of work.
@@ -111,13 +102,13 @@ pub(crate) enum Came<R> {
     Done(Done),
 }
 
-/// Has tasks done by the leader and its crew, once that has been told of the run, and tells of each that is read for or done, the
+/// Has tasks done by the leader and its crew, once that has been told of the run (`told`: none where it knows it), and tells of each that is read for or done, the
 /// earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
 /// enough to do and nothing of theirs waits. Ends with the first error; what is still under way is then dropped.
 pub(crate) async fn share_out<F, R>(
     tasks: impl IntoIterator<Item = SizedTask>,
     crew: &impl Crew<F>,
-    told: Told<'_>,
+    told: Option<Run<'_>>,
     results: &[F],
     read: impl AsyncFn(Task) -> Result<R>,
     mut take: impl AsyncFnMut(Came<R>) -> Result<()>,
@@ -135,7 +126,7 @@ pub(crate) async fn share_out<F, R>(
     let mut begun = Begun::default();
     let mut come = BTreeMap::new();
     let (mut own, mut others) = (0, 0);
-    if let Told::Now(run) = told {
+    if let Some(run) = told {
         under_way.push(start(Work::Tell(run)));
         // Before all else: this is what sends it.
         under_way.next().now_or_never().flatten().transpose()?;
@@ -223,7 +214,7 @@ mod tests {
 
     fn number(task: &Task) -> usize {
         match task {
-            Task::Fuse(number, _) => *number,
+            Task::Fuse { pass: number, .. } => *number,
             _ => usize::MAX,
         }
     }
@@ -274,7 +265,7 @@ mod tests {
             .await;
             let (busy, sizes) = self.busy.get();
             self.busy.set((busy - 1, sizes - size));
-            Ok(Done::Fused(number, Vec::new(), None))
+            Ok(Done::Fused { pass: number, pieces: Vec::new(), gave_up: None })
         }
 
         fn hash(&self) -> Sha256 {
@@ -292,7 +283,7 @@ mod tests {
         places: usize,
         (held, until): (usize, usize),
         seed: u64,
-        told: Told<'_>,
+        told: Option<Run<'_>>,
     ) -> (Vec<usize>, Vec<usize>) {
         let (begun, taken, _) = shared_of(places, (held, until), seed, told, |_| 1);
         (begun, taken)
@@ -303,7 +294,7 @@ mod tests {
         places: usize,
         (held, until): (usize, usize),
         seed: u64,
-        told: Told<'_>,
+        told: Option<Run<'_>>,
         size: fn(usize) -> usize,
     ) -> (Vec<usize>, Vec<usize>, usize) {
         let (begun, taken) = (RefCell::default(), RefCell::default());
@@ -314,15 +305,15 @@ mod tests {
             seed: Cell::new(seed),
             busy: Cell::default(),
             most: Cell::new(0),
-            knows: Cell::new(matches!(told, Told::Already)),
+            knows: Cell::new(told.is_none()),
             begun: &begun,
             taken: &taken,
         };
-        let tasks = (0..40).map(|number| (size(number), Task::Fuse(number, Vec::new())));
+        let tasks = (0..40).map(|number| (size(number), Task::Fuse { pass: number, groups: Vec::new() }));
         let read = async |task: Task| Ok(number(&task));
         block_on(share_out(tasks, &crew, told, &[], read, async |came| {
             let number = match came {
-                Came::Read(number) | Came::Done(Done::Fused(number, ..)) => number,
+                Came::Read(number) | Came::Done(Done::Fused { pass: number, .. }) => number,
                 Came::Done(_) => usize::MAX,
             };
             taken.borrow_mut().push(number);
@@ -338,20 +329,20 @@ mod tests {
         for (places, seed) in (0..9).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
             // Every third is larger than all places.
             let size = |number| if number % 3 == 0 { 100 } else { 1 };
-            let (_, mut taken, most) = shared_of(places, NOBODY, seed, Told::Already, size);
+            let (_, mut taken, most) = shared_of(places, NOBODY, seed, None, size);
             taken.sort_unstable();
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
             assert!(most <= places);
         }
         // Two, where there are places for eight small ones.
-        let most = |size| shared_of(8, NOBODY, 1, Told::Already, size).2;
+        let most = |size| shared_of(8, NOBODY, 1, None, size).2;
         assert_eq!((most(|_| 100), most(|_| 1)), (2, 8));
     }
 
     #[test]
     fn every_task_is_taken_once_whoever_does_it() {
         for (places, seed) in (0..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
-            let (begun, mut taken) = shared(places, NOBODY, seed, Told::Already);
+            let (begun, mut taken) = shared(places, NOBODY, seed, None);
             assert_eq!(begun.is_empty(), places == 0);
             taken.sort_unstable();
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
@@ -362,7 +353,7 @@ mod tests {
     fn the_leader_does_not_wait_until_all_know_the_run() {
         for heard_after in [0, 1, 17, 40] {
             let (begun, mut taken) =
-                shared(2, NOBODY, 1, Told::Now(Run { ranks: None, checksum: heard_after, on_device: false }));
+                shared(2, NOBODY, 1, Some(Run { ranks: None, checksum: heard_after, on_device: false }));
             let own = usize::try_from(heard_after).unwrap();
             assert!(taken[..own].iter().all(|number| !begun.contains(number)), "{heard_after}: {taken:?}");
             assert_eq!(begun.is_empty(), own == 40);
@@ -376,7 +367,7 @@ mod tests {
         for (places, seed) in (1..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
             // Behind a first task that comes last of all that may be begun before it.
             let ahead = ahead(places);
-            let (_, taken) = shared(places, (0, ahead - 1), seed, Told::Already);
+            let (_, taken) = shared(places, (0, ahead - 1), seed, None);
             let late = taken.iter().position(|&number| number == 0).unwrap();
             assert_eq!(late, ahead - 1);
             assert!(taken[..late].iter().all(|&number| number < ahead), "{taken:?}");
@@ -426,7 +417,7 @@ mod tests {
                 Poll::Pending
             })
             .await;
-            Ok(Done::Fused(number(task), Vec::new(), None))
+            Ok(Done::Fused { pass: number(task), pieces: Vec::new(), gave_up: None })
         }
 
         fn hash(&self) -> Sha256 {
@@ -440,13 +431,12 @@ mod tests {
     fn two_are_nearly_twice_as_fast_as_one() {
         let now = Cell::new(0);
         let crew = Timed { now: &now, free: Cell::new(0) };
-        let tasks = (0..100).map(|number| (1, Task::Fuse(number, Vec::new())));
+        let tasks = (0..100).map(|number| (1, Task::Fuse { pass: number, groups: Vec::new() }));
         let take = async |came: Came<usize>| {
             now.set(now.get() + TAKE + if let Came::Read(_) = came { COMPUTE } else { 0 });
             Ok(())
         };
-        let mut run =
-            pin!(share_out(tasks, &crew, Told::Already, &[], async |task: Task| Ok(number(&task)), take));
+        let mut run = pin!(share_out(tasks, &crew, None, &[], async |task: Task| Ok(number(&task)), take));
         // Time passes where the leader computes, and where it waits.
         while run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             now.set(now.get() + 1);

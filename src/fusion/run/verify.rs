@@ -13,7 +13,7 @@ use crate::container::{self, Bytes, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::accounting::CutOf;
 use crate::fusion::method::factors::Factor;
-use crate::fusion::method::{self, LoadedUnit};
+use crate::fusion::method::loaded::{self, LoadedUnit};
 use crate::fusion::plan::outputs::{Group, Output};
 use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::{Plan, float, unplanned};
@@ -48,7 +48,9 @@ pub(crate) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
     // The longest tasks first, so that nobody waits for the last one.
     let fresh = |(at, group): (usize, &Group)| {
         let unit = |unit: &Unit| (unit.out_features(), unit.in_features(), ranks(unit));
-        shapes.insert(group.units.iter().map(unit).collect::<Vec<_>>()).then_some(Task::Repeat(file, at))
+        shapes
+            .insert(group.units.iter().map(unit).collect::<Vec<_>>())
+            .then_some(Task::Repeat { file, group: at })
     };
     let mut tasks: Vec<Task> = plan.groups.iter().enumerate().filter_map(fresh).collect();
     let tensors = &plan.layout.tensors;
@@ -56,7 +58,7 @@ pub(crate) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
     while let Some(first) = tensors.get(at) {
         let fits = |tensor: &Tensor| tensor.end - first.start <= PIECE;
         let length = tensors[at..].iter().take_while(|tensor| fits(tensor)).count().max(1);
-        tasks.push(Task::Read(file, at..at + length));
+        tasks.push(Task::Read { file, tensors: at..at + length });
         at += length;
     }
     tasks
@@ -68,7 +70,7 @@ pub(crate) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
 /// `Verify` with what is wrong.
 pub(crate) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<u64> {
     match done {
-        Done::Read(_, first, checksums) => {
+        Done::Read { first, checksums, .. } => {
             let tensors = plan.layout.tensors.iter().zip(&written.checksums).skip(*first).zip(checksums);
             let mut bytes = 0;
             for ((tensor, expected), found) in tensors {
@@ -80,12 +82,12 @@ pub(crate) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut 
             }
             Ok(bytes)
         }
-        Done::Repeated(_, at, difference) => {
+        Done::Repeated { group: at, difference, .. } => {
             let group = plan.groups.get(*at).ok_or_else(|| unplanned(""))?;
             judge_group(plan, group, written, difference, verified)?;
             Ok(0)
         }
-        Done::Fused(..) | Done::Measured(..) | Done::Analysed(..) => Err(unplanned("")),
+        Done::Fused { .. } | Done::Measured { .. } | Done::Analysed { .. } => Err(unplanned("")),
     }
 }
 
@@ -209,19 +211,19 @@ pub(crate) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: 
 /// Relative to the intended update of a group's modules:
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Difference {
-    /// what the saved one is away from it,
+    /// ‖saved − intended‖/‖intended‖.
     apart: f64,
-    /// the updates that it is made of: where the projection takes nearly all of a large one away, or they cancel each other,
+    /// Of the updates that it is made of, in the same units: where the projection takes nearly all of a large one away, or they cancel each other,
     /// what f32 leaves is in proportion to them.
     inputs: f64,
-    /// all directions of those, one by one: they too may cancel each other, but their rounding errors do not, and whoever
+    /// Of all directions of those, one by one: they too may cancel each other, but their rounding errors do not, and whoever
     /// decomposes an update works with all of them.
     directions: f64,
-    /// ⟨saved, intended − saved⟩, which is zero for the best approximation of a rank,
+    /// |⟨saved, intended − saved⟩|/‖intended‖², which is zero for the best approximation of a rank.
     across: f64,
-    /// the saved one's own size, squared.
+    /// ‖saved‖²/‖intended‖².
     size: f64,
-    /// And the norm of the intended update itself.
+    /// ‖intended‖.
     whole: f64,
 }
 
@@ -237,10 +239,8 @@ pub(crate) async fn repeat<R: Source, S: Source>(
     sources: &Sources<'_, S>,
 ) -> Result<Difference> {
     let Some(group) = plan.groups.get(group) else { return Err(unplanned("")) };
-    let mut units = Vec::with_capacity(group.units.len());
-    for unit in &group.units {
-        units.push(method::again(plan, unit, sources).await?);
-    }
+    let mut units = loaded::read(&group.units, sources).await?;
+    group.units.iter().zip(&mut units).for_each(|(unit, values)| values.recompute(plan, unit));
     let columns = group.units.first().map_or(0, Unit::in_features);
     let mut signs = Signs::new();
     let probes: Columns = (0..columns).map(|_| std::array::from_fn(|_| f64::from(signs.draw()))).collect();

@@ -7,7 +7,7 @@ use crate::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What is in the file. Fields beside these, as a report has them, mean nothing here; settings that there are none of do.
+/// What is in the file. Other fields are ignored, so that a report is accepted; unknown settings are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedRecipe {
     /// Version of this crate that saved it. Hostile text, as all of it.

@@ -1,0 +1,162 @@
+//! Groups with their values: read, given to their units, and projected.
+
+use super::engine::Engine;
+use super::factors::{Factor, Factors, Split};
+use crate::backend::{Batch, Blend, Dtype, Job, Projected, Stored, cpu};
+use crate::container::Source;
+use crate::error::Result;
+use crate::fusion::plan::outputs::Group;
+use crate::fusion::plan::pairing::{Share, Unit};
+use crate::fusion::plan::pass::Pass;
+use crate::fusion::plan::{Plan, as_f32};
+use crate::fusion::{Side, Sources, Watch, go_on};
+use std::rc::Rc;
+
+/// A group with the values of its units.
+pub(crate) struct Loaded<'a> {
+    /// Its place in the plan.
+    pub(super) at: usize,
+    pub(crate) group: &'a Group,
+    pub(crate) units: Vec<LoadedUnit>,
+}
+
+/// A unit's factors, and what the backend made of them where both files have it.
+pub(crate) struct LoadedUnit {
+    pub(crate) style: Option<Factors>,
+    pub(crate) content: Option<Factors>,
+    /// One of each result of the pass; none where only one file has it.
+    pub(crate) projected: Vec<Projected>,
+}
+
+impl LoadedUnit {
+    /// One file's half.
+    pub(crate) fn factors(&self, side: Side) -> Option<&Factors> {
+        match side {
+            Side::Style => self.style.as_ref(),
+            Side::Content => self.content.as_ref(),
+        }
+    }
+
+    /// A_c' in the result of this number, in F32, if the backend has made it so: of the content's half.
+    pub(crate) fn projected_down(&self, side: Side, result: usize) -> Option<Stored<'_>> {
+        let projected = self.projected.get(result).filter(|_| side == Side::Content)?;
+        let Factor { rows, cols, .. } = self.content.as_ref()?.down;
+        Some(Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols })
+    }
+}
+
+impl LoadedUnit {
+    /// Projects it once more, in f64: A_c' at scale 1.
+    pub(crate) fn recompute(&mut self, plan: &Plan, unit: &Unit) {
+        let (Some(style), Some(content)) = (&self.style, &self.content) else { return };
+        let job = Job {
+            style_down: style.down.stored(),
+            style_up: style.up.stored(),
+            content_down: content.down.stored(),
+            scale: 1.0,
+        };
+        self.projected = cpu::careful(&job, plan.recipe.cut, &[plan.blend(unit)], Dtype::F32);
+    }
+}
+
+/// Reads the factors of some equally shaped groups and projects them.
+pub(super) async fn load<'a, S: Source>(
+    pass: &Pass,
+    groups: &[(usize, &'a Group)],
+    sources: &Sources<'_, S>,
+    engine: &mut Engine,
+    watch: &impl Watch,
+) -> Result<Vec<Loaded<'a>>> {
+    let mut loaded = Vec::with_capacity(groups.len());
+    for &(at, group) in groups {
+        go_on(watch)?;
+        loaded.push(Loaded { at, group, units: read(&group.units, sources).await? });
+    }
+    for at in 0..groups.first().map_or(0, |(_, group)| group.units.len()) {
+        project(pass, &mut loaded, at, engine).await?;
+    }
+    Ok(loaded)
+}
+
+/// Reads every module of some units once, and gives each unit its rows.
+pub(crate) async fn read<S: Source>(units: &[Unit], sources: &Sources<'_, S>) -> Result<Vec<LoadedUnit>> {
+    let mut read: Vec<(Side, &str, Rc<Factors>)> = Vec::new();
+    for unit in units {
+        for (side, share) in unit.shares() {
+            let stem = share.module.stem.as_str();
+            if !read.iter().any(|(other, name, _)| (*other, *name) == (side, stem)) {
+                let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?;
+                read.push((side, stem, Rc::new(factors)));
+            }
+        }
+    }
+    let of = |side: Side, share: Option<&Share>| {
+        let share = share?;
+        let (.., factors) =
+            read.iter().find(|(other, stem, _)| (*other, *stem) == (side, share.module.stem.as_str()))?;
+        Some(factors.of_share(share))
+    };
+    let unit = |unit: &Unit| LoadedUnit {
+        style: of(Side::Style, unit.style.as_ref()),
+        content: of(Side::Content, unit.content.as_ref()),
+        projected: Vec::new(),
+    };
+    Ok(units.iter().map(unit).collect())
+}
+
+/// Projects one unit of each of some equally shaped groups.
+async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
+    let plan = &pass.lead;
+    let jobs: Vec<(usize, Job<'_>, Vec<Blend>)> = loaded
+        .iter()
+        .enumerate()
+        .filter_map(|(index, loaded)| job(pass, loaded, at).map(|(job, blends)| (index, job, blends)))
+        .collect();
+    let output = output_of(plan);
+    let mut results: Vec<(usize, Vec<Projected>)> = Vec::new();
+    // β differs between modules where a block has a μ of its own or no style.
+    for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
+        let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
+        let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
+        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, blends, output };
+        let projected = engine.project(&batch).await?;
+        results.extend(chosen().map(|(index, ..)| *index).zip(projected));
+    }
+    for (index, projected) in results {
+        if let Some(unit) = loaded.get_mut(index).and_then(|loaded| loaded.units.get_mut(at)) {
+            unit.projected = projected;
+        }
+    }
+    Ok(())
+}
+
+/// What a backend has to do for a unit that both files have, and what each result of the pass makes of the content.
+pub(super) fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, Vec<Blend>)> {
+    let (unit, values) = (loaded.group.units.get(at)?, loaded.units.get(at)?);
+    let (_, of_content) = unit.pair()?;
+    let (style, content) = (values.style.as_ref()?, values.content.as_ref()?);
+    // What is cut to a rank afterwards is scaled as a whole.
+    let loader_scale = if pass.lead.recipe.keep.is_none() { loaded.group.loader_scale } else { 1.0 };
+    let job = Job {
+        style_down: style.down.stored(),
+        style_up: style.up.stored(),
+        content_down: content.down.stored(),
+        scale: as_f32(Split::of(of_content.weight / loader_scale, output_of(&pass.lead)).down),
+    };
+    Some((job, pass.plans().map(|plan| plan.blend(unit)).collect()))
+}
+
+/// The format in which A_c' is wanted.
+fn output_of(plan: &Plan) -> Dtype {
+    if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 }
+}
+
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut distinct: Vec<T> = Vec::new();
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
+}

@@ -1,9 +1,10 @@
 // A = diag(2^exponent)·L·Q: an orthonormal basis of the row space. Twin: src/backend/cpu/basis.rs
 //
-// Gram-Schmidt by panels of rows, always twice: `gram` gives a panel's inner products with all rows before it, take_out
-// takes them out, one worker a column, and panel makes the panel's own rows orthonormal, one workgroup a job. All of that is done
-// again for what it left ("twice is enough", for blocks: Barlow, Smoktunowicz 2013). The powers of two were taken out of
-// the rows by `normalise`.
+// By panels of rows, always twice: `gram` gives a panel's inner products with all rows before it, take_out takes them out,
+// one worker a column. Of the panel's own inner products factor makes a triangle, and apply makes the rows orthonormal with it,
+// one worker a column (Cholesky QR); where the triangle does not bear that, panel does it row by row (Gram-Schmidt), one
+// workgroup a job. All of it is done again for what it left ("twice is enough", for blocks: Barlow, Smoktunowicz 2013; for
+// Cholesky: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya 2015). The powers of two were taken out of the rows by `normalise`.
 
 struct Params {
     rows: u32,
@@ -30,6 +31,12 @@ const PANEL: u32 = 16u;
 @group(0) @binding(4) var<storage, read_write> pivots: array<f32>;
 // Inner products of the rows before the panel with the panel's, first×count a job.
 @group(0) @binding(5) var<storage, read> before: array<f32>;
+// Inner products of the panel's rows with each other, count×count a job.
+@group(0) @binding(6) var<storage, read> own: array<f32>;
+// The inverse of the panel's triangle, PANEL×PANEL a job; zero where it has no row or column.
+@group(0) @binding(7) var<storage, read_write> inverse: array<f32>;
+// Whether it bears being used: one a job.
+@group(0) @binding(8) var<storage, read_write> sound: array<u32>;
 
 // Where a row of L begins.
 fn l_row(job: u32, row: u32) -> u32 {
@@ -75,6 +82,136 @@ fn take_out(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     for (var i = 0u; i < PANEL; i++) {
         if i < params.count {
             q[start + (params.first + i) * params.cols] -= sums[i];
+        }
+    }
+}
+
+// A row of which less than this share of the square is left by the panel's rows before it loses more digits in a Gram matrix than a
+// second round brings back.
+const BEARS: f32 = 1.0 / 64.0;
+
+// 1/√x. Devices may take root and quotient loosely; one step of Newton's brings it to the last digits.
+fn inverse_root(x: f32) -> f32 {
+    let rough = 1.0 / sqrt(x);
+    return rough * (1.5 - 0.5 * x * rough * rough);
+}
+
+// The panel's Gram matrix on its way to the triangle, the reciprocals of its diagonal, and its inverse.
+var<workgroup> triangle: array<f32, PANEL * PANEL>;
+var<workgroup> recips: array<f32, PANEL>;
+var<workgroup> inverted: array<f32, PANEL * PANEL>;
+var<workgroup> bears: u32;
+
+@compute @workgroup_size(WORKERS)
+fn factor(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) worker: u32) {
+    let job = group.x;
+    let i = worker / PANEL;
+    let j = worker % PANEL;
+    let inside = max(i, j) < params.count;
+    let products = job * params.count * params.count;
+    triangle[worker] = select(0.0, own[products + select(0u, i * params.count + j, inside)], inside);
+    inverted[worker] = 0.0;
+    if worker == 0u {
+        bears = 1u;
+    }
+    workgroupBarrier();
+    let square = triangle[i * PANEL + i];
+    workgroupBarrier();
+    for (var k = 0u; k < params.count; k++) {
+        // Of row k, what the rows before it have left.
+        let left = triangle[k * PANEL + k];
+        let recip = select(0.0, inverse_root(left), left > 0.0);
+        if worker == k * PANEL + k {
+            recips[k] = recip;
+            if !(left > BEARS * square) {
+                bears = 0u;
+            }
+        }
+        workgroupBarrier();
+        if j == k && i >= k {
+            triangle[worker] *= recip;
+        }
+        workgroupBarrier();
+        if i > k && j > k && j <= i {
+            triangle[worker] -= triangle[i * PANEL + k] * triangle[j * PANEL + k];
+        }
+        workgroupBarrier();
+    }
+    // Column `worker` of the inverse.
+    if worker < params.count {
+        for (var row = worker; row < params.count; row++) {
+            var sum = select(0.0, 1.0, row == worker);
+            for (var k = worker; k < row; k++) {
+                sum -= triangle[row * PANEL + k] * inverted[k * PANEL + worker];
+            }
+            inverted[row * PANEL + worker] = sum * recips[row];
+        }
+    }
+    let at = l_row(job, min(i, params.count - 1u));
+    let place = job * params.rows + params.first + min(i, params.count - 1u);
+    // What is left of row i as a share of all of it, the part along the rows before the panel included.
+    var share = 0.0;
+    if inside && i == j {
+        if params.round == 0u {
+            var squares = square;
+            for (var k = 0u; k < params.first; k++) {
+                squares += l[at + k] * l[at + k];
+            }
+            share = triangle[worker] * select(0.0, inverse_root(squares), squares > 0.0);
+        } else {
+            share = pivots[place] * triangle[worker];
+        }
+        if !(share > params.dependent) {
+            bears = 0u;
+        }
+    }
+    if workgroupUniformLoad(&bears) == 0u {
+        if worker == 0u {
+            sound[job] = 0u;
+        }
+        return;
+    }
+    // Element (i, j) of the triangle: of the second round, of both together.
+    var value = triangle[worker];
+    if inside && j <= i && params.round == 1u {
+        value = 0.0;
+        for (var k = j; k <= i; k++) {
+            value += l[at + params.first + k] * triangle[k * PANEL + j];
+        }
+    }
+    storageBarrier();
+    if inside && j <= i {
+        l[at + params.first + j] = value;
+    }
+    if inside && i == j {
+        pivots[place] = share;
+    }
+    inverse[job * PANEL * PANEL + worker] = inverted[worker];
+    if worker == 0u {
+        sound[job] = 1u;
+    }
+}
+
+// x: the columns, y: the job.
+@compute @workgroup_size(WORKERS)
+fn apply(@builtin(global_invocation_id) id: vec3u) {
+    let job = id.y;
+    if id.x >= params.cols || sound[job] == 0u {
+        return;
+    }
+    let start = (job * params.rows + params.first) * params.cols + id.x;
+    // As in take_out: in registers.
+    var values = array<f32, PANEL>();
+    for (var i = 0u; i < PANEL; i++) {
+        values[i] = q[start + min(i, params.count - 1u) * params.cols];
+    }
+    for (var i = 0u; i < PANEL; i++) {
+        var sum = 0.0;
+        for (var j = 0u; j < PANEL; j++) {
+            sum += inverse[(job * PANEL + i) * PANEL + j] * values[j];
+        }
+        if i < params.count {
+            q[start + i * params.cols] = sum;
         }
     }
 }
@@ -129,6 +266,12 @@ fn orthogonalise(worker: u32, start: u32, i: u32) {
 @compute @workgroup_size(WORKERS)
 fn panel(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) worker: u32) {
     let job = group.x;
+    if worker == 0u {
+        bears = sound[job];
+    }
+    if workgroupUniformLoad(&bears) != 0u {
+        return;
+    }
     let start = (job * params.rows + params.first) * params.cols;
     for (var i = 0u; i < params.count; i++) {
         let row = start + i * params.cols;
@@ -143,9 +286,7 @@ fn panel(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) w
             orthogonalise(worker, start, i);
         }
         let squared = square(worker, row);
-        // Devices may take root and quotient loosely; one step of Newton's brings rows to their length in all digits.
-        let rough = 1.0 / sqrt(squared);
-        let recip = rough * (1.5 - 0.5 * squared * rough * rough);
+        let recip = inverse_root(squared);
         let left = select(0.0, squared * recip, squared > 0.0);
 
         var share = 0.0;

@@ -157,17 +157,16 @@ fn work(kernel: &str, job: &Job<'_>) -> Option<[f64; 2]> {
     Some(match kernel {
         "decode" => [0.0, style * (4.0 + word(&job.style_down)) + content * (4.0 + word(&job.content_down))],
         "normalise" => [0.0, 8.0 * (style + content)],
-        // Gram-Schmidt, twice: a product with every row before, of which it is taken out.
+        // Twice: a product with every row before, of which it is taken out.
         "take_out" => [of_panels(&|b, p| 4.0 * b * p), of_panels(&|b, p| repeated(b) * (8.0 * b + 16.0 * p))],
-        // In the first round twice, in the second, of which the first panel has none, once.
-        "panel" => [
-            of_panels(&|b, p| (4.0 + 2.0 * repeated(b)) * p * p),
-            of_panels(&|b, p| (8.0 + 8.0 * repeated(b)) * p),
-        ],
-        // Of panels with what is before them, of the content, of it with the basis, and of the rounding errors.
+        // Twice: every row of a panel is made of all of its rows.
+        "apply" => [of_panels(&|_, p| 4.0 * p * p), of_panels(&|_, p| 16.0 * p)],
+        // One workgroup a job, with matrices of a panel's rows; and for rows that bear no triangle, of which no LoRA has many.
+        "factor" | "panel" => [0.0, 0.0],
+        // Of panels with what is before them and with themselves, of the content, of it with the basis, and of the rounding errors.
         "gram" => [
-            of_panels(&|b, p| 4.0 * b * p) + 4.0 * r_c * content + 2.0 * r_s * content,
-            of_panels(&|b, p| repeated(b) * 8.0 * (b + p)) + 12.0 * content + 4.0 * style,
+            of_panels(&|b, p| 4.0 * (b + p) * p) + 4.0 * r_c * content + 2.0 * r_s * content,
+            of_panels(&|b, p| repeated(b) * 8.0 * (b + p) + 8.0 * p) + 12.0 * content + 4.0 * style,
         ],
         "blend" => [2.0 * r_s * content, 8.0 * content + 4.0 * style],
         "encode" => [0.0, content * (8.0 + word(&job.content_down))],
@@ -181,7 +180,7 @@ fn panels(rows: usize) -> impl Iterator<Item = (f64, f64)> {
     (0..rows).step_by(PANEL).map(move |before| (real(before), real(PANEL.min(rows - before))))
 }
 
-/// 1 where there is a second round, else 0: the first panel has nothing before it.
+/// 1, but for the first panel, which has nothing before it.
 fn repeated(before: f64) -> f64 {
     if before > 0.0 { 1.0 } else { 0.0 }
 }

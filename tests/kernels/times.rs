@@ -18,14 +18,16 @@ fn every_dispatch_is_timed_by_the_device_where_that_was_asked_for() {
     block_on(timed.project(&batch)).unwrap();
     let spent = timed.spent().expect("a device with a clock");
     let dispatches: Vec<_> = spent.iter().map(|(&name, spent)| (name, spent.dispatches)).collect();
-    // The second of two panels is taken twice. Rows are normalised, and the content.
+    // Two panels, each twice; rows are normalised, and the content.
     let expected = [
+        ("apply", 4),
         ("blend", 1),
         ("decode", 2),
         ("encode", 1),
-        ("gram", 5),
+        ("factor", 4),
+        ("gram", 9),
         ("normalise", 2),
-        ("panel", 3),
+        ("panel", 4),
         ("take_out", 2),
     ];
     assert_eq!(dispatches, expected);

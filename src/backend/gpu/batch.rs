@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 const MAX_BUFFER: usize = 128 << 20;
 /// Chunks that the device has at a time.
 const AT_ONCE: usize = 2;
-/// Fewer jobs than this leave a device idle, so they are not split: the panels of `basis` have one workgroup a job.
+/// Fewer jobs than this leave a device idle, so they are not split: several kernels have one workgroup a job.
 const BUSY: usize = 16;
 /// Bytes of all buffers of one chunk, unless a single job needs more.
 const MAX_CHUNK: usize = (384 << 20) / AT_ONCE;

@@ -8,6 +8,7 @@ use crate::error::Result;
 pub(super) struct Kernel {
     pub(super) name: &'static str,
     pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
 }
 
 /// Workers of a workgroup, in every kernel.
@@ -49,6 +50,8 @@ pipelines! {
     Pipelines {
         decode: "decode" / "decode",
         take_out: "basis" / "take_out",
+        factor: "basis" / "factor",
+        apply: "basis" / "apply",
         panel: "basis" / "panel",
         normalise: "project" / "normalise",
         combine: "project" / "combine",
@@ -82,5 +85,5 @@ fn compile(device: &wgpu::Device, name: &'static str, text: String) -> Kernel {
         compilation_options: wgpu::PipelineCompilationOptions::default(),
         cache: None,
     });
-    Kernel { name, pipeline }
+    Kernel { name, layout: pipeline.get_bind_group_layout(0), pipeline }
 }

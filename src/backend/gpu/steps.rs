@@ -7,6 +7,7 @@ use super::device::{Device, Submitted, bytes};
 use super::pipeline::{Deciding, Kernel, Pipelines, WORKERS};
 use crate::backend::{Blend, Cut, Dtype, RANK_TOLERANCE};
 use crate::error::{Code, Error, Result};
+use std::num::NonZero;
 use wgpu::{Buffer, BufferUsages};
 
 /// A command list under construction, and what is to be read when it has run.
@@ -14,6 +15,9 @@ pub(super) struct Steps<'a> {
     device: &'a Device,
     pipelines: &'a Pipelines,
     encoder: wgpu::CommandEncoder,
+    /// The one that dispatches go into until something else is to be done; where they are timed, each has its own.
+    pass: Option<wgpu::ComputePass<'static>>,
+    parameters: Parameters,
     jobs: usize,
     /// All of this list's: nothing else would give their memory back before the collector of a JavaScript engine sees a reason.
     made: Vec<Buffer>,
@@ -22,6 +26,17 @@ pub(super) struct Steps<'a> {
     /// Where the kernels are timed.
     ticks: Option<Ticks>,
 }
+
+/// What kernels are told, each at a place of its own in a buffer: a buffer for each would cost more than small dispatches do.
+#[derive(Default)]
+struct Parameters {
+    buffer: Option<Buffer>,
+    /// Its content.
+    bytes: Vec<u8>,
+}
+
+/// How many of them a buffer has.
+const PLACES: usize = 64;
 
 /// Row space of a factor: Q (rows×cols), L (rows×rows), exponents and pivots (rows).
 pub(super) struct BasisBuffers {
@@ -63,7 +78,18 @@ impl<'a> Steps<'a> {
     pub(super) fn new(device: &'a Device, pipelines: &'a Pipelines, jobs: usize) -> Self {
         let encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let ticks = device.clock.as_ref().map(|_| Ticks::new(&device.device));
-        Self { device, pipelines, encoder, jobs, made: Vec::new(), readback: Vec::new(), ticks }
+        let (pass, parameters) = (None, Parameters::default());
+        Self {
+            device,
+            pipelines,
+            encoder,
+            pass,
+            parameters,
+            jobs,
+            made: Vec::new(),
+            readback: Vec::new(),
+            ticks,
+        }
     }
 
     /// A buffer of so many 32-bit words, until the list has run.
@@ -94,6 +120,8 @@ impl<'a> Steps<'a> {
 
     /// Submits the list, and with it what was to be read.
     pub(super) fn submit(mut self) -> Submitted {
+        self.tell();
+        self.pass = None;
         let kernels = self.read_ticks();
         let size: usize = self.readback.iter().map(|(_, length)| length).sum();
         let buffer = self.device.buffer(size / 4, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
@@ -127,32 +155,65 @@ impl<'a> Steps<'a> {
     fn repeat(
         &mut self,
         times: usize,
-        Kernel { name, pipeline }: &Kernel,
+        Kernel { name, pipeline, layout }: &Kernel,
         params: &[u32],
         buffers: &[(u32, &Buffer)],
         groups: [usize; 3],
     ) {
-        let uniform =
-            self.make(params.len().next_multiple_of(4), BufferUsages::UNIFORM | BufferUsages::COPY_DST);
-        self.device.queue.write_buffer(&uniform, 0, bytemuck::cast_slice(params));
-        let entries: Vec<_> = std::iter::once((0, &uniform))
-            .chain(buffers.iter().copied())
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+        let size = bytes(params.len().next_multiple_of(4));
+        let (told, offset) = self.place(params);
+        let told = wgpu::BufferBinding { buffer: &told, offset, size: NonZero::new(size) };
+        let entries: Vec<_> = std::iter::once((0, wgpu::BindingResource::Buffer(told)))
+            .chain(buffers.iter().map(|(binding, buffer)| (*binding, buffer.as_entire_binding())))
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
-        let bindings = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
+        let device = &self.device.device;
+        let bindings =
+            device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries });
         let timestamp_writes = self.ticks.as_mut().and_then(|ticks| ticks.next(name));
-        let descriptor = wgpu::ComputePassDescriptor { label: Some(name), timestamp_writes };
-        let mut pass = self.encoder.begin_compute_pass(&descriptor);
+        if timestamp_writes.is_some() {
+            self.pass = None;
+        }
+        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+        let begin = || self.encoder.begin_compute_pass(&descriptor).forget_lifetime();
+        let pass = self.pass.get_or_insert_with(begin);
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, &bindings, &[]);
         let [x, y, z] = groups.map(int);
         for _ in 0..times {
             pass.dispatch_workgroups(x, y, z);
         }
+    }
+
+    /// A place for a kernel's parameters: where it begins in a buffer.
+    fn place(&mut self, params: &[u32]) -> (Buffer, u64) {
+        let apart = self.device.limits.min_uniform_buffer_offset_alignment as usize;
+        if self.parameters.bytes.len() >= PLACES * apart {
+            self.tell();
+        }
+        let offset = self.parameters.bytes.len();
+        self.parameters.bytes.extend_from_slice(bytemuck::cast_slice(params));
+        self.parameters.bytes.resize(offset + apart, 0);
+        let buffer = match self.parameters.buffer.take() {
+            Some(buffer) => buffer,
+            None => self.make(PLACES * apart / 4, BufferUsages::UNIFORM | BufferUsages::COPY_DST),
+        };
+        self.parameters.buffer = Some(buffer.clone());
+        (buffer, offset as u64)
+    }
+
+    /// Hands over the parameters that are placed by now.
+    fn tell(&mut self) {
+        let Parameters { buffer, bytes } = std::mem::take(&mut self.parameters);
+        if let Some(buffer) = buffer {
+            self.device.queue.write_buffer(&buffer, 0, &bytes);
+        }
+    }
+
+    /// For what is no dispatch.
+    fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
+        self.pass = None;
+        &mut self.encoder
     }
 
     /// Workgroups for `count` workers, where the kernel strides over what is left.
@@ -193,24 +254,26 @@ impl<'a> Steps<'a> {
             pivots: self.buffer(rows),
         };
         let (all, tolerance) = (rows, narrow(RANK_TOLERANCE).to_bits());
+        let (inverse, sound) = (self.buffer(PANEL * PANEL), self.buffer(1));
         for first in (0..rows).step_by(PANEL) {
             let count = PANEL.min(rows - first);
-            // The first panel has no rows before it, and its own are made orthogonal twice at once.
-            for round in 0..if first == 0 { 1 } else { 2 } {
+            let [before, panel] =
+                [(0, first), (first, count)].map(|(from, rows)| Rows { of: &found.q, all, from, rows });
+            let columns = [cols.div_ceil(WORKERS), self.jobs, 1];
+            for round in 0..2 {
                 let params = [int(rows), int(cols), tolerance, int(first), int(count), round];
                 if first > 0 {
-                    let [before, panel] = [(0, first), (first, count)].map(|(from, rows)| Rows {
-                        of: &found.q,
-                        all,
-                        from,
-                        rows,
-                    });
                     let products = self.gram_of_rows(before, panel, (0, cols), cols);
                     let buffers = [(1, &found.q), (2, &found.l), (5, &products)];
-                    let groups = [cols.div_ceil(WORKERS), self.jobs, 1];
-                    self.dispatch(&self.pipelines.take_out, &params, &buffers, groups);
+                    self.dispatch(&self.pipelines.take_out, &params, &buffers, columns);
                 }
-                let buffers = [(1, &found.q), (2, &found.l), (3, &found.exponents), (4, &found.pivots)];
+                let own = self.gram_of_rows(panel, panel, (0, cols), cols);
+                let buffers = [(2, &found.l), (4, &found.pivots), (6, &own), (7, &inverse), (8, &sound)];
+                self.dispatch(&self.pipelines.factor, &params, &buffers, [self.jobs, 1, 1]);
+                let buffers = [(1, &found.q), (7, &inverse), (8, &sound)];
+                self.dispatch(&self.pipelines.apply, &params, &buffers, columns);
+                let (l, exponents) = (&found.l, &found.exponents);
+                let buffers = [(1, &found.q), (2, l), (3, exponents), (4, &found.pivots), (8, &sound)];
                 self.dispatch(&self.pipelines.panel, &params, &buffers, [self.jobs, 1, 1]);
             }
         }
@@ -313,7 +376,8 @@ impl<'a> Steps<'a> {
         blend: Blend,
     ) -> Buffer {
         let blended = self.buffer(rows * cols);
-        self.encoder.copy_buffer_to_buffer(content, 0, &blended, 0, Some(bytes(self.jobs * rows * cols)));
+        let all = bytes(self.jobs * rows * cols);
+        self.encoder().copy_buffer_to_buffer(content, 0, &blended, 0, Some(all));
         let [keep, added] = [blend.keep, blend.inside].map(|weight| narrow(weight).to_bits());
         let params = [int(rows), int(cols), int(rank), keep, added];
         let combined = projector.map(|projector| {

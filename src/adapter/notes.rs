@@ -6,16 +6,19 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// What notes call a file: the first that says something is its title.
+const TITLES: [&str; 2] = ["modelspec.title", "ss_output_name"];
+
 impl Adapter {
     /// What the file's notes call it.
     pub(crate) fn title(&self) -> Option<&str> {
-        let notes = ["modelspec.title", "ss_output_name"].map(|key| self.metadata.get(key));
+        let notes = TITLES.map(|key| self.metadata.get(key));
         notes.into_iter().flatten().map(|title| title.trim()).find(|title| !title.is_empty())
     }
 
     /// All its names, in lower case.
     pub(crate) fn names(&self) -> Vec<String> {
-        let notes = ["modelspec.title", "ss_output_name"].map(|key| self.metadata.get(key));
+        let notes = TITLES.map(|key| self.metadata.get(key));
         notes.into_iter().flatten().chain([&self.name]).map(|name| name.to_ascii_lowercase()).collect()
     }
 }

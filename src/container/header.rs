@@ -334,7 +334,7 @@ impl<'de> Expected<'de> for Entry<'_> {
             let twice = match key.as_str() {
                 "dtype" => {
                     let text = map.next_value_seed(At(Text))?;
-                    match Dtype::deserialize_text(&text) {
+                    match dtype_of(&text) {
                         Some(known) => dtype.replace(known).is_some(),
                         None => return refuse(state, Code::Dtype, Some(name), format!("It says {text:?}.")),
                     }
@@ -362,17 +362,11 @@ impl<'de> Expected<'de> for Entry<'_> {
     }
 }
 
-/// The format's own spelling of number formats.
-trait DtypeText: Sized {
-    fn deserialize_text(text: &str) -> Option<Self>;
-}
-
-impl DtypeText for Dtype {
-    fn deserialize_text(text: &str) -> Option<Self> {
-        use serde::Deserialize;
-        use serde::de::value::{Error, StrDeserializer};
-        Self::deserialize(StrDeserializer::<Error>::new(text)).ok()
-    }
+/// A number format in the format's own spelling.
+fn dtype_of(text: &str) -> Option<Dtype> {
+    use serde::Deserialize;
+    use serde::de::value::{Error, StrDeserializer};
+    Dtype::deserialize(StrDeserializer::<Error>::new(text)).ok()
 }
 
 struct Shape<'a>(&'a RefCell<State>, &'a str);

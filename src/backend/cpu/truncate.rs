@@ -7,6 +7,7 @@ use crate::gram::{gram, own_gram};
 use crate::gram_svd::{Own, inverse};
 use crate::outer::Strips;
 use crate::panels::PANEL;
+use crate::real::Real;
 use crate::signs::Signs;
 use nalgebra::DMatrix;
 
@@ -88,8 +89,8 @@ pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, keep: Keep) -> LowRank {
     let left = DMatrix::from_fn(left.nrows(), k, |i, j| left[(i, j)] * inverse(halves[j]));
     let right = DMatrix::from_fn(k, right.nrows(), |i, j| halves[i] * right[(j, i)]);
     LowRank {
-        down: (right * down.map(f64::from)).map(narrow),
-        up: (up.map(f64::from) * left).map(narrow),
+        down: (right * down.map(f64::from)).map(f32::of),
+        up: (up.map(f64::from) * left).map(f32::of),
         sigma: decomposed.sigma,
     }
 }
@@ -139,12 +140,7 @@ pub fn truncate(matrix: &dyn Operator, rank: usize) -> LowRank {
 
 /// An orthonormal basis of the columns.
 fn orthonormal(matrix: DMatrix<f32>) -> DMatrix<f32> {
-    matrix.map(f64::from).qr().q().map(narrow)
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
-fn narrow(value: f64) -> f32 {
-    value as f32
+    matrix.map(f64::from).qr().q().map(f32::of)
 }
 
 #[cfg(test)]

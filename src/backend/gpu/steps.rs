@@ -5,6 +5,7 @@
 use super::clock::Ticks;
 use super::device::{Device, Submitted, bytes};
 use super::pipeline::{Deciding, Kernel, Pipelines, WORKERS};
+use crate::backend::cpu::Real;
 use crate::backend::{Blend, Cut, Dtype, RANK_TOLERANCE};
 use crate::error::{Code, Error, Result};
 use std::num::NonZero;
@@ -253,7 +254,7 @@ impl<'a> Steps<'a> {
             l: self.buffer(rows * rows),
             pivots: self.buffer(rows),
         };
-        let (all, tolerance) = (rows, narrow(RANK_TOLERANCE).to_bits());
+        let (all, tolerance) = (rows, f32::of(RANK_TOLERANCE).to_bits());
         let (inverse, sound) = (self.buffer(PANEL * PANEL), self.buffer(1));
         for first in (0..rows).step_by(PANEL) {
             let count = PANEL.min(rows - first);
@@ -341,7 +342,8 @@ impl<'a> Steps<'a> {
             Cut::Count(count) => (count.min(rank), 1.0),
             Cut::Energy(share) => (rank, share),
         };
-        let params = [int(rank), narrow(RANK_TOLERANCE).to_bits(), int(count), narrow(1.0 - share).to_bits()];
+        let params =
+            [int(rank), f32::of(RANK_TOLERANCE).to_bits(), int(count), f32::of(1.0 - share).to_bits()];
         let order = self.buffer(rank);
         let choose = [(1, sigma), (2, pivots), (4, &found.sorted), (5, &order), (6, &found.counts)];
         self.dispatch(&deciding.choose, &params, &choose, [self.jobs, 1, 1]);
@@ -378,7 +380,7 @@ impl<'a> Steps<'a> {
         let blended = self.buffer(rows * cols);
         let all = bytes(self.jobs * rows * cols);
         self.encoder().copy_buffer_to_buffer(content, 0, &blended, 0, Some(all));
-        let [keep, added] = [blend.keep, blend.inside].map(|weight| narrow(weight).to_bits());
+        let [keep, added] = [blend.keep, blend.inside].map(|weight| f32::of(weight).to_bits());
         let params = [int(rows), int(cols), int(rank), keep, added];
         let combined = projector.map(|projector| {
             let combined = self.buffer(rows * rank);
@@ -471,9 +473,4 @@ impl Reading {
 /// Sizes are checked against the device's limits, which are 32-bit, before a batch gets here.
 fn int(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
-fn narrow(value: f64) -> f32 {
-    value as f32
 }

@@ -243,9 +243,7 @@ fn effective_rank(sigma: &[f64]) -> f64 {
 
 /// Blocks and kinds that the pair has, and what is of one kind in one block.
 fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec<Cell>) {
-    let of = |unit: &Unit| {
-        plan.block(unit).map_or((usize::MAX, String::new()), |block| (block.order, block.label))
-    };
+    let of = |unit: &Unit| plan.row(unit);
     // Of all modules, known or not, so that the map does not grow while it is filled.
     let mut rows: Vec<(usize, String)> = Vec::new();
     let mut kinds: Vec<String> = Vec::new();

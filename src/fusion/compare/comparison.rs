@@ -221,8 +221,7 @@ impl Comparison {
             };
             part.modules += 1;
             part.found += usize::from(*found);
-            let block =
-                plan.block(unit).map_or((usize::MAX, String::new()), |block| (block.order, block.label));
+            let block = plan.row(unit);
             let label = block.1.clone();
             let (_, modules, sum) = places.entry(&mut blocks, &label, || (block, 0, Sums::default()));
             *modules += 1;

@@ -135,7 +135,7 @@ impl<'a, S: Source> Comparing<'a, S> {
         if sums.is_finite() {
             return Ok(sums);
         }
-        Err(too_large(unit))
+        Err(unit.too_large())
     }
 
     /// ‖F‖² of what only the file has.
@@ -149,7 +149,7 @@ impl<'a, S: Source> Comparing<'a, S> {
         if energy.is_finite() {
             return Ok(energy);
         }
-        Err(too_large(unit))
+        Err(unit.too_large())
     }
 
     fn module(&self, at: usize) -> Option<(&'a Share, f64)> {
@@ -165,9 +165,5 @@ impl<'a, S: Source> Comparing<'a, S> {
 
 /// A module of the file, its rows in the order of its layers.
 async fn read<S: Source>(source: &S, share: &Share) -> Result<Factors> {
-    Ok(Factors::read(source, &share.module, share.rank).await?.of_share(share))
-}
-
-fn too_large(unit: &Unit) -> Error {
-    Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name())
+    Ok(Factors::read(source, &share.module, share.rank).await?.rows(&share.rows))
 }

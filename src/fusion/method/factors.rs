@@ -6,7 +6,6 @@ use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use crate::fusion::plan::pairing::Share;
 use std::ops::Range;
 
 /// A factor in memory: row-major, little-endian words.
@@ -74,11 +73,6 @@ impl Factors {
     /// Both as a backend takes them.
     pub(crate) fn update(&self) -> Update<'_> {
         Update { down: self.down.stored(), up: self.up.stored() }
-    }
-
-    /// The factors of a share: only some rows of lora_up.
-    pub(crate) fn of_share(&self, share: &Share) -> Self {
-        self.rows(&share.rows)
     }
 
     /// lora_down times `scale`, rounded once to `dtype`; with an account of that only where it is wanted.

@@ -94,7 +94,7 @@ pub(crate) async fn read<S: Source>(units: &[Unit], sources: &Sources<'_, S>) ->
         let share = share?;
         let (.., factors) =
             read.iter().find(|(other, stem, _)| (*other, *stem) == (side, share.module.stem.as_str()))?;
-        Some(factors.of_share(share))
+        Some(factors.rows(&share.rows))
     };
     let unit = |unit: &Unit| LoadedUnit {
         style: of(Side::Style, unit.style.as_ref()),

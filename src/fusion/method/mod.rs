@@ -20,7 +20,7 @@ mod sample;
 use crate::backend::truncate::Keep;
 use crate::backend::{Batch, Blend, Job, cpu};
 use crate::container::Source;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::fusion::plan::outputs::Group;
 use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::pass::Pass;
@@ -213,7 +213,7 @@ fn passed(plan: &Plan, group: &Group, unit: &Unit, values: &LoadedUnit) -> Resul
     if rounding.is_finite() && error.is_finite() {
         return Ok(Passed { name: unit.name(), rounding, error });
     }
-    Err(Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name()))
+    Err(unit.too_large())
 }
 
 fn write_compressed<'a>(
@@ -276,7 +276,7 @@ fn figures(
     if account.is_finite() {
         return Ok(Some(account));
     }
-    Err(Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(unit.name()))
+    Err(unit.too_large())
 }
 
 /// Modules of the files that had to be cut to a rank before anything was done with them.

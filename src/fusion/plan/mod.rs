@@ -281,6 +281,11 @@ impl Plan {
         self.family?.block(&unit.layers.first()?.0)
     }
 
+    /// A unit's row among the blocks: its place and its label. Last and nameless is what is in no block.
+    pub(crate) fn row(&self, unit: &Unit) -> (usize, String) {
+        self.block(unit).map_or((usize::MAX, String::new()), |block| (block.order, block.label))
+    }
+
     /// μ of a unit, where its block has one of its own.
     pub fn own_mu(&self, unit: &Unit) -> Option<f64> {
         self.recipe.own_mu(self.family, &unit.layers.first()?.0)

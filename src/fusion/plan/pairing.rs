@@ -48,6 +48,11 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// Its numbers are beyond what can be accounted for.
+    pub(crate) fn too_large(&self) -> Error {
+        Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(self.name())
+    }
+
     /// Both halves, where both files have the unit: what the method works on.
     pub fn pair(&self) -> Option<(&Share, &Share)> {
         self.style.as_ref().zip(self.content.as_ref())

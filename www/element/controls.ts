@@ -27,17 +27,18 @@ export class Controls extends LitElement {
     .panel { display: grid; gap: 16px; }
     .asks { display: grid; gap: 12px; }
     .asks .field { max-width: 320px; }
-    .strengths { display: grid; grid-template-columns: 1fr 1fr; gap: 16px 48px; }
-    .strength { display: grid; grid-template-columns: 1fr 88px; gap: 0 16px; align-items: center; --role: var(--subject); }
+    .strengths { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); gap: 16px 48px; }
+    .strength { display: grid; grid-template-columns: 1fr 5.5rem; gap: 0 16px; align-items: center; --role: var(--subject); }
     .strength.style { --role: var(--style); }
     .strength label { grid-column: 1 / -1; font-weight: 650; }
     .strength input[type='range'] {
       --track: linear-gradient(90deg, var(--role) 0 var(--at, 50%), var(--line) var(--at, 50%));
     }
     .strength input[type='number'] { width: 100%; min-height: 32px; padding: 0 8px; }
-    .kind { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 2fr); gap: 4px 24px; align-items: start; }
+    .kind { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: start; }
+    .kind > :first-child { flex: 1 1 14rem; max-width: 20rem; }
+    .kind > :not(:first-child) { flex: 2 1 20rem; min-width: 0; }
     .several { display: grid; gap: 12px; }
-    @container (max-width: 568px) { .strengths, .kind { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   @property({ attribute: false }) choices!: Choices;

@@ -23,20 +23,18 @@ export class ResultsView extends LitElement {
     h2 svg { flex: none; width: 20px; height: 20px; stroke: var(--good); fill: none; stroke-width: 2.5; }
     .stale { color: var(--caution); font-size: var(--small); }
     ul { list-style: none; margin: 0; padding: 0; }
-    li { display: grid; grid-template-columns: minmax(0, 1fr) auto auto; gap: 4px 24px; align-items: center; padding: 12px 0; border-top: 1px solid var(--line); }
-    .name { font-weight: 650; overflow-wrap: anywhere; }
+    li { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: center; padding: 12px 0; border-top: 1px solid var(--line); }
+    .name { flex: 1 1 14rem; font-weight: 650; overflow-wrap: anywhere; }
     .ending { font-weight: 400; color: var(--muted); }
     dl { display: grid; grid-template-columns: 2.75rem 5rem 7rem 4.5rem; gap: 8px; margin: 0; }
     dt { color: var(--muted); font-size: var(--small); }
     dd { margin: 0; font-variant-numeric: tabular-nums; }
     .warnings { display: grid; gap: 8px; }
-    li .row { flex-wrap: nowrap; }
-    @container (max-width: 752px) {
-      li { grid-template-columns: minmax(0, 1fr) auto; }
-      .name { grid-column: 1 / -1; }
-    }
+    li .row { flex-wrap: nowrap; margin-left: auto; }
+    @container (max-width: 752px) { .name { flex-basis: 100%; } }
     @container (max-width: 568px) {
-      li { grid-template-columns: minmax(0, 1fr); gap: 8px; }
+      li { gap: 8px; }
+      dl, li .row { flex: 1 1 100%; }
       dl { grid-template-columns: 1fr 1.5fr 1.5fr 1.2fr; }
       li .row button, .all button.primary { flex: 1; }
     }

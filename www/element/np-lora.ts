@@ -94,7 +94,6 @@ export class NpLora extends Chosen {
   /** The same for its wasm. */
   static wasmURL: string | URL | null = null;
   /** Who takes the files that people save on this page (results, reports, tables). Null: the browser. */
-  static get deliver(): ((file: File) => void) | null { return delivery.to; }
   static set deliver(to: ((file: File) => void) | null) { delivery.to = to; }
 
   /** Which of its languages somebody gets who reads these, the dearest first. All elements of a page speak one: that of their `lang`, or what is around them. */

@@ -62,8 +62,8 @@ export class Link {
         throw new ProblemError(problem('E_SETTINGS', String(thrown)));
       }
       this.#waiting.set(id, { call, resolve, reject, onProgress });
+      this.#clock ??= setInterval(() => this.#tick(), 1000);
     });
-    this.#clock ??= setInterval(() => this.#tick(), 1000);
     return { id, reply };
   }
 

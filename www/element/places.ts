@@ -271,7 +271,8 @@ export class Places {
       if ('file' in card) void this.choose(role, card.file, card.config);
       else {
         void this.clear(role);
-        this.#set(role, card);
+        // What a link means that was being read is not asked for any more.
+        this.#set(role, card.state === 'empty' ? { ...card, reading: false } : card);
       }
     }
     return true;

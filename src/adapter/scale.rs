@@ -123,10 +123,14 @@ impl Scaling {
                 serde_json::from_str(text).map_err(|error| Error::new(Code::Config, error.to_string()))?;
             let fields =
                 value.as_object().ok_or_else(|| Error::new(Code::Config, "It is no JSON object."))?;
-            if !fields.contains_key("lora_alpha") {
-                return Err(Error::new(Code::Config, "It has no \"lora_alpha\"."));
+            // PEFT's LoHa and LoKr call it by its own name.
+            let kind = fields.get("peft_type").and_then(Value::as_str).unwrap_or_default();
+            let alpha = if ["LOHA", "LOKR"].contains(&kind) { "alpha" } else { "lora_alpha" };
+            if !fields.contains_key(alpha) {
+                return Err(Error::new(Code::Config, format!("It has no {alpha:?}.")));
             }
-            configs.push(Config::of("", ScaleSource::Config, |field| fields.get(field).cloned())?);
+            let field = |field: &str| fields.get(if field == "lora_alpha" { alpha } else { field }).cloned();
+            configs.push(Config::of("", ScaleSource::Config, field)?);
         }
         let json =
             metadata.get("lora_adapter_metadata").and_then(|text| serde_json::from_str::<Value>(text).ok());
@@ -318,6 +322,18 @@ mod tests {
         assert_eq!(Scaling::new(&simple, None).unwrap().alpha("transformer.a").unwrap().scale(16), 2.0);
         let broken = metadata(&[("lora_adapter_metadata", "{")]);
         assert_eq!(Scaling::new(&broken, None).unwrap().alpha("unet.a"), None);
+    }
+
+    #[test]
+    fn loha_and_lokr_call_their_alpha_otherwise() {
+        for kind in ["LOHA", "LOKR"] {
+            let text = format!(r#"{{"peft_type":"{kind}","r":4,"alpha":16,"alpha_pattern":{{"to_k":8}}}}"#);
+            let scaling = Scaling::new(&BTreeMap::new(), Some(&text)).unwrap();
+            let scale = |stem| scaling.alpha(stem).unwrap().scale(4);
+            assert_eq!((scale("base_model.model.a.to_q"), scale("base_model.model.a.to_k")), (4.0, 2.0));
+        }
+        let of_lora = Scaling::new(&BTreeMap::new(), Some(r#"{"peft_type":"LORA","alpha":16}"#));
+        assert_eq!(of_lora.unwrap_err().code, Code::Config);
     }
 
     #[test]

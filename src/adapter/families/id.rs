@@ -48,8 +48,8 @@ pub(super) fn is_text_encoder(stem: &str) -> bool {
     TEXT_ENCODERS.iter().any(|prefix| stem.starts_with(prefix))
 }
 
-/// Beginnings of text-encoder stems: kohya's, diffusers', ComfyUI's, and InvokeAI's.
-const TEXT_ENCODERS: [&str; 10] = [
+/// Beginnings of text-encoder stems: kohya's, diffusers', ComfyUI's, InvokeAI's, and those of OneTrainer's OMI files.
+const TEXT_ENCODERS: [&str; 16] = [
     "lora_te_",
     "lora_te1_",
     "lora_te2_",
@@ -60,4 +60,10 @@ const TEXT_ENCODERS: [&str; 10] = [
     "text_encoders.",
     "te1.",
     "te2.",
+    "clip_l.",
+    "clip_g.",
+    "t5.",
+    "llama.",
+    "lora_clip_l_",
+    "lora_clip_g_",
 ];

@@ -52,8 +52,8 @@ pub struct Target {
 }
 
 /// What stands before the names of the denoiser, the longer before its own beginning. `lora_transformer_` is
-/// OneTrainer's, `lycoris_` SimpleTuner's; Wan-Fun writes two underscores.
-const DENOISER: [&str; 10] = [
+/// OneTrainer's, `lycoris_` SimpleTuner's; Wan-Fun writes two underscores, Tencent's trainer the model's name.
+const DENOISER: [&str; 11] = [
     "model.diffusion_model.",
     "diffusion_model.",
     "transformer.",
@@ -63,6 +63,7 @@ const DENOISER: [&str; 10] = [
     "lora_unet_",
     "lycoris_",
     "oft_unet_",
+    "Hunyuan_video_I2V_lora_",
     "",
 ];
 
@@ -124,6 +125,18 @@ impl Component {
             .chain(kohya)
             .chain(component)
             .chain(self.below_comfy(stem))
+            .chain(self.below_omi(stem))
+    }
+
+    /// What stands behind a text encoder's name in OneTrainer's OMI files: the first of its place in ComfyUI, T5 without its size.
+    fn below_omi<'a>(&self, stem: &'a str) -> Option<&'a str> {
+        if self.is_inside_denoiser() {
+            return None;
+        }
+        let (name, _) = self.comfy.split_once('.')?;
+        let name = name.strip_suffix("xxl").unwrap_or(name);
+        let behind = |stem: &'a str, end: char| stem.strip_prefix(name)?.strip_prefix(end);
+        behind(stem, '.').or_else(|| behind(stem.strip_prefix("lora_")?, '_'))
     }
 
     /// Whether the original code has it inside the denoiser, as Anima's adapter of the text.

@@ -97,6 +97,58 @@ fn fused_rows_and_their_slices() {
 }
 
 #[test]
+fn parts_of_fused_layers_are_known_by_number_and_fused_ones_by_diffusers() {
+    let double = "transformer.transformer_blocks.3.attn";
+    let single = "transformer.single_transformer_blocks.7";
+    for family in ["FLUX.1", "Chroma", "HunyuanVideo"] {
+        for (stem, part) in [
+            ("transformer.double_blocks.3.img_attn.qkv.0", format!("{double}.to_q")),
+            ("lora_transformer_double_blocks.3.img_attn.qkv.1", format!("{double}.to_k")),
+            ("lora_unet_double_blocks_3_txt_attn_qkv_2", format!("{double}.add_v_proj")),
+            ("transformer.single_blocks.7.linear1.2", format!("{single}.attn.to_v")),
+            ("transformer.single_blocks.7.linear1.3", format!("{single}.proj_mlp")),
+            (
+                "transformer.transformer_blocks.3.attn.to_added_qkv",
+                format!("{double}.add_q_proj|{double}.add_k_proj|{double}.add_v_proj"),
+            ),
+        ] {
+            assert_eq!(means(family, stem), part, "{family}");
+        }
+    }
+    let of = |part: &str| format!("transformer.transformer_blocks.5.attn.{part}");
+    let krea = by_name("Krea 2").unwrap().resolve("transformer.transformer_blocks.5.attn.to_qkv").unwrap();
+    let rows: Vec<_> = krea.parts.iter().map(|part| (part.id.to_string(), part.rows.clone())).collect();
+    assert_eq!(rows, [(of("to_q"), 0..6144), (of("to_k"), 6144..7680), (of("to_v"), 7680..9216)]);
+    assert_eq!(
+        means("HunyuanVideo", "Hunyuan_video_I2V_lora_double_blocks_3_img_attn_proj"),
+        format!("{double}.to_out.0")
+    );
+}
+
+#[test]
+fn text_encoders_are_known_by_their_own_names() {
+    for (family, stem, layer) in [
+        (
+            "FLUX.1",
+            "clip_l.text_model.encoder.layers.0.mlp.fc1",
+            "text_encoder.text_model.encoder.layers.0.mlp.fc1",
+        ),
+        (
+            "SDXL",
+            "lora_clip_g_text_model_encoder_layers_0_mlp_fc1",
+            "text_encoder_2.text_model.encoder.layers.0.mlp.fc1",
+        ),
+        (
+            "FLUX.1",
+            "t5.encoder.block.0.layer.0.SelfAttention.q",
+            "text_encoder_2.encoder.block.0.layer.0.SelfAttention.q",
+        ),
+    ] {
+        assert_eq!(means(family, stem), layer);
+    }
+}
+
+#[test]
 fn swapped_halves_are_marked_in_native_names_only() {
     for (family, native, diffusers) in [
         ("FLUX.1", "lora_unet_final_layer_adaLN_modulation_1", "transformer.norm_out.linear"),

@@ -147,6 +147,19 @@ fn factor(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
             inverted[row * PANEL + worker] = sum * recips[row];
         }
     }
+    workgroupBarrier();
+    // Rows that each lean a little on the one before lose as much together as one that nearly depends on another: how much longer
+    // than its row of Q the parts are that it is the difference of.
+    if worker < params.count {
+        var parts = 0.0;
+        for (var k = 0u; k <= worker; k++) {
+            let part = inverted[worker * PANEL + k];
+            parts += part * part * own[products + k * params.count + k];
+        }
+        if !(parts < 1.0 / BEARS) {
+            bears = 0u;
+        }
+    }
     let at = l_row(job, min(i, params.count - 1u));
     let place = job * params.rows + params.first + min(i, params.count - 1u);
     // What is left of row i as a share of all of it, the part along the rows before the panel included.

@@ -76,6 +76,17 @@ fn a_basis_is_orthonormal_and_gives_the_matrix_back<K: Kernels>(kernels: &K) {
     }
     let (_, q) = checked_basis(kernels, &single(a));
     assert_eq!(q.nrows(), 40);
+    // None of these rows nearly depends on another, but together they lose as much.
+    for share in [0.15, 0.25, 0.4] {
+        let base = normal("lean", 32, 320);
+        let lean = (1.0f64 - share * share).sqrt();
+        let mut a = base.clone();
+        for i in 1..32 {
+            a.row_mut(i).copy_from(&(base.row(i - 1) * lean + base.row(i) * share));
+        }
+        let (_, q) = checked_basis(kernels, &single(a));
+        assert_eq!(q.nrows(), 32);
+    }
 }
 
 fn dependent_rows_are_dropped_from_a_basis<K: Kernels>(kernels: &K) {

@@ -188,7 +188,8 @@ impl<'a> Steps<'a> {
 
     /// A place for a kernel's parameters: where it begins in a buffer.
     fn place(&mut self, params: &[u32]) -> (Buffer, u64) {
-        let apart = self.device.limits.min_uniform_buffer_offset_alignment as usize;
+        // At least what the kernel with the most parameters binds.
+        let apart = (self.device.limits.min_uniform_buffer_offset_alignment as usize).max(64);
         if self.parameters.bytes.len() >= PLACES * apart {
             self.tell();
         }

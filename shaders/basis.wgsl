@@ -86,8 +86,8 @@ fn take_out(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     }
 }
 
-// A row of which less than this share of the square is left by the panel's rows before it loses more digits in a Gram matrix than a
-// second round brings back.
+// A row of which less than this share of the square is left by the panel's rows before it loses more digits in a Gram
+// matrix than a second round brings back.
 const BEARS: f32 = 1.0 / 64.0;
 
 // 1/√x. Devices may take root and quotient loosely; one step of Newton's brings it to the last digits.
@@ -148,8 +148,8 @@ fn factor(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         }
     }
     workgroupBarrier();
-    // Rows that each lean a little on the one before lose as much together as one that nearly depends on another: how much longer
-    // than its row of Q the parts are that it is the difference of.
+    // Rows that each lean a little on the one before lose as much together as one that nearly depends on another. A row of Q
+    // is a sum of such parts, whose squares together say how much longer they are than it is.
     if worker < params.count {
         var parts = 0.0;
         for (var k = 0u; k <= worker; k++) {

@@ -13,6 +13,7 @@ on_both! {
     ill_conditioned_factors_are_fused_to_1e_5_and_1e_4
     deficient_factors_are_fused_to_1e_5
     a_small_k_is_cut_to_1e_5
+    leaning_columns_are_cut_to_1e_5
     tied_directions_are_cut_to_a_projector_of_the_right_rank
     tiny_factors_are_fused_as_well
     the_projector_is_one_to_1e_6
@@ -292,6 +293,23 @@ fn a_small_k_is_cut_to_1e_5<B: Tested>(backend: &B) {
             if fading[k - 1] - fading[k] >= 1e-3 {
                 row.check(backend, &format!("rank {r} fading, cut at {k}"), &pair, Cut::Count(k));
             }
+        }
+    }
+}
+
+/// A style of which none of lora_up's columns nearly depends on another, but each leans on the one before.
+fn leaning_columns_are_cut_to_1e_5<B: Tested>(backend: &B) {
+    let mut row = Row::new(1e-5);
+    for (r, share) in [(8, 0.25), (12, 0.4), (16, 0.15), (16, 0.25), (16, 0.4)] {
+        let base = orthonormal("lean", 90, r);
+        let lean = (1.0f64 - share * share).sqrt();
+        let mut up = base.clone();
+        for j in 1..r {
+            up.column_mut(j).copy_from(&(base.column(j - 1) * lean + base.column(j) * share));
+        }
+        let pair = Pair::new(&up, &normal("down", r, 320), 6, Dtype::F32);
+        for cut in [Cut::Count(1), Cut::Count(2), Cut::Count(4)] {
+            row.check(backend, &format!("rank {r}, {share} apart"), &pair, cut);
         }
     }
 }

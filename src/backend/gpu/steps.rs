@@ -188,12 +188,13 @@ impl<'a> Steps<'a> {
 
     /// A place for a kernel's parameters: where it begins in a buffer.
     fn place(&mut self, params: &[u32]) -> (Buffer, u64) {
-        // At least what the kernel with the most parameters binds.
+        // No kernel binds more; a device may align closer.
         let apart = (self.device.limits.min_uniform_buffer_offset_alignment as usize).max(64);
         if self.parameters.bytes.len() >= PLACES * apart {
             self.tell();
         }
         let offset = self.parameters.bytes.len();
+        debug_assert!(4 * params.len().next_multiple_of(4) <= apart, "parameters of a kernel have no room");
         self.parameters.bytes.extend_from_slice(bytemuck::cast_slice(params));
         self.parameters.bytes.resize(offset + apart, 0);
         let buffer = match self.parameters.buffer.take() {

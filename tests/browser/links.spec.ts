@@ -410,6 +410,11 @@ test('a link that is being read is forgotten with all else when the tool is rese
   await page.locator('np-lora').evaluate((tool) => (tool as unknown as { reset(): void }).reset());
   await expect(card(page, 'Subject').getByRole('button', { name: 'Open link' })).toBeEnabled();
   come();
+  // Answered behind it.
+  await card(page, 'Style').getByRole('textbox').fill(`${hub.origin}/ann/loras/resolve/main/ink.safetensors`);
+  await card(page, 'Style').getByRole('button', { name: 'Open link' }).click();
+  await expect(loadButton(page, 'Style')).toBeVisible();
+  await expect(card(page, 'Subject').getByRole('button', { name: 'Open link' })).toBeEnabled();
   expect(uncaught).toEqual([]);
 });
 

@@ -44,15 +44,18 @@ test('each worker has a graphics device of its own, and who makes what changes n
   for (const cores of [1, 3]) {
     await page.unroute('**/worker.js');
     await bendWorker(page, () => {
-      const seen = Object.assign(self, { submitted: 0, kept: 0 });
+      const buffers = new Set<object>();
+      const seen = Object.assign(self, { submitted: 0, made: 0, kept: () => buffers.size });
       const { createBuffer } = GPUDevice.prototype;
       GPUDevice.prototype.createBuffer = function (...of) {
-        seen.kept++;
-        return createBuffer!.apply(this, of);
+        const buffer = createBuffer!.apply(this, of);
+        buffers.add(buffer);
+        seen.made++;
+        return buffer;
       };
       const { destroy } = GPUBuffer.prototype;
       GPUBuffer.prototype.destroy = function () {
-        seen.kept--;
+        buffers.delete(this);
         return destroy!.call(this);
       };
       const { submit } = GPUQueue.prototype;
@@ -79,7 +82,7 @@ test('each worker has a graphics device of its own, and who makes what changes n
     check(file, [...pair], DEFAULTS, 'F16');
     expect((await submitted(page)).filter((each) => each > 0)).toHaveLength(cores);
     // No memory of the device is left to the collector, which does not see it.
-    expect(await Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.kept')))).toEqual(Array(cores).fill(0));
+    expect(await Promise.all(page.workers().map((worker) => worker.evaluate<[boolean, number]>('[self.made > 0, self.kept()]')))).toEqual(Array(cores).fill([true, 0]));
     made.push(writeSafetensors(file));
   }
   expect(made[0]).toEqual(made[1]);

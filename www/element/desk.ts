@@ -18,7 +18,7 @@ import { named, type Names } from './several.ts';
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
 
-export interface DeskHost {
+interface DeskHost {
   settings(): Settings;
   /** What is made of a pair where it is more than one file, and how that is called. */
   wanted(): { several: Several; names: Names } | null;
@@ -44,6 +44,7 @@ export class Desk implements ReactiveController {
     core: () => this.#core,
     begun: () => this.#session,
     changed: () => this.#changed(),
+    redraw: () => this.element.requestUpdate(),
     swapped: () => {
       this.#touch();
       this.foresight.drop();

@@ -6,9 +6,10 @@ import { ROLES } from '../core/types.ts';
 import type { Desk } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from './drop.ts';
 import type { Keep } from './keep.ts';
+import type { Config } from './model.ts';
 import { recipeText, text } from './strings.ts';
 
-export interface IntakeHost {
+interface IntakeHost {
   /** Files and settings are a person's to change. */
   changeable(): boolean;
   /** What the page says of it. */
@@ -117,15 +118,20 @@ export class Intake {
       placed();
       return cleared;
     }
-    const card = this.desk.places.cards[role];
-    const kept = !another && 'config' in card ? card.config : null;
-    const read = config && readConfig(config).catch(() => null).then((read) => {
-      if (!read) this.host.notify(text.configTooLarge);
-      return read ?? kept;
-    });
+    const read = config && this.#readFor(role, file, config);
+    // What cannot be read leaves a file that is there as it is.
+    if (read && !another && !(await read)) return;
     const opened = this.desk.places.choose(role, file, read);
     placed();
     await opened;
+  }
+
+  /** Null where it cannot be read, which is said, or where the file it is for has gone meanwhile. */
+  async #readFor(role: Role, file: File | FileLink, config: File): Promise<Config | null> {
+    const read = await readConfig(config).catch(() => null);
+    if (this.desk.places.fileOf(role) !== file) return null;
+    if (!read) this.host.notify(text.configTooLarge);
+    return read;
   }
 
   /** The word on one file's scale says nothing about the next one's. */

@@ -16,7 +16,7 @@ interface Kept extends ReactiveControllerHost, HTMLElement {
   redo(): boolean;
 }
 
-export interface KeepHost {
+interface KeepHost {
   /** All settings as they are set. */
   state(): State;
   apply(patch: Partial<State>): void;

@@ -7,7 +7,7 @@ import { ROLES } from '../core/types.ts';
 import type { Announce } from './events.ts';
 import { type Card, type Config, EMPTY } from './model.ts';
 
-export interface PlacesHost {
+interface PlacesHost {
   /** The element is in no document: nothing is asked until it comes back. */
   gone(): boolean;
   /** The session, which begins with the first call. Throws where nobody would end it. */
@@ -16,6 +16,7 @@ export interface PlacesHost {
   begun(): Session | null;
   /** Another card lies in a place: what was known of the pair is void. */
   changed(): void;
+  redraw(): void;
   /** Both files are where the other was. */
   swapped(): void;
   /** A file is gone: nothing is worked out of it any more. */
@@ -144,7 +145,11 @@ export class Places {
   offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
     const place = this.#next(role, () => this.offer(role, link, hosts, load, placed));
     place.loads = load;
-    if (this.cards[role].state === 'empty') this.#set(role, { state: 'empty', problem: null, reading: true });
+    if (this.cards[role].state === 'empty') {
+      // Nothing lies there yet that would change what is known of the other file.
+      this.cards = { ...this.cards, [role]: { state: 'empty', problem: null, reading: true } };
+      this.host.redraw();
+    }
     return (place.opening = this.#offer(role, place, link, hosts, placed));
   }
 

@@ -43,7 +43,6 @@ const removed = (name: string, point: 'input' | 'result', after = 0): Fault => (
 });
 
 let letReaderCome = (): void => {};
-const reader = new Promise<void>((come) => { letReaderCome = come; });
 
 export const LEAVING: Fault[] = [
   removed('the element is removed before the first module', 'input'),
@@ -66,6 +65,7 @@ export const LEAVING: Fault[] = [
     before: async (page) => {
       await keepWorkers(page);
       // Held until the element has left; nothing that it asked for answers then.
+      const reader = new Promise<void>((come) => { letReaderCome = come; });
       await page.route(READER, (route) => reader.then(() => route.continue()).catch(() => {}));
     },
     happens: async (scene) => {

@@ -1,8 +1,9 @@
 // core·W = U·Σ by one-sided Jacobi, and W made orthonormal to the last digits. Twin: src/backend/cpu/jacobi.rs
 //
-// jacobi: one workgroup a job, and one sweep a dispatch, since a device gives up on one that takes seconds. In each round of a sweep every column has one partner (round-robin tournament), so the
-// rotations of a round are independent; each pair has its own group of workers. The columns lie in storage memory, as
-// a core of rank 256 does not fit the workgroup's. polish: one worker an element; y: the job.
+// jacobi: one workgroup a job, and one sweep a dispatch, since a device gives up on one that takes seconds. In each round of
+// a sweep every column has one partner (round-robin tournament), so the rotations of a round are independent; each pair has
+// its own group of workers. The columns lie in storage memory, as a core of rank 256 does not fit the workgroup's. polish:
+// one worker an element; y: the job.
 
 struct Params {
     rank: u32,

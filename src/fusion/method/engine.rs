@@ -1,6 +1,6 @@
 //! Which backend does the work, why, and what happens when it fails.
 
-use super::sample::{Likeness, agree};
+use super::sample::{Route, agree};
 use crate::backend::cpu::Cpu;
 use crate::backend::gpu::Gpu;
 use crate::backend::{Backend, Batch, Projected};
@@ -57,7 +57,7 @@ pub struct Engine {
     renewed: bool,
     reason: String,
     /// Kinds of batches of which one was compared with the CPU's results.
-    checked: BTreeSet<Likeness>,
+    checked: BTreeSet<Route>,
     failure: Option<Error>,
 }
 
@@ -209,7 +209,7 @@ impl Engine {
         while let Some(gpu) = self.device().filter(|gpu| gpu.supports(batch)) {
             match self.on_device(gpu, batch).await {
                 Ok(projected) => {
-                    self.checked.extend(Likeness::of(batch));
+                    self.checked.extend(Route::of(batch));
                     return Ok(projected);
                 }
                 Err(error) => self.replace(gpu.is_software(), &error).await,
@@ -221,7 +221,7 @@ impl Engine {
     /// The first batch that goes through the kernels in this way is compared with the CPU.
     async fn on_device(&self, gpu: &Gpu, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         let projected = gpu.project(batch).await?;
-        if Likeness::of(batch).is_some_and(|likeness| !self.checked.contains(&likeness)) {
+        if Route::of(batch).is_some_and(|route| !self.checked.contains(&route)) {
             agree(&projected, batch)?;
         }
         Ok(projected)

@@ -5,7 +5,7 @@ use crate::error::{Code, Error, Result};
 
 /// What decides which kernels a batch goes through, and how: of batches that have it alike, one is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Likeness {
+pub(super) struct Route {
     /// m, n, r_s, r_c.
     sizes: [usize; 4],
     /// Of A_s, B_s, A_c and A_c'.
@@ -15,7 +15,7 @@ pub(super) struct Likeness {
     blends: usize,
 }
 
-impl Likeness {
+impl Route {
     /// None of a batch without jobs.
     pub(super) fn of(batch: &Batch<'_>) -> Option<Self> {
         let Job { style_down, style_up, content_down, .. } = batch.jobs.first()?;

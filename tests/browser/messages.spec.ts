@@ -151,11 +151,12 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }, { pr
     ends.add(await page.locator('np-lora').evaluate(async (found) => {
       const host = found as unknown as HTMLElement & Record<string, unknown> & { fuse(): Promise<unknown>; readonly updateComplete: Promise<unknown> };
       const pause = (ms: number): Promise<string> => new Promise((over) => setTimeout(over, ms, 'waits'));
-      // The element leaves its worker behind when it leaves the page.
+      // The element leaves its worker behind when it leaves the page; put back at once, it would only have been moved.
       const parent = host.parentNode!;
       const after = host.nextSibling;
       host.remove();
       [host.contentFile, host.styleFile] = [null, null];
+      await pause(0);
       parent.insertBefore(host, after);
       [host.contentFile, host.styleFile] = (window as unknown as { held: File[] }).held;
       for (let waits = 0; host.phase === 'opening' && waits < 40; waits++) await pause(25);
@@ -170,7 +171,12 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }, { pr
   expect([...ends]).toContain('E_WORKER_LOST');
 
   sound = true;
-  await page.locator('np-lora').evaluate((found) => { const parent = found.parentNode!; found.remove(); parent.append(found); });
+  await page.locator('np-lora').evaluate(async (found) => {
+    const parent = found.parentNode!;
+    found.remove();
+    await new Promise((over) => setTimeout(over));
+    parent.append(found);
+  });
   await expect.poll(() => element(page, 'phase')).not.toBe('opening');
   await fusesAsEver(page, project.name);
   expect(uncaught).toEqual([]);

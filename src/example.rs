@@ -6,22 +6,14 @@
 use crate::backend::{Dtype, cpu};
 use crate::container::{Layout, Sink, TensorSpec};
 use crate::error::{Code, Error, Result};
+use crate::fusion::Side;
 use std::collections::BTreeMap;
-
-/// Which file of the pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The subject.
-    Content,
-    /// The style.
-    Style,
-}
 
 /// One made-up LoRA file, in kohya's naming.
 #[derive(Clone, Copy, Debug)]
 pub struct Example {
     /// Which file of the pair.
-    pub part: Part,
+    pub side: Side,
     /// The rank of every module, 1 or more.
     pub rank: usize,
     /// F32, F16 or BF16.
@@ -126,9 +118,9 @@ impl Example {
     }
 
     fn metadata(&self, alpha: f32) -> BTreeMap<String, String> {
-        let (title, trigger) = match self.part {
-            Part::Content => ("Example subject", "sks dog"),
-            Part::Style => ("Example style", "ink wash style"),
+        let (title, trigger) = match self.side {
+            Side::Content => ("Example subject", "sks dog"),
+            Side::Style => ("Example style", "ink wash style"),
         };
         [
             ("ss_v2", "False"),
@@ -167,9 +159,9 @@ impl Example {
     }
 
     fn name(&self) -> &'static str {
-        match self.part {
-            Part::Content => "content",
-            Part::Style => "style",
+        match self.side {
+            Side::Content => "content",
+            Side::Style => "style",
         }
     }
 }

@@ -11,7 +11,8 @@ use np_lora::adapter::Adapter;
 use np_lora::adapter::scale::ScaleChoice;
 use np_lora::container::{MemorySink, MemorySource, Sink};
 use np_lora::error::{Code, Error};
-use np_lora::example::{Example, Part};
+use np_lora::example::Example;
+use np_lora::fusion::Side;
 use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -405,9 +406,9 @@ fn a_summary_says_which_settings_the_file_has_a_use_for() {
 #[test]
 fn the_example_is_a_stable_diffusion_lora() {
     block_on(async {
-        for part in [Part::Content, Part::Style] {
+        for side in [Side::Content, Side::Style] {
             let mut sink = MemorySink::default();
-            Example { part, rank: 4, dtype: F16 }.write(&mut sink).await.unwrap();
+            Example { side, rank: 4, dtype: F16 }.write(&mut sink).await.unwrap();
             let summary = Adapter::open(&sink.finish().await.unwrap(), None).await.unwrap().summary();
             assert_eq!(
                 (summary.family.as_deref(), summary.modules, summary.scheme),

@@ -11,7 +11,8 @@ use np_lora::adapter::{Adapter, CONFIG_BYTES, CONFIG_NAME};
 use np_lora::backend::Dtype;
 use np_lora::container::{Bytes, MemorySink, Sink, Source};
 use np_lora::error::{Code, Result};
-use np_lora::example::{Example, Part};
+use np_lora::example::Example;
+use np_lora::fusion::Side;
 use np_lora::remote::{Answer, Kept, Link, RemoteFile, RemoteSource, Silence, Stamp, Transport, find};
 use pollster::block_on;
 use std::cell::RefCell;
@@ -240,7 +241,7 @@ fn another_version_is_never_mixed_in() {
 
 #[test]
 fn opening_reads_the_header_once_for_all_who_open_it() {
-    let example = Example { part: Part::Content, rank: 4, dtype: Dtype::F16 };
+    let example = Example { side: Side::Content, rank: 4, dtype: Dtype::F16 };
     let mut sink = MemorySink::default();
     block_on(example.write(&mut sink)).unwrap();
     let written = block_on(sink.finish()).unwrap();

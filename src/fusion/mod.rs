@@ -37,10 +37,11 @@ pub use settings::saved::SavedRecipe;
 use crate::adapter::Adapter;
 use crate::container::Source;
 use crate::error::{Code, Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// Which of the two files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Which of the two files. To the page, a file's role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The style, whose rows come first.
     Style,

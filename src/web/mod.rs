@@ -17,9 +17,9 @@ use crate::adapter::Adapter;
 use crate::backend::Dtype;
 use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
-use crate::example::{Example, Part};
+use crate::example::Example;
 use crate::fusion::analysis::Analysis;
-use crate::fusion::{Engine, EngineChoice, Passes, Plan, undecided_families};
+use crate::fusion::{Engine, EngineChoice, Passes, Plan, Side, undecided_families};
 #[cfg(not(feature = "compute"))]
 use blob::BlobSource as GivenSource;
 use futures_util::lock::Mutex;
@@ -53,24 +53,12 @@ pub fn version() -> String {
 /// A `Problem` if the role is unknown.
 #[wasm_bindgen]
 pub async fn example(role: JsValue) -> Result<Uint8Array, JsValue> {
-    let part = match take::<Role>(role)? {
-        Role::Content => Part::Content,
-        Role::Style => Part::Style,
-    };
-    let example = Example { part, rank: 4, dtype: Dtype::F16 };
+    let example = Example { side: take(role)?, rank: 4, dtype: Dtype::F16 };
     let mut sink = MemorySink::default();
     example.write(&mut sink).await.map_err(thrown)?;
     let source = sink.finish().await.map_err(thrown)?;
     let bytes = source.read(0..source.size()).await.map_err(thrown)?;
     Ok(Uint8Array::from(&*bytes))
-}
-
-/// Which of the two files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Role {
-    Content,
-    Style,
 }
 
 #[derive(Debug)]
@@ -182,10 +170,10 @@ impl Session {
 }
 
 impl Session {
-    fn slot(&self, role: Role) -> &RefCell<Option<Rc<Opened>>> {
-        match role {
-            Role::Content => &self.content,
-            Role::Style => &self.style,
+    fn slot(&self, side: Side) -> &RefCell<Option<Rc<Opened>>> {
+        match side {
+            Side::Content => &self.content,
+            Side::Style => &self.style,
         }
     }
 

@@ -28,7 +28,7 @@ pub use beside::Beside;
 pub use chart::{ALL_KINDS, Block, kind_of};
 pub use detect::{Detected, detect, family, is_noted};
 pub use id::ModuleId;
-pub use resolve::{Piece, Place, Target, denoiser_parts};
+pub use resolve::{Piece, Place, Target, denoiser_parts, moved};
 pub use scheme::{InComfyui, Prefix, SCHEMES, Scheme};
 pub use table::{Naming, Size, flatten};
 

@@ -32,6 +32,16 @@ pub struct Piece {
     pub halves_swapped: bool,
 }
 
+/// Rows that are written from row `to` on, and where they land: in one piece, or the second half before the first.
+pub fn moved(rows: &Range<usize>, to: usize, halves_swapped: bool) -> Vec<(Range<usize>, usize)> {
+    let Range { start, end } = *rows;
+    if !halves_swapped {
+        return vec![(start..end, to)];
+    }
+    let middle = start + (end - start) / 2;
+    vec![(middle..end, to), (start..middle, to + (end - middle))]
+}
+
 /// How a canonical layer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -85,6 +95,11 @@ impl Family {
         self.models()
             .iter()
             .find_map(|model| model.bodies(stem).find_map(|body| model.resolve(unwrapped(body))))
+    }
+
+    /// The same for a module of this size, out and in: one of another size is not the family's.
+    pub fn place(&self, stem: &str, size: (usize, usize)) -> Option<Place> {
+        self.resolve(stem).filter(|place| (place.out_features, place.in_features) == size)
     }
 
     /// How `scheme` writes the layer. `None`: the family has no such layer.

@@ -4,12 +4,13 @@
 //! (docs/METHOD.md). What a loader multiplies in (alpha/rank) and what is folded into the factors is decided here, once, for
 //! both rank layouts.
 //!
-//! [`model`] asks whether both files are for one model; [`pairing`] finds the units they share ([`unlisted`] where the model
-//! has no table of names); [`refusals`] lists what must stay out, [`magnitudes`] what of DoRA may come along; [`outputs`] and [`vectors`] say how the result is written,
+//! [`model`] asks whether both files are for one model; [`known`] what is known of their names; [`pairing`] finds the units
+//! they share; [`refusals`] lists what must stay out, [`magnitudes`] what of DoRA may come along; [`outputs`] and [`vectors`] say how the result is written,
 //! [`metadata`] what its header says; [`fit`] sums all of it up for the user. A run makes one file or [`several`]; those
 //! that share the arithmetic make up a [`pass`], which is done in [`portions`].
 
 pub(crate) mod fit;
+pub(crate) mod known;
 pub(crate) mod magnitudes;
 pub(crate) mod metadata;
 pub(crate) mod model;
@@ -19,11 +20,10 @@ pub(crate) mod pass;
 pub(crate) mod portions;
 pub(crate) mod refusals;
 pub(crate) mod several;
-pub(crate) mod unlisted;
 pub(crate) mod vectors;
 
 use crate::adapter::Adapter;
-use crate::adapter::families::{Block, Family, Scheme};
+use crate::adapter::families::{Block, Scheme};
 use crate::backend::truncate::Keep;
 use crate::backend::{Blend, Dtype};
 use crate::container::{Layout, Tensor, TensorSpec};
@@ -34,11 +34,11 @@ use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::settings::{RankLayout, ResultChoice, Settings};
 use crate::order;
 use fit::{Fit, Tensors};
+use known::Known;
 use outputs::{Group, Output};
 use pairing::{Pairing, Unit};
 use refusals::Refusal;
 use std::collections::{BTreeMap, HashSet};
-use unlisted::Unlisted;
 use vectors::VectorOutput;
 
 /// What is fused, what passes through, and where each byte of the result will stand.
@@ -54,10 +54,8 @@ pub struct Plan {
     pub vectors: Vec<VectorOutput>,
     /// What only one file has, where the result is the overlap of both.
     pub outside: Vec<Unit>,
-    /// The model family, where it is known.
-    pub family: Option<&'static Family>,
-    /// What the files say of names that are in no table.
-    pub unlisted: Unlisted,
+    /// The model family, if any, and what else is known of the files' names.
+    pub known: Known,
     /// The result's naming; none: as the inputs are spelled.
     pub scheme: Option<&'static Scheme>,
     /// The result's number format.
@@ -93,8 +91,7 @@ impl Sorted {
     fn of(
         paired: &Pairing,
         [content, style]: [Option<&Adapter>; 2],
-        family: Option<&'static Family>,
-        unlisted: &Unlisted,
+        known: &Known,
         recipe: &Recipe,
     ) -> Result<Self> {
         let mut barred = HashSet::new();
@@ -110,8 +107,8 @@ impl Sorted {
             }
             let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
             let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
-            let scheme = outputs::scheme(&units, family, recipe)?;
-            let mut groups = outputs::groups(units, family, scheme, unlisted, recipe);
+            let scheme = outputs::scheme(&units, known.family, recipe)?;
+            let mut groups = outputs::groups(units, known, scheme, recipe);
             magnitudes::carry(&mut groups, recipe);
             // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
             let behind = magnitudes::left_behind(&groups);
@@ -137,17 +134,12 @@ impl Plan {
         let family = model::family(content, style, &recipe)?;
         model::check_stages(content, style, family)?;
         model::check_rows(content, style, family)?;
-        let unlisted = match family {
-            Some(_) => Unlisted::default(),
-            None => Unlisted::of(content, style)?,
-        };
-        let paired = pairing::pair(content, style, family, &unlisted, &recipe)?;
+        let known = Known::of(content, style, family)?;
+        let paired = pairing::pair(content, style, &known, &recipe)?;
         let Sorted { groups, outside, scheme, refusals } =
-            Sorted::of(&paired, [content, style], family, &unlisted, &recipe)?;
+            Sorted::of(&paired, [content, style], &known, &recipe)?;
         let (vectors, nameless) = match recipe.result {
-            ResultChoice::Fusion => {
-                vectors::plan([content, style], family, scheme, &unlisted, &recipe, &groups)?
-            }
+            ResultChoice::Fusion => vectors::plan([content, style], &known, scheme, &recipe, &groups)?,
             ResultChoice::Overlap => Default::default(),
         };
         let refusals = [refusals, nameless].concat();
@@ -169,8 +161,7 @@ impl Plan {
             groups,
             vectors,
             outside,
-            family,
-            unlisted,
+            known,
             scheme,
             dtype,
             widened,
@@ -278,7 +269,7 @@ impl Plan {
 
     /// The block of the model that a unit is in.
     pub fn block(&self, unit: &Unit) -> Option<Block> {
-        self.family?.block(&unit.layers.first()?.0)
+        self.known.family?.block(&unit.layers.first()?.0)
     }
 
     /// A unit's row among the blocks: its place and its label. Last and nameless is what is in no block.
@@ -288,7 +279,7 @@ impl Plan {
 
     /// μ of a unit, where its block has one of its own.
     pub fn own_mu(&self, unit: &Unit) -> Option<f64> {
-        self.recipe.own_mu(self.family, &unit.layers.first()?.0)
+        self.recipe.own_mu(self.known.family, &unit.layers.first()?.0)
     }
 
     /// β for a unit: without style there is nothing to protect (docs/METHOD.md: w_s = 0 means no projection).

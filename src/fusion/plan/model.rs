@@ -24,7 +24,7 @@ pub(crate) fn family(
             let modules = if denoiser.is_empty() { adapter.modules.iter().collect() } else { denoiser };
             let known = modules.iter().filter(|module| {
                 let size = (module.out_features, module.in_features);
-                super::pairing::place(Some(chosen), &module.stem, size).is_some()
+                chosen.place(&module.stem, size).is_some()
             });
             if 2 * known.count() < modules.len() {
                 let detail = format!("It is not for {}, which was chosen.", chosen.name());

@@ -1,9 +1,9 @@
 //! How the units of a pair are written: in which naming, and which modules of the result they make up.
 
+use super::known::Known;
 use super::pairing::Unit;
-use super::unlisted::Unlisted;
 use crate::adapter::ModuleId;
-use crate::adapter::families::{Family, Scheme, Target};
+use crate::adapter::families::{Family, Scheme, Target, moved};
 use crate::adapter::roles::{ALPHA, Spelling};
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
@@ -137,9 +137,8 @@ struct Landing {
 /// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
 pub(crate) fn groups(
     units: Vec<Unit>,
-    family: Option<&Family>,
+    known: &Known,
     scheme: Option<&Scheme>,
-    unlisted: &Unlisted,
     recipe: &Recipe,
 ) -> Vec<Group> {
     // Modules of the result by stem, in the order of their first layers.
@@ -152,10 +151,10 @@ pub(crate) fn groups(
             // A layer of another size than the family's keeps its name.
             let fits =
                 |target: &Target| (target.rows.len(), target.in_features) == (*rows, unit.in_features());
-            let target = target(id, family, scheme).filter(fits);
+            let target = known.target(id, scheme).filter(fits);
             let (stem, halves_swapped) = match &target {
                 Some(target) => (target.stem.clone(), target.halves_swapped),
-                None => kept(unit, id, family, scheme, unlisted),
+                None => kept(unit, id, known, scheme),
             };
             let (_, landings) = places.entry(&mut modules, &stem, || (stem.clone(), Vec::new()));
             landings.push(Landing { unit: at, rows: range, target, halves_swapped });
@@ -173,7 +172,7 @@ pub(crate) fn groups(
     for (stem, landings) in modules {
         let Some(first) = landings.first() else { continue };
         let (members, outputs) = &mut made[groups.root(first.unit)];
-        outputs.push(output(&stem, &landings, &units, members, scheme, unlisted, recipe));
+        outputs.push(output(&stem, &landings, &units, members, (known, scheme), recipe));
     }
     let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
     let mut take = |members: Vec<usize>| members.into_iter().filter_map(|at| units[at].take()).collect();
@@ -183,24 +182,13 @@ pub(crate) fn groups(
         .collect()
 }
 
-pub(crate) fn target(id: &ModuleId, family: Option<&Family>, scheme: Option<&Scheme>) -> Option<Target> {
-    family.zip(scheme).and_then(|(family, scheme)| family.target(id, scheme))
-}
-
 /// The name of a layer that has none in the result's naming, or another size there, and whether the halves of its rows
 /// are swapped under that name. What is in no table gets the naming's prefix, if that can be told; else a layer keeps its
 /// name, that of the content where both have it.
-fn kept(
-    unit: &Unit,
-    id: &ModuleId,
-    family: Option<&Family>,
-    scheme: Option<&Scheme>,
-    unlisted: &Unlisted,
-) -> (String, bool) {
-    let Some((family, scheme)) = family.zip(scheme) else {
-        let own = unlisted.side(unit).and_then(|side| Some((side, unit.share(side)?)));
-        let stem =
-            own.map_or_else(|| id.to_string(), |(side, share)| unlisted.stem(side, &share.module.stem));
+fn kept(unit: &Unit, id: &ModuleId, known: &Known, scheme: Option<&Scheme>) -> (String, bool) {
+    let Some((family, scheme)) = known.family.zip(scheme) else {
+        let own = known.side(unit).and_then(|side| Some((side, unit.share(side)?)));
+        let stem = own.map_or_else(|| id.to_string(), |(side, share)| known.stem(side, &share.module.stem));
         return (stem, false);
     };
     let stems = [&unit.content, &unit.style].into_iter().flatten().map(|share| share.module.stem.as_str());
@@ -216,13 +204,12 @@ fn output(
     landings: &[Landing],
     units: &[Unit],
     members: &[usize],
-    scheme: Option<&Scheme>,
-    unlisted: &Unlisted,
+    (known, scheme): (&Known, Option<&Scheme>),
     recipe: &Recipe,
 ) -> Output {
     let shares = || landings.iter().flat_map(|landing| units[landing.unit].shares().map(|(_, share)| share));
     let target = landings.iter().find_map(|landing| landing.target.as_ref());
-    let spelled = || landings.last().and_then(|landing| unlisted.spelling(&units[landing.unit]));
+    let spelled = || landings.last().and_then(|landing| known.spelling(&units[landing.unit]));
     let spelling = target.and(scheme).and_then(Scheme::spelling).or_else(spelled);
     // Where one file keeps a 1×1 convolution as a matrix and the other as a convolution, the latter loads everywhere.
     let stored = || shares().map(|share| share.module.dims.clone()).max_by_key(Vec::len).unwrap_or_default();
@@ -236,7 +223,8 @@ fn output(
     let own = landings.first().map_or(0, |landing| units[landing.unit].out_features());
     let mut blocks: Vec<Block> = Vec::new();
     for landing in landings {
-        let rows = placed(landing);
+        let to = landing.target.as_ref().map_or(0, |target| target.rows.start);
+        let rows = moved(&landing.rows, to, landing.halves_swapped);
         for (side, share) in units[landing.unit].shares().filter(|(side, _)| recipe.writes(*side)) {
             let unit = members.iter().position(|&member| member == landing.unit).unwrap_or(0);
             match blocks.iter_mut().find(|block| (block.unit, block.side) == (unit, side)) {
@@ -255,17 +243,6 @@ fn output(
         blocks,
         magnitude: None,
     }
-}
-
-/// Where the rows of a layer land in the module that is written.
-fn placed(landing: &Landing) -> Vec<(Range<usize>, usize)> {
-    let Range { start, end } = landing.rows;
-    let to = landing.target.as_ref().map_or(0, |target| target.rows.start);
-    if !landing.halves_swapped {
-        return vec![(start..end, to)];
-    }
-    let half = (end - start) / 2;
-    vec![(start + half..end, to), (start..start + half, to + (end - start - half))]
 }
 
 /// Sets of units that share a module of the result (union-find).

@@ -5,8 +5,8 @@
 //! unit, as the paper projects each LoRA matrix as it is; a fused one against a split one makes a unit of every part,
 //! each with directions of its own.
 
-use super::unlisted::Unlisted;
-use crate::adapter::families::{Family, Place};
+use super::known::Known;
+use crate::adapter::families::{Piece, moved};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
 use crate::fusion::Side;
@@ -105,55 +105,31 @@ pub(crate) struct Pairing {
 /// A module with its place in the model.
 struct Placed {
     module: Rc<Module>,
-    parts: Vec<Part>,
-}
-
-/// A layer in a module.
-struct Part {
-    id: ModuleId,
-    rows: Range<usize>,
-    halves_swapped: bool,
-}
-
-/// Where a stem stands in the model; outside known families it stands for itself.
-pub(crate) fn place(family: Option<&Family>, stem: &str, size: (usize, usize)) -> Option<Place> {
-    family?.resolve(stem).filter(|place| (place.out_features, place.in_features) == size)
-}
-
-/// The identity of what stands in no table.
-pub(crate) fn identity(family: Option<&Family>, unlisted: &Unlisted, stem: &str) -> ModuleId {
-    let beside = family.and_then(|family| family.beside(stem));
-    beside.map_or_else(|| unlisted.id(stem), |beside| beside.id())
+    parts: Vec<Piece>,
 }
 
 impl Placed {
-    fn of(module: &Module, family: Option<&Family>, unlisted: &Unlisted) -> Self {
+    fn of(module: &Module, known: &Known) -> Self {
         let size = (module.out_features, module.in_features);
-        let parts = match place(family, &module.stem, size) {
-            Some(place) => place
-                .parts
-                .into_iter()
-                .map(|piece| Part { id: piece.id, rows: piece.rows, halves_swapped: piece.halves_swapped })
-                .collect(),
-            None => {
+        let parts = known.place(&module.stem, size).map_or_else(
+            || {
                 // A layer of another size than the family's is still that layer, unless it is several.
-                let named = family.and_then(|family| family.resolve(&module.stem)).map(|place| place.parts);
+                let named = known.resolve(&module.stem).map(|place| place.parts);
                 let (id, halves_swapped) = match named.as_deref() {
                     Some([only]) => (only.id.clone(), only.halves_swapped),
-                    _ => (identity(family, unlisted, &module.stem), false),
+                    _ => (known.id(&module.stem), false),
                 };
-                vec![Part { id, rows: 0..module.out_features, halves_swapped }]
-            }
-        };
+                vec![Piece { id, rows: 0..module.out_features, halves_swapped }]
+            },
+            |place| place.parts,
+        );
         Self { module: Rc::new(module.clone()), parts }
     }
 
     /// Rows of the module that make up a layer, in the canonical order.
     fn rows(&self, id: &ModuleId) -> Vec<Range<usize>> {
         let Some(part) = self.parts.iter().find(|part| part.id == *id) else { return Vec::new() };
-        let Range { start, end } = part.rows;
-        let half = start + (end - start) / 2;
-        if part.halves_swapped { vec![half..end, start..half] } else { Vec::from([part.rows.clone()]) }
+        moved(&part.rows, 0, part.halves_swapped).into_iter().map(|(rows, _)| rows).collect()
     }
 }
 
@@ -170,9 +146,9 @@ struct Holding {
 impl Holding {
     /// # Errors
     /// `SpellingMix` if the file has one layer under two names.
-    fn of(adapter: Option<&Adapter>, family: Option<&Family>, unlisted: &Unlisted) -> Result<Self> {
+    fn of(adapter: Option<&Adapter>, known: &Known) -> Result<Self> {
         let Some(adapter) = adapter else { return Ok(Self::default()) };
-        let placed = adapter.modules.iter().map(|module| Placed::of(module, family, unlisted));
+        let placed = adapter.modules.iter().map(|module| Placed::of(module, known));
         let placed: Vec<Placed> = placed.collect();
         // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
         let single: Places = placed
@@ -204,7 +180,7 @@ impl Holding {
         self.by_layer.get(id.as_str())
     }
 
-    fn parts(&self) -> impl Iterator<Item = &Part> {
+    fn parts(&self) -> impl Iterator<Item = &Piece> {
         self.modules.iter().flat_map(|placed| &placed.parts)
     }
 
@@ -214,10 +190,10 @@ impl Holding {
         side: Side,
         at: Option<usize>,
         layers: &[Layer],
-        (family, recipe): (Option<&Family>, &Recipe),
+        (known, recipe): (&Known, &Recipe),
     ) -> Option<Share> {
         let placed = self.modules.get(at?)?;
-        let strength = recipe.strength(side, family, &layers.first()?.0);
+        let strength = recipe.strength(side, known.family, &layers.first()?.0);
         let (scale, _) = placed.module.scale(recipe.scale(side));
         Some(Share {
             module: Rc::clone(&placed.module),
@@ -236,15 +212,14 @@ impl Holding {
 pub(crate) fn pair(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
-    family: Option<&Family>,
-    unlisted: &Unlisted,
+    known: &Known,
     recipe: &Recipe,
 ) -> Result<Pairing> {
-    let of_content = Holding::of(content, family, unlisted)?;
-    let of_style = Holding::of(style, family, unlisted)?;
+    let of_content = Holding::of(content, known)?;
+    let of_style = Holding::of(style, known)?;
     for (file, own, other) in [(content, &of_content, &of_style), (style, &of_style, &of_content)] {
         let Some(file) = file else { continue };
-        check_names(file, &own.modules, family, |id| Some(&other.modules.get(other.place(id)?)?.module))?;
+        check_names(file, &own.modules, known, |id| Some(&other.modules.get(other.place(id)?)?.module))?;
     }
 
     // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
@@ -252,7 +227,7 @@ pub(crate) fn pair(
     let mut held: Vec<(Holders, Layer)> = of_content
         .parts()
         .chain(more)
-        .map(|Part { id, rows, .. }| ((of_content.place(id), of_style.place(id)), (id.clone(), rows.len())))
+        .map(|Piece { id, rows, .. }| ((of_content.place(id), of_style.place(id)), (id.clone(), rows.len())))
         .collect();
     order::sort_by(&mut held, |a, b| a.0.cmp(&b.0));
     let mut units = Vec::new();
@@ -260,8 +235,8 @@ pub(crate) fn pair(
         let Some(&((c, s), _)) = group.first() else { continue };
         let layers: Vec<Layer> = group.iter().map(|(_, layer)| layer.clone()).collect();
         let unit = Unit {
-            style: of_style.share(Side::Style, s, &layers, (family, recipe)),
-            content: of_content.share(Side::Content, c, &layers, (family, recipe)),
+            style: of_style.share(Side::Style, s, &layers, (known, recipe)),
+            content: of_content.share(Side::Content, c, &layers, (known, recipe)),
             layers,
         };
         check_sizes(&unit, content, style)?;
@@ -295,15 +270,15 @@ fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
 fn check_names<'a>(
     file: &Adapter,
     modules: &[Placed],
-    family: Option<&Family>,
+    known: &Known,
     other: impl Fn(&ModuleId) -> Option<&'a Rc<Module>>,
 ) -> Result<()> {
     for Placed { module, .. } in modules {
         let size = (module.out_features, module.in_features);
-        if place(family, &module.stem, size).is_some() {
+        if known.place(&module.stem, size).is_some() {
             continue;
         }
-        let Some(named) = family.and_then(|family| family.resolve(&module.stem)) else { continue };
+        let Some(named) = known.resolve(&module.stem) else { continue };
         let alike =
             |theirs: &Rc<Module>| named.parts.len() == 1 && (theirs.out_features, theirs.in_features) == size;
         let theirs = named.parts.iter().find_map(|part| other(&part.id));

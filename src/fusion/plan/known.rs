@@ -1,11 +1,11 @@
-//! Layers of models without a table: what the two files themselves say of their names.
+//! What is known of the names of a pair's layers: the tables of its model family, or what the two files themselves say.
 //!
-//! One file may flatten its names (`lora_unet_blocks_0_attn_wq`) and the other have their dots. Nothing else puts dots
+//! Without a table one file may flatten its names (`lora_unet_blocks_0_attn_wq`) and the other have their dots. Nothing else puts dots
 //! back, but flattened both can be compared, and the names with dots are there to be taken. The whole result is written in
 //! the spelling of one of the two: a mix of both is what some loaders take only the half of.
 
 use super::pairing::Unit;
-use crate::adapter::families::{denoiser_parts, flatten};
+use crate::adapter::families::{Family, Place, Scheme, Target, denoiser_parts, flatten};
 use crate::adapter::kinds::Kind;
 use crate::adapter::roles::Spelling;
 use crate::adapter::{Adapter, ModuleId};
@@ -13,10 +13,15 @@ use crate::error::{Code, Error, Result};
 use crate::fusion::Side;
 use std::collections::BTreeMap;
 
-/// What is known of a pair's names where no table says it. Empty for models that have one, for single files, and where a
-/// file does not name its denoiser's layers in one way: every layer then keeps its name.
-#[derive(Clone, Debug, Default)]
-pub struct Unlisted(Option<Form>);
+/// What is known of a pair's names.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The model family, where it is known.
+    pub family: Option<&'static Family>,
+    /// How the result is named without one. None for single files and where a file does not name its denoiser's layers in one
+    /// way: every layer then keeps its name.
+    form: Option<Form>,
+}
 
 /// How the result is named.
 #[derive(Clone, Debug)]
@@ -57,14 +62,12 @@ impl<'a> Way<'a> {
     }
 }
 
-impl Unlisted {
+impl Form {
     /// # Errors
     /// `SpellingMix` if two names of one file are the same without their dots, and either the other file has that name or
     /// the result has no dots.
-    pub(crate) fn of(content: Option<&Adapter>, style: Option<&Adapter>) -> Result<Self> {
-        let ways = |content, style| Way::of(content).zip(Way::of(style));
-        let Some((content, style)) = content.zip(style) else { return Ok(Self::default()) };
-        let Some((of_content, of_style)) = ways(content, style) else { return Ok(Self::default()) };
+    fn of(content: &Adapter, style: &Adapter) -> Result<Option<Self>> {
+        let Some((of_content, of_style)) = Way::of(content).zip(Way::of(style)) else { return Ok(None) };
         let (side, dotted) = match (of_content.is_flat, of_style.is_flat) {
             (true, false) => {
                 let (dotted, all) = with_dots(style, content)?;
@@ -79,19 +82,53 @@ impl Unlisted {
         let (way, adapter) = if side == Side::Style { (of_style, style) } else { (of_content, content) };
         let mut modules = adapter.modules.iter().filter(|module| !is_text(&module.stem));
         let factored = modules.find(|module| matches!(module.kind, Kind::Lora(_)));
-        Ok(Self(Some(Form {
+        Ok(Some(Self {
             side,
             prefix: way.prefix.to_owned(),
             is_flat: way.is_flat,
             spelling: factored.map(|module| module.spelling),
             dotted,
-        })))
+        }))
+    }
+}
+
+impl Known {
+    /// # Errors
+    /// `SpellingMix` if the files' own names do not tell a pair's layers apart.
+    pub(crate) fn of(
+        content: Option<&Adapter>,
+        style: Option<&Adapter>,
+        family: Option<&'static Family>,
+    ) -> Result<Self> {
+        let form = match (content, style, family) {
+            (Some(content), Some(style), None) => Form::of(content, style)?,
+            _ => None,
+        };
+        Ok(Self { family, form })
+    }
+
+    /// Where the family has a stem; outside known families it stands for itself.
+    pub(crate) fn resolve(&self, stem: &str) -> Option<Place> {
+        self.family?.resolve(stem)
+    }
+
+    /// The same for a module of this size, out and in.
+    pub(crate) fn place(&self, stem: &str, size: (usize, usize)) -> Option<Place> {
+        self.family?.place(stem, size)
+    }
+
+    /// How a naming writes a layer.
+    pub(crate) fn target(&self, id: &ModuleId, scheme: Option<&Scheme>) -> Option<Target> {
+        self.family?.target(id, scheme?)
     }
 
     /// The identity of a layer in no table: equal for its names with and without dots, and whatever stands before them.
     pub(crate) fn id(&self, stem: &str) -> ModuleId {
+        if let Some(beside) = self.family.and_then(|family| family.beside(stem)) {
+            return beside.id();
+        }
         let (before, path) = denoiser_parts(stem);
-        match &self.0 {
+        match &self.form {
             Some(form) if before.ends_with('_') && !path.contains('.') && !is_text(stem) => {
                 let all_flat = || format!("{}{path}", form.prefix);
                 let dotted = form.dotted.get(path).cloned();
@@ -105,7 +142,7 @@ impl Unlisted {
 
     /// The name of a layer in the result, by the one that a file gives it.
     pub(crate) fn stem(&self, side: Side, stem: &str) -> String {
-        let Some(form) = self.0.as_ref().filter(|form| form.side != side && !is_text(stem)) else {
+        let Some(form) = self.form.as_ref().filter(|form| form.side != side && !is_text(stem)) else {
             return stem.to_owned();
         };
         let path = denoiser_parts(stem).1;
@@ -117,7 +154,7 @@ impl Unlisted {
 
     /// Of the files that have a unit, the one whose name it gets.
     pub(crate) fn side(&self, unit: &Unit) -> Option<Side> {
-        let wanted = self.0.as_ref().map_or(Side::Content, |form| form.side);
+        let wanted = self.form.as_ref().map_or(Side::Content, |form| form.side);
         unit.share(wanted).map(|_| wanted).or_else(|| unit.shares().next().map(|(side, _)| side))
     }
 
@@ -125,7 +162,7 @@ impl Unlisted {
     pub(crate) fn spelling(&self, unit: &Unit) -> Option<&'static Spelling> {
         let side = self.side(unit)?;
         let share = unit.share(side)?;
-        let form = self.0.as_ref().filter(|form| form.side != side && !is_text(&share.module.stem));
+        let form = self.form.as_ref().filter(|form| form.side != side && !is_text(&share.module.stem));
         form.and_then(|form| form.spelling).or(Some(share.module.spelling))
     }
 }

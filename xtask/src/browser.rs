@@ -73,7 +73,7 @@ pub(crate) fn vulkan(swiftshader: Option<&Path>) -> Vec<(&'static str, String)> 
         println!("Shader tests use the Vulkan driver that {name} names.");
         return Vec::new();
     }
-    let Some(driver) = swiftshader.map(|folder| folder.join(SWIFTSHADER)).or_else(lavapipe) else {
+    let Some(driver) = swiftshader.map(|folder| folder.join(SWIFTSHADER)) else {
         println!("No software Vulkan driver was found: shader tests use what the system has.");
         return Vec::new();
     };
@@ -123,14 +123,4 @@ fn swiftshader_of(program: &Path) -> Option<PathBuf> {
     // A program that is itself in such a folder must not be given another browser's driver.
     let elsewhere = FOLDERS.iter().map(PathBuf::from).filter(|_| real.starts_with("/usr/bin"));
     beside.into_iter().chain(elsewhere).find(|folder| folder.join(SWIFTSHADER).is_file())
-}
-
-/// Mesa's software Vulkan driver.
-fn lavapipe() -> Option<PathBuf> {
-    let found = Path::new("/usr/share/vulkan/icd.d").read_dir().ok()?;
-    let mut drivers: Vec<PathBuf> = found.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    drivers.sort();
-    drivers.into_iter().find(|path| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("lvp_icd"))
-    })
 }

@@ -101,7 +101,7 @@ codes! {
     RankMismatch, "E_RANK_MISMATCH", "The two halves of a module disagree about its rank.", "Export the LoRA again.";
     LoraShape, "E_LORA_SHAPE", "A module's shapes are not those of a LoRA.", "Export the LoRA again, or choose another file.";
     Alpha, "E_ALPHA", "A module's alpha is not a number that can be used.", "Export the LoRA again.";
-    AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused without the base model.", "Convert it to a plain LoRA first.";
+    AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused without the base model.", "Use a plain LoRA instead. Of DoRA the directions can be taken without its magnitudes, where the settings offer it.";
     TargetParameters, "E_TARGET_PARAMETERS", "The file adapts raw parameters (PEFT's target_parameters), which is no plain LoRA.", "Train or export it for layers instead.";
     Config, "E_CONFIG", "This is not the adapter_config.json of a LoRA.", "Choose the one that came with the file, or leave it out.";
     SpellingMix, "E_SPELLING_MIX", "The file has one layer under two names, so it has no single meaning.", "Save it again with the program that made it.";
@@ -115,7 +115,7 @@ codes! {
     FamilyUnclear, "E_FAMILY_UNCLEAR", "The files fit more than one model family, and they do not say which.", "Choose the model family in the settings.";
     NoiseStage, "E_NOISE_STAGE", "One file is for the noisy half of the steps and the other for the clean half.", "Fuse the two high-noise files with each other, and the two low-noise files.";
     Settings, "E_SETTINGS", "A setting is out of its range.", "Change the setting named here.";
-    Recipe, "E_RECIPE", "This is not a recipe that can be used.", "Choose a recipe or a report that this tool has saved.";
+    Recipe, "E_RECIPE", "This is not a recipe that can be used.", "Choose a recipe or a report that this tool has saved, or a file that it has fused.";
     // The run.
     OutputRange, "E_OUTPUT_RANGE", "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";
     Verify, "E_VERIFY", "The written file did not pass its check, so it is not offered.", "Fuse again; if it happens again, please report it.";

@@ -235,11 +235,33 @@ fn merge_alike(warnings: Vec<Error>) -> Vec<Error> {
         .collect()
 }
 
+/// What else lies in the same folders as LoRAs, by the names of its tensors or how they begin.
+const OTHERS: [(&[&str], &str); 6] = [
+    (&["emb_params", "clip_l", "clip_g"], "an embedding (textual inversion)"),
+    (&["control_model.", "controlnet_cond_embedding.", "controlnet_down_blocks."], "a ControlNet"),
+    (&["model.diffusion_model.", "first_stage_model."], "a whole model (checkpoint)"),
+    (
+        &["double_blocks.", "transformer_blocks.", "down_blocks.", "joint_blocks."],
+        "the weights of a whole model",
+    ),
+    (&["encoder.down.", "encoder.down_blocks.", "decoder.up.", "decoder.up_blocks."], "a VAE"),
+    (&["model.layers.", "text_model.", "encoder.block."], "a language model or text encoder"),
+];
+
 fn no_lora(header: &Header) -> Error {
     let detail = match header.tensors.first() {
         None => "It holds no tensors.".to_owned(),
         Some(first) => {
-            format!("It holds {} tensors, the first is {:?}.", header.tensors.len(), first.name)
+            let is =
+                |name: &str, known: &str| name == known || known.ends_with('.') && name.starts_with(known);
+            let has = |known: &str| header.tensors.iter().any(|tensor| is(&tensor.name, known));
+            let known = OTHERS.iter().find(|(names, _)| names.iter().any(|known| has(known)));
+            let looks = known.map_or_else(String::new, |(_, what)| format!("It looks like {what}. "));
+            let tensors = match header.tensors.len() {
+                1 => "one tensor".to_owned(),
+                several => format!("{several} tensors"),
+            };
+            format!("{looks}It holds {tensors}, the first is {:?}.", first.name)
         }
     };
     Error::new(Code::NoLora, detail)

@@ -6,6 +6,7 @@ use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
 use super::sink::{JsSink, OutputSink};
 use super::{GivenSource, Opened, Session, Shared, adapters, give, take, take_settings, thrown};
+use crate::container::Source;
 use crate::error::{Code, Error};
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
@@ -86,12 +87,13 @@ impl Session {
         give(&spectra.map_err(thrown)?)
     }
 
-    /// What a saved recipe or report says, checked: a `SavedRecipe`. `name` is its file's.
+    /// What a saved recipe, a report or a fused file (a `File`) says, checked: a `SavedRecipe`.
     ///
     /// # Errors
     /// A `Problem` if it cannot be used.
-    pub fn recipe(&self, text: &str, name: &str) -> Result<JsValue, JsValue> {
-        give(&SavedRecipe::read(text).map_err(|error| thrown(error.in_file(name)))?)
+    pub async fn recipe(&self, file: JsValue) -> Result<JsValue, JsValue> {
+        let source = BlobSource::of(&file)?;
+        give(&SavedRecipe::open(&source).await.map_err(|error| thrown(error.in_file(source.name())))?)
     }
 
     /// The files that `several` (a `Several`) asks for, in order, each a `Variant`.

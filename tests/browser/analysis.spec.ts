@@ -95,13 +95,15 @@ test('a run does not wait for an analysis, and the analysis ends all the same', 
   expect(uncaught).toEqual([]);
 });
 
-test('what cannot be analysed is told by the run, and the next pair is analysed', async ({ page }, { project }) => {
+test('what is wrong with a file the analysis tells, and the run as well, and the next pair is analysed', async ({ page }, { project }) => {
   const uncaught = await open(page);
   const up = `${SD15_MODULES[1]!.name}.lora_up.weight`;
   await givePair(page, project.name, named(OPEN[0], withNaN(pair[0], up)), named(OPEN[1], pair[1]));
-  await expect(fuseButton(page)).toBeEnabled();
+  await expect(page.getByRole('alert')).toContainText('E_NONFINITE');
+  expect(await element(page, 'outlook')).toBeNull();
   await fuseButton(page).click();
   await expect(page.getByRole('alert')).toContainText('E_NONFINITE');
+  expect(await element(page, 'phase')).toBe('failed');
   await give(page, 'Subject', named(OPEN[0], pair[0]));
   checkOutlook(await outlookOf(page), pair, DEFAULTS);
   expect(uncaught).toEqual([]);

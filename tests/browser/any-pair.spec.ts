@@ -126,7 +126,7 @@ test('DoRA modules are refused by name, and fused without their magnitudes when 
   const rest = ['lora_down.weight', 'lora_up.weight', 'alpha'].reduce((file, part) => without(file, `${name}.${part}`), plain);
   check((await fuseAndSave(page, project.name)).file, [rest, style], DEFAULTS, 'F16');
 
-  await page.getByLabel('Fuse DoRA without its magnitudes (direction only)').check();
+  await page.getByLabel('Take DoRA without its magnitudes (direction only)').check();
   await expect(page.getByText('1 module refused')).toHaveCount(1); // in the older result
   const { file } = await fuseAndSave(page, project.name);
   await expect(page.getByText('1 module refused')).toHaveCount(0);

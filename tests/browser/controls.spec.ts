@@ -80,7 +80,7 @@ async function fuse(page: Page): Promise<Buffer> {
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-const openRecipe = (page: Page, recipe: string | Buffer, name = 'mine.recipe.json'): Promise<void> =>
+const openRecipe = (page: Page, recipe: string | Uint8Array, name = 'mine.recipe.json'): Promise<void> =>
   page.getByLabel('Open recipe').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(recipe) });
 
 test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', DEVICE, async ({ page }, { project }) => {
@@ -383,18 +383,51 @@ test('an address that makes no sense leaves the defaults, and a naming waits for
   expect(uncaught).toEqual([]);
 });
 
-test('a number that goes too far is brought to what the program takes', async ({ page }, { project }) => {
+test('a number is read as people write it, and one that goes too far is refused', async ({ page }, { project }) => {
   const uncaught = await open(page);
   const { modules, alpha, dtype } = KOHYA;
   // 17·17 is more than a rank may be, so that it is cut.
   const loha = (seed: number): Named => named(`loha${seed}.safetensors`, makeLoHa({ modules, rank: 17, alpha, dtype, seed }));
   await givePair(page, project.name, loha(1), loha(2));
-  const field = page.getByLabel('Rank for full differences');
+  await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText('full differences cut');
+  const type = async (field: Locator, text: string): Promise<void> => {
+    await field.fill(text);
+    await field.blur();
+  };
+  const strength = page.getByLabel('Style strength, as a number');
+  const refused = page.getByRole('alert').filter({ hasText: 'cannot be used here' });
+  for (const [typed, value] of [['0,7', 0.7], ['-1', -1], ['−0,5', -0.5], [' 1.25 ', 1.25]] as const) {
+    await type(strength, typed);
+    await expect(strength).toHaveValue(String(value));
+    expect((await settings(page)).styleStrength).toBe(value);
+  }
+  for (const typed of ['50', '', '1,000,5', '0.5x', 'infinity', '<b>']) {
+    await type(strength, typed);
+    await expect(refused).toContainText('so it stays 1.25. Type a number from -10 to 10.');
+    await expect(strength).toHaveValue('1.25');
+    await expect(strength).toHaveAttribute('aria-invalid', 'true');
+    expect((await settings(page)).styleStrength).toBe(1.25);
+  }
+  // What else is done there takes the word back.
+  await page.getByRole('slider', { name: 'Style strength' }).press('ArrowLeft');
+  await expect(refused).toHaveCount(0);
+  await expect(strength).toHaveValue('1.2');
+
   await page.getByText('Advanced', { exact: true }).click();
-  await field.fill('300');
-  await field.blur();
-  await expect(field).toHaveValue('256');
+  const rank = page.getByLabel('Rank for full differences');
+  for (const typed of ['300', '8.5', '0']) {
+    await type(rank, typed);
+    await expect(refused).toContainText('so it stays 64. Type a whole number from 1 to 256.');
+  }
+  await type(rank, '256');
+  await expect(refused).toHaveCount(0);
   expect((await settings(page)).denseRank).toBe(256);
+  await page.getByText('Strengths of single blocks').click();
+  const block = page.getByLabel('Style strength of IN04');
+  await type(block, '0,25');
+  expect((await settings(page)).blocks['IN04']).toEqual({ content: 1, style: 0.25, mu: null });
+  await type(page.getByLabel('μ of IN04'), 'much');
+  await expect(page.getByText('“much” is no μ, so it stays 0.5.')).toBeVisible();
   await expect(fuseButton(page)).toBeEnabled();
   expect(uncaught).toEqual([]);
 });
@@ -416,13 +449,13 @@ test('a recipe makes the same file again, and says where it does not match', asy
   expect(read.content).toEqual({ name: 'cat.safetensors', size: PAIR[0].bytes.length, sha256: sha256(PAIR[0].bytes) });
   const made = await settings(page);
 
+  const about = page.getByRole('complementary', { name: 'Recipe' });
   for (const { name, bytes: json } of [recipe, report]) {
     await page.goto('./');
     await page.reload();
     expect((await settings(page)).mu).toBe(0.5);
     // Dropped like any file, before the files that it is for.
     await page.getByLabel('Subject LoRA file').setInputFiles({ name, mimeType: 'application/json', buffer: json });
-    const about = page.getByRole('complementary', { name: 'Recipe' });
     await expect(about).toContainText(`The settings are those of ${name}.`);
     await expect(about).toContainText('Subject: choose cat.safetensors');
     await givePair(page, project.name, ...PAIR);
@@ -437,6 +470,19 @@ test('a recipe makes the same file again, and says where it does not match', asy
     await about.getByRole('button', { name: 'Dismiss' }).click();
     await expect(about).toHaveCount(0);
   }
+
+  // A fused file has its recipe in it, with the names of its sources.
+  await page.goto('./');
+  await givePair(page, project.name, ...PAIR);
+  await openRecipe(page, bytes, 'renamed.safetensors');
+  await expect.poll(() => settings(page)).toEqual({ ...made, outputName: expect.any(String) });
+  await expect(about).toContainText('The settings are those of renamed.safetensors');
+  expect(sha256(await fuse(page))).toBe(sha256(bytes));
+  await give(page, 'Style', named('pencil.safetensors', makeLora({ ...KOHYA, rank: 5, seed: 74 })));
+  await expect(about).toContainText('Style: this is not the file the recipe was made with, which is ink.safetensors');
+  await give(page, 'Style', PAIR[1]);
+  await openRecipe(page, PAIR[0].bytes, 'cat.safetensors');
+  await expect(page.getByRole('alert')).toContainText('The file does not say how it was made.');
 
   await page.getByText('Advanced', { exact: true }).click();
   await page.getByLabel('Leave the sources’ names out of the file').check();

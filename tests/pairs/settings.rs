@@ -3,9 +3,11 @@
 use super::files::{File, close, fuse, hard, random, reference};
 use nalgebra::DMatrix;
 use np_lora::adapter::scale::ScaleChoice;
+use np_lora::container::MemorySource;
 use np_lora::error::Code;
-use np_lora::fusion::Settings;
 use np_lora::fusion::settings::BlockStrength;
+use np_lora::fusion::{SavedRecipe, Settings};
+use pollster::block_on;
 use sha2::{Digest, Sha256};
 
 const UNET: &str = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k";
@@ -117,9 +119,17 @@ fn the_result_says_what_it_is() {
     let recipe = note("np_lora.recipe");
     let again: Settings = serde_json::from_str(&recipe).unwrap();
     assert_eq!(again.mu, 0.5);
+    let saved = block_on(SavedRecipe::open(&MemorySource::new("fused", fused.bytes.clone()))).unwrap();
+    assert_eq!((saved.settings, saved.version.as_str()), (again, env!("CARGO_PKG_VERSION")));
+    let names = [saved.content, saved.style].map(|source| source.unwrap().name);
+    assert_eq!(names, ["content.safetensors", "style.safetensors"]);
 
     let private = fuse(Some(&content), Some(&style), &Settings { keep_sources: false, ..hard() }).unwrap();
     let text = String::from_utf8_lossy(&private.bytes[8..start.min(private.bytes.len())]).into_owned();
+    let saved = block_on(SavedRecipe::open(&MemorySource::new("fused", private.bytes))).unwrap();
+    assert_eq!((saved.settings.mu, saved.content, saved.style), (hard().mu, None, None));
+    let other = block_on(SavedRecipe::open(&content.named("content")));
+    assert_eq!(other.unwrap_err().code, Code::Recipe);
     for secret in ["My dog", "content.safetensors", "style.safetensors"] {
         assert!(!text.contains(secret), "{secret}");
     }

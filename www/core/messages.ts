@@ -50,7 +50,7 @@ const CHOSEN = partial<Settings>(SETTING);
 
 const SEVERAL = object<Several>({ mus: list(number), plain: truth, bothDirections: truth });
 const VARIANTS = list(object<Variant>({ settings: CHOSEN, swapped: truth }));
-const SAVED_SOURCE = orNull(object<SavedSource>({ name: text, size: number, sha256: orNull(text) }));
+const SAVED_SOURCE = orNull(object<SavedSource>({ name: text, size: orNull(number), sha256: orNull(text) }));
 const SAVED_RECIPE = object<SavedRecipe>({ version: text, settings: SETTINGS, content: SAVED_SOURCE, style: SAVED_SOURCE });
 
 const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
@@ -59,7 +59,7 @@ const SCHEME = object<SchemeChoice>({ id: text, name: text, comfyui: word('all',
 const PAIR_FIT = object<PairFit>({
   shared: TEXTS, contentOnly: TEXTS, styleOnly: TEXTS, vectors: number, family: orNull(text), scheme: orNull(SCHEME), schemes: list(SCHEME),
   blocks: list(object<PairFit['blocks'][number]>({ label: text, modules: number })),
-  presets: list(object<PairFit['presets'][number]>({ name: text, weights: list(number) })), orders: list(list(list(number))), outputModules: number, rank: number, dtype: text, widened: truth,
+  presets: list(object<PairFit['presets'][number]>({ name: text, weights: list(number) })), orders: list(list(list(number))), outputModules: number, cut: number, rank: number, dtype: text, widened: truth,
   outputBytes: number, contentTensors: TENSORS, styleTensors: TENSORS, refused: REFUSED, warnings: list(PROBLEM),
 });
 
@@ -144,7 +144,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   families: { in: object<Record<string, never>>({}), out: TEXTS },
   fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },
   variants: { in: object({ settings: CHOSEN, several: SEVERAL }), out: VARIANTS },
-  recipe: { in: object({ text, name: text }), out: SAVED_RECIPE },
+  recipe: { in: object({ file: instance(File) }), out: SAVED_RECIPE },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
   hash: { in: object({ file: instance(Blob), of: word('file', 'tensors') }), out: text },
   fuse: { in: object({ variants: VARIANTS, backend: CHOICE }), out: list(object<Fused>({ file: instance(Blob), report: REPORT })) },

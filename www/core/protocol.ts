@@ -62,8 +62,8 @@ export interface Calls {
   fit: { in: { settings: Partial<Settings> }; out: PairFit };
   /** The files that several are. */
   variants: { in: { settings: Partial<Settings>; several: Several }; out: Variant[] };
-  /** The text of a recipe or a report, and its file's name. */
-  recipe: { in: { text: string; name: string }; out: SavedRecipe };
+  /** Of a recipe, a report or a fused file. */
+  recipe: { in: { file: File }; out: SavedRecipe };
   backend: { in: { choice: BackendChoice }; out: BackendFound };
   /** SHA-256 in hex; whenever another call comes in, this one waits. */
   hash: { in: { file: Blob; of: Hashed }; out: string };

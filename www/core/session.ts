@@ -154,9 +154,9 @@ export class Session {
     return this.#call('spectra', { settings, module });
   }
 
-  /** What a recipe or a report says, checked; `name` is its file's. */
-  recipe(text: string, name: string): Promise<SavedRecipe> {
-    return this.#call('recipe', { text, name });
+  /** What a recipe, a report or a fused file says of how it was made, checked. */
+  recipe(file: File): Promise<SavedRecipe> {
+    return this.#call('recipe', { file });
   }
 
   /** What a third file has of the pair; it is not kept. Rejects with E_ABORTED as `analyse` does: called again, it begins anew. */

@@ -148,7 +148,7 @@ export interface SavedRecipe {
 
 export interface SavedSource {
   name: string;
-  size: number;
+  size: number | null; // null: not written down, as in a fused file
   sha256: string | null;
 }
 
@@ -189,6 +189,7 @@ export interface PairFit {
   presets: { name: string; weights: number[] }[]; // usual choices of blocks: a strength for each of `blocks`
   orders: number[][][]; // for every usual way to write strengths as numbers: to which of `blocks` each number belongs
   outputModules: number;
+  cut: number; // modules of both files that are cut to a rank because they have no exact low-rank form
   rank: number; // largest rank in the result, at most
   dtype: string;
   widened: boolean; // F32 only because the files' own formats differ

@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleChoice, SchemeChoice } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
-import { choice, fieldStyles, numeric, tick } from './fields.ts';
+import { choice, fieldStyles, tick, typed } from './fields.ts';
 import { inert } from './format.ts';
 import { SCALE } from './intake.ts';
 import { called } from './language.ts';
@@ -12,6 +12,7 @@ import { type Choices, type Setting } from './model.ts';
 import { FIELD_STRENGTH, LIMITS } from './limits.ts';
 import { scaleLabel, text, textStrengthLabel } from './strings.ts';
 import { base } from './tokens.css.ts';
+import { numbers, orNothing, Typing } from './typed.ts';
 
 const TEXT_STRENGTH = { content: 'contentTextStrength', style: 'styleTextStrength' } as const;
 /** What a kind begins with when it is chosen. */
@@ -24,6 +25,11 @@ const RANKS: Record<Recompress['kind'], Recompress> = {
 const SCALES: Record<ScaleChoice['kind'], ScaleChoice> = {
   auto: { kind: 'auto' }, alpha: { kind: 'alpha', alpha: 16 }, rankStabilised: { kind: 'rankStabilised' },
 };
+const COUNT = numbers(LIMITS.count);
+const PERCENT = numbers(LIMITS.percent);
+const ALPHA = numbers(LIMITS.alpha);
+const DENSE_RANK = numbers(LIMITS.denseRank);
+const TEXT_ENCODER_STRENGTH = orNothing(numbers(FIELD_STRENGTH), text.sameStrength);
 const inPercent = (share: number): number => Number((share * 100).toPrecision(6));
 
 type Send = (patch: Setting['patch']) => void;
@@ -35,8 +41,8 @@ function widened({ fit, summaries }: Choices): string | undefined {
 }
 
 /** Naming, number format and rank of the result; in the foreground when one file is converted. */
-export function formFields(choices: Choices, send: Send): TemplateResult {
-  const { settings, fit, disabled } = choices;
+export function formFields(choices: Choices, send: Send, typing: Typing): TemplateResult {
+  const { settings, summaries, fit, disabled } = choices;
   const { recompress } = settings;
   const dtype = settings.dtype === 'auto' && fit ? `${text.auto} – ${inert(fit.dtype)}` : text.auto;
   const named = ({ name, comfyui }: SchemeChoice): string => name + text.inComfyui[comfyui];
@@ -51,10 +57,12 @@ export function formFields(choices: Choices, send: Send): TemplateResult {
     ${choice({ id: 'recompress', label: text.rank, value: recompress.kind, disabled, chosen: (kind) => send({ recompress: RANKS[kind] }), options: [
       ['exact', text.rankExact], ['rank', text.rankNumber], ['energy', text.rankEnergy],
     ] })}
-    ${recompress.kind === 'rank' ? numeric({ id: 'rank', label: text.rankMost, value: recompress.rank, ...LIMITS.count, disabled,
-      changed: (rank) => send({ recompress: { kind: 'rank', rank: rank ?? recompress.rank } }) }) : nothing}
-    ${recompress.kind === 'energy' ? numeric({ id: 'rank-energy', label: text.rankShare, value: inPercent(recompress.share), ...LIMITS.percent, disabled,
-      changed: (share) => send({ recompress: { kind: 'energy', share: (share ?? 100) / 100 } }) }) : nothing}`;
+    ${recompress.kind === 'rank' ? typed({ id: 'rank', label: text.rankMost, value: recompress.rank, spelling: COUNT, disabled,
+      changed: (rank) => send({ recompress: { kind: 'rank', rank } }) }, typing) : nothing}
+    ${recompress.kind === 'energy' ? typed({ id: 'rank-energy', label: text.rankShare, value: inPercent(recompress.share), spelling: PERCENT, disabled,
+      changed: (share) => send({ recompress: { kind: 'energy', share: share / 100 } }) }, typing) : nothing}
+    ${ROLES.some((role) => (summaries[role]?.cut ?? 0) > 0) ? typed({ id: 'dense', label: text.denseRank, value: settings.denseRank, spelling: DENSE_RANK, disabled,
+      hint: text.denseRankHint, changed: (denseRank) => send({ denseRank }) }, typing) : nothing}`;
 }
 
 export class Advanced extends LitElement {
@@ -75,6 +83,7 @@ export class Advanced extends LitElement {
   @property({ attribute: false }) backendReason = '';
   /** What the file is called when the person names nothing. */
   @property({ attribute: false }) defaultName = '';
+  #typing = new Typing(this);
   #send: Send = (patch) => { this.dispatchEvent(new CustomEvent<Setting>('np-setting', { detail: { patch, committed: true } })); };
 
   override render(): TemplateResult {
@@ -107,10 +116,10 @@ export class Advanced extends LitElement {
       ${choice({ id: 'cut', label: text.directions, value: cut.kind, disabled, chosen: (kind) => this.#send({ cut: CUTS[kind] }), options: [
         ['all', text.allDirections], ['count', text.countDirections], ['energy', text.energyDirections],
       ] })}
-      ${cut.kind === 'count' ? numeric({ id: 'count', label: text.directionCount, value: cut.count, ...LIMITS.count, disabled,
-        changed: (value) => this.#send({ cut: { kind: 'count', count: value ?? cut.count } }) }) : nothing}
-      ${cut.kind === 'energy' ? numeric({ id: 'energy', label: text.energyShare, value: inPercent(cut.share), ...LIMITS.percent, disabled,
-        changed: (value) => this.#send({ cut: { kind: 'energy', share: (value ?? 100) / 100 } }) }) : nothing}`;
+      ${cut.kind === 'count' ? typed({ id: 'count', label: text.directionCount, value: cut.count, spelling: COUNT, disabled,
+        changed: (count) => this.#send({ cut: { kind: 'count', count } }) }, this.#typing) : nothing}
+      ${cut.kind === 'energy' ? typed({ id: 'energy', label: text.energyShare, value: inPercent(cut.share), spelling: PERCENT, disabled,
+        changed: (share) => this.#send({ cut: { kind: 'energy', share: share / 100 } }) }, this.#typing) : nothing}`;
   }
 
   /** A column for each file. */
@@ -118,15 +127,15 @@ export class Advanced extends LitElement {
     const { settings, summaries, disabled, idle } = this.choices;
     const scale = settings[SCALE[role]];
     return html`<div class="column">
-      ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? numeric({
-        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], ...FIELD_STRENGTH, disabled: idle,
+      ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? typed({
+        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], spelling: TEXT_ENCODER_STRENGTH, disabled: idle,
         placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
-      }) : nothing}
+      }, this.#typing) : nothing}
       ${choice({ id: `scale-${role}`, label: scaleLabel[role], value: scale.kind, disabled, chosen: (kind) => this.#send({ [SCALE[role]]: SCALES[kind] }), options: [
         ['auto', text.scaleAuto], ['alpha', text.scaleAlpha], ['rankStabilised', text.scaleStabilised],
       ] })}
-      ${scale.kind === 'alpha' ? numeric({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, ...LIMITS.alpha, disabled,
-        changed: (alpha) => this.#send({ [SCALE[role]]: { kind: 'alpha', alpha: alpha ?? scale.alpha } }) }) : nothing}
+      ${scale.kind === 'alpha' ? typed({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, spelling: ALPHA, disabled,
+        changed: (alpha) => this.#send({ [SCALE[role]]: { kind: 'alpha', alpha } }) }, this.#typing) : nothing}
     </div>`;
   }
 
@@ -137,12 +146,9 @@ export class Advanced extends LitElement {
   }
 
   #result(only: Role | null): TemplateResult {
-    const { settings, summaries, disabled } = this.choices;
-    const cut = ROLES.some((role) => (summaries[role]?.cut ?? 0) > 0);
+    const { settings, disabled } = this.choices;
     return html`
-      ${only ? nothing : formFields(this.choices, this.#send)}
-      ${cut ? numeric({ id: 'dense', label: text.denseRank, value: settings.denseRank, ...LIMITS.denseRank, disabled, hint: text.denseRankHint,
-        changed: (rank) => this.#send({ denseRank: rank ?? settings.denseRank }) }) : nothing}
+      ${only ? nothing : formFields(this.choices, this.#send, this.#typing)}
       ${choice({ id: 'layout', label: text.layout, value: settings.layout, disabled, chosen: (layout) => this.#send({ layout }), options: [
         ['compatible', text.layoutCompatible], ['compact', text.layoutCompact],
       ] })}

@@ -5,12 +5,15 @@ import { property, state } from 'lit/decorators.js';
 import type { BlockStrength, PairFit, Role } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { WHOLE, changed } from './block-strengths.ts';
-import { typedNumber } from './fields.ts';
 import { count, inert, mu as muText } from './format.ts';
-import { readMu } from './spelling.ts';
 import { FIELD_STRENGTH } from './limits.ts';
 import { roleName, strengthLabel, text } from './strings.ts';
 import { base } from './tokens.css.ts';
+import { MU, numbers, orNothing, Typing } from './typed.ts';
+
+const STRENGTH = numbers(FIELD_STRENGTH);
+/** Where it is said what was wrong in any of the fields: they are small. */
+const SAID = 'refused';
 
 export class Blocks extends LitElement {
   static override styles = [base, css`
@@ -24,9 +27,9 @@ export class Blocks extends LitElement {
     thead th { position: sticky; top: 0; z-index: 1; background: var(--surface); color: var(--muted); padding-block: 8px; }
     tbody th { white-space: nowrap; }
     tr.off th { color: var(--muted); text-decoration: line-through; }
-    input:is([type='number'], [type='text']) { width: 72px; min-height: 28px; padding: 0 8px; }
+    input[type='text'] { width: 72px; min-height: 28px; padding: 0 8px; }
     input[type='checkbox'] { width: 18px; height: 18px; margin: 4px 0; display: block; accent-color: var(--ink); }
-    @container (max-width: 568px) { .modules { display: none; } th, td { padding: 2px 4px; } input[type='number'] { width: 60px; } input[type='text'] { width: 48px; } }
+    @container (max-width: 568px) { .modules { display: none; } th, td { padding: 2px 4px; } input[type='text'] { width: 54px; } }
   `];
 
   @property({ attribute: false }) blocks: PairFit['blocks'] = [];
@@ -37,6 +40,7 @@ export class Blocks extends LitElement {
   @property({ attribute: false }) only: Role | null = null;
   @property({ type: Boolean }) disabled = false;
   @state() private opened = false;
+  #typing = new Typing(this);
 
   override render(): TemplateResult | typeof nothing {
     if (this.blocks.length === 0) return nothing;
@@ -54,11 +58,11 @@ export class Blocks extends LitElement {
       <div class="scroll" role="group" aria-label=${text.blocks} tabindex=${this.disabled ? 0 : nothing}><table>
         <thead><tr><th scope="col">${text.block}</th><th scope="col" class="modules">${text.modules}</th><th scope="col">${text.on}</th>
           ${roles.map((role) => html`<th scope="col">${roleName[role]}</th>`)}${this.only ? nothing : html`<th scope="col">${text.ownMu}</th>`}</tr></thead>
-        <tbody>${this.blocks.map(({ label, modules }) => this.#row(label, modules, roles))}</tbody>
-      </table></div>`;
+        <tbody>${this.blocks.map(({ label, modules }, at) => this.#row(label, modules, roles, at))}</tbody>
+      </table></div>${this.#typing.refusal(SAID)}`;
   }
 
-  #row(label: string, modules: number, roles: readonly Role[]): TemplateResult {
+  #row(label: string, modules: number, roles: readonly Role[], at: number): TemplateResult {
     const strength = this.strengths[label] ?? WHOLE;
     const on = roles.some((role) => strength[role] !== 0);
     const name = inert(label);
@@ -66,20 +70,11 @@ export class Blocks extends LitElement {
       <th scope="row">${name}</th><td class="modules muted">${count(modules)}</td>
       <td><input type="checkbox" aria-label=${text.blockOn(name)} .checked=${on} ?disabled=${this.disabled}
         @change=${() => this.#set(label, { ...strength, ...(on ? { content: 0, style: 0 } : { content: 1, style: 1 }) })}></td>
-      ${roles.map((role) => html`<td><input type="number" min=${FIELD_STRENGTH.least} max=${FIELD_STRENGTH.most} step=${FIELD_STRENGTH.step} .value=${String(strength[role])}
-        aria-label=${text.blockStrength(strengthLabel[role], name)} ?disabled=${this.disabled}
-        @change=${(event: Event) => this.#set(label, { ...strength, [role]: typedNumber(event, FIELD_STRENGTH, strength[role]) ?? 1 })}></td>`)}
-      ${this.only ? nothing : html`<td><input type="text" inputmode="decimal" autocomplete="off" .value=${strength.mu === null ? '' : muText(strength.mu)}
-        placeholder=${muText(this.mu)} aria-label=${text.blockMu(name)} ?disabled=${this.disabled}
-        @change=${(event: Event) => this.#type(label, strength, event.target as HTMLInputElement)}></td>`}
+      ${roles.map((role) => html`<td>${this.#typing.input({ id: `${role}-${at}`, value: strength[role], spelling: STRENGTH, said: SAID, disabled: this.disabled,
+        name: text.blockStrength(strengthLabel[role], name), changed: (value) => this.#set(label, { ...strength, [role]: value }) })}</td>`)}
+      ${this.only ? nothing : html`<td>${this.#typing.input({ id: `mu-${at}`, value: strength.mu, spelling: orNothing(MU, muText(this.mu)), said: SAID, disabled: this.disabled,
+        name: text.blockMu(name), placeholder: muText(this.mu), changed: (mu) => this.#set(label, { ...strength, mu }) })}</td>`}
     </tr>`;
-  }
-
-  /** An empty field: the general μ. */
-  #type(label: string, strength: BlockStrength, field: HTMLInputElement): void {
-    const mu = field.value.trim() === '' ? null : readMu(field.value) ?? strength.mu;
-    field.value = mu === null ? '' : muText(mu);
-    this.#set(label, { ...strength, mu });
   }
 
   #set(label: string, strength: BlockStrength): void {

@@ -1,20 +1,23 @@
 /** The settings: what the files leave open, μ and two strengths, or the form of a conversion; the rest is folded away. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { property, state } from 'lit/decorators.js';
+import { property } from 'lit/decorators.js';
 import type { BackendChoice, CurvePoint, Outlook, Problem, Role, Several } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { formFields } from './advanced.ts';
-import { choice, fieldStyles, tick, typedNumber } from './fields.ts';
-import { bytes, inert, toJson } from './format.ts';
+import { choice, fieldStyles, tick, typed } from './fields.ts';
+import { bytes } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, musText, readMus } from './several.ts';
-import { FIELD_STRENGTH, SLIDER_STRENGTH } from './limits.ts';
+import { FIELD_STRENGTH, SLIDER_STEP, SLIDER_STRENGTH } from './limits.ts';
 import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
+import { numbers, Typing, type Spelling } from './typed.ts';
 
 const UNKNOWN: readonly CurvePoint[] = [];
 const STRENGTH = { content: 'contentStrength', style: 'styleStrength' } as const;
+const STRENGTH_TEXT = numbers(FIELD_STRENGTH);
+const MUS: Spelling<number[]> = { write: musText, read: (typed) => readMus(typed) ?? undefined, refusal: text.notMus };
 
 /** What each kind of result sets. */
 const KINDS: Record<'fusion' | 'several' | 'overlap', Setting['patch']> = {
@@ -34,7 +37,8 @@ export class Controls extends LitElement {
     .strength input[type='range'] {
       --track: linear-gradient(90deg, var(--role) 0 var(--at, 50%), var(--line) var(--at, 50%));
     }
-    .strength input[type='number'] { width: 100%; min-height: 32px; padding: 0 8px; }
+    .strength input[type='text'] { width: 100%; min-height: 32px; padding: 0 8px; }
+    .strength .refusal { grid-column: 1 / -1; }
     .kind { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: start; }
     .kind > :first-child { flex: 1 1 14rem; max-width: 20rem; }
     .kind > :not(:first-child) { flex: 2 1 20rem; min-width: 0; }
@@ -49,13 +53,7 @@ export class Controls extends LitElement {
   @property({ attribute: false }) outlook: Outlook | null = null;
   /** What only a setting here can solve. */
   @property({ attribute: false }) problem: Problem | null = null;
-  /** What was typed and is no list of μ. */
-  @state() private unread: string | null = null;
-
-  protected override willUpdate(changed: PropertyValues<this>): void {
-    const last = changed.get('choices');
-    if (last && toJson(last.several) !== toJson(this.choices.several)) this.unread = null;
-  }
+  #typing = new Typing(this);
 
   override render(): TemplateResult {
     const { only, unfit } = this.choices;
@@ -109,7 +107,7 @@ export class Controls extends LitElement {
 
   #conversion(role: Role): TemplateResult {
     return html`<div><h2>${text.convertTitle}</h2><p class="small muted">${text.convertHint}</p></div>
-      <div class="fields">${formFields(this.choices, (patch) => this.#send(patch))}</div>
+      <div class="fields">${formFields(this.choices, (patch) => this.#send(patch), this.#typing)}</div>
       <div class="strengths">${this.#strength(role)}</div>`;
   }
 
@@ -127,21 +125,9 @@ export class Controls extends LitElement {
   #several(several: Several): TemplateResult {
     const { fit, files, disabled } = this.choices;
     const send = (patch: Partial<Several>): void => this.#send({ several: { ...several, ...patch } });
-    const typed = (event: Event): void => {
-      const field = event.target as HTMLInputElement;
-      const mus = readMus(field.value);
-      this.unread = mus ? null : field.value;
-      field.value = musText(mus ?? several.mus);
-      if (mus) send({ mus });
-    };
     return html`<div class="several">
       <p class="small muted">${text.severalHint} ${fit ? text.filesTogether(files, bytes(files * fit.outputBytes)) : nothing}</p>
-      <div class="field"><label for="mus">${text.mus}</label>
-        <input id="mus" type="text" autocomplete="off" spellcheck="false" .value=${musText(several.mus)} ?disabled=${disabled}
-          aria-invalid=${this.unread === null ? nothing : 'true'} aria-describedby="mus-hint unread" @change=${typed}>
-        <span class="muted" id="mus-hint">${text.musHint}</span>
-        <p class="refusal stranger" id="unread" role="alert">${this.unread === null ? nothing : text.notMus(inert(this.unread, 60))}</p>
-      </div>
+      ${typed({ id: 'mus', label: text.mus, value: several.mus, spelling: MUS, disabled, hint: text.musHint, changed: (mus) => send({ mus }) }, this.#typing)}
       ${tick({ id: 'plain', label: text.plainToo, value: several.plain, disabled, changed: (plain) => send({ plain }) })}
       ${tick({ id: 'both', label: text.bothDirections, value: several.bothDirections, disabled, hint: text.bothDirectionsHint,
         changed: (bothDirections) => send({ bothDirections }) })}
@@ -152,17 +138,13 @@ export class Controls extends LitElement {
     const { settings, idle: disabled } = this.choices;
     const key = STRENGTH[role];
     const value = settings[key];
-    const read = (event: Event, committed: boolean): void => {
-      const typed = committed ? typedNumber(event, FIELD_STRENGTH, value) : Number((event.target as HTMLInputElement).value);
-      if (typed !== null) this.#send({ [key]: typed }, committed);
-    };
+    const slid = (event: Event, committed: boolean): void => this.#send({ [key]: Number((event.target as HTMLInputElement).value) }, committed);
     return html`<div class="strength ${role}">
       <label for=${role}>${strengthLabel[role]}</label>
-      <input id=${role} type="range" min="0" max=${SLIDER_STRENGTH} step=${FIELD_STRENGTH.step} .value=${String(value)} ?disabled=${disabled}
-        @input=${(event: Event) => read(event, false)} @change=${(event: Event) => read(event, true)}>
-      <input type="number" aria-label=${strengthNumber[role]} min=${FIELD_STRENGTH.least} max=${FIELD_STRENGTH.most} step=${FIELD_STRENGTH.step}
-        .value=${String(value)} ?disabled=${disabled} title=${text.strengthHint}
-        @change=${(event: Event) => read(event, true)}>
+      <input id=${role} type="range" min="0" max=${SLIDER_STRENGTH} step=${SLIDER_STEP} .value=${String(value)} ?disabled=${disabled}
+        @input=${(event: Event) => slid(event, false)} @change=${(event: Event) => slid(event, true)}>
+      ${this.#typing.field({ id: `${role}-number`, name: strengthNumber[role], value, spelling: STRENGTH_TEXT, disabled, title: text.strengthHint,
+        changed: (typed) => this.#send({ [key]: typed }) })}
     </div>`;
   }
 

@@ -159,8 +159,8 @@ export class Desk implements ReactiveController {
   }
 
   /** What a recipe says, as `#unlessLeft`. It changes nothing here. */
-  recipe(text: string, name: string): Promise<SavedRecipe | null> {
-    return this.#unlessLeft((core) => core.recipe(text, name));
+  recipe(file: File): Promise<SavedRecipe | null> {
+    return this.#unlessLeft((core) => core.recipe(file));
   }
 
   /** Null where the element has left meanwhile, and its session with it: that is nobody's fault. */

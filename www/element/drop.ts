@@ -9,8 +9,6 @@ const CONFIG = /adapter_config.*\.json$/i;
 const RECIPE = /\.(recipe|report)\.json$/i;
 /** Any other JSON may be one under another name; not the list of parts beside a large model. */
 const JSON_FILE = /(?<!\.safetensors\.index)\.json$/i;
-/** A report of thousands of modules has a few megabytes. */
-const RECIPE_BYTES = 3e7;
 /** A folder of a whole training run has hundreds of files; nobody means all of them. */
 const MOST = 64;
 
@@ -19,11 +17,6 @@ export const hasFiles = (from: DataTransfer | null): boolean => from?.types.incl
 export const isConfig = (file: File): boolean => CONFIG.test(file.name);
 
 export const isRecipe = (file: File): boolean => JSON_FILE.test(file.name) && !isConfig(file);
-
-/** The text of a recipe or a report; null if it is too large to be one. */
-export async function readRecipe(file: File): Promise<string | null> {
-  return file.size > RECIPE_BYTES ? null : file.text();
-}
 
 /** The text of an adapter_config.json; null if it is too large to be one. */
 export async function readConfig(file: File): Promise<Config | null> {

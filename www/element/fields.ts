@@ -1,7 +1,7 @@
-/** The fields of the settings: a choice, a number, a tick; each with its label. */
+/** The fields of the settings: a choice, something typed, a tick, a file; each with its label. */
 
 import { css, html, nothing, type TemplateResult } from 'lit';
-import { within, type Limits } from './limits.ts';
+import type { TypedField, Typing } from './typed.ts';
 
 export const fieldStyles = css`
   .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(256px, 100%), 1fr)); gap: 16px 24px; }
@@ -37,6 +37,8 @@ export function chooser({ id, label, name, look, accept, multiple = false, disab
 /** iOS greys out every file when it knows only the ending. */
 export const LORA_FILES = '.safetensors,.json,application/octet-stream';
 export const JSON_FILES = '.json,application/json';
+/** A fused file has its recipe in it. */
+export const RECIPES = `${JSON_FILES},.safetensors,application/octet-stream`;
 
 interface Field {
   id: string;
@@ -62,29 +64,11 @@ export function choice<T extends string>(
   </div>`;
 }
 
-/**
- * The number that was typed, brought into its range; null for an empty field. What cannot be read is put back, and the
- * field shows at once what is in force.
- */
-export function typedNumber(event: Event, limits: Limits, inForce: number | null, canBeEmpty = false): number | null {
-  const input = event.target as HTMLInputElement;
-  const typed = input.value.trim() === '' ? NaN : Number(input.value);
-  const bound = within(limits.whole ? Math.round(typed) : typed, limits);
-  const emptied = input.value.trim() === '' && !input.validity.badInput && canBeEmpty;
-  const value = Number.isFinite(typed) ? bound : emptied ? null : inForce;
-  input.value = value === null ? '' : String(value);
-  return value;
-}
-
-export function numeric(
-  field: Field & Limits & { value: number | null; placeholder?: string; changed: (value: number | null) => void },
-): TemplateResult {
-  const { id, label, value, least, most, step, placeholder, changed, disabled, hint } = field;
+export function typed<T>(field: Field & TypedField<T>, typing: Typing): TemplateResult {
+  const { id, label, hint } = field;
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <input id=${id} type="number" min=${least} max=${most} step=${step ?? 'any'} .value=${value === null ? '' : String(value)}
-      placeholder=${placeholder ?? nothing} ?disabled=${disabled} aria-describedby=${hint ? `${id}-hint` : nothing}
-      @change=${(event: Event) => changed(typedNumber(event, field, value, placeholder !== undefined))}>
+    ${typing.field({ ...field, hint: hint && `${id}-hint` })}
     ${hinted(field)}
   </div>`;
 }

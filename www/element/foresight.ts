@@ -1,8 +1,8 @@
 /** What a fusion would do to the pair on the page: found out in the background, and asked for anew when settings change. */
 
 import { isAbort } from '../core/abort.ts';
-import type { ProblemError } from '../core/problem.ts';
-import type { Outlook, Progress, Settings, Spectra } from '../core/types.ts';
+import { toProblem } from '../core/problem.ts';
+import type { Outlook, Problem, Progress, Settings, Spectra } from '../core/types.ts';
 
 interface Calls {
   analyse(settings: Settings, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<unknown>;
@@ -15,6 +15,8 @@ export class Foresight {
   /** Of the module that was chosen. */
   spectra: Spectra | null = null;
   analysing = false;
+  /** What is wrong with one of the files, which fusing would tell as well. */
+  problem: Problem | null = null;
 
   /** The last question was not answered. */
   #unanswered = false;
@@ -49,8 +51,8 @@ export class Foresight {
     this.#settings = this.#module = this.#latest = null;
     this.#failed = this.#unanswered = false;
     this.#turn += 1;
-    if (this.outlook === null && this.spectra === null) return;
-    this.outlook = this.spectra = null;
+    if (this.outlook === null && this.spectra === null && this.problem === null) return;
+    this.outlook = this.spectra = this.problem = null;
     this.changed();
   }
 
@@ -80,8 +82,10 @@ export class Foresight {
     try {
       await this.calls.analyse(settings, signal, () => void this.#ask());
     } catch (thrown) {
-      // Stopped by what needed the machine more, which asks again; what is wrong with a file, fusing tells.
-      this.#failed = !signal.aborted && !isAbort(thrown) && (thrown as Partial<ProblemError>).code !== 'E_ABORTED';
+      const problem = toProblem(thrown);
+      // Else stopped by what needed the machine more, which asks again.
+      this.#failed = !signal.aborted && !isAbort(thrown) && problem.code !== 'E_ABORTED';
+      if (this.#failed && problem.file !== null) this.problem = problem;
     }
     this.analysing = false;
     await this.#ask();
@@ -94,7 +98,8 @@ export class Foresight {
     // A worker that was replaced begins anew; until it knows as much, what the last one knew is shown.
     const going = outlook.analysed < outlook.total && !this.#failed;
     if (going && this.outlook && outlook.analysed < this.outlook.analysed) return;
-    this.outlook = this.#failed && outlook.analysed === 0 ? null : outlook;
+    // A part of a pair that cannot be fused says nothing.
+    this.outlook = this.problem || (this.#failed && outlook.analysed === 0) ? null : outlook;
   }
 
   /** One question at a time; what changes meanwhile is asked for afterwards. */

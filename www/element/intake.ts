@@ -4,7 +4,7 @@ import type { ReactiveControllerHost } from 'lit';
 import type { FileLink, Role, SavedRecipe } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import type { Desk } from './desk.ts';
-import { filesFrom, hasFiles, isConfig, isRecipe, readConfig, readRecipe } from './drop.ts';
+import { filesFrom, hasFiles, isConfig, isRecipe, readConfig } from './drop.ts';
 import type { Keep } from './keep.ts';
 import type { Config } from './model.ts';
 import { recipeText, text } from './strings.ts';
@@ -99,9 +99,7 @@ export class Intake {
   async takeRecipe(file: File): Promise<void> {
     this.host.notify('');
     try {
-      const read = await readRecipe(file);
-      if (read === null) return this.host.notify(recipeText.tooLarge);
-      const saved = await this.desk.recipe(read, file.name);
+      const saved = await this.desk.recipe(file);
       if (saved && this.host.changeable()) this.host.openRecipe(file.name, saved);
     } catch (thrown) {
       this.desk.fail(thrown);

@@ -6,7 +6,6 @@ import { MAX_ALPHA, MAX_DENSE_RANK, MAX_STRENGTH } from '../core/defaults.ts';
 export interface Limits {
   least: number;
   most: number;
-  step?: number;
   whole?: boolean;
 }
 
@@ -16,10 +15,11 @@ export const within = (number: number, { least, most }: Limits): number => Math.
 export const LIMITS = {
   strength: { least: -MAX_STRENGTH, most: MAX_STRENGTH },
   alpha: { least: -MAX_ALPHA, most: MAX_ALPHA },
-  count: { least: 1, most: 4096, step: 1, whole: true },
-  denseRank: { least: 1, most: MAX_DENSE_RANK, step: 1, whole: true },
+  count: { least: 1, most: 4096, whole: true },
+  denseRank: { least: 1, most: MAX_DENSE_RANK, whole: true },
   percent: { least: 0.1, most: 100 },
 } satisfies Record<string, Limits>;
-/** A strength in a field goes as far as loaders take it, on a slider from 0 to what people use. */
-export const FIELD_STRENGTH = { least: -10, most: 10, step: 0.05 } satisfies Limits;
+/** What a person sets goes as far as loaders take it, on a slider from 0 to what people use. */
+export const FIELD_STRENGTH = { least: -10, most: 10 } satisfies Limits;
 export const SLIDER_STRENGTH = 2;
+export const SLIDER_STEP = 0.05;

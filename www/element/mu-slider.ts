@@ -1,13 +1,13 @@
 /** μ, shown as the fraction of the overlap it removes, so that the slider means what it shows. */
 
-import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { property, query, state } from 'lit/decorators.js';
+import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
+import { property, query } from 'lit/decorators.js';
 import type { CurvePoint } from '../core/types.ts';
-import { between, inert, mu as muText, percent, removed } from './format.ts';
+import { between, mu as muText, percent, removed } from './format.ts';
 import { MuRange, STOPS } from './mu-range.ts';
-import { readMu } from './spelling.ts';
 import { text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
+import { MU, Typing } from './typed.ts';
 
 export class MuSlider extends LitElement {
   static override styles = [base, slider, css`
@@ -46,10 +46,9 @@ export class MuSlider extends LitElement {
   @property({ type: Boolean }) disabled = false;
   /** What every μ does to the pair; empty while that is not known, or where this one has no effect. */
   @property({ attribute: false }) curve: readonly CurvePoint[] = [];
-  /** What was typed and is no μ. */
-  @state() private unread: string | null = null;
   @query('.way') private way!: HTMLElement;
   #range = new MuRange(this);
+  #typing = new Typing(this);
 
   override render(): TemplateResult {
     const share = removed(this.mu);
@@ -60,10 +59,9 @@ export class MuSlider extends LitElement {
         <label for="mu">${text.mu}</label>
         <span class="value"><output for="mu" aria-live="off" class=${this.disabled ? 'idle' : ''}>${text.removes(percent(share))}</output>
           <span class="exact small"><label for="exact">${text.muExact}</label>
-            <input id="exact" type="text" inputmode="decimal" autocomplete="off" .value=${muText(this.mu)}
-              aria-invalid=${this.unread === null ? nothing : 'true'} aria-describedby="unread" ?disabled=${this.disabled} @change=${this.#type}></span></span>
+            ${this.#typing.input({ id: 'exact', value: this.mu, spelling: MU, disabled: this.disabled, changed: (mu) => this.#range.send(mu, true) })}</span></span>
       </div>
-      <p class="refusal stranger" id="unread" role="alert">${this.unread === null ? nothing : text.notMu(inert(this.unread, 40), muText(this.mu))}</p>
+      ${this.#typing.refusal('exact-refused')}
       <div class="way">
         ${this.#range.render({ id: 'mu', ...(outcome ? { more: outcome } : {}) })}
         <div class="stops" role="group" aria-label=${text.stops}>${STOPS.map((stop) => html`
@@ -72,10 +70,6 @@ export class MuSlider extends LitElement {
         </div>
       </div>
       <div class="ends small muted"><span>${text.muLeft}</span><span class="hint">${outcome || text.muHint}</span><span>${text.muRight}</span></div>`;
-  }
-
-  protected override willUpdate(changed: PropertyValues): void {
-    if (changed.has('mu')) this.unread = null;
   }
 
   // Set through the object model: a style attribute would need 'unsafe-inline' in the page's policy.
@@ -87,13 +81,5 @@ export class MuSlider extends LitElement {
     this.way.querySelectorAll<HTMLElement>('.stops button').forEach((button, index) => {
       button.style.setProperty('--at', `${removed(STOPS[index] ?? 0) * 100}%`);
     });
-  }
-
-  #type(event: Event): void {
-    const field = event.target as HTMLInputElement;
-    const value = readMu(field.value);
-    this.unread = value === undefined ? field.value : null;
-    if (value === undefined) field.value = muText(this.mu);
-    else this.#range.send(value, true);
   }
 }

@@ -65,7 +65,7 @@ export class PairFitView extends LitElement {
     return [
       ...known, ...(this.single ? [text.modulesOf(fit.outputModules)] : []),
       ...(fit.vectors > 0 ? [text.vectorsOf(fit.vectors)] : []),
-      text.rankIs(count(fit.rank)), inert(fit.dtype), bytes(fit.outputBytes),
+      text.rankIs(count(fit.rank)), ...(fit.cut > 0 ? [text.cutOf(fit.cut)] : []), inert(fit.dtype), bytes(fit.outputBytes),
     ].join(' · ');
   }
 

@@ -23,9 +23,9 @@ export function writeRecipe(version: string, settings: Settings, sources: Source
 
 /** Names can be changed, hashes cannot. */
 const isSame = (saved: SavedSource, { file, sha256 }: Source): boolean =>
-  (saved.sha256 !== null && sha256 !== null ? saved.sha256 === sha256 : saved.name === file.name && saved.size === file.size);
+  (saved.sha256 !== null && sha256 !== null ? saved.sha256 === sha256 : saved.name === file.name && (saved.size === null || saved.size === file.size));
 
-const called = ({ name, size }: SavedSource): string => `${inert(name, 80)} (${bytes(size)})`;
+const called = ({ name, size }: SavedSource): string => inert(name, 80) + (size === null ? '' : ` (${bytes(size)})`);
 
 /** What is to be said of a recipe beside the files that are open: where its settings are from, then whatever does not match. */
 export function remarks(name: string, recipe: SavedRecipe, sources: Sources): string[] {

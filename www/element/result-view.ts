@@ -129,7 +129,9 @@ export class ResultView extends LitElement {
 
   #written(report: Report): string {
     const known = [report.family, report.scheme].filter((one) => one !== null).map((one) => inert(one));
-    const mine = isConversion(report) || report.settings.result === 'overlap' ? [] : [`μ ${mu(report.settings.mu)}`];
+    const { settings } = report;
+    const mine = isConversion(report) || settings.result === 'overlap' ? []
+      : [`μ ${mu(settings.mu)}`, text.strengthsAre(String(settings.contentStrength), String(settings.styleStrength))];
     return [bytes(report.outputBytes), ...known, text.rankIs(count(report.rank)), inert(report.dtype), ...mine].join(' · ');
   }
 

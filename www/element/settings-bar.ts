@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import { chooser, chooserStyles, JSON_FILES } from './fields.ts';
+import { chooser, chooserStyles, RECIPES } from './fields.ts';
 import { recipeText, undoText as text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -33,7 +33,7 @@ export class SettingsBar extends LitElement {
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M13 6H6.5a3.5 3.5 0 0 0 0 7H10M10 3l3 3-3 3" /></svg>${text.redo}</button>
       </div>
       <div>
-        ${chooser({ id: 'recipe', label: recipeText.open, look: 'button plain', accept: JSON_FILES, disabled: this.disabled,
+        ${chooser({ id: 'recipe', label: recipeText.open, look: 'button plain', accept: RECIPES, disabled: this.disabled,
           chosen: (file) => this.dispatchEvent(new CustomEvent<File>('np-recipe', { detail: file })) })}
         ${this.savable ? html`<button class="plain" type="button" ?disabled=${this.disabled} @click=${() => this.#do('save-recipe')}>${recipeText.save}</button>` : nothing}
       </div>

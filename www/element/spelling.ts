@@ -10,9 +10,12 @@ export const number = (text: string, { least, most }: Limits): number | undefine
 
 export const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
 
+/** With a decimal point, whichever a person writes, and a minus sign that numbers are read with. */
+export const decimal = (typed: string): string => typed.trim().replace(',', '.').replace(/^[−–]/, '-');
+
 /** "0.5", "0,5", "∞", "inf" */
 export function readMu(typed: string): number | undefined {
-  const plain = typed.trim().toLowerCase().replace(',', '.');
+  const plain = decimal(typed).toLowerCase();
   if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
   const value = plain === '' ? NaN : Number(plain);
   return value >= 0 ? value : undefined;

@@ -66,7 +66,7 @@ export const base = css`
   button:disabled { opacity: 0.5; cursor: default; }
   :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
   .row { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; }
-  input[type='number'], input[type='text'], select {
+  input[type='text'], select {
     font: inherit; color: inherit; background: var(--surface); border: 1px solid var(--edge); border-radius: 8px;
     min-height: 40px; padding: 0 12px; max-width: 100%;
   }

@@ -50,7 +50,7 @@ export interface WholeSession extends ReaderSession {
   /** As src/web/remote.rs adds it. */
   config(role: Role, stopped: Promise<void>): Promise<string | undefined>;
   outlook(settings: Partial<Settings>): Outlook;
-  recipe(text: string, name: string): SavedRecipe;
+  recipe(file: File): Promise<SavedRecipe>;
   variants(settings: Partial<Settings>, several: Several): Variant[];
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   compare(

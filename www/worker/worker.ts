@@ -175,7 +175,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'families': return ready().program.there.session.families();
     case 'fit': return ready().program.there.session.fit(request.in.settings);
     case 'variants': return ready().program.computing.variants(request.in.settings, request.in.several);
-    case 'recipe': return ready().program.computing.recipe(request.in.text, request.in.name);
+    case 'recipe': return ready().program.computing.recipe(request.in.file);
     case 'backend': return backend(request.in.choice);
     case 'hash': return hash(request.id, request.in);
     case 'fuse': return fuse(request.id, request.in);

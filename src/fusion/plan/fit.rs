@@ -78,6 +78,8 @@ pub struct Fit {
     pub orders: Vec<Vec<Vec<usize>>>,
     /// Modules in the result.
     pub output_modules: usize,
+    /// Modules of both files that are cut to a rank because they have no exact low-rank form.
+    pub cut: usize,
     /// The largest rank in the result; an upper bound where it is decided by energy.
     pub rank: usize,
     /// The result's number format.
@@ -123,6 +125,11 @@ impl Fit {
             presets: presets::presets(plan.known.family, &labels),
             orders: presets::orders(plan.known.family, &labels),
             output_modules: plan.outputs().count(),
+            cut: plan
+                .units()
+                .flat_map(Unit::shares)
+                .filter(|(_, share)| share.rank < share.module.rank)
+                .count(),
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
             widened: plan.widened,

@@ -6,7 +6,7 @@ use crate::adapter::families::{self, Family, NETWORK};
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
 use crate::fusion::settings::mu;
-use crate::fusion::settings::saved;
+use crate::fusion::settings::saved::{self, key};
 use crate::fusion::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
 use std::collections::BTreeMap;
 
@@ -76,16 +76,16 @@ pub(crate) fn of_result(
         ("modelspec.sai_model_spec", "1.0.0".to_owned()),
         ("modelspec.title", settings.output_name.clone()),
         ("modelspec.trigger_phrase", words.join(", ")),
-        ("np_lora.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("np_lora.recipe", recipe(settings)),
+        (key::VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+        (key::RECIPE, recipe(settings)),
     ];
     if settings.keep_sources {
         let name =
             |adapter: Option<&Adapter>| adapter.map(|adapter| adapter.name.clone()).unwrap_or_default();
         own.extend([
             ("modelspec.merged_from", titles.join(", ")),
-            ("np_lora.content", name(content)),
-            ("np_lora.style", name(style)),
+            (key::CONTENT, name(content)),
+            (key::STYLE, name(style)),
         ]);
     }
     own.push(("modelspec.description", description(settings, &titles)));

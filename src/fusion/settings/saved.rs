@@ -1,9 +1,11 @@
-//! A saved recipe: settings, and which files they were made for. The report of a run is one too.
+//! A saved recipe: settings, and which files they were made for. The report of a run is one too, and a fused file has one in it.
 
 use super::Settings;
 use super::mu;
+use crate::container::{Header, Source};
 use crate::error::{Code, Error, Result};
 use crate::json;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -27,24 +29,68 @@ pub struct SavedRecipe {
 pub struct SavedSource {
     /// Its name.
     pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
+    /// Its size in bytes, where it was written down.
+    #[serde(default)]
+    pub size: Option<u64>,
     /// In hexadecimal, where it was known.
     #[serde(default)]
     pub sha256: Option<String>,
 }
 
+/// A report of thousands of modules has a few megabytes.
+const MAX_BYTES: u64 = 30_000_000;
+
+/// Where a fused file says what it was made with, and of what.
+pub(crate) mod key {
+    pub(crate) const VERSION: &str = "np_lora.version";
+    pub(crate) const RECIPE: &str = "np_lora.recipe";
+    pub(crate) const CONTENT: &str = "np_lora.content";
+    pub(crate) const STYLE: &str = "np_lora.style";
+}
+
 impl SavedRecipe {
+    /// Reads a recipe, a report, or what a fused file says of itself.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), and those of the container for a file that cannot be read.
+    pub async fn open<S: Source>(source: &S) -> Result<Self> {
+        let refused = |detail: &str| Error::new(Code::Recipe, detail);
+        let all = 0..source.size();
+        // The length that safetensors files begin with has no use for its last byte, and text has no zeros.
+        if all.end > 8 && source.read(7..8).await?.first() == Some(&0) {
+            let Header { mut metadata, .. } = Header::read(source).await?;
+            let mut take = |key: &str| metadata.remove(key).filter(|text| !text.is_empty());
+            let recipe =
+                take(key::RECIPE).ok_or_else(|| refused("The file does not say how it was made."))?;
+            let mut named = |key: &str| take(key).map(|name| SavedSource { name, size: None, sha256: None });
+            let (content, style) = (named(key::CONTENT), named(key::STYLE));
+            let settings: Settings = parsed(&recipe)?;
+            return Self { version: take(key::VERSION).unwrap_or_default(), settings, content, style }
+                .checked();
+        }
+        if all.end > MAX_BYTES {
+            return Err(refused("It is too large to be one."));
+        }
+        let bytes = source.read(all).await?;
+        Self::read(std::str::from_utf8(&bytes).map_err(|error| refused(&error.to_string()))?)
+    }
+
     /// Reads a recipe or a report.
     ///
     /// # Errors
     /// `Recipe` if it is neither, or has a setting of which nothing is known; `Settings` if one is out of its range.
     pub fn read(text: &str) -> Result<Self> {
-        let saved: Self =
-            serde_json::from_str(text).map_err(|error| Error::new(Code::Recipe, error.to_string()))?;
-        saved.settings.check()?;
-        Ok(saved)
+        parsed::<Self>(text)?.checked()
     }
+
+    fn checked(self) -> Result<Self> {
+        self.settings.check()?;
+        Ok(self)
+    }
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::new(Code::Recipe, error.to_string()))
 }
 
 /// Settings as JSON has them: an endless μ by its name, and nothing of what is left to the defaults' choice.
@@ -113,7 +159,7 @@ mod tests {
                          "content":{"name":"a","size":7},"style":{"name":"b","size":8,"sha256":"00"}}"#;
         let read = SavedRecipe::read(report).unwrap();
         assert_eq!(read.settings.result, ResultChoice::Overlap);
-        assert_eq!(read.content, Some(SavedSource { name: "a".into(), size: 7, sha256: None }));
+        assert_eq!(read.content, Some(SavedSource { name: "a".into(), size: Some(7), sha256: None }));
         assert_eq!(read.style.unwrap().sha256.as_deref(), Some("00"));
     }
 

@@ -5,12 +5,12 @@ import { property, state } from 'lit/decorators.js';
 import type { PairFit, Role } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { changed, fromNumbers, WHOLE, type Blocks } from '../block-strengths.ts';
-import { fieldStyles, typedNumber } from '../fields.ts';
-import { inert, mu as muText } from '../format.ts';
+import { fieldStyles } from '../fields.ts';
+import { inert } from '../format.ts';
 import { called } from '../language.ts';
-import { readMu } from '../spelling.ts';
 import { FIELD_STRENGTH } from '../limits.ts';
 import { base } from '../tokens.css.ts';
+import { MU, numbers, orNothing, Typing } from '../typed.ts';
 import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
 
 /** What a stroke sets; μ null: the general one. */
@@ -25,6 +25,7 @@ export interface BlocksChange {
 
 /** What a brush begins with. */
 const FIRST: Record<Brush['of'], Brush> = { content: { of: 'content', value: 0 }, style: { of: 'style', value: 0 }, mu: { of: 'mu', value: Infinity } };
+const STRENGTH = numbers(FIELD_STRENGTH);
 const OWN = 'own';
 const ALL = 'all';
 
@@ -49,6 +50,7 @@ export class BrushBar extends LitElement {
   @property({ attribute: false }) brush: Brush | null = null;
   @property({ type: Boolean }) disabled = false;
   @state() private wrong = false;
+  #typing = new Typing(this);
 
   override render(): TemplateResult {
     const { blocks, brush, disabled } = this;
@@ -76,12 +78,12 @@ export class BrushBar extends LitElement {
   };
 
   #value(brush: Brush): TemplateResult {
+    const { disabled } = this;
     return html`<div class="field"><label for="value">${text.value[brush.of]}</label>
       ${brush.of === 'mu'
-        ? html`<input id="value" type="text" inputmode="decimal" autocomplete="off" .value=${brush.value === null ? '' : muText(brush.value)}
-            placeholder=${text.general} ?disabled=${this.disabled} @change=${(event: Event) => this.#typeMu(event, brush.value)}>`
-        : html`<input id="value" type="number" min=${FIELD_STRENGTH.least} max=${FIELD_STRENGTH.most} step=${FIELD_STRENGTH.step} .value=${String(brush.value)} ?disabled=${this.disabled}
-            @change=${(event: Event) => this.#tell('np-brush', { of: brush.of, value: typedNumber(event, FIELD_STRENGTH, brush.value) ?? brush.value })}>`}
+        ? this.#typing.field({ id: 'value', value: brush.value, spelling: orNothing(MU, text.general), disabled, placeholder: text.general,
+          changed: (value) => this.#tell('np-brush', { of: brush.of, value }) })
+        : this.#typing.field({ id: 'value', value: brush.value, spelling: STRENGTH, disabled, changed: (value) => this.#tell('np-brush', { of: brush.of, value }) })}
     </div>`;
   }
 
@@ -116,13 +118,6 @@ export class BrushBar extends LitElement {
     const of = (event.target as HTMLSelectElement).value as Brush['of'] | '';
     this.#tell('np-brush', of === '' ? null : FIRST[of]);
   };
-
-  #typeMu(event: Event, inForce: number | null): void {
-    const field = event.target as HTMLInputElement;
-    const value = field.value.trim() === '' ? null : readMu(field.value) ?? inForce;
-    field.value = value === null ? '' : muText(value);
-    this.#tell('np-brush', { of: 'mu', value });
-  }
 
   #apply(role: Role, chosen: string): void {
     if (chosen === OWN) return;

@@ -114,7 +114,7 @@ const english = {
     json: 'JSON',
     suggest: (mu: string) => `Use suggested μ ${mu}`,
     suggestHint: (removed: string) => `It removes ${removed}. Why this one?`,
-    suggestPlain: 'Use μ 0, plain addition',
+    suggestNone: (share: string) => `Even in plain addition the subject takes no more than ${share} of the style’s energy in its own directions: choose μ by eye.`,
     suggestTaken: (mu: string) => `μ ${mu}, as suggested`,
     at: (mu: string) => `at μ ${mu}`,
     firstRows: (shown: number, all: number) => `the first ${count(shown)} of ${count(all)} rows`,

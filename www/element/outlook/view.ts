@@ -135,12 +135,12 @@ export class OutlookView extends LitElement {
 
   /** None before all is known, and none where there is nothing to weigh: the same file twice. Its place stays. */
   #suggestion({ analysed, total, suggested: { mu, share } }: Outlook): TemplateResult {
-    const name = mu === this.mu ? text.suggestTaken(muText(mu)) : mu === 0 ? text.suggestPlain : text.suggest(muText(mu));
+    const name = (mu === this.mu ? text.suggestTaken : text.suggest)(muText(mu));
     return html`<div class="suggest ${analysed < total || this.#alike ? 'waits' : ''}">
-      <button type="button" ?disabled=${this.disabled || mu === this.mu} aria-describedby="thumb"
+      ${mu === 0 ? html`<p class="small muted">${text.suggestNone(percent(share))}</p>` : html`<button type="button" ?disabled=${this.disabled || mu === this.mu} aria-describedby="thumb"
         @click=${() => this.#tell('np-mu', { mu, committed: true })}>${name}</button>
       <details class="small"><summary id="thumb">${text.suggestHint(percent(removed(mu)))}</summary>
-        <p>${formula.plain(percent(share))}</p><p class="muted">${formula.of(percent(share))}</p></details>
+        <p>${formula.plain(percent(share))}</p><p class="muted">${formula.of(percent(share))}</p></details>`}
     </div>`;
   }
 

@@ -1,0 +1,83 @@
+/** Fields that are typed into: what makes no sense there changes nothing, is put back, and is said beside the field. */
+
+import { html, nothing, type ReactiveControllerHost, type TemplateResult } from 'lit';
+import { inert, mu as muText } from './format.ts';
+import type { Limits } from './limits.ts';
+import { decimal, number, readMu } from './spelling.ts';
+import { text } from './strings.ts';
+
+/** How people write something, and what they are told where it cannot be read. */
+export interface Spelling<T> {
+  write(value: T): string;
+  read(typed: string): T | undefined;
+  refusal(typed: string, inForce: string): string;
+}
+
+export const numbers = (limits: Limits): Spelling<number> => ({
+  write: String,
+  read: (typed) => {
+    const value = number(decimal(typed), limits);
+    return limits.whole && !Number.isInteger(value) ? undefined : value;
+  },
+  refusal: (typed, inForce) => (limits.whole ? text.notWhole : text.notNumber)(typed, String(limits.least), String(limits.most), inForce),
+});
+
+export const MU: Spelling<number> = { write: muText, read: readMu, refusal: text.notMu };
+
+/** The same, or nothing, which `inForce` says the meaning of. */
+export const orNothing = <T>(spelling: Spelling<T>, inForce: string): Spelling<T | null> => ({
+  write: (value) => (value === null ? '' : spelling.write(value)),
+  read: (typed) => (typed.trim() === '' ? null : spelling.read(typed)),
+  refusal: (typed, now) => spelling.refusal(typed, now || inForce),
+});
+
+export interface TypedField<T> {
+  id: string;
+  value: T;
+  spelling: Spelling<T>;
+  disabled: boolean;
+  changed: (value: T) => void;
+  /** What assistive technology calls it, where it has no label. */
+  name?: string;
+  placeholder?: string | undefined;
+  title?: string;
+  /** Of what is said about it besides. */
+  hint?: string | undefined;
+  /** Where its refusal stands, if not beside it. */
+  said?: string;
+}
+
+/** The fields of a part of the page. Of what was refused, the last is said, until something else is in force there. */
+export class Typing {
+  #refused: { id: string; said: string; inForce: string; why: string } | null = null;
+
+  constructor(private host: ReactiveControllerHost) {}
+
+  /** The field, and below it what was wrong. */
+  field<T>(field: TypedField<T>): TemplateResult {
+    return html`${this.input(field)}${this.refusal(`${field.id}-refused`)}`;
+  }
+
+  input<T>(field: TypedField<T>): TemplateResult {
+    const { id, value, spelling, disabled, name, placeholder, title, hint, said = `${id}-refused` } = field;
+    if (this.#refused?.id === id && this.#refused.inForce !== spelling.write(value)) this.#refused = null;
+    return html`<input id=${id} type="text" inputmode="decimal" autocomplete="off" spellcheck="false" .value=${spelling.write(value)} ?disabled=${disabled}
+      aria-label=${name ?? nothing} placeholder=${placeholder ?? nothing} title=${title ?? nothing}
+      aria-invalid=${this.#refused?.id === id ? 'true' : nothing} aria-describedby=${hint ? `${hint} ${said}` : said}
+      @change=${(event: Event) => this.#type(event.target as HTMLInputElement, { ...field, said })}>`;
+  }
+
+  /** Where it is said, behind the fields in the template. It is always there, so that it is read out when it has something to say. */
+  refusal(said: string): TemplateResult {
+    return html`<p class="refusal stranger" id=${said} role="alert">${this.#refused?.said === said ? this.#refused.why : nothing}</p>`;
+  }
+
+  #type<T>(input: HTMLInputElement, { id, value, spelling, said, changed }: TypedField<T> & { said: string }): void {
+    const read = spelling.read(input.value);
+    const inForce = spelling.write(read === undefined ? value : read);
+    this.#refused = read === undefined ? { id, said, inForce, why: spelling.refusal(inert(input.value, 60), inForce) } : null;
+    input.value = inForce;
+    this.host.requestUpdate();
+    if (read !== undefined) changed(read);
+  }
+}

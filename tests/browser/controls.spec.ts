@@ -300,6 +300,18 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
   await page.keyboard.press('ControlOrMeta+Z');
   expect(await settings(page)).toEqual(states.at(-2));
 
+  // All at once, which is a step as well.
+  const reset = page.getByRole('button', { name: 'Reset', exact: true });
+  await expect(page.getByText('Advanced 1 setting changed')).toBeVisible();
+  await reset.click();
+  await expect(reset).toBeDisabled();
+  expect(await settings(page)).toEqual(states[0]);
+  await expect(page.getByText('Advanced 1 setting changed')).toHaveCount(0);
+  await undo.click();
+  expect(await settings(page)).toEqual(states.at(-2));
+  await page.keyboard.press('ControlOrMeta+Shift+Z');
+  await page.keyboard.press('ControlOrMeta+Z');
+
   // In a text field the keys are the field's.
   const field = page.getByLabel('as μ', { exact: true });
   await field.click();

@@ -4,7 +4,7 @@ import { expect, test, type Locator, type Page } from '@playwright/test';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { SD15_MODULES, makeLora } from './make.ts';
-import { accessible, give } from './page.ts';
+import { accessible, element, give, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
 test.beforeEach(async ({ page }) => {
@@ -88,10 +88,39 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(button(page, 'Try it with an example')).toBeVisible();
 
   await openExample(page);
+  await setMu(page, 2);
   await fuse(page);
+  await expect(page.getByRole('region', { name: 'Fused and checked' })).toContainText('μ 2 · subject 1, style 1');
   await button(page, 'Start over').click();
   await button(page, 'Discard').click();
   await expect(button(page, 'Try it with an example')).toBeVisible();
+  // Nor do settings go on that nobody sees.
+  expect(await element(page, 'mu')).toBe(0.5);
+  await page.keyboard.press('ControlOrMeta+Z');
+  expect(await element(page, 'mu')).toBe(2);
+});
+
+test('a file that is dropped while a run goes on is not taken, and that is said', async ({ page }) => {
+  await holdExample(page);
+  await drop(page, page.locator('np-lora'), [{ name: 'dog.safetensors', from: 'contentFile' }, { name: 'ink.safetensors', from: 'styleFile' }]);
+  await expect(button(page, 'Fuse')).toBeEnabled();
+  // Its worker hears of nothing for a while.
+  await page.evaluate(() => {
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (message: any, ...more: any[]): void {
+      if (message.call === 'fuse') setTimeout(() => postMessage.call(this, message, ...more as []), 1500);
+      else postMessage.call(this, message, ...more as []);
+    };
+  });
+  await button(page, 'Fuse').click();
+  const said = page.getByText('Files are taken again once this run is over, or cancelled.').first();
+  await drop(page, card(page, 'Style'), [{ name: 'other.safetensors', from: 'contentFile' }]);
+  await expect(said).toBeVisible();
+  await expect(card(page, 'Style')).toContainText('ink.safetensors');
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+  await expect(page.locator('np-lora-run').getByText('Files are taken again')).toHaveCount(0);
+  await drop(page, card(page, 'Style'), [{ name: 'other.safetensors', from: 'contentFile' }]);
+  await expect(card(page, 'Style')).toContainText('other.safetensors');
 });
 
 test('a file’s hashes are read and copied without a mouse', async ({ page, context }) => {
@@ -264,12 +293,13 @@ test('a program that does not load is said, and tried anew', async ({ page, cont
   await expect(page.getByRole('alert')).toBeHidden();
 });
 
-test('settings out of range are brought back', async ({ page }) => {
+test('settings that make no sense are put back, which is said', async ({ page }) => {
   await openExample(page);
   const strength = page.getByLabel('Subject strength, as a number');
   await strength.fill('99');
   await strength.press('Tab');
-  await expect(strength).toHaveValue('10');
+  await expect(strength).toHaveValue('1');
+  await expect(page.getByRole('alert').filter({ hasText: '“99” cannot be used here' })).toBeVisible();
   const mu = page.getByRole('textbox', { name: 'as μ' });
   await mu.fill('nonsense');
   await mu.press('Tab');

@@ -2,14 +2,16 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleChoice, SchemeChoice } from '../core/types.ts';
+import { DEFAULT_SETTINGS } from '../core/defaults.ts';
+import type { BackendChoice, BlockStrength, CutChoice, Recompress, Role, ScaleChoice, SchemeChoice, Settings } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { choice, fieldStyles, tick, typed } from './fields.ts';
-import { inert } from './format.ts';
+import { inert, toJson } from './format.ts';
 import { SCALE } from './intake.ts';
 import { called } from './language.ts';
 import { type Choices, type Setting } from './model.ts';
 import { FIELD_STRENGTH, LIMITS } from './limits.ts';
+import { DEFAULTS } from './settings.ts';
 import { scaleLabel, text, textStrengthLabel } from './strings.ts';
 import { base } from './tokens.css.ts';
 import { numbers, orNothing, Typing } from './typed.ts';
@@ -30,6 +32,11 @@ const PERCENT = numbers(LIMITS.percent);
 const ALPHA = numbers(LIMITS.alpha);
 const DENSE_RANK = numbers(LIMITS.denseRank);
 const TEXT_ENCODER_STRENGTH = orNothing(numbers(FIELD_STRENGTH), text.sameStrength);
+/** What stands here, and what of it stands in the foreground when one file is converted. */
+const FORM: readonly (keyof Settings)[] = ['scheme', 'dtype', 'recompress', 'denseRank'];
+const FOLDED: readonly (keyof Settings)[] = [
+  ...FORM, 'cut', 'contentTextStrength', 'styleTextStrength', 'contentScale', 'styleScale', 'blocks', 'layout', 'outputName', 'keepSources',
+];
 const inPercent = (share: number): number => Number((share * 100).toPrecision(6));
 
 type Send = (patch: Setting['patch']) => void;
@@ -89,7 +96,7 @@ export class Advanced extends LitElement {
   override render(): TemplateResult {
     const { only, settings, disabled } = this.choices;
     return html`<details>
-      <summary>${text.advanced}</summary>
+      <summary><span>${text.advanced}</span> <span class="muted small">${this.#changed}</span></summary>
       <div class="groups">
         ${only ? nothing : html`<section class="group" aria-labelledby="projection">
           <h3 id="projection">${text.projection}</h3>
@@ -108,6 +115,14 @@ export class Advanced extends LitElement {
         </section>
       </div>
     </details>`;
+  }
+
+  /** How many of what is folded away here is set otherwise than usual. */
+  get #changed(): string {
+    const { settings, only } = this.choices;
+    const here = only ? FOLDED.filter((key) => !FORM.includes(key)) : FOLDED;
+    const changed = here.filter((key) => toJson(settings[key]) !== toJson(DEFAULT_SETTINGS[key])).length + Number(this.backend !== DEFAULTS.backend);
+    return changed > 0 ? text.settingsChanged(changed) : '';
   }
 
   #directions(): TemplateResult {

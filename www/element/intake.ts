@@ -12,6 +12,8 @@ import { recipeText, text } from './strings.ts';
 interface IntakeHost {
   /** Files and settings are a person's to change. */
   changeable(): boolean;
+  /** A run is under way. */
+  running(): boolean;
   /** What the page says of it. */
   notify(what: string): void;
   /** Files were put in or taken out. */
@@ -177,6 +179,7 @@ export class Intake {
     this.#hover(null);
     if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
     event.preventDefault();
+    if (this.host.running()) return this.host.notify(text.notWhileRunning);
     // A comparison takes its file itself.
     if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, roleUnder(event));
   }

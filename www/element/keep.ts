@@ -113,6 +113,16 @@ export class Keep implements ReactiveController {
     if (!same(before, { ...before, ...patch })) this.host.apply(patch);
   }
 
+  /** Whether anything is set otherwise than at first. */
+  get isChanged(): boolean { return this.#base !== null && !same(this.#base, this.host.state()); }
+
+  /** A step to how it was at first; false where it is so. */
+  restore(): boolean {
+    if (!this.#base || !this.isChanged) return false;
+    this.change(this.#base, true);
+    return true;
+  }
+
   undo(): boolean { return this.#go('back'); }
   redo(): boolean { return this.#go('forth'); }
 

@@ -45,8 +45,10 @@ export class LinkBox extends LitElement {
   }
 
   #send(): void {
-    const value = this.renderRoot.querySelector('input')?.value.trim() ?? '';
-    if (value === '' || this.reading) return;
+    const input = this.renderRoot.querySelector('input');
+    const value = input?.value.trim() ?? '';
+    if (value === '') return input?.focus();
+    if (this.reading) return;
     this.dispatchEvent(new CustomEvent('np-link', { detail: value }));
   }
 }

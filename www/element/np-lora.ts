@@ -143,6 +143,7 @@ export class NpLora extends Chosen {
   });
   #intake = new Intake(this, {
     changeable: () => this.#changeable,
+    running: () => this.#desk.running !== null,
     notify: (what) => { this.spoken = this.notice = what; },
     changed: () => void this.#tell('change', this.settings()),
     openRecipe: (name, saved) => {
@@ -363,8 +364,8 @@ export class NpLora extends Chosen {
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
-        <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?disabled=${busy} ?savable=${desk.fit !== null}
-          @np-bar=${({ detail }: CustomEvent<BarAction>) => (detail === 'save-recipe' ? this.#saving.recipe(this.named, this.#sources(), this.defaultName) : this.#step(detail))}
+        <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?resettable=${this.#keep.isChanged} ?disabled=${busy} ?savable=${desk.fit !== null}
+          @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#bar(detail)}
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.places.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
@@ -414,7 +415,8 @@ export class NpLora extends Chosen {
   protected override willUpdate(): void {
     if (this.#spokeIn !== language()) this.spoken = this.notice = this.saved = '';
     this.#spokeIn = language();
-    const { families, places } = this.#desk;
+    const { families, places, running } = this.#desk;
+    if (running === null && this.notice === text.notWhileRunning) this.notice = '';
     if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
   }
   #spokeIn = language();
@@ -453,6 +455,21 @@ export class NpLora extends Chosen {
     // As of the browser's own fields: what changes at once was changing as well.
     if (!committed || toJson(this.state()) !== before) this.#tell('input', this.settings());
     if (committed) this.#tell('change', this.settings());
+  }
+
+  #bar(action: BarAction): void {
+    switch (action) {
+      case 'save-recipe': return this.#saving.recipe(this.named, this.#sources(), this.defaultName);
+      case 'reset': return this.#restore();
+      default: this.#step(action);
+    }
+  }
+
+  /** The settings are as at first, which can be taken back. */
+  #restore(): void {
+    if (!this.#keep.restore()) return;
+    this.spoken = undoText.wereReset;
+    this.#tell('change', this.settings());
   }
 
   #step(which: 'undo' | 'redo'): boolean {
@@ -496,6 +513,8 @@ export class NpLora extends Chosen {
       case 'cancel': return this.cancel();
       case 'reset':
         this.reset();
+        // Nothing of the last pair goes on unseen.
+        this.#restore();
         return void this.#focusFirst();
       case 'save':
         this.notice = this.saved = '';

@@ -45,13 +45,18 @@ export class ResultView extends LitElement {
     @container (max-width: 568px) {
       .row button.primary { width: 100%; }
       .wide { display: none; }
-      .module-head, td.module { display: none; }
+      .module-head { display: none; }
+      table.figures tr { display: grid; grid-template-columns: 2fr 1fr 1fr; border-bottom: 1px solid var(--line); }
+      table.figures :is(th, td) { border: 0; }
+      table.figures td:is(.number) { padding-bottom: 0; }
+      table.figures td.module { grid-column: 2 / -1; padding: 0 0 8px; }
     }
     /* Also where letters are large: what a row is of stands above its numbers. */
     @container (max-width: 26em) {
-      table.figures tr { display: grid; grid-template-columns: 1fr 1fr; border-bottom: 1px solid var(--line); }
-      table.figures :is(th, td) { padding: 0 0 8px; border: 0; }
+      table.figures tr { grid-template-columns: 1fr 1fr; }
+      table.figures :is(th, td) { padding: 0 0 8px; }
       table.figures th:first-child { grid-column: 1 / -1; padding: 8px 0 0; }
+      table.figures td.module { grid-column: 1 / -1; }
     }
   `];
 

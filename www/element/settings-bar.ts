@@ -6,7 +6,7 @@ import { chooser, chooserStyles, RECIPES } from './fields.ts';
 import { recipeText, undoText as text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
-export type BarAction = 'undo' | 'redo' | 'save-recipe';
+export type BarAction = 'undo' | 'redo' | 'reset' | 'save-recipe';
 
 /** Says `np-bar` {BarAction} and `np-recipe` {File}. */
 export class SettingsBar extends LitElement {
@@ -20,6 +20,8 @@ export class SettingsBar extends LitElement {
 
   @property({ type: Boolean }) undoable = false;
   @property({ type: Boolean }) redoable = false;
+  /** Something is set otherwise than at first. */
+  @property({ type: Boolean }) resettable = false;
   @property({ type: Boolean }) disabled = false;
   /** Both files are there, or the one that is converted. */
   @property({ type: Boolean }) savable = false;
@@ -31,6 +33,7 @@ export class SettingsBar extends LitElement {
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 6h6.5a3.5 3.5 0 0 1 0 7H6M6 3 3 6l3 3" /></svg>${text.undo}</button>
         <button class="plain" type="button" title=${text.redoHint} ?disabled=${this.disabled || !this.redoable} @click=${() => this.#do('redo')}>
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M13 6H6.5a3.5 3.5 0 0 0 0 7H10M10 3l3 3-3 3" /></svg>${text.redo}</button>
+        <button class="plain" type="button" title=${text.resetHint} ?disabled=${this.disabled || !this.resettable} @click=${() => this.#do('reset')}>${text.reset}</button>
       </div>
       <div>
         ${chooser({ id: 'recipe', label: recipeText.open, look: 'button plain', accept: RECIPES, disabled: this.disabled,

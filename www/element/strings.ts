@@ -36,8 +36,11 @@ const english = {
     redo: 'Redo',
     undoHint: 'Takes back the last change of a setting (Ctrl+Z or ⌘Z)',
     redoHint: 'Makes it again (Ctrl+Shift+Z or ⇧⌘Z)',
+    reset: 'Reset',
+    resetHint: 'Sets all settings back to what they were at first',
     undone: 'Undone.',
     redone: 'Redone.',
+    wereReset: 'The settings are as they were at first.',
   },
 
   recipeText: {
@@ -91,6 +94,7 @@ const english = {
     leftOut: 'Only one place was free, so only the first of these files was taken.',
     onlyTwo: 'More than two files came in; the first two were taken.',
     noFiles: 'There was no file in that.',
+    notWhileRunning: 'Files are taken again once this run is over, or cancelled.',
 
     strengthHint: 'As a loader would apply it: 0.7 means 0.7.',
     mu: 'How much of the overlap to remove',
@@ -113,6 +117,7 @@ const english = {
     overlapUse: 'Load all three: subject and style at strengths of your choice, and this file at the number below times the subject’s strength. Together they are the fusion at that μ.',
     overlapStrength: 'Strength of this file, times the subject’s',
     advanced: 'Advanced',
+    settingsChanged: (number: number) => plural(number, 'setting changed', 'settings changed'),
     directions: 'Style directions to protect',
     allDirections: 'All that the style has',
     countDirections: 'The strongest, by number',

@@ -470,3 +470,20 @@ fn a_control_lora_is_refused_as_a_whole() {
     ]);
     assert_eq!(model.unwrap_err().code, Code::NoLora, "a whole model");
 }
+
+#[test]
+fn an_alpha_in_the_file_goes_before_a_configuration_and_that_before_notes() {
+    use np_lora::adapter::scale::ScaleSource;
+    // Zeros: an alpha of 0 means the rank.
+    let with_alpha: [Given<'_>; 3] =
+        [("m.lora_A.weight", F16, &[4, 16]), ("m.lora_B.weight", F16, &[8, 4]), ("m.alpha", Dtype::F32, &[])];
+    let scale = |tensors: &[Given<'_>], config: Option<&str>| {
+        let file = source(tensors, &[("lora_alpha", "8")]);
+        block_on(Adapter::open(&file, config)).unwrap().modules[0].scale(ScaleChoice::Auto)
+    };
+    let config = Some(r#"{"lora_alpha":2}"#);
+    assert_eq!(scale(&with_alpha, config), (1.0, ScaleSource::Tensor));
+    assert_eq!(scale(&with_alpha, None), (1.0, ScaleSource::Tensor));
+    assert_eq!(scale(&with_alpha[..2], config), (0.5, ScaleSource::Config));
+    assert_eq!(scale(&with_alpha[..2], None), (2.0, ScaleSource::Metadata));
+}

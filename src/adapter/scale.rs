@@ -292,6 +292,13 @@ mod tests {
         assert_eq!(scaling.alpha("blocks.0.to_q").unwrap().value, 16.0, "whole, or an end");
         assert_eq!(scaling.alpha("x.blocks.0.to_q").unwrap().value, 8.0);
         assert_eq!(scaling.alpha("blocks.0.to_q.x").unwrap().value, 1.0);
+        let text = r#"{"lora_alpha":1,"alpha_pattern":{"q_proj":8}}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        assert_eq!(
+            scaling.alpha("attn.add_q_proj").unwrap().value,
+            1.0,
+            "the end of a word is no path either"
+        );
     }
 
     /// As many, or as long, as a header may hold: each with each would be minutes.

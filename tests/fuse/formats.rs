@@ -3,10 +3,11 @@
 use crate::files::{bytes, file, fuse, kohya, pair, reference, update, values, whole, words};
 use np_lora::adapter::Adapter;
 use np_lora::error::Code;
-use np_lora::fusion::settings::{DtypeChoice, RankLayout};
+use np_lora::fusion::settings::{DtypeChoice, RankLayout, Recompress};
 use np_lora::fusion::{Plan, Settings};
 use pollster::block_on;
 use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 #[test]
@@ -157,4 +158,116 @@ fn results_too_large_for_f16_are_refused_not_written() {
     assert_eq!(error.code, Code::OutputRange);
     assert!(error.tensor.is_some());
     assert!(fuse(&content, &style, &Settings { dtype: DtypeChoice::F32, ..settings }).is_ok());
+}
+
+/// The sign of a strength is in one of the two factors, however the scale is shared.
+#[test]
+fn a_negative_strength_keeps_its_sign_where_the_scale_is_far_from_one() {
+    for power in [-12, 10] {
+        let alpha = |rank: usize| Some(2f32.powi(power) * rank as f32);
+        let both = |of: &str, rank: usize, only: &str| {
+            let mut tensors = kohya(of, "lora_unet_q", 40, rank, &[64], alpha(rank), Dtype::F16);
+            tensors.extend(kohya(of, only, 24, rank, &[32], alpha(rank), Dtype::F16));
+            file(of, &tensors)
+        };
+        let (content, style) = (both("c", 4, "lora_unet_c"), both("s", 8, "lora_unet_s"));
+        let (content_strength, style_strength) = (-0.7, -1.0);
+        let settings = Settings { dtype: DtypeChoice::F16, content_strength, style_strength, ..whole() };
+        let (out, report) = fuse(&content, &style, &settings).unwrap();
+        let of = |source, stem, by: f64| update(&bytes(source), stem).unwrap() * by;
+        let (c, s) = (of(&content, "lora_unet_q", -0.7), of(&style, "lora_unet_q", -1.0));
+        let expected = reference(&c, &s, 1.0 / 3.0, report.modules[0].protected);
+        let alone = [
+            ("lora_unet_q", expected),
+            ("lora_unet_c", of(&content, "lora_unet_c", -0.7)),
+            ("lora_unet_s", of(&style, "lora_unet_s", -1.0)),
+        ];
+        for (stem, should) in alone {
+            let apart = (update(&out, stem).unwrap() - &should).norm() / should.norm();
+            assert!(apart <= 2f64.powi(-10), "{stem} 2^{power}: {apart:.2e}");
+        }
+    }
+}
+
+/// Of all that is written, not of the factors alone.
+#[test]
+fn f32_is_written_where_a_bias_or_a_magnitude_needs_it() {
+    let narrow = |of: &str, stem: &str| kohya(of, stem, 40, 4, &[64], None, Dtype::F16);
+    let bits = words(&values("small", 40), Dtype::F32);
+    for (end, shape) in [(".diff_b", vec![40]), (".dora_scale", vec![40, 1])] {
+        let mut tensors = [narrow("c", "lora_unet_q"), narrow("c", "lora_unet_only")].concat();
+        tensors.push((format!("lora_unet_only{end}"), Dtype::F32, shape, bits.clone()));
+        let (content, style) = (file("c", &tensors), file("s", &narrow("s", "lora_unet_q")));
+        let settings = Settings { dtype: DtypeChoice::Auto, ..whole() };
+        let (out, report) = fuse(&content, &style, &settings).unwrap();
+        assert_eq!(report.dtype, "F32", "{end}");
+        let out = SafeTensors::deserialize(&out).unwrap();
+        assert_eq!(out.tensor(&format!("lora_unet_only{end}")).unwrap().data(), bits, "{end}");
+    }
+}
+
+/// Both figures of what rounding did, where every factor is rounded and scales are shared by both.
+#[test]
+fn rounding_is_told_against_the_update_and_against_the_projections_change() {
+    for power in [-14, 0, 12] {
+        let alpha = |rank: usize| Some(2f32.powi(power) * rank as f32);
+        let both = |of: &str, rank: usize| {
+            file(of, &kohya(of, "lora_unet_q", 40, rank, &[64], alpha(rank), Dtype::F32))
+        };
+        let (content, style) = (both("c", 4), both("s", 8));
+        let settings = Settings { dtype: DtypeChoice::F16, mu: f64::INFINITY, ..whole() };
+        let (out, report) = fuse(&content, &style, &settings).unwrap();
+        let of = |source| update(&bytes(source), "lora_unet_q").unwrap();
+        let figures = &report.modules[0];
+        let expected = reference(&of(&content), &of(&style), 1.0, figures.protected);
+        let change = (of(&content) + of(&style) - &expected).norm();
+        let apart = (update(&out, "lora_unet_q").unwrap() - &expected).norm();
+        for (what, said, whole) in [
+            ("update", figures.rounding, expected.norm()),
+            ("change", figures.rounding_of_change.unwrap(), change),
+        ] {
+            let is = apart / whole;
+            assert!(is <= 1.001 * said && said <= 2.5 * is, "2^{power}, of the {what}: {is:.3e} {said:.3e}");
+        }
+    }
+}
+
+/// No decomposition ends on what is not finite.
+#[test]
+fn a_strength_that_makes_a_value_infinite_is_refused_before_it_is_cut_to_a_rank() {
+    let shared = kohya("s", "lora_unet_shared", 24, 4, &[32], None, Dtype::F32);
+    let mut large = kohya("c", "lora_unet_q", 40, 4, &[64], None, Dtype::F32);
+    large[0].3[..4].copy_from_slice(&1e37f32.to_le_bytes());
+    let (content, style) = (file("c", &[&large[..], &shared].concat()), file("s", &shared));
+    let settings = Settings { content_strength: 1000.0, recompress: Recompress::Rank { rank: 2 }, ..whole() };
+    let error = fuse(&content, &style, &settings).unwrap_err();
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::OutputRange, Some("lora_unet_q")));
+}
+
+/// What is written in several parts is hashed in as many.
+#[test]
+fn the_hash_is_of_all_of_a_large_module() {
+    let large = |of: &str| file(of, &kohya(of, "lora_unet_q", 64, 8, &[150_000], None, Dtype::F32));
+    let (out, report) = fuse(&large("c"), &large("s"), &whole()).unwrap();
+    let start = 8 + u64::from_le_bytes(out[..8].try_into().unwrap()) as usize;
+    assert!(out.len() - start > 9 << 20);
+    let hash: String = Sha256::digest(&out[start..]).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(report.model_hash, hash);
+}
+
+/// Where a loader multiplies what is cut to a rank by a scale of its own.
+#[test]
+fn rounding_of_what_is_cut_to_a_rank_is_told_in_mixed_ranks_too() {
+    let both = |of: &str, rank: usize| {
+        file(of, &kohya(of, "lora_unet_q", 40, rank, &[64], Some(0.02 * rank as f32), Dtype::F32))
+    };
+    let (content, style) = (both("c", 4), both("s", 8));
+    let run = |dtype| {
+        let (layout, recompress) = (RankLayout::Compact, Recompress::Rank { rank: 3 });
+        fuse(&content, &style, &Settings { dtype, layout, recompress, ..whole() }).unwrap()
+    };
+    let (cut, (saved, report)) = (run(DtypeChoice::F32).0, run(DtypeChoice::F16));
+    let [cut, saved] = [cut, saved].map(|out| update(&out, "lora_unet_q").unwrap());
+    let (is, said) = ((&saved - &cut).norm() / cut.norm(), report.modules[0].rounding);
+    assert!(is <= 1.001 * said + 1e-6 && said <= 2.5 * is, "{is:.3e} {said:.3e}");
 }

@@ -144,3 +144,42 @@ fn nothing_of_the_style_is_left_when_its_strength_is_zero() {
     close(&update(&out, "lora_unet_q").unwrap(), &update(&bytes(&content), "lora_unet_q").unwrap(), 1e-6);
     assert_eq!(update(&out, "lora_unet_only_style").unwrap().norm(), 0.0);
 }
+
+/// Loaders treat an alpha of 0 as the rank, and some refuse a negative one.
+#[test]
+fn alpha_is_positive_whatever_the_strengths() {
+    let (content, style) = pair(Dtype::F32);
+    for style_strength in [1.0, -1.0, 0.0] {
+        let settings = Settings { style_strength, layout: RankLayout::Compact, ..whole() };
+        let (out, _) = fuse(&content, &style, &settings).unwrap();
+        let tensors = SafeTensors::deserialize(&out).unwrap();
+        let alphas: Vec<f64> = tensors
+            .iter()
+            .filter(|(name, _)| name.ends_with(".alpha"))
+            .map(|(_, alpha)| numbers(alpha.data(), alpha.dtype())[0])
+            .collect();
+        assert!(
+            !alphas.is_empty() && alphas.iter().all(|alpha| *alpha > 0.0),
+            "{style_strength}: {alphas:?}"
+        );
+        let should = update(&bytes(&style), "lora_unet_only_style").unwrap() * style_strength;
+        let is = update(&out, "lora_unet_only_style").unwrap();
+        assert!((is - &should).norm() <= 1e-6 * should.norm(), "{style_strength}");
+    }
+}
+
+#[test]
+fn median_and_worst_are_those_of_the_modules() {
+    let (content, style) = pair(Dtype::F32);
+    let (_, report) = fuse(&content, &style, &whole()).unwrap();
+    let mut overlaps: Vec<(f64, &str)> =
+        report.modules.iter().map(|m| (m.overlap, m.name.as_str())).collect();
+    overlaps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(overlaps.len(), 3);
+    let spread = report.overlap.as_ref().unwrap();
+    assert_eq!(
+        (spread.median, spread.worst, spread.worst_module.as_str()),
+        (overlaps[1].0, overlaps[2].0, overlaps[2].1)
+    );
+    assert!(spread.median < spread.worst);
+}

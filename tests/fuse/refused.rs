@@ -140,3 +140,144 @@ fn a_single_wrong_bit_anywhere_is_found() {
         });
     }
 }
+
+/// A result of which only some bytes come when it is read again.
+struct Short {
+    file: MemorySource,
+    most: u64,
+}
+
+impl Source for Short {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    async fn read(&self, range: std::ops::Range<u64>) -> Result<np_lora::container::Bytes, Error> {
+        let end = range.end.min(self.most.max(range.start));
+        self.file.read(range.start..end).await
+    }
+}
+
+struct Losing {
+    file: MemorySink,
+    most: u64,
+}
+
+impl Sink for Losing {
+    type Finished = Short;
+
+    async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write(at, bytes).await
+    }
+
+    async fn finish(&mut self) -> Result<Short, Error> {
+        Ok(Short { file: self.file.finish().await?, most: self.most })
+    }
+}
+
+#[test]
+fn a_result_that_ends_early_when_it_is_read_is_refused() {
+    let (content, style) = pair(Dtype::F16);
+    let size = fuse(&content, &style, &whole()).unwrap().0.len() as u64;
+    for missing in [1, 100, size / 2] {
+        block_on(async {
+            let (of_content, of_style) =
+                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
+            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
+            let error = fusion::fuse(
+                &Sources {
+                    content: Some(Input { adapter: &of_content, source: &content }),
+                    style: Some(Input { adapter: &of_style, source: &style }),
+                },
+                &[whole().into()],
+                &mut engine,
+                &mut [Losing { file: MemorySink::default(), most: size - missing }],
+                &Alone,
+                &mut Patience { cancel_after: 10_000, ..Patience::endless() },
+            )
+            .await
+            .err();
+            assert_eq!(error.map(|e| e.code), Some(Code::Verify), "{missing} bytes missing");
+        });
+    }
+}
+
+#[test]
+fn a_single_wrong_bit_in_the_header_is_found() {
+    let (content, style) = pair(Dtype::F16);
+    let (out, _) = fuse(&content, &style, &whole()).unwrap();
+    let header = 8 + u64::from_le_bytes(out[..8].try_into().unwrap());
+    for at in (0..header).step_by(7) {
+        block_on(async {
+            let (of_content, of_style) =
+                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
+            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
+            let error = fusion::fuse(
+                &Sources {
+                    content: Some(Input { adapter: &of_content, source: &content }),
+                    style: Some(Input { adapter: &of_style, source: &style }),
+                },
+                &[whole().into()],
+                &mut engine,
+                &mut [Flipping { at, ..Flipping::default() }],
+                &Alone,
+                &mut Patience::endless(),
+            )
+            .await
+            .err();
+            assert_eq!(error.map(|e| e.code), Some(Code::Verify), "byte {at} of {header}");
+        });
+    }
+}
+
+/// Cancels as soon as a stage has begun.
+struct Leaving {
+    at: fusion::Stage,
+    now: bool,
+}
+
+impl fusion::Watch for Leaving {
+    fn progress(&mut self, progress: &fusion::Progress) {
+        self.now |= progress.stage == self.at;
+    }
+
+    fn cancelled(&self) -> bool {
+        self.now
+    }
+
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+}
+
+#[test]
+fn every_stage_can_be_cancelled() {
+    use np_lora::fusion::{Stage, settings::Recompress};
+    let (content, style) = pair(Dtype::F16);
+    let settings = Settings { recompress: Recompress::Energy { share: 0.9 }, ..whole() };
+    for stage in [Stage::Measure, Stage::Fuse, Stage::Verify] {
+        let error = block_on(async {
+            let (of_content, of_style) =
+                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
+            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
+            fusion::fuse(
+                &Sources {
+                    content: Some(Input { adapter: &of_content, source: &content }),
+                    style: Some(Input { adapter: &of_style, source: &style }),
+                },
+                &[settings.clone().into()],
+                &mut engine,
+                &mut [MemorySink::default()],
+                &Alone,
+                &mut Leaving { at: stage, now: false },
+            )
+            .await
+            .err()
+        });
+        assert_eq!(error.map(|e| e.code), Some(Code::Aborted), "{stage:?}");
+    }
+}

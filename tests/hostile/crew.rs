@@ -505,3 +505,37 @@ fn edited(done: Done, edit: fn(&mut Piece)) -> Done {
         other => other,
     }
 }
+
+/// Wrong numbers with the right checksum: only what is computed once more tells.
+#[test]
+fn numbers_that_were_wrong_when_they_were_written_are_found() {
+    fn rewritten(piece: &mut Piece, edit: fn(&mut [u8])) {
+        let mut bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default().to_vec();
+        let mut at = 0;
+        for tensor in &mut piece.tensors {
+            let part = &mut bytes[at..at + tensor.length];
+            edit(part);
+            tensor.checksum = xxhash_rust::xxh3::xxh3_64(part);
+            at += tensor.length;
+        }
+        piece.bytes = Parcel::new(Bytes::from(bytes));
+    }
+    // One value in each tensor has lost its sign; all are a tenth smaller or larger (of F16: by an eighth at most).
+    let one: fn(Done) -> Done = |done| edited(done, |piece| rewritten(piece, |part| part[1] ^= 0x80));
+    let little: fn(Done) -> Done = |done| {
+        edited(done, |piece| rewritten(piece, |part| part.chunks_exact_mut(2).for_each(|w| w[0] ^= 0x80)))
+    };
+    let none: fn(Done) -> Done = |done| edited(done, |piece| rewritten(piece, |part| part.fill(0)));
+    let settings = Settings { output_name: "out".into(), ..Settings::default() };
+    let cut = Settings { recompress: Recompress::Rank { rank: 1 }, ..settings.clone() };
+    for (what, settings, lie) in [
+        ("a sign", &settings, one),
+        ("last digits", &settings, little),
+        ("all", &settings, none),
+        ("all of what is cut", &cut, none),
+        ("a sign of what is cut", &cut, one),
+    ] {
+        let error = shared_with(&[settings.clone().into()], 100, 1, usize::MAX, lie).err();
+        assert_eq!(error.map(|error| error.code), Some(Code::Verify), "{what}");
+    }
+}

@@ -283,6 +283,13 @@ fn strengths_that_balance_a_pair_do() {
     let (_, outlook) = analysed(&content, &style, &settings);
     let balance = outlook.balance.unwrap();
     assert_eq!((balance.heavier, balance.style_strength), ("content", 0.5));
+    // The text encoders' would have to be lightened as well.
+    for own in [
+        Settings { content_text_strength: Some(9.0), ..settings.clone() },
+        Settings { style_text_strength: Some(0.5), ..settings.clone() },
+    ] {
+        assert_eq!(analysed(&content, &style, &own).1.balance, None, "{own:?}");
+    }
     let content_strength = balance.content_strength;
     let (_, balanced) = analysed(&content, &style, &Settings { content_strength, ..settings });
     assert_eq!(balanced.balance, None);
@@ -350,6 +357,19 @@ fn blocks_with_a_mu_of_their_own_stay_where_they_are_on_the_curve() {
     near(at(&outlook, 50), at(&hard, 50), "both at β 1");
     assert!(at(&outlook, 0) > 0.0 && at(&soft, 0) == 0.0);
     near(outlook.whole.change, outlook.curve[25].change, "the chosen μ on the curve");
+    // A general μ is suggested for what it works on.
+    let alone = |file: &str| {
+        let (stem, n) = &layers[1];
+        let (up, down) = factors(stem, file, *n, *n, 3);
+        File::default().lora(stem, &up, &down, None)
+    };
+    let strong = Settings { content_strength: 20.0, ..sdxl.clone() };
+    let apart = Settings { blocks: settings.blocks.clone(), ..strong.clone() };
+    let suggested =
+        |content: &File, style: &File, settings: &Settings| analysed(content, style, settings).1.suggested;
+    let rest = suggested(&alone("c"), &alone("s"), &strong);
+    assert_eq!(suggested(&content, &style, &apart), rest);
+    assert_ne!(suggested(&content, &style, &strong), rest, "or this shows nothing");
     let report = fuse(Some(&content), Some(&style), &settings).unwrap().report;
     assert!((report.change - outlook.whole.change).abs() < 1e-6);
     assert!((report.content_kept - outlook.whole.content_kept).abs() < 1e-6);

@@ -3,6 +3,7 @@
 use super::files::{File, Nobody, fuse, hard, random};
 use nalgebra::{DMatrix, DVector};
 use np_lora::adapter::Adapter;
+use np_lora::adapter::scale::ScaleChoice;
 use np_lora::container::MemorySource;
 use np_lora::error::{Code, Error};
 use np_lora::fusion::compare::{Comparison, Judgement, Kind, Lost, Part, SumKind, TargetName, compare};
@@ -414,4 +415,14 @@ fn what_has_nothing_to_do_with_the_pair_is_refused() {
     let third = pair().0.named("third.safetensors");
     let stopped = compared(&pair(), &third, &Settings::default(), &mut Impatient).unwrap_err();
     assert_eq!(stopped.code, Code::Aborted);
+}
+
+/// What the user says of the scale of one of the two is no word on the third file's.
+#[test]
+fn a_files_own_scale_is_the_one_it_says() {
+    let pair = pair();
+    let settings = Settings { content_scale: ScaleChoice::RankStabilised, ..hard() };
+    let found = of(&pair, &pair.1, &settings).whole;
+    assert_eq!(found.kind, Kind::Style);
+    near(found.style, 1.0, 1e-6, "style");
 }

@@ -128,6 +128,8 @@ fn a_part_that_only_one_file_has_passes_through() {
     let style = peft(flux_split(File::default(), "s"), "to_k", &b_s, &a_s);
     let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
     assert_eq!((fused.report.fused, fused.report.passed_content), (2, 1), "q and v are one piece");
+    let of_content = fused.report.content_tensors;
+    assert_eq!((of_content.fused, of_content.passed), (4, 0), "a module is fused where any of its layers is");
     let whole = Settings { scheme: Some("kohya".into()), ..hard() };
     let warned = |content: &File| {
         let report = fuse(Some(content), Some(&style), &whole).unwrap().report;
@@ -264,4 +266,25 @@ fn a_known_layer_of_another_size_is_that_layer_all_the_same() {
     // Where both say so it is right, and keeps its name and size.
     let fused = fuse(Some(&file("c", 320)), Some(&file("s", 320)), &hard()).unwrap();
     assert_eq!((fused.report.fused, fused.update(value).unwrap().shape()), (2, (320, 2048)));
+}
+
+/// All parts beside a fused layer say it again; only some of them say something else, and nobody knows which is meant.
+#[test]
+fn a_fused_layer_beside_some_of_its_parts_is_refused() {
+    let module = |file: File, stem: &str, m: usize, n: usize| {
+        file.matrix(format!("{stem}.lora_A.weight"), &random(&format!("{stem} a"), 2, n))
+            .matrix(format!("{stem}.lora_B.weight"), &random(&format!("{stem} b"), m, 2))
+    };
+    let attention = "diffusion_model.layers.0.attention";
+    let file = |parts: &[&str]| {
+        let file = File::default().note("ss_base_model_version", "z_image");
+        let file = module(file, &format!("{attention}.qkv"), 3 * 3840, 3840);
+        let file = module(file, "diffusion_model.layers.0.feed_forward.w1", 10240, 3840);
+        parts.iter().fold(file, |file, part| module(file, &format!("{attention}.{part}"), 3840, 3840))
+    };
+    let fused = fuse(Some(&file(&PARTS)), None, &hard()).unwrap();
+    assert_eq!(fused.report.refused.len(), 1, "{:?}", fused.report.refused);
+    for some in [&PARTS[..1], &PARTS[1..]] {
+        assert_eq!(fuse(Some(&file(some)), None, &hard()).err().map(|e| e.code), Some(Code::SpellingMix));
+    }
 }

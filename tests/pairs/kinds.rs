@@ -2,9 +2,11 @@
 
 use super::files::{File, close, fuse, hard, random, reference, singular_values};
 use nalgebra::DMatrix;
+use np_lora::adapter::scale::ScaleChoice;
 use np_lora::error::Code;
 use np_lora::fusion::Settings;
 use np_lora::fusion::settings::Recompress;
+use safetensors::SafeTensors;
 
 const M: usize = 24;
 const N: usize = 36;
@@ -245,5 +247,80 @@ fn kernels_where_none_belongs_are_refused() {
     assert!(fuse(Some(&lokr(&[4, 2], &[6, 2])), None, &hard()).is_ok());
     for (first, second) in [(&[4, 2, 3][..], &[6, 2][..]), (&[4, 2], &[6, 2, 3])] {
         assert_eq!(fuse(Some(&lokr(first, second)), None, &hard()).err().unwrap().code, Code::LoraShape);
+    }
+}
+
+/// Magnitudes belong to a module as its file has it: at another scale, or cut to a rank, it is another one.
+#[test]
+fn dora_that_would_be_changed_on_its_way_is_refused() {
+    let (b, a) = (random("c b", M, 4), random("c a", 4, N));
+    let dora = File::default()
+        .lora(STEM, &b, &a, Some(2.0))
+        .matrix(format!("{STEM}.dora_scale"), &random("m", M, 1))
+        .lora("other", &b, &a, None);
+    let style = File::default().lora("other", &random("o b", M, 2), &random("o a", 2, N), None);
+    for settings in [
+        Settings { content_scale: ScaleChoice::Alpha { alpha: 1.0 }, ..hard() },
+        Settings { content_scale: ScaleChoice::RankStabilised, ..hard() },
+        Settings { recompress: Recompress::Rank { rank: 2 }, ..hard() },
+        Settings { recompress: Recompress::Energy { share: 0.5 }, ..hard() },
+    ] {
+        let fused = fuse(Some(&dora), Some(&style), &settings).unwrap();
+        assert_eq!(fused.report.refused.len(), 1, "{settings:?}");
+        assert_eq!(fused.tensor(&format!("{STEM}.dora_scale")), None);
+    }
+}
+
+/// PEFT's magnitudes are a vector; kohya's loaders multiply by a column, and a vector would be taken for a row.
+#[test]
+fn magnitudes_have_the_shape_of_the_naming_they_are_written_in() {
+    let (stem, kohya) =
+        ("transformer.single_transformer_blocks.0.norm.linear", "lora_unet_single_blocks_0_modulation_lin");
+    let (out, inputs) = (9216, 3072);
+    let file = |magnitude: &[usize]| {
+        File::default()
+            .matrix(format!("{stem}.lora_A.weight"), &random("a", 2, inputs))
+            .matrix(format!("{stem}.lora_B.weight"), &random("b", out, 2))
+            .with(
+                format!("{stem}.lora_magnitude_vector"),
+                magnitude,
+                &random("m", magnitude.iter().product(), 1),
+            )
+            .note("ss_base_model_version", "flux1")
+    };
+    let to = |file: &File, scheme: &str| {
+        fuse(Some(file), None, &Settings { scheme: Some(scheme.into()), ..hard() })
+    };
+    let shape = |fused: &super::files::Fused, name: &str| {
+        SafeTensors::deserialize(&fused.bytes).unwrap().tensor(name).unwrap().shape().to_vec()
+    };
+    let fused = to(&file(&[out]), "kohya").unwrap();
+    assert_eq!(shape(&fused, &format!("{kohya}.dora_scale")), [out, 1]);
+    assert_eq!(fused.tensor(&format!("{kohya}.dora_scale")).unwrap(), random("m", out, 1));
+    let fused = to(&file(&[out, 1]), "peft").unwrap();
+    assert_eq!(shape(&fused, &format!("{stem}.lora_magnitude_vector")), [out]);
+    // PEFT has none of columns.
+    let refused = to(&file(&[1, inputs]), "peft").err().unwrap();
+    assert_eq!((refused.code, refused.tensor.as_deref()), (Code::AdapterKind, Some(stem)));
+    assert_eq!(
+        shape(&to(&file(&[1, inputs]), "kohya").unwrap(), &format!("{kohya}.dora_scale")),
+        [1, inputs]
+    );
+}
+
+/// Where nothing is known of the model: four dimensions load on a matrix too, two do not on a convolution.
+#[test]
+fn a_convolution_that_one_file_keeps_as_a_matrix_is_written_as_one() {
+    let (b, a) = (random("b", M, 3), random("a", 3, N));
+    let flat = File::default().lora(STEM, &b, &a, None);
+    let conv = File::default()
+        .with(format!("{STEM}.lora_down.weight"), &[3, N, 1, 1], &random("c", 3, N))
+        .with(format!("{STEM}.lora_up.weight"), &[M, 3, 1, 1], &b);
+    for (content, style) in [(&flat, &conv), (&conv, &flat)] {
+        let fused = fuse(Some(content), Some(style), &hard()).unwrap();
+        let tensors = SafeTensors::deserialize(&fused.bytes).unwrap();
+        let shape =
+            |end: &str| tensors.tensor(&format!("{STEM}.lora_{end}.weight")).unwrap().shape().to_vec();
+        assert_eq!((shape("down"), shape("up")), (vec![6, N, 1, 1], vec![M, 6, 1, 1]));
     }
 }

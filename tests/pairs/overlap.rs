@@ -303,3 +303,34 @@ fn it_says_what_it_is_and_how_it_is_used() {
     assert!(!recipe.contains("\"mu\"") && !recipe.contains("Strength"), "{recipe}");
     assert!(!note(&hard(), "np_lora.recipe").unwrap().contains("result"));
 }
+
+/// Where there are blocks and a text encoder to have strengths of their own.
+#[test]
+fn strengths_of_blocks_and_text_encoders_make_no_difference_either() {
+    let modules = [
+        ("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k", 640, 2048),
+        ("lora_te1_text_model_encoder_layers_3_mlp_fc1", 3072, 768),
+    ];
+    let file = |of: &str| {
+        modules.iter().fold(File::default(), |file, (stem, m, n)| {
+            file.lora(
+                stem,
+                &random(&format!("{of} {stem} b"), *m, 2),
+                &random(&format!("{of} {stem} a"), 2, *n),
+                None,
+            )
+        })
+    };
+    let (content, style) = (file("c"), file("s"));
+    let of = |settings: &Settings| fuse(Some(&content), Some(&style), settings).unwrap();
+    let first = of(&overlap());
+    assert_eq!(first.report.family, Some("SDXL"));
+    let block = BlockStrength { content: 0.5, style: 0.0, mu: Some(3.0) };
+    for other in [
+        Settings { content_text_strength: Some(0.25), ..overlap() },
+        Settings { style_text_strength: Some(0.0), ..overlap() },
+        Settings { blocks: [("IN04".to_owned(), block)].into(), ..overlap() },
+    ] {
+        assert!(of(&other).bytes == first.bytes, "{other:?}");
+    }
+}

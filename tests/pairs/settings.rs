@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use np_lora::adapter::scale::ScaleChoice;
 use np_lora::container::MemorySource;
 use np_lora::error::Code;
-use np_lora::fusion::settings::BlockStrength;
+use np_lora::fusion::settings::{BlockStrength, RankLayout};
 use np_lora::fusion::{SavedRecipe, Settings};
 use pollster::block_on;
 use sha2::{Digest, Sha256};
@@ -193,4 +193,122 @@ fn a_style_without_strength_changes_nothing() {
     let settings = Settings { style_strength: 0.0, ..hard() };
     let report = fuse(Some(&sdxl("c")), Some(&sdxl("s")), &settings).unwrap().report;
     assert_eq!((report.change, report.content_kept), (0.0, 1.0));
+}
+
+#[test]
+fn notes_that_the_files_disagree_about_are_not_passed_on() {
+    let noted = |of: &str, prediction: &str| {
+        sdxl(of).note("modelspec.prediction_type", prediction).note("ss_base_model_version", "sdxl_base_v1-0")
+    };
+    let note = |content: &File, style: &File| {
+        fuse(Some(content), Some(style), &hard()).unwrap().metadata("modelspec.prediction_type")
+    };
+    assert_eq!(note(&noted("c", "v"), &noted("s", "v")).as_deref(), Some("v"));
+    assert_eq!(note(&noted("c", "v"), &noted("s", "epsilon")), None);
+}
+
+#[test]
+fn a_conversion_can_leave_its_source_unnamed_too() {
+    let content = sdxl("c").note("modelspec.title", "My dog");
+    let private = fuse(Some(&content), None, &Settings { keep_sources: false, ..hard() }).unwrap();
+    let start = 8 + u64::from_le_bytes(private.bytes[..8].try_into().unwrap()) as usize;
+    let text = String::from_utf8_lossy(&private.bytes[8..start]).into_owned();
+    for secret in ["My dog", "content.safetensors"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    assert!(private.metadata("modelspec.description").unwrap().starts_with("Converted"));
+}
+
+#[test]
+fn the_alpha_in_the_notes_is_the_rank_where_none_is_written() {
+    let peft = |of: &str, rank: usize, stem: &str| {
+        File::default()
+            .matrix(format!("{stem}.lora_A.weight"), &random(&format!("{of} a"), rank, 30))
+            .matrix(format!("{stem}.lora_B.weight"), &random(&format!("{of} b"), 20, rank))
+    };
+    let settings = Settings { layout: RankLayout::Compact, style_strength: 0.5, ..hard() };
+    let fused =
+        fuse(Some(&peft("c", 4, "layer.to_q")), Some(&peft("s", 3, "layer.to_q")), &settings).unwrap();
+    assert_eq!(fused.metadata("ss_network_dim").as_deref(), Some("7"));
+    assert_eq!(fused.metadata("ss_network_alpha").as_deref(), Some("7"));
+}
+
+#[test]
+fn a_chosen_family_must_be_that_of_both_files() {
+    let flux = File::default().lora(
+        "lora_unet_double_blocks_0_img_attn_proj",
+        &random("b", 3072, 2),
+        &random("a", 2, 3072),
+        None,
+    );
+    let chosen = Settings { family: Some("SDXL".into()), ..hard() };
+    for (content, style, file) in
+        [(&sdxl("c"), &flux, "style.safetensors"), (&flux, &sdxl("s"), "content.safetensors")]
+    {
+        let error = fuse(Some(content), Some(style), &chosen).err().unwrap();
+        assert_eq!((error.code, error.file.as_deref()), (Code::BaseMismatch, Some(file)));
+    }
+    // One known layer among many is no file of the family.
+    let odd = |at: usize| format!("lora_unet_something_{at}");
+    let mostly = (0..3)
+        .fold(sdxl("c"), |file, at| file.lora(&odd(at), &random("b", 20, 2), &random("a", 2, 30), None));
+    let error = fuse(Some(&mostly), Some(&sdxl("s")), &chosen).err().unwrap();
+    assert_eq!((error.code, error.file.as_deref()), (Code::BaseMismatch, Some("content.safetensors")));
+}
+
+#[test]
+fn files_of_two_bases_of_one_family_are_fused_with_a_word() {
+    let noted = |of: &str, base: &str| sdxl(of).note("ss_base_model_version", base);
+    let fused =
+        fuse(Some(&noted("c", "sdxl_base_v1-0")), Some(&noted("s", "sdxl_base_v0-9")), &hard()).unwrap();
+    let warned =
+        |fused: &super::files::Fused| fused.report.warnings.iter().any(|w| w.code == Code::BaseDiffers);
+    assert!(warned(&fused), "{:?}", fused.report.warnings);
+    let same =
+        fuse(Some(&noted("c", "sdxl_base_v1-0")), Some(&noted("s", "sdxl_base_v1-0")), &hard()).unwrap();
+    assert!(!warned(&same));
+}
+
+/// Nobody can tell what free texts say.
+#[test]
+fn notes_of_an_unknown_model_are_left_out_where_sources_are_to_stay_unnamed() {
+    let file = |of: &str| {
+        File::default()
+            .lora("layer", &random(&format!("{of} b"), 20, 2), &random(&format!("{of} a"), 2, 30), None)
+            .note("modelspec.implementation", "/home/me/secret")
+    };
+    let note = |keep_sources| {
+        let settings = Settings { keep_sources, ..hard() };
+        fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap().metadata("modelspec.implementation")
+    };
+    assert_eq!(note(true).as_deref(), Some("/home/me/secret"));
+    assert_eq!(note(false), None);
+}
+
+/// By the names that such files have; a model with such a word in its name has LoRAs of every kind.
+#[test]
+fn a_lora_for_fewer_steps_is_told_by_its_name() {
+    let warned = |name: &str| {
+        let content = sdxl("c").note("ss_output_name", name);
+        let fused = fuse(Some(&content), Some(&sdxl("s")), &hard()).unwrap();
+        fused.report.warnings.iter().any(|warning| warning.code == Code::Distilled)
+    };
+    for name in [
+        "sdxl_lightning_4step_lora",
+        "Qwen-Image-Lightning-8steps-V1.0",
+        "lcm_lora",
+        "lcm-lora-sdv1-5",
+        "pytorch_lora_LCM",
+        "Hyper-SD15-8steps-lora",
+        "Hyper-SDXL-8steps-lora",
+        "Hyper-FLUX.1-dev-8steps-lora",
+        "FLUX.1-Turbo-Alpha",
+        "Wan21_CausVid_14B_T2V_lora_rank32",
+        "dmd2_sdxl_4step_lora",
+    ] {
+        assert!(warned(name), "{name}");
+    }
+    for name in ["dog-z-image-turbo", "ink_zimage_turbo_v2", "ink-sdxl-turbo", "lightningbolt", "hyperrealism", "calcmaster"] {
+        assert!(!warned(name), "{name}");
+    }
 }

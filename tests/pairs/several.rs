@@ -184,3 +184,32 @@ fn what_differs_in_more_than_the_projection_has_a_pass_of_its_own() {
     let none = Passes::new(Some(&adapters[0]), Some(&adapters[1]), &[]);
     assert_eq!(none.err().map(|error| error.code), Some(Code::Settings));
 }
+
+/// Whatever it is that differs besides μ and the name: a pass speaks for all of its results with the settings of the first.
+#[test]
+fn one_pass_is_of_one_choice_of_all_other_settings() {
+    let [cat, ink] = pair();
+    let adapters = [&cat, &ink].map(|source| block_on(Adapter::open(source, None)).unwrap());
+    let block = BlockStrength { content: 0.5, style: 1.0, mu: None };
+    let others = [
+        Settings { content_strength: 0.5, ..hard() },
+        Settings { style_strength: 0.5, ..hard() },
+        Settings { content_text_strength: Some(0.5), ..hard() },
+        Settings { style_text_strength: Some(0.5), ..hard() },
+        Settings { cut: CutChoice::Count { count: 1 }, ..hard() },
+        Settings { dtype: DtypeChoice::F16, ..hard() },
+        Settings { layout: RankLayout::Compact, ..hard() },
+        Settings { blocks: [("IN04".into(), block)].into(), ..hard() },
+        Settings { content_scale: ScaleChoice::RankStabilised, ..hard() },
+        Settings { style_scale: ScaleChoice::RankStabilised, ..hard() },
+        Settings { recompress: Recompress::Rank { rank: 2 }, ..hard() },
+        Settings { dense_rank: 7, ..hard() },
+        Settings { direction_only: true, ..hard() },
+        Settings { keep_sources: false, ..hard() },
+    ];
+    for other in others {
+        let variants = [hard().into(), Variant { settings: other.clone(), swapped: false }];
+        let passes = Passes::new(Some(&adapters[0]), Some(&adapters[1]), &variants).unwrap();
+        assert_eq!(passes.iter().count(), 2, "{other:?}");
+    }
+}

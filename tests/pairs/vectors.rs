@@ -279,3 +279,19 @@ fn vectors_are_read_together() {
     let (with, without) = (reads(true), reads(false));
     assert!(with < without + 20, "{with} reads, {without} without biases");
 }
+
+/// Shift and scale of the last modulation stand the other way round in diffusers, and so do their biases.
+#[test]
+fn a_bias_is_turned_with_its_module() {
+    let (native, diffusers) = ("lora_unet_final_layer_adaLN_modulation_1", "transformer.norm_out.linear");
+    let flux = |file: File| file.note("ss_base_model_version", "flux1");
+    let other = "lora_unet_double_blocks_0_img_attn_proj";
+    let file = flux(kohya(kohya(File::default(), native, 6144, 3072), other, 3072, 3072));
+    let file = vector(file, &format!("{native}.diff_b"), 6144);
+    let bias = random(&format!("{native}.diff_b"), 6144, 1);
+    let to =
+        |scheme: &str| fuse(Some(&file), None, &Settings { scheme: Some(scheme.into()), ..hard() }).unwrap();
+    close(&column(&to("kohya"), &format!("{native}.diff_b")), &bias, 1e-6, "as it was");
+    let turned = DMatrix::from_fn(6144, 1, |at, _| bias[((at + 3072) % 6144, 0)]);
+    close(&column(&to("peft"), &format!("{diffusers}.lora_B.bias")), &turned, 1e-6, "turned");
+}

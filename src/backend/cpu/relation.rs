@@ -258,4 +258,26 @@ mod tests {
         close(&found.style.along, &squares, 1e-6);
         close(&found.cosines, &[1.0, 1.0, 1.0], 1e-6);
     }
+
+    /// What f32 leaves of a direction that is next to none is rounding.
+    #[test]
+    fn rows_that_lean_on_each_other_are_compared_in_f64() {
+        let mut leaning = made(&[1.0, 1.0, 1e-3], 5);
+        let lean = leaning.down.row(2) + leaning.down.row(0);
+        leaning.down.set_row(2, &lean);
+        leaning.down = leaning.down.map(|x| f64::from(f32::of(x)));
+        leaning.bytes[0] =
+            leaning.down.transpose().iter().flat_map(|&x| f32::of(x).to_le_bytes()).collect::<Vec<u8>>();
+        let other = made(&[1.0, 0.5], 9);
+        for (style, content) in [(&leaning, &other), (&other, &leaning)] {
+            let (found, exact) =
+                (relate(&update(style), &update(content)), careful(&update(style), &update(content)));
+            for (found, exact) in [(&found.style, &exact.style), (&found.content, &exact.content)] {
+                let all = found.sigma.iter().zip(&exact.sigma).chain(found.along.iter().zip(&exact.along));
+                for (is, should) in all {
+                    assert!((is / should - 1.0).abs() < 1e-5, "{is} {should}");
+                }
+            }
+        }
+    }
 }

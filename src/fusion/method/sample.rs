@@ -78,3 +78,82 @@ fn are_alike(theirs: &Projected, ours: &Projected, job: &Job<'_>, batch: &Batch<
     }
     Err(fault(format!("Its numbers are {apart:.1e} away from the CPU's.")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Blend;
+
+    fn words(seed: usize, count: usize) -> Vec<u8> {
+        let value = |at: usize| ((at * 37 + seed * 11) % 101) as f32 - 50.3;
+        (0..count).flat_map(|at| value(at).to_le_bytes()).collect()
+    }
+
+    fn stored(bytes: &[u8], rows: usize, cols: usize) -> Stored<'_> {
+        Stored { bytes, dtype: Dtype::F32, rows, cols }
+    }
+
+    /// Whatever is wrong in the first or the last job, in whichever of the results, is seen; and nothing else is.
+    #[test]
+    fn a_wrong_number_is_seen_in_the_first_and_the_last_job_of_every_result() {
+        let (m, n, r_s, r_c) = (14, 23, 3, 4);
+        let factors: Vec<[Vec<u8>; 3]> =
+            (0..3).map(|at| [words(at, r_s * n), words(at + 5, m * r_s), words(at + 9, r_c * n)]).collect();
+        let jobs: Vec<Job<'_>> = factors
+            .iter()
+            .map(|[a, b, c]| Job {
+                style_down: stored(a, r_s, n),
+                style_up: stored(b, m, r_s),
+                content_down: stored(c, r_c, n),
+                scale: 0.5,
+            })
+            .collect();
+        let blends = [Blend::without(1.0), Blend::without(0.5)];
+        let batch = Batch { jobs: &jobs, cut: Cut::All, blends: &blends, output: Dtype::F32 };
+        let good: Vec<Vec<Projected>> =
+            jobs.iter().map(|job| cpu::project(job, batch.cut, batch.blends, batch.output)).collect();
+        assert!(agree(&good, &batch).is_ok());
+        let size = |bytes: &[u8]| {
+            let square = |word: &[u8; 4]| f32::from_le_bytes(*word).powi(2);
+            bytes.as_chunks::<4>().0.iter().map(square).sum::<f32>().sqrt()
+        };
+        for (job, blend) in [(0, 0), (0, 1), (2, 0), (2, 1)] {
+            let mut wrong = good.clone();
+            let down = &mut wrong[job][blend].content_down;
+            let more = 1e-4 * size(down);
+            let value = f32::from_le_bytes(down[20..24].try_into().unwrap()) + more;
+            down[20..24].copy_from_slice(&value.to_le_bytes());
+            assert_eq!(agree(&wrong, &batch).map_err(|e| e.code), Err(Code::GpuFault), "{job} {blend}");
+            let mut wrong = good.clone();
+            wrong[job][blend].protected = 2;
+            assert_eq!(agree(&wrong, &batch).map_err(|e| e.code), Err(Code::GpuFault), "{job} {blend}");
+            let mut short = good.clone();
+            short[job].truncate(1);
+            assert_eq!(agree(&short, &batch).map_err(|e| e.code), Err(Code::GpuFault), "{job} {blend}");
+        }
+        assert!(agree(&good[..2], &batch).is_err());
+    }
+
+    /// Each format goes through kernels of its own.
+    #[test]
+    fn another_format_is_another_route() {
+        let (a, b, c) = (words(1, 8), words(2, 8), words(3, 8));
+        let route = |[down, up, content, output]: [Dtype; 4]| {
+            let of = |bytes, dtype, rows, cols| Stored { bytes, dtype, rows, cols };
+            let job = Job {
+                style_down: of(&a, down, 2, 4),
+                style_up: of(&b, up, 4, 2),
+                content_down: of(&c, content, 2, 4),
+                scale: 1.0,
+            };
+            let blends = [Blend::without(1.0)];
+            Route::of(&Batch { jobs: &[job], cut: Cut::All, blends: &blends, output })
+        };
+        let plain = [Dtype::F32; 4];
+        for at in 0..4 {
+            let mut other = plain;
+            other[at] = Dtype::F16;
+            assert_ne!(route(plain), route(other), "{at}");
+        }
+    }
+}

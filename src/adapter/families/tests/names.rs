@@ -72,6 +72,31 @@ fn text_encoders_are_told_by_their_prefix() {
         means("SD 3.5 Large", &format!("lora_te3_{t5}")),
         "text_encoder_3.encoder.block.5.layer.0.SelfAttention.q"
     );
+    // By these a file's text-encoder strength is applied.
+    for before in [
+        "lora_te_",
+        "lora_te1_",
+        "lora_te2_",
+        "lora_te3_",
+        "text_encoder.",
+        "text_encoder_2.",
+        "text_encoder_3.",
+        "text_encoders.t5xxl.transformer.",
+        "te1.",
+        "te2.",
+        "clip_l.",
+        "clip_g.",
+        "t5.",
+        "llama.",
+        "lora_clip_l_",
+        "lora_clip_g_",
+        "base_model.model.text_encoder.",
+    ] {
+        assert!(ModuleId::of(&format!("{before}layers_0_q")).is_text_encoder(), "{before}");
+    }
+    for before in ["lora_unet_", "unet.", "transformer.", "diffusion_model.", "lora_transformer_", ""] {
+        assert!(!ModuleId::of(&format!("{before}layers_0_q")).is_text_encoder(), "{before}");
+    }
 }
 
 #[test]

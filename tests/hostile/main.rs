@@ -12,6 +12,7 @@
 mod crew;
 mod faults;
 mod large;
+mod lies;
 mod lora;
 mod replay;
 mod size;

@@ -308,7 +308,14 @@ fn a_lora_for_fewer_steps_is_told_by_its_name() {
     ] {
         assert!(warned(name), "{name}");
     }
-    for name in ["dog-z-image-turbo", "ink_zimage_turbo_v2", "ink-sdxl-turbo", "lightningbolt", "hyperrealism", "calcmaster"] {
+    for name in [
+        "dog-z-image-turbo",
+        "ink_zimage_turbo_v2",
+        "ink-sdxl-turbo",
+        "lightningbolt",
+        "hyperrealism",
+        "calcmaster",
+    ] {
         assert!(!warned(name), "{name}");
     }
 }

@@ -233,15 +233,25 @@ fn counted(code: Code, groups: &[Group], is_such: impl Fn(&ModuleId) -> bool) ->
 
 /// In the names of LoRAs that change how many steps are taken, not what is drawn; and before such words, where a model is
 /// called so.
-const DISTILLED: [&str; 9] =
-    ["-lcm-", "-turbo-", "-lightning-", "-hyper-sd", "-hyper-flux", "-hypersd", "-dmd2-", "-lightx2v-", "-causvid-"];
+const DISTILLED: [&str; 9] = [
+    "-lcm-",
+    "-turbo-",
+    "-lightning-",
+    "-hyper-sd",
+    "-hyper-flux",
+    "-hypersd",
+    "-dmd2-",
+    "-lightx2v-",
+    "-causvid-",
+];
 const MODELS: [&str; 5] = ["image-turbo", "zimage-turbo", "sdxl-turbo", "sd-turbo", "large-turbo"];
 
 fn distilled(adapter: &Adapter) -> Option<&'static str> {
     let plain = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let names = adapter.names().into_iter().map(|name| {
-        MODELS.iter().fold(format!("-{}-", plain(&name)), |name, model| name.replace(model, ""))
-    });
+    let names = adapter
+        .names()
+        .into_iter()
+        .map(|name| MODELS.iter().fold(format!("-{}-", plain(&name)), |name, model| name.replace(model, "")));
     let names: Vec<String> = names.collect();
     let word = DISTILLED.into_iter().find(|word| names.iter().any(|name| name.contains(word)));
     word.map(|word| word.trim_matches('-'))

@@ -1,0 +1,146 @@
+//! Others whose answers are wrong: what does not fit its task ends the run, and so does a number that is not the right one.
+
+use crate::crew::shared_with;
+use np_lora::container::Bytes;
+use np_lora::error::Code;
+use np_lora::fusion::settings::Recompress;
+use np_lora::fusion::{Done, Held, Parcel, Piece, Settings};
+use std::ops::Range;
+
+/// Bytes that are gone when they are wanted.
+#[derive(Debug)]
+struct Gone(usize);
+
+impl Held for Gone {
+    fn length(&self) -> usize {
+        self.0
+    }
+
+    fn part(&self, _: Range<usize>) -> Option<Bytes> {
+        None
+    }
+}
+
+pub(crate) fn edited(done: Done, edit: fn(&mut Piece)) -> Done {
+    match done {
+        Done::Fused { pass, mut pieces, gave_up } => {
+            pieces.iter_mut().for_each(edit);
+            Done::Fused { pass, pieces, gave_up }
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_its_task_ends_the_run() {
+    let lies: [fn(Done) -> Done; 12] = [
+        // Nothing was read, or something else.
+        |done| {
+            if let Done::Read { file, first, .. } = done {
+                Done::Read { file, first, checksums: Vec::new() }
+            } else {
+                done
+            }
+        },
+        |done| {
+            if let Done::Read { file, first, checksums } = done {
+                Done::Read { file, first: first + 1, checksums }
+            } else {
+                done
+            }
+        },
+        // Another group was compared, or another file.
+        |done| {
+            if let Done::Repeated { file, group, difference } = done {
+                Done::Repeated { file, group: group + 1, difference }
+            } else {
+                done
+            }
+        },
+        |done| {
+            if let Done::Repeated { file, group, difference } = done {
+                Done::Repeated { file: file + 1, group, difference }
+            } else {
+                done
+            }
+        },
+        // A tensor is missing, is another, or comes twice.
+        |done| edited(done, |piece| piece.tensors.truncate(1)),
+        |done| edited(done, |piece| piece.tensors[0].at += 1),
+        |done| {
+            edited(done, |piece| {
+                piece.tensors.extend_from_within(..);
+                let bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default();
+                piece.bytes = Parcel::new(Bytes::from([&bytes[..], &bytes[..]].concat()));
+            })
+        },
+        // Bytes are missing, or gone, or there are too many.
+        |done| edited(done, |piece| piece.bytes = Parcel::new(Gone(piece.bytes.length()))),
+        |done| {
+            edited(done, |piece| {
+                piece.bytes = Parcel::new(piece.bytes.part(1..piece.bytes.length()).unwrap_or_default());
+            })
+        },
+        |done| {
+            edited(done, |piece| {
+                let bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default();
+                piece.bytes = Parcel::new(Bytes::from([&bytes[..], &[0]].concat()));
+            })
+        },
+        // There is none for one of the results, or it is for those of another pass.
+        |done| {
+            if let Done::Fused { pass, .. } = done {
+                Done::Fused { pass, pieces: Vec::new(), gave_up: None }
+            } else {
+                done
+            }
+        },
+        |done| {
+            if let Done::Fused { pass, pieces, gave_up } = done {
+                Done::Fused { pass: pass + 1, pieces, gave_up }
+            } else {
+                done
+            }
+        },
+    ];
+    let settings = Settings { output_name: "out".into(), ..Settings::default() };
+    for (number, lie) in lies.into_iter().enumerate() {
+        // Others who have places for all of it do all of it.
+        let error = shared_with(&[settings.clone().into()], 100, 1, usize::MAX, lie).err();
+        assert_eq!(error.map(|error| error.code), Some(Code::Internal), "lie {number}");
+    }
+}
+
+/// Wrong numbers with the right checksum: only what is computed once more tells.
+#[test]
+fn numbers_that_were_wrong_when_they_were_written_are_found() {
+    fn rewritten(piece: &mut Piece, edit: fn(&mut [u8])) {
+        let mut bytes = piece.bytes.part(0..piece.bytes.length()).unwrap_or_default().to_vec();
+        let mut at = 0;
+        for tensor in &mut piece.tensors {
+            let part = &mut bytes[at..at + tensor.length];
+            edit(part);
+            tensor.checksum = xxhash_rust::xxh3::xxh3_64(part);
+            at += tensor.length;
+        }
+        piece.bytes = Parcel::new(Bytes::from(bytes));
+    }
+    // One value in each tensor has lost its sign; all are a tenth smaller or larger (of F16: by an eighth at most).
+    let one: fn(Done) -> Done = |done| edited(done, |piece| rewritten(piece, |part| part[1] ^= 0x80));
+    let little: fn(Done) -> Done = |done| {
+        edited(done, |piece| rewritten(piece, |part| part.chunks_exact_mut(2).for_each(|w| w[0] ^= 0x80)))
+    };
+    let none: fn(Done) -> Done = |done| edited(done, |piece| rewritten(piece, |part| part.fill(0)));
+    let settings = Settings { output_name: "out".into(), ..Settings::default() };
+    let cut = Settings { recompress: Recompress::Rank { rank: 1 }, ..settings.clone() };
+    for (what, settings, lie) in [
+        ("a sign", &settings, one),
+        ("last digits", &settings, little),
+        ("all", &settings, none),
+        ("all of what is cut", &cut, none),
+        ("a sign of what is cut", &cut, one),
+    ] {
+        let error = shared_with(&[settings.clone().into()], 100, 1, usize::MAX, lie).err();
+        assert_eq!(error.map(|error| error.code), Some(Code::Verify), "{what}");
+    }
+}

@@ -31,7 +31,7 @@ export class Controls extends LitElement {
     .asks { display: grid; gap: 12px; }
     .asks .field { max-width: 320px; }
     .strengths { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); gap: 16px 48px; }
-    .strength { display: grid; grid-template-columns: 1fr 5.5rem; gap: 0 16px; align-items: center; --role: var(--subject); }
+    .strength { display: grid; grid-template-columns: 1fr 5.5rem; gap: 0 16px; align-items: center; align-content: start; --role: var(--subject); }
     .strength.style { --role: var(--style); }
     .strength label { grid-column: 1 / -1; font-weight: 650; }
     .strength input[type='range'] {

@@ -185,7 +185,7 @@ test('single blocks can be turned down, and files find their hashes', DEVICE, as
   const sha256 = async (bytes: Uint8Array): Promise<string> => Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex');
   await expect(card(page, 'Subject')).toContainText((await sha256(named('', content).bytes)).slice(0, 10));
   await expect(page.getByText(/SHA-256 [0-9a-f]{64}/)).toBeVisible();
-  await page.getByRole('button', { name: 'All on' }).click();
+  await page.locator('np-lora-blocks').getByRole('button', { name: 'All blocks on' }).click();
   await expect(page.getByText('1 block changed')).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });

@@ -91,13 +91,16 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await setMu(page, 2);
   await fuse(page);
   await expect(page.getByRole('region', { name: 'Fused and checked' })).toContainText('μ 2 · subject 1, style 1');
+  await expect(page.getByText('Replaces the unsaved file below.')).toHaveCount(0);
+  await setMu(page, 1);
+  await expect(page.getByText('Replaces the unsaved file below.')).toBeVisible();
   await button(page, 'Start over').click();
   await button(page, 'Discard').click();
   await expect(button(page, 'Try it with an example')).toBeVisible();
   // Nor do settings go on that nobody sees.
   expect(await element(page, 'mu')).toBe(0.5);
   await page.keyboard.press('ControlOrMeta+Z');
-  expect(await element(page, 'mu')).toBe(2);
+  expect(await element(page, 'mu')).toBe(1);
 });
 
 test('a file that is dropped while a run goes on is not taken, and that is said', async ({ page }) => {

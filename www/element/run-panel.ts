@@ -55,6 +55,7 @@ export class RunPanel extends LitElement {
     .figures { display: flex; flex-wrap: wrap; gap: 0 24px; font-size: var(--small); color: var(--muted); font-variant-numeric: tabular-nums; }
     .module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); min-height: 1.5em; }
     .stalled { color: var(--caution); font-size: var(--small); }
+    .caution { color: var(--caution); }
     .primary { min-height: 48px; min-width: 144px; font-size: var(--large); }
     @container (max-width: 568px) {
       .bar { flex-wrap: nowrap; }
@@ -115,10 +116,11 @@ export class RunPanel extends LitElement {
       ${running ? this.#progress(running) : nothing}
       ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
         <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? text.fuseFiles(this.files) : text.fuse[this.making]}</button>
-        ${this.#badge()}
+        ${this.#replaces()}${this.#badge()}
       </div>` : nothing}
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
+        ${this.#replaces()}
       </div>` : nothing}
       ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.saved}
         @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
@@ -155,6 +157,11 @@ export class RunPanel extends LitElement {
       </div>` : nothing}
       ${stalled ? html`<p class="stalled">${text.stalled}</p>` : nothing}
     </section>`;
+  }
+
+  /** What nobody has saved goes with the next run. */
+  #replaces(): TemplateResult | typeof nothing {
+    return this.unsaved > 0 ? html`<span class="small caution">${text.replaces(this.unsaved)}</span>` : nothing;
   }
 
   #badge(): TemplateResult | typeof nothing {

@@ -249,6 +249,11 @@ fn pairs_of_different_models_are_refused() {
     let low = wan("s").named("ink-LowNoise.safetensors");
     let both = super::files::fuse_sources(Some(&high), Some(&low), &hard()).err().map(|e| e.code);
     assert_eq!(both, Some(Code::NoiseStage));
+    // A name that speaks of both says of neither that it is the file's.
+    let either = wan("c").named("cat_high_and_low_noise_low_noise_high.safetensors");
+    for (content, style) in [(&either, &low), (&high, &either)] {
+        assert!(super::files::fuse_sources(Some(content), Some(style), &hard()).is_ok());
+    }
 }
 
 #[test]

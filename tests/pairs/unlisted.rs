@@ -171,6 +171,12 @@ fn text_encoders_lend_the_denoiser_neither_names_nor_spelling() {
     let style = text(flat("s", "lora_unet_", &["blocks.0.q"]), "s", "lora_te_model_layers_0_q");
     let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
     assert!(fused.update("lora_unet_blocks_0_q").is_some(), "{:?}", fused.stems());
+    // The result has the dots of the style; of the text encoder nothing says where they belong.
+    let content = text(flat("c", "lora_unet_", &PATHS[..1]), "c", "lora_te_model_layers_0_q");
+    let fused = fuse(Some(&content), Some(&dotted("s", "diffusion_model.", &PATHS)), &hard()).unwrap();
+    let mut expected = stems("diffusion_model.", &PATHS, false);
+    expected.push("lora_te_model_layers_0_q".into());
+    assert_eq!(fused.stems(), expected);
     let content = text(dotted("c", "diffusion_model.", &["a.b"]), "c", "text_encoder.l.0.q");
     let style = text(flat("s", "lora_unet_", &["a.b"]), "s", "lora_unet_text_encoder_l_0_q");
     assert_eq!(fuse(Some(&content), Some(&style), &hard()).unwrap().report.fused, 1);

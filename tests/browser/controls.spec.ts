@@ -420,6 +420,20 @@ test('a number is read as people write it, and one that goes too far is refused'
     await expect(strength).toHaveAttribute('aria-invalid', 'true');
     expect((await settings(page)).styleStrength).toBe(1.25);
   }
+  // As in number fields; also from what is only typed.
+  await strength.press('ArrowUp');
+  await expect(strength).toHaveValue('1.3');
+  await expect(refused).toHaveCount(0);
+  await strength.fill('0,3');
+  await strength.press('ArrowDown');
+  await expect(strength).toHaveValue('0.25');
+  await strength.fill('10');
+  await strength.press('ArrowUp');
+  await expect(strength).toHaveValue('10');
+  expect((await settings(page)).styleStrength).toBe(10);
+  await type(strength, '1.25');
+  await type(strength, 'x');
+  await expect(refused).toHaveCount(1);
   // What else is done there takes the word back.
   await page.getByRole('slider', { name: 'Style strength' }).press('ArrowLeft');
   await expect(refused).toHaveCount(0);

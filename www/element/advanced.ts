@@ -91,7 +91,10 @@ export class Advanced extends LitElement {
   /** What the file is called when the person names nothing. */
   @property({ attribute: false }) defaultName = '';
   #typing = new Typing(this);
-  #send: Send = (patch) => { this.dispatchEvent(new CustomEvent<Setting>('np-setting', { detail: { patch, committed: true } })); };
+  #send: Send = (patch) => {
+    this.#typing.forget();
+    this.dispatchEvent(new CustomEvent<Setting>('np-setting', { detail: { patch, committed: true } }));
+  };
 
   override render(): TemplateResult {
     const { only, settings, disabled } = this.choices;

@@ -82,6 +82,7 @@ export class Blocks extends LitElement {
   }
 
   #send(blocks: Record<string, BlockStrength>): void {
+    this.#typing.forget();
     this.dispatchEvent(new CustomEvent('np-blocks', { detail: blocks }));
   }
 }

@@ -9,7 +9,7 @@ import { choice, fieldStyles, tick, typed } from './fields.ts';
 import { bytes } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, musText, readMus } from './several.ts';
-import { FIELD_STRENGTH, SLIDER_STEP, SLIDER_STRENGTH } from './limits.ts';
+import { FIELD_STRENGTH, SLIDER_STRENGTH } from './limits.ts';
 import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 import { numbers, Typing, type Spelling } from './typed.ts';
@@ -141,7 +141,7 @@ export class Controls extends LitElement {
     const slid = (event: Event, committed: boolean): void => this.#send({ [key]: Number((event.target as HTMLInputElement).value) }, committed);
     return html`<div class="strength ${role}">
       <label for=${role}>${strengthLabel[role]}</label>
-      <input id=${role} type="range" min="0" max=${SLIDER_STRENGTH} step=${SLIDER_STEP} .value=${String(value)} ?disabled=${disabled}
+      <input id=${role} type="range" min="0" max=${SLIDER_STRENGTH} step=${FIELD_STRENGTH.step} .value=${String(value)} ?disabled=${disabled}
         @input=${(event: Event) => slid(event, false)} @change=${(event: Event) => slid(event, true)}>
       ${this.#typing.field({ id: `${role}-number`, name: strengthNumber[role], value, spelling: STRENGTH_TEXT, disabled, title: text.strengthHint,
         changed: (typed) => this.#send({ [key]: typed }) })}
@@ -149,6 +149,7 @@ export class Controls extends LitElement {
   }
 
   #send(patch: Setting['patch'], committed = true): void {
+    this.#typing.forget();
     this.dispatchEvent(new CustomEvent<Setting>('np-setting', { detail: { patch, committed } }));
   }
 }

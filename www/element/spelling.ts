@@ -3,7 +3,7 @@
 import type { Recompress } from '../core/types.ts';
 import { LIMITS, type Limits } from './limits.ts';
 
-export const number = (text: string, { least, most }: Limits): number | undefined => {
+export const number = (text: string, { least, most }: Pick<Limits, 'least' | 'most'>): number | undefined => {
   const value = text.trim() === '' ? NaN : Number(text);
   return value >= least && value <= most ? value : undefined;
 };

@@ -2,7 +2,7 @@
 
 import { html, nothing, type ReactiveControllerHost, type TemplateResult } from 'lit';
 import { inert, mu as muText } from './format.ts';
-import type { Limits } from './limits.ts';
+import { within, type Limits } from './limits.ts';
 import { decimal, number, readMu } from './spelling.ts';
 import { text } from './strings.ts';
 
@@ -11,6 +11,8 @@ export interface Spelling<T> {
   write(value: T): string;
   read(typed: string): T | undefined;
   refusal(typed: string, inForce: string): string;
+  /** An arrow key up (1) or down (-1). */
+  step?(from: T, by: number): T;
 }
 
 export const numbers = (limits: Limits): Spelling<number> => ({
@@ -19,6 +21,7 @@ export const numbers = (limits: Limits): Spelling<number> => ({
     const value = number(decimal(typed), limits);
     return limits.whole && !Number.isInteger(value) ? undefined : value;
   },
+  step: (from, by) => within(Number((from + by * limits.step).toPrecision(12)), limits),
   refusal: (typed, inForce) => (limits.whole ? text.notWhole : text.notNumber)(typed, String(limits.least), String(limits.most), inForce),
 });
 
@@ -47,11 +50,17 @@ export interface TypedField<T> {
   said?: string;
 }
 
-/** The fields of a part of the page. Of what was refused, the last is said, until something else is in force there. */
+/** The fields of a part of the page. Of what was refused, the last is said, until something else is in force or done. */
 export class Typing {
   #refused: { id: string; said: string; inForce: string; why: string } | null = null;
 
   constructor(private host: ReactiveControllerHost) {}
+
+  /** Something else was done. */
+  forget(): void {
+    this.#refused = null;
+    this.host.requestUpdate();
+  }
 
   /** The field, and below it what was wrong. */
   field<T>(field: TypedField<T>): TemplateResult {
@@ -64,12 +73,23 @@ export class Typing {
     return html`<input id=${id} type="text" inputmode="decimal" autocomplete="off" spellcheck="false" .value=${spelling.write(value)} ?disabled=${disabled}
       aria-label=${name ?? nothing} placeholder=${placeholder ?? nothing} title=${title ?? nothing}
       aria-invalid=${this.#refused?.id === id ? 'true' : nothing} aria-describedby=${hint ? `${hint} ${said}` : said}
-      @change=${(event: Event) => this.#type(event.target as HTMLInputElement, { ...field, said })}>`;
+      @change=${(event: Event) => this.#type(event.target as HTMLInputElement, { ...field, said })}
+      @keydown=${(event: KeyboardEvent) => this.#step(event, field)}>`;
   }
 
   /** Where it is said, behind the fields in the template. It is always there, so that it is read out when it has something to say. */
   refusal(said: string): TemplateResult {
     return html`<p class="refusal stranger" id=${said} role="alert">${this.#refused?.said === said ? this.#refused.why : nothing}</p>`;
+  }
+
+  #step<T>(event: KeyboardEvent, { value, spelling, changed }: TypedField<T>): void {
+    const by = Number(event.key === 'ArrowUp') - Number(event.key === 'ArrowDown');
+    if (by === 0 || !spelling.step) return;
+    event.preventDefault();
+    const input = event.target as HTMLInputElement;
+    const next = spelling.step(spelling.read(input.value) ?? value, by);
+    input.value = spelling.write(next);
+    changed(next);
   }
 
   #type<T>(input: HTMLInputElement, { id, value, spelling, said, changed }: TypedField<T> & { said: string }): void {

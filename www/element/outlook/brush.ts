@@ -139,6 +139,7 @@ export class BrushBar extends LitElement {
   }
 
   #tell(name: string, detail: unknown): void {
+    this.#typing.forget();
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }

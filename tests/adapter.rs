@@ -472,6 +472,33 @@ fn a_control_lora_is_refused_as_a_whole() {
 }
 
 #[test]
+fn what_is_no_lora_is_called_by_what_it_is() {
+    for (name, what) in [
+        (
+            "emb_params",
+            "It looks like an embedding (textual inversion). It holds one tensor, the first is \"emb_params\".",
+        ),
+        ("clip_g", "an embedding"),
+        ("control_model.input_blocks.0.0.weight", "a ControlNet"),
+        ("controlnet_cond_embedding.conv_in.weight", "a ControlNet"),
+        ("model.diffusion_model.input_blocks.0.0.weight", "a whole model (checkpoint)"),
+        ("double_blocks.0.img_attn.qkv.weight", "the weights of a whole model"),
+        ("down_blocks.0.resnets.0.conv1.weight", "the weights of a whole model"),
+        ("decoder.up_blocks.0.resnets.0.conv1.weight", "a VAE"),
+        ("model.layers.0.mlp.up_proj.weight", "a language model or text encoder"),
+    ] {
+        let refused = open(&[(name, F16, &[8])]).unwrap_err();
+        assert_eq!(refused.code, Code::NoLora);
+        assert!(refused.detail.contains(what), "{name}: {}", refused.detail);
+    }
+    // A ControlNet of diffusers has the blocks of a model too.
+    let both = [("down_blocks.0.x.weight", F16, &[8][..]), ("controlnet_down_blocks.0.weight", F16, &[8])];
+    assert!(open(&both).unwrap_err().detail.contains("a ControlNet. It holds 2 tensors"));
+    let unknown = open(&[("clip_left", F16, &[8])]).unwrap_err();
+    assert_eq!(unknown.detail, "It holds one tensor, the first is \"clip_left\".");
+}
+
+#[test]
 fn an_alpha_in_the_file_goes_before_a_configuration_and_that_before_notes() {
     use np_lora::adapter::scale::ScaleSource;
     // Zeros: an alpha of 0 means the rank.

@@ -102,6 +102,10 @@ test('a person chooses another language, which changes everything at once and is
   await expect(part(page, 'result', 'h2')).toContainText('マージ');
   expect(await latin(page)).toEqual([]);
   expect(await element<string>(page, 'phase')).toBe('done');
+  // What is said of a field is said in it as well.
+  await part(page, 'mu', '#exact').fill('?');
+  await part(page, 'mu', '#exact').blur();
+  await expect(part(page, 'mu', '.refusal')).toContainText('「?」はμとして読めないため');
   await page.reload();
   await expect(part(page, 'card', 'h2').first()).toHaveText('被写体');
 

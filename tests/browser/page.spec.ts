@@ -88,9 +88,11 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(button(page, 'Try it with an example')).toBeVisible();
 
   await openExample(page);
+  // A host's, which nobody has chosen here.
+  await page.locator('np-lora').evaluate((tool) => Object.assign(tool, { contentStrength: 0.75 }));
   await setMu(page, 2);
   await fuse(page);
-  await expect(page.getByRole('region', { name: 'Fused and checked' })).toContainText('μ 2 · subject 1, style 1');
+  await expect(page.getByRole('region', { name: 'Fused and checked' })).toContainText('μ 2 · subject 0.75, style 1');
   await expect(page.getByText('Replaces the unsaved file below.')).toHaveCount(0);
   await setMu(page, 1);
   await expect(page.getByText('Replaces the unsaved file below.')).toBeVisible();
@@ -98,7 +100,7 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await button(page, 'Discard').click();
   await expect(button(page, 'Try it with an example')).toBeVisible();
   // Nor do settings go on that nobody sees.
-  expect(await element(page, 'mu')).toBe(0.5);
+  expect([await element(page, 'mu'), await element(page, 'contentStrength')]).toEqual([0.5, 0.75]);
   await page.keyboard.press('ControlOrMeta+Z');
   expect(await element(page, 'mu')).toBe(1);
 });
@@ -117,7 +119,7 @@ test('a file that is dropped while a run goes on is not taken, and that is said'
   });
   await button(page, 'Fuse').click();
   const said = page.getByText('Files are taken again once this run is over, or cancelled.').first();
-  await drop(page, card(page, 'Style'), [{ name: 'other.safetensors', from: 'contentFile' }]);
+  await drop(page, page.locator('body'), [{ name: 'other.safetensors', from: 'contentFile' }]);
   await expect(said).toBeVisible();
   await expect(card(page, 'Style')).toContainText('ink.safetensors');
   await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
@@ -211,6 +213,8 @@ test('one file fills the free place, or the card it falls on', async ({ page }) 
   await expect(card(page, 'Style')).toContainText('ink.safetensors');
   await drop(page, page.locator('body'), [{ name: 'cat.safetensors', from: 'contentFile' }]);
   await expect(card(page, 'Subject')).toContainText('cat.safetensors');
+  // That it is open is said as well.
+  await expect(button(page, 'Fuse')).toBeEnabled();
   await drop(page, page.locator('body'), [{ name: 'third.safetensors', from: 'contentFile' }]);
   // To be seen, and to be heard.
   await expect(page.getByRole('paragraph').filter({ hasText: 'Both places are taken' })).toBeVisible();

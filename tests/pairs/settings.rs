@@ -120,6 +120,7 @@ fn the_result_says_what_it_is() {
     let again: Settings = serde_json::from_str(&recipe).unwrap();
     assert_eq!(again.mu, 0.5);
     let saved = block_on(SavedRecipe::open(&MemorySource::new("fused", fused.bytes.clone()))).unwrap();
+    let again = Settings { output_name: note("modelspec.title"), ..again };
     assert_eq!((saved.settings, saved.version.as_str()), (again, env!("CARGO_PKG_VERSION")));
     let names = [saved.content, saved.style].map(|source| source.unwrap().name);
     assert_eq!(names, ["content.safetensors", "style.safetensors"]);
@@ -128,6 +129,7 @@ fn the_result_says_what_it_is() {
     let text = String::from_utf8_lossy(&private.bytes[8..start.min(private.bytes.len())]).into_owned();
     let saved = block_on(SavedRecipe::open(&MemorySource::new("fused", private.bytes))).unwrap();
     assert_eq!((saved.settings.mu, saved.content, saved.style), (hard().mu, None, None));
+    assert!(!saved.settings.keep_sources, "it stays so");
     let other = block_on(SavedRecipe::open(&content.named("content")));
     assert_eq!(other.unwrap_err().code, Code::Recipe);
     for secret in ["My dog", "content.safetensors", "style.safetensors"] {

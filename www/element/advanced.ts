@@ -31,12 +31,7 @@ const COUNT = numbers(LIMITS.count);
 const PERCENT = numbers(LIMITS.percent);
 const ALPHA = numbers(LIMITS.alpha);
 const DENSE_RANK = numbers(LIMITS.denseRank);
-const TEXT_ENCODER_STRENGTH = orNothing(numbers(FIELD_STRENGTH), text.sameStrength);
-/** What stands here, and what of it stands in the foreground when one file is converted. */
-const FORM: readonly (keyof Settings)[] = ['scheme', 'dtype', 'recompress', 'denseRank'];
-const FOLDED: readonly (keyof Settings)[] = [
-  ...FORM, 'cut', 'contentTextStrength', 'styleTextStrength', 'contentScale', 'styleScale', 'blocks', 'layout', 'outputName', 'keepSources',
-];
+const TEXT_ENCODER_STRENGTH = orNothing(numbers(FIELD_STRENGTH), () => text.sameStrength);
 const inPercent = (share: number): number => Number((share * 100).toPrecision(6));
 
 type Send = (patch: Setting['patch']) => void;
@@ -47,9 +42,11 @@ function widened({ fit, summaries }: Choices): string | undefined {
   return fit?.widened ? text.widened([...formats].join(', ')) : undefined;
 }
 
+const anyCut = ({ summaries }: Choices): boolean => ROLES.some((role) => (summaries[role]?.cut ?? 0) > 0);
+
 /** Naming, number format and rank of the result; in the foreground when one file is converted. */
 export function formFields(choices: Choices, send: Send, typing: Typing): TemplateResult {
-  const { settings, summaries, fit, disabled } = choices;
+  const { settings, fit, disabled } = choices;
   const { recompress } = settings;
   const dtype = settings.dtype === 'auto' && fit ? `${text.auto} – ${inert(fit.dtype)}` : text.auto;
   const named = ({ name, comfyui }: SchemeChoice): string => name + text.inComfyui[comfyui];
@@ -68,7 +65,7 @@ export function formFields(choices: Choices, send: Send, typing: Typing): Templa
       changed: (rank) => send({ recompress: { kind: 'rank', rank } }) }, typing) : nothing}
     ${recompress.kind === 'energy' ? typed({ id: 'rank-energy', label: text.rankShare, value: inPercent(recompress.share), spelling: PERCENT, disabled,
       changed: (share) => send({ recompress: { kind: 'energy', share: share / 100 } }) }, typing) : nothing}
-    ${ROLES.some((role) => (summaries[role]?.cut ?? 0) > 0) ? typed({ id: 'dense', label: text.denseRank, value: settings.denseRank, spelling: DENSE_RANK, disabled,
+    ${anyCut(choices) ? typed({ id: 'dense', label: text.denseRank, value: settings.denseRank, spelling: DENSE_RANK, disabled,
       hint: text.denseRankHint, changed: (denseRank) => send({ denseRank }) }, typing) : nothing}`;
 }
 
@@ -120,10 +117,16 @@ export class Advanced extends LitElement {
     </details>`;
   }
 
-  /** How many of what is folded away here is set otherwise than usual. */
+  /** How many of the fields that are folded away here are not at their defaults. */
   get #changed(): string {
-    const { settings, only } = this.choices;
-    const here = only ? FOLDED.filter((key) => !FORM.includes(key)) : FOLDED;
+    const { settings, summaries, fit, only } = this.choices;
+    const roles = only ? [only] : ROLES;
+    const here: (keyof Settings)[] = [
+      ...(only ? [] : ['cut', 'scheme', 'dtype', 'recompress'] as const),
+      ...(!only && anyCut(this.choices) ? ['denseRank'] as const : []),
+      ...roles.flatMap((role) => [SCALE[role], ...((summaries[role]?.textEncoderModules ?? 0) > 0 ? [TEXT_STRENGTH[role]] : [])]),
+      ...((fit?.blocks.length ?? 0) > 0 ? ['blocks'] as const : []), 'layout', 'outputName', 'keepSources',
+    ];
     const changed = here.filter((key) => toJson(settings[key]) !== toJson(DEFAULT_SETTINGS[key])).length + Number(this.backend !== DEFAULTS.backend);
     return changed > 0 ? text.settingsChanged(changed) : '';
   }

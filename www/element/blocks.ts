@@ -72,7 +72,7 @@ export class Blocks extends LitElement {
         @change=${() => this.#set(label, { ...strength, ...(on ? { content: 0, style: 0 } : { content: 1, style: 1 }) })}></td>
       ${roles.map((role) => html`<td>${this.#typing.input({ id: `${role}-${at}`, value: strength[role], spelling: STRENGTH, said: SAID, disabled: this.disabled,
         name: text.blockStrength(strengthLabel[role], name), changed: (value) => this.#set(label, { ...strength, [role]: value }) })}</td>`)}
-      ${this.only ? nothing : html`<td>${this.#typing.input({ id: `mu-${at}`, value: strength.mu, spelling: orNothing(MU, muText(this.mu)), said: SAID, disabled: this.disabled,
+      ${this.only ? nothing : html`<td>${this.#typing.input({ id: `mu-${at}`, value: strength.mu, spelling: orNothing(MU, () => muText(this.mu)), said: SAID, disabled: this.disabled,
         name: text.blockMu(name), placeholder: muText(this.mu), changed: (mu) => this.#set(label, { ...strength, mu }) })}</td>`}
     </tr>`;
   }

@@ -17,7 +17,7 @@ import { numbers, Typing, type Spelling } from './typed.ts';
 const UNKNOWN: readonly CurvePoint[] = [];
 const STRENGTH = { content: 'contentStrength', style: 'styleStrength' } as const;
 const STRENGTH_TEXT = numbers(FIELD_STRENGTH);
-const MUS: Spelling<number[]> = { write: musText, read: (typed) => readMus(typed) ?? undefined, refusal: text.notMus };
+const MUS: Spelling<number[]> = { write: musText, read: (typed) => readMus(typed) ?? undefined, refusal: (typed) => text.notMus(typed) };
 
 /** What each kind of result sets. */
 const KINDS: Record<'fusion' | 'several' | 'overlap', Setting['patch']> = {

@@ -10,6 +10,9 @@ interface Calls {
   spectra(settings: Settings, module: string): Promise<Spectra>;
 }
 
+/** What only values tell, whenever they are read. */
+const OF_VALUES = 'E_NONFINITE';
+
 export class Foresight {
   outlook: Outlook | null = null;
   /** Of the module that was chosen. */
@@ -85,7 +88,7 @@ export class Foresight {
       const problem = toProblem(thrown);
       // Else stopped by what needed the machine more, which asks again.
       this.#failed = !signal.aborted && !isAbort(thrown) && problem.code !== 'E_ABORTED';
-      if (this.#failed && problem.file !== null) this.problem = problem;
+      if (this.#failed && problem.code === OF_VALUES) this.problem = problem;
     }
     this.analysing = false;
     await this.#ask();

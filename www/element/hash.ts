@@ -2,7 +2,7 @@
 
 import { BACKENDS, DTYPES, RESULTS, type BackendChoice, type Settings, type Several } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
-import { FIELD_STRENGTH, LIMITS } from './limits.ts';
+import { LIMITS } from './limits.ts';
 import { readMus } from './several.ts';
 import { number, percentText, rankText, readMu, readRank, share, whole } from './spelling.ts';
 
@@ -17,7 +17,7 @@ interface Field<K extends keyof State> {
   read: (text: string) => State[K] | undefined;
 }
 
-const strength = (text: string): number | undefined => number(text, FIELD_STRENGTH);
+const strength = (text: string): number | undefined => number(text, LIMITS.strength);
 const mu = (value: number): string => (value === Infinity ? 'infinity' : String(value));
 const name = (text: string): string | undefined => (/^[\w .+-]{1,40}$/.test(text) ? text : undefined);
 const oneOf = <T extends string>(of: readonly T[]) => (text: string): T | undefined => of.find((one) => one.toLowerCase() === text.toLowerCase());

@@ -46,6 +46,7 @@ export class Intake {
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     const taken = 'items' in from ? await filesFrom(from) : [...from];
+    if (this.host.running()) return this.host.notify(text.notWhileRunning);
     if (!this.host.changeable()) return;
     const config = taken.find(isConfig);
     const [recipe, another] = taken.filter(isRecipe);
@@ -179,7 +180,6 @@ export class Intake {
     this.#hover(null);
     if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
     event.preventDefault();
-    if (this.host.running()) return this.host.notify(text.notWhileRunning);
     // A comparison takes its file itself.
     if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, roleUnder(event));
   }

@@ -35,6 +35,8 @@ export class Keep implements ReactiveController {
   #undo: Undo<State> | null = null;
   /** As the host set it up, which an address need not say. */
   #base: State | null = null;
+  /** Before a person's first change: as the host, its markup and the address have it. */
+  #first: State | null = null;
   #moving = false;
   #written = '';
   #listens = false;
@@ -99,6 +101,7 @@ export class Keep implements ReactiveController {
   change(patch: Partial<State>, committed: boolean): void {
     // What changed since by itself, or by the host, is not taken back with it.
     if (!this.#moving) this.#undo?.settle(this.host.state());
+    this.#first ??= this.host.state();
     this.#moving = !committed;
     this.host.apply(patch);
     if (!committed) return;
@@ -109,17 +112,19 @@ export class Keep implements ReactiveController {
   /** What no longer makes sense of any settings, those of earlier steps too. */
   forget(change: (state: State) => Partial<State>): void {
     this.#undo?.rewrite((state) => ({ ...state, ...change(state) }));
+    if (this.#first) this.#first = { ...this.#first, ...change(this.#first) };
     const [before, patch] = [this.host.state(), change(this.host.state())];
     if (!same(before, { ...before, ...patch })) this.host.apply(patch);
   }
 
-  /** Whether anything is set otherwise than at first. */
-  get isChanged(): boolean { return this.#base !== null && !same(this.#base, this.host.state()); }
+  /** Whether anything is set otherwise than before a person's first change. */
+  get isChanged(): boolean { return this.#first !== null && !same(this.#first, this.host.state()); }
 
-  /** A step to how it was at first; false where it is so. */
+  /** A step to how it was then; false where it is so. */
   restore(): boolean {
-    if (!this.#base || !this.isChanged) return false;
-    this.change(this.#base, true);
+    this.closeRecipe();
+    if (!this.#first || !this.isChanged) return false;
+    this.change(this.#first, true);
     return true;
   }
 
@@ -158,6 +163,7 @@ export class Keep implements ReactiveController {
   /** Begins anew: what was before can no longer be taken back to. */
   reset(): void {
     this.#undo = new Undo(this.host.state(), same);
+    this.#first = null;
     this.#moving = false;
     this.closeRecipe();
   }
@@ -194,6 +200,7 @@ export class Keep implements ReactiveController {
     if (!this.#base || !this.host.changeable() || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
     const { outputName, ...base } = this.#base;
     this.#undo?.settle(this.host.state());
+    this.#first ??= this.host.state();
     this.#take(location.hash, base);
     this.#undo?.step(this.host.state());
     this.element.requestUpdate();

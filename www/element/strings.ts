@@ -60,7 +60,7 @@ const english = {
   text: {
     dropHere: 'or drop a .safetensors file here',
     choose: 'Choose file',
-    pasteLink: 'or paste a Hugging Face link',
+    pasteLink: 'or paste a link, e.g. of Hugging Face',
     openLink: 'Open link',
     readingLink: 'Reading …',
     offerHint: 'Nothing has been asked of this host yet. Loading reads the file’s header; the rest comes when it is needed.',
@@ -117,7 +117,7 @@ const english = {
     overlapUse: 'Load all three: subject and style at strengths of your choice, and this file at the number below times the subject’s strength. Together they are the fusion at that μ.',
     overlapStrength: 'Strength of this file, times the subject’s',
     advanced: 'Advanced',
-    settingsChanged: (number: number) => plural(number, 'setting changed', 'settings changed'),
+    settingsChanged: (number: number) => `${count(number)} not at default`,
     directions: 'Style directions to protect',
     allDirections: 'All that the style has',
     countDirections: 'The strongest, by number',

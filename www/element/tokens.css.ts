@@ -49,7 +49,6 @@ export const base = css`
   .panel { background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); padding: 16px 24px; }
   .stranger { unicode-bidi: isolate; overflow-wrap: anywhere; }
   .refusal { color: var(--danger); font-size: var(--small); }
-  .refusal:empty { display: none; }
   .unseen {
     position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
   }

@@ -11,27 +11,36 @@ export interface Spelling<T> {
   write(value: T): string;
   read(typed: string): T | undefined;
   refusal(typed: string, inForce: string): string;
+  /** The keys that a touch screen offers; a pad of numbers has no minus sign on some. */
+  keys?: 'decimal' | 'numeric';
   /** An arrow key up (1) or down (-1). */
   step?(from: T, by: number): T;
 }
 
+/** As people write numbers: 0x10 and 1e2 are none. */
+const NUMBER = /^-?(\d+\.?\d*|\.\d+)$/;
+const WHOLE = /^\d+$/;
+
 export const numbers = (limits: Limits): Spelling<number> => ({
+  ...(limits.least < 0 ? {} : { keys: limits.whole ? 'numeric' : 'decimal' }),
   write: String,
   read: (typed) => {
-    const value = number(decimal(typed), limits);
-    return limits.whole && !Number.isInteger(value) ? undefined : value;
+    const plain = limits.whole ? typed.trim() : decimal(typed);
+    return (limits.whole ? WHOLE : NUMBER).test(plain) ? number(plain, limits) : undefined;
   },
   step: (from, by) => within(Number((from + by * limits.step).toPrecision(12)), limits),
   refusal: (typed, inForce) => (limits.whole ? text.notWhole : text.notNumber)(typed, String(limits.least), String(limits.most), inForce),
 });
 
-export const MU: Spelling<number> = { write: muText, read: readMu, refusal: text.notMu };
+export const MU: Spelling<number> = { keys: 'decimal', write: muText, read: readMu, refusal: (typed, inForce) => text.notMu(typed, inForce) };
 
 /** The same, or nothing, which `inForce` says the meaning of. */
-export const orNothing = <T>(spelling: Spelling<T>, inForce: string): Spelling<T | null> => ({
+export const orNothing = <T>(spelling: Spelling<T>, inForce: () => string): Spelling<T | null> => ({
+  ...(spelling.keys ? { keys: spelling.keys } : {}),
+  ...(spelling.step ? { step: (from: T | null, by: number): T | null => (from === null ? null : spelling.step!(from, by)) } : {}),
   write: (value) => (value === null ? '' : spelling.write(value)),
   read: (typed) => (typed.trim() === '' ? null : spelling.read(typed)),
-  refusal: (typed, now) => spelling.refusal(typed, now || inForce),
+  refusal: (typed, now) => spelling.refusal(typed, now || inForce()),
 });
 
 export interface TypedField<T> {
@@ -70,21 +79,22 @@ export class Typing {
   input<T>(field: TypedField<T>): TemplateResult {
     const { id, value, spelling, disabled, name, placeholder, title, hint, said = `${id}-refused` } = field;
     if (this.#refused?.id === id && this.#refused.inForce !== spelling.write(value)) this.#refused = null;
-    return html`<input id=${id} type="text" inputmode="decimal" autocomplete="off" spellcheck="false" .value=${spelling.write(value)} ?disabled=${disabled}
+    const refused = this.#refused?.id === id;
+    return html`<input id=${id} type="text" inputmode=${spelling.keys ?? nothing} autocomplete="off" spellcheck="false" .value=${spelling.write(value)} ?disabled=${disabled}
       aria-label=${name ?? nothing} placeholder=${placeholder ?? nothing} title=${title ?? nothing}
-      aria-invalid=${this.#refused?.id === id ? 'true' : nothing} aria-describedby=${hint ? `${hint} ${said}` : said}
+      aria-invalid=${refused ? 'true' : nothing} aria-describedby=${[hint, refused ? said : undefined].filter(Boolean).join(' ') || nothing}
       @change=${(event: Event) => this.#type(event.target as HTMLInputElement, { ...field, said })}
       @keydown=${(event: KeyboardEvent) => this.#step(event, field)}>`;
   }
 
-  /** Where it is said, behind the fields in the template. It is always there, so that it is read out when it has something to say. */
-  refusal(said: string): TemplateResult {
-    return html`<p class="refusal stranger" id=${said} role="alert">${this.#refused?.said === said ? this.#refused.why : nothing}</p>`;
+  /** Where it is said, behind the fields in the template. */
+  refusal(said: string): TemplateResult | typeof nothing {
+    return this.#refused?.said === said ? html`<p class="refusal stranger" id=${said} role="alert">${this.#refused.why}</p>` : nothing;
   }
 
   #step<T>(event: KeyboardEvent, { value, spelling, changed }: TypedField<T>): void {
     const by = Number(event.key === 'ArrowUp') - Number(event.key === 'ArrowDown');
-    if (by === 0 || !spelling.step) return;
+    if (by === 0 || !spelling.step || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     event.preventDefault();
     const input = event.target as HTMLInputElement;
     const next = spelling.step(spelling.read(input.value) ?? value, by);

@@ -125,11 +125,7 @@ impl Fit {
             presets: presets::presets(plan.known.family, &labels),
             orders: presets::orders(plan.known.family, &labels),
             output_modules: plan.outputs().count(),
-            cut: plan
-                .units()
-                .flat_map(Unit::shares)
-                .filter(|(_, share)| share.rank < share.module.rank)
-                .count(),
+            cut: cut(plan),
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
             widened: plan.widened,
@@ -140,6 +136,16 @@ impl Fit {
             warnings: plan.warnings.clone(),
         }
     }
+}
+
+/// A fused module that is taken apart is one all the same.
+fn cut(plan: &Plan) -> usize {
+    let shares = plan.units().flat_map(Unit::shares);
+    let cut = shares.filter(|(_, share)| share.rank < share.module.rank);
+    let mut modules: Vec<(Side, &str)> = cut.map(|(side, share)| (side, &*share.module.stem)).collect();
+    order::sort_by(&mut modules, Ord::cmp);
+    modules.dedup();
+    modules.len()
 }
 
 fn counted(blocks: &[Block]) -> Vec<BlockFit> {

@@ -74,7 +74,7 @@ pub(crate) fn of_result(
         ("ss_output_name", settings.output_name.clone()),
         (MODEL_HASH, NO_HASH.to_owned()),
         ("modelspec.sai_model_spec", "1.0.0".to_owned()),
-        ("modelspec.title", settings.output_name.clone()),
+        (key::TITLE, settings.output_name.clone()),
         ("modelspec.trigger_phrase", words.join(", ")),
         (key::VERSION, env!("CARGO_PKG_VERSION").to_owned()),
         (key::RECIPE, recipe(settings)),

@@ -17,6 +17,8 @@ use std::fmt::Display;
 pub const MAX_STRENGTH: f64 = 1000.0;
 /// Alphas lie in ±this, likewise.
 pub const MAX_ALPHA: f64 = 1e6;
+/// Blocks have at most so many strengths of their own.
+const MAX_BLOCKS: usize = 1000;
 /// Updates without an exact low-rank form are cut to at most this rank.
 pub const MAX_DENSE_RANK: u32 = 256;
 const _: () = assert!(MAX_DENSE_RANK as usize == MAX_RANK);
@@ -170,6 +172,12 @@ impl Settings {
     }
 
     fn check_strengths(&self) -> Result<()> {
+        if self.blocks.len() > MAX_BLOCKS {
+            return Err(bad(format!(
+                "There are {} blocks with a strength; no model has as many.",
+                self.blocks.len()
+            )));
+        }
         let check = |name: &dyn Display, strength: f64| within(name, strength, MAX_STRENGTH);
         for (whose, general, text) in [
             ("subject", self.content_strength, self.content_text_strength),

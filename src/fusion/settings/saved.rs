@@ -39,6 +39,8 @@ pub struct SavedSource {
 
 /// A report of thousands of modules has a few megabytes.
 const MAX_BYTES: u64 = 30_000_000;
+/// Settings alone, with a strength for every block.
+const MAX_RECIPE: usize = 1_000_000;
 
 /// Where a fused file says what it was made with, and of what.
 pub(crate) mod key {
@@ -46,6 +48,8 @@ pub(crate) mod key {
     pub(crate) const RECIPE: &str = "np_lora.recipe";
     pub(crate) const CONTENT: &str = "np_lora.content";
     pub(crate) const STYLE: &str = "np_lora.style";
+    /// The name that the file was given.
+    pub(crate) const TITLE: &str = "modelspec.title";
 }
 
 impl SavedRecipe {
@@ -62,9 +66,15 @@ impl SavedRecipe {
             let mut take = |key: &str| metadata.remove(key).filter(|text| !text.is_empty());
             let recipe =
                 take(key::RECIPE).ok_or_else(|| refused("The file does not say how it was made."))?;
+            if recipe.len() > MAX_RECIPE {
+                return Err(refused("It is too large to be one."));
+            }
             let mut named = |key: &str| take(key).map(|name| SavedSource { name, size: None, sha256: None });
             let (content, style) = (named(key::CONTENT), named(key::STYLE));
-            let settings: Settings = parsed(&recipe)?;
+            // What a recipe in a file leaves out, the file itself shows.
+            let keep_sources = content.is_some() || style.is_some();
+            let output_name = take(key::TITLE).unwrap_or_default();
+            let settings = Settings { keep_sources, output_name, ..parsed(&recipe)? };
             return Self { version: take(key::VERSION).unwrap_or_default(), settings, content, style }
                 .checked();
         }
@@ -80,7 +90,8 @@ impl SavedRecipe {
     /// # Errors
     /// `Recipe` if it is neither, or has a setting of which nothing is known; `Settings` if one is out of its range.
     pub fn read(text: &str) -> Result<Self> {
-        parsed::<Self>(text)?.checked()
+        // Editors may put a byte order mark before it.
+        parsed::<Self>(text.strip_prefix('\u{feff}').unwrap_or(text))?.checked()
     }
 
     fn checked(self) -> Result<Self> {
@@ -149,6 +160,7 @@ mod tests {
         let read = SavedRecipe::read(&recipe(&text(&some(), |_| true))).unwrap();
         assert_eq!(read.settings, some());
         assert_eq!(SavedRecipe::read(&recipe("{}")).unwrap().settings, Settings::default());
+        assert!(SavedRecipe::read(&format!("\u{feff}{}", recipe("{}"))).is_ok(), "with a byte order mark");
         let only_mu = text(&some(), |key| key == "mu");
         assert_eq!(only_mu, r#"{"mu":"infinity"}"#);
     }
@@ -165,6 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_no_recipe_is_refused() {
+        let many: Vec<String> = (0..1001).map(|at| format!(r#""{at}":{{}}"#)).collect();
         for (hostile, code) in [
             (String::new(), Code::Recipe),
             ("[1]".into(), Code::Recipe),
@@ -179,6 +192,7 @@ mod tests {
             (recipe(r#"{"denseRank":4294967296}"#), Code::Recipe),
             (recipe(r#"{"mu":1,"mu":2}"#), Code::Recipe),
             ("[".repeat(100_000), Code::Recipe),
+            (recipe(&format!(r#"{{"blocks":{{{}}}}}"#, many.join(","))), Code::Settings),
         ] {
             assert_eq!(SavedRecipe::read(&hostile).unwrap_err().code, code, "{hostile:.80}");
         }

@@ -81,7 +81,7 @@ export class BrushBar extends LitElement {
     const { disabled } = this;
     return html`<div class="field"><label for="value">${text.value[brush.of]}</label>
       ${brush.of === 'mu'
-        ? this.#typing.field({ id: 'value', value: brush.value, spelling: orNothing(MU, text.general), disabled, placeholder: text.general,
+        ? this.#typing.field({ id: 'value', value: brush.value, spelling: orNothing(MU, () => text.general), disabled, placeholder: text.general,
           changed: (value) => this.#tell('np-brush', { of: brush.of, value }) })
         : this.#typing.field({ id: 'value', value: brush.value, spelling: STRENGTH, disabled, changed: (value) => this.#tell('np-brush', { of: brush.of, value }) })}
     </div>`;

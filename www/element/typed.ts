@@ -61,7 +61,7 @@ export interface TypedField<T> {
 
 /** The fields of a part of the page. Of what was refused, the last is said, until something else is in force or done. */
 export class Typing {
-  #refused: { id: string; said: string; inForce: string; why: string } | null = null;
+  #refused: { id: string; said: string; inForce: string; why: () => string } | null = null;
 
   constructor(private host: ReactiveControllerHost) {}
 
@@ -89,7 +89,7 @@ export class Typing {
 
   /** Where it is said, behind the fields in the template. */
   refusal(said: string): TemplateResult | typeof nothing {
-    return this.#refused?.said === said ? html`<p class="refusal stranger" id=${said} role="alert">${this.#refused.why}</p>` : nothing;
+    return this.#refused?.said === said ? html`<p class="refusal stranger" id=${said} role="alert">${this.#refused.why()}</p>` : nothing;
   }
 
   #step<T>(event: KeyboardEvent, { value, spelling, changed }: TypedField<T>): void {
@@ -105,7 +105,9 @@ export class Typing {
   #type<T>(input: HTMLInputElement, { id, value, spelling, said, changed }: TypedField<T> & { said: string }): void {
     const read = spelling.read(input.value);
     const inForce = spelling.write(read === undefined ? value : read);
-    this.#refused = read === undefined ? { id, said, inForce, why: spelling.refusal(inert(input.value, 60), inForce) } : null;
+    const typed = inert(input.value, 60);
+    // Worded where it is said: meanwhile the page may speak another language.
+    this.#refused = read === undefined ? { id, said, inForce, why: () => spelling.refusal(typed, inForce) } : null;
     input.value = inForce;
     this.host.requestUpdate();
     if (read !== undefined) changed(read);

@@ -18,6 +18,7 @@ import { understood, type Language } from './languages/tags.ts';
 import type { BlocksChange } from './outlook/brush.ts';
 import type { Sources } from './recipe.ts';
 import { Look } from './look.ts';
+import { Said } from './said.ts';
 import { Saving } from './saving.ts';
 import { spokenOf } from './spoken.ts';
 import type { BarAction } from './settings-bar.ts';
@@ -116,13 +117,10 @@ export class NpLora extends Chosen {
   /** Nothing can be chosen or started. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 
-  @state() private notice = '';
-  /** What came of saving. */
-  @state() private saved = '';
-  @state() private spoken = '';
   @state() private makingExample = false;
   /** By a fieldset around it. */
   @state() private barred = false;
+  #said = new Said(this);
   #standing = new Standing(this);
   #phase: Phase = 'empty';
   #desk = new Desk(this, {
@@ -144,16 +142,16 @@ export class NpLora extends Chosen {
   #intake = new Intake(this, {
     changeable: () => this.#changeable,
     running: () => this.#desk.running !== null,
-    notify: (what) => { this.spoken = this.notice = what; },
+    notify: (what) => this.#said.note(what),
     changed: () => void this.#tell('change', this.settings()),
     openRecipe: (name, saved) => {
       this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
-      this.spoken = recipeText.opened;
+      this.#said.say(recipeText.opened);
       this.#tell('change', this.settings());
     },
   }, this.#desk, this.#keep);
   #saving = new Saving({
-    requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => { this.spoken = this.saved = what; },
+    requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => this.#said.ofSaving(what),
   }, this.#desk);
 
   constructor() {
@@ -251,7 +249,7 @@ export class NpLora extends Chosen {
 
   /** Back to two empty places. */
   reset(): void {
-    this.notice = this.saved = '';
+    this.#said.clear();
     ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
     this.#desk.reset();
@@ -306,17 +304,11 @@ export class NpLora extends Chosen {
     this.#stand();
     const { running, places } = this.#desk;
     const spoken = spokenOf(name, detail, running, { content: places.summaryOf('content'), style: places.summaryOf('style') });
-    if (name === 'abort') this.notice = text.cancelled;
-    if (name === 'complete') this.saved = '';
+    if (name === 'abort') this.#said.notice = text.cancelled;
+    if (name === 'complete') this.#said.saved = '';
     const wanted = this.#tell(name, detail, name === 'warning');
-    if (spoken !== null && wanted) this.#say(spoken, name === 'warning');
+    if (spoken !== null && wanted) this.#said.say(spoken, name === 'warning');
     return wanted;
-  }
-
-  /** To screen readers. A comment on what is being said goes with it. */
-  #say(what: string, comment: boolean): void {
-    this.spoken = comment && this.#saying ? `${this.spoken} ${what}` : what;
-    this.#saying = true;
   }
 
   get #idle(): boolean {
@@ -370,18 +362,18 @@ export class NpLora extends Chosen {
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
-        .unsaved=${this.#saving.unsaved} .saved=${this.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.notice} ?ready=${desk.isReady}
+        .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.#said.notice} ?ready=${desk.isReady}
         ?convertible=${desk.places.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
       ${desk.places.bothOpen && desk.fit ? html`<np-lora-compare exportparts="compare" .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.places.fileOf('content')} .styleFile=${desk.places.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
       <slot name="footer"></slot>
-      <p class="unseen" role="status">${this.spoken}</p>
+      <p class="unseen" role="status">${this.#said.spoken}</p>
     </div>`;
   }
 
   #offer(role: Role, link: string, load: boolean, offered = (): void => {}): void {
-    this.notice = '';
+    this.#said.notice = '';
     const hosts = (this.hosts ?? '').split(/\s+/).filter((host) => host !== '');
     void this.#desk.places.offer(role, link, hosts, load, offered);
   }
@@ -411,15 +403,11 @@ export class NpLora extends Chosen {
     return Promise.race([coming, new Promise((over) => { setTimeout(over, LANGUAGE_MS); })]).then(() => super.scheduleUpdate());
   }
 
-  // What was said in another language is over.
   protected override willUpdate(): void {
-    if (this.#spokeIn !== language()) this.spoken = this.notice = this.saved = '';
-    this.#spokeIn = language();
     const { families, places, running } = this.#desk;
-    if (running === null && this.notice === text.notWhileRunning) this.notice = '';
+    if (running === null && this.#said.notice === text.notWhileRunning) this.#said.notice = '';
     if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
   }
-  #spokeIn = language();
 
   protected override updated(changed: PropertyValues): void {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more'];
@@ -433,7 +421,6 @@ export class NpLora extends Chosen {
       else if (this.#desk.places.cards[role].state === 'offered') void this.#desk.places.clear(role);
     }
     this.#drawn = true;
-    this.#saying = false;
     this.#stand();
     const { phase } = this;
     if (phase === this.#phase) return;
@@ -441,8 +428,6 @@ export class NpLora extends Chosen {
     this.#tell('phasechange', phase);
   }
   #drawn = false;
-  /** Something is to be said that nobody has heard yet. */
-  #saying = false;
 
   #stand(): void {
     const { phase, result } = this;
@@ -468,13 +453,13 @@ export class NpLora extends Chosen {
   /** The settings are as at first, which can be taken back. */
   #restore(): void {
     if (!this.#keep.restore()) return;
-    this.spoken = undoText.wereReset;
+    this.#said.say(undoText.wereReset);
     this.#tell('change', this.settings());
   }
 
   #step(which: 'undo' | 'redo'): boolean {
     if (!this.#changeable || !this.#keep[which]()) return false;
-    this.spoken = which === 'undo' ? undoText.undone : undoText.redone;
+    this.#said.say(which === 'undo' ? undoText.undone : undoText.redone);
     this.#tell('change', this.settings());
     return true;
   }
@@ -504,11 +489,11 @@ export class NpLora extends Chosen {
   #do({ action, at }: Deed): void {
     switch (action) {
       case 'fuse':
-        this.notice = this.saved = '';
+        this.#said.clear();
         // The desk shows and announces what went wrong; nobody waits for this promise.
         return void this.fuse().catch(() => {});
       case 'convert':
-        this.notice = this.saved = '';
+        this.#said.clear();
         return void this.convert().catch(() => {});
       case 'cancel': return this.cancel();
       case 'reset':
@@ -517,11 +502,11 @@ export class NpLora extends Chosen {
         this.#restore();
         return void this.#focusFirst();
       case 'save':
-        this.notice = this.saved = '';
+        this.#said.clear();
         this.#desk.forgive();
         return void this.save(at).catch((error: ProblemError) => this.#desk.fail(error));
       case 'save-all':
-        this.notice = this.saved = '';
+        this.#said.clear();
         this.#desk.forgive();
         return void this.saveAll().catch((error: ProblemError) => this.#desk.fail(error));
       case 'save-report': return this.#saving.report(at);

@@ -1,0 +1,54 @@
+/** What the element says of what happened, beside the run and to screen readers. */
+
+import type { ReactiveController, ReactiveControllerHost } from 'lit';
+import { language } from './language.ts';
+
+export class Said implements ReactiveController {
+  /** To be seen. */
+  notice = '';
+  /** What came of saving, to be seen where it was asked for. */
+  saved = '';
+  /** To be heard. */
+  spoken = '';
+  /** Something is to be heard that nobody has heard yet. */
+  #saying = false;
+  #spokeIn = language();
+
+  constructor(private host: ReactiveControllerHost) {
+    host.addController(this);
+  }
+
+  /** To be seen and heard. */
+  note(what: string): void {
+    this.spoken = this.notice = what;
+    this.host.requestUpdate();
+  }
+
+  ofSaving(what: string): void {
+    this.spoken = this.saved = what;
+    this.host.requestUpdate();
+  }
+
+  /** To be heard. A comment on what is being said goes with it. */
+  say(what: string, comment = false): void {
+    this.spoken = comment && this.#saying ? `${this.spoken} ${what}` : what;
+    this.#saying = true;
+    this.host.requestUpdate();
+  }
+
+  /** Something else is being done. */
+  clear(): void {
+    this.notice = this.saved = '';
+    this.host.requestUpdate();
+  }
+
+  // What was said in another language is over.
+  hostUpdate(): void {
+    if (this.#spokeIn !== language()) this.spoken = this.notice = this.saved = '';
+    this.#spokeIn = language();
+  }
+
+  hostUpdated(): void {
+    this.#saying = false;
+  }
+}

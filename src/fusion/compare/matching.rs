@@ -49,7 +49,7 @@ impl Matching {
     /// `NotOfPair` if the file is for another model or has no layer of the pair; `SpellingMix`.
     pub(super) fn of(plan: &Plan, pair: [&Adapter; 2], file: &Adapter) -> Result<Self> {
         check_family(plan, file)?;
-        let modules = pairing::pair(Some(file), None, &plan.known, &plan.recipe)?.units;
+        let modules = pairing::pair(Some(file), None, &plan.layer_names, &plan.recipe)?.units;
         let (mut held, mut places) = (Vec::new(), Places::default());
         for (module, unit) in modules.iter().enumerate() {
             for (id, rows) in layers(unit) {
@@ -144,8 +144,8 @@ fn is_comparable(plan: &Plan, side: Side, share: &Share) -> bool {
 fn refused(plan: &Plan) -> Places {
     let mut layers = Places::default();
     for refusal in &plan.refusals {
-        let place = plan.known.resolve(&refusal.module);
-        let own = plan.known.id(&refusal.module);
+        let place = plan.layer_names.resolve(&refusal.module);
+        let own = plan.layer_names.id(&refusal.module);
         let parts = place.into_iter().flat_map(|place| place.parts).map(|part| part.id);
         parts.chain([own]).for_each(|id| {
             layers.insert(id.as_str(), 0);
@@ -155,7 +155,7 @@ fn refused(plan: &Plan) -> Places {
 }
 
 fn check_family(plan: &Plan, file: &Adapter) -> Result<()> {
-    let (Some(family), Some(of_file)) = (plan.known.family, model::candidates(&file.family)) else {
+    let (Some(family), Some(of_file)) = (plan.layer_names.family, model::candidates(&file.family)) else {
         return Ok(());
     };
     if of_file.contains(&family) {

@@ -103,11 +103,11 @@ impl Fit {
         let names = |wanted: fn(&Unit) -> bool| -> Vec<String> {
             plan.units().chain(&plan.outside).filter(|unit| wanted(unit)).map(Unit::name).collect()
         };
-        let schemes = plan.known.family.into_iter().flat_map(Family::schemes);
+        let schemes = plan.layer_names.family.into_iter().flat_map(Family::schemes);
         let choice = |scheme: &'static Scheme| SchemeChoice {
             id: scheme.id,
             name: scheme.name,
-            comfyui: plan.known.family.map_or(InComfyui::All, |family| family.in_comfyui(scheme)),
+            comfyui: plan.layer_names.family.map_or(InComfyui::All, |family| family.in_comfyui(scheme)),
         };
         let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
         order::sort_by(&mut blocks, Ord::cmp);
@@ -118,12 +118,12 @@ impl Fit {
             content_only: names(|unit| unit.style.is_none()),
             style_only: names(|unit| unit.content.is_none()),
             vectors: plan.vectors.len(),
-            family: plan.known.family.map(|family| family.name()),
+            family: plan.layer_names.family.map(|family| family.name()),
             scheme: plan.scheme.map(choice),
             schemes: schemes.map(choice).collect(),
             blocks: counted(&blocks),
-            presets: presets::presets(plan.known.family, &labels),
-            orders: presets::orders(plan.known.family, &labels),
+            presets: presets::presets(plan.layer_names.family, &labels),
+            orders: presets::orders(plan.layer_names.family, &labels),
             output_modules: plan.outputs().count(),
             cut: cut(plan),
             rank: plan.rank,

@@ -40,7 +40,7 @@ pub(crate) fn of_result(
     let files = || [content, style].into_iter().flatten();
     // Notes are copied about: those that speak of another family than the layers do are not passed on, nor are those
     // that the files disagree about, nor free texts where the sources are to stay unnamed.
-    let trusted = |adapter: &&Adapter| match plan.known.family {
+    let trusted = |adapter: &&Adapter| match plan.layer_names.family {
         Some(family) => families::is_noted(&adapter.metadata, family),
         None => settings.keep_sources,
     };
@@ -55,7 +55,7 @@ pub(crate) fn of_result(
             metadata.insert(key.to_owned(), value);
         }
     }
-    if let Some(family) = plan.known.family {
+    if let Some(family) = plan.layer_names.family {
         for (key, value) in family.default_notes() {
             metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         }
@@ -68,7 +68,7 @@ pub(crate) fn of_result(
     let writes_alpha = plan.outputs().any(|output| output.names.alpha.is_some());
     let mut own = vec![
         ("format", "pt".to_owned()),
-        ("ss_network_module", plan.known.family.map_or(NETWORK, Family::network).to_owned()),
+        ("ss_network_module", plan.layer_names.family.map_or(NETWORK, Family::network).to_owned()),
         ("ss_network_dim", plan.rank.to_string()),
         ("ss_network_alpha", if writes_alpha { plan.alpha } else { float(plan.rank) }.to_string()),
         ("ss_output_name", settings.output_name.clone()),

@@ -4,13 +4,13 @@
 //! (docs/METHOD.md). What a loader multiplies in (alpha/rank) and what is folded into the factors is decided here, once, for
 //! both rank layouts.
 //!
-//! [`model`] asks whether both files are for one model; [`known`] what is known of their names; [`pairing`] finds the units
+//! [`model`] asks whether both files are for one model; [`layer_names`] what is known of their names; [`pairing`] finds the units
 //! they share; [`refusals`] lists what must stay out, [`magnitudes`] what of DoRA may come along; [`outputs`] and [`vectors`] say how the result is written,
 //! [`metadata`] what its header says; [`fit`] sums all of it up for the user. A run makes one file or [`several`]; those
 //! that share the arithmetic make up a [`pass`], which is done in [`portions`].
 
 pub(crate) mod fit;
-pub(crate) mod known;
+pub(crate) mod layer_names;
 pub(crate) mod magnitudes;
 pub(crate) mod metadata;
 pub(crate) mod model;
@@ -34,7 +34,7 @@ use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::settings::{RankLayout, ResultChoice, Settings};
 use crate::order;
 use fit::{Fit, Tensors};
-use known::Known;
+use layer_names::LayerNames;
 use outputs::{Group, Output};
 use pairing::{Pairing, Unit};
 use refusals::Refusal;
@@ -55,7 +55,7 @@ pub struct Plan {
     /// What only one file has, where the result is the overlap of both.
     pub outside: Vec<Unit>,
     /// The model family, if any, and what else is known of the files' names.
-    pub known: Known,
+    pub layer_names: LayerNames,
     /// The result's naming; none: as the inputs are spelled.
     pub scheme: Option<&'static Scheme>,
     /// The result's number format.
@@ -91,7 +91,7 @@ impl Sorted {
     fn of(
         paired: &Pairing,
         [content, style]: [Option<&Adapter>; 2],
-        known: &Known,
+        names: &LayerNames,
         recipe: &Recipe,
     ) -> Result<Self> {
         let mut barred = HashSet::new();
@@ -107,8 +107,8 @@ impl Sorted {
             }
             let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
             let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
-            let scheme = outputs::scheme(&units, known.family, recipe)?;
-            let mut groups = outputs::groups(units, known, scheme, recipe);
+            let scheme = outputs::scheme(&units, names.family, recipe)?;
+            let mut groups = outputs::groups(units, names, scheme, recipe);
             magnitudes::carry(&mut groups, recipe);
             // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
             let behind = magnitudes::left_behind(&groups);
@@ -134,12 +134,12 @@ impl Plan {
         let family = model::family(content, style, &recipe)?;
         model::check_stages(content, style, family)?;
         model::check_rows(content, style, family)?;
-        let known = Known::of(content, style, family)?;
-        let paired = pairing::pair(content, style, &known, &recipe)?;
+        let names = LayerNames::of(content, style, family)?;
+        let paired = pairing::pair(content, style, &names, &recipe)?;
         let Sorted { groups, outside, scheme, refusals } =
-            Sorted::of(&paired, [content, style], &known, &recipe)?;
+            Sorted::of(&paired, [content, style], &names, &recipe)?;
         let (vectors, nameless) = match recipe.result {
-            ResultChoice::Fusion => vectors::plan([content, style], &known, scheme, &recipe, &groups)?,
+            ResultChoice::Fusion => vectors::plan([content, style], &names, scheme, &recipe, &groups)?,
             ResultChoice::Overlap => Default::default(),
         };
         let refusals = [refusals, nameless].concat();
@@ -161,7 +161,7 @@ impl Plan {
             groups,
             vectors,
             outside,
-            known,
+            layer_names: names,
             scheme,
             dtype,
             widened,
@@ -269,7 +269,7 @@ impl Plan {
 
     /// The block of the model that a unit is in.
     pub fn block(&self, unit: &Unit) -> Option<Block> {
-        self.known.family?.block(&unit.layers.first()?.0)
+        self.layer_names.family?.block(&unit.layers.first()?.0)
     }
 
     /// A unit's row among the blocks: its place and its label. Last and nameless is what is in no block.
@@ -279,7 +279,7 @@ impl Plan {
 
     /// μ of a unit, where its block has one of its own.
     pub fn own_mu(&self, unit: &Unit) -> Option<f64> {
-        self.recipe.own_mu(self.known.family, &unit.layers.first()?.0)
+        self.recipe.own_mu(self.layer_names.family, &unit.layers.first()?.0)
     }
 
     /// β for a unit: without style there is nothing to protect (docs/METHOD.md: w_s = 0 means no projection).

@@ -1,6 +1,6 @@
 //! How the units of a pair are written: in which naming, and which modules of the result they make up.
 
-use super::known::Known;
+use super::layer_names::LayerNames;
 use super::pairing::Unit;
 use crate::adapter::ModuleId;
 use crate::adapter::families::{Family, Scheme, Target, moved};
@@ -137,7 +137,7 @@ struct Landing {
 /// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
 pub(crate) fn groups(
     units: Vec<Unit>,
-    known: &Known,
+    names: &LayerNames,
     scheme: Option<&Scheme>,
     recipe: &Recipe,
 ) -> Vec<Group> {
@@ -151,10 +151,10 @@ pub(crate) fn groups(
             // A layer of another size than the family's keeps its name.
             let fits =
                 |target: &Target| (target.rows.len(), target.in_features) == (*rows, unit.in_features());
-            let target = known.target(id, scheme).filter(fits);
+            let target = names.target(id, scheme).filter(fits);
             let (stem, halves_swapped) = match &target {
                 Some(target) => (target.stem.clone(), target.halves_swapped),
-                None => kept(unit, id, known, scheme),
+                None => kept(unit, id, names, scheme),
             };
             let (_, landings) = places.entry(&mut modules, &stem, || (stem.clone(), Vec::new()));
             landings.push(Landing { unit: at, rows: range, target, halves_swapped });
@@ -172,7 +172,7 @@ pub(crate) fn groups(
     for (stem, landings) in modules {
         let Some(first) = landings.first() else { continue };
         let (members, outputs) = &mut made[groups.root(first.unit)];
-        outputs.push(output(&stem, &landings, &units, members, (known, scheme), recipe));
+        outputs.push(output(&stem, &landings, &units, members, (names, scheme), recipe));
     }
     let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
     let mut take = |members: Vec<usize>| members.into_iter().filter_map(|at| units[at].take()).collect();
@@ -185,10 +185,10 @@ pub(crate) fn groups(
 /// The name of a layer that has none in the result's naming, or another size there, and whether the halves of its rows
 /// are swapped under that name. What is in no table gets the naming's prefix, if that can be told; else a layer keeps its
 /// name, that of the content where both have it.
-fn kept(unit: &Unit, id: &ModuleId, known: &Known, scheme: Option<&Scheme>) -> (String, bool) {
-    let Some((family, scheme)) = known.family.zip(scheme) else {
-        let own = known.side(unit).and_then(|side| Some((side, unit.share(side)?)));
-        let stem = own.map_or_else(|| id.to_string(), |(side, share)| known.stem(side, &share.module.stem));
+fn kept(unit: &Unit, id: &ModuleId, names: &LayerNames, scheme: Option<&Scheme>) -> (String, bool) {
+    let Some((family, scheme)) = names.family.zip(scheme) else {
+        let own = names.side(unit).and_then(|side| Some((side, unit.share(side)?)));
+        let stem = own.map_or_else(|| id.to_string(), |(side, share)| names.stem(side, &share.module.stem));
         return (stem, false);
     };
     let stems = [&unit.content, &unit.style].into_iter().flatten().map(|share| share.module.stem.as_str());
@@ -204,12 +204,12 @@ fn output(
     landings: &[Landing],
     units: &[Unit],
     members: &[usize],
-    (known, scheme): (&Known, Option<&Scheme>),
+    (names, scheme): (&LayerNames, Option<&Scheme>),
     recipe: &Recipe,
 ) -> Output {
     let shares = || landings.iter().flat_map(|landing| units[landing.unit].shares().map(|(_, share)| share));
     let target = landings.iter().find_map(|landing| landing.target.as_ref());
-    let spelled = || landings.last().and_then(|landing| known.spelling(&units[landing.unit]));
+    let spelled = || landings.last().and_then(|landing| names.spelling(&units[landing.unit]));
     let spelling = target.and(scheme).and_then(Scheme::spelling).or_else(spelled);
     // Where one file keeps a 1×1 convolution as a matrix and the other as a convolution, the latter loads everywhere.
     let stored = || shares().map(|share| share.module.dims.clone()).max_by_key(Vec::len).unwrap_or_default();

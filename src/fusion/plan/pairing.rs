@@ -5,7 +5,7 @@
 //! unit, as the paper projects each LoRA matrix as it is; a fused one against a split one makes a unit of every part,
 //! each with directions of its own.
 
-use super::known::Known;
+use super::layer_names::LayerNames;
 use crate::adapter::families::{Piece, moved};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
@@ -109,15 +109,15 @@ struct Placed {
 }
 
 impl Placed {
-    fn of(module: &Module, known: &Known) -> Self {
+    fn of(module: &Module, names: &LayerNames) -> Self {
         let size = (module.out_features, module.in_features);
-        let parts = known.place(&module.stem, size).map_or_else(
+        let parts = names.place(&module.stem, size).map_or_else(
             || {
                 // A layer of another size than the family's is still that layer, unless it is several.
-                let named = known.resolve(&module.stem).map(|place| place.parts);
+                let named = names.resolve(&module.stem).map(|place| place.parts);
                 let (id, halves_swapped) = match named.as_deref() {
                     Some([only]) => (only.id.clone(), only.halves_swapped),
-                    _ => (known.id(&module.stem), false),
+                    _ => (names.id(&module.stem), false),
                 };
                 vec![Piece { id, rows: 0..module.out_features, halves_swapped }]
             },
@@ -146,9 +146,9 @@ struct Holding {
 impl Holding {
     /// # Errors
     /// `SpellingMix` if the file has one layer under two names.
-    fn of(adapter: Option<&Adapter>, known: &Known) -> Result<Self> {
+    fn of(adapter: Option<&Adapter>, names: &LayerNames) -> Result<Self> {
         let Some(adapter) = adapter else { return Ok(Self::default()) };
-        let placed = adapter.modules.iter().map(|module| Placed::of(module, known));
+        let placed = adapter.modules.iter().map(|module| Placed::of(module, names));
         let placed: Vec<Placed> = placed.collect();
         // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
         let single: Places = placed
@@ -190,10 +190,10 @@ impl Holding {
         side: Side,
         at: Option<usize>,
         layers: &[Layer],
-        (known, recipe): (&Known, &Recipe),
+        (names, recipe): (&LayerNames, &Recipe),
     ) -> Option<Share> {
         let placed = self.modules.get(at?)?;
-        let strength = recipe.strength(side, known.family, &layers.first()?.0);
+        let strength = recipe.strength(side, names.family, &layers.first()?.0);
         let (scale, _) = placed.module.scale(recipe.scale(side));
         Some(Share {
             module: Rc::clone(&placed.module),
@@ -212,14 +212,14 @@ impl Holding {
 pub(crate) fn pair(
     content: Option<&Adapter>,
     style: Option<&Adapter>,
-    known: &Known,
+    names: &LayerNames,
     recipe: &Recipe,
 ) -> Result<Pairing> {
-    let of_content = Holding::of(content, known)?;
-    let of_style = Holding::of(style, known)?;
+    let of_content = Holding::of(content, names)?;
+    let of_style = Holding::of(style, names)?;
     for (file, own, other) in [(content, &of_content, &of_style), (style, &of_style, &of_content)] {
         let Some(file) = file else { continue };
-        check_names(file, &own.modules, known, |id| Some(&other.modules.get(other.place(id)?)?.module))?;
+        check_names(file, &own.modules, names, |id| Some(&other.modules.get(other.place(id)?)?.module))?;
     }
 
     // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
@@ -235,8 +235,8 @@ pub(crate) fn pair(
         let Some(&((c, s), _)) = group.first() else { continue };
         let layers: Vec<Layer> = group.iter().map(|(_, layer)| layer.clone()).collect();
         let unit = Unit {
-            style: of_style.share(Side::Style, s, &layers, (known, recipe)),
-            content: of_content.share(Side::Content, c, &layers, (known, recipe)),
+            style: of_style.share(Side::Style, s, &layers, (names, recipe)),
+            content: of_content.share(Side::Content, c, &layers, (names, recipe)),
             layers,
         };
         check_sizes(&unit, content, style)?;
@@ -270,15 +270,15 @@ fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
 fn check_names<'a>(
     file: &Adapter,
     modules: &[Placed],
-    known: &Known,
+    names: &LayerNames,
     other: impl Fn(&ModuleId) -> Option<&'a Rc<Module>>,
 ) -> Result<()> {
     for Placed { module, .. } in modules {
         let size = (module.out_features, module.in_features);
-        if known.place(&module.stem, size).is_some() {
+        if names.place(&module.stem, size).is_some() {
             continue;
         }
-        let Some(named) = known.resolve(&module.stem) else { continue };
+        let Some(named) = names.resolve(&module.stem) else { continue };
         let alike =
             |theirs: &Rc<Module>| named.parts.len() == 1 && (theirs.out_features, theirs.in_features) == size;
         let theirs = named.parts.iter().find_map(|part| other(&part.id));

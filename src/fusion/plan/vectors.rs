@@ -4,7 +4,7 @@
 //! beside it, and where that does not tell its name in the result's naming, it is left out by name. Under a stem of another
 //! naming it would keep some loaders from loading anything. PEFT has no endings for norms: there they keep their own.
 
-use super::known::Known;
+use super::layer_names::LayerNames;
 use super::outputs::{Group, Names};
 use super::refusals::Refusal;
 use crate::adapter::families::{Place, Prefix, Scheme, moved};
@@ -56,12 +56,12 @@ impl VectorOutput {
 /// `ShapeMismatch` if the same vector has two lengths; `SpellingMix` if one file has it under two names.
 pub(crate) fn plan(
     [content, style]: [Option<&Adapter>; 2],
-    known: &Known,
+    names: &LayerNames,
     scheme: Option<&Scheme>,
     recipe: &Recipe,
     groups: &[Group],
 ) -> Result<(Vec<VectorOutput>, Vec<Refusal>)> {
-    let strays = Strays::of([content, style], known, scheme);
+    let strays = Strays::of([content, style], names, scheme);
     let homes = Homes::of(groups);
     let (mut outputs, mut places, mut nameless) = (Vec::new(), Places::default(), Vec::new());
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
@@ -71,10 +71,10 @@ pub(crate) fn plan(
             let module = module_of(adapter, vector).filter(|_| vector.spelling.scaled);
             let scale = module.map_or(1.0, |module| module.scale(recipe.scale(side)).0);
             let followed =
-                follows(adapter, vector, known).and_then(|place| landings(&place, vector, known, scheme));
+                follows(adapter, vector, names).and_then(|place| landings(&place, vector, names, scheme));
             let alone = || {
-                let home = homes.landing(side, vector, scheme, strays.suffix(vector, known));
-                home.or_else(|| strays.landing(vector, known, scheme)).map(|landing| vec![landing])
+                let home = homes.landing(side, vector, scheme, strays.suffix(vector, names));
+                home.or_else(|| strays.landing(vector, names, scheme)).map(|landing| vec![landing])
             };
             let Some(landings) = followed.or_else(alone) else {
                 let (file, module) = (adapter.name.clone(), vector.tensor.name.clone());
@@ -82,7 +82,7 @@ pub(crate) fn plan(
                 continue;
             };
             for Landing { id, name, length, from, to } in landings {
-                let weight = recipe.strength(side, known.family, &id) * scale;
+                let weight = recipe.strength(side, names.family, &id) * scale;
                 let output = places.entry(&mut outputs, &name, || VectorOutput {
                     name: name.clone(),
                     length,
@@ -127,22 +127,27 @@ struct Landing {
 }
 
 /// The known module whose bias a vector is.
-fn follows(adapter: &Adapter, vector: &Vector, known: &Known) -> Option<Place> {
+fn follows(adapter: &Adapter, vector: &Vector, names: &LayerNames) -> Option<Place> {
     if vector.spelling.kind != VectorKind::Bias {
         return None;
     }
     let inputs = module_of(adapter, vector)
         .map(|module| module.in_features)
-        .or_else(|| Some(known.resolve(&vector.stem)?.in_features))?;
-    known.place(&vector.stem, (vector.length, inputs))
+        .or_else(|| Some(names.resolve(&vector.stem)?.in_features))?;
+    names.place(&vector.stem, (vector.length, inputs))
 }
 
 /// Where the bias of a known module lands. `None`: the result names some of its layers in no way.
-fn landings(place: &Place, vector: &Vector, known: &Known, scheme: Option<&Scheme>) -> Option<Vec<Landing>> {
+fn landings(
+    place: &Place,
+    vector: &Vector,
+    names: &LayerNames,
+    scheme: Option<&Scheme>,
+) -> Option<Vec<Landing>> {
     let suffix = suffix(Part::Bias { of_norm: false }, scheme?.prefix).unwrap_or(vector.spelling.suffix);
     let mut landings = Vec::new();
     for piece in &place.parts {
-        let target = known.target(&piece.id, scheme)?;
+        let target = names.target(&piece.id, scheme)?;
         let (name, length, to) = (format!("{}{suffix}", target.stem), target.out_features, target.rows.start);
         let turned = piece.halves_swapped != target.halves_swapped;
         landings.extend(moved(&piece.rows, to, turned).into_iter().map(|(from, to)| {
@@ -249,15 +254,15 @@ struct Stray {
 }
 
 impl Strays {
-    fn of([content, style]: [Option<&Adapter>; 2], known: &Known, scheme: Option<&Scheme>) -> Self {
+    fn of([content, style]: [Option<&Adapter>; 2], names: &LayerNames, scheme: Option<&Scheme>) -> Self {
         let mut strays = Self::default();
         let adapters = [(Side::Content, content), (Side::Style, style)].into_iter();
         let vectors = adapters.flat_map(|(side, adapter)| adapter.into_iter().map(move |one| (side, one)));
         for (side, vector) in vectors.flat_map(|(side, one)| one.vectors.iter().map(move |v| (side, v))) {
-            let id = known.id(&vector.stem);
+            let id = names.id(&vector.stem);
             let stray = strays.places.entry(&mut strays.layers, id.as_str(), Stray::default);
             let [first, dotted] = &mut stray.stems;
-            first.get_or_insert_with(|| known.stem(side, &vector.stem));
+            first.get_or_insert_with(|| names.stem(side, &vector.stem));
             if vector.stem.contains('.') {
                 dotted.get_or_insert_with(|| vector.stem.clone());
             }
@@ -267,7 +272,7 @@ impl Strays {
         }
         for stray in &mut strays.layers {
             let stems = || stray.stems.iter().flatten().map(String::as_str);
-            stray.stem = match known.family.zip(scheme) {
+            stray.stem = match names.family.zip(scheme) {
                 Some((family, scheme)) if stems().any(|stem| family.beside(stem).is_some()) => {
                     family.name_beside(stems(), scheme)
                 }
@@ -278,16 +283,16 @@ impl Strays {
     }
 
     /// How the first file that has a vector of this kind for the layer calls it.
-    fn suffix(&self, vector: &Vector, known: &Known) -> &'static str {
-        let id = known.id(&vector.stem);
+    fn suffix(&self, vector: &Vector, names: &LayerNames) -> &'static str {
+        let id = names.id(&vector.stem);
         let stray = self.places.get(id.as_str()).and_then(|at| self.layers.get(at));
         let of_kind = usize::from(vector.spelling.kind != VectorKind::NormWeight);
         stray.and_then(|stray| stray.suffixes[of_kind]).unwrap_or(vector.spelling.suffix)
     }
 
     /// Where a vector lands that follows no known module. `None`: it has no name in the result's naming.
-    fn landing(&self, vector: &Vector, known: &Known, scheme: Option<&Scheme>) -> Option<Landing> {
-        let id = known.id(&vector.stem);
+    fn landing(&self, vector: &Vector, names: &LayerNames, scheme: Option<&Scheme>) -> Option<Landing> {
+        let id = names.id(&vector.stem);
         let stray = self.layers.get(self.places.get(id.as_str())?)?;
         let part = match vector.spelling.kind {
             VectorKind::NormWeight => Part::Weight,

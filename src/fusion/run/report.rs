@@ -137,7 +137,7 @@ impl Report {
             settings: plan.settings.clone(),
             content: content.map(input),
             style: style.map(input),
-            family: plan.known.family.map(|family| family.name()),
+            family: plan.layer_names.family.map(|family| family.name()),
             scheme: plan.scheme.map(|scheme| scheme.name),
             backend: engine.backend(),
             backend_reason: engine.reason().to_owned(),

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// What is known of a pair's names.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct LayerNames {
     /// The model family, where it is known.
     pub family: Option<&'static Family>,
     /// How the result is named without one. None for single files and where a file does not name its denoiser's layers in one
@@ -92,7 +92,7 @@ impl Form {
     }
 }
 
-impl Known {
+impl LayerNames {
     /// # Errors
     /// `SpellingMix` if the files' own names do not tell a pair's layers apart.
     pub(crate) fn of(

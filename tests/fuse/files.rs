@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 use np_lora::adapter::Adapter;
-use np_lora::container::{MemorySink, MemorySource, Source};
+use np_lora::container::{MemorySink, MemorySource, Sink, Source};
 use np_lora::error::Error;
 use np_lora::fusion::settings::DtypeChoice;
 use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
@@ -118,6 +118,19 @@ pub(crate) fn fuse(
     style: &MemorySource,
     settings: &Settings,
 ) -> Result<(Vec<u8>, Report), Error> {
+    let (finished, report) =
+        fuse_into(MemorySink::default(), content, style, settings, &mut Patience::endless())?;
+    Ok((block_on(finished.read(0..finished.size()))?.into(), report))
+}
+
+/// Fuses into a sink, while somebody watches.
+pub(crate) fn fuse_into<K: Sink>(
+    sink: K,
+    content: &MemorySource,
+    style: &MemorySource,
+    settings: &Settings,
+    watch: &mut impl Watch,
+) -> Result<(K::Finished, Report), Error> {
     block_on(async {
         let (of_content, of_style) = (Adapter::open(content, None).await?, Adapter::open(style, None).await?);
         let mut engine = Engine::choose(EngineChoice::Cpu).await?;
@@ -128,13 +141,12 @@ pub(crate) fn fuse(
             },
             &[settings.clone().into()],
             &mut engine,
-            &mut [MemorySink::default()],
+            &mut [sink],
             &Alone,
-            &mut Patience::endless(),
+            watch,
         )
         .await?;
-        let (finished, report) = made.remove(0);
-        Ok((finished.read(0..finished.size()).await?.into(), report))
+        Ok(made.remove(0))
     })
 }
 

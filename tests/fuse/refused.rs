@@ -1,11 +1,9 @@
 //! What ends a run: bad files, somebody who cancels, and a disk that does not keep what it was given.
 
-use crate::files::{Given, Patience, file, fuse, kohya, pair, whole};
-use np_lora::adapter::Adapter;
+use crate::files::{Given, Patience, file, fuse, fuse_into, kohya, pair, whole};
 use np_lora::container::{MemorySink, MemorySource, Sink, Source};
 use np_lora::error::{Code, Error};
-use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Settings, Sources};
-use pollster::block_on;
+use np_lora::fusion::{self, Settings};
 use safetensors::Dtype;
 
 #[test]
@@ -53,30 +51,18 @@ fn a_known_layer_of_another_size_is_refused() {
     }
 }
 
+/// Why there is no result, if there is none.
+fn refusal<T>(run: Result<T, Error>) -> Option<Code> {
+    run.err().map(|error| error.code)
+}
+
 #[test]
 fn cancelling_stops_between_modules() {
     let (content, style) = pair(Dtype::F16);
-    block_on(async {
-        let (of_content, of_style) =
-            (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
-        let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
-        let mut watch = Patience { cancel_after: 4, ..Patience::endless() };
-        let error = fusion::fuse(
-            &Sources {
-                content: Some(Input { adapter: &of_content, source: &content }),
-                style: Some(Input { adapter: &of_style, source: &style }),
-            },
-            &[whole().into()],
-            &mut engine,
-            &mut [MemorySink::default()],
-            &Alone,
-            &mut watch,
-        )
-        .await
-        .err();
-        assert_eq!(error.map(|e| e.code), Some(Code::Aborted));
-        assert!(watch.steps < 5);
-    });
+    let mut watch = Patience { cancel_after: 4, ..Patience::endless() };
+    let run = fuse_into(MemorySink::default(), &content, &style, &whole(), &mut watch);
+    assert_eq!(refusal(run), Some(Code::Aborted));
+    assert!(watch.steps < 5);
 }
 
 /// A sink that loses a bit on the way.
@@ -111,33 +97,13 @@ impl Sink for Flipping {
 #[test]
 fn a_single_wrong_bit_anywhere_is_found() {
     let (content, style) = pair(Dtype::F16);
-    let size = fuse(&content, &style, &whole()).unwrap().0.len() as u64;
-    for (at, early) in
-        (0..size).step_by(997).chain([0, 8, 9, size - 1]).zip([true, false].into_iter().cycle())
-    {
-        block_on(async {
-            let (of_content, of_style) =
-                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
-            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
-            let error = fusion::fuse(
-                &Sources {
-                    content: Some(Input { adapter: &of_content, source: &content }),
-                    style: Some(Input { adapter: &of_style, source: &style }),
-                },
-                &[whole().into()],
-                &mut engine,
-                &mut [Flipping { at, early, ..Flipping::default() }],
-                &Alone,
-                &mut Patience::endless(),
-            )
-            .await
-            .err();
-            let metadata = 120..1400;
-            assert!(
-                error.is_some_and(|e| e.code == Code::Verify) || metadata.contains(&at),
-                "byte {at} of {size}"
-            );
-        });
+    let (out, _) = fuse(&content, &style, &whole()).unwrap();
+    let (size, header) = (out.len() as u64, 8 + u64::from_le_bytes(out[..8].try_into().unwrap()));
+    let places = (0..header).step_by(7).chain((header..size).step_by(997)).chain([size - 1]);
+    for (at, early) in places.zip([true, false].into_iter().cycle()) {
+        let sink = Flipping { at, early, ..Flipping::default() };
+        let error = refusal(fuse_into(sink, &content, &style, &whole(), &mut Patience::endless()));
+        assert_eq!(error, Some(Code::Verify), "byte {at} of {size}");
     }
 }
 
@@ -184,53 +150,15 @@ fn a_result_that_ends_early_when_it_is_read_is_refused() {
     let (content, style) = pair(Dtype::F16);
     let size = fuse(&content, &style, &whole()).unwrap().0.len() as u64;
     for missing in [1, 100, size / 2] {
-        block_on(async {
-            let (of_content, of_style) =
-                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
-            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
-            let error = fusion::fuse(
-                &Sources {
-                    content: Some(Input { adapter: &of_content, source: &content }),
-                    style: Some(Input { adapter: &of_style, source: &style }),
-                },
-                &[whole().into()],
-                &mut engine,
-                &mut [Losing { file: MemorySink::default(), most: size - missing }],
-                &Alone,
-                &mut Patience { cancel_after: 10_000, ..Patience::endless() },
-            )
-            .await
-            .err();
-            assert_eq!(error.map(|e| e.code), Some(Code::Verify), "{missing} bytes missing");
-        });
-    }
-}
-
-#[test]
-fn a_single_wrong_bit_in_the_header_is_found() {
-    let (content, style) = pair(Dtype::F16);
-    let (out, _) = fuse(&content, &style, &whole()).unwrap();
-    let header = 8 + u64::from_le_bytes(out[..8].try_into().unwrap());
-    for at in (0..header).step_by(7) {
-        block_on(async {
-            let (of_content, of_style) =
-                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
-            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
-            let error = fusion::fuse(
-                &Sources {
-                    content: Some(Input { adapter: &of_content, source: &content }),
-                    style: Some(Input { adapter: &of_style, source: &style }),
-                },
-                &[whole().into()],
-                &mut engine,
-                &mut [Flipping { at, ..Flipping::default() }],
-                &Alone,
-                &mut Patience::endless(),
-            )
-            .await
-            .err();
-            assert_eq!(error.map(|e| e.code), Some(Code::Verify), "byte {at} of {header}");
-        });
+        let sink = Losing { file: MemorySink::default(), most: size - missing };
+        let error = refusal(fuse_into(
+            sink,
+            &content,
+            &style,
+            &whole(),
+            &mut Patience { cancel_after: 10_000, ..Patience::endless() },
+        ));
+        assert_eq!(error, Some(Code::Verify), "{missing} bytes missing");
     }
 }
 
@@ -260,24 +188,8 @@ fn every_stage_can_be_cancelled() {
     let (content, style) = pair(Dtype::F16);
     let settings = Settings { recompress: Recompress::Energy { share: 0.9 }, ..whole() };
     for stage in [Stage::Measure, Stage::Fuse, Stage::Verify] {
-        let error = block_on(async {
-            let (of_content, of_style) =
-                (Adapter::open(&content, None).await.unwrap(), Adapter::open(&style, None).await.unwrap());
-            let mut engine = Engine::choose(EngineChoice::Cpu).await.unwrap();
-            fusion::fuse(
-                &Sources {
-                    content: Some(Input { adapter: &of_content, source: &content }),
-                    style: Some(Input { adapter: &of_style, source: &style }),
-                },
-                &[settings.clone().into()],
-                &mut engine,
-                &mut [MemorySink::default()],
-                &Alone,
-                &mut Leaving { at: stage, now: false },
-            )
-            .await
-            .err()
-        });
-        assert_eq!(error.map(|e| e.code), Some(Code::Aborted), "{stage:?}");
+        let mut watch = Leaving { at: stage, now: false };
+        let run = fuse_into(MemorySink::default(), &content, &style, &settings, &mut watch);
+        assert_eq!(refusal(run), Some(Code::Aborted), "{stage:?}");
     }
 }

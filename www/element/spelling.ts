@@ -3,7 +3,7 @@
 import type { Recompress } from '../core/types.ts';
 import { LIMITS, type Limits } from './limits.ts';
 
-export const number = (text: string, { least, most }: Pick<Limits, 'least' | 'most'>): number | undefined => {
+export const number = (text: string, { least, most }: Limits): number | undefined => {
   const value = text.trim() === '' ? NaN : Number(text);
   return value >= least && value <= most ? value : undefined;
 };
@@ -11,7 +11,13 @@ export const number = (text: string, { least, most }: Pick<Limits, 'least' | 'mo
 export const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
 
 /** With a decimal point, whichever a person writes, and a minus sign that numbers are read with. */
-export const decimal = (typed: string): string => typed.trim().replace(',', '.').replace(/^[−–]/, '-');
+const decimal = (typed: string): string => typed.trim().replace(',', '.').replace(/^[−–]/, '-');
+
+/** A number as people write it: 0x10 and 1e2 are none. */
+export const written = (typed: string, limits: Limits): number | undefined => {
+  const plain = decimal(typed);
+  return /^-?(\d+\.?\d*|\.\d+)$/.test(plain) ? number(plain, limits) : undefined;
+};
 
 /** "0.5", "0,5", "∞", "inf" */
 export function readMu(typed: string): number | undefined {

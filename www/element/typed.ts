@@ -3,7 +3,7 @@
 import { html, nothing, type ReactiveControllerHost, type TemplateResult } from 'lit';
 import { inert, mu as muText } from './format.ts';
 import { within, type Limits } from './limits.ts';
-import { decimal, number, readMu } from './spelling.ts';
+import { readMu, whole, written } from './spelling.ts';
 import { text } from './strings.ts';
 
 /** How people write something, and what they are told where it cannot be read. */
@@ -17,18 +17,11 @@ export interface Spelling<T> {
   step?(from: T, by: number): T;
 }
 
-/** As people write numbers: 0x10 and 1e2 are none. */
-const NUMBER = /^-?(\d+\.?\d*|\.\d+)$/;
-const WHOLE = /^\d+$/;
-
 export const numbers = (limits: Limits): Spelling<number> => ({
   ...(limits.least < 0 ? {} : { keys: limits.whole ? 'numeric' : 'decimal' }),
   write: String,
-  read: (typed) => {
-    const plain = limits.whole ? typed.trim() : decimal(typed);
-    return (limits.whole ? WHOLE : NUMBER).test(plain) ? number(plain, limits) : undefined;
-  },
-  step: (from, by) => within(Number((from + by * limits.step).toPrecision(12)), limits),
+  read: (typed) => (limits.whole ? whole(typed.trim(), limits) : written(typed, limits)),
+  step: (from, by) => within(Number((from + by * (limits.step ?? 1)).toPrecision(12)), limits),
   refusal: (typed, inForce) => (limits.whole ? text.notWhole : text.notNumber)(typed, String(limits.least), String(limits.most), inForce),
 });
 

@@ -44,7 +44,6 @@ export class ResultView extends LitElement {
     .warnings { display: grid; gap: 8px; }
     @container (max-width: 568px) {
       .row button.primary { width: 100%; }
-      .wide { display: none; }
       .module-head { display: none; }
       table.figures tr { display: grid; grid-template-columns: 2fr 1fr 1fr; border-bottom: 1px solid var(--line); }
       table.figures :is(th, td) { border: 0; }

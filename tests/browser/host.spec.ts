@@ -48,6 +48,27 @@ test('a fusion may be asked for while the files are being opened', async ({ page
   expect(uncaught).toEqual([]);
 });
 
+test('what is set on the element before its class is there is kept', async ({ page }) => {
+  const early = `const early = document.querySelector('np-lora'); early.name = 'lora'; early.mu = 2; early.contentFile = new File(['no LoRA'], 'early.safetensors');`;
+  const uncaught = await visit(page, await host({ body: `<np-lora></np-lora><script>${early}</script>` }));
+  expect(await page.evaluate(() => tool.inspect().catch(({ code, file }: any) => [code, file]))).toEqual(['E_TOO_SHORT', 'early.safetensors']);
+  expect(await page.evaluate(() => [tool.getAttribute('name'), tool.mu, tool.contentFile.name])).toEqual(['lora', 2, 'early.safetensors']);
+  await page.evaluate(async () => {
+    await give();
+    Object.assign(window, await tool.fuse());
+  });
+  await checkHeld(page, 'file', PAIR, { mu: 2 });
+  expect(uncaught).toEqual([]);
+});
+
+test('a page that is isolated for shared memory can have it', async ({ page }) => {
+  const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+  const uncaught = await visit(page, await host({ headers }));
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  await fuse(page);
+  expect(uncaught).toEqual([]);
+});
+
 test('a link in place of a file that is being opened ends the wait for it', async ({ page }) => {
   await visit(page, await host());
   expect(await page.evaluate(async () => {
@@ -154,6 +175,15 @@ test('a form sends the fused file, and begins anew', async ({ page }) => {
   const entries = (): Promise<[string, unknown][]> => page.evaluate(() => [...new FormData(tool.form)].map(([name, value]) => [name, value instanceof File ? value.name : value]));
   expect(await page.evaluate(() => [tool.form === document.forms[0], tool.labels.length, tool.name, tool.matches(':enabled')])).toEqual([true, 1, 'lora', true]);
   expect(await entries()).toEqual([['title', 'a cat']]);
+  // Its label leads to the first file; a click on nothing in it leads nowhere.
+  const focused = (): Promise<string | undefined> => page.evaluate(() => tool.shadowRoot.activeElement?.getAttribute('side'));
+  await page.locator('fieldset > label').click({ position: { x: 5, y: 5 } });
+  expect(await focused()).toBe('content');
+  await page.evaluate(() => tool.shadowRoot.activeElement.shadowRoot.activeElement.blur());
+  await page.locator('np-lora').click({ position: { x: 2, y: 2 } });
+  expect(await focused()).toBeUndefined();
+  await page.evaluate(() => tool.focus());
+  expect(await focused()).toBe('content');
   await page.evaluate(() => { tool.mu = 0.5; });
   await fuse(page);
   expect(await entries()).toEqual([['title', 'a cat'], ['lora', 'subject_in_style.safetensors']]);
@@ -281,11 +311,12 @@ test('a host takes the file itself, and does without a warning', async ({ page }
   page.on('download', () => { downloads += 1; });
   await page.evaluate(() => tool.addEventListener('beforesave', (event: CustomEvent) => {
     event.preventDefault();
-    Object.assign(window, { kept: event.detail.file });
+    Object.assign(window, { kept: event.detail.file, offered: Object.keys(event.detail) });
   }));
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await expect.poll(() => page.evaluate(() => (window as any).kept === tool.result)).toBe(true);
   expect([downloads, await page.evaluate(() => tool.save())]).toEqual([0, false]);
+  expect(await page.evaluate(() => (window as any).offered)).toEqual(['file', 'report']);
   expect(uncaught).toEqual([]);
 });
 

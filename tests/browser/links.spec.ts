@@ -88,7 +88,33 @@ test('links that load by themselves are waited for', async ({ page }) => {
     tool.contentSrc = 'https://stranger.example/x.safetensors';
     const phase = tool.phase;
     return [await tool.fuse().then(() => null, ({ code }: { code: string }) => code), phase, tool.phase];
-  })).toEqual(['E_LINK_HOST', 'empty', 'empty']);
+  })).toEqual(['E_LINK_HOST', 'empty', 'failed']);
+  expect(uncaught).toEqual([]);
+});
+
+test('who may be asked, and when, may be said after the link', async ({ page, baseURL }) => {
+  const uncaught = await embed(page, { hosts: '', 'content-src': hub.put('cat.safetensors', subject) });
+  const set = (properties: object): Promise<unknown> => page.evaluate((properties) => {
+    Object.assign(document.querySelector('np-lora')!, properties);
+  }, properties);
+  await expect.poll(() => element(page, 'error')).toMatchObject({ code: 'E_LINK_HOST' });
+  expect(await element(page, 'phase')).toBe('failed');
+  await set({ hosts: hub.origin });
+  await expect(loadButton(page, 'Subject')).toBeVisible();
+  expect(await element(page, 'error')).toBeNull();
+  expect(hub.take().requests).toEqual([]);
+  await set({ autoload: true });
+  await isOpen(page, 'Subject');
+  // A file that is there does not come anew.
+  hub.take();
+  await set({ hosts: '' });
+  await set({ autoload: false });
+  await set({ autoload: true });
+  // Without its host, a link is the page's own.
+  await set({ autoload: false, styleSrc: './ink.safetensors' });
+  await expect(loadButton(page, 'Style')).toHaveText(`Load from ${new URL(baseURL!).host}`);
+  await isOpen(page, 'Subject');
+  expect(hub.take().requests).toEqual([]);
   expect(uncaught).toEqual([]);
 });
 

@@ -81,6 +81,9 @@ test('every file has its type, its policy and its time to live', async () => {
     expect(headers['content-encoding'], path).toBe(brotli ? 'br' : 'gzip');
     expect(headers['x-content-type-options'], path).toBe('nosniff');
     expect(headers['content-security-policy'], path).toBe(`${policy}; frame-ancestors ${path === 'embed.html' ? '*' : "'self'"}`);
+    const embedder = ['embed.html', 'worker.js'].includes(path) ? 'require-corp' : undefined;
+    expect(headers['cross-origin-embedder-policy'], path).toBe(embedder);
+    expect(headers['cross-origin-resource-policy'], path).toBe(path === 'embed.html' ? 'cross-origin' : undefined);
     // What was there before is told to be there still.
     expect((await asked.get(path, { headers: { 'If-None-Match': headers.etag! } })).status(), path).toBe(304);
     // And what is sent packed is the file.

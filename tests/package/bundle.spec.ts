@@ -46,7 +46,9 @@ async function sources(place: Host): Promise<void> {
       aborter.abort();
       // What no message can carry is refused, and is nobody's end.
       const odd = await pair.outlook({ mu: () => 1 }).catch(({ code }) => code);
-      const [outlook, { file }] = await Promise.all([pair.outlook(), pair.fuse()]);
+      // As frameworks keep what they watch.
+      const watched = new Proxy({ recompress: new Proxy({ kind: 'exact' }, {}) }, {});
+      const [outlook, { file }] = await Promise.all([pair.outlook(watched), pair.fuse(watched)]);
       pair.close();
       if (outlook.analysed !== outlook.total || await hash !== 'AbortError' || odd !== 'E_SETTINGS') throw new Error(JSON.stringify([outlook, await hash, odd]));
       return file;

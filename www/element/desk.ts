@@ -13,6 +13,7 @@ import { toJson } from './format.ts';
 import { Hashes } from './hashes.ts';
 import { type Outcome, type Phase, type Running, warningsOf } from './model.ts';
 import { AWAY, Places } from './places.ts';
+import type { Sources } from './recipe.ts';
 import { named, type Names } from './several.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
@@ -116,7 +117,7 @@ export class Desk implements ReactiveController {
   get phase(): Phase {
     if (this.running) return this.running.progress?.stage === 'verify' ? 'checking' : 'fusing';
     if (this.outcome) return 'done';
-    if (this.problem || this.places.isRefused) return 'failed';
+    if (this.problem || this.places.problem) return 'failed';
     if (this.isReady) return 'ready';
     // How they fit is still to come.
     return this.places.bothOpen || this.places.isOpening ? 'opening' : 'empty';
@@ -130,6 +131,17 @@ export class Desk implements ReactiveController {
   /** Why the files that are open do not fit, or why the only one cannot be converted. */
   get fitProblem(): Problem | null {
     return this.#fitProblem;
+  }
+
+  /** The files on the page; one of a link once it is open. */
+  get sources(): Sources {
+    const source = (role: Role): Sources[Role] => {
+      const card = this.places.cards[role];
+      const local = 'file' in card && card.file instanceof File ? card.file : null;
+      const file = card.state === 'open' ? card.file : local;
+      return file && { file, sha256: this.hashes.of(local) };
+    };
+    return { content: source('content'), style: source('style') };
   }
 
   get isReady(): boolean {

@@ -5,6 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
 import { Desk } from './desk.ts';
+import { takeEarly } from './early.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { toJson } from './format.ts';
 import { Intake, SCALE } from './intake.ts';
@@ -13,10 +14,10 @@ import { ANALYSES, asMu, asOneOf, asText, MORE, PLACES, reads } from './settings
 import { recipeText, text, undoText } from './strings.ts';
 import { Keep } from './keep.ts';
 import { language } from './language.ts';
+import { Links } from './links.ts';
 import { SpeaksAsAround, languageComing } from './languages/languages.ts';
 import { understood, type Language } from './languages/tags.ts';
 import type { BlocksChange } from './outlook/brush.ts';
-import type { Sources } from './recipe.ts';
 import { Look } from './look.ts';
 import { Said } from './said.ts';
 import { Saving } from './saving.ts';
@@ -30,7 +31,6 @@ import type { BackendInUse, FileLink, FusedFile, Outlook, Problem, Report, Role,
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
-const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR';
 
@@ -121,7 +121,7 @@ export class NpLora extends Chosen {
   /** By a fieldset around it. */
   @state() private barred = false;
   #said = new Said(this);
-  #standing = new Standing(this);
+  #standing = new Standing(this, () => this.focus());
   #phase: Phase = 'empty';
   #desk = new Desk(this, {
     settings: () => this.settings(),
@@ -135,9 +135,10 @@ export class NpLora extends Chosen {
     coming: () => (this.autoload && this.isConnected && this.isUpdatePending ? this.updateComplete : null),
     announce: (name, detail) => this.#announce(name, detail),
   });
+  #links = new Links(this, this.#desk.places);
   #look = new Look(this, this.#desk);
   #keep = new Keep(this, {
-    state: () => this.state(), apply: (patch) => this.apply(patch), changeable: () => this.#changeable, fit: () => this.#desk.fit, sources: () => this.#sources(),
+    state: () => this.state(), apply: (patch) => this.apply(patch), changeable: () => this.#changeable, fit: () => this.#desk.fit, sources: () => this.#desk.sources,
   });
   #intake = new Intake(this, {
     changeable: () => this.#changeable,
@@ -157,6 +158,17 @@ export class NpLora extends Chosen {
   constructor() {
     super();
     this.addController(new SpeaksAsAround(this));
+  }
+
+  /** @internal */
+  override connectedCallback(): void {
+    super.connectedCallback();
+    takeEarly(this, ['contentFile', 'styleFile', 'name']);
+  }
+
+  /** As a click on its label: to the first file. */
+  override focus(): void {
+    this.renderRoot.querySelector<HTMLElement>('np-lora-card')?.focus();
   }
 
   /** The subject's file; null also where it is a link's. Setting it opens it. */
@@ -210,7 +222,7 @@ export class NpLora extends Chosen {
     this.several = null;
     for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
     this.#keep.reset();
-    for (const [role, name] of SOURCES) if (this[name]) this.#offer(role, this[name], this.autoload);
+    this.#links.begin();
   }
 
   /**
@@ -290,15 +302,6 @@ export class NpLora extends Chosen {
 
   get #foresees(): boolean { return this.analysis !== 'off' && this.#look.isFree; }
 
-  #sources(): Sources {
-    const source = (role: Role): Sources[Role] => {
-      const card = this.#desk.places.cards[role];
-      const file = card.state === 'open' ? card.file : this.#local(role);
-      return file && { file, sha256: this.#desk.hashes.of(this.#local(role)) };
-    };
-    return { content: source('content'), style: source('style') };
-  }
-
   #announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
     // Whoever hears of a result has it in the form by then.
     this.#stand();
@@ -360,7 +363,7 @@ export class NpLora extends Chosen {
           @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#bar(detail)}
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.places.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
-        .phase=${desk.phase} .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
+        .running=${desk.running} .outcomes=${desk.outcomes} .problem=${desk.problem === desk.fitProblem ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
         .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.#said.notice} ?ready=${desk.isReady}
         ?convertible=${desk.places.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
@@ -372,19 +375,13 @@ export class NpLora extends Chosen {
     </div>`;
   }
 
-  #offer(role: Role, link: string, load: boolean, offered = (): void => {}): void {
-    this.#said.notice = '';
-    const hosts = (this.hosts ?? '').split(/\s+/).filter((host) => host !== '');
-    void this.#desk.places.offer(role, link, hosts, load, offered);
-  }
-
   #card(role: Role, busy: boolean) {
     return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.places.cards[role]} ?disabled=${busy}
       .sha256=${this.#desk.hashes.of(this.#local(role))} .tensors=${this.#desk.hashes.of(this.#local(role), 'tensors')}
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => this.#offer(role, event.detail, false, () => void this.#tell('change', this.settings()))} @np-load=${() => this.#intake.load(role)}
+      @np-link=${(event: CustomEvent<string>) => this.#paste(role, event.detail)} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
@@ -415,11 +412,7 @@ export class NpLora extends Chosen {
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
     if (this.#drawn && changed.has('analysis')) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
-    for (const [role, name] of SOURCES) {
-      if (!changed.has(name)) continue;
-      if (this[name]) this.#offer(role, this[name], this.autoload);
-      else if (this.#desk.places.cards[role].state === 'offered') void this.#desk.places.clear(role);
-    }
+    this.#links.follow(changed);
     this.#drawn = true;
     this.#stand();
     const { phase } = this;
@@ -434,6 +427,11 @@ export class NpLora extends Chosen {
     this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
   }
 
+  #paste(role: Role, link: string): void {
+    this.#said.notice = '';
+    this.#links.paste(role, link, () => void this.#tell('change', this.settings()));
+  }
+
   #setting({ patch, committed }: Setting): void {
     const before = toJson(this.state());
     this.#keep.change(patch, committed);
@@ -444,7 +442,7 @@ export class NpLora extends Chosen {
 
   #bar(action: BarAction): void {
     switch (action) {
-      case 'save-recipe': return this.#saving.recipe(this.named, this.#sources(), this.defaultName);
+      case 'save-recipe': return this.#saving.recipe(this.named, this.#desk.sources, this.defaultName);
       case 'reset': return this.#restore();
       default: this.#step(action);
     }
@@ -483,7 +481,7 @@ export class NpLora extends Chosen {
   async #focusFirst(): Promise<void> {
     await this.updateComplete;
     if (this.matches(':focus-within') || document.activeElement !== document.body) return;
-    this.renderRoot.querySelector<HTMLElement>('np-lora-card')?.focus();
+    this.focus();
   }
 
   #do({ action, at }: Deed): void {

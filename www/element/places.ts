@@ -37,7 +37,9 @@ class Place {
   readonly aborter = new AbortController();
   /** Begins it once more, for an element that comes back: as long as not all of it is in the card. */
   again: (() => Promise<void>) | null = null;
-  /** A link that is loaded by itself, or what the empty place says of it. */
+  /** A link that is all there is. */
+  link: string | null = null;
+  /** It is loaded by itself, or the empty place says why not. */
   loads = false;
   /** Settles when it is done. */
   opening: Promise<void> = Promise.resolve();
@@ -60,10 +62,6 @@ export class Places {
       const { loads, again } = this.#places[role];
       return (loads && again !== null) || this.cards[role].state === 'opening';
     });
-  }
-
-  get isRefused(): boolean {
-    return ROLES.some((role) => this.cards[role].state === 'refused');
   }
 
   get isEmpty(): boolean {
@@ -92,6 +90,11 @@ export class Places {
     return 'file' in card ? card.file : null;
   }
 
+  /** The link that lies in a place, as it was given, as long as there is nothing else. */
+  linkIn(role: Role): string | null {
+    return this.#places[role].link;
+  }
+
   /** The files that are open, on this machine or on a server. */
   get files(): GivenFile[] {
     return ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
@@ -117,9 +120,9 @@ export class Places {
   /** The element is in no document any more: what is being opened is given up, and opened when it comes back. */
   leave(): void {
     for (const role of ROLES) {
-      const { aborter, again, loads, opening } = this.#places[role];
+      const { aborter, again, link, loads, opening } = this.#places[role];
       aborter.abort();
-      this.#places[role] = Object.assign(new Place(), { again, loads, opening });
+      this.#places[role] = Object.assign(new Place(), { again, link, loads, opening });
     }
   }
 
@@ -144,7 +147,7 @@ export class Places {
    */
   offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
     const place = this.#next(role, () => this.offer(role, link, hosts, load, placed));
-    place.loads = load;
+    Object.assign(place, { link, loads: load });
     if (this.cards[role].state === 'empty') {
       // Nothing lies there yet that would change what is known of the other file.
       this.cards = { ...this.cards, [role]: { state: 'empty', problem: null, reading: true } };
@@ -166,7 +169,7 @@ export class Places {
       return opened;
     }
     void this.clear(role);
-    this.#places[role].loads = place.loads;
+    Object.assign(this.#places[role], { link, loads: place.loads });
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered, reading: false });
     placed();
     if (!('url' in offered)) this.host.announce('error', offered);

@@ -7,7 +7,7 @@ import type { Problem, ResultChoice } from '../core/types.ts';
 import { breakable } from './file-card.ts';
 import { bytes, inert, percentDone, seconds, wholePercent } from './format.ts';
 import { called } from './language.ts';
-import type { Action, Deed, Outcome, Phase, Running } from './model.ts';
+import type { Action, Deed, Outcome, Running } from './model.ts';
 import type { Pick, ResultsView } from './results-view.ts';
 import type { ResultView } from './result-view.ts';
 import { text } from './strings.ts';
@@ -66,7 +66,6 @@ export class RunPanel extends LitElement {
     @media (forced-colors: active) { progress { appearance: auto; } :host([stuck]) { background: Canvas; } }
   `];
 
-  @property({ attribute: false }) phase: Phase = 'empty';
   @property({ attribute: false }) running: Running | null = null;
   @property({ attribute: false }) outcomes: readonly Outcome[] = [];
   @property({ attribute: false }) problem: Problem | null = null;

@@ -1,7 +1,7 @@
 /** Handing files to the person: results, their reports, recipes. */
 
 import { cleanStem, download, saveFile, saveFiles, type Saved } from '../core/save.ts';
-import type { Settings } from '../core/types.ts';
+import type { FusedFile, Settings } from '../core/types.ts';
 import type { Desk } from './desk.ts';
 import { toJson } from './format.ts';
 import { writeRecipe, type Sources } from './recipe.ts';
@@ -11,7 +11,7 @@ import type { Outcome } from './model.ts';
 export interface SavingHost {
   requestUpdate(): void;
   /** Offers a result to the page around; false where that takes it. */
-  offer(outcome: Outcome): boolean;
+  offer(made: FusedFile): boolean;
   /** What the page says and shows of it. */
   saved(what: string): void;
 }
@@ -46,9 +46,9 @@ export class Saving {
     return this.#tell(await this.#while(saveFiles(files)), text.becameAll, files);
   }
 
-  #offer(outcome: Outcome): boolean {
-    const ours = this.host.offer(outcome);
-    if (!ours) this.#away.add(outcome.file);
+  #offer({ file, report }: Outcome): boolean {
+    const ours = this.host.offer({ file, report });
+    if (!ours) this.#away.add(file);
     return ours;
   }
 

@@ -1,12 +1,20 @@
-/** What stands outside the element's own drawing: its value in a form, and the states that a stylesheet can ask for. */
+/** What stands outside the element's own drawing: its value in a form, its labels, and the states that a stylesheet can ask for. */
 
 export class Standing {
   #internals: ElementInternals;
   #value: File | null = null;
   #states: readonly string[] = [];
 
-  constructor(element: HTMLElement) {
+  /** `labelled`: a label of its was pressed. */
+  constructor(element: HTMLElement, labelled: () => void) {
     this.#internals = element.attachInternals();
+    element.addEventListener('click', (event) => {
+      if (event.composedPath()[0] !== element) return;
+      // The browser passes a label's click on as it was: where the label is. Who presses the element's own edge wants nothing.
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      const { clientX: x, clientY: y } = event;
+      if (x < left || x > right || y < top || y > bottom) labelled();
+    });
   }
 
   get form(): HTMLFormElement | null { return this.#internals.form; }

@@ -1,6 +1,7 @@
 /** What a site includes to have the tool in a frame: it makes the frame, speaks with it and keeps it as high as it wants to be. */
 
 import { abortError, unless } from '../core/abort.ts';
+import { plain } from '../core/plain.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { download } from '../core/save.ts';
 import type { FusedFile, Problem } from '../core/types.ts';
@@ -37,7 +38,7 @@ interface Waiting {
 
 /** What is kept for a frame that is loaded anew: it would refuse all of it for one name that it does not have. */
 function together(before: Partial<Wishes>, wishes: Partial<Wishes>): Partial<Wishes> {
-  const given = Object.fromEntries(Object.entries(wishes).filter(([, wish]) => wish !== undefined)) as Partial<Wishes>;
+  const given = plain(wishes);
   const all = { ...before, ...given, ...(given.look ? { look: { ...before.look, ...given.look } } : {}) };
   if (!areWishes(all)) throw new ProblemError(problem('E_MESSAGE'));
   return all;
@@ -139,12 +140,12 @@ export class NpLoraFrame extends EventTarget {
   /** Settings, look and language, now and whenever the frame is loaded anew. */
   async set(wishes: Partial<Wishes>): Promise<{ locale: string }> {
     this.#wishes = together(this.#wishes, wishes);
-    return this.#ask('set', wishes);
+    return this.#ask('set', plain(wishes));
   }
 
   /** Two files, or one. Resolves when they are open; rejects if one is refused. */
   give(files: Given): Promise<Opened> {
-    return this.#ask('give', files);
+    return this.#ask('give', plain(files));
   }
 
   /** Resolves with the verified file. Rejects with AbortError, or with an error that has `.code`. */
@@ -189,7 +190,11 @@ export class NpLoraFrame extends EventTarget {
       if (!this.#port) return reject(new ProblemError(problem('E_FRAME', text.reloaded)));
       const id = ++this.#lastId;
       // Throws, and thereby rejects, what no message can carry.
-      this.#port.postMessage(spoken({ id, call, in: input }));
+      try {
+        this.#port.postMessage(spoken({ id, call, in: input }));
+      } catch (thrown) {
+        throw new ProblemError(problem('E_MESSAGE', String(thrown)));
+      }
       this.#waiting.set(id, { call, resolve, reject });
     });
   }

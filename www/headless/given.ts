@@ -1,6 +1,7 @@
 /** What a program hands over, looked at before anything is done with it: the compiler does not look at everybody's. */
 
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
+import { plain } from '../core/plain.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { BACKENDS, type BackendChoice, type BlockStrength, type PairFit, type Role, type Settings } from '../core/types.ts';
 import { listed } from './blocks.ts';
@@ -54,18 +55,15 @@ export function checkBlocks(blocks: Settings['blocks'], { blocks: found }: PairF
 
 /** Those that are set. The program reads what it knows and passes over all else; of what is undefined it would say that it is no number. */
 export function checkSettings(given: Partial<Settings>): Partial<Settings> {
-  const settings = defined(given);
+  const settings = plain(given);
   checkNames('setting', settings, SETTINGS);
   if (!settings.blocks) return settings;
-  const blocks = Object.entries(defined(settings.blocks)).map(([label, of]) => {
+  for (const [label, of] of Object.entries(settings.blocks)) {
     if (typeof of !== 'object' || of === null) throw refused(`The block "${label}" must be given as { content, style, mu }, not as ${called(of)}.`);
     checkNames(`setting of the block "${label}"`, of, OF_BLOCK);
-    return [label, defined(of)];
-  });
-  return { ...settings, blocks: Object.fromEntries(blocks) as Settings['blocks'] };
+  }
+  return settings;
 }
-
-const defined = <T extends object>(given: T): T => Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 
 function checkNames(kind: string, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !known.includes(name));

@@ -1,0 +1,60 @@
+/** The links that stand in the element's attributes: what they mean, and when their hosts are asked. */
+
+import type { PropertyValues } from 'lit';
+import type { Role } from '../core/types.ts';
+import type { Places } from './places.ts';
+
+const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
+
+interface Linked {
+  readonly contentSrc: string;
+  readonly styleSrc: string;
+  readonly autoload: boolean;
+  readonly hosts: string;
+}
+
+export class Links {
+  constructor(private element: Linked, private places: Places) {}
+
+  /** What a person pasted is offered, whoever wants links to be loaded by themselves. */
+  paste(role: Role, link: string, offered: () => void): void {
+    this.#offer(role, link, this.#hosts, false, offered);
+  }
+
+  /** All of them anew. */
+  begin(): void {
+    for (const [role, name] of SOURCES) if (this.element[name]) this.#given(role, this.element[name]);
+  }
+
+  follow(changed: PropertyValues): void {
+    const later = changed.has('hosts') || (changed.has('autoload') && this.element.autoload);
+    for (const [role, name] of SOURCES) {
+      const link = this.element[name];
+      if (!changed.has(name)) {
+        // Who may be asked, and when, may be said after the link, as long as that is all there is.
+        if (later && link && this.places.linkIn(role) === absolute(link)) this.#given(role, link);
+      } else if (link) this.#given(role, link);
+      else if (this.places.cards[role].state === 'offered') void this.places.clear(role);
+    }
+  }
+
+  #given(role: Role, link: string): void {
+    const whole = absolute(link);
+    // Written without its host, it is the page's own.
+    this.#offer(role, whole, whole === link ? this.#hosts : [...this.#hosts, self.origin], this.element.autoload);
+  }
+
+  #offer(role: Role, link: string, hosts: string[], load: boolean, offered = (): void => {}): void {
+    void this.places.offer(role, link, hosts, load, offered);
+  }
+
+  get #hosts(): string[] {
+    return (this.element.hosts ?? '').split(/\s+/).filter((host) => host !== '');
+  }
+}
+
+/** `/files/cat.safetensors`, `./cat.safetensors`: as in any other attribute. `owner/repo/file` is the Hub's. */
+function absolute(link: string): string {
+  const whole = /^\.{0,2}\/(?!\/)/.test(link) && URL.canParse(link, document.baseURI) ? new URL(link, document.baseURI) : null;
+  return whole?.origin === self.origin ? whole.href : link;
+}

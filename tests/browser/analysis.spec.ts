@@ -3,10 +3,11 @@
 import { expect, test, type Page } from '@playwright/test';
 import type { Outlook } from '../../www/core/types.ts';
 import { matrix, multiply, multiplyTransposed, productNorm, productSvd, scaled, stack, beside } from './algebra.ts';
+import { arm, bendWorker, held, letGo } from './faults/bend.ts';
 import { DEFAULTS, factors, modulesOf, type Module, type Settings } from './check.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, withNaN, type Recipe } from './make.ts';
-import { DEVICE, element, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, setMu, setStrength } from './page.ts';
+import { DEVICE, element, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, programComplete, setMu, setStrength } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
 markedOnDevice();
@@ -92,6 +93,24 @@ test('a run does not wait for an analysis, and the analysis ends all the same', 
   const { content } = energies(isOther, modulesOf(pair[1]).get(SD15_MODULES[0]!.name)!, DEFAULTS);
   const close = (norm: number): boolean => Math.abs(norm / Math.sqrt(content) - 1) < 1e-5;
   checkOutlook(await outlookOf(page, ({ modules }) => modules.some((module) => close(module.contentNorm))), [other, pair[1]], DEFAULTS);
+  expect(uncaught).toEqual([]);
+});
+
+test('a run begins though the analysis is still waiting for a file', async ({ page }, { project }) => {
+  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
+  await bendWorker(page);
+  const uncaught = await open(page);
+  const analysis = (value: string): Promise<void> => page.locator('np-lora').evaluate((tool, value) => tool.setAttribute('analysis', value), value);
+  await analysis('off');
+  await givePair(page, project.name, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
+  await programComplete(page);
+  await arm(page, 'input');
+  await analysis('auto');
+  await held(page);
+  await fuseButton(page).click();
+  await expect(page.getByRole('heading', { name: /^Fusing/ })).toBeVisible({ timeout: 20_000 });
+  await letGo(page);
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
   expect(uncaught).toEqual([]);
 });
 

@@ -7,7 +7,7 @@ import type { LitElement } from 'lit';
 import type { Outlook, Settings } from '../../www/core/types.ts';
 import { DEFAULTS, modulesOf, type Module } from './check.ts';
 import { checkModules } from './hold.ts';
-import { makeLoHa, makeLora, type Recipe } from './make.ts';
+import { FLUX_PEFT_MODULES, makeLoHa, makeLora, type Recipe } from './make.ts';
 import { DEVICE, FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, setMu, setStrength, type Named } from './page.ts';
 
 test.setTimeout(2 * FIRST_RUN);
@@ -291,8 +291,8 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
     Object.assign(window, { changes: 0 });
     document.querySelector('np-lora')!.addEventListener('change', () => { (window as any).changes += 1; });
   });
-  for (const state of states.slice(1)) {
-    await page.keyboard.press('ControlOrMeta+Shift+Z');
+  for (const [at, state] of states.slice(1).entries()) {
+    await page.keyboard.press(at === 0 ? 'Control+Y' : 'ControlOrMeta+Shift+Z');
     expect(await settings(page)).toEqual(state);
   }
   await expect(redo).toBeDisabled();
@@ -329,6 +329,11 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
   await undo.click();
   await redo.click();
   expect((await settings(page)).contentScale).toEqual({ kind: 'auto' });
+  await advanced(page, 'Scale of the subject', 'rankStabilised');
+  await undo.click();
+  await give(page, 'Subject', PAIR[0]);
+  await redo.click();
+  expect((await settings(page)).contentScale).toEqual({ kind: 'auto' });
   expect(uncaught).toEqual([]);
 });
 
@@ -336,6 +341,8 @@ const hashOf = (page: Page): Promise<string> => page.evaluate(() => decodeURICom
 
 test('an address carries the settings that differ, and nothing of the files', async ({ page, context }, { project }) => {
   const uncaught = await open(page);
+  await page.goto('./?from=elsewhere');
+  await page.evaluate(() => history.replaceState({ ofTheHost: 1 }, ''));
   await givePair(page, project.name, ...PAIR);
   if (project.name === 'cpu') expect(await hashOf(page)).toBe('');
   await setMu(page, 1);
@@ -349,6 +356,7 @@ test('an address carries the settings that differ, and nothing of the files', as
   await row(page, 'IN04').getByRole('rowheader').click();
   const backend = project.name === 'webgpu' ? '&backend=webgpu' : '';
   await expect.poll(() => page.evaluate(() => location.hash)).toBe(`#mu=1&style=0.8&k=90%&blocks=IN04:1,1,infinity${backend}`);
+  expect(await page.evaluate(() => [location.search, history.state])).toEqual(['?from=elsewhere', { ofTheHost: 1 }]);
   const bytes = await fuse(page);
 
   const other = await context.newPage();
@@ -392,6 +400,12 @@ test('an address that makes no sense leaves the defaults, and a naming waits for
   await page.reload();
   await givePair(page, project.name, ...PAIR);
   await expect.poll(async () => (await settings(page)).scheme).toBe('peft');
+  // It is of these files' model, as blocks are.
+  await page.locator('np-lora').evaluate((tool) => (tool as unknown as { apply(patch: Partial<Settings>): void }).apply({ blocks: { IN04: { content: 0, style: 1, mu: null } } }));
+  for (const [at, role] of (['Subject', 'Style'] as const).entries()) {
+    await give(page, role, named(`flux${at}.safetensors`, makeLora({ ...KOHYA, modules: FLUX_PEFT_MODULES, rank: 2, scheme: 'PEFT', seed: 75 + at })));
+  }
+  await expect.poll(() => settings(page)).toMatchObject({ scheme: null, blocks: {} });
   expect(uncaught).toEqual([]);
 });
 
@@ -520,8 +534,12 @@ test('a recipe makes the same file again, and says where it does not match', asy
   const secret = await fuse(page);
   const keepsQuiet = page.getByLabel('Leave the sources’ names out of the file');
   await keepsQuiet.uncheck();
+  // It is of one file, whatever was to be made.
+  await page.getByLabel('What to make').selectOption('several');
   await openRecipe(page, secret, 'secret.safetensors');
   await expect(keepsQuiet).toBeChecked();
+  // With another copy of a file it can be fused again: all is as it was when the result was made.
+  await give(page, 'Style', PAIR[1]);
   expect(sha256(await fuse(page))).toBe(sha256(secret));
   await page.getByRole('button', { name: 'Reset', exact: true }).click();
   await expect(about).toHaveCount(0);

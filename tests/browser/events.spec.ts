@@ -194,8 +194,15 @@ test('the last file is the one, though an adapter_config.json is still being rea
     const again = tool.take([content, slow()], 'content');
     tool.reset();
     await again;
-    return [last, await lies()];
-  })).toEqual(['style.safetensors', null]);
+    const none = await lies();
+    // One that comes alone is for the file that lies there.
+    tool.contentFile = content;
+    await tool.inspect();
+    const late = tool.take([slow()], 'content');
+    tool.contentFile = style;
+    await late;
+    return [last, none, await lies()];
+  })).toEqual(['style.safetensors', null, 'style.safetensors']);
 });
 
 test('a change is told whatever a person does with files, and what happens is heard', async ({ page }) => {
@@ -232,6 +239,24 @@ test('a change is told whatever a person does with files, and what happens is he
   expect(uncaught).toEqual([]);
 });
 
+test('of a folder the LoRAs in it are taken, however many files there are', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  expect(await page.evaluate(async () => {
+    const { content, style } = await pair();
+    const fileEntry = (file: File): object => ({ name: file.name, isDirectory: false, file: (take: (file: File) => void) => take(file) });
+    // Given in parts, as by Chromium, which gives a hundred at a time.
+    const folderEntry = (name: string, ...parts: object[][]): object => ({
+      name, isDirectory: true, createReader: () => ({ readEntries: (take: (part: object[]) => void) => take(parts.shift() ?? []) }),
+    });
+    const folder = folderEntry('run', [fileEntry(new File(['x'], 'a sample.png')), folderEntry('logs', [fileEntry(new File(['x'], 'log.txt'))])],
+      [folderEntry('made', [fileEntry(content)])], [fileEntry(style)]);
+    await tool.take({ files: [], items: [{ kind: 'file', webkitGetAsEntry: () => folder, getAsFile: () => null }] });
+    const { content: one, style: two } = await tool.inspect();
+    return [one?.name, two?.name];
+  })).toEqual(['subject.safetensors', 'style.safetensors']);
+  expect(uncaught).toEqual([]);
+});
+
 test('what a person changes is told while it changes and when it has, and what matters is spoken', async ({ page }) => {
   await visit(page, await host());
   await page.evaluate(() => give());
@@ -241,7 +266,11 @@ test('what a person changes is told while it changes and when it has, and what m
   await expect(page.locator('np-lora-outlook-view .unseen[role=status]')).toHaveText(/^The projection will change this pair by/);
   await page.evaluate(() => {
     const order = Object.assign(window, { order: [] as string[] }).order;
-    for (const name of ['input', 'change']) tool.addEventListener(name, () => order.push(name));
+    for (const name of ['input', 'change']) {
+      tool.addEventListener(name, () => order.push(name));
+      // Outside they would look like those of a field of the page.
+      document.addEventListener(name, () => order.push(`${name} outside`));
+    }
   });
   const order = (): Promise<string[]> => page.evaluate(() => (window as any).order.splice(0));
   const both = ['input', 'change'];

@@ -43,6 +43,19 @@ test('a frame that is not the tool cannot trouble the page by what it says', asy
     const codeOf = ({ code }: { code: string }): string => code;
     return [await tool.fuse().catch(codeOf), await tool.convert().catch(codeOf), told.map(({ name }) => name), tool.element.style.height, tool.phase];
   })).toEqual(['E_FRAME', 'E_X', ['height', 'height', 'ready'], '100000px', 'empty']);
+  // Nor does a page of another origin that has come to its place get an answer.
+  const other = await site({
+    '/': { body: '<!doctype html><title>Another</title><script src="/another.js"></script>' },
+    '/another.js': { body: "addEventListener('message', () => { globalThis.answered = true; }); parent.postMessage({ 'np-lora': 1, hello: true }, '*');" },
+  });
+  await page.evaluate(() => {
+    const { contentWindow } = tool.element;
+    Object.assign(window, { greeted: new Promise((come) => { addEventListener('message', ({ source }) => { if (source === contentWindow) come(true); }); }) });
+  });
+  await page.frames()[1]!.goto(other.origin);
+  await page.evaluate(() => (window as any).greeted);
+  // An answer would be there with the next turn.
+  expect(await page.frames()[1]!.evaluate(() => new Promise((later) => { setTimeout(() => later('answered' in globalThis), 100); }))).toBe(false);
   expect(uncaught).toEqual([]);
 });
 

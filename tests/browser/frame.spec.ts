@@ -56,6 +56,10 @@ test('a site fuses in a frame of another origin, and hears all about it', async 
   await expect.poll(() => page.frames()[1]!.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBe(0);
   expect(await page.evaluate(() => told.filter(({ name }) => name === 'height').at(-1)!.detail)).toBeGreaterThan(480);
 
+  await page.evaluate(async () => {
+    await tool.set({ saveTo: 'page' });
+    await tool.set({ saveTo: 'downloads' });
+  });
   const [saved] = await Promise.all([page.waitForEvent('download'), frame(page).getByRole('button', { name: 'Save', exact: true }).click()]);
   check(readSafetensors(await readFile(await saved.path())), PAIR, { ...DEFAULTS, mu: 1 }, 'F16');
   expect(await page.evaluate(() => told.some(({ name }) => name === 'save'))).toBe(false);
@@ -79,7 +83,9 @@ test('a person works in the frame, and the site hears of it', async ({ page, bas
   // No look changes what is not a look.
   expect(await page.evaluate(() => tool.set({ look: { 'x: red; background': 'red', page: 'rgb(1, 2, 3)' }, locale: 'de' }))).toEqual({ locale: 'en' });
   expect(await frame(page).locator('html').getAttribute('style')).toBe('color-scheme: dark; --np-lora-page: rgb(1, 2, 3);');
-  expect(await page.evaluate(() => tool.set({ locale: 'ja-JP' }))).toEqual({ locale: 'ja' });
+  expect(await page.evaluate(() => tool.set({ locale: 'ja-JP', theme: 'auto', outputName: 'ours', disabled: true }))).toEqual({ locale: 'ja' });
+  expect(await frame(page).locator('html').getAttribute('style')).toBe('--np-lora-page: rgb(1, 2, 3);');
+  expect(await frame(page).locator('np-lora').evaluate((app: any) => [app.outputName, app.disabled])).toEqual(['ours', true]);
   await expect(frame(page).getByRole('heading', { name: '被写体', exact: true })).toBeVisible();
   expect(uncaught).toEqual([]);
 });
@@ -171,18 +177,33 @@ test('a run is cancelled by a signal, and the frame is as good as before', async
     const aborter = new AbortController();
     const run = tool.fuse({ signal: aborter.signal }).catch(({ name }: Error) => name);
     const second = await tool.fuse().catch(({ code }: { code: string }) => code);
+    const given = await tool.give({ style: null }).catch(({ code }: { code: string }) => code);
     aborter.abort();
     const third = await tool.fuse({ signal: aborter.signal }).catch(({ name }: Error) => name);
-    return [await run, second, third];
+    return [await run, second, given, third];
   });
-  expect(ends).toEqual(['AbortError', 'E_RUNNING', 'AbortError']);
+  expect(ends).toEqual(['AbortError', 'E_RUNNING', 'E_RUNNING', 'AbortError']);
   await expect.poll(() => page.evaluate(() => told.filter(({ name }) => name === 'abort').length)).toBe(1);
   await fuseFromHost(page);
 
+  await page.evaluate(async () => {
+    const { content } = await pair() as { content: File };
+    await tool.give({ style: new File([content], 'same.safetensors') });
+    await tool.fuse();
+  });
+  expect(await page.evaluate(() => told.some(({ name }) => name === 'warning'))).toBe(true);
   const refused = await page.evaluate(() => tool.give({ style: new File(['<!doctype html>'], 'page.html') }).catch(({ code, file }: any) => [code, file]));
   expect(refused).toEqual(['E_NOT_SAFETENSORS', 'page.html']);
+  expect(await page.evaluate(() => told.find(({ name }) => name === 'error')?.detail.code)).toBe('E_NOT_SAFETENSORS');
   await page.evaluate(() => tool.reset());
   await expect(frame(page).getByRole('button', { name: 'Try it with an example' })).toBeVisible();
+  // A file may fall anywhere in the frame, beside the element too.
+  await page.frames()[1]!.evaluate(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(['no LoRA'], 'note.txt'));
+    document.documentElement.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+  });
+  await expect(frame(page).getByRole('alert')).toContainText('note.txt');
   expect(uncaught).toEqual([]);
 });
 
@@ -254,6 +275,7 @@ test('two frames on one page do not hear each other', async ({ page, baseURL }) 
 });
 
 test('what is asked of a frame that went before its tool came ends as cancelled', async ({ page }) => {
+  await page.clock.install();
   const mute = await site({ '/embed.html': { body: '<!doctype html><title>Mute</title>' } });
   await page.goto((await host(`${mute.origin}/embed.html`)).origin);
   expect(await page.evaluate(() => {
@@ -262,6 +284,9 @@ test('what is asked of a frame that went before its tool came ends as cancelled'
     tool.remove();
     return Promise.all([before, tool.ready, tool.set({ mu: 1 })].map(name));
   })).toEqual(['AbortError', 'AbortError', 'AbortError']);
+  // Nor is it said to be silent afterwards.
+  await page.clock.fastForward(120_000);
+  expect(await page.evaluate(() => told.map(({ name }) => name))).toEqual([]);
 });
 
 test('a place where nothing answers is said to be that', async ({ page, baseURL }) => {

@@ -7,7 +7,7 @@ import { arm, bendWorker, held, letGo } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { host, visit } from './elements.ts';
 import { FILES, checkHeld, closeAll, pairOf, site, strangers } from './hosts.ts';
-import { accessible, fuseButton, programComplete } from './page.ts';
+import { accessible, advanced, fuseButton, programComplete } from './page.ts';
 import { withOnes } from './make.ts';
 import { readSafetensors } from './safetensors.ts';
 
@@ -87,6 +87,15 @@ test('a link in place of a file that is being opened ends the wait for it', asyn
     return asked;
   });
   expect(aborted).toBe('AbortError');
+  // A link that is taken away is offered no more.
+  await page.evaluate(() => {
+    tool.reset();
+    tool.styleSrc = 'https://huggingface.co/cats/cat/resolve/main/cat.safetensors';
+  });
+  const load = page.getByRole('button', { name: 'Load from huggingface.co' });
+  await expect(load).toHaveCount(1);
+  await page.evaluate(() => { tool.styleSrc = ''; });
+  await expect(load).toHaveCount(0);
 });
 
 test('a swap that the program refuses leaves both files where they are', async ({ page }) => {
@@ -101,9 +110,13 @@ test('a swap that the program refuses leaves both files where they are', async (
   await page.evaluate(() => give());
   const names = (): Promise<string[]> => page.evaluate(() => [tool.contentFile.name, tool.styleFile.name]);
   const before = await names();
+  // What was said of a file stays with it.
+  await advanced(page, 'Scale of the subject', 'rankStabilised');
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
   await expect(page.getByRole('alert').filter({ hasText: 'no swap' })).toBeVisible();
   expect(await names()).toEqual(before);
+  await expect(page.getByLabel('Scale of the subject', { exact: true })).toHaveValue('rankStabilised');
+  await advanced(page, 'Scale of the subject', 'auto');
   await page.evaluate(async () => { Object.assign(window, await tool.fuse()); });
   await checkHeld(page, 'file', PAIR);
 });
@@ -139,7 +152,8 @@ for (const width of [320, 400, 600]) {
 }
 
 test('a rank is written in markup as in an address', async ({ page }) => {
-  const shop = await host({ body: '<form><np-lora rank="3"></np-lora></form>' });
+  const link = 'https://huggingface.co/cats/cat/resolve/main/cat.safetensors';
+  const shop = await host({ body: `<form><np-lora rank="3" content-src="${link}"></np-lora></form>` });
   const uncaught = await visit(page, shop);
   const fused = (): Promise<unknown> => page.evaluate(async () => {
     const { report } = await tool.fuse();
@@ -161,6 +175,7 @@ test('a rank is written in markup as in an address', async ({ page }) => {
   await after('2');
   await page.evaluate(() => tool.form.reset());
   expect(await page.evaluate(() => tool.rank)).toBe('3');
+  await expect(page.getByRole('button', { name: 'Load from huggingface.co' })).toHaveCount(1);
   await page.evaluate(() => tool.removeAttribute('rank'));
   expect(await page.evaluate(() => tool.rank)).toBe('exact');
   expect(uncaught).toEqual([]);
@@ -199,6 +214,10 @@ test('a form sends the fused file, and begins anew', async ({ page }) => {
   await expect(page.getByLabel('Subject strength, as a number')).toBeDisabled();
   await expect(page.getByRole('button', { name: 'Swap subject and style' })).toBeDisabled();
   expect(await page.evaluate(() => [tool.matches(':disabled'), tool.disabled])).toEqual([true, false]);
+  expect(await page.evaluate(async () => {
+    await tool.take([new File(['no LoRA'], 'note.txt')], 'style');
+    return tool.styleFile.name;
+  })).toBe('style.safetensors');
   expect(await entries()).toEqual([['title', 'a cat']]);
   await page.evaluate(() => { document.querySelector('fieldset')!.disabled = false; });
   await expect(page.getByLabel('Subject strength, as a number')).toBeEnabled();
@@ -219,10 +238,13 @@ test('a form sends the fused file, and begins anew', async ({ page }) => {
     await tool.fuse();
   });
   expect((await entries()).length).toBe(2);
+  await page.getByRole('button', { name: 'μ ∞' }).click();
+  await page.evaluate(() => { tool.several = { mus: [1] }; });
   await page.getByRole('button', { name: 'Begin anew' }).click();
   await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
   expect(await entries()).toEqual([['title', 'a cat']]);
-  expect(await page.evaluate(() => [tool.mu, tool.dtype, tool.contentStrength, tool.contentFile, tool.result])).toEqual([1, 'F16', 1, null, null]);
+  expect(await page.evaluate(() => [tool.mu, tool.dtype, tool.contentStrength, tool.several, tool.contentFile, tool.result])).toEqual([1, 'F16', 1, null, null, null]);
+  expect(await page.evaluate(() => tool.undo())).toBe(false);
   expect(uncaught).toEqual([]);
 });
 
@@ -317,6 +339,9 @@ test('a host takes the file itself, and does without a warning', async ({ page }
   await expect.poll(() => page.evaluate(() => (window as any).kept === tool.result)).toBe(true);
   expect([downloads, await page.evaluate(() => tool.save())]).toEqual([0, false]);
   expect(await page.evaluate(() => (window as any).offered)).toEqual(['file', 'report']);
+  // Who has it, saves it: nothing would be lost.
+  await page.getByRole('button', { name: 'Start over' }).click();
+  await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
   expect(uncaught).toEqual([]);
 });
 
@@ -324,6 +349,22 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
   const uncaught = await visit(page, await host());
   expect(await page.evaluate(() => tool.inspect())).toEqual({ content: null, style: null });
   expect(Object.values(await page.evaluate(() => give())).map(({ name }) => name)).toEqual(['subject.safetensors', 'style.safetensors']);
+  // Called so that every file system takes it.
+  const called = await page.evaluate(() => ['nul', 'COM1.safetensors', 'ü'.repeat(300)].map((name) => {
+    tool.outputName = name;
+    return tool.settings().outputName;
+  }));
+  expect(called).toEqual(['subject_in_style', 'subject_in_style', 'ü'.repeat(100)]);
+  // What was set last stands in the address also where the element goes right after.
+  expect(await page.evaluate(async () => {
+    const around = tool.parentNode;
+    tool.remember = 'hash';
+    tool.mu = 3;
+    await tool.updateComplete;
+    tool.remove();
+    around.append(tool);
+    return location.hash;
+  })).toBe('#mu=3');
   const refused = await page.evaluate(() => {
     tool.styleFile = new File(['<!doctype html>'], 'page.html');
     return tool.inspect().catch(({ code, file }: any) => [code, file]);

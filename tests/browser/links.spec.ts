@@ -478,24 +478,33 @@ async function routeHub(page: Page, files: Record<string, Uint8Array>): Promise<
 const CAT = 'https://huggingface.co/ann/loras/resolve/main/cat.safetensors';
 const INK = 'https://huggingface.co/ann/loras/resolve/main/style/ink.safetensors';
 
-test('the page takes links in its address and in its boxes, and asks the Hub alone', async ({ page }, { project }) => {
+test('the page takes links in its address and in its boxes, and asks the Hub alone', async ({ page, context }, { project }) => {
   test.setTimeout(2 * FIRST_RUN);
   const asked = await routeHub(page, { [CAT]: subject, [INK]: style });
   const uncaught = await open(page);
-  await page.goto(`./?content=${encodeURIComponent('https://huggingface.co/ann/loras/blob/main/cat.safetensors?download=true')}`);
+  await page.goto(`./?content=${encodeURIComponent('https://huggingface.co/ann/loras/blob/main/cat.safetensors?download=true')}&style=${encodeURIComponent(CAT)}`);
   await expect(loadButton(page, 'Subject')).toHaveText('Load from huggingface.co');
   await expect(card(page, 'Subject')).toContainText(CAT);
-
+  await expect(card(page, 'Style')).toContainText(CAT);
+  await page.getByRole('button', { name: 'Remove style file' }).click();
+  await page.evaluate(() => {
+    Object.assign(window, { changes: 0 });
+    document.querySelector('np-lora')!.addEventListener('change', () => { (window as any).changes += 1; });
+  });
+  const changes = (): Promise<number> => page.evaluate(() => (window as any).changes);
   const box = page.getByLabel('Link to the style LoRA');
-  await box.fill('ann/loras/style/ink.safetensors');
-  await box.press('Enter');
+  // Complete as soon as it is pasted.
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.evaluate(() => navigator.clipboard.writeText('ann/loras/style/ink.safetensors'));
+  await box.press('ControlOrMeta+V');
   await expect(loadButton(page, 'Style')).toBeFocused();
   await expect(card(page, 'Style')).toContainText(INK);
-  expect(asked).toEqual([]);
+  expect([await changes(), asked]).toEqual([1, []]);
   await page.keyboard.press('Enter');
   await isOpen(page, 'Style');
   await loadButton(page, 'Subject').click();
   await isOpen(page, 'Subject');
+  expect(await changes()).toBe(3);
   await accessible(page, 'two files of the Hub');
   check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
   expect([...new Set(asked)].sort()).toEqual([CAT, INK]);

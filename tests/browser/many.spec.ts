@@ -1,5 +1,6 @@
 /** Several files of a pair in one run: each is the method's, and byte for byte what a run of its own makes. */
 
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Download, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
@@ -145,6 +146,10 @@ test('what tells the files apart is seen, and each can be looked at', async ({ p
   await expect(list.first()).toContainText('cat_in_ink_plain');
   await expect(list.last()).toContainText('∞');
   await list.nth(2).getByRole('button', { name: 'Details' }).click();
+  const sum = createHash('sha256').update(await saveOne(page, 'cat_in_ink_mu0.5.safetensors')).digest('hex');
+  await expect(page.locator('np-lora-result').getByText(`SHA-256 ${sum}`)).toBeVisible();
+  const [report] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save report' }).click()]);
+  expect([report.suggestedFilename(), JSON.parse(Buffer.from(await bytesOf(report)).toString()).settings.mu]).toEqual(['cat_in_ink_mu0.5.report.json', 0.5]);
   await expect(page.getByText('The projection changes this pair by')).toBeVisible();
   await expect(page.locator('np-lora-result').getByText('cat_in_ink_mu0.5').first()).toBeVisible();
   await accessible(page, 'several results');
@@ -174,6 +179,13 @@ test('a run of several that is cancelled leaves none of them, and the next one m
   await press.click();
   await held(page);
   await expect(page.getByRole('heading', { name: 'Fusing 3 files' })).toBeVisible();
+  // Another link in the address waits for no run's end: it is not taken, and does not stay.
+  await page.evaluate(() => new Promise((heard) => {
+    addEventListener('hashchange', heard, { once: true });
+    location.hash = '#mu=3';
+  }));
+  expect(await element(page, 'mu')).toBe(0.5);
+  expect(page.url()).not.toContain('mu=3');
   await page.getByRole('button', { name: 'Cancel' }).click();
   await letGo(page);
   await expect(page.getByText('Cancelled. Nothing was saved.').first()).toBeVisible();
@@ -194,22 +206,37 @@ test('a run of several that is cancelled leaves none of them, and the next one m
 
 /** A folder as the browser's own picker gives it, in memory. */
 function offerFolder(): void {
-  const saved = new Map<string, Blob>([['cat_in_ink_plain.safetensors', new Blob(['mine'])]]);
+  const saved = new Map<string, Blob>([['mine_plain.safetensors', new Blob(['mine'])]]);
   const handle = (name: string) => ({
+    name,
     createWritable: () => {
       const parts: Uint8Array<ArrayBuffer>[] = [];
       return Promise.resolve(new WritableStream<Uint8Array<ArrayBuffer>>({
         write: (part) => { parts.push(part); },
-        close: () => { saved.set(name, new Blob(parts)); },
+        close: () => {
+          if (Reflect.get(window, 'full')) throw new DOMException('', 'QuotaExceededError');
+          saved.set(name, new Blob(parts));
+        },
       }));
     },
   });
+  const made = (name: string): object => {
+    if (!saved.has(name)) saved.set(name, new Blob());
+    return handle(name);
+  };
+  const folder = {
+    getFileHandle: (name: string, { create = false } = {}) => (create || saved.has(name)
+      ? Promise.resolve(made(name)) : Promise.reject(new DOMException('', 'NotFoundError'))),
+    removeEntry: (name: string) => Promise.resolve(void saved.delete(name)),
+  };
+  const refusals = ['NotAllowedError', 'AbortError'];
   Object.assign(window, {
-    saved,
-    showDirectoryPicker: () => Promise.resolve({
-      getFileHandle: (name: string, { create = false } = {}) => (create || saved.has(name)
-        ? Promise.resolve(handle(name)) : Promise.reject(new DOMException('', 'NotFoundError'))),
-    }),
+    saved, full: true,
+    // Refused where a page may not ask, then closed by the person.
+    showDirectoryPicker: () => {
+      const refusal = refusals.shift();
+      return refusal ? Promise.reject(new DOMException('', refusal)) : Promise.resolve(folder);
+    },
   });
 }
 
@@ -222,15 +249,37 @@ test('all are saved into one folder, where nothing is replaced', async ({ page }
   await muList(page, '1');
   await page.getByRole('button', { name: 'Fuse 2 files' }).click();
   await made(page, 2);
-  await page.getByRole('button', { name: 'Save all' }).click();
+  const press = page.getByRole('button', { name: 'Save all' });
+  const names = (): Promise<string[]> => page.evaluate(() => [...(window as unknown as { saved: Map<string, Blob> }).saved.keys()]);
+  expect((await saveAll(page, 2)).size, 'as downloads').toBe(2);
+  // A name that a person gives is that of all, told apart by direction and μ.
+  await page.getByLabel('Both directions').check();
+  await page.getByText('Advanced', { exact: true }).click();
+  await page.getByLabel('File name', { exact: true }).fill('mine');
+  await page.getByRole('button', { name: 'Fuse 3 files' }).click();
+  await made(page, 3);
+  await press.click();
+  await expect(page.getByText('Not saved. The files are still here').first()).toBeVisible();
+  await page.getByRole('button', { name: 'Start over' }).click();
+  await expect(page.getByText('Discard 3 unsaved files?')).toBeVisible();
+  await page.getByRole('button', { name: 'Keep' }).click();
+  // Nothing is left of a file that has no room.
+  await press.click();
+  await expect(page.getByRole('alert')).toContainText('could not be saved');
+  expect(await names()).toEqual(['mine_plain.safetensors']);
+  await page.evaluate(() => Object.assign(window, { full: false }));
+  await press.click();
   await expect(page.getByText('All saved.').first()).toBeVisible();
+  await expect(page.getByRole('alert')).toHaveCount(0);
   const saved = await page.evaluate(async () => {
     const { saved } = window as unknown as { saved: Map<string, Blob> };
     return Promise.all([...saved].map(async ([name, blob]): Promise<[string, number[]]> => [name, [...new Uint8Array(await blob.arrayBuffer())]]));
   });
-  expect(saved.map(([name]) => name)).toEqual(['cat_in_ink_plain.safetensors', 'cat_in_ink_plain_2.safetensors', 'cat_in_ink_mu1.safetensors']);
+  expect(saved.map(([name]) => name)).toEqual(['mine_plain.safetensors', 'mine_plain_2.safetensors', 'mine_mu1.safetensors', 'mine_swapped_mu1.safetensors']);
   expect(Buffer.from(saved[0]![1]).toString()).toBe('mine');
-  for (const [at, mu] of [[1, 0], [2, 1]] as const) check(readSafetensors(Uint8Array.from(saved[at]![1])), [CAT, INK], { ...DEFAULTS, mu }, 'F16');
+  for (const [at, mu, pair] of [[1, 0, [CAT, INK]], [2, 1, [CAT, INK]], [3, 1, [INK, CAT]]] as const) {
+    check(readSafetensors(Uint8Array.from(saved[at]![1])), [...pair], { ...DEFAULTS, mu }, 'F16');
+  }
   await expect(fuseButton(page)).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });

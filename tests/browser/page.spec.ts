@@ -40,6 +40,14 @@ async function drop(page: Page, on: Locator, files: { name: string; from?: 'cont
   await on.dispatchEvent('drop', { dataTransfer: transfer });
 }
 
+/** Files of the example pair that the page holds, pasted with nothing in particular focused. */
+const paste = (page: Page, files: { name: string; from: 'contentFile' | 'styleFile' }[]): Promise<void> => page.evaluate((wanted) => {
+  const { held } = window as unknown as { held: Record<string, Blob> };
+  const clipboardData = new DataTransfer();
+  for (const { name, from } of wanted) clipboardData.items.add(new File([held[from]!], name));
+  document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, composed: true, cancelable: true }));
+}, files);
+
 /** Keeps the example pair's bytes at hand and empties the page again. */
 async function holdExample(page: Page): Promise<void> {
   await openExample(page);
@@ -63,8 +71,16 @@ async function tabTo(page: Page, target: Locator): Promise<void> {
 test('an example pair goes all the way to a saved file', async ({ page }) => {
   await openExample(page);
   await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText(/Shared\s*\d+/);
+  await page.locator('np-lora').evaluate((tool) => {
+    const asks: Record<string, boolean> = {};
+    for (const name of ['progress', 'complete']) {
+      tool.addEventListener(name, () => { asks[name] = !window.dispatchEvent(new Event('beforeunload', { cancelable: true })); });
+    }
+    Object.assign(window, { asks });
+  });
   await fuse(page);
   await expect(page).toHaveTitle(/✓/);
+  expect(await page.evaluate(() => (window as any).asks), 'before the page is left').toEqual({ progress: true, complete: false });
   await expect(page.getByText(/The projection changes this pair by/)).toBeVisible();
 
   // Unsaved, it is not lost by one press.
@@ -75,7 +91,9 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(button(page, 'Start over')).toBeFocused();
   await button(page, 'Start over').click();
   await button(page, 'Keep').click();
+  await button(page, 'Start over').click();
   const [saved] = await Promise.all([page.waitForEvent('download'), button(page, 'Save').click()]);
+  await expect(button(page, 'Start over')).toBeVisible();
   expect(saved.suggestedFilename()).toMatch(/^[\w.+-]+\.safetensors$/);
   expect((await readFile(await saved.path())).length).toBeGreaterThan(100);
 
@@ -101,8 +119,12 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(button(page, 'Try it with an example')).toBeVisible();
   // Nor do settings go on that nobody sees.
   expect([await element(page, 'mu'), await element(page, 'contentStrength')]).toEqual([0.5, 0.75]);
-  await page.keyboard.press('ControlOrMeta+Z');
-  expect(await element(page, 'mu')).toBe(1);
+  const back = async (): Promise<unknown[]> => {
+    await page.keyboard.press('ControlOrMeta+Z');
+    return [await element(page, 'mu'), await element(page, 'contentStrength')];
+  };
+  // What the host has set is no step of a person's.
+  expect([await back(), await back(), await back()]).toEqual([[1, 0.75], [2, 0.75], [0.5, 0.75]]);
 });
 
 test('a file that is dropped while a run goes on is not taken, and that is said', async ({ page }) => {
@@ -211,7 +233,17 @@ test('one file fills the free place, or the card it falls on', async ({ page }) 
   await holdExample(page);
   await drop(page, card(page, 'Style'), [{ name: 'ink.safetensors', from: 'styleFile' }]);
   await expect(card(page, 'Style')).toContainText('ink.safetensors');
-  await drop(page, page.locator('body'), [{ name: 'cat.safetensors', from: 'contentFile' }]);
+  await paste(page, [{ name: 'cat.safetensors', from: 'contentFile' }]);
+  await expect(card(page, 'Subject')).toContainText('cat.safetensors');
+  // Of two the first, which takes nobody's place; of more than two the first two.
+  await button(page, 'Remove subject file').click();
+  await drop(page, page.locator('body'), [{ name: 'dog.safetensors', from: 'contentFile' }, { name: 'pencil.safetensors', from: 'styleFile' }]);
+  await expect(page.getByRole('paragraph').filter({ hasText: 'only the first of these files was taken' })).toBeVisible();
+  for (const [role, name] of [['Subject', 'dog'], ['Style', 'ink']] as const) await expect(card(page, role)).toContainText(`${name}.safetensors`);
+  await drop(page, page.locator('body'), [
+    { name: 'cat.safetensors', from: 'contentFile' }, { name: 'ink.safetensors', from: 'styleFile' }, { name: 'more.safetensors', from: 'styleFile' },
+  ]);
+  await expect(page.getByRole('paragraph').filter({ hasText: 'the first two were taken' })).toBeVisible();
   await expect(card(page, 'Subject')).toContainText('cat.safetensors');
   // That it is open is said as well.
   await expect(button(page, 'Fuse')).toBeEnabled();

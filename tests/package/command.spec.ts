@@ -50,6 +50,15 @@ test('an overlap, a conversion, a summary and an outlook', async ({ host }) => {
   const outlook = JSON.parse((await command(place, 'analyse', 'subject.safetensors', 'style.safetensors', '--json')).out);
   expect(outlook).toMatchObject({ analysed: 6, total: 6 });
   expect(outlook.modules.map(({ name }: { name: string }) => name)).toHaveLength(6);
+  // Of two files each has its own adapter_config.json.
+  await place.put('config.json', '{"peft_type": "LORA", "r": 4, "lora_alpha": 8}');
+  const norms = async (...typed: string[]): Promise<number[]> => {
+    const { whole: { contentNorm, styleNorm } } = JSON.parse((await command(place, 'analyse', 'peft.safetensors', 'peft.safetensors', ...typed, '--json')).out);
+    return [contentNorm, styleNorm];
+  };
+  const [one, other] = await norms('--style-config', 'config.json');
+  expect(other! / one!).toBeCloseTo(2, 5);
+  expect(await norms('--content-config', 'config.json')).toEqual([other, one]);
   const said = await command(place, 'analyse', 'subject.safetensors', 'style.safetensors');
   expect(said.out).toContain(`${Math.round(outlook.whole.overlap * 100)} %`);
 });

@@ -437,7 +437,9 @@ export class Desk implements ReactiveController {
   #touch(): void {
     this.#runProblem = null;
     const stale = this.#stale();
-    if (this.outcome && this.outcome.stale !== stale) this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale }));
+    if (!this.outcome || this.outcome.stale === stale) return;
+    this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale }));
+    this.element.requestUpdate();
   }
 
   #inputs(): Inputs {

@@ -192,12 +192,14 @@ export class Keep implements ReactiveController {
     const { scheme, ...patch } = fromHash(hash);
     this.#naming = scheme ?? null;
     this.host.apply({ ...base, ...patch });
-    this.#written = this.#hash;
+    this.#written = hash.replace(/^#/, '');
   }
 
   /** Another link, or one that was edited. */
   #read = (): void => {
-    if (!this.#base || !this.host.changeable() || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
+    if (!this.#base || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
+    // During a run it goes on saying what holds.
+    if (!this.host.changeable()) return this.#write();
     const { outputName, ...base } = this.#base;
     this.#undo?.settle(this.host.state());
     this.#first ??= this.host.state();

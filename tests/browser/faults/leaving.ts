@@ -110,6 +110,9 @@ export const LEAVING: Fault[] = [
       expect(await files(scene.page)).toContain(its);
       await letGo(second.page);
       await expect(second.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+      // Nor is it swept away when it is done, and only not saved yet.
+      await fuse(scene);
+      await expect(scene.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
       await saveAndCheck(second);
       expect(second.uncaught).toEqual([]);
     },

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { expect, type Download, type Page } from '@playwright/test';
 import { DEFAULTS } from '../check.ts';
 import { check } from '../hold.ts';
+import { fuseButton, givePair, named, type Named } from '../page.ts';
 import { readSafetensors } from '../safetensors.ts';
 import { alwaysOnDisk, bendWorker } from './bend.ts';
 import { allow, fuse, pairOf, press, told, type Fault, type Scene } from './scene.ts';
@@ -79,6 +80,9 @@ const save = (name: string, gives: Parameters<typeof dialog>[1], says: RegExp, s
     await press(page, 'Save');
     await expect(page.getByText(says).and(page.locator(':not([role=status])')).or(page.getByRole('alert').filter({ hasText: says }))).toBeVisible();
     expect(await destination(page)).toBe(OLD);
+    // It is nowhere yet, so that it is not lost by one press.
+    await press(page, 'Start over');
+    await press(page, 'Keep');
     await noDialog(page);
     await allow(page, null);
     // What went wrong is no longer said once Save is pressed again.
@@ -109,6 +113,29 @@ export const SAVING: Fault[] = [
     ends: 'fused',
     // A page is not told what becomes of its downloads.
     says: /^Handed to your browser’s downloads\. If no file arrives, allow downloads for this page and press Save again\.$/,
+  },
+  {
+    name: 'the next run is over while the save dialog is open (disk)',
+    before: (page) => bendWorker(page, () => {}, alwaysOnDisk),
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuseAndWait(scene);
+      await page.evaluate(() => {
+        const place = { createWritable: () => Promise.resolve(new WritableStream()) };
+        Object.assign(window, { showSaveFilePicker: () => new Promise((choose) => { Object.assign(window, { choose: () => choose(place) }); }) });
+      });
+      await press(page, 'Save');
+      await givePair(page, scene.project, ...scene.pair.map((file, at) => named(`${at}.safetensors`, file)) as [Named, Named]);
+      // Not by a person, but a page around the tool can ask for it.
+      await expect(fuseButton(page)).toBeDisabled();
+      await page.locator('np-lora').evaluate((tool) => (tool as unknown as { fuse(): Promise<unknown> }).fuse().then(() => {}));
+      expect(await temporaryFiles(page), 'what is being saved, and the last').toBe(2);
+      await page.evaluate('choose()');
+      await expect(page.getByText(/^Saved/).first()).toBeVisible();
+      await noDialog(page);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
   },
   {
     name: 'the next runs are over before a download begins (disk)',

@@ -108,6 +108,9 @@ export const files = (page: Page): Promise<string[]> => page.evaluate(async () =
   return names;
 });
 
+/** Whether the browser would let the page go without asking. */
+export const mayLeave = (page: Page): Promise<boolean> => page.evaluate(() => window.dispatchEvent(new Event('beforeunload', { cancelable: true })));
+
 /** I1, I3, I5 and I8 of the contract: what holds after every fault. */
 export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
   const { page } = scene;
@@ -137,6 +140,8 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
     await expect(button(page, 'Save')).toHaveCount(0);
     expect([await element(page, 'result'), (await told(page)).includes('complete')]).toEqual([null, false]);
   }
+  // Nothing goes on that the tab tells of, or that would be lost with it.
+  expect([await page.title(), await mayLeave(page)]).toEqual([expect.not.stringContaining('%'), true]);
   if (fault.ends === 'fused') await saveAndCheck(scene);
 
   // I3: the next good pair, in the same document.

@@ -82,7 +82,7 @@ export const WORKER: Fault[] = [
       await fuseUpTo(scene, 'input', 8);
       await page.evaluate(() => allWorkers.forEach((worker) => worker.terminate()));
       await page.clock.runFor(31_000);
-      await expect(page.getByText(/^Still working/)).toBeVisible();
+      await expect(page.getByText(/^Still working/)).toBeVisible({ timeout: 10_000 });
       await page.clock.runFor(90_000);
     },
     ends: 'refused',

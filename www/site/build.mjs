@@ -12,10 +12,10 @@ const text = (path) => readFile(join(here, path), 'utf8');
 const PAGES = [
   { file: 'how-it-works.html', title: 'How it works', words: 'how', description: 'What happens to two LoRAs when NP-LoRA fuses them, drawn and explained.' },
   { file: 'privacy.html', title: 'Privacy', words: 'privacy', description: 'Nothing leaves your machine, and how to check that.' },
-  { file: 'examples.html', title: 'On your own page', words: 'examples', description: 'Pages that show the np-lora element: plain HTML, a model’s page, React.' },
+  { file: 'examples.html', title: 'On your own page', words: 'examples', description: 'Pages that show the np-lora element: plain HTML, a model’s page, a frame, React.' },
   { file: 'api.html', title: 'Interface', words: 'interface', description: 'Attributes, properties, methods, events and styles of the np-lora element.' },
 ];
-const EXAMPLES = ['plain.html', 'plain.js', 'model-card.html', 'model-card.js', 'Fuse.jsx'];
+const EXAMPLES = ['plain.html', 'plain.js', 'model-card.html', 'model-card.js', 'frame.html', 'frame.js', 'Fuse.jsx'];
 /** Shown, and nothing to be opened. */
 const ONLY_SHOWN = new Set(['Fuse.jsx']);
 

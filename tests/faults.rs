@@ -132,7 +132,7 @@ fn a_run_on_a_graphics_device_says_so() {
     let mut engine = Engine::gpu(gpu, "by hand");
     let (_, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
     assert!(!fell_back(&report), "{:?}", report.warnings);
-    assert_eq!((report.backend, report.backend_reason.as_str()), ("webgpu", "by hand"));
+    assert_eq!((report.backend, report.backend_reason.as_str()), (ComputedOn::WebGpu, "by hand"));
     assert_eq!(report.adapter, Some(name));
     assert!(report.recomputed > 0 && report.recomputed_worst <= 1e-6, "{}", report.recomputed_worst);
 }
@@ -144,7 +144,7 @@ fn the_faster_backend_is_found_by_trying_and_the_report_says_so() {
     let mut engine = Engine::faster(common::new_gpu());
     for _ in 0..2 {
         let (_, report) = fuse(&content, &style, &mut engine, &mut Saboteur::none());
-        assert_eq!((report.backend, fell_back(&report)), ("cpu", false));
+        assert_eq!((report.backend, fell_back(&report)), (ComputedOn::Cpu, false));
         assert!(
             report.backend_reason.starts_with("The graphics device is slower here"),
             "{}",
@@ -176,7 +176,7 @@ fn a_device_lost_before_or_during_the_run_is_replaced_by_a_new_one() {
         let (bytes, report) = fuse(&content, &style, &mut engine, &mut watch);
         assert!(watch.gpu.is_none());
         assert!(!fell_back(&report), "after {after}: {:?}", report.warnings);
-        assert_eq!((report.backend, engine.backend()), ("webgpu", "webgpu"));
+        assert_eq!((report.backend, engine.backend()), (ComputedOn::WebGpu, ComputedOn::WebGpu));
         assert!(engine.failure().is_none());
         assert_eq!(report.modules.len(), of_cpu.modules.len());
         assert!(report.recomputed_worst <= 1e-6, "{}", report.recomputed_worst);
@@ -241,25 +241,25 @@ fn more_than_a_device_takes_is_done_by_the_cpu_without_a_fault() {
     let projected = block_on(engine.project(&batch)).unwrap();
     assert_eq!(projected[0][0].content_down, block_on(Cpu.project(&batch)).unwrap()[0][0].content_down);
     assert!(engine.failure().is_none());
-    assert_eq!(engine.backend(), "webgpu", "smaller modules still go there");
+    assert_eq!(engine.backend(), ComputedOn::WebGpu, "smaller modules still go there");
 }
 
 #[test]
 fn a_choice_of_engine_is_kept_and_explained() {
     let choose = |choice| block_on(Engine::choose(choice)).unwrap();
     let cpu = choose(EngineChoice::Cpu);
-    assert_eq!((cpu.backend(), cpu.reason(), cpu.adapter()), ("cpu", "The CPU was chosen.", None));
+    assert_eq!((cpu.backend(), cpu.reason(), cpu.adapter()), (ComputedOn::Cpu, "The CPU was chosen.", None));
     let software = common::gpu().name().ends_with("(software)");
     let auto = choose(EngineChoice::Auto);
     if software {
-        assert_eq!((auto.backend(), auto.adapter()), ("cpu", None));
+        assert_eq!((auto.backend(), auto.adapter()), (ComputedOn::Cpu, None));
         assert!(auto.reason().contains("software"), "{}", auto.reason());
     } else {
-        assert_eq!(auto.backend(), "webgpu");
+        assert_eq!(auto.backend(), ComputedOn::WebGpu);
     }
     assert!(auto.failure().is_none());
     // Asked for by name, a software device is taken as well.
     let webgpu = choose(EngineChoice::WebGpu);
-    assert_eq!((webgpu.backend(), webgpu.reason()), ("webgpu", "WebGPU was chosen."));
+    assert_eq!((webgpu.backend(), webgpu.reason()), (ComputedOn::WebGpu, "WebGPU was chosen."));
     assert_eq!(webgpu.adapter().is_some_and(|name| name.ends_with("(software)")), software);
 }

@@ -4,6 +4,7 @@
 
 use np_lora::adapter::{CONFIG_BYTES, CONFIG_NAME};
 use np_lora::error::Code;
+use np_lora::fusion::compare::COUNTING;
 use np_lora::fusion::settings::Settings;
 use np_lora::fusion::settings::recipe::{MAX_ALPHA, MAX_DENSE_RANK, MAX_STRENGTH};
 use serde_json::Value;
@@ -100,6 +101,15 @@ fn defaults() -> String {
     text += &format!("export const MAX_STRENGTH = {MAX_STRENGTH};\n");
     text += &format!("export const MAX_ALPHA = {MAX_ALPHA};\n");
     text += &format!("export const MAX_DENSE_RANK = {MAX_DENSE_RANK};\n");
+    let counting = COUNTING.map(|name| {
+        assert!(settings.contains_key(name), "there is no setting {name}");
+        quoted(name)
+    });
+    text += "/** Those that a comparison depends on. */\n";
+    text += &format!(
+        "export const COUNTING = [{}] as const satisfies (keyof Settings)[];\n",
+        counting.join(", ")
+    );
     text += &format!("/** Of an {CONFIG_NAME}, in bytes. */\nexport const CONFIG_BYTES = {CONFIG_BYTES};\n");
     text
 }

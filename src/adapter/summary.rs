@@ -58,8 +58,6 @@ pub struct Summary {
     pub magnitudes: usize,
     /// Modules that cannot be fused.
     pub refused: usize,
-    /// Tensors that belong to no module.
-    pub extra_tensors: usize,
     /// What to know although the file is accepted.
     pub warnings: Vec<Error>,
 }
@@ -119,7 +117,6 @@ impl Adapter {
             cut: modules().filter(|module| module.is_cut).count(),
             magnitudes: modules().filter(|module| module.magnitude.is_some()).count(),
             refused: self.refused.len(),
-            extra_tensors: self.extra.len(),
             warnings: self.warnings.clone(),
         }
     }

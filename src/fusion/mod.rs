@@ -40,7 +40,7 @@ use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Which of the two files. To the page, a file's role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The style, whose rows come first.

@@ -8,6 +8,7 @@ use super::sink::{JsSink, OutputSink};
 use super::{GivenSource, Opened, Session, Shared, adapters, give, take, take_settings, thrown};
 use crate::container::Source;
 use crate::error::{Code, Error};
+use crate::fusion::accounting::ComputedOn;
 use crate::fusion::analysis::{Outlook, spectra};
 use crate::fusion::{
     self, Engine, EngineChoice, Input, Passes, Plan, Progress, SavedRecipe, Settings, Several, Sources,
@@ -215,7 +216,7 @@ impl Session {
 
 #[derive(Serialize)]
 struct BackendStatus<'a> {
-    backend: &'a str,
+    backend: ComputedOn,
     adapter: Option<&'a str>,
     reason: &'a str,
 }

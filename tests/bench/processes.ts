@@ -4,7 +4,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 
-export interface Ran {
+interface Ran {
   stdout: string;
   seconds: number;
   /** Of memory; null where the system does not say. */
@@ -56,7 +56,7 @@ export function peakOf(pid: number): number | null {
   return found ? 1024 * Number(found[1]) : null;
 }
 
-export interface Process {
+interface Process {
   pid: number;
   parent: number;
   command: string;

@@ -13,7 +13,7 @@ export function matrix(rows: number, cols: number, data: Float64Array = new Floa
 
 export const row = (a: Matrix, index: number): Float64Array => a.data.subarray(index * a.cols, (index + 1) * a.cols);
 
-export function dot(a: Float64Array, b: Float64Array): number {
+function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let index = 0; index < a.length; index++) sum += a[index]! * b[index]!;
   return sum;

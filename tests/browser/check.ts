@@ -75,7 +75,7 @@ export function factors({ down, up, alpha }: Module): Factors {
 }
 
 /** What the module's update should be, and how far rounding the factors once to `dtype` alone would take it off. */
-export interface Expected {
+interface Expected {
   up: Matrix;
   down: Matrix;
   norm: number;

@@ -245,7 +245,7 @@ for (const language of ['en', 'ja', 'zh-Hans']) {
         const states: (Partial<Outlook> | null)[] = [
           null, {}, ofMany(0), ofMany(1024), { balance }, { balance, ...ofMany(1024) },
           ...(['same', 'noContent', 'noStyle', 'chance', 'apart', 'little', 'usual', 'most'] as const).map((verdict) => ({ verdict, whole })),
-          { verdict: 'little', whole: { ...whole, change: 0 } },
+          { verdict: 'nothing', whole: { ...whole, change: 0 } },
         ];
         const heights: number[] = [];
         for (const state of states) {

@@ -15,7 +15,7 @@ const { NP_LORA_FLUX_CONTENT: content, NP_LORA_FLUX_STYLE: style } = process.env
 /** Only `cargo xtask test` says where the files may lie; a run by hand would otherwise fill a disk unasked. */
 export const PLACES = content && style ? { content, style } : null;
 
-export interface FluxPair {
+interface FluxPair {
   content: string;
   style: string;
   modules: ModuleShape[];

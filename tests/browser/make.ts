@@ -14,7 +14,7 @@ export interface ModuleShape {
   leansAs?: string;
 }
 
-export type Scheme = 'kohya' | 'PEFT';
+type Scheme = 'kohya' | 'PEFT';
 
 export interface Recipe {
   modules: ModuleShape[];

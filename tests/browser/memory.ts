@@ -3,7 +3,7 @@
 import type { CDPSession, Page } from '@playwright/test';
 import { serveBent } from './faults/bend.ts';
 
-export interface Held {
+interface Held {
   /** Of all instances of the program, in bytes. */
   wasm: number;
   /** Used by scripts of the page after a collection, in bytes. */

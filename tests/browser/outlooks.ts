@@ -70,7 +70,7 @@ export function makeOutlook(shape: Shape, some: Partial<Outlook> = {}): Outlook 
     curve: Array.from({ length: 101 }, (_, index) => {
       const beta = index / 100;
       const { contentKept, change } = tally(modules, beta === 1 ? Infinity : beta / (1 - beta));
-      return { beta, contentKept, change };
+      return { beta, taken: 1 - (1 - beta) ** 2, contentKept, change };
     }),
     blocks: blocks.map(({ label }) => ({ label, ...tally(modules.filter(({ block }) => (block ?? '') === label), mu) })),
     kinds, cells,

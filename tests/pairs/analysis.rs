@@ -7,7 +7,7 @@ use np_lora::container::MemorySource;
 use np_lora::error::Error;
 use np_lora::fusion::analysis::{Analysis, Outlook, Spectra, Tally, Verdict, spectra};
 use np_lora::fusion::settings::{BlockStrength, CutChoice};
-use np_lora::fusion::{self, Alone, Input, Plan, Progress, Settings, Sources, Watch};
+use np_lora::fusion::{self, Alone, Input, Plan, Progress, Settings, Side, Sources, Watch};
 use pollster::block_on;
 use std::cell::{Cell, RefCell};
 
@@ -163,7 +163,9 @@ fn figures_are_those_of_the_dense_updates() {
         check(&outlook.whole, whole, beta, "whole");
         let [of_content, _, sum, inside, _] = whole;
         for point in &outlook.curve {
-            near(point.content_kept, 1.0 - inside / of_content * (1.0 - (1.0 - point.beta).powi(2)), "curve");
+            let taken = 1.0 - (1.0 - point.beta).powi(2);
+            near(point.taken, taken, "curve");
+            near(point.content_kept, 1.0 - inside / of_content * taken, "curve");
             near(point.change, point.beta * (inside / sum).sqrt(), "curve");
         }
         assert_eq!((outlook.curve[0].beta, outlook.curve[outlook.curve.len() - 1].beta), (0.0, 1.0));
@@ -267,6 +269,7 @@ fn a_word_says_what_the_projection_does() {
     assert_eq!(verdict(&partly(0.3), &style, 0.5), Verdict::Chance);
     assert_eq!(verdict(&partly(3.0), &style, 0.5), Verdict::Usual);
     assert_eq!(verdict(&partly(3.0), &style, 0.01), Verdict::Little);
+    assert_eq!(verdict(&partly(3.0), &style, 0.0), Verdict::Nothing);
     let off = |content: f64, style_strength: f64| {
         let settings = Settings { content_strength: content, style_strength, ..settings.clone() };
         analysed(&partly(3.0), &style, &settings).1.verdict
@@ -282,7 +285,7 @@ fn strengths_that_balance_a_pair_do() {
     let settings = Settings { content_strength: 9.0, style_strength: 0.5, ..Settings::default() };
     let (_, outlook) = analysed(&content, &style, &settings);
     let balance = outlook.balance.unwrap();
-    assert_eq!((balance.heavier, balance.style_strength), ("content", 0.5));
+    assert_eq!((balance.heavier, balance.style_strength), (Side::Content, 0.5));
     // The text encoders' would have to be lightened as well.
     for own in [
         Settings { content_text_strength: Some(9.0), ..settings.clone() },

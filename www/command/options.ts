@@ -1,5 +1,6 @@
 /** What can be typed behind `np-lora`, as tables: parsing and help both come from them. */
 
+import { DEFAULT_SETTINGS as DEFAULTS } from '../core/defaults.ts';
 import { DTYPES, LAYOUTS, RESULTS, type BlockStrength, type CutChoice, type Recompress, type ScaleChoice, type Settings } from '../core/types.ts';
 import { readMu } from '../element/spelling.ts';
 
@@ -87,10 +88,10 @@ function block(value: string): [string, BlockStrength] {
 export const OPTIONS = {
   output: { of: WRITE, short: 'o', value: 'FILE', help: 'where the result goes; else a name made of theirs, in this folder', set: (_, value) => onDisk(value) },
   force: { of: WRITE, short: 'f', help: 'replace a file that is there' },
-  mu: { of: OF_PAIR, value: 'NUMBER', help: 'how strongly to project, 0 to inf (0.5)', set: (to, value) => { to.mu = mu(value); } },
+  mu: { of: OF_PAIR, value: 'NUMBER', help: `how strongly to project, 0 to inf (${DEFAULTS.mu})`, set: (to, value) => { to.mu = mu(value); } },
   k: { of: OF_PAIR, value: 'all|N|N%', help: 'style directions to protect: all, so many, or so much of the energy (all)', set: (to, value) => { to.cut = cut(value); } },
-  'content-strength': { of: COMPUTE, value: 'NUMBER', help: 'of the subject, as a loader would apply it (1)', set: (to, value) => { to.contentStrength = number(value); } },
-  'style-strength': { of: OF_PAIR, value: 'NUMBER', help: 'of the style (1)', set: (to, value) => { to.styleStrength = number(value); } },
+  'content-strength': { of: COMPUTE, value: 'NUMBER', help: `of the subject, as a loader would apply it (${DEFAULTS.contentStrength})`, set: (to, value) => { to.contentStrength = number(value); } },
+  'style-strength': { of: OF_PAIR, value: 'NUMBER', help: `of the style (${DEFAULTS.styleStrength})`, set: (to, value) => { to.styleStrength = number(value); } },
   'content-text-strength': { of: COMPUTE, value: 'NUMBER', help: 'of the subject in text encoders (the same)', set: (to, value) => { to.contentTextStrength = number(value); } },
   'style-text-strength': { of: OF_PAIR, value: 'NUMBER', help: 'of the style in text encoders (the same)', set: (to, value) => { to.styleTextStrength = number(value); } },
   block: {
@@ -98,23 +99,23 @@ export const OPTIONS = {
     set: (to, value) => { to.blocks = { ...to.blocks, ...Object.fromEntries([block(value)]) }; },
   },
   result: {
-    of: ['fuse'], value: 'fusion|overlap', help: 'the fused LoRA, or the overlap by itself (fusion)',
+    of: ['fuse'], value: RESULTS.join('|'), help: `the fused LoRA, or the overlap by itself (${DEFAULTS.result})`,
     set: (to, value) => { to.result = word(value, RESULTS); },
   },
   dtype: {
-    of: WRITE, value: 'auto|F16|BF16|F32', help: 'number format (auto, as the inputs)',
+    of: WRITE, value: DTYPES.join('|'), help: `number format (${DEFAULTS.dtype}, as the inputs)`,
     set: (to, value) => { to.dtype = word(value, DTYPES); },
   },
   rank: { of: WRITE, value: 'exact|N|N%', help: 'cut to a rank, or to a share of the energy (exact)', set: (to, value) => { to.recompress = rank(value); } },
   layout: {
-    of: WRITE, value: 'compatible|compact', help: 'how ranks are laid out (compatible)',
+    of: WRITE, value: LAYOUTS.join('|'), help: `how ranks are laid out (${DEFAULTS.layout})`,
     set: (to, value) => { to.layout = word(value, LAYOUTS); },
   },
   scheme: { of: WRITE, value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = SCHEMES[value.toLowerCase()] ?? value; } },
   family: { value: 'NAME', help: 'the model family, where the files leave it open', set: (to, value) => { to.family = value; } },
   'content-scale': { of: COMPUTE, value: 'auto|rslora|ALPHA', help: 'scale of the subject, where its file does not tell the truth', set: (to, value) => { to.contentScale = scale(value); } },
   'style-scale': { of: OF_PAIR, value: 'auto|rslora|ALPHA', help: 'scale of the style', set: (to, value) => { to.styleScale = scale(value); } },
-  'dense-rank': { of: COMPUTE, value: 'N', help: 'rank that full differences are cut to (64)', set: (to, value) => { to.denseRank = whole(value); } },
+  'dense-rank': { of: COMPUTE, value: 'N', help: `rank that full differences are cut to (${DEFAULTS.denseRank})`, set: (to, value) => { to.denseRank = whole(value); } },
   'direction-only': { of: COMPUTE, help: 'fuse DoRA without its magnitudes', set: (to) => { to.directionOnly = true; } },
   'drop-sources': { of: WRITE, help: 'leave the names of the sources out of the result', set: (to) => { to.keepSources = false; } },
   'content-config': { value: 'FILE', help: 'adapter_config.json of the subject, or of the only file' },

@@ -6,7 +6,7 @@ export interface Program {
   wasm: string;
 }
 
-export interface Assets {
+interface Assets {
   worker: string;
   /** What opens files and is soon there; null: the whole program does it, and is loaded at once. */
   reader: Program | null;

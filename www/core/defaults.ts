@@ -28,5 +28,7 @@ export const DEFAULT_SETTINGS: Settings = {
 export const MAX_STRENGTH = 1000;
 export const MAX_ALPHA = 1000000;
 export const MAX_DENSE_RANK = 256;
+/** Those that a comparison depends on. */
+export const COUNTING = ['cut', 'contentScale', 'styleScale', 'family', 'denseRank', 'directionOnly'] as const satisfies (keyof Settings)[];
 /** Of an adapter_config.json, in bytes. */
 export const CONFIG_BYTES = 1000000;

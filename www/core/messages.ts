@@ -26,7 +26,7 @@ export const SUMMARY = object<Summary>({
   name: text, size: number, kinds: share(text), scheme: text, family: orNull(text), families: TEXTS, baseModel: orNull(text), title: orNull(text),
   triggerWords: TEXTS, ranks: share(number), alphas: share(orNull(number)),
   scales: share(object<Scale>({ value: number, source: word('tensor', 'config', 'metadata', 'unknown', 'fixed', 'user') })),
-  dtypes: share(text), modules: number, textEncoderModules: number, vectors: number, cut: number, magnitudes: number, refused: number, extraTensors: number, warnings: list(PROBLEM),
+  dtypes: share(text), modules: number, textEncoderModules: number, vectors: number, cut: number, magnitudes: number, refused: number, warnings: list(PROBLEM),
 });
 
 const CUT_CHOICE = either<CutChoice>(
@@ -77,7 +77,7 @@ const MODULE = object<ModuleReport>({
 export const REPORT = object<Report>({
   version: text, settings: SETTINGS, content: SOURCE, style: SOURCE, family: orNull(text), scheme: orNull(text), backend: IN_USE,
   backendReason: text, adapter: orNull(text), triggerWords: TEXTS, fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
-  contentTensors: TENSORS, styleTensors: TENSORS, extraTensors: number, rank: number, dtype: text, outputBytes: number, modelHash: text,
+  contentTensors: TENSORS, styleTensors: TENSORS, rank: number, dtype: text, outputBytes: number, modelHash: text,
   overlap: SPREAD, change: number, contentKept: number, rounding: SPREAD, roundingOfChange: SPREAD, recomputed: number, recomputedWorst: number,
   secondsFusing: number, secondsVerifying: number, cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number })),
   modules: list(MODULE), warnings: list(PROBLEM),
@@ -87,10 +87,10 @@ const TALLY = {
   modules: number, overlap: number, chance: number, contentKept: number, change: number, contentNorm: number, styleNorm: number,
 };
 const OUTLOOK = object<Outlook>({
-  analysed: number, total: number, whole: object<Tally>(TALLY), verdict: word('noContent', 'noStyle', 'same', 'apart', 'chance', 'little', 'usual', 'most'),
+  analysed: number, total: number, whole: object<Tally>(TALLY), verdict: word('noContent', 'noStyle', 'same', 'apart', 'chance', 'nothing', 'little', 'usual', 'most'),
   balance: orNull(object<NonNullable<Outlook['balance']>>({ heavier: ROLE, times: number, contentStrength: number, styleStrength: number })),
   suggested: object<Outlook['suggested']>({ mu: number, share: number }),
-  curve: list(object<CurvePoint>({ beta: number, contentKept: number, change: number })),
+  curve: list(object<CurvePoint>({ beta: number, taken: number, contentKept: number, change: number })),
   blocks: list(object<Outlook['blocks'][number]>({ label: text, ...TALLY })), kinds: TEXTS,
   cells: list(object<MapCell>({ block: number, kind: number, members: list(number), ...TALLY })),
   modules: list(object<ModuleOutlook>({

@@ -22,7 +22,7 @@ const CLOSED = problem('E_WORKER_LOST', 'the page closed it');
 /** A running module may not look at the flag for longer than a person waits for a button. */
 const CANCEL_GRACE_MS = 150;
 
-export interface SessionOptions extends AssetOptions {
+interface SessionOptions extends AssetOptions {
   /** Nothing was heard for 30 s (true), or it goes on (false). */
   onStalled?: (stalled: boolean) => void;
 }

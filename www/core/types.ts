@@ -68,7 +68,6 @@ export interface Summary {
   cut: number; // modules without an exact low-rank form, which are cut to a rank
   magnitudes: number; // modules with DoRA's magnitudes
   refused: number; // modules that cannot be fused
-  extraTensors: number;
   warnings: Problem[];
 }
 
@@ -260,7 +259,6 @@ export interface Report {
   refused: Refusal[];
   contentTensors: Tensors;
   styleTensors: Tensors;
-  extraTensors: number;
   rank: number;
   dtype: string;
   outputBytes: number;
@@ -288,6 +286,7 @@ export interface FusedFile {
 /** A point of the curves over β = μ/(1+μ), the fraction removed. */
 export interface CurvePoint {
   beta: number;
+  taken: number; // share of the overlap's energy that goes
   contentKept: number; // share of the subject's energy kept
   change: number; // projection's change against plain addition
 }
@@ -329,6 +328,7 @@ export type Verdict =
   | 'same' // both files are the same update
   | 'apart' // even all of it changes next to nothing: they hardly overlap
   | 'chance' // they have hardly more in common than unrelated ones
+  | 'nothing' // at this μ it changes nothing
   | 'little' // at this μ it changes next to nothing
   | 'usual'
   | 'most'; // it takes away most of the subject

@@ -15,7 +15,6 @@ export type Compare = (third: Third, signal: AbortSignal, onProgress: (progress:
 export class ComparePlace extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
-    .panel { border-style: solid; }
     :host([over]) .panel { border-color: var(--ink); background: var(--sunken); }
     h2 { display: inline; font-size: var(--body); }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }

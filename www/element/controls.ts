@@ -10,6 +10,7 @@ import { bytes } from './format.ts';
 import { type Choices, type Setting } from './model.ts';
 import { SEVERAL, musText, readMus } from './several.ts';
 import { FIELD_STRENGTH, SLIDER_STRENGTH } from './limits.ts';
+import type { MuChange } from './mu-range.ts';
 import { strengthLabel, strengthNumber, text } from './strings.ts';
 import { base, slider } from './tokens.css.ts';
 import { numbers, Typing, type Spelling } from './typed.ts';
@@ -59,8 +60,7 @@ export class Controls extends LitElement {
     const { only, unfit } = this.choices;
     const main = unfit ? nothing : only ? this.#conversion(only) : html`
       <np-lora-mu .mu=${this.choices.settings.mu} .curve=${this.#curve} ?disabled=${this.choices.idle || this.choices.several !== null}
-        @np-mu=${(event: CustomEvent<{ mu: number; committed: boolean }>) =>
-          this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
+        @np-mu=${(event: CustomEvent<MuChange>) => this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
       <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>
       ${this.#kind()}`;
     return html`<section class="panel" aria-label=${text.settings} part="controls">

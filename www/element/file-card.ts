@@ -47,7 +47,6 @@ export class FileCard extends LitElement {
       text-align: center; border: 2px dashed var(--edge); border-radius: 8px;
     }
     :host([over]) .well, :host([over]) section { border-color: var(--role); background: var(--soft); }
-    .ending { font-weight: 400; color: var(--muted); }
     .name { font-weight: 650; font-size: var(--large); line-height: 1.35; }
     .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr) max-content minmax(0, 1fr); gap: 4px 16px; font-size: var(--small); }
     dd.wide { grid-column: span 3; }
@@ -64,7 +63,6 @@ export class FileCard extends LitElement {
     .tools { display: flex; gap: 4px; }
     label.quiet { min-height: 32px; padding: 0 8px; border-color: transparent; background: none; color: var(--muted); font-size: var(--small); }
     label.quiet:hover { color: var(--ink); background: var(--sunken); }
-    .warnings { display: grid; gap: 8px; }
     @container (max-width: 568px) { section { padding: 12px 16px 16px; min-height: 0; gap: 8px; } .well { border: 0; padding: 0 0 8px; } }
     @container (max-width: 752px) { .facts { grid-template-columns: max-content minmax(0, 1fr); } dd.wide { grid-column: auto; } }
   `];

@@ -1,6 +1,7 @@
 /** What a fusion would do to the pair on the page: found out in the background, and asked for anew when settings change. */
 
 import { isAbort } from '../core/abort.ts';
+import type { ProgramCode } from '../core/codes.ts';
 import { toProblem } from '../core/problem.ts';
 import type { Outlook, Problem, Progress, Settings, Spectra } from '../core/types.ts';
 
@@ -11,7 +12,7 @@ interface Calls {
 }
 
 /** What only values tell, whenever they are read. */
-const OF_VALUES = 'E_NONFINITE';
+const OF_VALUES = 'E_NONFINITE' satisfies ProgramCode;
 
 export class Foresight {
   outlook: Outlook | null = null;

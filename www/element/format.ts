@@ -124,8 +124,8 @@ export function between(points: readonly CurvePoint[], beta: number): CurvePoint
   const [before, after] = [points[Math.max(0, at - 1)], points[at]];
   if (!before || !after) return null;
   const share = after.beta > before.beta ? (beta - before.beta) / (after.beta - before.beta) : 1;
-  const mix = (of: 'contentKept' | 'change'): number => before[of] + share * (after[of] - before[of]);
-  return { beta, contentKept: mix('contentKept'), change: mix('change') };
+  const mix = (of: 'taken' | 'contentKept' | 'change'): number => before[of] + share * (after[of] - before[of]);
+  return { beta, taken: mix('taken'), contentKept: mix('contentKept'), change: mix('change') };
 }
 
 /** The μ that removes this fraction. */

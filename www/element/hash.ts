@@ -1,6 +1,6 @@
 /** Settings as the part of an address behind the #, readable: `mu=1&style=0.8&k=90%`. Whatever stands there, nothing here throws. */
 
-import { BACKENDS, DTYPES, RESULTS, type BackendChoice, type Settings, type Several } from '../core/types.ts';
+import { BACKENDS, DTYPES, LAYOUTS, RESULTS, type BackendChoice, type Settings, type Several } from '../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
 import { LIMITS } from './limits.ts';
 import { readMus } from './several.ts';
@@ -57,7 +57,7 @@ const FIELDS: readonly Field<keyof State>[] = [
   field('dtype', 'dtype', (dtype) => dtype.toLowerCase(), oneOf(DTYPES)),
   field('rank', 'recompress', rankText, readRank),
   field('dense-rank', 'denseRank', String, (text) => whole(text, LIMITS.denseRank)),
-  field('layout', 'layout', (layout) => layout, oneOf(['compatible', 'compact'])),
+  field('layout', 'layout', (layout) => layout, oneOf(LAYOUTS)),
   flagField('direction-only', 'directionOnly', true),
   flagField('unnamed', 'keepSources', false),
   field('backend', 'backend', (backend) => backend, oneOf(BACKENDS)),

@@ -10,7 +10,7 @@ import { roleName, text } from './strings.ts';
 import { base } from './tokens.css.ts';
 
 /** What `PairFit` and `Report` have in common, and is shown here. */
-export interface Accounting {
+interface Accounting {
   contentTensors: Tensors;
   styleTensors: Tensors;
   refused: Refusal[];

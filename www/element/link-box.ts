@@ -59,7 +59,6 @@ export class LinkOffer extends LitElement {
     :host { display: block; }
     .offer { display: grid; gap: 16px; justify-items: start; }
     .name { font-weight: 650; font-size: var(--large); line-height: 1.35; }
-    .ending { font-weight: 400; color: var(--muted); }
     .url { font-family: var(--mono); font-size: 0.75rem; }
   `];
 

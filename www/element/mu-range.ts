@@ -56,11 +56,10 @@ export class MuRange {
   #key = (event: KeyboardEvent): void => {
     const { mu } = this.#host;
     const share = removed(mu);
+    const up = (): number => fromShare((Math.floor(share / STEP + 1e-6) + 1) * STEP);
+    const down = (): number => fromShare((Math.ceil(share / STEP - 1e-6) - 1) * STEP);
     const next: Record<string, () => number> = {
-      ArrowRight: () => fromShare((Math.floor(share / STEP + 1e-6) + 1) * STEP),
-      ArrowUp: () => fromShare((Math.floor(share / STEP + 1e-6) + 1) * STEP),
-      ArrowLeft: () => fromShare((Math.ceil(share / STEP - 1e-6) - 1) * STEP),
-      ArrowDown: () => fromShare((Math.ceil(share / STEP - 1e-6) - 1) * STEP),
+      ArrowRight: up, ArrowUp: up, ArrowLeft: down, ArrowDown: down,
       PageUp: () => STOPS.find((stop) => stop > mu) ?? Infinity,
       PageDown: () => STOPS.findLast((stop) => stop < mu) ?? 0,
       Home: () => 0,

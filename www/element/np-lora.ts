@@ -19,11 +19,13 @@ import { SpeaksAsAround, languageComing } from './languages/languages.ts';
 import { understood, type Language } from './languages/tags.ts';
 import type { BlocksChange } from './outlook/brush.ts';
 import { Look } from './look.ts';
+import type { MuChange } from './mu-range.ts';
 import { Said } from './said.ts';
 import { Saving } from './saving.ts';
 import { spokenOf } from './spoken.ts';
 import type { BarAction } from './settings-bar.ts';
 import { base, tokens } from './tokens.css.ts';
+import type { ProgramCode } from '../core/codes.ts';
 import { ProblemError } from '../core/problem.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
@@ -32,7 +34,7 @@ import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
 
 /** The one refusal that a setting answers. */
-const UNCLEAR = 'E_FAMILY_UNCLEAR';
+const UNCLEAR = 'E_FAMILY_UNCLEAR' satisfies ProgramCode;
 
 /** An element stays empty no longer than this for its language. */
 const LANGUAGE_MS = 1000;
@@ -350,7 +352,7 @@ export class NpLora extends Chosen {
       ${unfit ? html`<np-lora-problem exportparts="error" shown .problem=${unfit}></np-lora-problem>` : nothing}
       ${desk.places.bothOpen && desk.fit && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
         ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
-        @np-mu=${({ detail: { mu, committed } }: CustomEvent<{ mu: number; committed: boolean }>) => this.#setting({ patch: { mu }, committed })}
+        @np-mu=${({ detail: { mu, committed } }: CustomEvent<MuChange>) => this.#setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
@@ -407,10 +409,9 @@ export class NpLora extends Chosen {
   }
 
   protected override updated(changed: PropertyValues): void {
-    const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more'];
+    const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more', 'analysis'];
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
-    if (this.#drawn && changed.has('analysis')) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     this.#links.follow(changed);
     this.#drawn = true;

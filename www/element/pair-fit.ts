@@ -26,7 +26,7 @@ export class PairFitView extends LitElement {
     summary { padding: 4px 0; }
     .list { max-height: 192px; overflow: auto; margin-top: 4px; padding: 8px; border-radius: 8px; background: var(--sunken); font-family: var(--mono); font-size: 0.75rem; }
     .same { margin-top: 12px; padding-left: 12px; border-left: 3px solid var(--caution); color: var(--caution); font-weight: 650; }
-    .warnings { display: grid; gap: 8px; margin-top: 16px; }
+    .warnings { margin-top: 16px; }
     np-lora-left-out { margin-top: 4px; }
     @container (max-width: 568px) { .parts { grid-template-columns: 1fr; gap: 0; } }
   `];

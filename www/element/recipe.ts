@@ -6,7 +6,7 @@ import { bytes, inert, toJson } from './format.ts';
 import { recipeText as text, roleName } from './strings.ts';
 
 /** A file on the page. */
-export interface Source {
+interface Source {
   file: GivenFile;
   sha256: string | null;
 }

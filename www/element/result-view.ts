@@ -19,7 +19,6 @@ export class ResultView extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
     .panel { display: grid; grid-template-columns: minmax(0, 1fr); gap: 24px; padding-block: 24px; border-left: 4px solid var(--good); }
-    .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 16px; align-items: start; }
     h2 { display: flex; align-items: center; gap: 8px; }
     h2 svg { flex: none; width: 20px; height: 20px; stroke: var(--good); fill: none; stroke-width: 2.5; }
     .lead { font-size: var(--large); }
@@ -38,16 +37,14 @@ export class ResultView extends LitElement {
     .use :is(th, td) { padding-block: 4px; }
     .file { display: grid; gap: 4px; }
     .file .name { font-weight: 650; }
-    .ending { font-weight: 400; color: var(--muted); }
     .sum { font-family: var(--mono); font-size: 0.75rem; }
     .stale { color: var(--caution); font-size: var(--small); }
-    .warnings { display: grid; gap: 8px; }
     @container (max-width: 568px) {
       .row button.primary { width: 100%; }
       .module-head { display: none; }
       table.figures tr { display: grid; grid-template-columns: 2fr 1fr 1fr; border-bottom: 1px solid var(--line); }
       table.figures :is(th, td) { border: 0; }
-      table.figures td:is(.number) { padding-bottom: 0; }
+      table.figures td.number { padding-bottom: 0; }
       table.figures td.module { grid-column: 2 / -1; padding: 0 0 8px; }
     }
     /* Also where letters are large: what a row is of stands above its numbers. */

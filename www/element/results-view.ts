@@ -25,11 +25,9 @@ export class ResultsView extends LitElement {
     ul { list-style: none; margin: 0; padding: 0; }
     li { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: center; padding: 12px 0; border-top: 1px solid var(--line); }
     .name { flex: 1 1 14rem; font-weight: 650; overflow-wrap: anywhere; }
-    .ending { font-weight: 400; color: var(--muted); }
     dl { display: grid; grid-template-columns: 2.75rem 5rem 7rem 4.5rem; gap: 8px; margin: 0; }
     dt { color: var(--muted); font-size: var(--small); }
     dd { margin: 0; font-variant-numeric: tabular-nums; }
-    .warnings { display: grid; gap: 8px; }
     li .row { flex-wrap: nowrap; margin-left: auto; }
     @container (max-width: 752px) { .name { flex-basis: 100%; } }
     @container (max-width: 568px) {

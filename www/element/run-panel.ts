@@ -48,10 +48,6 @@ export class RunPanel extends LitElement {
     }
     .badge::before { content: ''; flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--edge); }
     .badge.webgpu::before { background: var(--good); }
-    progress { appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; background: var(--sunken); overflow: hidden; display: block; }
-    progress::-webkit-progress-bar { background: var(--sunken); }
-    progress::-webkit-progress-value { background: var(--overlap); }
-    progress::-moz-progress-bar { background: var(--overlap); }
     .figures { display: flex; flex-wrap: wrap; gap: 0 24px; font-size: var(--small); color: var(--muted); font-variant-numeric: tabular-nums; }
     .module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); min-height: 1.5em; }
     .stalled { color: var(--caution); font-size: var(--small); }
@@ -63,7 +59,7 @@ export class RunPanel extends LitElement {
       .badge { max-width: 50%; }
       .badge .stranger { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     }
-    @media (forced-colors: active) { progress { appearance: auto; } :host([stuck]) { background: Canvas; } }
+    @media (forced-colors: active) { :host([stuck]) { background: Canvas; } }
   `];
 
   @property({ attribute: false }) running: Running | null = null;

@@ -8,7 +8,7 @@ import { writeRecipe, type Sources } from './recipe.ts';
 import { text } from './strings.ts';
 import type { Outcome } from './model.ts';
 
-export interface SavingHost {
+interface SavingHost {
   requestUpdate(): void;
   /** Offers a result to the page around; false where that takes it. */
   offer(made: FusedFile): boolean;

@@ -23,7 +23,7 @@ export function asMu(value: unknown): number {
 
 export function asStrength(value: unknown): number {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isFinite(number)) return 1;
+  if (typeof number !== 'number' || !Number.isFinite(number)) return DEFAULTS.contentStrength;
   return within(number, LIMITS.strength);
 }
 

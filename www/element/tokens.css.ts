@@ -74,6 +74,13 @@ export const base = css`
   @container (max-width: 568px) { .panel { padding: 16px; } }
   @media (forced-colors: active) { button.primary { border-width: 2px; } }
   @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
+  .ending { font-weight: 400; color: var(--muted); }
+  .warnings { display: grid; gap: 8px; }
+  progress { appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; background: var(--sunken); overflow: hidden; display: block; }
+  progress::-webkit-progress-bar { background: var(--sunken); }
+  progress::-webkit-progress-value { background: var(--overlap); }
+  progress::-moz-progress-bar { background: var(--overlap); }
+  @media (forced-colors: active) { progress { appearance: auto; } }
 `;
 
 /** A slider whose filled part ends at --at (0% … 100%), from --fill to --rest. */

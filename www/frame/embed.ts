@@ -17,8 +17,11 @@ import { asOrigin, asked, isHello, spoken, type Asked, type FrameCall, type Fram
 const MOST_WAITING = 16;
 const LOOK = /^[a-z][a-z-]{0,31}$/;
 const FILES = { content: 'contentFile', style: 'styleFile' } as const;
-/** The element's properties among the wishes. */
-const SETTINGS = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'rank', 'backend', 'analysis', 'outputName', 'disabled'] as const;
+/** The wishes that are the element's properties. */
+const OF_ELEMENT = {
+  mu: true, contentStrength: true, styleStrength: true, dtype: true, rank: true, backend: true, analysis: true, outputName: true, disabled: true,
+} satisfies Record<Exclude<keyof Wishes, 'theme' | 'look' | 'locale' | 'saveTo'>, true>;
+const SETTINGS = Object.keys(OF_ELEMENT) as (keyof typeof OF_ELEMENT)[];
 /** Passed on as they are, under the same name. */
 const PASSED = ['change', 'inspect', 'warning', 'progress', 'complete', 'error', 'abort'] as const;
 

@@ -12,7 +12,7 @@ import type { Phase } from '../element/model.ts';
 import { text as words } from './strings.ts';
 
 /** A page and a frame of different versions do not speak with each other. */
-export const VERSION = 1;
+const VERSION = 1;
 
 /** Of the element's properties those that a page may set; what is out of range becomes what it would in markup. */
 export interface Wishes {

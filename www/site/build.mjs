@@ -20,7 +20,7 @@ const EXAMPLES = ['plain.html', 'plain.js', 'model-card.html', 'model-card.js', 
 const ONLY_SHOWN = new Set(['Fuse.jsx']);
 
 /** Links to all pages; the one they stand on is no link's goal. */
-export function nav(current = 'index.html') {
+function nav(current = 'index.html') {
   const links = [{ file: './', title: 'Fuse' }, ...PAGES].filter(({ file }) => current !== 'index.html' || file !== './');
   const link = ({ file, title, words }) => `<li><a href="${file}"${file === current ? ' aria-current="page"' : ''}${current === 'index.html' ? ` data-words="${words}"` : ''}>${title}</a></li>`;
   return `<nav${current === 'index.html' ? '' : ' aria-label="This site"'}><ul>${links.map(link).join('')}</ul></nav>`;

@@ -56,7 +56,7 @@ interface Loading {
   whole(): Promise<unknown>;
 }
 
-export interface Answers {
+interface Answers {
   /** Where the whole program is needed, it is in use by then. */
   answer(request: Request): Promise<Calls[CallName]['out']>;
   /** Null until it is started. */

@@ -9,6 +9,7 @@ use crate::fusion::Side;
 use crate::fusion::method::accounting::all_parallel;
 use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::{Plan, float};
+use crate::fusion::settings::mu;
 use crate::order::{self, Places};
 use serde::Serialize;
 
@@ -54,7 +55,9 @@ pub enum Verdict {
     Apart,
     /// They have hardly more in common than unrelated updates would.
     Chance,
-    /// At this μ it is.
+    /// At this μ it is plain addition.
+    Nothing,
+    /// At this μ it is close to that.
     Little,
     /// It makes a difference.
     Usual,
@@ -66,8 +69,8 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Balance {
-    /// The larger one: "content" or "style".
-    pub heavier: &'static str,
+    /// The larger one.
+    pub heavier: Side,
     /// How many times as large.
     pub times: f64,
     /// w_c.
@@ -92,6 +95,8 @@ pub struct Suggested {
 pub struct CurvePoint {
     /// β = μ/(1+μ).
     pub beta: f64,
+    /// Of the overlap's energy, what it takes away.
+    pub taken: f64,
     /// The content's energy that is kept.
     pub content_kept: f64,
     /// The projection's change against plain addition.
@@ -197,7 +202,7 @@ impl Outlook {
                 .map(|at| {
                     let beta = float(at) / float(STEPS);
                     let Tally { content_kept, change, .. } = all.tally(beta);
-                    CurvePoint { beta, content_kept, change }
+                    CurvePoint { beta, taken: mu::taken(beta), content_kept, change }
                 })
                 .collect(),
             blocks,
@@ -300,6 +305,8 @@ fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> V
         Verdict::Apart
     } else if whole.overlap < HARDLY && whole.overlap <= CHANCE * whole.chance {
         Verdict::Chance
+    } else if whole.change == 0.0 {
+        Verdict::Nothing
     } else if whole.change < NOTHING {
         Verdict::Little
     } else if whole.content_kept < LITTLE_LEFT {
@@ -333,14 +340,11 @@ fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
     }
     let lightened = |strength: f64| significant(strength / times, 3, f64::round);
     let (content, style) = (settings.content_strength, settings.style_strength);
-    Some(match heavier {
-        Side::Style => {
-            Balance { heavier: "style", times, content_strength: content, style_strength: lightened(style) }
-        }
-        Side::Content => {
-            Balance { heavier: "content", times, content_strength: lightened(content), style_strength: style }
-        }
-    })
+    let (content_strength, style_strength) = match heavier {
+        Side::Style => (content, lightened(style)),
+        Side::Content => (lightened(content), style),
+    };
+    Some(Balance { heavier, times, content_strength, style_strength })
 }
 
 fn suggested(plan: &Plan, known: &[Known<'_>]) -> Suggested {

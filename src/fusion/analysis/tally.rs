@@ -70,7 +70,7 @@ impl Energies {
             sum: (of_content + of_style + 2.0 * w_s * w_c * measured.inner).max(0.0),
             inside,
             projected: if own.is_none() { reach } else { 0.0 },
-            own: own.map_or([0.0; 2], |beta| [beta * beta, beta * (2.0 - beta)].map(|share| share * reach)),
+            own: own.map_or([0.0; 2], |beta| [beta * beta, mu::taken(beta)].map(|share| share * reach)),
             reach,
             chance: of_content * float(k) / float(unit.in_features().max(1)),
         })
@@ -83,7 +83,7 @@ impl Energies {
             modules: self.modules,
             overlap: ratio(self.inside, self.content),
             chance: ratio(self.chance, self.content),
-            content_kept: 1.0 - ratio(removed + beta * (2.0 - beta) * self.projected, self.content),
+            content_kept: 1.0 - ratio(removed + mu::taken(beta) * self.projected, self.content),
             change: ratio(changed + beta * beta * self.projected, self.sum).sqrt(),
             content_norm: self.content.sqrt(),
             style_norm: self.style.sqrt(),

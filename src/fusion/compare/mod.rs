@@ -15,4 +15,4 @@ mod sums;
 pub use closest::{Closest, Kind};
 pub use comparison::{BlockLikeness, Comparison, Likeness, ModuleLikeness, Part, Parts, Target, TargetName};
 pub use judgement::{Judgement, Lost, SumKind};
-pub use run::compare;
+pub use run::{COUNTING, compare};

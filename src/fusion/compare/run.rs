@@ -18,8 +18,11 @@ use std::ops::Range;
 /// What is read of a pair at once: nothing else is heard until a piece is done.
 const PIECE: u64 = 1 << 20;
 
-/// Compares a file with the two that it may have been made of. Of the settings count those that say what the two are and
-/// which of the style's directions are protected; μ and strengths do not.
+/// The settings that a comparison depends on, as [`Settings`] are spelled: what the two files are, and which of the style's
+/// directions are protected.
+pub const COUNTING: [&str; 6] = ["cut", "contentScale", "styleScale", "family", "denseRank", "directionOnly"];
+
+/// Compares a file with the two that it may have been made of. Of the settings count those in [`COUNTING`].
 ///
 /// # Errors
 /// Those of planning ([`Plan::new`]) and of the sources; `NotOfPair`, `SpellingMix` of the file;

@@ -134,7 +134,7 @@ pub enum CutOf {
 }
 
 impl CutOf {
-    /// As the page calls it.
+    /// In an English sentence.
     pub fn word(self) -> &'static str {
         match self {
             Self::Subject => "subject",

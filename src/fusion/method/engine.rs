@@ -1,5 +1,6 @@
 //! Which backend does the work, why, and what happens when it fails.
 
+use super::accounting::ComputedOn;
 use super::sample::{Route, agree};
 use crate::backend::cpu::Cpu;
 use crate::backend::gpu::Gpu;
@@ -115,8 +116,8 @@ impl Engine {
     }
 
     /// "webgpu" or "cpu": where the next batch will be computed.
-    pub fn backend(&self) -> &'static str {
-        if self.device().is_some() { "webgpu" } else { "cpu" }
+    pub fn backend(&self) -> ComputedOn {
+        if self.device().is_some() { ComputedOn::WebGpu } else { ComputedOn::Cpu }
     }
 
     /// The graphics device's name.

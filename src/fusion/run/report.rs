@@ -4,7 +4,7 @@ use super::verify::Verified;
 use super::writer::Written;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
-use crate::fusion::method::accounting::{Cut, Fused, ModuleReport, Squares, all_parallel};
+use crate::fusion::method::accounting::{ComputedOn, Cut, Fused, ModuleReport, Squares, all_parallel};
 use crate::fusion::method::engine::Engine;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::fit::Tensors;
@@ -52,8 +52,8 @@ pub struct Report {
     pub family: Option<&'static str>,
     /// The result's naming.
     pub scheme: Option<&'static str>,
-    /// "webgpu" or "cpu": where the run ended.
-    pub backend: &'static str,
+    /// Where the run ended.
+    pub backend: ComputedOn,
     /// Why there, in a sentence.
     pub backend_reason: String,
     /// The graphics device.
@@ -74,8 +74,6 @@ pub struct Report {
     pub content_tensors: Tensors,
     /// What became of the style's.
     pub style_tensors: Tensors,
-    /// Tensors of both files that belong to no module and are left out.
-    pub extra_tensors: usize,
     /// The largest rank in the result.
     pub rank: usize,
     /// The result's number format.
@@ -150,7 +148,6 @@ impl Report {
             refused: plan.refusals.clone(),
             content_tensors: plan.content_tensors,
             style_tensors: plan.style_tensors,
-            extra_tensors: files().map(|adapter| adapter.extra.len()).sum(),
             rank: plan.rank,
             dtype: plan.dtype.to_string(),
             output_bytes: plan.layout.size,

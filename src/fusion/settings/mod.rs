@@ -91,6 +91,12 @@ impl Settings {
     pub fn swapped(&self) -> Self {
         Self { content_scale: self.style_scale, style_scale: self.content_scale, ..self.clone() }
     }
+
+    /// The same for a fusion, whatever is to be made: what an outlook is of.
+    #[must_use]
+    pub fn of_fusion(self) -> Self {
+        Self { result: ResultChoice::Fusion, ..self }
+    }
 }
 
 /// What is made of a pair.
@@ -228,14 +234,6 @@ pub enum RankLayout {
     Compatible,
     /// Each module keeps its own rank; one alpha value for the whole file.
     Compact,
-}
-
-impl Settings {
-    /// The same for a fusion, whatever is to be made: what an outlook is of.
-    #[must_use]
-    pub fn of_fusion(self) -> Self {
-        Self { result: ResultChoice::Fusion, ..self }
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ pub(crate) fn beta(mu: f64) -> f64 {
     if mu.is_infinite() { 1.0 } else { mu / (1.0 + mu) }
 }
 
+/// The fraction of the overlap's energy that goes with a fraction β of the overlap: 1 − (1 − β)².
+pub(crate) fn taken(beta: f64) -> f64 {
+    beta * (2.0 - beta)
+}
+
 /// As people and JSON read it.
 pub(crate) fn text(mu: f64) -> String {
     if mu.is_infinite() { INFINITY.to_owned() } else { mu.to_string() }

@@ -109,7 +109,7 @@ export const files = (page: Page): Promise<string[]> => page.evaluate(async () =
 });
 
 /** Whether the browser would let the page go without asking. */
-export const mayLeave = (page: Page): Promise<boolean> => page.evaluate(() => window.dispatchEvent(new Event('beforeunload', { cancelable: true })));
+const mayLeave = (page: Page): Promise<boolean> => page.evaluate(() => window.dispatchEvent(new Event('beforeunload', { cancelable: true })));
 
 /** I1, I3, I5 and I8 of the contract: what holds after every fault. */
 export async function standsUp(scene: Scene, fault: Fault): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
+import { COUNTING } from '../../core/defaults.ts';
 import { toProblem } from '../../core/problem.ts';
 import type { Third } from '../../core/protocol.ts';
 import type { BlockLikeness, Comparison, FileLink, ModuleLikeness, Problem, Progress, Settings, Target } from '../../core/types.ts';
@@ -9,7 +10,7 @@ import type { Compare } from '../compare.ts';
 import { isConfig, readConfig } from '../drop.ts';
 import { chooser, chooserStyles, LORA_FILES } from '../fields.ts';
 import { named } from '../file-card.ts';
-import { count, inert, mu as muText, percent, small } from '../format.ts';
+import { count, inert, mu as muText, percent, shareDone, small } from '../format.ts';
 import type { Table } from '../outlook/data.ts';
 import { base } from '../tokens.css.ts';
 import { kindName, targetName, text } from './strings.ts';
@@ -23,8 +24,6 @@ type State =
 
 const EMPTY: State = { is: 'empty' };
 
-/** The settings that say what the two are, and which of the style's directions are protected. */
-const COUNTING = ['cut', 'contentScale', 'styleScale', 'family', 'denseRank', 'directionOnly'] as const satisfies (keyof Settings)[];
 const counting = (settings: Settings | null): string => JSON.stringify(COUNTING.map((name) => settings?.[name]));
 
 export class CompareView extends LitElement {
@@ -34,7 +33,6 @@ export class CompareView extends LitElement {
     .top { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
     .top > :first-child { min-width: 0; }
     .name { font-weight: 650; line-height: 1.35; }
-    .ending { font-weight: 400; color: var(--muted); }
     .lead { font-size: var(--large); }
     .notes { display: grid; gap: 4px; font-size: var(--small); color: var(--muted); margin-top: 8px; }
     .scroll { overflow: auto; border: 1px solid var(--line); border-radius: 8px; margin: 8px 0; }
@@ -45,13 +43,8 @@ export class CompareView extends LitElement {
     thead th { position: sticky; top: 0; background: var(--surface); color: var(--muted); box-shadow: 0 1px var(--line); }
     tbody tr + tr > * { border-top: 1px solid var(--line); }
     tr.best > * { font-weight: 650; }
-    progress { appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; background: var(--sunken); overflow: hidden; display: block; }
-    progress::-webkit-progress-bar { background: var(--sunken); }
-    progress::-webkit-progress-value { background: var(--overlap); }
-    progress::-moz-progress-bar { background: var(--overlap); }
     summary { width: max-content; max-width: 100%; padding: 4px 0; }
     @container (max-width: 568px) { .lead { font-size: 1rem; } th, td { padding: 8px 4px; font-size: 0.75rem; } tbody th { white-space: normal; min-width: 80px; } }
-    @media (forced-colors: active) { progress { appearance: auto; } }
   `];
 
   @property({ attribute: false }) compare!: Compare;
@@ -111,11 +104,10 @@ export class CompareView extends LitElement {
   }
 
   #running({ file }: Third, progress: Progress | null): TemplateResult {
-    const share = progress ? progress.modulesDone / (progress.modulesTotal || 1) : 0;
     return html`<div class="top"><p class="name stranger">${named(file.name)}</p>
         <button type="button" @click=${() => this.#drop()}>${text.cancel}</button></div>
       <div><p class="small muted" id="doing">${progress ? text.doing(progress.modulesDone, progress.modulesTotal) : text.waiting}</p>
-      <progress aria-labelledby="doing" max="1" .value=${share}></progress></div>`;
+      <progress aria-labelledby="doing" max="1" .value=${progress ? shareDone(progress) : 0}></progress></div>`;
   }
 
   #found(comparison: Comparison): TemplateResult {

@@ -17,7 +17,7 @@ let coming: Promise<void> | null = null;
 export const languageComing = (): Promise<void> | null => coming;
 
 /** Speaks another language from now on, all over the page; where it cannot be fetched, the one before. The last wish counts. */
-export function speak(wish: Language): Promise<void> {
+function speak(wish: Language): Promise<void> {
   if (wish === wanted) return coming ?? Promise.resolve();
   wanted = wish;
   coming = fetched(wish).then(() => {

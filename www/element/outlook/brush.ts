@@ -16,7 +16,7 @@ import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
 /** What a stroke sets; μ null: the general one. */
 export type Brush = { of: Role; value: number } | { of: 'mu'; value: number | null };
 
-export type BlockList = Pick<PairFit, 'blocks' | 'presets' | 'orders'>;
+type BlockList = Pick<PairFit, 'blocks' | 'presets' | 'orders'>;
 
 export interface BlocksChange {
   blocks: Blocks;

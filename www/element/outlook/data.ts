@@ -8,10 +8,10 @@ import { inert, percent, toJson } from '../format.ts';
 import { base } from '../tokens.css.ts';
 import { text } from './strings.ts';
 
-export type Value = string | number | null;
+type Value = string | number | null;
 
 /** `share`: read as a percentage on the page; the files have the number. */
-export interface Column {
+interface Column {
   key: string;
   name: string;
   share?: boolean;
@@ -40,7 +40,7 @@ function csvValue(value: Value): string {
   return SEPARATOR.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
-export const toCsv = ({ columns, rows }: Table): string =>
+const toCsv = ({ columns, rows }: Table): string =>
   [columns.map(({ key }) => key), ...rows].map((row) => `${row.map(csvValue).join(',')}\r\n`).join('');
 
 const toObjects = ({ columns, rows }: Table): Record<string, Value>[] =>

@@ -1,6 +1,6 @@
 /** The figures that the map can show, each with its steps of colour and how it is written; and where the fields are. */
 
-import type { MapCell, Outlook, Tally } from '../../core/types.ts';
+import type { MapCell, Outlook, Role, Tally } from '../../core/types.ts';
 import { count, percent, unbroken } from '../format.ts';
 import { text } from './strings.ts';
 
@@ -77,17 +77,19 @@ export function step({ of, steps }: Figure, bounds: readonly number[], tally: Ta
 
 /** The figures of a field or a layer in words. */
 export function inWords(tally: Tally): string {
-  const { overlap, chance, contentKept, change, contentNorm, styleNorm } = tally;
+  const { overlap, chance, contentKept, change } = tally;
+  const larger = largerOf(tally);
   const times = ratio(overlap, chance);
   return unbroken([
     [text.overlapBy(percent(overlap)), ...(times === null ? [] : [text.timesChance(factor(times), percent(chance))])].join(' '),
-    text.keptBy(percent(contentKept)), text.changeBy(percent(change)), ...heavier(contentNorm, styleNorm),
+    text.keptBy(percent(contentKept)), text.changeBy(percent(change)), ...(larger ? [text.ratio[larger.role](factor(larger.times))] : []),
   ].join(' · '));
 }
 
-function heavier(content: number, style: number): string[] {
-  if (content === 0 || style === 0) return [];
-  return [style >= content ? text.ratio.style(factor(style / content)) : text.ratio.content(factor(content / style))];
+/** Which update is the larger one, and how many times; null where one is nothing. */
+export function largerOf({ contentNorm: content, styleNorm: style }: Pick<Tally, 'contentNorm' | 'styleNorm'>): { role: Role; times: number } | null {
+  if (content === 0 || style === 0) return null;
+  return style >= content ? { role: 'style', times: style / content } : { role: 'content', times: content / style };
 }
 
 /** A field of the map as it is drawn. `members`: places in the outlook's modules. */

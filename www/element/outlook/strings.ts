@@ -33,7 +33,7 @@ const english = {
     little: ({ change, taken }) => `At this μ the projection will change this pair by only ${change}: it takes away ${taken} of the subject.`,
     usual: ({ change, taken, overlap, chance }) => `The projection will change this pair by ${change}: it takes away ${taken} of the subject. The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}.`,
     most: ({ change, taken }) => `The projection will take away nearly everything of the subject: ${taken}. It changes this pair by ${change}; a smaller μ leaves more of the subject.`,
-  } as Record<Verdict | 'nothing', (shares: Shares) => string>,
+  } as Record<Verdict, (shares: Shares) => string>,
   /** Where the overlap alone is made, and where several files are, from the one with the least μ to the one with the most. */
   overlapAlone: (overlap: string, chance: string) => `The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}. That part of the subject becomes the file.`,
   severalChange: (least: string, most: string, fromMu: string, toMu: string, both: boolean) => (fromMu === toMu
@@ -141,7 +141,7 @@ const english = {
 };
 
 /** What the verdicts speak of. */
-export interface Shares {
+interface Shares {
   overlap: string;
   chance: string;
   change: string;

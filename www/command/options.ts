@@ -2,7 +2,7 @@
 
 import { DEFAULT_SETTINGS as DEFAULTS } from '../core/defaults.ts';
 import { DTYPES, LAYOUTS, RESULTS, type BlockStrength, type CutChoice, type Recompress, type ScaleChoice, type Settings } from '../core/types.ts';
-import { readMu } from '../element/spelling.ts';
+import { oneOf, readMu } from '../element/spelling.ts';
 
 /** A mistake in what was typed. */
 export class Usage extends Error {}
@@ -48,7 +48,7 @@ const whole = (value: string): number => {
   return Number(value);
 };
 const word = <T extends string>(value: string, words: readonly T[]): T => {
-  const found = words.find((one) => one.toLowerCase() === value.toLowerCase());
+  const found = oneOf(words, value);
   if (found === undefined) throw new Usage(`"${value}" is none of ${words.join(', ')}`);
   return found;
 };

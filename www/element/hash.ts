@@ -4,7 +4,7 @@ import { BACKENDS, DTYPES, LAYOUTS, RESULTS, type BackendChoice, type Settings, 
 import type { Blocks } from './block-strengths.ts';
 import { LIMITS } from './limits.ts';
 import { readMus } from './several.ts';
-import { number, percentText, rankText, readMu, readRank, share, whole } from './spelling.ts';
+import { number, oneOf, percentText, rankText, readMu, readRank, share, whole } from './spelling.ts';
 
 /** All that a person can set. */
 export type State = Settings & { backend: BackendChoice; several: Several | null };
@@ -20,7 +20,7 @@ interface Field<K extends keyof State> {
 const strength = (text: string): number | undefined => number(text, LIMITS.strength);
 const mu = (value: number): string => (value === Infinity ? 'infinity' : String(value));
 const name = (text: string): string | undefined => (/^[\w .+-]{1,40}$/.test(text) ? text : undefined);
-const oneOf = <T extends string>(of: readonly T[]) => (text: string): T | undefined => of.find((one) => one.toLowerCase() === text.toLowerCase());
+const among = <T extends string>(words: readonly T[]) => (text: string): T | undefined => oneOf(words, text);
 
 const field = <K extends keyof State>(key: string, of: K, write: Field<K>['write'], read: Field<K>['read']): Field<keyof State> =>
   ({ key, of, write, read }) as unknown as Field<keyof State>;
@@ -41,7 +41,7 @@ const FIELDS: readonly Field<keyof State>[] = [
   field('mu', 'mu', mu, readMu),
   strengthField('subject', 'contentStrength'),
   strengthField('style', 'styleStrength'),
-  field('make', 'result', (result) => result, oneOf(RESULTS)),
+  field('make', 'result', (result) => result, among(RESULTS)),
   field('files', 'several', writeSeveral, readSeveral),
   field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percentText(cut.share) : null), (text) => {
     const [count, energy] = [whole(text, LIMITS.count), share(text)];
@@ -54,13 +54,13 @@ const FIELDS: readonly Field<keyof State>[] = [
   scaleField('style-scale', 'styleScale'),
   field('family', 'family', (family) => family, name),
   field('naming', 'scheme', (scheme) => scheme, name),
-  field('dtype', 'dtype', (dtype) => dtype.toLowerCase(), oneOf(DTYPES)),
+  field('dtype', 'dtype', (dtype) => dtype.toLowerCase(), among(DTYPES)),
   field('rank', 'recompress', rankText, readRank),
   field('dense-rank', 'denseRank', String, (text) => whole(text, LIMITS.denseRank)),
-  field('layout', 'layout', (layout) => layout, oneOf(LAYOUTS)),
+  field('layout', 'layout', (layout) => layout, among(LAYOUTS)),
   flagField('direction-only', 'directionOnly', true),
   flagField('unnamed', 'keepSources', false),
-  field('backend', 'backend', (backend) => backend, oneOf(BACKENDS)),
+  field('backend', 'backend', (backend) => backend, among(BACKENDS)),
 ];
 
 /** `0.5;infinity;plain;both` */

@@ -4,7 +4,7 @@ import type { ComplexAttributeConverter } from 'lit';
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import type { BackendChoice, Settings } from '../core/types.ts';
 import { LIMITS, within } from './limits.ts';
-import { readMu } from './spelling.ts';
+import { oneOf, readMu } from './spelling.ts';
 
 const { mu, contentStrength, styleStrength, dtype, outputName, ...more } = DEFAULT_SETTINGS;
 /** The paper's μ, everything the style has, and files as they came. */
@@ -28,7 +28,7 @@ export function asStrength(value: unknown): number {
 }
 
 export function asOneOf<T extends string>(value: unknown, allowed: readonly T[], otherwise: T): T {
-  return allowed.find((one) => one.toLowerCase() === String(value).toLowerCase()) ?? otherwise;
+  return oneOf(allowed, String(value)) ?? otherwise;
 }
 
 /** Where there is no attribute, there is no text. */

@@ -1,4 +1,4 @@
-/** Numbers of settings as people write them in addresses, in markup and in fields. What makes no sense is undefined. */
+/** Settings as people write them in addresses, in markup and in fields. What makes no sense is undefined. */
 
 import type { Recompress } from '../core/types.ts';
 import { LIMITS, type Limits } from './limits.ts';
@@ -26,6 +26,9 @@ export function readMu(typed: string): number | undefined {
   const value = plain === '' ? NaN : Number(plain);
   return value >= 0 ? value : undefined;
 }
+
+/** One of these words, in capitals or not. */
+export const oneOf = <T extends string>(words: readonly T[], text: string): T | undefined => words.find((word) => word.toLowerCase() === text.toLowerCase());
 
 /** "90%" */
 export const share = (text: string): number | undefined => {

@@ -14,7 +14,7 @@ use common::{Words, normal};
 use np_lora::adapter::Adapter;
 use np_lora::backend::cpu::Cpu;
 use np_lora::backend::gpu::Gpu;
-use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Place};
+use np_lora::backend::{Backend, Batch, Blend, Cut, Dtype, Job, Place, Stored};
 use np_lora::container::{MemorySink, MemorySource, Source};
 use np_lora::error::Code;
 use np_lora::fusion::accounting::ComputedOn;
@@ -220,6 +220,14 @@ fn a_lost_device_answers_with_an_error_not_with_zeros() {
 }
 
 #[test]
+fn what_a_device_refuses_is_answered_with_an_error_not_with_zeros() {
+    // More rows than a dispatch has workgroups for.
+    let rows = vec![1.0; 16 * 65_536];
+    let refused = block_on(np_lora::backend::kernels::Kernels::gram(&*common::gpu(), &rows, &[1.0], 1));
+    assert_eq!(refused.unwrap_err().code, Code::GpuFault);
+}
+
+#[test]
 fn content_that_vanishes_is_no_fault_of_the_device() {
     // The same file as subject and style: at full strength nothing of A_c is left but rounding, which is compared with
     // other rounding.
@@ -242,6 +250,31 @@ fn more_than_a_device_takes_is_done_by_the_cpu_without_a_fault() {
     assert_eq!(projected[0][0].content_down, block_on(Cpu.project(&batch)).unwrap()[0][0].content_down);
     assert!(engine.failure().is_none());
     assert_eq!(engine.backend(), ComputedOn::WebGpu, "smaller modules still go there");
+}
+
+#[test]
+fn a_device_takes_what_fits_its_buffers() {
+    let gpu = common::gpu();
+    let factor = |rows, cols| Stored { bytes: &[], dtype: Dtype::F16, rows, cols };
+    let takes = |(m, n, r_s, r_c), cut, blends| {
+        let (style_down, style_up, content_down) = (factor(r_s, n), factor(m, r_s), factor(r_c, n));
+        let jobs = [Job { style_down, style_up, content_down, scale: 1.0 }];
+        let blends = vec![Blend::without(1.0); blends];
+        gpu.supports(&Batch { jobs: &jobs, cut, blends: &blends, output: Dtype::F16 })
+    };
+    // No buffer has more than 2^25 numbers.
+    let (some, full) = (1 << 12, 1 << 22);
+    assert!(takes((some, some, 256, 8), Cut::All, 1), "rank 256");
+    for (n, r_s, r_c) in [(full, 8, 1), (full, 1, 8)] {
+        assert!(takes((some, n, r_s, r_c), Cut::All, 1) && !takes((some, n + 1, r_s, r_c), Cut::All, 1));
+    }
+    // lora_up goes there only where it takes singular values.
+    assert!(takes((full + 1, some, 8, 1), Cut::All, 1) && takes((full, some, 8, 1), Cut::Count(2), 1));
+    assert!(!takes((full + 1, some, 8, 1), Cut::Count(2), 1));
+    // A dispatch has no more than 65,535 workgroups a side.
+    assert!(!takes((2, 65_535 * 256 + 1, 1, 1), Cut::All, 1));
+    // Of 16-bit results two fill as much as one factor.
+    assert!(takes((some, full / 2, 1, 8), Cut::All, 3) && !takes((some, full / 2, 1, 8), Cut::All, 4));
 }
 
 #[test]

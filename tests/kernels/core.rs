@@ -165,7 +165,7 @@ fn the_cut_leaves_out_what_is_below_the_tolerance<K: Kernels>(kernels: &K) {
 }
 
 fn ties_are_cut_to_the_right_number<K: Kernels>(kernels: &K) {
-    for (cut, k) in [(Cut::Count(3), 3), (Cut::Count(5), 5), (Cut::Energy(0.7), 6)] {
+    for (cut, k) in [(Cut::Count(3), 3), (Cut::Count(5), 5), (Cut::Energy(0.7), 6), (Cut::Energy(0.5), 4)] {
         let svd = Svd { sigma: vec![2.0; 8], w: values(&single(orthonormal("w", 8, 8))) };
         let protected = block_on(kernels.cut(&svd, &[true; 8], cut)).unwrap();
         assert_eq!(protected.k, k);

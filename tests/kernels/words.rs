@@ -15,6 +15,7 @@ on_both! {
     values_between_are_rounded_to_nearest_even
     too_large_values_become_infinite
     scaled_values_are_rounded_and_the_error_is_told
+    more_values_than_a_dispatch_has_workers_are_all_taken
 }
 
 /// Infinite and not-a-number words are refused before they get here.
@@ -157,4 +158,13 @@ fn scaled_values_are_rounded_and_the_error_is_told<K: Kernels>(kernels: &K) {
     let (bytes, _) = block_on(kernels.encode(&given, 1.0 / 3.0, Dtype::F32)).unwrap();
     let third = given.iter().flat_map(|v| (v * (1.0f32 / 3.0)).to_le_bytes());
     assert_eq!(bytes, third.collect::<Vec<_>>());
+}
+
+fn more_values_than_a_dispatch_has_workers_are_all_taken<K: Kernels>(kernels: &K) {
+    let count = 16_384 * 256 + 999;
+    let given: Vec<f32> = (0..count).map(|at| at as f32).collect();
+    let bytes: Vec<u8> = given.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let stored = Stored { bytes: &bytes, dtype: Dtype::F32, rows: 1, cols: given.len() };
+    assert!(block_on(kernels.decode(&stored, 0, false)).unwrap() == given);
+    assert!(block_on(kernels.encode(&given, 1.0, Dtype::F32)).unwrap().0 == bytes);
 }

@@ -5,7 +5,7 @@ use crate::common::method::{Pair, Spectrum, with_spectrum};
 use crate::common::{self, Matrix, Words, at_most, normal};
 use crate::on_both::on_both;
 use np_lora::backend::cpu::Cpu;
-use np_lora::backend::{Batch, Blend, Cut, Dtype, Job};
+use np_lora::backend::{Batch, Blend, Cut, Dtype, Job, Place};
 use pollster::block_on;
 
 on_both! {
@@ -16,6 +16,7 @@ on_both! {
     roles_matter
     the_size_of_the_style_does_not_matter
     jobs_of_a_batch_do_not_touch_each_other
+    what_is_decided_and_told_of_a_job_is_of_that_job
     read_outs_are_those_of_the_dense_matrices
     sixteen_bit_results_are_rounded_once
 }
@@ -196,6 +197,36 @@ fn jobs_apart<B: Tested>(backend: &B, (m, r, n): (usize, usize, usize)) {
                 assert_eq!(alone.rounding_gram, one.rounding_gram);
             }
         }
+    }
+}
+
+/// All figures of a job, and where singular values decide. All sizes and numbers of live rows differ.
+fn what_is_decided_and_told_of_a_job_is_of_that_job<B: Tested>(backend: &B) {
+    let (r, k) = (17, 8);
+    let sigma: Vec<f64> = (0..r).map(|i| if i < k { 1.0 - 0.02 * i as f64 } else { 0.3 }).collect();
+    let pairs: Vec<Pair> = (0..5)
+        .map(|at| {
+            let (mut up, mut down) = with_spectrum(&format!("job {at}"), 24, 41, &sigma);
+            let dead = |i: usize| at == 1 && i.is_multiple_of(2) || at == 3 && i >= k;
+            for i in 0..r {
+                let size = 2f64.powi(((i + at) * 5 % 7) as i32);
+                down.row_mut(i).scale_mut(if dead(i) { 0.0 } else { size });
+                up.column_mut(i).scale_mut(if at == 2 { 0.0 } else { 4f64.powi(at as i32) / size });
+            }
+            let pair = Pair::new(&up, &down, 3, Dtype::F32);
+            let content = pair.content_down.matrix() * 4f64.powi(at as i32);
+            Pair { content_down: Words::new(&content, Dtype::F32), scale: 0.25 + at as f32, ..pair }
+        })
+        .collect();
+    let jobs: Vec<Job<'_>> = pairs.iter().map(Pair::job).collect();
+    let batch = |jobs| {
+        let batch = Batch { jobs, cut: Cut::Count(k), blends: &[Blend::without(0.5)], output: Dtype::F16 };
+        block_on(backend.project(&batch)).unwrap()
+    };
+    for (at, (job, together)) in jobs.iter().zip(batch(&jobs)).enumerate() {
+        let alone = batch(std::slice::from_ref(job));
+        assert!(format!("{alone:?}") == format!("{:?}", [&together]), "job {at}");
+        assert_eq!(together[0].computed_on, if B::SLOW { Place::Gpu } else { Place::Cpu }, "job {at}");
     }
 }
 

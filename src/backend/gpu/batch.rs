@@ -5,8 +5,8 @@
 
 use super::Gpu;
 use super::device::Submitted;
-use super::pipeline::Deciding;
-use super::steps::{Reading, Steps, ZERO_ROW, words};
+use super::pipeline::{Deciding, WORKERS};
+use super::steps::{Reading, Steps, ZERO_ROW, int, words};
 use crate::backend::cpu::cut::Protected;
 use crate::backend::cpu::{self, Directions, Readouts, Triangle};
 use crate::backend::{Batch, Conditioning, Cut, Dtype, Job, Place, Projected, Stored};
@@ -86,7 +86,10 @@ impl Gpu {
         batch.jobs.first().is_none_or(|job| {
             let sizes = Sizes::of(job, batch.cut);
             let fits = sizes.largest(batch.blends.len(), batch.output) <= self.largest_buffer();
-            fits && sizes.r_s <= MAX_RANK && sizes.r_c <= 65_535
+            // A worker a column.
+            let groups = int(sizes.n.max(sizes.m).div_ceil(WORKERS));
+            let dispatched = groups <= self.device.limits.max_compute_workgroups_per_dimension;
+            fits && dispatched && sizes.r_s <= MAX_RANK && sizes.r_c <= 65_535
         })
     }
 

@@ -473,6 +473,6 @@ impl Reading {
 }
 
 /// Sizes are checked against the device's limits, which are 32-bit, before a batch gets here.
-fn int(value: usize) -> u32 {
+pub(super) fn int(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

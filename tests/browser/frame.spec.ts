@@ -207,20 +207,28 @@ test('a run is cancelled by a signal, and the frame is as good as before', async
   expect(uncaught).toEqual([]);
 });
 
-test('a page that is isolated for shared memory can have it in a frame, whose server says so too', async ({ page }) => {
-  const isolated = { 'Cross-Origin-Embedder-Policy': 'require-corp' };
-  const server = await site({}, { headers: { ...isolated, 'Cross-Origin-Resource-Policy': 'cross-origin' } });
-  const shop = await host(`${server.origin}/np-lora/embed.html`, {}, { ...isolated, 'Cross-Origin-Opener-Policy': 'same-origin' });
-  const uncaught = uncaughtIn(page);
-  await page.goto(shop.origin);
-  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
-  await page.evaluate(async () => {
-    await tool.give(await pair());
-    Object.assign(window, await tool.fuse());
-  });
-  await checkHeld(page, 'file', PAIR);
-  expect(uncaught).toEqual([]);
+// As deploy/nginx.conf sends them.
+const ISOLATED = { 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const ofFile = (name: string): Record<string, string> => ({
+  ...(/^(embed\.html|worker\.js)$/.test(name) ? ISOLATED : {}), ...(/^(embed\.(html|js|css)|icon\.svg)$/.test(name) ? { 'Cross-Origin-Resource-Policy': 'cross-origin' } : {}),
 });
+for (const [what, ofPage, sandbox] of [['a page that is isolated for shared memory', { ...ISOLATED, 'Cross-Origin-Opener-Policy': 'same-origin' }, undefined],
+  ['any other page', {}, undefined], ['a frame without an origin', {}, 'allow-scripts']] as const) {
+  test(`a server that says so also serves ${what}`, async ({ page }) => {
+    const open: Record<string, string> = sandbox ? { 'Access-Control-Allow-Origin': '*' } : {};
+    const server = await site({}, { headers: (name) => ({ ...ofFile(name), ...open }) });
+    const shop = await host(`${server.origin}/np-lora/embed.html`, sandbox ? { sandbox } : {}, ofPage);
+    const uncaught = uncaughtIn(page);
+    await page.goto(shop.origin);
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe('Cross-Origin-Opener-Policy' in ofPage);
+    await page.evaluate(async () => {
+      await tool.give(await pair());
+      Object.assign(window, await tool.fuse());
+    });
+    await checkHeld(page, 'file', PAIR);
+    expect(uncaught).toEqual([]);
+  });
+}
 
 test('a frame that is loaded anew has its settings again; one that is removed is gone', async ({ page, baseURL }) => {
   const shop = await host(toolOf(baseURL), { settings: { mu: 10 } });
@@ -232,9 +240,11 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     await tool.set(new Proxy({ styleStrength: 0.5, look: new Proxy({}, {}) }, {}));
     // Refused now, and not again whenever the frame is loaded.
     const codeOf = ({ code }: { code: string }): string => code;
+    const round: Record<string, unknown> = {};
+    round.round = round;
     const many = { look: Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`key${at}`, 'x'])) };
-    const refused = [await tool.set({ styleStrenght: 1 }).catch(codeOf), await tool.set(many).catch(codeOf), await tool.give({ content: () => {} }).catch(codeOf)];
-    if (refused.join() !== 'E_MESSAGE,E_MESSAGE,E_MESSAGE') throw new Error(`${refused}`);
+    const refused = [await tool.set({ styleStrenght: 1 }).catch(codeOf), await tool.set(many).catch(codeOf), await tool.give({ content: () => {} }).catch(codeOf), await tool.set({ look: round }).catch(codeOf)];
+    if (refused.join() !== 'E_MESSAGE,E_MESSAGE,E_MESSAGE,E_MESSAGE') throw new Error(`${refused}`);
     await tool.set({ rank: 5 });
     await tool.set({ rank: 'exact', mu: undefined, look: undefined });
   });

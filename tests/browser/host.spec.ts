@@ -49,8 +49,9 @@ test('a fusion may be asked for while the files are being opened', async ({ page
 });
 
 test('what is set on the element before its class is there is kept', async ({ page }) => {
+  // Also of an element with a link.
   const early = `const early = document.querySelector('np-lora'); early.name = 'lora'; early.mu = 2; early.contentFile = new File(['no LoRA'], 'early.safetensors');`;
-  const uncaught = await visit(page, await host({ body: `<np-lora></np-lora><script>${early}</script>` }));
+  const uncaught = await visit(page, await host({ body: `<np-lora content-src="ann/loras/cat.safetensors"></np-lora><script>${early}</script>` }));
   expect(await page.evaluate(() => tool.inspect().catch(({ code, file }: any) => [code, file]))).toEqual(['E_TOO_SHORT', 'early.safetensors']);
   expect(await page.evaluate(() => [tool.getAttribute('name'), tool.mu, tool.contentFile.name])).toEqual(['lora', 2, 'early.safetensors']);
   await page.evaluate(async () => {
@@ -63,7 +64,8 @@ test('what is set on the element before its class is there is kept', async ({ pa
 
 test('a page that is isolated for shared memory can have it', async ({ page }) => {
   const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
-  const uncaught = await visit(page, await host({ headers }));
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; style-src 'unsafe-inline'";
+  const uncaught = await visit(page, await host({ headers: { ...headers, 'Content-Security-Policy': policy } }));
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
   await fuse(page);
   expect(uncaught).toEqual([]);
@@ -197,7 +199,7 @@ test('a form sends the fused file, and begins anew', async ({ page }) => {
   await page.evaluate(() => tool.shadowRoot.activeElement.shadowRoot.activeElement.blur());
   await page.locator('np-lora').click({ position: { x: 2, y: 2 } });
   expect(await focused()).toBeUndefined();
-  await page.evaluate(() => tool.focus());
+  await page.evaluate(() => { tool.focus(); document.createElement('np-lora').focus(); });
   expect(await focused()).toBe('content');
   await page.evaluate(() => { tool.mu = 0.5; });
   await fuse(page);
@@ -365,6 +367,15 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
     around.append(tool);
     return location.hash;
   })).toBe('#mu=3');
+  // And no longer where the host wants it no more.
+  expect(await page.evaluate(async () => {
+    tool.remember = 'off';
+    tool.disabled = true;
+    await tool.updateComplete;
+    await new Promise((heard) => { addEventListener('hashchange', heard, { once: true }); location.hash = '#mu=1'; });
+    tool.disabled = false;
+    return [location.hash, tool.mu];
+  })).toEqual(['#mu=1', 3]);
   const refused = await page.evaluate(() => {
     tool.styleFile = new File(['<!doctype html>'], 'page.html');
     return tool.inspect().catch(({ code, file }: any) => [code, file]);

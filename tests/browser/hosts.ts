@@ -39,8 +39,15 @@ const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16',
 export type Pair = [subject: Safetensors, style: Safetensors];
 export const pairOf = (seed = RECIPE.seed): Pair => [makeLora({ ...RECIPE, seed }), makeLora({ ...RECIPE, seed: seed + 1 })];
 
-/** Serves `pages` by their paths, the built tool in `/np-lora/`, with `headers` on each of its files, and the pair's files. */
-export async function site(pages: Record<string, Served>, { headers = {}, pair = pairOf() }: { headers?: Record<string, string>; pair?: Pair } = {}): Promise<Site> {
+interface Options {
+  /** Of the tool's files, or of one by its name. */
+  headers?: Headers | ((name: string) => Headers);
+  pair?: Pair;
+}
+type Headers = Record<string, string>;
+
+/** Serves `pages` by their paths, the built tool in `/np-lora/`, and the pair's files. */
+export async function site(pages: Record<string, Served>, { headers = {}, pair = pairOf() }: Options = {}): Promise<Site> {
   const posted: Promise<Buffer>[] = [];
   const files: Record<string, Served> = {
     ...pages, '/subject.safetensors': { body: writeSafetensors(pair[0]) }, '/style.safetensors': { body: writeSafetensors(pair[1]) },
@@ -51,7 +58,7 @@ export async function site(pages: Record<string, Served>, { headers = {}, pair =
     if (page) return page;
     const [, name] = /^\/np-lora\/([\w.-]+)$/.exec(path) ?? [];
     if (name === undefined) throw new Error(path);
-    return { body: await readFile(join(DIST, name)), headers };
+    return { body: await readFile(join(DIST, name)), headers: typeof headers === 'function' ? headers(name) : headers };
   };
   const server = createServer(async (request, response) => {
     if (request.method === 'POST') posted.push(bodyOf(request));

@@ -69,7 +69,7 @@ test('every file has its type, its policy and its time to live', async () => {
   const cases: [path: string, type: RegExp, cache: string][] = [
     ['', /^text\/html/, 'no-cache'], ['sw.js', /javascript/, 'no-cache'], ['element.js', /javascript/, 'no-cache'],
     ['worker.js', /javascript/, 'no-cache'], ['np_lora_bg.wasm', /^application\/wasm$/, 'no-cache'], ['page.css', /^text\/css/, 'no-cache'],
-    ['icon.svg', /^image\/svg\+xml/, 'no-cache'], ['embed.html', /^text\/html/, 'no-cache'],
+    ['icon.svg', /^image\/svg\+xml/, 'no-cache'], ['embed.html', /^text\/html/, 'no-cache'], ['embed.js', /javascript/, 'no-cache'], ['embed.css', /^text\/css/, 'no-cache'],
     [hashed!, /javascript/, 'public, max-age=31536000, immutable'],
   ];
   for (const [path, type, cache] of cases) {
@@ -83,7 +83,7 @@ test('every file has its type, its policy and its time to live', async () => {
     expect(headers['content-security-policy'], path).toBe(`${policy}; frame-ancestors ${path === 'embed.html' ? '*' : "'self'"}`);
     const embedder = ['embed.html', 'worker.js'].includes(path) ? 'require-corp' : undefined;
     expect(headers['cross-origin-embedder-policy'], path).toBe(embedder);
-    expect(headers['cross-origin-resource-policy'], path).toBe(path === 'embed.html' ? 'cross-origin' : undefined);
+    expect(headers['cross-origin-resource-policy'], path).toBe(/^embed\.|^icon/.test(path) ? 'cross-origin' : undefined);
     // What was there before is told to be there still.
     expect((await asked.get(path, { headers: { 'If-None-Match': headers.etag! } })).status(), path).toBe(304);
     // And what is sent packed is the file.

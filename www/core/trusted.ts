@@ -45,7 +45,8 @@ const isOurs = (url: string): boolean => new URL(url, self.location.href).origin
 /** `url` is absolute. Throws where the policy is forbidden. */
 export function workerAddress(url: string): string | URL {
   // On an isolated page a worker's script needs a header of its own (Cross-Origin-Embedder-Policy), but for one that the page made.
-  const address = isOurs(url) && !self.crossOriginIsolated ? url : shim(url);
+  const comes = isOurs(url) && (!self.crossOriginIsolated || url.startsWith('blob:'));
+  const address = comes ? url : shim(url);
   const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(address: string): string }): Policy } };
   if (!trustedTypes) return address;
   policy ??= trustedTypes.createPolicy('np-lora-worker', {

@@ -179,8 +179,8 @@ export class FileCard extends LitElement {
       chosen: (file) => this.#send(file) });
   }
 
-  override focus(): void {
-    this.renderRoot.querySelector<HTMLElement>('#file')?.focus();
+  override focus(options?: FocusOptions): void {
+    this.renderRoot.querySelector<HTMLElement>('#file')?.focus(options);
   }
 
   protected override willUpdate(changed: PropertyValues): void {

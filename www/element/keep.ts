@@ -192,12 +192,13 @@ export class Keep implements ReactiveController {
     const { scheme, ...patch } = fromHash(hash);
     this.#naming = scheme ?? null;
     this.host.apply({ ...base, ...patch });
-    this.#written = hash.replace(/^#/, '');
+    // What it says, whatever else has been set.
+    this.#written = this.#base ? toHash({ ...this.#base, ...patch, scheme: scheme ?? null }, this.#base) : '';
   }
 
   /** Another link, or one that was edited. */
   #read = (): void => {
-    if (!this.#base || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
+    if (!this.#base || this.element.remember !== 'hash' || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
     // During a run it goes on saying what holds.
     if (!this.host.changeable()) return this.#write();
     const { outputName, ...base } = this.#base;

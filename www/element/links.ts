@@ -26,14 +26,15 @@ export class Links {
     for (const [role, name] of SOURCES) if (this.element[name]) this.#given(role, this.element[name]);
   }
 
-  follow(changed: PropertyValues): void {
+  /** `first`: the element has never been drawn. A file that is there by then was set by a script, which means it. */
+  follow(changed: PropertyValues, first: boolean): void {
     const later = changed.has('hosts') || (changed.has('autoload') && this.element.autoload);
     for (const [role, name] of SOURCES) {
       const link = this.element[name];
       if (!changed.has(name)) {
         // Who may be asked, and when, may be said after the link, as long as that is all there is.
         if (later && link && this.places.linkIn(role) === absolute(link)) this.#given(role, link);
-      } else if (link) this.#given(role, link);
+      } else if (link && !(first && this.places.fileOf(role))) this.#given(role, link);
       else if (this.places.cards[role].state === 'offered') void this.places.clear(role);
     }
   }

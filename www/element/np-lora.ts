@@ -169,8 +169,9 @@ export class NpLora extends Chosen {
   }
 
   /** As a click on its label: to the first file. */
-  override focus(): void {
-    this.renderRoot.querySelector<HTMLElement>('np-lora-card')?.focus();
+  override focus(options?: FocusOptions): void {
+    // An element that was never in a document has nothing in it.
+    this.shadowRoot?.querySelector<HTMLElement>('np-lora-card')?.focus(options);
   }
 
   /** The subject's file; null also where it is a link's. Setting it opens it. */
@@ -413,7 +414,7 @@ export class NpLora extends Chosen {
     // The first update is no change: nothing was fitted before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
-    this.#links.follow(changed);
+    this.#links.follow(changed, !this.#drawn);
     this.#drawn = true;
     this.#stand();
     const { phase } = this;

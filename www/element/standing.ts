@@ -11,9 +11,8 @@ export class Standing {
     element.addEventListener('click', (event) => {
       if (event.composedPath()[0] !== element) return;
       // The browser passes a label's click on as it was: where the label is. Who presses the element's own edge wants nothing.
-      const { left, right, top, bottom } = element.getBoundingClientRect();
-      const { clientX: x, clientY: y } = event;
-      if (x < left || x > right || y < top || y > bottom) labelled();
+      const root = element.getRootNode() as Document | ShadowRoot;
+      if (root.elementFromPoint?.(event.clientX, event.clientY) !== element) labelled();
     });
   }
 

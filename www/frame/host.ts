@@ -144,7 +144,7 @@ export class NpLoraFrame extends EventTarget {
   }
 
   /** Two files, or one. Resolves when they are open; rejects if one is refused. */
-  give(files: Given): Promise<Opened> {
+  async give(files: Given): Promise<Opened> {
     return this.#ask('give', plain(files));
   }
 

@@ -125,6 +125,15 @@ test('everything can be reached and pressed with the keyboard', async ({ visit }
   await visit.says('Fused and checked');
   // Focus is not lost with the button: it goes to the result.
   await expect.poll(() => visit.focused()).toBe('heading Fused and checked');
+  // A label of the whole leads to the first file.
+  await visit.evaluate(() => {
+    const [tool, label] = [document.querySelector('np-lora')!, document.createElement('label')];
+    label.htmlFor = tool.id = 'labelled';
+    document.body.append(label);
+    label.click();
+    label.remove();
+  });
+  expect(await visit.focused()).toContain('Subject LoRA file');
 });
 
 test('a real size: cancelled it leaves nothing, fused again it is the method’s', async ({ visit }) => {

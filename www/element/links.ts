@@ -31,11 +31,14 @@ export class Links {
     const later = changed.has('hosts') || (changed.has('autoload') && this.element.autoload);
     for (const [role, name] of SOURCES) {
       const link = this.element[name];
-      if (!changed.has(name)) {
-        // Who may be asked, and when, may be said after the link, as long as that is all there is.
-        if (later && link && this.places.linkIn(role) === absolute(link)) this.#given(role, link);
-      } else if (link && !(first && this.places.fileOf(role))) this.#given(role, link);
-      else if (this.places.cards[role].state === 'offered') void this.places.clear(role);
+      if (!link) {
+        if (changed.has(name) && this.places.cards[role].state === 'offered') void this.places.clear(role);
+        continue;
+      }
+      // Who may be asked, and when, may be said after the link, as long as that is all there is.
+      const again = later && this.places.linkIn(role) === absolute(link);
+      const anew = changed.has(name) && !(first && this.places.fileOf(role));
+      if (again || anew) this.#given(role, link);
     }
   }
 

@@ -472,7 +472,7 @@ impl Reading {
     }
 }
 
-/// Sizes are checked against the device's limits, which are 32-bit, before a batch gets here.
+/// As a device counts. What it cannot count is beyond its limits, against which sizes are checked before a batch is submitted.
 pub(super) fn int(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

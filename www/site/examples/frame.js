@@ -17,6 +17,7 @@ const said = {
 for (const [name, say] of Object.entries(said)) {
   tool.addEventListener(name, ({ detail }) => {
     const line = document.createElement('li');
+    // Names come from files of strangers: as text, never as markup.
     line.textContent = `${name} · ${say(detail)}`;
     log.append(line);
   });

@@ -115,7 +115,11 @@ test('a swap that the program refuses leaves both files where they are', async (
   // What was said of a file stays with it.
   await advanced(page, 'Scale of the subject', 'rankStabilised');
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
-  await expect(page.getByRole('alert').filter({ hasText: 'no swap' })).toBeVisible();
+  const alert = page.getByRole('alert').filter({ hasText: 'no swap' });
+  await expect(alert).toBeVisible();
+  // It stays when all that changed and changed back has been looked at.
+  await page.evaluate(() => new Promise((later) => { setTimeout(later, 500); }));
+  await expect(alert).toBeVisible();
   expect(await names()).toEqual(before);
   await expect(page.getByLabel('Scale of the subject', { exact: true })).toHaveValue('rankStabilised');
   await advanced(page, 'Scale of the subject', 'auto');

@@ -144,9 +144,13 @@ export class Intake {
     this.host.notify('');
     const exchange = (): void => this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
     exchange();
-    const swapped = this.desk.places.swap();
+    const swapped = this.desk.places.swap(async () => {
+      exchange();
+      // With other settings, no failure is shown any more.
+      await this.element.updateComplete;
+    });
     this.host.changed();
-    if (!(await swapped)) exchange();
+    await swapped;
   }
 
   /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */

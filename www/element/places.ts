@@ -252,8 +252,8 @@ export class Places {
     this.host.settled();
   }
 
-  /** False where that failed, and both are as they were. */
-  async swap(): Promise<boolean> {
+  /** `undone`: where that failed, and both are as they were, before it is told. */
+  async swap(undone: () => Promise<void>): Promise<void> {
     const { content, style } = this.cards;
     if (content.state === 'open' && style.state === 'open') {
       const swapped = (this.cards = { content: style, style: content });
@@ -264,15 +264,16 @@ export class Places {
         this.host.settled();
       } catch (thrown) {
         // The next session opens them as they lie.
-        if (this.host.begun() !== session) return true;
+        if (this.host.begun() !== session) return;
         // There they are as they were.
-        const back = this.cards === swapped;
-        if (back) this.cards = { content, style };
+        if (this.cards === swapped) {
+          this.cards = { content, style };
+          await undone();
+        }
         this.host.settled();
         this.host.failed(thrown);
-        return !back;
       }
-      return true;
+      return;
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
     for (const [role, card] of [['content', style], ['style', content]] as const) {
@@ -283,7 +284,6 @@ export class Places {
         this.#set(role, card.state === 'empty' ? { ...card, reading: false } : card);
       }
     }
-    return true;
   }
 
   /** Whatever was to be done with the role's place is over. */

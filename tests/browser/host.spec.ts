@@ -71,6 +71,20 @@ test('a page that is isolated for shared memory can have it', async ({ page }) =
   expect(uncaught).toEqual([]);
 });
 
+test('files of another document are taken as those of this one', async ({ page }) => {
+  const uncaught = await visit(page, await host({ body: '<np-lora></np-lora><iframe></iframe>' }));
+  await page.evaluate(async () => {
+    const theirs = (document.querySelector('iframe')!.contentWindow as any).File;
+    const { content, style } = await pair();
+    tool.contentFile = new theirs([content], content.name);
+    await tool.take([new theirs([style], style.name)]);
+    Object.assign(window, await tool.fuse());
+  });
+  expect(await page.evaluate(() => [tool.contentFile instanceof File, (window as any).file instanceof File])).toEqual([false, true]);
+  await checkHeld(page, 'file', PAIR);
+  expect(uncaught).toEqual([]);
+});
+
 test('a link in place of a file that is being opened ends the wait for it', async ({ page }) => {
   await visit(page, await host());
   expect(await page.evaluate(async () => {

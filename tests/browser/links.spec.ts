@@ -84,6 +84,14 @@ test('links that load by themselves are waited for', async ({ page }) => {
   // A link that cannot be loaded is the answer, as a file would be.
   expect(await page.evaluate(async () => {
     const tool = document.querySelector('np-lora') as any;
+    const link = tool.contentSrc;
+    tool.reset();
+    await tool.updateComplete;
+    tool.contentSrc = link;
+    return (await tool.inspect()).content.name;
+  })).toBe('cat.safetensors');
+  expect(await page.evaluate(async () => {
+    const tool = document.querySelector('np-lora') as any;
     tool.reset();
     tool.contentSrc = 'https://stranger.example/x.safetensors';
     const phase = tool.phase;

@@ -5,7 +5,7 @@
 
 import type { Program } from './assets.ts';
 import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './protocol.ts';
-import { either, instance, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
+import { either, instance, isBlob, isFile, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
 import { BACKENDS, DTYPES, LAYOUTS, RESULTS, ROLES } from './types.ts';
 import type {
   BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile, Judgement, Kept, Likeness,
@@ -126,7 +126,7 @@ const COMPARISON = object<Comparison>({
 const LINK = { url: text, host: text, name: text };
 const REMOTE = object<RemoteFile>({ ...LINK, size: number, tag: orNull(text) });
 const BYTES = instance<Uint8Array<ArrayBuffer>>(Uint8Array);
-const OPENED = { file: either<GivenFile>(instance(File), REMOTE), config: orNull(text), kept: list(object<Kept>({ at: number, bytes: BYTES })) };
+const OPENED = { file: either<GivenFile>(isFile, REMOTE), config: orNull(text), kept: list(object<Kept>({ at: number, bytes: BYTES })) };
 
 const PROGRAM = object<Program>({ glue: text, wasm: text });
 
@@ -144,17 +144,17 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   families: { in: object<Record<string, never>>({}), out: TEXTS },
   fit: { in: object({ settings: CHOSEN }), out: PAIR_FIT },
   variants: { in: object({ settings: CHOSEN, several: SEVERAL }), out: VARIANTS },
-  recipe: { in: object({ file: instance(File) }), out: SAVED_RECIPE },
+  recipe: { in: object({ file: isFile }), out: SAVED_RECIPE },
   backend: { in: object({ choice: CHOICE }), out: object({ backend: IN_USE, adapter: orNull(text), reason: text }) },
-  hash: { in: object({ file: instance(Blob), of: word('file', 'tensors') }), out: text },
-  fuse: { in: object({ variants: VARIANTS, backend: CHOICE }), out: list(object<Fused>({ file: instance(Blob), report: REPORT })) },
+  hash: { in: object({ file: isBlob, of: word('file', 'tensors') }), out: text },
+  fuse: { in: object({ variants: VARIANTS, backend: CHOICE }), out: list(object<Fused>({ file: isBlob, report: REPORT })) },
   analyse: { in: object({ settings: CHOSEN }), out: nothing },
   outlook: { in: object({ settings: CHOSEN }), out: OUTLOOK },
   spectra: { in: object({ settings: CHOSEN, module: text }), out: SPECTRA },
-  compare: { in: object({ settings: CHOSEN, file: instance(File), config: orNull(text) }), out: COMPARISON },
+  compare: { in: object({ settings: CHOSEN, file: isFile, config: orNull(text) }), out: COMPARISON },
   share: { in: object({ variants: VARIANTS, ranks: orNull(list(list(number))), checksum: number, backend: CHOICE }), out: nothing },
   assist: {
-    in: object({ task: text, result: orNull(instance(Blob)), onDevice: truth }),
+    in: object({ task: text, result: orNull(isBlob), onDevice: truth }),
     out: object<Assisted>({ done: text, bytes: orNull(BYTES) }),
   },
   hashing: { in: object({ of: number, bytes: BYTES }), out: BYTES },

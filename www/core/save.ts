@@ -2,6 +2,7 @@
 
 import { isAbort } from './abort.ts';
 import { problem, ProblemError, toProblem } from './problem.ts';
+import { isFile } from './shape.ts';
 import { keepFor, keepUntil } from './stored.ts';
 
 const ENDING = '.safetensors';
@@ -143,7 +144,7 @@ export function download(file: Blob, name: string): Saved {
   const reading = LATE_MS + file.size / SLOWEST;
   keepFor(reading, file);
   if (delivery.to) {
-    delivery.to(file instanceof File && file.name === name ? file : new File([file], name, { type: file.type }));
+    delivery.to(isFile(file) && file.name === name ? file : new File([file], name, { type: file.type }));
     return 'handed';
   }
   const link = document.createElement('a');

@@ -9,6 +9,7 @@ import { abortError, unless } from './abort.ts';
 import { ProblemError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type OpenedFile, type Third } from './protocol.ts';
 import { fileNameFor } from './save.ts';
+import { isFile } from './shape.ts';
 import { renamed } from './stored.ts';
 import {
   type BackendChoice, type Comparison, type FileLink, type FusedFile, type GivenFile, type Hashed, type Outlook, type PairFit, type Progress, type RemoteFile,
@@ -98,7 +99,7 @@ export class Session {
     // Forgotten first: a file that kills the worker must not be opened again in the next one.
     this.#files[role] = null;
     const opened = { file, config, kept: [] };
-    const summary = await this.#call('open', { role, ...opened }, file instanceof File ? {} : { signal });
+    const summary = await this.#call('open', { role, ...opened }, isFile(file) ? {} : { signal });
     this.#files[role] = opened;
     return summary;
   }

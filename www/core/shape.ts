@@ -16,6 +16,11 @@ export const word = <T extends string>(...words: T[]): Shape<T> =>
 export const instance = <T>(of: abstract new (...from: never[]) => T): Shape<T> =>
   (value): value is T => value instanceof of;
 
+/** Also one of another document, such as a frame's, which has classes of its own. */
+export const isFile: Shape<File> = (value): value is File => tagOf(value) === '[object File]';
+/** The same. A file is one. */
+export const isBlob: Shape<Blob> = (value): value is Blob => isFile(value) || tagOf(value) === '[object Blob]';
+
 export const orNull = <T>(shape: Shape<T>): Shape<T | null> =>
   (value): value is T | null => value === null || shape(value);
 
@@ -45,6 +50,8 @@ export const partial = <T>(fields: { [K in keyof T]-?: Shape<T[K]> }): Shape<Par
 /** One of several types. */
 export const either = <T>(...shapes: Check<T>[]): Shape<T> =>
   (value): value is T => shapes.some((shape) => shape(value));
+
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value);
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;

@@ -4,13 +4,14 @@
  */
 
 import { lockName } from './protocol.ts';
+import { isFile } from './shape.ts';
 
 const temporary = new WeakMap<Blob, string>();
 
 /** A result under another name. What is made from a file does not say where its bytes lie. */
 export function renamed(result: Blob, name: string): File {
   const file = new File([result], name, { type: 'application/octet-stream' });
-  if (result instanceof File) temporary.set(file, result.name);
+  if (isFile(result)) temporary.set(file, result.name);
   return file;
 }
 

@@ -6,6 +6,7 @@ import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { BackendFound, Third } from '../core/protocol.ts';
 import type { Announce } from './events.ts';
 import { Session } from '../core/session.ts';
+import { isFile } from '../core/shape.ts';
 import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Several, Summary, Variant } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import { Foresight } from './foresight.ts';
@@ -137,7 +138,7 @@ export class Desk implements ReactiveController {
   get sources(): Sources {
     const source = (role: Role): Sources[Role] => {
       const card = this.places.cards[role];
-      const local = 'file' in card && card.file instanceof File ? card.file : null;
+      const local = 'file' in card && isFile(card.file) ? card.file : null;
       const file = card.state === 'open' ? card.file : local;
       return file && { file, sha256: this.hashes.of(local) };
     };
@@ -392,7 +393,7 @@ export class Desk implements ReactiveController {
   }
 
   #hash(): void {
-    const files = this.places.files.filter((file) => file instanceof File);
+    const files = this.places.files.filter((file) => isFile(file));
     this.hashes.want([...this.outcomes.map(({ file }) => file), ...files]);
   }
 

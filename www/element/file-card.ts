@@ -2,6 +2,7 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
+import { isFile } from '../core/shape.ts';
 import type { GivenFile, Role, Scale, Share, Summary } from '../core/types.ts';
 import { chooser, chooserStyles, JSON_FILES, LORA_FILES } from './fields.ts';
 import { bytes, count, inert } from './format.ts';
@@ -83,7 +84,7 @@ export class FileCard extends LitElement {
       <header>
         <h2 id="title">${roleName[side]}</h2>
         ${card.state === 'empty' ? nothing : html`<div class="tools">
-          ${'file' in card && !(card.file instanceof File) && card.state !== 'opening'
+          ${'file' in card && !isFile(card.file) && card.state !== 'opening'
             ? html`<button class="plain" type="button" ?disabled=${this.disabled} @click=${() => this.#load()}>${text.loadAgain}</button>` : nothing}
           ${this.#chooser(text.replace, 'button quiet')}
           <button class="plain" type="button" aria-label=${removeLabel[side]} title=${removeLabel[side]}
@@ -143,7 +144,7 @@ export class FileCard extends LitElement {
         ${fact(text.numbers, shares(of.dtypes, inert), false)}
         ${fact(text.naming, html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
         ${fact(text.modules, parts.join(', '))}
-        ${!(file instanceof File) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
+        ${!isFile(file) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
           : fact(text.autoV2, this.sha256 === null ? html`<span class="muted hashing">${text.hashing}</span>`
           : html`<np-lora-checksum .sha256=${this.sha256} .tensors=${this.tensors}
             @np-tensors=${() => this.dispatchEvent(new CustomEvent('np-tensors'))}></np-lora-checksum>`)}

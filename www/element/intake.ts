@@ -1,6 +1,7 @@
 /** Files on their way to their places: dropped, pasted, chosen, or given by a host. */
 
 import type { ReactiveControllerHost } from 'lit';
+import { isFile } from '../core/shape.ts';
 import type { FileLink, Role, SavedRecipe } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import type { Desk } from './desk.ts';
@@ -114,7 +115,7 @@ export class Intake {
     const before = this.desk.places.fileOf(role);
     const another = file !== before;
     if (another && before) this.forgetScale(role);
-    if (!(file instanceof File) && (file === null || another)) {
+    if (!isFile(file) && (file === null || another)) {
       const cleared = this.desk.places.clear(role);
       placed();
       return cleared;

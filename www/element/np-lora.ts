@@ -29,6 +29,7 @@ import type { ProgramCode } from '../core/codes.ts';
 import { ProblemError } from '../core/problem.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
+import { isFile } from '../core/shape.ts';
 import type { BackendInUse, FileLink, FusedFile, Outlook, Problem, Report, Role, Summary } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
@@ -187,7 +188,7 @@ export class NpLora extends Chosen {
 
   #local(role: Role): File | null {
     const file = this.fileOf(role);
-    return file instanceof File ? file : null;
+    return isFile(file) ? file : null;
   }
 
   /** `empty`, `opening`, `ready`, `fusing`, `checking`, `done` or `failed`. */
@@ -265,6 +266,8 @@ export class NpLora extends Chosen {
   /** Back to two empty places. */
   reset(): void {
     this.#said.clear();
+    // So that the same ones may be set again.
+    this.contentSrc = this.styleSrc = '';
     ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
     this.#desk.reset();

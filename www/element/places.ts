@@ -2,6 +2,7 @@
 
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { Session } from '../core/session.ts';
+import { isFile } from '../core/shape.ts';
 import type { FileLink, GivenFile, Problem, RemoteFile, Role, Summary } from '../core/types.ts';
 import { ROLES } from '../core/types.ts';
 import type { Announce } from './events.ts';
@@ -101,7 +102,7 @@ export class Places {
   }
 
   get remote(): RemoteFile[] {
-    return this.files.filter((file): file is RemoteFile => !(file instanceof File));
+    return this.files.filter((file): file is RemoteFile => !isFile(file));
   }
 
   /** The element is in a document, again. */
@@ -187,7 +188,7 @@ export class Places {
   async load(role: Role): Promise<void> {
     const card = this.cards[role];
     const link = card.state === 'offered' ? card.link : this.fileOf(role);
-    if (!link || link instanceof File) return;
+    if (!link || isFile(link)) return;
     const { url, host, name } = link;
     const config = 'config' in card && !card.config?.loaded ? card.config : null;
     await this.choose(role, { url, host, name }, config);
@@ -299,4 +300,4 @@ export class Places {
 }
 
 /** Of a link alone nobody knows yet what it leads to. */
-const isGiven = (file: File | FileLink): file is GivenFile => file instanceof File || 'tag' in file;
+const isGiven = (file: File | FileLink): file is GivenFile => isFile(file) || 'tag' in file;

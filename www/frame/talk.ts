@@ -5,7 +5,7 @@
  */
 
 import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
-import { either, instance, list, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
+import { either, isFile, list, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import { problem } from '../core/problem.ts';
 import { DTYPES, type BackendChoice, type FusedFile, type Problem, type Progress, type Role, type Settings, type Summary } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
@@ -73,8 +73,7 @@ export type Said =
   | { id: number; out: unknown }
   | { id: number; problem: Problem };
 
-const FILE = instance(File);
-const FUSED = object<FusedFile>({ file: FILE, report: REPORT });
+const FUSED = object<FusedFile>({ file: isFile, report: REPORT });
 const NONE = object<None>({});
 
 /** No page has a reason to send more than this. */
@@ -93,7 +92,7 @@ const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<Fr
     out: object({ locale: text }),
   },
   give: {
-    in: partial<Record<Role, File | null>>({ content: orNull(FILE), style: orNull(FILE) }),
+    in: partial<Record<Role, File | null>>({ content: orNull(isFile), style: orNull(isFile) }),
     out: object<Opened>({ content: orNull(SUMMARY), style: orNull(SUMMARY) }),
   },
   fuse: { in: NONE, out: FUSED },
@@ -110,8 +109,8 @@ const EVENTS: { [E in FrameEvent]: Shape<FrameEvents[E]> } = {
   inspect: object({ role: ROLE, summary: SUMMARY }),
   warning: PROBLEM,
   progress: PROGRESS,
-  complete: object<FrameEvents['complete']>({ file: FILE, report: REPORT, results: list(FUSED) }),
-  save: object({ file: FILE }),
+  complete: object<FrameEvents['complete']>({ file: isFile, report: REPORT, results: list(FUSED) }),
+  save: object({ file: isFile }),
   error: PROBLEM,
   abort: nothing,
 };

@@ -3,6 +3,7 @@
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { plain } from '../core/plain.ts';
 import { ProblemError, problem } from '../core/problem.ts';
+import { isBlob } from '../core/shape.ts';
 import { BACKENDS, type BackendChoice, type BlockStrength, type PairFit, type Role, type Settings } from '../core/types.ts';
 import { listed } from './blocks.ts';
 import { near } from './near.ts';
@@ -17,19 +18,19 @@ const refused = (detail: string): ProblemError => new ProblemError(problem('E_SE
 
 /** Throws a TypeError. */
 export function checkInputs(inputs: Inputs): void {
-  if (typeof inputs === 'object' && inputs !== null && !(inputs instanceof Blob)) return;
+  if (typeof inputs === 'object' && inputs !== null && !isBlob(inputs)) return;
   throw new TypeError(`The files must be given as { content, style }, not as ${called(inputs)}.`);
 }
 
 /** The file, the text of its config, and every Blob that was read for them. Rejects with a TypeError. */
 export async function taken(role: Role, given: Input): Promise<{ file: Blob; config: string | null; sources: Blob[] }> {
-  const { file, config = null } = given instanceof Blob ? { file: given } : given;
-  if (!(file instanceof Blob)) {
+  const { file, config = null } = isBlob(given) ? { file: given } : given;
+  if (!isBlob(file)) {
     const what = called(file === undefined ? given : file);
     const how = 'In Node, openFile(path) makes a File of what is on disk.';
     throw new TypeError(`${role} must be a File or a Blob, or { file, config } with one, not ${what}. ${how}`);
   }
-  if (config instanceof Blob) return { file, config: await config.text(), sources: [file, config] };
+  if (isBlob(config)) return { file, config: await config.text(), sources: [file, config] };
   if (config !== null && typeof config !== 'object' && typeof config !== 'string') {
     throw new TypeError(`config must be an adapter_config.json: as a File, its text or what that says, not ${called(config)}.`);
   }

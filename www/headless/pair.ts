@@ -4,6 +4,7 @@ import { defaultName } from '../core/naming.ts';
 import { unless } from '../core/abort.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { cleanStem } from '../core/save.ts';
+import { isFile } from '../core/shape.ts';
 import {
   ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
@@ -79,7 +80,7 @@ export class Pair<More = unknown> {
         if (!given) continue;
         const { file, config, sources: read } = await taken(role, given);
         sources.push(...read);
-        const opened = (files[role] = file instanceof File ? file : new File([file], `${NAMELESS[role]}.safetensors`));
+        const opened = (files[role] = isFile(file) ? file : new File([file], `${NAMELESS[role]}.safetensors`));
         summaries[role] = await unless(signal, engine.inspect(role, opened, config));
       }
       return new Pair(engine, files, sources, summaries);

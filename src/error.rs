@@ -114,7 +114,7 @@ codes! {
     NotOfPair, "E_NOT_OF_PAIR", "This file has nothing to do with the two that it is compared with.", "Choose one that was made of these two, or for the same base model.";
     FamilyUnclear, "E_FAMILY_UNCLEAR", "The files fit more than one model family, and they do not say which.", "Choose the model family in the settings.";
     NoiseStage, "E_NOISE_STAGE", "One file is for the noisy half of the steps and the other for the clean half.", "Fuse the two high-noise files with each other, and the two low-noise files.";
-    Settings, "E_SETTINGS", "A setting is out of its range.", "Change the setting named here.";
+    Settings, "E_SETTINGS", "A setting is out of its range, or there is no such setting.", "Change the setting named here.";
     Recipe, "E_RECIPE", "This is not a recipe that can be used.", "Choose a recipe or a report that this tool has saved, or a file that it has fused.";
     // The run.
     OutputRange, "E_OUTPUT_RANGE", "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";

@@ -99,7 +99,7 @@ async function describe() {
     keywords: ['lora', 'safetensors', 'stable-diffusion', 'flux', 'custom-element', 'web-component', 'wasm'],
     license: 'MIT OR Apache-2.0',
     type: 'module',
-    engines: { node: '>=20' },
+    engines: { node: '>=20.2' },
     bin: { 'np-lora': './dist/command.js' },
     exports: {
       '.': entry('index', 'element/index'),

@@ -16,10 +16,6 @@ const STOPPED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const CONFIGS = ['content-config', 'style-config'] as const satisfies Name[];
 
-// Node says of `fs.openAsBlob`, once a process, that it is experimental; the tests hold it to what is needed of it.
-process.removeAllListeners('warning');
-process.on('warning', (warning) => { if (warning.name !== 'ExperimentalWarning') console.error(String(warning)); });
-
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(typed: string[]): Promise<number> {

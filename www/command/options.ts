@@ -95,7 +95,7 @@ export const OPTIONS = {
   'content-text-strength': { of: COMPUTE, value: 'NUMBER', help: 'of the subject in text encoders (the same)', set: (to, value) => { to.contentTextStrength = number(value); } },
   'style-text-strength': { of: OF_PAIR, value: 'NUMBER', help: 'of the style in text encoders (the same)', set: (to, value) => { to.styleTextStrength = number(value); } },
   block: {
-    of: COMPUTE, value: 'BLOCK=C[,S[,MU]]', help: 'strengths of a block that inspect lists, which multiply the others, and a μ of its own; may be repeated', multiple: true,
+    of: COMPUTE, value: 'BLOCK=C[,S[,MU]]', help: 'strengths of a block that inspect lists, which multiply the others (one number is for both), and a μ of its own; may be repeated', multiple: true,
     set: (to, value) => { to.blocks = { ...to.blocks, ...Object.fromEntries([block(value)]) }; },
   },
   result: {

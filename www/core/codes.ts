@@ -88,7 +88,7 @@ export const OF_BOTH = {
   E_WRITE: ['The result could not be written.', 'Free some disk space or close other tabs, then fuse again.'],
   E_ABORTED: ['Cancelled.', 'Press Fuse to start again.'],
   E_INTERNAL: ['Something went wrong inside the tool.', 'Reload the page; if it happens again, please report it.'],
-  E_SETTINGS: ['A setting is out of its range.', 'Change the setting named here.'],
+  E_SETTINGS: ['A setting is out of its range, or there is no such setting.', 'Change the setting named here.'],
   E_GPU_UNAVAILABLE: ['WebGPU was asked for but is not available.', 'Let the tool choose, or use the CPU.'],
 } as const;
 

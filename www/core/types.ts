@@ -105,8 +105,8 @@ export interface BlockStrength {
 export interface Settings {
   mu: number; // 0 … Infinity
   result: ResultChoice; // the overlap takes no μ and no strengths
-  contentStrength: number;
-  styleStrength: number;
+  contentStrength: number; // −1000 … 1000
+  styleStrength: number; // likewise
   cut: CutChoice;
   dtype: (typeof DTYPES)[number];
   layout: (typeof LAYOUTS)[number];
@@ -118,7 +118,7 @@ export interface Settings {
   family: string | null; // null: as the files say
   scheme: string | null; // an id of PairFit's schemes; null: what most programs load
   recompress: Recompress;
-  denseRank: number; // to which updates without an exact low-rank form are cut
+  denseRank: number; // 1 … 256, to which updates without an exact low-rank form are cut
   directionOnly: boolean; // fuse DoRA without its magnitudes
   keepSources: boolean; // write the sources' names into the result
   outputName: string; // without the ending

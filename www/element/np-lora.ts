@@ -258,12 +258,12 @@ export class NpLora extends Chosen {
     return { file, report };
   }
 
-  /** Stops a run; nothing is saved. */
+  /** Ends a run, or a call that waits for its files; nothing is saved. */
   cancel(): void {
     this.#desk.cancel();
   }
 
-  /** Back to two empty places. */
+  /** Back to two empty places; the settings stay. */
   reset(): void {
     this.#said.clear();
     // So that the same ones may be set again.
@@ -279,12 +279,15 @@ export class NpLora extends Chosen {
     return this.#step('undo');
   }
 
-  /** Makes the last change that was taken back again. */
+  /** Makes the last change that was taken back again; false where there is none. */
   redo(): boolean {
     return this.#step('redo');
   }
 
-  /** Saves a result, the first one. False when there is none, the host took it (`beforesave`), or the person closed the dialog. */
+  /**
+   * Saves a result, the first one. False when there is none, the host took it (`beforesave`), or the person closed the dialog.
+   * @param {number} at
+   */
   save(at = 0): Promise<boolean> {
     return this.#saving.one(at);
   }

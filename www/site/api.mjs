@@ -14,8 +14,8 @@ const of = (kind, isStatic) => ({ members }) => members.filter((member) => membe
 
 /** The parts of the page: what is listed under a heading, and how an entry begins. */
 const SECTIONS = [
-  ['Attributes', 'Bad values never throw: they fall back to the default.', ({ attributes }) => attributes, ({ name, type: of }) => code(name) + type(of?.text)],
-  ['Properties', 'Every attribute is a property as well. The others are:', (element) => of('field', false)(element).filter(({ attribute }) => !attribute),
+  ['Attributes', 'Bad values never throw: they count as the default, strengths out of their range as the nearest in it.', ({ attributes }) => attributes, ({ name, type: of }) => code(name) + type(of?.text)],
+  ['Properties', 'Every attribute is a property as well; the others, and <code>name</code>:', (element) => of('field', false)(element).filter(({ attribute }) => !attribute),
     ({ name, type: of, readonly }) => `${code(name)}${type(of?.text)}${readonly ? ' <span class="type">read only</span>' : ''}`],
   ['Methods', '', of('method', false), (method) => code(`${method.name}(${parameters(method)})`) + type(method.return?.type.text)],
   ['Events', 'None bubbles; all have a detail.', ({ events }) => events, ({ name, type: of }) => code(name) + type(of?.text)],

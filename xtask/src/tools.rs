@@ -82,7 +82,7 @@ fn cannot_start(command: &Command, error: &std::io::Error) -> String {
     match (error.kind(), stem.trim_end_matches(".cmd")) {
         (ErrorKind::NotFound, "node" | "npm" | "npx") => {
             format!(
-                "{stem} was not found. Install Node.js 20 or newer with npm (https://nodejs.org) and run this again."
+                "{stem} was not found. Install Node.js 20.19 or newer with npm (https://nodejs.org) and run this again."
             )
         }
         (ErrorKind::NotFound, "rustup") => "rustup was not found. Install it from https://rustup.rs.".into(),

@@ -22,7 +22,7 @@ pub struct Settings {
     pub mu: f64,
     /// What is made of the pair. The overlap takes no μ and no strengths: they are given to it where it is loaded.
     pub result: ResultChoice,
-    /// w_c, as a loader would apply it; any finite number.
+    /// w_c, as a loader would apply it; −1000 to 1000.
     pub content_strength: f64,
     /// w_s, likewise.
     pub style_strength: f64,

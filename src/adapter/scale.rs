@@ -4,11 +4,12 @@
 //! file loses; diffusers repeats it in the metadata as `lora_adapter_metadata`, SimpleTuner as plain metadata keys.
 //! The order of precedence is tensor, configuration, metadata, and where there is none of them loaders apply 1.
 
+use super::CONFIG_BYTES;
 use crate::error::{Code, Error, Result};
 use crate::json::Choice;
 use crate::order::Places;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Where a module's scale comes from.
@@ -129,19 +130,12 @@ impl Scaling {
             if !fields.contains_key(alpha) {
                 return Err(Error::new(Code::Config, format!("It has no {alpha:?}.")));
             }
-            let field = |field: &str| fields.get(if field == "lora_alpha" { alpha } else { field }).cloned();
+            let field = |field: &str| fields.get(if field == "lora_alpha" { alpha } else { field });
             configs.push(Config::of("", ScaleSource::Config, field)?);
         }
-        let json =
-            metadata.get("lora_adapter_metadata").and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let told = of_metadata(metadata);
         for component in COMPONENTS {
-            let key = |field: &str| {
-                if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") }
-            };
-            let from_json = |field: &str| json.as_ref().and_then(|json| json.get(key(field))).cloned();
-            let from_text =
-                |field: &str| metadata.get(&key(field)).and_then(|text| serde_json::from_str(text).ok());
-            let field = |field: &str| from_json(field).or_else(|| from_text(field));
+            let field = |field: &str| told.get(&key(component, field));
             if field("lora_alpha").is_some() {
                 configs.push(Config::of(component, ScaleSource::Metadata, field)?);
             }
@@ -169,28 +163,58 @@ impl Scaling {
 /// Components of a pipeline as metadata keys begin, the longest first; the empty one stands for a file of one component.
 const COMPONENTS: [&str; 6] = ["text_encoder_2", "text_encoder_3", "text_encoder", "transformer", "unet", ""];
 
+/// What is read of a component.
+const FIELDS: [&str; 4] = ["lora_alpha", "alpha_pattern", "use_rslora", "target_parameters"];
+
+fn key(component: &str, field: &str) -> String {
+    if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") }
+}
+
+/// The fields of all components: those of the whole configuration before those that stand in the metadata by themselves. What
+/// is larger than any configuration says nothing: it may fill the header, and takes many times its size when it is read.
+fn of_metadata(metadata: &BTreeMap<String, String>) -> Map<String, Value> {
+    let mut left = CONFIG_BYTES;
+    let mut text = |key: &str| {
+        let text = metadata.get(key)?;
+        left = left.checked_sub(text.len() as u64)?;
+        Some(text)
+    };
+    let whole = text("lora_adapter_metadata").and_then(|text| serde_json::from_str(text).ok());
+    let mut fields: Map<String, Value> = whole.unwrap_or_default();
+    for key in COMPONENTS.iter().flat_map(|component| FIELDS.map(|field| key(component, field))) {
+        let single = text(&key).and_then(|text| serde_json::from_str(text).ok());
+        if let (false, Some(value)) = (fields.contains_key(&key), single) {
+            fields.insert(key, value);
+        }
+    }
+    fields
+}
+
 impl Config {
-    fn of(component: &str, source: ScaleSource, field: impl Fn(&str) -> Option<Value>) -> Result<Self> {
-        let pattern = field("alpha_pattern");
-        let patterns = pattern.as_ref().and_then(Value::as_object).into_iter().flatten();
-        let parameters = field("target_parameters");
-        let parameters = parameters.as_ref().and_then(Value::as_array).into_iter().flatten();
+    fn of<'a>(
+        component: &str,
+        source: ScaleSource,
+        field: impl Fn(&str) -> Option<&'a Value>,
+    ) -> Result<Self> {
+        let patterns = field("alpha_pattern").and_then(Value::as_object).into_iter().flatten();
+        let parameters = field("target_parameters").and_then(Value::as_array).into_iter().flatten();
         let finite = |value: &Value| value.as_f64().filter(|number| number.is_finite());
         if let Some((key, _)) = patterns.clone().find(|(key, _)| !is_plain(key)) {
             let detail =
-                format!("Its alpha_pattern {key:?} is a regular expression, which is not understood.");
+                format!("Its alpha_pattern {key:?} is no plain path, and nothing else is understood.");
             let code = if source == ScaleSource::Metadata { Code::Alpha } else { Code::Config };
             return Err(Error::new(code, detail));
         }
         let (patterns, alphas): (Vec<&str>, Vec<f64>) =
             patterns.filter_map(|(key, value)| Some((key.as_str(), finite(value)?))).unzip();
         let modules = parameters.filter_map(|name| Some(name.as_str()?.rsplit_once('.')?.0));
+        let modules = modules.filter(|path| path.len() <= LONGEST);
         Ok(Self {
             component: component.to_owned(),
-            alpha: field("lora_alpha").as_ref().and_then(finite),
+            alpha: field("lora_alpha").and_then(finite),
             patterns: patterns.into_iter().collect(),
             alphas,
-            rank_stabilised: field("use_rslora").and_then(|value| value.as_bool()).unwrap_or(false),
+            rank_stabilised: field("use_rslora").and_then(Value::as_bool).unwrap_or(false),
             target_parameters: modules.collect(),
             source,
         })
@@ -211,8 +235,14 @@ impl Config {
     }
 }
 
+/// No path is longer. Where many are, a module's is compared with its end of every length.
+const LONGEST: usize = 256;
+
 /// Whether a pattern's key is a path and no more.
 fn is_plain(key: &str) -> bool {
+    if key.len() > LONGEST {
+        return false;
+    }
     let body = key.strip_prefix('^').unwrap_or(key).trim_end_matches('$').replace("\\.", ".");
     body.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
@@ -314,7 +344,30 @@ mod tests {
         let dots = ".".repeat(1_000_000);
         assert_eq!(scaling.alpha(&dots).unwrap().value, 1.0);
         assert_eq!(scaling.alpha(&(dots + "blocks.7.to_q")).unwrap().value, 7.0);
+        // Every length has an end that begins at a dot.
+        let ends: Vec<String> = (1..=LONGEST).map(|length| format!("\"{}\":2", "a".repeat(length))).collect();
+        let text = format!("{{\"lora_alpha\":1,\"alpha_pattern\":{{{}}}}}", ends.join(","));
+        let scaling = Scaling::new(&BTreeMap::new(), Some(&text)).unwrap();
+        for at in 0..60_000 {
+            assert_eq!(scaling.alpha(&format!("{at}{}", ".".repeat(LONGEST))).unwrap().value, 1.0);
+        }
         assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        let longer = format!("{{\"lora_alpha\":1,\"alpha_pattern\":{{\"{}\":2}}}}", "a".repeat(LONGEST + 1));
+        assert_eq!(Scaling::new(&BTreeMap::new(), Some(&longer)).unwrap_err().code, Code::Config);
+    }
+
+    /// As JSON in memory it would have many times its size, and the header may hold 100 MB of it.
+    #[test]
+    fn a_configuration_as_large_as_a_header_says_nothing() {
+        let alphas = |bytes: u64| format!("[{}0]", "0,".repeat(usize::try_from(bytes).unwrap() / 2));
+        let whole = format!("{{\"lora_alpha\":4,\"x\":{}}}", alphas(CONFIG_BYTES));
+        let all = metadata(&[("lora_adapter_metadata", &whole)]);
+        assert_eq!(Scaling::new(&all, None).unwrap().alpha("a.to_q"), None);
+        let single = metadata(&[("lora_alpha", "4"), ("unet.lora_alpha", &alphas(CONFIG_BYTES))]);
+        assert_eq!(Scaling::new(&single, None).unwrap().alpha("unet.a").unwrap().scale(4), 1.0);
+        let fits = format!("{{\"lora_alpha\":4,\"x\":{}}}", alphas(CONFIG_BYTES - 100));
+        let all = metadata(&[("lora_adapter_metadata", &fits), ("lora_alpha", "8")]);
+        assert_eq!(Scaling::new(&all, None).unwrap().alpha("a.to_q").unwrap().scale(4), 1.0);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::families::Detected;
 use super::scale::{ScaleChoice, ScaleSource};
 use super::{Adapter, ModuleId, families};
 use crate::error::Error;
-use crate::order;
+use crate::order::{self, Places};
 use serde::Serialize;
+use std::fmt::Debug;
 
 /// How many modules have this value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -123,13 +124,11 @@ impl Adapter {
 }
 
 /// Counts equal values, the most common first (ties in order of appearance).
-fn shares<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {
+fn shares<T: Debug>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {
+    let mut places = Places::default();
     let mut counted: Vec<Share<T>> = Vec::new();
     for value in values {
-        match counted.iter_mut().find(|share| share.value == value) {
-            Some(share) => share.modules += 1,
-            None => counted.push(Share { value, modules: 1 }),
-        }
+        places.entry(&mut counted, &format!("{value:?}"), || Share { value, modules: 0 }).modules += 1;
     }
     order::sort_by(&mut counted, |a, b| b.modules.cmp(&a.modules));
     counted

@@ -531,7 +531,11 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await openRecipe(page, unnamed.bytes);
   await expect(page.getByText('It does not say which files')).toBeVisible();
   // Nor is it said again by who opens the file that was made so.
+  // A name that somebody chose is theirs, also one that came with a recipe.
+  await page.getByLabel('File name').fill('');
   const secret = await fuse(page);
+  expect(secret.subarray(0, 8 + Number(secret.readBigUInt64LE(0))).toString()).not.toMatch(/cat|ink/);
+  expect(await page.locator('np-lora').evaluate((tool) => (tool as unknown as { result: File }).result.name)).toBe('subject_in_style.safetensors');
   const keepsQuiet = page.getByLabel('Leave the sources’ names out of the file');
   await keepsQuiet.uncheck();
   // It is of one file, whatever was to be made.
@@ -547,6 +551,9 @@ test('a recipe makes the same file again, and says where it does not match', asy
   // Strengths beyond what the page's own fields go to, as the command takes them.
   await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, contentStrength: 20, styleStrength: -1000 } }));
   await expect.poll(async () => { const { contentStrength, styleStrength } = await settings(page); return [contentStrength, styleStrength]; }).toEqual([20, -1000]);
+  // A name of a megabyte, made to be gone through again and again.
+  await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, outputName: `a${'.'.repeat(1_000_000)}b` } }));
+  await expect.poll(async () => (await settings(page)).outputName).toBe('a');
   expect(uncaught).toEqual([]);
 });
 

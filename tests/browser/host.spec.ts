@@ -370,11 +370,11 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
   expect(await page.evaluate(() => tool.inspect())).toEqual({ content: null, style: null });
   expect(Object.values(await page.evaluate(() => give())).map(({ name }) => name)).toEqual(['subject.safetensors', 'style.safetensors']);
   // Called so that every file system takes it.
-  const called = await page.evaluate(() => ['nul', 'COM1.safetensors', 'ü'.repeat(300)].map((name) => {
+  const called = await page.evaluate(() => ['nul', 'COM1.safetensors', 'con.v2', 'LPT³ .x', 'CONIN$', 'console', 'ü'.repeat(300)].map((name) => {
     tool.outputName = name;
     return tool.settings().outputName;
   }));
-  expect(called).toEqual(['subject_in_style', 'subject_in_style', 'ü'.repeat(100)]);
+  expect(called).toEqual([...Array(5).fill('subject_in_style'), 'console', 'ü'.repeat(100)]);
   // What was set last stands in the address also where the element goes right after.
   expect(await page.evaluate(async () => {
     const around = tool.parentNode;

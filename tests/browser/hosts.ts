@@ -10,7 +10,7 @@ import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
 import { readSafetensors, writeSafetensors, type Safetensors } from './safetensors.ts';
 
-const DIST = process.env.NP_LORA_DIST ?? 'dist';
+export const DIST = process.env.NP_LORA_DIST ?? 'dist';
 const TYPES: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm', '.svg': 'image/svg+xml' };
 
 export interface Site {

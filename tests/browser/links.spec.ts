@@ -1,9 +1,12 @@
 /** Files from links: nothing is asked of a host before the person says so, and then only for what is needed. */
 
+import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { DEFAULTS, modulesOf } from './check.ts';
 import { check, checkModules } from './hold.ts';
+import { DIST, closeAll, site } from './hosts.ts';
 import { Hub, partOf, sendPart, type Asked, type Spoil } from './hub.ts';
 import { SD15_MODULES, SD15_PEFT_MODULES, htmlPage, makeLora, type Recipe } from './make.ts';
 import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, give, giveConfig, named, open, programComplete, type Role } from './page.ts';
@@ -21,7 +24,10 @@ let hub: Hub;
 test.beforeEach(async () => {
   hub = await Hub.start();
 });
-test.afterEach(() => hub?.stop());
+test.afterEach(async () => {
+  closeAll();
+  await hub?.stop();
+});
 
 /** A page of somebody else's with the element, that lets it load from the local hub. */
 async function embed(page: Page, attributes: Record<string, string>, policy = '', script = ''): Promise<string[]> {
@@ -342,6 +348,29 @@ test('broken connections, busy hosts and expired addresses only take longer', as
   check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
   for (const [what, times] of Object.entries({ broken, busy, expired })) expect(times, what).toBeGreaterThan(0);
   expect(uncaught).toEqual([]);
+});
+
+test('a host that trickles is given up', async ({ page }) => {
+  const worker = await readFile(join(DIST, 'worker.js'), 'utf8');
+  expect(worker).toContain('3e4');
+  let trickling = 0;
+  hub.spoil = ({ headers, method }, _, response) => {
+    if (method === 'HEAD' || headers.range === 'bytes=0-0') return false;
+    trickling += 1;
+    const part = partOf({ bytes: subject, tag: '"1"' }, headers.range);
+    response.writeHead(206, { ...part.headers, 'Content-Length': part.body.length });
+    let at = 0;
+    const trickle = setInterval(() => response.write(part.body.subarray(at, ++at)), 200);
+    response.on('close', () => clearInterval(trickle));
+    return true;
+  };
+  const body = `<!doctype html><title>Slow</title><script type="module" src="/np-lora/element.js"></script>
+    <np-lora autoload hosts="${hub.origin}" content-src="${hub.put('cat.safetensors', subject)}"></np-lora>`;
+  // Half a minute is a second here.
+  const shop = await site({ '/': { body }, '/np-lora/worker.js': { body: worker.replaceAll('3e4', '1e3') } });
+  await page.goto(shop.origin);
+  await expect(card(page, 'Subject').getByRole('alert')).toContainText('E_BROKEN_OFF', { timeout: 20_000 });
+  expect(trickling).toBe(4);
 });
 
 const PEFT: Recipe = { ...RECIPE, modules: SD15_PEFT_MODULES, rank: 6, alpha: null, scheme: 'PEFT', seed: 84 };

@@ -30,6 +30,11 @@ test('without a name the result is called after both', async ({ host }) => {
   const place = await host.place('names');
   expect(await command(place, 'subject.safetensors', 'style.safetensors')).toMatchObject({ code: 0 });
   check(await place.read('subject_in_style.safetensors'), PAIR, DEFAULTS, 'F16');
+  // Nor are sources that stay unnamed named by it.
+  await place.put('cat.safetensors', writeSafetensors(PAIR[0]));
+  expect(await command(place, 'cat.safetensors', 'style.safetensors', '--drop-sources', '--force')).toMatchObject({ code: 0 });
+  expect((await place.read('subject_in_style.safetensors')).metadata).toMatchObject({ ss_output_name: 'subject_in_style' });
+  expect(await place.list()).toEqual(['cat.safetensors', ...INPUTS, 'subject_in_style.safetensors'].sort());
 });
 
 test('an overlap, a conversion, a summary and an outlook', async ({ host }) => {
@@ -197,6 +202,10 @@ test('names from files reach the terminal as text', async ({ host }) => {
   const json = await command(place, 'inspect', 'escape.safetensors', '--json');
   expect(json.out).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
   expect(JSON.parse(json.out).title).toBe('\u001B[2Jx');
+  // A name that a shell put there for a *, and that is none for this program.
+  const typed = await command(place, 'inspect', 'escape.safetensors', '--\u001B]0;owned\u0007\u001B[2J');
+  expect([typed.code, typed.error]).toEqual([2, expect.stringContaining('‹U+001B›')]);
+  expect(typed.error).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
 });
 
 const ENDED = { SIGINT: 130, SIGHUP: 129 } as const;

@@ -287,6 +287,38 @@ fn notes_of_an_unknown_model_are_left_out_where_sources_are_to_stay_unnamed() {
     assert_eq!(note(false), None);
 }
 
+#[test]
+fn notes_of_a_known_model_are_its_own_where_sources_are_to_stay_unnamed() {
+    let file = |of: &str| {
+        sdxl(of)
+            .note("ss_base_model_version", "sdxl_base_v1-0 of my cat")
+            .note("modelspec.implementation", "my cat.safetensors")
+            .note("modelspec.prediction_type", "v")
+            .note("modelspec.resolution", "1024x1024")
+    };
+    let notes = |keep_sources| {
+        let settings = Settings { keep_sources, ..hard() };
+        let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
+        [
+            "ss_base_model_version",
+            "modelspec.implementation",
+            "modelspec.prediction_type",
+            "modelspec.resolution",
+        ]
+        .map(|key| fused.metadata(key))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let open = notes(true);
+    assert_eq!(open[..2], [some("sdxl_base_v1-0 of my cat"), some("my cat.safetensors")]);
+    let unnamed = notes(false);
+    assert_eq!(unnamed[0], some("sdxl_base_v1-0"));
+    assert!(unnamed[1].as_ref().is_none_or(|text| !text.contains("cat")), "{unnamed:?}");
+    assert_eq!(
+        [&unnamed[2..], &open[2..]].concat(),
+        [some("v"), some("1024x1024"), some("v"), some("1024x1024")]
+    );
+}
+
 /// By the names that such files have; a model with such a word in its name has LoRAs of every kind.
 #[test]
 fn a_lora_for_fewer_steps_is_told_by_its_name() {

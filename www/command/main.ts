@@ -2,9 +2,10 @@
 
 import { basename } from 'node:path';
 import { isAbort } from '../core/abort.ts';
+import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem, fileNameFor } from '../core/save.ts';
-import { toJson } from '../element/format.ts';
+import { inert, toJson } from '../element/format.ts';
 import { ProblemError, open, openFile, version, type Role } from '../headless/node.ts';
 import { help, understand, type Order } from './arguments.ts';
 import { Bar } from './bar.ts';
@@ -24,7 +25,7 @@ async function main(typed: string[]): Promise<number> {
     order = understand(typed);
   } catch (thrown) {
     if (!(thrown instanceof Usage)) throw thrown;
-    console.error(`np-lora: ${thrown.message}\nTry "np-lora --help".`);
+    console.error(`np-lora: ${inert(thrown.message, 1000)}\nTry "np-lora --help".`);
     return 2;
   }
   if (order === 'help') {
@@ -116,5 +117,5 @@ async function inputsOf({ files, text }: Order): Promise<Given> {
 
 /** Where the result goes. */
 function place({ settings, text }: Order, { content, style }: Given): string {
-  return text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, settings.result ?? 'fusion'));
+  return text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, { ...DEFAULT_SETTINGS, ...settings }));
 }

@@ -117,7 +117,7 @@ export const OPTIONS = {
   'style-scale': { of: OF_PAIR, value: 'auto|rslora|ALPHA', help: 'scale of the style', set: (to, value) => { to.styleScale = scale(value); } },
   'dense-rank': { of: COMPUTE, value: 'N', help: `rank that full differences are cut to (${DEFAULTS.denseRank})`, set: (to, value) => { to.denseRank = whole(value); } },
   'direction-only': { of: COMPUTE, help: 'fuse DoRA without its magnitudes', set: (to) => { to.directionOnly = true; } },
-  'drop-sources': { of: WRITE, help: 'leave the names of the sources out of the result', set: (to) => { to.keepSources = false; } },
+  'drop-sources': { of: WRITE, help: 'leave the names of the sources out of the result and of its name', set: (to) => { to.keepSources = false; } },
   'content-config': { value: 'FILE', help: 'adapter_config.json of the subject, or of the only file' },
   'style-config': { of: OF_PAIR, value: 'FILE', help: 'adapter_config.json of the style' },
   hash: { of: ['inspect'], help: 'work out the SHA-256 of the whole file and of its tensors as well' },

@@ -10,11 +10,14 @@ const ENDING = '.safetensors';
 const LONGEST = 200;
 // Controls, invisible and bidi characters, and what Windows or A1111's <lora:name:1> syntax would trip over.
 const UNSAFE = /(?:(?![\uFE0E\uFE0F])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}<>:"/\\|?*,])+/gu;
-const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
+/** Of Windows, whatever ending follows. */
+const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³])\s*(\.|$)/i;
 
 /** A name that every file system takes, without its ending. */
 export function cleanStem(name: string, otherwise: string, longest = LONGEST): string {
   const stem = name
+    // A name from a file may have megabytes, and what follows is made for short ones.
+    .slice(0, 4 * longest)
     .normalize('NFC')
     .replace(/\.safetensors$/i, '')
     .replace(UNSAFE, '_')

@@ -55,7 +55,7 @@ export abstract class Chosen extends LitElement {
   }
 
   protected get defaultName(): string {
-    return defaultName(this.fileOf('content'), this.fileOf('style'), this.more.result);
+    return defaultName(this.fileOf('content'), this.fileOf('style'), this.more);
   }
 
   /** Where more than one file is made. */
@@ -67,7 +67,7 @@ export abstract class Chosen extends LitElement {
     const several = this.severalInForce;
     if (!several) return null;
     const own = this.outputName ?? '';
-    const swapped = own ? `${own}_swapped` : defaultName(this.fileOf('style'), this.fileOf('content'), 'fusion');
+    const swapped = own ? `${own}_swapped` : defaultName(this.fileOf('style'), this.fileOf('content'), this.more);
     return { several, names: { straight: own || this.defaultName, swapped } };
   }
 

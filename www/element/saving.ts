@@ -60,8 +60,7 @@ export class Saving {
 
   /** `called`: what a result of these settings would be called. */
   recipe(settings: Settings, sources: Sources, called: string): void {
-    const name = cleanStem(settings.outputName, settings.keepSources ? called : 'np-lora');
-    json(writeRecipe(this.desk.version, settings, sources), `${name}.recipe`);
+    json(writeRecipe(this.desk.version, settings, sources), `${cleanStem(settings.outputName, called)}.recipe`);
   }
 
   #tell(saved: Saved, words: Record<Saved, string>, files: readonly File[]): boolean {

@@ -146,7 +146,7 @@ const english = {
     denseRank: 'Rank for full differences',
     denseRankHint: 'Updates that have no exact low rank are cut to it. A higher one keeps more of them, in a larger file.',
     leaveSources: 'Leave the sources’ names out of the file',
-    leaveSourcesHint: 'Otherwise its notes say what it was made from.',
+    leaveSourcesHint: 'Otherwise its notes say what it was made from. A report that you save names them all the same.',
     family: 'Model family',
     chooseFamily: 'Choose …',
     directionOnly: 'Take DoRA without its magnitudes (direction only)',

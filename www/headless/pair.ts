@@ -1,7 +1,8 @@
 /** The tool for programs: two LoRA files, or one, and all that can be asked of them. Nothing here knows a page. */
 
-import { defaultName } from '../core/naming.ts';
 import { unless } from '../core/abort.ts';
+import { DEFAULT_SETTINGS } from '../core/defaults.ts';
+import { defaultName } from '../core/naming.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { cleanStem } from '../core/save.ts';
 import { isFile } from '../core/shape.ts';
@@ -165,7 +166,7 @@ export class Pair<More = unknown> {
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
     const settings = await this.#check(given);
-    const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, settings.result ?? 'fusion'));
+    const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, { ...DEFAULT_SETTINGS, ...settings }));
     return this.#ask((engine) => engine.run({ ...settings, outputName }, backend, this.#sources, options));
   }
 }

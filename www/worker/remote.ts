@@ -4,8 +4,10 @@ import type { Kept, RemoteFile } from '../core/types.ts';
 
 /** Of one worker, of which there are several; browsers hold back more than six to one host anyway. */
 const AT_ONCE = 6;
-/** A connection that says nothing for so long is given up. */
+/** A connection that says nothing for so long is given up, and so is one by which less than `LITTLE` comes. */
 const SILENT_MS = 30_000;
+/** In bytes, as in src/remote/source.rs, which gives up a host after some answers that brought less. */
+const LITTLE = 64 * 1024;
 /** How often somebody is told that something comes in. */
 const HEARD_EVERY_MS = 1000;
 
@@ -70,12 +72,20 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
   const aborter = new AbortController();
   unwanted.addEventListener('abort', () => aborter.abort());
   let clock: ReturnType<typeof setTimeout> | undefined;
-  const listen = (): void => {
-    heard();
+  const wait = (): void => {
     clearTimeout(clock);
     clock = setTimeout(() => aborter.abort(), SILENT_MS);
   };
-  listen();
+  let came = 0;
+  const listen = (bytes: number): void => {
+    heard();
+    came += bytes;
+    if (came < LITTLE) return;
+    came = 0;
+    wait();
+  };
+  heard();
+  wait();
   // What was refused once, perhaps on its way to another host, says nothing about this request.
   if (URL.canParse(url)) refused.delete(new URL(url).origin);
   try {
@@ -85,6 +95,7 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
       // a cache would keep parts of one version beside parts of another.
       mode: 'cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
     });
+    wait();
     const header = (name: string): string | null => response.headers.get(name);
     const partial = response.status === 206;
     const bytes = partial ? await read(response, to - from, listen) : new Uint8Array();
@@ -101,7 +112,7 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
 }
 
 /** The body, as far as it came and no further than a byte behind what was asked for. */
-async function read(response: Response, wanted: number, listen: () => void): Promise<Uint8Array<ArrayBuffer>> {
+async function read(response: Response, wanted: number, listen: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>> {
   const into = new Uint8Array(wanted + 1);
   let length = 0;
   const reader = response.body?.getReader();
@@ -109,7 +120,7 @@ async function read(response: Response, wanted: number, listen: () => void): Pro
     while (reader && length <= wanted) {
       const { done, value } = await reader.read();
       if (done) break;
-      listen();
+      listen(value.length);
       const piece = value.subarray(0, into.length - length);
       into.set(piece, length);
       length += piece.length;

@@ -20,6 +20,18 @@ const CARRIED: [&str; 6] = [
     "modelspec.prediction_type",
 ];
 
+/// Whether a value is one of the few that its key may have, which say nothing of where the file comes from.
+fn is_closed(key: &str, value: &str) -> bool {
+    match key {
+        "ss_v2" => ["True", "False"].contains(&value),
+        "modelspec.prediction_type" => ["epsilon", "v"].contains(&value),
+        "modelspec.resolution" => {
+            value.len() <= 11 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'x'))
+        }
+        _ => false,
+    }
+}
+
 /// Where A1111 and Forge look for the hash of a LoRA's tensors. Its value is known only when they are written.
 const MODEL_HASH: &str = "sshs_model_hash";
 
@@ -40,14 +52,14 @@ pub(crate) fn of_result(
     let files = || [content, style].into_iter().flatten();
     // Notes are copied about: those that speak of another family than the layers do are not passed on, nor are those
     // that the files disagree about, nor free texts where the sources are to stay unnamed.
-    let trusted = |adapter: &&Adapter| match plan.layer_names.family {
-        Some(family) => families::is_noted(&adapter.metadata, family),
-        None => settings.keep_sources,
+    let trusted = |adapter: &&Adapter| {
+        plan.layer_names.family.is_none_or(|family| families::is_noted(&adapter.metadata, family))
     };
     let carried = |key: &str| {
         let mut values = files().filter(trusted).filter_map(|adapter| adapter.metadata.get(key));
         let first = values.next()?;
-        values.all(|value| value == first).then(|| first.clone())
+        let is_open = settings.keep_sources || is_closed(key, first);
+        (is_open && values.all(|value| value == first)).then(|| first.clone())
     };
     let mut metadata = BTreeMap::new();
     for key in CARRIED {

@@ -150,7 +150,7 @@ export const translation: Translation = {
       denseRank: '全差分のランク',
       denseRankHint: '厳密な低ランク形式がない差分は、このランクに切り詰めます。高いほど多く残りますが、ファイルは大きくなります。',
       leaveSources: '元ファイルの名前をファイルに残さない',
-      leaveSourcesHint: '通常は、何から作成したかをメタデータに記録します。',
+      leaveSourcesHint: '通常は、何から作成したかをメタデータに記録します。保存したレポートには常に記録されます。',
       family: 'モデル系統',
       chooseFamily: '選択…',
       directionOnly: 'DoRAをマグニチュードなしで使う（方向のみ）',

@@ -150,7 +150,7 @@ export const translation: Translation = {
       denseRank: '完整差值的秩',
       denseRankHint: '没有精确低秩形式的更新会截断到这个秩。秩越高保留越多，文件也越大。',
       leaveSources: '不在文件中写入来源文件名',
-      leaveSourcesHint: '否则元数据会注明它由哪些文件制成。',
+      leaveSourcesHint: '否则元数据会注明它由哪些文件制成。保存的报告始终会注明。',
       family: '模型系列',
       chooseFamily: '请选择…',
       directionOnly: '使用 DoRA 时不用其幅值（仅方向）',

@@ -23,7 +23,7 @@ async function givePairOf(page: Page, project: string): Promise<void> {
 const unfold = (page: Page): Promise<void> => page.getByText('Compare a fused file with these two').click();
 
 async function giveThird(page: Page, { name, bytes }: Named): Promise<void> {
-  await page.getByLabel('Fused LoRA file').setInputFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(bytes) });
+  await page.getByLabel(/Fused LoRA file$/).setInputFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(bytes) });
 }
 
 const shown = async (found: Locator): Promise<string> => (await found.innerText()).replaceAll('\u00a0', ' ');
@@ -134,9 +134,11 @@ test('a file that is none, or of another model, is refused in its place, and the
   const uncaught = await open(page);
   await givePairOf(page, project.name);
   await unfold(page);
+  await section(page).getByLabel('Choose a fused file: Fused LoRA file').focus();
   await giveThird(page, { name: 'page.safetensors', bytes: htmlPage() });
   const alert = section(page).getByRole('alert');
   await expect(alert).toContainText('page.safetensors');
+  await expect(section(page).getByLabel('Choose another: Fused LoRA file')).toBeFocused();
   await giveThird(page, named('flux.safetensors', makeLora({ ...RECIPE, modules: FLUX_PEFT_MODULES, rank: 2, scheme: 'PEFT' })));
   await expect(alert).toContainText('nothing to do with the two');
   await accessible(page, 'refused');

@@ -153,11 +153,17 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
   for (const wrong of ['1,0', '1,0,0,1,1,1,1,x,1,1,1,1,1,1,1,1,1', '1,0,0,1,1,1,1,99,1,1,1,1,1,1,1,1,1']) {
     await page.getByLabel('Subject’s numbers').fill(wrong);
     await page.getByLabel('Subject’s numbers').press('Enter');
-    await expect(page.getByText('These are not as many numbers')).toBeVisible();
+    const field = page.getByLabel('Subject’s numbers');
+    await expect(field).toHaveAccessibleDescription(/^These are not as many numbers/);
+    await expect(field).toHaveAttribute('aria-invalid', 'true');
+    await expect(page.getByLabel('Style’s numbers')).not.toHaveAttribute('aria-invalid');
     expect((await settings(page)).blocks).toEqual(before);
   }
-  await page.getByRole('button', { name: 'All blocks on' }).click();
+  const on = page.getByRole('button', { name: 'All blocks on' });
+  await on.click();
   expect((await settings(page)).blocks).toEqual({});
+  await expect(on).toBeDisabled();
+  await expect(on).toBeFocused();
   expect(uncaught).toEqual([]);
 });
 
@@ -169,7 +175,7 @@ test('a pair that does not fit says so under the cards, and asks for nothing tha
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('E_NO_COMMON_MODULES');
   const bottom = await page.getByRole('region', { name: 'Style', exact: true }).evaluate((card) => card.getBoundingClientRect().bottom);
-  expect((await alert.boundingBox())!.y - bottom).toBeLessThan(32);
+  expect((await alert.boundingBox())!.y - bottom).toBeLessThan(40);
   await expect(page.getByRole('slider')).toHaveCount(0);
   await expect(page.getByText('Advanced', { exact: true })).toBeHidden();
   await give(page, 'Style', PAIR[1]);
@@ -282,10 +288,16 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
   // A stroke over several rows is one step.
   await step(drag(page, 'IN01', 'OUT05'));
   await expect(own(page, 'IN04')).toHaveText('subject 0');
-  for (const state of states.slice(0, -1).toReversed()) {
+  for (const [at, state] of states.slice(0, -1).toReversed().entries()) {
     await undo.click();
     expect(await settings(page)).toEqual(state);
+    // The same once more is another text to screen readers, who would not hear of it else.
+    await expect.poll(() => page.locator('np-lora').evaluate((tool) => tool.shadowRoot!.querySelector('.app > [role=status]')!.textContent))
+      .toBe(`Undone.${at % 2 === 0 ? '' : '\u00a0'}`);
   }
+  // It has nothing to do any more, and keeps the keyboard.
+  await expect(undo).toBeDisabled();
+  await expect(undo).toBeFocused();
   await page.locator('body').click({ position: { x: 2, y: 2 } });
   await page.evaluate(() => {
     Object.assign(window, { changes: 0 });
@@ -529,7 +541,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
   const unnamed = await download(page, page.getByRole('button', { name: 'Save recipe' }));
   expect(unnamed.bytes.toString()).not.toMatch(/ink\.|cat\./);
   await openRecipe(page, unnamed.bytes);
-  await expect(page.getByText('It does not say which files')).toBeVisible();
+  await expect(about.getByText('It does not say which files')).toBeVisible();
   // Nor is it said again by who opens the file that was made so.
   // A name that somebody chose is theirs, also one that came with a recipe.
   await page.getByLabel('File name').fill('');
@@ -548,6 +560,9 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await page.getByRole('button', { name: 'Reset', exact: true }).click();
   await expect(about).toHaveCount(0);
   await openRecipe(page, unnamed.bytes);
+  await about.getByRole('button').click();
+  await expect(about).toHaveCount(0);
+  await expect(page.getByLabel('Subject LoRA file')).toBeFocused();
   // Strengths beyond what the page's own fields go to, as the command takes them.
   await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, contentStrength: 20, styleStrength: -1000 } }));
   await expect.poll(async () => { const { contentStrength, styleStrength } = await settings(page); return [contentStrength, styleStrength]; }).toEqual([20, -1000]);
@@ -578,7 +593,7 @@ test('a recipe that makes no sense is refused, and nothing changes', async ({ pa
     await setMu(page, 3);
   }
   await openRecipe(page, recipe({ mu: 1, outputName: '../../<b>x' }, { content: { name: '<img src=x>‮.safetensors', size: 5 } }));
-  await expect(page.getByText('<img src=x>‹U+202E›.safetensors (5 B)')).toBeVisible();
+  await expect(page.getByRole('complementary', { name: 'Recipe' }).getByText('<img src=x>‹U+202E›.safetensors (5 B)')).toBeVisible();
   expect((await settings(page)).outputName).not.toMatch(/[/<]/);
   expect(uncaught).toEqual([]);
 });

@@ -111,6 +111,17 @@ test('a person chooses another language, which changes everything at once and is
 
   await page.getByLabel('言語').selectOption('en');
   await expect(part(page, 'card', 'h2').first()).toHaveText('Subject');
+  // Also what is said where several files are made, or the overlap alone.
+  await page.getByRole('button', { name: 'Try it with an example' }).click();
+  for (const [making, english, japanese] of [['several', 'From μ 0', 'μ 0'], ['overlap', 'That part of the subject', '被写体']] as const) {
+    await part(page, 'controls', 'select#result').first().selectOption(making);
+    await expect(part(page, 'outlook', '.lead')).toContainText(english);
+    await page.getByLabel('Language').selectOption('ja');
+    await expect(part(page, 'outlook', '.lead')).toContainText(japanese);
+    expect(await latin(page)).toEqual([]);
+    await page.getByLabel('言語').selectOption('en');
+    await expect(part(page, 'outlook', '.lead')).toContainText(english);
+  }
   await expect(page).toHaveTitle('NP-LoRA: fuse a subject with a style');
   await expect(page.getByRole('heading', { name: 'How it works' })).toBeVisible();
 });

@@ -159,7 +159,7 @@ test('what tells the files apart is seen, and each can be looked at', async ({ p
   }
   // A change makes all of them stale, and the next run is of one file again.
   await page.getByLabel('What to make').selectOption('fusion');
-  await expect(page.getByText('Made before your last change of settings.')).toBeVisible();
+  await expect(page.locator('.stale')).toBeVisible();
   await fuseAndSave(page, project.name);
   await expect(page.locator('np-lora-results')).toHaveCount(0);
   expect(uncaught).toEqual([]);

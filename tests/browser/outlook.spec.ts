@@ -269,7 +269,13 @@ test('the map is one tab stop, with arrows inside, down to a layer', async ({ pa
   await expect(page.getByRole('heading', { name: 'Singular values' })).toBeVisible();
   await expect(page.getByText('k = 12')).toBeVisible();
 
-  await grid(page).locator('[tabindex="0"]').focus();
+  await page.getByRole('button', { name: 'Close' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(layers).toHaveCount(0);
+  // Back where it was opened.
+  await expect.poll(() => focused(page)).toBe('0 1');
+  await page.keyboard.press('Enter');
+  await expect(layers).toHaveCount(cell.members.length);
   await page.keyboard.press('Escape');
   await expect(layers).toHaveCount(0);
 });

@@ -84,7 +84,7 @@ test('the page says how an overlap is used, and holds back what has no effect on
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
 
   await wanted(page, 'fusion');
-  await expect(page.getByText('Made before your last change of settings.')).toBeVisible();
+  await expect(page.locator('.stale')).toBeVisible();
   await expect(fuseButton(page)).toBeEnabled();
   // A single file has none, and is converted as ever.
   await wanted(page, 'overlap');

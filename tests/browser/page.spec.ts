@@ -196,13 +196,13 @@ test('a changed setting marks the result and offers Fuse again', async ({ page }
   await expect(button(page, 'Fuse')).toBeHidden();
   await button(page, 'μ ∞').click();
   await expect(page.getByText('removes 100 % of the overlap', { exact: true })).toBeVisible();
-  await expect(page.getByText('Made before your last change of settings.')).toBeVisible();
+  await expect(page.locator('.stale')).toBeVisible();
   await fuse(page);
-  await expect(page.getByText('Made before your last change of settings.')).toBeHidden();
+  await expect(page.locator('.stale')).toBeHidden();
   // A file that goes is no setting.
   await button(page, 'Remove style file').click();
-  await expect(page.getByText('Made before you changed the files.')).toBeVisible();
-  await expect(page.getByText('Made before your last change of settings.')).toBeHidden();
+  await expect(page.locator('.stale')).toHaveText('Made before you changed the files.');
+  await expect(page.getByRole('status').filter({ hasText: 'Made before you changed the files.' })).toHaveCount(1);
 });
 
 test('the same file twice is said before anything is fused, and no μ is suggested', async ({ page }) => {
@@ -307,6 +307,18 @@ test('the keyboard keeps its place when what was pressed goes', async ({ page })
   await expect(style).toBeFocused();
 });
 
+test('a key that is held down on Fuse does not cancel, and the end is said once', async ({ page }) => {
+  await openExample(page);
+  await button(page, 'Fuse').focus();
+  await page.keyboard.down('Enter');
+  await expect(button(page, 'Cancel')).toBeFocused();
+  await page.keyboard.down('Enter');
+  await page.keyboard.up('Enter');
+  const heading = page.getByRole('heading', { name: 'Fused and checked' });
+  await expect(heading).toBeFocused();
+  await expect(page.getByRole('status').filter({ hasText: 'Fused and checked' })).toHaveCount(0);
+});
+
 test('a bad file is named and explained, and a good one works right after', async ({ page }) => {
   await holdExample(page);
   await drop(page, page.locator('body'), [
@@ -316,7 +328,7 @@ test('a bad file is named and explained, and a good one works right after', asyn
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('not a safetensors file');
   await expect(alert).toContainText('‹U+202E›');
-  await expect(alert.getByRole('button', { name: 'Copy details' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Copy details' })).toBeVisible();
   await expect(button(page, 'Fuse')).toBeHidden();
   await drop(page, page.locator('body'), [{ name: 'ink.safetensors', from: 'styleFile' }]);
   await expect(alert).toBeHidden();

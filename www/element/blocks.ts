@@ -54,7 +54,8 @@ export class Blocks extends LitElement {
   #table(own: number): TemplateResult {
     const roles = this.only ? [this.only] : ROLES;
     return html`<div class="bar"><span class="muted">${text.blocksHint}</span>
-        <button class="plain" type="button" ?disabled=${this.disabled || own === 0} @click=${() => this.#send({})}>${text.resetBlocks}</button></div>
+        <button class="plain" type="button" ?disabled=${this.disabled} aria-disabled=${own > 0 ? nothing : 'true'}
+          @click=${() => { if (own > 0) this.#send({}); }}>${text.resetBlocks}</button></div>
       <div class="scroll" role="group" aria-label=${text.blocks} tabindex=${this.disabled ? 0 : nothing}><table>
         <thead><tr><th scope="col">${text.block}</th><th scope="col" class="modules">${text.modules}</th><th scope="col">${text.on}</th>
           ${roles.map((role) => html`<th scope="col">${roleName[role]}</th>`)}${this.only ? nothing : html`<th scope="col">${text.ownMu}</th>`}</tr></thead>

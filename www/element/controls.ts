@@ -63,7 +63,8 @@ export class Controls extends LitElement {
         @np-mu=${(event: CustomEvent<MuChange>) => this.#send({ mu: event.detail.mu }, event.detail.committed)}></np-lora-mu>
       <div class="strengths">${ROLES.map((role) => this.#strength(role))}</div>
       ${this.#kind()}`;
-    return html`<section class="panel" aria-label=${text.settings} part="controls">
+    return html`<section class="panel" aria-labelledby="title" part="controls">
+      <h2 class="unseen" id="title">${text.settings}</h2>
       <slot name="bar"></slot>
       ${this.#asks()}
       ${main}

@@ -5,6 +5,7 @@ import { property } from 'lit/decorators.js';
 import { isFile } from '../core/shape.ts';
 import type { GivenFile, Role, Scale, Share, Summary } from '../core/types.ts';
 import { chooser, chooserStyles, JSON_FILES, LORA_FILES } from './fields.ts';
+import { Focus } from './focus.ts';
 import { bytes, count, inert } from './format.ts';
 import { called } from './language.ts';
 import { EMPTY, type Card, type Config } from './model.ts';
@@ -77,6 +78,11 @@ export class FileCard extends LitElement {
   /** The person knows the scale better than the file. */
   @property({ type: Boolean }) ownScale = false;
   @property({ type: Boolean }) disabled = false;
+
+  constructor() {
+    super();
+    new Focus(this, () => this.focus());
+  }
 
   override render(): TemplateResult {
     const { card, side } = this;
@@ -184,11 +190,6 @@ export class FileCard extends LitElement {
     this.renderRoot.querySelector<HTMLElement>('#file')?.focus(options);
   }
 
-  protected override willUpdate(changed: PropertyValues): void {
-    this.#hadFocus = changed.has('card') && this.matches(':focus-within');
-  }
-
-  // What was pressed goes, and with it the place where the keyboard was.
   protected override updated(changed: PropertyValues): void {
     if (changed.has('card') && this.#linking && this.card.state !== 'empty') {
       this.#linking = false;
@@ -196,10 +197,8 @@ export class FileCard extends LitElement {
       // It draws itself a moment later.
       if (offer) return queueMicrotask(() => offer.focus());
     }
-    if (this.#hadFocus && !this.matches(':focus-within')) this.focus();
   }
   #linking = false;
-  #hadFocus = false;
 
   #link(link: string): void {
     this.#linking = true;

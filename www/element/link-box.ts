@@ -27,10 +27,11 @@ export class LinkBox extends LitElement {
   override render(): TemplateResult | typeof nothing {
     return html`<form @submit=${this.#submit}>
         <input type="text" inputmode="url" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
-          aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled} @paste=${this.#pasted}>
+          aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled}
+          aria-invalid=${this.problem ? 'true' : nothing} aria-describedby=${this.problem ? 'problem' : nothing} @paste=${this.#pasted}>
         <button type="submit" ?disabled=${this.disabled || this.reading}>${this.reading ? text.readingLink : text.openLink}</button>
       </form>
-      ${this.problem ? html`<np-lora-problem .problem=${this.problem}></np-lora-problem>` : nothing}`;
+      ${this.problem ? html`<np-lora-problem id="problem" .problem=${this.problem}></np-lora-problem>` : nothing}`;
   }
 
   #submit(event: Event): void {

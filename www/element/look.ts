@@ -20,8 +20,8 @@ export class Look {
     return this.desk.places.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
   }
 
-  /** Says what it costs, and begins when a person presses. */
-  offer(disabled: boolean): TemplateResult {
+  /** Says what it costs, and begins when a person presses, which `begun` is told. */
+  offer(disabled: boolean, begun: () => void): TemplateResult {
     const { remote } = this.desk.places;
     const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
     const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');
@@ -29,6 +29,7 @@ export class Look {
       this.#looked = this.#remote;
       this.desk.refit();
       this.host.requestUpdate();
+      begun();
     };
     return html`<section class="panel row" aria-label=${text.outlook}><p>${text.lookCosts(size, hosts)}</p>
       <button type="button" ?disabled=${disabled} @click=${begin}>${text.look}</button></section>`;

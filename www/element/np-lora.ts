@@ -1,6 +1,6 @@
 /** The element: attributes, properties, methods, events, its place in a form; the parts draw. */
 
-import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { html, nothing, type LitElement, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
@@ -9,7 +9,7 @@ import { takeEarly } from './early.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { toJson } from './format.ts';
 import { Intake, SCALE } from './intake.ts';
-import { isUnfit, type Choices, type Deed, type Phase, type Setting } from './model.ts';
+import { isUnfit, type Choices, type Deed, type Outcome, type Phase, type Setting } from './model.ts';
 import { ANALYSES, asMu, asOneOf, asText, MORE, PLACES, reads } from './settings.ts';
 import { recipeText, text, undoText } from './strings.ts';
 import { Keep } from './keep.ts';
@@ -150,7 +150,7 @@ export class NpLora extends Chosen {
     changed: () => void this.#tell('change', this.settings()),
     openRecipe: (name, saved) => {
       this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
-      this.#said.say(recipeText.opened);
+      this.#said.say([recipeText.opened, ...this.#keep.remarks.slice(1)].join(' '));
       this.#tell('change', this.settings());
     },
   }, this.#desk, this.#keep);
@@ -319,7 +319,9 @@ export class NpLora extends Chosen {
     if (name === 'abort') this.#said.notice = text.cancelled;
     if (name === 'complete') this.#said.saved = '';
     const wanted = this.#tell(name, detail, name === 'warning');
-    if (spoken !== null && wanted) this.#said.say(spoken, name === 'warning');
+    // Whoever waits at Cancel is taken to the result, which says it itself.
+    const heard = name === 'complete' && this.renderRoot.querySelector('np-lora-run')?.matches(':focus-within');
+    if (spoken !== null && wanted && !heard) this.#said.say(spoken, name === 'warning');
     return wanted;
   }
 
@@ -364,7 +366,7 @@ export class NpLora extends Chosen {
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${foresight.problem && !desk.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}></np-lora-problem>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy) : nothing}
+      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook')) : nothing}
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
@@ -413,7 +415,12 @@ export class NpLora extends Chosen {
     const { families, places, running } = this.#desk;
     if (running === null && this.#said.notice === text.notWhileRunning) this.#said.notice = '';
     if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
+    const stale = this.#desk.outcome?.stale ?? false;
+    if (stale && !this.#stale) this.#said.say(stale === 'files' ? text.staleFiles : text.stale, true);
+    this.#stale = stale;
   }
+
+  #stale: Outcome['stale'] = false;
 
   protected override updated(changed: PropertyValues): void {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more', 'analysis'];
@@ -474,7 +481,7 @@ export class NpLora extends Chosen {
     const [lead, ...more] = this.#keep.remarks;
     return lead === undefined ? nothing : html`<aside class="panel recipe" aria-label=${recipeText.about}>
       <div><p class="stranger">${lead}</p>${more.map((remark) => html`<p class="stranger remark">${remark}</p>`)}</div>
-      <button class="plain" type="button" @click=${() => this.#keep.closeRecipe()}>${recipeText.close}</button></aside>`;
+      <button class="plain" type="button" @click=${() => { this.#keep.closeRecipe(); void this.#goOn(); }}>${recipeText.close}</button></aside>`;
   }
 
   async #example(): Promise<void> {
@@ -482,14 +489,16 @@ export class NpLora extends Chosen {
     const made = await this.#desk.example();
     this.makingExample = false;
     if (made) this.#tell('change', this.settings());
-    await this.#focusFirst();
+    await this.#goOn();
   }
 
-  /** What was pressed has gone: whoever pressed it goes on with the first file. */
-  async #focusFirst(): Promise<void> {
+  /** What was pressed has gone: whoever pressed it goes on elsewhere. */
+  async #goOn(at = 'np-lora-card'): Promise<void> {
     await this.updateComplete;
     if (this.matches(':focus-within') || document.activeElement !== document.body) return;
-    this.focus();
+    const part = this.renderRoot.querySelector<LitElement>(at);
+    await part?.updateComplete;
+    part?.focus();
   }
 
   #do({ action, at }: Deed): void {
@@ -506,7 +515,7 @@ export class NpLora extends Chosen {
         this.reset();
         // Nothing of the last pair goes on unseen.
         this.#restore();
-        return void this.#focusFirst();
+        return void this.#goOn();
       case 'save':
         this.#said.clear();
         this.#desk.forgive();

@@ -11,7 +11,8 @@ import { base } from './tokens.css.ts';
 export class ProblemView extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
-    .box { display: grid; gap: 8px; border: 1px solid var(--danger); border-left-width: 4px; border-radius: 8px; background: var(--danger-soft); padding: 16px; }
+    .box, .box > [role='alert'] { display: grid; gap: 8px; }
+    .box { border: 1px solid var(--danger); border-left-width: 4px; border-radius: 8px; background: var(--danger-soft); padding: 16px; }
     .title { font-weight: 650; color: var(--danger); }
     dl { display: grid; grid-template-columns: auto 1fr; gap: 0 16px; font-size: var(--small); }
     dt { color: var(--muted); }
@@ -44,18 +45,19 @@ export class ProblemView extends LitElement {
         <span class="muted">${inert(remedy)}</span>
       </div>`;
     }
-    return html`<div class="box" role="alert" part="error">
-      <p class="title">${inert(happened)}</p>
-      <p>${inert(remedy)}</p>
-      ${problem.file !== null || problem.tensor !== null ? html`<dl>
-        ${problem.file !== null ? html`<dt>${text.file}</dt><dd class="stranger">${inert(problem.file)}</dd>` : nothing}
-        ${problem.tensor !== null ? html`<dt>${text.tensor}</dt><dd class="stranger">${inert(problem.tensor)}</dd>` : nothing}
-      </dl>` : nothing}
-      ${problem.detail ? html`<p class="detail stranger" lang="en">${inert(problem.detail, 400)}</p>` : nothing}
-      <div class="row">
-        <button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>
-        <span class="small muted">${problem.code}</span>
+    return html`<div class="box" part="error">
+      <div role="alert">
+        <p class="title">${inert(happened)}</p>
+        <p>${inert(remedy)}</p>
+        ${problem.file !== null || problem.tensor !== null ? html`<dl>
+          ${problem.file !== null ? html`<dt>${text.file}</dt><dd class="stranger">${inert(problem.file)}</dd>` : nothing}
+          ${problem.tensor !== null ? html`<dt>${text.tensor}</dt><dd class="stranger">${inert(problem.tensor)}</dd>` : nothing}
+        </dl>` : nothing}
+        ${problem.detail ? html`<p class="detail stranger" lang="en">${inert(problem.detail, 400)}</p>` : nothing}
+        <p class="small muted">${problem.code}</p>
       </div>
+      <div><button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>
+        <span class="unseen" role="status">${this.copied ? text.copied : ''}</span></div>
     </div>`;
   }
 

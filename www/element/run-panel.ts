@@ -1,10 +1,11 @@
 /** From Fuse to Save: one place that holds the button, then the progress, then what was made or what went wrong. */
 
-import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../core/protocol.ts';
 import type { Problem, ResultChoice } from '../core/types.ts';
 import { breakable } from './file-card.ts';
+import { Focus } from './focus.ts';
 import { bytes, inert, percentDone, seconds, wholePercent } from './format.ts';
 import { called } from './language.ts';
 import type { Action, Deed, Outcome, Running } from './model.ts';
@@ -31,6 +32,11 @@ export function stageOf({ progress, converting, files, result }: Running): strin
     case 'measure': return text.measuring;
     default: return converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[result];
   }
+}
+
+/** A key that is held down since Fuse does not cancel. */
+function once(event: KeyboardEvent): void {
+  if (event.repeat) event.preventDefault();
 }
 
 export class RunPanel extends LitElement {
@@ -86,21 +92,20 @@ export class RunPanel extends LitElement {
   @property({ type: Boolean, reflect: true }) stuck = false;
   /** Of several results the one that is looked at. */
   @state() private looked: number | null = null;
-  #hadFocus = false;
 
-  protected override willUpdate(changed: PropertyValues): void {
-    this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
-    this.#hadFocus = this.matches(':focus-within') && (changed.has('running') || changed.has('outcomes'));
-    if (this.outcomes.length < 2) this.looked = null;
+  constructor() {
+    super();
+    // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
+    new Focus(this, () => {
+      const result = this.renderRoot.querySelector<ResultView | ResultsView>('np-lora-results, np-lora-result');
+      if (result) void result.updateComplete.then(() => result.focus());
+      else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus();
+    });
   }
 
-  // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
-  protected override updated(): void {
-    if (!this.#hadFocus || this.renderRoot.querySelector(':focus')) return;
-    this.#hadFocus = false;
-    const result = this.renderRoot.querySelector<ResultView | ResultsView>('np-lora-results, np-lora-result');
-    if (result) void result.updateComplete.then(() => result.focus());
-    else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus();
+  protected override willUpdate(): void {
+    this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
+    if (this.outcomes.length < 2) this.looked = null;
   }
 
   override render(): TemplateResult {
@@ -140,7 +145,7 @@ export class RunPanel extends LitElement {
     const { progress, stalled } = running;
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
       <div class="bar"><h2 id="stage">${stageOf(running)}${progress ? html` <span class="muted">${wholePercent(percentDone(progress))}</span>` : nothing}</h2>
-        <button type="button" @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
+        <button type="button" @keydown=${once} @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
       <progress aria-labelledby="stage" max="100" .value=${progress ? percentDone(progress) : 0}></progress>
       ${progress ? html`<div>
         <div class="figures">

@@ -20,20 +20,27 @@ export class Said implements ReactiveController {
 
   /** To be seen and heard. */
   note(what: string): void {
-    this.spoken = this.notice = what;
+    this.#speak(what);
+    this.notice = what;
     this.host.requestUpdate();
   }
 
   ofSaving(what: string): void {
-    this.spoken = this.saved = what;
+    this.#speak(what);
+    this.saved = what;
     this.host.requestUpdate();
   }
 
   /** To be heard. A comment on what is being said goes with it. */
   say(what: string, comment = false): void {
-    this.spoken = comment && this.#saying ? `${this.spoken} ${what}` : what;
+    this.#speak(comment && this.#saying ? `${this.spoken} ${what}` : what);
     this.#saying = true;
     this.host.requestUpdate();
+  }
+
+  /** The same once more is heard only where something is another. */
+  #speak(what: string): void {
+    this.spoken = what !== '' && what === this.spoken ? `${what}\u00a0` : what;
   }
 
   /** Something else is being done. */

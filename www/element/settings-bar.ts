@@ -29,11 +29,11 @@ export class SettingsBar extends LitElement {
   override render(): TemplateResult {
     return html`<div class="bar">
       <div role="group" aria-label=${text.steps}>
-        <button class="plain" type="button" title=${text.undoHint} ?disabled=${this.disabled || !this.undoable} @click=${() => this.#do('undo')}>
+        <button class="plain" type="button" title=${text.undoHint} ?disabled=${this.disabled} aria-disabled=${this.undoable ? nothing : 'true'} @click=${() => this.#do('undo')}>
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 6h6.5a3.5 3.5 0 0 1 0 7H6M6 3 3 6l3 3" /></svg>${text.undo}</button>
-        <button class="plain" type="button" title=${text.redoHint} ?disabled=${this.disabled || !this.redoable} @click=${() => this.#do('redo')}>
+        <button class="plain" type="button" title=${text.redoHint} ?disabled=${this.disabled} aria-disabled=${this.redoable ? nothing : 'true'} @click=${() => this.#do('redo')}>
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M13 6H6.5a3.5 3.5 0 0 0 0 7H10M10 3l3 3-3 3" /></svg>${text.redo}</button>
-        <button class="plain" type="button" title=${text.resetHint} ?disabled=${this.disabled || !this.resettable} @click=${() => this.#do('reset')}>${text.reset}</button>
+        <button class="plain" type="button" title=${text.resetHint} ?disabled=${this.disabled} aria-disabled=${this.resettable ? nothing : 'true'} @click=${() => this.#do('reset')}>${text.reset}</button>
       </div>
       <div>
         ${chooser({ id: 'recipe', label: recipeText.open, look: 'button plain', accept: RECIPES, disabled: this.disabled,

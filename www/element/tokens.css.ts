@@ -57,12 +57,13 @@ export const base = css`
     font: inherit; font-weight: 550; color: var(--ink); background: var(--surface); border: 1px solid var(--edge);
     border-radius: 8px; cursor: pointer; white-space: nowrap;
   }
-  button:hover:not(:disabled), .button:hover { background: var(--sunken); }
+  button:hover:not(:disabled, [aria-disabled='true']), .button:hover { background: var(--sunken); }
   button.primary { color: var(--page); background: var(--ink); border-color: var(--ink); padding: 0 24px; }
   button.primary:hover:not(:disabled) { background: color-mix(in srgb, var(--ink) 85%, var(--page)); }
   button.plain, .button.plain { border-color: transparent; background: none; padding: 0 8px; min-height: 32px; color: var(--muted); font-size: var(--small); }
-  button.plain:hover:not(:disabled), .button.plain:hover { color: var(--ink); background: var(--sunken); }
-  button:disabled { opacity: 0.5; cursor: default; }
+  button.plain:hover:not(:disabled, [aria-disabled='true']), .button.plain:hover { color: var(--ink); background: var(--sunken); }
+  /* One with nothing to do keeps the keyboard's place, which a disabled one loses. */
+  button:is(:disabled, [aria-disabled='true']) { opacity: 0.5; cursor: default; }
   :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
   .row { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; }
   input[type='text'], select {
@@ -70,9 +71,13 @@ export const base = css`
     min-height: 40px; padding: 0 12px; max-width: 100%;
   }
   input:disabled, select:disabled { opacity: 0.6; }
+  ::placeholder { color: var(--muted); opacity: 1; }
   summary { cursor: pointer; border-radius: 4px; }
   @container (max-width: 568px) { .panel { padding: 16px; } }
-  @media (forced-colors: active) { button.primary { border-width: 2px; } }
+  @media (forced-colors: active) {
+    button.primary { border-width: 2px; }
+    button[aria-disabled='true'] { color: GrayText; border-color: GrayText; opacity: 1; }
+  }
   @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
   .ending { font-weight: 400; color: var(--muted); }
   .warnings { display: grid; gap: 8px; }

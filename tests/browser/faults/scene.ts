@@ -126,7 +126,7 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
       await expect(alert).toContainText(fault.says);
       // The same may have been said before the run was over.
       await expect.poll(() => element(page, 'phase')).toBe('failed');
-      await expect(alert.getByRole('button', { name: 'Copy details' })).toBeVisible();
+      await expect(page.getByRole('button', { name: 'Copy details' }).first()).toBeVisible();
       const { code, message, remedy } = await element<Record<'code' | 'message' | 'remedy', string>>(page, 'error');
       expect([code, message, remedy]).toEqual([
         expect.stringMatching(/^E_[A-Z_]+$/), expect.stringMatching(/^[^.]+.*\.$/), expect.stringMatching(/\.$/),

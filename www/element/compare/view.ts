@@ -10,6 +10,7 @@ import type { Compare } from '../compare.ts';
 import { isConfig, readConfig } from '../drop.ts';
 import { chooser, chooserStyles, LORA_FILES } from '../fields.ts';
 import { named } from '../file-card.ts';
+import { Focus } from '../focus.ts';
 import { count, inert, mu as muText, percent, shareDone, small } from '../format.ts';
 import type { Table } from '../outlook/data.ts';
 import { base } from '../tokens.css.ts';
@@ -55,6 +56,11 @@ export class CompareView extends LitElement {
   @state() private shown: State = EMPTY;
   @state() private notice: 'noFile' | 'configTooLarge' | null = null;
   #aborter = new AbortController();
+
+  constructor() {
+    super();
+    new Focus(this, () => this.renderRoot.querySelector<HTMLElement>('.top button, #file')?.focus());
+  }
 
   /** The LoRA among some files, with the adapter_config.json that came with it. */
   async take(files: readonly File[]): Promise<void> {
@@ -141,7 +147,7 @@ export class CompareView extends LitElement {
   }
 
   #chooser(label: string, look: string): TemplateResult {
-    return chooser({ id: 'file', label, name: text.file, look, accept: LORA_FILES, multiple: true, disabled: this.disabled, chosen: (_, files) => void this.take(files) });
+    return chooser({ id: 'file', label, name: `${label}: ${text.file}`, look, accept: LORA_FILES, multiple: true, disabled: this.disabled, chosen: (_, files) => void this.take(files) });
   }
 
   #drop(): void {

@@ -344,10 +344,12 @@ export const translation: Translation = {
       usual: ({ change, taken, overlap, chance }) => `この組み合わせの射影による変化量は${change}で、被写体の${taken}が除去されます。2つの重なりは${overlap}です（無関係なLoRA同士なら${chance}）。`,
       most: ({ change, taken }) => `射影によって被写体のほぼすべて（${taken}）が除去されます。この組み合わせの変化量は${change}です。μを小さくすると、被写体がより多く残ります。`,
     },
-    overlapAlone: (overlap, chance) => `2つの重なりは${overlap}です（無関係なLoRA同士なら${chance}）。被写体のこの部分がファイルになります。`,
-    severalChange: (least, most, fromMu, toMu, both) => `${both ? 'この向きでは、' : ''}${fromMu === toMu
-      ? `μ ${fromMu}での射影による変化量は${least}です。`
-      : `μ ${fromMu}からμ ${toMu}まで、射影による変化量は${least}から${most}です。`}`,
+    leads: {
+      overlapAlone: (overlap, chance) => `2つの重なりは${overlap}です（無関係なLoRA同士なら${chance}）。被写体のこの部分がファイルになります。`,
+      severalChange: (least, most, fromMu, toMu, both) => `${both ? 'この向きでは、' : ''}${fromMu === toMu
+        ? `μ ${fromMu}での射影による変化量は${least}です。`
+        : `μ ${fromMu}からμ ${toMu}まで、射影による変化量は${least}から${most}です。`}`,
+    },
     shares: {
       strength: (removed, taken) => `スライダーの${removed}は重なりの強さに対する割合で、エネルギーでは${taken}にあたります。重なりと、被写体から除去される量は、エネルギーの割合です。`,
     },

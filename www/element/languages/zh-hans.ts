@@ -344,10 +344,12 @@ export const translation: Translation = {
       usual: ({ change, taken, overlap, chance }) => `投影会使这一对 LoRA 改变 ${change}：去除主体的 ${taken}。两者重叠 ${overlap}，而互不相关的 LoRA 约为 ${chance}。`,
       most: ({ change, taken }) => `投影会把主体几乎全部去除：${taken}。它使这一对 LoRA 改变 ${change}；减小 μ 可以多保留一些主体。`,
     },
-    overlapAlone: (overlap, chance) => `两者重叠 ${overlap}，而无关的 LoRA 之间为 ${chance}。主体的这一部分将写成文件。`,
-    severalChange: (least, most, fromMu, toMu, both) => `${both ? '在这个方向上，' : ''}${fromMu === toMu
-      ? `μ 为 ${fromMu} 时，投影对这一对 LoRA 的改变为 ${least}。`
-      : `从 μ ${fromMu} 到 μ ${toMu}，投影对这一对 LoRA 的改变为 ${least} 到 ${most}。`}`,
+    leads: {
+      overlapAlone: (overlap, chance) => `两者重叠 ${overlap}，而无关的 LoRA 之间为 ${chance}。主体的这一部分将写成文件。`,
+      severalChange: (least, most, fromMu, toMu, both) => `${both ? '在这个方向上，' : ''}${fromMu === toMu
+        ? `μ 为 ${fromMu} 时，投影对这一对 LoRA 的改变为 ${least}。`
+        : `从 μ ${fromMu} 到 μ ${toMu}，投影对这一对 LoRA 的改变为 ${least} 到 ${most}。`}`,
+    },
     shares: {
       strength: (removed, taken) => `滑块上的 ${removed} 是重叠强度的占比，相当于其能量的 ${taken}；重叠以及从主体中去除的部分都是能量占比。`,
     },

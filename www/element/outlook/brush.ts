@@ -2,6 +2,7 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
+import { keyed } from 'lit/directives/keyed.js';
 import type { PairFit, Role } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { changed, fromNumbers, WHOLE, type Blocks } from '../block-strengths.ts';
@@ -40,7 +41,6 @@ export class BrushBar extends LitElement {
     .field select, .field input { min-height: 32px; padding: 0 8px; font-size: var(--small); }
     details details { font-size: var(--small); margin-top: 4px; }
     details details summary { color: var(--muted); }
-    .wrong { color: var(--caution); }
     .hint { margin-top: 4px; }
     @container (max-width: 328px) { .fields { grid-template-columns: minmax(0, 1fr); } }
   `];
@@ -49,7 +49,8 @@ export class BrushBar extends LitElement {
   @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) brush: Brush | null = null;
   @property({ type: Boolean }) disabled = false;
-  @state() private wrong = false;
+  /** The field whose numbers make no sense, since whenever that was. */
+  @state() private wrong: { role: Role } | null = null;
   #typing = new Typing(this);
 
   override render(): TemplateResult {
@@ -68,7 +69,8 @@ export class BrushBar extends LitElement {
       ${brush ? html`<p class="hint small muted">${text.hint}</p>` : nothing}
       ${this.list.presets.length > 0 ? html`<div class="fields">${ROLES.map((role) => this.#presets(role))}</div>` : nothing}
       ${this.list.orders.length > 0 ? this.#paste() : nothing}
-      <div class="all"><button class="plain" type="button" ?disabled=${disabled || own === 0} @click=${() => this.#send({})}>${text.reset}</button></div>
+      <div class="all"><button class="plain" type="button" ?disabled=${disabled} aria-disabled=${own > 0 ? nothing : 'true'}
+        @click=${() => { if (own > 0) this.#send({}); }}>${text.reset}</button></div>
     </details>`;
   }
 
@@ -105,8 +107,9 @@ export class BrushBar extends LitElement {
       <p class="muted">${text.pasteHint(this.list.orders.map(({ length }) => length))}</p>
       <div class="fields">${ROLES.map((role) => html`<div class="field"><label for="paste-${role}">${pasteLabel[role]}</label>
         <input id="paste-${role}" type="text" autocomplete="off" spellcheck="false" placeholder="1,0,0.5,1 …" ?disabled=${this.disabled}
+          aria-invalid=${this.wrong?.role === role ? 'true' : nothing} aria-describedby=${this.wrong?.role === role ? 'wrong' : nothing}
           @change=${(event: Event) => this.#read(role, event.target as HTMLInputElement)}></div>`)}</div>
-      <p class="wrong" role="status">${this.wrong ? text.wrong : ''}</p>
+      ${keyed(this.wrong, this.wrong ? html`<p class="refusal" id="wrong" role="alert">${text.wrong}</p>` : nothing)}
     </details>`;
   }
 
@@ -126,7 +129,7 @@ export class BrushBar extends LitElement {
 
   #read(role: Role, field: HTMLInputElement): void {
     const weights = field.value.trim() === '' ? null : fromNumbers(field.value, this.list);
-    this.wrong = !weights && field.value.trim() !== '';
+    this.wrong = !weights && field.value.trim() !== '' ? { role } : null;
     if (weights) this.#weigh(role, weights);
   }
 

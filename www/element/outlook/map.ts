@@ -103,11 +103,17 @@ export class OverlapMap extends LitElement {
   @state() private at: At = { row: 0, column: 0 };
   @state() private pointed: At | null = null;
   @state() private focused = false;
+  /** To screen readers: what a row has now that was painted by the keyboard. */
+  @state() private said = '';
   @query('td[tabindex="0"]') private stop!: HTMLElement | null;
   #rows: Row[] = [];
   /** Somebody has been on it. */
   #entered = false;
   protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
+
+  override focus(): void {
+    this.stop?.focus();
+  }
 
   protected override willUpdate(changed: PropertyValues): void {
     if (!changed.has('outlook')) return;
@@ -132,6 +138,7 @@ export class OverlapMap extends LitElement {
         ${guard([outlook, figure, this.at, this.opened, this.blocks, this.brush, language()], () => this.#table(outlook, figure, bounds))}
       </div>
       <p class="readout small">${this.#readout(outlook)}</p>
+      <p class="unseen" role="status">${this.said}</p>
       <np-lora-data about=${text.map} .of=${() => table(outlook, this.#rows)}></np-lora-data>`;
   }
 
@@ -168,8 +175,8 @@ export class OverlapMap extends LitElement {
   }
 
   /** What a block has of its own, in words. */
-  #own(label: string): string {
-    const { content, style, mu } = this.blocks[label] ?? WHOLE;
+  #own(label: string, blocks = this.blocks): string {
+    const { content, style, mu } = blocks[label] ?? WHOLE;
     const strengths = ([['content', content], ['style', style]] as const).filter(([, strength]) => strength !== 1);
     return [...strengths.map(([role, strength]) => `${who[role]} ${strength}`), ...(mu === null ? [] : [`μ ${muText(mu)}`])].join(' · ');
   }
@@ -249,7 +256,10 @@ export class OverlapMap extends LitElement {
 
   /** One row by itself. What is in no block has nothing of its own. */
   #dab(label: string, brush: Brush): void {
-    if (label !== '') this.#put(new Stroke(this.blocks, brush, label).blocks, true);
+    if (label === '') return;
+    const { blocks } = new Stroke(this.blocks, brush, label);
+    this.#put(blocks, true);
+    this.said = `${inert(blockName(label), 60)}: ${this.#own(label, blocks) || `${who.content} 1 · ${who.style} 1`}`;
   }
 
   #begin = (event: PointerEvent): void => {

@@ -35,10 +35,12 @@ const english = {
     most: ({ change, taken }) => `The projection will take away nearly everything of the subject: ${taken}. It changes this pair by ${change}; a smaller μ leaves more of the subject.`,
   } as Record<Verdict, (shares: Shares) => string>,
   /** Where the overlap alone is made, and where several files are, from the one with the least μ to the one with the most. */
-  overlapAlone: (overlap: string, chance: string) => `The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}. That part of the subject becomes the file.`,
-  severalChange: (least: string, most: string, fromMu: string, toMu: string, both: boolean) => (fromMu === toMu
-    ? `${both ? 'In this direction, at' : 'At'} μ ${fromMu} the projection will change this pair by ${least}.`
-    : `${both ? 'In this direction, from' : 'From'} μ ${fromMu} to μ ${toMu} the projection will change this pair by ${least} to ${most}.`),
+  leads: {
+    overlapAlone: (overlap: string, chance: string) => `The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}. That part of the subject becomes the file.`,
+    severalChange: (least: string, most: string, fromMu: string, toMu: string, both: boolean) => (fromMu === toMu
+      ? `${both ? 'In this direction, at' : 'At'} μ ${fromMu} the projection will change this pair by ${least}.`
+      : `${both ? 'In this direction, from' : 'From'} μ ${fromMu} to μ ${toMu} the projection will change this pair by ${least} to ${most}.`),
+  },
   /** What the slider's percentage is of, and what that of the subject is of. */
   shares: {
     strength: (removed: string, taken: string) => `The slider’s ${removed} is of the overlap’s strength, which is ${taken} of its energy; overlap and what is taken from the subject are shares of energy.`,
@@ -152,5 +154,5 @@ interface Shares {
 export type OutlookWords = Words<typeof english>;
 
 export const {
-  who, presetLabel, pasteLabel, figures, verdicts, overlapAlone, severalChange, shares, weights, formula, brushText, text, column,
+  who, presetLabel, pasteLabel, figures, verdicts, leads, shares, weights, formula, brushText, text, column,
 }: OutlookWords = words('outlook', english);

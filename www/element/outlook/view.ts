@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, query, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../block-strengths.ts';
+import { Focus } from '../focus.ts';
 import { inert, mu as muText, percent, removed } from '../format.ts';
 import { language } from '../language.ts';
 import type { MuChange } from '../mu-range.ts';
@@ -67,10 +68,17 @@ export class OutlookView extends LitElement {
   @state() private brush: Brush | null = null;
   @state() private chosen: string | null = null;
   @query('.detail') private detail!: HTMLElement | null;
+  @query('np-lora-overlap-map') private map!: HTMLElement | null;
 
   /** To screen readers: a field that was opened; or what the whole pair comes to, once. */
   @state() private spoken = '';
   #saidWhole = false;
+
+  constructor() {
+    super();
+    // The button that balances both goes once they are.
+    new Focus(this, () => this.focus());
+  }
   #spokeIn = language();
 
   /** A field can go with another pair. */
@@ -90,11 +98,15 @@ export class OutlookView extends LitElement {
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
 
+  override focus(): void {
+    this.renderRoot.querySelector<HTMLElement>('#title')?.focus();
+  }
+
   override render(): TemplateResult {
     const { outlook, opened } = this;
     const field = opened && fieldAt(outlook, opened);
     return html`<section class="panel" aria-labelledby="title" part="outlook">
-      <div><div class="top heading"><h2 id="title">${shared.outlook}</h2>
+      <div><div class="top heading"><h2 id="title" tabindex="-1">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
         <p class="lead ${this.#alike ? 'caution' : ''}">${leadOf(outlook, this.result, this.several)}</p>
         <p class="shares small muted">${this.result === 'fusion' && !this.several ? sharesOf(outlook, this.mu) : nothing}</p>
@@ -137,8 +149,8 @@ export class OutlookView extends LitElement {
   #suggestion({ analysed, total, suggested: { mu, share } }: Outlook): TemplateResult {
     const name = (mu === this.mu ? text.suggestTaken : text.suggest)(muText(mu));
     return html`<div class="suggest ${analysed < total || this.#alike ? 'waits' : ''}">
-      ${mu === 0 ? html`<p class="small muted">${text.suggestNone(percent(share))}</p>` : html`<button type="button" ?disabled=${this.disabled || mu === this.mu} aria-describedby="thumb"
-        @click=${() => this.#tell('np-mu', { mu, committed: true })}>${name}</button>
+      ${mu === 0 ? html`<p class="small muted">${text.suggestNone(percent(share))}</p>` : html`<button type="button" ?disabled=${this.disabled} aria-disabled=${mu === this.mu ? 'true' : nothing} aria-describedby="thumb"
+        @click=${() => { if (mu !== this.mu) this.#tell('np-mu', { mu, committed: true }); }}>${name}</button>
       <details class="small"><summary id="thumb">${text.suggestHint(percent(removed(mu)))}</summary>
         <p>${formula.plain(percent(share))}</p><p class="muted">${formula.of(percent(share))}</p></details>`}
     </div>`;
@@ -154,7 +166,7 @@ export class OutlookView extends LitElement {
     const { spectra, chosen } = this;
     return html`<section class="detail" aria-labelledby="opened">
       <div class="top"><h3 id="opened" class="stranger">${inert(blockName(block), 60)} · ${kind === null ? text.all : inert(kind, 24)}</h3>
-        <button class="plain" type="button" @click=${() => this.#open(null)}>${text.close}</button></div>
+        <button class="plain" type="button" @click=${() => this.#close()}>${text.close}</button></div>
       <div class="columns">
         <np-lora-modules .outlook=${this.outlook} .members=${members} .chosen=${chosen}
           @np-module=${(event: CustomEvent<{ module: number }>) => this.#choose(event.detail.module)}></np-lora-modules>
@@ -187,6 +199,12 @@ export class OutlookView extends LitElement {
     if (first === undefined) return;
     const overlap = (at: number): number => this.outlook.modules[at]?.overlap ?? 0;
     this.#choose(others.reduce((most, at) => (overlap(at) > overlap(most) ? at : most), first));
+  }
+
+  /** Whoever was in it goes on where it was opened. */
+  #close(): void {
+    this.#open(null);
+    this.map?.focus();
   }
 
   #said({ block, kind }: Place, layers: number): string {

@@ -3,7 +3,7 @@
 import type { Outlook, ResultChoice, Several } from '../../core/types.ts';
 import { between, mu, percent, removed, unbroken } from '../format.ts';
 import { factor, largerOf } from './figures.ts';
-import { overlapAlone, severalChange, shares, text, verdicts, weights } from './strings.ts';
+import { leads, shares, text, verdicts, weights } from './strings.ts';
 
 export function verdictOf({ analysed, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {
   if (analysed === 0) return text.none;
@@ -16,11 +16,11 @@ export function verdictOf({ analysed, whole: { overlap, chance, change, contentK
 export function leadOf(outlook: Outlook, result: ResultChoice, several: Several | null): string {
   const { analysed, whole: { overlap, chance }, verdict, curve } = outlook;
   if (analysed === 0 || ['noContent', 'noStyle', 'same'].includes(verdict)) return verdictOf(outlook);
-  if (result === 'overlap') return unbroken(overlapAlone(percent(overlap), percent(chance)));
+  if (result === 'overlap') return unbroken(leads.overlapAlone(percent(overlap), percent(chance)));
   const [least = 0, most = least] = several ? [several.plain ? 0 : several.mus[0], several.mus.at(-1)] : [];
   const [from, to] = [least, most].map((mu) => between(curve, removed(mu)));
   if (!several || !from || !to) return verdictOf(outlook);
-  return unbroken(severalChange(percent(from.change), percent(to.change), mu(least), mu(most), several.bothDirections));
+  return unbroken(leads.severalChange(percent(from.change), percent(to.change), mu(least), mu(most), several.bothDirections));
 }
 
 /** How the slider's percentage goes with those of the verdict: it is of a length, they are of energies. Empty where there are none, or all of the overlap goes. */

@@ -452,6 +452,29 @@ fn an_adapter_of_any_name_is_read_and_its_magnitudes_are_seen() {
         let dora = open(&[(down, F16, &[2, 4]), (up, F16, &[8, 2]), (magnitude, F16, &[8])]).unwrap();
         assert!(dora.modules[0].magnitude.is_some() && dora.extra.is_empty(), "{adapter}");
     }
+    // ai-toolkit's.
+    let named = [
+        ("m.lora_A.weight", F16, &[2, 4][..]),
+        ("m.lora_B.weight", F16, &[8, 2]),
+        ("m.magnitude", F16, &[8]),
+    ];
+    let dora = open(&named).unwrap();
+    assert!(dora.modules[0].magnitude.is_some() && dora.extra.is_empty());
+}
+
+#[test]
+fn factors_with_scales_of_their_own_are_refused_by_name() {
+    for scale in ["m.lora_down.scale_weight", "m.lora_up.weight_scale"] {
+        let plain = [("n.lora_down.weight", F16, &[2, 4][..]), ("n.lora_up.weight", F16, &[8, 2])];
+        let scaled = [
+            ("m.lora_down.weight", Dtype::F8_E4M3, &[2, 4][..]),
+            ("m.lora_up.weight", Dtype::F8_E4M3, &[8, 2]),
+            (scale, Dtype::F32, &[1]),
+        ];
+        let adapter = open(&[&plain[..], &scaled].concat()).unwrap();
+        assert_eq!((adapter.modules.len(), adapter.refused.len()), (1, 1), "{scale}");
+        assert!(adapter.refused[0].why.contains("scales"), "{}", adapter.refused[0].why);
+    }
 }
 
 #[test]

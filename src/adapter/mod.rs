@@ -22,7 +22,8 @@ pub use summary::Summary;
 use crate::container::{Source, Tensor};
 use crate::error::{Code, Error, Result};
 use families::Detected;
-use roles::VectorSpelling;
+use kinds::Kind;
+use roles::{VectorKind, VectorSpelling};
 use scale::{ScaleChoice, ScaleSource};
 use std::collections::BTreeMap;
 
@@ -58,7 +59,7 @@ pub struct Adapter {
     pub warnings: Vec<Error>,
 }
 
-/// A vector that is added in proportion to the strength.
+/// What is added in proportion to the strength: a vector, or a weight that is no layer.
 #[derive(Clone, Debug)]
 pub struct Vector {
     /// The module's stem as the file spells it.
@@ -115,5 +116,21 @@ impl Vector {
             );
         }
         Ok(Self { stem: stem.to_owned(), spelling, tensor, length })
+    }
+
+    /// The full difference of what is no layer.
+    fn of_weight(module: &Module) -> Option<Self> {
+        let Kind::Diff(kind) = &module.kind else { return None };
+        let (stem, tensor) = (module.stem.clone(), kind.diff.clone());
+        let length = usize::try_from(tensor.values()).ok()?;
+        Some(Self { stem, spelling: &read::DIFF_WEIGHT, tensor, length })
+    }
+
+    /// Its shape in a result.
+    pub fn shape(&self) -> Vec<u64> {
+        match self.spelling.kind {
+            VectorKind::Weight => self.tensor.shape.clone(),
+            _ => vec![self.length as u64],
+        }
     }
 }

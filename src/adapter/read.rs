@@ -1,13 +1,14 @@
 //! From a file's header to its adapter, module by module.
 
-use super::families;
-use super::kinds::Parts;
+use super::families::{self, Detected};
+use super::kinds::{Kind, Parts};
 use super::roles::{self, KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, VectorSpelling};
 use super::scale::{Alpha, ScaleSource, Scaling};
 use super::{Adapter, Module, Refused, Vector, alphas, notes};
 use crate::container::{Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use crate::order::{self, Places};
+use std::borrow::Cow;
 
 /// The tensors of one module as they are found.
 #[derive(Default)]
@@ -25,6 +26,14 @@ struct Found {
 static DIFF_VECTOR: VectorSpelling =
     VectorSpelling { suffix: ".diff", kind: VectorKind::NormWeight, scaled: false };
 
+/// That of a weight that no layer of the model has: patch embeddings, and tables that are added to what a block's modulation says (Wan's
+/// distillation files).
+pub(super) static DIFF_WEIGHT: VectorSpelling =
+    VectorSpelling { suffix: ".diff", kind: VectorKind::Weight, scaled: false };
+
+/// Values of such a weight that are added up as a whole, in memory; a larger one is cut to a rank as if it were a layer.
+const MAX_WEIGHT: u64 = 1 << 24;
+
 /// See [`Adapter::open`].
 pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Adapter> {
     let header = Header::read(source).await?;
@@ -38,9 +47,12 @@ pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<
         known.add(stem, found, stored, &scaling)?;
     }
     known.check(&header)?;
-    let Known { modules, vectors, refused, extra, warnings } = known;
+    let Known { modules, mut vectors, refused, extra, warnings } = known;
     let stems = modules.iter().map(|module| (module.stem.as_str(), module.out_features, module.in_features));
     let family = families::detect(stems, &header.metadata);
+    let (weights, modules): (Vec<Module>, Vec<Module>) =
+        modules.into_iter().partition(|module| is_beside_layers(module, &family));
+    vectors.extend(weights.iter().filter_map(Vector::of_weight));
     let warnings = merge_alike(warnings).into_iter().map(|w| w.in_file(source.name())).collect();
     Ok(Adapter {
         name: source.name().to_owned(),
@@ -150,6 +162,8 @@ fn sorted(header: &Header) -> Result<Sorted> {
             extra.push(tensor.name.clone());
             continue;
         }
+        let stem = plain(stem);
+        let stem = stem.as_ref();
         let (_, found) = places.entry(&mut modules, stem, || (stem.to_owned(), Found::default()));
         let (tensor, name) = (tensor.clone(), &tensor.name);
         found.tensors += 1;
@@ -186,6 +200,37 @@ fn sorted(header: &Header) -> Result<Sorted> {
     }
     order::sort_by(&mut modules, |a, b| a.0.cmp(&b.0));
     Ok((modules, extra))
+}
+
+/// What PyTorch puts between the names of modules that it wraps (`torch.compile`, sharding, checkpoints).
+const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+/// What diffusers 0.23 wrote twice.
+const TWICE: [&str; 3] = ["unet.", "text_encoder.", "text_encoder_2."];
+
+/// A stem without what says nothing of the model.
+fn plain(stem: &str) -> Cow<'_, str> {
+    let mut plain = Cow::Borrowed(stem);
+    for wrapper in WRAPPERS {
+        if plain.contains(wrapper) {
+            plain = plain.replace(&format!("{wrapper}."), "").replace(&format!("{wrapper}_"), "").into();
+        }
+    }
+    for component in TWICE {
+        if plain.strip_prefix(component).is_some_and(|rest| rest.starts_with(component)) {
+            plain = plain[component.len()..].to_owned().into();
+        }
+    }
+    plain
+}
+
+/// A full difference of what no family that the file may be of has a layer for: nothing that a subject or a style could be
+/// projected in, and nothing that loaders know as a LoRA.
+fn is_beside_layers(module: &Module, family: &Detected) -> bool {
+    let Kind::Diff(kind) = &module.kind else { return false };
+    let families = family.families();
+    !families.is_empty()
+        && kind.diff.values() <= MAX_WEIGHT
+        && families.iter().all(|family| family.resolve(&module.stem).is_none())
 }
 
 /// Of a file that has modules; a whole model has such tensors as well.

@@ -88,11 +88,13 @@ pub(crate) const DORA_SCALE: &str = ".dora_scale";
 pub(crate) const MAGNITUDE_VECTOR: &str = ".lora_magnitude_vector";
 
 /// (ending, part) of the kinds in `kinds/`.
-const PARTS: [(&str, Part); 18] = [
+const PARTS: [(&str, Part); 19] = [
     (".lora_mid.weight", Part::Mid),
     (DORA_SCALE, Part::Magnitude),
     (MAGNITUDE_VECTOR, Part::Magnitude),
     (".lora_magnitude_vector.weight", Part::Magnitude),
+    // ai-toolkit's.
+    (".magnitude", Part::Magnitude),
     (".hada_w1_a", Part::HadaW1A),
     (".hada_w1_b", Part::HadaW1B),
     (".hada_w2_a", Part::HadaW2A),
@@ -109,7 +111,7 @@ const PARTS: [(&str, Part); 18] = [
     (".diff", Part::Diff),
 ];
 
-/// A vector beside the matrices: added linearly, in proportion to the strength.
+/// What stands beside the matrices of layers: added linearly, in proportion to the strength. All but one are vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum VectorKind {
     /// Change of a layer's bias.
@@ -118,6 +120,8 @@ pub enum VectorKind {
     NormWeight,
     /// Change of a normalisation's bias.
     NormBias,
+    /// Change of a weight that is no layer the method knows, of whatever shape.
+    Weight,
 }
 
 /// How a vector is spelled, and whether the module's scale applies to it as well.
@@ -148,7 +152,7 @@ pub(crate) static VECTORS: [VectorSpelling; 5] = [
 
 /// Endings of adapters whose update cannot be had without the base model: (ending, what it is).
 /// Leaving such a tensor out would change what the file does, so its module is refused by name.
-const FOREIGN: [(&str, &str); 26] = [
+const FOREIGN: [(&str, &str); 30] = [
     (".oft_blocks", "OFT, which rotates the base model's weights"),
     (".oft_diag", "OFT, which rotates the base model's weights"),
     (".oft_R.weight", "OFT, which rotates the base model's weights"),
@@ -167,6 +171,10 @@ const FOREIGN: [(&str, &str); 26] = [
     (".a2.weight", "GLoRA, which depends on the base model's weights"),
     (".b1.weight", "GLoRA, which depends on the base model's weights"),
     (".b2.weight", "GLoRA, which depends on the base model's weights"),
+    (".lora_down.scale_weight", "factors with scales of their own"),
+    (".lora_up.scale_weight", "factors with scales of their own"),
+    (".lora_down.weight_scale", "factors with scales of their own"),
+    (".lora_up.weight_scale", "factors with scales of their own"),
     (".set_weight", "a replacement of the base model's weights"),
     (".reshape_weight", "a change of a layer's size"),
     (".vera_lambda_b", "VeRA"),

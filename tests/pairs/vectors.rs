@@ -2,9 +2,11 @@
 
 use super::files::{Counting, File, Fused, close, fuse, fuse_sources, hard, random};
 use nalgebra::DMatrix;
+use np_lora::container::MemorySource;
 use np_lora::error::Code;
 use np_lora::fusion::Settings;
 use np_lora::fusion::settings::BlockStrength;
+use safetensors::SafeTensors;
 
 fn column(fused: &Fused, name: &str) -> DMatrix<f64> {
     fused.tensor(name).unwrap_or_else(|| panic!("no {name} in {:?}", fused.names()))
@@ -171,6 +173,27 @@ fn what_only_says_denoiser_is_no_part_of_a_name() {
             + random(&format!("{prefix}blocks.0.norm.diff"), 24, 1);
         close(&norm, &sum, 1e-6, prefix);
     }
+    // What PyTorch and an early diffusers put there as well, alone or with it.
+    for prefix in [
+        "_orig_mod.",
+        "unet._orig_mod.",
+        "_orig_mod.base_model.model.",
+        "base_model.model._orig_mod.",
+        "transformer._fsdp_wrapped_module.",
+        "unet.unet.",
+    ] {
+        let fused = fuse(Some(&file("diffusion_model.")), Some(&file(prefix)), &hard()).unwrap();
+        assert_eq!(
+            (fused.report.fused, fused.stems()),
+            (1, vec!["diffusion_model.blocks.0.attn.qq".into()]),
+            "{prefix}"
+        );
+    }
+    let inside = peft(File::default(), "unet.blocks.0._checkpoint_wrapped_module.attn.qq", 24, 36);
+    assert_eq!(fuse(Some(&inside), None, &hard()).unwrap().stems(), ["unet.blocks.0.attn.qq"]);
+    let flat = kohya(File::default(), "lora_unet__orig_mod_blocks_0__orig_mod_self_attn_q", 1536, 1536);
+    let named = Settings { scheme: Some("comfy".into()), ..wan() };
+    assert_eq!(fuse(Some(&flat), None, &named).unwrap().stems(), ["diffusion_model.blocks.0.self_attn.q"]);
     // The same in a known family.
     let known = |file: File, prefix: &str| peft(file, &format!("{prefix}blocks.0.self_attn.q"), 1536, 1536);
     let ours = known(file("diffusion_model."), "diffusion_model.");
@@ -294,4 +317,55 @@ fn a_bias_is_turned_with_its_module() {
     close(&column(&to("kohya"), &format!("{native}.diff_b")), &bias, 1e-6, "as it was");
     let turned = DMatrix::from_fn(6144, 1, |at, _| bias[((at + 3072) % 6144, 0)]);
     close(&column(&to("peft"), &format!("{diffusers}.lora_B.bias")), &turned, 1e-6, "turned");
+}
+
+/// Distillation files of Wan change what is no layer of the model as a whole.
+#[test]
+fn a_full_difference_of_what_is_no_layer_stays_what_it_is() {
+    let weights = [("patch_embedding", vec![1536, 16, 1, 2, 2]), ("blocks.0.modulation", vec![1, 6, 1536])];
+    let add = |file: File, prefix: &str, seed: &str| {
+        weights.iter().fold(file, |file, (stem, shape)| {
+            let size = shape.iter().product();
+            let name = if prefix.ends_with('.') { (*stem).to_owned() } else { stem.replace('.', "_") };
+            file.with(format!("{prefix}{name}.diff"), shape, &random(&format!("{seed} {stem}"), size, 1))
+        })
+    };
+    let layers = ["q", "k", "v", "o"];
+    let dotted = |file, layer| peft(file, &format!("diffusion_model.blocks.0.self_attn.{layer}"), 1536, 1536);
+    let flat = |file, layer| kohya(file, &format!("lora_unet_blocks_0_self_attn_{layer}"), 1536, 1536);
+    let content = add(layers.iter().fold(File::default(), dotted), "diffusion_model.", "c");
+    let style = add(layers.iter().fold(File::default(), flat), "lora_unet_", "s");
+    let settings = Settings { content_strength: 0.5, ..wan() };
+    for (scheme, prefix) in [("comfy", "diffusion_model."), ("kohya", "lora_unet_")] {
+        let settings = Settings { scheme: Some(scheme.into()), ..settings.clone() };
+        let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+        assert_eq!((fused.report.refused.len(), fused.report.cuts.len(), fused.report.rank), (0, 0, 2));
+        let file = SafeTensors::deserialize(&fused.bytes).unwrap();
+        for (stem, shape) in &weights {
+            let name = if scheme == "comfy" { (*stem).to_owned() } else { stem.replace('.', "_") };
+            let name = format!("{prefix}{name}.diff");
+            assert_eq!(file.tensor(&name).unwrap().shape(), shape, "{name}");
+            let size = shape.iter().product();
+            let sum = random(&format!("c {stem}"), size, 1) * 0.5 + random(&format!("s {stem}"), size, 1);
+            let is = column(&fused, &name);
+            close(&DMatrix::from_iterator(size, 1, is.transpose().iter().copied()), &sum, 1e-6, &name);
+        }
+        // What was written is read as what it is.
+        let again =
+            fuse_sources(Some(&MemorySource::new("fused", fused.bytes.clone())), None, &settings).unwrap();
+        assert_eq!(again.names(), fused.names());
+    }
+    // Text and image to video share all layers, and not this.
+    let other = layers.iter().fold(File::default(), dotted);
+    let other = other.with(
+        "diffusion_model.patch_embedding.diff",
+        &[1536, 36, 1, 2, 2],
+        &random("other", 1536 * 144, 1),
+    );
+    let fused = fuse(Some(&other), Some(&style), &wan()).unwrap();
+    let [refused] = fused.report.refused.as_slice() else { panic!("{:?}", fused.report.refused) };
+    assert_eq!(refused.module, "diffusion_model.patch_embedding.diff");
+    assert!(refused.why.contains("another size"), "{}", refused.why);
+    let file = SafeTensors::deserialize(&fused.bytes).unwrap();
+    assert_eq!(file.tensor("diffusion_model.patch_embedding.diff").unwrap().shape(), [1536, 16, 1, 2, 2]);
 }

@@ -16,14 +16,19 @@ pub enum Detected {
 }
 
 impl Detected {
-    /// What to call it: one name, or two with "or" between.
-    pub fn name(&self) -> Option<String> {
-        let families = match self {
+    /// Those that it may be; none where it is unknown.
+    pub fn families(&self) -> &[&'static Family] {
+        match self {
             Self::Is(family) => std::slice::from_ref(family),
             Self::Ambiguous(families) => families,
-            Self::Unknown => return None,
-        };
-        Some(families.iter().take(2).map(|family| family.name()).collect::<Vec<_>>().join(" or "))
+            Self::Unknown => &[],
+        }
+    }
+
+    /// What to call it: one name, or two with "or" between.
+    pub fn name(&self) -> Option<String> {
+        let names: Vec<_> = self.families().iter().take(2).map(|family| family.name()).collect();
+        (!names.is_empty()).then(|| names.join(" or "))
     }
 }
 
@@ -182,6 +187,7 @@ mod tests {
         assert_eq!(of(&file, &BTreeMap::new()).as_deref(), Some("FLUX.1 or Chroma"));
         assert_eq!(of(&file, &notes("ss_base_model_version", "chroma")).as_deref(), Some("Chroma"));
         assert_eq!(of(&file, &notes("modelspec.architecture", "flux-1-dev/lora")).as_deref(), Some("FLUX.1"));
+        assert_eq!(of(&file, &notes("ss_base_model_version", "flux_kontext")).as_deref(), Some("FLUX.1"));
         assert_eq!(
             of(&file, &notes("ss_base_model_version", "sdxl_base_v1-0")).as_deref(),
             Some("FLUX.1 or Chroma")

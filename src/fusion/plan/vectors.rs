@@ -1,4 +1,4 @@
-//! Changes of biases and norms: added up in proportion to the strengths. The method says nothing of them.
+//! Changes of biases, norms, and weights that are no layers: added up in proportion to the strengths. The method says nothing of them.
 //!
 //! A bias follows its module, wherever the rows of that land. A norm is in no table: it is named after the known layers
 //! beside it, and where that does not tell its name in the result's naming, it is left out by name. Under a stem of another
@@ -25,6 +25,8 @@ pub struct VectorOutput {
     pub name: String,
     /// Number of values.
     pub length: usize,
+    /// Mostly that number alone.
+    pub shape: Vec<u64>,
     /// What is added up.
     pub terms: Vec<Term>,
 }
@@ -46,7 +48,7 @@ pub struct Term {
 
 impl VectorOutput {
     pub(crate) fn spec(&self, dtype: Dtype) -> TensorSpec {
-        TensorSpec { name: self.name.clone(), dtype, shape: vec![self.length as u64] }
+        TensorSpec { name: self.name.clone(), dtype, shape: self.shape.clone() }
     }
 }
 
@@ -83,9 +85,11 @@ pub(crate) fn plan(
             };
             for Landing { id, name, length, from, to } in landings {
                 let weight = recipe.strength(side, names.family, &id) * scale;
+                let shape = if length == vector.length { vector.shape() } else { vec![length as u64] };
                 let output = places.entry(&mut outputs, &name, || VectorOutput {
                     name: name.clone(),
                     length,
+                    shape: shape.clone(),
                     terms: Vec::new(),
                 });
                 let wrong = |code, detail| {
@@ -94,6 +98,12 @@ pub(crate) fn plan(
                 let own = output.terms.iter().find(|term| term.side == side && term.to == to);
                 if let Some(other) = own {
                     return wrong(Code::SpellingMix, format!("{:?} is the same vector.", other.tensor.name));
+                }
+                // What a model has beside its layers differs between versions that share all layers (text and image to video).
+                if output.shape != shape && vector.spelling.kind == VectorKind::Weight {
+                    let (file, module) = (adapter.name.clone(), vector.tensor.name.clone());
+                    nameless.push(Refusal { side, file, module, why: OTHER_SIZE, tensors: 1 });
+                    continue;
                 }
                 if output.length != length {
                     let detail = format!("It has {length} values here, {} in the other file.", output.length);
@@ -108,6 +118,8 @@ pub(crate) fn plan(
 }
 
 const NAMELESS: &str = "a change of a bias or a norm that has no name in the result's naming";
+
+const OTHER_SIZE: &str = "a full difference of another size than in the other file";
 
 /// The module that a vector stands beside.
 fn module_of<'a>(adapter: &'a Adapter, vector: &Vector) -> Option<&'a Module> {
@@ -161,7 +173,7 @@ fn landings(
 /// What of a layer a vector changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
-    Weight,
+    Weight { of_norm: bool },
     Bias { of_norm: bool },
 }
 
@@ -169,8 +181,9 @@ enum Part {
 /// there is no such name.
 fn suffix(part: Part, prefix: Prefix) -> Option<&'static str> {
     match (prefix, part) {
-        (Prefix::Comfy, Part::Weight) => Some(".diff"),
-        (Prefix::Kohya, Part::Weight) => Some(".w_norm"),
+        (Prefix::Comfy | Prefix::Kohya, Part::Weight { of_norm: false })
+        | (Prefix::Comfy, Part::Weight { .. }) => Some(".diff"),
+        (Prefix::Kohya, Part::Weight { .. }) => Some(".w_norm"),
         (Prefix::Kohya, Part::Bias { of_norm: true }) => Some(".b_norm"),
         (Prefix::Comfy | Prefix::Kohya, Part::Bias { .. }) => Some(".diff_b"),
         (Prefix::Component, Part::Bias { of_norm: false }) => Some(BIAS_OF_LORA),
@@ -235,6 +248,10 @@ impl<'a> Homes<'a> {
     }
 }
 
+fn is_weight(kind: VectorKind) -> bool {
+    matches!(kind, VectorKind::NormWeight | VectorKind::Weight)
+}
+
 /// Layers by what names them in both files; those of norms, and of biases that stand beside no module.
 #[derive(Default)]
 struct Strays {
@@ -267,8 +284,8 @@ impl Strays {
                 dotted.get_or_insert_with(|| vector.stem.clone());
             }
             let kind = vector.spelling.kind;
-            stray.is_norm |= kind != VectorKind::Bias;
-            stray.suffixes[usize::from(kind != VectorKind::NormWeight)].get_or_insert(vector.spelling.suffix);
+            stray.is_norm |= matches!(kind, VectorKind::NormWeight | VectorKind::NormBias);
+            stray.suffixes[usize::from(!is_weight(kind))].get_or_insert(vector.spelling.suffix);
         }
         for stray in &mut strays.layers {
             let stems = || stray.stems.iter().flatten().map(String::as_str);
@@ -286,7 +303,7 @@ impl Strays {
     fn suffix(&self, vector: &Vector, names: &LayerNames) -> &'static str {
         let id = names.id(&vector.stem);
         let stray = self.places.get(id.as_str()).and_then(|at| self.layers.get(at));
-        let of_kind = usize::from(vector.spelling.kind != VectorKind::NormWeight);
+        let of_kind = usize::from(!is_weight(vector.spelling.kind));
         stray.and_then(|stray| stray.suffixes[of_kind]).unwrap_or(vector.spelling.suffix)
     }
 
@@ -294,11 +311,10 @@ impl Strays {
     fn landing(&self, vector: &Vector, names: &LayerNames, scheme: Option<&Scheme>) -> Option<Landing> {
         let id = names.id(&vector.stem);
         let stray = self.layers.get(self.places.get(id.as_str())?)?;
-        let part = match vector.spelling.kind {
-            VectorKind::NormWeight => Part::Weight,
-            _ => Part::Bias { of_norm: stray.is_norm },
-        };
-        let own = stray.suffixes[usize::from(part != Part::Weight)].unwrap_or(vector.spelling.suffix);
+        let of_norm = stray.is_norm;
+        let is_weight = is_weight(vector.spelling.kind);
+        let part = if is_weight { Part::Weight { of_norm } } else { Part::Bias { of_norm } };
+        let own = stray.suffixes[usize::from(!is_weight)].unwrap_or(vector.spelling.suffix);
         let suffix = scheme.and_then(|scheme| suffix(part, scheme.prefix)).unwrap_or(own);
         let name = format!("{}{suffix}", stray.stem.as_ref()?);
         Some(Landing { id, name, length: vector.length, from: 0..vector.length, to: 0 })

@@ -632,6 +632,8 @@ export const translation: Translation = {
     'full difference': '全差分',
     'DoRA, whose magnitudes depend on the base model\'s weights; it can be fused without them, as "direction only"': 'DoRA（マグニチュードがベースモデルの重みに依存します。「方向のみ」にすれば、マグニチュードなしでマージできます）',
     'a fused layer whose parts are in the file as well': '各部分も別にファイルに含まれている結合層',
+    'a full difference of another size than in the other file': 'もう一方のファイルとは大きさの異なる完全な差分',
+    'factors with scales of their own': '独自のスケールを持つ因子',
     'a change of a bias or a norm that has no name in the result\'s naming': '結果の命名方式では名前のないバイアスまたは正規化層の変更',
     'OFT, which rotates the base model\'s weights': 'OFT（ベースモデルの重みを回転させる方式）',
     'BOFT, which rotates the base model\'s weights': 'BOFT（ベースモデルの重みを回転させる方式）',

@@ -4,6 +4,8 @@ export type Phrase =
   | 'full difference'
   | 'DoRA, whose magnitudes depend on the base model\'s weights; it can be fused without them, as "direction only"'
   | 'a fused layer whose parts are in the file as well'
+  | 'a full difference of another size than in the other file'
+  | 'factors with scales of their own'
   | 'a change of a bias or a norm that has no name in the result\'s naming'
   | 'OFT, which rotates the base model\'s weights'
   | 'BOFT, which rotates the base model\'s weights'

@@ -632,6 +632,8 @@ export const translation: Translation = {
     'full difference': '完整差值',
     'DoRA, whose magnitudes depend on the base model\'s weights; it can be fused without them, as "direction only"': 'DoRA，其幅值依赖底模的权重；可以不用幅值，以“仅方向”方式融合',
     'a fused layer whose parts are in the file as well': '合并的层，其组成部分也在文件中',
+    'a full difference of another size than in the other file': '与另一文件大小不同的完整差值',
+    'factors with scales of their own': '自带缩放的因子',
     'a change of a bias or a norm that has no name in the result\'s naming': '偏置或归一化层的改动，在结果的命名方式中没有名称',
     'OFT, which rotates the base model\'s weights': 'OFT，会旋转底模的权重',
     'BOFT, which rotates the base model\'s weights': 'BOFT，会旋转底模的权重',

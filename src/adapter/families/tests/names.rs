@@ -143,6 +143,27 @@ fn parts_of_fused_layers_are_known_by_number_and_fused_ones_by_diffusers() {
 }
 
 #[test]
+fn diffsynth_has_names_of_its_own_for_flux() {
+    for (own, kohya) in [
+        ("blocks.3.attn.a_to_qkv", "double_blocks_3_img_attn_qkv"),
+        ("blocks.3.attn.b_to_qkv", "double_blocks_3_txt_attn_qkv"),
+        ("blocks.3.attn.a_to_out", "double_blocks_3_img_attn_proj"),
+        ("blocks.3.attn.b_to_out", "double_blocks_3_txt_attn_proj"),
+        ("blocks.3.ff_a.0", "double_blocks_3_img_mlp_0"),
+        ("blocks.3.ff_a.2", "double_blocks_3_img_mlp_2"),
+        ("blocks.3.ff_b.0", "double_blocks_3_txt_mlp_0"),
+        ("blocks.3.ff_b.2", "double_blocks_3_txt_mlp_2"),
+        ("blocks.3.norm1_a.linear", "double_blocks_3_img_mod_lin"),
+        ("blocks.3.norm1_b.linear", "double_blocks_3_txt_mod_lin"),
+        ("single_blocks.7.to_qkv_mlp", "single_blocks_7_linear1"),
+        ("single_blocks.7.proj_out", "single_blocks_7_linear2"),
+        ("single_blocks.7.norm.linear", "single_blocks_7_modulation_lin"),
+    ] {
+        assert_eq!(means("FLUX.1", own), means("FLUX.1", &format!("lora_unet_{kohya}")), "{own}");
+    }
+}
+
+#[test]
 fn text_encoders_are_known_by_their_own_names() {
     for (family, stem, layer) in [
         (

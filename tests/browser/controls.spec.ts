@@ -174,6 +174,9 @@ test('a pair that does not fit says so under the cards, and asks for nothing tha
   await givePair(page, 'cpu', PAIR[0], named('elsewhere.safetensors', elsewhere));
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('E_NO_COMMON_MODULES');
+  // Nor is it said again where a script fuses all the same.
+  expect(await page.locator('np-lora').evaluate((tool) => (tool as unknown as { fuse(): Promise<unknown> }).fuse().catch(({ code }) => code))).toBe('E_NO_COMMON_MODULES');
+  await expect(alert).toHaveCount(1);
   const bottom = await page.getByRole('region', { name: 'Style', exact: true }).evaluate((card) => card.getBoundingClientRect().bottom);
   expect((await alert.boundingBox())!.y - bottom).toBeLessThan(40);
   await expect(page.getByRole('slider')).toHaveCount(0);
@@ -595,6 +598,12 @@ test('a recipe that makes no sense is refused, and nothing changes', async ({ pa
   await openRecipe(page, recipe({ mu: 1, outputName: '../../<b>x' }, { content: { name: '<img src=x>‮.safetensors', size: 5 } }));
   await expect(page.getByRole('complementary', { name: 'Recipe' }).getByText('<img src=x>‹U+202E›.safetensors (5 B)')).toBeVisible();
   expect((await settings(page)).outputName).not.toMatch(/[/<]/);
+  // What was refused is shown as long as it is said to be: also where there is nothing that a setting would be tried on.
+  await page.locator('np-lora').evaluate((tool) => (tool as unknown as { reset(): void }).reset());
+  await page.locator('np-lora').evaluate((tool) => (tool as unknown as { take(files: File[]): Promise<void> }).take([new File(['{}'], 'no.recipe.json')]));
+  await expect(page.getByRole('alert')).toContainText('E_RECIPE');
+  await page.evaluate(() => { location.hash = '#mu=3'; });
+  await expect(page.getByRole('alert')).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });
 

@@ -249,6 +249,10 @@ test('the map is one tab stop, with arrows inside, down to a layer', async ({ pa
   await page.getByRole('heading', { name: 'Layer by layer' }).hover();
   await expect(page.locator('np-lora-overlap-map .readout')).toContainText('double 0 · q');
 
+  await page.evaluate(() => {
+    Object.assign(window, { errors: [] });
+    addEventListener('error', ({ message }) => (window as any).errors.push(message));
+  });
   await page.keyboard.press('Enter');
   const layers = page.locator('np-lora-modules button');
   await expect(layers).toHaveCount(cell.members.length);
@@ -268,6 +272,7 @@ test('the map is one tab stop, with arrows inside, down to a layer', async ({ pa
   await set(page, { spectra: makeSpectra(name, 2) });
   await expect(page.getByRole('heading', { name: 'Singular values' })).toBeVisible();
   await expect(page.getByText('k = 12')).toBeVisible();
+  expect(await page.evaluate(() => (window as any).errors)).toEqual([]);
 
   await page.getByRole('button', { name: 'Close' }).focus();
   await page.keyboard.press('Enter');

@@ -436,6 +436,7 @@ export class Desk implements ReactiveController {
 
   /** Something that the result was made from may have changed. */
   #touch(): void {
+    if (this.#runProblem) this.element.requestUpdate();
     this.#runProblem = null;
     const stale = this.#stale();
     if (!this.outcome || this.outcome.stale === stale) return;

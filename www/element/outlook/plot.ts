@@ -74,7 +74,8 @@ export class Width implements ReactiveController {
       const width = Math.floor(entry?.contentRect.width ?? 0);
       if (width === this.value || width === 0) return;
       this.value = width;
-      this.#host.requestUpdate();
+      // Not at once: the drawing changes the height of what is observed, of which the browser would tell the window as an error.
+      requestAnimationFrame(() => this.#host.requestUpdate());
     });
     this.#observer.observe(this.#host);
   }

@@ -43,7 +43,7 @@ pub struct Adapter {
     pub metadata: BTreeMap<String, String>,
     /// Modules in the order of their stems.
     pub modules: Vec<Module>,
-    /// Changes of biases and norms.
+    /// Changes of biases, norms, and weights that are no layers.
     pub vectors: Vec<Vector>,
     /// Modules that cannot be fused, and why.
     pub refused: Vec<Refused>,

@@ -26,7 +26,7 @@ struct Found {
 static DIFF_VECTOR: VectorSpelling =
     VectorSpelling { suffix: ".diff", kind: VectorKind::NormWeight, scaled: false };
 
-/// That of a weight that no layer of the model has: patch embeddings, and tables that are added to what a block's modulation says (Wan's
+/// That of a weight that is no layer: patch embeddings, and tables that are added to what a block's modulation says (Wan's
 /// distillation files).
 pub(super) static DIFF_WEIGHT: VectorSpelling =
     VectorSpelling { suffix: ".diff", kind: VectorKind::Weight, scaled: false };
@@ -202,19 +202,12 @@ fn sorted(header: &Header) -> Result<Sorted> {
     Ok((modules, extra))
 }
 
-/// What PyTorch puts between the names of modules that it wraps (`torch.compile`, sharding, checkpoints).
-const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 /// What diffusers 0.23 wrote twice.
 const TWICE: [&str; 3] = ["unet.", "text_encoder.", "text_encoder_2."];
 
 /// A stem without what says nothing of the model.
 fn plain(stem: &str) -> Cow<'_, str> {
-    let mut plain = Cow::Borrowed(stem);
-    for wrapper in WRAPPERS {
-        if plain.contains(wrapper) {
-            plain = plain.replace(&format!("{wrapper}."), "").replace(&format!("{wrapper}_"), "").into();
-        }
-    }
+    let mut plain = roles::without_wrappers(stem);
     for component in TWICE {
         if plain.strip_prefix(component).is_some_and(|rest| rest.starts_with(component)) {
             plain = plain[component.len()..].to_owned().into();
@@ -223,12 +216,15 @@ fn plain(stem: &str) -> Cow<'_, str> {
     plain
 }
 
-/// A full difference of what no family that the file may be of has a layer for: nothing that a subject or a style could be
-/// projected in, and nothing that loaders know as a LoRA.
+/// A full difference of what is no layer of any family that the file may be of: a patch embedding, whose kernel has three dimensions,
+/// or a table (`[1, …]`). Loaders know no LoRA of it.
 fn is_beside_layers(module: &Module, family: &Detected) -> bool {
     let Kind::Diff(kind) = &module.kind else { return false };
+    let is_layer = !matches!(kind.diff.shape[..], [1, ..] | [_, _, _, _, _]);
     let families = family.families();
-    !families.is_empty()
+    !is_layer
+        && !families.is_empty()
+        && module.magnitude.is_none()
         && kind.diff.values() <= MAX_WEIGHT
         && families.iter().all(|family| family.resolve(&module.stem).is_none())
 }

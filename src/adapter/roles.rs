@@ -4,6 +4,8 @@
 //! LyCORIS. A new spelling of plain LoRA is one more row of [`SPELLINGS`]; a new kind of adapter is more rows of
 //! [`PARTS`] and a file in `kinds/`.
 
+use std::borrow::Cow;
+
 /// How a trainer names the two factors of a module, and how the result names them again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Spelling {
@@ -190,6 +192,21 @@ pub(crate) const FOREIGN_FILES: [(&str, &str); 2] = [
     (".norm.query_norm.scale", "a control LoRA, which widens the base model's input"),
     (".norm.key_norm.scale", "a control LoRA, which widens the base model's input"),
 ];
+
+/// What PyTorch puts between the names of modules that it wraps (`torch.compile`, sharding, checkpoints).
+const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+
+/// A path, or its flat form, without them.
+pub(crate) fn without_wrappers(path: &str) -> Cow<'_, str> {
+    let mut plain = Cow::Borrowed(path);
+    for wrapper in WRAPPERS.iter().filter(|&&wrapper| path.contains(wrapper)) {
+        for end in ['.', '_'] {
+            let inner = plain.replace(&format!("{wrapper}{end}"), "");
+            plain = inner.strip_suffix(&format!("{end}{wrapper}")).unwrap_or(&inner).to_owned().into();
+        }
+    }
+    plain
+}
 
 /// What one tensor is to its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

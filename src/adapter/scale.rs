@@ -5,6 +5,7 @@
 //! The order of precedence is tensor, configuration, metadata, and where there is none of them loaders apply 1.
 
 use super::CONFIG_BYTES;
+use super::roles::without_wrappers;
 use crate::error::{Code, Error, Result};
 use crate::json::Choice;
 use crate::order::Places;
@@ -115,8 +116,8 @@ impl Scaling {
     /// From the metadata, and the text of an `adapter_config.json` that came with the file.
     ///
     /// # Errors
-    /// `Config` if the configuration cannot be read, `Alpha` for patterns in the metadata that are not understood. Metadata that
-    /// cannot be read says nothing.
+    /// `Config` if the configuration cannot be read, `Alpha` for patterns in the metadata that are not understood, and for more of it
+    /// than any configuration has. Metadata that cannot be read says nothing.
     pub fn new(metadata: &BTreeMap<String, String>, config: Option<&str>) -> Result<Self> {
         let mut configs = Vec::new();
         if let Some(text) = config {
@@ -133,7 +134,7 @@ impl Scaling {
             let field = |field: &str| fields.get(if field == "lora_alpha" { alpha } else { field });
             configs.push(Config::of("", ScaleSource::Config, field)?);
         }
-        let told = of_metadata(metadata);
+        let told = of_metadata(metadata)?;
         for component in COMPONENTS {
             let field = |field: &str| told.get(&key(component, field));
             if field("lora_alpha").is_some() {
@@ -170,24 +171,29 @@ fn key(component: &str, field: &str) -> String {
     if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") }
 }
 
-/// The fields of all components: those of the whole configuration before those that stand in the metadata by themselves. What
-/// is larger than any configuration says nothing: it may fill the header, and takes many times its size when it is read.
-fn of_metadata(metadata: &BTreeMap<String, String>) -> Map<String, Value> {
-    let mut left = CONFIG_BYTES;
-    let mut text = |key: &str| {
-        let text = metadata.get(key)?;
-        left = left.checked_sub(text.len() as u64)?;
-        Some(text)
-    };
-    let whole = text("lora_adapter_metadata").and_then(|text| serde_json::from_str(text).ok());
+/// The fields of all components: those of the whole configuration before those that stand in the metadata by themselves.
+///
+/// # Errors
+/// `Alpha` if there is more than any configuration has: it may fill the header, and takes many times its size when it is read.
+fn of_metadata(metadata: &BTreeMap<String, String>) -> Result<Map<String, Value>> {
+    const WHOLE: &str = "lora_adapter_metadata";
+    let single: Vec<String> =
+        COMPONENTS.iter().flat_map(|component| FIELDS.map(|field| key(component, field))).collect();
+    let texts = single.iter().map(String::as_str).chain([WHOLE]).filter_map(|key| metadata.get(key));
+    let bytes: u64 = texts.map(|text| text.len() as u64).sum();
+    if bytes > CONFIG_BYTES {
+        let detail = format!("Its metadata has {bytes} bytes of alphas: no configuration is that large.");
+        return Err(Error::new(Code::Alpha, detail));
+    }
+    let whole = metadata.get(WHOLE).and_then(|text| serde_json::from_str(text).ok());
     let mut fields: Map<String, Value> = whole.unwrap_or_default();
-    for key in COMPONENTS.iter().flat_map(|component| FIELDS.map(|field| key(component, field))) {
-        let single = text(&key).and_then(|text| serde_json::from_str(text).ok());
-        if let (false, Some(value)) = (fields.contains_key(&key), single) {
+    for key in single {
+        let value = metadata.get(&key).and_then(|text| serde_json::from_str(text).ok());
+        if let (false, Some(value)) = (fields.contains_key(&key), value) {
             fields.insert(key, value);
         }
     }
-    fields
+    Ok(fields)
 }
 
 impl Config {
@@ -264,7 +270,8 @@ impl<'a> FromIterator<&'a str> for Patterns {
         let mut patterns = Self::default();
         for (place, key) in keys.into_iter().enumerate() {
             let plain = key.replace("\\.", ".");
-            let plain = plain.trim_end_matches('$');
+            let plain = without_wrappers(plain.trim_end_matches('$'));
+            let plain = plain.as_ref();
             let (places, path) = match plain.strip_prefix('^') {
                 Some(whole) => (&mut patterns.whole, whole),
                 None => {
@@ -322,6 +329,10 @@ mod tests {
         assert_eq!(scaling.alpha("blocks.0.to_q").unwrap().value, 16.0, "whole, or an end");
         assert_eq!(scaling.alpha("x.blocks.0.to_q").unwrap().value, 8.0);
         assert_eq!(scaling.alpha("blocks.0.to_q.x").unwrap().value, 1.0);
+        let text = r#"{"lora_alpha":1,"alpha_pattern":{"blocks.0._orig_mod.to_q":8,"^_orig_mod.proj":4}}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        assert_eq!(scaling.alpha("unet.blocks.0.to_q").unwrap().value, 8.0, "as stems are read");
+        assert_eq!(scaling.alpha("proj").unwrap().value, 4.0);
         let text = r#"{"lora_alpha":1,"alpha_pattern":{"q_proj":8}}"#;
         let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
         assert_eq!(
@@ -358,13 +369,13 @@ mod tests {
 
     /// As JSON in memory it would have many times its size, and the header may hold 100 MB of it.
     #[test]
-    fn a_configuration_as_large_as_a_header_says_nothing() {
+    fn a_configuration_as_large_as_a_header_is_refused() {
         let alphas = |bytes: u64| format!("[{}0]", "0,".repeat(usize::try_from(bytes).unwrap() / 2));
         let whole = format!("{{\"lora_alpha\":4,\"x\":{}}}", alphas(CONFIG_BYTES));
         let all = metadata(&[("lora_adapter_metadata", &whole)]);
-        assert_eq!(Scaling::new(&all, None).unwrap().alpha("a.to_q"), None);
+        assert_eq!(Scaling::new(&all, None).unwrap_err().code, Code::Alpha);
         let single = metadata(&[("lora_alpha", "4"), ("unet.lora_alpha", &alphas(CONFIG_BYTES))]);
-        assert_eq!(Scaling::new(&single, None).unwrap().alpha("unet.a").unwrap().scale(4), 1.0);
+        assert_eq!(Scaling::new(&single, None).unwrap_err().code, Code::Alpha);
         let fits = format!("{{\"lora_alpha\":4,\"x\":{}}}", alphas(CONFIG_BYTES - 100));
         let all = metadata(&[("lora_adapter_metadata", &fits), ("lora_alpha", "8")]);
         assert_eq!(Scaling::new(&all, None).unwrap().alpha("a.to_q").unwrap().scale(4), 1.0);

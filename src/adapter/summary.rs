@@ -51,7 +51,7 @@ pub struct Summary {
     pub modules: usize,
     /// Those of text encoders.
     pub text_encoder_modules: usize,
-    /// Changes of biases and norms.
+    /// Changes of biases, norms, and weights that are no layers.
     pub vectors: usize,
     /// Modules without an exact low-rank form, which are cut to a rank.
     pub cut: usize,

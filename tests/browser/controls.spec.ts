@@ -563,9 +563,16 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await page.getByRole('button', { name: 'Reset', exact: true }).click();
   await expect(about).toHaveCount(0);
   await openRecipe(page, unnamed.bytes);
-  await about.getByRole('button').click();
+  // The keyboard goes on with the first file, and the page stays where a mouse had it.
+  await page.setViewportSize({ width: 390, height: 500 });
+  const close = about.getByRole('button');
+  await close.evaluate((button) => button.scrollIntoView({ block: 'center' }));
+  const before = await page.evaluate(() => scrollY);
+  expect(before).toBeGreaterThan(300);
+  await close.click();
   await expect(about).toHaveCount(0);
   await expect(page.getByLabel('Subject LoRA file')).toBeFocused();
+  expect(Math.abs(await page.evaluate(() => scrollY) - before)).toBeLessThan(120);
   // Strengths beyond what the page's own fields go to, as the command takes them.
   await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, contentStrength: 20, styleStrength: -1000 } }));
   await expect.poll(async () => { const { contentStrength, styleStrength } = await settings(page); return [contentStrength, styleStrength]; }).toEqual([20, -1000]);

@@ -263,7 +263,7 @@ test('what a person changes is told while it changes and when it has, and what m
   await expect(fuseButton(page)).toBeEnabled();
   const spoken = page.locator('np-lora').locator('.app > [role=status]');
   await expect(spoken).toHaveText('Subject: subject.safetensors is open. Style: style.safetensors is open.');
-  await expect(page.locator('np-lora-outlook-view .unseen[role=status]')).toHaveText(/^The projection will change this pair by/);
+  await expect(page.locator('np-lora-outlook-view section > .unseen[role=status]')).toHaveText(/^The projection will change this pair by/);
   await page.evaluate(() => {
     const order = Object.assign(window, { order: [] as string[] }).order;
     for (const name of ['input', 'change']) {
@@ -288,5 +288,5 @@ test('what a person changes is told while it changes and when it has, and what m
   // The same file twice.
   await page.evaluate(async () => { tool.styleFile = new File([(await pair()).content], 'same.safetensors'); });
   await expect(spoken).toHaveText('Subject: subject.safetensors is open. Style: same.safetensors is open.');
-  await expect(page.locator('np-lora-outlook-view .unseen[role=status]')).toHaveText(/^Both files make the same change/);
+  await expect(page.locator('np-lora-outlook-view section > .unseen[role=status]')).toHaveText(/^Both files make the same change/);
 });

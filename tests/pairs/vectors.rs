@@ -368,4 +368,42 @@ fn a_full_difference_of_what_is_no_layer_stays_what_it_is() {
     assert!(refused.why.contains("another size"), "{}", refused.why);
     let file = SafeTensors::deserialize(&fused.bytes).unwrap();
     assert_eq!(file.tensor("diffusion_model.patch_embedding.diff").unwrap().shape(), [1536, 16, 1, 2, 2]);
+    // diffusers would load nothing of a file with such names.
+    let named = Settings { scheme: Some("peft".into()), ..wan() };
+    let fused = fuse(Some(&content), Some(&style), &named).unwrap();
+    assert_eq!(fused.report.refused.len(), 4, "both weights of both files");
+    assert!(fused.names().iter().all(|name| name.contains("lora")), "{:?}", fused.names());
+}
+
+/// Of one name, loaders take either a difference or factors.
+#[test]
+fn a_full_difference_and_factors_of_one_weight_are_not_both_written() {
+    let layers = |file| {
+        ["q", "k", "v", "o"].iter().fold(file, |file, layer| {
+            peft(file, &format!("diffusion_model.blocks.0.self_attn.{layer}"), 1536, 1536)
+        })
+    };
+    let name = "diffusion_model.patch_embedding.diff";
+    let content = layers(File::default()).with(name, &[1536, 16, 1, 2, 2], &random("w", 1536 * 64, 1));
+    let style = peft(layers(File::default()), "diffusion_model.patch_embedding", 1536, 64);
+    for (one, other) in [(&content, &style), (&style, &content)] {
+        let fused = fuse(Some(one), Some(other), &wan()).unwrap();
+        let [refused] = fused.report.refused.as_slice() else { panic!("{:?}", fused.report.refused) };
+        assert_eq!(refused.module, name);
+        assert!(refused.why.contains("factors"), "{}", refused.why);
+        assert!(fused.update("diffusion_model.patch_embedding").is_some() && fused.tensor(name).is_none());
+    }
+    // A layer that no table has is a layer all the same: of the same name in both, it is projected. Magnitudes stay with their module.
+    let known = |file: File| layers(file);
+    let stem = "diffusion_model.another.proj";
+    let dense = |seed: &str| known(File::default()).matrix(format!("{stem}.diff"), &random(seed, 32, 48));
+    let fused = fuse(Some(&dense("c")), Some(&dense("s")), &wan()).unwrap();
+    assert_eq!(fused.report.fused, 5);
+    let dora = content.matrix("diffusion_model.patch_embedding.dora_scale", &random("m", 1536, 1));
+    let fused = fuse(Some(&dora), Some(&layers(File::default())), &wan()).unwrap();
+    assert!(
+        fused.names().iter().any(|name| name.ends_with("patch_embedding.dora_scale")),
+        "{:?}",
+        fused.names()
+    );
 }

@@ -16,10 +16,10 @@ const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³])\s*(\.|
 /** A name that every file system takes, without its ending. */
 export function cleanStem(name: string, otherwise: string, longest = LONGEST): string {
   const stem = name
+    .replace(/\.safetensors$/i, '')
     // A name from a file may have megabytes, and what follows is made for short ones.
     .slice(0, 4 * longest)
     .normalize('NFC')
-    .replace(/\.safetensors$/i, '')
     .replace(UNSAFE, '_')
     .replace(/^[.\s]+|[.\s]+$/g, '');
   // Whole characters as far as they fit.

@@ -81,7 +81,7 @@ export class FileCard extends LitElement {
 
   constructor() {
     super();
-    new Focus(this, () => this.focus());
+    new Focus(this, (options) => this.focus(options));
   }
 
   override render(): TemplateResult {

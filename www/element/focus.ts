@@ -5,16 +5,25 @@ import type { LitElement, ReactiveController } from 'lit';
 /** Whoever was in a part of the page goes on at `next`, where what they were on has gone. */
 export class Focus implements ReactiveController {
   #had = false;
+  #options: FocusOptions = {};
 
-  constructor(private host: LitElement, private next: () => void) {
+  constructor(private host: LitElement, private next: (options: FocusOptions) => void) {
     host.addController(this);
   }
 
   hostUpdate(): void {
     this.#had = this.host.matches(':focus-within');
+    if (this.#had) this.#options = asBefore();
   }
 
   hostUpdated(): void {
-    if (this.#had && !this.host.matches(':focus-within')) this.next();
+    if (this.#had && !this.host.matches(':focus-within')) this.next(this.#options);
   }
+}
+
+/** How to go on from what has the focus: whoever used a mouse looks where it is, and keeps the page as it lies. */
+export function asBefore(): FocusOptions {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return { preventScroll: !at?.matches(':focus-visible') };
 }

@@ -14,6 +14,7 @@ import { ANALYSES, asMu, asOneOf, asText, MORE, PLACES, reads } from './settings
 import { recipeText, text, undoText } from './strings.ts';
 import { Keep } from './keep.ts';
 import { language } from './language.ts';
+import { asBefore } from './focus.ts';
 import { Links } from './links.ts';
 import { SpeaksAsAround, languageComing } from './languages/languages.ts';
 import { understood, type Language } from './languages/tags.ts';
@@ -366,7 +367,7 @@ export class NpLora extends Chosen {
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${foresight.problem && !desk.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}></np-lora-problem>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook')) : nothing}
+      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook', asBefore())) : nothing}
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
@@ -481,7 +482,13 @@ export class NpLora extends Chosen {
     const [lead, ...more] = this.#keep.remarks;
     return lead === undefined ? nothing : html`<aside class="panel recipe" aria-label=${recipeText.about}>
       <div><p class="stranger">${lead}</p>${more.map((remark) => html`<p class="stranger remark">${remark}</p>`)}</div>
-      <button class="plain" type="button" @click=${() => { this.#keep.closeRecipe(); void this.#goOn(); }}>${recipeText.close}</button></aside>`;
+      <button class="plain" type="button" @click=${() => this.#closeRecipe()}>${recipeText.close}</button></aside>`;
+  }
+
+  #closeRecipe(): void {
+    const options = asBefore();
+    this.#keep.closeRecipe();
+    void this.#goOn('np-lora-card', options);
   }
 
   async #example(): Promise<void> {
@@ -493,12 +500,12 @@ export class NpLora extends Chosen {
   }
 
   /** What was pressed has gone: whoever pressed it goes on elsewhere. */
-  async #goOn(at = 'np-lora-card'): Promise<void> {
+  async #goOn(at = 'np-lora-card', options: FocusOptions = {}): Promise<void> {
     await this.updateComplete;
     if (this.matches(':focus-within') || document.activeElement !== document.body) return;
     const part = this.renderRoot.querySelector<LitElement>(at);
     await part?.updateComplete;
-    part?.focus();
+    part?.focus(options);
   }
 
   #do({ action, at }: Deed): void {

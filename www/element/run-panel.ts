@@ -34,9 +34,9 @@ export function stageOf({ progress, converting, files, result }: Running): strin
   }
 }
 
-/** A key that is held down since Fuse does not cancel. */
+/** Enter that is held down since Fuse does not cancel. */
 function once(event: KeyboardEvent): void {
-  if (event.repeat) event.preventDefault();
+  if (event.repeat && event.key === 'Enter') event.preventDefault();
 }
 
 export class RunPanel extends LitElement {
@@ -96,10 +96,10 @@ export class RunPanel extends LitElement {
   constructor() {
     super();
     // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
-    new Focus(this, () => {
+    new Focus(this, (options) => {
       const result = this.renderRoot.querySelector<ResultView | ResultsView>('np-lora-results, np-lora-result');
       if (result) void result.updateComplete.then(() => result.focus());
-      else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus();
+      else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus(options);
     });
   }
 

@@ -6,8 +6,8 @@ import type { Kept, RemoteFile } from '../core/types.ts';
 const AT_ONCE = 6;
 /** A connection that says nothing for so long is given up, and so is one by which less than `LITTLE` comes. */
 const SILENT_MS = 30_000;
-/** In bytes, as in src/remote/source.rs, which gives up a host after some answers that brought less. */
-const LITTLE = 64 * 1024;
+/** In bytes. All connections of all workers together bring as much each over the slowest line; whoever trickles brings less. */
+const LITTLE = 4 * 1024;
 /** How often somebody is told that something comes in. */
 const HEARD_EVERY_MS = 1000;
 

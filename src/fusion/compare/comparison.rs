@@ -27,7 +27,7 @@ pub struct Comparison {
     pub outside_share: f64,
     /// Modules that cannot be compared: DoRA, kinds that depend on the base model, absurd ranks.
     pub skipped: usize,
-    /// Changes of biases and norms, which are not compared.
+    /// Changes of biases, norms, and weights that are no layers, which are not compared.
     pub vectors: usize,
     /// Modules of the file that had to be cut to a rank first.
     pub cut: usize,

@@ -28,8 +28,68 @@ fn is_closed(key: &str, value: &str) -> bool {
         "modelspec.resolution" => {
             value.len() <= 11 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'x'))
         }
+        "ss_base_model_version" | "modelspec.architecture" => is_model(value),
         _ => false,
     }
+}
+
+/// What names of published models are made of, besides numbers.
+const MODEL_WORDS: [&str; 45] = [
+    "anima",
+    "architecture",
+    "aura",
+    "auraflow",
+    "base",
+    "chroma",
+    "dev",
+    "diffusion",
+    "edit",
+    "flow",
+    "flux",
+    "framepack",
+    "hidream",
+    "hunyuan",
+    "image",
+    "inpaint",
+    "inpainting",
+    "kontext",
+    "krea",
+    "klein",
+    "large",
+    "lightning",
+    "lora",
+    "lumina",
+    "ltx",
+    "ltxv",
+    "medium",
+    "minimax",
+    "preview",
+    "qwen",
+    "radiance",
+    "refiner",
+    "schnell",
+    "sd",
+    "sdxl",
+    "stable",
+    "turbo",
+    "video",
+    "wan",
+    "xl",
+    "l",
+    "m",
+    "s",
+    "z",
+    "zimage",
+];
+
+/// Whether it names a model and says nothing else: `sd_v2_v`, `flux-1-schnell/lora`, `wan_2.2_14b`.
+fn is_model(value: &str) -> bool {
+    let mut words = value.split(['_', '-', '.', '/']);
+    words.all(|word| {
+        let name = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        let number = word.trim_matches(['v', 'b', 'i', 'h']);
+        MODEL_WORDS.contains(&name) || (number.len() <= 4 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 /// Where A1111 and Forge look for the hash of a LoRA's tensors. Its value is known only when they are written.

@@ -65,6 +65,8 @@ pub(crate) fn plan(
 ) -> Result<(Vec<VectorOutput>, Vec<Refusal>)> {
     let strays = Strays::of([content, style], names, scheme);
     let homes = Homes::of(groups);
+    let outputs = groups.iter().flat_map(|group| &group.outputs);
+    let modules: Places = outputs.map(|output| (output.names.stem.clone(), 0)).collect();
     let (mut outputs, mut places, mut nameless) = (Vec::new(), Places::default(), Vec::new());
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
         let vectors =
@@ -78,11 +80,24 @@ pub(crate) fn plan(
                 let home = homes.landing(side, vector, scheme, strays.suffix(vector, names));
                 home.or_else(|| strays.landing(vector, names, scheme)).map(|landing| vec![landing])
             };
-            let Some(landings) = followed.or_else(alone) else {
+            let mut refuse = |why| {
                 let (file, module) = (adapter.name.clone(), vector.tensor.name.clone());
-                nameless.push(Refusal { side, file, module, why: NAMELESS, tensors: 1 });
+                nameless.push(Refusal { side, file, module, why, tensors: 1 });
+            };
+            let Some(landings) = followed.or_else(alone) else {
+                refuse(NAMELESS);
                 continue;
             };
+            // Of one name, loaders take either a difference or factors.
+            let is_module = |landing: &Landing| {
+                modules
+                    .get(landing.name.strip_suffix(vector.spelling.suffix).unwrap_or(&landing.name))
+                    .is_some()
+            };
+            if vector.spelling.kind == VectorKind::Weight && landings.iter().any(is_module) {
+                refuse(BESIDE_FACTORS);
+                continue;
+            }
             for Landing { id, name, length, from, to } in landings {
                 let weight = recipe.strength(side, names.family, &id) * scale;
                 let shape = if length == vector.length { vector.shape() } else { vec![length as u64] };
@@ -100,9 +115,8 @@ pub(crate) fn plan(
                     return wrong(Code::SpellingMix, format!("{:?} is the same vector.", other.tensor.name));
                 }
                 // What a model has beside its layers differs between versions that share all layers (text and image to video).
-                if output.shape != shape && vector.spelling.kind == VectorKind::Weight {
-                    let (file, module) = (adapter.name.clone(), vector.tensor.name.clone());
-                    nameless.push(Refusal { side, file, module, why: OTHER_SIZE, tensors: 1 });
+                if solid(&output.shape) != solid(&shape) && vector.spelling.kind == VectorKind::Weight {
+                    refuse(OTHER_SIZE);
                     continue;
                 }
                 if output.length != length {
@@ -117,9 +131,14 @@ pub(crate) fn plan(
     Ok((outputs, nameless))
 }
 
-const NAMELESS: &str = "a change of a bias or a norm that has no name in the result's naming";
-
+const NAMELESS: &str = "a change of a bias, a norm or a weight that has no name in the result's naming";
 const OTHER_SIZE: &str = "a full difference of another size than in the other file";
+const BESIDE_FACTORS: &str = "a full difference of what the other file changes by factors";
+
+/// A shape without the dimensions that say nothing.
+fn solid(shape: &[u64]) -> Vec<u64> {
+    shape.iter().copied().filter(|&size| size != 1).collect()
+}
 
 /// The module that a vector stands beside.
 fn module_of<'a>(adapter: &'a Adapter, vector: &Vector) -> Option<&'a Module> {
@@ -311,6 +330,11 @@ impl Strays {
     fn landing(&self, vector: &Vector, names: &LayerNames, scheme: Option<&Scheme>) -> Option<Landing> {
         let id = names.id(&vector.stem);
         let stray = self.layers.get(self.places.get(id.as_str())?)?;
+        // diffusers loads nothing of a file that has one, and nobody else reads its naming of what is no layer.
+        let of_diffusers = scheme.is_some_and(|scheme| scheme.prefix == Prefix::Component);
+        if vector.spelling.kind == VectorKind::Weight && of_diffusers {
+            return None;
+        }
         let of_norm = stray.is_norm;
         let is_weight = is_weight(vector.spelling.kind);
         let part = if is_weight { Part::Weight { of_norm } } else { Part::Bias { of_norm } };

@@ -48,7 +48,7 @@ const english = {
     found: (parts: string) => `In the file: ${parts} modules.`,
     outside: (modules: number, share: string) => `${plural(modules, 'module is', 'modules are')} in neither of the two, with ${share} of its energy.`,
     skipped: (modules: number) => `${plural(modules, 'module', 'modules')} cannot be compared (DoRA, or of a kind that depends on the base model).`,
-    vectors: (changes: number) => `${plural(changes, 'change', 'changes')} of biases and norms are not compared.`,
+    vectors: (changes: number) => `${plural(changes, 'change', 'changes')} of biases, norms and other weights are not compared.`,
     cut: (modules: number) => `${plural(modules, 'module', 'modules')} of the file had to be cut to a rank first.`,
     unknownMu: 'Which μ it was made with cannot be told: for this pair, other strengths make the same difference, or none that shows.',
   },

@@ -59,7 +59,7 @@ export class CompareView extends LitElement {
 
   constructor() {
     super();
-    new Focus(this, () => this.renderRoot.querySelector<HTMLElement>('.top button, #file')?.focus());
+    new Focus(this, (options) => this.renderRoot.querySelector<HTMLElement>('.top button, #file')?.focus(options));
   }
 
   /** The LoRA among some files, with the adapter_config.json that came with it. */

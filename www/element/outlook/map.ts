@@ -111,8 +111,8 @@ export class OverlapMap extends LitElement {
   #entered = false;
   protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
 
-  override focus(): void {
-    this.stop?.focus();
+  override focus(options?: FocusOptions): void {
+    this.stop?.focus(options);
   }
 
   protected override willUpdate(changed: PropertyValues): void {

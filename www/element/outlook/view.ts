@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, query, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../block-strengths.ts';
-import { Focus } from '../focus.ts';
+import { Focus, asBefore } from '../focus.ts';
 import { inert, mu as muText, percent, removed } from '../format.ts';
 import { language } from '../language.ts';
 import type { MuChange } from '../mu-range.ts';
@@ -77,7 +77,7 @@ export class OutlookView extends LitElement {
   constructor() {
     super();
     // The button that balances both goes once they are.
-    new Focus(this, () => this.focus());
+    new Focus(this, (options) => this.focus(options));
   }
   #spokeIn = language();
 
@@ -98,8 +98,8 @@ export class OutlookView extends LitElement {
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
 
-  override focus(): void {
-    this.renderRoot.querySelector<HTMLElement>('#title')?.focus();
+  override focus(options?: FocusOptions): void {
+    this.renderRoot.querySelector<HTMLElement>('#title')?.focus(options);
   }
 
   override render(): TemplateResult {
@@ -203,8 +203,9 @@ export class OutlookView extends LitElement {
 
   /** Whoever was in it goes on where it was opened. */
   #close(): void {
+    const options = asBefore();
     this.#open(null);
-    this.map?.focus();
+    this.map?.focus(options);
   }
 
   #said({ block, kind }: Place, layers: number): string {

@@ -217,7 +217,7 @@ fn plain(stem: &str) -> Cow<'_, str> {
 }
 
 /// A full difference of what is no layer of any family that the file may be of: a patch embedding, whose kernel has three dimensions,
-/// or a table (`[1, …]`). Loaders know no LoRA of it.
+/// or a table (`[1, …]`). There is nothing in it that a subject or a style could be projected in.
 fn is_beside_layers(module: &Module, family: &Detected) -> bool {
     let Kind::Diff(kind) = &module.kind else { return false };
     let is_layer = !matches!(kind.diff.shape[..], [1, ..] | [_, _, _, _, _]);

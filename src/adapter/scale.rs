@@ -134,7 +134,8 @@ impl Scaling {
             let field = |field: &str| fields.get(if field == "lora_alpha" { alpha } else { field });
             configs.push(Config::of("", ScaleSource::Config, field)?);
         }
-        let told = of_metadata(metadata)?;
+        // A configuration that came with the file is of all its modules.
+        let told = if config.is_none() { of_metadata(metadata)? } else { Map::new() };
         for component in COMPONENTS {
             let field = |field: &str| told.get(&key(component, field));
             if field("lora_alpha").is_some() {

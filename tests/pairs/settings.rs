@@ -313,11 +313,17 @@ fn notes_of_a_known_model_are_its_own_where_sources_are_to_stay_unnamed() {
     let unnamed = notes(false);
     assert_eq!(unnamed[0], some("sdxl_base_v1-0"));
     // What says which version of a model it is is no free text.
-    for version in ["sdxl_base_v1-0", "sdxl_base_v0-9", "sdxl_1.0", "sdxl_turbo", "sdxl_base_v1-0_edit2"] {
+    for version in ["sdxl_base_v0-9", "SDXL_1.0", "sdxl_turbo", "sdxl_base_v1-0_edit2"] {
         let file = |of: &str| sdxl(of).note("ss_base_model_version", version);
         let settings = Settings { keep_sources: false, ..hard() };
         let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
         assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some(version));
+    }
+    for private in ["sdxl_bibi", "sdxl_base_v1-0_of_my_cat", "sdxl 1.0", "sdxl_12031987", "sdxl__"] {
+        let file = |of: &str| sdxl(of).note("ss_base_model_version", private);
+        let settings = Settings { keep_sources: false, ..hard() };
+        let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
+        assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some("sdxl_base_v1-0"), "{private}");
     }
     assert!(unnamed[1].as_ref().is_none_or(|text| !text.contains("cat")), "{unnamed:?}");
     assert_eq!(

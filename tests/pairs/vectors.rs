@@ -386,6 +386,13 @@ fn a_full_difference_and_factors_of_one_weight_are_not_both_written() {
     let name = "diffusion_model.patch_embedding.diff";
     let content = layers(File::default()).with(name, &[1536, 16, 1, 2, 2], &random("w", 1536 * 64, 1));
     let style = peft(layers(File::default()), "diffusion_model.patch_embedding", 1536, 64);
+    // However the two spell it.
+    let flat = kohya(layers(File::default()), "lora_unet_patch_embedding", 1536, 64);
+    for scheme in ["comfy", "kohya"] {
+        let settings = Settings { scheme: Some(scheme.into()), ..wan() };
+        let fused = fuse(Some(&content), Some(&flat), &settings).unwrap();
+        assert_eq!(fused.report.refused.len(), 1, "{scheme}: {:?}", fused.names());
+    }
     for (one, other) in [(&content, &style), (&style, &content)] {
         let fused = fuse(Some(one), Some(other), &wan()).unwrap();
         let [refused] = fused.report.refused.as_slice() else { panic!("{:?}", fused.report.refused) };
@@ -394,9 +401,8 @@ fn a_full_difference_and_factors_of_one_weight_are_not_both_written() {
         assert!(fused.update("diffusion_model.patch_embedding").is_some() && fused.tensor(name).is_none());
     }
     // A layer that no table has is a layer all the same: of the same name in both, it is projected. Magnitudes stay with their module.
-    let known = |file: File| layers(file);
     let stem = "diffusion_model.another.proj";
-    let dense = |seed: &str| known(File::default()).matrix(format!("{stem}.diff"), &random(seed, 32, 48));
+    let dense = |seed: &str| layers(File::default()).matrix(format!("{stem}.diff"), &random(seed, 32, 48));
     let fused = fuse(Some(&dense("c")), Some(&dense("s")), &wan()).unwrap();
     assert_eq!(fused.report.fused, 5);
     let dora = content.matrix("diffusion_model.patch_embedding.dora_scale", &random("m", 1536, 1));

@@ -13,7 +13,7 @@ export class Focus implements ReactiveController {
 
   hostUpdate(): void {
     this.#had = this.host.matches(':focus-within');
-    if (this.#had) this.#options = asBefore();
+    if (this.#had) this.#options = asBefore(this.host);
   }
 
   hostUpdated(): void {
@@ -21,9 +21,9 @@ export class Focus implements ReactiveController {
   }
 }
 
-/** How to go on from what has the focus: whoever used a mouse looks where it is, and keeps the page as it lies. */
-export function asBefore(): FocusOptions {
-  let at = document.activeElement;
+/** How to go on from what has the focus beside or in `part`: whoever used a mouse looks where it is, and keeps the page as it lies. */
+export function asBefore(part: Element): FocusOptions {
+  let at = (part.getRootNode() as Document | ShadowRoot).activeElement;
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
   return { preventScroll: !at?.matches(':focus-visible') };
 }

@@ -367,7 +367,7 @@ export class NpLora extends Chosen {
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${foresight.problem && !desk.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}></np-lora-problem>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook', asBefore())) : nothing}
+      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook', asBefore(this))) : nothing}
       ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
@@ -486,7 +486,7 @@ export class NpLora extends Chosen {
   }
 
   #closeRecipe(): void {
-    const options = asBefore();
+    const options = asBefore(this);
     this.#keep.closeRecipe();
     void this.#goOn('np-lora-card', options);
   }

@@ -33,8 +33,8 @@ fn is_closed(key: &str, value: &str) -> bool {
     }
 }
 
-/// What names of published models are made of, besides numbers.
-const MODEL_WORDS: [&str; 45] = [
+/// What names of published models are made of, besides versions and sizes.
+const MODEL_WORDS: [&str; 54] = [
     "anima",
     "architecture",
     "aura",
@@ -43,10 +43,13 @@ const MODEL_WORDS: [&str; 45] = [
     "chroma",
     "dev",
     "diffusion",
+    "distilled",
     "edit",
     "flow",
     "flux",
     "framepack",
+    "full",
+    "hd",
     "hidream",
     "hunyuan",
     "image",
@@ -56,6 +59,7 @@ const MODEL_WORDS: [&str; 45] = [
     "krea",
     "klein",
     "large",
+    "layered",
     "lightning",
     "lora",
     "lumina",
@@ -63,6 +67,7 @@ const MODEL_WORDS: [&str; 45] = [
     "ltxv",
     "medium",
     "minimax",
+    "plus",
     "preview",
     "qwen",
     "radiance",
@@ -72,24 +77,35 @@ const MODEL_WORDS: [&str; 45] = [
     "sdxl",
     "stable",
     "turbo",
+    "vace",
     "video",
     "wan",
     "xl",
     "l",
     "m",
     "s",
+    "v",
     "z",
     "zimage",
+    "t2v",
+    "i2v",
 ];
 
 /// Whether it names a model and says nothing else: `sd_v2_v`, `flux-1-schnell/lora`, `wan_2.2_14b`.
 fn is_model(value: &str) -> bool {
-    let mut words = value.split(['_', '-', '.', '/']);
-    words.all(|word| {
+    let value = value.to_lowercase();
+    let digits = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    // `flux1`, `lumina2`; `v1`, `i1`, `h3`, `14b`, `480p`.
+    let is_name = |word: &str| {
         let name = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        let number = word.trim_matches(['v', 'b', 'i', 'h']);
-        MODEL_WORDS.contains(&name) || (number.len() <= 4 && number.bytes().all(|byte| byte.is_ascii_digit()))
-    })
+        MODEL_WORDS.contains(&word) || MODEL_WORDS.contains(&name) && word.len() - name.len() <= 2
+    };
+    let is_number = |word: &str| {
+        digits(word.strip_prefix(['v', 'i', 'h']).unwrap_or(word))
+            || digits(word.strip_suffix(['b', 'p', 'm']).unwrap_or(word))
+    };
+    let mut words = value.split(['_', '-', '.', '/']);
+    words.next().is_some_and(is_name) && words.all(|word| is_name(word) || is_number(word))
 }
 
 /// Where A1111 and Forge look for the hash of a LoRA's tensors. Its value is known only when they are written.

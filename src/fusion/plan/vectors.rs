@@ -65,8 +65,8 @@ pub(crate) fn plan(
 ) -> Result<(Vec<VectorOutput>, Vec<Refusal>)> {
     let strays = Strays::of([content, style], names, scheme);
     let homes = Homes::of(groups);
-    let outputs = groups.iter().flat_map(|group| &group.outputs);
-    let modules: Places = outputs.map(|output| (output.names.stem.clone(), 0)).collect();
+    let layers = groups.iter().flat_map(|group| &group.units).flat_map(|unit| &unit.layers);
+    let modules: Places = layers.map(|(id, _)| (id.as_str().to_owned(), 0)).collect();
     let (mut outputs, mut places, mut nameless) = (Vec::new(), Places::default(), Vec::new());
     for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
         let vectors =
@@ -88,12 +88,8 @@ pub(crate) fn plan(
                 refuse(NAMELESS);
                 continue;
             };
-            // Of one name, loaders take either a difference or factors.
-            let is_module = |landing: &Landing| {
-                modules
-                    .get(landing.name.strip_suffix(vector.spelling.suffix).unwrap_or(&landing.name))
-                    .is_some()
-            };
+            // Of one weight, loaders take either a difference or factors.
+            let is_module = |landing: &Landing| modules.get(landing.id.as_str()).is_some();
             if vector.spelling.kind == VectorKind::Weight && landings.iter().any(is_module) {
                 refuse(BESIDE_FACTORS);
                 continue;
@@ -133,7 +129,7 @@ pub(crate) fn plan(
 
 const NAMELESS: &str = "a change of a bias, a norm or a weight that has no name in the result's naming";
 const OTHER_SIZE: &str = "a full difference of another size than in the other file";
-const BESIDE_FACTORS: &str = "a full difference of what the other file changes by factors";
+const BESIDE_FACTORS: &str = "a full difference of what is changed by factors as well";
 
 /// A shape without the dimensions that say nothing.
 fn solid(shape: &[u64]) -> Vec<u64> {
@@ -330,7 +326,7 @@ impl Strays {
     fn landing(&self, vector: &Vector, names: &LayerNames, scheme: Option<&Scheme>) -> Option<Landing> {
         let id = names.id(&vector.stem);
         let stray = self.layers.get(self.places.get(id.as_str())?)?;
-        // diffusers loads nothing of a file that has one, and nobody else reads its naming of what is no layer.
+        // As with a norm, diffusers loads nothing of a file that has one; of what is no layer, nobody else reads its naming either.
         let of_diffusers = scheme.is_some_and(|scheme| scheme.prefix == Prefix::Component);
         if vector.spelling.kind == VectorKind::Weight && of_diffusers {
             return None;

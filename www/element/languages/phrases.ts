@@ -4,7 +4,7 @@ export type Phrase =
   | 'full difference'
   | 'DoRA, whose magnitudes depend on the base model\'s weights; it can be fused without them, as "direction only"'
   | 'a fused layer whose parts are in the file as well'
-  | 'a full difference of what the other file changes by factors'
+  | 'a full difference of what is changed by factors as well'
   | 'a full difference of another size than in the other file'
   | 'factors with scales of their own'
   | 'a change of a bias, a norm or a weight that has no name in the result\'s naming'

@@ -632,7 +632,7 @@ export const translation: Translation = {
     'full difference': '完整差值',
     'DoRA, whose magnitudes depend on the base model\'s weights; it can be fused without them, as "direction only"': 'DoRA，其幅值依赖底模的权重；可以不用幅值，以“仅方向”方式融合',
     'a fused layer whose parts are in the file as well': '合并的层，其组成部分也在文件中',
-    'a full difference of what the other file changes by factors': '另一文件以因子改动之处的完整差值',
+    'a full difference of what is changed by factors as well': '同时也以因子改动之处的完整差值',
     'a full difference of another size than in the other file': '与另一文件大小不同的完整差值',
     'factors with scales of their own': '自带缩放的因子',
     'a change of a bias, a norm or a weight that has no name in the result\'s naming': '偏置、归一化层或权重的改动，在结果的命名方式中没有名称',

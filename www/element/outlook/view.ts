@@ -203,7 +203,7 @@ export class OutlookView extends LitElement {
 
   /** Whoever was in it goes on where it was opened. */
   #close(): void {
-    const options = asBefore();
+    const options = asBefore(this);
     this.#open(null);
     this.map?.focus(options);
   }

@@ -199,10 +199,15 @@ const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_w
 /// A path, or its flat form, without them.
 pub(crate) fn without_wrappers(path: &str) -> Cow<'_, str> {
     let mut plain = Cow::Borrowed(path);
-    for wrapper in WRAPPERS.iter().filter(|&&wrapper| path.contains(wrapper)) {
-        for end in ['.', '_'] {
-            let inner = plain.replace(&format!("{wrapper}{end}"), "");
-            plain = inner.strip_suffix(&format!("{end}{wrapper}")).unwrap_or(&inner).to_owned().into();
+    for wrapper in WRAPPERS {
+        while let Some((before, behind)) = plain.split_once(wrapper) {
+            // With what joins it to the next name, or to the one before.
+            let cut = match behind.strip_prefix(['.', '_']) {
+                Some(rest) => [before, rest].concat(),
+                None if behind.is_empty() => before.strip_suffix(['.', '_']).unwrap_or(before).to_owned(),
+                None => break,
+            };
+            plain = cut.into();
         }
     }
     plain
@@ -298,6 +303,20 @@ mod tests {
             "double_blocks.0.processor.qkv_lora1"
         );
         assert_eq!(role("").1, Role::Extra);
+    }
+
+    #[test]
+    fn wrappers_are_no_names() {
+        for (path, plain) in [
+            ("_orig_mod.a.b", "a.b"),
+            ("a._orig_mod.b._checkpoint_wrapped_module.c", "a.b.c"),
+            ("a.b._orig_mod", "a.b"),
+            ("lora_unet__orig_mod_a__orig_mod_b", "lora_unet_a_b"),
+            ("a_orig_model.b", "a_orig_model.b"),
+            ("a._orig_modü.b", "a._orig_modü.b"),
+        ] {
+            assert_eq!(without_wrappers(path), plain);
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ const MODEL_WORDS: [&str; 54] = [
 
 /// Whether it names a model and says nothing else: `sd_v2_v`, `flux-1-schnell/lora`, `wan_2.2_14b`.
 fn is_model(value: &str) -> bool {
-    let value = value.to_lowercase();
+    let value = value.to_ascii_lowercase();
     let digits = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     // `flux1`, `lumina2`; `v1`, `i1`, `h3`, `14b`, `480p`.
     let is_name = |word: &str| {

@@ -1,62 +1,16 @@
-/** Settings as a person handles them: painted block by block, taken back, in the address, in a recipe; the files they make are computed again. */
+/** Settings as a person handles them: painted block by block, taken back, in the address; the files they make are computed again. */
 
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import type { LitElement } from 'lit';
 import type { Outlook, Settings } from '../../www/core/types.ts';
 import { DEFAULTS, modulesOf, type Module } from './check.ts';
 import { checkModules } from './hold.ts';
-import { FLUX_PEFT_MODULES, makeLoHa, makeLora, type Recipe } from './make.ts';
+import { FLUX_PEFT_MODULES, makeLoHa, makeLora } from './make.ts';
 import { DEVICE, FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, setMu, setStrength, type Named } from './page.ts';
+import { CAT, INK, KOHYA, LAYERS, PAIR, drag, fuse, openRecipe, own, paintWith, row, settings, sha256, useIn } from './settings.ts';
 
 test.setTimeout(2 * FIRST_RUN);
 markedOnDevice();
-
-/** A layer of Stable Diffusion 1.5 in each of some blocks, and one of its text encoder. */
-const LAYERS: Record<string, { name: string; out: number; in: number }> = {
-  IN01: { name: 'lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q', out: 320, in: 320 },
-  IN04: { name: 'lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q', out: 640, in: 640 },
-  MID: { name: 'lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k', out: 1280, in: 768 },
-  OUT05: { name: 'lora_unet_up_blocks_1_attentions_2_transformer_blocks_0_attn2_to_v', out: 1280, in: 768 },
-  OUT08: { name: 'lora_unet_up_blocks_2_attentions_2_transformer_blocks_0_attn1_to_v', out: 640, in: 640 },
-  'CLIP-L': { name: 'lora_te_text_model_encoder_layers_0_mlp_fc1', out: 3072, in: 768 },
-};
-const KOHYA: Recipe = { modules: Object.values(LAYERS), rank: 6, alpha: 3, dtype: 'F16', scheme: 'kohya', seed: 71, sharedDirections: 3 };
-const [CAT, INK] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 72 })];
-const PAIR: [Named, Named] = [named('cat.safetensors', CAT), named('ink.safetensors', INK)];
-
-const settings = (page: Page): Promise<Settings> =>
-  page.locator('np-lora').evaluate((found) => (found as unknown as { settings(): Settings }).settings());
-const row = (page: Page, label: string): Locator => page.getByRole('grid', { name: 'Layer by layer' }).getByRole('row').filter({ has: page.getByRole('rowheader', { name: label, exact: true }) });
-const own = (page: Page, label: string): Locator => row(page, label).locator('td.own');
-
-/** What is done with single blocks is folded away below the map. */
-async function unfold(page: Page): Promise<void> {
-  if (!(await page.getByLabel('Paint blocks with').isVisible())) await page.getByText(/^Single blocks/).click();
-}
-
-async function paintWith(page: Page, of: 'content' | 'style' | 'mu'): Promise<void> {
-  await unfold(page);
-  await page.getByLabel('Paint blocks with').selectOption(of);
-}
-
-async function useIn(page: Page, role: 'Subject' | 'Style', label: string): Promise<void> {
-  await unfold(page);
-  await page.getByLabel(`${role} in`).selectOption({ label });
-}
-
-async function drag(page: Page, from: string, to: string): Promise<void> {
-  const middle = async (label: string): Promise<[number, number]> => {
-    const box = (await row(page, label).getByRole('rowheader').boundingBox())!;
-    return [box.x + box.width / 2, box.y + box.height / 2];
-  };
-  await row(page, from).scrollIntoViewIfNeeded();
-  await page.mouse.move(...await middle(from));
-  await page.mouse.down();
-  await page.mouse.move(...await middle(to), { steps: 12 });
-  await page.mouse.up();
-}
 
 /** Every layer against the method at what its block has of its own. */
 function holds(fused: Map<string, Module>, blocks: Record<string, Partial<typeof DEFAULTS>>, general = DEFAULTS): void {
@@ -65,23 +19,6 @@ function holds(fused: Map<string, Module>, blocks: Record<string, Partial<typeof
     checkModules(only(fused), [only(modulesOf(CAT)), only(modulesOf(INK))], { ...general, ...blocks[label] }, 'F16');
   }
 }
-
-async function download(page: Page, press: Locator): Promise<{ name: string; bytes: Buffer }> {
-  const [file] = await Promise.all([page.waitForEvent('download'), press.click()]);
-  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
-}
-
-/** The bytes that come of what is set. */
-async function fuse(page: Page): Promise<Buffer> {
-  await fuseButton(page).click();
-  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible({ timeout: FIRST_RUN });
-  return (await download(page, page.getByRole('button', { name: 'Save', exact: true }))).bytes;
-}
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-const openRecipe = (page: Page, recipe: string | Uint8Array, name = 'mine.recipe.json'): Promise<void> =>
-  page.getByLabel('Open recipe').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(recipe) });
 
 test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', DEVICE, async ({ page }, { project }) => {
   const uncaught = await open(page);
@@ -484,133 +421,6 @@ test('a number is read as people write it, and one that goes too far is refused'
   await type(page.getByLabel('μ of IN04'), 'much');
   await expect(page.getByText('“much” is no μ, so it stays 0.5.')).toBeVisible();
   await expect(fuseButton(page)).toBeEnabled();
-  expect(uncaught).toEqual([]);
-});
-
-test('a recipe makes the same file again, and says where it does not match', async ({ page }, { project }) => {
-  const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
-  await setMu(page, Infinity);
-  await setStrength(page, 'Subject', 0.7);
-  await advanced(page, 'Scale of the style', 'rankStabilised');
-  await useIn(page, 'Style', 'INS: IN00–IN04');
-  const bytes = await fuse(page);
-  await expect(page.getByText(/SHA-256 [0-9a-f]{64}/)).toBeVisible();
-  const recipe = await download(page, page.getByRole('button', { name: 'Save recipe' }));
-  const report = await download(page, page.getByRole('button', { name: 'Save report' }));
-  expect(recipe.name).toBe('cat_in_ink.recipe.json');
-  const read = JSON.parse(recipe.bytes.toString()) as { content: unknown; style: unknown; settings: { mu: unknown } };
-  expect(read.settings.mu).toBe('infinity');
-  expect(read.content).toEqual({ name: 'cat.safetensors', size: PAIR[0].bytes.length, sha256: sha256(PAIR[0].bytes) });
-  const made = await settings(page);
-
-  const about = page.getByRole('complementary', { name: 'Recipe' });
-  for (const { name, bytes: json } of [recipe, report]) {
-    await page.goto('./');
-    await page.reload();
-    expect((await settings(page)).mu).toBe(0.5);
-    // Dropped like any file, before the files that it is for.
-    await page.getByLabel('Subject LoRA file').setInputFiles({ name, mimeType: 'application/json', buffer: json });
-    await expect(about).toContainText(`The settings are those of ${name}.`);
-    await expect(about).toContainText('Subject: choose cat.safetensors');
-    await givePair(page, project.name, ...PAIR);
-    await expect(about).not.toContainText('choose');
-    expect(await settings(page)).toEqual(made);
-    expect(sha256(await fuse(page))).toBe(sha256(bytes));
-    await give(page, 'Style', named('ink.safetensors', makeLora({ ...KOHYA, rank: 5, seed: 74 })));
-    await expect(about).toContainText('Style: this is not the file the recipe was made with, which is ink.safetensors');
-    await give(page, 'Style', PAIR[1]);
-    await page.getByRole('button', { name: 'Swap subject and style' }).click();
-    await expect(about).toContainText('the other way round');
-    await about.getByRole('button', { name: 'Dismiss' }).click();
-    await expect(about).toHaveCount(0);
-  }
-
-  // A fused file has its recipe in it, with the names of its sources.
-  await page.goto('./');
-  await givePair(page, project.name, ...PAIR);
-  await openRecipe(page, bytes, 'renamed.safetensors');
-  await expect.poll(() => settings(page)).toEqual({ ...made, outputName: expect.any(String) });
-  await expect(about).toContainText('The settings are those of renamed.safetensors');
-  expect(sha256(await fuse(page))).toBe(sha256(bytes));
-  await give(page, 'Style', named('pencil.safetensors', makeLora({ ...KOHYA, rank: 5, seed: 74 })));
-  await expect(about).toContainText('Style: this is not the file the recipe was made with, which is ink.safetensors');
-  await give(page, 'Style', PAIR[1]);
-  await openRecipe(page, PAIR[0].bytes, 'cat.safetensors');
-  await expect(page.getByRole('alert')).toContainText('The file does not say how it was made.');
-
-  await page.getByText('Advanced', { exact: true }).click();
-  await page.getByLabel('Leave the sources’ names out of the file').check();
-  const unnamed = await download(page, page.getByRole('button', { name: 'Save recipe' }));
-  expect(unnamed.bytes.toString()).not.toMatch(/ink\.|cat\./);
-  await openRecipe(page, unnamed.bytes);
-  await expect(about.getByText('It does not say which files')).toBeVisible();
-  // Nor is it said again by who opens the file that was made so.
-  // A name that somebody chose is theirs, also one that came with a recipe.
-  await page.getByLabel('File name').fill('');
-  const secret = await fuse(page);
-  expect(secret.subarray(0, 8 + Number(secret.readBigUInt64LE(0))).toString()).not.toMatch(/cat|ink/);
-  expect(await page.locator('np-lora').evaluate((tool) => (tool as unknown as { result: File }).result.name)).toBe('subject_in_style.safetensors');
-  const keepsQuiet = page.getByLabel('Leave the sources’ names out of the file');
-  await keepsQuiet.uncheck();
-  // It is of one file, whatever was to be made.
-  await page.getByLabel('What to make').selectOption('several');
-  await openRecipe(page, secret, 'secret.safetensors');
-  await expect(keepsQuiet).toBeChecked();
-  // With another copy of a file it can be fused again: all is as it was when the result was made.
-  await give(page, 'Style', PAIR[1]);
-  expect(sha256(await fuse(page))).toBe(sha256(secret));
-  await page.getByRole('button', { name: 'Reset', exact: true }).click();
-  await expect(about).toHaveCount(0);
-  await openRecipe(page, unnamed.bytes);
-  // The keyboard goes on with the first file, and the page stays where a mouse had it.
-  await page.setViewportSize({ width: 390, height: 500 });
-  const close = about.getByRole('button');
-  await close.evaluate((button) => button.scrollIntoView({ block: 'center' }));
-  const before = await page.evaluate(() => scrollY);
-  expect(before).toBeGreaterThan(300);
-  await close.click();
-  await expect(about).toHaveCount(0);
-  await expect(page.getByLabel('Subject LoRA file')).toBeFocused();
-  expect(Math.abs(await page.evaluate(() => scrollY) - before)).toBeLessThan(120);
-  // Strengths beyond what the page's own fields go to, as the command takes them.
-  await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, contentStrength: 20, styleStrength: -1000 } }));
-  await expect.poll(async () => { const { contentStrength, styleStrength } = await settings(page); return [contentStrength, styleStrength]; }).toEqual([20, -1000]);
-  // A name of a megabyte, made to be gone through again and again.
-  await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, outputName: `a${'.'.repeat(1_000_000)}b` } }));
-  await expect.poll(async () => (await settings(page)).outputName).toBe('a');
-  expect(uncaught).toEqual([]);
-});
-
-test('a recipe that makes no sense is refused, and nothing changes', async ({ page }, { project }) => {
-  const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
-  await setMu(page, 3);
-  const before = await settings(page);
-  const recipe = (settings: object, more: object = {}): string => JSON.stringify({ version: '1', settings, ...more });
-  for (const [hostile, code] of [
-    ['', 'E_RECIPE'], ['{', 'E_RECIPE'], ['[]', 'E_RECIPE'], ['{"peft_type":"LORA","r":8}', 'E_RECIPE'], [recipe({ mu: -1 }), 'E_SETTINGS'],
-    [recipe({ mu: 'much' }), 'E_RECIPE'], [recipe({ unheardOf: true }), 'E_RECIPE'], [recipe({ blocks: { IN04: { style: 1e9 } } }), 'E_SETTINGS'],
-    [recipe({ family: '<img src=x onerror=alert(1)>' }), 'E_SETTINGS'], [recipe({}, { content: { name: 7, size: 'x' } }), 'E_RECIPE'], ['['.repeat(1e6), 'E_RECIPE'],
-    ['{"version":"1","settings":{"__proto__":{"mu":9}}}', 'E_RECIPE'],
-  ] as const) {
-    await openRecipe(page, hostile, 'nasty‮.json');
-    await expect(page.getByRole('alert'), hostile.slice(0, 80)).toContainText(code);
-    expect(await settings(page), hostile.slice(0, 80)).toEqual(before);
-    // A good change clears it.
-    await setMu(page, 4);
-    await expect(page.getByRole('alert')).toHaveCount(0);
-    await setMu(page, 3);
-  }
-  await openRecipe(page, recipe({ mu: 1, outputName: '../../<b>x' }, { content: { name: '<img src=x>‮.safetensors', size: 5 } }));
-  await expect(page.getByRole('complementary', { name: 'Recipe' }).getByText('<img src=x>‹U+202E›.safetensors (5 B)')).toBeVisible();
-  expect((await settings(page)).outputName).not.toMatch(/[/<]/);
-  // What was refused is shown as long as it is said to be: also where there is nothing that a setting would be tried on.
-  await page.locator('np-lora').evaluate((tool) => (tool as unknown as { reset(): void }).reset());
-  await page.locator('np-lora').evaluate((tool) => (tool as unknown as { take(files: File[]): Promise<void> }).take([new File(['{}'], 'no.recipe.json')]));
-  await expect(page.getByRole('alert')).toContainText('E_RECIPE');
-  await page.evaluate(() => { location.hash = '#mu=3'; });
-  await expect(page.getByRole('alert')).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });
 

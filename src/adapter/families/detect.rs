@@ -122,6 +122,73 @@ pub fn is_noted(metadata: &BTreeMap<String, String>, family: &'static Family) ->
     noted(metadata).contains(&family)
 }
 
+/// What names of models have in them besides versions, sizes and what the families' own notes say.
+const VARIANTS: [&str; 36] = [
+    "architecture",
+    "base",
+    "dev",
+    "diffusion",
+    "distilled",
+    "edit",
+    "full",
+    "hd",
+    "i2v",
+    "image",
+    "inpaint",
+    "inpainting",
+    "kontext",
+    "l",
+    "large",
+    "layered",
+    "lightning",
+    "lora",
+    "m",
+    "medium",
+    "plus",
+    "preview",
+    "radiance",
+    "refiner",
+    "s",
+    "schnell",
+    "stable",
+    "t2v",
+    "ti2v",
+    "turbo",
+    "v",
+    "vace",
+    "video",
+    "xl",
+    "z",
+    "zimage",
+];
+
+/// Whether a note names a model and says nothing else: `sd_v2_v`, `flux-1-schnell/lora`, `wan_2.2_14b`.
+pub fn is_name_of_model(note: &str) -> bool {
+    const BETWEEN: [char; 4] = ['_', '-', '.', '/'];
+    fn bare(word: &str) -> &str {
+        word.trim_end_matches(|c: char| c.is_ascii_digit())
+    }
+    let digits = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    // `v1`, `i1`, `h3`; `14b`, `480p`.
+    let is_number = |word: &str| {
+        digits(word.strip_prefix(['v', 'i', 'h']).unwrap_or(word))
+            || digits(word.strip_suffix(['b', 'p', 'm']).unwrap_or(word))
+    };
+    let is_of_family = |name: &str| {
+        let notes = all().iter().flat_map(|family| [family.field("notes"), family.field("architecture")]);
+        let mut words = notes.flat_map(|notes| notes.split([' ', '_', '-', '.'])).map(bare);
+        words.any(|known| !known.is_empty() && known == name)
+    };
+    let is_name = |word: &str| {
+        let name = bare(word);
+        let known = VARIANTS.contains(&name) || is_of_family(name);
+        VARIANTS.contains(&word) || (known && word.len() - name.len() <= 2)
+    };
+    let note = note.to_ascii_lowercase();
+    let mut words = note.split(BETWEEN);
+    words.next().is_some_and(is_name) && words.all(|word| is_name(word) || is_number(word))
+}
+
 /// What to call a file's family: what [`detect`] says, or else its notes, or else its layers' names alone.
 pub fn family<'a>(
     detected: &Detected,

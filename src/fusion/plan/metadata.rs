@@ -28,84 +28,9 @@ fn is_closed(key: &str, value: &str) -> bool {
         "modelspec.resolution" => {
             value.len() <= 11 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'x'))
         }
-        "ss_base_model_version" | "modelspec.architecture" => is_model(value),
+        "ss_base_model_version" | "modelspec.architecture" => families::is_name_of_model(value),
         _ => false,
     }
-}
-
-/// What names of published models are made of, besides versions and sizes.
-const MODEL_WORDS: [&str; 54] = [
-    "anima",
-    "architecture",
-    "aura",
-    "auraflow",
-    "base",
-    "chroma",
-    "dev",
-    "diffusion",
-    "distilled",
-    "edit",
-    "flow",
-    "flux",
-    "framepack",
-    "full",
-    "hd",
-    "hidream",
-    "hunyuan",
-    "image",
-    "inpaint",
-    "inpainting",
-    "kontext",
-    "krea",
-    "klein",
-    "large",
-    "layered",
-    "lightning",
-    "lora",
-    "lumina",
-    "ltx",
-    "ltxv",
-    "medium",
-    "minimax",
-    "plus",
-    "preview",
-    "qwen",
-    "radiance",
-    "refiner",
-    "schnell",
-    "sd",
-    "sdxl",
-    "stable",
-    "turbo",
-    "vace",
-    "video",
-    "wan",
-    "xl",
-    "l",
-    "m",
-    "s",
-    "v",
-    "z",
-    "zimage",
-    "t2v",
-    "i2v",
-];
-
-/// Whether it names a model and says nothing else: `sd_v2_v`, `flux-1-schnell/lora`, `wan_2.2_14b`.
-fn is_model(value: &str) -> bool {
-    let value = value.to_ascii_lowercase();
-    let digits = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    // `flux1`, `lumina2`; `v1`, `i1`, `h3`, `14b`, `480p`.
-    let is_name = |word: &str| {
-        let name = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        MODEL_WORDS.contains(&word) || MODEL_WORDS.contains(&name) && word.len() - name.len() <= 2
-    };
-    let is_number = |word: &str| {
-        digits(word.strip_prefix(['v', 'i', 'h']).unwrap_or(word))
-            || digits(word.strip_suffix(['b', 'p', 'm']).unwrap_or(word))
-    };
-    let mut words = value.split(['_', '-', '.', '/']);
-    words.next().is_some_and(is_name) && words.all(|word| is_name(word) || is_number(word))
 }
 
 /// Where A1111 and Forge look for the hash of a LoRA's tensors. Its value is known only when they are written.

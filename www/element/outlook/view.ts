@@ -73,13 +73,13 @@ export class OutlookView extends LitElement {
   /** To screen readers: a field that was opened; or what the whole pair comes to, once. */
   @state() private spoken = '';
   #saidWhole = false;
+  #spokeIn = language();
 
   constructor() {
     super();
     // The button that balances both goes once they are.
     new Focus(this, (options) => this.focus(options));
   }
-  #spokeIn = language();
 
   /** A field can go with another pair. */
   protected override willUpdate(changed: PropertyValues): void {

@@ -60,7 +60,7 @@ function parsed(typed: string[]): { values: Partial<Record<Name, string | boolea
   try {
     return parseArgs({ args: joined(typed), options, allowPositionals: true });
   } catch (thrown) {
-    throw new Usage(thrown instanceof Error ? thrown.message.split('. ')[0]! : String(thrown));
+    throw new Usage(thrown instanceof Error ? thrown.message.split(/\.(?:\s|$)/)[0]! : String(thrown));
   }
 }
 

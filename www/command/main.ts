@@ -17,6 +17,14 @@ const STOPPED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const CONFIGS = ['content-config', 'style-config'] as const satisfies Name[];
 
+// What was asked for is done all the same. Who reads only the beginning has closed the pipe, which is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  console.error(`np-lora: what was done cannot be told here: ${error.message}`);
+  process.once('exit', () => { process.exitCode = 1; });
+});
+process.stderr.on('error', () => {});
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(typed: string[]): Promise<number> {

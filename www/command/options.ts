@@ -54,6 +54,7 @@ const word = <T extends string>(value: string, words: readonly T[]): T => {
 };
 /** Throws where it is no name of a file: results are read back, which a pipe cannot be. */
 export function onDisk(value: string): void {
+  if (value === '') throw new Usage('an empty name is no file');
   if (value === '-') throw new Usage('"-" is no file: neither standard input nor output can be used');
 }
 const share = (value: string): number | null => (value.endsWith('%') ? number(value.slice(0, -1)) / 100 : null);

@@ -10,7 +10,8 @@ export const app = css`
   .app {
     display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px;
     color: var(--ink); font: var(--body) / 1.5 var(--font); letter-spacing: normal; word-spacing: normal; word-break: normal;
-    text-align: start; text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
+    text-align: start; text-align-last: auto; text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
+    -webkit-text-fill-color: currentcolor; -webkit-text-stroke: 0;
   }
   /* What a page puts in runs as the page does. */
   :host(:dir(rtl)) slot { direction: rtl; }

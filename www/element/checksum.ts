@@ -10,7 +10,7 @@ export class Checksum extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
     summary { width: max-content; max-width: 100%; }
-    .mono { font-family: var(--mono); font-size: 0.75rem; overflow-wrap: anywhere; }
+    .mono { font-family: var(--mono); font-size: var(--tiny); overflow-wrap: anywhere; }
     button.plain { margin-left: -8px; }
   `];
 

@@ -45,13 +45,13 @@ export abstract class Chosen extends LitElement {
     return {
       ...this.more, mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength),
       dtype: asOneOf(dtype, DTYPES, DEFAULTS.dtype),
-      outputName: cleanStem(this.outputName ?? '', this.defaultName),
+      outputName: cleanStem(asText(this.outputName), this.defaultName),
     };
   }
 
   /** With the name as somebody chose it: empty where nobody did. */
   protected get named(): Settings {
-    return { ...this.settings(), outputName: this.outputName ?? '' };
+    return { ...this.settings(), outputName: asText(this.outputName) };
   }
 
   protected get defaultName(): string {
@@ -66,7 +66,7 @@ export abstract class Chosen extends LitElement {
   protected wanted(): { several: Several; names: Names } | null {
     const several = this.severalInForce;
     if (!several) return null;
-    const own = this.outputName ?? '';
+    const own = asText(this.outputName);
     const swapped = own ? `${own}_swapped` : defaultName(this.fileOf('style'), this.fileOf('content'), this.more);
     return { several, names: { straight: own || this.defaultName, swapped } };
   }

@@ -31,8 +31,8 @@ export class Controls extends LitElement {
     .panel { display: grid; gap: 16px; }
     .asks { display: grid; gap: 12px; }
     .asks .field { max-width: 320px; }
-    .strengths { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); gap: 16px 48px; }
-    .strength { display: grid; grid-template-columns: 1fr 5.5rem; gap: 0 16px; align-items: center; align-content: start; --role: var(--subject); }
+    .strengths { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(calc(16 * var(--rem)), 100%), 1fr)); gap: 16px 48px; }
+    .strength { display: grid; grid-template-columns: 1fr calc(5.5 * var(--rem)); gap: 0 16px; align-items: center; align-content: start; --role: var(--subject); }
     .strength.style { --role: var(--style); }
     .strength label { grid-column: 1 / -1; font-weight: 650; }
     .strength input[type='range'] {
@@ -41,8 +41,8 @@ export class Controls extends LitElement {
     .strength input[type='text'] { width: 100%; min-height: 32px; padding: 0 8px; }
     .strength .refusal { grid-column: 1 / -1; }
     .kind { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: start; }
-    .kind > :first-child { flex: 1 1 14rem; max-width: 20rem; }
-    .kind > :not(:first-child) { flex: 2 1 20rem; min-width: 0; }
+    .kind > :first-child { flex: 1 1 calc(14 * var(--rem)); max-width: calc(20 * var(--rem)); }
+    .kind > :not(:first-child) { flex: 2 1 calc(20 * var(--rem)); min-width: 0; }
     .several { display: grid; gap: 12px; }
   `];
 

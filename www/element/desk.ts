@@ -70,7 +70,7 @@ export class Desk implements ReactiveController {
     analyse: (...from) => this.#core.analyse(...from),
     outlook: (settings) => this.#core.outlook(settings),
     spectra: (...from) => this.#core.spectra(...from),
-  }, () => this.element.requestUpdate());
+  }, () => this.element.requestUpdate(), (refusal) => this.host.announce('error', refusal));
   readonly hashes = new Hashes((...from) => this.#core.hash(...from), () => this.element.requestUpdate());
   /** What stands in the way: of the pair, of the backend, or what ended the last run. */
   #fitProblem: Problem | null = null;
@@ -126,7 +126,7 @@ export class Desk implements ReactiveController {
 
   get problem(): Problem | null {
     // That a single file cannot be converted stands in nobody's way who is about to choose the second.
-    return this.#runProblem ?? (this.places.bothOpen ? this.#fitProblem ?? this.#backendProblem : null);
+    return this.#runProblem ?? (this.places.bothOpen ? this.#fitProblem ?? this.foresight.refusal ?? this.#backendProblem : null);
   }
 
   /** Why the files that are open do not fit, or why the only one cannot be converted. */
@@ -192,11 +192,12 @@ export class Desk implements ReactiveController {
     return this.#session?.version ?? '';
   }
 
-  /** False where there is none. */
+  /** False where there is none, or no place for it any more. */
   async example(): Promise<boolean> {
     try {
       const made = await this.#unlessLeft((core) => Promise.all([core.example('content'), core.example('style')]));
-      if (!made) return false;
+      // Whoever has chosen something else meanwhile keeps it.
+      if (!made || !this.places.isEmpty) return false;
       await Promise.all([this.places.choose('content', made[0]), this.places.choose('style', made[1])]);
       return true;
     } catch (thrown) {
@@ -233,10 +234,13 @@ export class Desk implements ReactiveController {
         this.#foresee();
       } catch (thrown) {
         if (turn !== this.#fitTurn) return;
+        const refusal = toProblem(thrown);
+        const known = toJson(refusal) === toJson(this.#fitProblem);
         this.fit = null;
-        this.#fitProblem = toProblem(thrown);
+        this.#fitProblem = refusal;
         this.#foresee();
-        if (this.places.bothOpen) this.host.announce('error', this.#fitProblem);
+        // Every change of settings fits the pair anew.
+        if (this.places.bothOpen && !known) this.host.announce('error', refusal);
       }
       this.#hash();
       this.element.requestUpdate();
@@ -316,7 +320,7 @@ export class Desk implements ReactiveController {
     this.outcomes = [];
     // The run finds its backend itself; what is told of an earlier search would come in between.
     this.#backendTurn += 1;
-    const running: Running = { converting, files: converting ? 1 : this.files, result: settings.result, since: now, stageSince: now, progress: null, stalled: false };
+    const running: Running = { converting, files: converting ? 1 : this.files, result: settings.result, stageSince: now, progress: null, stalled: false };
     this.#run(running);
     try {
       // Taken before it waits: whoever leaves meanwhile has cancelled it.

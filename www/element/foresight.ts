@@ -11,7 +11,7 @@ interface Calls {
   spectra(settings: Settings, module: string): Promise<Spectra>;
 }
 
-/** What only values tell, whenever they are read. */
+/** What only values tell, whenever they are read: it would keep a fusion from its end as well. */
 const OF_VALUES = 'E_NONFINITE' satisfies ProgramCode;
 
 export class Foresight {
@@ -19,7 +19,7 @@ export class Foresight {
   /** Of the module that was chosen. */
   spectra: Spectra | null = null;
   analysing = false;
-  /** What is wrong with one of the files, which fusing would tell as well. */
+  /** Why no more of the pair is known. */
   problem: Problem | null = null;
 
   /** The last question was not answered. */
@@ -34,7 +34,13 @@ export class Foresight {
   #again = false;
   #turn = 0;
 
-  constructor(private calls: Calls, private changed: () => void) {}
+  /** `refused`: a file cannot be fused, which its values alone tell. */
+  constructor(private calls: Calls, private changed: () => void, private refused: (problem: Problem) => void) {}
+
+  /** The same, if it lies in the files. */
+  get refusal(): Problem | null {
+    return this.problem?.code === OF_VALUES ? this.problem : null;
+  }
 
   /** The first outlook of the pair is to be expected. */
   get coming(): boolean {
@@ -46,6 +52,14 @@ export class Foresight {
     this.#settings = settings;
     void this.#ask().then(() => this.#analyse());
     void this.#look();
+  }
+
+  /** What failed is tried again. */
+  again(): void {
+    this.#failed = false;
+    this.problem = null;
+    this.changed();
+    void this.#ask().then(() => this.#analyse());
   }
 
   /** There is no pair any more, or another one. */
@@ -89,7 +103,8 @@ export class Foresight {
       const problem = toProblem(thrown);
       // Else stopped by what needed the machine more, which asks again.
       this.#failed = !signal.aborted && !isAbort(thrown) && problem.code !== 'E_ABORTED';
-      if (this.#failed && problem.code === OF_VALUES) this.problem = problem;
+      if (this.#failed) this.problem = problem;
+      if (this.refusal) this.refused(problem);
     }
     this.analysing = false;
     await this.#ask();
@@ -103,7 +118,7 @@ export class Foresight {
     const going = outlook.analysed < outlook.total && !this.#failed;
     if (going && this.outlook && outlook.analysed < this.outlook.analysed) return;
     // A part of a pair that cannot be fused says nothing.
-    this.outlook = this.problem || (this.#failed && outlook.analysed === 0) ? null : outlook;
+    this.outlook = this.refusal || (this.#failed && outlook.analysed === 0) ? null : outlook;
   }
 
   /** One question at a time; what changes meanwhile is asked for afterwards. */

@@ -177,7 +177,9 @@ export class Intake {
     if (!hasFiles(event.dataTransfer)) return;
     // Without this the browser would open the file and leave the page.
     event.preventDefault();
-    if (under(event, 'np-lora-compare')) this.#hover(null);
+    const elsewhere = under(event, 'np-lora-compare');
+    if (!elsewhere && !this.host.changeable() && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
+    if (elsewhere || !this.host.changeable()) this.#hover(null);
     else this.#hover((event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : roleUnder(event) ?? 'all');
   }
 

@@ -29,6 +29,9 @@ interface KeepHost {
 /** Browsers refuse an address that changes all the time. */
 const WRITE_AFTER_MS = 200;
 
+/** The address of a page holds the settings of one element: of those that want it the first, as long as it is there. */
+let theAddressOf: Keep | null = null;
+
 const same = (one: State, other: State): boolean => toJson(one) === toJson(other);
 
 export class Keep implements ReactiveController {
@@ -51,8 +54,11 @@ export class Keep implements ReactiveController {
     element.addController(this);
   }
 
+  get #remembers(): boolean { return this.element.remember === 'hash' && theAddressOf === this; }
+
   get canUndo(): boolean { return (this.#undo?.past ?? 0) > 0; }
   get canRedo(): boolean { return (this.#undo?.future ?? 0) > 0; }
+  get hasSteps(): boolean { return this.canUndo || this.canRedo || this.isChanged; }
 
   /** What there is to say of the recipe that was opened. */
   get remarks(): string[] {
@@ -69,13 +75,14 @@ export class Keep implements ReactiveController {
   hostDisconnected(): void {
     this.element.removeEventListener('keydown', this.#key);
     removeEventListener('hashchange', this.#read);
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#write();
+    if (this.#timer !== undefined) this.#write();
+    if (theAddressOf === this) theAddressOf = null;
   }
 
   hostUpdate(): void {
-    if (this.element.remember === 'hash' && !this.#listens) this.#listen();
+    if (this.element.remember === 'hash' && this.element.isConnected) theAddressOf ??= this;
+    else if (theAddressOf === this) theAddressOf = null;
+    if (this.#remembers && !this.#listens) this.#listen();
     const fit = this.host.fit();
     if (this.#naming === null || fit === null) return;
     if (fit.schemes.some(({ id }) => id === this.#naming)) this.host.apply({ scheme: this.#naming });
@@ -92,7 +99,7 @@ export class Keep implements ReactiveController {
   }
 
   hostUpdated(): void {
-    if (this.element.remember !== 'hash' || this.#hash === this.#written) return;
+    if (!this.#remembers || this.#hash === this.#written) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#write(), WRITE_AFTER_MS);
   }
@@ -198,7 +205,7 @@ export class Keep implements ReactiveController {
 
   /** Another link, or one that was edited. */
   #read = (): void => {
-    if (!this.#base || this.element.remember !== 'hash' || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
+    if (!this.#base || !this.#remembers || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
     // During a run it goes on saying what holds.
     if (!this.host.changeable()) return this.#write();
     const { outputName, ...base } = this.#base;
@@ -210,7 +217,9 @@ export class Keep implements ReactiveController {
   };
 
   #write(): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (!this.#remembers) return;
     this.#written = this.#hash;
     try {
       history.replaceState(history.state, '', `${location.pathname}${location.search}${this.#written && `#${this.#written}`}`);

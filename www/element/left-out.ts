@@ -37,7 +37,7 @@ export class LeftOut extends LitElement {
     summary strong { color: var(--caution); }
     .inner { display: grid; gap: 12px; padding-top: 4px; min-width: 0; }
     .list { display: grid; gap: 8px; max-height: 224px; overflow: auto; padding: 8px 12px; border-radius: 8px; background: var(--sunken); }
-    .module { font-family: var(--mono); font-size: 0.75rem; }
+    .module { font-family: var(--mono); font-size: var(--tiny); }
     .scroll { overflow-x: auto; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
     th, td { padding: 4px 16px 4px 0; text-align: left; font-weight: 400; }

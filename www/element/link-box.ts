@@ -60,7 +60,7 @@ export class LinkOffer extends LitElement {
     :host { display: block; }
     .offer { display: grid; gap: 16px; justify-items: start; }
     .name { font-weight: 650; font-size: var(--large); line-height: 1.35; }
-    .url { font-family: var(--mono); font-size: 0.75rem; }
+    .url { font-family: var(--mono); font-size: var(--tiny); }
   `];
 
   @property({ attribute: false }) link: FileLink | null = null;

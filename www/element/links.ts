@@ -3,6 +3,7 @@
 import type { PropertyValues } from 'lit';
 import type { Role } from '../core/types.ts';
 import type { Places } from './places.ts';
+import { asText } from './settings.ts';
 
 const SOURCES = [['content', 'contentSrc'], ['style', 'styleSrc']] as const;
 
@@ -21,16 +22,11 @@ export class Links {
     this.#offer(role, link, this.#hosts, false, offered);
   }
 
-  /** All of them anew. */
-  begin(): void {
-    for (const [role, name] of SOURCES) if (this.element[name]) this.#given(role, this.element[name]);
-  }
-
   /** `first`: the element has never been drawn. A file that is there by then was set by a script, which means it. */
   follow(changed: PropertyValues, first: boolean): void {
     const later = changed.has('hosts') || (changed.has('autoload') && this.element.autoload);
     for (const [role, name] of SOURCES) {
-      const link = this.element[name];
+      const link = asText(this.element[name]);
       if (!link) {
         if (changed.has(name) && this.places.cards[role].state === 'offered') void this.places.clear(role);
         continue;
@@ -53,7 +49,7 @@ export class Links {
   }
 
   get #hosts(): string[] {
-    return (this.element.hosts ?? '').split(/\s+/).filter((host) => host !== '');
+    return asText(this.element.hosts).split(/\s+/).filter((host) => host !== '');
   }
 }
 

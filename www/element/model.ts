@@ -50,7 +50,6 @@ export interface Running {
   converting: boolean;
   files: number;
   result: ResultChoice;
-  since: number;
   progress: Progress | null;
   /** When the current stage began, for the time left. */
   stageSince: number;

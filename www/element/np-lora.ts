@@ -38,7 +38,7 @@ import { ROLES } from '../core/types.ts';
 /** The one refusal that a setting answers. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR' satisfies ProgramCode;
 
-/** An element stays empty no longer than this for its language. */
+/** The first drawing waits no longer than this for its language's sentences; it is drawn in English then. */
 const LANGUAGE_MS = 1000;
 
 export interface NpLora {
@@ -118,7 +118,7 @@ export class NpLora extends Chosen {
   @property({ converter: reads(asText) }) hosts = '';
   /** Whether the settings stand in the page's address as well, behind the #: `off` or `hash`. */
   @property({ converter: reads((value) => asOneOf(value, PLACES, 'off')) }) remember: 'off' | 'hash' = 'off';
-  /** Nothing can be chosen or started. */
+  /** People can neither choose nor start anything; what the host calls goes on. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private makingExample = false;
@@ -225,9 +225,9 @@ export class NpLora extends Chosen {
     this.reset();
     this.more = MORE;
     this.several = null;
+    // Links among them are offered anew with the next update.
     for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
     this.#keep.reset();
-    this.#links.begin();
   }
 
   /**
@@ -321,8 +321,9 @@ export class NpLora extends Chosen {
     if (name === 'complete') this.#said.saved = '';
     const wanted = this.#tell(name, detail, name === 'warning');
     // Whoever waits at Cancel is taken to the result, which says it itself.
-    const heard = name === 'complete' && this.renderRoot.querySelector('np-lora-run')?.matches(':focus-within');
-    if (spoken !== null && wanted && !heard) this.#said.say(spoken, name === 'warning');
+    const heard = name === 'complete' && this.shadowRoot?.querySelector('np-lora-run')?.matches(':focus-within');
+    if (name === 'progress') this.#said.ofProgress(spoken);
+    else if (spoken !== null && wanted && !heard) this.#said.say(spoken, name === 'warning');
     return wanted;
   }
 
@@ -340,10 +341,11 @@ export class NpLora extends Chosen {
     const asked = desk.places.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
     // Said where it would say how they fit, and the settings wait.
     const unfit = asked ? null : desk.fitProblem;
+    const saidAbove = new Set([desk.fitProblem, foresight.problem].map(toJson));
     const [one, other] = ROLES.map((role) => desk.hashes.of(this.#local(role)));
     const same = Boolean(one) && one === other;
     const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.places.only !== null} .result=${this.more.result} ?same=${same}></np-lora-pair-fit>`;
-    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${stop} @change=${stop}>
+    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput}>
       <slot name="heading"></slot>
       <div class="files" part="files">
         ${this.#card('content', busy)}
@@ -356,6 +358,8 @@ export class NpLora extends Chosen {
         <button type="button" ?disabled=${busy || this.makingExample} @click=${() => this.#example()}>${this.makingExample ? text.makingExample : text.example}</button>
         <span class="small muted">${text.exampleHint}</span>
       </div>` : nothing}
+      ${ROLES.every((role) => desk.places.cards[role].state === 'offered') ? html`<div class="invite">
+        <button class="primary" type="button" ?disabled=${busy} @click=${() => this.#loadBoth()}>${text.loadBoth}</button></div>` : nothing}
       ${this.#recipe()}
       <slot name="help"></slot>
       ${desk.fit && !desk.places.only ? fit : nothing}
@@ -366,16 +370,17 @@ export class NpLora extends Chosen {
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
         @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
-      ${foresight.problem && !desk.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}></np-lora-problem>` : nothing}
+      ${foresight.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}>${foresight.refusal ? nothing
+        : html`<button type="button" ?disabled=${busy} @click=${() => this.#foreseeAgain()}>${text.tryAgain}</button>`}</np-lora-problem>` : nothing}
       ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook', asBefore(this))) : nothing}
-      ${desk.places.only || (desk.places.bothOpen && (desk.fit || desk.fitProblem)) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+      ${desk.places.only || (desk.places.bothOpen && (desk.fit || (desk.fitProblem && (!isUnfit(desk.fitProblem) || this.#keep.hasSteps)))) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?resettable=${this.#keep.isChanged} ?disabled=${busy} ?savable=${desk.fit !== null}
           @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#bar(detail)}
           @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.places.only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
-        .running=${desk.running} .outcomes=${desk.outcomes} .problem=${toJson(desk.problem) === toJson(desk.fitProblem) ? null : desk.problem}
+        .running=${desk.running} .outcomes=${desk.outcomes} .problem=${saidAbove.has(toJson(desk.problem)) ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
         .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.#said.notice} ?ready=${desk.isReady}
         ?convertible=${desk.places.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
@@ -491,6 +496,18 @@ export class NpLora extends Chosen {
     void this.#goOn('np-lora-card', options);
   }
 
+  #loadBoth(): void {
+    const options = asBefore(this);
+    for (const role of ROLES) this.#intake.load(role);
+    void this.#goOn('np-lora-card', options);
+  }
+
+  #foreseeAgain(): void {
+    const options = asBefore(this);
+    this.#desk.foresight.again();
+    void this.#goOn('np-lora-outlook', options);
+  }
+
   async #example(): Promise<void> {
     this.makingExample = true;
     const made = await this.#desk.example();
@@ -535,13 +552,13 @@ export class NpLora extends Chosen {
     }
   }
 
+  /** Those of its controls are not the element's, which sends its own, with the settings; those of a host's fields in its slots are the host's. */
+  #ownInput = (event: Event): void => {
+    if (this.renderRoot.contains(event.target as Node)) event.stopPropagation();
+  };
+
   /** None bubbles: an event called "error" must not look like the window's own. */
   #tell<K extends keyof NpLoraEvents>(type: K, detail: NpLoraEvents[K]['detail'], cancelable = false): boolean {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable }));
   }
-}
-
-/** The controls' own events are not the element's: it sends its own, with the settings. */
-function stop(event: Event): void {
-  event.stopPropagation();
 }

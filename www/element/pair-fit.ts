@@ -24,7 +24,7 @@ export class PairFitView extends LitElement {
     .dot.contentOnly { background: var(--subject); } .dot.styleOnly { background: var(--style); } .dot.shared { background: var(--stripes); }
     details { min-width: 0; font-size: var(--small); }
     summary { padding: 4px 0; }
-    .list { max-height: 192px; overflow: auto; margin-top: 4px; padding: 8px; border-radius: 8px; background: var(--sunken); font-family: var(--mono); font-size: 0.75rem; }
+    .list { max-height: 192px; overflow: auto; margin-top: 4px; padding: 8px; border-radius: 8px; background: var(--sunken); font-family: var(--mono); font-size: var(--tiny); }
     .same { margin-top: 12px; padding-left: 12px; border-left: 3px solid var(--caution); color: var(--caution); font-weight: 650; }
     .warnings { margin-top: 16px; }
     np-lora-left-out { margin-top: 4px; }

@@ -1,4 +1,4 @@
-/** One problem as a person needs it: what happened, where, what to do, and the details to pass on. */
+/** One problem as a person needs it: what happened, where, what to do, and the details to pass on; in its slot, what can be done at once. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -56,7 +56,7 @@ export class ProblemView extends LitElement {
         ${problem.detail ? html`<p class="detail stranger" lang="en">${inert(problem.detail, 400)}</p>` : nothing}
         <p class="small muted">${problem.code}</p>
       </div>
-      <div><button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>
+      <div class="row"><slot></slot><button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>
         <span class="unseen" role="status">${this.copied ? text.copied : ''}</span></div>
     </div>`;
   }

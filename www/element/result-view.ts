@@ -25,19 +25,19 @@ export class ResultView extends LitElement {
     .lead strong { color: var(--overlap); }
     .account { display: flex; flex-wrap: wrap; gap: 8px 32px; }
     .account div { display: flex; align-items: baseline; gap: 8px; flex-direction: row-reverse; }
-    .account dd { font-size: 1.5rem; font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
+    .account dd { white-space: nowrap; font-size: calc(1.5 * var(--rem)); font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
     .account dt { color: var(--muted); font-size: var(--small); }
     table { width: 100%; border-collapse: collapse; font-size: var(--small); }
     th, td { text-align: left; padding: 8px 16px 8px 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; font-variant-numeric: tabular-nums; }
     thead th { color: var(--muted); padding-top: 0; }
-    td.module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); padding-right: 0; }
+    td.module { font-family: var(--mono); font-size: var(--tiny); color: var(--muted); padding-right: 0; }
     td.number { white-space: nowrap; }
     .use { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; }
     .use table { width: auto; justify-self: start; }
     .use :is(th, td) { padding-block: 4px; }
     .file { display: grid; gap: 4px; }
     .file .name { font-weight: 650; }
-    .sum { font-family: var(--mono); font-size: 0.75rem; }
+    .sum { font-family: var(--mono); font-size: var(--tiny); }
     .stale { color: var(--caution); font-size: var(--small); }
     @container (max-width: 568px) {
       .row button.primary { width: 100%; }

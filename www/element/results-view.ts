@@ -24,8 +24,8 @@ export class ResultsView extends LitElement {
     .stale { color: var(--caution); font-size: var(--small); }
     ul { list-style: none; margin: 0; padding: 0; }
     li { display: flex; flex-wrap: wrap; gap: 4px 24px; align-items: center; padding: 12px 0; border-top: 1px solid var(--line); }
-    .name { flex: 1 1 14rem; font-weight: 650; overflow-wrap: anywhere; }
-    dl { display: grid; grid-template-columns: 2.75rem 5rem 7rem 4.5rem; gap: 8px; margin: 0; }
+    .name { flex: 1 1 calc(14 * var(--rem)); font-weight: 650; overflow-wrap: anywhere; }
+    dl { display: grid; grid-template-columns: calc(2.75 * var(--rem)) calc(5 * var(--rem)) calc(7 * var(--rem)) calc(4.5 * var(--rem)); gap: 8px; margin: 0; }
     dt { color: var(--muted); font-size: var(--small); }
     dd { margin: 0; font-variant-numeric: tabular-nums; }
     li .row { flex-wrap: nowrap; margin-left: auto; }

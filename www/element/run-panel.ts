@@ -55,14 +55,14 @@ export class RunPanel extends LitElement {
     .badge::before { content: ''; flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--edge); }
     .badge.webgpu::before { background: var(--good); }
     .figures { display: flex; flex-wrap: wrap; gap: 0 24px; font-size: var(--small); color: var(--muted); font-variant-numeric: tabular-nums; }
-    .module { font-family: var(--mono); font-size: 0.75rem; color: var(--muted); min-height: 1.5em; }
+    .module { font-family: var(--mono); font-size: var(--tiny); color: var(--muted); min-height: 1.5em; }
     .stalled { color: var(--caution); font-size: var(--small); }
     .caution { color: var(--caution); }
     .primary { min-height: 48px; min-width: 144px; font-size: var(--large); }
     @container (max-width: 568px) {
       .bar { flex-wrap: nowrap; }
-      .bar .primary { flex: 1; min-width: 0; }
-      .badge { max-width: 50%; }
+      .bar.offer { display: grid; grid-template-columns: minmax(max-content, 1fr) minmax(0, auto); gap: 8px 16px; }
+      .bar.offer .caution { grid-row: 1; grid-column: 1 / -1; }
       .badge .stranger { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     }
     @media (forced-colors: active) { :host([stuck]) { background: Canvas; } }
@@ -114,7 +114,7 @@ export class RunPanel extends LitElement {
     return html`<div class="stack">
       ${problem ? html`<np-lora-problem exportparts="error" .problem=${problem}></np-lora-problem>` : nothing}
       ${running ? this.#progress(running) : nothing}
-      ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar">
+      ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar offer">
         <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? text.fuseFiles(this.files) : text.fuse[this.making]}</button>
         ${this.#replaces()}${this.#badge()}
       </div>` : nothing}

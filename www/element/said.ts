@@ -12,6 +12,8 @@ export class Said implements ReactiveController {
   spoken = '';
   /** Something is to be heard that nobody has heard yet. */
   #saying = false;
+  /** What was last said of a run, if nothing else was said since. */
+  #progress: string | null = null;
   #spokeIn = language();
 
   constructor(private host: ReactiveControllerHost) {
@@ -38,14 +40,23 @@ export class Said implements ReactiveController {
     this.host.requestUpdate();
   }
 
+  /** How far a run is; null: nothing. Told often, and heard when it is another. */
+  ofProgress(what: string | null): void {
+    if (what === null || what === this.#progress) return;
+    this.say(what);
+    this.#progress = what;
+  }
+
   /** The same once more is heard only where something is another. */
   #speak(what: string): void {
+    this.#progress = null;
     this.spoken = what !== '' && what === this.spoken ? `${what}\u00a0` : what;
   }
 
   /** Something else is being done. */
   clear(): void {
     this.notice = this.saved = '';
+    this.#progress = null;
     this.host.requestUpdate();
   }
 

@@ -7,7 +7,7 @@ import { LIMITS, within } from './limits.ts';
 import { oneOf, readMu } from './spelling.ts';
 
 const { mu, contentStrength, styleStrength, dtype, outputName, ...more } = DEFAULT_SETTINGS;
-/** The paper's μ, everything the style has, and files as they came. */
+/** The settings that have an attribute of their own, and who computes. */
 export const DEFAULTS = { mu, contentStrength, styleStrength, dtype, backend: 'auto' as BackendChoice };
 /** Settings without an attribute of their own. */
 export type More = Omit<Settings, 'mu' | 'contentStrength' | 'styleStrength' | 'dtype' | 'outputName'>;

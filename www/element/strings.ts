@@ -60,7 +60,7 @@ const english = {
   text: {
     dropHere: 'or drop a .safetensors file here',
     choose: 'Choose file',
-    pasteLink: 'or paste a link, e.g. of Hugging Face',
+    pasteLink: 'or paste a link',
     openLink: 'Open link',
     readingLink: 'Reading …',
     offerHint: 'Nothing has been asked of this host yet. Loading reads the file’s header; the rest comes when it is needed.',
@@ -245,6 +245,7 @@ const english = {
 
     // With figures and names in them.
     loadFrom: (host: string) => `Load from ${host}`,
+    loadBoth: 'Load both files',
     lookCosts: (size: string, hosts: string) => `What the projection will do can be shown before fusing. For that, up to ${size} are loaded from ${hosts}.`,
     settings: 'Settings',
     stops: 'Stops of the paper, as μ',

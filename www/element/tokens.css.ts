@@ -28,9 +28,12 @@ export const tokens = css`
     --radius: var(--np-lora-radius, 12px);
     --font: var(--np-lora-font, system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif);
     --mono: ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace;
-    --small: 0.8125rem;
-    --body: 0.9375rem;
-    --large: 1.125rem;
+    /* Where a page's own rem is another size than its text, it says so. */
+    --rem: var(--np-lora-font-size, 1rem);
+    --tiny: calc(0.75 * var(--rem));
+    --small: calc(0.8125 * var(--rem));
+    --body: calc(0.9375 * var(--rem));
+    --large: calc(1.125 * var(--rem));
     --stripes: repeating-linear-gradient(-45deg, var(--subject) 0 5px, var(--style) 5px 10px);
     color: var(--ink);
     font: var(--body) / 1.5 var(--font);

@@ -19,6 +19,7 @@ const HIGHEST = 100_000;
 /** Its script has run before the frame counts as loaded. */
 const SILENT_AFTER_LOAD_MS = 10_000;
 const SILENT_MS = 120_000;
+const WATCH_MS = 1000;
 /** Of what the host asks by itself: the settings when the tool comes, and whether it is there. */
 const OWN_ID = 0;
 
@@ -38,6 +39,7 @@ interface Waiting {
 
 /** What is kept for a frame that is loaded anew: it would refuse all of it for one name that it does not have. */
 function together(before: Partial<Wishes>, wishes: Partial<Wishes>): Partial<Wishes> {
+  if (!areWishes(wishes)) throw new ProblemError(problem('E_MESSAGE'));
   const given = plain(wishes);
   const all = { ...before, ...given, ...(given.look ? { look: { ...before.look, ...given.look } } : {}) };
   if (!areWishes(all)) throw new ProblemError(problem('E_MESSAGE'));
@@ -104,16 +106,19 @@ export class NpLoraFrame extends EventTarget {
   #removed = false;
   readonly #arrival = new Arrival();
   #patience: ReturnType<typeof setTimeout> | undefined;
+  #watching: ReturnType<typeof setInterval> | undefined;
 
-  /** Puts the frame at the end of `place`. Throws where the page has no origin of the web, and what `set` refuses. */
+  /** Puts the frame at the end of `place`. Throws where the page or `src` has no origin of the web, and what `set` refuses. */
   constructor(place: Element, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
     const own = asOrigin(self.origin);
     if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
-    const allowed = new Set(sandbox.split(/\s+/));
+    const allowed = new Set(sandbox.toLowerCase().split(/\s+/));
     const locale = place.closest<HTMLElement>('[lang]')?.lang;
     this.#wishes = together({ saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...(locale ? { locale } : {}) }, settings);
     const address = new URL(src, document.baseURI);
+    // Any other would be this page's own, or nobody's.
+    if (!/^https?:$/.test(address.protocol)) throw new ProblemError(problem('E_FRAME', text.address));
     address.searchParams.set('parent', own);
     this.#origin = allowed.has('allow-same-origin') ? address.origin : 'null';
     this.#wait(SILENT_MS);
@@ -187,6 +192,7 @@ export class NpLoraFrame extends EventTarget {
     if (!this.#removed) await this.ready;
     return new Promise((resolve, reject) => {
       if (this.#removed) return reject(abortError());
+      if (!this.element.contentWindow) return reject(new ProblemError(problem('E_FRAME', text.away)));
       if (!this.#port) return reject(new ProblemError(problem('E_FRAME', text.reloaded)));
       const id = ++this.#lastId;
       // Throws, and thereby rejects, what no message can carry.
@@ -196,6 +202,7 @@ export class NpLoraFrame extends EventTarget {
         throw new ProblemError(problem('E_MESSAGE', String(thrown)));
       }
       this.#waiting.set(id, { call, resolve, reject });
+      this.#watching ??= setInterval(() => this.#watch(), WATCH_MS);
     });
   }
 
@@ -203,6 +210,7 @@ export class NpLoraFrame extends EventTarget {
     const frame = this.element.contentWindow;
     if (!frame || source !== frame || origin !== this.#origin || !isHello(data)) return;
     this.#hangUp(new ProblemError(problem('E_FRAME', text.reloaded)));
+    this.#rest();
     this.#arrival.again();
     this.#wait(SILENT_MS);
     const { port1, port2 } = new MessageChannel();
@@ -261,10 +269,26 @@ export class NpLoraFrame extends EventTarget {
 
   /** The port stays: it may only be slow. */
   #lose(): void {
-    const of: Problem = problem('E_FRAME', text.silent);
+    const of: Problem = problem('E_FRAME', self.crossOriginIsolated ? `${text.silent} ${text.isolated}` : text.silent);
     this.#arrival.failed(new ProblemError(of));
     this.#refuseAll(new ProblemError(of));
     this.dispatchEvent(new CustomEvent('error', { detail: of }));
+  }
+
+  /** Nothing tells that somebody took the frame out of the page, and what was asked of it is never answered. */
+  #watch(): void {
+    if (!this.element.contentWindow) {
+      this.#hangUp(new ProblemError(problem('E_FRAME', text.away)));
+      this.#rest();
+    }
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#watching);
+    this.#watching = undefined;
+  }
+
+  /** Files, run and result went with the tool that had them. */
+  #rest(): void {
+    if (this.phase !== 'empty') this.#tell('phase', 'empty');
   }
 
   #hangUp(why: unknown): void {

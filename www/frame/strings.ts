@@ -7,6 +7,9 @@ export const text = {
   silent: 'It did not answer. Is the address right, does the frame-ancestors of its server allow this page, and are both of the same version?',
   tooMany: 'Too much at once: it waits for the answers to what it asked before.',
   strange: 'Its answer made no sense: it may be of another version.',
+  isolated: 'This page is isolated (Cross-Origin-Embedder-Policy): the server of the tool must send that header too.',
   reloaded: 'It was loaded anew.',
+  away: 'Its frame is not in the page any more.',
+  address: 'The address of the frame must begin with http: or https:.',
   originless: 'A page without an http(s) origin cannot speak with the frame.',
 } as const;

@@ -1,8 +1,8 @@
 /** Files on disk, in Node: read in pieces, and written so that a name never stands for half a file. */
 
 import { randomBytes } from 'node:crypto';
-import { openAsBlob, readSync, rmSync } from 'node:fs';
-import { access, link, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { constants, openAsBlob, readSync, rmSync } from 'node:fs';
+import { access, link, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
@@ -52,6 +52,8 @@ export async function openFile(from: string | URL): Promise<File> {
     const found = await stat(path, { bigint: true });
     if (found.isDirectory()) throw refused('It is a folder.');
     if (!found.isFile()) throw refused('It is no file on a disk, which alone can be read in pieces: save it as one first.');
+    // A Blob tells only when it is read, and then not why it cannot be.
+    await access(path, constants.R_OK);
     const file = new File([await openAsBlob(path)], basename(path));
     identities.set(file, found);
     return file;
@@ -60,11 +62,13 @@ export async function openFile(from: string | URL): Promise<File> {
   }
 }
 
-/** Throws where a result of this path would take the place of a folder, or of one of the files that it is made of. */
+/** Throws where a result of this path would take the place of what is no file, or of one of the files that it is made of. */
 async function checkPlace(path: string, sources: readonly Blob[]): Promise<void> {
+  if (/[\\/]$/.test(path)) throw new ProblemError(problem('E_FOLDER', '', path));
   const there = await stat(path, { bigint: true }).catch(() => null);
   if (!there) return;
   if (there.isDirectory()) throw new ProblemError(problem('E_FOLDER', '', path));
+  if (!there.isFile()) throw new ProblemError(problem('E_WRITE', 'What is there is no file on a disk, which alone is replaced.', path));
   const isThere = (source: Blob): boolean => {
     const { dev, ino } = identities.get(source) ?? {};
     return there.dev === dev && there.ino === ino;
@@ -91,8 +95,10 @@ export class DiskSink implements OutputSink {
   /** `sources`: the files that the result is made from, which it must not replace. */
   static async create(where: string | URL, { overwrite = false }: Partial<DiskOptions>, sources: readonly Blob[]): Promise<DiskSink> {
     const path = pathOf(where);
-    const to = resolve(path);
+    if (path === '') throw new TypeError('A path must not be empty.');
     await checkPlace(path, sources);
+    // Behind a symbolic link its file is replaced, and the link stays.
+    const to = await realpath(path).catch(() => resolve(path));
     if (!overwrite && await isThere(to)) throw exists(path);
     const part = join(dirname(to), `.${basename(to)}.${randomBytes(4).toString('hex')}.part`);
     try {

@@ -41,15 +41,13 @@ function holdBack(event: BeforeUnloadEvent): void {
 app.addEventListener('progress', (event: Event) => {
   const progress = (event as CustomEvent<Progress>).detail;
   title(() => `${progress.stage === 'verify' ? `${text().checking} ` : ''}${percentDone(progress)} % · `);
-  // Only while busy: a listener that always stands keeps the page out of the back/forward cache.
-  window.addEventListener('beforeunload', holdBack);
 });
-for (const end of ['complete', 'error', 'abort']) {
-  app.addEventListener(end, () => {
-    title(() => (end === 'complete' ? '✓ ' : ''));
-    window.removeEventListener('beforeunload', holdBack);
-  });
-}
+for (const end of ['complete', 'error', 'abort']) app.addEventListener(end, () => title(() => (end === 'complete' ? '✓ ' : '')));
+app.addEventListener('phasechange', () => {
+  // Only while busy: a listener that always stands keeps the page out of the back/forward cache.
+  if (app.phase === 'fusing' || app.phase === 'checking') window.addEventListener('beforeunload', holdBack);
+  else window.removeEventListener('beforeunload', holdBack);
+});
 
 const news = document.getElementById('news');
 // Where a browser keeps nothing, the page works as well.

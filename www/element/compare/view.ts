@@ -45,7 +45,7 @@ export class CompareView extends LitElement {
     tbody tr + tr > * { border-top: 1px solid var(--line); }
     tr.best > * { font-weight: 650; }
     summary { width: max-content; max-width: 100%; padding: 4px 0; }
-    @container (max-width: 568px) { .lead { font-size: 1rem; } th, td { padding: 8px 4px; font-size: 0.75rem; } tbody th { white-space: normal; min-width: 80px; } }
+    @container (max-width: 568px) { .lead { font-size: var(--rem); } th, td { padding: 8px 4px; font-size: var(--tiny); } tbody th { white-space: normal; min-width: 80px; } }
   `];
 
   @property({ attribute: false }) compare!: Compare;

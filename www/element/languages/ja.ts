@@ -64,7 +64,7 @@ export const translation: Translation = {
     text: {
       dropHere: 'または.safetensorsファイルをここにドロップ',
       choose: 'ファイルを選択',
-      pasteLink: 'またはリンクを貼り付け（Hugging Faceなど）',
+      pasteLink: 'またはリンクを貼り付け',
       openLink: '開く',
       readingLink: '読み込み中…',
       offerHint: 'このホストにはまだ何もリクエストしていません。読み込むとまずヘッダーだけを取得し、残りは必要になった時点で取得します。',
@@ -249,6 +249,7 @@ export const translation: Translation = {
 
       // With figures and names in them.
       loadFrom: (host) => `${host}から読み込む`,
+      loadBoth: '両方のファイルを読み込む',
       lookCosts: (size, hosts) => `マージ前に射影の効果を表示できます。そのために、${hosts}から最大${size}を読み込みます。`,
       settings: '設定',
       stops: '論文のμの値',
@@ -335,8 +336,8 @@ export const translation: Translation = {
 
     verdicts: {
       same: () => '2つのファイルはモデルに同じ変更を加えるため、マージしても新しい効果はありません。どちらかを別のファイルにしてください。',
-      noContent: () => 'この強さでは被写体は何も変えません。結果には画風だけが入ります。',
-      noStyle: () => 'この強さでは画風は何も変えません。保護するものがなく、結果には被写体だけが入ります。',
+      noContent: () => 'この設定では被写体は何も変えず、結果には画風だけが入ります。強さが0でなければ、ファイルが正しいか確認してください。',
+      noStyle: () => 'この設定では画風は何も変えず、結果には被写体だけが入ります。強さが0でなければ、ファイルが正しいか確認してください。',
       chance: ({ overlap, chance, change, taken }) => `2つの重なりは無関係なLoRA同士と変わりません（${overlap}、無関係なら${chance}）。射影はそのわずかな分、被写体の${taken}を除去し、この組み合わせを${change}だけ変えます。`,
       apart: ({ overlap, chance }) => `2つはほとんど重なっていません（重なりは${overlap}、無関係なLoRA同士なら${chance}）。μの値によらず、結果は単純加算に近くなります。`,
       nothing: ({ overlap }) => `この設定では何も除去されず、結果は単純加算です。被写体の${overlap}が画風と重なっています。`,
@@ -345,7 +346,7 @@ export const translation: Translation = {
       most: ({ change, taken }) => `射影によって被写体のほぼすべて（${taken}）が除去されます。この組み合わせの変化量は${change}です。μを小さくすると、被写体がより多く残ります。`,
     },
     leads: {
-      overlapAlone: (overlap, chance) => `2つの重なりは${overlap}です（無関係なLoRA同士なら${chance}）。被写体のこの部分がファイルになります。`,
+      overlapAlone: (overlap, chance, hardly) => `2つの重なりは${overlap}です（無関係なLoRA同士なら${chance}）。${hardly ? '重なりはほとんどなく、ファイルの効果もほぼありません。' : '被写体のこの部分がファイルになります。'}`,
       severalChange: (least, most, fromMu, toMu, both) => `${both ? 'この向きでは、' : ''}${fromMu === toMu
         ? `μ ${fromMu}での射影による変化量は${least}です。`
         : `μ ${fromMu}からμ ${toMu}まで、射影による変化量は${least}から${most}です。`}`,
@@ -400,7 +401,7 @@ export const translation: Translation = {
       noBlock: 'その他',
       noCell: 'なし',
       noCellYet: '未分析',
-      readoutHint: 'マスを選択すると層の一覧を、ポインターを合わせると数値を表示します。',
+      readoutHint: 'マスを選択すると層の一覧を表示します。',
       close: '閉じる',
 
       spectrum: '特異値',

@@ -64,7 +64,7 @@ export const translation: Translation = {
     text: {
       dropHere: '或将 .safetensors 文件拖到这里',
       choose: '选择文件',
-      pasteLink: '或粘贴链接（如 Hugging Face）',
+      pasteLink: '或粘贴链接',
       openLink: '打开链接',
       readingLink: '读取中…',
       offerHint: '目前还没有向该网站发出任何请求。加载时只读取文件头，其余部分在需要时再读取。',
@@ -249,6 +249,7 @@ export const translation: Translation = {
 
       // With figures and names in them.
       loadFrom: (host) => `从 ${host} 加载`,
+      loadBoth: '加载两个文件',
       lookCosts: (size, hosts) => `融合前可以先查看投影的预期效果。为此要从 ${hosts} 加载最多 ${size}。`,
       settings: '设置',
       stops: '论文中的 μ 取值',
@@ -335,8 +336,8 @@ export const translation: Translation = {
 
     verdicts: {
       same: () => '两个文件对模型的改变相同：融合它们不会带来新东西。请把其中一个换成别的文件。',
-      noContent: () => '按当前强度，主体不改变任何内容：结果中只有风格。',
-      noStyle: () => '按当前强度，风格不改变任何内容：没有需要保护的东西，结果中只有主体。',
+      noContent: () => '按当前设置，主体不改变任何内容：结果中只有风格。如果强度不是 0，请检查文件是否选对。',
+      noStyle: () => '按当前设置，风格不改变任何内容：结果中只有主体。如果强度不是 0，请检查文件是否选对。',
       chance: ({ overlap, chance, change, taken }) => `这两者的共同部分几乎不多于互不相关的 LoRA（${overlap}，而互不相关的约为 ${chance}）。投影只去除这一点，即主体的 ${taken}，并使这一对 LoRA 改变 ${change}。`,
       apart: ({ overlap, chance }) => `这两者几乎不重叠（重叠 ${overlap}，而互不相关的 LoRA 约为 ${chance}）：无论 μ 取多少，结果都接近直接相加。`,
       nothing: ({ overlap }) => `按当前设置不会去除任何内容，结果就是直接相加。主体有 ${overlap} 与风格重叠。`,
@@ -345,7 +346,7 @@ export const translation: Translation = {
       most: ({ change, taken }) => `投影会把主体几乎全部去除：${taken}。它使这一对 LoRA 改变 ${change}；减小 μ 可以多保留一些主体。`,
     },
     leads: {
-      overlapAlone: (overlap, chance) => `两者重叠 ${overlap}，而无关的 LoRA 之间为 ${chance}。主体的这一部分将写成文件。`,
+      overlapAlone: (overlap, chance, hardly) => `两者重叠 ${overlap}，而无关的 LoRA 之间为 ${chance}。${hardly ? '重叠很少，写成的文件几乎没有效果。' : '主体的这一部分将写成文件。'}`,
       severalChange: (least, most, fromMu, toMu, both) => `${both ? '在这个方向上，' : ''}${fromMu === toMu
         ? `μ 为 ${fromMu} 时，投影对这一对 LoRA 的改变为 ${least}。`
         : `从 μ ${fromMu} 到 μ ${toMu}，投影对这一对 LoRA 的改变为 ${least} 到 ${most}。`}`,
@@ -400,7 +401,7 @@ export const translation: Translation = {
       noBlock: '其他',
       noCell: '无',
       noCellYet: '尚未分析',
-      readoutHint: '选中某一格可查看其中的层；指向它可查看数值。',
+      readoutHint: '选中某一格可查看其中的层。',
       close: '关闭',
 
       spectrum: '奇异值',

@@ -39,13 +39,13 @@ export class OverlapMap extends LitElement {
     .colours li::before { content: ''; display: block; height: 12px; background: var(--colour); border-block: 1px solid var(--edge); }
     .colours li:first-child::before { border-left: 1px solid var(--edge); border-radius: 3px 0 0 3px; }
     .colours li:last-child::before { border-right: 1px solid var(--edge); border-radius: 0 3px 3px 0; }
-    .colours span { position: absolute; top: 12px; left: 0; transform: translateX(-50%); font-size: 0.6875rem; white-space: nowrap; }
+    .colours span { position: absolute; top: 12px; left: 0; transform: translateX(-50%); font-size: calc(0.6875 * var(--rem)); white-space: nowrap; }
     /* Numbers of four digits have room at every other step. */
     .colours.long li:nth-child(odd) span { display: none; }
     @container (max-width: 388px) { .colours li:nth-child(odd) span { display: none; } }
     /* Its headings stay above its fields, and below what the page puts over it. */
     .scroll { position: relative; isolation: isolate; margin-top: 8px; max-height: 530px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
-    table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 0.75rem; font-variant-numeric: tabular-nums; }
+    table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: var(--tiny); font-variant-numeric: tabular-nums; }
     th { position: sticky; background: var(--surface); font-weight: 400; color: var(--muted); text-align: left; padding: 0 8px; height: 24px; }
     thead th { top: 0; z-index: 1; height: 32px; text-align: center; white-space: nowrap; box-shadow: 0 1px var(--line); }
     th:first-child { left: 0; text-align: left; min-width: 72px; max-width: 112px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; box-shadow: 1px 0 var(--line); }

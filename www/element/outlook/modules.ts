@@ -18,8 +18,8 @@ export class Modules extends LitElement {
     .list { max-height: 400px; overflow: auto; display: grid; gap: 4px; padding: 4px; border: 1px solid var(--line); border-radius: 8px; }
     button { display: grid; gap: 4px; width: 100%; min-height: 0; padding: 8px; text-align: left; justify-content: start; border-color: var(--line); font-weight: 400; white-space: normal; background: none; }
     button[aria-pressed='true'] { background: var(--sunken); border-color: var(--edge); }
-    .name { font-family: var(--mono); font-size: 0.75rem; line-height: 1.35; font-weight: 550; }
-    .figures { font-size: 0.75rem; line-height: 1.35; color: var(--muted); }
+    .name { font-family: var(--mono); font-size: var(--tiny); line-height: 1.35; font-weight: 550; }
+    .figures { font-size: var(--tiny); line-height: 1.35; color: var(--muted); }
     button[aria-pressed='true'] .name { text-decoration: underline; text-underline-offset: 3px; }
     .more { padding: 8px; font-size: var(--small); }
     :focus-visible { outline-offset: -2px; }

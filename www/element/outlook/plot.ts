@@ -87,7 +87,7 @@ export class Width implements ReactiveController {
 
 export const drawing = css`
   svg { display: block; width: 100%; overflow: visible; }
-  svg text { font: min(0.6875rem, 14px) var(--font); fill: var(--muted); font-variant-numeric: tabular-nums; }
+  svg text { font: min(calc(0.6875 * var(--rem)), 14px) var(--font); fill: var(--muted); font-variant-numeric: tabular-nums; }
   .rule { stroke: var(--line); shape-rendering: crispEdges; }
   .axis { stroke: var(--edge); shape-rendering: crispEdges; }
   .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }

@@ -28,7 +28,7 @@ const degrees = (cosine: number): number => (Math.acos(Math.min(1, Math.max(0, c
 export class Spectrum extends LitElement {
   static override styles = [base, drawing, css`
     :host { display: block; min-width: 0; }
-    .name { font-family: var(--mono); font-size: 0.75rem; }
+    .name { font-family: var(--mono); font-size: var(--tiny); }
     .cut { stroke: var(--ink); stroke-dasharray: 3 3; }
     .strong { fill: var(--ink); }
     .pair { display: flex; flex-wrap: wrap; gap: 16px ${GAP}px; margin-top: 16px; }

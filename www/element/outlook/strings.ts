@@ -25,8 +25,8 @@ const english = {
   /** What the projection does to the pair; shares as they are shown. */
   verdicts: {
     same: () => 'Both files make the same change to the model: fusing them adds nothing new. Choose another file for one of the two.',
-    noContent: () => 'At these strengths the subject changes nothing: only the style will be in the result.',
-    noStyle: () => 'At these strengths the style changes nothing: there is nothing to protect, and only the subject will be in the result.',
+    noContent: () => 'With these settings the subject changes nothing: only the style will be in the result. If its strength is not 0, check that this is the right file.',
+    noStyle: () => 'With these settings the style changes nothing: only the subject will be in the result. If its strength is not 0, check that this is the right file.',
     chance: ({ overlap, chance, change, taken }) => `These two have hardly more in common than unrelated LoRAs would (${overlap} against ${chance}). The projection takes away that little, ${taken} of the subject, and changes this pair by ${change}.`,
     apart: ({ overlap, chance }) => `These two hardly overlap (by ${overlap}, where unrelated LoRAs would by ${chance}): the result will be close to plain addition, whatever μ.`,
     nothing: ({ overlap }) => `With these settings nothing is taken away and the result is plain addition. ${overlap} of the subject overlaps with the style.`,
@@ -36,7 +36,7 @@ const english = {
   } as Record<Verdict, (shares: Shares) => string>,
   /** Where the overlap alone is made, and where several files are, from the one with the least μ to the one with the most. */
   leads: {
-    overlapAlone: (overlap: string, chance: string) => `The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}. That part of the subject becomes the file.`,
+    overlapAlone: (overlap: string, chance: string, hardly: boolean) => `The two overlap by ${overlap}, where unrelated LoRAs would by ${chance}. ${hardly ? 'That is hardly anything: the file will do next to nothing.' : 'That part of the subject becomes the file.'}`,
     severalChange: (least: string, most: string, fromMu: string, toMu: string, both: boolean) => (fromMu === toMu
       ? `${both ? 'In this direction, at' : 'At'} μ ${fromMu} the projection will change this pair by ${least}.`
       : `${both ? 'In this direction, from' : 'From'} μ ${fromMu} to μ ${toMu} the projection will change this pair by ${least} to ${most}.`),
@@ -93,7 +93,7 @@ const english = {
     noBlock: 'Other',
     noCell: 'none',
     noCellYet: 'not looked at yet',
-    readoutHint: 'Choose a field to see its layers; pointing at it shows its figures.',
+    readoutHint: 'Choose a field to see its layers.',
     close: 'Close',
 
     spectrum: 'Singular values',

@@ -14,7 +14,7 @@ import type { Brush } from './brush.ts';
 import { blockName, fieldAt, type Field, type Place } from './figures.ts';
 import { layersTable } from './modules.ts';
 import { formula, text, weights } from './strings.ts';
-import { leadOf, sharesOf, weightsOf } from './words.ts';
+import { isIdle, leadOf, sharesOf, weightsOf } from './words.ts';
 
 const UNKNOWN: Outlook['curve'] = [];
 
@@ -26,7 +26,6 @@ export class OutlookView extends LitElement {
     .top p { font-variant-numeric: tabular-nums; }
     .lead { font-size: var(--large); min-height: 3em; margin: 8px 0; }
     .lead.caution { color: var(--caution); font-weight: 550; }
-    .shares { min-height: 1.5em; margin-bottom: 4px; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
     np-lora-brush { margin-top: 8px; }
@@ -39,16 +38,15 @@ export class OutlookView extends LitElement {
     .detail .top { align-items: center; margin-bottom: 8px; }
     .waiting { min-height: 480px; }
     .waiting p { padding: 8px 0; }
-    @container (max-width: 991px) { .shares { min-height: 3em; } }
     @container (max-width: 902px) { .lead { min-height: 4.5em; } }
     @container (max-width: 752px) {
       .columns { grid-template-columns: minmax(0, 1fr); }
       .waiting { min-height: 0; }
-      .lead { font-size: 1rem; }
+      .lead { font-size: var(--rem); }
     }
     @container (max-width: 652px) { .heading { display: block; } }
-    @container (max-width: 568px) { .lead { min-height: 6em; } .shares { min-height: 4.5em; } }
-    @container (max-width: 448px) { .lead { min-height: 7.5em; } .shares { min-height: 6em; } }
+    @container (max-width: 568px) { .lead { min-height: 6em; } }
+    @container (max-width: 448px) { .lead { min-height: 7.5em; } }
     @container (max-width: 367px) { .lead { min-height: 9em; } .heading p { min-height: 3em; } }
   `];
 
@@ -108,8 +106,7 @@ export class OutlookView extends LitElement {
     return html`<section class="panel" aria-labelledby="title" part="outlook">
       <div><div class="top heading"><h2 id="title" tabindex="-1">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
-        <p class="lead ${this.#alike ? 'caution' : ''}">${leadOf(outlook, this.result, this.several)}</p>
-        <p class="shares small muted">${this.result === 'fusion' && !this.several ? sharesOf(outlook, this.mu) : nothing}</p>
+        <p class="lead ${this.#idle ? 'caution' : ''}">${leadOf(outlook, this.result, this.several)}</p>
         ${this.#weights(outlook)}</div>
       <div class="columns">
         <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
@@ -125,9 +122,8 @@ export class OutlookView extends LitElement {
     </section>`;
   }
 
-  /** The same change twice. */
-  get #alike(): boolean {
-    return this.same || this.outlook.verdict === 'same';
+  get #idle(): boolean {
+    return this.same || isIdle(this.outlook.verdict);
   }
 
   #analysed({ analysed, total }: Outlook): string {
@@ -139,20 +135,23 @@ export class OutlookView extends LitElement {
 
   #weights(outlook: Outlook): TemplateResult {
     const { balance } = outlook;
-    return html`<div class="weights ${this.#alike ? 'waits' : ''}"><p>${weightsOf(outlook)}</p>
+    return html`<div class="weights ${this.#idle ? 'waits' : ''}"><p>${weightsOf(outlook)}</p>
       ${balance ? html`<button type="button" ?disabled=${this.disabled}
         @click=${() => this.#tell('np-balance', { contentStrength: balance.contentStrength, styleStrength: balance.styleStrength })}>${text.balance}</button>
         <span class="small muted">${weights.balanced(muText(balance.contentStrength), muText(balance.styleStrength))}</span>` : nothing}</div>`;
   }
 
-  /** None before all is known, and none where there is nothing to weigh: the same file twice. Its place stays. */
-  #suggestion({ analysed, total, suggested: { mu, share } }: Outlook): TemplateResult {
+  /** None before all is known, and none where there is nothing to weigh. Its place stays. */
+  #suggestion(outlook: Outlook): TemplateResult {
+    const { analysed, total, suggested: { mu, share } } = outlook;
     const name = (mu === this.mu ? text.suggestTaken : text.suggest)(muText(mu));
-    return html`<div class="suggest ${analysed < total || this.#alike ? 'waits' : ''}">
-      ${mu === 0 ? html`<p class="small muted">${text.suggestNone(percent(share))}</p>` : html`<button type="button" ?disabled=${this.disabled} aria-disabled=${mu === this.mu ? 'true' : nothing} aria-describedby="thumb"
-        @click=${() => { if (mu !== this.mu) this.#tell('np-mu', { mu, committed: true }); }}>${name}</button>
-      <details class="small"><summary id="thumb">${text.suggestHint(percent(removed(mu)))}</summary>
-        <p>${formula.plain(percent(share))}</p><p class="muted">${formula.of(percent(share))}</p></details>`}
+    const why = mu === 0 ? text.suggestNone(percent(share)) : text.suggestHint(percent(removed(mu)));
+    return html`<div class="suggest ${analysed < total || this.#idle ? 'waits' : ''}">
+      ${mu === 0 ? nothing : html`<button type="button" ?disabled=${this.disabled} aria-disabled=${mu === this.mu ? 'true' : nothing} aria-describedby="thumb"
+        @click=${() => { if (mu !== this.mu) this.#tell('np-mu', { mu, committed: true }); }}>${name}</button>`}
+      <details class="small"><summary id="thumb">${why}</summary>
+        ${mu === 0 ? nothing : html`<p>${formula.plain(percent(share))}</p>`}<p class="muted">${formula.of(percent(share))}</p>
+        <p>${this.result === 'fusion' && !this.several ? sharesOf(outlook, this.mu) : nothing}</p></details>
     </div>`;
   }
 

@@ -1,6 +1,6 @@
-/** What the projection does to a pair, in sentences. Which of them holds is decided elsewhere: by the verdict. */
+/** What the projection does to a pair, in sentences. Which of them holds, Rust's verdict decides (src/fusion/analysis). */
 
-import type { Outlook, ResultChoice, Several } from '../../core/types.ts';
+import type { Outlook, ResultChoice, Several, Verdict } from '../../core/types.ts';
 import { between, mu, percent, removed, unbroken } from '../format.ts';
 import { factor, largerOf } from './figures.ts';
 import { leads, shares, text, verdicts, weights } from './strings.ts';
@@ -12,11 +12,14 @@ export function verdictOf({ analysed, whole: { overlap, chance, change, contentK
   }));
 }
 
+/** One of the two changes nothing, or nothing that the other does not: there is nothing to weigh. */
+export const isIdle = (verdict: Verdict): boolean => verdict === 'noContent' || verdict === 'noStyle' || verdict === 'same';
+
 /** What will be made of the pair: one file at the slider's μ, several, or the overlap alone. */
 export function leadOf(outlook: Outlook, result: ResultChoice, several: Several | null): string {
   const { analysed, whole: { overlap, chance }, verdict, curve } = outlook;
-  if (analysed === 0 || ['noContent', 'noStyle', 'same'].includes(verdict)) return verdictOf(outlook);
-  if (result === 'overlap') return unbroken(leads.overlapAlone(percent(overlap), percent(chance)));
+  if (analysed === 0 || isIdle(verdict)) return verdictOf(outlook);
+  if (result === 'overlap') return unbroken(leads.overlapAlone(percent(overlap), percent(chance), verdict === 'apart' || verdict === 'chance'));
   const [least = 0, most = least] = several ? [several.plain ? 0 : several.mus[0], several.mus.at(-1)] : [];
   const [from, to] = [least, most].map((mu) => between(curve, removed(mu)));
   if (!several || !from || !to) return verdictOf(outlook);

@@ -523,7 +523,9 @@ test('the page takes links in its address and in its boxes, and asks the Hub alo
   await expect(loadButton(page, 'Subject')).toHaveText('Load from huggingface.co');
   await expect(card(page, 'Subject')).toContainText(CAT);
   await expect(card(page, 'Style')).toContainText(CAT);
+  await expect(page.getByRole('button', { name: 'Load both files' })).toBeVisible();
   await page.getByRole('button', { name: 'Remove style file' }).click();
+  await expect(page.getByRole('button', { name: 'Load both files' })).toHaveCount(0);
   await page.evaluate(() => {
     Object.assign(window, { changes: 0 });
     document.querySelector('np-lora')!.addEventListener('change', () => { (window as any).changes += 1; });
@@ -545,6 +547,21 @@ test('the page takes links in its address and in its boxes, and asks the Hub alo
   await accessible(page, 'two files of the Hub');
   check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
   expect([...new Set(asked)].sort()).toEqual([CAT, INK]);
+  expect(uncaught).toEqual([]);
+});
+
+test('two links are loaded with one press', async ({ page }) => {
+  const asked = await routeHub(page, { [CAT]: subject, [INK]: style });
+  const uncaught = await open(page);
+  await page.goto(`./?content=${encodeURIComponent(CAT)}&style=${encodeURIComponent(INK)}`);
+  const both = page.getByRole('button', { name: 'Load both files' });
+  await both.focus();
+  expect(asked).toEqual([]);
+  await page.keyboard.press('Enter');
+  await isOpen(page, 'Subject');
+  await isOpen(page, 'Style');
+  await expect(both).toHaveCount(0);
+  expect(await page.evaluate(() => document.activeElement?.localName)).toBe('np-lora');
   expect(uncaught).toEqual([]);
 });
 

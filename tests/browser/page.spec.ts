@@ -3,6 +3,7 @@
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { READER } from './faults/bend.ts';
 import { SD15_MODULES, makeLora } from './make.ts';
 import { accessible, element, give, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
@@ -227,6 +228,32 @@ test('two files dropped anywhere become subject and style, and can be swapped', 
   await button(page, 'Swap subject and style').click();
   await expect(card(page, 'Subject')).toContainText('ink.safetensors');
   await fuse(page);
+});
+
+test('what is chosen while the example is being made is kept', async ({ page }) => {
+  await page.route(READER, async (route) => {
+    await chosen;
+    await route.continue();
+  });
+  let choose = (): void => {};
+  const chosen = new Promise<void>((resolve) => { choose = resolve; });
+  await button(page, 'Try it with an example').click();
+  await give(page, 'Subject', { name: 'mine.safetensors', bytes: writeSafetensors(makeLora({ modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 1 })) });
+  choose();
+  await expect(card(page, 'Subject')).toContainText('mine');
+  await expect(button(page, 'Try it with an example')).toHaveCount(0);
+  await expect(card(page, 'Style').getByText('Choose file')).toBeVisible();
+});
+
+test('Fuse can be read on a phone, whatever stands beside it', async ({ page }) => {
+  await page.setViewportSize({ width: 320, height: 700 });
+  await openExample(page);
+  await fuse(page);
+  await page.getByLabel('What to make').selectOption('several');
+  const again = page.locator('[part=fuse]');
+  await expect(again).toHaveText(/^Fuse \d+ files$/);
+  await expect(page.getByText('Replaces the unsaved file')).toBeVisible();
+  expect(await again.evaluate((one) => one.scrollWidth <= one.clientWidth)).toBe(true);
 });
 
 test('one file fills the free place, or the card it falls on', async ({ page }) => {

@@ -1,7 +1,8 @@
 /** The installed command, at small pairs: what it writes is checked independently, and what it must not write is not there. */
 
 import { createHash } from 'node:crypto';
-import { mkdir, symlink } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { lstat, mkdir, symlink } from 'node:fs/promises';
 import { expect } from '@playwright/test';
 import { DEFAULTS, modulesOf } from '../browser/check.ts';
 import { check } from '../browser/hold.ts';
@@ -119,6 +120,33 @@ test('a file that is there is replaced only when asked, an input never', async (
   expect(await command(place, ...pair, '--force', '-o', 'out.safetensors')).toMatchObject({ code: 0 });
   check(await place.read('out.safetensors'), PAIR, DEFAULTS, 'F16');
   expect(await place.list()).toEqual(['config.json', 'link.safetensors', 'out.safetensors', ...INPUTS]);
+});
+
+test('only files are replaced, one behind a link in its own place', async ({ host }) => {
+  const place = await host.place('odd');
+  const pair = ['subject.safetensors', 'style.safetensors'];
+  await place.put('there.safetensors', 'mine');
+  await symlink('there.safetensors', place.at('link.safetensors'));
+  execFileSync('mkfifo', [place.at('pipe')]);
+  const to = async (name: string): Promise<[number | null, string]> => {
+    const { code, error } = await command(place, ...pair, '--force', '-o', name);
+    return [code, /E_\w+|an empty name is no file/.exec(error)?.[0] ?? error];
+  };
+  expect(await to('pipe')).toEqual([1, 'E_WRITE']);
+  expect(await to('new/')).toEqual([1, 'E_FOLDER']);
+  expect(await to('')).toEqual([2, 'an empty name is no file']);
+  expect(await to('link.safetensors')).toEqual([0, '']);
+  check(await place.read('there.safetensors'), PAIR, DEFAULTS, 'F16');
+  expect((await lstat(place.at('link.safetensors'))).isSymbolicLink()).toBe(true);
+  expect(await place.list()).toEqual(['link.safetensors', 'pipe', 'style.safetensors', 'subject.safetensors', 'there.safetensors']);
+});
+
+test('whoever stops listening harms nothing', async ({ host }) => {
+  const place = await host.place('pipe');
+  const bin = place.at('../node_modules/.bin/np-lora');
+  const { status, stderr } = spawnSync('bash', ['-c', `set -o pipefail; "${bin}" subject.safetensors style.safetensors -o out.safetensors --json | true`], { cwd: place.folder, encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
+  check(await place.read('out.safetensors'), PAIR, DEFAULTS, 'F16');
 });
 
 test('a refusal has its code, says what and where, and leaves nothing', async ({ host }) => {

@@ -43,11 +43,13 @@ app.addEventListener('progress', (event: Event) => {
   title(() => `${progress.stage === 'verify' ? `${text().checking} ` : ''}${percentDone(progress)} % · `);
 });
 for (const end of ['complete', 'error', 'abort']) app.addEventListener(end, () => title(() => (end === 'complete' ? '✓ ' : '')));
-app.addEventListener('phasechange', () => {
-  // Only while busy: a listener that always stands keeps the page out of the back/forward cache.
-  if (app.phase === 'fusing' || app.phase === 'checking') window.addEventListener('beforeunload', holdBack);
-  else window.removeEventListener('beforeunload', holdBack);
-});
+// Only while busy: a listener that always stands keeps the page out of the back/forward cache.
+for (const turn of ['phasechange', 'complete', 'error', 'abort']) {
+  app.addEventListener(turn, () => {
+    if (app.phase === 'fusing' || app.phase === 'checking') window.addEventListener('beforeunload', holdBack);
+    else window.removeEventListener('beforeunload', holdBack);
+  });
+}
 
 const news = document.getElementById('news');
 // Where a browser keeps nothing, the page works as well.

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 const TAG = 'np-lora';
 /** The element, and the class below it with what is set. */
 const SOURCES = ['www/element/np-lora.ts', 'www/element/chosen.ts'];
-const TOKENS = 'www/element/tokens.css.ts';
+const TOKENS = 'www/element/parts/tokens.css.ts';
 const source = (path) => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
 
 /** What Lit asks of a class is none of a host's business. */

@@ -1,6 +1,6 @@
 /** One line of a terminal that says how far it is. */
 
-import { inert, percentDone, shareDone } from '../element/format.ts';
+import { inert, percentDone, shareDone } from '../element/words/format.ts';
 import type { Progress } from '../core/types.ts';
 
 const WIDTH = 24;

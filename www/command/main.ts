@@ -5,7 +5,7 @@ import { isAbort } from '../core/abort.ts';
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem, fileNameFor } from '../core/save.ts';
-import { inert, toJson } from '../element/format.ts';
+import { inert, toJson } from '../element/words/format.ts';
 import { ProblemError, open, openFile, version, type Role } from '../headless/node.ts';
 import { help, understand, type Order } from './arguments.ts';
 import { Bar } from './bar.ts';

@@ -2,7 +2,7 @@
 
 import { DEFAULT_SETTINGS as DEFAULTS } from '../core/defaults.ts';
 import { DTYPES, LAYOUTS, RESULTS, type BlockStrength, type CutChoice, type Recompress, type ScaleChoice, type Settings } from '../core/types.ts';
-import { oneOf, readMu } from '../element/spelling.ts';
+import { oneOf, readMu } from '../element/words/spelling.ts';
 
 /** A mistake in what was typed. */
 export class Usage extends Error {}

@@ -1,6 +1,6 @@
 /** What the command says: a few lines for a person. Names from files are inert text. */
 
-import { autoV2, autoV3, bytes, count, inert, mu, percent, plural, small } from '../element/format.ts';
+import { autoV2, autoV3, bytes, count, inert, mu, percent, plural, small } from '../element/words/format.ts';
 import { verdictOf } from '../element/outlook/words.ts';
 import { listed } from '../headless/blocks.ts';
 import type { Outlook, PairFit, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';

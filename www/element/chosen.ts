@@ -5,11 +5,11 @@ import { property, state } from 'lit/decorators.js';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem } from '../core/save.ts';
 import { BACKENDS, DTYPES, type BackendChoice, type FileLink, type Role, type Settings, type Several } from '../core/types.ts';
-import type { State } from './hash.ts';
+import type { State } from './settings/address.ts';
 import type { Setting } from './model.ts';
-import { asMu, asOneOf, asStrength, asText, DEFAULTS, MORE, type More, reads } from './settings.ts';
-import { asSeveral, type Names } from './several.ts';
-import { rankText, readRank } from './spelling.ts';
+import { asMu, asOneOf, asStrength, asText, DEFAULTS, MORE, type More, reads } from './settings/settings.ts';
+import { asSeveral, type Names } from './settings/several.ts';
+import { rankText, readRank } from './words/spelling.ts';
 
 export abstract class Chosen extends LitElement {
   /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */

@@ -1,24 +1,24 @@
 /** Defines `<np-lora>` and its parts. Importing this file is the only side effect of the element. */
 
-import { Advanced } from './advanced.ts';
-import { Blocks } from './blocks.ts';
-import { Checksum } from './checksum.ts';
-import { ComparePlace } from './compare.ts';
-import { Controls } from './controls.ts';
-import { FileCard } from './file-card.ts';
-import { LeftOut } from './left-out.ts';
-import { LinkBox, LinkOffer } from './link-box.ts';
-import { MuSlider } from './mu-slider.ts';
+import { Advanced } from './controls/advanced.ts';
+import { Blocks } from './controls/blocks.ts';
+import { Checksum } from './files/checksum.ts';
+import { ComparePlace } from './compare/place.ts';
+import { Controls } from './controls/controls.ts';
+import { FileCard } from './files/file-card.ts';
+import { LeftOut } from './files/left-out.ts';
+import { LinkBox, LinkOffer } from './files/link-box.ts';
+import { MuSlider } from './controls/mu-slider.ts';
 import { NpLora } from './np-lora.ts';
-import { OutlookPlace } from './outlook.ts';
-import { PairFitView } from './pair-fit.ts';
-import { ProblemView } from './problem-view.ts';
+import { OutlookPlace } from './outlook/place.ts';
+import { PairFitView } from './files/pair-fit.ts';
+import { ProblemView } from './parts/problem-view.ts';
 import { define } from './register.ts';
-import { ResultView } from './result-view.ts';
-import { ResultsView } from './results-view.ts';
-import { RunPanel } from './run-panel.ts';
-import { SettingsBar } from './settings-bar.ts';
-import { StartOver } from './start-over.ts';
+import { ResultView } from './run/result-view.ts';
+import { ResultsView } from './run/results-view.ts';
+import { RunPanel } from './run/run-panel.ts';
+import { SettingsBar } from './controls/settings-bar.ts';
+import { StartOver } from './run/start-over.ts';
 
 define({
   'np-lora-problem': ProblemView,

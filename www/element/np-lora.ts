@@ -4,28 +4,28 @@ import { html, nothing, type LitElement, type PropertyValues, type TemplateResul
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
-import { Desk } from './desk.ts';
+import { Desk } from './desk/desk.ts';
 import { takeEarly } from './early.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
-import { toJson } from './format.ts';
-import { Intake, SCALE } from './intake.ts';
+import { toJson } from './words/format.ts';
+import { Intake, SCALE } from './desk/intake.ts';
 import { isUnfit, type Choices, type Deed, type Outcome, type Phase, type Setting } from './model.ts';
-import { ANALYSES, asMu, asOneOf, asText, MORE, PLACES, reads } from './settings.ts';
-import { recipeText, text, undoText } from './strings.ts';
-import { Keep } from './keep.ts';
-import { language } from './language.ts';
-import { asBefore } from './focus.ts';
-import { Links } from './links.ts';
+import { ANALYSES, asMu, asOneOf, asText, MORE, REMEMBER, reads } from './settings/settings.ts';
+import { recipeText, text, undoText } from './words/strings.ts';
+import { Keep } from './settings/keep.ts';
+import { language } from './words/language.ts';
+import { asBefore } from './parts/focus.ts';
+import { Links } from './desk/links.ts';
 import { SpeaksAsAround, languageComing } from './languages/languages.ts';
 import { understood, type Language } from './languages/tags.ts';
 import type { BlocksChange } from './outlook/brush.ts';
-import { Look } from './look.ts';
-import type { MuChange } from './mu-range.ts';
+import { Look } from './files/look.ts';
+import type { MuChange } from './controls/mu-range.ts';
 import { Said } from './said.ts';
-import { Saving } from './saving.ts';
+import { Saving } from './desk/saving.ts';
 import { spokenOf } from './spoken.ts';
-import type { BarAction } from './settings-bar.ts';
-import { base, tokens } from './tokens.css.ts';
+import type { BarAction } from './controls/settings-bar.ts';
+import { base, tokens } from './parts/tokens.css.ts';
 import type { ProgramCode } from '../core/codes.ts';
 import { ProblemError } from '../core/problem.ts';
 import { cleanStem, delivery } from '../core/save.ts';
@@ -117,7 +117,7 @@ export class NpLora extends Chosen {
   /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, with spaces between. */
   @property({ converter: reads(asText) }) hosts = '';
   /** Whether the settings stand in the page's address as well, behind the #: `off` or `hash`. */
-  @property({ converter: reads((value) => asOneOf(value, PLACES, 'off')) }) remember: 'off' | 'hash' = 'off';
+  @property({ converter: reads((value) => asOneOf(value, REMEMBER, 'off')) }) remember: 'off' | 'hash' = 'off';
   /** People can neither choose nor start anything; what the host calls goes on. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 

@@ -1,7 +1,7 @@
 /** Gives elements their names. A page that loads the script twice keeps the first. */
 
 import type { LitElement } from 'lit';
-import { followers } from './language.ts';
+import { followers } from './words/language.ts';
 
 export function define(elements: Record<string, typeof LitElement>): void {
   for (const [name, element] of Object.entries(elements)) {

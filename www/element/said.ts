@@ -1,7 +1,7 @@
 /** What the element says of what happened, beside the run and to screen readers. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
-import { language } from './language.ts';
+import { language } from './words/language.ts';
 
 export class Said implements ReactiveController {
   /** To be seen. */

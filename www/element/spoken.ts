@@ -1,12 +1,12 @@
 /** What a screen reader is told of files and of a run. */
 
 import type { NpLoraEvents } from './events.ts';
-import { inert, percentDone, wholePercent } from './format.ts';
+import { inert, percentDone, wholePercent } from './words/format.ts';
 import type { Running } from './model.ts';
-import { doneWith } from './result-view.ts';
-import { stageOf } from './run-panel.ts';
-import { roleName, text } from './strings.ts';
-import { worded } from './language.ts';
+import { doneWith } from './run/result-view.ts';
+import { stageOf } from './run/run-panel.ts';
+import { roleName, text } from './words/strings.ts';
+import { worded } from './words/language.ts';
 import { ROLES, type Role, type Summary } from '../core/types.ts';
 
 /** Of an event of the element; null: nothing. `open`: the files that are. */

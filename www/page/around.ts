@@ -1,7 +1,7 @@
 /** What every page of the tool's own adds around the element. */
 
 import type { NpLora } from '../element/np-lora.ts';
-import { hasFiles } from '../element/drop.ts';
+import { hasFiles } from '../element/desk/drop.ts';
 
 /** Files can be dropped and pasted anywhere on the page. */
 export function takeAnywhere(app: NpLora): void {

@@ -3,8 +3,8 @@
 import type { NpLora } from '../element/np-lora.ts';
 import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
-import { percentDone } from '../element/format.ts';
-import { undoKey } from '../element/undo.ts';
+import { percentDone } from '../element/words/format.ts';
+import { undoKey } from '../element/settings/undo.ts';
 import { takeAnywhere } from './around.ts';
 import { chooseLanguage, text, title } from './language.ts';
 import { keepForOffline } from './offline.ts';

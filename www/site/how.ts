@@ -1,6 +1,6 @@
 /** Lets the drawings of how-it-works.html follow its slider. Without this script they show the default. */
 
-import { fromShare, mu as muText, percent } from '../element/format.ts';
+import { fromShare, mu as muText, percent } from '../element/words/format.ts';
 
 type Point = readonly [x: number, y: number];
 

@@ -1,8 +1,8 @@
 /** The sentences of a comparison, which come with it. */
 
 import type { LikenessKind, SumKind, TargetName } from '../../core/types.ts';
-import { count, plural } from '../format.ts';
-import { words, type Words } from '../language.ts';
+import { count, plural } from '../words/format.ts';
+import { words, type Words } from '../words/language.ts';
 
 /** Strengths and shares as they are shown. */
 interface Shown {

@@ -1,7 +1,7 @@
 /** What a file is beside its pair, in sentences. Which of them holds is decided elsewhere. */
 
 import type { Comparison, Judgement, Likeness, SumKind } from '../../core/types.ts';
-import { mu as muText, percent, unbroken } from '../format.ts';
+import { mu as muText, percent, unbroken } from '../words/format.ts';
 import { likeness, lost, notes } from './strings.ts';
 
 /** "0.5", "1", "0.03": what is less is as good as nothing. */

@@ -1,8 +1,8 @@
 /** Japanese. */
 
 import type { SumKind } from '../../core/types.ts';
-import { count } from '../format.ts';
-import type { Translation } from '../language.ts';
+import { count } from '../words/format.ts';
+import type { Translation } from '../words/language.ts';
 
 const who = { content: '被写体', style: '画風' } as const;
 const other = { content: who.style, style: who.content } as const;

@@ -1,7 +1,7 @@
 /** Which language is spoken. Each comes in a chunk of its own when somebody wants it. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
-import { change, isThere, language, translate, type Translation } from '../language.ts';
+import { change, isThere, language, translate, type Translation } from '../words/language.ts';
 import { later } from '../later.ts';
 import { understood, type Language } from './tags.ts';
 

@@ -1,8 +1,8 @@
 /** Simplified Chinese. */
 
 import type { Role, SumKind } from '../../core/types.ts';
-import { count } from '../format.ts';
-import type { Translation } from '../language.ts';
+import { count } from '../words/format.ts';
+import type { Translation } from '../words/language.ts';
 
 const subjectOrStyle: Record<Role, string> = { content: '主体', style: '风格' };
 const other = (role: Role): Role => (role === 'style' ? 'content' : 'style');

@@ -5,13 +5,13 @@ import { property, state } from 'lit/decorators.js';
 import { keyed } from 'lit/directives/keyed.js';
 import type { PairFit, Role } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
-import { changed, fromNumbers, WHOLE, type Blocks } from '../block-strengths.ts';
-import { fieldStyles } from '../fields.ts';
-import { inert } from '../format.ts';
-import { called } from '../language.ts';
-import { FIELD_STRENGTH } from '../limits.ts';
-import { base } from '../tokens.css.ts';
-import { MU, numbers, orNothing, Typing } from '../typed.ts';
+import { changed, fromNumbers, WHOLE, type Blocks } from '../settings/block-strengths.ts';
+import { fieldStyles } from '../parts/fields.ts';
+import { inert } from '../words/format.ts';
+import { called } from '../words/language.ts';
+import { FIELD_STRENGTH } from '../words/limits.ts';
+import { base } from '../parts/tokens.css.ts';
+import { MU, numbers, orNothing, Typing } from '../parts/typed.ts';
 import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
 
 /** What a stroke sets; μ null: the general one. */

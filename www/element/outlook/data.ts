@@ -3,9 +3,9 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { download } from '../../core/save.ts';
-import { Edges, edges } from '../edges.ts';
-import { inert, percent, toJson } from '../format.ts';
-import { base } from '../tokens.css.ts';
+import { Edges, edges } from '../parts/edges.ts';
+import { inert, percent, toJson } from '../words/format.ts';
+import { base } from '../parts/tokens.css.ts';
 import { text } from './strings.ts';
 
 type Value = string | number | null;

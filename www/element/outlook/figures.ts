@@ -1,7 +1,7 @@
 /** The figures that the map can show, each with its steps of colour and how it is written; and where the fields are. */
 
 import type { MapCell, Outlook, Role, Tally } from '../../core/types.ts';
-import { count, percent, unbroken } from '../format.ts';
+import { count, percent, unbroken } from '../words/format.ts';
 import { text } from './strings.ts';
 
 /** As a factor: "6.1", "0.33", "140". */

@@ -4,11 +4,11 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, query, state } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import type { Outlook } from '../../core/types.ts';
-import { WHOLE, type Blocks } from '../block-strengths.ts';
-import { Edges, edges } from '../edges.ts';
-import { inert, mu as muText } from '../format.ts';
-import { language } from '../language.ts';
-import { base } from '../tokens.css.ts';
+import { WHOLE, type Blocks } from '../settings/block-strengths.ts';
+import { Edges, edges } from '../parts/edges.ts';
+import { inert, mu as muText } from '../words/format.ts';
+import { language } from '../words/language.ts';
+import { base } from '../parts/tokens.css.ts';
 import type { BlocksChange, Brush } from './brush.ts';
 import { isShare, type Table } from './data.ts';
 import { blockName, boundsOf, FIGURES, inWords, layOut, step, type Field, type Figure, type FigureName, type Place, type Row } from './figures.ts';

@@ -3,8 +3,8 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { ModuleOutlook, Outlook } from '../../core/types.ts';
-import { count, inert } from '../format.ts';
-import { base } from '../tokens.css.ts';
+import { count, inert } from '../words/format.ts';
+import { base } from '../parts/tokens.css.ts';
 import { isShare, type Table } from './data.ts';
 import { factor, inWords } from './figures.ts';
 import { column, text } from './strings.ts';

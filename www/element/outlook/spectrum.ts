@@ -3,8 +3,8 @@
 import { LitElement, css, html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Spectra } from '../../core/types.ts';
-import { inert } from '../format.ts';
-import { base } from '../tokens.css.ts';
+import { inert } from '../words/format.ts';
+import { base } from '../parts/tokens.css.ts';
 import type { Table } from './data.ts';
 import { across, decades, drawing, linear, logarithmic, path, round, sample, Width, type Frame, type Scale } from './plot.ts';
 import { column, text } from './strings.ts';

@@ -1,8 +1,8 @@
 /** The sentences of the outlook, which come with its charts. */
 
 import type { Role, Verdict } from '../../core/types.ts';
-import { count, plural } from '../format.ts';
-import { words, type Words } from '../language.ts';
+import { count, plural } from '../words/format.ts';
+import { words, type Words } from '../words/language.ts';
 import type { FigureName } from './figures.ts';
 
 type ByRole = Record<Role, string>;

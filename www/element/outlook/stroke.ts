@@ -1,6 +1,6 @@
 /** A stroke of the brush over rows of the map: what it has painted so far. The first row decides whether it paints or wipes. */
 
-import { changed, WHOLE, type Blocks } from '../block-strengths.ts';
+import { changed, WHOLE, type Blocks } from '../settings/block-strengths.ts';
 import type { Brush } from './brush.ts';
 
 export class Stroke {

@@ -1,7 +1,7 @@
 /** What the projection does to a pair, in sentences. Which of them holds, Rust's verdict decides (src/fusion/analysis). */
 
 import type { Outlook, ResultChoice, Several, Verdict } from '../../core/types.ts';
-import { between, mu, percent, removed, unbroken } from '../format.ts';
+import { between, mu, percent, removed, unbroken } from '../words/format.ts';
 import { factor, largerOf } from './figures.ts';
 import { leads, shares, text, verdicts, weights } from './strings.ts';
 

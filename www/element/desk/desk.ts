@@ -1,0 +1,470 @@
+/** The state behind the element: the files in their places, how they fit, the run and its result. Lit redraws when it changes. */
+
+import type { ReactiveController, ReactiveControllerHost } from 'lit';
+import { abortError, isAbort, unless } from '../../core/abort.ts';
+import { ProblemError, problem, toProblem } from '../../core/problem.ts';
+import type { BackendFound, Third } from '../../core/protocol.ts';
+import type { Announce } from '../events.ts';
+import { Session } from '../../core/session.ts';
+import { isFile } from '../../core/shape.ts';
+import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Several, Summary, Variant } from '../../core/types.ts';
+import { ROLES } from '../../core/types.ts';
+import { Foresight } from './foresight.ts';
+import { toJson } from '../words/format.ts';
+import { Hashes } from './hashes.ts';
+import { type Outcome, type Phase, type Running, warningsOf } from '../model.ts';
+import { AWAY, Places } from './places.ts';
+import type { Sources } from '../settings/recipe.ts';
+import { named, type Names } from '../settings/several.ts';
+
+/** A slider sends many changes; the wasm side needs only the last. */
+const FIT_AFTER_MS = 120;
+
+interface DeskHost {
+  settings(): Settings;
+  /** What is made of a pair where it is more than one file, and how that is called. */
+  wanted(): { several: Several; names: Names } | null;
+  backendChoice(): BackendChoice;
+  /** Whether to find out beforehand what a fusion would do. */
+  foresees(): boolean;
+  startSession(onStalled: (stalled: boolean) => void): Session;
+  /** Settles once links that are to be loaded by themselves are on their way, if that is still to come. */
+  coming(): Promise<unknown> | null;
+  /** False: whoever listens wants a warning not to be shown. */
+  announce: Announce;
+}
+
+/** What a run makes its results from: the files with their configurations, and all that is set. */
+interface Inputs {
+  files: readonly (File | FileLink | string | null)[];
+  settings: string;
+}
+
+export class Desk implements ReactiveController {
+  readonly places = new Places({
+    gone: () => this.#gone,
+    core: () => this.#core,
+    begun: () => this.#session,
+    changed: () => this.#changed(),
+    redraw: () => this.element.requestUpdate(),
+    swapped: () => {
+      this.#touch();
+      this.foresight.drop();
+      this.element.requestUpdate();
+    },
+    emptied: () => this.#hash(),
+    settled: () => this.refit(0),
+    failed: (thrown) => this.fail(thrown),
+    announce: (name, detail) => this.host.announce(name, detail),
+  });
+  fit: PairFit | null = null;
+  /** The model families of which one has to be chosen; null until that is known of the files that are open. */
+  families: readonly string[] | null = null;
+  /** How many files a run would make. */
+  files = 1;
+  backend: BackendFound | null = null;
+  running: Running | null = null;
+  /** Of the last run, in the order of its variants. */
+  outcomes: Outcome[] = [];
+  readonly foresight = new Foresight({
+    analyse: (...from) => this.#core.analyse(...from),
+    outlook: (settings) => this.#core.outlook(settings),
+    spectra: (...from) => this.#core.spectra(...from),
+  }, () => this.element.requestUpdate(), (refusal) => this.host.announce('error', refusal));
+  readonly hashes = new Hashes((...from) => this.#core.hash(...from), () => this.element.requestUpdate());
+  /** What stands in the way: of the pair, of the backend, or what ended the last run. */
+  #fitProblem: Problem | null = null;
+  #backendProblem: Problem | null = null;
+  #runProblem: Problem | null = null;
+
+  #session: Session | null = null;
+  #gone = false;
+  /** Of the runs that were asked for: the one under way, and those that wait. */
+  readonly #aborters = new Set<AbortController>();
+  /** The run that began last. */
+  #under: { signal: AbortSignal; over: Promise<void> } | null = null;
+  /** What the outcomes were made from. */
+  #made: Inputs | null = null;
+  /** Warnings of the pair that the host was asked about, by what they are about, and whether they are to be shown. */
+  #asked = new Map<string, boolean>();
+  #fitTurn = 0;
+  #backendTurn = 0;
+  #backendWanted = false;
+  #fitTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private element: ReactiveControllerHost, private host: DeskHost) {
+    element.addController(this);
+  }
+
+  // The worker starts when somebody reaches for the tool, not with the page: most visitors only look.
+  get #core(): Session {
+    // Out of the document nobody would end it.
+    if (this.#gone) throw new ProblemError(AWAY);
+    return (this.#session ??= this.host.startSession((stalled) => {
+      if (this.running) this.#run({ ...this.running, stalled });
+    }));
+  }
+
+  /** A file is about to come. */
+  prepare(): void {
+    if (!this.#gone) this.#core.prepare();
+  }
+
+  /** The first result. */
+  get outcome(): Outcome | null {
+    return this.outcomes[0] ?? null;
+  }
+
+  get phase(): Phase {
+    if (this.running) return this.running.progress?.stage === 'verify' ? 'checking' : 'fusing';
+    if (this.outcome) return 'done';
+    if (this.problem || this.places.problem) return 'failed';
+    if (this.isReady) return 'ready';
+    // How they fit is still to come.
+    return this.places.bothOpen || this.places.isOpening ? 'opening' : 'empty';
+  }
+
+  get problem(): Problem | null {
+    // That a single file cannot be converted stands in nobody's way who is about to choose the second.
+    return this.#runProblem ?? (this.places.bothOpen ? this.#fitProblem ?? this.foresight.refusal ?? this.#backendProblem : null);
+  }
+
+  /** Why the files that are open do not fit, or why the only one cannot be converted. */
+  get fitProblem(): Problem | null {
+    return this.#fitProblem;
+  }
+
+  /** The files on the page; one of a link once it is open. */
+  get sources(): Sources {
+    const source = (role: Role): Sources[Role] => {
+      const card = this.places.cards[role];
+      const local = 'file' in card && isFile(card.file) ? card.file : null;
+      const file = card.state === 'open' ? card.file : local;
+      return file && { file, sha256: this.hashes.of(local) };
+    };
+    return { content: source('content'), style: source('style') };
+  }
+
+  get isReady(): boolean {
+    return this.places.bothOpen && this.fit !== null;
+  }
+
+  hostConnected(): void {
+    this.#gone = false;
+    this.places.comeBack();
+  }
+
+  hostDisconnected(): void {
+    this.#gone = true;
+    // Moved to another place it is back at once, and what it does goes on.
+    queueMicrotask(() => { if (this.#gone) this.#leave(); });
+  }
+
+  #leave(): void {
+    this.cancel();
+    this.places.leave();
+    clearTimeout(this.#fitTimer);
+    this.#fitTurn += 1;
+    this.#backendTurn += 1;
+    this.foresight.drop();
+    this.#session?.dispose();
+    this.#session = null;
+  }
+
+  /** What a recipe says, as `#unlessLeft`. It changes nothing here. */
+  recipe(file: File): Promise<SavedRecipe | null> {
+    return this.#unlessLeft((core) => core.recipe(file));
+  }
+
+  /** Null where the element has left meanwhile, and its session with it: that is nobody's fault. */
+  async #unlessLeft<T>(ask: (core: Session) => Promise<T>): Promise<T | null> {
+    const core = this.#core;
+    try {
+      return await ask(core);
+    } catch (thrown) {
+      if (this.#session !== core) return null;
+      throw thrown;
+    }
+  }
+
+  /** The program's version, once it is there. */
+  get version(): string {
+    return this.#session?.version ?? '';
+  }
+
+  /** False where there is none, or no place for it any more. */
+  async example(): Promise<boolean> {
+    try {
+      const made = await this.#unlessLeft((core) => Promise.all([core.example('content'), core.example('style')]));
+      // Whoever has chosen something else meanwhile keeps it.
+      if (!made || !this.places.isEmpty) return false;
+      await Promise.all([this.places.choose('content', made[0]), this.places.choose('style', made[1])]);
+      return true;
+    } catch (thrown) {
+      this.fail(thrown);
+      return false;
+    }
+  }
+
+  /** Settings changed: the result no longer shows them, and the fit may differ. */
+  refit(after = FIT_AFTER_MS): void {
+    this.#touch();
+    clearTimeout(this.#fitTimer);
+    const turn = ++this.#fitTurn;
+    // Back in a document, the files are opened again.
+    if (this.#gone) return;
+    if (!this.places.bothOpen && !this.places.only) return this.#hash();
+    this.#fitTimer = setTimeout(async () => {
+      try {
+        if (this.families === null) {
+          const families = await this.#core.families();
+          if (turn !== this.#fitTurn) return;
+          this.families = families;
+          // A choice that no longer is one goes before it is asked about.
+          this.element.requestUpdate();
+          await this.element.updateComplete;
+          if (turn !== this.#fitTurn) return;
+        }
+        const settings = this.host.settings();
+        const fit = await this.#core.fit(settings);
+        if (turn !== this.#fitTurn) return;
+        void this.#count(settings, turn);
+        this.fit = { ...fit, warnings: fit.warnings.filter((warning) => this.#shows(warning)) };
+        this.#fitProblem = null;
+        this.#foresee();
+      } catch (thrown) {
+        if (turn !== this.#fitTurn) return;
+        const refusal = toProblem(thrown);
+        const known = toJson(refusal) === toJson(this.#fitProblem);
+        this.fit = null;
+        this.#fitProblem = refusal;
+        this.#foresee();
+        // Every change of settings fits the pair anew.
+        if (this.places.bothOpen && !known) this.host.announce('error', refusal);
+      }
+      this.#hash();
+      this.element.requestUpdate();
+      // Behind the fit, which answers at once: finding a device and compiling for it may take seconds.
+      if (this.#backendWanted) void this.findBackend();
+    }, after);
+  }
+
+  async findBackend(): Promise<void> {
+    if (this.#gone || !this.places.bothOpen) return;
+    this.#backendWanted = false;
+    const turn = ++this.#backendTurn;
+    try {
+      const found = await this.#core.backend(this.host.backendChoice());
+      if (turn !== this.#backendTurn) return;
+      this.#useBackend(found);
+    } catch (thrown) {
+      if (turn !== this.#backendTurn) return;
+      this.backend = null;
+      this.#backendProblem = toProblem(thrown);
+      this.host.announce('error', this.#backendProblem);
+    }
+    this.element.requestUpdate();
+  }
+
+  /** The files to make, each with its name: of a single file always one. */
+  async #variants(settings: Settings, signal?: AbortSignal): Promise<Variant[]> {
+    const wanted = this.places.bothOpen ? this.host.wanted() : null;
+    if (!wanted) return [{ settings, swapped: false }];
+    return named(await this.#core.variants(settings, wanted.several, signal), wanted.names);
+  }
+
+  /** Beside the fit, which the whole program is not needed for. Why it cannot be told, a run says. */
+  async #count(settings: Settings, turn: number): Promise<void> {
+    const variants = await this.#variants(settings).catch(() => []);
+    if (turn !== this.#fitTurn || variants.length === 0) return;
+    this.files = variants.length;
+    this.element.requestUpdate();
+  }
+
+  /** What is open, once nothing is being opened any more. */
+  async inspect(): Promise<Record<Role, Summary | null>> {
+    await this.host.coming();
+    return this.places.opened();
+  }
+
+  /** Fuses the pair, or converts the only file, once they are open. Gives the first result. */
+  async run(converting: boolean, signal: AbortSignal | undefined): Promise<FusedFile> {
+    if (signal?.aborted) throw abortError();
+    const aborter = new AbortController();
+    const abort = (): void => aborter.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#aborters.add(aborter);
+    try {
+      const coming = this.host.coming();
+      if (coming) await unless(aborter.signal, coming);
+      if (this.places.isOpening) await unless(aborter.signal, this.places.opened());
+      // One that was cancelled is over in a moment.
+      if (this.running && this.#under?.signal.aborted) await unless(aborter.signal, this.#under.over);
+      if (this.running) throw new ProblemError(problem('E_RUNNING'));
+      if (converting && !this.places.only) throw new ProblemError(problem('E_NOT_ONE'));
+      if (!converting && !this.places.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
+      const made = this.#make(converting, aborter.signal);
+      this.#under = { signal: aborter.signal, over: made.then(() => {}, () => {}) };
+      return await made;
+    } finally {
+      this.#aborters.delete(aborter);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async #make(converting: boolean, signal: AbortSignal): Promise<FusedFile> {
+    const made = this.#inputs();
+    const settings = this.host.settings();
+    const now = performance.now();
+    this.#runProblem = null;
+    this.outcomes = [];
+    // The run finds its backend itself; what is told of an earlier search would come in between.
+    this.#backendTurn += 1;
+    const running: Running = { converting, files: converting ? 1 : this.files, result: settings.result, stageSince: now, progress: null, stalled: false };
+    this.#run(running);
+    try {
+      // Taken before it waits: whoever leaves meanwhile has cancelled it.
+      const core = this.#core;
+      const variants = await this.#variants(settings, signal);
+      this.#run({ ...running, files: variants.length });
+      const results = await core.fuse(variants, this.host.backendChoice(), { signal, onProgress: (progress) => this.#progress(progress) });
+      const [first] = results;
+      if (!first) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));
+      const { report } = first;
+      this.#useBackend({ backend: report.backend, adapter: report.adapter, reason: report.backendReason });
+      const all = warningsOf(results.map((result) => result.report.warnings));
+      const hidden = all.filter((warning) => !this.host.announce('warning', warning)).map((warning) => JSON.stringify(warning));
+      const warnings = (report: Report): Problem[] => report.warnings.filter((warning) => !hidden.includes(JSON.stringify(warning)));
+      // Whoever was told of these may have cancelled it.
+      if (signal.aborted) throw abortError();
+      this.#made = made;
+      this.outcomes = results.map((result) => ({ ...result, warnings: warnings(result.report), stale: this.#stale() }));
+      this.#run(null);
+      this.host.announce('complete', { ...first, results });
+      return first;
+    } catch (thrown) {
+      this.#run(null);
+      this.#backendWanted ||= this.backend === null;
+      if (isAbort(thrown)) {
+        if (this.#backendWanted) void this.findBackend();
+        this.host.announce('abort', null);
+        throw thrown;
+      }
+      const refusal = toProblem(thrown);
+      this.#runProblem = refusal;
+      this.host.announce('error', refusal);
+      throw new ProblemError(refusal);
+    } finally {
+      // A cancelled worker may have been replaced, with all that it was working out.
+      this.#hash();
+      this.#foresee();
+    }
+  }
+
+  /** What a third file has of the two. */
+  compare = async (third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> =>
+    this.#core.compare(this.host.settings(), third, signal, onProgress);
+
+  /** Also what waits for its files. */
+  cancel(): void {
+    for (const aborter of this.#aborters) aborter.abort();
+  }
+
+  reset(): void {
+    this.cancel();
+    this.outcomes = [];
+    this.#made = null;
+    this.#runProblem = null;
+    for (const role of ROLES) void this.places.clear(role);
+  }
+
+  /** What failed is tried again. */
+  forgive(): void {
+    this.#runProblem = null;
+    this.element.requestUpdate();
+  }
+
+  fail(thrown: unknown): void {
+    this.#runProblem = toProblem(thrown);
+    this.host.announce('error', this.#runProblem);
+    this.element.requestUpdate();
+  }
+
+  /** Of one file there is nothing to foresee. */
+  #foresee(): void {
+    if (this.places.bothOpen && this.fit && this.host.foresees()) this.foresight.want(this.host.settings());
+    else this.foresight.drop();
+  }
+
+  #hash(): void {
+    const files = this.places.files.filter((file) => isFile(file));
+    this.hashes.want([...this.outcomes.map(({ file }) => file), ...files]);
+  }
+
+  #progress(progress: Progress): void {
+    if (!this.running) return;
+    const same = this.running.progress?.stage === progress.stage;
+    this.#run({ ...this.running, progress, stageSince: same ? this.running.stageSince : performance.now() });
+    this.host.announce('progress', progress);
+  }
+
+  #useBackend(found: BackendFound): void {
+    const changed = this.backend?.backend !== found.backend || this.backend.adapter !== found.adapter;
+    this.backend = found;
+    this.#backendProblem = null;
+    if (changed) this.host.announce('backendchange', found);
+  }
+
+  /** Every change of settings fits the pair anew: the host is asked about a warning once. */
+  #shows(warning: Problem): boolean {
+    const about = JSON.stringify([warning.code, warning.file, warning.tensor]);
+    const shown = this.#asked.get(about) ?? this.host.announce('warning', warning);
+    this.#asked.set(about, shown);
+    return shown;
+  }
+
+  /** Another file lies in a place. */
+  #changed(): void {
+    this.#asked.clear();
+    this.foresight.drop();
+    // Asked anew for the next pair.
+    this.#backendTurn += 1;
+    this.#backendWanted = true;
+    this.#backendProblem = null;
+    this.fit = null;
+    this.families = null;
+    this.#fitProblem = null;
+    this.#touch();
+    this.element.requestUpdate();
+  }
+
+  /** Something that the result was made from may have changed. */
+  #touch(): void {
+    if (this.#runProblem) this.element.requestUpdate();
+    this.#runProblem = null;
+    const stale = this.#stale();
+    if (!this.outcome || this.outcome.stale === stale) return;
+    this.outcomes = this.outcomes.map((outcome) => ({ ...outcome, stale }));
+    this.element.requestUpdate();
+  }
+
+  #inputs(): Inputs {
+    const { cards } = this.places;
+    return {
+      files: ROLES.flatMap((role) => [this.places.fileOf(role), 'config' in cards[role] ? cards[role].config?.text ?? null : null]),
+      settings: toJson([this.host.settings(), this.host.wanted()]),
+    };
+  }
+
+  /** What is no longer as it was when the outcomes were made. */
+  #stale(): Outcome['stale'] {
+    const { files, settings } = this.#inputs();
+    if (this.#made?.files.some((file, at) => file !== files[at])) return 'files';
+    return this.#made?.settings === settings ? false : 'settings';
+  }
+
+  #run(running: Running | null): void {
+    this.running = running;
+    this.element.requestUpdate();
+  }
+}

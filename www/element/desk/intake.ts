@@ -1,0 +1,200 @@
+/** Files on their way to their places: dropped, pasted, chosen, or given by a host. */
+
+import type { ReactiveControllerHost } from 'lit';
+import { isFile } from '../../core/shape.ts';
+import type { FileLink, Role, SavedRecipe } from '../../core/types.ts';
+import { ROLES } from '../../core/types.ts';
+import type { Desk } from './desk.ts';
+import { filesFrom, hasFiles, isConfig, isRecipe, readConfig } from './drop.ts';
+import type { Keep } from '../settings/keep.ts';
+import type { Config } from '../model.ts';
+import { recipeText, text } from '../words/strings.ts';
+
+interface IntakeHost {
+  /** Files and settings are a person's to change. */
+  changeable(): boolean;
+  /** A run is under way. */
+  running(): boolean;
+  /** What the page says of it. */
+  notify(what: string): void;
+  /** Files were put in or taken out. */
+  changed(): void;
+  openRecipe(name: string, saved: SavedRecipe): void;
+}
+
+/** The setting that speaks of one file and goes where it goes, as in src/fusion/settings/mod.rs: a file may move before the program is there. */
+export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
+
+export class Intake {
+  #over: Role | 'all' | null = null;
+
+  constructor(private element: ReactiveControllerHost & HTMLElement, private host: IntakeHost, private desk: Desk, private keep: Keep) {
+    element.addEventListener('dragover', (event) => this.#dragOver(event));
+    element.addEventListener('dragleave', (event) => {
+      if (!element.contains(event.relatedTarget as Node | null)) this.#hover(null);
+    });
+    element.addEventListener('drop', (event) => this.#drop(event));
+    // Files are dragged, or looked for in the system's window, for longer than the program takes to come.
+    element.addEventListener('dragenter', ({ dataTransfer }) => { if (hasFiles(dataTransfer)) this.#reached(); });
+    element.addEventListener('click', (event) => { if (roleUnder(event)) this.#reached(); });
+  }
+
+  /** Something is held over a role's place, which would take it if it were let go. */
+  isOver(role: Role): boolean {
+    return this.#over === role || this.#over === 'all';
+  }
+
+  /** See the element's method of this name. */
+  async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
+    const taken = 'items' in from ? await filesFrom(from) : [...from];
+    if (this.host.running()) return this.host.notify(text.notWhileRunning);
+    if (!this.host.changeable()) return;
+    const config = taken.find(isConfig);
+    const [recipe, another] = taken.filter(isRecipe);
+    const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
+    if (recipe) {
+      // Behind the files, with which settings may go.
+      if (files.length > 0) await this.take(files, role);
+      await this.takeRecipe(recipe);
+      if (another) this.host.notify(recipeText.onlyOne);
+      return;
+    }
+    const [first, second] = files;
+    if (!first) {
+      if (config) return this.#takeConfig(config, role);
+      return this.host.notify(text.noFiles);
+    }
+    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
+    this.host.notify(files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '');
+    if (second && free.length !== 1) {
+      void this.place('content', first);
+      void this.place('style', second);
+      return this.host.changed();
+    }
+    const to = (second ? null : role) ?? free[0];
+    if (to) await this.#placed(to, first, second ? undefined : config);
+    else this.host.notify(text.bothTaken);
+    if (second) this.host.notify(text.leftOut);
+  }
+
+  /** What was chosen in a card: its file, or what goes with that, or a recipe, which is of no card. */
+  choose(role: Role, file: File | null): void {
+    this.host.notify('');
+    if (file && isRecipe(file)) void this.takeRecipe(file);
+    else if (file && isConfig(file) && this.desk.places.fileOf(role)) void this.#takeConfig(file, role);
+    else void this.#placed(role, file);
+  }
+
+  chooseConfig(role: Role, config: File | null): void {
+    this.host.notify('');
+    void this.#placed(role, this.desk.places.fileOf(role), config);
+  }
+
+  /** The file of a card's link. */
+  load(role: Role): void {
+    void this.desk.places.load(role);
+    this.host.changed();
+  }
+
+  #placed(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
+    return this.place(role, file, config, () => this.host.changed());
+  }
+
+  async takeRecipe(file: File): Promise<void> {
+    this.host.notify('');
+    try {
+      const saved = await this.desk.recipe(file);
+      if (saved && this.host.changeable()) this.host.openRecipe(file.name, saved);
+    } catch (thrown) {
+      this.desk.fail(thrown);
+    }
+  }
+
+  /** Opens a file in a role's place, or the one that is there once more, or none. `placed` is called once it lies there. */
+  async place(role: Role, file: File | FileLink | null, config: File | null = null, placed = (): void => {}): Promise<void> {
+    const before = this.desk.places.fileOf(role);
+    const another = file !== before;
+    if (another && before) this.forgetScale(role);
+    if (!isFile(file) && (file === null || another)) {
+      const cleared = this.desk.places.clear(role);
+      placed();
+      return cleared;
+    }
+    const read = config && this.#readFor(role, file, config);
+    // What cannot be read leaves a file that is there as it is.
+    if (read && !another && !(await read)) return;
+    const opened = this.desk.places.choose(role, file, read);
+    placed();
+    await opened;
+  }
+
+  /** Null where it cannot be read, which is said, or where the file it is for has gone meanwhile. */
+  async #readFor(role: Role, file: File | FileLink, config: File): Promise<Config | null> {
+    const read = await readConfig(config).catch(() => null);
+    if (this.desk.places.fileOf(role) !== file) return null;
+    if (!read) this.host.notify(text.configTooLarge);
+    return read;
+  }
+
+  /** The word on one file's scale says nothing about the next one's. */
+  forgetScale(role: Role): void {
+    this.keep.forget(() => ({ [SCALE[role]]: { kind: 'auto' } }));
+  }
+
+  async swap(): Promise<void> {
+    this.host.notify('');
+    const exchange = (): void => this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
+    exchange();
+    const swapped = this.desk.places.swap(async () => {
+      exchange();
+      // With other settings, no failure is shown any more.
+      await this.element.updateComplete;
+    });
+    this.host.changed();
+    await swapped;
+  }
+
+  /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */
+  async #takeConfig(config: File, role: Role | null): Promise<void> {
+    const filled = ROLES.filter((one) => this.desk.places.fileOf(one) !== null);
+    const to = role ?? (filled.length === 1 ? filled[0] : null);
+    const file = to ? this.desk.places.fileOf(to) : null;
+    if (to && file) await this.#placed(to, file, config);
+    else this.host.notify(filled.length > 0 && !role ? text.configWhich : text.configNeedsFile);
+  }
+
+  #reached(): void {
+    if (this.host.changeable()) this.desk.prepare();
+  }
+
+  #hover(over: Role | 'all' | null): void {
+    if (over === this.#over) return;
+    this.#over = over;
+    this.element.requestUpdate();
+  }
+
+  #dragOver(event: DragEvent): void {
+    if (!hasFiles(event.dataTransfer)) return;
+    // Without this the browser would open the file and leave the page.
+    event.preventDefault();
+    const elsewhere = under(event, 'np-lora-compare');
+    if (!elsewhere && !this.host.changeable() && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
+    if (elsewhere || !this.host.changeable()) this.#hover(null);
+    else this.#hover((event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : roleUnder(event) ?? 'all');
+  }
+
+  #drop(event: DragEvent): void {
+    this.#hover(null);
+    if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
+    event.preventDefault();
+    // A comparison takes its file itself.
+    if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, roleUnder(event));
+  }
+}
+
+/** The part of the page that something happened in, by its element's name. */
+function under(event: Event, name: string): EventTarget | undefined {
+  return event.composedPath().find((one) => one instanceof Element && one.localName === name);
+}
+
+const roleUnder = (event: Event): Role | null => (under(event, 'np-lora-card') as { side?: Role } | undefined)?.side ?? null;

@@ -1,0 +1,89 @@
+/** A link in place of a file: where it is pasted, and what it offers before anything is asked of its host. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property } from 'lit/decorators.js';
+import type { FileLink, Problem, Role } from '../../core/types.ts';
+import { named } from './file-card.ts';
+import { inert } from '../words/format.ts';
+import { linkLabel, text } from '../words/strings.ts';
+import { base } from '../parts/tokens.css.ts';
+
+/** Says `np-link` with the text that was pasted or typed. */
+export class LinkBox extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; width: 100%; }
+    form { display: flex; gap: 8px; max-width: 400px; margin: 0 auto; }
+    input { flex: 1; min-width: 0; }
+    np-lora-problem { margin-top: 16px; text-align: start; }
+  `];
+
+  @property({ reflect: true }) side: Role = 'content';
+  /** Why the last one leads nowhere. */
+  @property({ attribute: false }) problem: Problem | null = null;
+  @property({ type: Boolean }) disabled = false;
+  /** What knows links may still be on its way. */
+  @property({ type: Boolean }) reading = false;
+
+  override render(): TemplateResult | typeof nothing {
+    return html`<form @submit=${this.#submit}>
+        <input type="text" inputmode="url" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
+          aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled}
+          aria-invalid=${this.problem ? 'true' : nothing} aria-describedby=${this.problem ? 'problem' : nothing} @paste=${this.#pasted}>
+        <button type="submit" ?disabled=${this.disabled || this.reading}>${this.reading ? text.readingLink : text.openLink}</button>
+      </form>
+      ${this.problem ? html`<np-lora-problem id="problem" .problem=${this.problem}></np-lora-problem>` : nothing}`;
+  }
+
+  #submit(event: Event): void {
+    event.preventDefault();
+    this.#send();
+  }
+
+  // A link that fills the box alone is complete.
+  #pasted(event: ClipboardEvent): void {
+    const input = event.target as HTMLInputElement;
+    if (input.value === '') setTimeout(() => this.#send());
+  }
+
+  #send(): void {
+    const input = this.renderRoot.querySelector('input');
+    const value = input?.value.trim() ?? '';
+    if (value === '') return input?.focus();
+    if (this.reading) return;
+    this.dispatchEvent(new CustomEvent('np-link', { detail: value }));
+  }
+}
+
+/** Says `np-load` when the person wants the file. */
+export class LinkOffer extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; }
+    .offer { display: grid; gap: 16px; justify-items: start; }
+    .name { font-weight: 650; font-size: var(--large); line-height: 1.35; }
+    .url { font-family: var(--mono); font-size: var(--tiny); }
+  `];
+
+  @property({ attribute: false }) link: FileLink | null = null;
+  @property({ type: Boolean }) disabled = false;
+
+  override render(): TemplateResult | typeof nothing {
+    const { link } = this;
+    if (!link) return nothing;
+    return html`<div class="offer">
+      <div>
+        <p class="name stranger">${named(link.name)}</p>
+        <p class="url muted stranger">${inert(link.url, 300)}</p>
+      </div>
+      <button type="button" ?disabled=${this.disabled} @click=${this.#load}>${text.loadFrom(inert(link.host))}</button>
+      <p class="small muted">${text.offerHint}</p>
+    </div>`;
+  }
+
+  override focus(): void {
+    this.renderRoot.querySelector('button')?.focus();
+  }
+
+  #load(): void {
+    this.dispatchEvent(new CustomEvent('np-load'));
+  }
+}

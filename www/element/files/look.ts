@@ -1,0 +1,37 @@
+/** Files on servers are looked at when a person says so: an analysis reads nearly all of them. */
+
+import { html, type ReactiveControllerHost, type TemplateResult } from 'lit';
+import type { Desk } from '../desk/desk.ts';
+import { bytes, inert } from '../words/format.ts';
+import { text } from '../words/strings.ts';
+
+export class Look {
+  /** Those of the files on servers that may be read. */
+  #looked = '';
+
+  constructor(private host: ReactiveControllerHost, private desk: Desk) {}
+
+  /** Whether a pair may be analysed without anybody's saying so. */
+  get isFree(): boolean {
+    return ['', this.#looked].includes(this.#remote);
+  }
+
+  get #remote(): string {
+    return this.desk.places.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
+  }
+
+  /** Says what it costs, and begins when a person presses, which `begun` is told. */
+  offer(disabled: boolean, begun: () => void): TemplateResult {
+    const { remote } = this.desk.places;
+    const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
+    const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');
+    const begin = (): void => {
+      this.#looked = this.#remote;
+      this.desk.refit();
+      this.host.requestUpdate();
+      begun();
+    };
+    return html`<section class="panel row" aria-label=${text.outlook}><p>${text.lookCosts(size, hosts)}</p>
+      <button type="button" ?disabled=${disabled} @click=${begin}>${text.look}</button></section>`;
+  }
+}

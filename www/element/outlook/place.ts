@@ -1,0 +1,76 @@
+/** The place of the outlook between the fit and the settings. What draws it is fetched when there is something to draw. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property, query, state } from 'lit/decorators.js';
+import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
+import type { Blocks } from '../settings/block-strengths.ts';
+import { fetchCharts } from '../later.ts';
+import { text } from '../words/strings.ts';
+import { base } from '../parts/tokens.css.ts';
+
+/** Says `np-mu`, `np-balance`, `np-blocks` and `np-module` {module: its place in the outlook}; who listens then sets `spectra`. */
+export class OutlookPlace extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; min-width: 0; }
+    /* As high as what mostly stands here, so that the settings below stay where they are: --map is the map's part of it. */
+    .place { display: grid; min-height: calc(184px + max(420px, 236px + var(--map))); }
+    .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
+    @container (max-width: 902px) { .place { min-height: calc(212px + max(436px, 236px + var(--map))); } }
+    @container (max-width: 752px) { .place { min-height: calc(888px + var(--map)); } }
+    @container (max-width: 568px) { .place { min-height: calc(952px + var(--map)); } }
+    @container (max-width: 448px) { .place { min-height: calc(1000px + var(--map)); } }
+    @container (max-width: 367px) { .place { min-height: calc(1056px + var(--map)); } }
+  `];
+
+  @property({ attribute: false }) outlook: Outlook | null = null;
+  @property({ type: Number }) mu = 0.5;
+  @property({ attribute: false }) fit: PairFit | null = null;
+  @property({ attribute: false }) blocks: Blocks = {};
+  /** Of the module that was last chosen, once it is there. */
+  @property({ attribute: false }) spectra: Spectra | null = null;
+  @property({ attribute: false }) result: ResultChoice = 'fusion';
+  /** What is made where it is more than one file. */
+  @property({ attribute: false }) several: Several | null = null;
+  /** The first is being asked for. */
+  @property({ type: Boolean }) coming = false;
+  /** Both files have the same bytes. */
+  @property({ type: Boolean }) same = false;
+  /** The analysis goes on. */
+  @property({ type: Boolean }) running = false;
+  @property({ type: Boolean }) disabled = false;
+  @state() private charts: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
+  @query('.place') private place!: HTMLElement | null;
+
+  protected override willUpdate(): void {
+    if (this.charts === 'unasked' && (this.outlook || this.running || this.coming)) void this.#fetch();
+  }
+
+  // Through the object model, as the page's policy forbids style attributes.
+  protected override updated(): void {
+    const rows = (this.outlook ?? this.fit)?.blocks.length ?? 0;
+    this.place?.style.setProperty('--map', `${Math.min(34 + 24 * rows, 530)}px`);
+  }
+
+  override render(): TemplateResult | typeof nothing {
+    const { outlook, charts } = this;
+    if (!outlook && !this.running && !this.coming) return nothing;
+    if (charts === 'failed') {
+      return html`<section class="panel failed" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
+        <button type="button" @click=${() => this.#fetch()}>${text.tryAgain}</button></section>`;
+    }
+    if (!outlook || charts !== 'there') {
+      return html`<div class="place"><section class="panel" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section></div>`;
+    }
+    return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
+      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view></div>`;
+  }
+
+  async #fetch(): Promise<void> {
+    this.charts = 'coming';
+    this.charts = await fetchCharts() ? 'there' : 'failed';
+  }
+
+  #pass = ({ type, detail }: CustomEvent): void => {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  };
+}

@@ -1,0 +1,108 @@
+/** Fields that are typed into: what makes no sense there changes nothing, is put back, and is said beside the field. */
+
+import { html, nothing, type ReactiveControllerHost, type TemplateResult } from 'lit';
+import { inert, mu as muText } from '../words/format.ts';
+import { within, type Limits } from '../words/limits.ts';
+import { readMu, whole, written } from '../words/spelling.ts';
+import { text } from '../words/strings.ts';
+
+/** How people write something, and what they are told where it cannot be read. */
+export interface Spelling<T> {
+  write(value: T): string;
+  read(typed: string): T | undefined;
+  refusal(typed: string, inForce: string): string;
+  /** The keys that a touch screen offers; a pad of numbers has no minus sign on some. */
+  keys?: 'decimal' | 'numeric';
+  /** An arrow key up (1) or down (-1). */
+  step?(from: T, by: number): T;
+}
+
+export const numbers = (limits: Limits): Spelling<number> => ({
+  ...(limits.least < 0 ? {} : { keys: limits.whole ? 'numeric' : 'decimal' }),
+  write: String,
+  read: (typed) => (limits.whole ? whole(typed.trim(), limits) : written(typed, limits)),
+  step: (from, by) => within(Number((from + by * (limits.step ?? 1)).toPrecision(12)), limits),
+  refusal: (typed, inForce) => (limits.whole ? text.notWhole : text.notNumber)(typed, String(limits.least), String(limits.most), inForce),
+});
+
+export const MU: Spelling<number> = { keys: 'decimal', write: muText, read: readMu, refusal: (typed, inForce) => text.notMu(typed, inForce) };
+
+/** The same, or nothing, which `inForce` says the meaning of. */
+export const orNothing = <T>(spelling: Spelling<T>, inForce: () => string): Spelling<T | null> => ({
+  ...(spelling.keys ? { keys: spelling.keys } : {}),
+  ...(spelling.step ? { step: (from: T | null, by: number): T | null => (from === null ? null : spelling.step!(from, by)) } : {}),
+  write: (value) => (value === null ? '' : spelling.write(value)),
+  read: (typed) => (typed.trim() === '' ? null : spelling.read(typed)),
+  refusal: (typed, now) => spelling.refusal(typed, now || inForce()),
+});
+
+export interface TypedField<T> {
+  id: string;
+  value: T;
+  spelling: Spelling<T>;
+  disabled: boolean;
+  changed: (value: T) => void;
+  /** What assistive technology calls it, where it has no label. */
+  name?: string;
+  placeholder?: string | undefined;
+  title?: string;
+  /** Of what is said about it besides. */
+  hint?: string | undefined;
+  /** Where its refusal stands, if not beside it. */
+  said?: string;
+}
+
+/** The fields of a part of the page. Of what was refused, the last is said, until something else is in force or done. */
+export class Typing {
+  #refused: { id: string; said: string; inForce: string; why: () => string } | null = null;
+
+  constructor(private host: ReactiveControllerHost) {}
+
+  /** Something else was done. */
+  forget(): void {
+    this.#refused = null;
+    this.host.requestUpdate();
+  }
+
+  /** The field, and below it what was wrong. */
+  field<T>(field: TypedField<T>): TemplateResult {
+    return html`${this.input(field)}${this.refusal(`${field.id}-refused`)}`;
+  }
+
+  input<T>(field: TypedField<T>): TemplateResult {
+    const { id, value, spelling, disabled, name, placeholder, title, hint, said = `${id}-refused` } = field;
+    if (this.#refused?.id === id && this.#refused.inForce !== spelling.write(value)) this.#refused = null;
+    const refused = this.#refused?.id === id;
+    return html`<input id=${id} type="text" inputmode=${spelling.keys ?? nothing} autocomplete="off" spellcheck="false" .value=${spelling.write(value)} ?disabled=${disabled}
+      aria-label=${name ?? nothing} placeholder=${placeholder ?? nothing} title=${title ?? nothing}
+      aria-invalid=${refused ? 'true' : nothing} aria-describedby=${[hint, refused ? said : undefined].filter(Boolean).join(' ') || nothing}
+      @change=${(event: Event) => this.#type(event.target as HTMLInputElement, { ...field, said })}
+      @keydown=${(event: KeyboardEvent) => this.#step(event, field)}>`;
+  }
+
+  /** Where it is said, behind the fields in the template. */
+  refusal(said: string): TemplateResult | typeof nothing {
+    return this.#refused?.said === said ? html`<p class="refusal stranger" id=${said} role="alert">${this.#refused.why()}</p>` : nothing;
+  }
+
+  #step<T>(event: KeyboardEvent, { value, spelling, changed }: TypedField<T>): void {
+    const by = Number(event.key === 'ArrowUp') - Number(event.key === 'ArrowDown');
+    if (by === 0 || !spelling.step || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+    event.preventDefault();
+    const input = event.target as HTMLInputElement;
+    const next = spelling.step(spelling.read(input.value) ?? value, by);
+    input.value = spelling.write(next);
+    changed(next);
+  }
+
+  #type<T>(input: HTMLInputElement, { id, value, spelling, said, changed }: TypedField<T> & { said: string }): void {
+    const read = spelling.read(input.value);
+    const inForce = spelling.write(read === undefined ? value : read);
+    const typed = inert(input.value, 60);
+    // Worded where it is said: meanwhile the page may speak another language.
+    this.#refused = read === undefined ? { id, said, inForce, why: () => spelling.refusal(typed, inForce) } : null;
+    input.value = inForce;
+    this.host.requestUpdate();
+    if (read !== undefined) changed(read);
+  }
+}

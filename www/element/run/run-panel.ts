@@ -1,0 +1,181 @@
+/** From Fuse to Save: one place that holds the button, then the progress, then what was made or what went wrong. */
+
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { property, state } from 'lit/decorators.js';
+import type { BackendFound } from '../../core/protocol.ts';
+import type { Problem, ResultChoice } from '../../core/types.ts';
+import { breakable } from '../files/file-card.ts';
+import { Focus } from '../parts/focus.ts';
+import { bytes, inert, percentDone, seconds, wholePercent } from '../words/format.ts';
+import { called } from '../words/language.ts';
+import type { Action, Deed, Outcome, Running } from '../model.ts';
+import type { Pick, ResultsView } from './results-view.ts';
+import type { ResultView } from './result-view.ts';
+import { text } from '../words/strings.ts';
+import { base } from '../parts/tokens.css.ts';
+
+/** Before this share is done, an estimate is a guess. */
+const ESTIMATE_FROM = 0.03;
+
+function timeLeft({ progress, stageSince }: Running): string {
+  if (!progress || progress.bytesTotal === 0) return '';
+  const share = progress.bytesDone / progress.bytesTotal;
+  if (share < ESTIMATE_FROM || share >= 1) return '';
+  return text.timeLeft(seconds(((performance.now() - stageSince) / 1000) * (1 / share - 1)));
+}
+
+/** What is being done, in words. */
+export function stageOf({ progress, converting, files, result }: Running): string {
+  switch (progress?.stage) {
+    case undefined: return text.starting;
+    case 'verify': return text.checking;
+    case 'measure': return text.measuring;
+    default: return converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[result];
+  }
+}
+
+/** Enter that is held down since Fuse does not cancel. */
+function once(event: KeyboardEvent): void {
+  if (event.repeat && event.key === 'Enter') event.preventDefault();
+}
+
+export class RunPanel extends LitElement {
+  static override styles = [base, css`
+    :host { display: block; }
+    /* Fuse and the progress stay in reach on a small screen; a result is read from its top. */
+    :host([stuck]) { position: sticky; bottom: 0; z-index: 1; padding: 16px 0 12px; background: linear-gradient(transparent, var(--page) 16px); }
+    /* As where a page is shown four times as large: it would lie over a third of it. */
+    @media (max-height: 400px) { :host([stuck]) { position: static; } }
+    .stack { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
+    .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 16px; }
+    .badge {
+      display: inline-flex; align-items: center; gap: 8px; padding: 4px 12px; border: 1px solid var(--line); border-radius: 16px;
+      font-size: var(--small); color: var(--muted); max-width: 100%; background: var(--surface);
+    }
+    .badge::before { content: ''; flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--edge); }
+    .badge.webgpu::before { background: var(--good); }
+    .figures { display: flex; flex-wrap: wrap; gap: 0 24px; font-size: var(--small); color: var(--muted); font-variant-numeric: tabular-nums; }
+    .module { font-family: var(--mono); font-size: var(--tiny); color: var(--muted); min-height: 1.5em; }
+    .stalled { color: var(--caution); font-size: var(--small); }
+    .caution { color: var(--caution); }
+    .primary { min-height: 48px; min-width: 144px; font-size: var(--large); }
+    @container (max-width: 568px) {
+      .bar { flex-wrap: nowrap; }
+      .bar.offer { display: grid; grid-template-columns: minmax(max-content, 1fr) minmax(0, auto); gap: 8px 16px; }
+      .bar.offer .caution { grid-row: 1; grid-column: 1 / -1; }
+      .badge .stranger { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    }
+    @media (forced-colors: active) { :host([stuck]) { background: Canvas; } }
+  `];
+
+  @property({ attribute: false }) running: Running | null = null;
+  @property({ attribute: false }) outcomes: readonly Outcome[] = [];
+  @property({ attribute: false }) problem: Problem | null = null;
+  @property({ attribute: false }) backend: BackendFound | null = null;
+  /** SHA-256 of a result, once it is worked out. */
+  @property({ attribute: false }) hashOf: (file: File) => string | null = () => null;
+  /** How many results nobody has saved yet. */
+  @property({ attribute: false }) unsaved = 0;
+  /** What a run would make of the pair. */
+  @property({ attribute: false }) making: ResultChoice = 'fusion';
+  /** And how many files. */
+  @property({ attribute: false }) files = 1;
+  @property({ attribute: false }) notice = '';
+  /** What came of saving. */
+  @property({ attribute: false }) saved = '';
+  @property({ type: Boolean }) ready = false;
+  /** There is one file, which can be converted. */
+  @property({ type: Boolean }) convertible = false;
+  @property({ type: Boolean }) disabled = false;
+
+  /** Whether the bar stays at the bottom of the window. */
+  @property({ type: Boolean, reflect: true }) stuck = false;
+  /** Of several results the one that is looked at. */
+  @state() private looked: number | null = null;
+
+  constructor() {
+    super();
+    // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
+    new Focus(this, (options) => {
+      const result = this.renderRoot.querySelector<ResultView | ResultsView>('np-lora-results, np-lora-result');
+      if (result) void result.updateComplete.then(() => result.focus());
+      else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus(options);
+    });
+  }
+
+  protected override willUpdate(): void {
+    this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
+    if (this.outcomes.length < 2) this.looked = null;
+  }
+
+  override render(): TemplateResult {
+    const { running, outcomes, problem } = this;
+    const [outcome] = outcomes;
+    return html`<div class="stack">
+      ${problem ? html`<np-lora-problem exportparts="error" .problem=${problem}></np-lora-problem>` : nothing}
+      ${running ? this.#progress(running) : nothing}
+      ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar offer">
+        <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? text.fuseFiles(this.files) : text.fuse[this.making]}</button>
+        ${this.#replaces()}${this.#badge()}
+      </div>` : nothing}
+      ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
+        <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
+        ${this.#replaces()}
+      </div>` : nothing}
+      ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.saved}
+        @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
+      ${running ? nothing : this.#result(outcomes.length > 1 ? this.looked : 0)}
+      ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
+    </div>`;
+  }
+
+  #result(at: number | null): TemplateResult | typeof nothing {
+    const outcome = at === null ? undefined : this.outcomes[at];
+    if (at === null || !outcome) return nothing;
+    return html`<np-lora-result exportparts="result, save" .outcome=${outcome} .sha256=${this.hashOf(outcome.file)} ?among=${this.outcomes.length > 1} .unsaved=${this.unsaved} .notice=${this.outcomes.length > 1 ? '' : this.saved}
+      @np-do=${(event: CustomEvent<Action>) => this.#do(event.detail, at)}></np-lora-result>`;
+  }
+
+  #pick(what: Pick['what'], at: number): void {
+    if (what === 'look') this.looked = this.looked === at ? null : at;
+    else this.#do(what, at);
+  }
+
+  #progress(running: Running): TemplateResult {
+    const { progress, stalled } = running;
+    return html`<section class="panel stack" aria-labelledby="stage" part="progress">
+      <div class="bar"><h2 id="stage">${stageOf(running)}${progress ? html` <span class="muted">${wholePercent(percentDone(progress))}</span>` : nothing}</h2>
+        <button type="button" @keydown=${once} @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
+      <progress aria-labelledby="stage" max="100" .value=${progress ? percentDone(progress) : 0}></progress>
+      ${progress ? html`<div>
+        <div class="figures">
+          <span>${text.modulesDone(progress.modulesDone, progress.modulesTotal)}</span>
+          <span>${text.bytesDone(bytes(progress.bytesDone), bytes(progress.bytesTotal))}</span>
+          <span>${timeLeft(running)}</span>
+        </div>
+        <p class="module stranger">${breakable(inert(progress.module))}</p>
+      </div>` : nothing}
+      ${stalled ? html`<p class="stalled">${text.stalled}</p>` : nothing}
+    </section>`;
+  }
+
+  /** What nobody has saved goes with the next run. */
+  #replaces(): TemplateResult | typeof nothing {
+    return this.unsaved > 0 ? html`<span class="small caution">${text.replaces(this.unsaved)}</span>` : nothing;
+  }
+
+  #badge(): TemplateResult | typeof nothing {
+    const { backend } = this;
+    if (!backend) return nothing;
+    const name = backend.backend === 'webgpu'
+      ? `${text.backendName.webgpu}${backend.adapter ? ` · ${inert(backend.adapter, 60)}` : ''}`
+      : text.backendName.cpu;
+    const reason = inert(called(backend.reason), 300);
+    return html`<span class="badge ${backend.backend}" part="backend" title=${reason}>
+      <span class="stranger">${name}</span><span class="unseen">. ${reason}</span></span>`;
+  }
+
+  #do(action: Action, at = 0): void {
+    this.dispatchEvent(new CustomEvent<Deed>('np-do', { detail: { action, at } }));
+  }
+}

@@ -1,0 +1,115 @@
+/** Settings as the part of an address behind the #, readable: `mu=1&style=0.8&k=90%`. Whatever stands there, nothing here throws. */
+
+import { BACKENDS, DTYPES, LAYOUTS, RESULTS, type BackendChoice, type Settings, type Several } from '../../core/types.ts';
+import type { Blocks } from './block-strengths.ts';
+import { LIMITS } from '../words/limits.ts';
+import { readMus } from './several.ts';
+import { number, oneOf, percentText, rankText, readMu, readRank, share, whole } from '../words/spelling.ts';
+
+/** All that a person can set. */
+export type State = Settings & { backend: BackendChoice; several: Several | null };
+
+/** How a setting is written, null where it has nothing to say; and read, undefined where it makes no sense. */
+interface Field<K extends keyof State> {
+  key: string;
+  of: K;
+  write: (value: State[K]) => string | null;
+  read: (text: string) => State[K] | undefined;
+}
+
+const strength = (text: string): number | undefined => number(text, LIMITS.strength);
+const mu = (value: number): string => (value === Infinity ? 'infinity' : String(value));
+const name = (text: string): string | undefined => (/^[\w .+-]{1,40}$/.test(text) ? text : undefined);
+const among = <T extends string>(words: readonly T[]) => (text: string): T | undefined => oneOf(words, text);
+
+const field = <K extends keyof State>(key: string, of: K, write: Field<K>['write'], read: Field<K>['read']): Field<keyof State> =>
+  ({ key, of, write, read }) as unknown as Field<keyof State>;
+const strengthField = (key: string, of: 'contentStrength' | 'styleStrength') => field(key, of, String, strength);
+const textField = (key: string, of: 'contentTextStrength' | 'styleTextStrength') =>
+  field(key, of, (value) => (value === null ? null : String(value)), strength);
+const scaleField = (key: string, of: 'contentScale' | 'styleScale') => field(key, of,
+  (scale) => (scale.kind === 'alpha' ? String(scale.alpha) : scale.kind === 'rankStabilised' ? 'rslora' : null),
+  (text) => {
+    const alpha = number(text, LIMITS.alpha);
+    return text === 'rslora' ? { kind: 'rankStabilised' } : alpha === undefined ? undefined : { kind: 'alpha', alpha };
+  });
+const flagField = (key: string, of: 'directionOnly' | 'keepSources', on: boolean) =>
+  field(key, of, (value) => (value === on ? '1' : null), (text) => (text === '1' ? on : undefined));
+
+/** Not the file's name, which belongs to files. */
+const FIELDS: readonly Field<keyof State>[] = [
+  field('mu', 'mu', mu, readMu),
+  strengthField('subject', 'contentStrength'),
+  strengthField('style', 'styleStrength'),
+  field('make', 'result', (result) => result, among(RESULTS)),
+  field('files', 'several', writeSeveral, readSeveral),
+  field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percentText(cut.share) : null), (text) => {
+    const [count, energy] = [whole(text, LIMITS.count), share(text)];
+    return count ? { kind: 'count', count } : energy ? { kind: 'energy', share: energy } : undefined;
+  }),
+  textField('subject-text', 'contentTextStrength'),
+  textField('style-text', 'styleTextStrength'),
+  field('blocks', 'blocks', writeBlocks, readBlocks),
+  scaleField('subject-scale', 'contentScale'),
+  scaleField('style-scale', 'styleScale'),
+  field('family', 'family', (family) => family, name),
+  field('naming', 'scheme', (scheme) => scheme, name),
+  field('dtype', 'dtype', (dtype) => dtype.toLowerCase(), among(DTYPES)),
+  field('rank', 'recompress', rankText, readRank),
+  field('dense-rank', 'denseRank', String, (text) => whole(text, LIMITS.denseRank)),
+  field('layout', 'layout', (layout) => layout, among(LAYOUTS)),
+  flagField('direction-only', 'directionOnly', true),
+  flagField('unnamed', 'keepSources', false),
+  field('backend', 'backend', (backend) => backend, among(BACKENDS)),
+];
+
+/** `0.5;infinity;plain;both` */
+function writeSeveral(several: Several | null): string | null {
+  return several && [...several.mus.map(mu), ...several.plain ? ['plain'] : [], ...several.bothDirections ? ['both'] : []].join(';');
+}
+
+function readSeveral(text: string): Several | undefined {
+  const words = text.split(';');
+  const mus = readMus(words.filter((word) => word !== 'plain' && word !== 'both').join(';'));
+  return mus ? { mus, plain: words.includes('plain'), bothDirections: words.includes('both') } : undefined;
+}
+
+/** `IN04:1,0;MID:1,0.5,2`: subject, style and, where it has one, μ. */
+function writeBlocks(blocks: Blocks): string | null {
+  const written = Object.entries(blocks).map(([label, block]) => `${label}:${block.content},${block.style}${block.mu === null ? '' : `,${mu(block.mu)}`}`);
+  return written.join(';') || null;
+}
+
+function readBlocks(text: string): Blocks | undefined {
+  const blocks = text.split(';').slice(0, 1000).map((one) => {
+    const [, label, content = '', style = '', own] = /^([^:;]{1,64}):([^,]*),([^,]*)(?:,([^,]*))?$/.exec(one) ?? [];
+    const values = { content: strength(content), style: strength(style), mu: own === undefined ? null : readMu(own) };
+    return label !== undefined && Object.values(values).every((value) => value !== undefined) ? [label, values] as const : null;
+  });
+  return blocks.every((block) => block !== null) ? Object.fromEntries(blocks) as Blocks : undefined;
+}
+
+/** Of what would mean something else there, the rest stays as people write it. */
+const escaped = (text: string): string => encodeURIComponent(text).replace(/%20/g, '+').replace(/%(2C|3A|3B|25(?=$))/g, decodeURIComponent);
+
+/** What differs from `base`, without the #; empty where nothing does. */
+export function toHash(state: State, base: State): string {
+  return FIELDS.flatMap(({ key, of, write }) => {
+    const [value, usual] = [write(state[of]), write(base[of])];
+    // What a host has set otherwise and is back at "none" cannot be said.
+    return value === null || value === usual ? [] : [`${key}=${escaped(value)}`];
+  }).join('&');
+}
+
+/** Whether it speaks of settings at all, or is there for something else on the page. */
+export function isHash(hash: string): boolean {
+  const given = new URLSearchParams(hash.replace(/^#/, ''));
+  return [...given].length === 0 || FIELDS.some(({ key }) => given.has(key));
+}
+
+/** What the part behind the # sets; what makes no sense there is left out. */
+export function fromHash(hash: string): Partial<State> {
+  const given = new URLSearchParams(hash.replace(/^#/, ''));
+  const found = FIELDS.map(({ key, of, read }) => [of, given.has(key) ? read(given.get(key) ?? '') : undefined]);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined)) as Partial<State>;
+}

@@ -1,0 +1,34 @@
+/** The strengths and μ of single blocks, as they are set: many at a time, by a brush, by a preset, or by numbers that were pasted. */
+
+import type { BlockStrength, PairFit } from '../../core/types.ts';
+import { ROLES } from '../../core/types.ts';
+import { FIELD_STRENGTH, within } from '../words/limits.ts';
+
+export type Blocks = Record<string, BlockStrength>;
+
+/** A block that has nothing of its own. */
+export const WHOLE: BlockStrength = { content: 1, style: 1, mu: null };
+
+const isWhole = (strength: BlockStrength): boolean => strength.mu === null && ROLES.every((role) => strength[role] === 1);
+
+/** With some blocks as `change` makes them; those that are as if they were not there are left out. */
+export function changed(blocks: Blocks, labels: readonly string[], change: (before: BlockStrength, index: number) => BlockStrength): Blocks {
+  const after = new Map(Object.entries(blocks));
+  labels.forEach((label, index) => {
+    const strength = change(after.get(label) ?? WHOLE, index);
+    if (isWhole(strength)) after.delete(label);
+    else after.set(label, strength);
+  });
+  // A label may be called like anything, `__proto__` too.
+  return Object.fromEntries(after);
+}
+
+/** A strength for every block from numbers as other tools write them ("1,0,0.5,1"); null if they are not as many as any of those has. */
+export function fromNumbers(typed: string, { blocks, orders }: Pick<PairFit, 'blocks' | 'orders'>): number[] | null {
+  const numbers = typed.trim().split(/\s*[,;，、；\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));
+  const order = orders.find(({ length }) => length === numbers.length);
+  if (!order || !numbers.every((number) => number === within(number, FIELD_STRENGTH))) return null;
+  const weights = blocks.map(() => 1);
+  order.forEach((places, index) => places.forEach((place) => { weights[place] = numbers[index] ?? 1; }));
+  return weights;
+}

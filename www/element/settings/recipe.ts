@@ -1,0 +1,41 @@
+/** A recipe: the settings in a file, and of which files they are. What a saved one says, the program reads. */
+
+import type { GivenFile, Role, SavedRecipe, SavedSource, Settings } from '../../core/types.ts';
+import { ROLES } from '../../core/types.ts';
+import { bytes, inert, toJson } from '../words/format.ts';
+import { recipeText as text, roleName } from '../words/strings.ts';
+
+/** A file on the page. */
+interface Source {
+  file: GivenFile;
+  sha256: string | null;
+}
+
+export type Sources = Record<Role, Source | null>;
+
+export function writeRecipe(version: string, settings: Settings, sources: Sources): string {
+  const source = (role: Role): SavedSource | null => {
+    const from = sources[role];
+    return from && settings.keepSources ? { name: from.file.name, size: from.file.size, sha256: from.sha256 } : null;
+  };
+  return toJson({ what: 'NP-LoRA recipe', version, settings, content: source('content'), style: source('style') });
+}
+
+/** Names can be changed, hashes cannot. */
+const isSame = (saved: SavedSource, { file, sha256 }: Source): boolean =>
+  (saved.sha256 !== null && sha256 !== null ? saved.sha256 === sha256 : saved.name === file.name && (saved.size === null || saved.size === file.size));
+
+const called = ({ name, size }: SavedSource): string => inert(name, 80) + (size === null ? '' : ` (${bytes(size)})`);
+
+/** What is to be said of a recipe beside the files that are open: where its settings are from, then whatever does not match. */
+export function remarks(name: string, recipe: SavedRecipe, sources: Sources): string[] {
+  const { content, style } = recipe;
+  const lead = text.from(inert(name, 80));
+  if (!content && !style) return [lead, text.unnamed];
+  if (content && style && sources.content && sources.style && isSame(content, sources.style) && isSame(style, sources.content)) return [lead, text.swapped];
+  return [lead, ...ROLES.flatMap((role) => {
+    const [saved, open] = [recipe[role], sources[role]];
+    if (!saved || (open && isSame(saved, open))) return [];
+    return [(open ? text.other : text.missing)(roleName[role], called(saved))];
+  })];
+}

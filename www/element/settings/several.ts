@@ -1,0 +1,57 @@
+/** Several files in one go: how their μ are read and written, and what each is called. Which files they are is decided elsewhere. */
+
+import { cleanStem } from '../../core/save.ts';
+import type { Several, Variant } from '../../core/types.ts';
+import { mu as muText } from '../words/format.ts';
+import { STOPS } from '../controls/mu-range.ts';
+import { readMu } from '../words/spelling.ts';
+
+/** All stops of the slider: μ = 0 is plain addition. */
+export const SEVERAL: Several = { mus: STOPS.filter((mu) => mu > 0), plain: true, bothDirections: false };
+/** More files than this nobody compares. */
+const MOST = 20;
+/** In bytes: what is left for the rest of a name is enough for every μ. */
+const LONGEST_BASE = 160;
+
+/** In order, and each once. */
+const sorted = (mus: readonly number[]): number[] => [...new Set(mus)].sort((a, b) => a - b);
+
+/** What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞": a comma between two digits and no space is a decimal one. */
+export function readMus(typed: string): number[] | null {
+  const plain = typed.replace(/[，、]/g, ',').replaceAll('；', ';');
+  const parts = plain.split(plain.includes(';') ? ';' : /,(?!\d)|(?<!\d),|\s+/).filter((part) => part.trim() !== '');
+  const mus = parts.map(readMu);
+  const read = sorted(mus.filter((mu) => mu !== undefined));
+  return mus.includes(undefined) || read.length === 0 || read.length > MOST ? null : read;
+}
+
+export const musText = (mus: readonly number[]): string => mus.map(muText).join(', ');
+
+/** What a host gives: a usable value comes out, or none. */
+export function asSeveral(value: unknown): Several | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { mus = SEVERAL.mus, plain = SEVERAL.plain, bothDirections = SEVERAL.bothDirections } = value as Partial<Several>;
+  const read = Array.isArray(mus) ? sorted(mus.filter((mu) => typeof mu === 'number' && mu >= 0)).slice(0, MOST) : [];
+  return { mus: read.length > 0 ? read : SEVERAL.mus, plain: plain === true, bothDirections: bothDirections === true };
+}
+
+/** How a file of this μ is told from its like. */
+function suffix(mu: number): string {
+  if (mu === 0) return '_plain';
+  return `_mu${mu === Infinity ? 'inf' : mu}`;
+}
+
+/** What the files are called, as the pair is and with the files in each other's place, but for their μ. */
+export interface Names {
+  straight: string;
+  swapped: string;
+}
+
+/** The same files, each with a name of its own. */
+export function named(variants: readonly Variant[], { straight, swapped }: Names): Variant[] {
+  const base = cleanStem(straight, 'fused', LONGEST_BASE);
+  const other = cleanStem(swapped, 'fused', LONGEST_BASE);
+  const bases = { straight: base, swapped: other === base ? `${base}_swapped` : other };
+  return variants.map(({ settings, swapped }) => (
+    { swapped, settings: { ...settings, outputName: bases[swapped ? 'swapped' : 'straight'] + suffix(settings.mu ?? 0) } }));
+}

@@ -1,0 +1,47 @@
+/** Settings as people write them in addresses, in markup and in fields. What makes no sense is undefined. */
+
+import type { Recompress } from '../../core/types.ts';
+import { LIMITS, type Limits } from './limits.ts';
+
+export const number = (text: string, { least, most }: Limits): number | undefined => {
+  const value = text.trim() === '' ? NaN : Number(text);
+  return value >= least && value <= most ? value : undefined;
+};
+
+export const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
+
+/** With a decimal point, whichever a person writes, and a minus sign that numbers are read with. */
+const decimal = (typed: string): string => typed.trim().replace(',', '.').replace(/^[−–]/, '-');
+
+/** A number as people write it: 0x10 and 1e2 are none. */
+export const written = (typed: string, limits: Limits): number | undefined => {
+  const plain = decimal(typed);
+  return /^-?(\d+\.?\d*|\.\d+)$/.test(plain) ? number(plain, limits) : undefined;
+};
+
+/** "0.5", "0,5", "∞", "inf" */
+export function readMu(typed: string): number | undefined {
+  const plain = decimal(typed).toLowerCase();
+  if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
+  const value = plain === '' ? NaN : Number(plain);
+  return value >= 0 ? value : undefined;
+}
+
+/** One of these words, in capitals or not. */
+export const oneOf = <T extends string>(words: readonly T[], text: string): T | undefined => words.find((word) => word.toLowerCase() === text.toLowerCase());
+
+/** "90%" */
+export const share = (text: string): number | undefined => {
+  const percent = text.endsWith('%') ? number(text.slice(0, -1), { ...LIMITS.percent, least: 0 }) : undefined;
+  return percent ? percent / 100 : undefined;
+};
+export const percentText = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
+
+/** `exact`, `32`, `90%` */
+export const rankText = (to: Recompress): string => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percentText(to.share) : to.kind);
+
+export function readRank(text: string): Recompress | undefined {
+  if (text === 'exact') return { kind: 'exact' };
+  const [rank, energy] = [whole(text, LIMITS.count), share(text)];
+  return rank ? { kind: 'rank', rank } : energy ? { kind: 'energy', share: energy } : undefined;
+}

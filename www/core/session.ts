@@ -4,7 +4,7 @@
  */
 
 import { assetsFor, type AssetOptions } from './assets.ts';
-import { Link } from './link.ts';
+import { Line } from './line.ts';
 import { abortError, unless } from './abort.ts';
 import { ProblemError, problem } from './problem.ts';
 import { lockName, type BackendFound, type Calls, type CallName, type OpenedFile, type Third } from './protocol.ts';
@@ -48,7 +48,7 @@ export class Session {
   #options: SessionOptions;
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
   /** The worker, and when it can be asked. */
-  #worker: { link: Link; started: Promise<Link> } | null = null;
+  #worker: { line: Line; started: Promise<Line> } | null = null;
   #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
   /** Until it has settled, a file may be in the place of the other. */
@@ -188,7 +188,7 @@ export class Session {
   /** Ends the worker. The last results stay for as long as anybody has them. */
   dispose(): void {
     this.#disposed = true;
-    this.#worker?.link.end(CLOSED);
+    this.#worker?.line.end(CLOSED);
     const kept = this.#results.flatMap((result) => result.deref() ?? []);
     let left = kept.length;
     if (left === 0) return this.#release();
@@ -199,11 +199,11 @@ export class Session {
   async #call<N extends CallName>(call: N, input: Calls[N]['in'], options: CallOptions = {}, again = false): Promise<Calls[N]['out']> {
     const { signal, onProgress } = options;
     // A worker that is only starting may take as long as the network does.
-    const link = await unless(signal, this.#free());
+    const line = await unless(signal, this.#free());
     if (signal?.aborted) throw abortError();
     const files = { ...this.#files };
-    const { id, reply } = link.call(call, input, (progress) => { if (!signal?.aborted) onProgress?.(progress); });
-    const cancel = (): void => (URGENT.has(call) ? this.#giveUp(link, id, reply) : link.cancel(id));
+    const { id, reply } = line.call(call, input, (progress) => { if (!signal?.aborted) onProgress?.(progress); });
+    const cancel = (): void => (URGENT.has(call) ? this.#giveUp(line, id, reply) : line.cancel(id));
     signal?.addEventListener('abort', cancel, { once: true });
     const answered = reply.catch((error: ProblemError) => {
       if (signal?.aborted) throw error;
@@ -218,53 +218,53 @@ export class Session {
   }
 
   /** Cancels a call, and replaces a worker that does not obey. */
-  #giveUp(link: Link, id: number, reply: Promise<unknown>): void {
-    link.cancel(id);
+  #giveUp(line: Line, id: number, reply: Promise<unknown>): void {
+    line.cancel(id);
     this.#cancelling = Promise.race([
       reply.then(() => {}, () => {}),
       new Promise<void>((over) => { setTimeout(over, CANCEL_GRACE_MS); }),
     ]).then(() => {
-      if (!link.isWaiting(id)) return;
-      link.end(REPLACED);
+      if (!line.isWaiting(id)) return;
+      line.end(REPLACED);
       // Started anew at once, so that the next call does not wait for it.
       this.#start().catch(() => {});
     });
   }
 
   /** The worker, once it is clear whether it obeyed a cancel: a call to one that is about to be ended would be lost. */
-  async #free(): Promise<Link> {
+  async #free(): Promise<Line> {
     await this.#cancelling;
     return this.#start();
   }
 
-  #start(): Promise<Link> {
+  #start(): Promise<Line> {
     if (this.#disposed) return Promise.reject(new ProblemError(CLOSED));
     if (this.#worker) return this.#worker.started;
     const { onStalled } = this.#options;
     const { worker, reader, whole } = assetsFor(this.#options);
-    let link: Link;
+    let line: Line;
     try {
-      link = new Link(worker, onStalled ?? (() => {}), () => {
-        if (this.#worker?.link === link) this.#worker = null;
+      line = new Line(worker, onStalled ?? (() => {}), () => {
+        if (this.#worker?.line === line) this.#worker = null;
       });
     } catch (thrown) {
       // A host's Content-Security-Policy may forbid the worker outright.
       return Promise.reject(new ProblemError(problem('E_WASM_LOAD', String(thrown))));
     }
-    const { reply } = link.call('start', { reader, whole, owner: this.#owner, leads: true });
+    const { reply } = line.call('start', { reader, whole, owner: this.#owner, leads: true });
     const started = reply.then(({ version }) => {
       this.version = version;
       for (const role of ROLES) {
         const opened = this.#files[role];
         // Not awaited: the worker answers in order, and a file that is gone is reported by the next fit or fuse.
-        if (opened) link.call('open', { role, ...opened }).reply.catch(() => {});
+        if (opened) line.call('open', { role, ...opened }).reply.catch(() => {});
       }
-      return link;
+      return line;
     }, (error: ProblemError) => {
-      link.end(error.problem);
+      line.end(error.problem);
       throw error;
     });
-    this.#worker = { link, started };
+    this.#worker = { line, started };
     return started;
   }
 }

@@ -13,7 +13,7 @@ const shims = new Map<string, string>();
 
 /**
  * A script of this origin, under this page's Content-Security-Policy, that imports `url`, which is absolute. In a frame without
- * an origin it is a classic one (core/link.ts).
+ * an origin it is a classic one (core/line.ts).
  */
 export function shim(url: string): string {
   const address = JSON.stringify(url);

@@ -3,7 +3,7 @@
  * a host page sets no special headers. They share the runs that this worker leads.
  */
 
-import { Link, type Call } from '../core/link.ts';
+import { Line, type Call } from '../core/line.ts';
 import { problem, ProblemError } from '../core/problem.ts';
 import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
 import { ROLES, type BackendChoice, type Role } from '../core/types.ts';
@@ -25,7 +25,7 @@ const REST_GRACE_MS = 1000;
 export type Files = Record<Role, OpenedFile | null>;
 
 interface Member {
-  link: Link;
+  line: Line;
   /** What it has open. */
   files: Files;
   /** Settles when it has heard of the last run. */
@@ -46,7 +46,7 @@ export class Crew {
   /** The number of what they were told last, or of a run's end. */
   #told = 0;
   /** The one that hashes; none until it is ready. */
-  #hasher: Link | null = null;
+  #hasher: Line | null = null;
   #hasherHired = false;
   #hashes: Hashing[] = [];
   #lastHash = 0;
@@ -64,12 +64,12 @@ export class Crew {
   /** All get what they need to compute on this. */
   equip(backend: BackendChoice): void {
     this.#backend = backend;
-    for (const { link } of this.#ready) this.#equip(link);
+    for (const { line } of this.#ready) this.#equip(line);
   }
 
-  #equip(link: Link): void {
+  #equip(line: Line): void {
     // Who could not get it says so when a run needs it.
-    if (this.#backend !== 'cpu') link.call('backend', { choice: this.#backend }).reply.catch(() => {});
+    if (this.#backend !== 'cpu') line.call('backend', { choice: this.#backend }).reply.catch(() => {});
   }
 
   get members(): number {
@@ -93,10 +93,10 @@ export class Crew {
         const file = files[role];
         if (file === member.files[role]) continue;
         member.files[role] = null;
-        await (file ? member.link.call('open', { role, ...file }) : member.link.call('close', { role })).reply;
+        await (file ? member.line.call('open', { role, ...file }) : member.line.call('close', { role })).reply;
         member.files[role] = file;
       }
-      await member.link.call('share', run).reply;
+      await member.line.call('share', run).reply;
       // The run may be over by now, or told anew.
       if (number === this.#told && this.#ready.includes(member)) this.#on.push(member);
     } catch {
@@ -107,7 +107,7 @@ export class Crew {
   async run(task: Calls['assist']['in'], size: number): Promise<Assisted> {
     const free = this.#on.reduce<Member | null>((least, member) => (least && loadOf(least) <= loadOf(member) ? least : member), null);
     if (!free) throw problem('E_WORKER_LOST', 'the other workers are gone');
-    const call = free.link.call('assist', task);
+    const call = free.line.call('assist', task);
     free.calls.set(call, size);
     try {
       return await call.reply;
@@ -142,12 +142,12 @@ export class Crew {
   rest(): void {
     this.#told++;
     for (const hash of this.#hashes.splice(0)) hash.leave();
-    for (const { link, calls } of this.#on) {
+    for (const { line, calls } of this.#on) {
       const left = [...calls.keys()];
-      for (const { id } of left) link.cancel(id);
+      for (const { id } of left) line.cancel(id);
       if (left.length > 0) setTimeout(() => {
         if (!left.some((call) => calls.has(call))) return;
-        link.end(problem('E_WORKER_LOST', 'it did not stop'));
+        line.end(problem('E_WORKER_LOST', 'it did not stop'));
         this.#hired--;
         this.#hire();
       }, REST_GRACE_MS);
@@ -160,17 +160,17 @@ export class Crew {
     let member: Member | null = null;
     try {
       // One that is lost at work is not replaced: there may be no memory for so many.
-      const link = new Link(self.location.href, () => {}, () => {
+      const line = new Line(self.location.href, () => {}, () => {
         this.#ready = this.#ready.filter((other) => other !== member);
         this.#on = this.#on.filter((other) => other !== member);
       }, this.alive);
-      link.call('start', { ...this.start, reader: null, leads: false }).reply.then(() => {
-        member = { link, files: { content: null, style: null }, hearing: Promise.resolve(), calls: new Map() };
+      line.call('start', { ...this.start, reader: null, leads: false }).reply.then(() => {
+        member = { line, files: { content: null, style: null }, hearing: Promise.resolve(), calls: new Map() };
         this.#ready.push(member);
-        this.#equip(link);
+        this.#equip(line);
       }, (error: ProblemError) => {
         this.#hired--;
-        link.end(error.problem);
+        line.end(error.problem);
       });
     } catch {
       // Where a worker may have none of its own, this one works alone.
@@ -185,8 +185,8 @@ export class Crew {
       this.#hasherHired = false;
     };
     try {
-      const link = new Link(self.location.href, () => {}, lost, this.alive);
-      link.call('start', { ...this.start, leads: false }).reply.then(() => { this.#hasher = link; }, (error: ProblemError) => link.end(error.problem));
+      const line = new Line(self.location.href, () => {}, lost, this.alive);
+      line.call('start', { ...this.start, leads: false }).reply.then(() => { this.#hasher = line; }, (error: ProblemError) => line.end(error.problem));
     } catch {
       // As for the others.
     }

@@ -3,7 +3,7 @@
  * hashed goes there in buffers, which come back to be filled anew.
  */
 
-import type { Link } from '../core/link.ts';
+import type { Line } from '../core/line.ts';
 import { toProblem } from '../core/problem.ts';
 import type { Calls } from '../core/protocol.ts';
 
@@ -23,7 +23,7 @@ export class Hashing {
   #over = false;
 
   /** `of`: a number that no other hash of this worker has. */
-  constructor(private readonly link: Link, private readonly of: number) {}
+  constructor(private readonly line: Line, private readonly of: number) {}
 
   /** Takes the next bytes, which may be changed as soon as this has returned. Settles when there is room for more. */
   update(bytes: Uint8Array): Promise<void> {
@@ -72,7 +72,7 @@ export class Hashing {
 
   async #call<N extends 'hashing' | 'hashed'>(call: N, input: Calls[N]['in']): Promise<Calls[N]['out']> {
     try {
-      return await this.link.call(call, input).reply;
+      return await this.line.call(call, input).reply;
     } catch (thrown) {
       throw toProblem(thrown);
     }

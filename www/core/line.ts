@@ -22,7 +22,7 @@ export interface Call<N extends CallName> {
   reply: Promise<Calls[N]['out']>;
 }
 
-export class Link {
+export class Line {
   #worker: Worker;
   #waiting = new Map<number, Waiting>();
   #ended: Problem | null = null;

@@ -12,14 +12,16 @@ import { base } from '../parts/tokens.css.ts';
 export class OutlookPlace extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
-    /* As high as what mostly stands here, so that the settings below stay where they are: --map is the map's part of it. */
-    .place { display: grid; min-height: calc(184px + max(420px, 236px + var(--map))); }
+    /* As high as the most that can stand here, so that the settings below stay where they are: --map is the map's part of it. */
+    .place { display: grid; min-height: max(604px, 420px + var(--map)); }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
-    @container (max-width: 902px) { .place { min-height: calc(212px + max(436px, 236px + var(--map))); } }
-    @container (max-width: 752px) { .place { min-height: calc(888px + var(--map)); } }
-    @container (max-width: 568px) { .place { min-height: calc(952px + var(--map)); } }
-    @container (max-width: 448px) { .place { min-height: calc(1000px + var(--map)); } }
-    @container (max-width: 367px) { .place { min-height: calc(1056px + var(--map)); } }
+    @container (max-width: 991px) { .place { min-height: max(620px, 420px + var(--map)); } }
+    @container (max-width: 902px) { .place { min-height: max(676px, 476px + var(--map)); } }
+    @container (max-width: 752px) { .place { min-height: calc(932px + var(--map)); } }
+    @container (max-width: 568px) { .place { min-height: calc(976px + var(--map)); } }
+    @container (max-width: 448px) { .place { min-height: calc(1050px + var(--map)); } }
+    @container (max-width: 367px) { .place { min-height: calc(1132px + var(--map)); } }
+    @container (max-width: 320px) { .place { min-height: calc(1156px + var(--map)); } }
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;

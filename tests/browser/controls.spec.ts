@@ -153,7 +153,7 @@ for (const [width, height, pair, which] of [
     await page.setViewportSize({ width, height });
     await open(page);
     await give(page, 'Subject', pair[0]);
-    await expect(page.getByRole('button', { name: 'Convert this file' })).toBeVisible();
+    await expect(page.getByRole('button', { name: 'Only this file? It can be converted' })).toBeVisible();
     await page.evaluate(() => {
       const root = document.querySelector('np-lora')!.shadowRoot!;
       const tops = new Set<number>();

@@ -4,7 +4,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { apart, deviation, expected, factors, modulesOf, overlapOf, removed, stacked, type Module, type Settings } from './check.ts';
 import { scaled } from './algebra.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { DEVICE, FIRST_RUN, accessible, convertAndSave, element, fuseAndSave, fuseButton, givePair, markedOnDevice, named, open, overlapAndSave, setMu, setStrength } from './page.ts';
+import { DEVICE, FIRST_RUN, accessible, convertAndSave, element, fuseAndSave, fuseButton, givePair, markedOnDevice, named, offerConversion, open, overlapAndSave, setMu, setStrength } from './page.ts';
 import { allFinite, type Dtype, type Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
@@ -89,6 +89,7 @@ test('the page says how an overlap is used, and holds back what has no effect on
   // A single file has none, and is converted as ever.
   await wanted(page, 'overlap');
   await page.getByRole('button', { name: 'Remove style file' }).click();
+  await offerConversion(page);
   await expect(page.getByLabel('Subject strength, as a number')).toBeEnabled();
   expect([...modulesOf((await convertAndSave(page)).file).keys()].sort()).toEqual([...modulesOf(PAIR[0]).keys()].sort());
   expect(uncaught).toEqual([]);

@@ -122,9 +122,20 @@ export async function overlapAndSave(page: Page, project: string): Promise<{ fil
   return saved;
 }
 
+/** With one file there: it shows how that can be converted. */
+export async function offerConversion(page: Page): Promise<void> {
+  const offer = page.getByRole('button', { name: 'Only this file? It can be converted' });
+  const press = page.getByRole('button', { name: 'Convert this file' });
+  await expect(offer.or(press)).toBeVisible();
+  if (await offer.isVisible()) await offer.click();
+  await expect(press).toBeVisible();
+}
+
 /** The same for the only file. */
-export const convertAndSave = (page: Page): Promise<{ file: Safetensors; name: string }> =>
-  runAndSave(page, { press: page.getByRole('button', { name: 'Convert this file' }), heading: 'Converted and checked', timeout: FIRST_RUN });
+export async function convertAndSave(page: Page): Promise<{ file: Safetensors; name: string }> {
+  await offerConversion(page);
+  return runAndSave(page, { press: page.getByRole('button', { name: 'Convert this file' }), heading: 'Converted and checked', timeout: FIRST_RUN });
+}
 
 async function runAndSave(page: Page, run: Run): Promise<{ file: Safetensors; name: string }> {
   await expect(run.press).toBeEnabled();

@@ -5,7 +5,7 @@ import { DEFAULTS } from './check.ts';
 import { bendWorker, holdProgram, letProgram } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, fuseAndSave, fuseButton, give, named, open, programComplete } from './page.ts';
+import { FIRST_RUN, fuseAndSave, fuseButton, give, named, offerConversion, open, programComplete } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 2 };
@@ -45,7 +45,7 @@ test('nothing is asked for before the first file, the reader for it, the whole p
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   await expect.poll(() => once(asked)).toEqual(['np_lora_reader.js', 'np_lora_reader_bg.wasm', 'np_lora.js', 'np_lora_bg.wasm']);
   // Nothing that the reader can answer waits for the other one.
-  await expect(page.getByRole('button', { name: 'Convert this file' })).toBeEnabled();
+  await offerConversion(page);
   await give(page, 'Style', named('style.safetensors', pair[1]));
   await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText(/Shared\s*\d+/);
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
@@ -158,7 +158,7 @@ test('a program that does not come in the background disturbs nobody, and comes 
   const cores = await page.evaluate(() => navigator.hardwareConcurrency);
   const [all, hashing] = [Math.min(cores, 4), cores < 4 ? 0 : 1];
   await expect.poll(() => [statuses.length, page.workers().length]).toEqual([2 * all, 1 + hashing]);
-  await expect(page.getByRole('button', { name: 'Convert this file' })).toBeEnabled();
+  await offerConversion(page);
   await expect(page.getByRole('alert')).toHaveCount(0);
   gone = false;
   await give(page, 'Style', named('style.safetensors', pair[1]));

@@ -122,6 +122,8 @@ export class NpLora extends Chosen {
   @property({ type: Boolean, reflect: true }) disabled = false;
 
   @state() private makingExample = false;
+  /** There is one file, and somebody wants no second one. */
+  @state() private converting = false;
   /** By a fieldset around it. */
   @state() private barred = false;
   #said = new Said(this);
@@ -337,14 +339,16 @@ export class NpLora extends Chosen {
     const several = this.severalInForce;
     const busy = this.#idle || desk.running !== null;
     const empty = desk.places.isEmpty;
+    const { only } = desk.places;
+    const folded = only !== null && !this.converting;
     // Solved by a setting, or that of a single file: shown where the setting is.
-    const asked = desk.places.only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
+    const asked = only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
     // Said where it would say how they fit, and the settings wait.
     const unfit = asked ? null : desk.fitProblem;
     const saidAbove = new Set([desk.fitProblem, foresight.problem].map(toJson));
     const [one, other] = ROLES.map((role) => desk.hashes.of(this.#local(role)));
     const same = Boolean(one) && one === other;
-    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${desk.places.only !== null} .result=${this.more.result} ?same=${same}></np-lora-pair-fit>`;
+    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${only !== null} .result=${this.more.result} ?same=${same}></np-lora-pair-fit>`;
     return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput}>
       <slot name="heading"></slot>
       <div class="files" part="files">
@@ -362,7 +366,7 @@ export class NpLora extends Chosen {
         <button class="primary" type="button" ?disabled=${busy} @click=${() => this.#loadBoth()}>${text.loadBoth}</button></div>` : nothing}
       ${this.#recipe()}
       <slot name="help"></slot>
-      ${desk.fit && !desk.places.only ? fit : nothing}
+      ${desk.fit && !only ? fit : nothing}
       ${unfit ? html`<np-lora-problem exportparts="error" shown .problem=${unfit}></np-lora-problem>` : nothing}
       ${desk.places.bothOpen && desk.fit && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
         ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
@@ -373,17 +377,18 @@ export class NpLora extends Chosen {
       ${foresight.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}>${foresight.refusal ? nothing
         : html`<button type="button" ?disabled=${busy} @click=${() => this.#foreseeAgain()}>${text.tryAgain}</button>`}</np-lora-problem>` : nothing}
       ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook', asBefore(this))) : nothing}
-      ${desk.places.only || (desk.places.bothOpen && (desk.fit || (desk.fitProblem && (!isUnfit(desk.fitProblem) || this.#keep.hasSteps)))) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+      ${folded ? html`<div class="invite"><button type="button" ?disabled=${busy} @click=${() => this.#offerConversion()}>${text.convertTitle}</button></div>` : nothing}
+      ${(only && !folded) || (desk.places.bothOpen && (desk.fit || (desk.fitProblem && (!isUnfit(desk.fitProblem) || this.#keep.hasSteps)))) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
         .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
         @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
         <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?resettable=${this.#keep.isChanged} ?disabled=${busy} ?savable=${desk.fit !== null}
           @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#bar(detail)}
-          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && desk.places.only ? fit : nothing}</np-lora-controls>` : nothing}
+          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && only ? fit : nothing}</np-lora-controls>` : nothing}
       <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
         .running=${desk.running} .outcomes=${desk.outcomes} .problem=${saidAbove.has(toJson(desk.problem)) ? null : desk.problem}
         .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
         .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.#said.notice} ?ready=${desk.isReady}
-        ?convertible=${desk.places.only !== null && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
+        ?convertible=${only !== null && !folded && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
         @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
       ${desk.places.bothOpen && desk.fit ? html`<np-lora-compare exportparts="compare" .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.places.fileOf('content')} .styleFile=${desk.places.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
@@ -420,6 +425,7 @@ export class NpLora extends Chosen {
   protected override willUpdate(): void {
     const { families, places, running } = this.#desk;
     if (running === null && this.#said.notice === text.notWhileRunning) this.#said.notice = '';
+    if (places.isEmpty || places.bothOpen) this.converting = false;
     if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
     const stale = this.#desk.outcome?.stale ?? false;
     if (stale && !this.#stale) this.#said.say(stale === 'files' ? text.staleFiles : text.stale, true);
@@ -494,6 +500,12 @@ export class NpLora extends Chosen {
     const options = asBefore(this);
     this.#keep.closeRecipe();
     void this.#goOn('np-lora-card', options);
+  }
+
+  #offerConversion(): void {
+    const options = asBefore(this);
+    this.converting = true;
+    void this.#goOn('np-lora-controls', options);
   }
 
   #loadBoth(): void {

@@ -106,8 +106,13 @@ export class Controls extends LitElement {
     </div>`;
   }
 
+  /** To the first that can be set. */
+  override focus(options?: FocusOptions): void {
+    this.renderRoot.querySelector<HTMLElement>('select, input')?.focus(options);
+  }
+
   #conversion(role: Role): TemplateResult {
-    return html`<div><h2>${text.convertTitle}</h2><p class="small muted">${text.convertHint}</p></div>
+    return html`<div><h2>${text.convert}</h2><p class="small muted">${text.convertHint}</p></div>
       <div class="fields">${formFields(this.choices, (patch) => this.#send(patch), this.#typing)}</div>
       <div class="strengths">${this.#strength(role)}</div>`;
   }

@@ -7,8 +7,9 @@ use crate::backend::products::MAX_RANK;
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
 
-/// More values than this in the factors of one module (1 GiB in f32) are no adapter of any layer.
-const MAX_FACTORS: u64 = 1 << 28;
+/// More values than this (1 GiB in f32), in the factors of one module or in a tensor that they are made of, cannot be worked on
+/// where all memory together is 4 GiB. The whole of a large layer is less (Wan's has 71 million), but for FLUX.2's widest.
+const MAX_VALUES: u64 = 1 << 28;
 
 /// A rank up to this is let be, however small the layer: trainers give one rank to all layers.
 const MAX_SPARE_RANK: usize = 1024;
@@ -57,6 +58,10 @@ impl Module {
         let Some((kind, sizes)) = Kind::of(parts)? else { return Ok(None) };
         // A tensor that the kind does not take would be dropped without a word (a whole LoKr factor beside its halves).
         let used: Vec<&str> = kind.tensors().into_iter().map(|tensor| tensor.name.as_str()).collect();
+        if let Some(large) = parts.all().find(|tensor| tensor.values() > MAX_VALUES) {
+            let detail = format!("It has {} values, more than memory holds.", large.values());
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(&large.name));
+        }
         let mut all = parts.all();
         if let Some(odd) = all.find(|tensor| !used.contains(&tensor.name.as_str())) {
             let detail = "It has no place beside the module's other tensors.";
@@ -73,7 +78,7 @@ impl Module {
         let factors = (out_features as u64).saturating_add(in_features);
         let factors = factors.saturating_mul(if is_cut { rank.min(MAX_RANK) } else { rank } as u64);
         let factors = factors.max(between);
-        if factors > MAX_FACTORS {
+        if factors > MAX_VALUES {
             let detail = format!("Its factors would have {factors} values: no layer is that large.");
             return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));
         }

@@ -2,13 +2,14 @@
 
 use crate::lora::{file, fuse, words};
 use np_lora::adapter::Adapter;
-use np_lora::container::MemorySource;
-use np_lora::error::Code;
+use np_lora::container::{Bytes, MemorySource, Source};
+use np_lora::error::{Code, Error};
 use np_lora::fusion::Settings;
 use np_lora::fusion::settings::RankLayout;
 use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// A tensor's name and shape.
@@ -75,6 +76,72 @@ fn small_tensors_that_make_huge_factors_are_refused() {
         let error = block_on(Adapter::open(&zeros(tensors), None)).expect_err(what);
         assert_eq!(error.code, Code::LoraShape, "{what}: {error}");
         assert!(error.tensor.is_some() && error.detail.contains("that large"), "{what}: {error}");
+    }
+}
+
+/// A header alone: whoever reads behind it reads too much.
+struct Header {
+    bytes: Vec<u8>,
+    size: u64,
+}
+
+impl Header {
+    fn of(tensors: &[(&str, [u64; 2])]) -> Self {
+        let mut size = 0;
+        let entries: Vec<String> = tensors
+            .iter()
+            .map(|(name, [rows, cols])| {
+                let start = size;
+                size += 2 * rows * cols;
+                format!(
+                    r#""{name}":{{"dtype":"F16","shape":[{rows},{cols}],"data_offsets":[{start},{size}]}}"#
+                )
+            })
+            .collect();
+        let mut json = format!("{{{}}}", entries.join(","));
+        json += &" ".repeat(4096);
+        let bytes = [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
+        Self { size: size + bytes.len() as u64, bytes }
+    }
+}
+
+impl Source for Header {
+    fn name(&self) -> &str {
+        "f"
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
+        let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap());
+        Ok(self.bytes[start..end].to_vec().into())
+    }
+}
+
+/// Where addresses have 32 bits, reading one of them would end the program.
+#[test]
+fn tensors_that_no_memory_holds_are_refused_by_their_shape() {
+    let cases: [&[(&str, [u64; 2])]; 4] = [
+        &[("m.diff", [1 << 22, 1 << 22])],
+        &[("m.lokr_w1", [1, 1]), ("m.lokr_w2", [1 << 15, 1 << 14])],
+        &[("m.lokr_w1", [1 << 15, 1 << 14]), ("m.lokr_w2_a", [1, 1]), ("m.lokr_w2_b", [1, 1])],
+        &[
+            ("m.hada_w1_a", [1 << 15, 1 << 14]),
+            ("m.hada_w1_b", [1 << 14, 1]),
+            ("m.hada_w2_a", [1 << 15, 1]),
+            ("m.hada_w2_b", [1, 1]),
+        ],
+    ];
+    for tensors in cases {
+        let error = block_on(Adapter::open(&Header::of(tensors), None)).expect_err(tensors[0].0);
+        assert_eq!(error.code, Code::LoraShape, "{error}");
+        assert!(error.detail.ends_with("values, more than memory holds."), "{error}");
+    }
+    for (out, inputs) in [(3072, 18_432), (13_824, 5120), (32_128, 4096)] {
+        let open = block_on(Adapter::open(&Header::of(&[("m.diff", [out, inputs])]), None));
+        assert_eq!(open.unwrap().modules.len(), 1, "{out}×{inputs} is a layer");
     }
 }
 

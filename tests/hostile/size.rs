@@ -145,6 +145,28 @@ fn tensors_that_no_memory_holds_are_refused_by_their_shape() {
     }
 }
 
+/// Each number is finite, but not what is made of them.
+#[test]
+fn factors_that_leave_f32_are_refused_with_their_file_and_tensor() {
+    let words = 1e30f32.to_le_bytes().repeat(17 * 20);
+    for rank in [1, 17] {
+        let view =
+            |rows, cols| TensorView::new(Dtype::F32, vec![rows, cols], &words[..4 * rows * cols]).unwrap();
+        let tensors = [
+            ("m.hada_w1_a", view(20, rank)),
+            ("m.hada_w1_b", view(rank, 20)),
+            ("m.hada_w2_a", view(20, rank)),
+            ("m.hada_w2_b", view(rank, 20)),
+        ];
+        let huge = MemorySource::new("huge", safetensors::serialize(tensors, None).unwrap());
+        let settings = Settings { output_name: "out".into(), ..Settings::default() };
+        let error = fuse([&huge, &file("style", &[("m", 20, 4, 20)])], &settings).unwrap_err();
+        assert_eq!(error.code, Code::NonFinite, "{error}");
+        let place = (error.file.as_deref(), error.tensor.as_deref());
+        assert_eq!(place, (Some("huge"), Some("m.hada_w1_a")), "rank {rank}");
+    }
+}
+
 /// 8 MB, of which a whole decomposition would take as long as a person's patience many times over.
 #[test]
 fn a_large_half_of_a_kronecker_product_is_not_decomposed_as_a_whole() {

@@ -6,6 +6,7 @@ use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
+use crate::fusion::plan::unplanned;
 use std::ops::Range;
 
 /// A factor in memory: row-major, little-endian words.
@@ -57,12 +58,19 @@ impl Factors {
         let tensors = module.kind.tensors();
         let mut values = Vec::with_capacity(tensors.len());
         for tensor in &tensors {
-            let rows = tensor.shape.first().and_then(|&rows| usize::try_from(rows).ok()).unwrap_or(1);
-            let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
+            let size = |value: u64| usize::try_from(value).map_err(|_| unplanned(&tensor.name));
+            let rows = size(tensor.shape.first().copied().unwrap_or(1))?;
+            let cols = size(tensor.values())? / rows.max(1);
             let factor = Factor::read(source, tensor, rows, cols).await?;
             values.push(matrix::from_rows(rows, cols, &factor.values()));
         }
         let product = module.kind.product(&values, rank);
+        // Of numbers that are finite each by itself.
+        if let Some(first) = tensors.first()
+            && !(matrix::is_finite(&product.down) && matrix::is_finite(&product.up))
+        {
+            return Err(too_large(source, first));
+        }
         Ok(Self {
             down: Factor::of(&product.down),
             up: Factor::of(&product.up),
@@ -177,6 +185,12 @@ impl Factor {
     }
 }
 
+/// What a tensor makes is no number in F32.
+fn too_large<S: Source>(source: &S, tensor: &Tensor) -> Error {
+    let detail = "What it makes together with the module's other tensors is too large for F32.";
+    Error::new(Code::NonFinite, detail).at_tensor(&tensor.name).in_file(source.name())
+}
+
 /// How a stored factor becomes one of the result: with an account of what rounding did, or without.
 type Encode = fn(&Stored<'_>, f64, Dtype) -> Encoded;
 
@@ -207,6 +221,6 @@ impl Split {
 
 /// Reads a tensor as f32 values, checked to be numbers.
 pub(crate) async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
-    let length = usize::try_from(tensor.values()).unwrap_or(0);
+    let length = usize::try_from(tensor.values()).map_err(|_| unplanned(&tensor.name))?;
     Ok(Factor::read(source, tensor, 1, length).await?.values())
 }

@@ -13,13 +13,13 @@ use crate::backend::{Batch, Conditioning, Cut, Dtype, Job, Place, Projected, Sto
 use crate::error::{Code, Error, Result};
 
 /// No single buffer grows beyond this, whatever the device claims: 1 GiB was seen to fail where it was allowed.
-const MAX_BUFFER: usize = 128 << 20;
+const MAX_BUFFER: u64 = 128 << 20;
 /// Chunks that the device has at a time.
 const AT_ONCE: usize = 2;
 /// Fewer jobs than this leave a device idle, so they are not split: several kernels have one workgroup a job.
 const BUSY: usize = 16;
 /// Bytes of all buffers of one chunk, unless a single job needs more.
-const MAX_CHUNK: usize = (384 << 20) / AT_ONCE;
+const MAX_CHUNK: u64 = (384 << 20) / AT_ONCE as u64;
 /// More would need more than one worker a column in `jacobi`.
 pub(super) const MAX_RANK: usize = 256;
 const _: () = assert!(MAX_RANK == cpu::products::MAX_RANK);
@@ -44,48 +44,59 @@ impl Sizes {
         }
     }
 
+    /// m, n, r_s and r_c as they are multiplied: what is too large for a device is so for 32 bits.
+    fn wide(self) -> [u64; 4] {
+        [self.m, self.n, self.r_s, self.r_c].map(|size| size as u64)
+    }
+
     /// Bytes of the largest buffers of one job: both bases and the content, what is made of it and its rounding errors, their
     /// Gram matrices, and a basis' triangle.
-    fn buffers(self) -> [usize; 7] {
-        let Self { m, n, r_s, r_c } = self;
+    fn buffers(self) -> [u64; 7] {
+        let [m, n, r_s, r_c] = self.wide();
         [r_s * n, r_s * m, r_c * n, r_c * n, r_c * r_c, r_c * r_c, r_s * r_s].map(|values| 4 * values)
     }
 
     /// Bytes that are read back of one job, for so many blends.
-    fn readback(self, blends: usize, output: Dtype) -> usize {
-        let Self { n, r_s, r_c, .. } = self;
+    fn readback(self, blends: u64, output: Dtype) -> u64 {
+        let [_, n, r_s, r_c] = self.wide();
         let decided = 2 * r_s * r_s + 3 * r_s + 4;
-        let values = blends * (words(r_c * n, output) + r_c * r_c) + r_c * (r_s + r_c) + decided;
-        4 * values
+        let encoded = (r_c * n * output.bitsize() as u64).div_ceil(32);
+        4 * (blends * (encoded + r_c * r_c) + r_c * (r_s + r_c) + decided)
     }
 
     /// Bytes of the largest of its buffers.
-    fn largest(self, blends: usize, output: Dtype) -> usize {
-        self.buffers().into_iter().fold(self.readback(blends, output), usize::max)
+    fn largest(self, blends: u64, output: Dtype) -> u64 {
+        self.buffers().into_iter().fold(self.readback(blends, output), u64::max)
     }
 
     /// Bytes of all of them, for so many blends.
-    fn bytes(self, blends: usize) -> usize {
+    fn bytes(self, blends: u64) -> u64 {
         let [down, up, content, errors, gram, error_gram, triangle] = self.buffers();
         // The products of a basis' panels take as much as its triangle.
         let bases = down + up + 4 * triangle;
         bases + content + gram + blends * (content + errors + error_gram)
     }
+
+    /// Jobs of these sizes that fit into a chunk; none where a single one has a larger buffer than there can be.
+    fn fitting(self, blends: usize, output: Dtype, largest_buffer: u64) -> u64 {
+        let blends = blends as u64;
+        let by_buffer = largest_buffer / self.largest(blends, output).max(1);
+        by_buffer.min((MAX_CHUNK / self.bytes(blends).max(1)).max(1))
+    }
 }
 
 impl Gpu {
     /// Bytes a buffer may have.
-    fn largest_buffer(&self) -> usize {
+    fn largest_buffer(&self) -> u64 {
         let limits = &self.device.limits;
-        let bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        usize::try_from(bytes).unwrap_or(MAX_BUFFER).min(MAX_BUFFER)
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_BUFFER)
     }
 
     /// Whether the jobs of a batch fit this device.
     pub fn supports(&self, batch: &Batch<'_>) -> bool {
         batch.jobs.first().is_none_or(|job| {
             let sizes = Sizes::of(job, batch.cut);
-            let fits = sizes.largest(batch.blends.len(), batch.output) <= self.largest_buffer();
+            let fits = sizes.fitting(batch.blends.len(), batch.output, self.largest_buffer()) > 0;
             // A worker a column.
             let groups = int(sizes.n.max(sizes.m).div_ceil(WORKERS));
             let dispatched = groups <= self.device.limits.max_compute_workgroups_per_dimension;
@@ -98,11 +109,10 @@ impl Gpu {
         let batch = &Batch { cut: batch.cut.of_rank(first.style_down.rows), ..batch.clone() };
         let deciding = if batch.cut == Cut::All { None } else { Some(self.deciding().await?) };
         let sizes = Sizes::of(first, batch.cut);
-        let by_buffer = self.largest_buffer() / sizes.largest(batch.blends.len(), batch.output).max(1);
-        let by_chunk = MAX_CHUNK / sizes.bytes(batch.blends.len()).max(1);
+        let fitting = sizes.fitting(batch.blends.len(), batch.output, self.largest_buffer());
         let jobs = batch.jobs.len();
         let share = if jobs < AT_ONCE * BUSY { jobs } else { jobs.div_ceil(AT_ONCE) };
-        let each = share.min(by_buffer).min(by_chunk).clamp(1, 65_535);
+        let each = share.min(usize::try_from(fitting).unwrap_or(share)).clamp(1, 65_535);
         let mut projected = Vec::with_capacity(batch.jobs.len());
         // While the device has one chunk, another is put together here.
         let mut before: Option<Chunk<'_, '_>> = None;
@@ -319,4 +329,25 @@ fn padded<'a>(parts: impl Iterator<Item = &'a [u8]>, stride: usize) -> Vec<u8> {
         all.resize((at + 1) * stride, 0);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_32_bits_does_not_fit() {
+        let fitting =
+            |m, n, r_s, r_c, blends| Sizes { m, n, r_s, r_c }.fitting(blends, Dtype::F32, MAX_BUFFER);
+        assert!((200..300).contains(&fitting(0, 3072, 16, 16, 1)), "of an everyday module many do");
+        // A file may say so much of a module, and its sizes in bytes are nothing, or little, in 32 bits.
+        assert_eq!(fitting(0, 1 << 22, 1, 64, 1), 0);
+        assert_eq!(fitting(0, (1 << 22) + 1, 1, 256, 1), 0);
+        assert_eq!(fitting(1 << 22, 64, 256, 16, 1), 0);
+        assert_eq!(fitting(0, 8192, 16, 16_384, 1), 0);
+        assert_eq!(fitting(0, 64, 1, 1 << 16, 1), 0);
+        // So do many blends of what fits by itself.
+        assert_eq!((fitting(0, 1 << 20, 1, 16, 1), fitting(0, 1 << 20, 1, 16, 64)), (1, 0));
+        assert_eq!(fitting(0, 1 << 20, 1, 16, usize::MAX >> 40), 0);
+    }
 }

@@ -438,7 +438,7 @@ impl<'a> Steps<'a> {
 
 /// 32-bit words that hold `count` values of a format.
 pub(super) fn words(count: usize, dtype: Dtype) -> usize {
-    (count * dtype.bitsize()).div_ceil(32)
+    count.div_ceil((32 / dtype.bitsize()).max(1))
 }
 
 /// A format as the shaders number it.

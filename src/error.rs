@@ -176,10 +176,12 @@ impl Error {
         self
     }
 
-    /// Names the tensor or module, unless a more exact place already did.
+    /// Names the tensor or module, unless it has no name or a more exact place already did.
     #[must_use]
     pub fn at_tensor(mut self, tensor: impl Into<String>) -> Self {
-        self.tensor.get_or_insert_with(|| tensor.into());
+        if self.tensor.is_none() {
+            self.tensor = Some(tensor.into()).filter(|tensor| !tensor.is_empty());
+        }
         self
     }
 }
@@ -250,5 +252,7 @@ mod tests {
         let error =
             Error::new(Code::Read, "").at_tensor("inner").at_tensor("outer").in_file("a").in_file("b");
         assert_eq!((error.tensor.as_deref(), error.file.as_deref()), (Some("inner"), Some("a")));
+        let nameless = Error::new(Code::Internal, "").at_tensor("").in_file("");
+        assert_eq!((&nameless.tensor, &nameless.file), (&None, &None), "no name is no place");
     }
 }

@@ -112,14 +112,12 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         .enumerate()
         .filter_map(|(index, loaded)| job(pass, loaded, at).map(|(job, blends)| (index, job, blends)))
         .collect();
-    let output = output_of(plan);
     let mut results: Vec<(usize, Vec<Projected>)> = Vec::new();
     // β differs between modules where a block has a μ of its own or no style.
     for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
         let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
-        let batch = Batch { jobs: &batch, cut: plan.recipe.cut, blends, output };
-        let projected = engine.project(&batch).await?;
+        let projected = engine.project(&batch_of(plan, &batch, blends)).await?;
         results.extend(chosen().map(|(index, ..)| *index).zip(projected));
     }
     for (index, projected) in results {
@@ -144,6 +142,11 @@ pub(super) fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<
         scale: as_f32(Split::of(of_content.weight / loader_scale, output_of(&pass.lead)).down),
     };
     Some((job, pass.plans().map(|plan| plan.blend(unit)).collect()))
+}
+
+/// Such jobs as a backend is given them.
+pub(super) fn batch_of<'a>(plan: &Plan, jobs: &'a [Job<'a>], blends: &'a [Blend]) -> Batch<'a> {
+    Batch { jobs, cut: plan.recipe.cut, blends, output: output_of(plan) }
 }
 
 /// The format in which A_c' is wanted.

@@ -18,7 +18,7 @@ pub(crate) mod piece;
 mod sample;
 
 use crate::backend::truncate::Keep;
-use crate::backend::{Batch, Blend, Job, cpu};
+use crate::backend::{Blend, Job, cpu};
 use crate::container::Source;
 use crate::error::Result;
 use crate::fusion::plan::outputs::Group;
@@ -32,7 +32,7 @@ use accounting::{Cut, CutOf, Figures, Fused, Passed, Rounding};
 use composer::Composer;
 use engine::Engine;
 use factors::{Factors, Rounded, Split, read_vector};
-use loaded::{Loaded, LoadedUnit, job, load};
+use loaded::{Loaded, LoadedUnit, batch_of, job, load};
 use piece::Piece;
 
 /// Has the engine find out what is faster, on the first modules of a pass that both files have.
@@ -60,8 +60,7 @@ pub(crate) async fn try_out<S: Source>(
     let (jobs, blends): (Vec<Job<'_>>, Vec<Vec<Blend>>) =
         loaded.iter().filter_map(|loaded| job(pass, loaded, 0)).unzip();
     let Some(blends) = blends.first() else { return Ok(()) };
-    let batch = Batch { jobs: &jobs, cut: plan.recipe.cut, blends, output: plan.dtype };
-    engine.try_out(&batch, workers, watch).await
+    engine.try_out(&batch_of(plan, &jobs, blends), workers, watch).await
 }
 
 /// Fuses some groups: a piece of each result of the pass.

@@ -4,8 +4,8 @@ use crate::lora::{file, fuse, words};
 use np_lora::adapter::Adapter;
 use np_lora::container::{Bytes, MemorySource, Source};
 use np_lora::error::{Code, Error};
-use np_lora::fusion::Settings;
-use np_lora::fusion::settings::RankLayout;
+use np_lora::fusion::settings::{RankLayout, Recompress};
+use np_lora::fusion::{Plan, Settings};
 use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -213,6 +213,27 @@ fn one_absurd_rank_does_not_inflate_the_whole_file() {
     let compact = Settings { layout: RankLayout::Compact, ..settings };
     let (bytes, _) = fuse([&content, &style], &compact).unwrap();
     assert!(bytes.len() < 2 << 20, "{}", bytes.len());
+}
+
+/// What an energy makes of a rank is not known before it is measured.
+#[test]
+fn a_rank_that_is_still_to_be_cut_inflates_nothing() {
+    let names: Vec<[String; 2]> =
+        (0..301).map(|at| ["down", "up"].map(|half| format!("lora_unet_{at}.lora_{half}.weight"))).collect();
+    let (mut down, mut up) = (vec![[1, 1000]; 300], vec![[1000, 1]; 300]);
+    down.push([1024; 2]);
+    up.push([1024; 2]);
+    let halves = names.iter().zip(down.into_iter().zip(up));
+    let tensors: Vec<_> = halves.flat_map(|([a, b], (down, up))| [(a.as_str(), down), (b, up)]).collect();
+    let file = block_on(Adapter::open(&Header::of(&tensors), None)).unwrap();
+    let of = |recompress| Settings { recompress, ..Settings::default() };
+    let plan = |recompress| Plan::new(Some(&file), None, &of(recompress));
+    let mut cut = plan(Recompress::Energy { share: 0.9 }).unwrap();
+    assert!(cut.lay_out(&[4; 301], Some(&file), None).is_ok());
+    let ranks = [vec![1; 300], vec![1024]].concat();
+    for error in [plan(Recompress::Exact).err(), cut.lay_out(&ranks, Some(&file), None).err()] {
+        assert_eq!(error.map(|error| error.code), Some(Code::Settings));
+    }
 }
 
 /// The work on a module grows with the cube of its rank: a few kilobytes could keep a machine busy for days.

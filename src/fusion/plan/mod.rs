@@ -173,26 +173,37 @@ impl Plan {
             style_tensors,
             warnings,
         };
-        // An energy is turned into ranks only when the singular values are known; until then it promises nothing.
         let most = match plan.recipe.keep {
             Some(Keep::Rank(rank)) => rank,
             _ => usize::MAX,
         };
         let ranks: Vec<usize> = plan.outputs().map(|output| output.own_rank.min(most)).collect();
-        plan.lay_out(&ranks, content, style)?;
+        plan.set_ranks(&ranks);
+        // An energy is turned into ranks only when the singular values are known; until then it promises nothing.
+        if !matches!(plan.recipe.keep, Some(Keep::Energy(_))) {
+            plan.check_padding()?;
+        }
+        plan.arrange(content, style)?;
         Ok(plan)
     }
 
     /// Lays the file out with these ranks of its modules, in the order of [`Plan::outputs`].
     ///
     /// # Errors
-    /// Those of [`Layout::new`].
+    /// `Settings` where one rank for all makes too much of them; those of [`Layout::new`].
     pub fn lay_out(
         &mut self,
         ranks: &[usize],
         content: Option<&Adapter>,
         style: Option<&Adapter>,
     ) -> Result<()> {
+        self.set_ranks(ranks);
+        self.check_padding()?;
+        self.arrange(content, style)
+    }
+
+    /// The rank that each module has by itself.
+    fn set_ranks(&mut self, ranks: &[usize]) {
         let outputs = self.groups.iter_mut().flat_map(|group| &mut group.outputs);
         for (output, &rank) in outputs.zip(ranks) {
             let inputs = output.dims.iter().product::<u64>();
@@ -200,11 +211,12 @@ impl Plan {
             // A recompressed module needs no more directions than its layer has.
             output.rank = if self.recipe.keep.is_some() { rank.min(whole) } else { rank }.max(1);
         }
-        let largest = self.outputs().map(|output| output.rank).max().unwrap_or(0);
-        self.rank = largest;
-        if self.recipe.layout == RankLayout::Compatible {
-            self.check_padding(largest)?;
-        }
+        self.rank = self.outputs().map(|output| output.rank).max().unwrap_or(0);
+    }
+
+    /// Pads modules as the rank layout wants it, and gives every tensor its place.
+    fn arrange(&mut self, content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
+        let largest = self.rank;
         match self.recipe.layout {
             RankLayout::Compatible => self.alpha = float(largest),
             RankLayout::Compact => self.alpha = common_alpha(&self.groups, largest, &self.recipe),
@@ -225,7 +237,11 @@ impl Plan {
     }
 
     /// One rank for all can make a huge file of a small one: a single module of an absurd rank is enough.
-    fn check_padding(&self, largest: usize) -> Result<()> {
+    fn check_padding(&self) -> Result<()> {
+        if self.recipe.layout == RankLayout::Compact {
+            return Ok(());
+        }
+        let largest = self.rank;
         let values = |rank: fn(&Output, usize) -> usize| -> f64 {
             let size = |output: &Output| {
                 float(output.out_features) + output.dims.iter().map(|&d| d as f64).product::<f64>()

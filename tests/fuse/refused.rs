@@ -26,6 +26,15 @@ fn pairs_that_do_not_fit_are_refused() {
     let (content, _) = pair(Dtype::F16);
     let other = file("other", &kohya("s", "lora_unet_else", 40, 8, &[64], None, Dtype::F16));
     assert_eq!(fuse(&content, &other, &whole()).unwrap_err().code, Code::NoCommonModules);
+    let text = file(
+        "text",
+        &kohya("s", "lora_te_text_model_encoder_layers_0_mlp_fc1", 40, 8, &[64], None, Dtype::F16),
+    );
+    for (content, style) in [(&other, &text), (&text, &other)] {
+        let error = fuse(content, style, &whole()).unwrap_err();
+        assert_eq!(error.code, Code::NoCommonModules);
+        assert!(error.detail.starts_with("\"text\" has only layers of a text encoder"), "{error}");
+    }
     let wide = file("wide", &kohya("s", "lora_unet_q", 40, 8, &[65], None, Dtype::F16));
     let error = fuse(&content, &wide, &whole()).unwrap_err();
     assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("lora_unet_q")));

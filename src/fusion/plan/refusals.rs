@@ -2,7 +2,7 @@
 
 use super::magnitudes::is_untouched;
 use super::pairing::{Pairing, Share, Unit};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error};
 use crate::fusion::Side;
 use crate::fusion::settings::ResultChoice;
@@ -50,7 +50,7 @@ pub(crate) fn sort_out(
             tensors: refused.tensors,
         }));
     }
-    let mut refuse = |side: Side, module: &crate::adapter::Module, why| {
+    let mut refuse = |side: Side, module: &Module, why| {
         let (module, tensors) = (module.stem.clone(), module.tensors);
         refusals.push(Refusal { side, file: name(side), module, why, tensors });
     };
@@ -93,6 +93,19 @@ pub(crate) fn sort_out(
 pub(crate) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Refusal]) -> Error {
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.why == DORA) {
         return refused(refusal);
+    }
+    let is_text = |module: &Module| ModuleId::of(&module.stem).is_text_encoder();
+    let only = |adapter: &Adapter, text: bool| {
+        !adapter.modules.is_empty() && adapter.modules.iter().all(|module| is_text(module) == text)
+    };
+    for (text, denoiser) in [(content, style), (style, content)] {
+        if only(text, true) && only(denoiser, false) {
+            let (text, denoiser) = (&text.name, &denoiser.name);
+            let detail = format!(
+                "{text:?} has only layers of a text encoder and {denoiser:?} only layers of the denoiser: loaded together they need no fusing."
+            );
+            return Error::new(Code::NoCommonModules, detail);
+        }
     }
     let example = |adapter: &Adapter| {
         adapter.modules.first().map_or(("", String::new()), |m| (m.spelling.name, m.stem.clone()))

@@ -184,6 +184,10 @@ fn a_file_with_itself_is_noticed() {
     assert_eq!(codes(&one(random("c", 20, 4)), &style, &weaker), [Code::Parallel]);
     assert_eq!(codes(&one(-random("b", 20, 4)), &style, &weaker), [Code::Parallel]);
     assert_eq!(codes(&one(random("b", 20, 4)), &style, &weaker), [Code::SameFile]);
+    // A multiple is another file, however large it is.
+    let twice = one(2.0 * random("b", 20, 4));
+    assert_eq!(codes(&twice, &style, &weaker), [Code::Parallel]);
+    assert_eq!(codes(&twice, &twice, &weaker), [Code::SameFile]);
     // A strength's sign is none of the file's.
     let against = Settings { content_strength: -0.5, ..weaker.clone() };
     assert_eq!(codes(&one(random("b", 20, 4)), &style, &against), [Code::SameFile]);

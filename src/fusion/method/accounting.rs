@@ -264,7 +264,7 @@ impl Figures<'_> {
 }
 
 /// What rounding of the figures may make of the same.
-const SAME: f64 = 1e-4;
+pub(crate) const SAME: f64 = 1e-4;
 
 /// Whether content and style change every module in the same direction: their inner products are as large as their squared
 /// norms allow. What neither changes says nothing.

@@ -4,11 +4,12 @@ use super::verify::Verified;
 use super::writer::Written;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
-use crate::fusion::method::accounting::{ComputedOn, Cut, Fused, ModuleReport, Squares, all_parallel};
+use crate::fusion::method::accounting::{ComputedOn, Cut, Fused, ModuleReport, SAME, Squares, all_parallel};
 use crate::fusion::method::engine::Engine;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::fit::Tensors;
 use crate::fusion::plan::metadata::trigger_words;
+use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::refusals::Refusal;
 use crate::fusion::ratio;
 use crate::fusion::settings::{ResultChoice, Settings};
@@ -208,7 +209,7 @@ fn warnings_of(
         warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
     }
     let share = ratio(inside, whole);
-    if content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(fused) {
+    if content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(plan, fused) {
         warnings.push(Error::new(Code::SameFile, ""));
     } else if total(|s| s.change) > 0.0 && share > PARALLEL {
         let detail = format!("{:.0} % of the subject lies in the style's directions.", 100.0 * share);
@@ -217,9 +218,19 @@ fn warnings_of(
     warnings
 }
 
-/// Whether the updates are the same, whichever way round they are applied, but for the strengths.
-fn is_same(fused: &[Fused]) -> bool {
-    all_parallel(fused.iter().map(|Fused { squares, .. }| (squares.inner, [squares.content, squares.style])))
+/// Whether the updates are the same, whichever way round they are applied, but for the strengths. One that is another's multiple
+/// is not.
+fn is_same(plan: &Plan, fused: &[Fused]) -> bool {
+    let pairs = fused.iter().map(|Fused { squares, .. }| (squares.inner, [squares.content, squares.style]));
+    let is_as_large = |unit: &Unit| {
+        let Some((style, content)) = unit.pair() else { return true };
+        let name = unit.name();
+        let at = fused.binary_search_by(|fused| fused.figures.name.as_str().cmp(&name));
+        let Some(Fused { squares, .. }) = at.ok().and_then(|at| fused.get(at)) else { return false };
+        let crossed = [squares.content * style.strength.powi(2), squares.style * content.strength.powi(2)];
+        (crossed[0] - crossed[1]).abs() <= SAME * crossed[0]
+    };
+    all_parallel(pairs) && plan.units().all(is_as_large)
 }
 
 /// A warning if the shared modules of a file, at its strength, change nothing.

@@ -1,4 +1,4 @@
-// Stored words -> f32, times 2^-exponent. Twin: src/backend/cpu/decode.rs
+// Stored words -> f32. Twin: src/backend/cpu/decode.rs
 //
 // One worker a value, in strides of the whole grid; y: the job.
 
@@ -11,22 +11,11 @@ struct Params {
     format: u32,
     // 1: write cols×rows instead of rows×cols.
     transposed: u32,
-    exponent: i32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> words: array<u32>;
 @group(0) @binding(2) var<storage, read_write> values: array<f32>;
-
-// A finite F16 word. Subnormals are an integer times 2^-24, which no device flushes.
-fn from_f16(half: u32) -> f32 {
-    let exponent = (half >> 10u) & 31u;
-    let mantissa = half & 1023u;
-    let normal = bitcast<f32>(((exponent + 112u) << 23u) | (mantissa << 13u));
-    let subnormal = f32(mantissa) * power_of_two(-24);
-    let magnitude = select(normal, subnormal, exponent == 0u);
-    return select(magnitude, -magnitude, (half & 0x8000u) != 0u);
-}
 
 fn value_at(start: u32, at: u32) -> f32 {
     if params.format == 0u {
@@ -50,11 +39,6 @@ fn decode(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
             // at = column·rows + row of the result's cols×rows.
             source = (at % params.rows) * params.cols + at / params.rows;
         }
-        let value = value_at(start, source);
-        if params.exponent == 0 {
-            values[target_start + at] = value;
-        } else {
-            values[target_start + at] = scaled(value, -params.exponent);
-        }
+        values[target_start + at] = value_at(start, source);
     }
 }

@@ -45,14 +45,6 @@ fn to_f16(bits: u32) -> u32 {
     return sign | rounded((magnitude & 0x7fffffu) | 0x800000u, shift);
 }
 
-fn from_f16(half: u32) -> f32 {
-    let exponent = (half >> 10u) & 31u;
-    let mantissa = half & 1023u;
-    let normal = bitcast<f32>(((exponent + 112u) << 23u) | (mantissa << 13u));
-    let magnitude = select(normal, f32(mantissa) * power_of_two(-24), exponent == 0u);
-    return select(magnitude, -magnitude, (half & 0x8000u) != 0u);
-}
-
 // The word of value `at` of a job, beside the error it makes.
 fn word_of(job: u32, at: u32) -> u32 {
     if at >= params.count {

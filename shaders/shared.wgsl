@@ -20,6 +20,16 @@ fn scaled(x: f32, power: i32) -> f32 {
     return x * power_of_two(third) * power_of_two(third) * power_of_two(power - 2 * third);
 }
 
+// A finite F16 word. Subnormals are an integer times 2^-24, which no device flushes.
+fn from_f16(half: u32) -> f32 {
+    let exponent = (half >> 10u) & 31u;
+    let mantissa = half & 1023u;
+    let normal = bitcast<f32>(((exponent + 112u) << 23u) | (mantissa << 13u));
+    let subnormal = f32(mantissa) * power_of_two(-24);
+    let magnitude = select(normal, subnormal, exponent == 0u);
+    return select(magnitude, -magnitude, (half & 0x8000u) != 0u);
+}
+
 // Power of two of a positive number: 2^e <= x < 2^(e+1).
 fn exponent_of(x: f32) -> i32 {
     return i32((bitcast<u32>(x) >> 23u) & 255u) - 127;

@@ -43,8 +43,8 @@ pub struct Protected {
 /// Every kernel on host memory.
 #[allow(async_fn_in_trait, reason = "kernels are used by one thread; on wasm32 no future is Send")]
 pub trait Kernels {
-    /// Words of F32, F16 or BF16 to f32, times 2^-`exponent`; `transposed` gives cols×rows. Subnormals are kept.
-    async fn decode(&self, stored: &Stored<'_>, exponent: i32, transposed: bool) -> Result<Vec<f32>>;
+    /// Words of F32, F16 or BF16 to f32; `transposed` gives cols×rows. Subnormals are kept.
+    async fn decode(&self, stored: &Stored<'_>, transposed: bool) -> Result<Vec<f32>>;
 
     /// Orthonormal basis of the row space of `a`: classical Gram-Schmidt, twice for every row of which the
     /// first time leaves little. A row is dropped when its residual is at most [`super::RANK_TOLERANCE`] of its own norm.
@@ -79,8 +79,8 @@ pub trait Kernels {
 }
 
 impl Kernels for Cpu {
-    async fn decode(&self, stored: &Stored<'_>, exponent: i32, transposed: bool) -> Result<Vec<f32>> {
-        Ok(cpu::decode(stored, exponent, transposed))
+    async fn decode(&self, stored: &Stored<'_>, transposed: bool) -> Result<Vec<f32>> {
+        Ok(cpu::decode(stored, transposed))
     }
 
     async fn basis(&self, a: &[f32], shape: Shape) -> Result<Basis> {

@@ -66,9 +66,9 @@ fn kernels<K: Kernels>(criterion: &mut Criterion, place: &str, kernels: &K) {
         let mut group = criterion.benchmark_group(format!("{place}, {}", module.name()));
         let (rows, cols) = (Shape { rows: r, cols: n }, Shape { rows: r, cols: m });
         let job = module.job();
-        let down = block_on(kernels.decode(&job.style_down, 0, false)).unwrap();
-        let up = block_on(kernels.decode(&job.style_up, 0, true)).unwrap();
-        let content = block_on(kernels.decode(&job.content_down, 0, false)).unwrap();
+        let down = block_on(kernels.decode(&job.style_down, false)).unwrap();
+        let up = block_on(kernels.decode(&job.style_up, true)).unwrap();
+        let content = block_on(kernels.decode(&job.content_down, false)).unwrap();
         let of_down = block_on(kernels.basis(&down, rows)).unwrap();
         let of_up = block_on(kernels.basis(&up, cols)).unwrap();
         let (core, _) = block_on(kernels.core(&of_up, &of_down)).unwrap();
@@ -78,7 +78,7 @@ fn kernels<K: Kernels>(criterion: &mut Criterion, place: &str, kernels: &K) {
 
         let products = |count: usize| Throughput::Elements(count as u64);
         let bytes = |count: usize| Throughput::Bytes(count as u64);
-        run(&mut group, "decode", bytes(2 * r * n), || block_on(kernels.decode(&job.style_down, 0, false)));
+        run(&mut group, "decode", bytes(2 * r * n), || block_on(kernels.decode(&job.style_down, false)));
         run(&mut group, "basis", products(2 * n * r * r), || block_on(kernels.basis(&down, rows)));
         run(&mut group, "core", products(r * r * r), || block_on(kernels.core(&of_up, &of_down)));
         run(&mut group, "jacobi", products(r * r * r), || block_on(kernels.jacobi(&core, r)));

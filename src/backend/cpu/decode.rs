@@ -1,15 +1,13 @@
 //! Twin of `shaders/decode.wgsl`: stored words → f32.
 
-use super::real::{self, Real};
+use super::real::Real;
 use crate::{Dtype, Stored};
 
-/// Words of F32, F16 or BF16 to f32, times 2^-`exponent`; `transposed` gives cols×rows. Subnormals are kept. Words of
-/// another format give nothing.
+/// Words of F32, F16 or BF16 to f32; `transposed` gives cols×rows. Subnormals are kept. Words of another format give nothing.
 #[inline(never)]
-pub fn decode(stored: &Stored<'_>, exponent: i32, transposed: bool) -> Vec<f32> {
+pub fn decode(stored: &Stored<'_>, transposed: bool) -> Vec<f32> {
     let mut values = Vec::with_capacity(stored.rows * stored.cols);
     widened(stored.bytes, stored.dtype, &mut values);
-    real::scale(&mut values, -exponent);
     if transposed { transpose(&values, stored.rows, stored.cols) } else { values }
 }
 

@@ -144,7 +144,7 @@ mod tests {
         let (x, y) = (words(3, Dtype::F16, 0.37), words(11, Dtype::BF16, 0.71));
         let wide = |bytes, dtype, rows| Stored { bytes, dtype, rows, cols: n };
         let (x, y) = (wide(&x, Dtype::F16, 3), wide(&y, Dtype::BF16, 11));
-        let values = |of: &Stored<'_>| decode(of, 0, false);
+        let values = |of: &Stored<'_>| decode(of, false);
         let (a, b) = (values(&x), values(&y));
         let expected = [gram(&a, &a, n), gram(&a, &b, n), gram(&b, &b, n)];
         assert_eq!(both_grams([3, 11], rows::<f32>(&x), rows(&y)), expected);

@@ -74,11 +74,7 @@ mod tests {
                 };
                 let saved = |stored: &Stored<'_>, scale| {
                     let bytes = encode(&loaded::<f32>(stored), scale, dtype).0;
-                    whole(
-                        decode(&Stored { bytes: &bytes, dtype, ..stored.clone() }, 0, false),
-                        stored.rows,
-                        1.0,
-                    )
+                    whole(decode(&Stored { bytes: &bytes, dtype, ..stored.clone() }, false), stored.rows, 1.0)
                 };
                 let exact = whole(loaded(&up), m, scales[1]) * whole(loaded(&down), r, scales[0]);
                 let is = saved(&up, scales[1]) * saved(&down, scales[0]);

@@ -144,7 +144,7 @@ impl Gpu {
                         let stored = of(first);
                         let stride = words(stored.rows * stored.cols, stored.dtype);
                         let raw = steps.upload(&padded(jobs.iter().map(|job| of(job).bytes), 4 * stride));
-                        steps.decode(&raw, stride, stored.dtype, (stored.rows, stored.cols), 0, transposed)
+                        steps.decode(&raw, stride, stored.dtype, (stored.rows, stored.cols), transposed)
                     };
                 let a = load(&mut steps, |job| &job.style_down, false);
                 let down = steps.basis(a, r_s, n);

@@ -45,7 +45,7 @@ fn transposed(matrix: &[f32], rank: usize) -> Vec<f32> {
 }
 
 impl Kernels for Gpu {
-    async fn decode(&self, stored: &Stored<'_>, exponent: i32, transposed: bool) -> Result<Vec<f32>> {
+    async fn decode(&self, stored: &Stored<'_>, transposed: bool) -> Result<Vec<f32>> {
         let count = stored.rows * stored.cols;
         let stride = words(count, stored.dtype);
         let mut raw = stored.bytes.to_vec();
@@ -53,7 +53,7 @@ impl Kernels for Gpu {
         self.stepped(|steps| {
             let raw = steps.upload(&raw);
             let shape = (stored.rows, stored.cols);
-            let values = steps.decode(&raw, stride, stored.dtype, shape, exponent, transposed);
+            let values = steps.decode(&raw, stride, stored.dtype, shape, transposed);
             [steps.read(&values, count)]
         })
         .await?

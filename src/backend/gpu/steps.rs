@@ -224,25 +224,17 @@ impl<'a> Steps<'a> {
         count.div_ceil(WORKERS).clamp(1, 16_384)
     }
 
-    /// Raw words of a rows×cols matrix (`stride` 32-bit words a job) to f32 times 2^-exponent.
+    /// Raw words of a rows×cols matrix (`stride` 32-bit words a job) to f32.
     pub(super) fn decode(
         &mut self,
         raw: &Buffer,
         stride: usize,
         dtype: Dtype,
         (rows, cols): (usize, usize),
-        exponent: i32,
         transposed: bool,
     ) -> Buffer {
         let values = self.buffer(rows * cols);
-        let params = [
-            int(rows),
-            int(cols),
-            int(stride),
-            format(dtype),
-            u32::from(transposed),
-            exponent.cast_unsigned(),
-        ];
+        let params = [int(rows), int(cols), int(stride), format(dtype), u32::from(transposed)];
         let groups = [Self::groups(rows * cols), self.jobs, 1];
         self.dispatch(&self.pipelines.decode, &params, &[(1, raw), (2, &values)], groups);
         values

@@ -82,7 +82,7 @@ fn fused(style: &Factors, w_s: f64, content: &Factors, w_c: f64, projected: &[u8
     let mut down = Matrix::zeros(r_s + r_c, n);
     let mut up = Matrix::zeros(style.up.rows, r_s + r_c);
     let projected = Stored { bytes: projected, dtype: Dtype::F32, rows: r_c, cols: n };
-    let projected = matrix::from_rows(r_c, n, &cpu::decode(&projected, 0, false));
+    let projected = matrix::from_rows(r_c, n, &cpu::decode(&projected, false));
     let own = matrix::from_rows(r_s, n, &style.down.values());
     matrix::place(&mut down, 0, 0, &own, &(0..r_s), as_f32(w_s));
     matrix::place(&mut down, r_s, 0, &projected, &(0..r_c), as_f32(w_c));

@@ -155,7 +155,7 @@ impl Factor {
 
     /// The values, row-major.
     pub(crate) fn values(&self) -> Vec<f32> {
-        cpu::decode(&self.stored(), 0, false)
+        cpu::decode(&self.stored(), false)
     }
 
     /// Some of the rows.

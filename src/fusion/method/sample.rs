@@ -61,7 +61,7 @@ fn are_alike(theirs: &Projected, ours: &Projected, job: &Job<'_>, batch: &Batch<
     let (rows, cols) = (job.content_down.rows, job.content_down.cols);
     let square = |value: f64| value * value;
     let whole = &ours.content_gram;
-    let values = |bytes: &[u8]| cpu::decode(&Stored { bytes, dtype: batch.output, rows, cols }, 0, false);
+    let values = |bytes: &[u8]| cpu::decode(&Stored { bytes, dtype: batch.output, rows, cols }, false);
     // Relative to the content before the projection: of one that lies in the style's directions nothing may be left.
     let size = whole.iter().step_by(rows + 1).sum::<f64>() * square(job.scale.into());
     let (theirs, ours) = (values(&theirs.content_down), values(&ours.content_down));

@@ -19,10 +19,7 @@ pub mod gpu;
 pub mod kernels;
 
 use crate::error::Result;
-pub use cpu::{
-    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,
-    SUPPORT_GUARD, Stored,
-};
+pub use cpu::{Blend, Conditioning, Cut, Dtype, Job, Place, Projected, RANK_TOLERANCE, Stored};
 pub use np_lora_cpu::{self as cpu, matrix, products, truncate};
 
 /// Jobs of one shape (m, n, r_s, r_c and dtypes), with what they have in common.

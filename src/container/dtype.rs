@@ -3,11 +3,6 @@
 pub use np_lora_cpu::{NonFinite, non_finite};
 use safetensors::Dtype;
 
-/// Index of the first value of `bytes` that is NaN or infinite.
-pub fn first_non_finite(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
-    non_finite(dtype, bytes).map(|bad| bad.first)
-}
-
 /// Values of a format that is not computed with, in one that is: F8 as F16, exactly; F64 as F32, to nearest, where too large
 /// a value becomes infinity and too small a one 0. `None` for any other format.
 pub fn converted(dtype: Dtype, bytes: &[u8]) -> Option<(Dtype, Vec<u8>)> {
@@ -117,11 +112,7 @@ mod tests {
                     expected.is_sign_negative() || byte & 0x80 != 0,
                     "{byte:#x}"
                 );
-                assert_eq!(
-                    first_non_finite(dtype, &[byte]).is_some(),
-                    !expected.is_finite(),
-                    "{dtype} {byte:#x}"
-                );
+                assert_eq!(non_finite(dtype, &[byte]).is_some(), !expected.is_finite(), "{dtype} {byte:#x}");
             }
         }
         assert_eq!(converted(Dtype::F16, &[0, 0]), None);
@@ -149,11 +140,7 @@ mod tests {
             for (dtype, expected) in
                 [(Dtype::F16, f16::from_bits(code).to_f64()), (Dtype::BF16, bf16::from_bits(code).to_f64())]
             {
-                assert_eq!(
-                    first_non_finite(dtype, &bytes).is_some(),
-                    !expected.is_finite(),
-                    "{dtype} {code:#x}"
-                );
+                assert_eq!(non_finite(dtype, &bytes).is_some(), !expected.is_finite(), "{dtype} {code:#x}");
                 let value = scalar(dtype, &bytes).unwrap();
                 assert!(value == expected || (value.is_nan() && expected.is_nan()), "{dtype} {code:#x}");
             }
@@ -166,7 +153,7 @@ mod tests {
             let mut values = vec![1f32; 10_000];
             values[at] = f32::NAN;
             let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            assert_eq!(first_non_finite(Dtype::F32, &bytes), Some(at));
+            assert_eq!(non_finite(Dtype::F32, &bytes), Some(NonFinite { first: at, count: 1 }));
         }
         // More than one, in blocks of their own and in the same.
         let mut values = vec![1f32; 20_000];
@@ -177,9 +164,12 @@ mod tests {
         assert_eq!(non_finite(Dtype::F32, &bytes), Some(NonFinite { first: 77, count: 4 }));
         let all = [0x7c; 2 * 70_000];
         assert_eq!(non_finite(Dtype::F16, &all), Some(NonFinite { first: 0, count: 70_000 }));
-        assert_eq!(first_non_finite(Dtype::F32, &f32::MAX.to_le_bytes()), None);
-        assert_eq!(first_non_finite(Dtype::F64, &f64::NEG_INFINITY.to_le_bytes()), Some(0));
-        assert_eq!(first_non_finite(Dtype::I64, &[0xff; 16]), None);
+        assert_eq!(non_finite(Dtype::F32, &f32::MAX.to_le_bytes()), None);
+        assert_eq!(
+            non_finite(Dtype::F64, &f64::NEG_INFINITY.to_le_bytes()),
+            Some(NonFinite { first: 0, count: 1 })
+        );
+        assert_eq!(non_finite(Dtype::I64, &[0xff; 16]), None);
     }
 
     #[test]

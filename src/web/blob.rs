@@ -79,8 +79,3 @@ impl Source for BlobSource {
         Ok(Uint8Array::new(&buffer).to_vec().into())
     }
 }
-
-/// A `Blob` from whatever a page's function returned.
-pub(super) fn as_blob(value: JsValue) -> Option<Blob> {
-    value.dyn_into().ok()
-}

@@ -1,6 +1,6 @@
 //! Writing through the page's `OutputSink` (`www/core/types.ts`).
 
-use super::blob::{BlobSource, as_blob};
+use super::blob::BlobSource;
 use crate::container::{Bytes, Sink, Source};
 use crate::error::{Code, Error, Result};
 use js_sys::{Promise, Reflect};
@@ -59,7 +59,7 @@ impl Sink for JsSink {
 
     async fn finish(&mut self) -> Result<BlobSource> {
         let file = settled(self.output.finish()).await?;
-        let blob = as_blob(file).ok_or_else(|| Error::new(Code::Write, "The result was not handed back."))?;
+        let blob = file.dyn_into().map_err(|_| Error::new(Code::Write, "The result was not handed back."))?;
         Ok(BlobSource::written("result", blob))
     }
 }

@@ -11,7 +11,8 @@ use super::plainly_cut::plainly_cut;
 use super::plainly_full::plainly_full;
 use super::real::Real;
 use super::triangle::{Triangle, support};
-use crate::{Conditioning, Cut, Job, SUPPORT_GUARD, Shape, Stored};
+use crate::job::SUPPORT_GUARD;
+use crate::{Conditioning, Cut, Job, Shape, Stored};
 
 /// The directions of the style that are protected.
 #[derive(Clone, Debug)]

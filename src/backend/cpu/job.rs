@@ -6,14 +6,14 @@ pub use safetensors::Dtype;
 pub const RANK_TOLERANCE: f64 = 2e-6;
 
 /// Below this support a job is computed in f64 (see [`Conditioning`]).
-pub const SUPPORT_GUARD: f64 = 1.0 / 64.0;
+pub(super) const SUPPORT_GUARD: f64 = 1.0 / 64.0;
 
 /// Below this gap a job is computed in f64 (see [`Conditioning`]): where a cut is less clear, f32 would let more than a
 /// millionth of the content leak into the protected space.
-pub const GAP_GUARD: f64 = 1.0 / 16.0;
+const GAP_GUARD: f64 = 1.0 / 16.0;
 
 /// An energy this close to the wanted share is summed in f64 (see [`Conditioning`]).
-pub const ENERGY_GUARD: f64 = 1.0 / 16_384.0;
+const ENERGY_GUARD: f64 = 1.0 / 16_384.0;
 
 /// Dimensions of a row-major matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,8 +127,6 @@ pub struct Projected {
     pub protected_cross_gram: Vec<f64>,
     /// E·Eᵀ, r_c×r_c, where E is A_c' after rounding less A_c' before.
     pub rounding_gram: Vec<f64>,
-    /// What the f32 computation said of itself.
-    pub conditioning: Conditioning,
     /// Where the final numbers come from.
     pub computed_on: Place,
 }

@@ -42,10 +42,7 @@ pub use decode::{decode, transpose};
 pub use directions::{Directions, all_directions};
 pub use encoded::{Encoded, encoded, encoded_columns, encoded_rows, rounded};
 pub use finite::{NonFinite, non_finite};
-pub use job::{
-    Blend, Conditioning, Cut, Dtype, ENERGY_GUARD, GAP_GUARD, Job, Place, Projected, RANK_TOLERANCE,
-    SUPPORT_GUARD, Shape, Stored,
-};
+pub use job::{Blend, Conditioning, Cut, Dtype, Job, Place, Projected, RANK_TOLERANCE, Shape, Stored};
 pub use likeness::{Products, Third, liken};
 pub use probes::{Columns, PROBES, column_squares, times};
 pub use readouts::Readouts;

@@ -24,7 +24,7 @@ pub struct Readouts<'a> {
 impl Readouts<'_> {
     /// Completes a job's result.
     pub fn projected(&self, content_down: Vec<u8>, computed_on: Place) -> Projected {
-        let Directions { protected, energy, exponent, conditioning } = self.directions;
+        let Directions { protected, energy, exponent, .. } = self.directions;
         let r = self.down.exponent.len();
         let mut down = self.down.l.to_vec();
         for (row, &exponent) in down.chunks_exact_mut(r.max(1)).zip(self.down.exponent) {
@@ -45,7 +45,6 @@ impl Readouts<'_> {
             cross_gram: scaled(&gram(&down, self.along, r), unit),
             protected_cross_gram: scaled(&gram(&down, &inside, r), unit),
             rounding_gram: scaled(self.rounding_gram, unit * unit),
-            conditioning: *conditioning,
             computed_on,
         }
     }

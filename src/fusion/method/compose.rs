@@ -10,7 +10,6 @@ use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
 use crate::fusion::Side;
 use crate::fusion::plan::outputs::{Block, Output};
-use std::ops::Range;
 
 /// Rows of lora_down and columns of lora_up of a module, block by block.
 type Words<'a> = (Vec<&'a [u8]>, Vec<Columns<'a>>);
@@ -34,7 +33,8 @@ pub(crate) fn words<'a>(
         let projected = values.projected.get(result).filter(|_| block.side == Side::Content);
         let down =
             down.as_ref().map(|down| &*down.bytes).or_else(|| Some(projected?.content_down.as_slice()));
-        let columns = columns(&up.as_ref()?.bytes, values.factors(block.side)?.up.cols, &block.rows);
+        let (words, cols) = (&*up.as_ref()?.bytes, values.factors(block.side)?.up.cols);
+        let columns = Columns { words, cols, rows: &block.rows };
         Some((down?, columns))
     };
     let blocks = output.blocks.iter().map(|block| of_block(block).ok_or_else(|| unmade(output)));
@@ -44,11 +44,6 @@ pub(crate) fn words<'a>(
 /// A block without values would be a block of zeros, of which nobody is told.
 fn unmade(output: &Output) -> Error {
     Error::new(Code::Internal, "A part of the module was not made.").at_tensor(&output.names.stem)
-}
-
-/// Columns of a lora_up whose words are `cols` to a row.
-pub(crate) fn columns<'a>(words: &'a [u8], cols: usize, rows: &'a [(Range<usize>, usize)]) -> Columns<'a> {
-    Columns { words, cols, rows }
 }
 
 /// A module's factors in f32, with all scales in them.

@@ -106,8 +106,8 @@ impl<'a> Composer<'a> {
         let bytes = &mut self.bytes[self.made..self.made + length];
         fill(bytes).ok_or_else(|| unplanned(name))?;
         // A value too large for the format has become infinite: say so instead of writing it.
-        if let Some(value) = container::first_non_finite(tensor.dtype, bytes) {
-            let detail = format!("Value number {value} is too large for {}.", tensor.dtype);
+        if let Some(bad) = container::non_finite(tensor.dtype, bytes) {
+            let detail = format!("Value number {} is too large for {}.", bad.first, tensor.dtype);
             return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
         }
         self.piece.tensors.push(PieceTensor { at, length, checksum: xxh3_64(bytes) });

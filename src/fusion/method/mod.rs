@@ -29,7 +29,7 @@ use crate::fusion::plan::vectors::VectorOutput;
 use crate::fusion::plan::{Plan, as_f32, magnitudes};
 use crate::fusion::{Side, Sources, Watch, go_on, ratio};
 use accounting::{Cut, CutOf, Figures, Fused, Passed, Rounding};
-use composer::Composer;
+use composer::{Columns, Composer};
 use engine::Engine;
 use factors::{Factors, Rounded, Split, read_vector};
 use loaded::{Loaded, LoadedUnit, batch_of, job, load};
@@ -231,7 +231,7 @@ fn write_compressed<'a>(
             composer.cuts([Cut { module, of: CutOf::Result, kept: compressed.kept }]);
             worst = worst.max(compressed.rounding);
             let rows = [(0..output.out_features, 0)];
-            let up = compose::columns(&compressed.up, compressed.rank, &rows);
+            let up = Columns { words: &compressed.up, cols: compressed.rank, rows: &rows };
             composer.module(output, &[&compressed.down], &[up])?;
         }
         for (unit, values) in group.units.iter().zip(&loaded.units) {

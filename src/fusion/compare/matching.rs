@@ -155,13 +155,14 @@ fn refused(plan: &Plan) -> Places {
 }
 
 fn check_family(plan: &Plan, file: &Adapter) -> Result<()> {
-    let (Some(family), Some(of_file)) = (plan.layer_names.family, model::candidates(&file.family)) else {
+    let of_file = file.family.families();
+    let Some(family) = plan.layer_names.family.filter(|family| !of_file.contains(family)) else {
         return Ok(());
     };
-    if of_file.contains(&family) {
+    if of_file.is_empty() {
         return Ok(());
     }
-    let detail = format!("It is for {}, the pair for {}.", model::names(&of_file), family.name());
+    let detail = format!("It is for {}, the pair for {}.", model::names(of_file), family.name());
     Err(Error::new(Code::NotOfPair, detail).in_file(&file.name))
 }
 

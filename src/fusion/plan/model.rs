@@ -1,7 +1,7 @@
 //! Whether two files are for the same model.
 
 use super::outputs::Group;
-use crate::adapter::families::{Detected, Family, Scheme};
+use crate::adapter::families::{Family, Scheme};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
 use crate::fusion::settings::ResultChoice;
@@ -54,12 +54,13 @@ pub fn undecided_families(content: Option<&Adapter>, style: Option<&Adapter>) ->
     if common.len() > 1 { common.into_iter().map(Family::name).collect() } else { Vec::new() }
 }
 
-type Known<'a> = (&'a Adapter, Vec<&'static Family>);
+type Known<'a> = (&'a Adapter, &'a [&'static Family]);
 
 /// The files of which something can be told, and the families that they can be of.
 fn known<'a>(content: Option<&'a Adapter>, style: Option<&'a Adapter>) -> Vec<Known<'a>> {
     let files = [content, style].into_iter().flatten();
-    files.filter_map(|adapter| Some((adapter, candidates(&adapter.family)?))).collect()
+    let known = files.map(|adapter| (adapter, adapter.family.families()));
+    known.filter(|(_, families)| !families.is_empty()).collect()
 }
 
 /// Families that all of them can be of; none of no file. Of those that make no difference to these files, only the best known.
@@ -82,7 +83,7 @@ fn common(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
 fn shared(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
     match known {
         [] => Ok(Vec::new()),
-        [(_, only)] => Ok(only.clone()),
+        [(_, only)] => Ok(only.to_vec()),
         [(first, of_first), (second, of_second), ..] => {
             let both: Vec<_> = of_first.iter().filter(|family| of_second.contains(family)).copied().collect();
             if both.is_empty() {
@@ -97,15 +98,6 @@ fn shared(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
             }
             Ok(both)
         }
-    }
-}
-
-/// Families that a file can be of; none where that cannot be told.
-pub(crate) fn candidates(detected: &Detected) -> Option<Vec<&'static Family>> {
-    match detected {
-        Detected::Is(family) => Some(vec![family]),
-        Detected::Ambiguous(families) => Some(families.clone()),
-        Detected::Unknown => None,
     }
 }
 

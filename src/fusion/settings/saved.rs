@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::mu;
-use crate::container::{Header, Source};
+use crate::container::{self, Header, Source};
 use crate::error::{Code, Error, Result};
 use crate::json;
 use serde::de::DeserializeOwned;
@@ -61,7 +61,7 @@ impl SavedRecipe {
         let refused = |detail: &str| Error::new(Code::Recipe, detail);
         let all = 0..source.size();
         // The length that safetensors files begin with has no use for its last byte, and text has no zeros.
-        if all.end > 8 && source.read(7..8).await?.first() == Some(&0) {
+        if all.end > 8 && container::exactly(source, 7..8).await?.first() == Some(&0) {
             let Header { mut metadata, .. } = Header::read(source).await?;
             let mut take = |key: &str| metadata.remove(key).filter(|text| !text.is_empty());
             let recipe =
@@ -81,7 +81,7 @@ impl SavedRecipe {
         if all.end > MAX_BYTES {
             return Err(refused("It is too large to be one."));
         }
-        let bytes = source.read(all).await?;
+        let bytes = container::exactly(source, all).await?;
         Self::read(std::str::from_utf8(&bytes).map_err(|error| refused(&error.to_string()))?)
     }
 
@@ -173,6 +173,26 @@ mod tests {
         assert_eq!(read.settings.result, ResultChoice::Overlap);
         assert_eq!(read.content, Some(SavedSource { name: "a".into(), size: Some(7), sha256: None }));
         assert_eq!(read.style.unwrap().sha256.as_deref(), Some("00"));
+    }
+
+    #[test]
+    fn a_file_that_has_become_shorter_is_no_recipe_any_more() {
+        struct Shorter;
+        impl Source for Shorter {
+            fn name(&self) -> &'static str {
+                "recipe.json"
+            }
+
+            fn size(&self) -> u64 {
+                100
+            }
+
+            async fn read(&self, _: std::ops::Range<u64>) -> Result<container::Bytes> {
+                Ok(recipe("{}").into())
+            }
+        }
+        let error = pollster::block_on(SavedRecipe::open(&Shorter)).unwrap_err();
+        assert_eq!((error.code, error.file.as_deref()), (Code::InputChanged, Some("recipe.json")));
     }
 
     #[test]

@@ -260,6 +260,8 @@ fn a_good_file_cut_anywhere_is_refused_and_says_how_much_is_missing() {
             _ => Code::Truncated,
         };
         assert_eq!(error.code, expected, "{length}: {error}");
+        let end = block_on(Header::end(&MemorySource::new("f", whole[..length].to_vec())));
+        assert_eq!(end.is_err(), length < whole.len() - 8, "{length}: where the tensors begin");
         if length >= 8 {
             let data = whole.len() - 8;
             let missing = if length < data { data - length } else { whole.len() - length };
@@ -362,7 +364,9 @@ fn odd_but_honest_headers_load() {
     ];
     println!("{} odd files accepted", cases.len());
     for (what, json, data) in cases {
-        read(file(&json, data)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let header = read(file(&json, data)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let end = block_on(Header::end(&MemorySource::new("f", file(&json, data))));
+        assert_eq!(end, Ok(header.data_start), "{what}");
     }
     let most: Vec<String> = (0..65_536).map(|i| tensor(&format!("t{i}"), "F16", "[0]", 0, 0)).collect();
     assert_eq!(read(file(&format!("{{{}}}", most.join(",")), 0)).unwrap().tensors.len(), 65_536);

@@ -90,6 +90,15 @@ impl Header {
         Self::parse(&json[..length.min(json.len())], data_start, size)
     }
 
+    /// Where the tensors of a file begin, whatever its header says of them.
+    ///
+    /// # Errors
+    /// Of the container's codes those about the file's first bytes.
+    pub async fn end<S: Source>(source: &S) -> Result<u64> {
+        let size = source.size();
+        Ok(8 + json_length(&exactly(source, 0..size.min(START)).await?, size)?)
+    }
+
     /// Checks a header's text. `data_start` is the position of the first tensor byte, `size` that after the last.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use super::blob::BlobSource;
 use super::thrown;
-use crate::container::{self, Source};
+use crate::container::{self, Header, Source};
 use crate::error::{Code, Error};
 use crate::fusion::hexadecimal;
 use js_sys::{Function, Promise};
@@ -13,9 +13,6 @@ use wasm_bindgen_futures::JsFuture;
 
 /// Small enough that other work never waits long for a piece.
 const PIECE: u64 = 8 * 1024 * 1024;
-
-/// Bytes that say how long the header behind them is (the safetensors format).
-const LENGTH: u64 = 8;
 
 /// The SHA-256 of a file, in hex, or with `only_tensors` of what stands behind its header. Before each piece `may_go_on` is
 /// asked; what it answers, or resolves to, says whether to go on, so that it can hold the work up for as long as there is
@@ -29,11 +26,7 @@ pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function
     let mut digest = Sha256::new();
     let mut at = 0;
     if only_tensors {
-        let length = container::exactly(&source, 0..LENGTH).await.map_err(thrown)?;
-        at = (*length).try_into().map_or(0, u64::from_le_bytes).saturating_add(LENGTH);
-        if at > source.size() {
-            return Err(thrown(Error::new(Code::NotSafetensors, "Its header ends behind its end.")));
-        }
+        at = Header::end(&source).await.map_err(thrown)?;
     }
     while at < source.size() {
         let answer = Promise::resolve(&may_go_on.call0(&JsValue::NULL)?);

@@ -2,7 +2,7 @@
 
 use super::families::Detected;
 use super::scale::{ScaleChoice, ScaleSource};
-use super::{Adapter, ModuleId, families};
+use super::{Adapter, families};
 use crate::error::Error;
 use crate::order::{self, Places};
 use serde::Serialize;
@@ -113,7 +113,7 @@ impl Adapter {
                     .map(|tensor| format!("{:?}", tensor.dtype)),
             ),
             modules: self.modules.len(),
-            text_encoder_modules: modules().filter(|m| ModuleId::of(&m.stem).is_text_encoder()).count(),
+            text_encoder_modules: modules().filter(|m| families::is_text_encoder(&m.stem)).count(),
             vectors: self.vectors.len(),
             cut: modules().filter(|module| module.is_cut).count(),
             magnitudes: modules().filter(|module| module.magnitude.is_some()).count(),

@@ -16,8 +16,9 @@ impl ModuleId {
     /// denoiser.
     pub fn of(stem: &str) -> Self {
         let (before, path) = denoiser_parts(stem);
-        // Without dots nothing divides a name for good.
-        Self(if before.ends_with('.') { path } else { unwrapped(stem) }.to_owned())
+        // Without dots nothing divides a name for good; and what is called like a text encoder would be taken for one.
+        let is_apart = before.ends_with('.') && !is_text_encoder(path);
+        Self(if is_apart { path } else { unwrapped(stem) }.to_owned())
     }
 
     /// The identity of the layer at `path` of a model's `component`.
@@ -42,8 +43,8 @@ impl fmt::Display for ModuleId {
     }
 }
 
-/// Whether a stem belongs to a text encoder, in any naming.
-pub(super) fn is_text_encoder(stem: &str) -> bool {
+/// Whether a stem belongs to a text encoder, in any naming; its [`ModuleId`] says the same.
+pub fn is_text_encoder(stem: &str) -> bool {
     let stem = unwrapped(stem);
     TEXT_ENCODERS.iter().any(|prefix| stem.starts_with(prefix))
 }

@@ -27,7 +27,7 @@ mod tests;
 pub use beside::Beside;
 pub use chart::{ALL_KINDS, Block, kind_of};
 pub use detect::{Detected, detect, family, is_name_of_model, is_noted};
-pub use id::ModuleId;
+pub use id::{ModuleId, is_text_encoder};
 pub use resolve::{Piece, Place, Target, denoiser_parts, moved};
 pub use scheme::{InComfyui, Prefix, SCHEMES, Scheme};
 pub use table::{Naming, Size, flatten};

@@ -5,7 +5,7 @@
 //! the spelling of one of the two: a mix of both is what some loaders take only the half of.
 
 use super::pairing::Unit;
-use crate::adapter::families::{Family, Place, Scheme, Target, denoiser_parts, flatten};
+use crate::adapter::families::{Family, Place, Scheme, Target, denoiser_parts, flatten, is_text_encoder};
 use crate::adapter::kinds::Kind;
 use crate::adapter::roles::Spelling;
 use crate::adapter::{Adapter, ModuleId};
@@ -80,7 +80,7 @@ impl Form {
             _ => (Side::Content, BTreeMap::new()),
         };
         let (way, adapter) = if side == Side::Style { (of_style, style) } else { (of_content, content) };
-        let mut modules = adapter.modules.iter().filter(|module| !is_text(&module.stem));
+        let mut modules = adapter.modules.iter().filter(|module| !is_text_encoder(&module.stem));
         let factored = modules.find(|module| matches!(module.kind, Kind::Lora(_)));
         Ok(Some(Self {
             side,
@@ -129,7 +129,7 @@ impl LayerNames {
         }
         let (before, path) = denoiser_parts(stem);
         match &self.form {
-            Some(form) if before.ends_with('_') && !path.contains('.') && !is_text(stem) => {
+            Some(form) if before.ends_with('_') && !path.contains('.') && !is_text_encoder(stem) => {
                 let all_flat = || format!("{}{path}", form.prefix);
                 let dotted = form.dotted.get(path).cloned();
                 ModuleId::of(
@@ -142,7 +142,7 @@ impl LayerNames {
 
     /// The name of a layer in the result, by the one that a file gives it.
     pub(crate) fn stem(&self, side: Side, stem: &str) -> String {
-        let Some(form) = self.form.as_ref().filter(|form| form.side != side && !is_text(stem)) else {
+        let Some(form) = self.form.as_ref().filter(|form| form.side != side && !is_text_encoder(stem)) else {
             return stem.to_owned();
         };
         let path = denoiser_parts(stem).1;
@@ -162,7 +162,8 @@ impl LayerNames {
     pub(crate) fn spelling(&self, unit: &Unit) -> Option<&'static Spelling> {
         let side = self.side(unit)?;
         let share = unit.share(side)?;
-        let form = self.form.as_ref().filter(|form| form.side != side && !is_text(&share.module.stem));
+        let form =
+            self.form.as_ref().filter(|form| form.side != side && !is_text_encoder(&share.module.stem));
         form.and_then(|form| form.spelling).or(Some(share.module.spelling))
     }
 }
@@ -199,9 +200,5 @@ fn with_dots(adapter: &Adapter, flat: &Adapter) -> Result<(BTreeMap<String, Stri
 fn stems(adapter: &Adapter) -> impl Iterator<Item = &str> {
     let modules = adapter.modules.iter().map(|module| module.stem.as_str());
     let vectors = adapter.vectors.iter().map(|vector| vector.stem.as_str());
-    modules.chain(vectors).filter(|stem| !is_text(stem))
-}
-
-fn is_text(stem: &str) -> bool {
-    ModuleId::of(stem).is_text_encoder()
+    modules.chain(vectors).filter(|stem| !is_text_encoder(stem))
 }

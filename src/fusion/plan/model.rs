@@ -1,7 +1,7 @@
 //! Whether two files are for the same model.
 
 use super::outputs::Group;
-use crate::adapter::families::{Family, Scheme};
+use crate::adapter::families::{Family, Scheme, is_text_encoder};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
 use crate::fusion::settings::ResultChoice;
@@ -19,7 +19,7 @@ pub(crate) fn family(
     if let Some(chosen) = recipe.family {
         for adapter in [content, style].into_iter().flatten() {
             // Text encoders are shared by families: they say little where there is more.
-            let is_text = |module: &&Module| ModuleId::of(&module.stem).is_text_encoder();
+            let is_text = |module: &&Module| is_text_encoder(&module.stem);
             let denoiser: Vec<&Module> = adapter.modules.iter().filter(|module| !is_text(module)).collect();
             let modules = if denoiser.is_empty() { adapter.modules.iter().collect() } else { denoiser };
             let known = modules.iter().filter(|module| {

@@ -2,7 +2,8 @@
 
 use super::magnitudes::is_untouched;
 use super::pairing::{Pairing, Share, Unit};
-use crate::adapter::{Adapter, Module, ModuleId};
+use crate::adapter::families::is_text_encoder;
+use crate::adapter::{Adapter, Module};
 use crate::error::{Code, Error};
 use crate::fusion::Side;
 use crate::fusion::settings::ResultChoice;
@@ -94,9 +95,9 @@ pub(crate) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Ref
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.why == DORA) {
         return refused(refusal);
     }
-    let is_text = |module: &Module| ModuleId::of(&module.stem).is_text_encoder();
     let only = |adapter: &Adapter, text: bool| {
-        !adapter.modules.is_empty() && adapter.modules.iter().all(|module| is_text(module) == text)
+        let modules = &adapter.modules;
+        !modules.is_empty() && modules.iter().all(|module| is_text_encoder(&module.stem) == text)
     };
     for (text, denoiser) in [(content, style), (style, content)] {
         if only(text, true) && only(denoiser, false) {

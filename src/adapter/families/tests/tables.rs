@@ -48,7 +48,7 @@ fn every_layer_is_once_in_every_naming() {
                 let target = family.target(&id, scheme).unwrap_or_else(|| panic!("{id} in {}", scheme.name));
                 assert_eq!(target.rows.len(), size.out, "{id}");
                 // By this a file's text-encoder strength is applied.
-                let is_text = ModuleId::of(&target.stem).is_text_encoder();
+                let is_text = is_text_encoder(&target.stem);
                 assert_eq!(is_text, id.is_text_encoder(), "{}", target.stem);
                 let place = family.resolve(&target.stem).unwrap_or_else(|| panic!("{}", target.stem));
                 assert_eq!(

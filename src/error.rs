@@ -144,7 +144,7 @@ codes! {
     GpuFellBack, "W_GPU_FELL_BACK", "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";
 }
 
-/// A refusal or a warning. A single word, since results are handed on in hundreds of places.
+/// A refusal or a warning. Boxed, so that [`Result<T>`](Result) stays one pointer wide on the error side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(Box<Refusal>);
 

@@ -125,7 +125,7 @@ pub struct Projected {
     pub cross_gram: Vec<f64>,
     /// (A_s V_k)·(A_c V_k)ᵀ, r_s×r_c, before scale.
     pub protected_cross_gram: Vec<f64>,
-    /// E·Eᵀ, r_c×r_c, where E is A_c' after rounding less A_c' before.
+    /// E·Eᵀ, r_c×r_c, where scale·E is what rounding added to A_c'; like the other Gram matrices, before scale.
     pub rounding_gram: Vec<f64>,
     /// Where the final numbers come from.
     pub computed_on: Place,

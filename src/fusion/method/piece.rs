@@ -38,7 +38,7 @@ pub trait Held: fmt::Debug {
     /// How many they are.
     fn length(&self) -> usize;
 
-    /// Those of a range, if there are so many.
+    /// The bytes of a range; none where it ends behind the last of them, or they are gone.
     fn part(&self, range: Range<usize>) -> Option<Bytes>;
 }
 

@@ -110,7 +110,7 @@ pub trait Crew<F> {
     /// How many tasks of size 1 those may have at once who know the run, so that none of them waits for the next.
     fn places(&self) -> usize;
 
-    /// How many of these places each has.
+    /// How many of these places each member has.
     fn each(&self) -> usize;
 
     /// Tells them what the run is: the variants they have from the leader. Whoever comes to other plans, or has no backend like

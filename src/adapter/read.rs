@@ -177,7 +177,7 @@ fn sorted(header: &Header) -> Result<Sorted> {
                 found.parts.up.replace(tensor)
             }
             Role::Alpha => found.alpha.replace(tensor),
-            Role::Part(Part::Magnitude) => found.magnitude.replace(tensor),
+            Role::Magnitude => found.magnitude.replace(tensor),
             Role::Part(Part::Diff) if tensor.shape.len() == 1 => {
                 found.vectors.push((&DIFF_VECTOR, tensor));
                 None

@@ -67,7 +67,6 @@ pub(crate) static SPELLINGS: [Spelling; 8] = [
 #[allow(missing_docs, reason = "named as LyCORIS names the tensors")]
 pub enum Part {
     Mid,
-    Magnitude,
     HadaW1A,
     HadaW1B,
     HadaW2A,
@@ -89,14 +88,12 @@ pub(crate) const DORA_SCALE: &str = ".dora_scale";
 /// The same in PEFT's.
 pub(crate) const MAGNITUDE_VECTOR: &str = ".lora_magnitude_vector";
 
+/// Endings of DoRA's magnitudes, which stand beside any kind; the last is ai-toolkit's.
+const MAGNITUDES: [&str; 4] = [DORA_SCALE, MAGNITUDE_VECTOR, ".lora_magnitude_vector.weight", ".magnitude"];
+
 /// (ending, part) of the kinds in `kinds/`.
-const PARTS: [(&str, Part); 19] = [
+const PARTS: [(&str, Part); 15] = [
     (".lora_mid.weight", Part::Mid),
-    (DORA_SCALE, Part::Magnitude),
-    (MAGNITUDE_VECTOR, Part::Magnitude),
-    (".lora_magnitude_vector.weight", Part::Magnitude),
-    // ai-toolkit's.
-    (".magnitude", Part::Magnitude),
     (".hada_w1_a", Part::HadaW1A),
     (".hada_w1_b", Part::HadaW1B),
     (".hada_w2_a", Part::HadaW2A),
@@ -222,6 +219,8 @@ pub(crate) enum Role {
     Up(&'static Spelling),
     /// The scale's numerator.
     Alpha,
+    /// DoRA's magnitudes.
+    Magnitude,
     /// Part of an adapter kind of `kinds/`.
     Part(Part),
     /// Added linearly.
@@ -236,10 +235,7 @@ pub(crate) enum Role {
 const ADAPTERS: [(&str, &[(&str, Role)]); 3] = [
     (".lora_A.", &[(".weight", Role::Down(&SPELLINGS[NAMED]))]),
     (".lora_B.", &[(".weight", Role::Up(&SPELLINGS[NAMED])), (".bias", Role::Vector(&VECTORS[NAMED_BIAS]))]),
-    (
-        ".lora_magnitude_vector.",
-        &[(".weight", Role::Part(Part::Magnitude)), ("", Role::Part(Part::Magnitude))],
-    ),
+    (".lora_magnitude_vector.", &[(".weight", Role::Magnitude), ("", Role::Magnitude)]),
 ];
 
 /// As [`role`], where an adapter's own name stands in the tensor's.
@@ -262,6 +258,7 @@ pub(crate) fn role(name: &str) -> (&str, Role) {
     let vectors = VECTORS.iter().map(|spelling| (spelling.suffix, Role::Vector(spelling)));
     let foreign = FOREIGN.iter().map(|&(suffix, kind)| (suffix, Role::Foreign(kind)));
     factors
+        .chain(MAGNITUDES.map(|suffix| (suffix, Role::Magnitude)))
         .chain(parts)
         .chain(vectors)
         .chain(foreign)
@@ -291,7 +288,7 @@ mod tests {
     fn stems_end_where_the_suffix_begins() {
         assert_eq!(role("lora_unet_mid.alpha"), ("lora_unet_mid", Role::Alpha));
         assert_eq!(role("x.lora_mid.weight"), ("x", Role::Part(Part::Mid)));
-        assert_eq!(role("x.dora_scale"), ("x", Role::Part(Part::Magnitude)));
+        assert_eq!(role("x.dora_scale"), ("x", Role::Magnitude));
         assert_eq!(role("x.lokr_w1_a"), ("x", Role::Part(Part::LokrW1A)));
         assert!(matches!(role("x.lora_B.bias").1, Role::Vector(v) if v.scaled));
         assert!(matches!(role("x.oft_blocks").1, Role::Foreign(_)));
@@ -327,10 +324,10 @@ mod tests {
             assert_eq!(role(&of(".lora_B.", ".weight")), ("a.b", Role::Up(&SPELLINGS[NAMED])));
             assert_eq!(role(&of(".lora_B.", ".bias")), ("a.b", Role::Vector(&VECTORS[NAMED_BIAS])));
             for end in ["", ".weight"] {
-                assert_eq!(role(&of(".lora_magnitude_vector.", end)), ("a.b", Role::Part(Part::Magnitude)));
+                assert_eq!(role(&of(".lora_magnitude_vector.", end)), ("a.b", Role::Magnitude));
             }
         }
-        assert_eq!(role("a.lora_magnitude_vector.weight"), ("a", Role::Part(Part::Magnitude)));
+        assert_eq!(role("a.lora_magnitude_vector.weight"), ("a", Role::Magnitude));
         for other in ["a.lora_A.x.y.weight", "a.lora_A..weight", ".lora_A.x.weight", "a.lora_A.x"] {
             assert_eq!(role(other).1, Role::Extra, "{other}");
         }
@@ -339,6 +336,7 @@ mod tests {
     #[test]
     fn no_suffix_stands_in_two_rows() {
         let mut all: Vec<&str> = SPELLINGS.iter().flat_map(|s| [s.down, s.up]).collect();
+        all.extend(MAGNITUDES);
         all.extend(PARTS.iter().map(|p| p.0));
         all.extend(VECTORS.iter().map(|v| v.suffix));
         all.extend(FOREIGN.iter().map(|f| f.0));

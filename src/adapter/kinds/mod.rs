@@ -86,8 +86,7 @@ impl KindTag {
     /// The kind that has such a tensor.
     fn of(part: Part) -> Self {
         match part {
-            // DoRA's magnitudes stand beside any kind and are no part of one (see `Module`).
-            Part::Mid | Part::Magnitude => Self::Lora,
+            Part::Mid => Self::Lora,
             Part::HadaW1A | Part::HadaW1B | Part::HadaW2A | Part::HadaW2B | Part::HadaT1 | Part::HadaT2 => {
                 Self::LoHa
             }

@@ -164,6 +164,7 @@ fn is_conv_row(shape: &[u64], out_features: usize) -> bool {
 mod tests {
     use super::*;
     use crate::adapter::roles::{KOHYA, Part, SPELLINGS};
+    use crate::backend::matrix::Matrix;
     use safetensors::Dtype;
 
     fn tensor(name: &str, shape: &[u64]) -> Tensor {
@@ -239,6 +240,23 @@ mod tests {
         assert_eq!((diff.rank_within(64), diff.in_features, diff.kind.name()), (36, 36, "full difference"));
         let half = others(&[(Part::HadaW1A, &[16, 4]), (Part::HadaW1B, &[4, 72])]);
         assert_eq!(made(&half, None).unwrap_err().code, Code::PairMissing);
+    }
+
+    #[test]
+    fn nothing_is_made_of_too_few_values() {
+        let loha = [Part::HadaW1A, Part::HadaW1B, Part::HadaW2A, Part::HadaW2B];
+        let kinds = [
+            lora(&[4, 4], &[4, 4], None),
+            made(&others(&loha.map(|part| (part, [4, 4].as_slice()))), None),
+            made(&others(&[(Part::LokrW1, &[4, 4]), (Part::LokrW2, &[4, 4])]), None),
+            made(&others(&[(Part::Diff, &[4, 4])]), None),
+        ];
+        for module in kinds {
+            let kind = module.unwrap().kind;
+            let values = vec![Matrix::identity(4, 4); kind.tensors().len()];
+            assert!(kind.product(&values, 4).is_ok(), "{}", kind.name());
+            assert_eq!(kind.product(&values[1..], 4).unwrap_err().code, Code::Internal, "{}", kind.name());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A full weight difference (`.diff`): dense, so it is cut to a rank.
 
-use super::{Parts, Sizes, matrix, needed, nothing, size};
+use super::{Parts, Sizes, matrix, needed, size, unmatched};
 use crate::adapter::roles::Part;
 use crate::backend::matrix::Matrix;
 use crate::backend::products::{Product, dense};
@@ -28,6 +28,9 @@ impl Diff {
     }
 }
 
-pub(super) fn product(values: &[Matrix], rank: usize) -> Product {
-    values.first().map_or_else(nothing, |matrix| dense(matrix, rank))
+pub(super) fn product(values: &[Matrix], rank: usize) -> Result<Product> {
+    match values {
+        [matrix] => Ok(dense(matrix, rank)),
+        _ => Err(unmatched()),
+    }
 }

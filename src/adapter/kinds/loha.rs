@@ -1,6 +1,6 @@
 //! LoHa (LyCORIS; FedPara, Hyeon-Woo et al. 2022): ΔW = (a₁·b₁)∘(a₂·b₂), which is exactly of rank r₁·r₂ or less.
 
-use super::{Parts, Sizes, flat, matrix, needed, nothing, product, same_rank, size, wrong};
+use super::{Parts, Sizes, flat, matrix, needed, product, same_rank, size, unmatched, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::matrix::{Matrix, transposed};
 use crate::backend::products::{MAX_RANK, Product, hadamard, through_core};
@@ -63,14 +63,14 @@ impl LoHa {
         self.a.iter().chain(&self.b).chain(self.cores.iter().flatten()).collect()
     }
 
-    pub(super) fn product(&self, values: &[Matrix], rank: usize) -> Product {
+    pub(super) fn product(&self, values: &[Matrix], rank: usize) -> Result<Product> {
         match values {
-            [a1, a2, b1, b2] => hadamard([a1.clone(), a2.clone()], [b1.clone(), b2.clone()], rank),
+            [a1, a2, b1, b2] => Ok(hadamard([a1.clone(), a2.clone()], [b1.clone(), b2.clone()], rank)),
             [a1, a2, b1, b2, t1, t2] => {
                 let b = [through_core(t1, b1), through_core(t2, b2)];
-                hadamard([transposed(a1), transposed(a2)], b, rank)
+                Ok(hadamard([transposed(a1), transposed(a2)], b, rank))
             }
-            _ => nothing(),
+            _ => Err(unmatched()),
         }
     }
 }

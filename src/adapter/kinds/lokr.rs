@@ -1,6 +1,6 @@
 //! LoKr (LyCORIS; KronA, Edalati et al. 2022): ΔW = w₁⊗w₂, either of them whole or a product.
 
-use super::{Parts, Sizes, flat, matrix, needed, product, same_rank, size, wrong};
+use super::{Parts, Sizes, flat, matrix, needed, product, same_rank, size, unmatched, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::matrix::{Matrix, transposed};
 use crate::backend::products::{self, MAX_RANK, Product, kronecker, through_core};
@@ -68,12 +68,12 @@ impl Half {
     }
 
     /// (left, right) with w = left·right; a whole one has no left.
-    fn values(&self, values: &[Matrix]) -> products::Half {
+    fn values(&self, values: &[Matrix]) -> Result<products::Half> {
         match values {
-            [a, b, core] => (Some(transposed(a)), through_core(core, b)),
-            [a, b] => (Some(a.clone()), b.clone()),
-            [whole] => (None, whole.clone()),
-            _ => (None, Matrix::zeros(1, 1)),
+            [a, b, core] => Ok((Some(transposed(a)), through_core(core, b))),
+            [a, b] => Ok((Some(a.clone()), b.clone())),
+            [whole] => Ok((None, whole.clone())),
+            _ => Err(unmatched()),
         }
     }
 }
@@ -112,8 +112,8 @@ impl LoKr {
         [self.first.tensors(), self.second.tensors()].concat()
     }
 
-    pub(super) fn product(&self, values: &[Matrix], rank: usize) -> Product {
+    pub(super) fn product(&self, values: &[Matrix], rank: usize) -> Result<Product> {
         let (first, second) = values.split_at(self.first.tensors().len().min(values.len()));
-        kronecker(self.first.values(first), self.second.values(second), rank)
+        Ok(kronecker(self.first.values(first)?, self.second.values(second)?, rank))
     }
 }

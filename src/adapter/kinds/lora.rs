@@ -1,6 +1,6 @@
 //! Plain LoRA and LoCon: ΔW = up·down, and with a Tucker core `lora_mid` (LyCORIS `use_tucker`, formerly `use_cp`).
 
-use super::{Parts, Sizes, matrix, needed, nothing, product, same_rank, size, wrong};
+use super::{Parts, Sizes, matrix, needed, product, same_rank, size, unmatched, wrong};
 use crate::adapter::roles::Part;
 use crate::backend::matrix::Matrix;
 use crate::backend::products::{Product, through_core};
@@ -61,11 +61,11 @@ impl Lora {
     }
 
     /// With a core: A'[p, (i, h, w)] = Σ_q mid[p, q, h, w]·down[q, i]; B stays.
-    pub(super) fn product(&self, values: &[Matrix]) -> Product {
+    pub(super) fn product(&self, values: &[Matrix]) -> Result<Product> {
         match values {
-            [down, up, mid] => Product::exact(through_core(mid, down), up.clone()),
-            [down, up] => Product::exact(down.clone(), up.clone()),
-            _ => nothing(),
+            [down, up, mid] => Ok(Product::exact(through_core(mid, down), up.clone())),
+            [down, up] => Ok(Product::exact(down.clone(), up.clone())),
+            _ => Err(unmatched()),
         }
     }
 }

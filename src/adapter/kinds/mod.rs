@@ -115,13 +115,14 @@ pub struct Sizes {
     pub is_cut: bool,
     /// What alpha is divided by; none where this kind has no scale.
     pub alpha_rank: Option<usize>,
-    /// Values of what is made on the way to the factors, where that may be more than they have.
+    /// Values of the largest matrix that is made on the way from the tensors to the factors; 0 where there is none, or it is
+    /// certain to be smaller than they are.
     pub between: u64,
 }
 
-/// The product of files that have changed: there is none.
-fn nothing() -> Product {
-    Product::exact(Matrix::zeros(1, 1), Matrix::zeros(1, 1))
+/// Other values than those of [`Kind::tensors`] make nothing, and zeros in their place would go unnoticed.
+fn unmatched() -> Error {
+    Error::new(Code::Internal, "A module was given the values of other tensors than its own.")
 }
 
 impl Kind {
@@ -182,7 +183,10 @@ impl Kind {
 
     /// The update's factors from the values of [`Kind::tensors`], each as the matrix of its first and its other
     /// dimensions; `rank` where they must be cut to one.
-    pub fn product(&self, values: &[Matrix], rank: usize) -> Product {
+    ///
+    /// # Errors
+    /// `Internal` if there are more or fewer of them.
+    pub fn product(&self, values: &[Matrix], rank: usize) -> Result<Product> {
         match self {
             Self::Lora(kind) => kind.product(values),
             Self::LoHa(kind) => kind.product(values, rank),

@@ -64,7 +64,7 @@ impl Factors {
             let factor = Factor::read(source, tensor, rows, cols).await?;
             values.push(matrix::from_rows(rows, cols, &factor.values()));
         }
-        let product = module.kind.product(&values, rank);
+        let product = module.kind.product(&values, rank)?;
         // Of numbers that are finite each by itself.
         if let Some(first) = tensors.first()
             && !(matrix::is_finite(&product.down) && matrix::is_finite(&product.up))

@@ -60,7 +60,7 @@ pub trait Kernels {
     /// Applies the rank tolerance (σ > 2e-6·σ_1) and the user's cap. `live[i]` is false where row i of Q is zero.
     async fn cut(&self, svd: &Svd, live: &[bool], cut: Cut) -> Result<Protected>;
 
-    /// C = A_c·Qᵀ (r_c×r) and keep·A_c + inside·(C·P)·Q (r_c×n). Returns (C, projected).
+    /// C = A_c·Qᵀ (r_c×r) and keep·A_c + added·(C·P)·Q (r_c×n). Returns (C, projected).
     async fn project(
         &self,
         content: &[f32],

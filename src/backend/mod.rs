@@ -11,7 +11,7 @@
 //! | `core` | L_Bᵀ·L_A: the r_s×r_s core with B_s·A_s = Q_Bᵀ·core·Q_A |
 //! | `jacobi` | one-sided Jacobi: core = U·Σ·Wᵀ |
 //! | `cut` | numerical rank, the user's cap, and the projector P = W_k·W_kᵀ in the basis' coordinates |
-//! | `project` | C = A_c·Qᵀ, then A_c' = scale·(keep·A_c + inside·(C·P)·Q) |
+//! | `project` | C = A_c·Qᵀ, then A_c' = scale·(keep·A_c + added·(C·P)·Q) |
 //! | `gram` | X·Yᵀ of two row-major matrices |
 //! | `encode` | f32 → F16, BF16, F32 words, round to nearest even |
 

@@ -69,13 +69,13 @@ fn what_lies_in_the_space_is_weighed_against_the_whole<K: Kernels>(kernels: &K) 
         let q = single(orthonormal("q", n, r).transpose());
         let kept = orthonormal("p", r, r).columns(0, r.div_ceil(2)).into_owned();
         for projector in [single(&kept * kept.transpose()), Matrix::identity(r, r)] {
-            let odd = Blend { keep: -0.75, inside: 2.5 };
+            let odd = Blend { keep: -0.75, added: 2.5 };
             for blend in [Blend::without(1.0 / 3.0), Blend::without(1.0), Blend::OVERLAP, odd] {
                 let (along, projected) = project(kernels, &content, &q, &projector, blend);
                 let expected = &content * q.transpose();
                 at_most((matrix(&along, r) - &expected).norm(), 1e-6 * content.norm(), "C");
-                let expected = blend.keep * &content + blend.inside * (expected * &projector) * &q;
-                let size = blend.inside.abs().max(1.0) * content.norm();
+                let expected = blend.keep * &content + blend.added * (expected * &projector) * &q;
+                let size = blend.added.abs().max(1.0) * content.norm();
                 at_most((matrix(&projected, n) - &expected).norm(), 1e-6 * size, "A_c'");
             }
         }

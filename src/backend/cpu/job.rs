@@ -64,22 +64,22 @@ pub struct Job<'a> {
     pub scale: f32,
 }
 
-/// What is made of the content: A_c' = scale·(keep·A_c + inside·(A_c V_k) V_kᵀ).
+/// What is made of the content: A_c' = scale·(keep·A_c + added·(A_c V_k) V_kᵀ).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Blend {
     /// How much of all of it.
     pub keep: f64,
     /// How much of what lies along the protected directions is added to that.
-    pub inside: f64,
+    pub added: f64,
 }
 
 impl Blend {
     /// Nothing but what lies along the protected directions.
-    pub const OVERLAP: Self = Self { keep: 0.0, inside: 1.0 };
+    pub const OVERLAP: Self = Self { keep: 0.0, added: 1.0 };
 
     /// All but the fraction β of what lies along them.
     pub const fn without(beta: f64) -> Self {
-        Self { keep: 1.0, inside: -beta }
+        Self { keep: 1.0, added: -beta }
     }
 }
 
@@ -108,7 +108,7 @@ impl Cut {
 /// What a backend finds out about one job. Small matrices are row-major f64.
 #[derive(Clone, Debug)]
 pub struct Projected {
-    /// A_c' = scale·(keep·A_c + inside·(A_c V_k) V_kᵀ), r_c×n, encoded as the batch's `output`.
+    /// A_c' = scale·(keep·A_c + added·(A_c V_k) V_kᵀ), r_c×n, encoded as the batch's `output`.
     pub content_down: Vec<u8>,
     /// k: how many directions were protected.
     pub protected: usize,

@@ -5,7 +5,7 @@ use super::real::Real;
 use crate::Blend;
 use std::ops::Range;
 
-/// What becomes of the content: A_c ← keep·A_c + inside·(C·P)·Q, where C = A_c·Qᵀ (r_c×r) is the same for every blend.
+/// What becomes of the content: A_c ← keep·A_c + added·(C·P)·Q, where C = A_c·Qᵀ (r_c×r) is the same for every blend.
 /// V = (W_k)ᵀ·Q is never formed: P = W_k·W_kᵀ.
 #[derive(Debug)]
 pub struct Projection<'a, T> {
@@ -29,8 +29,8 @@ impl<'a, T: Real> Projection<'a, T> {
             rows.flat_map(|row| projector.chunks_exact(r).map(move |p| inside(row, p))).collect()
         };
         // Addition is to be exact: then not even a negative zero may change.
-        let nothing = blend.keep == 1.0 && (blend.inside == 0.0 || projector.iter().all(|&p| p == 0.0));
-        let [keep, added] = [blend.keep, blend.inside].map(T::of);
+        let nothing = blend.keep == 1.0 && (blend.added == 0.0 || projector.iter().all(|&p| p == 0.0));
+        let [keep, added] = [blend.keep, blend.added].map(T::of);
         Self {
             q,
             n,
@@ -76,7 +76,7 @@ mod tests {
             let projection = Projection::new(&along, &q, &projector, n, blend);
             let mut whole = content.clone();
             projection.apply(&mut whole, &(0..n));
-            assert_eq!(whole == content, blend.inside == 0.0);
+            assert_eq!(whole == content, blend.added == 0.0);
             for columns in panels(n) {
                 let of = |x: &[f32]| -> Vec<f32> {
                     x.chunks_exact(n).flat_map(|row| &row[columns.clone()]).copied().collect()

@@ -361,7 +361,7 @@ impl<'a> Steps<'a> {
         exponents
     }
 
-    /// keep·A_c + inside·(C·P)·Q of A_c (rows×cols) and C = A_c·Qᵀ (rows×rank); without a projector P is the unit matrix.
+    /// keep·A_c + added·(C·P)·Q of A_c (rows×cols) and C = A_c·Qᵀ (rows×rank); without a projector P is the unit matrix.
     pub(super) fn project(
         &mut self,
         (content, along): (&Buffer, &Buffer),
@@ -374,7 +374,7 @@ impl<'a> Steps<'a> {
         let blended = self.buffer(rows * cols);
         let all = bytes(self.jobs * rows * cols);
         self.encoder().copy_buffer_to_buffer(content, 0, &blended, 0, Some(all));
-        let [keep, added] = [blend.keep, blend.inside].map(|weight| f32::of(weight).to_bits());
+        let [keep, added] = [blend.keep, blend.added].map(|weight| f32::of(weight).to_bits());
         let params = [int(rows), int(cols), int(rank), keep, added];
         let combined = projector.map(|projector| {
             let combined = self.buffer(rows * rank);

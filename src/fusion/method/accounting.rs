@@ -193,7 +193,7 @@ impl Figures<'_> {
         let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));
         let sum = (style + content + 2.0 * inner).max(0.0);
         // ‖keep·x + added·y‖² of the content x and its part inside y, which is orthogonal to all the rest of it.
-        let Blend { keep, inside: added } = self.blend;
+        let Blend { keep, added } = self.blend;
         let more = added * (2.0 * keep + added);
         let (before, across) =
             if self.with_style { (sum, inner_inside) } else { (square(keep) * content, 0.0) };

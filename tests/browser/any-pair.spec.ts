@@ -140,6 +140,7 @@ test('files that fit two model families ask which', async ({ page }, { project }
   const uncaught = await open(page);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   // Alone it is no alarm: the second file may settle it.
+  await page.getByRole('button', { name: 'Only this file? It can be converted' }).click();
   await expect(page.getByLabel('Model family', { exact: true })).toBeVisible();
   await expect(page.getByRole('alert')).toHaveCount(0);
   await give(page, 'Style', named('style.safetensors', pair[1]));

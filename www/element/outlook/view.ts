@@ -147,7 +147,7 @@ export class OutlookView extends LitElement {
     const name = (mu === this.mu ? text.suggestTaken : text.suggest)(muText(mu));
     const why = mu === 0 ? text.suggestNone(percent(share)) : text.suggestHint(percent(removed(mu)));
     return html`<div class="suggest ${analysed < total || this.#idle ? 'waits' : ''}">
-      ${mu === 0 && analysed === total ? nothing : html`<button type="button" ?disabled=${this.disabled} aria-disabled=${mu === this.mu ? 'true' : nothing} aria-describedby="thumb"
+      ${mu === 0 ? nothing : html`<button type="button" ?disabled=${this.disabled} aria-disabled=${mu === this.mu ? 'true' : nothing} aria-describedby="thumb"
         @click=${() => { if (mu !== this.mu) this.#tell('np-mu', { mu, committed: true }); }}>${name}</button>`}
       <details class="small"><summary id="thumb">${why}</summary>
         ${mu === 0 ? nothing : html`<p>${formula.plain(percent(share))}</p>`}<p class="muted">${formula.of(percent(share))}</p>

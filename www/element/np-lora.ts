@@ -1,9 +1,10 @@
 /** The element: attributes, properties, methods, events, its place in a form; the parts draw. */
 
-import { html, nothing, type LitElement, type PropertyValues, type TemplateResult } from 'lit';
+import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
 import { Chosen } from './chosen.ts';
+import { Deeds } from './deeds.ts';
 import { Desk } from './desk/desk.ts';
 import { takeEarly } from './early.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
@@ -11,10 +12,9 @@ import { toJson } from './words/format.ts';
 import { Intake, SCALE } from './desk/intake.ts';
 import { isUnfit, type Choices, type Deed, type Outcome, type Phase, type Setting } from './model.ts';
 import { ANALYSES, asMu, asOneOf, asText, MORE, REMEMBER, reads } from './settings/settings.ts';
-import { recipeText, text, undoText } from './words/strings.ts';
+import { recipeText, text } from './words/strings.ts';
 import { Keep } from './settings/keep.ts';
 import { language } from './words/language.ts';
-import { asBefore } from './parts/focus.ts';
 import { Links } from './desk/links.ts';
 import { SpeaksAsAround, languageComing } from './languages/languages.ts';
 import { understood, type Language } from './languages/tags.ts';
@@ -27,7 +27,6 @@ import { spokenOf } from './spoken.ts';
 import type { BarAction } from './controls/settings-bar.ts';
 import { base, tokens } from './parts/tokens.css.ts';
 import type { ProgramCode } from '../core/codes.ts';
-import { ProblemError } from '../core/problem.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import { isFile } from '../core/shape.ts';
@@ -121,9 +120,6 @@ export class NpLora extends Chosen {
   /** People can neither choose nor start anything; what the host calls goes on. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 
-  @state() private makingExample = false;
-  /** There is one file, and somebody wants no second one. */
-  @state() private converting = false;
   /** By a fieldset around it. */
   @state() private barred = false;
   #said = new Said(this);
@@ -150,16 +146,21 @@ export class NpLora extends Chosen {
     changeable: () => this.#changeable,
     running: () => this.#desk.running !== null,
     notify: (what) => this.#said.note(what),
-    changed: () => void this.#tell('change', this.settings()),
+    changed: () => this.#deeds.changed(),
     openRecipe: (name, saved) => {
       this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
       this.#said.say([recipeText.opened, ...this.#keep.remarks.slice(1)].join(' '));
-      this.#tell('change', this.settings());
+      this.#deeds.changed();
     },
   }, this.#desk, this.#keep);
   #saving = new Saving({
     requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => this.#said.ofSaving(what),
   }, this.#desk);
+
+  #deeds = new Deeds(this, {
+    settings: () => this.settings(), named: () => this.named, state: () => this.state(), defaultName: () => this.defaultName, changeable: () => this.#changeable,
+    tell: (name, detail) => this.#tell(name, detail),
+  }, { desk: this.#desk, intake: this.#intake, keep: this.#keep, links: this.#links, said: this.#said, saving: this.#saving });
 
   constructor() {
     super();
@@ -279,12 +280,12 @@ export class NpLora extends Chosen {
 
   /** Takes back the last change of a setting that a person made; false where there is none. */
   undo(): boolean {
-    return this.#step('undo');
+    return this.#deeds.step('undo');
   }
 
   /** Makes the last change that was taken back again; false where there is none. */
   redo(): boolean {
-    return this.#step('redo');
+    return this.#deeds.step('redo');
   }
 
   /**
@@ -334,67 +335,101 @@ export class NpLora extends Chosen {
   }
 
   override render(): TemplateResult {
-    const desk = this.#desk;
-    const { foresight } = desk;
-    const several = this.severalInForce;
-    const busy = this.#idle || desk.running !== null;
-    const empty = desk.places.isEmpty;
-    const { only } = desk.places;
-    const folded = only !== null && !this.converting;
+    const { fit, fitProblem, places: { only, bothOpen } } = this.#desk;
+    const busy = this.#idle || this.#desk.running !== null;
+    const folded = only !== null && !this.#deeds.converting;
     // Solved by a setting, or that of a single file: shown where the setting is.
-    const asked = only || desk.fitProblem?.code === UNCLEAR ? desk.fitProblem : null;
-    // Said where it would say how they fit, and the settings wait.
-    const unfit = asked ? null : desk.fitProblem;
-    const saidAbove = new Set([desk.fitProblem, foresight.problem].map(toJson));
-    const [one, other] = ROLES.map((role) => desk.hashes.of(this.#local(role)));
-    const same = Boolean(one) && one === other;
-    const fit = html`<np-lora-pair-fit exportparts="pair-fit" .fit=${desk.fit} ?single=${only !== null} .result=${this.more.result} ?same=${same}></np-lora-pair-fit>`;
+    const asked = only || fitProblem?.code === UNCLEAR ? fitProblem : null;
+    const settable = only ? !folded : bothOpen && (fit || (fitProblem && (!isUnfit(fitProblem) || this.#keep.hasSteps)));
     return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput}>
       <slot name="heading"></slot>
-      <div class="files" part="files">
-        ${this.#card('content', busy)}
-        <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || empty} @click=${() => void this.#intake.swap()}>
-          <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 7h13m-3.5-3.5L16 7l-3.5 3.5M17 13H4m3.5-3.5L4 13l3.5 3.5" /></svg>
-        </button>
-        ${this.#card('style', busy)}
-      </div>
-      ${empty ? html`<div class="invite">
-        <button type="button" ?disabled=${busy || this.makingExample} @click=${() => this.#example()}>${this.makingExample ? text.makingExample : text.example}</button>
-        <span class="small muted">${text.exampleHint}</span>
-      </div>` : nothing}
-      ${ROLES.every((role) => desk.places.cards[role].state === 'offered') ? html`<div class="invite">
-        <button class="primary" type="button" ?disabled=${busy} @click=${() => this.#loadBoth()}>${text.loadBoth}</button></div>` : nothing}
+      ${this.#files(busy)}
+      ${this.#invitation(busy)}
       ${this.#recipe()}
       <slot name="help"></slot>
-      ${desk.fit && !only ? fit : nothing}
-      ${unfit ? html`<np-lora-problem exportparts="error" shown .problem=${unfit}></np-lora-problem>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${desk.fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
-        ?coming=${foresight.coming} ?same=${same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
-        @np-mu=${({ detail: { mu, committed } }: CustomEvent<MuChange>) => this.#setting({ patch: { mu }, committed })}
-        @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#setting({ patch: detail, committed: true })}
-        @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#setting({ patch: { blocks }, committed })}
-        @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
-      ${foresight.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}>${foresight.refusal ? nothing
-        : html`<button type="button" ?disabled=${busy} @click=${() => this.#foreseeAgain()}>${text.tryAgain}</button>`}</np-lora-problem>` : nothing}
-      ${desk.places.bothOpen && desk.fit && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => void this.#goOn('np-lora-outlook', asBefore(this))) : nothing}
-      ${folded ? html`<div class="invite"><button type="button" ?disabled=${busy} @click=${() => this.#offerConversion()}>${text.convertTitle}</button></div>` : nothing}
-      ${(only && !folded) || (desk.places.bothOpen && (desk.fit || (desk.fitProblem && (!isUnfit(desk.fitProblem) || this.#keep.hasSteps)))) ? html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
-        .backendReason=${desk.backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
-        @np-setting=${(event: CustomEvent<Setting>) => this.#setting(event.detail)}>
-        <np-lora-settings-bar slot="bar" ?undoable=${this.#keep.canUndo} ?redoable=${this.#keep.canRedo} ?resettable=${this.#keep.isChanged} ?disabled=${busy} ?savable=${desk.fit !== null}
-          @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#bar(detail)}
-          @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${desk.fit && only ? fit : nothing}</np-lora-controls>` : nothing}
-      <np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
-        .running=${desk.running} .outcomes=${desk.outcomes} .problem=${saidAbove.has(toJson(desk.problem)) ? null : desk.problem}
-        .backend=${desk.backend} .making=${this.more.result} .files=${desk.files}
-        .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => desk.hashes.of(file)} .notice=${this.#said.notice} ?ready=${desk.isReady}
-        ?convertible=${only !== null && !folded && desk.fit !== null} ?disabled=${this.#idle || this.#saving.busy}
-        @np-do=${(event: CustomEvent<Deed>) => this.#do(event.detail)}></np-lora-run>
-      ${desk.places.bothOpen && desk.fit ? html`<np-lora-compare exportparts="compare" .compare=${desk.compare} .settings=${this.settings()} .contentFile=${desk.places.fileOf('content')} .styleFile=${desk.places.fileOf('style')}
+      ${fit && !only ? this.#fit() : nothing}
+      ${fitProblem && !asked ? html`<np-lora-problem exportparts="error" shown .problem=${fitProblem}></np-lora-problem>` : nothing}
+      ${this.#outlook(busy)}
+      ${folded ? html`<div class="invite"><button type="button" ?disabled=${busy} @click=${() => this.#deeds.offerConversion()}>${text.convertTitle}</button></div>` : nothing}
+      ${settable ? this.#controls(busy, asked) : nothing}
+      ${this.#run(folded)}
+      ${bothOpen && fit ? html`<np-lora-compare exportparts="compare" .compare=${this.#desk.compare} .settings=${this.settings()} .contentFile=${this.fileOf('content')} .styleFile=${this.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
       <slot name="footer"></slot>
       <p class="unseen" role="status">${this.#said.spoken}</p>
     </div>`;
+  }
+
+  #files(busy: boolean): TemplateResult {
+    return html`<div class="files" part="files">
+      ${this.#card('content', busy)}
+      <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || this.#desk.places.isEmpty} @click=${() => void this.#intake.swap()}>
+        <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 7h13m-3.5-3.5L16 7l-3.5 3.5M17 13H4m3.5-3.5L4 13l3.5 3.5" /></svg>
+      </button>
+      ${this.#card('style', busy)}
+    </div>`;
+  }
+
+  /** To begin without files, or with those of two links at once. */
+  #invitation(busy: boolean): TemplateResult | typeof nothing {
+    const { isEmpty, cards } = this.#desk.places;
+    const { makingExample } = this.#deeds;
+    if (isEmpty) {
+      return html`<div class="invite">
+        <button type="button" ?disabled=${busy || makingExample} @click=${() => this.#deeds.example()}>${makingExample ? text.makingExample : text.example}</button>
+        <span class="small muted">${text.exampleHint}</span>
+      </div>`;
+    }
+    return ROLES.every((role) => cards[role].state === 'offered') ? html`<div class="invite">
+      <button class="primary" type="button" ?disabled=${busy} @click=${() => this.#deeds.loadBoth()}>${text.loadBoth}</button></div>` : nothing;
+  }
+
+  #fit(): TemplateResult {
+    const { fit, places: { only } } = this.#desk;
+    return html`<np-lora-pair-fit exportparts="pair-fit" .fit=${fit} ?single=${only !== null} .result=${this.more.result} ?same=${this.#same}></np-lora-pair-fit>`;
+  }
+
+  /** Both files have the same bytes. */
+  get #same(): boolean {
+    const [one, other] = ROLES.map((role) => this.#desk.hashes.of(this.#local(role)));
+    return Boolean(one) && one === other;
+  }
+
+  #outlook(busy: boolean): TemplateResult {
+    const { foresight, fit, places } = this.#desk;
+    const several = this.severalInForce;
+    const fits = places.bothOpen && fit !== null;
+    return html`${fits && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
+        ?coming=${foresight.coming} ?same=${this.#same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
+        @np-mu=${({ detail: { mu, committed } }: CustomEvent<MuChange>) => this.#deeds.setting({ patch: { mu }, committed })}
+        @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#deeds.setting({ patch: detail, committed: true })}
+        @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#deeds.setting({ patch: { blocks }, committed })}
+        @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
+      ${foresight.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}>${foresight.refusal ? nothing
+        : html`<button type="button" ?disabled=${busy} @click=${() => this.#deeds.foreseeAgain()}>${text.tryAgain}</button>`}</np-lora-problem>` : nothing}
+      ${fits && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => this.#deeds.foresee()) : nothing}`;
+  }
+
+  #controls(busy: boolean, asked: Problem | null): TemplateResult {
+    const { backend, fit, foresight, places: { only } } = this.#desk;
+    const { canUndo, canRedo, isChanged } = this.#keep;
+    return html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+      .backendReason=${backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
+      @np-setting=${(event: CustomEvent<Setting>) => this.#deeds.setting(event.detail)}>
+      <np-lora-settings-bar slot="bar" ?undoable=${canUndo} ?redoable=${canRedo} ?resettable=${isChanged} ?disabled=${busy} ?savable=${fit !== null}
+        @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#deeds.bar(detail)}
+        @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${fit && only ? this.#fit() : nothing}</np-lora-controls>`;
+  }
+
+  #run(folded: boolean): TemplateResult {
+    const { backend, files, fit, fitProblem, foresight, hashes, isReady, outcomes, places, problem, running } = this.#desk;
+    const saidAbove = new Set([fitProblem, foresight.problem].map(toJson));
+    return html`<np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
+      .running=${running} .outcomes=${outcomes} .problem=${saidAbove.has(toJson(problem)) ? null : problem}
+      .backend=${backend} .making=${this.more.result} .files=${files}
+      .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => hashes.of(file)} .notice=${this.#said.notice} ?ready=${isReady}
+      ?convertible=${places.only !== null && !folded && fit !== null} ?disabled=${this.#idle || this.#saving.busy}
+      @np-do=${(event: CustomEvent<Deed>) => this.#deeds.do(event.detail)}></np-lora-run>`;
   }
 
   #card(role: Role, busy: boolean) {
@@ -403,7 +438,7 @@ export class NpLora extends Chosen {
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => this.#paste(role, event.detail)} @np-load=${() => this.#intake.load(role)}
+      @np-link=${(event: CustomEvent<string>) => this.#deeds.paste(role, event.detail)} @np-load=${() => this.#intake.load(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
@@ -425,7 +460,7 @@ export class NpLora extends Chosen {
   protected override willUpdate(): void {
     const { families, places, running } = this.#desk;
     if (running === null && this.#said.notice === text.notWhileRunning) this.#said.notice = '';
-    if (places.isEmpty || places.bothOpen) this.converting = false;
+    if (places.isEmpty || places.bothOpen) this.#deeds.converting = false;
     if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
     const stale = this.#desk.outcome?.stale ?? false;
     if (stale && !this.#stale) this.#said.say(stale === 'files' ? text.staleFiles : text.stale, true);
@@ -454,114 +489,11 @@ export class NpLora extends Chosen {
     this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
   }
 
-  #paste(role: Role, link: string): void {
-    this.#said.notice = '';
-    this.#links.paste(role, link, () => void this.#tell('change', this.settings()));
-  }
-
-  #setting({ patch, committed }: Setting): void {
-    const before = toJson(this.state());
-    this.#keep.change(patch, committed);
-    // As of the browser's own fields: what changes at once was changing as well.
-    if (!committed || toJson(this.state()) !== before) this.#tell('input', this.settings());
-    if (committed) this.#tell('change', this.settings());
-  }
-
-  #bar(action: BarAction): void {
-    switch (action) {
-      case 'save-recipe': return this.#saving.recipe(this.named, this.#desk.sources, this.defaultName);
-      case 'reset': return this.#restore();
-      default: this.#step(action);
-    }
-  }
-
-  /** The settings are as at first, which can be taken back. */
-  #restore(): void {
-    if (!this.#keep.restore()) return;
-    this.#said.say(undoText.wereReset);
-    this.#tell('change', this.settings());
-  }
-
-  #step(which: 'undo' | 'redo'): boolean {
-    if (!this.#changeable || !this.#keep[which]()) return false;
-    this.#said.say(which === 'undo' ? undoText.undone : undoText.redone);
-    this.#tell('change', this.settings());
-    return true;
-  }
-
   #recipe() {
     const [lead, ...more] = this.#keep.remarks;
     return lead === undefined ? nothing : html`<aside class="panel recipe" aria-label=${recipeText.about}>
       <div><p class="stranger">${lead}</p>${more.map((remark) => html`<p class="stranger remark">${remark}</p>`)}</div>
-      <button class="plain" type="button" @click=${() => this.#closeRecipe()}>${recipeText.close}</button></aside>`;
-  }
-
-  #closeRecipe(): void {
-    const options = asBefore(this);
-    this.#keep.closeRecipe();
-    void this.#goOn('np-lora-card', options);
-  }
-
-  #offerConversion(): void {
-    const options = asBefore(this);
-    this.converting = true;
-    void this.#goOn('np-lora-controls', options);
-  }
-
-  #loadBoth(): void {
-    const options = asBefore(this);
-    for (const role of ROLES) this.#intake.load(role);
-    void this.#goOn('np-lora-card', options);
-  }
-
-  #foreseeAgain(): void {
-    const options = asBefore(this);
-    this.#desk.foresight.again();
-    void this.#goOn('np-lora-outlook', options);
-  }
-
-  async #example(): Promise<void> {
-    this.makingExample = true;
-    const made = await this.#desk.example();
-    this.makingExample = false;
-    if (made) this.#tell('change', this.settings());
-    await this.#goOn();
-  }
-
-  /** What was pressed has gone: whoever pressed it goes on elsewhere. */
-  async #goOn(at = 'np-lora-card', options: FocusOptions = {}): Promise<void> {
-    await this.updateComplete;
-    if (this.matches(':focus-within') || document.activeElement !== document.body) return;
-    const part = this.renderRoot.querySelector<LitElement>(at);
-    await part?.updateComplete;
-    part?.focus(options);
-  }
-
-  #do({ action, at }: Deed): void {
-    switch (action) {
-      case 'fuse':
-        this.#said.clear();
-        // The desk shows and announces what went wrong; nobody waits for this promise.
-        return void this.fuse().catch(() => {});
-      case 'convert':
-        this.#said.clear();
-        return void this.convert().catch(() => {});
-      case 'cancel': return this.cancel();
-      case 'reset':
-        this.reset();
-        // Nothing of the last pair goes on unseen.
-        this.#restore();
-        return void this.#goOn();
-      case 'save':
-        this.#said.clear();
-        this.#desk.forgive();
-        return void this.save(at).catch((error: ProblemError) => this.#desk.fail(error));
-      case 'save-all':
-        this.#said.clear();
-        this.#desk.forgive();
-        return void this.saveAll().catch((error: ProblemError) => this.#desk.fail(error));
-      case 'save-report': return this.#saving.report(at);
-    }
+      <button class="plain" type="button" @click=${() => this.#deeds.closeRecipe()}>${recipeText.close}</button></aside>`;
   }
 
   /** Those of its controls are not the element's, which sends its own, with the settings; those of a host's fields in its slots are the host's. */

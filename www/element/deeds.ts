@@ -1,0 +1,174 @@
+/** What a person does, done: the parts say what was pressed or set, and all that follows from it is here. */
+
+import type { LitElement } from 'lit';
+import type { ProblemError } from '../core/problem.ts';
+import type { FusedFile, Role, Settings } from '../core/types.ts';
+import { ROLES } from '../core/types.ts';
+import type { BarAction } from './controls/settings-bar.ts';
+import type { Desk } from './desk/desk.ts';
+import type { Intake } from './desk/intake.ts';
+import type { Links } from './desk/links.ts';
+import type { Saving } from './desk/saving.ts';
+import type { Announce } from './events.ts';
+import type { Deed, Setting } from './model.ts';
+import { asBefore } from './parts/focus.ts';
+import type { Said } from './said.ts';
+import type { State } from './settings/address.ts';
+import type { Keep } from './settings/keep.ts';
+import { toJson } from './words/format.ts';
+import { undoText } from './words/strings.ts';
+
+/** The element, whose own methods these are. */
+interface Doer extends LitElement {
+  fuse(): Promise<FusedFile>;
+  convert(): Promise<FusedFile>;
+  cancel(): void;
+  reset(): void;
+  save(at: number): Promise<boolean>;
+  saveAll(): Promise<boolean>;
+}
+
+interface DeedsHost {
+  settings(): Settings;
+  /** With the name as somebody chose it. */
+  named(): Settings;
+  state(): State;
+  defaultName(): string;
+  changeable(): boolean;
+  tell: Announce;
+}
+
+interface Means {
+  desk: Desk;
+  intake: Intake;
+  keep: Keep;
+  links: Links;
+  said: Said;
+  saving: Saving;
+}
+
+export class Deeds {
+  makingExample = false;
+  /** There is one file, and the person wants no second one. */
+  converting = false;
+
+  constructor(private element: Doer, private host: DeedsHost, private means: Means) {}
+
+  setting({ patch, committed }: Setting): void {
+    const before = toJson(this.host.state());
+    this.means.keep.change(patch, committed);
+    // As of the browser's own fields: what changes at once was changing as well.
+    if (!committed || toJson(this.host.state()) !== before) this.host.tell('input', this.host.settings());
+    if (committed) this.changed();
+  }
+
+  bar(action: BarAction): void {
+    const { desk, saving } = this.means;
+    switch (action) {
+      case 'save-recipe': return saving.recipe(this.host.named(), desk.sources, this.host.defaultName());
+      case 'reset': return this.#restore();
+      default: this.step(action);
+    }
+  }
+
+  /** False where there is none, or nothing may be changed. */
+  step(which: 'undo' | 'redo'): boolean {
+    if (!this.host.changeable() || !this.means.keep[which]()) return false;
+    this.means.said.say(which === 'undo' ? undoText.undone : undoText.redone);
+    this.changed();
+    return true;
+  }
+
+  paste(role: Role, link: string): void {
+    this.means.said.notice = '';
+    this.means.links.paste(role, link, () => this.changed());
+  }
+
+  closeRecipe(): void {
+    this.#replace('np-lora-card', () => this.means.keep.closeRecipe());
+  }
+
+  offerConversion(): void {
+    this.#replace('np-lora-controls', () => { this.converting = true; });
+  }
+
+  loadBoth(): void {
+    this.#replace('np-lora-card', () => ROLES.forEach((role) => this.means.intake.load(role)));
+  }
+
+  /** Files on servers are looked at, too. */
+  foresee(): void {
+    this.#replace('np-lora-outlook', () => {});
+  }
+
+  foreseeAgain(): void {
+    this.#replace('np-lora-outlook', () => this.means.desk.foresight.again());
+  }
+
+  async example(): Promise<void> {
+    this.makingExample = true;
+    this.element.requestUpdate();
+    const made = await this.means.desk.example();
+    this.makingExample = false;
+    this.element.requestUpdate();
+    if (made) this.changed();
+    await this.#goOn();
+  }
+
+  do({ action, at }: Deed): void {
+    const { element, means: { desk, said, saving } } = this;
+    const fail = (error: ProblemError): void => desk.fail(error);
+    switch (action) {
+      case 'fuse':
+        said.clear();
+        // The desk shows and announces what went wrong; nobody waits for this promise.
+        return void element.fuse().catch(() => {});
+      case 'convert':
+        said.clear();
+        return void element.convert().catch(() => {});
+      case 'cancel': return element.cancel();
+      case 'reset':
+        element.reset();
+        // Nothing of the last pair goes on unseen.
+        this.#restore();
+        return void this.#goOn();
+      case 'save':
+        said.clear();
+        desk.forgive();
+        return void element.save(at).catch(fail);
+      case 'save-all':
+        said.clear();
+        desk.forgive();
+        return void element.saveAll().catch(fail);
+      case 'save-report': return saving.report(at);
+    }
+  }
+
+  changed(): void {
+    this.host.tell('change', this.host.settings());
+  }
+
+  /** The settings are as at first, which can be taken back. */
+  #restore(): void {
+    if (!this.means.keep.restore()) return;
+    this.means.said.say(undoText.wereReset);
+    this.changed();
+  }
+
+  /** Does what takes the pressed thing away; whoever pressed it goes on at this part. */
+  #replace(at: string, deed: () => void): void {
+    const options = asBefore(this.element);
+    deed();
+    this.element.requestUpdate();
+    void this.#goOn(at, options);
+  }
+
+  async #goOn(at = 'np-lora-card', options: FocusOptions = {}): Promise<void> {
+    const { element } = this;
+    await element.updateComplete;
+    if (element.matches(':focus-within') || document.activeElement !== document.body) return;
+    const part = element.renderRoot.querySelector<LitElement>(at);
+    await part?.updateComplete;
+    part?.focus(options);
+  }
+}

@@ -195,6 +195,15 @@ fn recompression_is_the_best_there_is() {
 }
 
 #[test]
+fn figures_that_overflow_are_not_taken_for_nothing() {
+    // Together they make an ordinary update; the squares of either half are beyond f32.
+    let content = File::default().lora(STEM, &(random("b", M, 3) * 1e19), &(random("a", 3, N) * 1e-19), None);
+    let (style, _) = style();
+    let error = fuse(Some(&content), Some(&style), &hard()).err().unwrap();
+    assert_eq!(error.code, Code::OutputRange, "{error}");
+}
+
+#[test]
 fn dora_that_cannot_be_written_as_it_is_is_refused() {
     let (b, a) = (random("b", 6144, 2), random("a", 2, 3072));
     let stem = "transformer.norm_out.linear";

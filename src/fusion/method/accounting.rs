@@ -185,19 +185,20 @@ impl Figures<'_> {
         let scale = square(self.content_scale);
         let content_gram = square_of(r_c, &p.content_gram);
         let overlap_gram = square_of(r_c, &p.overlap_gram);
-        let content = scale * content_up_gram.dot(&content_gram).max(0.0);
-        let inside = (scale * content_up_gram.dot(&overlap_gram)).max(0.0).min(content);
+        let content = scale * no_less(content_up_gram.dot(&content_gram));
+        let inside = no_less(scale * content_up_gram.dot(&overlap_gram));
+        let inside = if inside > content { content } else { inside };
         let style = square(self.style_scale) * p.style_energy;
         let both = self.style_scale * self.content_scale;
         let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));
         let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));
-        let sum = (style + content + 2.0 * inner).max(0.0);
+        let sum = no_less(style + content + 2.0 * inner);
         // ‖keep·x + added·y‖² of the content x and its part inside y, which is orthogonal to all the rest of it.
         let Blend { keep, added } = self.blend;
         let more = added * (2.0 * keep + added);
         let (before, across) =
             if self.with_style { (sum, inner_inside) } else { (square(keep) * content, 0.0) };
-        let intended = (before + more * inside + 2.0 * added * across).max(0.0).sqrt();
+        let intended = no_less(before + more * inside + 2.0 * added * across).sqrt();
         let change = added.abs() * inside.sqrt();
 
         let kept_gram =
@@ -279,7 +280,12 @@ pub(crate) fn all_parallel(modules: impl Iterator<Item = (f64, [f64; 2])>) -> bo
 
 /// ‖B·A‖ from BᵀB and AAᵀ.
 fn norm_of(up: &DMatrix<f64>, down: &DMatrix<f64>) -> f64 {
-    up.dot(down).max(0.0).sqrt()
+    no_less(up.dot(down)).sqrt()
+}
+
+/// A square, which rounding may have made less than none. What is no number stays so, as `f64::max` would not let it, and is refused.
+fn no_less(square: f64) -> f64 {
+    if square < 0.0 { 0.0 } else { square }
 }
 
 /// A symmetric r×r matrix.

@@ -231,7 +231,7 @@ pub fn check(bytes: &[u8]) {
             let mut expected = vec![Code::OutputRange, Code::NoCommonModules, Code::NoLora];
             // At the ends of f32 intermediate results may vanish or overflow. Then nothing is offered.
             if content.extreme || style.extreme {
-                expected.push(Code::Verify);
+                expected.extend([Code::Verify, Code::NonFinite]);
             }
             let files = || [&content, &style].map(|file| shown(&file.source)).concat();
             assert!(expected.contains(&error.code), "{error}\n{settings:?}\n{}", files());

@@ -106,9 +106,9 @@ codes! {
     Config, "E_CONFIG", "This is not the adapter_config.json of a LoRA.", "Choose the one that came with the file, or leave it out.";
     SpellingMix, "E_SPELLING_MIX", "The file has one layer under two names, so it has no single meaning.", "Save it again with the program that made it.";
     DtypeUnsupported, "E_DTYPE_UNSUPPORTED", "A LoRA tensor is stored in a number format that cannot be fused.", "Save the file as F16, BF16 or F32.";
-    NonFinite, "E_NONFINITE", "The file contains values that are not numbers (NaN or infinity).", "The training or a conversion went wrong: use another version of the file.";
+    NonFinite, "E_NONFINITE", "The file contains values that are not numbers (NaN or infinity), or that make such.", "The training or a conversion went wrong: use another version of the file.";
     // The pair.
-    NoCommonModules, "E_NO_COMMON_MODULES", "The two files have no module in common, so there is nothing to fuse.", "Choose two LoRAs that were made for the same base model.";
+    NoCommonModules, "E_NO_COMMON_MODULES", "The two files have no module in common, so there is nothing to fuse.", "Choose two LoRAs for the same base model that change the same parts of it.";
     ShapeMismatch, "E_SHAPE_MISMATCH", "The same module has different sizes in the two files.", "They were made for different base models: choose two LoRAs for the same one.";
     BaseMismatch, "E_BASE_MISMATCH", "The two files were made for different base models.", "Choose two LoRAs for the same one.";
     NotOfPair, "E_NOT_OF_PAIR", "This file has nothing to do with the two that it is compared with.", "Choose one that was made of these two, or for the same base model.";

@@ -149,8 +149,10 @@ test('an analysis that fails for once says so, and is made on request', async ({
   // It may have been for once.
   expect(await element(page, 'phase')).toBe('ready');
   await tellWorkers(page, 'self.torn = false');
-  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('button', { name: 'Try again' }).focus();
+  await page.keyboard.press('Enter');
   checkOutlook(await outlookOf(page), pair, DEFAULTS);
+  expect(await page.evaluate(() => document.activeElement?.localName)).toBe('np-lora');
   await expect(page.getByRole('alert')).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });

@@ -35,9 +35,11 @@ test('the address holds the settings of one element, and only as long as that wa
   const address = (): Promise<string> => page.evaluate(() => location.hash);
   await first!(1);
   await expect.poll(address).toBe('#mu=1');
-  await second!(3);
   await first!(2);
   await expect.poll(address).toBe('#mu=2');
+  await second!(3);
+  await page.evaluate(() => new Promise((over) => { setTimeout(over, 400); }));
+  expect(await address()).toBe('#mu=2');
   await page.evaluate(async () => {
     tool.mu = 4;
     await tool.updateComplete;
@@ -45,11 +47,14 @@ test('the address holds the settings of one element, and only as long as that wa
   });
   await page.evaluate(() => new Promise((over) => { setTimeout(over, 400); }));
   expect(await address()).toBe('#mu=2');
-  // The address is free: what it says holds for the next, which then writes it.
+  // The address is free for the next, which keeps its settings.
   await second!(5);
-  await expect.poll(() => page.evaluate(() => (document.querySelectorAll('np-lora')[1] as any).mu)).toBe(2);
-  await second!(6);
-  await expect.poll(address).toBe('#mu=6');
+  await expect.poll(address).toBe('#mu=5');
+  await page.evaluate(() => {
+    document.querySelectorAll('np-lora')[1]!.remove();
+    tool.remember = 'hash';
+  });
+  await expect.poll(address).toBe('#mu=4');
   expect(uncaught).toEqual([]);
 });
 

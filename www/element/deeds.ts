@@ -93,7 +93,10 @@ export class Deeds {
   }
 
   loadBoth(): void {
-    this.#replace('np-lora-card', () => ROLES.forEach((role) => this.means.intake.load(role)));
+    this.#replace('np-lora-card', () => {
+      for (const role of ROLES) void this.means.desk.places.load(role);
+      this.changed();
+    });
   }
 
   /** Files on servers are looked at, too. */
@@ -106,13 +109,15 @@ export class Deeds {
   }
 
   async example(): Promise<void> {
+    const options = asBefore(this.element);
     this.makingExample = true;
     this.element.requestUpdate();
     const made = await this.means.desk.example();
     this.makingExample = false;
     this.element.requestUpdate();
+    // Else whoever has chosen something meanwhile is there already.
     if (made) this.changed();
-    await this.#goOn();
+    if (made || this.means.desk.places.isEmpty) await this.#goOn('np-lora-card', options);
   }
 
   do({ action, at }: Deed): void {
@@ -131,7 +136,7 @@ export class Deeds {
         element.reset();
         // Nothing of the last pair goes on unseen.
         this.#restore();
-        return void this.#goOn();
+        return void this.#goOn('np-lora-card');
       case 'save':
         said.clear();
         desk.forgive();
@@ -163,7 +168,7 @@ export class Deeds {
     void this.#goOn(at, options);
   }
 
-  async #goOn(at = 'np-lora-card', options: FocusOptions = {}): Promise<void> {
+  async #goOn(at: string, options: FocusOptions = {}): Promise<void> {
     const { element } = this;
     await element.updateComplete;
     if (element.matches(':focus-within') || document.activeElement !== document.body) return;

@@ -274,6 +274,7 @@ export class NpLora extends Chosen {
     this.contentSrc = this.styleSrc = '';
     ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
+    this.#deeds.converting = false;
     this.#desk.reset();
     this.#stand();
   }

@@ -175,6 +175,7 @@ export class NpLoraFrame extends EventTarget {
   remove(): void {
     this.#removed = true;
     clearTimeout(this.#patience);
+    this.#unwatch();
     window.removeEventListener('message', this.#greet);
     this.element.remove();
     if (this.#arrival.open) this.#arrival.failed(abortError());
@@ -189,10 +190,16 @@ export class NpLoraFrame extends EventTarget {
   }
 
   async #ask<N extends FrameCall>(call: N, input: FrameCalls[N]['in']): Promise<FrameCalls[N]['out']> {
-    if (!this.#removed) await this.ready;
+    if (!this.#removed) {
+      this.#watching ??= setInterval(() => this.#watch(), WATCH_MS);
+      await this.ready;
+    }
     return new Promise((resolve, reject) => {
       if (this.#removed) return reject(abortError());
-      if (!this.element.contentWindow) return reject(new ProblemError(problem('E_FRAME', text.away)));
+      if (!this.element.contentWindow) {
+        this.#rest();
+        return reject(new ProblemError(problem('E_FRAME', text.away)));
+      }
       if (!this.#port) return reject(new ProblemError(problem('E_FRAME', text.reloaded)));
       const id = ++this.#lastId;
       // Throws, and thereby rejects, what no message can carry.
@@ -202,7 +209,6 @@ export class NpLoraFrame extends EventTarget {
         throw new ProblemError(problem('E_MESSAGE', String(thrown)));
       }
       this.#waiting.set(id, { call, resolve, reject });
-      this.#watching ??= setInterval(() => this.#watch(), WATCH_MS);
     });
   }
 
@@ -278,10 +284,15 @@ export class NpLoraFrame extends EventTarget {
   /** Nothing tells that somebody took the frame out of the page, and what was asked of it is never answered. */
   #watch(): void {
     if (!this.element.contentWindow) {
-      this.#hangUp(new ProblemError(problem('E_FRAME', text.away)));
+      const why = new ProblemError(problem('E_FRAME', text.away));
+      if (this.#arrival.open) this.#arrival.failed(why);
+      this.#hangUp(why);
       this.#rest();
     }
-    if (this.#waiting.size > 0) return;
+    if (this.#waiting.size === 0 && !this.#arrival.open) this.#unwatch();
+  }
+
+  #unwatch(): void {
     clearInterval(this.#watching);
     this.#watching = undefined;
   }

@@ -89,7 +89,7 @@ export class DiskSink implements OutputSink {
   #open = true;
 
   private constructor(
-    private readonly path: string, private readonly part: string, private readonly overwrite: boolean, private readonly file: FileHandle,
+    private readonly given: string, private readonly path: string, private readonly part: string, private readonly overwrite: boolean, private readonly file: FileHandle,
   ) {}
 
   /** `sources`: the files that the result is made from, which it must not replace. */
@@ -97,7 +97,7 @@ export class DiskSink implements OutputSink {
     const path = pathOf(where);
     if (path === '') throw new TypeError('A path must not be empty.');
     await checkPlace(path, sources);
-    // Behind a symbolic link its file is replaced, and the link stays.
+    // Behind a symbolic link its file is replaced, and the link stays; one that leads nowhere is replaced itself.
     const to = await realpath(path).catch(() => resolve(path));
     if (!overwrite && await isThere(to)) throw exists(path);
     const part = join(dirname(to), `.${basename(to)}.${randomBytes(4).toString('hex')}.part`);
@@ -105,7 +105,7 @@ export class DiskSink implements OutputSink {
       // Fails where something of this name is.
       const file = await open(part, 'wx+');
       unfinished.add(part);
-      return new DiskSink(to, part, overwrite, file);
+      return new DiskSink(path, to, part, overwrite, file);
     } catch (thrown) {
       throw new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), path));
     }
@@ -143,10 +143,10 @@ export class DiskSink implements OutputSink {
       if (this.overwrite) await rename(this.part, this.path);
       else await this.#appear();
     } catch (thrown) {
-      throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), this.path));
+      throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), this.given));
     }
     if (!await isThere(this.part)) unfinished.delete(this.part);
-    return openFile(this.path);
+    return openFile(this.given);
   }
 
   /** Unlike a renamed file, a link never takes the place of another one. */
@@ -154,9 +154,9 @@ export class DiskSink implements OutputSink {
     try {
       await link(this.part, this.path);
     } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(this.path);
+      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(this.given);
       // Some file systems have no links.
-      if (await isThere(this.path)) throw exists(this.path);
+      if (await isThere(this.path)) throw exists(this.given);
       return rename(this.part, this.path);
     }
     // The result has its name. Its other one, if it does not go now, goes when the process exits.

@@ -6,7 +6,7 @@ import type { Third } from '../../core/protocol.ts';
 import type { Comparison, FileLink, Progress, Settings } from '../../core/types.ts';
 import type { CompareView } from './view.ts';
 import { filesFrom, hasFiles } from '../desk/drop.ts';
-import { fetchComparison } from '../later.ts';
+import { fetchCharts, fetchComparison } from '../later.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
@@ -66,7 +66,9 @@ export class ComparePlace extends LitElement {
   async #fetch(): Promise<void> {
     if (this.view === 'there') return;
     this.view = 'coming';
-    this.view = await fetchComparison() ? 'there' : 'failed';
+    // The tables of the outlook's charts are those of the comparison.
+    const there = await Promise.all([fetchComparison(), fetchCharts()]);
+    this.view = there.every((one) => one) ? 'there' : 'failed';
   }
 
   async #drop({ dataTransfer }: DragEvent): Promise<void> {

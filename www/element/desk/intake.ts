@@ -178,7 +178,8 @@ export class Intake {
     // Without this the browser would open the file and leave the page.
     event.preventDefault();
     const elsewhere = under(event, 'np-lora-compare');
-    if (!elsewhere && !this.host.changeable() && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
+    // During a run it may be let go: why it is not taken is said then.
+    if (!elsewhere && !this.host.changeable() && !this.host.running() && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
     if (elsewhere || !this.host.changeable()) this.#hover(null);
     else this.#hover((event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : roleUnder(event) ?? 'all');
   }

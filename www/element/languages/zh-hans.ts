@@ -579,9 +579,9 @@ export const translation: Translation = {
     E_CONFIG: ['这不是 LoRA 的 adapter_config.json。', '请选择随文件提供的那个，或不使用它。'],
     E_SPELLING_MIX: ['文件中同一层有两个名称，含义不明确。', '请用生成它的程序重新保存。'],
     E_DTYPE_UNSUPPORTED: ['某个 LoRA 张量的精度格式无法融合。', '请将文件存为 F16、BF16 或 F32。'],
-    E_NONFINITE: ['文件中含有不是数的值（NaN 或无穷大）。', '训练或某次转换出了问题：请换用文件的其他版本。'],
+    E_NONFINITE: ['文件中含有不是数的值（NaN 或无穷大），或会产生这种值。', '训练或某次转换出了问题：请换用文件的其他版本。'],
     // The pair.
-    E_NO_COMMON_MODULES: ['两个文件没有共同的模块，因此没有可融合的内容。', '请选择为同一底模制作的两个 LoRA。'],
+    E_NO_COMMON_MODULES: ['两个文件没有共同的模块，因此没有可融合的内容。', '请选择为同一底模制作、改变相同部分的两个 LoRA。'],
     E_SHAPE_MISMATCH: ['同一模块在两个文件中的尺寸不同。', '它们是为不同的底模制作的：请选择同一底模的两个 LoRA。'],
     E_BASE_MISMATCH: ['两个文件是为不同的底模制作的。', '请选择同一底模的两个 LoRA。'],
     E_NOT_OF_PAIR: ['这个文件与所对比的两个文件毫无关系。', '请选择由这两个文件制成的，或同一底模的文件。'],

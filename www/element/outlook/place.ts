@@ -6,6 +6,7 @@ import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../cor
 import type { Blocks } from '../settings/block-strengths.ts';
 import { fetchCharts } from '../later.ts';
 import { text } from '../words/strings.ts';
+import { Focus } from '../parts/focus.ts';
 import { base } from '../parts/tokens.css.ts';
 
 /** Says `np-mu`, `np-balance`, `np-blocks` and `np-module` {module: its place in the outlook}; who listens then sets `spectra`. */
@@ -43,6 +44,12 @@ export class OutlookPlace extends LitElement {
   @state() private charts: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
   @query('.place') private place!: HTMLElement | null;
 
+  constructor() {
+    super();
+    // What stands here gives way to what comes.
+    new Focus(this, (options) => this.focus(options));
+  }
+
   protected override willUpdate(): void {
     if (this.charts === 'unasked' && (this.outlook || this.running || this.coming)) void this.#fetch();
   }
@@ -57,14 +64,19 @@ export class OutlookPlace extends LitElement {
     const { outlook, charts } = this;
     if (!outlook && !this.running && !this.coming) return nothing;
     if (charts === 'failed') {
-      return html`<section class="panel failed" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
+      return html`<section class="panel failed" tabindex="-1" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
         <button type="button" @click=${() => this.#fetch()}>${text.tryAgain}</button></section>`;
     }
     if (!outlook || charts !== 'there') {
-      return html`<div class="place"><section class="panel" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section></div>`;
+      return html`<div class="place"><section class="panel" tabindex="-1" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section></div>`;
     }
     return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
       @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view></div>`;
+  }
+
+  override focus(options?: FocusOptions): void {
+    const part = this.renderRoot.querySelector<HTMLElement & { updateComplete?: Promise<unknown> }>('np-lora-outlook-view, section');
+    void Promise.resolve(part?.updateComplete).then(() => part?.focus(options));
   }
 
   async #fetch(): Promise<void> {

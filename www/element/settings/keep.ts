@@ -31,6 +31,10 @@ const WRITE_AFTER_MS = 200;
 
 /** The address of a page holds the settings of one element: of those that want it the first, as long as it is there. */
 let theAddressOf: Keep | null = null;
+/** What one of them wrote into it, which is nobody's wish for the next. */
+let writtenHere: string | null = null;
+
+const hashNow = (): string => location.hash.replace(/^#/, '');
 
 const same = (one: State, other: State): boolean => toJson(one) === toJson(other);
 
@@ -80,20 +84,26 @@ export class Keep implements ReactiveController {
   }
 
   hostUpdate(): void {
-    if (this.element.remember === 'hash' && this.element.isConnected) theAddressOf ??= this;
+    if (this.element.remember === 'hash' && this.element.isConnected) this.#own();
     else if (theAddressOf === this) theAddressOf = null;
-    if (this.#remembers && !this.#listens) this.#listen();
     const fit = this.host.fit();
     if (this.#naming === null || fit === null) return;
     if (fit.schemes.some(({ id }) => id === this.#naming)) this.host.apply({ scheme: this.#naming });
     this.#naming = null;
   }
 
+  #own(): void {
+    if (theAddressOf !== null) return;
+    theAddressOf = this;
+    if (hashNow() === writtenHere) this.#written = writtenHere;
+    if (!this.#listens) this.#listen();
+  }
+
   /** From when on the host wants it: what the address says, it says once. */
   #listen(): void {
     this.#listens = true;
     addEventListener('hashchange', this.#read);
-    if (!isHash(location.hash)) return;
+    if (!isHash(location.hash) || hashNow() === writtenHere) return;
     this.#take(location.hash, {});
     this.#undo?.settle(this.host.state());
   }
@@ -205,7 +215,7 @@ export class Keep implements ReactiveController {
 
   /** Another link, or one that was edited. */
   #read = (): void => {
-    if (!this.#base || !this.#remembers || !isHash(location.hash) || location.hash.replace(/^#/, '') === this.#written) return;
+    if (!this.#base || !this.#remembers || !isHash(location.hash) || hashNow() === this.#written) return;
     // During a run it goes on saying what holds.
     if (!this.host.changeable()) return this.#write();
     const { outputName, ...base } = this.#base;
@@ -220,7 +230,7 @@ export class Keep implements ReactiveController {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (!this.#remembers) return;
-    this.#written = this.#hash;
+    writtenHere = this.#written = this.#hash;
     try {
       history.replaceState(history.state, '', `${location.pathname}${location.search}${this.#written && `#${this.#written}`}`);
     } catch {

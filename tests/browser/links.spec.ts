@@ -144,6 +144,8 @@ test('a pair on a server is looked at beforehand when the person wants it', asyn
   await accessible(page, 'an offer to look');
   await panel.getByRole('button', { name: 'Show it' }).click();
   await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
+  // The first figures are there before the last layer is.
+  await expect(page.getByText('6 layers analysed', { exact: true })).toBeVisible();
   expect(hub.take().bytes).toBeGreaterThan(subject.length / 2);
   // The file of the other place is not: it has a hash.
   await expect(card(page, 'Style')).toContainText(/AutoV2\s*[0-9a-f]{10}/);

@@ -2,6 +2,7 @@
 
 import { expect, test, type Page } from '@playwright/test';
 import { host, visit } from './elements.ts';
+import { bendWorker } from './faults/bend.ts';
 import { checkHeld, closeAll, pairOf } from './hosts.ts';
 import { fuseButton } from './page.ts';
 
@@ -255,6 +256,30 @@ test('of a folder the LoRAs in it are taken, however many files there are', asyn
     return [one?.name, two?.name];
   })).toEqual(['subject.safetensors', 'style.safetensors']);
   expect(uncaught).toEqual([]);
+});
+
+test('how far a run is, is spoken when it is further', async ({ page }) => {
+  // As on a run of hours, in which much is told of the same quarter.
+  await bendWorker(page, () => {
+    const { postMessage } = self;
+    Object.assign(self, { postMessage: (said: object, options?: object) => {
+      let times = 'progress' in said ? 3 : 1;
+      while (times-- > 0) postMessage.call(self, said, options);
+    } });
+  });
+  await visit(page, await host());
+  await page.evaluate(async () => {
+    await give();
+    const spoken: string[] = [];
+    const region = tool.shadowRoot.querySelector('.app > [role=status]');
+    new MutationObserver(() => spoken.push(region.textContent.trim())).observe(region, { childList: true, characterData: true, subtree: true });
+    Object.assign(window, { spoken });
+    await tool.fuse();
+    await tool.updateComplete;
+  });
+  const spoken: string[] = await page.evaluate(() => (window as any).spoken);
+  expect(spoken.some((said) => said.startsWith('Fusing'))).toBe(true);
+  expect(spoken).toEqual([...new Set(spoken)]);
 });
 
 test('what a person changes is told while it changes and when it has, and what matters is spoken', async ({ page }) => {

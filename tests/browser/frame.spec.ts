@@ -398,5 +398,14 @@ test('a page without an origin is told so; any other may take the script from wh
   await page.goto(`${shop.origin}/boxed`);
   expect(await put(script)).toBe('E_FRAME');
   await page.goto(shop.origin);
+  // It would run as the page's own.
+  expect(await page.evaluate(async (script) => {
+    const { NpLoraFrame } = await import(script);
+    try {
+      return new NpLoraFrame(document.body, { src: 'javascript:void(parent.sprung = true)//' });
+    } catch (thrown) {
+      return [(thrown as { code: string }).code, document.querySelector('iframe'), 'sprung' in window];
+    }
+  }, script)).toEqual(['E_FRAME', null, false]);
   expect(await put(script)).toBe(`${there.origin}/np-lora/embed.html?parent=${encodeURIComponent(shop.origin)}`);
 });

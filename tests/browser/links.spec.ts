@@ -3,22 +3,15 @@
 import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { expect, test, type Locator, type Page } from '@playwright/test';
+import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS, modulesOf } from './check.ts';
 import { check, checkModules } from './hold.ts';
 import { DIST, closeAll, site } from './hosts.ts';
 import { Hub, partOf, sendPart, type Asked, type Spoil } from './hub.ts';
-import { SD15_MODULES, SD15_PEFT_MODULES, htmlPage, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, give, giveConfig, named, open, programComplete, type Role } from './page.ts';
-import { writeSafetensors, type Safetensors } from './safetensors.ts';
-
-const RECIPE: Recipe = { modules: SD15_MODULES, rank: 32, alpha: 16, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 3 };
-const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 82 })];
-const [subject, style] = pair.map(writeSafetensors) as [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
-
-const card = (page: Page, role: Role): Locator => page.getByRole('region', { name: role, exact: true });
-const loadButton = (page: Page, role: Role): Locator => card(page, role).getByRole('button', { name: /^Load from / });
-const isOpen = (page: Page, role: Role): Promise<void> => expect(card(page, role)).toContainText('read as needed');
+import { SD15_PEFT_MODULES, htmlPage, makeLora, type Recipe } from './make.ts';
+import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, give, giveConfig, named, programComplete } from './page.ts';
+import { writeSafetensors } from './safetensors.ts';
+import { RECIPE, card, isOpen, loadButton, pair, style, subject } from './linked.ts';
 
 let hub: Hub;
 test.beforeEach(async () => {
@@ -498,114 +491,4 @@ test('an adapter_config.json that does not come, or is none, is named', async ({
   await expect(card(page, 'Subject')).toContainText(UNSAID);
   expect(hub.take().requests.filter(isConfig)).toEqual([]);
   expect(uncaught).toEqual([]);
-});
-
-/** The Hub as the page itself may ask it. */
-async function routeHub(page: Page, files: Record<string, Uint8Array>): Promise<string[]> {
-  const asked: string[] = [];
-  await page.route(/^https?:\/\/(?!127\.0\.0\.1)/, (route) => {
-    const url = route.request().url();
-    asked.push(url);
-    const bytes = files[url];
-    if (!bytes) return route.abort();
-    const { headers, body } = partOf({ bytes, tag: '"1"' }, route.request().headers().range);
-    return route.fulfill({ status: 206, headers, body: Buffer.from(body) });
-  });
-  return asked;
-}
-
-const CAT = 'https://huggingface.co/ann/loras/resolve/main/cat.safetensors';
-const INK = 'https://huggingface.co/ann/loras/resolve/main/style/ink.safetensors';
-
-test('the page takes links in its address and in its boxes, and asks the Hub alone', async ({ page, context }, { project }) => {
-  test.setTimeout(2 * FIRST_RUN);
-  const asked = await routeHub(page, { [CAT]: subject, [INK]: style });
-  const uncaught = await open(page);
-  await page.goto(`./?content=${encodeURIComponent('https://huggingface.co/ann/loras/blob/main/cat.safetensors?download=true')}&style=${encodeURIComponent(CAT)}`);
-  await expect(loadButton(page, 'Subject')).toHaveText('Load from huggingface.co');
-  await expect(card(page, 'Subject')).toContainText(CAT);
-  await expect(card(page, 'Style')).toContainText(CAT);
-  await expect(page.getByRole('button', { name: 'Load both files' })).toBeVisible();
-  await page.getByRole('button', { name: 'Remove style file' }).click();
-  await expect(page.getByRole('button', { name: 'Load both files' })).toHaveCount(0);
-  await page.evaluate(() => {
-    Object.assign(window, { changes: 0 });
-    document.querySelector('np-lora')!.addEventListener('change', () => { (window as any).changes += 1; });
-  });
-  const changes = (): Promise<number> => page.evaluate(() => (window as any).changes);
-  const box = page.getByLabel('Link to the style LoRA');
-  // Complete as soon as it is pasted.
-  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  await page.evaluate(() => navigator.clipboard.writeText('ann/loras/style/ink.safetensors'));
-  await box.press('ControlOrMeta+V');
-  await expect(loadButton(page, 'Style')).toBeFocused();
-  await expect(card(page, 'Style')).toContainText(INK);
-  expect([await changes(), asked]).toEqual([1, []]);
-  await page.keyboard.press('Enter');
-  await isOpen(page, 'Style');
-  await loadButton(page, 'Subject').click();
-  await isOpen(page, 'Subject');
-  expect(await changes()).toBe(3);
-  await accessible(page, 'two files of the Hub');
-  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
-  expect([...new Set(asked)].sort()).toEqual([CAT, INK]);
-  expect(uncaught).toEqual([]);
-});
-
-test('two links are loaded with one press', async ({ page }) => {
-  const asked = await routeHub(page, { [CAT]: subject, [INK]: style });
-  const uncaught = await open(page);
-  await page.goto(`./?content=${encodeURIComponent(CAT)}&style=${encodeURIComponent(INK)}`);
-  const both = page.getByRole('button', { name: 'Load both files' });
-  await both.focus();
-  expect(asked).toEqual([]);
-  await page.keyboard.press('Enter');
-  await isOpen(page, 'Subject');
-  await isOpen(page, 'Style');
-  await expect(both).toHaveCount(0);
-  expect(await page.evaluate(() => document.activeElement?.localName)).toBe('np-lora');
-  expect(uncaught).toEqual([]);
-});
-
-test('a link that leads to no file is explained where it was pasted', async ({ page }) => {
-  const asked = await routeHub(page, {});
-  const uncaught = await open(page);
-  const box = page.getByLabel('Link to the subject LoRA');
-  for (const [link, ...says] of [
-    ['https://civitai.com/models/123/cat?modelVersionId=4', 'E_LINK_CIVITAI', 'Civitai does not let other pages load its files', 'Download the file there'],
-    ['https://example.com/cat.safetensors', 'E_LINK_HOST', 'It is example.com'],
-    ['https://huggingface.co/ann/loras', 'E_LINK_NOT_FILE'],
-    ['http://huggingface.co/ann/loras/resolve/main/cat.safetensors', 'E_LINK'],
-    ['<img src=x onerror=alert(1)>', 'E_LINK'],
-  ]) {
-    await box.fill(link!);
-    await card(page, 'Subject').getByRole('button', { name: 'Open link' }).click();
-    for (const part of says) await expect(card(page, 'Subject').getByRole('alert')).toContainText(part!);
-    await expect(box).toHaveValue(link!);
-  }
-  await accessible(page, 'a link refused');
-  await box.fill(`  ${CAT}  `);
-  await box.press('Enter');
-  await expect(loadButton(page, 'Subject')).toBeVisible();
-  await expect(page.getByRole('alert')).toHaveCount(0);
-  expect(asked).toEqual([]);
-  expect(uncaught).toEqual([]);
-});
-
-test('the page’s policy lets through the Hub’s hosts and no others', async ({ page }) => {
-  const asked = await routeHub(page, {});
-  await open(page);
-  const through = ['https://huggingface.co/a', 'https://cdn-lfs.huggingface.co/a', 'https://cdn-lfs-us-1.hf.co/a', 'https://cas-bridge.xethub.hf.co/a'];
-  const others = [
-    'http://huggingface.co/a', 'https://huggingface.co.example.com/a', 'https://hf.space/a', 'https://civitai.com/a', 'https://example.com/a', 'https://127.0.0.1:1/a',
-  ];
-  const violated = await page.evaluate(async (urls) => {
-    const violated: string[] = [];
-    addEventListener('securitypolicyviolation', ({ blockedURI }) => violated.push(blockedURI));
-    for (const url of urls) await fetch(url).catch(() => {});
-    await new Promise((over) => setTimeout(over, 100));
-    return violated;
-  }, [...through, ...others]);
-  expect(violated).toEqual(others);
-  expect(asked).toEqual(through);
 });

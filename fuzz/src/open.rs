@@ -7,7 +7,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{Header, MemorySource};
 use np_lora::error::{Code, Error};
 use np_lora::fusion::settings::{DtypeChoice, RankLayout, Recompress};
-use np_lora::fusion::{Plan, Settings};
+use np_lora::fusion::{Pair, Plan, Settings};
 use pollster::block_on;
 use safetensors::Dtype;
 
@@ -165,7 +165,7 @@ pub fn check(bytes: &[u8]) {
         if content.is_none() && style.is_none() {
             continue;
         }
-        match Plan::new(content, style, &settings) {
+        match Plan::new(Pair { content, style }, &settings) {
             Ok(plan) => planned(&plan),
             Err(error) => assert!(!matches!(error.code, Code::Internal | Code::Verify), "{error}"),
         }

@@ -14,6 +14,7 @@
 pub mod analysis;
 pub mod compare;
 mod method;
+mod pair;
 mod plan;
 mod run;
 pub mod settings;
@@ -21,6 +22,7 @@ pub mod settings;
 pub use method::accounting;
 pub use method::engine::{Engine, EngineChoice};
 pub use method::piece::{Held, Parcel, Piece};
+pub use pair::{Pair, Side};
 pub use plan::Plan;
 pub use plan::model::undecided_families;
 pub use plan::pass::{Passes, Variant};
@@ -35,19 +37,8 @@ pub use settings::Settings;
 pub use settings::saved::SavedRecipe;
 
 use crate::adapter::Adapter;
-use crate::container::Source;
 use crate::error::{Code, Error, Result};
-use serde::{Deserialize, Serialize};
-
-/// Which of the two files. To the page, a file's role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The style, whose rows come first.
-    Style,
-    /// The content.
-    Content,
-}
+use serde::Serialize;
 
 /// A LoRA file: what it is, and where its bytes come from.
 #[derive(Debug)]
@@ -67,34 +58,21 @@ impl<S> Clone for Input<'_, S> {
 impl<S> Copy for Input<'_, S> {}
 
 /// The files of a run: both of a pair, or the one to be converted.
-#[derive(Debug)]
-pub struct Sources<'a, S> {
-    /// The subject.
-    pub content: Option<Input<'a, S>>,
-    /// The style.
-    pub style: Option<Input<'a, S>>,
-}
+pub type Sources<'a, S> = Pair<Option<Input<'a, S>>>;
 
-impl<'a, S: Source> Sources<'a, S> {
+/// What is known of these files.
+pub type Adapters<'a> = Pair<Option<&'a Adapter>>;
+
+impl<'a, S> Sources<'a, S> {
     /// The bytes of one of the files.
-    fn of(&self, side: Side) -> Result<&'a S> {
-        let input = if side == Side::Content { &self.content } else { &self.style };
-        input
-            .as_ref()
-            .map(|input| input.source)
-            .ok_or_else(|| Error::new(Code::Internal, "A file is missing."))
+    fn source(&self, side: Side) -> Result<&'a S> {
+        let input = self.of(side).ok_or_else(|| Error::new(Code::Internal, "A file is missing."))?;
+        Ok(input.source)
     }
 
-    /// The same files, in each other's roles or not.
-    fn roles(&self, swapped: bool) -> Self {
-        let (content, style) = plan::pass::roles(swapped, self.content, self.style);
-        Self { content, style }
-    }
-
-    /// What is known of both files.
-    fn adapters(&self) -> (Option<&'a Adapter>, Option<&'a Adapter>) {
-        let adapter = |input: &Option<Input<'a, S>>| input.as_ref().map(|input| input.adapter);
-        (adapter(&self.content), adapter(&self.style))
+    /// What is known of the files.
+    fn adapters(&self) -> Adapters<'a> {
+        self.map(|input| input.map(|input| input.adapter))
     }
 }
 

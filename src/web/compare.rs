@@ -24,11 +24,11 @@ impl Session {
     ) -> Result<JsValue, JsValue> {
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
         let settings = take_settings(settings)?;
-        let (content, style) = self.files()?;
+        let files = self.files()?;
         let source = GivenSource::of(&file)?;
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
         let third = Opened { adapter, source };
-        let sources = sources(&content, &style);
+        let sources = sources(&files);
         let work = compare::compare(&sources, &settings, third.input(), &mut watch);
         give(&unless(stopped, work).await.map_err(thrown)?)
     }

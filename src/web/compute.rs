@@ -5,7 +5,7 @@
 use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
 use super::sink::{JsSink, OutputSink};
-use super::{GivenSource, Opened, Session, Shared, adapters, give, take, take_settings, thrown};
+use super::{Files, GivenSource, Opened, Session, Shared, adapters, give, take, take_settings, thrown};
 use crate::container::Source;
 use crate::error::{Code, Error};
 use crate::fusion::accounting::ComputedOn;
@@ -30,11 +30,8 @@ impl Opened {
     }
 }
 
-pub(super) fn sources<'a>(
-    content: &'a Option<Rc<Opened>>,
-    style: &'a Option<Rc<Opened>>,
-) -> Sources<'a, GivenSource> {
-    Sources { content: content.as_deref().map(Opened::input), style: style.as_deref().map(Opened::input) }
+pub(super) fn sources(files: &Files) -> Sources<'_, GivenSource> {
+    files.as_ref().map(|file| file.map(|file| file.input()))
 }
 
 #[cfg_attr(feature = "compute", wasm_bindgen)]
@@ -55,8 +52,8 @@ impl Session {
         let crew = JsCrew::new(others);
         let mut watch = JsWatch { on_progress: Some(on_progress), is_cancelled };
         let settings: Settings = take_settings(settings)?;
-        let (content, style) = self.files()?;
-        let sources = sources(&content, &style);
+        let files = self.files()?;
+        let sources = sources(&files);
         let analysis = self.analysis.borrow().clone();
         let work = fusion::analyse(&sources, &settings, &analysis, &crew, &mut watch);
         let analysed = unless(stopped, work).await;
@@ -69,9 +66,8 @@ impl Session {
     /// A `Problem`.
     pub fn outlook(&self, settings: JsValue) -> Result<JsValue, JsValue> {
         let files = self.files()?;
-        let (content, style) = adapters(&files);
         let settings = take_settings::<Settings>(settings)?.of_fusion();
-        let plan = Plan::new(content, style, &settings).map_err(thrown)?;
+        let plan = Plan::new(adapters(&files), &settings).map_err(thrown)?;
         let analysis = self.analysis.borrow().clone();
         let outlook = Outlook::of(&plan, &analysis.borrow());
         give(&outlook)
@@ -82,9 +78,9 @@ impl Session {
     /// # Errors
     /// A `Problem`.
     pub async fn spectra(&self, settings: JsValue, module: String) -> Result<JsValue, JsValue> {
-        let (content, style) = self.files()?;
+        let files = self.files()?;
         let settings = take_settings::<Settings>(settings)?.of_fusion();
-        let spectra = spectra(&sources(&content, &style), &settings, &module).await;
+        let spectra = spectra(&sources(&files), &settings, &module).await;
         give(&spectra.map_err(thrown)?)
     }
 
@@ -168,11 +164,10 @@ impl Session {
         self.reclaim();
         let on = Some(take(backend)?).filter(|choice| *choice != EngineChoice::Cpu);
         let files = self.files()?;
-        let (content, style) = adapters(&files);
         let mut passes =
-            Passes::new(content, style, &take_settings::<Vec<Variant>>(variants)?).map_err(thrown)?;
+            Passes::new(adapters(&files), &take_settings::<Vec<Variant>>(variants)?).map_err(thrown)?;
         if let Some(ranks) = take::<Option<Vec<Vec<usize>>>>(ranks)? {
-            passes.lay_out(&ranks, content, style).map_err(thrown)?;
+            passes.lay_out(&ranks, adapters(&files)).map_err(thrown)?;
         }
         if passes.checksum() != checksum {
             return Err(thrown(Error::new(Code::Internal, "It came to another plan.")));
@@ -203,8 +198,8 @@ impl Session {
     ) -> Result<JsValue, JsValue> {
         let shared = self.shared.borrow().clone();
         let shared = shared.ok_or_else(|| thrown(Error::new(Code::Internal, "There is no plan.")))?;
-        let (content, style) = self.files()?;
-        let sources = sources(&content, &style);
+        let files = self.files()?;
+        let sources = sources(&files);
         let result = result.map(|blob| BlobSource::written("result", blob));
         let watch = JsWatch { on_progress: None, is_cancelled };
         let task = crew::task(&task)?;
@@ -250,9 +245,9 @@ impl Session {
         watch: &mut JsWatch,
     ) -> Result<JsValue, JsValue> {
         let (variants, choice): (Vec<Variant>, EngineChoice) = (take_settings(variants)?, take(choice)?);
-        let (content, style) = self.files()?;
+        let files = self.files()?;
         let mut engine = self.engine(choice).await?;
-        let sources = sources(&content, &style);
+        let sources = sources(&files);
         let fused = fusion::fuse(&sources, &variants, &mut engine, sinks, crew, watch).await;
         self.engine.replace(Some((choice, engine)));
         let results = Array::new();

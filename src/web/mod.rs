@@ -19,7 +19,7 @@ use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::Example;
 use crate::fusion::analysis::Analysis;
-use crate::fusion::{Engine, EngineChoice, Passes, Plan, Side, undecided_families};
+use crate::fusion::{Adapters, Engine, EngineChoice, Pair, Passes, Plan, Side, undecided_families};
 #[cfg(not(feature = "compute"))]
 use blob::BlobSource as GivenSource;
 use futures_util::lock::Mutex;
@@ -77,10 +77,10 @@ struct Shared {
 }
 
 /// The content and the style.
-type Files = (Option<Rc<Opened>>, Option<Rc<Opened>>);
+type Files = Pair<Option<Rc<Opened>>>;
 
-fn adapters((content, style): &Files) -> (Option<&Adapter>, Option<&Adapter>) {
-    (content.as_deref().map(|file| &file.adapter), style.as_deref().map(|file| &file.adapter))
+fn adapters(files: &Files) -> Adapters<'_> {
+    files.as_ref().map(|file| file.map(|file| &file.adapter))
 }
 
 /// A pair of files, and the backend that fuses them.
@@ -89,8 +89,7 @@ fn adapters((content, style): &Files) -> (Option<&Adapter>, Option<&Adapter>) {
 #[wasm_bindgen]
 #[derive(Debug, Default)]
 pub struct Session {
-    content: RefCell<Option<Rc<Opened>>>,
-    style: RefCell<Option<Rc<Opened>>>,
+    files: RefCell<Files>,
     /// Kept between runs: finding a device and compiling shaders takes time.
     engine: RefCell<Option<(EngineChoice, Engine)>>,
     /// A run that another worker leads.
@@ -119,14 +118,13 @@ impl Session {
         file: JsValue,
         config: Option<String>,
     ) -> Result<JsValue, JsValue> {
-        let slot = self.slot(take(role)?);
-        slot.replace(None);
-        self.analysis.take();
+        let side = take(role)?;
+        self.put(side, None);
         let source = GivenSource::of(&file)?;
         let adapter = Adapter::open(&source, config.as_deref()).await.map_err(thrown)?;
         source.hand_on(&file)?;
         let summary = give(&adapter.summary());
-        slot.replace(Some(Rc::new(Opened { adapter, source })));
+        self.put(side, Some(Rc::new(Opened { adapter, source })));
         summary
     }
 
@@ -135,14 +133,13 @@ impl Session {
     /// # Errors
     /// A `Problem` if the role is unknown.
     pub fn close(&self, role: JsValue) -> Result<(), JsValue> {
-        self.slot(take(role)?).replace(None);
-        self.analysis.take();
+        self.put(take(role)?, None);
         Ok(())
     }
 
     /// Swaps the roles.
     pub fn swap(&self) {
-        self.content.swap(&self.style);
+        self.files.replace_with(|files| files.clone().swapped(true));
         let known = self.analysis.take().take();
         self.analysis.replace(Rc::new(RefCell::new(known.swapped())));
     }
@@ -152,9 +149,7 @@ impl Session {
     /// # Errors
     /// A `Problem` if there is no file.
     pub fn families(&self) -> Result<JsValue, JsValue> {
-        let files = self.files()?;
-        let (content, style) = adapters(&files);
-        give(&undecided_families(content, style))
+        give(&undecided_families(adapters(&self.files()?)))
     }
 
     /// How the two files fit, or what the conversion of the only one will be: a `PairFit`.
@@ -162,28 +157,25 @@ impl Session {
     /// # Errors
     /// A `Problem`.
     pub fn fit(&self, settings: JsValue) -> Result<JsValue, JsValue> {
-        let files = self.files()?;
-        let (content, style) = adapters(&files);
-        let plan = Plan::new(content, style, &take_settings(settings)?).map_err(thrown)?;
+        let plan = Plan::new(adapters(&self.files()?), &take_settings(settings)?).map_err(thrown)?;
         give(&plan.fit())
     }
 }
 
 impl Session {
-    fn slot(&self, side: Side) -> &RefCell<Option<Rc<Opened>>> {
-        match side {
-            Side::Content => &self.content,
-            Side::Style => &self.style,
-        }
+    /// Gives a file its place. What was known of the pair is of another one then.
+    fn put(&self, side: Side, file: Option<Rc<Opened>>) {
+        *self.files.borrow_mut().of_mut(side) = file;
+        self.analysis.take();
     }
 
     /// The files that are open, one at least.
     fn files(&self) -> Result<Files, JsValue> {
-        let both = (self.content.borrow().clone(), self.style.borrow().clone());
-        match both {
-            (None, None) => Err(thrown(Error::new(Code::Internal, "No file is open."))),
-            files => Ok(files),
+        let files = self.files.borrow().clone();
+        if files.as_ref().either().is_none() {
+            return Err(thrown(Error::new(Code::Internal, "No file is open.")));
         }
+        Ok(files)
     }
 }
 

@@ -99,7 +99,7 @@ impl Session {
     /// # Errors
     /// A `Problem`.
     pub async fn config(&self, role: JsValue, stopped: Option<Promise>) -> Result<Option<String>, JsValue> {
-        let opened = self.slot(take(role)?).borrow().clone();
+        let opened = self.files.borrow().of(take(role)?).clone();
         let Some(opened) = opened.filter(|opened| opened.adapter.lacks_scale()) else { return Ok(None) };
         let GivenSource::Remote(file) = &opened.source else { return Ok(None) };
         let bytes = unless(stopped, file.beside(CONFIG_NAME, CONFIG_BYTES)).await.map_err(thrown)?;

@@ -4,7 +4,7 @@ use crate::files::{bytes, file, fuse, kohya, pair, reference, update, values, wh
 use np_lora::adapter::Adapter;
 use np_lora::error::Code;
 use np_lora::fusion::settings::{DtypeChoice, RankLayout, Recompress};
-use np_lora::fusion::{Plan, Settings};
+use np_lora::fusion::{Pair, Plan, Settings};
 use pollster::block_on;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
@@ -135,7 +135,9 @@ fn f32_is_written_where_no_narrower_format_holds_both_files() {
     let open = |dtype| block_on(Adapter::open(&pair(dtype).0, None)).unwrap();
     let fit = |content, style, dtype| {
         let settings = Settings { dtype, ..whole() };
-        let fit = Plan::new(Some(&open(content)), Some(&open(style)), &settings).unwrap().fit();
+        let fit = Plan::new(Pair { content: Some(&open(content)), style: Some(&open(style)) }, &settings)
+            .unwrap()
+            .fit();
         (fit.dtype, fit.widened)
     };
     let (auto, f16, bf16, f32) = (DtypeChoice::Auto, Dtype::F16, Dtype::BF16, Dtype::F32);

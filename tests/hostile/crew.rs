@@ -9,7 +9,7 @@ use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
 use np_lora::fusion::{
-    self, Crew, Done, Engine, EngineChoice, Held, Input, Parcel, Passes, Plan, Report, Run, Settings,
+    self, Crew, Done, Engine, EngineChoice, Held, Input, Pair, Parcel, Passes, Plan, Report, Run, Settings,
     Sources, Task, Variant,
 };
 use pollster::block_on;
@@ -101,9 +101,9 @@ impl Crew<MemorySource> for Others<'_> {
         assert!(!on_device);
         let [content, style] = [&self.sources.content, &self.sources.style]
             .map(|input| input.as_ref().map(|input| input.adapter));
-        let mut passes = Passes::new(content, style, self.variants)?;
+        let mut passes = Passes::new(Pair { content, style }, self.variants)?;
         if let Some(ranks) = ranks {
-            passes.lay_out(ranks, content, style)?;
+            passes.lay_out(ranks, Pair { content, style })?;
         }
         assert_eq!(passes.checksum(), checksum);
         self.passes.replace(Some(passes));
@@ -346,7 +346,8 @@ fn analysed(places: usize, seed: u64, good: usize) -> (Result<()>, usize, Outloo
         let known = RefCell::default();
         let mut patience = Patience::until(usize::MAX);
         let result = fusion::analyse(&sources(), settings, &known, &crew, &mut patience).await;
-        let plan = Plan::new(Some(&adapters.0), Some(&adapters.1), settings).unwrap();
+        let plan =
+            Plan::new(Pair { content: Some(&adapters.0), style: Some(&adapters.1) }, settings).unwrap();
         (result, crew.done.get(), Outlook::of(&plan, &known.borrow()))
     })
 }

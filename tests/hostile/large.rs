@@ -5,7 +5,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{Bytes, MemorySource, Source};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::settings::RankLayout;
-use np_lora::fusion::{Plan, Settings};
+use np_lora::fusion::{Pair, Plan, Settings};
 use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -25,7 +25,8 @@ fn files_of_5000_modules_fuse() {
     };
     let (content, style) = (file("content", &modules(2)), file("style", &modules(3)));
     let open = |source| block_on(Adapter::open(source, None)).unwrap();
-    let plan = Plan::new(Some(&open(&content)), Some(&open(&style)), &settings()).unwrap();
+    let plan =
+        Plan::new(Pair { content: Some(&open(&content)), style: Some(&open(&style)) }, &settings()).unwrap();
     assert_eq!(plan.fit().shared.len(), 5000);
     let (_, report) = fuse([&content, &style], &settings()).unwrap();
     assert_eq!((report.fused, report.modules.len()), (5000, 5000));
@@ -39,7 +40,8 @@ fn twenty_thousand_modules_are_planned() {
     modules.reverse();
     let style = file("style", &modules);
     let open = |source| block_on(Adapter::open(source, None)).unwrap();
-    let plan = Plan::new(Some(&open(&content)), Some(&open(&style)), &settings()).unwrap();
+    let plan =
+        Plan::new(Pair { content: Some(&open(&content)), style: Some(&open(&style)) }, &settings()).unwrap();
     assert_eq!(plan.outputs().count(), names.len());
 }
 
@@ -56,7 +58,7 @@ fn a_bias_beside_each_of_thousands_of_modules_is_planned() {
         tensors.map(|(name, shape)| (name, TensorView::new(Dtype::F16, shape.clone(), &zeros).unwrap()));
     let source = MemorySource::new("f", safetensors::serialize(views, None).unwrap());
     let adapter = block_on(Adapter::open(&source, None)).unwrap();
-    let plan = Plan::new(Some(&adapter), None, &settings()).unwrap();
+    let plan = Plan::new(Pair { content: Some(&adapter), style: None }, &settings()).unwrap();
     assert_eq!((plan.outputs().count(), plan.vectors.len()), (count, count));
 }
 

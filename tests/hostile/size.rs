@@ -5,7 +5,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{Bytes, MemorySource, Source};
 use np_lora::error::{Code, Error};
 use np_lora::fusion::settings::{RankLayout, Recompress};
-use np_lora::fusion::{Plan, Settings};
+use np_lora::fusion::{Pair, Plan, Settings};
 use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -227,11 +227,12 @@ fn a_rank_that_is_still_to_be_cut_inflates_nothing() {
     let tensors: Vec<_> = halves.flat_map(|([a, b], (down, up))| [(a.as_str(), down), (b, up)]).collect();
     let file = block_on(Adapter::open(&Header::of(&tensors), None)).unwrap();
     let of = |recompress| Settings { recompress, ..Settings::default() };
-    let plan = |recompress| Plan::new(Some(&file), None, &of(recompress));
+    let alone = Pair { content: Some(&file), style: None };
+    let plan = |recompress| Plan::new(alone, &of(recompress));
     let mut cut = plan(Recompress::Energy { share: 0.9 }).unwrap();
-    assert!(cut.lay_out(&[4; 301], Some(&file), None).is_ok());
+    assert!(cut.lay_out(&[4; 301], alone).is_ok());
     let ranks = [vec![1; 300], vec![1024]].concat();
-    for error in [plan(Recompress::Exact).err(), cut.lay_out(&ranks, Some(&file), None).err()] {
+    for error in [plan(Recompress::Exact).err(), cut.lay_out(&ranks, alone).err()] {
         assert_eq!(error.map(|error| error.code), Some(Code::Settings));
     }
 }

@@ -7,7 +7,7 @@ use np_lora::container::MemorySource;
 use np_lora::error::Error;
 use np_lora::fusion::analysis::{Analysis, Outlook, Spectra, Tally, Verdict, spectra};
 use np_lora::fusion::settings::{BlockStrength, CutChoice};
-use np_lora::fusion::{self, Alone, Input, Plan, Progress, Settings, Side, Sources, Watch};
+use np_lora::fusion::{self, Alone, Input, Pair, Plan, Progress, Settings, Side, Sources, Watch};
 use pollster::block_on;
 use std::cell::{Cell, RefCell};
 
@@ -53,7 +53,9 @@ impl Open {
     }
 
     fn outlook(&self, settings: &Settings, known: &Analysis) -> Outlook {
-        let plan = Plan::new(Some(&self.adapters[0]), Some(&self.adapters[1]), settings).unwrap();
+        let plan =
+            Plan::new(Pair { content: Some(&self.adapters[0]), style: Some(&self.adapters[1]) }, settings)
+                .unwrap();
         Outlook::of(&plan, known)
     }
 

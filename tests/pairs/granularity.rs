@@ -4,7 +4,7 @@ use super::files::{File, close, fuse, hard, random, reference, without};
 use nalgebra::DMatrix;
 use np_lora::adapter::Adapter;
 use np_lora::error::Code;
-use np_lora::fusion::{Settings, undecided_families};
+use np_lora::fusion::{Pair, Settings, undecided_families};
 
 const FUSED: &str = "lora_unet_double_blocks_0_img_attn_qkv";
 const N: usize = 3072;
@@ -215,7 +215,7 @@ fn pairs_of_different_models_are_refused() {
     let to_choose = |content: Option<&File>, style: Option<&File>| {
         let open = |file: &File| pollster::block_on(Adapter::open(&file.named("x"), None)).unwrap();
         let [content, style] = [content, style].map(|file| file.map(open));
-        undecided_families(content.as_ref(), style.as_ref())
+        undecided_families(Pair { content: content.as_ref(), style: style.as_ref() })
     };
     for (content, style) in
         [(Some(either("c")), None), (None, Some(either("s"))), (Some(either("c")), Some(either("s")))]

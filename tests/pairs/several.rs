@@ -8,7 +8,7 @@ use np_lora::error::Code;
 use np_lora::fusion::settings::{
     BlockStrength, CutChoice, DtypeChoice, RankLayout, Recompress, ResultChoice,
 };
-use np_lora::fusion::{Passes, Settings, Several, Variant};
+use np_lora::fusion::{Pair, Passes, Settings, Several, Variant};
 use pollster::block_on;
 
 const MUS: [f64; 4] = [0.0, 0.1, 1.0, f64::INFINITY];
@@ -172,7 +172,8 @@ fn what_differs_in_more_than_the_projection_has_a_pass_of_its_own() {
         of(at(1.0), true),
         of(Settings { style_strength: 0.5, ..hard() }, true),
     ];
-    let passes = Passes::new(Some(&adapters[0]), Some(&adapters[1]), &variants).unwrap();
+    let files = Pair { content: Some(&adapters[0]), style: Some(&adapters[1]) };
+    let passes = Passes::new(files, &variants).unwrap();
     let found: Vec<_> = passes.iter().map(|pass| (pass.swapped, pass.first, pass.count())).collect();
     assert_eq!(found, [(false, 0, 2), (false, 2, 1), (true, 3, 2), (true, 5, 1)]);
     let all = fuse_all(Some(&cat), Some(&ink), &variants).unwrap();
@@ -181,7 +182,7 @@ fn what_differs_in_more_than_the_projection_has_a_pass_of_its_own() {
         let alone = fuse_sources(Some(content), Some(style), &variant.settings).unwrap();
         assert!(made.bytes == alone.bytes, "{variant:?}");
     }
-    let none = Passes::new(Some(&adapters[0]), Some(&adapters[1]), &[]);
+    let none = Passes::new(files, &[]);
     assert_eq!(none.err().map(|error| error.code), Some(Code::Settings));
 }
 
@@ -209,7 +210,8 @@ fn one_pass_is_of_one_choice_of_all_other_settings() {
     ];
     for other in others {
         let variants = [hard().into(), Variant { settings: other.clone(), swapped: false }];
-        let passes = Passes::new(Some(&adapters[0]), Some(&adapters[1]), &variants).unwrap();
+        let passes =
+            Passes::new(Pair { content: Some(&adapters[0]), style: Some(&adapters[1]) }, &variants).unwrap();
         assert_eq!(passes.iter().count(), 2, "{other:?}");
     }
 }

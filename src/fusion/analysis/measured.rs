@@ -8,7 +8,7 @@ use crate::fusion::method::factors::Factors;
 use crate::fusion::method::loaded;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::{Share, Unit};
-use crate::fusion::{Sources, Watch, go_on};
+use crate::fusion::{Pair, Sources, Watch, go_on};
 use crate::order::Places;
 use serde::{Deserialize, Serialize};
 
@@ -62,15 +62,15 @@ impl Measured {
         }
     }
 
-    pub(super) fn of(style: &Factors, content: &Factors) -> Self {
-        cpu::relate(&style.update(), &content.update()).into()
+    pub(super) fn of(pair: &Pair<Factors>) -> Self {
+        cpu::relate(&pair.style.update(), &pair.content.update()).into()
     }
 }
 
 /// Both halves of a unit that is analysed. What it costs grows with the third power of the rank: beyond that of any graphics
 /// device it would keep everything else waiting.
-pub(super) fn measurable(unit: &Unit) -> Option<(&Share, &Share)> {
-    unit.pair().filter(|(style, content)| style.rank.max(content.rank) <= MAX_RANK)
+pub(super) fn measurable(unit: &Unit) -> Option<Pair<&Share>> {
+    unit.pair().filter(|pair| pair.content.rank.max(pair.style.rank) <= MAX_RANK)
 }
 
 fn energy(sigma: &[f64]) -> f64 {
@@ -88,20 +88,19 @@ pub struct Analysis {
 #[derive(Clone, Debug, PartialEq)]
 struct Key {
     name: String,
-    style: String,
-    content: String,
+    halves: Pair<String>,
 }
 
 impl Key {
     fn of(unit: &Unit) -> Option<Self> {
-        let (style, content) = measurable(unit)?;
         let half = |share: &Share| format!("{} {}", share.rank, share.module.stem);
-        Some(Self { name: unit.name(), style: half(style), content: half(content) })
+        Some(Self { name: unit.name(), halves: measurable(unit)?.map(half) })
     }
 
     fn text(&self) -> String {
         // Escaped, so that no name with line ends can be taken for another key.
-        format!("{:?}\n{:?}\n{:?}", self.name, self.style, self.content)
+        let Self { name, halves: Pair { content, style } } = self;
+        format!("{name:?}\n{style:?}\n{content:?}")
     }
 }
 
@@ -116,8 +115,8 @@ impl Analysis {
     #[must_use]
     pub fn swapped(self) -> Self {
         let mut swapped = Self::default();
-        for (Key { name, style, content }, measured) in self.modules {
-            swapped.put(Key { name, style: content, content: style }, measured.swapped());
+        for (Key { name, halves }, measured) in self.modules {
+            swapped.put(Key { name, halves: halves.swapped(true) }, measured.swapped());
         }
         swapped
     }
@@ -181,8 +180,8 @@ pub(in crate::fusion) async fn measure<S: Source>(
             continue;
         }
         for (unit, values) in group.units.iter().zip(loaded::read(&group.units, sources).await?) {
-            let pair = values.style.zip(values.content).filter(|_| measurable(unit).is_some());
-            all.extend(pair.map(|(style, content)| Measured::of(&style, &content)));
+            let pair = values.halves.both().filter(|_| measurable(unit).is_some());
+            all.extend(pair.map(|pair| Measured::of(&pair)));
         }
     }
     Ok(all)

@@ -319,9 +319,8 @@ fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> V
 /// Whether both files change the model in the same direction, whichever way round they are applied.
 fn is_same(known: &[Known<'_>]) -> bool {
     all_parallel(known.iter().filter_map(|Known { unit, measured, .. }| {
-        let (style, content) = unit.pair()?;
-        let sign =
-            [style, content].map(|share| (share.weight * share.strength).signum()).iter().product::<f64>();
+        let signs = unit.pair()?.map(|share| (share.weight * share.strength).signum());
+        let sign = signs.content * signs.style;
         Some((sign * measured.inner, [measured.content_energy(), measured.style_energy()]))
     }))
 }

@@ -4,8 +4,8 @@ use super::Measured;
 use crate::backend::cpu;
 use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::{Plan, float};
-use crate::fusion::ratio;
 use crate::fusion::settings::mu;
+use crate::fusion::{Pair, ratio};
 use serde::Serialize;
 use std::ops::AddAssign;
 
@@ -54,7 +54,7 @@ pub struct Tally {
 impl Energies {
     /// Of one module, if both files have it.
     pub(super) fn of(plan: &Plan, unit: &Unit, measured: &Measured) -> Option<Self> {
-        let (style, content) = unit.pair()?;
+        let Pair { content, style } = unit.pair()?;
         let (w_s, w_c) = (style.weight, content.weight);
         let k = cpu::count(&measured.style_sigma, plan.recipe.cut);
         let of_content = w_c * w_c * measured.content_energy();

@@ -5,7 +5,7 @@ use super::judgement::Judgement;
 use super::sums::{CONTENT, Mixture, STYLE, SUM, Sums};
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::Unit;
-use crate::fusion::ratio;
+use crate::fusion::{Pair, ratio};
 use crate::order::{self, Places};
 use serde::Serialize;
 
@@ -214,10 +214,10 @@ impl Comparison {
         let mut places = Places::default();
         for (unit, found, sums) in &units {
             all += *sums;
-            let part = match (&unit.content, &unit.style) {
-                (Some(_), Some(_)) => &mut parts.both,
-                (_, None) => &mut parts.content,
-                (None, _) => &mut parts.style,
+            let part = match &unit.halves {
+                Pair { content: Some(_), style: Some(_) } => &mut parts.both,
+                Pair { style: None, .. } => &mut parts.content,
+                Pair { content: None, .. } => &mut parts.style,
             };
             part.modules += 1;
             part.found += usize::from(*found);

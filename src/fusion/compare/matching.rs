@@ -3,10 +3,10 @@
 use crate::adapter::{Adapter, ModuleId};
 use crate::backend::products::MAX_RANK;
 use crate::error::{Code, Error, Result};
-use crate::fusion::Side;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::model;
 use crate::fusion::plan::pairing::{self, Share, Unit};
+use crate::fusion::{Pair, Side};
 use crate::order::Places;
 use std::ops::Range;
 
@@ -47,9 +47,10 @@ struct Held {
 impl Matching {
     /// # Errors
     /// `NotOfPair` if the file is for another model or has no layer of the pair; `SpellingMix`.
-    pub(super) fn of(plan: &Plan, pair: [&Adapter; 2], file: &Adapter) -> Result<Self> {
+    pub(super) fn of(plan: &Plan, pair: Pair<&Adapter>, file: &Adapter) -> Result<Self> {
         check_family(plan, file)?;
-        let modules = pairing::pair(Some(file), None, &plan.layer_names, &plan.recipe)?.units;
+        let modules =
+            pairing::pair(Pair { content: Some(file), style: None }, &plan.layer_names, &plan.recipe)?.units;
         let (mut held, mut places) = (Vec::new(), Places::default());
         for (module, unit) in modules.iter().enumerate() {
             for (id, rows) in layers(unit) {
@@ -119,7 +120,7 @@ impl Matching {
 impl Unit {
     /// A file's module, where there is only one file.
     pub(super) fn of_file(&self) -> Option<&Share> {
-        self.content.as_ref()
+        self.share(Side::Content)
     }
 }
 
@@ -166,9 +167,9 @@ fn check_family(plan: &Plan, file: &Adapter) -> Result<()> {
     Err(Error::new(Code::NotOfPair, detail).in_file(&file.name))
 }
 
-fn nothing_shared(pair: [&Adapter; 2], file: &Adapter) -> Error {
+fn nothing_shared(pair: Pair<&Adapter>, file: &Adapter) -> Error {
     let example = |adapter: &Adapter| adapter.modules.first().map(|m| m.stem.clone()).unwrap_or_default();
     let detail =
-        format!("It has modules such as {:?}, the pair such as {:?}.", example(file), example(pair[0]));
+        format!("It has modules such as {:?}, the pair such as {:?}.", example(file), example(pair.content));
     Error::new(Code::NotOfPair, detail).in_file(&file.name)
 }

@@ -12,7 +12,7 @@ use crate::fusion::method::loaded::{self, LoadedUnit};
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::portions::{self, ReadAhead};
-use crate::fusion::{Input, Progress, Settings, Side, Sources, Stage, Watch, go_on};
+use crate::fusion::{Input, Pair, Progress, Settings, Side, Sources, Stage, Watch, go_on};
 use std::ops::Range;
 
 /// What is read of a pair at once: nothing else is heard until a piece is done.
@@ -33,11 +33,11 @@ pub async fn compare<S: Source>(
     file: Input<'_, S>,
     watch: &mut impl Watch,
 ) -> Result<Comparison> {
-    let (Some(content), Some(style)) = sources.adapters() else {
+    let Some(both) = sources.adapters().both() else {
         return Err(Error::new(Code::Settings, "Choose subject and style first."));
     };
-    let plan = Plan::new(Some(content), Some(style), &settings.clone().of_fusion())?;
-    let matching = Matching::of(&plan, [content, style], file.adapter)?;
+    let plan = Plan::new(both.map(Some), &settings.clone().of_fusion())?;
+    let matching = Matching::of(&plan, both, file.adapter)?;
     let comparing = Comparing { plan: &plan, matching: &matching, file };
     let mut findings = Findings {
         skipped: matching.skipped,
@@ -113,27 +113,25 @@ impl<'a, S: Source> Comparing<'a, S> {
         common: &[Common],
         source: &R,
     ) -> Result<Sums> {
-        let mut pieces: Vec<(Factors, Option<Factors>, Option<Factors>, f64)> = Vec::new();
+        let mut pieces: Vec<(Factors, Pair<Option<Factors>>, f64)> = Vec::new();
         for Common { module, own, of_unit } in common {
             let Some((share, scale)) = self.module(*module) else { continue };
             let file = read(source, share).await?.rows(own);
             let half = |factors: &Option<Factors>| factors.as_ref().map(|factors| factors.rows(of_unit));
-            pieces.push((file, half(&values.content), half(&values.style), scale));
+            pieces.push((file, values.halves.each_ref().map(half), scale));
         }
-        let [content, style] =
-            [&values.content, &values.style].map(|half| half.as_ref().map(Factors::update));
+        let updates = values.halves.as_ref().map(|half| half.map(Factors::update));
         let scale = |side: Side| {
             unit.share(side).map_or(1.0, |share| share.module.scale(self.plan.recipe.scale(side)).0)
         };
         let (of_content, of_style) = (scale(Side::Content), scale(Side::Style));
-        let thirds = pieces.iter().map(|(file, content, style, scale)| Third {
-            update: file.update(),
-            scale: *scale,
-            content_up: content.as_ref().map(|half| half.up.stored()),
-            style_up: style.as_ref().map(|half| half.up.stored()),
+        let thirds = pieces.iter().map(|(file, halves, scale)| {
+            let ups = halves.as_ref().map(|half| half.map(|half| half.up.stored()));
+            Third { update: file.update(), scale: *scale, content_up: ups.content, style_up: ups.style }
         });
         let thirds: Vec<Third<'_>> = thirds.collect();
-        let products = cpu::liken(content.as_ref(), style.as_ref(), &thirds, self.plan.recipe.cut);
+        let products =
+            cpu::liken(updates.content.as_ref(), updates.style.as_ref(), &thirds, self.plan.recipe.cut);
         let sums = Sums::of(&products, of_content, of_style);
         if sums.is_finite() {
             return Ok(sums);

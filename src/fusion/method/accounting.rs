@@ -4,7 +4,7 @@
 
 use super::factors::{Factors, Split};
 use crate::backend::{Blend, Dtype, Place, Projected, cpu};
-use crate::fusion::ratio;
+use crate::fusion::{Pair, Side, ratio};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,15 @@ pub enum CutOf {
     Result,
 }
 
+impl From<Side> for CutOf {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Content => Self::Subject,
+            Side::Style => Self::Style,
+        }
+    }
+}
+
 impl CutOf {
     /// In an English sentence.
     pub fn word(self) -> &'static str {
@@ -157,17 +166,15 @@ pub(crate) struct Figures<'a> {
     pub(crate) blend: Blend,
     /// Whether the style's half is in the result; then all of the content is kept but what lies inside.
     pub(crate) with_style: bool,
-    /// w_s·s_s and w_c·s_c.
-    pub(crate) style_scale: f64,
-    pub(crate) content_scale: f64,
+    /// w_c·s_c and w_s·s_s.
+    pub(crate) scales: Pair<f64>,
     /// Whether the strengths w_s and w_c are of different signs.
     pub(crate) opposed: bool,
     /// What a loader multiplies the saved product by.
     pub(crate) loader_scale: f64,
     /// The result's format.
     pub(crate) dtype: Dtype,
-    pub(crate) style: &'a Factors,
-    pub(crate) content: &'a Factors,
+    pub(crate) factors: Pair<&'a Factors>,
     pub(crate) projected: &'a Projected,
     pub(crate) rounding: Rounding<'a>,
 }
@@ -175,21 +182,21 @@ pub(crate) struct Figures<'a> {
 impl Figures<'_> {
     /// The accounting of the module.
     pub(crate) fn account(&self, name: &str, block: Option<String>) -> Fused {
-        let p = self.projected;
-        let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
-        let (style_up, content_up) = (self.style.up.stored(), self.content.up.stored());
+        let Self { projected: p, scales, factors: Pair { content: of_content, style: of_style }, .. } = self;
+        let (r_s, r_c) = (of_style.down.rows, of_content.down.rows);
+        let (style_up, content_up) = (of_style.up.stored(), of_content.up.stored());
         let content_up_gram = square_of(r_c, &cpu::own_columns(&content_up));
         let across = DMatrix::from_row_slice(r_s, r_c, &cpu::columns_across(&style_up, &content_up));
         let square = |x: f64| x * x;
 
-        let scale = square(self.content_scale);
+        let scale = square(scales.content);
         let content_gram = square_of(r_c, &p.content_gram);
         let overlap_gram = square_of(r_c, &p.overlap_gram);
         let content = scale * no_less(content_up_gram.dot(&content_gram));
         let inside = no_less(scale * content_up_gram.dot(&overlap_gram));
         let inside = if inside > content { content } else { inside };
-        let style = square(self.style_scale) * p.style_energy;
-        let both = self.style_scale * self.content_scale;
+        let style = square(scales.style) * p.style_energy;
+        let both = scales.style * scales.content;
         let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));
         let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));
         let sum = no_less(style + content + 2.0 * inner);
@@ -209,12 +216,12 @@ impl Figures<'_> {
         };
         let overlap = ratio(inside, content);
         #[allow(clippy::cast_precision_loss, reason = "k and n are small")]
-        let chance = p.protected as f64 / self.style.down.cols as f64;
+        let chance = p.protected as f64 / of_style.down.cols as f64;
         let figures = ModuleReport {
             name: name.to_owned(),
             block,
-            out_features: self.style.up.rows,
-            in_features: self.style.down.cols,
+            out_features: of_style.up.rows,
+            in_features: of_style.down.cols,
             content_rank: r_c,
             style_rank: r_s,
             protected: p.protected,
@@ -240,25 +247,25 @@ impl Figures<'_> {
     /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and
     /// ‖E_B·A‖ for the up factors, added up (triangle inequality).
     fn rounding(&self, content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
-        let (r_s, r_c) = (self.style.down.rows, self.content.down.rows);
-        let fold = self.content_scale / self.loader_scale;
+        let Pair { content, style } = self.factors;
+        let (r_s, r_c) = (style.down.rows, content.down.rows);
+        let fold = self.scales.content / self.loader_scale;
         let content_down_error = square_of(r_c, &self.projected.rounding_gram) * (fold * fold);
         let mut total = norm_of(content_up_gram, &content_down_error);
         let Rounding::Parts { style_down, style_up, content_up } = &self.rounding else {
             return total;
         };
-        let split = |scale: f64| Split::of(scale / self.loader_scale, self.dtype);
-        let (of_style, of_content) = (split(self.style_scale), split(self.content_scale));
+        let splits = self.scales.map(|scale| Split::of(scale / self.loader_scale, self.dtype));
         if let Some(error) = style_down {
-            let up = square_of(r_s, &cpu::own_columns(&self.style.up.stored()));
-            total += of_style.up * norm_of(&up, &square_of(r_s, error));
+            let up = square_of(r_s, &cpu::own_columns(&style.up.stored()));
+            total += splits.style.up * norm_of(&up, &square_of(r_s, error));
         }
         if let Some(error) = style_up {
-            let down = square_of(r_s, &cpu::own_rows(&self.style.down.stored()));
-            total += of_style.down.abs() * norm_of(&square_of(r_s, error), &down);
+            let down = square_of(r_s, &cpu::own_rows(&style.down.stored()));
+            total += splits.style.down.abs() * norm_of(&square_of(r_s, error), &down);
         }
         if let Some(error) = content_up {
-            total += norm_of(&square_of(r_c, error), kept_gram) / of_content.up;
+            total += norm_of(&square_of(r_c, error), kept_gram) / splits.content.up;
         }
         total
     }

@@ -1,6 +1,6 @@
 //! Modules of the result from the halves of their units: as words, or as matrices that are cut to a rank.
 
-use super::RoundedUnit;
+use super::RoundedHalf;
 use super::composer::Columns;
 use super::loaded::{Loaded, LoadedUnit};
 use crate::backend::matrix::{self, Matrix};
@@ -8,8 +8,8 @@ use crate::backend::truncate::{self, Keep};
 use crate::backend::{Dtype, cpu};
 use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
-use crate::fusion::Side;
 use crate::fusion::plan::outputs::{Block, Output};
+use crate::fusion::{Pair, Side};
 
 /// Rows of lora_down and columns of lora_up of a module, block by block.
 type Words<'a> = (Vec<&'a [u8]>, Vec<Columns<'a>>);
@@ -20,16 +20,13 @@ type Words<'a> = (Vec<&'a [u8]>, Vec<Columns<'a>>);
 /// `Internal` where something was planned that nobody has made.
 pub(crate) fn words<'a>(
     output: &'a Output,
-    rounded: &'a [RoundedUnit],
+    rounded: &'a [Pair<RoundedHalf>],
     units: &'a [LoadedUnit],
     result: usize,
 ) -> Result<Words<'a>> {
     let of_block = |block: &'a Block| {
         let (unit, values) = rounded.get(block.unit).zip(units.get(block.unit))?;
-        let (down, up) = match block.side {
-            Side::Style => (&unit.style_down, &unit.style_up),
-            Side::Content => (&unit.content_down, &unit.content_up),
-        };
+        let RoundedHalf { down, up } = unit.of(block.side);
         let projected = values.projected.get(result).filter(|_| block.side == Side::Content);
         let down =
             down.as_ref().map(|down| &*down.bytes).or_else(|| Some(projected?.content_down.as_slice()));

@@ -6,10 +6,10 @@ use crate::backend::{Batch, Blend, Dtype, Job, Projected, Stored, cpu};
 use crate::container::Source;
 use crate::error::Result;
 use crate::fusion::plan::outputs::Group;
-use crate::fusion::plan::pairing::{Share, Unit};
+use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::pass::Pass;
 use crate::fusion::plan::{Plan, as_f32};
-use crate::fusion::{Side, Sources, Watch, go_on};
+use crate::fusion::{Pair, Side, Sources, Watch, go_on};
 use std::rc::Rc;
 
 /// A group with the values of its units.
@@ -22,8 +22,7 @@ pub(crate) struct Loaded<'a> {
 
 /// A unit's factors, and what the backend made of them where both files have it.
 pub(crate) struct LoadedUnit {
-    pub(crate) style: Option<Factors>,
-    pub(crate) content: Option<Factors>,
+    pub(crate) halves: Pair<Option<Factors>>,
     /// One of each result of the pass; none where only one file has it.
     pub(crate) projected: Vec<Projected>,
 }
@@ -31,16 +30,13 @@ pub(crate) struct LoadedUnit {
 impl LoadedUnit {
     /// One file's half.
     pub(crate) fn factors(&self, side: Side) -> Option<&Factors> {
-        match side {
-            Side::Style => self.style.as_ref(),
-            Side::Content => self.content.as_ref(),
-        }
+        self.halves.of(side).as_ref()
     }
 
     /// A_c' in the result of this number, in F32, if the backend has made it so: of the content's half.
     pub(crate) fn projected_down(&self, side: Side, result: usize) -> Option<Stored<'_>> {
         let projected = self.projected.get(result).filter(|_| side == Side::Content)?;
-        let Factor { rows, cols, .. } = self.content.as_ref()?.down;
+        let Factor { rows, cols, .. } = self.factors(side)?.down;
         Some(Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols })
     }
 }
@@ -48,7 +44,7 @@ impl LoadedUnit {
 impl LoadedUnit {
     /// Projects it once more, in f64: A_c' at scale 1.
     pub(crate) fn recompute(&mut self, plan: &Plan, unit: &Unit) {
-        let (Some(style), Some(content)) = (&self.style, &self.content) else { return };
+        let Some(Pair { content, style }) = self.halves.as_ref().both() else { return };
         let job = Job {
             style_down: style.down.stored(),
             style_up: style.up.stored(),
@@ -85,20 +81,19 @@ pub(crate) async fn read<S: Source>(units: &[Unit], sources: &Sources<'_, S>) ->
         for (side, share) in unit.shares() {
             let stem = share.module.stem.as_str();
             if !read.iter().any(|(other, name, _)| (*other, *name) == (side, stem)) {
-                let factors = Factors::read(sources.of(side)?, &share.module, share.rank).await?;
+                let factors = Factors::read(sources.source(side)?, &share.module, share.rank).await?;
                 read.push((side, stem, Rc::new(factors)));
             }
         }
     }
-    let of = |side: Side, share: Option<&Share>| {
-        let share = share?;
+    let of = |side: Side, unit: &Unit| {
+        let share = unit.share(side)?;
         let (.., factors) =
             read.iter().find(|(other, stem, _)| (*other, *stem) == (side, share.module.stem.as_str()))?;
         Some(factors.rows(&share.rows))
     };
     let unit = |unit: &Unit| LoadedUnit {
-        style: of(Side::Style, unit.style.as_ref()),
-        content: of(Side::Content, unit.content.as_ref()),
+        halves: Pair { content: of(Side::Content, unit), style: of(Side::Style, unit) },
         projected: Vec::new(),
     };
     Ok(units.iter().map(unit).collect())
@@ -131,8 +126,8 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
 /// What a backend has to do for a unit that both files have, and what each result of the pass makes of the content.
 pub(super) fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, Vec<Blend>)> {
     let (unit, values) = (loaded.group.units.get(at)?, loaded.units.get(at)?);
-    let (_, of_content) = unit.pair()?;
-    let (style, content) = (values.style.as_ref()?, values.content.as_ref()?);
+    let of_content = unit.pair()?.content;
+    let Pair { content, style } = values.halves.as_ref().both()?;
     // What is cut to a rank afterwards is scaled as a whole.
     let loader_scale = if pass.lead.recipe.keep.is_none() { loaded.group.loader_scale } else { 1.0 };
     let job = Job {

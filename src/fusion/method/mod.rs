@@ -22,16 +22,16 @@ use crate::backend::{Blend, Job, cpu};
 use crate::container::Source;
 use crate::error::Result;
 use crate::fusion::plan::outputs::Group;
-use crate::fusion::plan::pairing::{Share, Unit};
+use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::pass::Pass;
 use crate::fusion::plan::portions::{self, ReadAhead, batches};
 use crate::fusion::plan::vectors::VectorOutput;
 use crate::fusion::plan::{Plan, as_f32, magnitudes};
-use crate::fusion::{Side, Sources, Watch, go_on, ratio};
+use crate::fusion::{Pair, Side, Sources, Watch, go_on, ratio};
 use accounting::{Cut, CutOf, Figures, Fused, Passed, Rounding};
 use composer::{Columns, Composer};
 use engine::Engine;
-use factors::{Factors, Rounded, Split, read_vector};
+use factors::{Rounded, Split, read_vector};
 use loaded::{Loaded, LoadedUnit, batch_of, job, load};
 use piece::Piece;
 
@@ -116,32 +116,28 @@ pub(crate) async fn measure<S: Source>(
     Ok(ranks)
 }
 
-/// The halves of a unit that are written, in the result's format; where the backend has made A_c', it is in that already.
-pub(crate) struct RoundedUnit {
-    pub(crate) style_down: Option<Rounded>,
-    pub(crate) style_up: Option<Rounded>,
-    pub(crate) content_down: Option<Rounded>,
-    pub(crate) content_up: Option<Rounded>,
+/// The half of a unit as it is written, in the result's format; where the backend has made A_c', it is in that already.
+#[derive(Default)]
+pub(crate) struct RoundedHalf {
+    pub(crate) down: Option<Rounded>,
+    pub(crate) up: Option<Rounded>,
 }
 
-fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> RoundedUnit {
+fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> Pair<RoundedHalf> {
     let dtype = plan.dtype;
     // Of what only one file has, `passed` gives account.
     let accounted = unit.pair().is_some();
-    let split = |share: &Share| Split::of(share.weight / loader_scale, dtype);
-    let down = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_down(split(share.as_ref()?).down, dtype, accounted))
+    let half = |side: Side| {
+        let (share, factors) =
+            unit.share(side).zip(values.factors(side)).filter(|_| plan.recipe.writes(side))?;
+        let split = Split::of(share.weight / loader_scale, dtype);
+        let is_projected = side == Side::Content && !values.projected.is_empty();
+        Some(RoundedHalf {
+            down: (!is_projected).then(|| factors.rounded_down(split.down, dtype, accounted)),
+            up: Some(factors.rounded_up(split.up, dtype, accounted)),
+        })
     };
-    let up = |share: &Option<Share>, factors: &Option<Factors>| {
-        Some(factors.as_ref()?.rounded_up(split(share.as_ref()?).up, dtype, accounted))
-    };
-    let with_style = plan.recipe.writes(Side::Style);
-    RoundedUnit {
-        style_down: if with_style { down(&unit.style, &values.style) } else { None },
-        style_up: if with_style { up(&unit.style, &values.style) } else { None },
-        content_down: if !values.projected.is_empty() { None } else { down(&unit.content, &values.content) },
-        content_up: up(&unit.content, &values.content),
-    }
+    Pair { content: Side::Content, style: Side::Style }.map(|side| half(side).unwrap_or_default())
 }
 
 /// What every result of a pass has of its own: its number, plan and composer, and the group as it lays it out.
@@ -165,7 +161,7 @@ fn write_exact<'a>(
 ) -> Result<()> {
     let Loaded { group, units, .. } = loaded;
     // All but A_c' is the same in every result.
-    let rounded: Vec<RoundedUnit> = group
+    let rounded: Vec<Pair<RoundedHalf>> = group
         .units
         .iter()
         .zip(units)
@@ -185,9 +181,9 @@ fn write_exact<'a>(
                 rounded.as_ref()?.error_gram.as_deref()
             }
             let rounding = Rounding::Parts {
-                style_down: error(&rounded.style_down),
-                style_up: error(&rounded.style_up),
-                content_up: error(&rounded.content_up),
+                style_down: error(&rounded.style.down),
+                style_up: error(&rounded.style.up),
+                content_up: error(&rounded.content.up),
             };
             composer.account(figures(plan, group, (unit, values, result), rounding)?);
         }
@@ -201,10 +197,8 @@ fn write_exact<'a>(
 /// # Errors
 /// `OutputRange` where its numbers are too large to be accounted for.
 fn passed(plan: &Plan, group: &Group, unit: &Unit, values: &LoadedUnit) -> Result<Passed> {
-    let (shares, factors) = ([&unit.style, &unit.content], [&values.style, &values.content]);
-    let halves =
-        shares.into_iter().zip(factors).find_map(|(share, factors)| share.as_ref().zip(factors.as_ref()));
-    let [error, whole] = halves.map_or([0.0, 0.0], |(share, factors)| {
+    let half = unit.shares().find_map(|(side, share)| Some((share, values.factors(side)?)));
+    let [error, whole] = half.map_or([0.0, 0.0], |(share, factors)| {
         let Split { up, down } = Split::of(share.weight / group.loader_scale, plan.dtype);
         factors.rounding([down, up], plan.dtype).map(|norm| group.loader_scale.abs() * norm)
     });
@@ -254,20 +248,16 @@ fn figures(
     (unit, values, result): (&Unit, &LoadedUnit, usize),
     rounding: Rounding<'_>,
 ) -> Result<Option<Fused>> {
-    let halves = values.style.as_ref().zip(values.content.as_ref()).zip(values.projected.get(result));
-    let (Some((of_style, of_content)), Some(((style, content), projected))) = (unit.pair(), halves) else {
-        return Ok(None);
-    };
+    let halves = values.halves.as_ref().both().zip(values.projected.get(result));
+    let Some((shares, (factors, projected))) = unit.pair().zip(halves) else { return Ok(None) };
     let figures = Figures {
         blend: plan.blend(unit),
         with_style: plan.recipe.writes(Side::Style),
-        style_scale: of_style.weight,
-        content_scale: of_content.weight,
-        opposed: of_style.strength * of_content.strength < 0.0,
+        scales: shares.map(|share| share.weight),
+        opposed: shares.content.strength * shares.style.strength < 0.0,
         loader_scale: if plan.recipe.keep.is_none() { group.loader_scale } else { 1.0 },
         dtype: plan.dtype,
-        style,
-        content,
+        factors,
         projected,
         rounding,
     };
@@ -282,13 +272,9 @@ fn figures(
 fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
     let mut cuts: Vec<Cut> = Vec::new();
     for (unit, values) in loaded.group.units.iter().zip(&loaded.units) {
-        for (of, share, factors) in
-            [(CutOf::Style, &unit.style, &values.style), (CutOf::Subject, &unit.content, &values.content)]
-        {
-            let (Some(share), Some(kept)) = (share, factors.as_ref().and_then(|factors| factors.kept)) else {
-                continue;
-            };
-            let cut = Cut { module: share.module.stem.clone(), of, kept };
+        for (side, share) in unit.shares() {
+            let Some(kept) = values.factors(side).and_then(|factors| factors.kept) else { continue };
+            let cut = Cut { module: share.module.stem.clone(), of: side.into(), kept };
             if !cuts.contains(&cut) {
                 cuts.push(cut);
             }
@@ -306,7 +292,7 @@ async fn write_magnitudes<S: Source>(
 ) -> Result<()> {
     for output in &group.outputs {
         let Some((side, tensor)) = &output.magnitude else { continue };
-        let values = read_vector(sources.of(*side)?, tensor).await?;
+        let values = read_vector(sources.source(*side)?, tensor).await?;
         let name = magnitudes::name(output);
         let (words, _) = cpu::encode(&values, 1.0, plan.dtype);
         composers.iter_mut().try_for_each(|composer| composer.tensor(&name, &words))?;
@@ -346,7 +332,7 @@ pub(crate) async fn small<S: Source>(
 async fn sum<S: Source>(vector: &VectorOutput, sources: &Sources<'_, S>) -> Result<Vec<f32>> {
     let mut sum = vec![0.0f32; vector.length];
     for term in &vector.terms {
-        let values = read_vector(sources.of(term.side)?, &term.tensor).await?;
+        let values = read_vector(sources.source(term.side)?, &term.tensor).await?;
         let values = values.get(term.from.clone()).unwrap_or_default();
         for (sum, value) in sum.iter_mut().skip(term.to).zip(values) {
             *sum = as_f32(f64::from(*sum) + term.weight * f64::from(*value));

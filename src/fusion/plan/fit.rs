@@ -115,8 +115,8 @@ impl Fit {
         labels.dedup();
         Self {
             shared: names(|unit| unit.pair().is_some()),
-            content_only: names(|unit| unit.style.is_none()),
-            style_only: names(|unit| unit.content.is_none()),
+            content_only: names(|unit| unit.halves.style.is_none()),
+            style_only: names(|unit| unit.halves.content.is_none()),
             vectors: plan.vectors.len(),
             family: plan.layer_names.family.map(|family| family.name()),
             scheme: plan.scheme.map(choice),

@@ -10,7 +10,7 @@ use crate::adapter::kinds::Kind;
 use crate::adapter::roles::Spelling;
 use crate::adapter::{Adapter, ModuleId};
 use crate::error::{Code, Error, Result};
-use crate::fusion::Side;
+use crate::fusion::{Adapters, Pair, Side};
 use std::collections::BTreeMap;
 
 /// What is known of a pair's names.
@@ -66,21 +66,21 @@ impl Form {
     /// # Errors
     /// `SpellingMix` if two names of one file are the same without their dots, and either the other file has that name or
     /// the result has no dots.
-    fn of(content: &Adapter, style: &Adapter) -> Result<Option<Self>> {
-        let Some((of_content, of_style)) = Way::of(content).zip(Way::of(style)) else { return Ok(None) };
-        let (side, dotted) = match (of_content.is_flat, of_style.is_flat) {
+    fn of(files: Pair<&Adapter>) -> Result<Option<Self>> {
+        let Some(ways) = files.map(Way::of).both() else { return Ok(None) };
+        let (side, dotted) = match (ways.content.is_flat, ways.style.is_flat) {
             (true, false) => {
-                let (dotted, all) = with_dots(style, content)?;
+                let (dotted, all) = with_dots(files.style, files.content)?;
                 (if all { Side::Style } else { Side::Content }, dotted)
             }
             (false, true) => {
-                let (dotted, all) = with_dots(content, style)?;
+                let (dotted, all) = with_dots(files.content, files.style)?;
                 (if all { Side::Content } else { Side::Style }, dotted)
             }
             _ => (Side::Content, BTreeMap::new()),
         };
-        let (way, adapter) = if side == Side::Style { (of_style, style) } else { (of_content, content) };
-        let mut modules = adapter.modules.iter().filter(|module| !is_text_encoder(&module.stem));
+        let way = ways.of(side);
+        let mut modules = files.of(side).modules.iter().filter(|module| !is_text_encoder(&module.stem));
         let factored = modules.find(|module| matches!(module.kind, Kind::Lora(_)));
         Ok(Some(Self {
             side,
@@ -95,13 +95,9 @@ impl Form {
 impl LayerNames {
     /// # Errors
     /// `SpellingMix` if the files' own names do not tell a pair's layers apart.
-    pub(crate) fn of(
-        content: Option<&Adapter>,
-        style: Option<&Adapter>,
-        family: Option<&'static Family>,
-    ) -> Result<Self> {
-        let form = match (content, style, family) {
-            (Some(content), Some(style), None) => Form::of(content, style)?,
+    pub(crate) fn of(files: Adapters<'_>, family: Option<&'static Family>) -> Result<Self> {
+        let form = match files.both() {
+            Some(both) if family.is_none() => Form::of(both)?,
             _ => None,
         };
         Ok(Self { family, form })

@@ -5,6 +5,7 @@ use crate::adapter::Adapter;
 use crate::adapter::families::{self, Family, NETWORK};
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
+use crate::fusion::Adapters;
 use crate::fusion::settings::mu;
 use crate::fusion::settings::saved::{self, key};
 use crate::fusion::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
@@ -44,20 +45,15 @@ const NO_HASH: &str = "000000000000000000000000000000000000000000000000000000000
 /// Nothing is carried that would be untrue of the result (hashes, thumbnails, PEFT's `lora_adapter_metadata`, which
 /// diffusers uses for scaling) or that tells of its makers' machines (dataset folders). There is no date: the same
 /// inputs give the same bytes.
-pub(crate) fn of_result(
-    plan: &Plan,
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
-) -> BTreeMap<String, String> {
+pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, String> {
     let settings = &plan.settings;
-    let files = || [content, style].into_iter().flatten();
     // Notes are copied about: those that speak of another family than the layers do are not passed on, nor are those
     // that the files disagree about, nor free texts where the sources are to stay unnamed.
     let trusted = |adapter: &&Adapter| {
         plan.layer_names.family.is_none_or(|family| families::is_noted(&adapter.metadata, family))
     };
     let carried = |key: &str| {
-        let mut values = files().filter(trusted).filter_map(|adapter| adapter.metadata.get(key));
+        let mut values = files.present().filter(trusted).filter_map(|adapter| adapter.metadata.get(key));
         let first = values.next()?;
         let is_open = settings.keep_sources || is_closed(key, first);
         (is_open && values.all(|value| value == first)).then(|| first.clone())
@@ -76,8 +72,8 @@ pub(crate) fn of_result(
     let title = |adapter: &Adapter| {
         adapter.title().unwrap_or_else(|| adapter.name.trim_end_matches(".safetensors")).to_owned()
     };
-    let titles: Vec<String> = files().map(title).collect();
-    let words = trigger_words(settings, content, style);
+    let titles: Vec<String> = files.present().map(title).collect();
+    let words = trigger_words(settings, files);
     let writes_alpha = plan.outputs().any(|output| output.names.alpha.is_some());
     let mut own = vec![
         ("format", "pt".to_owned()),
@@ -93,12 +89,11 @@ pub(crate) fn of_result(
         (key::RECIPE, recipe(settings)),
     ];
     if settings.keep_sources {
-        let name =
-            |adapter: Option<&Adapter>| adapter.map(|adapter| adapter.name.clone()).unwrap_or_default();
+        let names = files.map(|adapter| adapter.map(|adapter| adapter.name.clone()).unwrap_or_default());
         own.extend([
             ("modelspec.merged_from", titles.join(", ")),
-            (key::CONTENT, name(content)),
-            (key::STYLE, name(style)),
+            (key::CONTENT, names.content),
+            (key::STYLE, names.style),
         ]);
     }
     own.push(("modelspec.description", description(settings, &titles)));
@@ -111,14 +106,10 @@ pub(crate) fn of_result(
 }
 
 /// What a prompt should have with the result: the words of its files, each once.
-pub(crate) fn trigger_words(
-    settings: &Settings,
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
-) -> Vec<String> {
+pub(crate) fn trigger_words(settings: &Settings, files: Adapters<'_>) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     // An overlap is loaded beside its files, which have their words with them.
-    let prompted = [content, style].into_iter().flatten().filter(|_| settings.result == ResultChoice::Fusion);
+    let prompted = files.present().filter(|_| settings.result == ResultChoice::Fusion);
     for word in prompted.flat_map(|adapter| &adapter.trigger_words) {
         if !words.contains(word) {
             words.push(word.clone());

@@ -22,16 +22,15 @@ pub(crate) mod refusals;
 pub(crate) mod several;
 pub(crate) mod vectors;
 
-use crate::adapter::Adapter;
 use crate::adapter::families::{Block, Scheme};
 use crate::backend::truncate::Keep;
 use crate::backend::{Blend, Dtype};
 use crate::container::{Layout, Tensor, TensorSpec};
 use crate::error::{Code, Error, Result};
-use crate::fusion::Side;
 use crate::fusion::settings::mu;
 use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::settings::{RankLayout, ResultChoice, Settings};
+use crate::fusion::{Adapters, Side};
 use crate::order;
 use fit::{Fit, Tensors};
 use layer_names::LayerNames;
@@ -88,21 +87,14 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn of(
-        paired: &Pairing,
-        [content, style]: [Option<&Adapter>; 2],
-        names: &LayerNames,
-        recipe: &Recipe,
-    ) -> Result<Self> {
+    fn of(paired: &Pairing, files: Adapters<'_>, names: &LayerNames, recipe: &Recipe) -> Result<Self> {
         let mut barred = HashSet::new();
         loop {
-            let (units, refusals) = refusals::sort_out(paired, content, style, recipe, &barred);
-            if let (Some(content), Some(style)) = (content, style)
-                && !units.iter().any(|unit| unit.pair().is_some())
-            {
-                return Err(refusals::nothing_shared(content, style, &refusals));
+            let (units, refusals) = refusals::sort_out(paired, files, recipe, &barred);
+            if let Some(both) = files.both().filter(|_| !units.iter().any(|unit| unit.pair().is_some())) {
+                return Err(refusals::nothing_shared(both, &refusals));
             }
-            if let Some(file) = content.or(style).filter(|file| units.is_empty() && file.vectors.is_empty()) {
+            if let Some(file) = files.either().filter(|file| units.is_empty() && file.vectors.is_empty()) {
                 return Err(refusals::nothing_left(file, &refusals));
             }
             let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
@@ -126,24 +118,23 @@ impl Plan {
     /// # Errors
     /// `Settings`; `BaseMismatch`, `FamilyUnclear`, `NoiseStage`; `NoCommonModules` where the files share nothing;
     /// `AdapterKind` where nothing is left; `ShapeMismatch`, `SpellingMix` naming the first module at fault.
-    pub fn new(content: Option<&Adapter>, style: Option<&Adapter>, settings: &Settings) -> Result<Self> {
+    pub fn new(files: Adapters<'_>, settings: &Settings) -> Result<Self> {
         // A single file is converted, whatever is made of pairs.
-        let result = content.and(style).map_or(ResultChoice::Fusion, |_| settings.result);
+        let result = files.both().map_or(ResultChoice::Fusion, |_| settings.result);
         let settings = &Settings { result, ..settings.clone() };
         let recipe = settings.check()?;
-        let family = model::family(content, style, &recipe)?;
-        model::check_stages(content, style, family)?;
-        model::check_rows(content, style, family)?;
-        let names = LayerNames::of(content, style, family)?;
-        let paired = pairing::pair(content, style, &names, &recipe)?;
-        let Sorted { groups, outside, scheme, refusals } =
-            Sorted::of(&paired, [content, style], &names, &recipe)?;
+        let family = model::family(files, &recipe)?;
+        model::check_stages(files, family)?;
+        model::check_rows(files, family)?;
+        let names = LayerNames::of(files, family)?;
+        let paired = pairing::pair(files, &names, &recipe)?;
+        let Sorted { groups, outside, scheme, refusals } = Sorted::of(&paired, files, &names, &recipe)?;
         let (vectors, nameless) = match recipe.result {
-            ResultChoice::Fusion => vectors::plan([content, style], &names, scheme, &recipe, &groups)?,
+            ResultChoice::Fusion => vectors::plan(files, &names, scheme, &recipe, &groups)?,
             ResultChoice::Overlap => Default::default(),
         };
         let refusals = [refusals, nameless].concat();
-        if let Some(file) = content.or(style).filter(|_| groups.is_empty() && vectors.is_empty()) {
+        if let Some(file) = files.either().filter(|_| groups.is_empty() && vectors.is_empty()) {
             return Err(refusals::nothing_left(file, &refusals));
         }
 
@@ -151,9 +142,9 @@ impl Plan {
         let dtype = recipe.dtype.unwrap_or(needs.narrowest());
         let widened = recipe.dtype.is_none() && needs.differ();
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);
-        let count = |side, adapter| fit::count(side, adapter, units(), &vectors, &refusals, &recipe);
-        let (content_tensors, style_tensors) = (count(Side::Content, content), count(Side::Style, style));
-        let mut warnings = model::warnings(content, style, family.zip(scheme), &groups, &recipe);
+        let count = |side| fit::count(side, *files.of(side), units(), &vectors, &refusals, &recipe);
+        let (content_tensors, style_tensors) = (count(Side::Content), count(Side::Style));
+        let mut warnings = model::warnings(files, family.zip(scheme), &groups, &recipe);
         warnings.extend(magnitudes::left_out(&groups));
         let mut plan = Self {
             settings: settings.clone(),
@@ -183,7 +174,7 @@ impl Plan {
         if !matches!(plan.recipe.keep, Some(Keep::Energy(_))) {
             plan.check_padding()?;
         }
-        plan.arrange(content, style)?;
+        plan.arrange(files)?;
         Ok(plan)
     }
 
@@ -191,15 +182,10 @@ impl Plan {
     ///
     /// # Errors
     /// `Settings` where one rank for all makes too much of them; those of [`Layout::new`].
-    pub fn lay_out(
-        &mut self,
-        ranks: &[usize],
-        content: Option<&Adapter>,
-        style: Option<&Adapter>,
-    ) -> Result<()> {
+    pub fn lay_out(&mut self, ranks: &[usize], files: Adapters<'_>) -> Result<()> {
         self.set_ranks(ranks);
         self.check_padding()?;
-        self.arrange(content, style)
+        self.arrange(files)
     }
 
     /// The rank that each module has by itself.
@@ -215,7 +201,7 @@ impl Plan {
     }
 
     /// Pads modules as the rank layout wants it, and gives every tensor its place.
-    fn arrange(&mut self, content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
+    fn arrange(&mut self, files: Adapters<'_>) -> Result<()> {
         let largest = self.rank;
         match self.recipe.layout {
             RankLayout::Compatible => self.alpha = float(largest),
@@ -231,7 +217,7 @@ impl Plan {
         let outputs = self.groups.iter().flat_map(|group| &group.outputs);
         let mut specs: Vec<TensorSpec> = outputs.flat_map(|output| specs(output, self.dtype)).collect();
         specs.extend(self.vectors.iter().map(|vector| vector.spec(self.dtype)));
-        let metadata = metadata::of_result(self, content, style);
+        let metadata = metadata::of_result(self, files);
         self.layout = Layout::new(specs, &metadata)?;
         Ok(())
     }
@@ -300,7 +286,7 @@ impl Plan {
 
     /// β for a unit: without style there is nothing to protect (docs/METHOD.md: w_s = 0 means no projection).
     pub fn beta(&self, unit: &Unit) -> f64 {
-        let style = unit.style.as_ref().map_or(0.0, |share| share.strength);
+        let style = unit.share(Side::Style).map_or(0.0, |share| share.strength);
         if style == 0.0 { 0.0 } else { self.own_mu(unit).map_or(self.recipe.beta, mu::beta) }
     }
 

@@ -6,18 +6,15 @@ use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
 use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
+use crate::fusion::{Adapters, Pair};
 
 /// The family of one or two files; none where no known one fits.
 ///
 /// # Errors
 /// `BaseMismatch` if the files are of different families; `FamilyUnclear` if several fit and nobody has chosen.
-pub(crate) fn family(
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
-    recipe: &Recipe,
-) -> Result<Option<&'static Family>> {
+pub(crate) fn family(files: Adapters<'_>, recipe: &Recipe) -> Result<Option<&'static Family>> {
     if let Some(chosen) = recipe.family {
-        for adapter in [content, style].into_iter().flatten() {
+        for adapter in files.present() {
             // Text encoders are shared by families: they say little where there is more.
             let is_text = |module: &&Module| is_text_encoder(&module.stem);
             let denoiser: Vec<&Module> = adapter.modules.iter().filter(|module| !is_text(module)).collect();
@@ -33,7 +30,7 @@ pub(crate) fn family(
         }
         return Ok(Some(chosen));
     }
-    let known = known(content, style);
+    let known = known(files);
     match common(&known)?.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one)),
@@ -49,17 +46,16 @@ pub(crate) fn family(
 }
 
 /// Families of which one has to be chosen: none where the files settle it, fit no known one, or not each other.
-pub fn undecided_families(content: Option<&Adapter>, style: Option<&Adapter>) -> Vec<&'static str> {
-    let common = common(&known(content, style)).unwrap_or_default();
+pub fn undecided_families(files: Adapters<'_>) -> Vec<&'static str> {
+    let common = common(&known(files)).unwrap_or_default();
     if common.len() > 1 { common.into_iter().map(Family::name).collect() } else { Vec::new() }
 }
 
 type Known<'a> = (&'a Adapter, &'a [&'static Family]);
 
 /// The files of which something can be told, and the families that they can be of.
-fn known<'a>(content: Option<&'a Adapter>, style: Option<&'a Adapter>) -> Vec<Known<'a>> {
-    let files = [content, style].into_iter().flatten();
-    let known = files.map(|adapter| (adapter, adapter.family.families()));
+fn known(files: Adapters<'_>) -> Vec<Known<'_>> {
+    let known = files.present().map(|adapter| (adapter, adapter.family.families()));
     known.filter(|(_, families)| !families.is_empty()).collect()
 }
 
@@ -111,14 +107,10 @@ pub(crate) fn names(families: &[&Family]) -> String {
 ///
 /// # Errors
 /// `NoiseStage`.
-pub(crate) fn check_stages(
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
-    family: Option<&Family>,
-) -> Result<()> {
+pub(crate) fn check_stages(files: Adapters<'_>, family: Option<&Family>) -> Result<()> {
     let has_stages = family.is_some_and(Family::has_stages);
-    let stage = |adapter: Option<&Adapter>| {
-        adapter?.names().iter().find_map(|name| {
+    let stage = |adapter: &Adapter| {
+        adapter.names().iter().find_map(|name| {
             let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
             // Many of these files say only "high" or "low".
             let words = name.split(|c: char| !c.is_ascii_alphanumeric());
@@ -132,8 +124,9 @@ pub(crate) fn check_stages(
             }
         })
     };
-    match (stage(content), stage(style), style) {
-        (Some(first), Some(second), Some(style)) if first != second => {
+    let Some(Pair { content, style }) = files.both() else { return Ok(()) };
+    match (stage(content), stage(style)) {
+        (Some(first), Some(second)) if first != second => {
             let detail =
                 format!("The subject is for the {first}-noise steps, the style for the {second}-noise ones.");
             Err(Error::new(Code::NoiseStage, detail).in_file(&style.name))
@@ -146,13 +139,9 @@ pub(crate) fn check_stages(
 ///
 /// # Errors
 /// `LoraShape`.
-pub(crate) fn check_rows(
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
-    family: Option<&Family>,
-) -> Result<()> {
+pub(crate) fn check_rows(files: Adapters<'_>, family: Option<&Family>) -> Result<()> {
     let Some(family) = family else { return Ok(()) };
-    for adapter in [content, style].into_iter().flatten() {
+    for adapter in files.present() {
         let such = |module: &&Module| module.spelling.is_raw() && family.is_interleaved(&module.stem);
         if let Some(module) = adapter.modules.iter().find(such) {
             let detail = "Its rows are those of q, k and v of one head after the other, as DiffSynth-Studio has them: \
@@ -165,21 +154,18 @@ pub(crate) fn check_rows(
 
 /// What to know of a pair that is accepted.
 pub(crate) fn warnings(
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
+    files: Adapters<'_>,
     named: Option<(&Family, &Scheme)>,
     groups: &[Group],
     recipe: &Recipe,
 ) -> Vec<Error> {
     let mut warnings = Vec::new();
-    let base = |adapter: Option<&Adapter>| adapter?.metadata.get("ss_base_model_version").cloned();
-    if let (Some(of_content), Some(of_style)) = (base(content), base(style))
-        && of_content != of_style
-    {
-        let detail = format!("The subject's is {of_content:?}, the style's {of_style:?}.");
+    let bases = files.map(|adapter| adapter?.metadata.get("ss_base_model_version"));
+    if let Some(Pair { content, style }) = bases.both().filter(|bases| bases.content != bases.style) {
+        let detail = format!("The subject's is {content:?}, the style's {style:?}.");
         warnings.push(Error::new(Code::BaseDiffers, detail));
     }
-    for adapter in [content, style].into_iter().flatten() {
+    for adapter in files.present() {
         if let Some(word) = distilled(adapter) {
             warnings.push(
                 Error::new(Code::Distilled, format!("Its name has {word:?} in it.")).in_file(&adapter.name),

@@ -191,12 +191,12 @@ fn kept(unit: &Unit, id: &ModuleId, names: &LayerNames, scheme: Option<&Scheme>)
         let stem = own.map_or_else(|| id.to_string(), |(side, share)| names.stem(side, &share.module.stem));
         return (stem, false);
     };
-    let stems = [&unit.content, &unit.style].into_iter().flatten().map(|share| share.module.stem.as_str());
-    let Some(own) = stems.clone().next() else { return (id.to_string(), false) };
+    let stems = || unit.halves.as_ref().present().map(|share| share.module.stem.as_str());
+    let Some(own) = stems().next() else { return (id.to_string(), false) };
     if let Some(place) = family.resolve(own) {
         return (own.to_owned(), matches!(place.parts.as_slice(), [only] if only.halves_swapped));
     }
-    (family.name_beside(stems, scheme).unwrap_or_else(|| own.to_owned()), false)
+    (family.name_beside(stems(), scheme).unwrap_or_else(|| own.to_owned()), false)
 }
 
 fn output(

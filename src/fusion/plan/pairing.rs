@@ -9,8 +9,8 @@ use super::layer_names::LayerNames;
 use crate::adapter::families::{Piece, moved};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
-use crate::fusion::Side;
 use crate::fusion::settings::recipe::Recipe;
+use crate::fusion::{Adapters, Pair, Side};
 use crate::order::{self, Places};
 use std::ops::Range;
 use std::rc::Rc;
@@ -41,10 +41,8 @@ pub struct Share {
 pub struct Unit {
     /// The layers in the order of their rows, with the number of their rows.
     pub layers: Vec<Layer>,
-    /// The style's half.
-    pub style: Option<Share>,
-    /// The content's half.
-    pub content: Option<Share>,
+    /// What each file has of them.
+    pub halves: Pair<Option<Share>>,
 }
 
 impl Unit {
@@ -54,22 +52,18 @@ impl Unit {
     }
 
     /// Both halves, where both files have the unit: what the method works on.
-    pub fn pair(&self) -> Option<(&Share, &Share)> {
-        self.style.as_ref().zip(self.content.as_ref())
+    pub fn pair(&self) -> Option<Pair<&Share>> {
+        self.halves.as_ref().both()
     }
 
     /// The halves with their sides, in the order of their rows in the result.
     pub fn shares(&self) -> impl Iterator<Item = (Side, &Share)> {
-        let style = self.style.iter().map(|share| (Side::Style, share));
-        style.chain(self.content.iter().map(|share| (Side::Content, share)))
+        [Side::Style, Side::Content].into_iter().filter_map(|side| Some((side, self.share(side)?)))
     }
 
     /// One file's half.
     pub fn share(&self, side: Side) -> Option<&Share> {
-        match side {
-            Side::Style => self.style.as_ref(),
-            Side::Content => self.content.as_ref(),
-        }
+        self.halves.of(side).as_ref()
     }
 
     /// m.
@@ -209,15 +203,11 @@ impl Holding {
 ///
 /// # Errors
 /// `SpellingMix` if a file has one layer under two names; `ShapeMismatch` naming the first layer whose sizes differ.
-pub(crate) fn pair(
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
-    names: &LayerNames,
-    recipe: &Recipe,
-) -> Result<Pairing> {
-    let of_content = Holding::of(content, names)?;
-    let of_style = Holding::of(style, names)?;
-    for (file, own, other) in [(content, &of_content, &of_style), (style, &of_style, &of_content)] {
+pub(crate) fn pair(files: Adapters<'_>, names: &LayerNames, recipe: &Recipe) -> Result<Pairing> {
+    let of_content = Holding::of(files.content, names)?;
+    let of_style = Holding::of(files.style, names)?;
+    for (file, own, other) in [(files.content, &of_content, &of_style), (files.style, &of_style, &of_content)]
+    {
         let Some(file) = file else { continue };
         check_names(file, &own.modules, names, |id| Some(&other.modules.get(other.place(id)?)?.module))?;
     }
@@ -234,12 +224,12 @@ pub(crate) fn pair(
     for group in held.chunk_by(|a, b| a.0 == b.0) {
         let Some(&((c, s), _)) = group.first() else { continue };
         let layers: Vec<Layer> = group.iter().map(|(_, layer)| layer.clone()).collect();
-        let unit = Unit {
-            style: of_style.share(Side::Style, s, &layers, (names, recipe)),
+        let halves = Pair {
             content: of_content.share(Side::Content, c, &layers, (names, recipe)),
-            layers,
+            style: of_style.share(Side::Style, s, &layers, (names, recipe)),
         };
-        check_sizes(&unit, content, style)?;
+        let unit = Unit { layers, halves };
+        check_sizes(&unit, files)?;
         units.push(unit);
     }
     // Of q, k and v this makes k the first, which is as well: diffusers 0.35 took stacked modules apart whose blocks stand
@@ -293,14 +283,15 @@ fn check_names<'a>(
     Ok(())
 }
 
-fn check_sizes(unit: &Unit, content: Option<&Adapter>, style: Option<&Adapter>) -> Result<()> {
-    let (Some((s, c)), Some(content), Some(style)) = (unit.pair(), content, style) else { return Ok(()) };
+fn check_sizes(unit: &Unit, files: Adapters<'_>) -> Result<()> {
+    let Some((shares, Pair { content, style })) = unit.pair().zip(files.both()) else { return Ok(()) };
     let size =
         |share: &Share| (share.rows.iter().map(|rows| rows.len()).sum::<usize>(), share.module.in_features);
-    let ((m_c, n_c), (m_s, n_s)) = (size(c), size(s));
-    if (m_c, n_c) == (m_s, n_s) {
+    let sizes = shares.map(size);
+    if sizes.content == sizes.style {
         return Ok(());
     }
+    let ((m_c, n_c), (m_s, n_s)) = (sizes.content, sizes.style);
     let detail = format!("It is {m_c}×{n_c} in {:?} and {m_s}×{n_s} in {:?}.", content.name, style.name);
-    Err(Error::new(Code::ShapeMismatch, detail).in_file(&content.name).at_tensor(&c.module.stem))
+    Err(Error::new(Code::ShapeMismatch, detail).in_file(&content.name).at_tensor(&shares.content.module.stem))
 }

@@ -1,8 +1,8 @@
 //! What a run is to make: one file or several, in passes that read and decompose every module once.
 
 use super::Plan;
-use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};
+use crate::fusion::Adapters;
 use crate::fusion::settings::Settings;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
@@ -69,15 +69,14 @@ impl Passes {
     ///
     /// # Errors
     /// `Settings` if nothing is wanted; those of [`Plan::new`].
-    pub fn new(content: Option<&Adapter>, style: Option<&Adapter>, variants: &[Variant]) -> Result<Self> {
+    pub fn new(files: Adapters<'_>, variants: &[Variant]) -> Result<Self> {
         if variants.is_empty() {
             return Err(Error::new(Code::Settings, "There is nothing to make."));
         }
         let mut passes: Vec<(&Variant, Pass)> = Vec::new();
         for (number, variant) in variants.iter().enumerate() {
             let swapped = variant.swapped;
-            let (content, style) = roles(swapped, content, style);
-            let plan = Plan::new(content, style, &variant.settings)?;
+            let plan = Plan::new(files.swapped(swapped), &variant.settings)?;
             match passes.last_mut() {
                 Some((like, pass)) if variant.goes_with(like) => pass.more.push(plan),
                 _ => passes.push((variant, Pass { swapped, first: number, lead: plan, more: Vec::new() })),
@@ -90,17 +89,12 @@ impl Passes {
     ///
     /// # Errors
     /// Those of [`Plan::lay_out`].
-    pub fn lay_out(
-        &mut self,
-        ranks: &[Vec<usize>],
-        content: Option<&Adapter>,
-        style: Option<&Adapter>,
-    ) -> Result<()> {
+    pub fn lay_out(&mut self, ranks: &[Vec<usize>], files: Adapters<'_>) -> Result<()> {
         for pass in &mut self.0 {
-            let (content, style) = roles(pass.swapped, content, style);
+            let files = files.swapped(pass.swapped);
             let ranks = ranks.iter().skip(pass.first);
             for (plan, ranks) in pass.plans_mut().zip(ranks).filter(|(_, ranks)| !ranks.is_empty()) {
-                plan.lay_out(ranks, content, style)?;
+                plan.lay_out(ranks, files)?;
             }
         }
         Ok(())
@@ -149,9 +143,4 @@ impl Passes {
 
 fn unknown() -> Error {
     Error::new(Code::Internal, "A task is none of this run's.")
-}
-
-/// Content and style, or the other way round.
-pub(crate) fn roles<T>(swapped: bool, content: T, style: T) -> (T, T) {
-    if swapped { (style, content) } else { (content, style) }
 }

@@ -8,7 +8,7 @@ use super::vectors::VectorOutput;
 use crate::backend::Dtype;
 use crate::container::{Ahead, Source, Tensor};
 use crate::error::Result;
-use crate::fusion::{Input, Side, Sources};
+use crate::fusion::{Input, Pair, Side, Sources};
 use futures_util::future;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -55,10 +55,7 @@ pub(crate) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
 }
 
 /// What has been read of both files, in few large reads.
-pub(crate) struct ReadAhead<'a, S> {
-    content: Option<Ahead<'a, S>>,
-    style: Option<Ahead<'a, S>>,
-}
+pub(crate) struct ReadAhead<'a, S>(Pair<Option<Ahead<'a, S>>>);
 
 impl<'a, S: Source> ReadAhead<'a, S> {
     /// Reads these parts of each file.
@@ -68,10 +65,10 @@ impl<'a, S: Source> ReadAhead<'a, S> {
     async fn of(sources: &Sources<'a, S>, parts: impl Fn(Side) -> Vec<Range<u64>>) -> Result<Self> {
         let read = async |side| match parts(side) {
             parts if parts.is_empty() => Ok(None),
-            parts => Ahead::read(sources.of(side)?, parts).await.map(Some),
+            parts => Ahead::read(sources.source(side)?, parts).await.map(Some),
         };
         let (content, style) = future::try_join(read(Side::Content), read(Side::Style)).await?;
-        Ok(Self { content, style })
+        Ok(Self(Pair { content, style }))
     }
 
     /// The factors of some groups.
@@ -107,14 +104,9 @@ impl<'a, S: Source> ReadAhead<'a, S> {
 
     /// The files, of which this has been read.
     pub(crate) fn of_files<'b>(&'b self, files: &Sources<'b, S>) -> Sources<'b, Ahead<'a, S>> {
-        fn held<'b, 'a, S>(
-            file: &Option<Input<'b, S>>,
-            read: &'b Option<Ahead<'a, S>>,
-        ) -> Option<Input<'b, Ahead<'a, S>>> {
-            let (file, source) = (file.as_ref()?, read.as_ref()?);
-            Some(Input { adapter: file.adapter, source })
-        }
-        Sources { content: held(&files.content, &self.content), style: held(&files.style, &self.style) }
+        files
+            .zip(self.0.as_ref())
+            .map(|(file, source)| Some(Input { adapter: file?.adapter, source: source? }))
     }
 }
 
@@ -182,14 +174,12 @@ pub(crate) fn batches<'a>(groups: &[(usize, &'a Group)], limit: usize) -> Vec<Ve
 }
 
 /// (m, n, and per side rank and formats of the two factors): what a backend needs to be equal in a batch.
-type Shape = (usize, usize, [Option<(usize, Option<Dtype>, Option<Dtype>)>; 2]);
+type Shape = (usize, usize, Pair<Option<(usize, Option<Dtype>, Option<Dtype>)>>);
 
 fn shape(unit: &Unit) -> Shape {
-    let half = |share: &Option<Share>| {
-        share.as_ref().map(|share| {
-            let plain = share.module.kind.plain();
-            (share.rank, plain.map(|(down, _)| down.dtype), plain.map(|(_, up)| up.dtype))
-        })
+    let half = |share: &Share| {
+        let plain = share.module.kind.plain();
+        (share.rank, plain.map(|(down, _)| down.dtype), plain.map(|(_, up)| up.dtype))
     };
-    (unit.out_features(), unit.in_features(), [half(&unit.style), half(&unit.content)])
+    (unit.out_features(), unit.in_features(), unit.halves.as_ref().map(|share| share.map(half)))
 }

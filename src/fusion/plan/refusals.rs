@@ -5,9 +5,9 @@ use super::pairing::{Pairing, Share, Unit};
 use crate::adapter::families::is_text_encoder;
 use crate::adapter::{Adapter, Module};
 use crate::error::{Code, Error};
-use crate::fusion::Side;
 use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
+use crate::fusion::{Adapters, Pair, Side};
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -34,16 +34,14 @@ const REPEATED: &str = "a fused layer whose parts are in the file as well";
 /// The units that are left, and the modules that are not.
 pub(crate) fn sort_out(
     pairing: &Pairing,
-    content: Option<&Adapter>,
-    style: Option<&Adapter>,
+    files: Adapters<'_>,
     recipe: &Recipe,
     barred: &HashSet<(Side, String)>,
 ) -> (Vec<Unit>, Vec<Refusal>) {
-    let file = |side: Side| if side == Side::Content { content } else { style };
-    let name = |side: Side| file(side).map(|adapter| adapter.name.clone()).unwrap_or_default();
+    let name = |side: Side| files.of(side).map(|adapter| adapter.name.clone()).unwrap_or_default();
     let mut refusals: Vec<Refusal> = Vec::new();
-    for side in [Side::Content, Side::Style] {
-        refusals.extend(file(side).into_iter().flat_map(|adapter| &adapter.refused).map(|refused| Refusal {
+    for (side, file) in files {
+        refusals.extend(file.into_iter().flat_map(|adapter| &adapter.refused).map(|refused| Refusal {
             side,
             file: name(side),
             module: refused.stem.clone(),
@@ -74,16 +72,10 @@ pub(crate) fn sort_out(
             }
         }
     }
-    let keeps = |side: Side, share: &Option<Share>| {
-        share.as_ref().is_none_or(|share| !dropped.contains(&(side, share.module.stem.clone())))
-    };
     let mut units = pairing.units.clone();
     for unit in &mut units {
-        if !keeps(Side::Content, &unit.content) {
-            unit.content = None;
-        }
-        if !keeps(Side::Style, &unit.style) {
-            unit.style = None;
+        for side in [Side::Content, Side::Style] {
+            unit.halves.of_mut(side).take_if(|share| dropped.contains(&(side, share.module.stem.clone())));
         }
     }
     units.retain(|unit| unit.shares().next().is_some());
@@ -91,7 +83,8 @@ pub(crate) fn sort_out(
 }
 
 /// Two files without a common unit.
-pub(crate) fn nothing_shared(content: &Adapter, style: &Adapter, refusals: &[Refusal]) -> Error {
+pub(crate) fn nothing_shared(files: Pair<&Adapter>, refusals: &[Refusal]) -> Error {
+    let Pair { content, style } = files;
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.why == DORA) {
         return refused(refusal);
     }

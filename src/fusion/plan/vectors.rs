@@ -13,8 +13,8 @@ use crate::adapter::{Adapter, Module, ModuleId, Vector};
 use crate::backend::Dtype;
 use crate::container::{Tensor, TensorSpec};
 use crate::error::{Code, Error, Result};
-use crate::fusion::Side;
 use crate::fusion::settings::recipe::Recipe;
+use crate::fusion::{Adapters, Side};
 use crate::order::{self, Places};
 use std::ops::Range;
 
@@ -57,18 +57,18 @@ impl VectorOutput {
 /// # Errors
 /// `ShapeMismatch` if the same vector has two lengths; `SpellingMix` if one file has it under two names.
 pub(crate) fn plan(
-    [content, style]: [Option<&Adapter>; 2],
+    files: Adapters<'_>,
     names: &LayerNames,
     scheme: Option<&Scheme>,
     recipe: &Recipe,
     groups: &[Group],
 ) -> Result<(Vec<VectorOutput>, Vec<Refusal>)> {
-    let strays = Strays::of([content, style], names, scheme);
+    let strays = Strays::of(files, names, scheme);
     let homes = Homes::of(groups);
     let layers = groups.iter().flat_map(|group| &group.units).flat_map(|unit| &unit.layers);
     let modules: Places = layers.map(|(id, _)| (id.as_str().to_owned(), 0)).collect();
     let (mut outputs, mut places, mut nameless) = (Vec::new(), Places::default(), Vec::new());
-    for (side, adapter) in [(Side::Style, style), (Side::Content, content)] {
+    for (side, adapter) in [(Side::Style, files.style), (Side::Content, files.content)] {
         let vectors =
             adapter.into_iter().flat_map(|adapter| adapter.vectors.iter().map(move |v| (adapter, v)));
         for (adapter, vector) in vectors {
@@ -286,10 +286,10 @@ struct Stray {
 }
 
 impl Strays {
-    fn of([content, style]: [Option<&Adapter>; 2], names: &LayerNames, scheme: Option<&Scheme>) -> Self {
+    fn of(files: Adapters<'_>, names: &LayerNames, scheme: Option<&Scheme>) -> Self {
         let mut strays = Self::default();
-        let adapters = [(Side::Content, content), (Side::Style, style)].into_iter();
-        let vectors = adapters.flat_map(|(side, adapter)| adapter.into_iter().map(move |one| (side, one)));
+        let vectors =
+            files.into_iter().flat_map(|(side, adapter)| adapter.into_iter().map(move |one| (side, one)));
         for (side, vector) in vectors.flat_map(|(side, one)| one.vectors.iter().map(move |v| (side, v))) {
             let id = names.id(&vector.stem);
             let stray = strays.places.entry(&mut strays.layers, id.as_str(), Stray::default);

@@ -47,21 +47,21 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     watch: &mut W,
 ) -> Result<Vec<(K::Finished, Report)>> {
     let started = watch.seconds();
-    let (content, style) = sources.adapters();
-    let mut passes = Passes::new(content, style, variants)?;
+    let files = sources.adapters();
+    let mut passes = Passes::new(files, variants)?;
     if sinks.len() != variants.len() {
         return Err(Error::new(Code::Internal, "Every result needs a sink of its own."));
     }
     engine.forget();
     if engine.is_open() {
         let pass = passes.pass(0)?;
-        let sources = sources.roles(pass.swapped);
+        let sources = sources.swapped(pass.swapped);
         method::try_out(pass, &sources, engine, 1 + crew.members(), watch).await?;
     }
     let mut ranks = None;
     if passes.iter().any(by_energy) {
         let found = measure(&passes, sources, engine, crew, watch).await?;
-        passes.lay_out(&found, content, style)?;
+        passes.lay_out(&found, files)?;
         ranks = Some(found);
     }
     let told = told(&passes, ranks.as_deref(), engine);
@@ -78,8 +78,8 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         finished.into_iter().zip(written.into_iter().zip(verified)).enumerate()
     {
         let (plan, swapped) = passes.file(number)?;
-        let (content, style) = sources.roles(swapped).adapters();
-        results.push((file, Report::new(plan, content, style, engine, written, verified, seconds)));
+        let files = files.swapped(swapped);
+        results.push((file, Report::new(plan, files, engine, written, verified, seconds)));
     }
     Ok(results)
 }
@@ -109,8 +109,7 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     crew: &C,
     watch: &mut W,
 ) -> Result<()> {
-    let (content, style) = sources.adapters();
-    let passes = Passes::new(content, style, &[settings.clone().into()])?;
+    let passes = Passes::new(sources.adapters(), &[settings.clone().into()])?;
     let plan = &passes.pass(0)?.lead;
     let pieces = analysis.borrow().lacking(plan, portions::pieces(plan, ANALYSIS_PIECE));
     if pieces.is_empty() {
@@ -200,7 +199,7 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         Ok(())
     };
     for (number, pass) in passes.iter().enumerate() {
-        let pieces = method::small(pass, &sources.roles(pass.swapped), watch).await?;
+        let pieces = method::small(pass, &sources.swapped(pass.swapped), watch).await?;
         take(number, pieces, watch).await?;
     }
     let most = engine.most_bytes(1 + crew.0.members());
@@ -279,7 +278,7 @@ type Read<'a, S> = (Task, ReadAhead<'a, S>);
 
 /// Reads for a task that computes.
 async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
-    let of = |pass: &Pass| sources.roles(pass.swapped);
+    let of = |pass: &Pass| sources.swapped(pass.swapped);
     let read = match &task {
         Task::Fuse { pass, groups } => {
             let pass = passes.pass(*pass)?;
@@ -306,7 +305,7 @@ async fn compute<S: Source>(
     engine: &mut Engine,
     watch: &impl Watch,
 ) -> Result<Done> {
-    let of = |pass: &Pass| read.of_files(&sources.roles(pass.swapped));
+    let of = |pass: &Pass| read.of_files(&sources.swapped(pass.swapped));
     let why = |engine: &Engine| engine.failure().map(|failure| failure.detail.clone());
     match task {
         Task::Fuse { pass: number, groups } => {
@@ -344,7 +343,7 @@ async fn look<S: Source, R: Source>(
         }
         Task::Repeat { file, group } => {
             let (plan, swapped) = passes.file(*file)?;
-            let difference = verify::repeat(plan, *group, finished, &sources.roles(swapped)).await?;
+            let difference = verify::repeat(plan, *group, finished, &sources.swapped(swapped)).await?;
             Ok(Done::Repeated { file: *file, group: *group, difference })
         }
         Task::Fuse { .. } | Task::Measure { .. } | Task::Analyse { .. } => Err(out_of_turn()),

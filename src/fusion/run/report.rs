@@ -11,8 +11,8 @@ use crate::fusion::plan::fit::Tensors;
 use crate::fusion::plan::metadata::trigger_words;
 use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::refusals::Refusal;
-use crate::fusion::ratio;
 use crate::fusion::settings::{ResultChoice, Settings};
+use crate::fusion::{Adapters, Pair, ratio};
 use crate::order;
 use serde::Serialize;
 
@@ -113,8 +113,7 @@ impl Report {
     /// Puts the accounting together. `seconds` are those of fusing and of verifying.
     pub fn new(
         plan: &Plan,
-        content: Option<&Adapter>,
-        style: Option<&Adapter>,
+        files: Adapters<'_>,
         engine: &Engine,
         written: Written,
         verified: Verified,
@@ -125,11 +124,11 @@ impl Report {
         let (whole, added) = (total(|s| s.content), total(|s| s.sum));
         let (changed, removed) = (total(|s| s.change), total(|s| s.removed));
         let input = |adapter: &Adapter| Input { name: adapter.name.clone(), size: adapter.size };
-        let files = || [content, style].into_iter().flatten();
-        let mut warnings: Vec<Error> = files().flat_map(|adapter| adapter.warnings.clone()).collect();
+        let Pair { content, style } = files;
+        let mut warnings: Vec<Error> = files.present().flat_map(|adapter| adapter.warnings.clone()).collect();
         warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(engine.failure().cloned());
-        warnings.extend(warnings_of(plan, [content, style], &fused, &cuts));
+        warnings.extend(warnings_of(plan, files, &fused, &cuts));
         let modules: Vec<ModuleReport> = fused.into_iter().map(|Fused { figures, .. }| figures).collect();
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -141,10 +140,10 @@ impl Report {
             backend: engine.backend(),
             backend_reason: engine.reason().to_owned(),
             adapter: engine.adapter().map(str::to_owned),
-            trigger_words: trigger_words(&plan.settings, content, style),
+            trigger_words: trigger_words(&plan.settings, files),
             fused: plan.units().filter(|unit| unit.pair().is_some()).count(),
-            passed_content: plan.units().filter(|unit| unit.style.is_none()).count(),
-            passed_style: plan.units().filter(|unit| unit.content.is_none()).count(),
+            passed_content: plan.units().filter(|unit| unit.halves.style.is_none()).count(),
+            passed_style: plan.units().filter(|unit| unit.halves.content.is_none()).count(),
             vectors: plan.vectors.len(),
             refused: plan.refusals.clone(),
             content_tensors: plan.content_tensors,
@@ -184,12 +183,7 @@ const NO_OVERLAP: f64 = 1e-12;
 const PARALLEL: f64 = 0.9;
 
 /// What a user should know of the fused modules.
-fn warnings_of(
-    plan: &Plan,
-    [content, style]: [Option<&Adapter>; 2],
-    fused: &[Fused],
-    cuts: &[Cut],
-) -> Vec<Error> {
+fn warnings_of(plan: &Plan, files: Adapters<'_>, fused: &[Fused], cuts: &[Cut]) -> Vec<Error> {
     let total = |part: fn(&Squares) -> f64| fused.iter().map(|m| part(&m.squares)).sum::<f64>();
     let (whole, inside) = (total(|s| s.content), total(|s| s.inside));
     let mut warnings = Vec::new();
@@ -197,8 +191,8 @@ fn warnings_of(
         let ineffective = |role, adapter: Option<&Adapter>, energy| {
             adapter.and_then(|adapter| ineffective(role, adapter, energy, fused.len()))
         };
-        warnings.extend(ineffective("subject", content, whole));
-        warnings.extend(ineffective("style", style, total(|s| s.style)));
+        warnings.extend(ineffective("subject", files.content, whole));
+        warnings.extend(ineffective("style", files.style, total(|s| s.style)));
     }
     if plan.recipe.result == ResultChoice::Overlap && inside <= NO_OVERLAP * whole {
         warnings.push(Error::new(Code::NoOverlap, ""));
@@ -209,7 +203,7 @@ fn warnings_of(
         warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
     }
     let share = ratio(inside, whole);
-    if content.zip(style).is_some_and(|(c, s)| c.size == s.size) && is_same(plan, fused) {
+    if files.both().is_some_and(|both| both.content.size == both.style.size) && is_same(plan, fused) {
         warnings.push(Error::new(Code::SameFile, ""));
     } else if total(|s| s.change) > 0.0 && share > PARALLEL {
         let detail = format!("{:.0} % of the subject lies in the style's directions.", 100.0 * share);
@@ -223,7 +217,7 @@ fn warnings_of(
 fn is_same(plan: &Plan, fused: &[Fused]) -> bool {
     let pairs = fused.iter().map(|Fused { squares, .. }| (squares.inner, [squares.content, squares.style]));
     let is_as_large = |unit: &Unit| {
-        let Some((style, content)) = unit.pair() else { return true };
+        let Some(Pair { content, style }) = unit.pair() else { return true };
         let name = unit.name();
         let at = fused.binary_search_by(|fused| fused.figures.name.as_str().cmp(&name));
         let Some(Fused { squares, .. }) = at.ok().and_then(|at| fused.get(at)) else { return false };

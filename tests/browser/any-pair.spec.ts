@@ -86,7 +86,10 @@ test('one file is converted from PEFT to kohya and back', async ({ page }) => {
   await page.getByLabel('Number format').selectOption('auto');
 
   await give(page, 'Subject', named('back.safetensors', kohya.file));
-  await page.getByLabel('Naming', { exact: true }).selectOption({ label: 'diffusers (PEFT) – not for ComfyUI' });
+  const naming = page.getByLabel('Naming', { exact: true });
+  await expect(naming).toHaveAccessibleDescription('Loads in ComfyUI, Forge, A1111, diffusers, InvokeAI.');
+  await naming.selectOption({ label: 'diffusers (PEFT) – not for ComfyUI' });
+  await expect(naming).toHaveAccessibleDescription('Loads in diffusers. Not in ComfyUI, A1111, InvokeAI.');
   const back = await convertAndSave(page);
   expect([...modulesOf(back.file).keys()].sort()).toEqual([...modulesOf(file).keys()].sort());
   checkModules(modulesOf(back.file), [modulesOf(file), new Map()], DEFAULTS, 'F16');

@@ -214,6 +214,7 @@ test('a change is told whatever a person does with files, and what happens is he
   await expect(page.getByRole('status').filter({ hasText: /(Subject: subject|Style: style)\.safetensors is open/ })).toHaveCount(1);
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
   await expect.poll(changes).toBe(1);
+  await expect(page.getByRole('status').filter({ hasText: 'Subject: style.safetensors is open. Style: subject.safetensors is open.' })).toHaveCount(1);
   await page.getByRole('button', { name: 'Remove subject file' }).click();
   await expect.poll(changes).toBe(2);
   await page.evaluate(async () => tool.take([(await pair()).content]));
@@ -280,6 +281,12 @@ test('how far a run is, is spoken when it is further', async ({ page }) => {
   const spoken: string[] = await page.evaluate(() => (window as any).spoken);
   expect(spoken.some((said) => said.startsWith('Fusing'))).toBe(true);
   expect(spoken).toEqual([...new Set(spoken)]);
+  // Whoever waits at Cancel is taken to the result: what was said of the run is not left behind it.
+  await page.evaluate(() => tool.reset());
+  await page.evaluate(() => give());
+  await fuseButton(page).press('Enter');
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeFocused();
+  await expect(page.locator('np-lora').locator('.app > [role=status]')).toHaveText('');
 });
 
 test('what a person changes is told while it changes and when it has, and what matters is spoken', async ({ page }) => {

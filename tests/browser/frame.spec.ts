@@ -380,6 +380,21 @@ test('what the README says to paste works as pasted', async ({ page, baseURL }) 
   expect(uncaught).toEqual([]);
 });
 
+test('a link is typed into a frame, which may not send any form', async ({ page, baseURL }) => {
+  const shop = await host(toolOf(baseURL));
+  const uncaught = uncaughtIn(page);
+  await page.goto(shop.origin);
+  const subject = frame(page).getByRole('region', { name: 'Subject', exact: true });
+  const box = subject.getByLabel('Link to the subject LoRA');
+  await box.fill('https://civitai.com/models/1');
+  await box.press('Enter');
+  await expect(subject.getByRole('alert')).toContainText('E_LINK_CIVITAI');
+  await box.fill('ann/loras/cat.safetensors');
+  await subject.getByRole('button', { name: 'Open link' }).click();
+  await expect(subject.getByRole('button', { name: 'Load from huggingface.co' })).toBeVisible();
+  expect(uncaught).toEqual([]);
+});
+
 test('a page without an origin is told so; any other may take the script from where the tool is', async ({ page }) => {
   const there = await site({}, { headers: ANY_ORIGIN });
   const put = (script: string): Promise<unknown> => page.evaluate(async (script) => {

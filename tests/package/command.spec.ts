@@ -94,7 +94,9 @@ test('blocks have the names that are listed, and no others', async ({ host }) =>
   const refused = await command(place, ...pair, '--block', 'double 99=0');
   expect([refused.code, refused.error]).toEqual([1, expect.stringContaining('There is no block "double 99" here, only double 0 … double 18, single 0 … single 37.')]);
   expect((await command(place, 'inspect', 'a.safetensors', '--family', 'FLUX.1')).out).toMatch(/^blocks +double 0 … double 18, single 0 … single 37$/m);
-  expect((await command(place, 'inspect', 'subject.safetensors')).out).toMatch(/^blocks +.*IN01.*$/m);
+  const inspected = (await command(place, 'inspect', 'subject.safetensors')).out;
+  expect(inspected).toMatch(/^blocks +.*IN01.*$/m);
+  expect(inspected).toMatch(/^can be named +.*peft \(diffusers \(PEFT\); not for ComfyUI, A1111, InvokeAI\)/m);
   expect((await command(place, 'analyse', 'subject.safetensors', 'style.safetensors')).out).toMatch(/^blocks +.*IN01.*$/m);
   const { blocks } = JSON.parse((await command(place, 'inspect', 'subject.safetensors', '--json')).out);
   expect(blocks).toContainEqual({ label: 'IN01', modules: expect.any(Number) });

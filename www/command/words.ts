@@ -48,14 +48,23 @@ export interface Hashes {
   tensors: string | null;
 }
 
-const IN_COMFYUI: Record<SchemeChoice['comfyui'], string> = { all: '', part: ', which ComfyUI loads only a part of', none: ', not for ComfyUI' };
+const NOT_ALL = { part: 'only partly for', none: 'not for' };
+
+/** A naming, and the programs that do not load all of it. */
+function naming({ id, name, loadedBy }: SchemeChoice): string {
+  const those = (loaded: keyof typeof NOT_ALL): string[] => {
+    const programs = loadedBy.filter((by) => by.loaded === loaded).map(({ program }) => program);
+    return programs.length > 0 ? [`${NOT_ALL[loaded]} ${programs.join(', ')}`] : [];
+  };
+  return `${id} (${[name, ...those('part'), ...those('none')].join('; ')})`;
+}
 
 export const summaryText = (summary: Summary, { schemes, blocks }: Pick<PairFit, 'schemes' | 'blocks'>, { sha256, tensors }: Hashes): string => table([
   ['file', inert(summary.name)],
   ['size', bytes(summary.size)],
   ['kind', shares(summary.kinds, (kind) => inert(kind))],
   ['naming', inert(summary.scheme)],
-  ['can be named', schemes.map(({ id, name, comfyui }) => `${id} (${name}${IN_COMFYUI[comfyui]})`).join(', ') || null],
+  ['can be named', schemes.map(naming).join(', ') || null],
   ['model', inert(summary.family ?? summary.baseModel ?? 'unknown')],
   ['blocks', blocksText(blocks)],
   ['title', summary.title === null ? null : inert(summary.title)],

@@ -8,7 +8,7 @@ import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './p
 import { either, instance, isBlob, isFile, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
 import { BACKENDS, DTYPES, LAYOUTS, RESULTS, ROLES } from './types.ts';
 import type {
-  BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile, Judgement, Kept, Likeness,
+  BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile, Judgement, Kept, Likeness, LoadedBy,
   MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress, Refusal, RemoteFile, Report,
   SavedRecipe, SavedSource, Scale, ScaleChoice, SchemeChoice, Settings, Several, Share, Spectra, Spread, Summary, Tally, Target, Tensors,
   Variant,
@@ -55,7 +55,7 @@ const SAVED_RECIPE = object<SavedRecipe>({ version: text, settings: SETTINGS, co
 
 const TENSORS = object<Tensors>({ total: number, fused: number, passed: number, outside: number, refused: number, leftOut: number });
 const REFUSED = list(object<Refusal>({ file: text, module: text, why: text, tensors: number }));
-const SCHEME = object<SchemeChoice>({ id: text, name: text, comfyui: word('all', 'part', 'none') });
+const SCHEME = object<SchemeChoice>({ id: text, name: text, loadedBy: list(object<LoadedBy>({ program: text, loaded: word('all', 'part', 'none') })) });
 const PAIR_FIT = object<PairFit>({
   shared: TEXTS, contentOnly: TEXTS, styleOnly: TEXTS, vectors: number, family: orNull(text), scheme: orNull(SCHEME), schemes: list(SCHEME),
   blocks: list(object<PairFit['blocks'][number]>({ label: text, modules: number })),

@@ -172,7 +172,12 @@ export interface Refusal {
 export interface SchemeChoice {
   id: string;
   name: string;
-  comfyui: 'all' | 'part' | 'none'; // what ComfyUI loads of it
+  loadedBy: LoadedBy[]; // programs of which it is known how much they load of the result so named
+}
+
+export interface LoadedBy {
+  program: string;
+  loaded: 'all' | 'part' | 'none';
 }
 
 /** How the two files fit, or what becomes of the only one, and what the result will be, before any arithmetic. */

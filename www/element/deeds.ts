@@ -62,6 +62,11 @@ export class Deeds {
     if (committed) this.changed();
   }
 
+  /** A finger that comes down on a slider sets it, also where it is there to scroll the page: until the browser takes the gesture over. */
+  swiped(): void {
+    if (this.means.keep.takeBack()) this.host.tell('input', this.host.settings());
+  }
+
   bar(action: BarAction): void {
     const { desk, saving } = this.means;
     switch (action) {

@@ -23,7 +23,7 @@ import { Look } from './files/look.ts';
 import type { MuChange } from './controls/mu-range.ts';
 import { Said } from './said.ts';
 import { Saving } from './desk/saving.ts';
-import { spokenOf } from './spoken.ts';
+import { spokenOf, whatIsOpen } from './spoken.ts';
 import type { BarAction } from './controls/settings-bar.ts';
 import { base, tokens } from './parts/tokens.css.ts';
 import type { ProgramCode } from '../core/codes.ts';
@@ -319,16 +319,25 @@ export class NpLora extends Chosen {
   #announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
     // Whoever hears of a result has it in the form by then.
     this.#stand();
-    const { running, places } = this.#desk;
-    const spoken = spokenOf(name, detail, running, { content: places.summaryOf('content'), style: places.summaryOf('style') });
+    const spoken = spokenOf(name, detail, this.#desk.running, this.#open);
     if (name === 'abort') this.#said.notice = text.cancelled;
     if (name === 'complete') this.#said.saved = '';
     const wanted = this.#tell(name, detail, name === 'warning');
     // Whoever waits at Cancel is taken to the result, which says it itself.
     const heard = name === 'complete' && this.shadowRoot?.querySelector('np-lora-run')?.matches(':focus-within');
     if (name === 'progress') this.#said.ofProgress(spoken);
-    else if (spoken !== null && wanted && !heard) this.#said.say(spoken, name === 'warning');
+    else if (spoken !== null && wanted) this.#said.say(heard ? '' : spoken, name === 'warning');
     return wanted;
+  }
+
+  get #open(): Record<Role, Summary | null> {
+    const { places } = this.#desk;
+    return { content: places.summaryOf('content'), style: places.summaryOf('style') };
+  }
+
+  async #swap(): Promise<void> {
+    await this.#intake.swap();
+    this.#said.say(whatIsOpen(this.#open));
   }
 
   get #idle(): boolean {
@@ -342,7 +351,7 @@ export class NpLora extends Chosen {
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = only || fitProblem?.code === UNCLEAR ? fitProblem : null;
     const settable = only ? !folded : bothOpen && (fit || (fitProblem && (!isUnfit(fitProblem) || this.#keep.hasSteps)));
-    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput}>
+    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput} @pointercancel=${() => this.#deeds.swiped()}>
       <slot name="heading"></slot>
       ${this.#files(busy)}
       ${this.#invitation(busy)}
@@ -364,7 +373,7 @@ export class NpLora extends Chosen {
   #files(busy: boolean): TemplateResult {
     return html`<div class="files" part="files">
       ${this.#card('content', busy)}
-      <button class="swap" type="button" aria-label=${text.swap} title=${text.swap} ?disabled=${busy || this.#desk.places.isEmpty} @click=${() => void this.#intake.swap()}>
+      <button class="swap" type="button" title=${text.swap} ?disabled=${busy || this.#desk.places.isEmpty} @click=${() => void this.#swap()}>
         <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 7h13m-3.5-3.5L16 7l-3.5 3.5M17 13H4m3.5-3.5L4 13l3.5 3.5" /></svg>
       </button>
       ${this.#card('style', busy)}

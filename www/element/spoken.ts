@@ -9,11 +9,15 @@ import { roleName, text } from './words/strings.ts';
 import { worded } from './words/language.ts';
 import { ROLES, type Role, type Summary } from '../core/types.ts';
 
+/** Which file is what. */
+export const whatIsOpen = (open: Record<Role, Summary | null>): string =>
+  ROLES.flatMap((role) => (open[role] ? [text.opened(roleName[role], inert(open[role].name))] : [])).join(' ');
+
 /** Of an event of the element; null: nothing. `open`: the files that are. */
 export function spokenOf(name: string, detail: unknown, running: Running | null, open: Record<Role, Summary | null>): string | null {
   if (name === 'abort') return text.cancelled;
   // Both, as the second may come before the first has been said.
-  if (name === 'inspect') return ROLES.flatMap((role) => (open[role] ? [text.opened(roleName[role], inert(open[role].name))] : [])).join(' ');
+  if (name === 'inspect') return whatIsOpen(open);
   if (name === 'warning') return inert(worded(detail as NpLoraEvents['warning']['detail'])[0]);
   if (name === 'complete') {
     const { report, results } = detail as NpLoraEvents['complete']['detail'];
@@ -21,5 +25,5 @@ export function spokenOf(name: string, detail: unknown, running: Running | null,
   }
   if (name !== 'progress' || !running?.progress) return null;
   // Every tenth percent would drown a screen reader; quarters tell enough.
-  return `${stageOf(running)}, ${wholePercent(Math.floor(percentDone(running.progress) / 25) * 25)}`;
+  return `${stageOf(running)}${text.comma}${wholePercent(Math.floor(percentDone(running.progress) / 25) * 25)}`;
 }

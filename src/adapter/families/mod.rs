@@ -6,6 +6,7 @@
 //!
 //! - [`Family::resolve`]: a file's stem → the canonical layers it holds, and in which of its rows.
 //! - [`Family::target`]: a canonical layer → how a [`Scheme`] writes it.
+//! - [`Family::loaded_by`]: a file's layers and its scheme → the programs that load it.
 //! - [`Family::beside`]: both for layers that stand in no table.
 //! - [`detect`]: a file's modules → its family.
 //! - [`Family::block`] and [`kind_of`]: how users speak of a layer.
@@ -16,6 +17,7 @@ mod beside;
 mod chart;
 mod detect;
 mod id;
+mod programs;
 mod resolve;
 mod scheme;
 mod table;
@@ -28,18 +30,31 @@ pub use beside::Beside;
 pub use chart::{ALL_KINDS, Block, kind_of};
 pub use detect::{Detected, detect, family, is_name_of_model, is_noted};
 pub use id::{ModuleId, is_text_encoder};
+pub use programs::{Loaded, LoadedBy, Program};
 pub use resolve::{Piece, Place, Target, denoiser_parts, moved};
-pub use scheme::{InComfyui, Prefix, SCHEMES, Scheme};
+pub use scheme::{Prefix, SCHEMES, Scheme};
 pub use table::{Naming, Size, flatten};
 
 use std::sync::OnceLock;
 use table::{Builder, Table};
 use text::{Fault, Line};
 
-/// The text files of a folder.
+/// The text files of a folder; their comments are not for the program.
 macro_rules! texts {
     ($folder:literal: $($stem:literal)*) => {
-        &[$(include_str!(concat!($folder, "/", $stem, ".txt"))),*]
+        &[$({
+            const TEXT: &str = include_str!(concat!($folder, "/", $stem, ".txt"));
+            const LENGTH: usize = text::copy(TEXT, &mut []);
+            const SAID: [u8; LENGTH] = {
+                let mut said = [0; LENGTH];
+                text::copy(TEXT, &mut said);
+                said
+            };
+            match std::str::from_utf8(&SAID) {
+                Ok(said) => said,
+                Err(_) => "",
+            }
+        }),*]
     };
 }
 
@@ -133,13 +148,14 @@ impl Family {
                 |(id, scheme)| {
                     self.target(id, scheme) == other.target(id, scheme)
                         && self.is_read(id, scheme) == other.is_read(id, scheme)
+                        && self.loaded_by(scheme, &[id]) == other.loaded_by(scheme, &[id])
                 },
             )
     }
 
     /// Whether files of `other` are written in the same schemes, with the same notes, as far as layers do not matter.
     pub fn is_written_alike(&self, other: &Self) -> bool {
-        ["schemes", "split", "comfyui", "writes", "network", "stages"]
+        ["schemes", "split", "writes", "network", "stages"]
             .iter()
             .all(|word| self.field(word) == other.field(word))
     }
@@ -149,16 +165,6 @@ impl Family {
         let mut unread = self.field("unread").split(' ').filter_map(|pair| pair.split_once('='));
         let component = self.model_of(id).map(|(model, _)| model.name);
         !unread.any(|(of, name)| of == scheme.id && Some(name) == component)
-    }
-
-    /// What ComfyUI loads of files in a scheme.
-    pub fn in_comfyui(&self, scheme: &Scheme) -> InComfyui {
-        let mut lacking = self.field("comfyui").split(' ').filter_map(|pair| pair.split_once('='));
-        match lacking.find(|(of, _)| *of == scheme.id) {
-            Some((_, "none")) => InComfyui::None,
-            Some(_) => InComfyui::Part,
-            None => InComfyui::All,
-        }
     }
 
     /// Metadata that programs look for in files of this family: (key, value).

@@ -2,7 +2,6 @@
 
 use super::table::Naming;
 use crate::adapter::roles::Spelling;
-use serde::Serialize;
 
 /// What stands before a module's name, and what divides its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,18 +27,6 @@ pub struct Scheme {
     pub naming: Naming,
     /// `roles::Spelling::name` of the factors.
     pub spelling: &'static str,
-}
-
-/// What ComfyUI loads of a family's files in a scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InComfyui {
-    /// All of it.
-    All,
-    /// Not all layers that such a file may have.
-    Part,
-    /// Nothing of the attention, which most files have nothing besides.
-    None,
 }
 
 impl Scheme {

@@ -1,6 +1,6 @@
 //! The language of the family files: what a line of them says, expanded into modules.
 //!
-//! A block is the lines that are indented further than the line that opens it. `#` begins a comment.
+//! A block is the lines that are indented further than the line that opens it.
 //!
 //! - `at <diffusers> [= <native>] [as <label>] [for <loop> …]`: a prefix for both namings of all modules in its block,
 //!   once for every turn of the loops. A loop is `i=0..19` or `b,c=0:320,1:640` (b and c together).
@@ -15,7 +15,32 @@
 
 use super::table::{Builder, Size};
 
-/// A line without its comment and indentation.
+/// Copies the lines that say something, as far as there is room, and tells how many bytes they are. `#` begins a comment, in
+/// a line of its own.
+pub(super) const fn copy(text: &str, into: &mut [u8]) -> usize {
+    let text = text.as_bytes();
+    let (mut start, mut copied) = (0, 0);
+    while start < text.len() {
+        let mut says = start;
+        while says < text.len() && text[says] == b' ' {
+            says += 1;
+        }
+        let is_said = says < text.len() && text[says] != b'#' && text[says] != b'\n';
+        loop {
+            if is_said && copied < into.len() {
+                into[copied] = text[start];
+            }
+            copied += is_said as usize;
+            start += 1;
+            if start >= text.len() || text[start - 1] == b'\n' {
+                break;
+            }
+        }
+    }
+    copied
+}
+
+/// A line without its indentation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
     /// How far it is indented.
@@ -27,11 +52,10 @@ pub(super) struct Line<'a> {
 /// What can be wrong with a family file. Only tests see it: the files are the program's own.
 pub(super) type Fault = String;
 
-/// The lines that say something.
+/// The lines of what was copied.
 pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
     text.lines()
-        .filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty())
-        .map(|line| Line { indent: line.len() - line.trim_start().len(), text: line.trim() })
+        .map(|text| Line { indent: text.len() - text.trim_start().len(), text: text.trim() })
         .collect()
 }
 

@@ -4,8 +4,8 @@ use super::Plan;
 use super::pairing::Unit;
 use super::refusals::Refusal;
 use super::vectors::VectorOutput;
-use crate::adapter::Adapter;
-use crate::adapter::families::{Block, Family, InComfyui, Scheme};
+use crate::adapter::families::{Block, Family, LoadedBy, Scheme};
+use crate::adapter::{Adapter, ModuleId};
 use crate::error::Error;
 use crate::fusion::Side;
 use crate::fusion::settings::ResultChoice;
@@ -42,14 +42,15 @@ pub struct BlockFit {
 }
 
 /// A naming that the result can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SchemeChoice {
     /// For settings.
     pub id: &'static str,
     /// For users.
     pub name: &'static str,
-    /// What ComfyUI loads of it.
-    pub comfyui: InComfyui,
+    /// What programs load of the result so named, as far as it is known.
+    pub loaded_by: Vec<LoadedBy>,
 }
 
 /// How two files fit and what the result will be, before any arithmetic.
@@ -104,10 +105,12 @@ impl Fit {
             plan.units().chain(&plan.outside).filter(|unit| wanted(unit)).map(Unit::name).collect()
         };
         let schemes = plan.layer_names.family.into_iter().flat_map(Family::schemes);
+        let layers: Vec<&ModuleId> = plan.units().flat_map(|unit| &unit.layers).map(|(id, _)| id).collect();
         let choice = |scheme: &'static Scheme| SchemeChoice {
             id: scheme.id,
             name: scheme.name,
-            comfyui: plan.layer_names.family.map_or(InComfyui::All, |family| family.in_comfyui(scheme)),
+            loaded_by: (plan.layer_names.family)
+                .map_or(Vec::new(), |family| family.loaded_by(scheme, &layers)),
         };
         let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
         order::sort_by(&mut blocks, Ord::cmp);

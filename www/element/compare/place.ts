@@ -18,6 +18,7 @@ export class ComparePlace extends LitElement {
     :host([over]) .panel { border-color: var(--ink); background: var(--sunken); }
     h2 { display: inline; font-size: var(--body); }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
+    summary { padding: 4px 0; margin: -4px 0; }
     details > :not(summary) { margin-top: 16px; }
   `];
 

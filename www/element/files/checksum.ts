@@ -9,7 +9,8 @@ import { base } from '../parts/tokens.css.ts';
 export class Checksum extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
-    summary { width: max-content; max-width: 100%; }
+    /* Tall enough for a finger, in a line no taller. */
+    summary { width: max-content; max-width: 100%; padding: 4px 0; margin: -4px 0; }
     .mono { font-family: var(--mono); font-size: var(--tiny); overflow-wrap: anywhere; }
     button.plain { margin-left: -8px; }
   `];

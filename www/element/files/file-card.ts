@@ -20,7 +20,7 @@ function shares<T>(list: Share<T>[], show: (value: T) => string): string {
   if (list.length === 1 && list[0]) return show(list[0].value);
   const first = list.slice(0, SHOWN_SHARES).map(({ value, modules }) => `${show(value)} (${count(modules)}×)`);
   const more = list.length - SHOWN_SHARES;
-  return [...first, ...(more > 0 ? [text.more(more)] : [])].join(', ');
+  return [...first, ...(more > 0 ? [text.more(more)] : [])].join(text.comma);
 }
 
 /** A file name that breaks between its words, with its ending set back. */
@@ -93,8 +93,8 @@ export class FileCard extends LitElement {
           ${'file' in card && !isFile(card.file) && card.state !== 'opening'
             ? html`<button class="plain" type="button" ?disabled=${this.disabled} @click=${() => this.#load()}>${text.loadAgain}</button>` : nothing}
           ${this.#chooser(text.replace, 'button quiet')}
-          <button class="plain" type="button" aria-label=${removeLabel[side]} title=${removeLabel[side]}
-            ?disabled=${this.disabled} @click=${() => this.#send(null)}>✕</button>
+          <button class="plain" type="button" title=${removeLabel[side]}
+            ?disabled=${this.disabled} @click=${() => this.#send(null)}><span aria-hidden="true">✕</span></button>
         </div>`}
       </header>
       ${this.#body()}
@@ -149,7 +149,7 @@ export class FileCard extends LitElement {
         ${of.scales.length > 0 ? fact(text.scale, this.#scale(of, config)) : nothing}
         ${fact(text.numbers, shares(of.dtypes, inert), false)}
         ${fact(text.naming, html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
-        ${fact(text.modules, parts.join(', '))}
+        ${fact(text.modules, parts.join(text.comma))}
         ${!isFile(file) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
           : fact(text.autoV2, this.sha256 === null ? html`<span class="muted hashing">${text.hashing}</span>`
           : html`<np-lora-checksum .sha256=${this.sha256} .tensors=${this.tensors}
@@ -172,8 +172,8 @@ export class FileCard extends LitElement {
 
   #config(config: Config): TemplateResult {
     return html`<span class="config"><span class="stranger">${inert(config.name, 60)}</span>
-      <button class="plain" type="button" aria-label=${removeConfigLabel[this.side]} title=${removeConfigLabel[this.side]}
-        ?disabled=${this.disabled} @click=${() => this.#sendConfig(null)}>✕</button></span>`;
+      <button class="plain" type="button" title=${removeConfigLabel[this.side]}
+        ?disabled=${this.disabled} @click=${() => this.#sendConfig(null)}><span aria-hidden="true">✕</span></button></span>`;
   }
 
   #configChooser(): TemplateResult {

@@ -12,7 +12,7 @@ import { base } from '../parts/tokens.css.ts';
 export class LinkBox extends LitElement {
   static override styles = [base, css`
     :host { display: block; width: 100%; }
-    form { display: flex; gap: 8px; max-width: 400px; margin: 0 auto; }
+    .box { display: flex; gap: 8px; max-width: 400px; margin: 0 auto; }
     input { flex: 1; min-width: 0; }
     np-lora-problem { margin-top: 16px; text-align: start; }
   `];
@@ -25,18 +25,18 @@ export class LinkBox extends LitElement {
   @property({ type: Boolean }) reading = false;
 
   override render(): TemplateResult | typeof nothing {
-    return html`<form @submit=${this.#submit}>
+    // No form: a frame that may not send any would not let it be submitted either.
+    return html`<div class="box">
         <input type="text" inputmode="url" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
           aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled}
-          aria-invalid=${this.problem ? 'true' : nothing} aria-describedby=${this.problem ? 'problem' : nothing} @paste=${this.#pasted}>
-        <button type="submit" ?disabled=${this.disabled || this.reading}>${this.reading ? text.readingLink : text.openLink}</button>
-      </form>
+          aria-invalid=${this.problem ? 'true' : nothing} aria-describedby=${this.problem ? 'problem' : nothing} @keydown=${this.#key} @paste=${this.#pasted}>
+        <button type="button" ?disabled=${this.disabled || this.reading} @click=${this.#send}>${this.reading ? text.readingLink : text.openLink}</button>
+      </div>
       ${this.problem ? html`<np-lora-problem id="problem" .problem=${this.problem}></np-lora-problem>` : nothing}`;
   }
 
-  #submit(event: Event): void {
-    event.preventDefault();
-    this.#send();
+  #key(event: KeyboardEvent): void {
+    if (event.key === 'Enter' && !event.isComposing) this.#send();
   }
 
   // A link that fills the box alone is complete.

@@ -47,12 +47,12 @@ export class PairFitView extends LitElement {
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}`;
     if (this.single) {
       return html`<section aria-label=${text.willBeWritten} part="pair-fit">
-        <p class="small">${text.willBeWritten}: <span class="muted">${this.#written(fit)}</span></p>${comments}</section>`;
+        <p class="small">${text.willBeWritten}${text.colon}<span class="muted">${this.#written(fit)}</span></p>${comments}</section>`;
     }
     return html`<section class="panel" aria-labelledby="title" part="pair-fit">
       <div class="top">
         <h2 id="title">${text.fit}</h2>
-        <p class="small">${text.willBeWritten}: <span class="muted">${this.#written(fit)}</span></p>
+        <p class="small">${text.willBeWritten}${text.colon}<span class="muted">${this.#written(fit)}</span></p>
       </div>
       ${this.#parts(fit)}
       ${this.same ? html`<p class="same small" role="status">${text.sameFile}</p>` : nothing}

@@ -44,7 +44,7 @@ export class OverlapMap extends LitElement {
     .colours.long li:nth-child(odd) span { display: none; }
     @container (max-width: 388px) { .colours li:nth-child(odd) span { display: none; } }
     /* Its headings stay above its fields, and below what the page puts over it. */
-    .scroll { position: relative; isolation: isolate; margin-top: 8px; max-height: 530px; overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
+    .scroll { position: relative; isolation: isolate; margin-top: 8px; max-height: min(530px, 60vh); overflow: auto; border: 1px solid var(--line); border-radius: 8px; scroll-padding: 32px 0 0 96px; }
     table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: var(--tiny); font-variant-numeric: tabular-nums; }
     th { position: sticky; background: var(--surface); font-weight: 400; color: var(--muted); text-align: left; padding: 0 8px; height: 24px; }
     thead th { top: 0; z-index: 1; height: 32px; text-align: center; white-space: nowrap; box-shadow: 0 1px var(--line); }

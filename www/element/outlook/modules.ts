@@ -15,7 +15,7 @@ const SHOWN = 200;
 export class Modules extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
-    .list { max-height: 400px; overflow: auto; display: grid; gap: 4px; padding: 4px; border: 1px solid var(--line); border-radius: 8px; }
+    .list { max-height: min(400px, 60vh); overflow: auto; display: grid; gap: 4px; padding: 4px; border: 1px solid var(--line); border-radius: 8px; }
     button { display: grid; gap: 4px; width: 100%; min-height: 0; padding: 8px; text-align: left; justify-content: start; border-color: var(--line); font-weight: 400; white-space: normal; background: none; }
     button[aria-pressed='true'] { background: var(--sunken); border-color: var(--edge); }
     .name { font-family: var(--mono); font-size: var(--tiny); line-height: 1.35; font-weight: 550; }

@@ -33,7 +33,7 @@ export class OutlookView extends LitElement {
     .suggest { display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px; justify-items: start; margin-top: 16px; }
     .suggest button { max-width: 100%; white-space: normal; }
     .suggest details { justify-self: stretch; min-width: 0; }
-    .suggest summary { width: max-content; max-width: 100%; color: var(--muted); }
+    .suggest summary { width: max-content; max-width: 100%; padding: 4px 0; margin: -4px 0; color: var(--muted); }
     .detail { border-top: 1px solid var(--line); padding-top: 16px; scroll-margin-block: 16px 96px; }
     .detail .top { align-items: center; margin-bottom: 8px; }
     .waiting { min-height: 480px; }

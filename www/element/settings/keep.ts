@@ -126,6 +126,15 @@ export class Keep implements ReactiveController {
     this.element.requestUpdate();
   }
 
+  /** What a person had begun to change is as it was before; false where nothing is. */
+  takeBack(): boolean {
+    if (!this.#moving || !this.#undo) return false;
+    this.#moving = false;
+    this.host.apply(this.#undo.settled);
+    this.element.requestUpdate();
+    return true;
+  }
+
   /** What no longer makes sense of any settings, those of earlier steps too. */
   forget(change: (state: State) => Partial<State>): void {
     this.#undo?.rewrite((state) => ({ ...state, ...change(state) }));

@@ -11,6 +11,9 @@ export class Undo<T> {
   get past(): number { return this.#past.length; }
   get future(): number { return this.#future.length; }
 
+  /** As it was after the last step. */
+  get settled(): T { return this.now; }
+
   /** What changed by itself or for the moment is no step. */
   settle(now: T): void {
     this.now = now;

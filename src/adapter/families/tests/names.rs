@@ -411,12 +411,20 @@ fn animas_adapter_of_the_text_is_inside_its_denoiser() {
     assert_eq!(anima.resolve("diffusion_model.llm_adapter.blocks.6.mlp.0"), None, "it has six blocks");
 }
 
+/// What a program loads of a file in a scheme with such a layer beside those of the blocks.
+fn loaded(family: &str, scheme: &str, program: Program, layer: &str) -> Option<Loaded> {
+    let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());
+    let usual = family.modules().map(|(id, _)| id).find(|id| family.block(id).is_some()).unwrap();
+    let all: Vec<ModuleId> = family.modules().map(|(id, _)| id).filter(|id| id.as_str() == layer).collect();
+    assert_eq!(all.is_empty(), layer.is_empty(), "{layer}");
+    let layers: Vec<&ModuleId> = all.iter().chain([&usual]).collect();
+    family.loaded_by(scheme, &layers).into_iter().find(|by| by.program == program).map(|by| by.loaded)
+}
+
 #[test]
-fn what_comfyui_does_not_load_is_known() {
-    let told = |family: &str, scheme: &str| {
-        let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());
-        family.in_comfyui(scheme)
-    };
+fn what_programs_do_not_load_is_known() {
+    use Loaded::{All, None as Nothing, Part};
+    use Program::{A1111, ComfyUI, Diffusers, Forge, InvokeAI};
     for family in [
         "SD 1.5",
         "SD 2",
@@ -430,19 +438,64 @@ fn what_comfyui_does_not_load_is_known() {
         "MiniMax-H3",
         "Lumina 2",
     ] {
-        assert_eq!(told(family, "peft"), InComfyui::None, "{family}");
+        assert_eq!(loaded(family, "peft", ComfyUI, ""), Some(Nothing), "{family}");
     }
-    assert_eq!(told("Z-Image", "kohya-diffusers"), InComfyui::Part);
-    assert_eq!(told("FLUX.2 dev", "peft"), InComfyui::Part);
-    assert_eq!(told("FLUX.1", "peft"), InComfyui::All);
-    assert_eq!(told("HiDream-I1", "peft"), InComfyui::All);
+    for (family, scheme, program, layer, expected) in [
+        ("Z-Image", "kohya-diffusers", ComfyUI, "", Some(Part)),
+        ("FLUX.2 dev", "peft", ComfyUI, "", Some(All)),
+        ("FLUX.2 dev", "peft", ComfyUI, "transformer.single_stream_modulation.linear", Some(Part)),
+        ("FLUX.2 klein 4B", "comfy", InvokeAI, "", Some(Nothing)),
+        ("FLUX.2 klein 4B", "peft", InvokeAI, "", Some(All)),
+        ("FLUX.1", "peft", ComfyUI, "", Some(All)),
+        ("FLUX.1", "kohya", A1111, "", Some(Nothing)),
+        ("FLUX.1", "kohya", InvokeAI, "", Some(All)),
+        ("FLUX.1", "kohya", InvokeAI, "transformer.x_embedder", Some(Nothing)),
+        ("FLUX.1", "kohya", InvokeAI, "transformer.proj_out", Some(Part)),
+        ("FLUX.1", "peft", InvokeAI, "transformer.proj_out", Some(Nothing)),
+        ("FLUX.1", "comfy", InvokeAI, "transformer.proj_out", Some(All)),
+        ("FLUX.1", "comfy", Forge, "", Some(All)),
+        ("FLUX.1", "comfy", Forge, "text_encoder.text_model.encoder.layers.0.mlp.fc1", Some(Nothing)),
+        ("FLUX.1", "peft", Forge, "text_encoder.text_model.encoder.layers.0.mlp.fc1", None),
+        ("FLUX.1", "kohya", Forge, "text_encoder.text_model.encoder.layers.0.mlp.fc1", Some(All)),
+        ("SD 3.5 Large", "peft", Forge, "", Some(Nothing)),
+        ("SD 3.5 Large", "kohya", Forge, "", Some(All)),
+        ("SD 3.5 Large", "kohya", A1111, "", Some(Nothing)),
+        ("Wan 14B", "comfy", InvokeAI, "", Some(All)),
+        ("Wan 14B", "comfy", InvokeAI, "transformer.blocks.39.attn2.add_k_proj", Some(Part)),
+        ("Wan 14B", "peft", InvokeAI, "transformer.blocks.39.attn2.add_k_proj", Some(All)),
+        ("Wan 14B", "peft", InvokeAI, "transformer.condition_embedder.time_proj", Some(Part)),
+        ("Chroma", "kohya", InvokeAI, "", None),
+        ("HiDream-I1", "peft", ComfyUI, "", Some(All)),
+        ("HunyuanVideo", "comfy", Diffusers, "", Some(Nothing)),
+    ] {
+        assert_eq!(loaded(family, scheme, program, layer), expected, "{family} {scheme} {program:?} {layer}");
+    }
+}
+
+#[test]
+fn what_is_said_of_programs_is_said_in_known_words() {
     for family in all() {
-        let lines = [family.field("comfyui"), family.field("unread")];
-        let pairs: Vec<_> =
-            lines.iter().flat_map(|line| line.split(' ')).filter(|pair| !pair.is_empty()).collect();
-        let known =
-            |pair: &&str| pair.split_once('=').is_some_and(|(id, _)| family.schemes().any(|s| s.id == id));
-        assert!(pairs.iter().all(known), "{}: {pairs:?}", family.name());
-        assert_eq!(family.in_comfyui(family.default_scheme()), InComfyui::All, "{}", family.name());
+        let is_scheme = |id: &str| id == "*" || family.schemes().any(|scheme| scheme.id == id);
+        let names: Vec<String> = family.modules().map(|(id, _)| format!(".{}.", id.as_str())).collect();
+        for pair in Program::ALL
+            .iter()
+            .flat_map(|(_, line)| family.field(line).split(' '))
+            .filter(|pair| !pair.is_empty())
+        {
+            let (scheme, how) = pair.split_once('=').unwrap();
+            let (how, parts) = how.split_once('@').map_or((how, None), |(how, parts)| (how, Some(parts)));
+            assert!(is_scheme(scheme), "{}: {pair}", family.name());
+            assert!(["all", "part", "none", "unknown"].contains(&how), "{}: {pair}", family.name());
+            for part in parts.into_iter().flat_map(|parts| parts.split(',')) {
+                let is_one = names.iter().any(|name| name.contains(&format!(".{part}.")));
+                assert!(is_one, "{}: {part}", family.name());
+            }
+        }
+        let unread = family.field("unread").split(' ').filter_map(|pair| pair.split_once('='));
+        assert!(unread.map(|(scheme, _)| scheme).all(is_scheme), "{}", family.name());
+        let usual = family.modules().map(|(id, _)| id).find(|id| family.block(id).is_some()).unwrap();
+        let by_default = family.loaded_by(family.default_scheme(), &[&usual]);
+        let in_comfyui = by_default.iter().find(|by| by.program == Program::ComfyUI);
+        assert_eq!(in_comfyui.map(|by| by.loaded), Some(Loaded::All), "{}", family.name());
     }
 }

@@ -17,7 +17,11 @@ fn every_file_is_read_without_a_fault() {
 #[test]
 fn the_example_for_contributors_is_read() {
     let guide = include_str!("../../../../CONTRIBUTING.md");
-    let example: &'static str = guide.split("```").find(|text| text.starts_with("\nname ")).unwrap();
+    let example = guide.split("```").find(|text| text.starts_with("\nname ")).unwrap();
+    let mut said = vec![0; text::copy(example, &mut [])];
+    assert_eq!(text::copy(example, &mut said), said.len());
+    let example: &'static str = String::from_utf8(said).unwrap().leak();
+    assert!(!example.contains('#') && example.starts_with("name "));
     let family = Family { text: example, models: OnceLock::new() };
     assert_eq!(components(example).unwrap().len(), 2);
     assert_eq!((family.name(), family.schemes().count()), ("My Model", 3));
@@ -80,5 +84,5 @@ fn every_layer_is_once_in_every_naming() {
 fn tables_stay_small() {
     let bytes: usize =
         all().iter().map(|family| family.text.len()).chain(PARTS.iter().map(|part| part.len())).sum();
-    assert!(bytes < 34 * 1024, "{bytes} bytes");
+    assert!(bytes < 38 * 1024, "{bytes} bytes");
 }

@@ -7,6 +7,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::{FileSink, FileSource};
 use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::{self, Alone, Engine, EngineChoice, Input, Progress, Report, Settings, Sources, Watch};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -65,17 +66,30 @@ async fn run(content: &str, style: &str, result: &str, settings: &str, backend: 
     let wrong = |error: serde_json::Error| Error::new(Code::Settings, error.to_string());
     let settings: Settings = serde_json::from_str(settings).map_err(wrong)?;
     let backend: EngineChoice = serde_json::from_value(backend.into()).map_err(wrong)?;
+    let same = |path: &str| std::fs::canonicalize(path).ok().zip(std::fs::canonicalize(result).ok());
+    if [content, style].into_iter().filter_map(same).any(|(input, result)| input == result) {
+        return Err(Error::new(Code::Write, "It would take the place of an input.").in_file(result));
+    }
     let (content, style) = (opened(content).await?, opened(style).await?);
     let sources = Sources {
         content: content.as_ref().map(|(source, adapter)| Input { adapter, source }),
         style: style.as_ref().map(|(source, adapter)| Input { adapter, source }),
     };
     let mut engine = Engine::choose(backend).await?;
-    let (variants, mut sinks) = ([settings.into()], [FileSink::create(Path::new(result))?]);
+    // What is there under the result's name stays until all of it is checked.
+    let part = format!("{result}.part");
+    let (variants, mut sinks) = ([settings.into()], [FileSink::create(Path::new(&part))?]);
     let mut clock = Clock(Instant::now());
-    let made = fusion::fuse(&sources, &variants, &mut engine, &mut sinks, &Alone, &mut clock).await?;
-    let made = made.into_iter().next().map(|(_, report)| report);
-    made.ok_or_else(|| Error::new(Code::Internal, "Nothing was made."))
+    let made = fusion::fuse(&sources, &variants, &mut engine, &mut sinks, &Alone, &mut clock).await;
+    let kept = made.and_then(|made| {
+        let unwritten = |error: io::Error| Error::new(Code::Write, error.to_string()).in_file(result);
+        std::fs::rename(&part, result).map_err(unwritten)?;
+        made.into_iter().next().ok_or_else(|| Error::new(Code::Internal, "Nothing was made."))
+    });
+    if kept.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    Ok(kept?.1)
 }
 
 /// The file at a path, with the `adapter_config.json` beside it; none for `-`.

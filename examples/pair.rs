@@ -90,7 +90,9 @@ fn run(folder: &Path, recipe: &str) -> Result<Written> {
     }
     let modules = recipe.layers.modules().ok_or_else(|| wrong("There is no model of this name."))?;
     let write = |part: &str| {
-        let mut sink = FileSink::create(&folder.join(format!("{part}.safetensors")))?;
+        let path = folder.join(format!("{part}.safetensors"));
+        let _ = std::fs::remove_file(&path);
+        let mut sink = FileSink::create(&path)?;
         pollster::block_on(recipe.write(&modules, part, &mut sink))
     };
     let bytes = std::thread::scope(|scope| {

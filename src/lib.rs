@@ -10,6 +10,57 @@
 //! 5. [`remote`]: files on a server, as a source of bytes.
 //! 6. `web`: the wasm-bindgen boundary for the page (only on wasm32).
 //!
+//! A program of its own fuses two files so; [`Watch`](fusion::Watch) is told how far it is and may stop it, and any
+//! [`Source`](container::Source) or [`Sink`](container::Sink) serves as well. `examples/fuse.rs` is such a program, with files on disk.
+//!
+//! ```
+//! use np_lora::adapter::Adapter;
+//! use np_lora::container::{MemorySink, MemorySource};
+//! use np_lora::fusion::{self, Alone, Engine, Input, Progress, Settings, Sources, Watch};
+//!
+//! struct Nobody;
+//!
+//! impl Watch for Nobody {
+//!     fn progress(&mut self, _: &Progress) {}
+//!     fn cancelled(&self) -> bool {
+//!         false
+//!     }
+//!     fn seconds(&self) -> f64 {
+//!         0.0
+//!     }
+//! }
+//!
+//! # async fn example(side: np_lora::fusion::Side) -> np_lora::error::Result<Vec<u8>> {
+//! #     use np_lora::{backend::Dtype, example::Example};
+//! #     let mut sink = MemorySink::default();
+//! #     Example { side, rank: 4, dtype: Dtype::F16 }.write(&mut sink).await?;
+//! #     Ok(sink.bytes)
+//! # }
+//! async fn fuse(dog: Vec<u8>, ink: Vec<u8>) -> np_lora::error::Result<MemorySource> {
+//!     let (dog, ink) = (MemorySource::new("dog.safetensors", dog), MemorySource::new("ink.safetensors", ink));
+//!     let (content, style) = (Adapter::open(&dog, None).await?, Adapter::open(&ink, None).await?);
+//!     let sources = Sources {
+//!         content: Some(Input { adapter: &content, source: &dog }),
+//!         style: Some(Input { adapter: &style, source: &ink }),
+//!     };
+//!     let variants = [Settings { mu: 1.0, ..Settings::default() }.into()];
+//!     let (mut engine, mut sinks) = (Engine::cpu(""), [MemorySink::default()]);
+//!     let made = fusion::fuse(&sources, &variants, &mut engine, &mut sinks, &Alone, &mut Nobody).await?;
+//!     let (file, report) = made.into_iter().next().expect("one for each variant");
+//!     assert_eq!(report.refused, []);
+//!     Ok(file)
+//! }
+//! # use np_lora::{container::Source, fusion::Side};
+//! # let file = pollster::block_on(async {
+//! #     fuse(example(Side::Content).await?, example(Side::Style).await?).await
+//! # });
+//! # assert!(file.unwrap().size() > 1000);
+//! ```
+//!
+//! In a debug build of yours the arithmetic is slow unless its packages are compiled for speed: `[profile.dev.package.np-lora-cpu]` and
+//! `[profile.dev.package.matrixmultiply]` with `opt-level = 3`. The feature `compute` is for wasm32 alone: without it the program that only
+//! opens files is built.
+//!
 //! Dependencies go one way: container ← adapter ← fusion → backend, `web` on top, [`error`] below all (and two exceptions, which
 //! docs/ARCHITECTURE.md names).
 

@@ -94,10 +94,50 @@ fn positions_beyond_32_bits_are_laid_out() {
     assert_eq!(header.tensors, layout.tensors);
 }
 
+/// A file of its own for one test.
+fn place(name: &str) -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("np-lora-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+#[test]
+fn what_changes_on_disk_while_it_is_read_is_noticed_and_what_is_there_is_kept() {
+    let path = place("changed");
+    std::fs::write(&path, [1; 100]).unwrap();
+    assert_eq!(FileSink::create(&path).unwrap_err().code, Code::Write);
+    assert_eq!(std::fs::read(&path).unwrap(), [1; 100]);
+    let written = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+    for bytes in [&[2; 100][..], &[2; 50], &[2; 200]] {
+        let file = FileSource::open(&path).unwrap();
+        assert!(block_on(file.read(90..100)).is_ok());
+        std::fs::write(&path, bytes).unwrap();
+        let error = block_on(file.read(90..100)).unwrap_err();
+        assert_eq!((error.code, error.file.is_some()), (Code::InputChanged, true));
+        std::fs::write(&path, [1; 100]).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(FileSource::open(&path).unwrap_err().code, Code::Read);
+    assert_eq!(FileSource::open(&std::env::temp_dir()).unwrap_err().code, Code::Read);
+    let nowhere = FileSink::create(&path.join("result")).unwrap_err();
+    assert_eq!((nowhere.code, nowhere.file.is_some()), (Code::Write, true));
+}
+
+#[test]
+fn numbers_of_less_than_a_byte_have_their_place() {
+    let spec = |name: &str, dtype| TensorSpec { name: name.into(), dtype, shape: vec![4] };
+    let layout =
+        Layout::new(vec![spec("a", Dtype::F4), spec("b", Dtype::F8_E4M3)], &BTreeMap::new()).unwrap();
+    let bytes = |name| layout.find(name).unwrap().bytes();
+    assert_eq!((bytes("a"), bytes("b")), (2, 4));
+}
+
 #[test]
 fn ranges_at_odd_positions_come_back_whole() {
     let bytes: Vec<u8> = (0..10_007u32).map(|i| (i % 251) as u8).collect();
-    let path = std::env::temp_dir().join(format!("np-lora-ranges-{}", std::process::id()));
+    let path = place("ranges");
     let mut sink = FileSink::create(&path).unwrap();
     // Upper half first: a sink takes any order.
     block_on(sink.write(5003, &bytes[5003..])).unwrap();

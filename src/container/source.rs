@@ -79,7 +79,9 @@ impl Source for MemorySource {
 pub struct FileSource {
     name: String,
     size: u64,
-    file: std::cell::RefCell<std::fs::File>,
+    /// When it was last written, where the system knows.
+    written: Option<std::time::SystemTime>,
+    file: std::sync::Mutex<std::fs::File>,
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -87,13 +89,16 @@ impl FileSource {
     /// Opens a file for reading.
     ///
     /// # Errors
-    /// `Read` with what the system said.
+    /// `Read` with what the system said, or if it is none.
     pub fn open(path: &std::path::Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let opened = std::fs::File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (size, file) =
-            opened.map_err(|error| Error::new(Code::Read, error.to_string()).in_file(&name))?;
-        Ok(Self { name, size, file: file.into() })
+        let failed = |why: String| Error::new(Code::Read, why).in_file(&name);
+        let opened = std::fs::File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        let (is, file) = opened.map_err(|error| failed(error.to_string()))?;
+        if !is.is_file() {
+            return Err(failed("It is no file.".to_owned()));
+        }
+        Ok(Self { size: is.len(), written: is.modified().ok(), file: file.into(), name })
     }
 }
 
@@ -117,11 +122,18 @@ impl Source for FileSource {
                 format!("Bytes {}–{} are not there.", range.start, range.end),
             ));
         };
-        let mut file = self.file.borrow_mut();
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut bytes = vec![0; length];
-        file.seek(SeekFrom::Start(range.start))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|error| Error::new(Code::Read, error.to_string()).in_file(&self.name))?;
+        let read = file.seek(SeekFrom::Start(range.start)).and_then(|_| file.read_exact(&mut bytes));
+        let is = read.and_then(|()| file.metadata());
+        let changed = match &is {
+            Ok(is) => (is.len(), is.modified().ok()) != (self.size, self.written),
+            Err(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
+        };
+        if changed {
+            return Err(Error::new(Code::InputChanged, "").in_file(&self.name));
+        }
+        is.map_err(|error| Error::new(Code::Read, error.to_string()).in_file(&self.name))?;
         Ok(bytes.into())
     }
 }

@@ -75,8 +75,8 @@ impl Layout {
             end = spec
                 .shape
                 .iter()
-                .try_fold(spec.dtype.bitsize() as u64 / 8, |bytes, &dim| bytes.checked_mul(dim))
-                .and_then(|bytes| start.checked_add(bytes))
+                .try_fold(spec.dtype.bitsize() as u64, |bits, &dim| bits.checked_mul(dim))
+                .and_then(|bits| start.checked_add(bits.div_ceil(8)))
                 .ok_or_else(|| Error::new(Code::Overflow, "").at_tensor(&spec.name))?;
             entries.push((spec, start, end));
         }
@@ -185,14 +185,20 @@ pub struct FileSink {
 
 #[cfg(not(target_arch = "wasm32"))]
 impl FileSink {
-    /// Creates the file, or empties it.
+    /// Creates the file. What is there already is left as it is: whoever wants to replace a file writes beside it and renames
+    /// the result once that is checked.
     ///
     /// # Errors
-    /// `Write` with what the system said.
+    /// `Write` with what the system said, also where there is such a file.
     pub fn create(path: &std::path::Path) -> Result<Self> {
-        let file = std::fs::File::create(path).map_err(|error| Error::new(Code::Write, error.to_string()))?;
+        let file = std::fs::File::create_new(path).map_err(|error| unwritten(path, &error))?;
         Ok(Self { path: path.to_owned(), file })
     }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn unwritten(path: &std::path::Path, error: &std::io::Error) -> Error {
+    Error::new(Code::Write, error.to_string()).in_file(path.display().to_string())
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -204,7 +210,7 @@ impl Sink for FileSink {
         self.file
             .seek(SeekFrom::Start(at))
             .and_then(|_| self.file.write_all(bytes))
-            .map_err(|error| Error::new(Code::Write, error.to_string()))
+            .map_err(|error| unwritten(&self.path, &error))
     }
 
     fn so_far(&self) -> Option<impl Source> {

@@ -399,6 +399,8 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
     return tool.inspect().catch(({ code, file }: any) => [code, file]);
   });
   expect(refused).toEqual(['E_NOT_SAFETENSORS', 'page.html']);
+  // The reason stays the reason.
+  expect(await page.evaluate(() => tool.fuse().catch(({ code, file }: any) => [code, file]))).toEqual(refused);
   expect(await page.evaluate(() => {
     const away = document.createElement('np-lora') as any;
     away.remove();

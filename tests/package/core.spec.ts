@@ -94,6 +94,21 @@ test('a setting that is undefined is left out, and another that makes no sense i
   expect(out.split('\n')).toEqual([expect.stringMatching(/^fuse 0\/6,fuse 6\/6,verify 6\/6/), '0.5', expect.stringMatching(/^E_SETTINGS μ /), expect.stringMatching(/^E_SETTINGS The block "nowhere" must/), '']);
 });
 
+test('what a listener throws ends no run, and is not lost', async ({ host }) => {
+  const place = await host.place('throws');
+  await place.put('test.mjs', `
+    import { fuse, openFile } from 'np-lora/core';
+    const thrown = new Set();
+    process.on('uncaughtException', ({ message }) => thrown.add(message));
+    const inputs = { content: await openFile('subject.safetensors'), style: await openFile('style.safetensors') };
+    const { report } = await fuse(inputs, { mu: Infinity }, { onProgress() { throw new Error('heard') } });
+    console.log([...thrown].join(), String(report.fused));
+    const { settings } = JSON.parse(JSON.stringify(report, (_, value) => (value === Infinity ? 'infinity' : value)));
+    console.log(String((await fuse(inputs, settings)).report.settings.mu));
+  `);
+  expect(await place.node('--no-warnings', 'test.mjs')).toEqual({ code: 0, out: 'heard 6\nInfinity\n', error: '' });
+});
+
 test('hashes of a file and of its tensors are Node’s own, and what has no header has no tensors', async ({ host }) => {
   const place = await host.place('hashes');
   await place.put('test.mjs', `

@@ -16,11 +16,11 @@ interface Assets {
 /** What a host may say of them. */
 export interface AssetOptions {
   /** A folder that has all of them, under their own names. */
-  assetBase?: string | URL | null;
-  workerURL?: string | URL | null;
+  assetBase?: string | URL | null | undefined;
+  workerURL?: string | URL | null | undefined;
   /** Of the whole program. With either of them it is loaded at once. */
-  glueURL?: string | URL | null;
-  wasmURL?: string | URL | null;
+  glueURL?: string | URL | null | undefined;
+  wasmURL?: string | URL | null | undefined;
 }
 
 type Of<T> = { worker: T; reader: { glue: T; wasm: T }; whole: { glue: T; wasm: T } };

@@ -14,7 +14,7 @@ export type { CallOptions, FuseOptions, Input, Inputs, RunOptions };
 
 export interface OpenOptions extends CallOptions, AssetOptions {
   /** Nothing was heard of the worker for half a minute (true), or it goes on (false). After two minutes the call fails. */
-  onStalled?: (stalled: boolean) => void;
+  onStalled?: ((stalled: boolean) => void) | undefined;
 }
 
 class Headless extends Session {

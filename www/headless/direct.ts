@@ -25,6 +25,15 @@ const ALONE: Others = {
   listen: () => new Promise((resolve) => { setImmediate(resolve); }),
 };
 
+/** What a listener throws ends no run, and is not lost either: it is thrown where nobody catches it. */
+const heard = (tell: (progress: Progress) => void) => (progress: Progress): void => {
+  try {
+    tell(progress);
+  } catch (thrown) {
+    queueMicrotask(() => { throw thrown; });
+  }
+};
+
 let loaded: Promise<Program> | null = null;
 let attempts = 0;
 
@@ -67,7 +76,7 @@ export class Direct implements Engine<DiskOptions> {
   }
 
   analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<void> {
-    return this.#ask((session) => session.analyse(settings, ALONE, paced(onProgress), () => signal.aborted));
+    return this.#ask((session) => session.analyse(settings, ALONE, paced(heard(onProgress)), () => signal.aborted));
   }
 
   outlook(settings: Partial<Settings>): Promise<Outlook> {
@@ -89,7 +98,7 @@ export class Direct implements Engine<DiskOptions> {
   ): Promise<FusedFile> {
     if (signal?.aborted) throw abortError();
     if (backend === 'webgpu') throw new ProblemError(problem('E_GPU_UNAVAILABLE', 'Node has no graphics devices.'));
-    const report = paced((progress) => { if (!signal?.aborted) onProgress?.(progress); });
+    const report = paced(heard((progress) => { if (!signal?.aborted) onProgress?.(progress); }));
     const sink = disk.path === undefined ? new BlobSink() : await DiskSink.create(disk.path, disk, sources);
     try {
       const [fused] = await this.#ask((session) => session.fuse(

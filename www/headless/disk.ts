@@ -21,7 +21,7 @@ export interface DiskOptions {
   /** Where the result goes, once it is checked; until then it lies beside that under another name. Without it, in memory. */
   path: string | URL;
   /** Whether to replace a file that is there; a source never is. */
-  overwrite?: boolean;
+  overwrite?: boolean | undefined;
 }
 
 const exists = (path: string): ProblemError => new ProblemError(problem('E_EXISTS', '', path));

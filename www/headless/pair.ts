@@ -12,12 +12,12 @@ import {
 import { checkBackend, checkBlocks, checkInputs, checkSettings, taken } from './given.ts';
 
 /** A LoRA file. `config` is the adapter_config.json that came with it: as a file, its text, or what that says. */
-export type Input = Blob | { file: Blob; config?: Blob | string | Readonly<Record<string, unknown>> | null };
+export type Input = Blob | { file: Blob; config?: Blob | string | Readonly<Record<string, unknown>> | null | undefined };
 
 /** Either may be missing: the other can then be inspected and converted. */
 export interface Inputs {
-  content?: Input | null;
-  style?: Input | null;
+  content?: Input | null | undefined;
+  style?: Input | null | undefined;
 }
 
 export interface CallOptions {

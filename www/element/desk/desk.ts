@@ -301,8 +301,9 @@ export class Desk implements ReactiveController {
       // One that was cancelled is over in a moment.
       if (this.running && this.#under?.signal.aborted) await unless(aborter.signal, this.#under.over);
       if (this.running) throw new ProblemError(problem('E_RUNNING'));
-      if (converting && !this.places.only) throw new ProblemError(problem('E_NOT_ONE'));
-      if (!converting && !this.places.bothOpen) throw new ProblemError(problem('E_NOT_READY'));
+      const lacks = converting ? !this.places.only && 'E_NOT_ONE' : !this.places.bothOpen && 'E_NOT_READY';
+      // Of a file that was refused, the reason is that.
+      if (lacks) throw new ProblemError(this.places.problem ?? problem(lacks));
       const made = this.#make(converting, aborter.signal);
       this.#under = { signal: aborter.signal, over: made.then(() => {}, () => {}) };
       return await made;

@@ -452,6 +452,8 @@ fn what_programs_do_not_load_is_known() {
         ("FLUX.1", "kohya", InvokeAI, "transformer.x_embedder", Some(Nothing)),
         ("FLUX.1", "kohya", InvokeAI, "transformer.proj_out", Some(Part)),
         ("FLUX.1", "peft", InvokeAI, "transformer.proj_out", Some(Nothing)),
+        ("FLUX.1", "kohya", InvokeAI, "text_encoder.text_model.encoder.layers.0.mlp.fc1", Some(All)),
+        ("FLUX.1", "peft", InvokeAI, "text_encoder.text_model.encoder.layers.0.mlp.fc1", None),
         ("FLUX.1", "comfy", InvokeAI, "transformer.proj_out", Some(All)),
         ("FLUX.1", "comfy", Forge, "", Some(All)),
         ("FLUX.1", "comfy", Forge, "text_encoder.text_model.encoder.layers.0.mlp.fc1", Some(Nothing)),

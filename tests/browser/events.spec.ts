@@ -284,9 +284,12 @@ test('how far a run is, is spoken when it is further', async ({ page }) => {
   // Whoever waits at Cancel is taken to the result: what was said of the run is not left behind it.
   await page.evaluate(() => tool.reset());
   await page.evaluate(() => give());
+  await expect(fuseButton(page)).toBeEnabled();
+  await page.evaluate(() => (window as any).spoken.splice(0));
   await fuseButton(page).press('Enter');
   await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeFocused();
   await expect(page.locator('np-lora').locator('.app > [role=status]')).toHaveText('');
+  expect(await page.evaluate(() => (window as any).spoken.some((said: string) => said.startsWith('Fusing')))).toBe(true);
 });
 
 test('what a person changes is told while it changes and when it has, and what matters is spoken', async ({ page }) => {

@@ -33,13 +33,24 @@ test('a finger that scrolls past a slider leaves it as it is; one that goes alon
     page.getByRole('slider', { name: 'Subject strength' }), page.getByRole('slider', { name: 'Style strength' }),
   ];
   const asSet = await settings();
+  await page.evaluate(() => {
+    Object.assign(window, { heard: [] });
+    document.querySelector('np-lora')!.addEventListener('input', ({ detail }: any) => (window as any).heard.push(JSON.stringify(detail)));
+  });
   for (const slider of sliders) {
     const value = await slider.inputValue();
+    const lay = await page.evaluate(() => scrollY);
     await swipe(page, touch, slider, [0, -200]);
     await expect(slider).toHaveValue(value);
     expect(await settings()).toEqual(asSet);
+    // It was set, and set back.
+    const heard = await page.evaluate(() => (window as any).heard.splice(0) as string[]);
+    expect(heard.map((one) => one === JSON.stringify(asSet))).toEqual([false, true]);
+    expect(await page.evaluate(() => scrollY)).toBeGreaterThan(lay + 50);
     await expect(undo).toHaveAttribute('aria-disabled', 'true');
   }
+  // Longer than it takes until the address is written.
+  await page.waitForTimeout(300);
   expect(new URL(page.url()).hash).toBe('');
   let before: object = asSet;
   for (const slider of sliders) {

@@ -51,6 +51,8 @@ export class Deeds {
   makingExample = false;
   /** There is one file, and the person wants no second one. */
   converting = false;
+  /** The pointer that was last put on a slider. */
+  #sliding: number | null = null;
 
   constructor(private element: Doer, private host: DeedsHost, private means: Means) {}
 
@@ -62,8 +64,16 @@ export class Deeds {
     if (committed) this.changed();
   }
 
+  /** A pointer comes down; it may be on a slider. */
+  pressed(event: PointerEvent): void {
+    const [at] = event.composedPath();
+    if (at instanceof HTMLInputElement && at.type === 'range') this.#sliding = event.pointerId;
+  }
+
   /** A finger that comes down on a slider sets it, also where it is there to scroll the page: until the browser takes the gesture over. */
-  swiped(): void {
+  swiped({ pointerId }: PointerEvent): void {
+    if (pointerId !== this.#sliding || !this.host.changeable()) return;
+    this.#sliding = null;
     if (this.means.keep.takeBack()) this.host.tell('input', this.host.settings());
   }
 

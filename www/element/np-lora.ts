@@ -336,8 +336,9 @@ export class NpLora extends Chosen {
   }
 
   async #swap(): Promise<void> {
+    const { content } = this.#open;
     await this.#intake.swap();
-    this.#said.say(whatIsOpen(this.#open));
+    if (this.#open.content !== content) this.#said.say(whatIsOpen(this.#open));
   }
 
   get #idle(): boolean {
@@ -351,7 +352,7 @@ export class NpLora extends Chosen {
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = only || fitProblem?.code === UNCLEAR ? fitProblem : null;
     const settable = only ? !folded : bothOpen && (fit || (fitProblem && (!isUnfit(fitProblem) || this.#keep.hasSteps)));
-    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput} @pointercancel=${() => this.#deeds.swiped()}>
+    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput} @pointerdown=${(event: PointerEvent) => this.#deeds.pressed(event)} @pointercancel=${(event: PointerEvent) => this.#deeds.swiped(event)}>
       <slot name="heading"></slot>
       ${this.#files(busy)}
       ${this.#invitation(busy)}

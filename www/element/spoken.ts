@@ -25,5 +25,5 @@ export function spokenOf(name: string, detail: unknown, running: Running | null,
   }
   if (name !== 'progress' || !running?.progress) return null;
   // Every tenth percent would drown a screen reader; quarters tell enough.
-  return `${stageOf(running)}${text.comma}${wholePercent(Math.floor(percentDone(running.progress) / 25) * 25)}`;
+  return `${stageOf(running)} ${wholePercent(Math.floor(percentDone(running.progress) / 25) * 25)}`;
 }

@@ -148,7 +148,6 @@ impl Family {
                 |(id, scheme)| {
                     self.target(id, scheme) == other.target(id, scheme)
                         && self.is_read(id, scheme) == other.is_read(id, scheme)
-                        && self.loaded_by(scheme, &[id]) == other.loaded_by(scheme, &[id])
                 },
             )
     }

@@ -1,8 +1,9 @@
 //! Which programs load a file, by how it is named and which layers are in it.
 //!
 //! A family file says it in a line a program: `loads <program> <scheme>=<how> …`. Of the pairs the first that applies counts;
-//! `*` is any scheme, and `<how>@<part>,…` only applies to a file with a layer that has one of these parts in its name. What
-//! no pair applies to, nobody has tried. The lines were found out with the programs' own loaders (ComfyUI 0.26, Forge of June
+//! `*` is any scheme, and `<how>@<part>,…` only applies to a file with a layer that has one of these parts in its name, or
+//! (`!<part>`) without one. What no pair applies to, nobody has tried; a program that
+//! does not know the model has no line. The lines were found out with the programs' own loaders (ComfyUI 0.26, Forge of June
 //! 2025, A1111 1.10, diffusers 0.42, InvokeAI of August 2026), most of them by running these.
 
 use super::{Family, ModuleId, Scheme};
@@ -53,32 +54,39 @@ pub struct LoadedBy {
 }
 
 impl Family {
-    /// The programs of which it is known how much they load of a file in this scheme with these layers.
-    pub fn loaded_by(&self, scheme: &Scheme, layers: &[&ModuleId]) -> Vec<LoadedBy> {
+    /// The programs of which it is known how much they load of a file in this scheme with these layers; `plain`: it has factors
+    /// only, no vectors and no magnitudes.
+    pub fn loaded_by(&self, scheme: &Scheme, layers: &[&ModuleId], plain: bool) -> Vec<LoadedBy> {
         let has = |part: &str| layers.iter().any(|id| has_part(id, part));
-        let of = |(program, line): (Program, &str)| {
-            let applies = |(of, how): (&str, &'static str)| {
+        let applies = |part: &str| part.strip_prefix('!').map_or_else(|| has(part), |part| !has(part));
+        let is_tried = layers.iter().all(|id| self.target(id, scheme).is_some());
+        let is_read = layers.iter().all(|id| self.is_read(id, scheme));
+        let mut known = Vec::new();
+        for (program, line) in Program::ALL {
+            for pair in self.field(line).split(' ') {
+                let Some((of, how)) = pair.split_once('=') else { continue };
                 let (how, parts) = how.split_once('@').unwrap_or((how, ""));
-                ([scheme.id, "*"].contains(&of) && (parts.is_empty() || parts.split(',').any(has)))
-                    .then_some(how)
-            };
-            let mut pairs = self.field(line).split(' ').filter_map(|pair| pair.split_once('='));
-            let loaded = match pairs.find_map(applies)? {
-                "all" => Loaded::All,
-                "part" => Loaded::Part,
-                "none" => Loaded::None,
-                _ => return None,
-            };
-            Some(LoadedBy { program, loaded })
-        };
-        Program::ALL.into_iter().filter_map(of).collect()
+                let is_of = of == scheme.id || of == "*";
+                if !is_of || !(parts.is_empty() || parts.split(',').any(applies)) {
+                    continue;
+                }
+                let loaded = match how {
+                    "none" => Loaded::None,
+                    // What is in no table has not been tried, and of vectors some programs make a reason to load nothing.
+                    _ if !is_tried || !(plain || program == Program::ComfyUI) => break,
+                    "all" if is_read => Loaded::All,
+                    "all" | "part" => Loaded::Part,
+                    _ => break,
+                };
+                known.push(LoadedBy { program, loaded });
+                break;
+            }
+        }
+        known
     }
 }
 
 /// Whether these are some of the names in a layer's path, in order.
 fn has_part(id: &ModuleId, part: &str) -> bool {
-    id.as_str().match_indices(part).any(|(at, part)| {
-        let (before, after) = (&id.as_str()[..at], &id.as_str()[at + part.len()..]);
-        (before.is_empty() || before.ends_with('.')) && (after.is_empty() || after.starts_with('.'))
-    })
+    format!(".{}.", id.as_str()).contains(&format!(".{part}."))
 }

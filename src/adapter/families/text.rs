@@ -22,7 +22,7 @@ pub(super) const fn copy(text: &str, into: &mut [u8]) -> usize {
     let (mut start, mut copied) = (0, 0);
     while start < text.len() {
         let mut says = start;
-        while says < text.len() && text[says] == b' ' {
+        while says < text.len() && matches!(text[says], b' ' | b'\t' | b'\r') {
             says += 1;
         }
         let is_said = says < text.len() && text[says] != b'#' && text[says] != b'\n';

@@ -106,11 +106,12 @@ impl Fit {
         };
         let schemes = plan.layer_names.family.into_iter().flat_map(Family::schemes);
         let layers: Vec<&ModuleId> = plan.units().flat_map(|unit| &unit.layers).map(|(id, _)| id).collect();
+        let plain = plan.vectors.is_empty() && plan.outputs().all(|output| output.magnitude.is_none());
         let choice = |scheme: &'static Scheme| SchemeChoice {
             id: scheme.id,
             name: scheme.name,
             loaded_by: (plan.layer_names.family)
-                .map_or(Vec::new(), |family| family.loaded_by(scheme, &layers)),
+                .map_or(Vec::new(), |family| family.loaded_by(scheme, &layers, plain)),
         };
         let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
         order::sort_by(&mut blocks, Ord::cmp);

@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import { DEFAULT_SETTINGS } from '../../core/defaults.ts';
-import type { BackendChoice, BlockStrength, CutChoice, LoadedBy, Recompress, Role, ScaleChoice, SchemeChoice, Settings } from '../../core/types.ts';
+import type { BackendChoice, BlockStrength, CutChoice, LoadedBy, Recompress, Role, ScaleChoice, Settings } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { choice, fieldStyles, tick, typed } from '../parts/fields.ts';
 import { inert, toJson } from '../words/format.ts';
@@ -43,10 +43,11 @@ function widened({ fit, summaries }: Choices): string | undefined {
 }
 
 /** Which programs load the result as it is named. */
-function programs({ fit }: Choices): string | undefined {
-  const by = (loaded: LoadedBy['loaded']): string => (fit?.scheme?.loadedBy ?? []).filter((one) => one.loaded === loaded).map(({ program }) => program).join(text.comma);
+function programs({ fit, settings }: Choices): string | undefined {
+  const { loadedBy = [] } = fit?.schemes.find(({ id }) => id === settings.scheme) ?? fit?.scheme ?? {};
+  const by = (loaded: LoadedBy['loaded']): string => loadedBy.filter((one) => one.loaded === loaded).map(({ program }) => program).join(text.comma);
   const sentences = (['all', 'part', 'none'] as const).flatMap((loaded) => (by(loaded) ? text.loadedBy[loaded](by(loaded)) : []));
-  return sentences.join(' ') || undefined;
+  return sentences.join(text.gap) || undefined;
 }
 
 const anyCut = ({ summaries }: Choices): boolean => ROLES.some((role) => (summaries[role]?.cut ?? 0) > 0);
@@ -56,10 +57,9 @@ export function formFields(choices: Choices, send: Send, typing: Typing): Templa
   const { settings, fit, disabled } = choices;
   const { recompress } = settings;
   const dtype = settings.dtype === 'auto' && fit ? `${text.auto} – ${inert(fit.dtype)}` : text.auto;
-  const named = ({ name, loadedBy }: SchemeChoice): string => name + text.inComfyui[loadedBy.find(({ program }) => program === 'ComfyUI')?.loaded ?? 'all'];
-  const auto = fit?.scheme ? `${text.auto} – ${named(fit.scheme)}` : text.asInputs;
+  const auto = fit?.scheme ? `${text.auto} – ${fit.scheme.name}` : text.asInputs;
   // Where another naming is in force, what "auto" would give is not known without asking.
-  const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map((scheme): [string, string] => [scheme.id, named(scheme)])];
+  const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, name])];
   return html`
     ${choice({ id: 'scheme', label: text.naming, value: settings.scheme ?? '', options: schemes, disabled, hint: programs(choices), chosen: (id) => send({ scheme: id || null }) })}
     ${choice({ id: 'dtype', label: text.dtype, value: settings.dtype, disabled, hint: widened(choices), chosen: (dtype) => send({ dtype }), options: [

@@ -3,6 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { FileLink, Problem, Role } from '../../core/types.ts';
+import { notHeld } from '../parts/focus.ts';
 import { named } from './file-card.ts';
 import { inert } from '../words/format.ts';
 import { linkLabel, text } from '../words/strings.ts';
@@ -27,7 +28,7 @@ export class LinkBox extends LitElement {
   override render(): TemplateResult | typeof nothing {
     // No form: a frame that may not send any would not let it be submitted either.
     return html`<div class="box">
-        <input type="text" inputmode="url" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
+        <input type="text" inputmode="url" enterkeyhint="go" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
           aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled}
           aria-invalid=${this.problem ? 'true' : nothing} aria-describedby=${this.problem ? 'problem' : nothing} @keydown=${this.#key} @paste=${this.#pasted}>
         <button type="button" ?disabled=${this.disabled || this.reading} @click=${this.#send}>${this.reading ? text.readingLink : text.openLink}</button>
@@ -36,7 +37,9 @@ export class LinkBox extends LitElement {
   }
 
   #key(event: KeyboardEvent): void {
-    if (event.key === 'Enter' && !event.isComposing) this.#send();
+    if (event.key !== 'Enter' || event.isComposing) return;
+    event.preventDefault();
+    if (!event.repeat) this.#send();
   }
 
   // A link that fills the box alone is complete.
@@ -74,7 +77,7 @@ export class LinkOffer extends LitElement {
         <p class="name stranger">${named(link.name)}</p>
         <p class="url muted stranger">${inert(link.url, 300)}</p>
       </div>
-      <button type="button" ?disabled=${this.disabled} @click=${this.#load}>${text.loadFrom(inert(link.host))}</button>
+      <button type="button" ?disabled=${this.disabled} @keydown=${notHeld} @click=${this.#load}>${text.loadFrom(inert(link.host))}</button>
       <p class="small muted">${text.offerHint}</p>
     </div>`;
   }

@@ -21,6 +21,11 @@ export class Focus implements ReactiveController {
   }
 }
 
+/** Enter that is held down since another button, whose place this one took, does not press it. */
+export function notHeld(event: KeyboardEvent): void {
+  if (event.repeat && event.key === 'Enter') event.preventDefault();
+}
+
 /** How to go on from what has the focus beside or in `part`: whoever used a mouse looks where it is, and keeps the page as it lies. */
 export function asBefore(part: Element): FocusOptions {
   let at = (part.getRootNode() as Document | ShadowRoot).activeElement;

@@ -5,7 +5,7 @@ import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../../core/protocol.ts';
 import type { Problem, ResultChoice } from '../../core/types.ts';
 import { breakable } from '../files/file-card.ts';
-import { Focus } from '../parts/focus.ts';
+import { Focus, notHeld } from '../parts/focus.ts';
 import { bytes, inert, percentDone, seconds, wholePercent } from '../words/format.ts';
 import { called } from '../words/language.ts';
 import type { Action, Deed, Outcome, Running } from '../model.ts';
@@ -32,11 +32,6 @@ export function stageOf({ progress, converting, files, result }: Running): strin
     case 'measure': return text.measuring;
     default: return converting ? text.converting : files > 1 ? text.fusingFiles(files) : text.fusing[result];
   }
-}
-
-/** Enter that is held down since Fuse does not cancel. */
-function once(event: KeyboardEvent): void {
-  if (event.repeat && event.key === 'Enter') event.preventDefault();
 }
 
 export class RunPanel extends LitElement {
@@ -145,7 +140,7 @@ export class RunPanel extends LitElement {
     const { progress, stalled } = running;
     return html`<section class="panel stack" aria-labelledby="stage" part="progress">
       <div class="bar"><h2 id="stage">${stageOf(running)}${progress ? html` <span class="muted">${wholePercent(percentDone(progress))}</span>` : nothing}</h2>
-        <button type="button" @keydown=${once} @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
+        <button type="button" @keydown=${notHeld} @click=${() => this.#do('cancel')}>${text.cancel}</button></div>
       <progress aria-labelledby="stage" max="100" .value=${progress ? percentDone(progress) : 0}></progress>
       ${progress ? html`<div>
         <div class="figures">

@@ -411,14 +411,32 @@ fn animas_adapter_of_the_text_is_inside_its_denoiser() {
     assert_eq!(anima.resolve("diffusion_model.llm_adapter.blocks.6.mlp.0"), None, "it has six blocks");
 }
 
-/// What a program loads of a file in a scheme with such a layer beside those of the blocks.
-fn loaded(family: &str, scheme: &str, program: Program, layer: &str) -> Option<Loaded> {
+/// What a program loads of a file in a scheme that has, in its denoiser's blocks, all that others have not by themselves, and
+/// these layers besides.
+fn loaded(family: &str, scheme: &str, program: Program, more: &str) -> Option<Loaded> {
     let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());
-    let usual = family.modules().map(|(id, _)| id).find(|id| family.block(id).is_some()).unwrap();
-    let all: Vec<ModuleId> = family.modules().map(|(id, _)| id).filter(|id| id.as_str() == layer).collect();
-    assert_eq!(all.is_empty(), layer.is_empty(), "{layer}");
-    let layers: Vec<&ModuleId> = all.iter().chain([&usual]).collect();
-    family.loaded_by(scheme, &layers).into_iter().find(|by| by.program == program).map(|by| by.loaded)
+    let all: Vec<ModuleId> = family.modules().map(|(id, _)| id).collect();
+    let is_usual = |id: &ModuleId| {
+        family.block(id).is_some()
+            && !is_text_encoder(id.as_str())
+            && !id.as_str().contains("add_k_proj")
+            && !id.as_str().contains("add_v_proj")
+    };
+    let mut layers: Vec<&ModuleId> = all.iter().filter(|id| is_usual(id)).collect();
+    for name in more.split_whitespace() {
+        layers.push(all.iter().find(|id| id.as_str() == name).unwrap());
+    }
+    of_layers(family, scheme, program, &layers, true)
+}
+
+fn of_layers(
+    family: &Family,
+    scheme: &Scheme,
+    program: Program,
+    layers: &[&ModuleId],
+    plain: bool,
+) -> Option<Loaded> {
+    family.loaded_by(scheme, layers, plain).into_iter().find(|by| by.program == program).map(|by| by.loaded)
 }
 
 #[test]
@@ -447,7 +465,7 @@ fn what_programs_do_not_load_is_known() {
         ("FLUX.2 klein 4B", "comfy", InvokeAI, "", Some(Nothing)),
         ("FLUX.2 klein 4B", "peft", InvokeAI, "", Some(All)),
         ("FLUX.1", "peft", ComfyUI, "", Some(All)),
-        ("FLUX.1", "kohya", A1111, "", Some(Nothing)),
+        ("FLUX.1", "kohya", A1111, "", None),
         ("FLUX.1", "kohya", InvokeAI, "", Some(All)),
         ("FLUX.1", "kohya", InvokeAI, "transformer.x_embedder", Some(Nothing)),
         ("FLUX.1", "kohya", InvokeAI, "transformer.proj_out", Some(Part)),
@@ -459,6 +477,15 @@ fn what_programs_do_not_load_is_known() {
         ("FLUX.1", "comfy", Forge, "text_encoder.text_model.encoder.layers.0.mlp.fc1", Some(Nothing)),
         ("FLUX.1", "peft", Forge, "text_encoder.text_model.encoder.layers.0.mlp.fc1", None),
         ("FLUX.1", "kohya", Forge, "text_encoder.text_model.encoder.layers.0.mlp.fc1", Some(All)),
+        ("FLUX.1", "peft", InvokeAI, "", Some(All)),
+        (
+            "FLUX.1",
+            "peft",
+            InvokeAI,
+            "transformer.x_embedder text_encoder.text_model.encoder.layers.0.mlp.fc1",
+            Some(Nothing),
+        ),
+        ("FLUX.1", "peft", Diffusers, "text_encoder_2.encoder.block.0.layer.0.SelfAttention.q", Some(Part)),
         ("SD 3.5 Large", "peft", Forge, "", Some(Nothing)),
         ("SD 3.5 Large", "kohya", Forge, "", Some(All)),
         ("SD 3.5 Large", "kohya", A1111, "", Some(Nothing)),
@@ -489,15 +516,50 @@ fn what_is_said_of_programs_is_said_in_known_words() {
             assert!(is_scheme(scheme), "{}: {pair}", family.name());
             assert!(["all", "part", "none", "unknown"].contains(&how), "{}: {pair}", family.name());
             for part in parts.into_iter().flat_map(|parts| parts.split(',')) {
+                let part = part.strip_prefix('!').unwrap_or(part);
                 let is_one = names.iter().any(|name| name.contains(&format!(".{part}.")));
                 assert!(is_one, "{}: {part}", family.name());
             }
         }
+        // Each once, and of no other program.
+        let mut lines: Vec<&str> = family.text.lines().filter(|line| line.starts_with("loads ")).collect();
+        for (_, line) in Program::ALL {
+            let before = lines.len();
+            lines.retain(|other| !other.starts_with(&format!("{line} ")));
+            assert!(before - lines.len() <= 1, "{}: {line}", family.name());
+        }
+        assert!(lines.is_empty(), "{}: {lines:?}", family.name());
         let unread = family.field("unread").split(' ').filter_map(|pair| pair.split_once('='));
-        assert!(unread.map(|(scheme, _)| scheme).all(is_scheme), "{}", family.name());
+        for (scheme, component) in unread {
+            assert!(is_scheme(scheme), "{}", family.name());
+            let modules = family.modules().map(|(id, _)| id);
+            let of_it =
+                modules.into_iter().find(|id| id.as_str().starts_with(&format!("{component}."))).unwrap();
+            let by = family.loaded_by(Scheme::by_id(scheme).unwrap(), &[&of_it], true);
+            assert!(by.iter().all(|by| by.loaded != Loaded::All), "{} {scheme} {component}", family.name());
+        }
         let usual = family.modules().map(|(id, _)| id).find(|id| family.block(id).is_some()).unwrap();
-        let by_default = family.loaded_by(family.default_scheme(), &[&usual]);
-        let in_comfyui = by_default.iter().find(|by| by.program == Program::ComfyUI);
-        assert_eq!(in_comfyui.map(|by| by.loaded), Some(Loaded::All), "{}", family.name());
+        let in_comfyui = of_layers(family, family.default_scheme(), Program::ComfyUI, &[&usual], false);
+        assert_eq!(in_comfyui, Some(Loaded::All), "{}", family.name());
     }
+}
+
+#[test]
+fn nothing_is_promised_of_what_nobody_has_tried() {
+    let sd = by_name("SD 1.5").unwrap();
+    let (scheme, layer) = (sd.default_scheme(), sd.modules().next().unwrap().0);
+    let stray = ModuleId::of("unet.nowhere");
+    let of = |layers: &[&ModuleId], plain| of_layers(sd, scheme, Program::Diffusers, layers, plain);
+    assert_eq!(of(&[&layer], true), Some(Loaded::All));
+    // Of vectors, and of layers in no table.
+    assert_eq!(of(&[&layer], false), None);
+    assert_eq!(of(&[&layer, &stray], true), None);
+    // That nothing is loaded is sure all the same.
+    let peft = Scheme::by_id("peft").unwrap();
+    assert_eq!(of_layers(sd, peft, Program::A1111, &[&layer, &stray], false), Some(Loaded::None));
+    // Where two layers tell InvokeAI what a file is.
+    let flux = by_name("FLUX.1").unwrap();
+    let id = |name: &str| flux.modules().map(|(id, _)| id).find(|id| id.as_str() == name).unwrap();
+    let block = id("transformer.transformer_blocks.3.attn.to_q");
+    assert_eq!(of_layers(flux, peft, Program::InvokeAI, &[&block], true), Some(Loaded::None));
 }

@@ -74,6 +74,24 @@ test('two links are loaded with one press', async ({ page }) => {
   expect(uncaught).toEqual([]);
 });
 
+test('a key that is held down since a link was opened does not load it', async ({ page }) => {
+  const asked = await routeHub(page, { [CAT]: subject });
+  const uncaught = await open(page);
+  await page.getByLabel('Link to the subject LoRA').fill(CAT);
+  // Every further one is what a held key sends.
+  await page.getByLabel('Link to the subject LoRA').focus();
+  await page.keyboard.down('Enter');
+  await expect(loadButton(page, 'Subject')).toBeFocused();
+  for (let times = 0; times < 3; times++) await page.keyboard.down('Enter');
+  await page.waitForTimeout(200);
+  expect(asked).toEqual([]);
+  await expect(loadButton(page, 'Subject')).toBeVisible();
+  await page.keyboard.up('Enter');
+  await page.keyboard.press('Enter');
+  await isOpen(page, 'Subject');
+  expect(uncaught).toEqual([]);
+});
+
 test('a link that leads to no file is explained where it was pasted', async ({ page }) => {
   const asked = await routeHub(page, {});
   const uncaught = await open(page);

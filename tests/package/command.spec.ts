@@ -186,16 +186,19 @@ test('what to do is said for a terminal', async ({ host }) => {
     [['inspect', '/dev/null'], /E_READ: .*It is no file on a disk/s],
     [['inspect', 'https://huggingface.co/a/b/resolve/main/c.safetensors'], /E_READ: .*It is a link: load the file down first/s],
     [['convert', pair[0]!, '--scheme', 'nope'], /E_SETTINGS: .*no naming "nope", only kohya, .*peft/s],
-    [['convert', pair[0]!, '--scheme', 'kohya'], /E_SETTINGS: .*SD 1\.5 files are not named as "kohya", only as kohya-sd, peft, comfy\./s],
+    [['convert', pair[0]!, '--scheme', 'comfy-diffusers'], /E_SETTINGS: .*SD 1\.5 files are not named as "comfy-diffusers", only as kohya-sd, peft, comfy\./s],
     [['convert', pair[0]!, '--family', 'nope'], /E_SETTINGS: .*no model family "nope", only SD 1\.5, .*, LTX/s],
   ];
   for (const [typed, said] of cases) {
     expect(await command(place, ...typed), typed.join(' ')).toMatchObject({ code: 1, error: expect.stringMatching(said) });
   }
   expect(await command(place, 'convert', pair[0]!, '--scheme', 'diffusers', '-o', 'peft.safetensors')).toMatchObject({ code: 0 });
+  // Its id is kohya-sd, but that is what inspect calls it.
+  expect(await command(place, 'convert', 'peft.safetensors', '--scheme', 'kohya', '-o', 'kohya.safetensors')).toMatchObject({ code: 0 });
+  expect([...(await place.read('kohya.safetensors')).tensors.keys()].filter((name) => !/^lora_(unet|te)_/.test(name))).toEqual([]);
   expect(JSON.parse((await command(place, 'inspect', 'peft.safetensors', '--json')).out).scheme).toMatch(/PEFT|diffusers/);
   expect((await command(place, 'analyze', ...pair)).code).toBe(0);
-  expect(await place.list()).toEqual(['out.safetensors', 'peft.safetensors', ...INPUTS]);
+  expect(await place.list()).toEqual(['kohya.safetensors', 'out.safetensors', 'peft.safetensors', ...INPUTS]);
 });
 
 test('what is not understood ends with 2, and the help says what would be', async ({ host }) => {

@@ -2,9 +2,11 @@
 //!
 //! A family file says it in a line a program: `loads <program> <scheme>=<how> …`. Of the pairs the first that applies counts;
 //! `*` is any scheme, and `<how>@<part>,…` only applies to a file with a layer that has one of these parts in its name, or
-//! (`!<part>`) without one. What no pair applies to, nobody has tried; a program that
-//! does not know the model has no line. The lines were found out with the programs' own loaders (ComfyUI 0.26, Forge of June
-//! 2025, A1111 1.10, diffusers 0.42, InvokeAI of August 2026), most of them by running these.
+//! (`!<part>`) without one. What no pair applies to is not known; a program that does not know the model has no line.
+//!
+//! The lines come from the programs' own loaders (ComfyUI 0.26, Forge of June 2025, A1111 1.10, diffusers 0.42, InvokeAI of August
+//! 2026): most were run, on models without weights; some were only read, or are those of a sister model (FLUX.2 dev and klein 9B, the
+//! SD 3 sizes, Wan's).
 
 use super::{Family, ModuleId, Scheme};
 use serde::Serialize;

@@ -100,12 +100,13 @@ pub(crate) fn scheme(
         };
     };
     if let Some(chosen) = recipe.scheme {
-        let known = family.schemes().any(|scheme| scheme == chosen);
+        // By its name: kohya's has two ids, of which a family has one.
+        let known = family.schemes().find(|scheme| scheme.name == chosen.name);
         let unknown = || {
             let ids: Vec<_> = family.schemes().map(|scheme| scheme.id).collect();
             format!("{} files are not named as {:?}, only as {}.", family.name(), chosen.id, ids.join(", "))
         };
-        return if known { Ok(Some(chosen)) } else { Err(Error::new(Code::Settings, unknown())) };
+        return known.map(Some).ok_or_else(|| Error::new(Code::Settings, unknown()));
     }
     let whole = |scheme: &&Scheme| {
         units.iter().all(|unit| {

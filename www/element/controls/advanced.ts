@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import { DEFAULT_SETTINGS } from '../../core/defaults.ts';
-import type { BackendChoice, BlockStrength, CutChoice, LoadedBy, Recompress, Role, ScaleChoice, Settings } from '../../core/types.ts';
+import type { BackendChoice, BlockStrength, CutChoice, LoadedBy, Recompress, Role, ScaleChoice, SchemeChoice, Settings } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { choice, fieldStyles, tick, typed } from '../parts/fields.ts';
 import { inert, toJson } from '../words/format.ts';
@@ -42,9 +42,12 @@ function widened({ fit, summaries }: Choices): string | undefined {
   return fit?.widened ? text.widened([...formats].join(text.comma)) : undefined;
 }
 
+/** The naming in force: what was chosen may be known by another name here, or how the files fit is still to come. */
+const chosen = ({ fit, settings }: Choices): SchemeChoice | null => fit?.schemes.find(({ id }) => id === settings.scheme) ?? fit?.scheme ?? null;
+
 /** Which programs load the result as it is named. */
-function programs({ fit, settings }: Choices): string | undefined {
-  const { loadedBy = [] } = fit?.schemes.find(({ id }) => id === settings.scheme) ?? fit?.scheme ?? {};
+function programs(choices: Choices): string | undefined {
+  const { loadedBy = [] } = chosen(choices) ?? {};
   const by = (loaded: LoadedBy['loaded']): string => loadedBy.filter((one) => one.loaded === loaded).map(({ program }) => program).join(text.comma);
   const sentences = (['all', 'part', 'none'] as const).flatMap((loaded) => (by(loaded) ? text.loadedBy[loaded](by(loaded)) : []));
   return sentences.join(text.gap) || undefined;
@@ -61,7 +64,7 @@ export function formFields(choices: Choices, send: Send, typing: Typing): Templa
   // Where another naming is in force, what "auto" would give is not known without asking.
   const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, name])];
   return html`
-    ${choice({ id: 'scheme', label: text.naming, value: settings.scheme ?? '', options: schemes, disabled, hint: programs(choices), chosen: (id) => send({ scheme: id || null }) })}
+    ${choice({ id: 'scheme', label: text.naming, value: settings.scheme === null ? '' : chosen(choices)?.id ?? '', options: schemes, disabled, hint: programs(choices), chosen: (id) => send({ scheme: id || null }) })}
     ${choice({ id: 'dtype', label: text.dtype, value: settings.dtype, disabled, hint: widened(choices), chosen: (dtype) => send({ dtype }), options: [
       ['auto', dtype], ['F16', 'F16'], ['BF16', 'BF16'], ['F32', 'F32'],
     ] })}

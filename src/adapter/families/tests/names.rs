@@ -504,6 +504,11 @@ fn what_programs_do_not_load_is_known() {
 #[test]
 fn what_is_said_of_programs_is_said_in_known_words() {
     for family in all() {
+        let mut names: Vec<&str> = family.schemes().map(|scheme| scheme.name).collect();
+        let schemes = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), schemes, "{}: a naming is chosen by its name", family.name());
         let is_scheme = |id: &str| id == "*" || family.schemes().any(|scheme| scheme.id == id);
         let names: Vec<String> = family.modules().map(|(id, _)| format!(".{}.", id.as_str())).collect();
         for pair in Program::ALL

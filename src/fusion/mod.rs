@@ -3,7 +3,7 @@
 //! In the order in which a run needs them:
 //!
 //! - [`settings`]: what the user chose, and the same in the method's terms.
-//! - `plan`: which layers the two files share, what must stay out, and where every byte of the result will stand. No
+//! - [`plan`]: which layers the two files share, what must stay out, and where every byte of the result will stand. No
 //!   arithmetic yet.
 //! - `method`: NP-LoRA on the planned modules, by a backend of [`crate::backend`].
 //! - `run`: the stages of a run, shared out over workers; writing, reading back, checking, reporting.
@@ -15,13 +15,13 @@ pub mod analysis;
 pub mod compare;
 mod method;
 mod pair;
-mod plan;
+pub mod plan;
 mod run;
 pub mod settings;
 
 pub use method::accounting;
 pub use method::engine::{Engine, EngineChoice};
-pub use method::piece::{Held, Parcel, Piece};
+pub use method::piece::{self, Held, Parcel, Piece};
 pub use pair::{Pair, Side};
 pub use plan::Plan;
 pub use plan::model::undecided_families;
@@ -31,10 +31,11 @@ pub use run::crew::{Alone, Crew, Done, Run, Task};
 pub use run::hashing::Hashing;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use run::hashing::hexadecimal;
-pub use run::report::Report;
+pub use run::report::{self, Report};
+pub use run::verify::Difference;
 pub use run::{analyse, assist, fuse};
 pub use settings::Settings;
-pub use settings::saved::SavedRecipe;
+pub use settings::saved::{SavedRecipe, SavedSource};
 
 use crate::adapter::Adapter;
 use crate::error::{Code, Error, Result};

@@ -5,6 +5,7 @@ use nalgebra::DMatrix;
 use np_lora::adapter::scale::ScaleChoice;
 use np_lora::error::Code;
 use np_lora::fusion::Settings;
+use np_lora::fusion::accounting::CutOf;
 use np_lora::fusion::settings::Recompress;
 use safetensors::SafeTensors;
 
@@ -192,6 +193,33 @@ fn recompression_is_the_best_there_is() {
     let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
     let fewest = (1..=11).find(|&k| energy(&sigma[..k]) >= 0.9 * energy(&sigma)).unwrap();
     assert_eq!(fused.report.rank, fewest);
+}
+
+#[test]
+fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
+    let stems = ["to_q", "to_k", "to_v"].map(|layer| format!("{STEM}_{layer}"));
+    let file = |of: &str, ranks: &[usize]| {
+        stems.iter().zip(ranks).fold(File::default(), |file, (stem, &rank)| {
+            let dense =
+                random(&format!("b {of} {stem}"), M, rank) * random(&format!("a {of} {stem}"), rank, M);
+            file.matrix(format!("{stem}.diff"), &dense)
+        })
+    };
+    // The more directions there were, the less is kept; what has no more than are kept is kept whole.
+    let (content, style) = (file("content", &[5, 12, 8]), file("style", &[9, 4, 3]));
+    let exact = Settings { dense_rank: 4, ..hard() };
+    let kept = fuse(Some(&content), Some(&style), &exact).unwrap().report.energy_kept;
+    let (subject, of_style) = (kept.subject.unwrap(), kept.style.unwrap());
+    assert_eq!((&*subject.worst_module, &*of_style.worst_module), (&*stems[1], &*stems[0]));
+    assert!(0.3 < subject.worst && subject.worst < subject.median && subject.median < 1.0, "{subject:?}");
+    assert!(of_style.worst < 0.9 && (of_style.median - 1.0).abs() < 1e-6, "{of_style:?}");
+    assert_eq!(kept.result, None);
+    let settings = Settings { recompress: Recompress::Rank { rank: 2 }, ..exact };
+    let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
+    let least = fused.report.cuts.iter().filter(|cut| cut.of == CutOf::Result).map(|cut| cut.kept);
+    let of_result = fused.report.energy_kept.result.unwrap();
+    assert_eq!(of_result.worst, least.fold(1.0, f64::min));
+    assert_eq!(fused.report.energy_kept.subject, Some(subject), "what befell the inputs is the same");
 }
 
 #[test]

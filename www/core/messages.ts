@@ -8,7 +8,7 @@ import type { Assisted, Calls, CallName, FromWorker, Fused, ToWorker } from './p
 import { either, instance, isBlob, isFile, list, nothing, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
 import { BACKENDS, DTYPES, LAYOUTS, RESULTS, ROLES } from './types.ts';
 import type {
-  BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, FileLink, GivenFile, Judgement, Kept, Likeness, LoadedBy,
+  BlockLikeness, BlockStrength, ComparedPart, Comparison, CurvePoint, Cut, CutChoice, EnergyKept, FileLink, GivenFile, Judgement, Kept, Likeness, LoadedBy,
   MapCell, ModuleLikeness, ModuleOutlook, ModuleReport, Outlook, PairFit, Problem, Progress, Recompress, Refusal, RemoteFile, Report,
   SavedRecipe, SavedSource, Scale, ScaleChoice, SchemeChoice, Settings, Several, Share, Spectra, Spread, Summary, Tally, Target, Tensors,
   Variant,
@@ -79,7 +79,8 @@ export const REPORT = object<Report>({
   backendReason: text, adapter: orNull(text), triggerWords: TEXTS, fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
   contentTensors: TENSORS, styleTensors: TENSORS, rank: number, dtype: text, outputBytes: number, modelHash: text,
   overlap: SPREAD, change: number, contentKept: number, rounding: SPREAD, roundingOfChange: SPREAD, recomputed: number, recomputedWorst: number,
-  secondsFusing: number, secondsVerifying: number, cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number })),
+  secondsFusing: number, secondsVerifying: number, energyKept: object<EnergyKept>({ subject: SPREAD, style: SPREAD, result: SPREAD }),
+  cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number })),
   modules: list(MODULE), warnings: list(PROBLEM),
 });
 

@@ -96,7 +96,7 @@ export class Session {
    */
   async inspect(role: Role, file: GivenFile, config: string | null = null, signal?: AbortSignal): Promise<Summary> {
     await this.#swapped;
-    // Forgotten first: a file that kills the worker must not be opened again in the next one.
+    // Forgotten first: a file that kills the worker is asked for once more at most, and is not among those that a new one opens.
     this.#files[role] = null;
     const opened = { file, config, kept: [] };
     const summary = await this.#call('open', { role, ...opened }, isFile(file) ? {} : { signal });

@@ -239,6 +239,9 @@ export interface Spread {
   worstModule: string;
 }
 
+/** Of modules that were cut to a rank, the share of their energy that is left; null where none was. */
+export type EnergyKept = Record<Cut['of'], Spread | null>;
+
 /** A module that was cut to a rank, and the share of its energy that is left. */
 export interface Cut {
   module: string;
@@ -277,6 +280,7 @@ export interface Report {
   recomputedWorst: number;
   secondsFusing: number; // of the whole run, however many files it made
   secondsVerifying: number;
+  energyKept: EnergyKept;
   cuts: Cut[];
   modules: ModuleReport[];
   warnings: Problem[];

@@ -267,7 +267,7 @@ export class NpLora extends Chosen {
     this.#desk.cancel();
   }
 
-  /** Back to two empty places; the settings stay. */
+  /** Back to two empty places; the settings stay, but for the scales of these files. */
   reset(): void {
     this.#said.clear();
     // So that the same ones may be set again.

@@ -83,10 +83,11 @@ impl Blend {
     }
 }
 
-/// How many of the style's directions to protect: the first that the rank tolerance and this cap leave.
+/// How many directions of an update to take, of the style's to protect or of the result's to keep: the first that the rank
+/// tolerance and this cap leave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cut {
-    /// All directions the style really has.
+    /// All directions it really has.
     All,
     /// At most this many.
     Count(usize),

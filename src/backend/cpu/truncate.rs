@@ -22,38 +22,6 @@ pub struct LowRank {
     pub sigma: Vec<f64>,
 }
 
-/// How much of a product to keep.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Keep {
-    /// The strongest k directions.
-    Rank(usize),
-    /// The fewest whose squared singular values sum to at least this share of all.
-    Energy(f64),
-}
-
-impl Keep {
-    /// How many of these singular values, in descending order, are kept; at least one.
-    pub fn rank(self, sigma: &[f64]) -> usize {
-        let wanted = match self {
-            Self::Rank(k) => k,
-            Self::Energy(share) => {
-                let whole: f64 = sigma.iter().map(|s| s * s).sum();
-                let mut left = whole;
-                // From the strong end: stops where what is left no longer counts.
-                sigma
-                    .iter()
-                    .take_while(|&&s| {
-                        let more = left > (1.0 - share) * whole + 1e-14 * whole;
-                        left -= s * s;
-                        more
-                    })
-                    .count()
-            }
-        };
-        wanted.clamp(1, sigma.len().max(1))
-    }
-}
-
 /// Σσ² of the first k over Σσ² of all; 1 where there is nothing.
 pub fn kept(sigma: &[f64], k: usize) -> f64 {
     let energy = |part: &[f64]| part.iter().map(|s| s * s).sum::<f64>();
@@ -79,11 +47,11 @@ pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
     own(down, up).decomposed().sigma
 }
 
-/// The best approximation of up·down (m×r times r×n) that `keep` allows.
+/// The best approximation of up·down (m×r times r×n) with `rank` directions; with one at least and r at most.
 #[inline(never)]
-pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, keep: Keep) -> LowRank {
+pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, rank: usize) -> LowRank {
     let decomposed = own(down, up).decomposed();
-    let k = keep.rank(&decomposed.sigma);
+    let k = rank.clamp(1, decomposed.sigma.len().max(1));
     let halves: Vec<f64> = decomposed.sigma.iter().take(k).map(|s| s.sqrt()).collect();
     let (left, right) = (decomposed.left(), &decomposed.right);
     let left = DMatrix::from_fn(left.nrows(), k, |i, j| left[(i, j)] * inverse(halves[j]));
@@ -135,7 +103,7 @@ pub fn truncate(matrix: &dyn Operator, rank: usize) -> LowRank {
         range = orthonormal(matrix.times(&orthonormal(matrix.transposed_times(&range))));
     }
     let within = matrix.transposed_times(&range).transpose();
-    compress(&within, &range, Keep::Rank(rank.min(m).min(n)))
+    compress(&within, &range, rank.min(m).min(n))
 }
 
 /// An orthonormal basis of the columns.
@@ -178,7 +146,7 @@ pub(crate) mod tests {
         for (m, r, n, k) in [(40, 12, 60, 5), (20, 30, 25, 7), (9, 4, 9, 4), (5, 8, 3, 2)] {
             let (up, down) = (random(m, r, 1), random(r, n, 2));
             let dense = up.map(f64::from) * down.map(f64::from);
-            let low = compress(&down, &up, Keep::Rank(k));
+            let low = compress(&down, &up, k);
             let (best, is) = errors(&dense, &low, k);
             assert!(is <= best + 1e-6, "{m}×{r}×{n} to {k}: {is:.2e}, best {best:.2e}");
             let sigma = sorted_values(&dense);
@@ -200,9 +168,10 @@ pub(crate) mod tests {
         }
         let up = random(20, 6, 4);
         let dense = up.map(f64::from) * down.map(f64::from);
-        let (_, is) = errors(&dense, &compress(&down, &up, Keep::Rank(6)), 6);
+        let (_, is) = errors(&dense, &compress(&down, &up, 6), 6);
         assert!(is < 1e-6, "{is:.2e}");
-        let zero = compress(&DMatrix::zeros(3, 8), &up.columns(0, 3).into_owned(), Keep::Energy(0.9));
+        let zero = compress(&DMatrix::zeros(3, 8), &up.columns(0, 3).into_owned(), 0);
+        assert_eq!(zero.down.shape(), (1, 8));
         assert!(zero.down.iter().chain(zero.up.iter()).all(|&x| x == 0.0));
     }
 
@@ -213,19 +182,14 @@ pub(crate) mod tests {
             up.column_mut(2).scale_mut(huge);
             down.row_mut(2).scale_mut(tiny);
             let dense = up.map(f64::from) * down.map(f64::from);
-            let (_, is) = errors(&dense, &compress(&down, &up, Keep::Rank(6)), 6);
+            let (_, is) = errors(&dense, &compress(&down, &up, 6), 6);
             assert!(is < 1e-6, "{huge:e} {tiny:e}: {is:.2e}");
         }
     }
 
     #[test]
-    fn energy_chooses_the_fewest() {
+    fn what_is_kept_is_a_share_of_the_energy() {
         let sigma = [3.0, 2.0, 1.0, 0.0];
-        assert_eq!(Keep::Energy(1.0).rank(&sigma), 3);
-        assert_eq!(Keep::Energy(9.0 / 14.0).rank(&sigma), 1);
-        assert_eq!(Keep::Energy(0.9).rank(&sigma), 2);
-        assert_eq!(Keep::Energy(0.1).rank(&sigma), 1);
-        assert_eq!(Keep::Rank(9).rank(&sigma), 4);
         assert!((kept(&sigma, 2) - 13.0 / 14.0).abs() < 1e-15);
         assert_eq!(kept(&[0.0, 0.0], 1), 1.0);
     }

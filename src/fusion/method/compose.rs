@@ -4,7 +4,7 @@ use super::RoundedHalf;
 use super::composer::Columns;
 use super::loaded::{Loaded, LoadedUnit};
 use crate::backend::matrix::{self, Matrix};
-use crate::backend::truncate::{self, Keep};
+use crate::backend::truncate;
 use crate::backend::{Dtype, cpu};
 use crate::container::Bytes;
 use crate::error::{Code, Error, Result};
@@ -110,7 +110,7 @@ impl Matrices {
 
     /// Cut to the output's rank and rounded; the loader's scale is split evenly between both factors.
     pub(crate) fn compressed(&self, output: &Output, loader_scale: f64, dtype: Dtype) -> Compressed {
-        let low = truncate::compress(&self.down, &self.up, Keep::Rank(output.rank.min(output.own_rank)));
+        let low = truncate::compress(&self.down, &self.up, output.rank.min(output.own_rank));
         let rank = low.down.nrows();
         let scale = loader_scale.abs().sqrt().recip();
         let (down, up) = (matrix::by_rows(&low.down), matrix::by_rows(&low.up));

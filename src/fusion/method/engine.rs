@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// A real graphics device if there is one, else the CPU.
+    /// The faster of a real graphics device and the CPU, tried on the first modules.
     Auto,
     /// A graphics device, even a software one, or nothing.
     WebGpu,

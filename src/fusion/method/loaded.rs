@@ -129,7 +129,7 @@ pub(super) fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<
     let of_content = unit.pair()?.content;
     let Pair { content, style } = values.halves.as_ref().both()?;
     // What is cut to a rank afterwards is scaled as a whole.
-    let loader_scale = if pass.lead.recipe.keep.is_none() { loaded.group.loader_scale } else { 1.0 };
+    let loader_scale = if pass.lead.recipe.is_exact() { loaded.group.loader_scale } else { 1.0 };
     let job = Job {
         style_down: style.down.stored(),
         style_up: style.up.stored(),
@@ -146,7 +146,7 @@ pub(super) fn batch_of<'a>(plan: &Plan, jobs: &'a [Job<'a>], blends: &'a [Blend]
 
 /// The format in which A_c' is wanted.
 fn output_of(plan: &Plan) -> Dtype {
-    if plan.recipe.keep.is_none() { plan.dtype } else { Dtype::F32 }
+    if plan.recipe.is_exact() { plan.dtype } else { Dtype::F32 }
 }
 
 fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {

@@ -14,10 +14,9 @@ pub(crate) mod composer;
 pub(crate) mod engine;
 pub(crate) mod factors;
 pub(crate) mod loaded;
-pub(crate) mod piece;
+pub mod piece;
 mod sample;
 
-use crate::backend::truncate::Keep;
 use crate::backend::{Blend, Job, cpu};
 use crate::container::Source;
 use crate::error::Result;
@@ -79,9 +78,10 @@ pub(crate) async fn fuse<S: Source>(
         groups.iter().filter_map(|&at| Some((at, pass.lead.groups.get(at)?))).collect();
     for batch in batches(&groups, engine.batch_bytes()) {
         for loaded in load(pass, &batch, sources, engine, watch).await? {
-            match pass.lead.recipe.keep {
-                None => write_exact(pass, &loaded, &mut composers, watch)?,
-                Some(_) => write_compressed(pass, &loaded, &mut composers, watch)?,
+            if pass.lead.recipe.is_exact() {
+                write_exact(pass, &loaded, &mut composers, watch)?;
+            } else {
+                write_compressed(pass, &loaded, &mut composers, watch)?;
             }
             write_magnitudes(&pass.lead, loaded.group, sources, &mut composers).await?;
             composers.iter_mut().for_each(|composer| composer.cuts(cuts_of(&loaded)));
@@ -102,13 +102,13 @@ pub(crate) async fn measure<S: Source>(
     watch: &impl Watch,
 ) -> Result<Vec<Vec<usize>>> {
     let mut ranks = vec![Vec::with_capacity(groups.len()); pass.count()];
-    let keep = pass.lead.recipe.keep.unwrap_or(Keep::Energy(1.0));
     for (at, group) in groups.iter().filter_map(|&at| Some((at, pass.lead.groups.get(at)?))) {
         for loaded in load(pass, &[(at, group)], sources, engine, watch).await? {
             for (result, ranks) in ranks.iter_mut().enumerate() {
                 for output in &group.outputs {
                     go_on(watch)?;
-                    ranks.push(keep.rank(&compose::matrices(output, &loaded, result)?.singular_values()));
+                    let sigma = compose::matrices(output, &loaded, result)?.singular_values();
+                    ranks.push(cpu::count(&sigma, pass.lead.recipe.result_cut));
                 }
             }
         }
@@ -255,7 +255,7 @@ fn figures(
         with_style: plan.recipe.writes(Side::Style),
         scales: shares.map(|share| share.weight),
         opposed: shares.content.strength * shares.style.strength < 0.0,
-        loader_scale: if plan.recipe.keep.is_none() { group.loader_scale } else { 1.0 },
+        loader_scale: if plan.recipe.is_exact() { group.loader_scale } else { 1.0 },
         dtype: plan.dtype,
         factors,
         projected,

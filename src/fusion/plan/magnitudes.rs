@@ -17,7 +17,7 @@ pub(super) fn is_untouched(unit: &Unit, share: &Share, side: Side, recipe: &Reci
     unit.pair().is_none()
         && share.strength == 1.0
         && recipe.scale(side) == ScaleChoice::Auto
-        && recipe.keep.is_none()
+        && recipe.is_exact()
         && share.rows.as_slice() == std::slice::from_ref(&(0..share.module.out_features))
 }
 

@@ -9,22 +9,21 @@
 //! [`metadata`] what its header says; [`fit`] sums all of it up for the user. A run makes one file or [`several`]; those
 //! that share the arithmetic make up a [`pass`], which is done in [`portions`].
 
-pub(crate) mod fit;
-pub(crate) mod layer_names;
+pub mod fit;
+pub mod layer_names;
 pub(crate) mod magnitudes;
 pub(crate) mod metadata;
 pub(crate) mod model;
-pub(crate) mod outputs;
-pub(crate) mod pairing;
-pub(crate) mod pass;
+pub mod outputs;
+pub mod pairing;
+pub mod pass;
 pub(crate) mod portions;
-pub(crate) mod refusals;
+pub mod refusals;
 pub(crate) mod several;
-pub(crate) mod vectors;
+pub mod vectors;
 
 use crate::adapter::families::{Block, Scheme};
-use crate::backend::truncate::Keep;
-use crate::backend::{Blend, Dtype};
+use crate::backend::{Blend, Cut, Dtype};
 use crate::container::{Layout, Tensor, TensorSpec};
 use crate::error::{Code, Error, Result};
 use crate::fusion::settings::mu;
@@ -164,14 +163,14 @@ impl Plan {
             style_tensors,
             warnings,
         };
-        let most = match plan.recipe.keep {
-            Some(Keep::Rank(rank)) => rank,
+        let most = match plan.recipe.result_cut {
+            Cut::Count(rank) => rank,
             _ => usize::MAX,
         };
         let ranks: Vec<usize> = plan.outputs().map(|output| output.own_rank.min(most)).collect();
         plan.set_ranks(&ranks);
         // An energy is turned into ranks only when the singular values are known; until then it promises nothing.
-        if !matches!(plan.recipe.keep, Some(Keep::Energy(_))) {
+        if !plan.recipe.is_cut_by_energy() {
             plan.check_padding()?;
         }
         plan.arrange(files)?;
@@ -195,7 +194,7 @@ impl Plan {
             let inputs = output.dims.iter().product::<u64>();
             let whole = output.out_features.min(usize::try_from(inputs).unwrap_or(usize::MAX));
             // A recompressed module needs no more directions than its layer has.
-            output.rank = if self.recipe.keep.is_some() { rank.min(whole) } else { rank }.max(1);
+            output.rank = if self.recipe.is_exact() { rank } else { rank.min(whole) }.max(1);
         }
         self.rank = self.outputs().map(|output| output.rank).max().unwrap_or(0);
     }

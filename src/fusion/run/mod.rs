@@ -6,12 +6,11 @@
 
 pub(crate) mod crew;
 pub(crate) mod hashing;
-pub(crate) mod report;
+pub mod report;
 pub(crate) mod sharing;
 pub(crate) mod verify;
 pub(crate) mod writer;
 
-use crate::backend::truncate::Keep;
 use crate::container::{Sink, Source};
 use crate::error::{Code, Error, Result};
 use crate::fusion::analysis::{self, Analysis};
@@ -59,7 +58,7 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         method::try_out(pass, &sources, engine, 1 + crew.members(), watch).await?;
     }
     let mut ranks = None;
-    if passes.iter().any(by_energy) {
+    if passes.iter().any(|pass| pass.lead.recipe.is_cut_by_energy()) {
         let found = measure(&passes, sources, engine, crew, watch).await?;
         passes.lay_out(&found, files)?;
         ranks = Some(found);
@@ -87,11 +86,6 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
 /// What the others have to be told of a run, of which these ranks were found.
 fn told<'a>(passes: &Passes, ranks: Option<&'a [Vec<usize>]>, engine: &Engine) -> Run<'a> {
     Run { ranks, checksum: passes.checksum(), on_device: engine.adapter().is_some() }
-}
-
-/// Whether the ranks of its results follow from an energy.
-fn by_energy(pass: &Pass) -> bool {
-    matches!(pass.lead.recipe.keep, Some(Keep::Energy(_)))
 }
 
 /// What is read of the files at once for an analysis: little, so that there is soon something to see, and that whatever needs
@@ -143,7 +137,7 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
         passes.plans().map(|plan| vec![Vec::new(); plan.groups.len()]).collect();
     let mut progress = Progress::of(passes, Stage::Measure);
     let each = progress.bytes_total / progress.modules_total.max(1) as u64;
-    let measured = (0..).zip(passes.iter()).filter(|(_, pass)| by_energy(pass));
+    let measured = (0..).zip(passes.iter()).filter(|(_, pass)| pass.lead.recipe.is_cut_by_energy());
     let most = engine.most_bytes(1 + crew.members());
     let tasks = measured
         .flat_map(|(number, pass)| {

@@ -4,7 +4,9 @@ use super::verify::Verified;
 use super::writer::Written;
 use crate::adapter::Adapter;
 use crate::error::{Code, Error};
-use crate::fusion::method::accounting::{ComputedOn, Cut, Fused, ModuleReport, SAME, Squares, all_parallel};
+use crate::fusion::method::accounting::{
+    ComputedOn, Cut, CutOf, Fused, ModuleReport, SAME, Squares, all_parallel,
+};
 use crate::fusion::method::engine::Engine;
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::fit::Tensors;
@@ -29,12 +31,23 @@ pub struct Input {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spread {
-    /// Half of the modules are below.
+    /// Half of the modules are better.
     pub median: f64,
-    /// The largest.
+    /// The largest; of what is kept, the least.
     pub worst: f64,
-    /// Where the largest is.
+    /// Where that is.
     pub worst_module: String,
+}
+
+/// The share of their energy that is left of modules that were cut to a rank; none where none was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EnergyKept {
+    /// Of the subject's, which had no exact low-rank form.
+    pub subject: Option<Spread>,
+    /// Of the style's.
+    pub style: Option<Spread>,
+    /// Of the result's, for which a smaller rank was asked.
+    pub result: Option<Spread>,
 }
 
 /// What was done and how well.
@@ -101,7 +114,9 @@ pub struct Report {
     pub seconds_fusing: f64,
     /// Seconds of reading back.
     pub seconds_verifying: f64,
-    /// Modules that were cut to a rank, and what is left of their energy.
+    /// Over the modules that were cut to a rank.
+    pub energy_kept: EnergyKept,
+    /// These modules, and what is left of the energy of each.
     pub cuts: Vec<Cut>,
     /// The fused modules by name.
     pub modules: Vec<ModuleReport>,
@@ -111,7 +126,7 @@ pub struct Report {
 
 impl Report {
     /// Puts the accounting together. `seconds` are those of fusing and of verifying.
-    pub fn new(
+    pub(crate) fn new(
         plan: &Plan,
         files: Adapters<'_>,
         engine: &Engine,
@@ -166,10 +181,23 @@ impl Report {
             recomputed_worst: verified.worst,
             seconds_fusing: seconds[0],
             seconds_verifying: seconds[1],
+            energy_kept: EnergyKept::of(&cuts),
             cuts,
             modules,
             warnings,
         }
+    }
+}
+
+impl EnergyKept {
+    fn of(cuts: &[Cut]) -> Self {
+        let of = |part: CutOf| {
+            let of_part = cuts.iter().filter(|cut| cut.of == part);
+            // The worst comes last where what is lost is sorted.
+            let lost = spread(of_part.map(|cut| (-cut.kept, &*cut.module)))?;
+            Some(Spread { median: -lost.median, worst: -lost.worst, ..lost })
+        };
+        Self { subject: of(CutOf::Subject), style: of(CutOf::Style), result: of(CutOf::Result) }
     }
 }
 

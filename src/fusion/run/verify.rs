@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 /// What the check found.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// Modules that were computed again.
     pub recomputed: usize,
     /// The largest difference among them, relative to the module's update.
@@ -118,10 +118,10 @@ fn judge_group(
     let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
     let &Difference { apart, inputs, directions, across, size, whole } = difference;
     // What is cut to a rank is rounded as a whole.
-    let rounding = if plan.recipe.keep.is_some() {
-        roundings.map(|(relative, _)| relative).fold(0.0, f64::max)
-    } else {
+    let rounding = if plan.recipe.is_exact() {
         roundings.map(|(_, absolute)| absolute * absolute).sum::<f64>().sqrt() / whole
+    } else {
+        roundings.map(|(relative, _)| relative).fold(0.0, f64::max)
     };
     // The difference is estimated from a few directions, so it may be some times the rounding error.
     let unit_roundoff = match plan.dtype {
@@ -129,7 +129,7 @@ fn judge_group(
         Dtype::BF16 => 2f64.powi(-8),
         _ => 0.0,
     };
-    let inputs = if plan.recipe.keep.is_some() { inputs.max(directions) } else { inputs };
+    let inputs = if plan.recipe.is_exact() { inputs } else { inputs.max(directions) };
     let rounding = (8.0 * rounding.max(unit_roundoff)).max(2.0 * unit_roundoff * directions);
     let tolerated = TOLERANCE * inputs.max(1.0) + rounding;
     let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);

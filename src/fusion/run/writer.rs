@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// Everything that was written, for the report and for the check of the saved bytes.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     /// Checksums (XXH3) of the tensors, in the order of the layout.
     pub checksums: Vec<u64>,
     /// The accounting of fused units.

@@ -4,7 +4,7 @@
 //! how μ is written; [`presets`] are the sets of blocks that people are used to.
 
 pub(crate) mod mu;
-pub(crate) mod presets;
+pub mod presets;
 pub mod recipe;
 pub(crate) mod saved;
 

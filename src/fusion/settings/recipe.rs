@@ -6,7 +6,6 @@ use crate::adapter::ModuleId;
 use crate::adapter::families::{self, Family, SCHEMES, Scheme};
 use crate::adapter::scale::ScaleChoice;
 use crate::backend::products::MAX_RANK;
-use crate::backend::truncate::Keep;
 use crate::backend::{Cut, Dtype};
 use crate::error::{Code, Error, Result};
 use crate::fusion::Side;
@@ -46,8 +45,8 @@ pub struct Recipe {
     pub scheme: Option<&'static Scheme>,
     /// `None`: decided by the inputs.
     pub family: Option<&'static Family>,
-    /// `None`: the result is exact.
-    pub keep: Option<Keep>,
+    /// How many directions of the result to keep; of all of them it is exact.
+    pub result_cut: Cut,
     /// The rank that updates without an exact low-rank form are cut to.
     pub dense_rank: usize,
     /// Whether DoRA modules are fused without their magnitudes.
@@ -90,6 +89,16 @@ impl Recipe {
     /// Whether factors of one of the files are in the result.
     pub fn writes(&self, side: Side) -> bool {
         self.result == ResultChoice::Fusion || side == Side::Content
+    }
+
+    /// Whether the result keeps all directions: its factors are then the inputs', side by side.
+    pub fn is_exact(&self) -> bool {
+        self.result_cut == Cut::All
+    }
+
+    /// Whether the result's ranks follow from singular values, which are known only when all is read.
+    pub fn is_cut_by_energy(&self) -> bool {
+        matches!(self.result_cut, Cut::Energy(_))
     }
 
     /// The user's word on one file's scale.
@@ -143,10 +152,10 @@ impl Settings {
             },
             family: known("model family", self.family.as_deref(), families::all(), |family| family.name())?,
             scheme: known("naming", self.scheme.as_deref(), &SCHEMES, |scheme| scheme.id)?,
-            keep: match self.recompress {
-                Recompress::Exact => None,
-                Recompress::Rank { rank } => Some(Keep::Rank(one_or_more("result's rank", rank)?)),
-                Recompress::Energy { share } => Some(Keep::Energy(part("result's rank", share)?)),
+            result_cut: match self.recompress {
+                Recompress::Exact => Cut::All,
+                Recompress::Rank { rank } => Cut::Count(one_or_more("result's rank", rank)?),
+                Recompress::Energy { share } => Cut::Energy(part("result's rank", share)?),
             },
             dense_rank: self.dense_rank as usize,
             direction_only: self.direction_only,

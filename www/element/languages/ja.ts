@@ -224,7 +224,7 @@ export const translation: Translation = {
       cancelled: 'キャンセルしました。何も保存されていません。',
       done: { fusion: 'マージと検証が完了', overlap: '作成と検証が完了' },
       doneConverting: '変換と検証が完了',
-      energyKept: '切り詰めたモジュールの保持エネルギー',
+      energyKept: (part) => `${part}の切り詰めたモジュールの保持エネルギー`,
       median: '中央値',
       worst: '最悪値',
       worstModule: '最悪のモジュール',

@@ -224,7 +224,7 @@ export const translation: Translation = {
       cancelled: '已取消。没有保存任何内容。',
       done: { fusion: '已融合并通过检查', overlap: '已生成并通过检查' },
       doneConverting: '已转换并通过检查',
-      energyKept: '被截断的模块保留的能量',
+      energyKept: (part) => `${part}中被截断的模块保留的能量`,
       median: '中位数',
       worst: '最差',
       worstModule: '最差的模块',

@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import type { Cut, Report, Spread } from '../../core/types.ts';
+import type { Report, Spread } from '../../core/types.ts';
 import { breakable, named } from '../files/file-card.ts';
 import { autoV2, autoV3, bytes, count, inert, mu, percent, removed, seconds, small } from '../words/format.ts';
 import { called } from '../words/language.ts';
@@ -147,7 +147,8 @@ export class ResultView extends LitElement {
       [text.rounding, report.rounding?.worst ? report.rounding : null, small],
       // Of an overlap that is the same.
       [text.roundingOfChange, report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
-      [text.energyKept, kept(report.cuts), percent],
+      ...Object.entries(partOf).map(([part, name]): [string, Spread | null, (share: number) => string] =>
+        [text.energyKept(name), report.energyKept[part as keyof typeof partOf], percent]),
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;
@@ -163,12 +164,4 @@ export class ResultView extends LitElement {
   #do(action: Action): void {
     this.dispatchEvent(new CustomEvent<Action>('np-do', { detail: action }));
   }
-}
-
-/** Of what was cut, the least kept is the worst. */
-function kept(cuts: Cut[]): Spread | null {
-  const sorted = cuts.toSorted((a, b) => a.kept - b.kept);
-  const [worst, middle] = [sorted[0], sorted[Math.floor(sorted.length / 2)]];
-  return worst && middle
-    ? { median: middle.kept, worst: worst.kept, worstModule: `${worst.module} (${partOf[worst.of]})` } : null;
 }

@@ -220,7 +220,7 @@ const english = {
     cancelled: 'Cancelled. Nothing was saved.',
     done: { fusion: 'Fused and checked', overlap: 'Made and checked' },
     doneConverting: 'Converted and checked',
-    energyKept: 'Energy kept where a module was cut',
+    energyKept: (part: string) => `Energy kept where the ${part} was cut`,
     median: 'Median',
     worst: 'Worst',
     worstModule: 'Worst module',

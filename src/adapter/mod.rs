@@ -5,15 +5,15 @@
 //! words of its user.
 
 pub mod families;
+pub mod kinds;
+pub mod roles;
 pub mod scale;
+pub mod summary;
 
 mod alphas;
-pub(crate) mod kinds;
 mod module;
 mod notes;
 mod read;
-pub(crate) mod roles;
-mod summary;
 
 pub use families::ModuleId;
 pub use module::Module;

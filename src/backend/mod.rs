@@ -7,7 +7,7 @@
 //! | kernel | what it computes (row-major; r_s×n is `style_down`, m×r_s `style_up`, r_c×n `content_down`) |
 //! |---|---|
 //! | `decode` | F16, BF16, F32 words → f32, optionally transposed |
-//! | `basis` | A = L·Q by Gram-Schmidt, twice where it matters, on a graphics device by Cholesky where that bears it; a dependent row leaves a zero row in Q |
+//! | `basis` | A = L·Q by Gram-Schmidt, twice where it matters, on a graphics device always, by Cholesky where that bears it; a dependent row leaves a zero row in Q |
 //! | `core` | L_Bᵀ·L_A: the r_s×r_s core with B_s·A_s = Q_Bᵀ·core·Q_A |
 //! | `jacobi` | one-sided Jacobi: core = U·Σ·Wᵀ |
 //! | `cut` | numerical rank, the user's cap, and the projector P = W_k·W_kᵀ in the basis' coordinates |

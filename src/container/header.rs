@@ -71,7 +71,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads and checks the header of a file: two small reads, whatever the file's size.
+    /// Reads and checks the header of a file: two reads, whatever the file's size.
     ///
     /// # Errors
     /// Any of the container's codes (see [`Code`]).

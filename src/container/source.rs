@@ -21,8 +21,8 @@ pub trait Source {
     /// Reads the bytes of `range`. Fewer, where the file has become shorter and the source does not notice, [`exactly`] tells.
     ///
     /// # Errors
-    /// What keeps a source of this kind from reading: `Read` of a file on this machine, `Write` of a result, those of a host
-    /// ([`crate::remote`]).
+    /// What keeps a source of this kind from reading: `Read` of a file on this machine, `InputChanged` where it is not what it
+    /// was, `Write` of a result, those of a host ([`crate::remote`]).
     async fn read(&self, range: Range<u64>) -> Result<Bytes>;
 }
 

@@ -1,5 +1,19 @@
 //! The language of the family files: what a line of them says, expanded into modules.
 //!
+//! The head, lines of a word and what it says:
+//!
+//! - `name`: what users call the family.
+//! - `notes`, `architecture`: beginnings of `ss_base_model_version` and `modelspec.architecture` in its files.
+//! - `writes <key>=<value> …`: metadata of results where the files have none.
+//! - `schemes`: the namings it has (`scheme.rs`), the one that most programs load first; `split`: the one without fused layers
+//!   that most programs load too.
+//! - `loads <program> …`: what programs load (`programs.rs`); `unread <scheme>=<component> …`: what none does.
+//! - `interleaved`: an ending of names in PEFT's raw spelling whose rows have another order than the model's.
+//! - `network`: sd-scripts' module, where it is a special one. `stages high low`: LoRAs come in pairs of files for the noisy and
+//!   the clean half of the steps.
+//! - `denoiser <component>` and `encoder <component> <ComfyUI's place> <kohya's prefixes> <what users call it>` open the blocks of
+//!   a model's layers.
+//!
 //! A block is the lines that are indented further than the line that opens it.
 //!
 //! - `at <diffusers> [= <native>] [as <label>] [for <loop> …]`: a prefix for both namings of all modules in its block,

@@ -4,10 +4,10 @@
 //! A new kind is a file here, its tensors in `roles.rs` ([`Part`] and its endings), and a variant of [`Kind`]; the compiler
 //! asks for the rest.
 
-mod diff;
-mod loha;
-mod lokr;
-mod lora;
+pub mod diff;
+pub mod loha;
+pub mod lokr;
+pub mod lora;
 
 use super::roles::Part;
 use crate::backend::matrix::Matrix;

@@ -89,7 +89,7 @@ codes! {
     Missing, "E_MISSING", "There is no such file on the host.", "Check the link: the file may have been renamed or removed.";
     WebPage, "E_WEB_PAGE", "The host sent a web page in place of the file.", "Open the link in a tab: it may ask you to log in. Download the file there and choose it here.";
     WholeOnly, "E_WHOLE_ONLY", "The host sends the file only as a whole, so its parts cannot be read.", "Download the file and choose it here.";
-    WrongPart, "E_WRONG_PART", "The host sent another part of the file than it was asked for.", "Download the file and choose it here.";
+    WrongPart, "E_WRONG_PART", "The host sent a different part of the file than was asked for.", "Download the file and choose it here.";
     BrokenOff, "E_BROKEN_OFF", "The connection broke off, also when tried again.", "Check the connection, then load it again.";
     Busy, "E_BUSY", "The host is overloaded, or wants fewer requests.", "Wait a few minutes, then load it again.";
     Answer, "E_ANSWER", "The host gave an answer that makes no sense.", "Download the file and choose it here.";
@@ -106,7 +106,7 @@ codes! {
     Config, "E_CONFIG", "This is not the adapter_config.json of a LoRA.", "Choose the one that came with the file, or leave it out.";
     SpellingMix, "E_SPELLING_MIX", "The file has one layer under two names, so it has no single meaning.", "Save it again with the program that made it.";
     DtypeUnsupported, "E_DTYPE_UNSUPPORTED", "A LoRA tensor is stored in a number format that cannot be fused.", "Save the file as F16, BF16 or F32.";
-    NonFinite, "E_NONFINITE", "The file contains values that are not numbers (NaN or infinity), or that make such.", "The training or a conversion went wrong: use another version of the file.";
+    NonFinite, "E_NONFINITE", "The file contains values that are not numbers (NaN or infinity), or that lead to them.", "The training or a conversion went wrong: use another version of the file.";
     // The pair.
     NoCommonModules, "E_NO_COMMON_MODULES", "The two files have no module in common, so there is nothing to fuse.", "Choose two LoRAs for the same base model that change the same parts of it.";
     ShapeMismatch, "E_SHAPE_MISMATCH", "The same module has different sizes in the two files.", "They were made for different base models: choose two LoRAs for the same one.";
@@ -128,7 +128,7 @@ codes! {
     // Accepted, with a comment.
     SameFile, "W_SAME_FILE", "Both files have the same content.", "Choose a different subject or style.";
     Parallel, "W_PARALLEL", "The two updates point in almost the same directions.", "The projection will remove most of the subject.";
-    BaseDiffers, "W_BASE_DIFFERS", "The files' notes name different base models, but their modules fit.", "Check the result closely.";
+    BaseDiffers, "W_BASE_DIFFERS", "The files' metadata names different base models, but their modules fit.", "Check the result closely.";
     ZeroEffect, "W_ZERO_EFFECT", "One of the two LoRAs changes nothing.", "Check that the right file was chosen.";
     NoOverlap, "W_NO_OVERLAP", "The two LoRAs have no overlap, so this file changes nothing.", "Load the two without it: that is their fusion, for every μ.";
     AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept; zero is read as the rank, as the trainer does.";
@@ -137,7 +137,7 @@ codes! {
     ModulesRefused, "W_MODULES_REFUSED", "Some modules are of a kind that cannot be fused without the base model.", "They are left out of the result.";
     DirectionOnly, "W_DIRECTION_ONLY", "DoRA modules were fused without their magnitudes.", "Compare the result with the original before you rely on it.";
     PartsMissing, "W_PARTS_MISSING", "Neither file has all parts of a layer that the result keeps as one.", "The missing parts stay unchanged.";
-    UnknownModules, "W_UNKNOWN_MODULES", "Some modules are none that this model family is known to have.", "Some programs may not load them.";
+    UnknownModules, "W_UNKNOWN_MODULES", "Some modules are not known in this model family.", "Some programs may not load them.";
     Unread, "W_UNREAD", "Some layers have names in this naming that no known program loads.", "Choose another naming for the result.";
     Distilled, "W_DISTILLED", "This looks like a LoRA for fewer steps rather than a subject or a style.", "Fusing can spoil what it was made for.";
     EnergyCut, "W_ENERGY_CUT", "Some modules were cut to a rank, and lost a part of their strength.", "Choose a higher rank if the result is too weak.";

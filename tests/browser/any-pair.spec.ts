@@ -175,7 +175,7 @@ test('single blocks can be turned down, and files find their hashes', DEVICE, as
   const uncaught = await open(page);
   await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));
   await advanced(page, 'Layout', 'compatible');
-  await page.getByText('Strengths of single blocks').click();
+  await page.getByText('Strengths by block').click();
   await page.getByLabel('Style strength of CLIP-L').fill('0.5');
   await page.getByLabel('Style strength of CLIP-L').blur();
   await expect(page.getByText('1 block changed')).toBeVisible();
@@ -211,7 +211,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await page.getByText('4 tensors, 1 module refused').click();
     await advanced(page, 'Scale of the subject', 'alpha');
     await advanced(page, 'Rank', 'energy');
-    await page.getByText('Strengths of single blocks').click();
+    await page.getByText('Strengths by block').click();
     await page.getByLabel('CLIP-L on').uncheck();
     await state('settings');
     await fuseButton(page).click();

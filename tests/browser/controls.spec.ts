@@ -30,7 +30,7 @@ test('blocks are painted by mouse and by keyboard, and each is fused with its ow
   for (const label of ['IN01', 'IN04', 'MID']) await expect(own(page, label)).toHaveText('μ ∞');
   await expect(own(page, 'OUT05')).toHaveText('');
 
-  // A row that has the value already is wiped.
+  // A row that has the value already is reset.
   await row(page, 'IN04').getByRole('rowheader').click();
   await expect(own(page, 'IN04')).toHaveText('');
 
@@ -50,13 +50,13 @@ test('blocks are painted by mouse and by keyboard, and each is fused with its ow
   await expect(page.getByRole('heading', { name: 'OUT05 · All' })).toBeVisible();
   // Folded away, the brush is put away as well.
   await paintWith(page, 'mu');
-  await page.getByText(/^Single blocks/).click();
+  await page.getByText(/^By block/).click();
   await row(page, 'MID').locator('td[data-at]').first().click();
   await expect(page.getByRole('heading', { name: 'MID · All' })).toBeVisible();
 
   // The table has the same, and takes μ by number.
   // Where a backend was chosen it is open already.
-  const blocks = page.getByText('Strengths of single blocks');
+  const blocks = page.getByText('Strengths by block');
   if (!(await blocks.isVisible())) await page.getByText('Advanced', { exact: true }).click();
   await blocks.click();
   await expect(page.getByLabel('μ of MID')).toHaveValue('∞');
@@ -254,11 +254,11 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
 
   // All at once, which is a step as well.
   const reset = page.getByRole('button', { name: 'Reset', exact: true });
-  await expect(page.getByText('Advanced 1 not at default')).toBeVisible();
+  await expect(page.getByText('Advanced 1 changed')).toBeVisible();
   await reset.click();
   await expect(reset).toBeDisabled();
   expect(await settings(page)).toEqual(states[0]);
-  await expect(page.getByText('Advanced 1 not at default')).toHaveCount(0);
+  await expect(page.getByText('Advanced 1 changed')).toHaveCount(0);
   await undo.click();
   expect(await settings(page)).toEqual(states.at(-2));
   await page.keyboard.press('ControlOrMeta+Shift+Z');
@@ -414,7 +414,7 @@ test('a number is read as people write it, and one that goes too far is refused'
   await type(rank, '256');
   await expect(refused).toHaveCount(0);
   expect((await settings(page)).denseRank).toBe(256);
-  await page.getByText('Strengths of single blocks').click();
+  await page.getByText('Strengths by block').click();
   const block = page.getByLabel('Style strength of IN04');
   await type(block, '0,25');
   expect((await settings(page)).blocks['IN04']).toEqual({ content: 1, style: 0.25, mu: null });
@@ -436,7 +436,7 @@ for (const [colorScheme, width] of [['light', 1200], ['dark', 1200], ['light', 3
     await page.getByText('Paste block weights').click();
     const blocks = { IN01: { mu: 'infinity' }, MID: { content: 0, style: 0 }, OUT05: { content: 0.5, style: 1.2, mu: 2 } };
     await page.getByText('Advanced', { exact: true }).click();
-    await page.getByText('Strengths of single blocks').click();
+    await page.getByText('Strengths by block').click();
     await openRecipe(page, JSON.stringify({ version: '1', settings: { ...await settings(page), blocks }, style: { name: 'other.safetensors', size: 5e6 } }));
     await expect(page.getByRole('complementary', { name: 'Recipe' })).toBeVisible();
     await accessible(page, 'painted');

@@ -131,7 +131,7 @@ test('a pair on a server is looked at beforehand when the person wants it', asyn
   await give(page, 'Style', named('ink.safetensors', pair[1]));
   await expect(fuseButton(page)).toBeEnabled();
   const panel = page.getByRole('region', { name: 'What the projection will do' });
-  await expect(panel).toContainText(/up to \d+ kB are loaded from 127\.0\.0\.1/);
+  await expect(panel).toContainText(/up to \d+ kB is loaded from 127\.0\.0\.1/);
   expect(await element(page, 'outlook')).toBeNull();
   expect(hub.take().bytes).toBeLessThan(subject.length / 20);
   await accessible(page, 'an offer to look');

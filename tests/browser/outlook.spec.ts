@@ -156,7 +156,7 @@ test('a sentence says what the verdict is, with the numbers', async ({ page }) =
   await expect(page.getByText(/The slider’s 50\s% is of the overlap’s strength, which is 75\s% of its energy/)).toBeVisible();
   await set(page, { mu: Infinity });
   await expect(page.getByText(/The slider’s/)).toBeHidden();
-  await expect(page.getByText('The style outweighs the subject 4.2 times.')).toBeVisible();
+  await expect(page.getByText('The style is 4.2 times as large as the subject and outweighs it.')).toBeVisible();
   await page.getByRole('button', { name: 'Balance the strengths' }).click();
   await page.getByRole('button', { name: 'Use suggested μ 2.16' }).click();
   await expect.poll(() => heard).toEqual([

@@ -141,7 +141,7 @@ test('a file that is dropped while a run goes on is not taken, and that is said'
     };
   });
   await button(page, 'Fuse').click();
-  const said = page.getByText('Files are taken again once this run is over, or cancelled.').first();
+  const said = page.getByText('Files can be added once this run ends or is cancelled.').first();
   await drop(page, page.locator('body'), [{ name: 'other.safetensors', from: 'contentFile' }]);
   await expect(said).toBeVisible();
   await expect(card(page, 'Style')).toContainText('ink.safetensors');

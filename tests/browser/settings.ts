@@ -27,7 +27,7 @@ export const own = (page: Page, label: string): Locator => row(page, label).loca
 
 /** What is done with single blocks is folded away below the map. */
 export async function unfold(page: Page): Promise<void> {
-  if (!(await page.getByLabel('Paint blocks with').isVisible())) await page.getByText(/^Single blocks/).click();
+  if (!(await page.getByLabel('Paint blocks with').isVisible())) await page.getByText(/^By block/).click();
 }
 
 export async function paintWith(page: Page, of: 'content' | 'style' | 'mu'): Promise<void> {

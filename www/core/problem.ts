@@ -18,7 +18,7 @@ const OF_PAGE = {
   E_RUNNING: ['A run is under way.', 'Wait for its end, or cancel it.'],
   E_FRAME: ['The tool could not be opened in this frame.', 'Tell whoever runs this site.'],
   E_MESSAGE: ['The page around this tool asked for something that makes no sense.', 'Tell whoever runs this site.'],
-  E_NOT_ONE: ['Exactly one file is converted at a time.', 'Choose one file and leave the other place empty.'],
+  E_NOT_ONE: ['Only one file can be converted at a time.', 'Choose one file and leave the other place empty.'],
 } as const;
 
 /** Of the library and the command, which no page says and so no language has. */

@@ -3,7 +3,7 @@
 import type { NpLora } from '../element/np-lora.ts';
 import { shim } from '../core/trusted.ts';
 import type { Progress } from '../core/types.ts';
-import { percentDone } from '../element/words/format.ts';
+import { percentDone, wholePercent } from '../element/words/format.ts';
 import { undoKey } from '../element/settings/undo.ts';
 import { takeAnywhere } from './around.ts';
 import { chooseLanguage, text, title } from './language.ts';
@@ -40,7 +40,7 @@ function holdBack(event: BeforeUnloadEvent): void {
 
 app.addEventListener('progress', (event: Event) => {
   const progress = (event as CustomEvent<Progress>).detail;
-  title(() => `${progress.stage === 'verify' ? `${text().checking} ` : ''}${percentDone(progress)} % · `);
+  title(() => `${progress.stage === 'verify' ? `${text().checking} ` : ''}${wholePercent(percentDone(progress))} · `);
 });
 for (const end of ['complete', 'error', 'abort']) app.addEventListener(end, () => title(() => (end === 'complete' ? '✓ ' : '')));
 // Only while busy: a listener that always stands keeps the page out of the back/forward cache.

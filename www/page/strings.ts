@@ -39,12 +39,12 @@ export type PageText = typeof en;
 const ja: PageText = {
   name: '日本語',
   language: '言語',
-  title: 'NP-LoRA：被写体と画風をマージ',
+  title: 'NP-LoRA: 被写体と画風をマージ',
   checking: '検証中',
   newVersion: 'このページの新しいバージョンがあります。',
   reload: '読み込む',
   afterRun: 'このページの新しいバージョンがあります。処理が終わると読み込めます。',
-  otherTabs: 'このページの新しいバージョンがあります。このサイトを開いている他のタブを閉じると読み込めます。',
+  otherTabs: 'このページの新しいバージョンがあります。このサイトを開いているほかのタブを閉じると読み込めます。',
 
   what: '被写体LoRAと画風LoRAを、画風を損なわずにマージします。',
   stays: 'データが外部に送られることはありません。',

@@ -2,6 +2,7 @@
 
 import type { Comparison, Judgement, Likeness, SumKind } from '../../core/types.ts';
 import { mu as muText, percent, unbroken } from '../words/format.ts';
+import { text as shared } from '../words/strings.ts';
 import { likeness, lost, notes } from './strings.ts';
 
 /** "0.5", "1", "0.03": what is less is as good as nothing. */
@@ -20,14 +21,14 @@ function whatIsLost({ content, style }: Judgement['lost']): string[] {
 
 export function sentences({ whole, judgement }: Comparison): string {
   const more = judgement.hasMore ? [notes.neither(percent(whole.neither))] : [];
-  return unbroken([whatIs(whole, judgement.exact, judgement.sum), ...whatIsLost(judgement.lost), ...more].join(' '));
+  return unbroken([whatIs(whole, judgement.exact, judgement.sum), ...whatIsLost(judgement.lost), ...more].join(shared.gap));
 }
 
 /** What was compared, and what was not. */
 export function remarks({ parts, outside, outsideShare, skipped, vectors, cut, whole }: Comparison): string[] {
   const has = (['both', 'content', 'style'] as const).filter((part) => parts[part].modules > 0).map((part) => notes[part](parts[part].found, parts[part].modules));
   return [
-    notes.found(has.join(', ')),
+    notes.found(has.join(shared.comma)),
     ...(outside.length > 0 ? [notes.outside(outside.length, percent(outsideShare))] : []),
     ...(skipped > 0 ? [notes.skipped(skipped)] : []),
     ...(vectors > 0 ? [notes.vectors(vectors)] : []),

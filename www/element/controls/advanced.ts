@@ -60,9 +60,9 @@ export function formFields(choices: Choices, send: Send, typing: Typing): Templa
   const { settings, fit, disabled } = choices;
   const { recompress } = settings;
   const dtype = settings.dtype === 'auto' && fit ? `${text.auto} – ${inert(fit.dtype)}` : text.auto;
-  const auto = fit?.scheme ? `${text.auto} – ${fit.scheme.name}` : text.asInputs;
+  const auto = fit?.scheme ? `${text.auto} – ${called(fit.scheme.name)}` : text.asInputs;
   // Where another naming is in force, what "auto" would give is not known without asking.
-  const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, name])];
+  const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, called(name)])];
   return html`
     ${choice({ id: 'scheme', label: text.naming, value: settings.scheme === null ? '' : chosen(choices)?.id ?? '', options: schemes, disabled, hint: programs(choices), chosen: (id) => send({ scheme: id || null }) })}
     ${choice({ id: 'dtype', label: text.dtype, value: settings.dtype, disabled, hint: widened(choices), chosen: (dtype) => send({ dtype }), options: [

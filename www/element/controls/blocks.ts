@@ -1,4 +1,4 @@
-/** Strengths of single blocks of the model: a table, drawn only when somebody looks. */
+/** Strengths of the blocks of the model, one by one: a table, drawn only when somebody looks. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';

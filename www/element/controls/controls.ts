@@ -124,7 +124,7 @@ export class Controls extends LitElement {
       ${choice({ id: 'result', label: text.kindOfResult, value: several ? 'several' : result, disabled, chosen: (kind) => this.#send(KINDS[kind]), options: [
         ['fusion', text.fusionResult], ['several', text.severalResult], ['overlap', text.overlapResult],
       ] })}
-      ${several ? this.#several(several) : result === 'overlap' ? html`<p class="small muted">${text.overlapHint} ${text.noEffect}</p>` : nothing}
+      ${several ? this.#several(several) : result === 'overlap' ? html`<p class="small muted">${text.overlapHint}${text.gap}${text.noEffect}</p>` : nothing}
     </div>`;
   }
 
@@ -132,7 +132,7 @@ export class Controls extends LitElement {
     const { fit, files, disabled } = this.choices;
     const send = (patch: Partial<Several>): void => this.#send({ several: { ...several, ...patch } });
     return html`<div class="several">
-      <p class="small muted">${text.severalHint} ${fit ? text.filesTogether(files, bytes(files * fit.outputBytes)) : nothing}</p>
+      <p class="small muted">${text.severalHint}${text.gap}${fit ? text.filesTogether(files, bytes(files * fit.outputBytes)) : nothing}</p>
       ${typed({ id: 'mus', label: text.mus, value: several.mus, spelling: MUS, disabled, hint: text.musHint, changed: (mus) => send({ mus }) }, this.#typing)}
       ${tick({ id: 'plain', label: text.plainToo, value: several.plain, disabled, changed: (plain) => send({ plain }) })}
       ${tick({ id: 'both', label: text.bothDirections, value: several.bothDirections, disabled, hint: text.bothDirectionsHint,

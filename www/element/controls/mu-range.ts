@@ -36,7 +36,7 @@ export class MuRange {
     const share = removed(mu);
     const point = (is: boolean) => () => { this.#pointing = is; };
     return html`<input id=${id} type="range" min="0" max="1" step="any" .value=${String(share)} ?disabled=${disabled} aria-label=${label ?? nothing}
-      aria-valuetext=${[`μ ${muText(mu)}`, text.removes(percent(share)), ...(more ? [more] : [])].join(', ')}
+      aria-valuetext=${[`μ ${muText(mu)}`, text.removes(percent(share)), ...(more ? [more] : [])].join(text.comma)}
       @pointerdown=${point(true)} @pointerup=${point(false)} @pointercancel=${point(false)}
       @input=${this.#slide} @change=${() => this.send(this.#host.mu, true)} @keydown=${this.#key}>`;
   }

@@ -138,7 +138,7 @@ export class FileCard extends LitElement {
     return html`
       <div>
         <p class="name stranger">${named(of.name)}</p>
-        <p class="muted"><span class="stranger">${inert(of.family ?? text.unknownFamily)}</span>
+        <p class="muted"><span class="stranger">${inert(of.family === null ? text.unknownFamily : called(of.family))}</span>
           · <span class="stranger">${shares(of.kinds, (kind) => inert(called(kind)))}</span> · ${bytes(of.size)}</p>
       </div>
       <dl class="facts">
@@ -148,9 +148,9 @@ export class FileCard extends LitElement {
         ${fact(text.alpha, shares(of.alphas, (alpha) => (alpha === null ? text.notStored : String(Number(alpha.toPrecision(6))))), false)}
         ${of.scales.length > 0 ? fact(text.scale, this.#scale(of, config)) : nothing}
         ${fact(text.numbers, shares(of.dtypes, inert), false)}
-        ${fact(text.naming, html`<span class="stranger">${inert(of.scheme)}</span>`, false)}
+        ${fact(text.naming, html`<span class="stranger">${inert(called(of.scheme))}</span>`, false)}
         ${fact(text.modules, parts.join(text.comma))}
-        ${!isFile(file) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>, ${text.readAsNeeded}`)
+        ${!isFile(file) ? fact(text.from, html`<span class="stranger">${inert(file.host)}</span>${text.comma}${text.readAsNeeded}`)
           : fact(text.autoV2, this.sha256 === null ? html`<span class="muted hashing">${text.hashing}</span>`
           : html`<np-lora-checksum .sha256=${this.sha256} .tensors=${this.tensors}
             @np-tensors=${() => this.dispatchEvent(new CustomEvent('np-tensors'))}></np-lora-checksum>`)}

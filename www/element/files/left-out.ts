@@ -53,7 +53,7 @@ export class LeftOut extends LitElement {
     if (!this.of || !hasLeftOut(this.of)) return nothing;
     const { refused, contentTensors, styleTensors } = this.of;
     const tensors = countLeftOut(contentTensors) + countLeftOut(styleTensors);
-    const modules = refused.length > 0 ? `, ${text.modulesRefused(refused.length)}` : '';
+    const modules = refused.length > 0 ? `${text.comma}${text.modulesRefused(refused.length)}` : '';
     return html`<details @toggle=${(event: Event) => { this.opened = (event.target as HTMLDetailsElement).open; }}>
       <summary>${text.leftOutTitle} <strong>${text.tensorsOf(tensors)}${modules}</strong></summary>
       ${this.opened ? html`<div class="inner">${refused.length > 0 ? this.#list(refused) : nothing}${this.#table(this.of)}</div>` : nothing}

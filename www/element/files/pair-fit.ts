@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { PairFit, ResultChoice } from '../../core/types.ts';
 import { bytes, count, inert } from '../words/format.ts';
+import { called } from '../words/language.ts';
 import { hasLeftOut } from './left-out.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
@@ -61,7 +62,7 @@ export class PairFitView extends LitElement {
   }
 
   #written(fit: PairFit): string {
-    const known = [fit.family, fit.scheme?.name].filter((one) => one !== null && one !== undefined).map((one) => inert(one));
+    const known = [fit.family, fit.scheme?.name].filter((one) => one !== null && one !== undefined).map((one) => inert(called(one)));
     return [
       ...known, ...(this.single ? [text.modulesOf(fit.outputModules)] : []),
       ...(fit.vectors > 0 ? [text.vectorsOf(fit.vectors)] : []),

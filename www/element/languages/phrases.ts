@@ -31,4 +31,6 @@ export type Phrase =
   | 'B-LoRA style: *'
   | 'The only graphics device is a software one, which is slower than the CPU.'
   | 'The graphics device did not start: *'
-  | '* or *';
+  | '* or *'
+  | 'text encoder only'
+  | '*, diffusers names';

@@ -208,7 +208,7 @@ export class OutlookView extends LitElement {
   }
 
   #said({ block, kind }: Place, layers: number): string {
-    return `${inert(blockName(block), 60)}, ${kind === null ? text.all : inert(kind, 24)}: ${text.listed(layers)}`;
+    return `${inert(blockName(block), 60)}${shared.comma}${kind === null ? text.all : inert(kind, 24)}${shared.colon}${text.listed(layers)}`;
   }
 
   #choose(module: number): void {

@@ -90,7 +90,7 @@ export class ResultView extends LitElement {
         <p class="small muted">${this.#written(report)}
           · ${text.took[converted ? 'conversion' : report.settings.result](seconds(report.secondsFusing), seconds(report.secondsVerifying))}${text.computedOn}<span title=${inert(called(report.backendReason), 300)}>${report.backend === 'webgpu' ? text.backendName.webgpu : text.backendName.cpu}${
             report.backend === 'webgpu' && report.adapter ? ` (${inert(report.adapter, 60)})` : ''}</span></p>
-        ${words.length > 0 ? html`<p class="small">${text.triggerWords}: <strong class="stranger">${words.join(', ')}</strong></p>` : nothing}
+        ${words.length > 0 ? html`<p class="small">${text.triggerWords}${text.colon}<strong class="stranger">${words.join(', ')}</strong></p>` : nothing}
         ${overlap ? nothing : html`<p class="small muted">${text.loadHint}</p>`}
       </div>
       <div class="row">
@@ -129,7 +129,7 @@ export class ResultView extends LitElement {
   }
 
   #written(report: Report): string {
-    const known = [report.family, report.scheme].filter((one) => one !== null).map((one) => inert(one));
+    const known = [report.family, report.scheme].filter((one) => one !== null).map((one) => inert(called(one)));
     const { settings } = report;
     const mine = isConversion(report) || settings.result === 'overlap' ? []
       : [`μ ${mu(settings.mu)}`, text.strengthsAre(String(settings.contentStrength), String(settings.styleStrength))];

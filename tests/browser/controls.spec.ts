@@ -91,7 +91,7 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
     await page.getByLabel('Subject’s numbers').fill(wrong);
     await page.getByLabel('Subject’s numbers').press('Enter');
     const field = page.getByLabel('Subject’s numbers');
-    await expect(field).toHaveAccessibleDescription(/^These are not as many numbers/);
+    await expect(field).toHaveAccessibleDescription(/^The count does not match/);
     await expect(field).toHaveAttribute('aria-invalid', 'true');
     await expect(page.getByLabel('Style’s numbers')).not.toHaveAttribute('aria-invalid');
     expect((await settings(page)).blocks).toEqual(before);

@@ -28,7 +28,7 @@ async function latin(page: Page): Promise<string[]> {
     look(document.body);
     return found;
   });
-  return [...new Set(all.map((text) => text.trim()))].filter((text) => /[a-z]{3,}/i.test(text.replace(/example-\w+\.safetensors/g, '').replace(SAME, '')));
+  return [...new Set(all.map((text) => text.trim()))].filter((text) => /[a-z]{3,}/i.test(text.replace(/example-\w+\.safetensors/g, '').replace('秩（rank）', '').replace(SAME, '')));
 }
 
 const part = (page: Page, name: string, inside: string) => page.locator(`np-lora-${name}`).locator(inside);

@@ -36,15 +36,15 @@ pub enum Kind {
 
 /// The closest of all mixtures.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Closest {
+pub(super) struct Closest {
     /// What it is.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// y: of the subject, or of the overlap where the file is that.
-    pub content: f64,
+    pub(super) content: f64,
     /// x.
-    pub style: f64,
+    pub(super) style: f64,
     /// μ; none where it makes no difference that strengths do not make as well.
-    pub mu: Option<f64>,
+    pub(super) mu: Option<f64>,
     /// ‖F − closest‖².
     pub(super) left: f64,
 }

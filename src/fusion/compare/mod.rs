@@ -12,7 +12,7 @@ mod matching;
 mod run;
 mod sums;
 
-pub use closest::{Closest, Kind};
+pub use closest::Kind;
 pub use comparison::{BlockLikeness, Comparison, Likeness, ModuleLikeness, Part, Parts, Target, TargetName};
 pub use judgement::{Judgement, Lost, SumKind};
 pub use run::{COUNTING, compare};

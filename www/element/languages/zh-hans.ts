@@ -379,7 +379,7 @@ export const translation: Translation = {
       hint: '在图中的各行上拖动，或在某一行上按 Enter。已是该值的行会恢复原状。',
       all: '所有块',
       own: '自行涂抹',
-      paste: '粘贴分层权重（LBW）',
+      paste: '粘贴分层权重',
       pasteHint: (numbers) => `格式与 LoRA Block Weight（分层权重）相同，从文本编码器开始。一行中的数值个数为 ${numbers.join(' 或 ')}。`,
       wrong: '数值个数与这个模型的块数不符，或不是 −10 到 10 之间的数。',
       ownValues: '自定',

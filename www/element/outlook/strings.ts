@@ -46,7 +46,7 @@ const english = {
     strength: (removed: string, taken: string) => `The slider’s ${removed} is of the overlap’s strength, which is ${taken} of its energy; overlap and what is taken from the subject are shares of energy.`,
   },
   weights: {
-    outweighs: (heavier: Role, times: string) => `The ${subjectOrStyle[heavier]} is ${times} times as large as the ${subjectOrStyle[other(heavier)]} and outweighs it.`,
+    outweighs: (heavier: Role, times: string) => `The ${subjectOrStyle[heavier]} outweighs the ${subjectOrStyle[other(heavier)]} ${times} to 1.`,
     equal: 'Both LoRAs are about equally strong.',
     larger: (larger: Role, times: string) => `The ${subjectOrStyle[larger]} is ${times} times as large as the ${subjectOrStyle[other(larger)]}, but neither drowns the other.`,
     balanced: (content: string, style: string) => `subject ${content}, style ${style}`,

@@ -3,9 +3,9 @@
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { READER } from './faults/bend.ts';
+import { READER, arm, bendWorker, held, letGo } from './faults/bend.ts';
 import { SD15_MODULES, makeLora } from './make.ts';
-import { accessible, element, give, setMu } from './page.ts';
+import { accessible, element, give, programComplete, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
 test.beforeEach(async ({ page }) => {
@@ -337,12 +337,20 @@ test('the keyboard keeps its place when what was pressed goes', async ({ page })
 });
 
 test('a key that is held down on Fuse does not cancel, and the end is said once', async ({ page }) => {
+  await bendWorker(page);
+  await page.reload();
+  // What is read is then read for the run.
+  await page.locator('np-lora').evaluate((tool) => tool.setAttribute('analysis', 'off'));
   await openExample(page);
+  await programComplete(page);
+  await arm(page, 'input');
   await button(page, 'Fuse').focus();
   await page.keyboard.down('Enter');
+  await held(page);
   await expect(button(page, 'Cancel')).toBeFocused();
   await page.keyboard.down('Enter');
   await page.keyboard.up('Enter');
+  await letGo(page);
   const heading = page.getByRole('heading', { name: 'Fused and checked' });
   await expect(heading).toBeFocused();
   await expect(page.getByRole('status').filter({ hasText: 'Fused and checked' })).toHaveCount(0);

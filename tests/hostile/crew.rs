@@ -246,9 +246,9 @@ fn shared_of(
 
 #[test]
 fn a_module_of_several_pieces_takes_the_place_of_as_many() {
-    // With both factors of both files 13 MB; a piece has 4.
+    // With both factors of both files 26 MB; a piece has 8.
     let of =
-        |name: &str| file(name, &[("lora_unet_large", 48_000, 64, 3_000), ("lora_unet_small", 8, 3, 16)]);
+        |name: &str| file(name, &[("lora_unet_large", 96_000, 64, 6_000), ("lora_unet_small", 8, 3, 16)]);
     let settings = Settings { output_name: "out".into(), ..Settings::default() };
     let variants = [settings.into()];
     let largest = |places| {

@@ -57,10 +57,11 @@ const reporting = (id: number): ((progress: Progress) => void) => paced((progres
 
 async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Promise<Fused[]> {
   const { program: { computing: session }, crew } = ready();
-  await sweep(owner).catch(() => {});
+  const swept = sweep(owner).catch(() => {});
   const [first] = variants;
-  // About as large as each other, as far as they are.
+  // About as large as each other, as far as they are. Worked out while the browser sweeps.
   const bytes = first ? variants.length * session.fit(first.settings).outputBytes : 0;
+  await swept;
   const sinks: OutputSink[] = [];
   for (const _ of variants) sinks.push(await sinkFor(bytes, owner));
   try {

@@ -366,7 +366,7 @@ test('what is analysed so far is said, and nothing moves when the rest comes', a
   await mount(page, { outlook: part(0), running: true });
   // Of nothing there are no figures.
   await expect(page.getByText('Looking at the first layers')).toBeVisible();
-  await expect(page.getByRole('button', { name: /^Use μ/ })).toBeHidden();
+  await expect(page.getByRole('button', { name: /^Use suggested μ/ })).toBeHidden();
   expect(await page.locator('np-lora-curve .legend strong').allInnerTexts()).toEqual(['…', '…']);
   await expect(page.locator('np-lora-curve .plot path.curve[d^="M"], np-lora-curve .dot')).toHaveCount(0);
   await expect(grid(page).locator('tbody tr').first()).toHaveText(/double 0\s*(…not looked at yet){8}·none/);

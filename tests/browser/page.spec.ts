@@ -146,7 +146,7 @@ test('a file that is dropped while a run goes on is not taken, and that is said'
   await expect(said).toBeVisible();
   await expect(card(page, 'Style')).toContainText('ink.safetensors');
   await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
-  await expect(page.locator('np-lora-run').getByText('Files are taken again')).toHaveCount(0);
+  await expect(page.locator('np-lora-run').getByText('Files can be added')).toHaveCount(0);
   await drop(page, card(page, 'Style'), [{ name: 'other.safetensors', from: 'contentFile' }]);
   await expect(card(page, 'Style')).toContainText('other.safetensors');
 });

@@ -235,7 +235,7 @@ export interface ModuleReport {
 
 export interface Spread {
   median: number;
-  worst: number;
+  worst: number; // the largest; of what is kept, the least
   worstModule: string;
 }
 

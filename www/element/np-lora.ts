@@ -149,7 +149,7 @@ export class NpLora extends Chosen {
     changed: () => this.#deeds.changed(),
     openRecipe: (name, saved) => {
       this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
-      this.#said.say([recipeText.opened, ...this.#keep.remarks.slice(1)].join(' '));
+      this.#said.say([recipeText.opened, ...this.#keep.remarks.slice(1)].join(text.gap));
       this.#deeds.changed();
     },
   }, this.#desk, this.#keep);

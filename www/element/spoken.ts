@@ -11,7 +11,7 @@ import { ROLES, type Role, type Summary } from '../core/types.ts';
 
 /** Which file is what. */
 export const whatIsOpen = (open: Record<Role, Summary | null>): string =>
-  ROLES.flatMap((role) => (open[role] ? [text.opened(roleName[role], inert(open[role].name))] : [])).join(' ');
+  ROLES.flatMap((role) => (open[role] ? [text.opened(roleName[role], inert(open[role].name))] : [])).join(text.gap);
 
 /** Of an event of the element; null: nothing. `open`: the files that are. */
 export function spokenOf(name: string, detail: unknown, running: Running | null, open: Record<Role, Summary | null>): string | null {

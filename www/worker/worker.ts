@@ -60,8 +60,12 @@ async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Pro
   const swept = sweep(owner).catch(() => {});
   const [first] = variants;
   // About as large as each other, as far as they are. Worked out while the browser sweeps.
-  const bytes = first ? variants.length * session.fit(first.settings).outputBytes : 0;
-  await swept;
+  let bytes = 0;
+  try {
+    bytes = first ? variants.length * session.fit(first.settings).outputBytes : 0;
+  } finally {
+    await swept;
+  }
   const sinks: OutputSink[] = [];
   for (const _ of variants) sinks.push(await sinkFor(bytes, owner));
   try {

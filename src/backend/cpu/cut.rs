@@ -1,4 +1,4 @@
-//! Twin of `shaders/cut.wgsl`: how many directions the style has, and which of them are protected.
+//! Twin of `shaders/cut.wgsl`: how many directions an update has, and which of the style's are protected.
 
 use super::jacobi::{Svd, descending};
 use crate::{Cut, RANK_TOLERANCE};

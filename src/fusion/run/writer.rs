@@ -25,7 +25,7 @@ pub(crate) struct Written {
     pub model_hash: String,
 }
 
-/// So many bytes are taken out of a parcel at once, at most: as many as most parcels have.
+/// So many bytes are taken out of a parcel at once, at most: what another worker has made is copied into this one's memory.
 const AT_ONCE: usize = 4 << 20;
 
 /// A result under construction. Its header is still to come: it names the hash of all the rest.

@@ -1,5 +1,5 @@
 //! Sets of blocks that people are used to choosing: those of the extension LoRA Block Weight ("lbw") for U-Nets, thirds and
-//! halves of their own for transformers.
+//! kinds of blocks for transformers.
 
 use crate::adapter::families::{Block, Family};
 use serde::Serialize;

@@ -24,7 +24,7 @@ export class Look {
   offer(disabled: boolean, begun: () => void): TemplateResult {
     const { remote } = this.desk.places;
     const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));
-    const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(', ');
+    const hosts = [...new Set(remote.map(({ host }) => inert(host)))].join(text.comma);
     const begin = (): void => {
       this.#looked = this.#remote;
       this.desk.refit();

@@ -666,5 +666,8 @@ export const translation: Translation = {
     '* or *': '*または*',
     'text encoder only': 'テキストエンコーダーのみ',
     '*, diffusers names': '*（diffusersの名前）',
+    bare: '接尾辞なし',
+    'PEFT (raw)': 'PEFT（未加工）',
+    'diffusers (attention processors)': 'diffusers（アテンションプロセッサー）',
   },
 };

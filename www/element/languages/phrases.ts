@@ -33,4 +33,7 @@ export type Phrase =
   | 'The graphics device did not start: *'
   | '* or *'
   | 'text encoder only'
-  | '*, diffusers names';
+  | '*, diffusers names'
+  | 'bare'
+  | 'PEFT (raw)'
+  | 'diffusers (attention processors)';

@@ -666,5 +666,8 @@ export const translation: Translation = {
     '* or *': '* 或 *',
     'text encoder only': '仅文本编码器',
     '*, diffusers names': '*（diffusers 键名）',
+    bare: '无后缀',
+    'PEFT (raw)': 'PEFT（原始）',
+    'diffusers (attention processors)': 'diffusers（注意力处理器）',
   },
 };

@@ -147,8 +147,8 @@ export class ResultView extends LitElement {
       [text.rounding, report.rounding?.worst ? report.rounding : null, small],
       // Of an overlap that is the same.
       [text.roundingOfChange, report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
-      ...Object.entries(partOf).map(([part, name]): [string, Spread | null, (share: number) => string] =>
-        [text.energyKept(name), report.energyKept[part as keyof typeof partOf], percent]),
+      ...(['subject', 'style', 'result'] as const).map((part): [string, Spread | null, typeof percent] =>
+        [text.energyKept(partOf[part]), report.energyKept[part], percent]),
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);
     if (known.length === 0) return nothing;

@@ -276,7 +276,6 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     return [await run, await tool.fuse().catch(({ name }: Error) => name), document.querySelector('iframe')];
   });
   expect(after).toEqual(['AbortError', 'AbortError', null]);
-  await expect.poll(() => page.workers().length).toBe(0);
   expect(uncaught).toEqual([]);
 });
 

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
-import { arm, bendWorker, held, letGo } from './faults/bend.ts';
+import { arm, atWork, bendWorker, held, keepWorkers, letGo } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { host, visit } from './elements.ts';
 import { FILES, checkHeld, closeAll, pairOf, site, strangers } from './hosts.ts';
@@ -437,6 +437,7 @@ test('two elements on one page have nothing to do with each other', async ({ pag
 });
 
 test('moved in the middle of a run it goes on; removed it ends', async ({ page }) => {
+  await keepWorkers(page);
   await bendWorker(page);
   const shop = await host({ body: '<section id="one"><np-lora></np-lora></section><section id="two"></section>' });
   const uncaught = await visit(page, shop);
@@ -462,7 +463,7 @@ test('moved in the middle of a run it goes on; removed it ends', async ({ page }
     return run;
   });
   expect(ends).toBe('AbortError');
-  await expect.poll(() => page.workers().length).toBe(0);
+  await expect.poll(() => atWork(page)).toBe(0);
   // A file that comes while it is away is opened when it is back, also when that is at once.
   await page.evaluate(() => document.querySelector('#one')!.append(tool));
   await expect(fuseButton(page)).toBeEnabled();

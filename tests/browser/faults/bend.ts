@@ -8,6 +8,9 @@ import { expect, type APIResponse, type Page, type Route } from '@playwright/tes
 /** Where a run can be held: a tensor of a chosen file is read, the result is read back, a graphics device is sought. */
 export type Point = 'input' | 'result' | 'adapter';
 
+/** In a page whose workers are kept. */
+declare const allWorkers: Worker[], endedWorkers: Set<Worker>;
+
 /** The two programs: what opens files, and all of it. */
 export const READER = '**/np_lora_reader_bg.wasm';
 export const WHOLE = '**/np_lora_bg.wasm';
@@ -159,3 +162,9 @@ export const keepWorkers = (page: Page): Promise<unknown> => page.addInitScript(
     }
   };
 });
+
+/**
+ * How many of those are at work. Those that a worker started end with it, though Playwright's list may keep them: what the browser says
+ * of their end is lost where it says first that the other's has come.
+ */
+export const atWork = (page: Page): Promise<number> => page.evaluate(() => allWorkers.filter((worker) => !endedWorkers.has(worker)).length);

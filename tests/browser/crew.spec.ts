@@ -5,7 +5,7 @@ import { DEFAULTS } from './check.ts';
 import { arm, bendWorker, held, letGo, started, tellWorkers } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { fuseAndSave, givePair, named, open, programComplete } from './page.ts';
+import { fuseAndSave, givePair, named, open, programComplete, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 61, sharedDirections: 2 };
@@ -47,6 +47,47 @@ test('a worker that is ready only when a run has begun takes no part in it', asy
   await expect.poll(() => sumOf(page, 'ready')).toBe(1);
   await letGo(page);
   check((await fused).file, [...pair], DEFAULTS, 'F16');
+  expect(uncaught).toEqual([]);
+});
+
+/** Two other workers, and what becomes of the program's trial; `slow`, it begins only where it is not wanted any more. */
+function watchTrial(slow: boolean): void {
+  Object.defineProperty(navigator, 'hardwareConcurrency', { value: 3 });
+  const trial: string[] = [];
+  Object.assign(self, { trial });
+  self.Worker = class extends Worker {
+    private tries: { id: number } | null = null;
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      this.addEventListener('message', ({ data }) => { if (data.id === this.tries?.id) trial.push(data.problem?.code ?? 'done'); });
+    }
+    override postMessage(message: { call?: string; id: number; cancel?: number }, options?: any): void {
+      if (message.call === 'prepare') {
+        this.tries = message;
+        trial.push('begun');
+        if (slow) return;
+      }
+      if (message.cancel !== undefined && message.cancel === this.tries?.id) {
+        trial.push('unwanted');
+        if (slow) super.postMessage(this.tries);
+      }
+      super.postMessage(message, options);
+    }
+  };
+}
+
+for (const slow of [false, true]) test(`one of them tries the program out, ${slow ? 'until somebody waits for a run' : 'once'}`, async ({ page }, { project }) => {
+  const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 62 })] as const;
+  await bendWorker(page, () => {}, (script) => `(${String(watchTrial)})(${String(slow)});\n${script}`);
+  const uncaught = await open(page);
+  const trial = async (): Promise<string[]> => (await Promise.all(page.workers().map((worker) => worker.evaluate<string[]>('self.trial')))).flat();
+  await givePair(page, project.name, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
+  await expect.poll(trial).toEqual(slow ? ['begun'] : ['begun', 'done']);
+  for (const mu of [DEFAULTS.mu, 1]) {
+    await setMu(page, mu);
+    check((await fuseAndSave(page, project.name)).file, [...pair], { ...DEFAULTS, mu }, 'F16');
+  }
+  await expect.poll(trial).toEqual(slow ? ['begun', 'unwanted', 'E_ABORTED'] : ['begun', 'done']);
   expect(uncaught).toEqual([]);
 });
 

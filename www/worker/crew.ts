@@ -49,6 +49,9 @@ export class Crew {
   #hasher: Line | null = null;
   #hasherHired = false;
   #hashes: Hashing[] = [];
+  /** The program is tried by one of them, once. */
+  #tried = false;
+  #stopTrying: () => void = () => {};
   #lastHash = 0;
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
@@ -59,6 +62,19 @@ export class Crew {
     const cores = navigator.hardwareConcurrency || 1;
     while (this.#hired < Math.min(cores - 1, MOST)) this.#hire();
     if (cores >= CORES_TO_HASH && !this.#hasherHired) this.#hireHasher();
+  }
+
+  /** Somebody waits for a run, in which the one that tries the program out has a part. */
+  stopTrying(): void {
+    this.#stopTrying();
+  }
+
+  #try(line: Line): void {
+    if (this.#tried) return;
+    this.#tried = true;
+    const { id, reply } = line.call('prepare', {});
+    this.#stopTrying = () => line.cancel(id);
+    reply.catch(() => {}).finally(() => { this.#stopTrying = () => {}; });
   }
 
   /** All get what they need to compute on this. */
@@ -168,6 +184,7 @@ export class Crew {
         member = { line, files: { content: null, style: null }, hearing: Promise.resolve(), calls: new Map() };
         this.#ready.push(member);
         this.#equip(line);
+        this.#try(line);
       }, (error: ProblemError) => {
         this.#hired--;
         line.end(error.problem);

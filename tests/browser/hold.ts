@@ -1,14 +1,19 @@
 /** Holds a saved file to the method, module by module. */
 
+import { createHash } from 'node:crypto';
 import { expect } from '@playwright/test';
 import { compare, modulesOf, outline, type Module, type Settings } from './check.ts';
 import { allFinite, type Dtype, type Safetensors } from './safetensors.ts';
 
 type Modules = Map<string, Module>;
 
-/** Every module of the result against the method: within one rounding to its format, and within `bound` of that. */
+/** Every module of the result against the method: within one rounding to its format, and within `bound` of that; and its own hash. */
 export function check(fused: Safetensors, [content, style]: [Safetensors, Safetensors], settings: Settings, dtype: Dtype): void {
   expect(allFinite(fused)).toBe(true);
+  // What model sites call AutoV3.
+  const hash = createHash('sha256');
+  for (const { bytes } of fused.tensors.values()) hash.update(bytes);
+  expect(fused.metadata.sshs_model_hash).toBe(hash.digest('hex'));
   checkModules(modulesOf(fused), [modulesOf(content), modulesOf(style)], settings, dtype);
 }
 

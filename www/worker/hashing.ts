@@ -6,6 +6,7 @@
 import type { Line } from '../core/line.ts';
 import { toProblem } from '../core/problem.ts';
 import type { Calls } from '../core/protocol.ts';
+import type { Hash } from './program.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -13,8 +14,7 @@ const BUFFER = 1 << 20;
 /** More than these are not on their way when the next bytes are taken. */
 const MOST = 8;
 
-/** As src/web/crew.rs calls it. */
-export class Hashing {
+export class Hashing implements Hash {
   #filling: Bytes = new Uint8Array(BUFFER);
   #filled = 0;
   readonly #free: Bytes[] = [];

@@ -11,9 +11,14 @@ import {
   ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from '../core/types.ts';
 import type { Files } from './crew.ts';
-import type { Hashing } from './hashing.ts';
 import { whyNotLoaded } from '../core/loading.ts';
 import { given, type Asked, type ask } from './remote.ts';
+
+/** The SHA-256 of a result, made elsewhere. The bytes may be changed as soon as `update` has returned. */
+export interface Hash {
+  update(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<string>;
+}
 
 /** The other workers as src/web/crew.rs calls them. */
 export interface Others {
@@ -22,8 +27,8 @@ export interface Others {
   each: number;
   begin(ranks: number[][] | null, checksum: number, onDevice: boolean): Promise<void>;
   run(task: string, size: number, onDevice: boolean, result: Blob | undefined): Promise<Assisted>;
-  /** Undefined where the leader hashes itself. */
-  hash(): Hashing | undefined;
+  /** Undefined where the program hashes itself. */
+  hash(): Hash | undefined;
   listen(): Promise<void>;
 }
 

@@ -48,8 +48,8 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn listen(this: &Others) -> Result<Promise, JsValue>;
 
-    /// A hash that another worker makes.
-    #[wasm_bindgen(typescript_type = "Hashing")]
+    /// A hash that is made outside the program.
+    #[wasm_bindgen(typescript_type = "Hash")]
     pub type Elsewhere;
 
     #[wasm_bindgen(method, structural, catch)]
@@ -100,9 +100,9 @@ const HANDED_OVER: usize = 1 << 20;
 
 /// A result's hash.
 pub(super) enum JsHashing {
-    /// Made here: the page has no worker to spare.
+    /// Made here.
     Here(Sha256),
-    /// Made by another.
+    /// Made by a worker that does nothing else, or by Node.
     Elsewhere(Elsewhere, Failure),
 }
 

@@ -10,7 +10,7 @@ const START_SECONDS = 60;
 /** The page has one a core that computes, and no more than this (www/worker/crew.ts); with so many cores another hashes. */
 const MOST_WORKERS = 4;
 
-/** Nobody sees sooner what two files are, and presses Fuse. */
+/** So long somebody looks at a pair before pressing Fuse. */
 export const READING_SECONDS = 2;
 
 export interface Browsing {

@@ -52,7 +52,7 @@ export function document(found: Found): string {
       + 'whatever else the machine was doing fell on all alike; the ratios are of one run each, and mean more than the times.',
     machine.map(([what, value]) => `- ${what}: ${value}`).join('\n'),
     '## Fusing a pair',
-    `What Chromium does it does in a browser of its own, started anew; Fuse is pressed ${READING_SECONDS} s after all of the page is there.`,
+    `What Chromium does it does in a browser of its own, started anew; Fuse is pressed ${READING_SECONDS} s after both files are open and all workers have started.`,
     ...found.pairs.flatMap(pair),
     '## Growth',
     'Of a native fusion, one thread, the program’s start and all reading, writing and checking included. `p` is the exponent of time ∝ x^p '

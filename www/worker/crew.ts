@@ -49,9 +49,10 @@ export class Crew {
   #hasher: Line | null = null;
   #hasherHired = false;
   #hashes: Hashing[] = [];
-  /** The program is tried by one of them, once. */
-  #tried = false;
-  #stopTrying: () => void = () => {};
+  /** The program is warmed up, or about to be. */
+  #isWarm = false;
+  /** Who warms it up, and by which call. */
+  #warming: { line: Line; id: number } | null = null;
   #lastHash = 0;
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
@@ -64,17 +65,19 @@ export class Crew {
     if (cores >= CORES_TO_HASH && !this.#hasherHired) this.#hireHasher();
   }
 
-  /** Somebody waits for a run, in which the one that tries the program out has a part. */
-  stopTrying(): void {
-    this.#stopTrying();
+  /** Somebody waits for a run. It warms the program up as well, and whoever was at it has a part in it. */
+  leaveWarming(): void {
+    this.#isWarm = true;
+    const { line, id } = this.#warming ?? {};
+    if (line && id && line.isWaiting(id)) line.cancel(id);
   }
 
-  #try(line: Line): void {
-    if (this.#tried) return;
-    this.#tried = true;
+  #warmUp(line: Line): void {
+    if (this.#isWarm) return;
+    this.#isWarm = true;
     const { id, reply } = line.call('prepare', {});
-    this.#stopTrying = () => line.cancel(id);
-    reply.catch(() => {}).finally(() => { this.#stopTrying = () => {}; });
+    this.#warming = { line, id };
+    reply.catch(() => {});
   }
 
   /** All get what they need to compute on this. */
@@ -184,7 +187,7 @@ export class Crew {
         member = { line, files: { content: null, style: null }, hearing: Promise.resolve(), calls: new Map() };
         this.#ready.push(member);
         this.#equip(line);
-        this.#try(line);
+        this.#warmUp(line);
       }, (error: ProblemError) => {
         this.#hired--;
         line.end(error.problem);

@@ -126,15 +126,15 @@ export class Program {
   }
 
   /**
-   * Opens files of its own and forgets them, and the whole program fuses them: what is only compiled, or made, when it is first needed is then
-   * there. What a browser has compiled for speed, all workers of a page have.
+   * Opens a file of its own, or a pair and fuses that, and forgets it: what is only compiled, or made, when it is first needed is
+   * then there. What a browser has compiled for speed, all workers of a page have.
    */
-  async prepare(fuse: (session: WholeSession) => Promise<unknown>): Promise<null> {
+  async prepare(fuse?: (session: WholeSession) => Promise<unknown>): Promise<null> {
     const { glue } = this.there;
     const session = new glue.Session();
     try {
-      for (const role of ROLES) await session.open(role, new File([await glue.example(role)], 'example'));
-      if (this.#whole) await fuse(session as WholeSession);
+      for (const role of fuse ? ROLES : ['content'] as const) await session.open(role, new File([await glue.example(role)], 'example'));
+      await fuse?.(session as WholeSession);
     } finally {
       session.free();
     }

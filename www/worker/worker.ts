@@ -59,7 +59,7 @@ const reporting = (id: number): ((progress: Progress) => void) => paced((progres
 async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Promise<Fused[]> {
   const { program: { computing: session }, crew } = ready();
   const swept = sweep(owner).catch(() => {});
-  crew.stopTrying();
+  crew.leaveWarming();
   const [first] = variants;
   // About as large as each other, as far as they are. Worked out while the browser sweeps.
   let bytes = 0;
@@ -77,9 +77,10 @@ async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Pro
   }
 }
 
-/** With nobody's help, and nothing on the disk. */
+/** The one that the page speaks with only opens a file, as somebody is about to do. Another fuses, alone as it leads nobody. */
 function prepare(id: number): Promise<null> {
   const { program, crew } = ready();
+  if (leads) return program.prepare();
   const variants: Variant[] = [{ settings: {}, swapped: false }];
   return program.prepare((session) => session.fuse(variants, 'cpu', [new BlobSink()], othersFor(crew, variants, 'cpu'), () => {}, () => turns.isCancelled(id)));
 }

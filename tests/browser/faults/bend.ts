@@ -29,12 +29,12 @@ function putGates(): void {
   const opened = new Promise<void>((resolve) => { open = resolve; });
   const held = new Promise<void>((resolve) => { arrived = resolve; });
   Object.assign(self, { gates: { arm: (point: Point, after: number) => passes.set(point, after), held, open: () => open() } });
-  // What a worker only tries the program with is no run.
-  let trying: number | null = null;
-  self.addEventListener('message', ({ data }) => { if (data?.call === 'prepare') trying = data.id; });
+  // What a worker warms up with is no run.
+  let warming: number | null = null;
+  self.addEventListener('message', ({ data }) => { if (data?.call === 'prepare') warming = data.id; });
   const pass = (point: Point | undefined): Promise<void> => {
     const left = point && passes.get(point);
-    if (point === undefined || left === undefined || trying !== null) return Promise.resolve();
+    if (point === undefined || left === undefined || warming !== null) return Promise.resolve();
     passes.set(point, left - 1);
     if (left > 0) return Promise.resolve();
     arrived();
@@ -61,7 +61,7 @@ function putGates(): void {
     postMessage: (said: unknown, options?: object) => {
       answers.answered++;
       const { id, progress } = said as { id?: number; progress?: unknown };
-      if (id === trying && !progress) trying = null;
+      if (id === warming && !progress) warming = null;
       postMessage.call(self, said, options);
     },
   });
@@ -169,7 +169,7 @@ export const keepWorkers = (page: Page): Promise<unknown> => page.addInitScript(
 });
 
 /**
- * How many of those are at work. Those that a worker started end with it, though Playwright's list may keep them: what the browser says
- * of their end is lost where it says first that the other's has come.
+ * How many of those are at work. Those that a worker has started end with it. Playwright may keep one of them in its list for ever: the
+ * message that it has ended is lost where the one about its starter comes first.
  */
 export const atWork = (page: Page): Promise<number> => page.evaluate(() => allWorkers.filter((worker) => !endedWorkers.has(worker)).length);

@@ -12,7 +12,7 @@ const onDisk = (page: Page): Promise<void> => bendWorker(page, () => {}, alwaysO
 
 const secondTab = async ({ page, project }: Scene): Promise<Scene> => setScene(await page.context().newPage(), project, { before: onDisk });
 
-/** Takes the element out of the document, behind whatever `first` does to it, and puts it back when nothing is at work. */
+/** Takes the element out of the document, behind whatever `first` does to it, and puts it back when the page has ended its workers. */
 async function removeAndPutBack(page: Page, first = (_: Element): void => {}): Promise<void> {
   const element = await page.locator('np-lora').elementHandle();
   const parent = await page.locator('np-lora').locator('..').elementHandle();

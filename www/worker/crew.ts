@@ -49,11 +49,11 @@ export class Crew {
   #hasher: Line | null = null;
   #hasherHired = false;
   #hashes: Hashing[] = [];
+  #lastHash = 0;
   /** The program is warmed up, or about to be. */
   #isWarm = false;
   /** Who warms it up, and by which call. */
   #warming: { line: Line; id: number } | null = null;
-  #lastHash = 0;
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
   constructor(private readonly start: Calls['start']['in'], private readonly alive: () => void) {}
@@ -68,8 +68,8 @@ export class Crew {
   /** Somebody waits for a run. It warms the program up as well, and whoever was at it has a part in it. */
   leaveWarming(): void {
     this.#isWarm = true;
-    const { line, id } = this.#warming ?? {};
-    if (line && id && line.isWaiting(id)) line.cancel(id);
+    const asked = this.#warming;
+    if (asked?.line.isWaiting(asked.id)) asked.line.cancel(asked.id);
   }
 
   #warmUp(line: Line): void {

@@ -10,6 +10,9 @@ const START_SECONDS = 60;
 /** The page has one a core that computes, and no more than this (www/worker/crew.ts); with so many cores another hashes. */
 const MOST_WORKERS = 4;
 
+/** So long somebody looks at a pair before pressing Fuse. */
+export const READING_SECONDS = 2;
+
 export interface Browsing {
   /** Where the page is served. */
   url: string;
@@ -126,6 +129,7 @@ export function fuse(browsing: Browsing, content: string, style: string): Promis
       const cores = navigator.hardwareConcurrency;
       return phase === 'ready' && backendInUse && window.kept.memories.size >= Math.min(cores, most) + (cores >= most ? 1 : 0);
     }, MOST_WORKERS, { timeout: 1000 * START_SECONDS });
+    await page.waitForTimeout(1000 * READING_SECONDS);
     await page.evaluate(() => {
       const element = document.querySelector('np-lora');
       window.kept.timed = new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /** docs/PERFORMANCE.md. */
 
-import type { Opened } from './chromium.ts';
+import { READING_SECONDS, type Opened } from './chromium.ts';
 import { kernels, type OnDevice } from './device.ts';
 import type { Foreseen } from './foresee.ts';
 import { exponent, megabytes, milliseconds, seconds, shown, spread, table } from './figures.ts';
@@ -51,7 +51,9 @@ export function document(found: Found): string {
       + `${runs === 1 ? '' : `Medians of ${runs} runs, with the least and the most. `}What is compared was run in turn, so that `
       + 'whatever else the machine was doing fell on all alike; the ratios are of one run each, and mean more than the times.',
     machine.map(([what, value]) => `- ${what}: ${value}`).join('\n'),
-    '## Fusing a pair', ...found.pairs.flatMap(pair),
+    '## Fusing a pair',
+    `What Chromium does it does in a browser of its own, started anew; Fuse is pressed ${READING_SECONDS} s after both files are open and all workers have started.`,
+    ...found.pairs.flatMap(pair),
     '## Growth',
     'Of a native fusion, one thread, the program’s start and all reading, writing and checking included. `p` is the exponent of time ∝ x^p '
       + 'by least squares of the logarithms; operations are those of the basis (Gram-Schmidt twice, 4nr²) and the projection (4nr·k).',

@@ -5,7 +5,7 @@ import { DEFAULTS } from './check.ts';
 import { arm, bendWorker, held, letGo, started, tellWorkers } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { fuseAndSave, givePair, named, open, programComplete } from './page.ts';
+import { fuseAndSave, givePair, named, open, programComplete, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 61, sharedDirections: 2 };
@@ -13,7 +13,7 @@ const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16',
 /** One other worker, whatever the machine has, which is told nothing until it is let; whether it has answered, and so started. */
 function holdOther(): void {
   Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 });
-  const other = Object.assign(self, { there: 0, ready: 0, letOther: () => {} });
+  const other = Object.assign(self, { there: 0, ready: 0, warming: 0, letOther: () => {} });
   const released = new Promise<void>((resolve) => { other.letOther = resolve; });
   self.Worker = class extends Worker {
     constructor(url: string | URL, options?: WorkerOptions) {
@@ -21,13 +21,14 @@ function holdOther(): void {
       other.there++;
       this.addEventListener('message', () => { other.ready++; }, { once: true });
     }
-    override postMessage(message: unknown): void {
+    override postMessage(message: { call?: string }): void {
+      if (message.call === 'prepare') other.warming++;
       void released.then(() => super.postMessage(message));
     }
   };
 }
 
-const sumOf = async (page: Page, field: 'there' | 'ready'): Promise<number> => {
+const sumOf = async (page: Page, field: 'there' | 'ready' | 'warming'): Promise<number> => {
   const each = await Promise.all(page.workers().map((worker) => worker.evaluate<number>(`self.${field}`)));
   return each.reduce((sum, one) => sum + one, 0);
 };
@@ -47,6 +48,71 @@ test('a worker that is ready only when a run has begun takes no part in it', asy
   await expect.poll(() => sumOf(page, 'ready')).toBe(1);
   await letGo(page);
   check((await fused).file, [...pair], DEFAULTS, 'F16');
+  // The run has warmed the program up.
+  expect(await sumOf(page, 'warming')).toBe(0);
+  expect(uncaught).toEqual([]);
+});
+
+interface Warming {
+  /** What became of it. */
+  steps: string[];
+  /** How many tasks the others were given. */
+  tasks: number;
+  /** How many Blobs this worker has made, as a result is one. */
+  blobs: number;
+}
+
+/** Two other workers, and how one of them warms the program up; `late`, it begins only where that is not wanted any more. */
+function watchWarming(late: boolean): void {
+  Object.defineProperty(navigator, 'hardwareConcurrency', { value: 3 });
+  const warming: Warming = { steps: [], tasks: 0, blobs: 0 };
+  Object.assign(self, { warming });
+  self.Blob = class extends Blob {
+    constructor(...of: ConstructorParameters<typeof Blob>) {
+      super(...of);
+      warming.blobs++;
+    }
+  };
+  self.Worker = class extends Worker {
+    private asked: { id: number } | null = null;
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      this.addEventListener('message', ({ data }) => { if (data.id === this.asked?.id) warming.steps.push(data.problem?.code ?? 'done'); });
+    }
+    override postMessage(message: { call?: string; id: number; cancel?: number }, options?: any): void {
+      if (message.call === 'assist') warming.tasks++;
+      if (message.call === 'prepare') {
+        this.asked = message;
+        warming.steps.push('begun');
+        if (late) return;
+      }
+      if (message.cancel !== undefined && message.cancel === this.asked?.id) {
+        warming.steps.push('left');
+        if (late) super.postMessage(this.asked);
+      }
+      super.postMessage(message, options);
+    }
+  };
+}
+
+for (const late of [false, true]) test(`one of them warms the program up, ${late ? 'until somebody waits for a run' : 'once'}`, async ({ page }, { project }) => {
+  const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 62 })] as const;
+  await bendWorker(page, () => {}, (script) => `(${String(watchWarming)})(${String(late)});\n${script}`);
+  const uncaught = await open(page);
+  const each = (): Promise<Warming[]> => Promise.all(page.workers().map((worker) => worker.evaluate<Warming>('self.warming')));
+  const steps = async (): Promise<string[]> => (await each()).flatMap(({ steps }) => steps);
+  await givePair(page, project.name, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
+  await expect.poll(steps).toEqual(late ? ['begun'] : ['begun', 'done']);
+  // It has fused; the one that the page speaks with, of which all the steps are, has not.
+  const made = (await each()).map(({ steps, blobs }) => [steps.length > 0, blobs > 0]);
+  expect(made.filter(([leads]) => leads)).toEqual([[true, false]]);
+  expect(made.filter(([, fused]) => fused)).toHaveLength(late ? 0 : 1);
+  for (const mu of [DEFAULTS.mu, 1]) {
+    await setMu(page, mu);
+    check((await fuseAndSave(page, project.name)).file, [...pair], { ...DEFAULTS, mu }, 'F16');
+  }
+  await expect.poll(steps).toEqual(late ? ['begun', 'left', 'E_ABORTED'] : ['begun', 'done']);
+  expect((await each()).reduce((sum, { tasks }) => sum + tasks, 0)).toBeGreaterThan(0);
   expect(uncaught).toEqual([]);
 });
 

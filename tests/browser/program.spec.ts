@@ -63,13 +63,25 @@ test('nothing is asked for before the first file, the reader for it, the whole p
   expect(uncaught).toEqual([]);
 });
 
+/** Keeps what a worker says, and how many Blobs it makes, as a result is one. */
+function keepSaid(): void {
+  const said: { out?: unknown; problem?: unknown }[] = [];
+  const kept = Object.assign(self, { said, blobs: 0 });
+  const post = self.postMessage.bind(self) as (...of: unknown[]) => void;
+  Object.assign(self, { postMessage: (message: object, ...more: unknown[]) => { said.push(message); post(message, ...more); } });
+  self.Blob = class extends Blob {
+    constructor(...of: ConstructorParameters<typeof Blob>) {
+      super(...of);
+      kept.blobs++;
+    }
+  };
+}
+
+const saidBy = (page: Page): Promise<unknown[]> => page.workers()[0]!.evaluate(() => said.map(({ out, problem }) => problem ?? out));
+
 test('the reader comes while a file is still looked for, or dragged; not when the page is only looked at', async ({ page }) => {
   const asked = programs(page);
-  await bendWorker(page, () => {
-    const said: { out?: unknown; problem?: unknown }[] = [];
-    const post = self.postMessage.bind(self) as (...of: unknown[]) => void;
-    Object.assign(self, { said, postMessage: (message: object, ...more: unknown[]) => { said.push(message); post(message, ...more); } });
-  });
+  await bendWorker(page, keepSaid);
   const uncaught = await open(page);
   const reader = ['np_lora_reader.js', 'np_lora_reader_bg.wasm'];
   await page.getByText('Drop a .safetensors file here').first().hover();
@@ -81,7 +93,7 @@ test('the reader comes while a file is still looked for, or dragged; not when th
   await chooser;
   await expect.poll(() => once(asked)).toEqual(reader);
   // It has opened the example, and nothing is left to be done for the first time.
-  await expect.poll(() => page.workers()[0]!.evaluate(() => said.map(({ out, problem }) => problem ?? out))).toEqual([{ version: expect.any(String) }, null]);
+  await expect.poll(() => saidBy(page)).toEqual([{ version: expect.any(String) }, null]);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('subject.safetensors');
 
@@ -132,12 +144,19 @@ test('the reader gives its memory up', async ({ page }) => {
 
 test('a host that names a program has that one alone', async ({ page }) => {
   const asked = programs(page);
+  await bendWorker(page, keepSaid);
   const uncaught = await open(page);
   await page.evaluate(() => {
     (customElements.get('np-lora') as unknown as { wasmURL: URL }).wasmURL = new URL('./np_lora_bg.wasm?own', location.href);
   });
   const own: string[] = [];
   page.on('request', (request) => { if (request.url().endsWith('?own')) own.push(request.url()); });
+  const chooser = page.waitForEvent('filechooser');
+  await page.getByText('Choose file', { exact: true }).first().click();
+  await chooser;
+  // It has opened the example, and fused nothing: a file may come any moment.
+  await expect.poll(() => saidBy(page)).toEqual([{ version: expect.any(String) }, null]);
+  expect(await page.workers()[0]!.evaluate('self.blobs')).toBe(0);
   await givePair(page);
   await fuses(page);
   expect(once(asked)).toEqual(['np_lora.js', 'np_lora_bg.wasm']);

@@ -30,6 +30,8 @@ async function written(info: TestInfo, { name, bytes }: Named): Promise<string> 
 async function choosePair(visit: Visit, info: TestInfo): Promise<void> {
   await visit.choose('Subject', await written(info, CAT));
   await visit.choose('Style', await written(info, INK));
+  // The charts come in above the settings, which may still move, and a press would miss them.
+  await visit.says('Layer by layer');
 }
 
 /** Nothing is wider than the window. */

@@ -50,6 +50,10 @@ export class Crew {
   #hasherHired = false;
   #hashes: Hashing[] = [];
   #lastHash = 0;
+  /** The program is warmed up, or about to be. */
+  #isWarm = false;
+  /** Who warms it up, and by which call. */
+  #warming: { line: Line; id: number } | null = null;
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
   constructor(private readonly start: Calls['start']['in'], private readonly alive: () => void) {}
@@ -59,6 +63,21 @@ export class Crew {
     const cores = navigator.hardwareConcurrency || 1;
     while (this.#hired < Math.min(cores - 1, MOST)) this.#hire();
     if (cores >= CORES_TO_HASH && !this.#hasherHired) this.#hireHasher();
+  }
+
+  /** Somebody waits for a run. It warms the program up as well, and whoever was at it has a part in it. */
+  leaveWarming(): void {
+    this.#isWarm = true;
+    const asked = this.#warming;
+    if (asked?.line.isWaiting(asked.id)) asked.line.cancel(asked.id);
+  }
+
+  #warmUp(line: Line): void {
+    if (this.#isWarm) return;
+    this.#isWarm = true;
+    const { id, reply } = line.call('prepare', {});
+    this.#warming = { line, id };
+    reply.catch(() => {});
   }
 
   /** All get what they need to compute on this. */
@@ -168,6 +187,7 @@ export class Crew {
         member = { line, files: { content: null, style: null }, hearing: Promise.resolve(), calls: new Map() };
         this.#ready.push(member);
         this.#equip(line);
+        this.#warmUp(line);
       }, (error: ProblemError) => {
         this.#hired--;
         line.end(error.problem);

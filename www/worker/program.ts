@@ -125,12 +125,16 @@ export class Program {
     return { version: this.there.glue.version() };
   }
 
-  /** Opens a file of its own and forgets it: what is only compiled, or made, when it is first needed is then there. */
-  async prepare(): Promise<null> {
+  /**
+   * Opens a file of its own, or a pair and fuses that, and forgets it: what is only compiled, or made, when it is first needed is
+   * then there. What a browser has compiled for speed, all workers of a page have.
+   */
+  async prepare(fuse?: (session: WholeSession) => Promise<unknown>): Promise<null> {
     const { glue } = this.there;
-    const session = new glue.Session() as ReaderSession;
+    const session = new glue.Session();
     try {
-      await session.open('content', new File([await glue.example('content')], 'example'));
+      for (const role of fuse ? ROLES : ['content'] as const) await session.open(role, new File([await glue.example(role)], 'example'));
+      await fuse?.(session as WholeSession);
     } finally {
       session.free();
     }

@@ -5,6 +5,7 @@ import { asLastWords, isFatal, problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
 import { Crew, DEPTH, type Files } from './crew.ts';
+import { BlobSink } from '../core/blob-sink.ts';
 import { paced } from '../core/pace.ts';
 import { Program, type Digest, type Others } from './program.ts';
 import { ask, given, isSame, keptOf, whenHeard } from './remote.ts';
@@ -58,6 +59,7 @@ const reporting = (id: number): ((progress: Progress) => void) => paced((progres
 async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Promise<Fused[]> {
   const { program: { computing: session }, crew } = ready();
   const swept = sweep(owner).catch(() => {});
+  crew.leaveWarming();
   const [first] = variants;
   // About as large as each other, as far as they are. Worked out while the browser sweeps.
   let bytes = 0;
@@ -73,6 +75,14 @@ async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Pro
   } finally {
     crew.rest();
   }
+}
+
+/** The one that the page speaks with only opens a file, as somebody is about to do. Another fuses, alone as it leads nobody. */
+function prepare(id: number): Promise<null> {
+  const { program, crew } = ready();
+  if (leads) return program.prepare();
+  const variants: Variant[] = [{ settings: {}, swapped: false }];
+  return program.prepare((session) => session.fuse(variants, 'cpu', [new BlobSink()], othersFor(crew, variants, 'cpu'), () => {}, () => turns.isCancelled(id)));
 }
 
 async function analyse(id: number, { settings }: Calls['analyse']['in']): Promise<null> {
@@ -174,7 +184,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
     case 'find': return ready().program.asking.find(request.in.link, { ask }, turns.stopped(request.id));
     case 'open': return open(request.in);
     case 'config': return (await ready().program.computing.config(request.in.role, turns.stopped(request.id))) ?? null;
-    case 'prepare': return ready().program.prepare();
+    case 'prepare': return prepare(request.id);
     case 'close': return close(request.in.role);
     case 'swap': return swap();
     case 'families': return ready().program.there.session.families();

@@ -29,9 +29,12 @@ function putGates(): void {
   const opened = new Promise<void>((resolve) => { open = resolve; });
   const held = new Promise<void>((resolve) => { arrived = resolve; });
   Object.assign(self, { gates: { arm: (point: Point, after: number) => passes.set(point, after), held, open: () => open() } });
+  // What a worker warms up with is no run.
+  let warming: number | null = null;
+  self.addEventListener('message', ({ data }) => { if (data?.call === 'prepare') warming = data.id; });
   const pass = (point: Point | undefined): Promise<void> => {
     const left = point && passes.get(point);
-    if (point === undefined || left === undefined) return Promise.resolve();
+    if (point === undefined || left === undefined || warming !== null) return Promise.resolve();
     passes.set(point, left - 1);
     if (left > 0) return Promise.resolve();
     arrived();
@@ -57,6 +60,8 @@ function putGates(): void {
     answered: 0,
     postMessage: (said: unknown, options?: object) => {
       answers.answered++;
+      const { id, progress } = said as { id?: number; progress?: unknown };
+      if (id === warming && !progress) warming = null;
       postMessage.call(self, said, options);
     },
   });

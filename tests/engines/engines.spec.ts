@@ -30,8 +30,6 @@ async function written(info: TestInfo, { name, bytes }: Named): Promise<string> 
 async function choosePair(visit: Visit, info: TestInfo): Promise<void> {
   await visit.choose('Subject', await written(info, CAT));
   await visit.choose('Style', await written(info, INK));
-  // The charts come in above the settings, which may still move, and a press would miss them.
-  await visit.says('Layer by layer');
 }
 
 /** Nothing is wider than the window. */
@@ -48,6 +46,30 @@ test('a kohya pair becomes the file that the method says, to the byte that of No
   const { name, bytes } = await visit.save();
   check(readSafetensors(bytes), PAIR, DEFAULTS, 'F16');
   expect(digest(bytes)).toBe(digest(await fuseInNode(CAT, INK, { outputName: name.replace('.safetensors', '') })));
+});
+
+test('charts that come in above leave the page where it is', async ({ visit }, info) => {
+  await visit.open();
+  await visit.choose('Subject', await written(info, CAT));
+  await visit.evaluate(({ all }) => {
+    const places = new Set<number>();
+    Object.assign(window, { places });
+    const look = (): void => {
+      if (all().some((one) => one.localName === 'np-lora-outlook')) {
+        // As far down as the page goes: whatever becomes lower in between moves it for good.
+        if (places.size === 0) scrollTo(0, document.documentElement.scrollHeight);
+        places.add(Math.round(scrollY));
+      }
+      setTimeout(look);
+    };
+    look();
+  });
+  await visit.choose('Style', await written(info, INK));
+  await visit.says('6 layers analysed');
+  await visit.says('Layer by layer');
+  const places = await visit.evaluate(() => [...(window as unknown as { places: Set<number> }).places]);
+  expect(places).toHaveLength(1);
+  expect(places[0]).toBeGreaterThan(0);
 });
 
 test('several files in one run, each its own', async ({ visit }, info) => {

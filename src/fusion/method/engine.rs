@@ -28,7 +28,8 @@ const GPU_BATCH: usize = 32 << 20;
 const CPU_BATCH: usize = 2 << 20;
 
 /// What is made of the result at once, at most: so much that reading and handing over cost little (in Chromium, pieces of half
-/// this size take a fifth longer of a small pair), so little that memory stays small. A graphics device is the busier the more it gets at once; those who share a run share this.
+/// this size take a fifth longer of a small pair), so little that memory stays small. A graphics device is the busier the more
+/// it gets at once; those who share a run share this.
 const GPU_PIECE: u64 = 32 << 20;
 pub(crate) const CPU_PIECE: u64 = 8 << 20;
 

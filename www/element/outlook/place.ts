@@ -1,7 +1,7 @@
 /** The place of the outlook between the fit and the settings. What draws it is fetched when there is something to draw. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
-import { property, query, state } from 'lit/decorators.js';
+import { property, state } from 'lit/decorators.js';
 import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../settings/block-strengths.ts';
 import { fetchCharts } from '../later.ts';
@@ -42,7 +42,6 @@ export class OutlookPlace extends LitElement {
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
   @state() private charts: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
-  @query('.place') private place!: HTMLElement | null;
 
   constructor() {
     super();
@@ -50,14 +49,11 @@ export class OutlookPlace extends LitElement {
     new Focus(this, (options) => this.focus(options));
   }
 
-  protected override willUpdate(): void {
-    if (this.charts === 'unasked' && (this.outlook || this.running || this.coming)) void this.#fetch();
-  }
-
   // Through the object model, as the page's policy forbids style attributes.
-  protected override updated(): void {
+  protected override willUpdate(): void {
     const rows = (this.outlook ?? this.fit)?.blocks.length ?? 0;
-    this.place?.style.setProperty('--map', `${Math.min(34 + 24 * rows, 530)}px`);
+    this.style.setProperty('--map', `${Math.min(34 + 24 * rows, 530)}px`);
+    if (this.charts === 'unasked' && (this.outlook || this.running || this.coming)) void this.#fetch();
   }
 
   override render(): TemplateResult | typeof nothing {
@@ -67,11 +63,10 @@ export class OutlookPlace extends LitElement {
       return html`<section class="panel failed" tabindex="-1" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
         <button type="button" @click=${() => this.#fetch()}>${text.tryAgain}</button></section>`;
     }
-    if (!outlook || charts !== 'there') {
-      return html`<div class="place"><section class="panel" tabindex="-1" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section></div>`;
-    }
-    return html`<div class="place"><np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
-      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view></div>`;
+    // The place stays while what stands in it gives way: without it the page would be lower for a moment, and scrolled if it ended there.
+    return html`<div class="place">${outlook && charts === 'there' ? html`<np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
+      @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`
+      : html`<section class="panel" tabindex="-1" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section>`}</div>`;
   }
 
   override focus(options?: FocusOptions): void {

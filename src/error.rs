@@ -141,6 +141,7 @@ codes! {
     Unread, "W_UNREAD", "Some layers have names in this naming that no known program loads.", "Choose another naming for the result.";
     Distilled, "W_DISTILLED", "This looks like a LoRA for fewer steps rather than a subject or a style.", "Fusing can spoil what it was made for.";
     EnergyCut, "W_ENERGY_CUT", "Some modules were cut to a rank, and lost a part of their strength.", "Choose a higher rank if the result is too weak.";
+    Rescaled, "W_OUTPUT_RANGE", "Some numbers were too large for F16 as they are.", "The module's other half has taken over a part of their scale: what the two make together is the same.";
     GpuFellBack, "W_GPU_FELL_BACK", "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";
 }
 

@@ -162,6 +162,62 @@ fn results_too_large_for_f16_are_refused_not_written() {
     assert!(fuse(&content, &style, &Settings { dtype: DtypeChoice::F32, ..settings }).is_ok());
 }
 
+/// Numbers that F16 does not hold are no reason to refuse where it holds what a loader makes of them: in what both files have,
+/// where a projection may gather a row in one value, and in what only one has.
+#[test]
+fn a_factor_too_large_for_f16_leaves_a_part_of_its_scale_to_the_other() {
+    let (first, second) = ([1e6f32, 1e-4], [1e-4, 1e6]);
+    for (content_by, style_by) in
+        [(first, second), (second, first), (first, first), ([1200.0, 1.0], [1.0, 1.0])]
+    {
+        let scaled = |of: &str, stems: [&str; 2], rank: usize, by: [f32; 2]| {
+            let mut tensors = Vec::new();
+            for stem in stems {
+                for (mut tensor, by) in
+                    kohya(of, stem, 40, rank, &[16384], None, Dtype::F32).into_iter().zip(by)
+                {
+                    for word in tensor.3.as_chunks_mut::<4>().0 {
+                        *word = (f32::from_le_bytes(*word) * by).to_le_bytes();
+                    }
+                    tensors.push(tensor);
+                }
+            }
+            file(of, &tensors)
+        };
+        let content = scaled("c", ["lora_unet_q", "lora_unet_c"], 4, content_by);
+        let style = scaled("s", ["lora_unet_q", "lora_unet_s"], 8, style_by);
+        let settings = Settings { dtype: DtypeChoice::F16, mu: f64::INFINITY, ..whole() };
+        let (out, report) = fuse(&content, &style, &settings).unwrap();
+        let of = |source, stem| update(&bytes(source), stem).unwrap();
+        let figures = &report.modules[0];
+        let fused =
+            reference(&of(&content, "lora_unet_q"), &of(&style, "lora_unet_q"), 1.0, figures.protected);
+        for (stem, should) in [
+            ("lora_unet_q", fused),
+            ("lora_unet_c", of(&content, "lora_unet_c")),
+            ("lora_unet_s", of(&style, "lora_unet_s")),
+        ] {
+            let apart = (update(&out, stem).unwrap() - &should).norm() / should.norm();
+            assert!(apart <= 2f64.powi(-10), "{stem} {content_by:?} {style_by:?}: {apart:.2e}");
+            if stem == "lora_unet_q" {
+                assert!(apart <= 1.001 * figures.rounding + 1e-6, "{apart:.2e} {:.2e}", figures.rounding);
+            }
+        }
+        let warned = report.warnings.iter().find(|warning| warning.code == Code::Rescaled).unwrap();
+        let all = if style_by == [1.0, 1.0] { 1 } else { 3 };
+        assert_eq!(warned.detail, format!("There are {all}."));
+    }
+}
+
+/// Bits that fit stay as they are.
+#[test]
+fn a_scale_is_shared_as_ever_where_f16_holds_all() {
+    let (content, style) = pair(Dtype::F16);
+    let settings = Settings { dtype: DtypeChoice::F16, ..whole() };
+    let (_, report) = fuse(&content, &style, &settings).unwrap();
+    assert!(report.warnings.iter().all(|warning| warning.code != Code::Rescaled));
+}
+
 /// The sign of a strength is in one of the two factors, however the scale is shared.
 #[test]
 fn a_negative_strength_keeps_its_sign_where_the_scale_is_far_from_one() {

@@ -80,6 +80,7 @@ export type ProgramCode =
   | 'W_UNREAD'
   | 'W_DISTILLED'
   | 'W_ENERGY_CUT'
+  | 'W_OUTPUT_RANGE'
   | 'W_GPU_FELL_BACK';
 
 /** Those that the page says as well, in the same words. */

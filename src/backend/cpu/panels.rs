@@ -30,8 +30,8 @@ pub(super) fn panel<T: Real>(stored: &Stored<'_>, columns: &Range<usize>, expone
     values
 }
 
-/// The power of two of the largest magnitude of a matrix of numbers: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
-pub(super) fn exponent(stored: &Stored<'_>) -> i32 {
+/// The largest magnitude of a matrix of numbers; 0 where it has none.
+pub fn largest(stored: &Stored<'_>) -> f32 {
     // Magnitudes of numbers are in the order of their bits.
     let mut largest: Vec<f32> = Vec::with_capacity(1);
     if stored.dtype == Dtype::F32 {
@@ -42,7 +42,12 @@ pub(super) fn exponent(stored: &Stored<'_>) -> i32 {
         let words = stored.bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word) & 0x7fff);
         widened(&words.fold(0, u16::max).to_le_bytes(), stored.dtype, &mut largest);
     }
-    real::exponent(&largest)
+    largest.first().copied().unwrap_or(0.0)
+}
+
+/// Its power of two: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
+pub(super) fn exponent(stored: &Stored<'_>) -> i32 {
+    real::exponent(&[largest(stored)])
 }
 
 #[cfg(test)]

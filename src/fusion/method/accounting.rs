@@ -2,7 +2,7 @@
 //!
 //! All figures come from small Gram matrices (docs/METHOD.md, "Figures"): ‖B·A‖² = tr(BᵀB · AAᵀ).
 
-use super::factors::{Factors, Split};
+use super::factors::Factors;
 use crate::backend::{Blend, Dtype, Place, Projected, cpu};
 use crate::fusion::{Pair, Side, ratio};
 use nalgebra::DMatrix;
@@ -255,7 +255,13 @@ impl Figures<'_> {
         let Rounding::Parts { style_down, style_up, content_up } = &self.rounding else {
             return total;
         };
-        let splits = self.scales.map(|scale| Split::of(scale / self.loader_scale, self.dtype));
+        let split = |of: &Factors, scale: f64, is_projected| {
+            of.split(scale / self.loader_scale, self.dtype, is_projected)
+        };
+        let splits = Pair {
+            content: split(content, self.scales.content, true),
+            style: split(style, self.scales.style, false),
+        };
         if let Some(error) = style_down {
             let up = square_of(r_s, &cpu::own_columns(&style.up.stored()));
             total += splits.style.up * norm_of(&up, &square_of(r_s, error));

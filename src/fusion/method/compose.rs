@@ -26,7 +26,7 @@ pub(crate) fn words<'a>(
 ) -> Result<Words<'a>> {
     let of_block = |block: &'a Block| {
         let (unit, values) = rounded.get(block.unit).zip(units.get(block.unit))?;
-        let RoundedHalf { down, up } = unit.of(block.side);
+        let RoundedHalf { down, up, .. } = unit.of(block.side);
         let projected = values.projected.get(result).filter(|_| block.side == Side::Content);
         let down =
             down.as_ref().map(|down| &*down.bytes).or_else(|| Some(projected?.content_down.as_slice()));

@@ -130,6 +130,11 @@ impl<'a> Composer<'a> {
         self.piece.cuts.extend(cuts);
     }
 
+    /// Adds units whose scale is shared otherwise, as their numbers wanted it.
+    pub(crate) fn rescaled(&mut self, units: impl IntoIterator<Item = String>) {
+        self.piece.rescaled.extend(units);
+    }
+
     pub(crate) fn finish(mut self) -> Piece {
         self.bytes.truncate(self.made);
         self.piece.bytes = Parcel::new(Bytes::from(self.bytes));

@@ -6,7 +6,8 @@ use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use crate::fusion::plan::unplanned;
+use crate::fusion::plan::{float, unplanned};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// A factor in memory: row-major, little-endian words.
@@ -20,6 +21,8 @@ pub(crate) struct Factor {
     pub rows: usize,
     /// Number of columns.
     pub cols: usize,
+    /// The largest magnitude, once somebody has asked for it.
+    largest: OnceCell<f32>,
 }
 
 /// Both factors of one module.
@@ -76,6 +79,22 @@ impl Factors {
             up: Factor::of(&product.up),
             kept: product.energy.map(|(kept, whole)| if whole > 0.0 { kept / whole } else { 1.0 }),
         })
+    }
+
+    /// How both share a scale in the result's format, so that none of their values is too large for it where that can be;
+    /// `is_projected`: what is saved of lora_down is a projection of it.
+    pub(crate) fn split(&self, scale: f64, dtype: Dtype, is_projected: bool) -> Split {
+        let split = Split::of(scale, dtype);
+        if dtype != Dtype::F16 {
+            return split;
+        }
+        // Projecting makes no row longer, but may gather in one value what the row has in all.
+        let gathered = if is_projected { float(self.down.cols).sqrt() } else { 1.0 };
+        let (of_down, of_up) = (split.down.abs() * gathered, split.up);
+        if self.down.fits_f16(of_down) && self.up.fits_f16(of_up) {
+            return split;
+        }
+        split.in_range(of_down * self.down.largest(), of_up * self.up.largest())
     }
 
     /// Both as a backend takes them.
@@ -139,13 +158,27 @@ impl Factor {
             }
             None => (tensor.dtype, bytes),
         };
-        Ok(Self { bytes, dtype, rows, cols })
+        Ok(Self::of_words(bytes, dtype, rows, cols))
     }
 
     /// A matrix in F32.
     pub(crate) fn of(matrix: &Matrix) -> Self {
         let (bytes, _) = cpu::encode(&matrix::by_rows(matrix), 1.0, Dtype::F32);
-        Self { bytes: bytes.into(), dtype: Dtype::F32, rows: matrix.nrows(), cols: matrix.ncols() }
+        Self::of_words(bytes.into(), Dtype::F32, matrix.nrows(), matrix.ncols())
+    }
+
+    /// One of these words.
+    pub(crate) fn of_words(bytes: Bytes, dtype: Dtype, rows: usize, cols: usize) -> Self {
+        Self { bytes, dtype, rows, cols, largest: OnceCell::new() }
+    }
+
+    fn largest(&self) -> f64 {
+        f64::from(*self.largest.get_or_init(|| cpu::largest(&self.stored())))
+    }
+
+    /// Whether no value times `scale` is too large for F16: what is in F16 already need not be looked at to know.
+    fn fits_f16(&self, scale: f64) -> bool {
+        self.dtype == Dtype::F16 && scale <= 1.0 || scale * self.largest() <= F16_END
     }
 
     /// The factor as a backend takes it.
@@ -166,12 +199,7 @@ impl Factor {
             .filter_map(|rows| self.bytes.get(rows.start * width..rows.end * width))
             .collect::<Vec<_>>()
             .concat();
-        Self {
-            bytes: bytes.into(),
-            dtype: self.dtype,
-            rows: rows.iter().map(|rows| rows.len()).sum(),
-            cols: self.cols,
-        }
+        Self::of_words(bytes.into(), self.dtype, rows.iter().map(|rows| rows.len()).sum(), self.cols)
     }
 
     /// The factor times `scale`, rounded once to `dtype` by `encode`. Bits that need no change get none.
@@ -201,7 +229,12 @@ pub(crate) struct Split {
     pub(crate) up: f64,
     /// lora_down's.
     pub(crate) down: f64,
+    /// Whether the values made it another one than the scale alone does.
+    pub(crate) moved: bool,
 }
+
+/// The largest number of F16.
+const F16_END: f64 = 65504.0;
 
 /// Scales from 2^-3 to 2^4 are lora_down's alone: lora_up then keeps its bits.
 const NEAR_ONE: i32 = 3;
@@ -212,10 +245,20 @@ impl Split {
     pub(crate) fn of(scale: f64, dtype: Dtype) -> Self {
         let power = if scale == 0.0 || !scale.is_finite() { 0.0 } else { scale.abs().log2().floor() };
         if dtype != Dtype::F16 || power.abs() <= f64::from(NEAR_ONE) {
-            return Self { up: 1.0, down: scale };
+            return Self { up: 1.0, down: scale, moved: false };
         }
         let up = (power / 2.0).trunc().exp2();
-        Self { up, down: scale / up }
+        Self { up, down: scale / up, moved: false }
+    }
+
+    /// With what is too much for one factor moved to the other, if that has room for it. With `self` the values of lora_down and
+    /// lora_up are at most so large.
+    fn in_range(self, down: f64, up: f64) -> Self {
+        let excess = |most: f64| (most / F16_END).log2().ceil().max(0.0).exp2();
+        let (of_down, of_up) = (excess(down), excess(up));
+        let moved = of_down / of_up;
+        let fits = down / moved <= F16_END && up * moved <= F16_END;
+        if fits { Self { up: self.up * moved, down: self.down / moved, moved: true } } else { self }
     }
 }
 

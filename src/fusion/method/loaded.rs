@@ -1,7 +1,7 @@
 //! Groups with their values: read, given to their units, and projected.
 
 use super::engine::Engine;
-use super::factors::{Factor, Factors, Split};
+use super::factors::{Factor, Factors};
 use crate::backend::{Batch, Blend, Dtype, Job, Projected, Stored, cpu};
 use crate::container::Source;
 use crate::error::Result;
@@ -134,7 +134,7 @@ pub(super) fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<
         style_down: style.down.stored(),
         style_up: style.up.stored(),
         content_down: content.down.stored(),
-        scale: as_f32(Split::of(of_content.weight / loader_scale, output_of(&pass.lead)).down),
+        scale: as_f32(content.split(of_content.weight / loader_scale, output_of(&pass.lead), true).down),
     };
     Some((job, pass.plans().map(|plan| plan.blend(unit)).collect()))
 }

@@ -121,6 +121,8 @@ pub(crate) async fn measure<S: Source>(
 pub(crate) struct RoundedHalf {
     pub(crate) down: Option<Rounded>,
     pub(crate) up: Option<Rounded>,
+    /// As [`Split::moved`].
+    pub(crate) moved: bool,
 }
 
 fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> Pair<RoundedHalf> {
@@ -130,11 +132,12 @@ fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> Pa
     let half = |side: Side| {
         let (share, factors) =
             unit.share(side).zip(values.factors(side)).filter(|_| plan.recipe.writes(side))?;
-        let split = Split::of(share.weight / loader_scale, dtype);
         let is_projected = side == Side::Content && !values.projected.is_empty();
+        let split = factors.split(share.weight / loader_scale, dtype, is_projected);
         Some(RoundedHalf {
             down: (!is_projected).then(|| factors.rounded_down(split.down, dtype, accounted)),
             up: Some(factors.rounded_up(split.up, dtype, accounted)),
+            moved: split.moved,
         })
     };
     Pair { content: Side::Content, style: Side::Style }.map(|side| half(side).unwrap_or_default())
@@ -188,6 +191,12 @@ fn write_exact<'a>(
             composer.account(figures(plan, group, (unit, values, result), rounding)?);
         }
         composer.passed(passing.iter().cloned());
+        let moved = group
+            .units
+            .iter()
+            .zip(&rounded)
+            .filter(|(_, Pair { content, style })| content.moved || style.moved);
+        composer.rescaled(moved.map(|(unit, _)| unit.name()));
     }
     Ok(())
 }
@@ -199,7 +208,7 @@ fn write_exact<'a>(
 fn passed(plan: &Plan, group: &Group, unit: &Unit, values: &LoadedUnit) -> Result<Passed> {
     let half = unit.shares().find_map(|(side, share)| Some((share, values.factors(side)?)));
     let [error, whole] = half.map_or([0.0, 0.0], |(share, factors)| {
-        let Split { up, down } = Split::of(share.weight / group.loader_scale, plan.dtype);
+        let Split { up, down, .. } = factors.split(share.weight / group.loader_scale, plan.dtype, false);
         factors.rounding([down, up], plan.dtype).map(|norm| group.loader_scale.abs() * norm)
     });
     let rounding = ratio(error, whole);

@@ -22,6 +22,8 @@ pub struct Piece {
     pub passed: Vec<Passed>,
     /// What was cut to a rank.
     pub cuts: Vec<Cut>,
+    /// Units whose factors share the scale otherwise than usual, as one would have been too large for the format.
+    pub rescaled: Vec<String>,
     /// How many modules of the result are in it.
     pub outputs: usize,
     /// The last of them.

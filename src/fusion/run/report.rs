@@ -134,7 +134,7 @@ impl Report {
         verified: Verified,
         seconds: [f64; 2],
     ) -> Self {
-        let Written { modules: fused, passed, cuts, model_hash, .. } = written;
+        let Written { modules: fused, passed, cuts, rescaled, model_hash, .. } = written;
         let total = |part: fn(&Squares) -> f64| fused.iter().map(|m| part(&m.squares)).sum::<f64>();
         let (whole, added) = (total(|s| s.content), total(|s| s.sum));
         let (changed, removed) = (total(|s| s.change), total(|s| s.removed));
@@ -144,6 +144,7 @@ impl Report {
         warnings.extend(plan.warnings.iter().cloned());
         warnings.extend(engine.failure().cloned());
         warnings.extend(warnings_of(plan, files, &fused, &cuts));
+        warnings.extend(outgrown(&rescaled));
         let modules: Vec<ModuleReport> = fused.into_iter().map(|Fused { figures, .. }| figures).collect();
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -238,6 +239,12 @@ fn warnings_of(plan: &Plan, files: Adapters<'_>, fused: &[Fused], cuts: &[Cut]) 
         warnings.push(Error::new(Code::Parallel, detail));
     }
     warnings
+}
+
+/// A warning if numbers of some units were too large for the result's format as they were.
+fn outgrown(rescaled: &[String]) -> Option<Error> {
+    let detail = format!("There are {}.", rescaled.len());
+    rescaled.first().map(|first| Error::new(Code::Rescaled, detail).at_tensor(first))
 }
 
 /// Whether the updates are the same, whichever way round they are applied, but for the strengths. One that is another's multiple

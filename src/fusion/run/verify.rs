@@ -322,7 +322,7 @@ impl Saved {
             let tensor = tensor(name)?;
             let bytes = whole(result, tensor.range()).await?;
             let cols = usize::try_from(tensor.values()).unwrap_or(0) / rows.max(1);
-            Ok::<_, Error>(Factor { bytes, dtype: plan.dtype, rows, cols })
+            Ok::<_, Error>(Factor::of_words(bytes, plan.dtype, rows, cols))
         };
         let scale = match output.names.alpha.as_deref() {
             Some(name) => {

@@ -21,6 +21,8 @@ pub(crate) struct Written {
     pub passed: Vec<Passed>,
     /// What was cut to a rank.
     pub cuts: Vec<Cut>,
+    /// Units whose factors share the scale otherwise than usual.
+    pub rescaled: Vec<String>,
     /// SHA-256 of the tensors (everything behind the header), in hexadecimal: `sshs_model_hash`, AutoV3.
     pub model_hash: String,
 }
@@ -41,6 +43,7 @@ pub(crate) struct Writer<'a, K, H> {
     modules: Vec<Fused>,
     passed: Vec<Passed>,
     cuts: Vec<Cut>,
+    rescaled: Vec<String>,
 }
 
 impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
@@ -55,6 +58,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
             modules: Vec::new(),
             passed: Vec::new(),
             cuts: Vec::new(),
+            rescaled: Vec::new(),
         }
     }
 
@@ -98,6 +102,7 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
         self.modules.extend(piece.modules);
         self.passed.extend(piece.passed);
         self.cuts.extend(piece.cuts);
+        self.rescaled.extend(piece.rescaled);
         Ok(())
     }
 
@@ -121,11 +126,13 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
         self.modules.sort_by(|a, b| a.figures.name.cmp(&b.figures.name));
         self.passed.sort_by(|a, b| a.name.cmp(&b.name));
         self.cuts.sort_by(|a, b| a.module.cmp(&b.module));
+        self.rescaled.sort();
         Ok(Written {
             checksums: self.checksums.into_iter().collect::<Option<Vec<u64>>>().ok_or_else(missing)?,
             modules: self.modules,
             passed: self.passed,
             cuts: self.cuts,
+            rescaled: self.rescaled,
             model_hash: self.hash.finish().await?,
         })
     }

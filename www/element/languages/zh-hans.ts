@@ -617,6 +617,7 @@ export const translation: Translation = {
     W_UNREAD: ['在这种键名格式下，已知的程序都不会加载其中一些层。', '请为结果选择另一种键名格式。'],
     W_DISTILLED: ['这看起来是减少步数的加速 LoRA，而不是主体或风格。', '融合可能破坏它原有的作用。'],
     W_ENERGY_CUT: ['有些模块被截断到一定的秩，损失了部分强度。', '如果结果太弱，请选择更高的秩。'],
+    W_OUTPUT_RANGE: ['有些数值超出了 F16 的范围。', '已将一部分缩放移到模块的另一个矩阵；两者的乘积不变。'],
     W_GPU_FELL_BACK: ['运行过程中 GPU 出错。', '已改用 CPU 完成；结果同样可靠。'],
     // Only where Rust is not running.
     E_WASM_LOAD: ['无法加载融合程序。', '请检查网络，再重试。'],

@@ -82,11 +82,43 @@ async function peaks(context: BrowserContext): Promise<Record<string, number>> {
   return found;
 }
 
+/** As large as `size` GB, nearly. */
+const countOf = (size: number): number => Math.ceil((size * 1e9) / MODULE_BYTES);
+
+test('a result that may be too large for memory is said to be, where there is nothing but memory', async ({ page }, info) => {
+  test.skip(info.project.name !== 'cpu', 'it is about sizes, not about arithmetic');
+  const [content, style, small] = ['subject', 'style', 'small'].map((name) => info.outputPath(`${name}.safetensors`)) as [string, string, string];
+  await Promise.all([writeSparse(content, countOf(SMALLEST), RECIPE), writeSparse(style, countOf(SMALLEST), { ...RECIPE, seed: 102 }),
+    writeSparse(small, countOf(SMALLEST / 3), RECIPE)]);
+  const caution = page.getByText('The page has no storage here, so all 601 MB stay in memory.');
+  const pair = async (subject: string): Promise<void> => {
+    await give(page, 'Subject', subject);
+    await give(page, 'Style', style);
+    await expect(fuseButton(page)).toBeEnabled();
+  };
+  await open(page);
+  await pair(content);
+  await expect(caution).toHaveCount(0);
+  await page.addInitScript(() => {
+    StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('Not here.', 'SecurityError'));
+  });
+  await open(page);
+  await pair(content);
+  await expect(caution).toBeVisible();
+  const { width, height } = page.viewportSize()!;
+  await page.setViewportSize({ width: 320, height });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+  await page.setViewportSize({ width, height });
+  // Less than browsers keep in memory.
+  await give(page, 'Subject', small);
+  await expect(caution).toHaveCount(0);
+});
+
 for (const size of SIZES) {
   test(`two files of ${size} GB each fuse in little memory`, async ({}, info) => {
     test.skip(info.project.name !== 'cpu', 'it is about sizes, not about arithmetic');
     test.setTimeout(120_000 + size * 600_000);
-    const count = Math.ceil((size * 1e9) / MODULE_BYTES);
+    const count = countOf(size);
     const { bavail, bsize } = await statfs(info.project.outputDir).catch(() => statfs('.'));
     expect(bavail * bsize, 'bytes free on the disk').toBeGreaterThan(5 * size * 1e9);
     const [content, style] = [info.outputPath('subject.safetensors'), info.outputPath('style.safetensors')];

@@ -6,6 +6,9 @@
 import { lockName } from './protocol.ts';
 import { isFile } from './shape.ts';
 
+/** Private windows and frames without an origin have no such files: there all of a result is in the page's memory. */
+export const canStore = (): Promise<boolean> => Promise.resolve().then(() => navigator.storage.getDirectory()).then(() => true, () => false);
+
 const temporary = new WeakMap<Blob, string>();
 
 /** A result under another name. What is made from a file does not say where its bytes lie. */

@@ -433,11 +433,11 @@ export class NpLora extends Chosen {
   }
 
   #run(folded: boolean): TemplateResult {
-    const { backend, files, fit, fitProblem, foresight, hashes, isReady, outcomes, places, problem, running } = this.#desk;
+    const { backend, files, fit, fitProblem, foresight, hashes, heavy, isReady, outcomes, places, problem, running } = this.#desk;
     const saidAbove = new Set([fitProblem, foresight.problem].map(toJson));
     return html`<np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
       .running=${running} .outcomes=${outcomes} .problem=${saidAbove.has(toJson(problem)) ? null : problem}
-      .backend=${backend} .making=${this.more.result} .files=${files}
+      .backend=${backend} .making=${this.more.result} .files=${files} .heavy=${heavy}
       .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => hashes.of(file)} .notice=${this.#said.notice} ?ready=${isReady}
       ?convertible=${places.only !== null && !folded && fit !== null} ?disabled=${this.#idle || this.#saving.busy}
       @np-do=${(event: CustomEvent<Deed>) => this.#deeds.do(event.detail)}></np-lora-run>`;

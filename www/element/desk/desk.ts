@@ -7,6 +7,7 @@ import type { BackendFound, Third } from '../../core/protocol.ts';
 import type { Announce } from '../events.ts';
 import { Session } from '../../core/session.ts';
 import { isFile } from '../../core/shape.ts';
+import { canStore } from '../../core/stored.ts';
 import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Several, Summary, Variant } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { Foresight } from './foresight.ts';
@@ -19,6 +20,9 @@ import { named, type Names } from '../settings/several.ts';
 
 /** A slider sends many changes; the wasm side needs only the last. */
 const FIT_AFTER_MS = 120;
+
+/** Browsers may keep less than this of a page's in memory. */
+const HEAVY_BYTES = 500e6;
 
 interface DeskHost {
   settings(): Settings;
@@ -62,6 +66,7 @@ export class Desk implements ReactiveController {
   families: readonly string[] | null = null;
   /** How many files a run would make. */
   files = 1;
+  #canStore: boolean | null = null;
   backend: BackendFound | null = null;
   running: Running | null = null;
   /** Of the last run, in the order of its variants. */
@@ -143,6 +148,12 @@ export class Desk implements ReactiveController {
       return file && { file, sha256: this.hashes.of(local) };
     };
     return { content: source('content'), style: source('style') };
+  }
+
+  /** How many bytes a run would have to keep in memory, where these are so many that it may fail; else 0. */
+  get heavy(): number {
+    const bytes = this.files * (this.fit?.outputBytes ?? 0);
+    return this.#canStore === false && bytes > HEAVY_BYTES ? bytes : 0;
   }
 
   get isReady(): boolean {
@@ -229,6 +240,7 @@ export class Desk implements ReactiveController {
         const fit = await this.#core.fit(settings);
         if (turn !== this.#fitTurn) return;
         void this.#count(settings, turn);
+        void this.#lookForStorage();
         this.fit = { ...fit, warnings: fit.warnings.filter((warning) => this.#shows(warning)) };
         this.#fitProblem = null;
         this.#foresee();
@@ -278,6 +290,12 @@ export class Desk implements ReactiveController {
     const variants = await this.#variants(settings).catch(() => []);
     if (turn !== this.#fitTurn || variants.length === 0) return;
     this.files = variants.length;
+    this.element.requestUpdate();
+  }
+
+  async #lookForStorage(): Promise<void> {
+    if (this.#canStore !== null) return;
+    this.#canStore = await canStore();
     this.element.requestUpdate();
   }
 

@@ -267,6 +267,7 @@ export const translation: Translation = {
       ofTextEncoder: (number) => `テキストエンコーダー${count(number)}個`,
       cannotBeFused: (number) => `マージ不可${count(number)}個`,
       blocksChanged: (number) => `${count(number)}ブロックを変更`,
+      heavy: (size) => `ここではストレージを使えないため、${size}すべてをメモリに置きます。失敗する場合は、通常のウィンドウで開いてください。`,
       replaces: (files) => `下の未保存のファイル${count(files)}件は置き換えられます。`,
       discardAsk: (files) => `保存していない${files === 1 ? 'ファイル' : `${count(files)}個のファイル`}を破棄しますか？`,
       widened: (formats) => `ファイルの形式が異なるため（${formats}）、すべての値を正確に保持できるF32で書き出します。`,

@@ -267,6 +267,7 @@ export const translation: Translation = {
       ofTextEncoder: (number) => `文本编码器 ${count(number)} 个`,
       cannotBeFused: (number) => `${count(number)} 个无法融合`,
       blocksChanged: (number) => `已更改 ${count(number)} 个块`,
+      heavy: (size) => `这里没有可用的存储空间，全部 ${size} 都要放在内存里。如果失败，请在普通窗口中打开。`,
       replaces: (files) => `将替换下面 ${count(files)} 个未保存的文件。`,
       discardAsk: (files) => `放弃${files === 1 ? '未保存的文件' : ` ${count(files)} 个未保存的文件`}？`,
       widened: (formats) => `两个文件的格式不同（${formats}），只有 F32 能精确保存所有数值。`,

@@ -57,7 +57,8 @@ export class RunPanel extends LitElement {
     @container (max-width: 568px) {
       .bar { flex-wrap: nowrap; }
       .bar.offer { display: grid; grid-template-columns: minmax(max-content, 1fr) minmax(0, auto); gap: 8px 16px; }
-      .bar.offer .caution { grid-row: 1; grid-column: 1 / -1; }
+      /* As wide as the other two make it. */
+      .bar.offer .caution { grid-row: 1; grid-column: 1 / -1; width: 0; min-width: 100%; }
       .badge .stranger { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     }
     @media (forced-colors: active) { :host([stuck]) { background: Canvas; } }
@@ -75,6 +76,8 @@ export class RunPanel extends LitElement {
   @property({ attribute: false }) making: ResultChoice = 'fusion';
   /** And how many files. */
   @property({ attribute: false }) files = 1;
+  /** What it would have to keep in memory, where that may be too much. */
+  @property({ attribute: false }) heavy = 0;
   @property({ attribute: false }) notice = '';
   /** What came of saving. */
   @property({ attribute: false }) saved = '';
@@ -111,11 +114,11 @@ export class RunPanel extends LitElement {
       ${running ? this.#progress(running) : nothing}
       ${!running && this.ready && (!outcome || outcome.stale) ? html`<div class="bar offer">
         <button class="primary" type="button" part="fuse" ?disabled=${this.disabled} @click=${() => this.#do('fuse')}>${this.making === 'fusion' ? text.fuseFiles(this.files) : text.fuse[this.making]}</button>
-        ${this.#replaces()}${this.#badge()}
+        ${this.#cautions()}${this.#badge()}
       </div>` : nothing}
       ${!running && this.convertible && (!outcome || outcome.stale) ? html`<div class="bar">
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
-        ${this.#replaces()}
+        ${this.#cautions()}
       </div>` : nothing}
       ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.saved}
         @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
@@ -155,8 +158,9 @@ export class RunPanel extends LitElement {
   }
 
   /** What nobody has saved goes with the next run. */
-  #replaces(): TemplateResult | typeof nothing {
-    return this.unsaved > 0 ? html`<span class="small caution">${text.replaces(this.unsaved)}</span>` : nothing;
+  #cautions(): TemplateResult | typeof nothing {
+    const cautions = [this.unsaved > 0 && text.replaces(this.unsaved), this.heavy > 0 && text.heavy(bytes(this.heavy))].filter((one) => one !== false);
+    return cautions.length > 0 ? html`<span class="small caution">${cautions.join(text.gap)}</span>` : nothing;
   }
 
   #badge(): TemplateResult | typeof nothing {

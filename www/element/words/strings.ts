@@ -263,6 +263,7 @@ const english = {
     ofTextEncoder: (number: number) => `${count(number)} text encoder`,
     cannotBeFused: (number: number) => `${count(number)} that cannot be fused`,
     blocksChanged: (number: number) => plural(number, 'block changed', 'blocks changed'),
+    heavy: (size: string) => `The page has no storage here, so all ${size} stay in memory. If that fails, open it in a normal window.`,
     replaces: (files: number) => (files === 1 ? 'Replaces the unsaved file below.' : `Replaces the ${count(files)} unsaved files below.`),
     discardAsk: (files: number) => (files === 1 ? 'Discard the unsaved file?' : `Discard ${count(files)} unsaved files?`),
     widened: (formats: string) => `F32, as the files’ formats differ (${formats}) and only it holds all of their values exactly.`,

@@ -23,6 +23,10 @@ test('a recipe makes the same file again, and says where it does not match', asy
   const read = JSON.parse(recipe.bytes.toString()) as { content: unknown; style: unknown; settings: { mu: unknown } };
   expect(read.settings.mu).toBe('infinity');
   expect(read.content).toEqual({ name: 'cat.safetensors', size: PAIR[0].bytes.length, sha256: sha256(PAIR[0].bytes) });
+  const said = JSON.parse(report.bytes.toString()) as Record<'content' | 'style', unknown>;
+  for (const [role, { name, bytes }] of [['content', PAIR[0]], ['style', PAIR[1]]] as const) {
+    expect(said[role]).toEqual({ name, size: bytes.length, sha256: sha256(bytes) });
+  }
   const made = await settings(page);
 
   const about = page.getByRole('complementary', { name: 'Recipe' });

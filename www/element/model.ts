@@ -25,12 +25,13 @@ export type Card =
 export const EMPTY: Card = { state: 'empty', problem: null, reading: false };
 
 /**
- * A verified result. `warnings`: those of the report that the host lets be shown. `stale`: what is no longer as it was when
+ * A verified result. `sources`: what it was made of that lies on this machine. `warnings`: those of the report that the host lets be shown. `stale`: what is no longer as it was when
  * it was made; files outweigh settings.
  */
 export interface Outcome {
   file: File;
   report: Report;
+  sources: Record<Role, File | null>;
   warnings: Problem[];
   stale: false | 'settings' | 'files';
 }

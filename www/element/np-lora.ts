@@ -29,7 +29,6 @@ import { base, tokens } from './parts/tokens.css.ts';
 import type { ProgramCode } from '../core/codes.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
-import { isFile } from '../core/shape.ts';
 import type { BackendInUse, FileLink, FusedFile, Outlook, Problem, Report, Role, Summary } from '../core/types.ts';
 import { Standing } from './standing.ts';
 import { ROLES } from '../core/types.ts';
@@ -180,19 +179,14 @@ export class NpLora extends Chosen {
   }
 
   /** The subject's file; null also where it is a link's. Setting it opens it. */
-  get contentFile(): File | null { return this.#local('content'); }
+  get contentFile(): File | null { return this.#desk.places.localOf('content'); }
   set contentFile(file: File | null) { void this.#intake.place('content', file); }
   /** The style's file (`style` itself is taken by HTML). Setting it opens it. */
-  get styleFile(): File | null { return this.#local('style'); }
+  get styleFile(): File | null { return this.#desk.places.localOf('style'); }
   set styleFile(file: File | null) { void this.#intake.place('style', file); }
 
   protected fileOf(role: Role): File | FileLink | null {
     return this.#desk.places.fileOf(role);
-  }
-
-  #local(role: Role): File | null {
-    const file = this.fileOf(role);
-    return isFile(file) ? file : null;
   }
 
   /** `empty`, `opening`, `ready`, `fusing`, `checking`, `done` or `failed`. */
@@ -402,7 +396,7 @@ export class NpLora extends Chosen {
 
   /** Both files have the same bytes. */
   get #same(): boolean {
-    const [one, other] = ROLES.map((role) => this.#desk.hashes.of(this.#local(role)));
+    const [one, other] = ROLES.map((role) => this.#desk.hashes.of(this.#desk.places.localOf(role)));
     return Boolean(one) && one === other;
   }
 
@@ -445,12 +439,12 @@ export class NpLora extends Chosen {
 
   #card(role: Role, busy: boolean) {
     return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.places.cards[role]} ?disabled=${busy}
-      .sha256=${this.#desk.hashes.of(this.#local(role))} .tensors=${this.#desk.hashes.of(this.#local(role), 'tensors')}
+      .sha256=${this.#desk.hashes.of(this.#desk.places.localOf(role))} .tensors=${this.#desk.hashes.of(this.#desk.places.localOf(role), 'tensors')}
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
       @np-link=${(event: CustomEvent<string>) => this.#deeds.paste(role, event.detail)} @np-load=${() => this.#intake.load(role)}
-      @np-tensors=${() => this.#desk.hashes.askTensors(this.#local(role))}
+      @np-tensors=${() => this.#desk.hashes.askTensors(this.#desk.places.localOf(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
 

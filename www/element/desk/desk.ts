@@ -143,7 +143,7 @@ export class Desk implements ReactiveController {
   get sources(): Sources {
     const source = (role: Role): Sources[Role] => {
       const card = this.places.cards[role];
-      const local = 'file' in card && isFile(card.file) ? card.file : null;
+      const local = this.places.localOf(role);
       const file = card.state === 'open' ? card.file : local;
       return file && { file, sha256: this.hashes.of(local) };
     };
@@ -333,6 +333,7 @@ export class Desk implements ReactiveController {
 
   async #make(converting: boolean, signal: AbortSignal): Promise<FusedFile> {
     const made = this.#inputs();
+    const sources = { content: this.places.localOf('content'), style: this.places.localOf('style') };
     const settings = this.host.settings();
     const now = performance.now();
     this.#runProblem = null;
@@ -357,7 +358,9 @@ export class Desk implements ReactiveController {
       // Whoever was told of these may have cancelled it.
       if (signal.aborted) throw abortError();
       this.#made = made;
-      this.outcomes = results.map((result) => ({ ...result, warnings: warnings(result.report), stale: this.#stale() }));
+      const swapped = { content: sources.style, style: sources.content };
+      this.outcomes = results.map((result, at) => (
+        { ...result, sources: variants[at]?.swapped ? swapped : sources, warnings: warnings(result.report), stale: this.#stale() }));
       this.#run(null);
       this.host.announce('complete', { ...first, results });
       return first;

@@ -91,6 +91,12 @@ export class Places {
     return 'file' in card ? card.file : null;
   }
 
+  /** The file in a place, if it lies on this machine. */
+  localOf(role: Role): File | null {
+    const file = this.fileOf(role);
+    return isFile(file) ? file : null;
+  }
+
   /** The link that lies in a place, as it was given, as long as there is nothing else. */
   linkIn(role: Role): string | null {
     return this.#places[role].link;

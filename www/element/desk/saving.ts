@@ -1,7 +1,7 @@
 /** Handing files to the person: results, their reports, recipes. */
 
 import { cleanStem, download, saveFile, saveFiles, type Saved } from '../../core/save.ts';
-import type { FusedFile, Settings } from '../../core/types.ts';
+import type { FusedFile, Role, SavedSource, Settings } from '../../core/types.ts';
 import type { Desk } from './desk.ts';
 import { toJson } from '../words/format.ts';
 import { writeRecipe, type Sources } from '../settings/recipe.ts';
@@ -55,7 +55,9 @@ export class Saving {
   report(at: number): void {
     const outcome = this.desk.outcomes[at];
     if (!outcome) return;
-    json(toJson(outcome.report), `${outcome.file.name.replace(/\.safetensors$/, '')}.report`);
+    const { file, report, sources } = outcome;
+    const source = (role: Role): SavedSource | null => report[role] && { ...report[role], sha256: this.desk.hashes.of(sources[role]) };
+    json(toJson({ ...report, content: source('content'), style: source('style') }), `${file.name.replace(/\.safetensors$/, '')}.report`);
   }
 
   /** `called`: what a result of these settings would be called. */

@@ -40,6 +40,33 @@ fn pairs_that_do_not_fit_are_refused() {
     assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("lora_unet_q")));
 }
 
+/// As many inputs are others where the kernel is another, but for a file that keeps convolutions as matrices.
+#[test]
+fn convolutions_with_other_kernels_are_refused() {
+    let of =
+        |name: &str, dims: &[usize]| file(name, &kohya(name, "lora_unet_c", 8, 2, dims, None, Dtype::F32));
+    let refused =
+        |content: &[usize], style: &[usize]| fuse(&of("c", content), &of("s", style), &whole()).err();
+    for other in [&[36, 1, 1][..], &[4, 9, 1], &[4, 1, 9], &[12, 3, 1]] {
+        for (content, style) in [(&[4, 3, 3][..], other), (other, &[4, 3, 3])] {
+            let error = refused(content, style).unwrap();
+            assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("lora_unet_c")));
+        }
+    }
+    assert!(
+        refused(&[4, 3, 3], &[36, 1, 1])
+            .unwrap()
+            .detail
+            .starts_with("It is 8×4×3×3 in \"c\" and 8×36×1×1 in \"s\"")
+    );
+    for alike in [&[36][..], &[4, 3, 3]] {
+        assert_eq!(refused(&[4, 3, 3], alike), None);
+        assert_eq!(refused(alike, &[4, 3, 3]), None);
+    }
+    assert_eq!(refused(&[36, 1, 1], &[36]), None);
+    assert_eq!(refused(&[36, 1, 1], &[36, 1, 1, 1]), None);
+}
+
 /// Outside its family's sizes a name stands for itself, but it must not end up beside the layer it names.
 #[test]
 fn a_known_layer_of_another_size_is_refused() {

@@ -283,15 +283,35 @@ fn check_names<'a>(
     Ok(())
 }
 
+/// Without the ones at its end.
+fn trimmed(mut dims: &[u64]) -> &[u64] {
+    while let [rest @ .., 1] = dims {
+        dims = rest;
+    }
+    dims
+}
+
 fn check_sizes(unit: &Unit, files: Adapters<'_>) -> Result<()> {
     let Some((shares, Pair { content, style })) = unit.pair().zip(files.both()) else { return Ok(()) };
     let size =
         |share: &Share| (share.rows.iter().map(|rows| rows.len()).sum::<usize>(), share.module.in_features);
-    let sizes = shares.map(size);
-    if sizes.content == sizes.style {
+    let (sizes, kernels) = (shares.map(size), shares.map(|share| share.module.dims.as_slice()));
+    // As many inputs of a convolution are others where its kernel is another; but some files have them flattened.
+    let alike = kernels.content.len() == 1
+        || kernels.style.len() == 1
+        || trimmed(kernels.content) == trimmed(kernels.style);
+    if sizes.content == sizes.style && alike {
         return Ok(());
     }
-    let ((m_c, n_c), (m_s, n_s)) = (sizes.content, sizes.style);
-    let detail = format!("It is {m_c}×{n_c} in {:?} and {m_s}×{n_s} in {:?}.", content.name, style.name);
+    let shape = |(rows, _): (usize, usize), kernel: &[u64]| {
+        kernel.iter().fold(rows.to_string(), |shape, side| format!("{shape}×{side}"))
+    };
+    let detail = format!(
+        "It is {} in {:?} and {} in {:?}.",
+        shape(sizes.content, kernels.content),
+        content.name,
+        shape(sizes.style, kernels.style),
+        style.name
+    );
     Err(Error::new(Code::ShapeMismatch, detail).in_file(&content.name).at_tensor(&shares.content.module.stem))
 }

@@ -84,6 +84,17 @@ fn names_stand_once_and_sizes_are_real() {
     assert_eq!(Layout::new(huge, &BTreeMap::new()).unwrap_err().code, Code::Overflow);
 }
 
+/// Before they are written down, which would take several times as much memory.
+#[test]
+fn more_names_than_a_header_holds_are_refused() {
+    let names = |count: usize| {
+        (0..count).map(|at| spec(&format!("{at}{}", "x".repeat(1 << 20)), Dtype::F16, &[1])).collect()
+    };
+    let layout = |count: usize| Layout::new(names(count), &BTreeMap::new());
+    assert!(layout(90).is_ok());
+    assert_eq!(layout(96).unwrap_err().code, Code::HeaderTooLarge);
+}
+
 #[test]
 fn positions_beyond_32_bits_are_laid_out() {
     let specs = vec![spec("a", Dtype::F16, &[1 << 33]), spec("b", Dtype::F16, &[3])];

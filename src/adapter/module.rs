@@ -14,6 +14,9 @@ const MAX_VALUES: u64 = 1 << 28;
 /// A rank up to this is let be, however small the layer: trainers give one rank to all layers.
 const MAX_SPARE_RANK: usize = 1024;
 
+/// The cubes of such ranks are at most this in all modules of a file together.
+pub(super) const MAX_SPARE_WORK: u64 = (MAX_SPARE_RANK as u64).pow(3);
+
 /// A module: ΔW = scale · what its tensors make, at strength 1.
 #[derive(Clone, Debug)]
 pub struct Module {
@@ -85,8 +88,8 @@ impl Module {
         // The work on a module grows with the cube of its rank, so that kilobytes could keep a machine busy for days.
         let layer = (out_features as u64).min(in_features);
         if !is_cut && rank > MAX_SPARE_RANK && rank as u64 > layer {
-            let detail = format!("Its rank is {rank}, in a layer of {out_features}×{in_features}.");
-            return Err(Error::new(Code::LoraShape, detail).at_tensor(*used.first().unwrap_or(&stem)));
+            let first = *used.first().unwrap_or(&stem);
+            return Err(far_beyond(rank, out_features, in_features, first));
         }
         Ok(Some(Self {
             stem: stem.to_owned(),
@@ -129,10 +132,30 @@ impl Module {
         if self.magnitude.is_some() { "DoRA" } else { self.kind.name() }
     }
 
+    /// Takes off `spare` what the work on it is, where that is far more than its size: of a rank that is larger than both sides of
+    /// its layer together.
+    ///
+    /// # Errors
+    /// `LoraShape` if that is more than is left.
+    pub(super) fn take_off(&self, spare: &mut u64) -> Result<()> {
+        let Self { rank, out_features, in_features, .. } = *self;
+        if self.is_cut || rank <= out_features.saturating_add(in_features) {
+            return Ok(());
+        }
+        let left = spare.checked_sub((rank as u64).saturating_pow(3));
+        *spare = left.ok_or_else(|| far_beyond(rank, out_features, in_features as u64, &self.stem))?;
+        Ok(())
+    }
+
     /// The factors' rank if those of kinds without exact ones are cut to `limit`.
     pub fn rank_within(&self, limit: usize) -> usize {
         if self.is_cut { self.rank.min(limit.max(1)) } else { self.rank }
     }
+}
+
+fn far_beyond(rank: usize, out_features: usize, in_features: u64, tensor: &str) -> Error {
+    let detail = format!("Its rank is {rank}, in a layer of {out_features}×{in_features}.");
+    Error::new(Code::LoraShape, detail).at_tensor(tensor)
 }
 
 /// DoRA's magnitudes are one number a row (`[out]`, with trailing ones), or a column (`[1, in]`, likewise).

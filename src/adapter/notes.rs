@@ -29,13 +29,16 @@ const TAGS: usize = 8;
 /// So many words are taken of a phrase. Nobody writes as many, and what is done with them takes their square.
 const WORDS: usize = 64;
 
+/// So many parts of a phrase are looked at: it may have as many as a header has bytes.
+const PARTS: usize = 16 * WORDS;
+
 /// A tag is a trigger word if it stands in this share of the captions that the most common one stands in.
 const COMMON: f64 = 0.9;
 
 /// The trigger phrase if the file has one, else the words that stand in (nearly) every caption of its training set.
 pub(super) fn trigger_words(metadata: &BTreeMap<String, String>) -> Vec<String> {
     let words: Vec<String> = match metadata.get("modelspec.trigger_phrase") {
-        Some(phrase) => phrase.split(',').map(str::to_owned).collect(),
+        Some(phrase) => phrase.split(',').take(PARTS).map(str::to_owned).collect(),
         None => metadata.get("ss_tag_frequency").map(|json| common_tags(json)).unwrap_or_default(),
     };
     let words = words.into_iter().map(|word| word.trim().to_owned()).filter(|word| !word.is_empty());
@@ -144,6 +147,14 @@ mod tests {
             .map(|at| format!("t{:04}", (0..5000).find(|a| a * 7919 % 5000 == 5000 - at).unwrap()))
             .collect();
         assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn of_a_phrase_only_so_much_is_looked_at() {
+        let of = |phrase: &str| words("modelspec.trigger_phrase", phrase);
+        assert_eq!(of(" cat ,, black cat,"), ["cat", "black cat"]);
+        assert_eq!(of(&format!("cat{}dog", ",".repeat(PARTS))), ["cat"]);
+        assert_eq!(of(&"cat,".repeat(PARTS)).len(), WORDS);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::families::{self, Detected};
 use super::kinds::{Kind, Parts};
+use super::module::MAX_SPARE_WORK;
 use super::roles::{self, KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, VectorSpelling};
 use super::scale::{Alpha, ScaleSource, Scaling};
 use super::{Adapter, Module, Refused, Vector, alphas, notes};
@@ -41,13 +42,13 @@ pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<
     let (found, extra) = sorted(&header)?;
     let wanted = found.iter().filter_map(|(_, module)| module.alpha.as_ref());
     let mut alphas = alphas::read(source, wanted.collect()).await?.into_iter();
-    let mut known = Known { extra, ..Known::default() };
+    let mut known = Known { extra, spare: MAX_SPARE_WORK, ..Known::default() };
     for (stem, found) in found {
         let stored = found.alpha.as_ref().and_then(|_| alphas.next());
         known.add(stem, found, stored, &scaling)?;
     }
     known.check(&header)?;
-    let Known { modules, mut vectors, refused, extra, warnings } = known;
+    let Known { modules, mut vectors, refused, extra, warnings, .. } = known;
     let stems = modules.iter().map(|module| (module.stem.as_str(), module.out_features, module.in_features));
     let family = families::detect(stems, &header.metadata);
     let (weights, modules): (Vec<Module>, Vec<Module>) =
@@ -77,13 +78,16 @@ struct Known {
     refused: Vec<Refused>,
     extra: Vec<String>,
     warnings: Vec<Error>,
+    /// What is left for the work on ranks far beyond their layers.
+    spare: u64,
 }
 
 impl Known {
     /// A module, with the value of its alpha tensor if it has one.
     ///
     /// # Errors
-    /// Those of [`Module::new`] and [`Vector::new`]; `TargetParameters`, `Alpha`.
+    /// Those of [`Module::new`] and [`Vector::new`]; `TargetParameters`, `Alpha`; `LoraShape` for too many ranks far beyond their
+    /// layers.
     fn add(&mut self, stem: String, found: Found, stored: Option<f64>, scaling: &Scaling) -> Result<()> {
         if let Some(why) = found.foreign {
             self.refused.push(Refused { stem, why, tensors: found.tensors });
@@ -107,6 +111,7 @@ impl Known {
             self.vectors.push(Vector::new(&stem, spelling, tensor)?);
         }
         if let Some(module) = module {
+            module.take_off(&mut self.spare)?;
             self.warnings.extend(oddities(&module));
             self.modules.push(module);
         } else {

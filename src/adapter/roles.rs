@@ -197,17 +197,33 @@ const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_w
 pub(crate) fn without_wrappers(path: &str) -> Cow<'_, str> {
     let mut plain = Cow::Borrowed(path);
     for wrapper in WRAPPERS {
-        while let Some((before, behind)) = plain.split_once(wrapper) {
-            // With what joins it to the next name, or to the one before.
-            let cut = match behind.strip_prefix(['.', '_']) {
-                Some(rest) => [before, rest].concat(),
-                None if behind.is_empty() => before.strip_suffix(['.', '_']).unwrap_or(before).to_owned(),
-                None => break,
-            };
-            plain = cut.into();
+        if plain.contains(wrapper) {
+            plain = without(wrapper, &plain).into();
         }
     }
     plain
+}
+
+/// In one pass: a name may have millions of them.
+fn without(wrapper: &str, path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, behind)) = rest.split_once(wrapper) {
+        plain.push_str(before);
+        // With what joins it to the next name, or to the one before.
+        rest = match behind.strip_prefix(['.', '_']) {
+            Some(next) => next,
+            None if behind.is_empty() => {
+                plain.truncate(plain.strip_suffix(['.', '_']).unwrap_or(&plain).len());
+                ""
+            }
+            None => {
+                plain.push_str(wrapper);
+                behind
+            }
+        };
+    }
+    plain + rest
 }
 
 /// What one tensor is to its module.
@@ -314,6 +330,10 @@ mod tests {
         ] {
             assert_eq!(without_wrappers(path), plain);
         }
+        assert_eq!(without_wrappers("a._orig_model._orig_mod.b"), "a._orig_model.b");
+        // In no more than one pass, which would be hours for the longest name that a header can have.
+        let many = format!("{}b{}", "_orig_mod_".repeat(1 << 20), "._fsdp_wrapped_module".repeat(1 << 20));
+        assert_eq!(without_wrappers(&many), "b");
     }
 
     #[test]

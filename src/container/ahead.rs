@@ -3,6 +3,7 @@
 use super::Source;
 use super::source::{Bytes, exactly};
 use crate::error::Result;
+use crate::order;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::ops::Range;
 
@@ -23,7 +24,7 @@ impl<'a, S: Source> Ahead<'a, S> {
     /// # Errors
     /// Those of the source.
     pub async fn read(source: &'a S, mut ranges: Vec<Range<u64>>) -> Result<Self> {
-        ranges.sort_by_key(|range| range.start);
+        order::sort_by(&mut ranges, |a, b| a.start.cmp(&b.start));
         let mut joined: Vec<Range<u64>> = Vec::new();
         for range in ranges {
             match joined.last_mut() {

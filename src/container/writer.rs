@@ -80,15 +80,18 @@ impl Layout {
                 .ok_or_else(|| Error::new(Code::Overflow, "").at_tensor(&spec.name))?;
             entries.push((spec, start, end));
         }
-        let header = header_bytes(&entries, metadata);
         // What could not be read again must not be written.
         if entries.len() > MAX_TENSORS {
             let detail =
                 format!("The result would have {} tensors; {MAX_TENSORS} is the limit.", entries.len());
             return Err(Error::new(Code::TooManyTensors, detail));
         }
-        if header.len() as u64 > MAX_HEADER {
-            let detail = format!("That of the result would have {} bytes.", header.len());
+        // Not only once it is made: of long names it takes a good part of memory.
+        let least: u64 = entries.iter().map(|(spec, ..)| spec.name.len() as u64).sum();
+        let header = if least > MAX_HEADER { Vec::new() } else { header_bytes(&entries, metadata) };
+        let length = least.max(header.len() as u64);
+        if length > MAX_HEADER {
+            let detail = format!("That of the result would have {length} bytes or more.");
             return Err(Error::new(Code::HeaderTooLarge, detail));
         }
         let data_start = header.len() as u64;
@@ -133,18 +136,23 @@ impl Layout {
 
 /// Length word and JSON, padded with spaces to a multiple of 8.
 fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
-    let mut rows = Vec::with_capacity(entries.len() + 1);
-    if !metadata.is_empty() {
-        rows.push(format!("\"__metadata__\":{}", json::text(metadata)));
-    }
-    rows.extend(entries.iter().map(|(spec, start, end)| {
+    let metadata = (!metadata.is_empty()).then(|| format!("\"__metadata__\":{}", json::text(metadata)));
+    let tensors = entries.iter().map(|(spec, start, end)| {
         let (name, dtype) = (json::text(&spec.name), spec.dtype);
         let shape = spec.shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":[{shape}],\"data_offsets\":[{start},{end}]}}")
-    }));
-    let mut json = format!("{{{}}}", rows.join(","));
-    json.extend(std::iter::repeat_n(' ', json.len().next_multiple_of(8) - json.len()));
-    [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat()
+    });
+    let mut header = String::from("\0\0\0\0\0\0\0\0");
+    for (at, row) in metadata.into_iter().chain(tensors).enumerate() {
+        header.push(if at == 0 { '{' } else { ',' });
+        header.push_str(&row);
+    }
+    header.push_str(if header.ends_with('\0') { "{}" } else { "}" });
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    let mut header = header.into_bytes();
+    let length = header.len() as u64 - 8;
+    header[..8].copy_from_slice(&length.to_le_bytes());
+    header
 }
 
 /// A file that grows in memory.

@@ -253,3 +253,31 @@ fn a_rank_far_beyond_its_layer_is_refused() {
     assert!(open(4, 1024, 4).is_ok());
     assert!(open(1100, 1050, 1100).is_ok());
 }
+
+/// One such module takes seconds; a megabyte could have hundreds.
+#[test]
+fn many_ranks_far_beyond_their_layers_are_refused() {
+    let open = |ranks: &[usize], sides: [usize; 2]| {
+        let names: Vec<[String; 2]> = (0..ranks.len())
+            .map(|at| ["down", "up"].map(|half| format!("m{at}.lora_{half}.weight")))
+            .collect();
+        let shapes: Vec<[[usize; 2]; 2]> =
+            ranks.iter().map(|&rank| [[rank, sides[1]], [sides[0], rank]]).collect();
+        let tensors: Vec<(&str, &[usize])> = names
+            .iter()
+            .zip(&shapes)
+            .flat_map(|(names, shapes)| {
+                names.iter().map(String::as_str).zip(shapes.iter().map(<[usize; 2]>::as_slice))
+            })
+            .collect();
+        block_on(Adapter::open(&zeros(&tensors), None))
+    };
+    assert!(open(&[1024], [4, 4]).is_ok());
+    let error = open(&[1024, 8, 16], [4, 4]).unwrap_err();
+    // Ranks of such a size as layers have together are no reason.
+    assert_eq!((error.code, error.tensor.as_deref()), (Code::LoraShape, Some("m2")));
+    assert!(error.detail.contains("16"), "{error}");
+    assert!(open(&[512; 8], [4, 4]).is_ok());
+    assert!(open(&[512; 9], [4, 4]).is_err());
+    assert!(open(&[512; 9], [4, 508]).is_ok());
+}

@@ -110,11 +110,13 @@ fn judge_group(
         }
     };
     let roundings = group.units.iter().filter_map(rounding_of);
-    let cuts: Vec<_> = written
-        .cuts
-        .iter()
-        .filter(|cut| cut.of == CutOf::Result && group.outputs.iter().any(|o| o.names.stem == cut.module))
-        .collect();
+    // In the order of their names, as the two above.
+    let cuts = group.outputs.iter().flat_map(|output| {
+        let stem = output.names.stem.as_str();
+        let first = written.cuts.partition_point(|cut| cut.module.as_str() < stem);
+        written.cuts.get(first..).unwrap_or_default().iter().take_while(move |cut| cut.module == stem)
+    });
+    let cuts: Vec<_> = cuts.filter(|cut| cut.of == CutOf::Result).collect();
     let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
     let &Difference { apart, inputs, directions, across, size, whole } = difference;
     // What is cut to a rank is rounded as a whole.

@@ -212,13 +212,17 @@ impl Config {
             let code = if source == ScaleSource::Metadata { Code::Alpha } else { Code::Config };
             return Err(Error::new(code, detail));
         }
+        let alpha = field("lora_alpha").filter(|value| !value.is_null());
+        if source == ScaleSource::Config && alpha.is_some_and(|value| finite(value).is_none()) {
+            return Err(Error::new(Code::Config, "Its alpha is no number."));
+        }
         let (patterns, alphas): (Vec<&str>, Vec<f64>) =
             patterns.filter_map(|(key, value)| Some((key.as_str(), finite(value)?))).unzip();
         let modules = parameters.filter_map(|name| Some(name.as_str()?.rsplit_once('.')?.0));
         let modules = modules.filter(|path| path.len() <= LONGEST);
         Ok(Self {
             component: component.to_owned(),
-            alpha: field("lora_alpha").and_then(finite),
+            alpha: alpha.and_then(finite),
             patterns: patterns.into_iter().collect(),
             alphas,
             rank_stabilised: field("use_rslora").and_then(Value::as_bool).unwrap_or(false),
@@ -410,9 +414,14 @@ mod tests {
 
     #[test]
     fn a_bad_configuration_is_refused_and_a_raw_parameter_is_seen() {
-        for text in
-            ["", "[]", "{}", "{\"r\":4}", r#"{"lora_alpha":1,"alpha_pattern":{"blocks.[0-9]+.to_q":2}}"#]
-        {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            "{\"r\":4}",
+            r#"{"lora_alpha":"8"}"#,
+            r#"{"lora_alpha":1,"alpha_pattern":{"blocks.[0-9]+.to_q":2}}"#,
+        ] {
             assert_eq!(Scaling::new(&BTreeMap::new(), Some(text)).unwrap_err().code, Code::Config, "{text}");
         }
         let own = metadata(&[(

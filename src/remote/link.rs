@@ -187,7 +187,8 @@ fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let code = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let digits = after.get(..2).filter(|hex| byte == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let code = digits.and_then(|hex| std::str::from_utf8(hex).ok());
         match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 bytes.push(byte);
@@ -234,6 +235,15 @@ mod tests {
                 (HERE, "huggingface.co", "cat.safetensors"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_name_is_unescaped_by_two_digits_alone() {
+        for (escaped, name) in
+            [("a%2Bb", "a+b"), ("a%+fb", "a%+fb"), ("a%4", "a%4"), ("a%zz", "a%zz"), ("%C3%A4", "ä")]
+        {
+            assert_eq!(unescaped(escaped), name);
         }
     }
 

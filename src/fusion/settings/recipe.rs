@@ -195,6 +195,10 @@ impl Settings {
             check(&format_args!("{whose} strength"), general)?;
             text.map_or(Ok(()), |text| check(&format_args!("{whose}'s text-encoder strength"), text))?;
         }
+        // No model has such a block, and JavaScript takes it for something else.
+        if self.blocks.contains_key("__proto__") {
+            return Err(bad("There is no block \"__proto__\".".to_owned()));
+        }
         for (label, block) in &self.blocks {
             check(&format_args!("subject strength of the block {label:?}"), block.content)?;
             check(&format_args!("style strength of the block {label:?}"), block.style)?;

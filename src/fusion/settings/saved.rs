@@ -206,6 +206,7 @@ mod tests {
             (recipe(r#"{"mu":"much"}"#), Code::Recipe),
             (recipe(r#"{"mu":-1}"#), Code::Settings),
             (recipe(r#"{"unheardOf":1}"#), Code::Recipe),
+            (recipe(r#"{"blocks":{"__proto__":{"content":0}}}"#), Code::Settings),
             (recipe(r#"{"blocks":{"IN04":{"content":1e9}}}"#), Code::Settings),
             (recipe(r#"{"blocks":{"IN04":{"mu":-1}}}"#), Code::Settings),
             (recipe(r#"{"scheme":"nobody's"}"#), Code::Settings),

@@ -27,7 +27,7 @@ pub use plan::Plan;
 pub use plan::model::undecided_families;
 pub use plan::pass::{Passes, Variant};
 pub use plan::several::Several;
-pub use run::crew::{Alone, Crew, Done, Run, Task};
+pub use run::crew::{Alone, Compute, Computed, Crew, Done, Look, Made, Run, Seen, Task, What};
 pub use run::hashing::Hashing;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use run::hashing::hexadecimal;

@@ -194,8 +194,7 @@ impl<F: InBlob> Crew<F> for JsCrew {
         let field = |name: &str| Reflect::get(&reply, &name.into()).unwrap_or_default();
         let mut done: Done =
             serde_json::from_str(&field("done").as_string().unwrap_or_default()).map_err(broken)?;
-        if let (Done::Fused { pieces, .. }, Ok(bytes)) = (&mut done, field("bytes").dyn_into::<Uint8Array>())
-        {
+        if let (Some(pieces), Ok(bytes)) = (done.pieces_mut(), field("bytes").dyn_into::<Uint8Array>()) {
             let mut from = 0;
             for piece in pieces {
                 let length = piece.tensors.iter().map(|tensor| tensor.length).sum::<usize>();
@@ -223,11 +222,11 @@ impl<F: InBlob> Crew<F> for JsCrew {
 }
 
 /// What came of a task, for the worker that leads the run: `{done, bytes}`.
-pub(super) fn reply(done: Done) -> Result<JsValue, JsValue> {
+pub(super) fn reply(mut done: Done) -> Result<JsValue, JsValue> {
     let json = serde_json::to_string(&done)
         .map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))?;
-    let bytes = match &done {
-        Done::Fused { pieces, .. } => {
+    let bytes = match done.pieces_mut() {
+        Some(pieces) => {
             let length = pieces.iter().map(|piece| piece.bytes.length()).sum::<usize>();
             let all = Uint8Array::new_with_length(u32::try_from(length).unwrap_or(u32::MAX));
             let mut from = 0;
@@ -239,7 +238,7 @@ pub(super) fn reply(done: Done) -> Result<JsValue, JsValue> {
             }
             all.into()
         }
-        _ => JsValue::NULL,
+        None => JsValue::NULL,
     };
     let reply = js_sys::Object::new();
     Reflect::set(&reply, &"done".into(), &json.into())?;

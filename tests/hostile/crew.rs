@@ -9,8 +9,8 @@ use np_lora::error::{Code, Error, Result};
 use np_lora::fusion::analysis::Outlook;
 use np_lora::fusion::settings::Recompress;
 use np_lora::fusion::{
-    self, Crew, Done, Engine, EngineChoice, Held, Input, Pair, Parcel, Passes, Plan, Report, Run, Settings,
-    Sources, Task, Variant,
+    self, Computed, Crew, Done, Engine, EngineChoice, Held, Input, Pair, Parcel, Passes, Plan, Report, Run,
+    Settings, Sources, Task, Variant,
 };
 use pollster::block_on;
 use sha2::Sha256;
@@ -122,11 +122,11 @@ impl Crew<MemorySource> for Others<'_> {
         let passes = self.passes.borrow().clone().unwrap();
         let watch = Patience::until(usize::MAX);
         let engine = Mutex::new(Engine::cpu(""));
-        let done = fusion::assist(&passes, &self.sources, task, result, (&engine, false), &watch).await?;
+        let mut done = fusion::assist(&passes, &self.sources, task, result, (&engine, false), &watch).await?;
         self.dawdle().await;
         let mut carried: Done = serde_json::from_str(&serde_json::to_string(&done).unwrap()).unwrap();
-        if let (Done::Fused { pieces: to, .. }, Done::Fused { pieces: from, .. }) = (&mut carried, done) {
-            to.iter_mut().zip(from).for_each(|(to, from)| to.bytes = from.bytes);
+        if let (Some(to), Some(from)) = (carried.pieces_mut(), done.pieces_mut()) {
+            to.iter_mut().zip(from).for_each(|(to, from)| to.bytes = from.bytes.clone());
         }
         Ok((self.says)(carried))
     }
@@ -274,11 +274,8 @@ fn a_device_that_another_has_lost_is_left_by_all_and_told_of_once() {
     }
     for settings in all_settings() {
         let (made, _) = shared_with(&[settings.into()], 3, 1, usize::MAX, |done| match done {
-            Done::Measured { pass, groups, ranks, .. } => {
-                Done::Measured { pass, groups, ranks, gave_up: lost() }
-            }
-            Done::Fused { pass, pieces, .. } => Done::Fused { pass, pieces, gave_up: lost() },
-            other => other,
+            Done::Computed(computed) => Done::Computed(Computed { gave_up: lost(), ..computed }),
+            Done::Seen(_) => done,
         })
         .unwrap();
         for (_, report) in made {

@@ -4,7 +4,7 @@ use crate::crew::shared_with;
 use np_lora::container::Bytes;
 use np_lora::error::Code;
 use np_lora::fusion::settings::Recompress;
-use np_lora::fusion::{Done, Held, Parcel, Piece, Settings};
+use np_lora::fusion::{Compute, Computed, Done, Held, Made, Parcel, Piece, Seen, Settings, What};
 use std::ops::Range;
 
 /// Bytes that are gone when they are wanted.
@@ -21,48 +21,39 @@ impl Held for Gone {
     }
 }
 
-pub(crate) fn edited(done: Done, edit: fn(&mut Piece)) -> Done {
-    match done {
-        Done::Fused { pass, mut pieces, gave_up } => {
-            pieces.iter_mut().for_each(edit);
-            Done::Fused { pass, pieces, gave_up }
-        }
-        other => other,
-    }
+pub(crate) fn edited(mut done: Done, edit: fn(&mut Piece)) -> Done {
+    done.pieces_mut().into_iter().flatten().for_each(edit);
+    done
 }
 
 #[test]
 fn an_answer_that_does_not_fit_its_task_ends_the_run() {
-    let lies: [fn(Done) -> Done; 12] = [
+    let lies: [fn(Done) -> Done; 15] = [
         // Nothing was read, or something else.
-        |done| {
-            if let Done::Read { file, first, .. } = done {
-                Done::Read { file, first, checksums: Vec::new() }
-            } else {
-                done
+        |mut done| {
+            if let Done::Seen(Seen::Read { checksums, .. }) = &mut done {
+                checksums.clear();
             }
+            done
         },
-        |done| {
-            if let Done::Read { file, first, checksums } = done {
-                Done::Read { file, first: first + 1, checksums }
-            } else {
-                done
+        |mut done| {
+            if let Done::Seen(Seen::Read { first, .. }) = &mut done {
+                *first += 1;
             }
+            done
         },
         // Another group was compared, or another file.
-        |done| {
-            if let Done::Repeated { file, group, difference } = done {
-                Done::Repeated { file, group: group + 1, difference }
-            } else {
-                done
+        |mut done| {
+            if let Done::Seen(Seen::Repeated { group, .. }) = &mut done {
+                *group += 1;
             }
+            done
         },
-        |done| {
-            if let Done::Repeated { file, group, difference } = done {
-                Done::Repeated { file: file + 1, group, difference }
-            } else {
-                done
+        |mut done| {
+            if let Done::Seen(Seen::Repeated { file, .. }) = &mut done {
+                *file += 1;
             }
+            done
         },
         // A tensor is missing, is another, or comes twice.
         |done| edited(done, |piece| piece.tensors.truncate(1)),
@@ -88,18 +79,32 @@ fn an_answer_that_does_not_fit_its_task_ends_the_run() {
             })
         },
         // There is none for one of the results, or it is for those of another pass.
-        |done| {
-            if let Done::Fused { pass, .. } = done {
-                Done::Fused { pass, pieces: Vec::new(), gave_up: None }
-            } else {
-                done
-            }
+        |mut done| {
+            done.pieces_mut().into_iter().for_each(Vec::clear);
+            done
         },
-        |done| {
-            if let Done::Fused { pass, pieces, gave_up } = done {
-                Done::Fused { pass: pass + 1, pieces, gave_up }
-            } else {
-                done
+        |mut done| {
+            if let Done::Computed(computed) = &mut done {
+                computed.of.pass += 1;
+            }
+            done
+        },
+        // Something else was computed, or looked at.
+        |done| match done {
+            Done::Computed(computed) => {
+                Done::Computed(Computed { made: Made::Ranks(Vec::new()), ..computed })
+            }
+            Done::Seen(_) => done,
+        },
+        |done| match done {
+            Done::Computed(_) => Done::Seen(Seen::Read { file: 0, first: 0, checksums: Vec::new() }),
+            Done::Seen(_) => done,
+        },
+        |done| match done {
+            Done::Computed(_) => done,
+            Done::Seen(_) => {
+                let of = Compute { what: What::Fusion, pass: 0, groups: Vec::new() };
+                Done::Computed(Computed { of, made: Made::Fusion(Vec::new()), gave_up: None })
             }
         },
     ];

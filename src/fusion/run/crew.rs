@@ -14,27 +14,50 @@ use std::ops::Range;
 /// Something to do for a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "passes, files, groups and tensors by their numbers; the rest has its type")]
 pub enum Task {
-    /// Find the ranks that keep the wanted energy in the modules of these groups of a pass.
-    Measure { pass: usize, groups: Vec<usize> },
-    /// Find out how both files lie to each other in these groups of the first plan.
-    Analyse { groups: Vec<usize> },
-    /// Fuse these groups of a pass.
-    Fuse { pass: usize, groups: Vec<usize> },
-    /// Read these tensors of the finished file of this number.
+    /// Compute something from the input files.
+    Compute(Compute),
+    /// Look at a finished file.
+    Look(Look),
+}
+
+/// Something to compute for these groups of a pass, by their numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the name says it")]
+pub struct Compute {
+    pub what: What,
+    pub pass: usize,
+    pub groups: Vec<usize>,
+}
+
+/// What is computed for some groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum What {
+    /// The ranks that keep the wanted energy in their modules.
+    Ranks,
+    /// How both files lie to each other in them.
+    Analysis,
+    /// Their modules of each result.
+    Fusion,
+}
+
+/// Something to look at in the finished file of this number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "files, groups and tensors by their numbers")]
+pub enum Look {
+    /// Read these tensors.
     Read { file: usize, tensors: Range<usize> },
-    /// Compute a group once more and compare it with a finished file.
+    /// Compute a group once more and compare it.
     Repeat { file: usize, group: usize },
 }
 
-impl Task {
-    /// The number of the finished file that it looks at.
-    pub(crate) fn file(&self) -> Option<usize> {
-        match self {
-            Self::Read { file, .. } | Self::Repeat { file, .. } => Some(*file),
-            Self::Measure { .. } | Self::Analyse { .. } | Self::Fuse { .. } => None,
-        }
+impl Look {
+    /// The file's number.
+    pub(crate) fn file(&self) -> usize {
+        let (Self::Read { file, .. } | Self::Repeat { file, .. }) = self;
+        *file
     }
 
     /// The tensors that it reads of the finished file of this number.
@@ -49,37 +72,66 @@ impl Task {
 /// What came of a [`Task`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "passes, files, groups and tensors by their numbers; the rest has its type")]
 pub enum Done {
-    /// The ranks of the modules of these groups, in order, in each result of the pass. `gave_up`: why a graphics device was given
-    /// up meanwhile, if one was.
-    Measured { pass: usize, groups: Vec<usize>, ranks: Vec<Vec<usize>>, gave_up: Option<String> },
-    /// What is true of the modules of these groups, in order.
-    Analysed { groups: Vec<usize>, found: Vec<Measured> },
-    /// Modules of each result of the pass; `gave_up` as above.
-    Fused { pass: usize, pieces: Vec<Piece>, gave_up: Option<String> },
+    /// Of one that computes.
+    Computed(Computed),
+    /// Of one that looks at a finished file.
+    Seen(Seen),
+}
+
+impl Done {
+    /// The pieces of results in it, if it made any.
+    pub fn pieces_mut(&mut self) -> Option<&mut Vec<Piece>> {
+        match self {
+            Self::Computed(Computed { made: Made::Fusion(pieces), .. }) => Some(pieces),
+            _ => None,
+        }
+    }
+}
+
+/// What came of a [`Compute`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Computed {
+    /// What it was.
+    pub of: Compute,
+    /// What was made.
+    pub made: Made,
+    /// Why whoever did it has no graphics device any more, where one has failed.
+    pub gave_up: Option<String>,
+}
+
+/// What was computed for some groups.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Made {
+    /// The ranks of their modules, in order, in each result of the pass.
+    Ranks(Vec<Vec<usize>>),
+    /// What is true of their modules, in order.
+    Analysis(Vec<Measured>),
+    /// Their modules of each result of the pass.
+    Fusion(Vec<Piece>),
+}
+
+/// What came of a [`Look`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "files, groups and tensors by their numbers; the rest has its type")]
+pub enum Seen {
     /// The checksums of the file's tensors from this one on.
     Read { file: usize, first: usize, checksums: Vec<u64> },
     /// How far the file's group is from what it should be.
     Repeated { file: usize, group: usize, difference: Difference },
 }
 
-impl Done {
-    /// Why whoever did it has no graphics device any more, where one has failed.
-    pub(crate) fn failure(&self) -> Option<&str> {
-        match self {
-            Self::Measured { gave_up, .. } | Self::Fused { gave_up, .. } => gave_up.as_deref(),
-            Self::Analysed { .. } | Self::Read { .. } | Self::Repeated { .. } => None,
-        }
-    }
-
-    /// Whether it can be what came of a task that looks at the finished file.
-    pub(crate) fn answers(&self, task: &Task) -> bool {
-        match (self, task) {
-            (Self::Read { file, first, checksums }, Task::Read { file: of, tensors }) => {
+impl Seen {
+    /// Whether it can be what came of this.
+    pub(crate) fn answers(&self, look: &Look) -> bool {
+        match (self, look) {
+            (Self::Read { file, first, checksums }, Look::Read { file: of, tensors }) => {
                 file == of && *first == tensors.start && checksums.len() == tensors.len()
             }
-            (Self::Repeated { file, group, .. }, Task::Repeat { file: of, group: asked }) => {
+            (Self::Repeated { file, group, .. }, Look::Repeat { file: of, group: asked }) => {
                 file == of && group == asked
             }
             _ => false,

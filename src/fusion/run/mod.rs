@@ -21,7 +21,7 @@ use crate::fusion::plan::pass::{Pass, Passes, Variant};
 use crate::fusion::plan::portions::{self, ReadAhead};
 use crate::fusion::settings::Settings;
 use crate::fusion::{Progress, Sources, Stage, Watch, go_on, method};
-use crew::{Crew, Done, Run, Task};
+use crew::{Compute, Computed, Crew, Done, Look, Made, Run, Seen, Task, What};
 use futures_util::lock::Mutex;
 use report::Report;
 use sharing::Came;
@@ -114,11 +114,11 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     let (known, all) = analysis.borrow().count(plan);
     let mut progress =
         Progress { modules_done: known, modules_total: all, ..Progress::of(&passes, Stage::Analyse) };
-    let tasks = pieces.into_iter().map(|groups| Task::Analyse { groups }).collect();
-    compute_all(&passes, tasks, sources, &mut engine, (crew, told), watch, async |done, watch| {
-        let Done::Analysed { groups, found } = done else { return Err(out_of_turn()) };
+    let tasks = pieces.into_iter().map(|groups| Compute { what: What::Analysis, pass: 0, groups }).collect();
+    compute_all(&passes, tasks, sources, &mut engine, (crew, told), watch, async |of, made, watch| {
+        let Made::Analysis(found) = made else { return Err(out_of_turn()) };
         progress.modules_done += found.len();
-        analysis.borrow_mut().keep(plan, &groups, found)?;
+        analysis.borrow_mut().keep(plan, &of.groups, found)?;
         watch.progress(&progress);
         Ok(())
     })
@@ -141,18 +141,16 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     let most = engine.most_bytes(1 + crew.members());
     let tasks = measured
         .flat_map(|(number, pass)| {
-            pieces(pass, most).map(move |groups| Task::Measure { pass: number, groups })
+            pieces(pass, most).map(move |groups| Compute { what: What::Ranks, pass: number, groups })
         })
         .collect();
     let told = told(passes, None, engine);
-    compute_all(passes, tasks, sources, engine, (crew, told), watch, async |done, watch| {
-        let Done::Measured { pass: number, groups, ranks: found, .. } = done else {
-            return Err(out_of_turn());
-        };
-        let pass = passes.pass(number)?;
+    compute_all(passes, tasks, sources, engine, (crew, told), watch, async |of, made, watch| {
+        let Made::Ranks(found) = made else { return Err(out_of_turn()) };
+        let pass = passes.pass(of.pass)?;
         for (ranks, found) in ranks.iter_mut().skip(pass.first).take(pass.count()).zip(found) {
             let mut found = found.into_iter();
-            for &at in &groups {
+            for &at in &of.groups {
                 let (Some(group), Some(ranks)) = (pass.lead.groups.get(at), ranks.get_mut(at)) else {
                     return Err(out_of_turn());
                 };
@@ -199,11 +197,13 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     let most = engine.most_bytes(1 + crew.0.members());
     let tasks = (0..)
         .zip(passes.iter())
-        .flat_map(|(number, pass)| pieces(pass, most).map(move |groups| Task::Fuse { pass: number, groups }))
+        .flat_map(|(number, pass)| {
+            pieces(pass, most).map(move |groups| Compute { what: What::Fusion, pass: number, groups })
+        })
         .collect();
-    compute_all(passes, tasks, sources, engine, crew, watch, async |done, watch| {
-        let Done::Fused { pass: number, pieces, .. } = done else { return Err(out_of_turn()) };
-        take(number, pieces, watch).await
+    compute_all(passes, tasks, sources, engine, crew, watch, async |of, made, watch| {
+        let Made::Fusion(pieces) = made else { return Err(out_of_turn()) };
+        take(of.pass, pieces, watch).await
     })
     .await?;
     go_on(watch)?;
@@ -214,35 +214,43 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     Ok(written)
 }
 
-/// Shares out tasks that compute; `take` is told what came of each.
+/// Shares out what is to be computed; `take` is told what came of each.
 async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     passes: &Passes,
-    tasks: Vec<Task>,
+    tasks: Vec<Compute>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     (crew, told): (&C, Run<'_>),
     watch: &mut W,
-    mut take: impl AsyncFnMut(Done, &mut W) -> Result<()>,
+    mut take: impl AsyncFnMut(Compute, Made, &mut W) -> Result<()>,
 ) -> Result<()> {
     let most = engine.most_bytes(1 + crew.members());
-    let tasks = sized(passes, tasks, most)?;
+    let sized = |task: Compute| {
+        let pass = passes.pass(task.pass)?;
+        Ok((portions::size(&pass.lead, &task.groups, pass.count(), most), Task::Compute(task)))
+    };
+    let tasks = tasks.into_iter().map(sized).collect::<Result<Vec<_>>>()?;
     sharing::share_out(
         tasks,
         crew,
         Some(told),
         &[],
-        async |task| read(passes, task, sources).await,
+        async |task| match task {
+            Task::Compute(task) => read(passes, task, sources).await,
+            Task::Look(_) => Err(out_of_turn()),
+        },
         async |came| {
             go_on(watch)?;
-            let done = match came {
+            let Computed { of, made, gave_up } = match came {
                 Came::Read(read) => compute(passes, read, sources, engine, watch).await?,
-                Came::Done(done) => done,
+                Came::Done(Done::Computed(done)) => done,
+                Came::Done(Done::Seen(_)) => return Err(out_of_turn()),
             };
-            if let Some(why) = done.failure() {
-                engine.give_up(why);
+            if let Some(why) = gave_up {
+                engine.give_up(&why);
                 crew.leave_device();
             }
-            take(done, watch).await
+            take(of, made, watch).await
         },
     )
     .await
@@ -253,40 +261,20 @@ fn pieces(pass: &Pass, most: u64) -> impl Iterator<Item = Vec<usize>> + use<> {
     portions::pieces(&pass.lead, most / pass.count() as u64).into_iter()
 }
 
-/// Tasks with their sizes, of which 1 is so many bytes.
-fn sized(passes: &Passes, tasks: Vec<Task>, most: u64) -> Result<Vec<sharing::SizedTask>> {
-    let size = |task: &Task| match task {
-        Task::Fuse { pass, groups } | Task::Measure { pass, groups } => {
-            let pass = passes.pass(*pass)?;
-            Ok(portions::size(&pass.lead, groups, pass.count(), most))
-        }
-        Task::Analyse { groups } => Ok(portions::size(&passes.pass(0)?.lead, groups, 1, most)),
-        Task::Repeat { file, group } => Ok(portions::size(passes.file(*file)?.0, &[*group], 1, most)),
-        Task::Read { .. } => Ok(1),
-    };
-    tasks.into_iter().map(|task| Ok((size(&task)?, task))).collect()
-}
-
 /// A task, and what it needs of the files.
-type Read<'a, S> = (Task, ReadAhead<'a, S>);
+type Read<'a, S> = (Compute, ReadAhead<'a, S>);
 
 /// Reads for a task that computes.
-async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, S>) -> Result<Read<'a, S>> {
-    let of = |pass: &Pass| sources.swapped(pass.swapped);
-    let read = match &task {
-        Task::Fuse { pass, groups } => {
-            let pass = passes.pass(*pass)?;
-            ReadAhead::modules(&pass.lead, groups, &of(pass)).await?
-        }
-        Task::Measure { pass, groups } => {
-            let pass = passes.pass(*pass)?;
-            ReadAhead::factors(&pass.lead, groups, &of(pass)).await?
-        }
-        Task::Analyse { groups } => {
-            let pass = passes.pass(0)?;
-            ReadAhead::factors(&pass.lead, groups, &of(pass)).await?
-        }
-        Task::Read { .. } | Task::Repeat { .. } => return Err(out_of_turn()),
+async fn read<'a, S: Source>(
+    passes: &Passes,
+    task: Compute,
+    sources: &Sources<'a, S>,
+) -> Result<Read<'a, S>> {
+    let pass = passes.pass(task.pass)?;
+    let sources = sources.swapped(pass.swapped);
+    let read = match task.what {
+        What::Fusion => ReadAhead::modules(&pass.lead, &task.groups, &sources).await?,
+        What::Ranks | What::Analysis => ReadAhead::factors(&pass.lead, &task.groups, &sources).await?,
     };
     Ok((task, read))
 }
@@ -294,53 +282,40 @@ async fn read<'a, S: Source>(passes: &Passes, task: Task, sources: &Sources<'a, 
 /// Does a task that has been read for.
 async fn compute<S: Source>(
     passes: &Passes,
-    (task, read): Read<'_, S>,
+    (of, read): Read<'_, S>,
     sources: &Sources<'_, S>,
     engine: &mut Engine,
     watch: &impl Watch,
-) -> Result<Done> {
-    let of = |pass: &Pass| read.of_files(&sources.swapped(pass.swapped));
-    let why = |engine: &Engine| engine.failure().map(|failure| failure.detail.clone());
-    match task {
-        Task::Fuse { pass: number, groups } => {
-            let pass = passes.pass(number)?;
-            let pieces = method::fuse(pass, &groups, &of(pass), engine, watch).await?;
-            Ok(Done::Fused { pass: number, pieces, gave_up: why(engine) })
-        }
-        Task::Measure { pass: number, groups } => {
-            let pass = passes.pass(number)?;
-            let ranks = method::measure(pass, &groups, &of(pass), engine, watch).await?;
-            Ok(Done::Measured { pass: number, groups, ranks, gave_up: why(engine) })
-        }
-        Task::Analyse { groups } => {
-            let pass = passes.pass(0)?;
-            let found = analysis::measure(&pass.lead, &groups, &of(pass), watch).await?;
-            Ok(Done::Analysed { groups, found })
-        }
-        Task::Read { .. } | Task::Repeat { .. } => Err(out_of_turn()),
-    }
+) -> Result<Computed> {
+    let pass = passes.pass(of.pass)?;
+    let sources = read.of_files(&sources.swapped(pass.swapped));
+    let made = match of.what {
+        What::Fusion => Made::Fusion(method::fuse(pass, &of.groups, &sources, engine, watch).await?),
+        What::Ranks => Made::Ranks(method::measure(pass, &of.groups, &sources, engine, watch).await?),
+        What::Analysis => Made::Analysis(analysis::measure(&pass.lead, &of.groups, &sources, watch).await?),
+    };
+    Ok(Computed { of, made, gave_up: engine.failure().map(|failure| failure.detail.clone()) })
 }
 
-/// Does a task that looks at a finished file.
+/// Looks at a finished file.
 async fn look<S: Source, R: Source>(
     passes: &Passes,
-    task: &Task,
+    look: &Look,
     sources: &Sources<'_, S>,
     finished: Option<&R>,
-) -> Result<Done> {
+) -> Result<Seen> {
     let finished = finished.ok_or_else(out_of_turn)?;
-    match task {
-        Task::Read { file, tensors } => {
+    match look {
+        Look::Read { file, tensors } => {
             let (plan, _) = passes.file(*file)?;
             let found = verify::read(plan, tensors.clone(), finished).await?;
-            Ok(Done::Read { file: *file, first: tensors.start, checksums: found })
+            Ok(Seen::Read { file: *file, first: tensors.start, checksums: found })
         }
-        Task::Repeat { file, group } => {
+        Look::Repeat { file, group } => {
             let (plan, swapped) = passes.file(*file)?;
             let difference = verify::repeat(plan, *group, finished, &sources.swapped(swapped)).await?;
-            Ok(Done::Repeated { file: *file, group: *group, difference })
+            Ok(Seen::Repeated { file: *file, group: *group, difference })
         }
-        Task::Fuse { .. } | Task::Measure { .. } | Task::Analyse { .. } => Err(out_of_turn()),
     }
 }
 
@@ -358,17 +333,21 @@ pub async fn assist<S: Source, R: Source>(
     watch: &impl Watch,
 ) -> Result<Done> {
     go_on(watch)?;
-    if task.file().is_some() {
-        // What is computed again takes the more memory, as it is in f64.
-        let _turn = if let Task::Repeat { .. } = task { Some(engine.lock().await) } else { None };
-        return look(passes, &task, sources, finished).await;
+    match task {
+        Task::Compute(task) => {
+            let read = read(passes, task, sources).await?;
+            let mut engine = engine.lock().await;
+            if !on_device && engine.adapter().is_some() {
+                engine.give_up("It failed elsewhere.");
+            }
+            compute(passes, read, sources, &mut engine, watch).await.map(Done::Computed)
+        }
+        Task::Look(task) => {
+            // What is computed again takes the more memory, as it is in f64.
+            let _turn = if let Look::Repeat { .. } = task { Some(engine.lock().await) } else { None };
+            look(passes, &task, sources, finished).await.map(Done::Seen)
+        }
     }
-    let read = read(passes, task, sources).await?;
-    let mut engine = engine.lock().await;
-    if !on_device && engine.adapter().is_some() {
-        engine.give_up("It failed elsewhere.");
-    }
-    compute(passes, read, sources, &mut engine, watch).await
 }
 
 fn out_of_turn() -> Error {
@@ -390,27 +369,27 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     progress.modules_done = progress.modules_total;
     watch.progress(&progress);
     let mut verified = vec![Verified::default(); sinks.len()];
-    let mut open: Vec<Task> =
-        (0..).zip(passes.plans()).flat_map(|(file, plan)| verify::tasks(file, plan)).collect();
-    let mut answered = |open: &mut Vec<Task>, done: &Done, watch: &mut W| {
+    let mut open: Vec<Look> =
+        (0..).zip(passes.plans()).flat_map(|(file, plan)| verify::looks(file, plan)).collect();
+    let mut answered = |open: &mut Vec<Look>, seen: &Seen, watch: &mut W| {
         go_on(watch)?;
-        let answered = open.iter().position(|task| done.answers(task)).ok_or_else(out_of_turn)?;
-        let file = open.remove(answered).file().ok_or_else(out_of_turn)?;
+        let answered = open.iter().position(|look| seen.answers(look)).ok_or_else(out_of_turn)?;
+        let file = open.remove(answered).file();
         let (plan, _) = passes.file(file)?;
         let (Some(written), Some(verified)) = (written.get(file), verified.get_mut(file)) else {
             return Err(out_of_turn());
         };
-        progress.bytes_done += verify::judge(plan, written, done, verified)?;
+        progress.bytes_done += verify::judge(plan, written, seen, verified)?;
         watch.progress(&progress);
         Ok(())
     };
     let mut finished = Vec::with_capacity(sinks.len());
     for (file, (plan, sink)) in passes.plans().zip(sinks).enumerate() {
         if let Some(so_far) = sink.so_far() {
-            for tensors in open.iter().filter_map(|task| task.tensors_of(file)).collect::<Vec<_>>() {
+            for tensors in open.iter().filter_map(|look| look.tensors_of(file)).collect::<Vec<_>>() {
                 crew.listen().await;
                 let found = verify::read(plan, tensors.clone(), &so_far).await?;
-                answered(&mut open, &Done::Read { file, first: tensors.start, checksums: found }, watch)?;
+                answered(&mut open, &Seen::Read { file, first: tensors.start, checksums: found }, watch)?;
             }
         }
         finished.push(sink.finish().await?);
@@ -418,16 +397,25 @@ async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     for (plan, file) in passes.plans().zip(&finished) {
         verify::check_header(plan, file).await?;
     }
-    let of = |task: &Task| task.file().and_then(|file| finished.get(file));
+    let sized = |look: &Look| {
+        let size = match look {
+            Look::Repeat { file, group } => portions::size(passes.file(*file)?.0, &[*group], 1, CPU_PIECE),
+            Look::Read { .. } => 1,
+        };
+        Ok((size, Task::Look(look.clone())))
+    };
     sharing::share_out(
-        sized(passes, open.clone(), CPU_PIECE)?,
+        open.iter().map(sized).collect::<Result<Vec<_>>>()?,
         crew,
         None,
         &finished,
-        async |task| look(passes, &task, sources, of(&task)).await,
-        async |came| {
-            let (Came::Read(done) | Came::Done(done)) = came;
-            answered(&mut open, &done, watch)
+        async |task| match task {
+            Task::Look(task) => look(passes, &task, sources, finished.get(task.file())).await,
+            Task::Compute(_) => Err(out_of_turn()),
+        },
+        async |came| match came {
+            Came::Read(seen) | Came::Done(Done::Seen(seen)) => answered(&mut open, &seen, watch),
+            Came::Done(Done::Computed(_)) => Err(out_of_turn()),
         },
     )
     .await?;

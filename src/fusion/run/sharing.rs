@@ -116,7 +116,10 @@ pub(crate) async fn share_out<F, R>(
     let start = async |work: Work<'_>| match work {
         Work::Tell(run) => crew.begin(run).await.map(|()| None),
         Work::Theirs(number, (size, task)) => {
-            let result = task.file().and_then(|file| results.get(file));
+            let result = match &task {
+                Task::Look(look) => results.get(look.file()),
+                Task::Compute(_) => None,
+            };
             Ok(Some((number, size, Came::Done(crew.run(&task, size, result).await?))))
         }
         Work::Own(number, (size, task)) => Ok(Some((number, size, Came::Read(read(task).await?)))),
@@ -181,6 +184,7 @@ pub(crate) async fn share_out<F, R>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::crew::{Compute, Computed, Made, What};
     use super::*;
     use pollster::block_on;
     use sha2::Sha256;
@@ -214,9 +218,18 @@ mod tests {
 
     fn number(task: &Task) -> usize {
         match task {
-            Task::Fuse { pass: number, .. } => *number,
-            _ => usize::MAX,
+            Task::Compute(Compute { pass: number, .. }) => *number,
+            Task::Look(_) => usize::MAX,
         }
+    }
+
+    fn task(number: usize) -> Task {
+        Task::Compute(Compute { what: What::Fusion, pass: number, groups: Vec::new() })
+    }
+
+    fn done(number: usize) -> Done {
+        let of = Compute { what: What::Fusion, pass: number, groups: Vec::new() };
+        Done::Computed(Computed { of, made: Made::Fusion(Vec::new()), gave_up: None })
     }
 
     impl Crew<()> for Slow<'_> {
@@ -265,7 +278,7 @@ mod tests {
             .await;
             let (busy, sizes) = self.busy.get();
             self.busy.set((busy - 1, sizes - size));
-            Ok(Done::Fused { pass: number, pieces: Vec::new(), gave_up: None })
+            Ok(done(number))
         }
 
         fn hash(&self) -> Sha256 {
@@ -309,12 +322,13 @@ mod tests {
             begun: &begun,
             taken: &taken,
         };
-        let tasks = (0..40).map(|number| (size(number), Task::Fuse { pass: number, groups: Vec::new() }));
+        let tasks = (0..40).map(|number| (size(number), task(number)));
         let read = async |task: Task| Ok(number(&task));
         block_on(share_out(tasks, &crew, told, &[], read, async |came| {
             let number = match came {
-                Came::Read(number) | Came::Done(Done::Fused { pass: number, .. }) => number,
-                Came::Done(_) => usize::MAX,
+                Came::Read(number) => number,
+                Came::Done(Done::Computed(Computed { of, .. })) => of.pass,
+                Came::Done(Done::Seen(_)) => usize::MAX,
             };
             taken.borrow_mut().push(number);
             Ok(())
@@ -407,17 +421,17 @@ mod tests {
         }
 
         async fn run(&self, task: &Task, _: usize, _: Option<&()>) -> Result<Done> {
-            let done = self.free.get().max(self.now.get()) + COMPUTE;
-            self.free.set(done);
+            let ready = self.free.get().max(self.now.get()) + COMPUTE;
+            self.free.set(ready);
             poll_fn(|context| {
-                if self.now.get() >= done {
+                if self.now.get() >= ready {
                     return Poll::Ready(());
                 }
                 context.waker().wake_by_ref();
                 Poll::Pending
             })
             .await;
-            Ok(Done::Fused { pass: number(task), pieces: Vec::new(), gave_up: None })
+            Ok(done(number(task)))
         }
 
         fn hash(&self) -> Sha256 {
@@ -431,7 +445,7 @@ mod tests {
     fn two_are_nearly_twice_as_fast_as_one() {
         let now = Cell::new(0);
         let crew = Timed { now: &now, free: Cell::new(0) };
-        let tasks = (0..100).map(|number| (1, Task::Fuse { pass: number, groups: Vec::new() }));
+        let tasks = (0..100).map(|number| (1, task(number)));
         let take = async |came: Came<usize>| {
             now.set(now.get() + TAKE + if let Came::Read(_) = came { COMPUTE } else { 0 });
             Ok(())

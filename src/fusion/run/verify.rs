@@ -5,7 +5,7 @@
 //! is that of the saved bytes; and for one module of each shape the update a loader would compute from the saved file is
 //! compared with NP-LoRA, or its overlap, computed once more, in f64, from the input files.
 
-use super::crew::{Done, Task};
+use super::crew::{Look, Seen};
 use super::writer::Written;
 use crate::backend::Dtype;
 use crate::backend::cpu::{self, Columns, PROBES, Signs};
@@ -43,34 +43,34 @@ const TOLERANCE: f64 = 1e-4;
 const NOTHING: f64 = 1e-30;
 
 /// Everything that is to be checked in the finished file of this number but its header.
-pub(crate) fn tasks(file: usize, plan: &Plan) -> Vec<Task> {
+pub(crate) fn looks(file: usize, plan: &Plan) -> Vec<Look> {
     let mut shapes = HashSet::new();
     // The longest tasks first, so that nobody waits for the last one.
     let fresh = |(at, group): (usize, &Group)| {
         let unit = |unit: &Unit| (unit.out_features(), unit.in_features(), ranks(unit));
         shapes
             .insert(group.units.iter().map(unit).collect::<Vec<_>>())
-            .then_some(Task::Repeat { file, group: at })
+            .then_some(Look::Repeat { file, group: at })
     };
-    let mut tasks: Vec<Task> = plan.groups.iter().enumerate().filter_map(fresh).collect();
+    let mut looks: Vec<Look> = plan.groups.iter().enumerate().filter_map(fresh).collect();
     let tensors = &plan.layout.tensors;
     let mut at = 0;
     while let Some(first) = tensors.get(at) {
         let fits = |tensor: &Tensor| tensor.end - first.start <= PIECE;
         let length = tensors[at..].iter().take_while(|tensor| fits(tensor)).count().max(1);
-        tasks.push(Task::Read { file, tensors: at..at + length });
+        looks.push(Look::Read { file, tensors: at..at + length });
         at += length;
     }
-    tasks
+    looks
 }
 
-/// Compares what a task has found with what was written. Gives the bytes that were read for it.
+/// Compares what was seen with what was written. Gives the bytes that were read for it.
 ///
 /// # Errors
 /// `Verify` with what is wrong.
-pub(crate) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut Verified) -> Result<u64> {
-    match done {
-        Done::Read { first, checksums, .. } => {
+pub(crate) fn judge(plan: &Plan, written: &Written, seen: &Seen, verified: &mut Verified) -> Result<u64> {
+    match seen {
+        Seen::Read { first, checksums, .. } => {
             let tensors = plan.layout.tensors.iter().zip(&written.checksums).skip(*first).zip(checksums);
             let mut bytes = 0;
             for ((tensor, expected), found) in tensors {
@@ -82,12 +82,11 @@ pub(crate) fn judge(plan: &Plan, written: &Written, done: &Done, verified: &mut 
             }
             Ok(bytes)
         }
-        Done::Repeated { group: at, difference, .. } => {
+        Seen::Repeated { group: at, difference, .. } => {
             let group = plan.groups.get(*at).ok_or_else(|| unplanned(""))?;
             judge_group(plan, group, written, difference, verified)?;
             Ok(0)
         }
-        Done::Fused { .. } | Done::Measured { .. } | Done::Analysed { .. } => Err(unplanned("")),
     }
 }
 

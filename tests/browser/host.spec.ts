@@ -141,6 +141,31 @@ test('a swap that the program refuses leaves both files where they are', async (
   await checkHeld(page, 'file', PAIR);
 });
 
+test('a run that is asked for behind a swap is of the files as they lie then', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  // Whoever presses twice in the same moment, and whoever takes a file away just then.
+  const swap = (times: number): Promise<string[]> => page.evaluate(async (times) => {
+    await give();
+    for (let done = 0; done < times; done += 1) tool.shadowRoot.querySelector('.swap').click();
+    const lies = [tool.contentFile.name, tool.styleFile.name];
+    const { report } = await tool.fuse();
+    return [...lies, report.content.name, report.style.name, tool.matches(':state(stale)')];
+  }, times);
+  for (const times of [1, 2, 3]) {
+    const [content, style, ...made] = await swap(times);
+    expect(made, `${times} swaps`).toEqual([content, style, false]);
+  }
+  expect(await page.evaluate(async () => {
+    await give();
+    tool.shadowRoot.querySelector('.swap').click();
+    tool.styleFile = null;
+    const lies = tool.contentFile.name;
+    const { report } = await tool.convert();
+    return [report.content?.name === lies, report.style, report.fused];
+  })).toEqual([true, null, 0]);
+  expect(uncaught).toEqual([]);
+});
+
 for (const width of [320, 400, 600]) {
   test(`a column of ${width} px in a wide window is enough`, async ({ page }) => {
     await page.setViewportSize({ width: 1280, height: 800 });

@@ -171,6 +171,25 @@ test('a host that is slow to tell of a pair holds up no other file', async ({ pa
   expect(uncaught).toEqual([]);
 });
 
+test('a host that falls silent during a run holds up no other file once that is cancelled', async ({ page }) => {
+  const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style), autoload: '' });
+  await isOpen(page, 'Subject');
+  await isOpen(page, 'Style');
+  await programComplete(page);
+  let silent = 0;
+  hub.spoil = () => { silent += 1; return true; };
+  await fuseButton(page).click();
+  await expect.poll(() => silent).toBeGreaterThan(0);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await expect(fuseButton(page)).toBeEnabled();
+  await give(page, 'Subject', named('mine.safetensors', pair[0]));
+  await expect(card(page, 'Subject')).toContainText(/mine\.safetensors.*AutoV2/s, { timeout: 10_000 });
+  await give(page, 'Style', named('other.safetensors', pair[1]));
+  await fuseButton(page).click({ timeout: 10_000 });
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+  expect(uncaught).toEqual([]);
+});
+
 test('a single file from a link is swapped over and removed like any other', async ({ page }) => {
   const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style) });
   await loadButton(page, 'Subject').click();

@@ -127,7 +127,8 @@ const COMPARISON = object<Comparison>({
 const LINK = { url: text, host: text, name: text };
 const REMOTE = object<RemoteFile>({ ...LINK, size: number, tag: orNull(text) });
 const BYTES = instance<Uint8Array<ArrayBuffer>>(Uint8Array);
-const OPENED = { file: either<GivenFile>(isFile, REMOTE), config: orNull(text), kept: list(object<Kept>({ at: number, bytes: BYTES })) };
+const KEPT = list(object<Kept>({ at: number, bytes: BYTES }));
+const OPENED = { file: either<GivenFile>(isFile, REMOTE), config: orNull(text), kept: KEPT };
 
 const PROGRAM = object<Program>({ glue: text, wasm: text });
 
@@ -137,7 +138,7 @@ const CALLS: { [N in CallName]: { in: Shape<Calls[N]['in']>; out: Shape<Calls[N]
   example: { in: object({ role: ROLE }), out: BYTES },
   link: { in: object({ text, hosts: TEXTS }), out: object<FileLink>(LINK) },
   find: { in: object({ link: object<FileLink>(LINK) }), out: REMOTE },
-  open: { in: object({ role: ROLE, ...OPENED }), out: SUMMARY },
+  open: { in: object({ role: ROLE, ...OPENED }), out: object({ summary: SUMMARY, kept: KEPT }) },
   config: { in: object({ role: ROLE }), out: orNull(text) },
   prepare: { in: object({}), out: nothing },
   close: { in: object({ role: ROLE }), out: nothing },

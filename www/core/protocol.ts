@@ -50,7 +50,7 @@ export interface Calls {
   link: { in: { text: string; hosts: string[] }; out: FileLink };
   /** Asks the host of the file for it. */
   find: { in: { link: FileLink }; out: RemoteFile };
-  open: { in: { role: Role } & OpenedFile; out: Summary };
+  open: { in: { role: Role } & OpenedFile; out: { summary: Summary; kept: Kept[] } };
   /** Asks the host of a role's file for the adapter_config.json beside it, if the file leaves its scale open: its text. */
   config: { in: { role: Role }; out: string | null };
   /** A file is about to come. */

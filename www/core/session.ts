@@ -39,6 +39,11 @@ export interface CallOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+interface Ask extends CallOptions {
+  /** The role whose file is no longer the session's from this call on. */
+  forgets?: Role;
+}
+
 /** Releases a disposed session's lock when its last result has been garbage-collected: then any session may delete the temporary files. */
 const results = new FinalizationRegistry<() => void>((gone) => gone());
 
@@ -51,7 +56,7 @@ export class Session {
   #worker: { line: Line; started: Promise<Line> } | null = null;
   #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
-  /** Until it has settled, a file may be in the place of the other. */
+  /** Until it has settled, a file may be in the place of the other: whatever is asked behind a swap waits for it. */
   #swapped: Promise<void> = Promise.resolve();
   #release!: () => void;
   /** Of the last run. Their temporary files are deleted by this session's next run, or by another session once these are collected. */
@@ -95,12 +100,9 @@ export class Session {
    * a server, whose host may take its time.
    */
   async inspect(role: Role, file: GivenFile, config: string | null = null, signal?: AbortSignal): Promise<Summary> {
-    await this.#swapped;
     // Forgotten first: a file that kills the worker is asked for once more at most, and is not among those that a new one opens.
-    this.#files[role] = null;
-    const opened = { file, config, kept: [] };
-    const summary = await this.#call('open', { role, ...opened }, isFile(file) ? {} : { signal });
-    this.#files[role] = opened;
+    const { summary, kept } = await this.#call('open', { role, file, config, kept: [] }, { forgets: role, signal: isFile(file) ? undefined : signal });
+    this.#files[role] = { file, config, kept };
     return summary;
   }
 
@@ -110,9 +112,7 @@ export class Session {
   }
 
   async close(role: Role): Promise<void> {
-    await this.#swapped;
-    this.#files[role] = null;
-    await this.#call('close', { role });
+    await this.#call('close', { role }, { forgets: role });
   }
 
   async swap(): Promise<void> {
@@ -196,10 +196,15 @@ export class Session {
     for (const file of kept) results.register(file, () => { if (--left === 0) release(); });
   }
 
-  async #call<N extends CallName>(call: N, input: Calls[N]['in'], options: CallOptions = {}, again = false): Promise<Calls[N]['out']> {
-    const { signal, onProgress } = options;
+  async #call<N extends CallName>(call: N, input: Calls[N]['in'], options: Ask = {}, again = false): Promise<Calls[N]['out']> {
+    const { signal, onProgress, forgets } = options;
+    const before = call === 'swap' ? Promise.resolve() : this.#swapped;
+    const free = before.then(() => {
+      if (forgets) this.#files[forgets] = null;
+      return this.#free();
+    });
     // A worker that is only starting may take as long as the network does.
-    const line = await unless(signal, this.#free());
+    const line = await unless(signal, free);
     if (signal?.aborted) throw abortError();
     const files = { ...this.#files };
     const { id, reply } = line.call(call, input, (progress) => { if (!signal?.aborted) onProgress?.(progress); });

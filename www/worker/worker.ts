@@ -3,7 +3,7 @@
 import { toWorker } from '../core/messages.ts';
 import { asLastWords, isFatal, problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
-import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Summary, type Variant } from '../core/types.ts';
+import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Variant } from '../core/types.ts';
 import { Crew, DEPTH, type Files } from './crew.ts';
 import { BlobSink } from '../core/blob-sink.ts';
 import { paced } from '../core/pace.ts';
@@ -125,7 +125,7 @@ function assist(id: number, { task, result, onDevice }: Calls['assist']['in']): 
   return done;
 }
 
-async function open({ role, file, config, kept }: Calls['open']['in']): Promise<Summary> {
+async function open({ role, file, config, kept }: Calls['open']['in']): Promise<Calls['open']['out']> {
   const before = files[role];
   files[role] = null;
   const { program } = ready();
@@ -135,8 +135,9 @@ async function open({ role, file, config, kept }: Calls['open']['in']): Promise<
   try {
     const session = file instanceof File ? program.there.session : await program.whole();
     const summary = await session.open(role, opened, config ?? undefined);
-    files[role] = { file, config, kept: keptOf(opened) };
-    return summary;
+    const read = keptOf(opened);
+    files[role] = { file, config, kept: read };
+    return { summary, kept: read };
   } finally {
     completeSoon();
   }

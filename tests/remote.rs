@@ -179,9 +179,10 @@ fn every_useless_answer_is_told_apart() {
     ] {
         assert_eq!(refused(move |_, _, _| Err(silence)), (code, asked), "{silence:?}");
     }
-    for status in [200, 206] {
-        let kind = || Some("text/html; charset=utf-8".to_owned());
-        let page = refused(move |_, _, answer| Ok(Answer { status, kind: kind(), ..answer }));
+    for (status, kind) in
+        [(200, "text/html; charset=utf-8"), (206, "text/html"), (200, " TEXT/HTML;charset=UTF-8")]
+    {
+        let page = refused(move |_, _, answer| Ok(Answer { status, kind: Some(kind.into()), ..answer }));
         assert_eq!(page, (Code::WebPage, 1));
     }
     for range in
@@ -225,7 +226,7 @@ fn another_version_is_never_mixed_in() {
     });
     assert_eq!(grown, (Code::RemoteChanged, 1));
     // The same mark, or none this time, is no change.
-    for tag in [Some("W/\"1\"".to_owned()), None] {
+    for tag in [Some("W/\"1\"".to_owned()), None, Some("Sat, 28 Nov 2026 10:00:00 GMT".to_owned())] {
         let host = Host::new(move |_, _, answer| Ok(Answer { tag: tag.clone(), ..answer }));
         assert!(read(&host).is_ok());
     }

@@ -55,9 +55,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// A host that says no tag this time has said nothing against the file.
+    /// A host that says no tag this time has said nothing against the file, nor has one that says its date in the place of its tag,
+    /// which is in quotes.
     pub(super) fn differs(&self, other: &Self) -> bool {
         let tags = self.tag.as_ref().zip(other.tag.as_ref());
+        let tags = tags.filter(|(one, other)| one.starts_with('"') == other.starts_with('"'));
         self.size != other.size || tags.is_some_and(|(one, other)| one != other)
     }
 }
@@ -85,7 +87,9 @@ pub(super) fn read(answer: &Answer, asked: &Range<u64>) -> Result<Stamp, Useless
     if PASSING.contains(&status) {
         return Err(Useless::Now(Error::new(Code::Busy, said)));
     }
-    let page = answer.kind.as_deref().is_some_and(|kind| kind.trim_start().starts_with("text/html"));
+    let page = answer.kind.as_deref().is_some_and(|kind| {
+        kind.trim_start().get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"))
+    });
     if page && matches!(status, 200 | 206) {
         return always(Code::WebPage, String::new());
     }

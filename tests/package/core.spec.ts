@@ -27,6 +27,18 @@ test('a file on disk is made of two on disk', async ({ host }) => {
   check(await place.read('cat-in-ink.safetensors'), PAIR, DEFAULTS, 'F16');
 });
 
+test('a name may be as long as the disk allows', async ({ host }) => {
+  const place = await host.place('long');
+  // In letters of one byte, and of three.
+  const names = [`${'a'.repeat(243)}.safetensors`, `${'あ'.repeat(81)}.safetensors`];
+  await place.put('long.mjs', `
+    import { convert, openFile } from 'np-lora/core';
+    for (const path of ${JSON.stringify(names)}) await convert(await openFile('subject.safetensors'), {}, { path });
+  `);
+  expect(await place.node('--no-warnings', 'long.mjs')).toMatchObject({ code: 0, error: '' });
+  expect(await place.list()).toEqual(expect.arrayContaining(names));
+});
+
 test('a pair answers for any settings', async ({ host }) => {
   const { code, out } = await example(host, 'Infinity');
   expect(code).toBe(0);

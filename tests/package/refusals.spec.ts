@@ -69,8 +69,10 @@ test('a block that the pair does not have, by the names of those that it has', a
   const refused = await asked(place, [
     `fuse({ content, style }, ${blocks})`, `convert(content, ${blocks})`, `analyse({ content, style }, ${blocks})`, `open({ content, style }).then((pair) => pair.fit(${blocks}))`,
     `fuse({ content, style }, { blocks: { IN01: { content: 0, style: 1, mu: null } } })`,
+    // Strengths have no part in an overlap, nor has what only one file has.
+    `fuse({ content, style }, { ...${blocks}, result: 'overlap' })`,
   ]);
-  expect(refused).toEqual([...Array<unknown>(4).fill(saying('E_SETTINGS', '"nope"', 'IN01')), null]);
+  expect(refused).toEqual([...Array<unknown>(4).fill(saying('E_SETTINGS', '"nope"', 'IN01')), null, null]);
 });
 
 test('a setting that there is not, by the one that was probably meant', async ({ host }) => {
@@ -94,6 +96,12 @@ test('what is no file, no config and no path, and a pair that is closed', async 
     ['fuse()', saying(null, '{ content, style }')],
     ['inspect({ file: content, config: 3 })', saying(null, 'config must be an adapter_config.json')],
     ['openFile(3)', saying(null, 'A path must be')],
+    ["open({ content, style }).then((pair) => pair.hash('x'))", saying(null, 'must be a File or a Blob, not a text')],
+    ["open({ content, style }).then((pair) => pair.hash(content, { of: 'tensor' }))", saying(null, "'tensors'")],
+    ['open({ content, style }).then((pair) => pair.spectra(3))', saying(null, 'by its name', '3')],
+    ['fuse({ content, style }, {}, { onProgress: 3 })', saying(null, 'onProgress must be a function')],
+    ['analyse({ content, style }, {}, { onProgress: {} })', saying(null, 'onProgress must be a function')],
+    ...['3', '[]', 'null', '() => {}'].map((settings): [string, unknown] => [`fuse({ content, style }, ${settings})`, saying('E_SETTINGS', 'as an object')]),
     ["fuse({ content, style }, {}, { path: new URL('https://example.org/x') })", saying('ERR_INVALID_URL_SCHEME', 'file')],
     ...['fit()', 'outlook()', 'fuse()', "spectra('x')", 'hash(content)'].map((call): [string, unknown] =>
       [`open({ content, style }).then((pair) => { pair.close(); return pair.${call}; })`, saying('E_CLOSED')]),

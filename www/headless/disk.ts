@@ -85,6 +85,9 @@ process.once('exit', () => {
   for (const path of unfinished) rmSync(path, { force: true });
 });
 
+/** Characters, of four bytes at most, of 255 that a name may have. */
+const LEGIBLE = 50;
+
 export class DiskSink implements OutputSink {
   #open = true;
 
@@ -100,7 +103,8 @@ export class DiskSink implements OutputSink {
     // Behind a symbolic link its file is replaced, and the link stays; one that leads nowhere is replaced itself.
     const to = await realpath(path).catch(() => resolve(path));
     if (!overwrite && await isThere(to)) throw exists(path);
-    const part = join(dirname(to), `.${basename(to)}.${randomBytes(4).toString('hex')}.part`);
+    // A name may be as long as the file system allows: this one is longer.
+    const part = join(dirname(to), `.${basename(to).slice(0, LEGIBLE)}.${randomBytes(4).toString('hex')}.part`);
     try {
       // Fails where something of this name is.
       const file = await open(part, 'wx+');

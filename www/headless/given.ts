@@ -42,6 +42,22 @@ function called(thing: unknown): string {
   return typeof thing === 'object' && thing !== null ? `an object of the kind ${thing.constructor?.name ?? 'Object'}` : String(thing);
 }
 
+/** Throws a TypeError. */
+export function checkHashed(file: unknown, of: unknown): void {
+  if (!isBlob(file)) throw new TypeError(`What is hashed must be a File or a Blob, not ${called(file)}.`);
+  if (of !== 'file' && of !== 'tensors') throw new TypeError(`What is hashed of it must be 'file' or 'tensors', not ${called(of)}.`);
+}
+
+/** Throws a TypeError. */
+export function checkModule(module: unknown): void {
+  if (typeof module !== 'string') throw new TypeError(`A module is given by its name, not as ${called(module)}.`);
+}
+
+/** Throws a TypeError. */
+export function checkListener(onProgress: unknown): void {
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw new TypeError(`onProgress must be a function, not ${called(onProgress)}.`);
+}
+
 export function checkBackend(backend: BackendChoice): void {
   if (!BACKENDS.includes(backend)) throw refused(`There is no backend "${String(backend)}", only ${BACKENDS.join(', ')}.`);
 }
@@ -56,6 +72,7 @@ export function checkBlocks(blocks: Settings['blocks'], { blocks: found }: PairF
 
 /** Those that are set. The program reads what it knows and passes over all else; of what is undefined it would say that it is no number. */
 export function checkSettings(given: Partial<Settings>): Partial<Settings> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw refused(`The settings must be given as an object, not as ${called(given)}.`);
   const settings = plain(given);
   checkNames('setting', settings, SETTINGS);
   if (!settings.blocks) return settings;

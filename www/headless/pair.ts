@@ -9,7 +9,7 @@ import { isFile } from '../core/shape.ts';
 import {
   ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
-import { checkBackend, checkBlocks, checkInputs, checkSettings, taken } from './given.ts';
+import { checkBackend, checkBlocks, checkHashed, checkInputs, checkListener, checkModule, checkSettings, taken } from './given.ts';
 
 /** A LoRA file. `config` is the adapter_config.json that came with it: as a file, its text, or what that says. */
 export type Input = Blob | { file: Blob; config?: Blob | string | Readonly<Record<string, unknown>> | null | undefined };
@@ -95,12 +95,14 @@ export class Pair<More = unknown> {
   async fit(given: Partial<Settings> = {}): Promise<PairFit> {
     const settings = checkSettings(given);
     const fit = await this.#ask((engine) => engine.fit(settings));
-    checkBlocks(settings.blocks ?? {}, fit);
+    // They have no part in an overlap, which may lack the layers of some.
+    if (settings.result !== 'overlap') checkBlocks(settings.blocks ?? {}, fit);
     return fit;
   }
 
   /** Analyses the pair, once, and says what the projection would do to it at these settings. */
   async outlook(given: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
+    checkListener(onProgress);
     const settings = await unless(signal, this.#check(given));
     return this.#ask(async (engine) => {
       for (;;) {
@@ -117,12 +119,14 @@ export class Pair<More = unknown> {
 
   /** The singular values of one module, by its name in the outlook. */
   async spectra(module: string, given: Partial<Settings> = {}): Promise<Spectra> {
+    checkModule(module);
     const settings = await this.#check(given);
     return this.#ask((engine) => engine.spectra(settings, module));
   }
 
   /** SHA-256 in hex. Of a whole file its first ten digits are what model sites call AutoV2, of its tensors the first twelve AutoV3. */
-  hash(file: Blob, { of = 'file', signal }: CallOptions & { of?: Hashed } = {}): Promise<string> {
+  async hash(file: Blob, { of = 'file', signal }: CallOptions & { of?: Hashed } = {}): Promise<string> {
+    checkHashed(file, of);
     return this.#ask((engine) => engine.hash(file, of, signal ?? new AbortController().signal));
   }
 
@@ -165,6 +169,7 @@ export class Pair<More = unknown> {
     const { content, style } = this.#files;
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
+    checkListener(options.onProgress);
     const settings = await this.#check(given);
     const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, { ...DEFAULT_SETTINGS, ...settings }));
     return this.#ask((engine) => engine.run({ ...settings, outputName }, backend, this.#sources, options));

@@ -65,12 +65,12 @@ fn double_precision_is_fused_as_single() {
     assert_eq!(error.detail, "Of 160 values 1 are too large for F32, the first is number 7.");
 }
 
-/// Small rows beside large columns: sixteen bits keep next to nothing of the rows, also where nothing is projected.
+/// Of the smallest numbers sixteen bits keep next to nothing, also where nothing is projected.
 #[test]
 fn what_rounding_does_to_a_module_that_passes_through_is_said() {
     let (m, r, n) = (24, 4, 32);
     // Of the second pair F16 keeps nothing at all, and squares of its rows are nothing in f32.
-    for (rows, columns) in [(1e-7, 1e3), (1e-30, 1.0)] {
+    for (rows, columns) in [(1e-7, 1e-7), (1e-30, 1.0)] {
         let mut tensors = kohya("c", "lora_unet_q", 40, r, &[64], None, Dtype::F32);
         for (part, shape, size) in [("down", vec![r, n], rows), ("up", vec![m, r], columns)] {
             let values: Vec<f32> =
@@ -206,6 +206,42 @@ fn a_factor_too_large_for_f16_leaves_a_part_of_its_scale_to_the_other() {
         let warned = report.warnings.iter().find(|warning| warning.code == Code::Rescaled).unwrap();
         let all = if style_by == [1.0, 1.0] { 1 } else { 3 };
         assert_eq!(warned.detail, format!("There are {all}."));
+    }
+}
+
+/// F16 has few digits of small numbers, which the other factor may have no need of.
+#[test]
+fn small_factors_keep_their_digits_in_f16() {
+    for dtype in [Dtype::F32, Dtype::BF16] {
+        for (down, up) in [(1e-5, 1.0), (1.0, 1e-5), (3e-7, 30.0), (1e-2, 1e-6)] {
+            let scaled = |of: &str, only: &str, rank: usize| {
+                let mut tensors = Vec::new();
+                for stem in ["lora_unet_q", only] {
+                    let module = kohya(of, stem, 40, rank, &[64], None, Dtype::F32);
+                    for ((name, _, shape, bits), by) in module.into_iter().zip([down, up]) {
+                        let values =
+                            bits.as_chunks::<4>().0.iter().map(|&word| f32::from_le_bytes(word) * by);
+                        tensors.push((name, dtype, shape, words(&values.collect::<Vec<_>>(), dtype)));
+                    }
+                }
+                file(of, &tensors)
+            };
+            let (content, style) = (scaled("c", "lora_unet_c", 4), scaled("s", "lora_unet_s", 8));
+            let settings = Settings { dtype: DtypeChoice::F16, mu: f64::INFINITY, ..whole() };
+            let (out, report) = fuse(&content, &style, &settings).unwrap();
+            let of = |source, stem| update(&bytes(source), stem).unwrap();
+            let figures = &report.modules[0];
+            let (c, s) = (of(&content, "lora_unet_q"), of(&style, "lora_unet_q"));
+            for (stem, should) in [
+                ("lora_unet_q", reference(&c, &s, 1.0, figures.protected)),
+                ("lora_unet_c", of(&content, "lora_unet_c")),
+                ("lora_unet_s", of(&style, "lora_unet_s")),
+            ] {
+                let apart = (update(&out, stem).unwrap() - &should).norm() / should.norm();
+                assert!(apart <= 2f64.powi(-10), "{stem} {dtype} {down} {up}: {apart:.2e}");
+            }
+            assert!(report.warnings.iter().all(|warning| warning.code != Code::Rescaled));
+        }
     }
 }
 

@@ -81,8 +81,8 @@ impl Factors {
         })
     }
 
-    /// How both share a scale in the result's format, so that none of their values is too large for it where that can be;
-    /// `is_projected`: what is saved of lora_down is a projection of it.
+    /// How both share a scale in the result's format, so that their values are neither too large for it nor lose digits where that
+    /// can be; `is_projected`: what is saved of lora_down is a projection of it.
     pub(crate) fn split(&self, scale: f64, dtype: Dtype, is_projected: bool) -> Split {
         let split = Split::of(scale, dtype);
         if dtype != Dtype::F16 {
@@ -91,10 +91,14 @@ impl Factors {
         // Projecting makes no row longer, but may gather in one value what the row has in all.
         let gathered = if is_projected { float(self.down.cols).sqrt() } else { 1.0 };
         let (of_down, of_up) = (split.down.abs() * gathered, split.up);
-        if self.down.fits_f16(of_down) && self.up.fits_f16(of_up) {
+        if !(self.down.fits_f16(of_down) && self.up.fits_f16(of_up)) {
+            return split.in_range(of_down * self.down.largest(), of_up * self.up.largest());
+        }
+        let exact = [&self.down, &self.up].map(|factor| factor.dtype == Dtype::F16);
+        if exact == [true; 2] {
             return split;
         }
-        split.in_range(of_down * self.down.largest(), of_up * self.up.largest())
+        split.with_digits([split.down.abs() * self.down.largest(), split.up * self.up.largest()], exact)
     }
 
     /// Both as a backend takes them.
@@ -236,6 +240,9 @@ pub(crate) struct Split {
 /// The largest number of F16.
 const F16_END: f64 = 65504.0;
 
+/// F16 has all digits of numbers down to 2^-14: of a factor whose largest value is this, smaller ones than that count for little.
+const F16_DIGITS: f64 = 1.0 / 256.0;
+
 /// Scales from 2^-3 to 2^4 are lora_down's alone: lora_up then keeps its bits.
 const NEAR_ONE: i32 = 3;
 
@@ -249,6 +256,18 @@ impl Split {
         }
         let up = (power / 2.0).trunc().exp2();
         Self { up, down: scale / up, moved: false }
+    }
+
+    /// With a power of two moved to the factor whose digits F16 would lose, as far as the other can do without. The largest values
+    /// of lora_down and lora_up with `self` are of these sizes; those that are `exact` lose nothing.
+    fn with_digits(self, [down, up]: [f64; 2], [down_exact, up_exact]: [bool; 2]) -> Self {
+        let enough = (down * up).sqrt().min(F16_DIGITS);
+        let lacks = |size: f64, exact: bool| {
+            let power = (enough / size).log2().floor();
+            if exact || enough == 0.0 || power <= 0.0 { 1.0 } else { power.exp2() }
+        };
+        let moved = lacks(up, up_exact) / lacks(down, down_exact);
+        Self { up: self.up * moved, down: self.down / moved, ..self }
     }
 
     /// With what is too much for one factor moved to the other, if that has room for it. With `self` the values of lora_down and

@@ -126,7 +126,7 @@ codes! {
     Aborted, "E_ABORTED", "Cancelled.", "Press Fuse to start again.";
     Internal, "E_INTERNAL", "Something went wrong inside the tool.", "Reload the page; if it happens again, please report it.";
     // Accepted, with a comment.
-    SameFile, "W_SAME_FILE", "Both files have the same content.", "Choose a different subject or style.";
+    SameFile, "W_SAME_FILE", "Both files change the model in the same way.", "Choose a different subject or style.";
     Parallel, "W_PARALLEL", "The two updates point in almost the same directions.", "The projection will remove most of the subject.";
     BaseDiffers, "W_BASE_DIFFERS", "The files' metadata names different base models, but their modules fit.", "Check the result closely.";
     ZeroEffect, "W_ZERO_EFFECT", "One of the two LoRAs changes nothing.", "Check that the right file was chosen.";

@@ -121,6 +121,8 @@ impl Scaling {
     pub fn new(metadata: &BTreeMap<String, String>, config: Option<&str>) -> Result<Self> {
         let mut configs = Vec::new();
         if let Some(text) = config {
+            // Editors may put a byte order mark before it.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             let value: Value =
                 serde_json::from_str(text).map_err(|error| Error::new(Code::Config, error.to_string()))?;
             let fields =
@@ -410,6 +412,12 @@ mod tests {
         }
         let of_lora = Scaling::new(&BTreeMap::new(), Some(r#"{"peft_type":"LORA","alpha":16}"#));
         assert_eq!(of_lora.unwrap_err().code, Code::Config);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_configuration() {
+        let scaling = Scaling::new(&BTreeMap::new(), Some("\u{feff}{\"lora_alpha\":8}")).unwrap();
+        assert_eq!(scaling.alpha("a").map(|alpha| alpha.value), Some(8.0));
     }
 
     #[test]

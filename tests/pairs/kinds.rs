@@ -146,6 +146,14 @@ fn dora_is_refused_unless_told_otherwise() {
     let fused = fuse(Some(&dora), Some(&style), &hard()).unwrap();
     assert_eq!((fused.report.fused, fused.report.passed_style, fused.report.refused.len()), (1, 1, 1));
     assert_eq!(fused.report.content_tensors.refused, 3);
+    let warned: Vec<_> = fused
+        .report
+        .warnings
+        .iter()
+        .filter(|w| w.code == Code::ModulesRefused)
+        .map(|w| w.tensor.as_deref())
+        .collect();
+    assert_eq!(warned, [Some(STEM)]);
     close(&fused.update(STEM).unwrap(), &style_update, 1e-6, "the style alone");
 
     let settings = Settings { direction_only: true, ..hard() };
@@ -160,7 +168,9 @@ fn dora_is_refused_unless_told_otherwise() {
     assert_eq!(fused.tensor(&format!("{STEM}.dora_scale")).unwrap(), random("m", M, 1));
     close(&fused.update(STEM).unwrap(), &(&b * &a), 1e-6, "as it was");
     let weaker = Settings { content_strength: 0.5, ..hard() };
-    assert_eq!(fuse(Some(&dora), Some(&plain), &weaker).unwrap().report.refused.len(), 1);
+    let report = fuse(Some(&dora), Some(&plain), &weaker).unwrap().report;
+    assert_eq!(report.refused.len(), 1);
+    assert!(report.warnings.iter().any(|w| w.code == Code::ModulesRefused));
 
     let only =
         File::default().lora(STEM, &b, &a, None).matrix(format!("{STEM}.dora_scale"), &random("m", M, 1));

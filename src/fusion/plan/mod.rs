@@ -148,6 +148,7 @@ impl Plan {
         let (content_tensors, style_tensors) = (count(Side::Content), count(Side::Style));
         let mut warnings = model::warnings(files, family.zip(scheme), &groups, &recipe);
         warnings.extend(magnitudes::left_out(&groups));
+        warnings.extend(refusals::warning(&refusals));
         let mut plan = Self {
             settings: settings.clone(),
             recipe,

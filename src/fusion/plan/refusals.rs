@@ -82,6 +82,18 @@ pub(crate) fn sort_out(
     (units, refusals)
 }
 
+/// A warning about DoRA modules: of the others their file has one.
+pub(crate) fn warning(refusals: &[Refusal]) -> Option<Error> {
+    let mut of_dora = refusals.iter().filter(|refusal| refusal.why == DORA);
+    let Refusal { file, module, why, .. } = of_dora.next()?;
+    let mut detail = format!("It is {why}.");
+    let more = of_dora.count();
+    if more > 0 {
+        detail += &format!(" The same holds for {more} more modules.");
+    }
+    Some(Error::new(Code::ModulesRefused, detail).in_file(file).at_tensor(module))
+}
+
 /// Two files without a common unit.
 pub(crate) fn nothing_shared(files: Pair<&Adapter>, refusals: &[Refusal]) -> Error {
     let Pair { content, style } = files;

@@ -603,7 +603,7 @@ export const translation: Translation = {
     E_ABORTED: ['已取消。', '要重新开始，请按“融合”。'],
     E_INTERNAL: ['工具内部出错。', '请刷新页面重试；如果再次出现，请反馈此问题。'],
     // Accepted, with a comment.
-    W_SAME_FILE: ['两个文件的内容相同。', '请换一个主体或风格。'],
+    W_SAME_FILE: ['两个文件对模型的改动相同。', '请换一个主体或风格。'],
     W_PARALLEL: ['两个更新的方向几乎相同。', '投影会去除大部分主体。'],
     W_BASE_DIFFERS: ['两个文件的元数据所写的底模不同，但模块相符。', '请仔细检查结果。'],
     W_ZERO_EFFECT: ['两个 LoRA 中有一个不改变任何内容。', '请确认选对了文件。'],

@@ -233,6 +233,26 @@ impl Serialize for Error {
     }
 }
 
+/// One warning a code: the first, and how many more there are.
+pub(crate) fn merge_alike(warnings: Vec<Error>) -> Vec<Error> {
+    let mut merged: Vec<(Error, usize)> = Vec::new();
+    for warning in warnings {
+        match merged.iter_mut().find(|(first, _)| first.code == warning.code) {
+            Some((_, more)) => *more += 1,
+            None => merged.push((warning, 0)),
+        }
+    }
+    merged
+        .into_iter()
+        .map(|(mut warning, more)| {
+            if more > 0 {
+                warning.detail = format!("{} The same holds for {more} more modules.", warning.detail);
+            }
+            warning
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

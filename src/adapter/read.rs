@@ -7,7 +7,7 @@ use super::roles::{self, KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, Vec
 use super::scale::{Alpha, ScaleSource, Scaling};
 use super::{Adapter, Module, Refused, Vector, alphas, notes};
 use crate::container::{Header, Source, Tensor};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, merge_alike};
 use crate::order::{self, Places};
 use std::borrow::Cow;
 
@@ -259,26 +259,6 @@ fn oddities(module: &Module) -> Vec<Error> {
         found.push(Error::new(Code::RankOverDims, sizes).at_tensor(&module.stem));
     }
     found
-}
-
-/// One warning a code: the first, and how many more there are.
-fn merge_alike(warnings: Vec<Error>) -> Vec<Error> {
-    let mut merged: Vec<(Error, usize)> = Vec::new();
-    for warning in warnings {
-        match merged.iter_mut().find(|(first, _)| first.code == warning.code) {
-            Some((_, more)) => *more += 1,
-            None => merged.push((warning, 0)),
-        }
-    }
-    merged
-        .into_iter()
-        .map(|(mut warning, more)| {
-            if more > 0 {
-                warning.detail = format!("{} The same holds for {more} more modules.", warning.detail);
-            }
-            warning
-        })
-        .collect()
 }
 
 /// What else lies in the same folders as LoRAs, by the names of its tensors or how they begin.

@@ -4,7 +4,7 @@ use super::magnitudes::is_untouched;
 use super::pairing::{Pairing, Share, Unit};
 use crate::adapter::families::is_text_encoder;
 use crate::adapter::{Adapter, Module};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, merge_alike};
 use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::{Adapters, Pair, Side};
@@ -82,23 +82,17 @@ pub(crate) fn sort_out(
     (units, refusals)
 }
 
-/// A warning about DoRA modules: of the others their file has one.
-pub(crate) fn warning(refusals: &[Refusal]) -> Option<Error> {
-    let mut of_dora = refusals.iter().filter(|refusal| refusal.why == DORA);
-    let Refusal { file, module, why, .. } = of_dora.next()?;
-    let mut detail = format!("It is {why}.");
-    let more = of_dora.count();
-    if more > 0 {
-        detail += &format!(" The same holds for {more} more modules.");
-    }
-    Some(Error::new(Code::ModulesRefused, detail).in_file(file).at_tensor(module))
+/// What to say of DoRA modules, if any: of the others their file has a warning.
+pub(crate) fn warning(refusals: &[Refusal]) -> Vec<Error> {
+    let of_dora = refusals.iter().filter(|refusal| refusal.why == DORA);
+    merge_alike(of_dora.map(|refusal| refused(Code::ModulesRefused, refusal)).collect())
 }
 
 /// Two files without a common unit.
 pub(crate) fn nothing_shared(files: Pair<&Adapter>, refusals: &[Refusal]) -> Error {
     let Pair { content, style } = files;
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.why == DORA) {
-        return refused(refusal);
+        return refused(Code::AdapterKind, refusal);
     }
     let only = |adapter: &Adapter, text: bool| {
         let modules = &adapter.modules;
@@ -133,10 +127,10 @@ pub(crate) fn nothing_shared(files: Pair<&Adapter>, refusals: &[Refusal]) -> Err
 pub(crate) fn nothing_left(file: &Adapter, refusals: &[Refusal]) -> Error {
     refusals.first().map_or_else(
         || Error::new(Code::NoLora, "There are only vectors in it.").in_file(&file.name),
-        refused,
+        |refusal| refused(Code::AdapterKind, refusal),
     )
 }
 
-fn refused(Refusal { file, module, why, .. }: &Refusal) -> Error {
-    Error::new(Code::AdapterKind, format!("It is {why}.")).in_file(file).at_tensor(module)
+fn refused(code: Code, Refusal { file, module, why, .. }: &Refusal) -> Error {
+    Error::new(code, format!("It is {why}.")).in_file(file).at_tensor(module)
 }

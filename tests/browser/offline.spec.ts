@@ -230,6 +230,23 @@ test('a run is not cut off by a new version', async ({ context }) => {
   expect(await waiting(page)).toBe('installed');
 });
 
+test('a new version takes no unsaved result away without a word', async ({ context }) => {
+  const page = await kept(context);
+  await page.reload();
+  const before = await buildOf(page);
+  await page.getByRole('button', { name: 'Try it with an example' }).click();
+  await fuseButton(page).click();
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+  host.deploy(folder('second'));
+  await updates(page);
+  await offer(page).click();
+  await expect(page.getByRole('status').getByText(/What is not saved goes/)).toBeVisible();
+  expect(await waiting(page)).toBe('installed');
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+  await offer(page).click();
+  await expect.poll(() => buildOf(page).catch(() => before)).not.toBe(before);
+});
+
 test('what the browser has dropped is fetched again, but only as it was', async ({ context }) => {
   const page = await kept(context);
   await page.reload();

@@ -197,6 +197,8 @@ export class NpLora extends Chosen {
   get report(): Report | null { return this.#desk.outcome?.report ?? null; }
   /** All of the last run: one, or as many as `several` asks for; `result` and `report` are the first. */
   get results(): { file: File; report: Report }[] { return this.#desk.outcomes.map(({ file, report }) => ({ file, report })); }
+  /** How many of these nobody has saved yet, also while one is being written. */
+  get unsaved(): number { return this.#saving.unsaved; }
   /** What a fusion would do, as far as the pair is analysed by now. */
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
   /** What stands in the way, with `code`, `message` and `remedy`. */
@@ -391,7 +393,7 @@ export class NpLora extends Chosen {
 
   #fit(): TemplateResult {
     const { fit, places: { only } } = this.#desk;
-    return html`<np-lora-pair-fit exportparts="pair-fit" .fit=${fit} ?single=${only !== null} .result=${this.more.result} ?same=${this.#same}></np-lora-pair-fit>`;
+    return html`<np-lora-pair-fit exportparts="pair-fit" .fit=${fit} ?single=${only !== null} .result=${this.more.result} ?same=${this.#same} ?bound=${this.more.recompress.kind === 'energy'}></np-lora-pair-fit>`;
   }
 
   /** Both files have the same bytes. */

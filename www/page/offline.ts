@@ -53,8 +53,12 @@ function offerNew(app: NpLora, place: HTMLElement, worker: ServiceWorker): void 
   button.addEventListener('click', () => void takeNew());
   place.replaceChildren(line, button);
 
+  let warned = false;
   async function takeNew(): Promise<void> {
+    const discards = app.unsaved > 0 && !warned;
+    warned = discards;
     if (app.phase === 'fusing' || app.phase === 'checking') say(line, 'afterRun');
+    else if (discards) say(line, 'discards');
     else if (!(await isLonely(worker, 'lonely'))) say(line, 'otherTabs');
     else {
       // What is of the old version must not ask for anything of the new one.

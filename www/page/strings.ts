@@ -10,6 +10,7 @@ const en = {
   newVersion: 'A new version of this page is ready.',
   reload: 'Load it',
   afterRun: 'A new version of this page is ready. It can be loaded when the run is over.',
+  discards: 'A new version of this page is ready. What is not saved goes when it is loaded.',
   otherTabs: 'A new version of this page is ready. It can be loaded when no other tab shows this site.',
 
   what: 'Fuses a subject LoRA with a style LoRA so that the style survives.',
@@ -44,6 +45,7 @@ const ja: PageText = {
   newVersion: 'このページの新しいバージョンがあります。',
   reload: '読み込む',
   afterRun: 'このページの新しいバージョンがあります。処理が終わると読み込めます。',
+  discards: 'このページの新しいバージョンがあります。読み込むと、保存していない結果は失われます。',
   otherTabs: 'このページの新しいバージョンがあります。このサイトを開いているほかのタブを閉じると読み込めます。',
 
   what: '被写体LoRAと画風LoRAを、画風を損なわずにマージします。',
@@ -76,6 +78,7 @@ const zhHans: PageText = {
   newVersion: '本页面有新版本。',
   reload: '加载',
   afterRun: '本页面有新版本，当前任务结束后可以加载。',
+  discards: '本页面有新版本，加载后未保存的结果会丢失。',
   otherTabs: '本页面有新版本，关闭打开本站的其他标签页后可以加载。',
 
   what: '将主体 LoRA 与风格 LoRA 融合，并保住风格。',

@@ -117,10 +117,15 @@ async function freePlace(folder: FileSystemDirectoryHandle, name: string): Promi
   }
 }
 
+let asking = false;
+
 /** The place that the person chose; null where the page may not ask. */
 async function chosen<T>(picker: (() => Promise<T>) | undefined): Promise<T | 'closed' | null> {
   // Cross-origin frames have the function, but calling it is refused.
   if (!picker || window.top !== window.self || delivery.to) return null;
+  // Refused as well while a dialog is open: whoever presses twice is asked once.
+  if (asking) return 'closed';
+  asking = true;
   try {
     return await picker();
   } catch (thrown) {
@@ -128,13 +133,22 @@ async function chosen<T>(picker: (() => Promise<T>) | undefined): Promise<T | 'c
     // No user gesture or not allowed here: a link still works.
     if (thrown instanceof DOMException && ['SecurityError', 'NotAllowedError'].includes(thrown.name)) return null;
     throw thrown;
+  } finally {
+    asking = false;
   }
 }
 
 /** The destination keeps its old content unless everything was written: it is replaced on close(). */
 async function copyInto(handle: FileSystemFileHandle, file: Blob): Promise<void> {
-  const writable = await handle.createWritable();
-  await file.stream().pipeTo(writable); // closes at the end, aborts on failure
+  // With the page, all of it would be lost.
+  const holdBack = (event: Event): void => event.preventDefault();
+  window.addEventListener('beforeunload', holdBack);
+  try {
+    const writable = await handle.createWritable();
+    await file.stream().pipeTo(writable); // closes at the end, aborts on failure
+  } finally {
+    window.removeEventListener('beforeunload', holdBack);
+  }
 }
 
 /** A download may begin late, when the person has allowed it; a minute is enough for any browser to have opened a link. */

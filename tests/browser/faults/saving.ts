@@ -98,6 +98,40 @@ export const SAVING: Fault[] = [
   save('the chosen place has no room', 'a place', FAILED, (page) => allow(page, 1000)),
   save('the chosen place is refused when everything is written', 'a place that refuses at the end', FAILED),
   {
+    name: 'Save is pressed again while its dialog is open, and the page is left while the file is written',
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuseAndWait(scene);
+      await page.evaluate(() => {
+        let open = false;
+        const place = { createWritable: () => Promise.resolve(new WritableStream({ close: () => new Promise<void>((written) => { Object.assign(window, { written }); }) })) };
+        Object.assign(window, {
+          // As Chromium does.
+          showSaveFilePicker: () => {
+            if (open) return Promise.reject(new DOMException('File picker already active.', 'NotAllowedError'));
+            open = true;
+            return new Promise((choose) => { Object.assign(window, { choose: () => choose(place) }); });
+          },
+        });
+      });
+      let downloads = 0;
+      page.on('download', () => { downloads += 1; });
+      const mayLeave = (): Promise<boolean> => page.evaluate(() => window.dispatchEvent(new Event('beforeunload', { cancelable: true })));
+      await press(page, 'Save');
+      await press(page, 'Save');
+      expect(await mayLeave()).toBe(true);
+      await page.evaluate('choose()');
+      await expect.poll(() => page.evaluate("'written' in window")).toBe(true);
+      expect(await mayLeave()).toBe(false);
+      await page.evaluate('written()');
+      await expect(page.getByText(/^Saved/).first()).toBeVisible();
+      expect([await mayLeave(), downloads]).toEqual([true, 0]);
+      await noDialog(page);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
+  },
+  {
     name: 'downloads are blocked',
     happens: async (scene) => {
       const { page } = scene;

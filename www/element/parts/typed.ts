@@ -20,7 +20,7 @@ export interface Spelling<T> {
 export const numbers = (limits: Limits): Spelling<number> => ({
   ...(limits.least < 0 ? {} : { keys: limits.whole ? 'numeric' : 'decimal' }),
   write: String,
-  read: (typed) => (limits.whole ? whole(typed.trim(), limits) : written(typed, limits)),
+  read: (typed) => (limits.whole ? whole(typed.trim().normalize('NFKC'), limits) : written(typed, limits)),
   step: (from, by) => within(Number((from + by * (limits.step ?? 1)).toPrecision(12)), limits),
   refusal: (typed, inForce) => (limits.whole ? text.notWhole : text.notNumber)(typed, String(limits.least), String(limits.most), inForce),
 });

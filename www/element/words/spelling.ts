@@ -10,8 +10,8 @@ export const number = (text: string, { least, most }: Limits): number | undefine
 
 export const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
 
-/** With a decimal point, whichever a person writes, and a minus sign that numbers are read with. */
-const decimal = (typed: string): string => typed.trim().replace(',', '.').replace(/^[−–]/, '-');
+/** With a decimal point, whichever a person writes, a minus sign that numbers are read with, and no digits as wide as letters of Asia. */
+const decimal = (typed: string): string => typed.trim().normalize('NFKC').replace(',', '.').replace(/^[−–]/, '-');
 
 /** A number as people write it: 0x10 and 1e2 are none. */
 export const written = (typed: string, limits: Limits): number | undefined => {

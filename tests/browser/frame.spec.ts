@@ -273,9 +273,9 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     const run = tool.fuse().catch(({ name }: Error) => name);
     await tool.set({});
     tool.remove();
-    return [await run, await tool.fuse().catch(({ name }: Error) => name), document.querySelector('iframe')];
+    return [await run, await tool.fuse().catch(({ name }: Error) => name), document.querySelector('iframe'), tool.phase];
   });
-  expect(after).toEqual(['AbortError', 'AbortError', null]);
+  expect(after).toEqual(['AbortError', 'AbortError', null, 'empty']);
   expect(uncaught).toEqual([]);
 });
 

@@ -180,6 +180,7 @@ export class NpLoraFrame extends EventTarget {
     this.element.remove();
     if (this.#arrival.open) this.#arrival.failed(abortError());
     this.#hangUp(abortError());
+    this.#rest();
   }
 
   async #run(call: 'fuse' | 'convert', signal?: AbortSignal): Promise<FusedFile> {

@@ -142,7 +142,7 @@ test('without scripts the page says the same in English', async ({ page, browser
 test('a language that does not come leaves the one before, and comes later', async ({ page }) => {
   await page.route(/\/ja-\w+\.js/, (route) => route.abort());
   const uncaught = await open(page);
-  await page.getByLabel('Language').selectOption('ja');
+  await Promise.all([page.waitForEvent('requestfailed'), page.getByLabel('Language').selectOption('ja')]);
   await expect(page.getByRole('heading', { name: '仕組み' })).toBeVisible();
   await expect(part(page, 'card', 'h2').first()).toHaveText('Subject');
   await page.unroute(/\/ja-\w+\.js/);

@@ -381,6 +381,17 @@ test('a program that does not load is said, and tried anew', async ({ page, cont
   await expect(page.getByRole('alert')).toBeHidden();
 });
 
+test('what a share of the energy leaves is not known beforehand, which is said', async ({ page }) => {
+  await openExample(page);
+  const fit = page.getByRole('region', { name: 'How the two fit' });
+  const rank = (of: string): Promise<unknown> => page.locator('np-lora').evaluate((tool, rank) => Object.assign(tool, { rank }), of);
+  await expect(fit).toContainText(/ · rank \d+ · F16 · [\d.]+ [kM]B/);
+  await rank('50%');
+  await expect(fit).toContainText(/ · at most rank \d+ · F16 · at most [\d.]+ [kM]B/);
+  await rank('3');
+  await expect(fit).toContainText(/ · rank 3 · F16 · [\d.]+ [kM]B/);
+});
+
 test('settings that make no sense are put back, which is said', async ({ page }) => {
   await openExample(page);
   const strength = page.getByLabel('Subject strength, as a number');
@@ -399,6 +410,10 @@ test('settings that make no sense are put back, which is said', async ({ page })
   await expect(page.getByText('is no μ')).toHaveCount(0);
   await expect(mu).not.toHaveAttribute('aria-invalid');
   await expect(page.getByText('removes 100 % of the overlap', { exact: true })).toBeVisible();
+  // As they are typed where letters are wide.
+  await mu.fill('１．５');
+  await mu.press('Tab');
+  await expect(mu).toHaveValue('1.5');
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {

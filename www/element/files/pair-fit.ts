@@ -38,6 +38,8 @@ export class PairFitView extends LitElement {
   @property({ attribute: false }) result: ResultChoice = 'fusion';
   /** Both files have the same bytes. */
   @property({ type: Boolean }) same = false;
+  /** How much of the result is written depends on its numbers: no more than this. */
+  @property({ type: Boolean }) bound = false;
   @state() private opened: Partial<Record<Part, boolean>> = {};
 
   override render(): TemplateResult | typeof nothing {
@@ -63,10 +65,11 @@ export class PairFitView extends LitElement {
 
   #written(fit: PairFit): string {
     const known = [fit.family, fit.scheme?.name].filter((one) => one !== null && one !== undefined).map((one) => inert(called(one)));
+    const most = this.bound ? text.atMost : (what: string) => what;
     return [
       ...known, ...(this.single ? [text.modulesOf(fit.outputModules)] : []),
       ...(fit.vectors > 0 ? [text.vectorsOf(fit.vectors)] : []),
-      text.rankIs(count(fit.rank)), ...(fit.cut > 0 ? [text.cutOf(fit.cut)] : []), inert(fit.dtype), bytes(fit.outputBytes),
+      most(text.rankIs(count(fit.rank))), ...(fit.cut > 0 ? [text.cutOf(fit.cut)] : []), inert(fit.dtype), most(bytes(fit.outputBytes)),
     ].join(' · ');
   }
 

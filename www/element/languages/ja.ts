@@ -275,6 +275,7 @@ export const translation: Translation = {
       blockStrength: (strength, block) => `${block}の${strength}`,
       blockMu: (block) => `${block}のμ`,
       rankIs: (rank) => `ランク${rank}`,
+      atMost: (what) => `最大${what}`,
       cutOf: (number) => `フル差分${count(number)}個を切り詰め`,
       strengthsAre: (content, style) => `被写体 ${content}、画風 ${style}`,
       file: 'ファイル',

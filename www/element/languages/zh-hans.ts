@@ -275,6 +275,7 @@ export const translation: Translation = {
       blockStrength: (strength, block) => `${block} 的${strength}`,
       blockMu: (block) => `${block} 的 μ`,
       rankIs: (rank) => `秩 ${rank}`,
+      atMost: (what) => `至多${what}`,
       cutOf: (number) => `${count(number)} 个完整差值被截断`,
       strengthsAre: (content, style) => `主体 ${content}，风格 ${style}`,
       file: '文件',

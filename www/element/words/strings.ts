@@ -271,6 +271,7 @@ const english = {
     blockStrength: (strength: string, block: string) => `${strength} of ${block}`,
     blockMu: (block: string) => `μ of ${block}`,
     rankIs: (rank: string) => `rank ${rank}`,
+    atMost: (what: string) => `at most ${what}`,
     cutOf: (number: number) => `${plural(number, 'full difference', 'full differences')} cut`,
     strengthsAre: (content: string, style: string) => `subject ${content}, style ${style}`,
     file: 'File',

@@ -125,7 +125,7 @@ test('hostile texts in names and notes stay texts, up to the saved file and the 
   const report = await readFile(await saved.path(), 'utf8');
   expect(report).not.toMatch(UNSEEN);
   // The saved one has the sources' hashes as well.
-  const made = await page.locator('np-lora').evaluate((found) => (found as unknown as { report: object }).report);
+  const made = await page.locator('np-lora').evaluate((found) => (found as unknown as { report: Record<string, unknown> }).report);
   expect(JSON.parse(report)).toEqual({ ...made, content: expect.any(Object), style: expect.any(Object) });
   expect(JSON.parse(report)).toMatchObject(made);
   expect(report).toContain('\\u202e');

@@ -13,6 +13,7 @@ on_both! {
     ill_conditioned_factors_are_fused_to_1e_5_and_1e_4
     deficient_factors_are_fused_to_1e_5
     a_small_k_is_cut_to_1e_5
+    a_cut_between_equal_directions_leaks_no_more
     leaning_columns_are_cut_to_1e_5
     tied_directions_are_cut_to_a_projector_of_the_right_rank
     tiny_factors_are_fused_as_well
@@ -297,6 +298,19 @@ fn a_small_k_is_cut_to_1e_5<B: Tested>(backend: &B) {
     }
 }
 
+/// Equal directions above the cut and equal ones below it, and a content that has nothing beside them: where a leak is largest.
+fn a_cut_between_equal_directions_leaks_no_more<B: Tested>(backend: &B) {
+    let mut row = Row::new(1e-5);
+    for (r, gap) in [(8, 0.07), (16, 0.065), (32, 0.065), (32, 0.13), (32, 0.3)] {
+        let k = r / 2;
+        let sigma: Vec<f64> = (0..r).map(|i| if i < k { 1.0 } else { 1.0 - gap }).collect();
+        let (up, down) = with_spectrum("equal", r + 8, 3 * r + 40, &sigma);
+        let mut pair = Pair::new(&up, &down, 9, Dtype::F32);
+        pair.content_down = Words::new(&(normal("within", 9, r) * &down), Dtype::F32);
+        row.check(backend, &format!("rank {r} cut at {k}, gap {gap}"), &pair.balanced(), Cut::Count(k));
+    }
+}
+
 /// A style of which none of lora_up's columns nearly depends on another, but each leans on the one before.
 fn leaning_columns_are_cut_to_1e_5<B: Tested>(backend: &B) {
     let mut row = Row::new(1e-5);
@@ -358,6 +372,17 @@ fn tiny_factors_are_fused_as_well<B: Tested>(backend: &B) {
         for dtype in [Dtype::F32, Dtype::BF16] {
             let pair = Pair::new(&(&up * size_up), &(&down * size_down), 4, dtype);
             row.check(backend, &format!("{size_up:e}·{size_down:e} {dtype}"), &pair, Cut::All);
+        }
+    }
+    // Below 2^-126, where devices may take numbers for zero.
+    for (size_up, size_down) in [(1.0, 1e-40), (1e-40, 1.0)] {
+        for (dtype, cut) in
+            [(Dtype::F32, Cut::All), (Dtype::F32, Cut::Count(2)), (Dtype::BF16, Cut::Count(2))]
+        {
+            let spectrum = [1.0, 0.9, 0.5, 0.2];
+            let (up, down) = with_spectrum("tiny", 40, 300, &spectrum);
+            let pair = Pair::new(&(&up * size_up), &(&down * 300.0 * size_down), 4, dtype);
+            row.check(backend, &format!("{size_up:e}·{size_down:e} {dtype}"), &pair, cut);
         }
     }
     for size in [1e-20, 1e20] {

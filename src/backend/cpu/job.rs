@@ -12,6 +12,10 @@ pub(super) const SUPPORT_GUARD: f64 = 1.0 / 64.0;
 /// millionth of the content leak into the protected space.
 const GAP_GUARD: f64 = 1.0 / 16.0;
 
+/// The same on a graphics device, whose singular values are of rotations in f32: equal ones above and below the cut let three
+/// times as much leak at the gap that is enough on the CPU.
+const DEVICE_GAP_GUARD: f64 = 1.0 / 4.0;
+
 /// An energy this close to the wanted share is summed in f64 (see [`Conditioning`]).
 const ENERGY_GUARD: f64 = 1.0 / 16_384.0;
 
@@ -192,5 +196,10 @@ impl Conditioning {
     /// Whether an f32 computation keeps the error bounds of the method; otherwise the job is repeated in f64.
     pub fn allows_f32(&self) -> bool {
         self.support >= SUPPORT_GUARD && self.gap >= GAP_GUARD
+    }
+
+    /// Whether one on a graphics device does.
+    pub fn allows_device(&self) -> bool {
+        self.allows_f32() && self.gap >= DEVICE_GAP_GUARD
     }
 }

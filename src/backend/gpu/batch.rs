@@ -278,8 +278,8 @@ impl Decided {
 }
 
 impl Results {
-    /// Puts one job's results together, one of each blend; none where f32 does not keep the bounds, or it is not plain what
-    /// is protected.
+    /// Puts one job's results together, one of each blend; none where f32 or the device's numbers do not keep the bounds, or it
+    /// is not plain what is protected.
     fn of_job(
         &self,
         memory: &[u8],
@@ -287,6 +287,12 @@ impl Results {
         job: &Job<'_>,
         batch: &Batch<'_>,
     ) -> Result<Option<Vec<Projected>>> {
+        if is_tiny(&job.style_down)
+            || is_tiny(&job.content_down)
+            || self.decided.is_some() && is_tiny(&job.style_up)
+        {
+            return Ok(None);
+        }
         let exponents: Vec<i32> = self.down_exponents.of_job(memory, at)?;
         let zero_is_one = |&exponent: &i32| if exponent == ZERO_ROW { 0 } else { exponent };
         let exponent: Vec<i32> = exponents.iter().map(zero_is_one).collect();
@@ -296,7 +302,7 @@ impl Results {
             Some(decided) => Some(decided.of_job(memory, at, (&down_l, &exponents), batch.cut)?),
             None => cpu::all_directions(&job.style_up, down),
         };
-        let Some(directions) = directions.filter(|found| found.conditioning.allows_f32()) else {
+        let Some(directions) = directions.filter(|found| found.conditioning.allows_device()) else {
             return Ok(None);
         };
         let (along, content_gram) =
@@ -320,6 +326,16 @@ impl Results {
         self.blended.iter().map(of_blend).collect::<Result<_>>().map(Some)
     }
 }
+
+/// Whether a factor is so small that numbers of it which count may be subnormal in f32: a device may take these for zero
+/// (WGSL, "Floating point evaluation"). In the sixteen bits of F16 there are none so small.
+fn is_tiny(factor: &Stored<'_>) -> bool {
+    let tiny = |largest: f32| largest > 0.0 && largest < TINY;
+    factor.dtype != Dtype::F16 && tiny(cpu::largest(factor))
+}
+
+/// 2^-100: of a factor with larger values, subnormal ones are far below what f32 can tell.
+const TINY: f32 = 7.888_609e-31;
 
 /// All jobs' bytes one after the other, each padded to `stride`.
 fn padded<'a>(parts: impl Iterator<Item = &'a [u8]>, stride: usize) -> Vec<u8> {

@@ -25,8 +25,8 @@ export type Card =
 export const EMPTY: Card = { state: 'empty', problem: null, reading: false };
 
 /**
- * A verified result. `sources`: what it was made of that lies on this machine. `warnings`: those of the report that the host lets be shown. `stale`: what is no longer as it was when
- * it was made; files outweigh settings.
+ * A verified result. `sources`: what it was made of that lies on this machine. `warnings`: those of the report that the host lets
+ * be shown. `stale`: what is no longer as it was when it was made; files outweigh settings.
  */
 export interface Outcome {
   file: File;

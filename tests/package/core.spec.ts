@@ -106,6 +106,22 @@ test('a setting that is undefined is left out, and another that makes no sense i
   expect(out.split('\n')).toEqual([expect.stringMatching(/^fuse 0\/6,fuse 6\/6,verify 6\/6/), '0.5', expect.stringMatching(/^E_SETTINGS μ /), expect.stringMatching(/^E_SETTINGS The block "nowhere" must/), '']);
 });
 
+test('a relative path stays what it was where the program goes into another folder', async ({ host }) => {
+  const place = await host.place('another-folder');
+  await place.put('test.mjs', `
+    import { mkdirSync, readdirSync } from 'node:fs';
+    import { open, openFile } from 'np-lora/core';
+    const pair = await open({ content: await openFile('subject.safetensors'), style: await openFile('style.safetensors') });
+    mkdirSync('within');
+    process.chdir('within');
+    const { file } = await pair.fuse({}, { path: 'fused.safetensors' });
+    process.chdir('..');
+    console.log(file.name, String(file.size === (await file.arrayBuffer()).byteLength), readdirSync('within').join());
+    pair.close();
+  `);
+  expect(await place.node('--no-warnings', 'test.mjs')).toEqual({ code: 0, out: 'fused.safetensors true fused.safetensors\n', error: '' });
+});
+
 test('what a listener throws ends no run, and is not lost', async ({ host }) => {
   const place = await host.place('throws');
   await place.put('test.mjs', `

@@ -14,6 +14,7 @@ const OF_PAGE = {
   E_WORKER_LOST: ['The fusing program stopped. Nothing was saved.', 'Try again; the files you chose are still here. Close other tabs if memory is short.'],
   E_TIMEOUT: ['Nothing has happened for two minutes, so the run was stopped. Nothing was saved.', 'Try again, or choose CPU as the backend.'],
   E_SAVE: ['The file could not be saved.', 'Press Save again and choose another place.'],
+  E_RESULT_GONE: ['The result is no longer there: the browser has cleared it.', 'Fuse again.'],
   E_NOT_READY: ['Two files are needed before anything can be fused.', 'Choose a subject and a style LoRA.'],
   E_RUNNING: ['A run is under way.', 'Wait for its end, or cancel it.'],
   E_FRAME: ['The tool could not be opened in this frame.', 'Tell whoever runs this site.'],

@@ -44,6 +44,13 @@ export type Saved = 'written' | 'downloading' | 'handed' | 'closed';
 /** Who takes the files instead of the browser, where a host says so. */
 export const delivery: { to: ((file: File) => void) | null } = { to: null };
 
+/** Whoever clears a site's data takes the temporary files of its results as well. */
+async function stillThere(file: Blob, name: string): Promise<void> {
+  await file.slice(0, 1).arrayBuffer().catch((thrown: unknown) => {
+    throw new ProblemError(problem('E_RESULT_GONE', toProblem(thrown).detail, name));
+  });
+}
+
 const failedAt = (name: string) => (thrown: unknown): never => {
   throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
 };
@@ -56,6 +63,7 @@ export function saveFile(file: Blob, name: string): Promise<Saved> {
 }
 
 async function offer(file: Blob, name: string): Promise<Saved> {
+  await stillThere(file, name);
   const failed = failedAt(name);
   const types = [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }];
   const { showSaveFilePicker } = window as PickerWindow;
@@ -79,6 +87,7 @@ export function saveFiles(files: readonly File[]): Promise<Saved> {
 }
 
 async function offerAll(files: readonly File[]): Promise<Saved> {
+  for (const file of files) await stillThere(file, file.name);
   const { showDirectoryPicker } = window as PickerWindow;
   const folder = await chosen(showDirectoryPicker?.bind(window, { id: 'np-lora', mode: 'readwrite' })).catch(failedAt(files[0]?.name ?? ''));
   if (folder === 'closed') return folder;

@@ -49,12 +49,14 @@ export async function openFile(from: string | URL): Promise<File> {
   const refused = (detail: string): ProblemError => new ProblemError(problem('E_READ', detail, path));
   if (/^https?:\/\//i.test(path)) throw refused('It is a link: load the file down first, and open it from the disk.');
   try {
-    const found = await stat(path, { bigint: true });
+    // What is opened is read later on, and a program's working folder may be another by then.
+    const place = resolve(path);
+    const found = await stat(place, { bigint: true });
     if (found.isDirectory()) throw refused('It is a folder.');
     if (!found.isFile()) throw refused('It is no file on a disk, which alone can be read in pieces: save it as one first.');
     // A Blob tells only when it is read, and then not why it cannot be.
-    await access(path, constants.R_OK);
-    const file = new File([await openAsBlob(path)], basename(path));
+    await access(place, constants.R_OK);
+    const file = new File([await openAsBlob(place)], basename(place));
     identities.set(file, found);
     return file;
   } catch (thrown) {
@@ -88,20 +90,29 @@ process.once('exit', () => {
 /** Characters, of four bytes at most, of 255 that a name may have. */
 const LEGIBLE = 50;
 
+const unwritten = (path: string, thrown: unknown): ProblemError => new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), path));
+
+/** As it was given, where that is, the file that is behind it and its temporary one beside it. */
+interface Places {
+  given: string;
+  place: string;
+  to: string;
+  part: string;
+}
+
 export class DiskSink implements OutputSink {
   #open = true;
 
-  private constructor(
-    private readonly given: string, private readonly path: string, private readonly part: string, private readonly overwrite: boolean, private readonly file: FileHandle,
-  ) {}
+  private constructor(private readonly at: Places, private readonly overwrite: boolean, private readonly file: FileHandle) {}
 
   /** `sources`: the files that the result is made from, which it must not replace. */
   static async create(where: string | URL, { overwrite = false }: Partial<DiskOptions>, sources: readonly Blob[]): Promise<DiskSink> {
     const path = pathOf(where);
     if (path === '') throw new TypeError('A path must not be empty.');
+    const place = resolve(path);
     await checkPlace(path, sources);
     // Behind a symbolic link its file is replaced, and the link stays; one that leads nowhere is replaced itself.
-    const to = await realpath(path).catch(() => resolve(path));
+    const to = await realpath(place).catch(() => place);
     if (!overwrite && await isThere(to)) throw exists(path);
     // A name may be as long as the file system allows: this one is longer.
     const part = join(dirname(to), `.${basename(to).slice(0, LEGIBLE)}.${randomBytes(4).toString('hex')}.part`);
@@ -109,9 +120,9 @@ export class DiskSink implements OutputSink {
       // Fails where something of this name is.
       const file = await open(part, 'wx+');
       unfinished.add(part);
-      return new DiskSink(path, to, part, overwrite, file);
+      return new DiskSink({ given: path, place, to, part }, overwrite, file);
     } catch (thrown) {
-      throw new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), path));
+      throw unwritten(path, thrown);
     }
   }
 
@@ -119,7 +130,7 @@ export class DiskSink implements OutputSink {
     const bytes = view.slice();
     let done = 0;
     while (done < bytes.length) {
-      const { bytesWritten } = await this.file.write(bytes, done, bytes.length - done, at + done);
+      const { bytesWritten } = await this.file.write(bytes, done, bytes.length - done, at + done).catch(this.#failed);
       if (bytesWritten === 0) throw problem('E_WRITE', `the disk took no more at ${at + done}`);
       done += bytesWritten;
     }
@@ -130,42 +141,46 @@ export class DiskSink implements OutputSink {
   }
 
   async finish(): Promise<Blob> {
-    await this.file.sync();
+    await this.file.sync().catch(this.#failed);
     await this.#close();
-    return openAsBlob(this.part);
+    return openAsBlob(this.at.part);
   }
 
   async discard(): Promise<void> {
     await this.#close().catch(() => {});
-    await rm(this.part, { force: true }).catch(() => {});
-    unfinished.delete(this.part);
+    await rm(this.at.part, { force: true }).catch(() => {});
+    unfinished.delete(this.at.part);
   }
 
   /** Gives the checked file its name. */
   async keep(): Promise<File> {
     try {
-      if (this.overwrite) await rename(this.part, this.path);
+      if (this.overwrite) await rename(this.at.part, this.at.to);
       else await this.#appear();
     } catch (thrown) {
-      throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), this.given));
+      throw thrown instanceof ProblemError ? thrown : unwritten(this.at.given, thrown);
     }
-    if (!await isThere(this.part)) unfinished.delete(this.part);
-    return openFile(this.given);
+    if (!await isThere(this.at.part)) unfinished.delete(this.at.part);
+    return openFile(this.at.place);
   }
 
   /** Unlike a renamed file, a link never takes the place of another one. */
   async #appear(): Promise<void> {
     try {
-      await link(this.part, this.path);
+      await link(this.at.part, this.at.to);
     } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(this.given);
+      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(this.at.given);
       // Some file systems have no links.
-      if (await isThere(this.path)) throw exists(this.given);
-      return rename(this.part, this.path);
+      if (await isThere(this.at.to)) throw exists(this.at.given);
+      return rename(this.at.part, this.at.to);
     }
     // The result has its name. Its other one, if it does not go now, goes when the process exits.
-    await rm(this.part, { force: true }).catch(() => {});
+    await rm(this.at.part, { force: true }).catch(() => {});
   }
+
+  readonly #failed = (thrown: unknown): never => {
+    throw unwritten(this.at.given, thrown);
+  };
 
   async #close(): Promise<void> {
     if (!this.#open) return;

@@ -8,7 +8,7 @@ import { check } from '../hold.ts';
 import { fuseButton, givePair, named, type Named } from '../page.ts';
 import { readSafetensors } from '../safetensors.ts';
 import { alwaysOnDisk, bendWorker } from './bend.ts';
-import { allow, fuse, pairOf, press, told, type Fault, type Scene } from './scene.ts';
+import { allow, fuse, pairOf, press, pressFuse, told, type Fault, type Scene } from './scene.ts';
 
 const NAME = 'destination.safetensors';
 const OLD = 'what was there before';
@@ -147,6 +147,24 @@ export const SAVING: Fault[] = [
     ends: 'fused',
     // A page is not told what becomes of its downloads.
     says: /^Handed to your browser’s downloads\. If no file arrives, allow downloads for this page and press Save again\.$/,
+  },
+  {
+    name: 'the browser has cleared what the page keeps, and with it the result (disk)',
+    before: (page) => bendWorker(page, () => {}, alwaysOnDisk),
+    happens: async (scene) => {
+      const { page } = scene;
+      await fuseAndWait(scene);
+      await page.evaluate(async () => {
+        const root = await navigator.storage.getDirectory();
+        for await (const name of root.keys()) await root.removeEntry(name);
+      });
+      await press(page, 'Save');
+      await expect(page.getByRole('alert').filter({ hasText: /no longer there: the browser has cleared it\..*Fuse again\./s })).toBeVisible();
+      await pressFuse(scene);
+      await expect.poll(() => told(page)).toHaveLength(2);
+    },
+    ends: 'fused',
+    says: /Fused and checked/,
   },
   {
     name: 'the next run is over while the save dialog is open (disk)',

@@ -407,8 +407,10 @@ export class Desk implements ReactiveController {
   }
 
   fail(thrown: unknown): void {
-    this.#runProblem = toProblem(thrown);
-    this.host.announce('error', this.#runProblem);
+    const refusal = toProblem(thrown);
+    this.#runProblem = refusal;
+    if (refusal.code === 'E_RESULT_GONE') this.outcomes = this.outcomes.filter(({ file }) => file.name !== refusal.file);
+    this.host.announce('error', refusal);
     this.element.requestUpdate();
   }
 

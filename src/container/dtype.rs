@@ -14,6 +14,15 @@ pub fn converted(dtype: Dtype, bytes: &[u8]) -> Option<(Dtype, Vec<u8>)> {
     }
 }
 
+/// Unit roundoff of a 16-bit format that results are rounded to, relative to the value; 0 of the others.
+pub fn roundoff(dtype: Dtype) -> f64 {
+    match dtype {
+        Dtype::F16 => 2f64.powi(-11),
+        Dtype::BF16 => 2f64.powi(-8),
+        _ => 0.0,
+    }
+}
+
 /// Bytes as F16 words.
 fn widened(bytes: &[u8], word: fn(u8) -> u16) -> Vec<u8> {
     let table: Vec<[u8; 2]> = (0..=u8::MAX).map(|byte| word(byte).to_le_bytes()).collect();

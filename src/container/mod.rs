@@ -13,7 +13,7 @@ mod source;
 mod writer;
 
 pub use ahead::Ahead;
-pub use dtype::{NonFinite, converted, non_finite, scalar};
+pub use dtype::{NonFinite, converted, non_finite, roundoff, scalar};
 pub use header::{Header, Tensor};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;

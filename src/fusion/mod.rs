@@ -88,6 +88,17 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
+#[allow(clippy::cast_precision_loss, reason = "ranks and numbers of workers are far below 2^53")]
+fn float(value: usize) -> f64 {
+    value as f64
+}
+
+/// The value as the result stores it.
+#[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
+fn as_f32(value: f64) -> f32 {
+    value as f32
+}
+
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,11 +5,11 @@ use super::tally::{Energies, Tally};
 use super::{Analysis, Measured};
 use crate::adapter::families::{ALL_KINDS, kind_of};
 use crate::backend::cpu;
-use crate::fusion::Side;
 use crate::fusion::method::accounting::all_parallel;
+use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::Unit;
-use crate::fusion::plan::{Plan, float};
 use crate::fusion::settings::mu;
+use crate::fusion::{Side, float};
 use crate::order::{self, Places};
 use serde::Serialize;
 

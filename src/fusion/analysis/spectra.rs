@@ -10,8 +10,8 @@ use crate::container::Source;
 use crate::error::{Code, Error, Result};
 use crate::fusion::method::factors::Factors;
 use crate::fusion::method::loaded;
-use crate::fusion::plan::{Plan, as_f32};
-use crate::fusion::{Pair, Settings, Sources};
+use crate::fusion::plan::Plan;
+use crate::fusion::{Pair, Settings, Sources, as_f32};
 use serde::Serialize;
 
 /// One module at the chosen settings. Singular values are in descending order.

@@ -2,10 +2,10 @@
 
 use super::Measured;
 use crate::backend::cpu;
+use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::Unit;
-use crate::fusion::plan::{Plan, float};
 use crate::fusion::settings::mu;
-use crate::fusion::{Pair, ratio};
+use crate::fusion::{Pair, float, ratio};
 use serde::Serialize;
 use std::ops::AddAssign;
 

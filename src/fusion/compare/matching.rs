@@ -30,7 +30,7 @@ pub(super) struct Matching {
     /// The file's modules.
     pub(super) modules: Vec<Unit>,
     /// For every unit of the plan, in order, what the file has of it; none where that cannot be compared.
-    pub(super) units: Vec<Option<Vec<Common>>>,
+    pub(super) groups: Vec<Vec<Option<Vec<Common>>>>,
     /// Modules, or rows of some, that the pair does not have.
     pub(super) outside: Vec<(usize, Vec<Range<usize>>)>,
     /// How many of the file's modules cannot be compared.
@@ -60,14 +60,13 @@ impl Matching {
         }
         let can = |unit: &Unit| unit.shares().all(|(side, share)| is_comparable(plan, side, share));
         let can_file = |at: usize| {
-            modules.get(at).and_then(Unit::of_file).is_some_and(|share| {
-                (plan.recipe.direction_only || share.module.magnitude.is_none())
-                    && share.rank <= MAX_FILE_RANK
-            })
+            modules
+                .get(at)
+                .and_then(Unit::of_file)
+                .is_some_and(|share| is_comparable(plan, Side::Content, share))
         };
-        let mut units = Vec::new();
         let mut met = 0;
-        for unit in plan.units() {
+        let mut of_unit = |unit: &Unit| {
             let mut common: Vec<Common> = Vec::new();
             for (id, rows) in layers(unit) {
                 let Some(found) = places.get(id.as_str()).and_then(|at| held.get_mut(at)) else { continue };
@@ -90,14 +89,16 @@ impl Matching {
                 }
             }
             let comparable = can(unit) && common.iter().all(|common| can_file(common.module));
-            units.push(comparable.then_some(common));
-        }
+            comparable.then_some(common)
+        };
+        let groups: Vec<Vec<_>> =
+            plan.groups.iter().map(|group| group.units.iter().map(&mut of_unit).collect()).collect();
         if met == 0 {
             return Err(nothing_shared(pair, file));
         }
         let refused = refused(plan);
         let mut outside: Vec<(usize, Vec<Range<usize>>)> = Vec::new();
-        let mut skipped = file.refused.len() + units.iter().filter(|unit| unit.is_none()).count();
+        let mut skipped = file.refused.len() + groups.iter().flatten().filter(|unit| unit.is_none()).count();
         for (module, unit) in modules.iter().enumerate() {
             let is_left = |id: &ModuleId| {
                 places.get(id.as_str()).and_then(|at| held.get(at)).is_some_and(|held| !held.used)
@@ -113,7 +114,7 @@ impl Matching {
                 outside.push((module, left.into_iter().map(|(_, rows)| rows).collect()));
             }
         }
-        Ok(Self { modules, units, outside, skipped })
+        Ok(Self { modules, groups, outside, skipped })
     }
 }
 

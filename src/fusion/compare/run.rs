@@ -45,38 +45,32 @@ pub async fn compare<S: Source>(
         cut: file.adapter.modules.iter().filter(|module| module.is_cut).count(),
         ..Findings::default()
     };
-    let total = matching.units.len() + matching.outside.len();
+    let total = plan.units().count() + matching.outside.len();
     let mut progress = Progress { modules_total: total, ..Progress::nothing(Stage::Compare) };
     watch.progress(&progress);
 
-    // Where the units of each group begin in the order of all.
-    let mut begins: Vec<usize> = Vec::with_capacity(plan.groups.len());
-    let mut at = 0;
-    for group in &plan.groups {
-        begins.push(at);
-        at += group.units.len();
-    }
-    let mut found: Vec<(usize, &Unit, bool, Sums)> = Vec::new();
+    let mut found: Vec<Vec<(&Unit, bool, Sums)>> = vec![Vec::new(); plan.groups.len()];
     for piece in portions::pieces(&plan, PIECE) {
         go_on(watch)?;
         let read = ReadAhead::factors(&plan, &piece, sources).await?;
         let sources = read.of_files(sources);
-        let own = comparing.ahead(&piece, &begins).await?;
+        let own = comparing.ahead(&piece).await?;
         for at in piece {
-            let (Some(group), Some(&begin)) = (plan.groups.get(at), begins.get(at)) else { continue };
+            let (Some(group), Some(commons)) = (plan.groups.get(at), matching.groups.get(at)) else {
+                continue;
+            };
             go_on(watch)?;
             let loaded = loaded::read(&group.units, &sources).await?;
-            for (number, (unit, values)) in group.units.iter().zip(&loaded).enumerate() {
+            for ((unit, values), common) in group.units.iter().zip(&loaded).zip(commons) {
                 progress.modules_done += 1;
-                let Some(Some(common)) = matching.units.get(begin + number) else { continue };
+                let Some(common) = common else { continue };
                 let sums = comparing.unit(unit, values, common, &own).await?;
-                found.push((begin + number, unit, !common.is_empty(), sums));
+                found[at].push((unit, !common.is_empty(), sums));
             }
             watch.progress(&progress);
         }
     }
-    crate::order::sort_by(&mut found, |a, b| a.0.cmp(&b.0));
-    findings.units = found.into_iter().map(|(_, unit, is_found, sums)| (unit, is_found, sums)).collect();
+    findings.units = found.concat();
     for (module, rows) in &matching.outside {
         go_on(watch)?;
         let Some(unit) = matching.modules.get(*module) else { continue };
@@ -95,12 +89,9 @@ struct Comparing<'a, S> {
 
 impl<'a, S: Source> Comparing<'a, S> {
     /// Reads what the file has of some groups, in few large reads.
-    async fn ahead(&self, groups: &[usize], begins: &[usize]) -> Result<Ahead<'a, S>> {
-        let units = groups.iter().filter_map(|&at| {
-            let (group, begin) = (self.plan.groups.get(at)?, *begins.get(at)?);
-            self.matching.units.get(begin..begin + group.units.len())
-        });
-        let common = units.flatten().flatten().flatten();
+    async fn ahead(&self, groups: &[usize]) -> Result<Ahead<'a, S>> {
+        let groups = groups.iter().filter_map(|&at| self.matching.groups.get(at));
+        let common = groups.flatten().flatten().flatten();
         let modules = common.filter_map(|common| self.matching.modules.get(common.module)?.of_file());
         let tensors = modules.flat_map(|share| share.module.kind.tensors()).map(Tensor::range);
         Ahead::read(self.file.source, tensors.collect()).await

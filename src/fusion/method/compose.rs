@@ -97,7 +97,7 @@ fn halves(block: &Block, loaded: &Loaded<'_>, result: usize) -> Option<(Matrix, 
     let (down, factor) = match values.projected_down(block.side, result) {
         // The backend has scaled it already.
         Some(projected) => (cpu::decode(&projected, false), 1.0),
-        None => (factors.down.values(), crate::fusion::plan::as_f32(share.weight)),
+        None => (factors.down.values(), crate::fusion::as_f32(share.weight)),
     };
     let up = matrix::from_rows(factors.up.rows, factors.up.cols, &factors.up.values());
     Some((matrix::from_rows(factors.down.rows, factors.down.cols, &down), factor, up))

@@ -6,7 +6,7 @@ use crate::backend::cpu::Cpu;
 use crate::backend::gpu::Gpu;
 use crate::backend::{Backend, Batch, Projected};
 use crate::error::{Code, Error, Result};
-use crate::fusion::{Watch, plan};
+use crate::fusion::{Watch, float};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -185,7 +185,7 @@ impl Engine {
         if self.device().is_none() {
             return Ok(());
         }
-        let shared = cpu / plan::float(workers.max(1));
+        let shared = cpu / float(workers.max(1));
         let times = |seconds: f64| format!("{:.1} ms", 1e3 * seconds);
         let (count, its, ours) = (batch.jobs.len(), times(gpu), times(shared));
         // Whole sentences, as the page translates them.

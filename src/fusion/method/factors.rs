@@ -6,7 +6,8 @@ use crate::backend::matrix::{self, Matrix};
 use crate::backend::{Dtype, Stored};
 use crate::container::{self, Bytes, NonFinite, Source, Tensor};
 use crate::error::{Code, Error, Result};
-use crate::fusion::plan::{float, unplanned};
+use crate::fusion::float;
+use crate::fusion::plan::unplanned;
 use std::cell::OnceCell;
 use std::ops::Range;
 

@@ -5,11 +5,11 @@ use super::factors::{Factor, Factors};
 use crate::backend::{Batch, Blend, Dtype, Job, Projected, Stored, cpu};
 use crate::container::Source;
 use crate::error::Result;
+use crate::fusion::plan::Plan;
 use crate::fusion::plan::outputs::Group;
 use crate::fusion::plan::pairing::Unit;
 use crate::fusion::plan::pass::Pass;
-use crate::fusion::plan::{Plan, as_f32};
-use crate::fusion::{Pair, Side, Sources, Watch, go_on};
+use crate::fusion::{Pair, Side, Sources, Watch, as_f32, go_on};
 use std::rc::Rc;
 
 /// A group with the values of its units.

@@ -1,6 +1,7 @@
 //! A sample of what a graphics device computes, held against the CPU: drivers have faults of which they say nothing.
 
 use crate::backend::{Batch, Cut, Dtype, Job, Projected, Stored, cpu};
+use crate::container::roundoff;
 use crate::error::{Code, Error, Result};
 
 /// What decides which kernels a batch goes through, and how: of batches that have it alike, one is compared.
@@ -67,11 +68,7 @@ fn are_alike(theirs: &Projected, ours: &Projected, job: &Job<'_>, batch: &Batch<
     let (theirs, ours) = (values(&theirs.content_down), values(&ours.content_down));
     let apart: f64 = theirs.iter().zip(&ours).map(|(a, b)| square(f64::from(*a) - f64::from(*b))).sum();
     // Twice the unit roundoff: where two correct results straddle a rounding boundary they differ by one unit.
-    let rounding = match batch.output {
-        Dtype::F16 => 2f64.powi(-10),
-        Dtype::BF16 => 2f64.powi(-7),
-        _ => 0.0,
-    };
+    let rounding = 2.0 * roundoff(batch.output);
     let apart = (apart / f64::max(size, f64::MIN_POSITIVE)).sqrt();
     if theirs.len() == ours.len() && apart <= 1e-5 + rounding {
         return Ok(());

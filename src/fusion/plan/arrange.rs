@@ -2,13 +2,13 @@
 
 use super::outputs::{Group, Output};
 use super::pairing::Unit;
-use super::{Plan, as_f32, float, magnitudes, metadata};
+use super::{Plan, magnitudes, metadata};
 use crate::backend::{Cut, Dtype};
 use crate::container::{Layout, TensorSpec};
 use crate::error::{Code, Error, Result};
-use crate::fusion::Adapters;
 use crate::fusion::settings::RankLayout;
 use crate::fusion::settings::recipe::Recipe;
+use crate::fusion::{Adapters, as_f32, float};
 use crate::order;
 
 /// How much larger padding may make a result of more than this many values.

@@ -1,14 +1,14 @@
 //! What the result says about itself, in the keys that other programs read.
 
-use super::{Plan, float};
+use super::Plan;
 use crate::adapter::Adapter;
 use crate::adapter::families::{self, Family, NETWORK};
 use crate::container::Layout;
 use crate::error::{Code, Error, Result};
-use crate::fusion::Adapters;
 use crate::fusion::settings::mu;
 use crate::fusion::settings::saved::{self, key};
 use crate::fusion::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
+use crate::fusion::{Adapters, float};
 use std::collections::BTreeMap;
 
 /// Keys that are carried over as they are, if the content has them, else from the style.

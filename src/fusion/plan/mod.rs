@@ -92,15 +92,15 @@ impl Sorted {
     fn of(paired: &Pairing, files: Adapters<'_>, names: &LayerNames, recipe: &Recipe) -> Result<Self> {
         let mut barred = HashSet::new();
         loop {
-            let (units, refusals) = refusals::sort_out(paired, files, recipe, &barred);
+            let (units, refusals) = refusals::split(paired, files, recipe, &barred);
             if let Some(both) = files.both().filter(|_| !units.iter().any(|unit| unit.pair().is_some())) {
                 return Err(refusals::nothing_shared(both, &refusals));
             }
             if let Some(file) = files.either().filter(|file| units.is_empty() && file.vectors.is_empty()) {
                 return Err(refusals::nothing_left(file, &refusals));
             }
-            let is_part = |unit: &Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
-            let (units, outside): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(is_part);
+            let (units, outside): (Vec<Unit>, Vec<Unit>) =
+                units.into_iter().partition(|unit| unit.is_part(recipe.result));
             let scheme = outputs::scheme(&units, names.family, recipe)?;
             let mut groups = outputs::groups(units, names, scheme, recipe);
             magnitudes::carry(&mut groups, recipe);
@@ -224,17 +224,6 @@ impl Plan {
             ResultChoice::Overlap => Blend::OVERLAP,
         }
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "ranks are far below 2^53")]
-pub(crate) fn float(value: usize) -> f64 {
-    value as f64
-}
-
-/// The value as the result stores it.
-#[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
-pub(crate) fn as_f32(value: f64) -> f32 {
-    value as f32
 }
 
 /// A tensor that the layout does not have.

@@ -9,6 +9,7 @@ use super::layer_names::LayerNames;
 use crate::adapter::families::{Piece, moved};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
+use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::{Adapters, Pair, Side};
 use crate::order::{self, Places};
@@ -49,6 +50,11 @@ impl Unit {
     /// Its numbers are beyond what can be accounted for.
     pub(crate) fn too_large(&self) -> Error {
         Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(self.name())
+    }
+
+    /// Whether it is in the result: what only one file has is no part of an overlap, whatever it is.
+    pub(crate) fn is_part(&self, result: ResultChoice) -> bool {
+        result == ResultChoice::Fusion || self.pair().is_some()
     }
 
     /// Both halves, where both files have the unit: what the method works on.

@@ -40,7 +40,7 @@ pub(crate) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
     };
     let mut order: Vec<(u64, u64, usize)> = Vec::with_capacity(plan.groups.len());
     order.extend(plan.groups.iter().map(place).enumerate().map(|(at, (start, bytes))| (start, bytes, at)));
-    order.sort_unstable();
+    crate::order::sort_by(&mut order, Ord::cmp);
     let mut pieces: Vec<(u64, Vec<usize>)> = Vec::new();
     for (_, bytes, at) in order {
         match pieces.last_mut() {

@@ -5,7 +5,6 @@ use super::pairing::{Pairing, Share, Unit};
 use crate::adapter::families::is_text_encoder;
 use crate::adapter::{Adapter, Module};
 use crate::error::{Code, Error, merge_alike};
-use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::{Adapters, Pair, Side};
 use serde::Serialize;
@@ -31,45 +30,23 @@ pub struct Refusal {
 const DORA: &str = "DoRA, whose magnitudes depend on the base model's weights; it can be fused without them, as \"direction only\"";
 const REPEATED: &str = "a fused layer whose parts are in the file as well";
 
-/// The units that are left, and the modules that are not.
-pub(crate) fn sort_out(
+/// The units that are left, and the modules that are not. `barred`: DoRA modules that cannot pass through as they are.
+pub(crate) fn split(
     pairing: &Pairing,
     files: Adapters<'_>,
     recipe: &Recipe,
     barred: &HashSet<(Side, String)>,
 ) -> (Vec<Unit>, Vec<Refusal>) {
-    let name = |side: Side| files.of(side).map(|adapter| adapter.name.clone()).unwrap_or_default();
-    let mut refusals: Vec<Refusal> = Vec::new();
-    for (side, file) in files {
-        refusals.extend(file.into_iter().flat_map(|adapter| &adapter.refused).map(|refused| Refusal {
-            side,
-            file: name(side),
-            module: refused.stem.clone(),
-            why: refused.why,
-            tensors: refused.tensors,
-        }));
-    }
-    let mut refuse = |side: Side, module: &Module, why| {
-        let (module, tensors) = (module.stem.clone(), module.tensors);
-        refusals.push(Refusal { side, file: name(side), module, why, tensors });
+    let of_module = |side: Side, module: &Module, why| {
+        let file = files.of(side).map(|adapter| adapter.name.clone()).unwrap_or_default();
+        Refusal { side, file, module: module.stem.clone(), why, tensors: module.tensors }
     };
-    for (side, module) in &pairing.repeated {
-        refuse(*side, module, REPEATED);
-    }
+    let mut refusals = at_reading(files);
+    refusals.extend(pairing.repeated.iter().map(|(side, module)| of_module(*side, module, REPEATED)));
     let mut dropped: HashSet<(Side, String)> = HashSet::new();
-    if !recipe.direction_only {
-        // What only one file has is no part of an overlap, whatever it is.
-        let is_part = |unit: &&Unit| recipe.result == ResultChoice::Fusion || unit.pair().is_some();
-        for unit in pairing.units.iter().filter(is_part) {
-            let depending = |(side, share): &(Side, &Share)| {
-                let is_barred = || barred.contains(&(*side, share.module.stem.clone()));
-                share.module.magnitude.is_some() && (!is_untouched(unit, share, *side, recipe) || is_barred())
-            };
-            for (side, share) in unit.shares().filter(depending) {
-                if dropped.insert((side, share.module.stem.clone())) {
-                    refuse(side, &share.module, DORA);
-                }
-            }
+    for (side, share) in depending(pairing, recipe, barred) {
+        if dropped.insert((side, share.module.stem.clone())) {
+            refusals.push(of_module(side, &share.module, DORA));
         }
     }
     let mut units = pairing.units.clone();
@@ -80,6 +57,36 @@ pub(crate) fn sort_out(
     }
     units.retain(|unit| unit.shares().next().is_some());
     (units, refusals)
+}
+
+/// What the files' own readers have refused.
+fn at_reading(files: Adapters<'_>) -> Vec<Refusal> {
+    let adapters = files.into_iter().flat_map(|(side, file)| file.into_iter().map(move |one| (side, one)));
+    let refused = adapters.flat_map(|(side, adapter)| {
+        adapter.refused.iter().map(move |refused| Refusal {
+            side,
+            file: adapter.name.clone(),
+            module: refused.stem.clone(),
+            why: refused.why,
+            tensors: refused.tensors,
+        })
+    });
+    refused.collect()
+}
+
+/// DoRA modules in units of the result that do not stay as they are, unless their directions alone are wanted.
+fn depending<'a>(
+    pairing: &'a Pairing,
+    recipe: &Recipe,
+    barred: &HashSet<(Side, String)>,
+) -> impl Iterator<Item = (Side, &'a Share)> {
+    let units = pairing.units.iter().filter(|unit| !recipe.direction_only && unit.is_part(recipe.result));
+    let shares = units.flat_map(|unit| unit.shares().map(move |(side, share)| (unit, side, share)));
+    let depending = shares.filter(|(unit, side, share)| {
+        let is_barred = || barred.contains(&(*side, share.module.stem.clone()));
+        share.module.magnitude.is_some() && (!is_untouched(unit, share, *side, recipe) || is_barred())
+    });
+    depending.map(|(_, side, share)| (side, share))
 }
 
 /// What to say of DoRA modules, if any: of the others their file has a warning.

@@ -285,6 +285,18 @@ struct Stray {
     suffixes: [Option<&'static str>; 2],
 }
 
+impl Stray {
+    /// How the first file that has a vector of this kind calls it.
+    fn suffix(&self, vector: &Vector) -> &'static str {
+        self.suffixes[slot(vector.spelling.kind)].unwrap_or(vector.spelling.suffix)
+    }
+}
+
+/// Where an ending of this kind stands among a layer's.
+fn slot(kind: VectorKind) -> usize {
+    usize::from(!is_weight(kind))
+}
+
 impl Strays {
     fn of(files: Adapters<'_>, names: &LayerNames, scheme: Option<&Scheme>) -> Self {
         let mut strays = Self::default();
@@ -300,7 +312,7 @@ impl Strays {
             }
             let kind = vector.spelling.kind;
             stray.is_norm |= matches!(kind, VectorKind::NormWeight | VectorKind::NormBias);
-            stray.suffixes[usize::from(!is_weight(kind))].get_or_insert(vector.spelling.suffix);
+            stray.suffixes[slot(kind)].get_or_insert(vector.spelling.suffix);
         }
         for stray in &mut strays.layers {
             let stems = || stray.stems.iter().flatten().map(String::as_str);
@@ -316,10 +328,8 @@ impl Strays {
 
     /// How the first file that has a vector of this kind for the layer calls it.
     fn suffix(&self, vector: &Vector, names: &LayerNames) -> &'static str {
-        let id = names.id(&vector.stem);
-        let stray = self.places.get(id.as_str()).and_then(|at| self.layers.get(at));
-        let of_kind = usize::from(!is_weight(vector.spelling.kind));
-        stray.and_then(|stray| stray.suffixes[of_kind]).unwrap_or(vector.spelling.suffix)
+        let stray = self.places.get(names.id(&vector.stem).as_str()).and_then(|at| self.layers.get(at));
+        stray.map_or(vector.spelling.suffix, |stray| stray.suffix(vector))
     }
 
     /// Where a vector lands that follows no known module. `None`: it has no name in the result's naming.
@@ -332,10 +342,10 @@ impl Strays {
             return None;
         }
         let of_norm = stray.is_norm;
-        let is_weight = is_weight(vector.spelling.kind);
-        let part = if is_weight { Part::Weight { of_norm } } else { Part::Bias { of_norm } };
-        let own = stray.suffixes[usize::from(!is_weight)].unwrap_or(vector.spelling.suffix);
-        let suffix = scheme.and_then(|scheme| suffix(part, scheme.prefix)).unwrap_or(own);
+        let part =
+            if is_weight(vector.spelling.kind) { Part::Weight { of_norm } } else { Part::Bias { of_norm } };
+        let of_scheme = scheme.and_then(|scheme| suffix(part, scheme.prefix));
+        let suffix = of_scheme.unwrap_or_else(|| stray.suffix(vector));
         let name = format!("{}{suffix}", stray.stem.as_ref()?);
         Some(Landing { id, name, length: vector.length, from: 0..vector.length, to: 0 })
     }

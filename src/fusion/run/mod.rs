@@ -137,13 +137,8 @@ async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
         passes.plans().map(|plan| vec![Vec::new(); plan.groups.len()]).collect();
     let mut progress = Progress::of(passes, Stage::Measure);
     let each = progress.bytes_total / progress.modules_total.max(1) as u64;
-    let measured = (0..).zip(passes.iter()).filter(|(_, pass)| pass.lead.recipe.is_cut_by_energy());
     let most = engine.most_bytes(1 + crew.members());
-    let tasks = measured
-        .flat_map(|(number, pass)| {
-            pieces(pass, most).map(move |groups| Compute { what: What::Ranks, pass: number, groups })
-        })
-        .collect();
+    let tasks = tasks(passes, What::Ranks, most, |pass| pass.lead.recipe.is_cut_by_energy());
     let told = told(passes, None, engine);
     compute_all(passes, tasks, sources, engine, (crew, told), watch, async |of, made, watch| {
         let Made::Ranks(found) = made else { return Err(out_of_turn()) };
@@ -195,12 +190,7 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         take(number, pieces, watch).await?;
     }
     let most = engine.most_bytes(1 + crew.0.members());
-    let tasks = (0..)
-        .zip(passes.iter())
-        .flat_map(|(number, pass)| {
-            pieces(pass, most).map(move |groups| Compute { what: What::Fusion, pass: number, groups })
-        })
-        .collect();
+    let tasks = tasks(passes, What::Fusion, most, |_| true);
     compute_all(passes, tasks, sources, engine, crew, watch, async |of, made, watch| {
         let Made::Fusion(pieces) = made else { return Err(out_of_turn()) };
         take(of.pass, pieces, watch).await
@@ -212,6 +202,14 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
         written.push(writer.finish().await?);
     }
     Ok(written)
+}
+
+/// All of some passes, in pieces of so many bytes at most.
+fn tasks(passes: &Passes, what: What, most: u64, wanted: impl Fn(&Pass) -> bool) -> Vec<Compute> {
+    let wanted = (0..).zip(passes.iter()).filter(|(_, pass)| wanted(pass));
+    wanted
+        .flat_map(|(number, of)| pieces(of, most).map(move |groups| Compute { what, pass: number, groups }))
+        .collect()
 }
 
 /// Shares out what is to be computed; `take` is told what came of each.

@@ -94,6 +94,50 @@ impl Loads {
     }
 }
 
+/// What is under way, and what has come of it that is not taken yet.
+struct Board<R> {
+    begun: Begun,
+    /// By their numbers.
+    come: BTreeMap<usize, (usize, Came<R>)>,
+    own: usize,
+    others: usize,
+}
+
+impl<R> Board<R> {
+    fn new() -> Self {
+        Self { begun: Begun::default(), come: BTreeMap::new(), own: 0, others: 0 }
+    }
+
+    /// Who begins the next task, of this size, with the number and the size that it has from then on. None: all have enough to do.
+    fn begin(&mut self, size: usize, places: usize, each: usize) -> Option<(Whose, usize, usize)> {
+        let is_done = |(size, came): &(usize, Came<R>)| matches!(came, Came::Done(_)).then_some(*size);
+        let waiting = self.come.values().filter_map(is_done).sum();
+        let loads = Loads { own: self.own, others: self.others, waiting, begun: self.begun.size };
+        let (whose, size) = loads.next(size, places, each)?;
+        match whose {
+            Whose::Crew => self.others += size,
+            Whose::Leader => self.own += size,
+        }
+        Some((whose, self.begun.add(size), size))
+    }
+
+    fn came(&mut self, number: usize, size: usize, came: Came<R>) {
+        if let Came::Done(_) = came {
+            self.others -= size;
+        }
+        self.come.insert(number, (size, came));
+    }
+
+    /// The earliest task that has come, with its number.
+    fn first(&mut self) -> Option<(usize, Came<R>)> {
+        let (number, (size, came)) = self.come.pop_first()?;
+        if let Came::Read(_) = came {
+            self.own -= size;
+        }
+        Some((number, came))
+    }
+}
+
 /// What has come in: what the leader needs for a task of its own, or what somebody made of one.
 pub(crate) enum Came<R> {
     /// To be computed.
@@ -126,9 +170,7 @@ pub(crate) async fn share_out<F, R>(
     };
     let mut tasks = tasks.into_iter().peekable();
     let mut under_way = FuturesUnordered::new();
-    let mut begun = Begun::default();
-    let mut come = BTreeMap::new();
-    let (mut own, mut others) = (0, 0);
+    let mut board = Board::new();
     if let Some(run) = told {
         under_way.push(start(Work::Tell(run)));
         // Before all else: this is what sends it.
@@ -137,48 +179,34 @@ pub(crate) async fn share_out<F, R>(
     loop {
         crew.listen().await;
         loop {
-            let waiting =
-                come.values().filter(|(_, came)| matches!(came, Came::Done(_))).map(|(size, _)| size).sum();
             while let Some((size, _)) = tasks.peek() {
-                let loads = Loads { own, others, waiting, begun: begun.size };
                 // More places by and by, as they hear of the run.
-                let Some((whose, size)) = loads.next(*size, crew.places(), crew.each()) else { break };
+                let Some((whose, number, size)) = board.begin(*size, crew.places(), crew.each()) else {
+                    break;
+                };
                 let Some((_, task)) = tasks.next() else { break };
-                let number = begun.add(size);
-                under_way.push(match whose {
-                    Whose::Crew => {
-                        others += size;
-                        start(Work::Theirs(number, (size, task)))
-                    }
-                    Whose::Leader => {
-                        own += size;
-                        start(Work::Own(number, (size, task)))
-                    }
-                });
+                under_way.push(start(match whose {
+                    Whose::Crew => Work::Theirs(number, (size, task)),
+                    Whose::Leader => Work::Own(number, (size, task)),
+                }));
             }
             // Whoever still has to hear of the run is not waited for.
-            if begun.size == 0 {
+            if board.begun.size == 0 {
                 return Ok(());
             }
             // This is also what starts them.
-            let came = if come.is_empty() {
+            let came = if board.come.is_empty() {
                 under_way.next().await
             } else {
                 under_way.next().now_or_never().flatten()
             };
             let Some(came) = came else { break };
             let Some((number, size, came)) = came? else { continue };
-            if let Came::Done(_) = came {
-                others -= size;
-            }
-            come.insert(number, (size, came));
+            board.came(number, size, came);
         }
-        let Some((number, (size, came))) = come.pop_first() else { continue };
-        if let Came::Read(_) = came {
-            own -= size;
-        }
+        let Some((number, came)) = board.first() else { continue };
         take(came).await?;
-        begun.take(number);
+        board.begun.take(number);
     }
 }
 

@@ -7,7 +7,6 @@
 
 use super::crew::{Look, Seen};
 use super::writer::Written;
-use crate::backend::Dtype;
 use crate::backend::cpu::{self, Columns, PROBES, Signs};
 use crate::container::{self, Bytes, Header, Source, Tensor};
 use crate::error::{Code, Error, Result};
@@ -16,8 +15,8 @@ use crate::fusion::method::factors::Factor;
 use crate::fusion::method::loaded::{self, LoadedUnit};
 use crate::fusion::plan::outputs::{Group, Output};
 use crate::fusion::plan::pairing::Unit;
-use crate::fusion::plan::{Plan, float, unplanned};
-use crate::fusion::{Side, Sources};
+use crate::fusion::plan::{Plan, unplanned};
+use crate::fusion::{Side, Sources, float};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -125,11 +124,7 @@ fn judge_group(
         roundings.map(|(relative, _)| relative).fold(0.0, f64::max)
     };
     // The difference is estimated from a few directions, so it may be some times the rounding error.
-    let unit_roundoff = match plan.dtype {
-        Dtype::F16 => 2f64.powi(-11),
-        Dtype::BF16 => 2f64.powi(-8),
-        _ => 0.0,
-    };
+    let unit_roundoff = container::roundoff(plan.dtype);
     let inputs = if plan.recipe.is_exact() { inputs } else { inputs.max(directions) };
     let rounding = (8.0 * rounding.max(unit_roundoff)).max(2.0 * unit_roundoff * directions);
     let tolerated = TOLERANCE * inputs.max(1.0) + rounding;

@@ -123,10 +123,10 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
     /// `Internal` if something was not; those of the hash.
     pub(crate) async fn finish(mut self) -> Result<Written> {
         let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
-        self.modules.sort_by(|a, b| a.figures.name.cmp(&b.figures.name));
-        self.passed.sort_by(|a, b| a.name.cmp(&b.name));
-        self.cuts.sort_by(|a, b| a.module.cmp(&b.module));
-        self.rescaled.sort();
+        crate::order::sort_by(&mut self.modules, |a, b| a.figures.name.cmp(&b.figures.name));
+        crate::order::sort_by(&mut self.passed, |a, b| a.name.cmp(&b.name));
+        crate::order::sort_by(&mut self.cuts, |a, b| a.module.cmp(&b.module));
+        crate::order::sort_by(&mut self.rescaled, Ord::cmp);
         Ok(Written {
             checksums: self.checksums.into_iter().collect::<Option<Vec<u64>>>().ok_or_else(missing)?,
             modules: self.modules,

@@ -262,9 +262,11 @@ fn oddities(module: &Module) -> Vec<Error> {
 }
 
 /// What else lies in the same folders as LoRAs, by the names of its tensors or how they begin.
-const OTHERS: [(&[&str], &str); 6] = [
+const OTHERS: [(&[&str], &str); 8] = [
     (&["emb_params", "clip_l", "clip_g"], "an embedding (textual inversion)"),
     (&["control_model.", "controlnet_cond_embedding.", "controlnet_down_blocks."], "a ControlNet"),
+    (&["image_proj.", "ip_adapter."], "an IP-Adapter"),
+    (&["lllite_unet."], "a ControlNet-LLLite"),
     (&["model.diffusion_model.", "first_stage_model."], "a whole model (checkpoint)"),
     (
         &["double_blocks.", "transformer_blocks.", "down_blocks.", "joint_blocks."],

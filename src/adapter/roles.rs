@@ -28,6 +28,8 @@ impl Spelling {
 
 /// Ending of the alpha tensor, in every spelling that has one.
 pub(crate) const ALPHA: &str = ".alpha";
+/// What others call it: FastVideo, and what is derived from it.
+const ALPHAS: [&str; 4] = [ALPHA, ".lora_alpha", ".network_alpha", ".lora.alpha"];
 
 /// kohya's spelling, which the other LyCORIS kinds share.
 pub(crate) const KOHYA: usize = 0;
@@ -151,7 +153,7 @@ pub(crate) static VECTORS: [VectorSpelling; 5] = [
 
 /// Endings of adapters whose update cannot be had without the base model: (ending, what it is).
 /// Leaving such a tensor out would change what the file does, so its module is refused by name.
-const FOREIGN: [(&str, &str); 30] = [
+const FOREIGN: [(&str, &str); 31] = [
     (".oft_blocks", "OFT, which rotates the base model's weights"),
     (".oft_diag", "OFT, which rotates the base model's weights"),
     (".oft_R.weight", "OFT, which rotates the base model's weights"),
@@ -176,6 +178,7 @@ const FOREIGN: [(&str, &str); 30] = [
     (".lora_up.weight_scale", "factors with scales of their own"),
     (".set_weight", "a replacement of the base model's weights"),
     (".reshape_weight", "a change of a layer's size"),
+    (".lora_E", "AdaLoRA"),
     (".vera_lambda_b", "VeRA"),
     (".vera_lambda_d", "VeRA"),
     (".fourierft_spectrum", "FourierFT"),
@@ -183,6 +186,45 @@ const FOREIGN: [(&str, &str); 30] = [
     (".lora_embedding_A", "a LoRA on an embedding table"),
     (".lora_embedding_B", "a LoRA on an embedding table"),
 ];
+
+/// How PEFT 0.21 begins the last names of the tensors of its other adapters, all of which need the base model or share tensors
+/// between layers.
+const OF_PEFT: [&str; 22] = [
+    "adamss_",
+    "bone_",
+    "c3a_",
+    "deft_",
+    "delora_",
+    "frod_",
+    "glora_",
+    "gralora_",
+    "hira_",
+    "hra_",
+    "lily_",
+    "ln_tuning_",
+    "miss_",
+    "oft_",
+    "peanut_",
+    "psoft_",
+    "randlora_",
+    "road_",
+    "shira_",
+    "tinylora_",
+    "unilora_",
+    "vblora_",
+];
+
+/// As [`role`], of what only the beginning of a last name tells.
+fn role_of_peft(name: &str) -> Option<(&str, Role)> {
+    // OFT of kohya's trainer numbers its blocks.
+    let (stem, last) = name.strip_suffix(".weight").unwrap_or(name).rsplit_once('.')?;
+    let (stem, last) = match last.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => stem.rsplit_once('.')?,
+        false => (stem, last),
+    };
+    let is_such = !stem.is_empty() && OF_PEFT.iter().any(|begin| last.starts_with(begin));
+    is_such.then_some((stem, Role::Foreign("an adapter of another kind")))
+}
 
 /// Endings of tensors that tell a file which is no adapter of the model as it is: (ending, what the file is).
 pub(crate) const FOREIGN_FILES: [(&str, &str); 2] = [
@@ -278,11 +320,12 @@ pub(crate) fn role(name: &str) -> (&str, Role) {
         .chain(parts)
         .chain(vectors)
         .chain(foreign)
-        .chain([(ALPHA, Role::Alpha)])
+        .chain(ALPHAS.map(|suffix| (suffix, Role::Alpha)))
         .filter_map(|(suffix, role)| Some((name.strip_suffix(suffix)?, role)))
         .filter(|(stem, _)| !stem.is_empty())
         .min_by_key(|(stem, _)| stem.len())
         .or_else(|| role_in_adapter(name))
+        .or_else(|| role_of_peft(name))
         .unwrap_or((name, Role::Extra))
 }
 
@@ -307,7 +350,19 @@ mod tests {
         assert_eq!(role("x.dora_scale"), ("x", Role::Magnitude));
         assert_eq!(role("x.lokr_w1_a"), ("x", Role::Part(Part::LokrW1A)));
         assert!(matches!(role("x.lora_B.bias").1, Role::Vector(v) if v.scaled));
-        assert!(matches!(role("x.oft_blocks").1, Role::Foreign(_)));
+        for foreign in [
+            "oft_blocks",
+            "oft_blocks.3",
+            "miss_block",
+            "randlora_lambda",
+            "lora_E",
+            "ln_tuning_layers.weight",
+        ] {
+            assert!(matches!(role(&format!("a.x.{foreign}")), ("a.x", Role::Foreign(_))), "{foreign}");
+        }
+        for alpha in ["lora_alpha", "network_alpha", "lora.alpha"] {
+            assert_eq!(role(&format!("x.{alpha}")), ("x", Role::Alpha));
+        }
         assert_eq!(role("bundle_emb.cat.string_to_param.*").1, Role::Extra);
         assert_eq!(role(".alpha"), (".alpha", Role::Extra));
         assert_eq!(role("a.processor.to_q_lora.down.weight").0, "a.processor.to_q");

@@ -385,6 +385,31 @@ fn tiny_factors_are_fused_as_well<B: Tested>(backend: &B) {
             row.check(backend, &format!("{size_up:e}·{size_down:e} {dtype}"), &pair, cut);
         }
     }
+    // In some rows only, with the other factor making up for them.
+    for (small, made_up, cut) in [(1e-36, 1e7, Cut::All), (3e-37, 1e7, Cut::All), (1e-39, 1e9, Cut::Count(2))]
+    {
+        let (mut up, mut down) = (normal("up", 48, 6), normal("down", 6, 320));
+        for i in 0..6 {
+            down.row_mut(i).scale_mut(if i % 2 == 0 { 1e-29 } else { small });
+            up.column_mut(i).scale_mut(if i % 2 == 0 { 1.0 } else { made_up });
+        }
+        for dtype in [Dtype::F32, Dtype::BF16] {
+            row.check(
+                backend,
+                &format!("style rows {small:e} {dtype}"),
+                &Pair::new(&up, &down, 8, dtype),
+                cut,
+            );
+        }
+    }
+    for (large, small) in [(1e-29, 1e-36), (1e-29, 1e-39), (1e8, 1e-29)] {
+        let mut pair = Pair::new(&up, &down, 4, Dtype::F32);
+        let mut content = normal("content", 4, down.ncols()) * large;
+        content.row_mut(1).scale_mut(small / large);
+        pair.content_up.column_mut(1).scale_mut(large / small);
+        pair.content_down = Words::new(&content, Dtype::F32);
+        row.check(backend, &format!("content row {small:e} beside {large:e}"), &pair.balanced(), Cut::All);
+    }
     for size in [1e-20, 1e20] {
         let mut pair = Pair::new(&up, &down, 4, Dtype::F32);
         pair.content_down = Words::new(&(pair.content_down.matrix() * size), Dtype::F32);

@@ -194,7 +194,19 @@ fn pairs_of_different_models_are_refused() {
         )
     };
     assert_eq!(code(&either("c"), &either("s")), Some(Code::FamilyUnclear));
-    // Where the answer makes no difference, nobody is asked.
+    // Where the answer makes no difference to tensors, nobody is asked: FLUX.1 and Chroma have these alike, and nothing else has.
+    let image = |seed: &str| {
+        let (b, a) = (random(&format!("{seed} b"), N, 2), random(&format!("{seed} a"), 2, 64));
+        either(seed).lora("lora_unet_img_in", &b, &a, None)
+    };
+    let notes = |settings: &Settings| {
+        let fused = fuse(Some(&image("c")), Some(&image("s")), settings).unwrap();
+        let note = |key: &str| fused.metadata(key);
+        (fused.report.family, note("ss_base_model_version"), note("modelspec.resolution"))
+    };
+    assert_eq!(notes(&hard()), (Some("FLUX.1"), None, Some("1024x1024".to_owned())), "what is true of both");
+    let chosen = Settings { family: Some("Chroma".into()), ..hard() };
+    assert_eq!(notes(&chosen).1.as_deref(), Some("chroma"));
     let video = |seed: &str, stem: &str| {
         let (b, a) = (random(&format!("{seed} b"), 4096, 2), random(&format!("{seed} a"), 2, 4096));
         File::default().lora(stem, &b, &a, None)
@@ -271,6 +283,18 @@ fn a_known_layer_of_another_size_is_that_layer_all_the_same() {
     // Where both say so it is right, and keeps its name and size.
     let fused = fuse(Some(&file("c", 320)), Some(&file("s", 320)), &hard()).unwrap();
     assert_eq!((fused.report.fused, fused.update(value).unwrap().shape()), (2, (320, 2048)));
+    // A control LoRA widens a layer that the model has.
+    let wide = |seed: &str| {
+        let stem = "transformer.x_embedder";
+        let (b, a) = (random(&format!("{seed} xb"), N, 2), random(&format!("{seed} xa"), 2, 128));
+        flux_split(File::default(), seed)
+            .matrix(format!("{stem}.lora_A.weight"), &a)
+            .matrix(format!("{stem}.lora_B.weight"), &b)
+    };
+    let warnings =
+        fuse(Some(&wide("c")), Some(&flux(File::default(), "s")), &hard()).unwrap().report.warnings;
+    let unknown = warnings.iter().find(|warning| warning.code == Code::UnknownModules).unwrap();
+    assert_eq!(unknown.tensor.as_deref(), Some("transformer.x_embedder"));
 }
 
 /// All parts beside a fused layer say it again; only some of them say something else, and nobody knows which is meant.

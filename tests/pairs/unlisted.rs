@@ -85,15 +85,35 @@ fn where_a_layer_has_no_name_with_dots_the_whole_result_has_none() {
 }
 
 #[test]
-fn what_stands_before_the_names_is_the_contents() {
-    for (of_content, of_style) in [("diffusion_model.", "transformer."), ("", "diffusion_model.")] {
+fn what_stands_before_the_names_is_comfyuis_or_else_the_contents() {
+    for [of_content, of_style, of_result] in [
+        ["diffusion_model.", "transformer.", "diffusion_model."],
+        ["", "diffusion_model.", "diffusion_model."],
+        ["transformer.", "", "transformer."],
+        ["pipe.dit.", "diffusion_model.", "diffusion_model."],
+        ["module.", "dit.", "module."],
+    ] {
         let (content, style) = (dotted("c", of_content, &PATHS[..2]), dotted("s", of_style, &PATHS[1..]));
         let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
-        assert_eq!(fused.stems(), stems(of_content, &PATHS, false));
+        assert_eq!((fused.report.fused, fused.stems()), (1, stems(of_result, &PATHS, false)));
+        is_fused(&fused, &format!("{of_result}{}", PATHS[1]), PATHS[1], (1.0, 1.0));
     }
     let (content, style) = (flat("c", "lycoris_", &PATHS[..2]), flat("s", "lora_unet_", &PATHS[1..]));
     let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
     assert_eq!((fused.report.fused, fused.stems()), (1, stems("lycoris_", &PATHS, true)));
+}
+
+/// As where one trainer fuses q, k and v and another one does not.
+#[test]
+fn layers_that_the_files_may_call_otherwise_are_told() {
+    let told = |content: &File, style: &File| {
+        let warnings = fuse(Some(content), Some(style), &hard()).unwrap().report.warnings;
+        warnings.into_iter().find(|warning| warning.code == Code::NamesDiffer)
+    };
+    let (fused, split) = (["a.qkv", "a.w1"], ["a.to_q", "a.to_k", "a.w1"]);
+    let told_of_both = told(&dotted("c", "", &fused), &dotted("s", "", &split)).unwrap();
+    assert!(told_of_both.detail.contains("1 of them, such as \"a.qkv\", the style 2"), "{told_of_both:?}");
+    assert!(told(&dotted("c", "", &fused[1..]), &dotted("s", "", &split)).is_none(), "only one has more");
 }
 
 #[test]

@@ -76,6 +76,7 @@ export type ProgramCode =
   | 'W_MODULES_REFUSED'
   | 'W_DIRECTION_ONLY'
   | 'W_PARTS_MISSING'
+  | 'W_NAMES_DIFFER'
   | 'W_UNKNOWN_MODULES'
   | 'W_UNREAD'
   | 'W_DISTILLED'

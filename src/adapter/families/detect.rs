@@ -42,24 +42,14 @@ pub fn detect<'a>(
     modules: impl Iterator<Item = (&'a str, usize, usize)>,
     metadata: &BTreeMap<String, String>,
 ) -> Detected {
-    let modules: Vec<_> = modules.map(|(stem, out, inputs)| (stem, Some((out, inputs)))).collect();
-    decide(&modules, metadata)
-}
-
-/// A stem, and out and in features if they are known.
-type Found<'a> = (&'a str, Option<(usize, usize)>);
-
-fn decide(modules: &[Found<'_>], metadata: &BTreeMap<String, String>) -> Detected {
-    let only_text = modules.iter().all(|(stem, _)| id::is_text_encoder(stem));
-    let telling = || modules.iter().filter(|(stem, _)| only_text || !id::is_text_encoder(stem));
+    let modules: Vec<_> = modules.collect();
+    let only_text = modules.iter().all(|(stem, ..)| id::is_text_encoder(stem));
+    let telling = || modules.iter().filter(|(stem, ..)| only_text || !id::is_text_encoder(stem));
     let mut fitting: Vec<(&'static Family, Vec<ModuleId>)> = Vec::new();
     let mut most = 1;
     for family in all() {
-        let fits = |&&(stem, size): &&Found<'_>| {
-            let place = family.resolve(stem)?;
-            size.is_none_or(|size| size == (place.out_features, place.in_features)).then_some(place)
-        };
-        let places: Vec<_> = telling().filter_map(|found| fits(&found)).collect();
+        let places: Vec<_> =
+            telling().filter_map(|&(stem, out, inputs)| family.place(stem, (out, inputs))).collect();
         if places.len() > most {
             (most, fitting) = (places.len(), Vec::new());
         }
@@ -189,19 +179,19 @@ pub fn is_name_of_model(note: &str) -> bool {
     words.next().is_some_and(is_name) && words.all(|word| is_name(word) || is_number(word))
 }
 
-/// What to call a file's family: what [`detect`] says, or else its notes, or else its layers' names alone.
+/// What to call a file's family: what [`detect`] says, or else its notes. Models are named alike: of names whose sizes fit nothing,
+/// nothing is said.
 pub fn family<'a>(
     detected: &Detected,
     metadata: &BTreeMap<String, String>,
     stems: impl Iterator<Item = &'a str>,
 ) -> Option<String> {
-    let names: Vec<Found<'_>> = stems.map(|stem| (stem, None)).collect();
-    let only_text = !names.is_empty() && names.iter().all(|(stem, _)| id::is_text_encoder(stem));
+    let mut stems = stems.peekable();
+    let only_text = stems.peek().is_some() && stems.all(id::is_text_encoder);
     match detected {
         Detected::Unknown => match noted(metadata)[..] {
             [family] => Some(family.name().to_owned()),
-            _ if only_text => Some(ONLY_TEXT.to_owned()),
-            _ => decide(&names, metadata).name(),
+            _ => only_text.then(|| ONLY_TEXT.to_owned()),
         },
         Detected::Ambiguous(_) if only_text => Some(ONLY_TEXT.to_owned()),
         detected => detected.name(),
@@ -337,10 +327,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_even_where_sizes_fit_nothing() {
+    fn where_sizes_fit_nothing_notes_may_tell_and_names_do_not() {
         let told = |stem, notes| called(&[(stem, 8, 8)], &notes);
         let sd = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
-        assert_eq!(told(sd, BTreeMap::new()).as_deref(), Some("SD 1.5 or SD 2"));
+        assert_eq!(told(sd, BTreeMap::new()), None);
         assert_eq!(told("a.b", notes("ss_base_model_version", "sdxl_base_v1-0")).as_deref(), Some("SDXL"));
         assert_eq!(told("lora_te_b", BTreeMap::new()).as_deref(), Some("text encoder only"));
         assert_eq!(told("a.b", BTreeMap::new()), None);

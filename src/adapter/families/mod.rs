@@ -152,11 +152,12 @@ impl Family {
             )
     }
 
-    /// Whether files of `other` are written in the same schemes, with the same notes, as far as layers do not matter.
+    /// Whether files of `other` are written in the same schemes, as far as layers do not matter. Of notes, only what programs
+    /// decide by: A1111 tells SD 2 by one.
     pub fn is_written_alike(&self, other: &Self) -> bool {
-        ["schemes", "split", "writes", "network", "stages"]
-            .iter()
-            .all(|word| self.field(word) == other.field(word))
+        let telling = |family: &Self| family.default_notes().find(|(key, _)| *key == "ss_v2");
+        ["schemes", "split", "network", "stages"].iter().all(|word| self.field(word) == other.field(word))
+            && telling(self) == telling(other)
     }
 
     /// Whether any program loads that layer from files of a scheme.

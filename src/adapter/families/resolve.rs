@@ -62,9 +62,13 @@ pub struct Target {
 }
 
 /// What stands before the names of the denoiser, the longer before its own beginning. `lora_transformer_` is
-/// OneTrainer's, `lycoris_` SimpleTuner's; Wan-Fun writes two underscores, Tencent's trainer the model's name.
-const DENOISER: [&str; 11] = [
+/// OneTrainer's, `lycoris_` SimpleTuner's; Wan-Fun writes two underscores, Tencent's trainer the model's name, DiffSynth-Studio
+/// and plain PyTorch their own variables'.
+const DENOISER: [&str; 14] = [
     "model.diffusion_model.",
+    "pipe.dit.",
+    "dit.",
+    "module.",
     "diffusion_model.",
     "transformer.",
     "unet.",

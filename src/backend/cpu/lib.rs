@@ -44,7 +44,7 @@ pub use encoded::{Encoded, encoded, encoded_columns, encoded_rows, rounded};
 pub use finite::{NonFinite, non_finite};
 pub use job::{Blend, Conditioning, Cut, Dtype, Job, Place, Projected, RANK_TOLERANCE, Shape, Stored};
 pub use likeness::{Products, Third, liken};
-pub use panels::largest;
+pub use panels::{largest, largest_of_columns, largest_of_rows};
 pub use probes::{Columns, PROBES, column_squares, times};
 pub use readouts::Readouts;
 pub use real::Real;

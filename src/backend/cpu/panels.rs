@@ -45,6 +45,24 @@ pub fn largest(stored: &Stored<'_>) -> f32 {
     largest.first().copied().unwrap_or(0.0)
 }
 
+/// The largest magnitude of each row of finite numbers.
+pub fn largest_of_rows(stored: &Stored<'_>) -> Vec<f32> {
+    let row = stored.cols * stored.dtype.bitsize() / 8;
+    let of_row = |bytes| largest(&Stored { bytes, rows: 1, ..*stored });
+    stored.bytes.chunks_exact(row.max(1)).map(of_row).collect()
+}
+
+/// The largest magnitude of each column of finite numbers.
+pub fn largest_of_columns(stored: &Stored<'_>) -> Vec<f32> {
+    let mut largest = vec![0.0f32; stored.cols];
+    for row in super::decode(stored, false).chunks_exact(stored.cols.max(1)) {
+        for (largest, value) in largest.iter_mut().zip(row) {
+            *largest = largest.max(value.abs());
+        }
+    }
+    largest
+}
+
 /// Its power of two: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
 pub(super) fn exponent(stored: &Stored<'_>) -> i32 {
     real::exponent(&[largest(stored)])

@@ -287,10 +287,7 @@ impl Results {
         job: &Job<'_>,
         batch: &Batch<'_>,
     ) -> Result<Option<Vec<Projected>>> {
-        if is_tiny(&job.style_down)
-            || is_tiny(&job.content_down)
-            || self.decided.is_some() && is_tiny(&job.style_up)
-        {
+        if may_vanish(job, self.decided.is_some()) {
             return Ok(None);
         }
         let exponents: Vec<i32> = self.down_exponents.of_job(memory, at)?;
@@ -313,6 +310,11 @@ impl Results {
             let mut words = blended.encoded.of_job::<u8>(memory, at)?;
             words.truncate(values * batch.output.bitsize() / 8);
             let rounding_gram = floats(&blended.rounding_gram, memory, at)?;
+            if !rounding_gram.iter().all(|value| value.is_finite())
+                || cpu::non_finite(batch.output, &words).is_some()
+            {
+                return Ok(None);
+            }
             let readouts = Readouts {
                 directions: &directions,
                 down,
@@ -321,20 +323,30 @@ impl Results {
                 rounding_gram: &rounding_gram,
                 content_exponent,
             };
-            Ok(readouts.projected(words, Place::Gpu))
+            Ok(Some(readouts.projected(words, Place::Gpu)))
         };
-        self.blended.iter().map(of_blend).collect::<Result<_>>().map(Some)
+        // What the CPU makes of it is too large for the format as well, or the device has failed.
+        if !along.iter().chain(&content_gram).all(|value| value.is_finite()) {
+            return Ok(None);
+        }
+        self.blended.iter().map(of_blend).collect()
     }
 }
 
-/// Whether a factor is so small that numbers of it which count may be subnormal in f32: a device may take these for zero
-/// (WGSL, "Floating point evaluation"). In the sixteen bits of F16 there are none so small.
-fn is_tiny(factor: &Stored<'_>) -> bool {
-    let tiny = |largest: f32| largest > 0.0 && largest < TINY;
-    factor.dtype != Dtype::F16 && tiny(cpu::largest(factor))
+/// Whether a row of a factor has so small values that some which count may be subnormal in f32: a device may take these for
+/// zero (WGSL, "Floating point evaluation"), and the other factor may make up for them. `style_up`: whether that is used.
+/// The sixteen bits of F16 have nothing so small.
+fn may_vanish(job: &Job<'_>, style_up: bool) -> bool {
+    let is_wide = |factor: &Stored<'_>| factor.dtype != Dtype::F16;
+    let any = |rows: Vec<f32>, whole: f32| rows.into_iter().any(|row| row > 0.0 && row / whole < TINY);
+    // Rows of a style have a power of two each, those of the content one together.
+    let content = || any(cpu::largest_of_rows(&job.content_down), cpu::largest(&job.content_down).max(1.0));
+    is_wide(&job.style_down) && any(cpu::largest_of_rows(&job.style_down), 1.0)
+        || style_up && is_wide(&job.style_up) && any(cpu::largest_of_columns(&job.style_up), 1.0)
+        || is_wide(&job.content_down) && content()
 }
 
-/// 2^-100: of a factor with larger values, subnormal ones are far below what f32 can tell.
+/// 2^-100: of a row with larger values, subnormal ones are far below what f32 can tell.
 const TINY: f32 = 7.888_609e-31;
 
 /// All jobs' bytes one after the other, each padded to `stride`.

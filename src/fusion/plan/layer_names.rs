@@ -37,6 +37,8 @@ struct Form {
     dotted: BTreeMap<String, String>,
 }
 
+const COMFY: &str = "diffusion_model.";
+
 /// How a file names all layers of its denoiser.
 struct Way<'a> {
     prefix: &'a str,
@@ -77,6 +79,8 @@ impl Form {
                 let (dotted, all) = with_dots(files.content, files.style)?;
                 (if all { Side::Content } else { Side::Style }, dotted)
             }
+            // ComfyUI loads models that have no names of their own there by this prefix.
+            _ if ways.style.prefix == COMFY && ways.content.prefix != COMFY => (Side::Style, BTreeMap::new()),
             _ => (Side::Content, BTreeMap::new()),
         };
         let way = ways.of(side);

@@ -65,7 +65,7 @@ pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, St
         }
     }
     if let Some(family) = plan.layer_names.family {
-        for (key, value) in family.default_notes() {
+        for (key, value) in super::model::default_notes(files, family, settings.family.is_some()) {
             metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         }
     }

@@ -1,12 +1,13 @@
 //! Whether two files are for the same model.
 
 use super::outputs::Group;
+use super::pairing::Unit;
 use crate::adapter::families::{Family, Scheme, is_text_encoder};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
 use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
-use crate::fusion::{Adapters, Pair};
+use crate::fusion::{Adapters, Pair, Side};
 
 /// The family of one or two files; none where no known one fits.
 ///
@@ -43,6 +44,18 @@ pub(crate) fn family(files: Adapters<'_>, recipe: &Recipe) -> Result<Option<&'st
             })
         }
     }
+}
+
+/// Notes of a family that was found, which are true whichever of those that fit is meant; of one that was chosen, all.
+pub(crate) fn default_notes(
+    files: Adapters<'_>,
+    family: &'static Family,
+    is_chosen: bool,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let fitting = if is_chosen { Vec::new() } else { shared(&known(files)).unwrap_or_default() };
+    family
+        .default_notes()
+        .filter(move |note| fitting.iter().all(|family| family.default_notes().any(|other| other == *note)))
 }
 
 /// Families of which one has to be chosen: none where the files settle it, fit no known one, or not each other.
@@ -191,18 +204,43 @@ pub(crate) fn warnings(
         let detail = format!("There are {} such layers.", partial.len());
         warnings.push(Error::new(Code::PartsMissing, detail).at_tensor(*first));
     }
+    if files.both().is_some() && named.is_none() {
+        warnings.extend(unmatched(groups));
+    }
     if let Some((family, scheme)) = named {
-        let unknown = |id: &ModuleId| family.target(id, scheme).is_none();
+        // A control LoRA has a wider one of a layer that the family has.
+        let has = |unit: &Unit, id: &ModuleId| {
+            family.target(id, scheme).is_some_and(|layer| layer.in_features == unit.in_features())
+        };
+        let unknown = |unit: &Unit| unit.layers.iter().any(|(id, _)| !has(unit, id));
+        let unread = |unit: &Unit| unit.layers.iter().any(|(id, _)| !family.is_read(id, scheme));
         warnings.extend(counted(Code::UnknownModules, groups, unknown));
-        warnings.extend(counted(Code::Unread, groups, |id| !family.is_read(id, scheme)));
+        warnings.extend(counted(Code::Unread, groups, unread));
     }
     warnings
 }
 
 /// The files' modules with such a layer: how many, and the first.
-fn counted(code: Code, groups: &[Group], is_such: impl Fn(&ModuleId) -> bool) -> Option<Error> {
-    let units = groups.iter().flat_map(|group| &group.units);
-    let such = units.filter(|unit| unit.layers.iter().any(|(id, _)| is_such(id)));
+/// Layers of a model in no table may go by two names.
+fn unmatched(groups: &[Group]) -> Option<Error> {
+    let alone = |wanted: Side| {
+        let units = groups.iter().flat_map(|group| &group.units).filter(|unit| unit.pair().is_none());
+        let stems = units.flat_map(Unit::shares).filter(move |(side, _)| *side == wanted);
+        let stems = stems.map(|(_, share)| share.module.stem.as_str());
+        stems.filter(|stem| !is_text_encoder(stem)).collect::<Vec<_>>()
+    };
+    let (content, style) = (alone(Side::Content), alone(Side::Style));
+    let (first, other) = (content.first()?, style.first()?);
+    let detail = format!(
+        "The subject has {} of them, such as {first:?}, the style {}, such as {other:?}.",
+        content.len(),
+        style.len()
+    );
+    Some(Error::new(Code::NamesDiffer, detail))
+}
+
+fn counted(code: Code, groups: &[Group], is_such: impl Fn(&Unit) -> bool) -> Option<Error> {
+    let such = groups.iter().flat_map(|group| &group.units).filter(|unit| is_such(unit));
     let stems: Vec<&str> =
         such.flat_map(|unit| unit.shares().map(|(_, share)| share.module.stem.as_str())).collect();
     let detail = format!("There are {}.", stems.len());

@@ -15,6 +15,7 @@ export type Phrase =
   | 'a replacement of the base model\'s weights'
   | 'a change of a layer\'s size'
   | 'a sparse bias'
+  | 'an adapter of another kind'
   | 'a LoRA on an embedding table'
   | 'First third'
   | 'Middle third'

@@ -184,7 +184,7 @@ for (const language of ['en', 'ja', 'zh-Hans']) {
       const heights = await page.locator('np-lora-outlook').evaluate(async (found) => {
         const place = found as LitElement & { outlook: Outlook | null; running: boolean };
         const known = place.outlook!;
-        const balance = { heavier: 'style', times: 12.3, contentStrength: 1, styleStrength: 0.53 } as const;
+        const balance = { heavier: 'style', times: 12.3, contentStrength: 1, styleStrength: 0.53, contentTextStrength: null, styleTextStrength: null } as const;
         const ofMany = (analysed: number): Partial<Outlook> => ({ analysed, total: 1082 });
         const whole = { ...known.whole, change: 0.237, contentKept: 0.377, overlap: 0.1234, chance: 0.0123 };
         // The first: before anything is known.

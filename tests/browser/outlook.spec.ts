@@ -149,7 +149,7 @@ test('a sentence says what the verdict is, with the numbers', async ({ page }) =
   await expect(lead).toHaveText(/With these settings nothing is taken away/);
 
   await expect(page.getByRole('button', { name: 'Balance the strengths' })).toBeHidden();
-  await set(page, { outlook: threeModules({ balance: { heavier: 'style', times: 4.2, contentStrength: 1, styleStrength: 0.24 } }) });
+  await set(page, { outlook: threeModules({ balance: { heavier: 'style', times: 4.2, contentStrength: 1, styleStrength: 0.24, contentTextStrength: null, styleTextStrength: null } }) });
   // The slider's share is of a length, those above are of energies.
   await page.getByText('Why this one?').click();
   await set(page, { mu: 1 });
@@ -160,7 +160,7 @@ test('a sentence says what the verdict is, with the numbers', async ({ page }) =
   await page.getByRole('button', { name: 'Balance the strengths' }).click();
   await page.getByRole('button', { name: 'Use suggested μ 2.16' }).click();
   await expect.poll(() => heard).toEqual([
-    { type: 'np-balance', detail: { contentStrength: 1, styleStrength: 0.24 } }, { type: 'np-mu', detail: { mu: 2.16, committed: true } },
+    { type: 'np-balance', detail: { contentStrength: 1, styleStrength: 0.24, contentTextStrength: null, styleTextStrength: null } }, { type: 'np-mu', detail: { mu: 2.16, committed: true } },
   ]);
   await expect(page.getByText(/at most 10\s% of the style’s energy/)).toBeVisible();
   await expect(page.getByText(/at most 10\s% of ‖ΔWₛ‖²/)).toBeVisible();
@@ -457,7 +457,7 @@ for (const [look, media] of Object.entries(LOOKS)) {
     await page.getByLabel('Colour by').selectOption('overlap');
     await accessible(page, 'overlap');
     // Few layers: every row of every table is looked at.
-    await set(page, { outlook: threeModules({ balance: { heavier: 'content', times: 3, contentStrength: 0.3, styleStrength: 1 } }) });
+    await set(page, { outlook: threeModules({ balance: { heavier: 'content', times: 3, contentStrength: 0.3, styleStrength: 1, contentTextStrength: null, styleTextStrength: null } }) });
     await grid(page).locator('td[data-at="1 1"]').click();
     await page.locator('np-lora-modules button').first().click();
     await set(page, { spectra: makeSpectra(await page.locator('np-lora-modules .name').first().innerText(), 4) });

@@ -53,6 +53,20 @@ test('one file is converted', async ({ host }) => {
   expect(await example(host, 'convert(')).toMatchObject({ code: 0, out: expect.stringMatching(/^kohya\n.+\n$/) });
 });
 
+test('a result is as large as was said before', async ({ host }) => {
+  const place = await host.place('sizes');
+  await place.put('test.mjs', `
+    import { open, openFile } from 'np-lora/core';
+    const pair = await open({ content: await openFile('subject.safetensors'), style: await openFile('style.safetensors') });
+    for (const settings of [{}, { mu: 1, keepSources: false }, { result: 'overlap' }, { outputName: 'a name of its own' }]) {
+      const { outputBytes } = await pair.fit(settings);
+      console.log(String((await pair.fuse(settings)).file.size === outputBytes));
+    }
+    pair.close();
+  `);
+  expect(await place.node('--no-warnings', 'test.mjs')).toEqual({ code: 0, out: 'true\n'.repeat(4), error: '' });
+});
+
 test('a run is cancelled, and a refusal says what it is', async ({ host }) => {
   const { code, out } = await example(host, 'ProblemError');
   expect(code).toBe(0);

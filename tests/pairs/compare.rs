@@ -426,3 +426,18 @@ fn a_files_own_scale_is_the_one_it_says() {
     assert_eq!(found.kind, Kind::Style);
     near(found.style, 1.0, 1e-6, "style");
 }
+
+/// Rows of a fused layer that neither of the two has are no part of the file, only zeros in it.
+#[test]
+fn rows_that_nobody_has_are_in_no_file() {
+    const N: usize = 3072;
+    let file = |seed: &str| {
+        ["to_k", "to_v"].iter().fold(File::default().note("ss_base_model_version", "flux1"), |file, part| {
+            let stem = format!("transformer.transformer_blocks.3.attn.{part}");
+            file.matrix(format!("{stem}.lora_A.weight"), &random(&format!("{seed} {part} a"), 2, N))
+                .matrix(format!("{stem}.lora_B.weight"), &random(&format!("{seed} {part} b"), N, 2))
+        })
+    };
+    let found = of_fused(&(file("c"), file("s")), &Settings { scheme: Some("kohya".into()), ..hard() });
+    assert_eq!((found.outside, found.outside_share, found.parts.both.found), (Vec::new(), 0.0, 2));
+}

@@ -80,7 +80,7 @@ export const summaryText = (summary: Summary, { schemes, blocks }: Pick<PairFit,
 ]) + warnings(summary.warnings);
 
 export const outlookText = (outlook: Outlook): string => `${verdictOf(outlook)}\n` + table([
-  ['shared', plural(outlook.total, 'module', 'modules')],
+  ['shared', plural(outlook.total, 'module', 'modules') + (outlook.unmeasured > 0 ? `, and ${count(outlook.unmeasured)} of a very high rank that are not in these figures` : '')],
   ['blocks', blocksText(outlook.blocks)],
   ['overlap', `${percent(outlook.whole.overlap)} of the subject, ${percent(outlook.whole.chance)} by chance`],
   ['kept', `${percent(outlook.whole.contentKept)} of the subject at this μ`],

@@ -346,10 +346,14 @@ export type Verdict =
 export interface Outlook {
   analysed: number; // modules that both files have
   total: number;
+  unmeasured: number; // such modules of a very high rank, of which no figure here knows
   whole: Tally;
   verdict: Verdict;
   /** Strengths at which both updates are equally large, where one outweighs the other by far. */
-  balance: { heavier: Role; times: number; contentStrength: number; styleStrength: number } | null;
+  balance: {
+    heavier: Role; times: number; contentStrength: number; styleStrength: number;
+    contentTextStrength: number | null; styleTextStrength: number | null; // null: the general one
+  } | null;
   /** The smallest μ that brings the subject's energy in the style's directions under `share` of the style's own. A rule of thumb. */
   suggested: { mu: number; share: number };
   curve: CurvePoint[]; // β from 0 to 1

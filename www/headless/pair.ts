@@ -94,7 +94,7 @@ export class Pair<More = unknown> {
   /** How the two files fit, or what becomes of the only one, before any arithmetic. */
   async fit(given: Partial<Settings> = {}): Promise<PairFit> {
     const settings = checkSettings(given);
-    const fit = await this.#ask((engine) => engine.fit(settings));
+    const fit = await this.#ask((engine) => engine.fit(this.#named(settings)));
     // They have no part in an overlap, which may lack the layers of some.
     if (settings.result !== 'overlap') checkBlocks(settings.blocks ?? {}, fit);
     return fit;
@@ -166,13 +166,17 @@ export class Pair<More = unknown> {
   }
 
   async #run(given: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<FusedFile> {
-    const { content, style } = this.#files;
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
     checkListener(options.onProgress);
     const settings = await this.#check(given);
-    const outputName = cleanStem(settings.outputName ?? '', defaultName(content, style, { ...DEFAULT_SETTINGS, ...settings }));
-    return this.#ask((engine) => engine.run({ ...settings, outputName }, backend, this.#sources, options));
+    return this.#ask((engine) => engine.run(this.#named(settings), backend, this.#sources, options));
+  }
+
+  /** With the name that the result has, in its metadata too. */
+  #named(settings: Partial<Settings>): Partial<Settings> & { outputName: string } {
+    const { content, style } = this.#files;
+    return { ...settings, outputName: cleanStem(settings.outputName ?? '', defaultName(content, style, { ...DEFAULT_SETTINGS, ...settings })) };
   }
 }
 

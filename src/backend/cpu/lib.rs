@@ -94,6 +94,18 @@ pub fn columns_across(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
     gram::cross_gram([x.cols, y.cols], gram::columns::<f32>(x), gram::columns(y))
 }
 
+/// As [`own_columns`], in f64.
+#[inline(never)]
+pub fn own_columns_careful(x: &Stored<'_>) -> Vec<f64> {
+    gram::own_gram(x.cols, gram::columns::<f64>(x))
+}
+
+/// As [`columns_across`], in f64.
+#[inline(never)]
+pub fn columns_across_careful(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
+    gram::cross_gram([x.cols, y.cols], gram::columns::<f64>(x), gram::columns(y))
+}
+
 /// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
 /// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
 #[inline(never)]

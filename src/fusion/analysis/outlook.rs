@@ -19,8 +19,10 @@ use serde::Serialize;
 pub struct Outlook {
     /// Modules that both files have and of which the figures are known.
     pub analysed: usize,
-    /// Modules that both files have, but for those of absurd ranks, which are not analysed.
+    /// Modules that both files have, but for those that are not measured.
     pub total: usize,
+    /// Modules that both files have of a rank beyond that of any graphics device: none of the figures knows of them.
+    pub unmeasured: usize,
     /// All of them together.
     pub whole: Tally,
     /// In a word.
@@ -77,6 +79,10 @@ pub struct Balance {
     pub content_strength: f64,
     /// w_s.
     pub style_strength: f64,
+    /// w_c of the text encoders, where that is another.
+    pub content_text_strength: Option<f64>,
+    /// Their w_s.
+    pub style_text_strength: Option<f64>,
 }
 
 /// The smallest μ that brings the content's energy in the style's directions under a share of the style's own, in all blocks
@@ -191,9 +197,11 @@ impl Outlook {
         let beta = plan.recipe.beta;
         let whole = all.tally(beta);
         let (blocks, kinds, cells) = map(plan, &known);
+        let (_, total) = analysis.count(plan);
         Self {
             analysed: known.len(),
-            total: analysis.count(plan).1,
+            total,
+            unmeasured: plan.units().filter(|unit| unit.pair().is_some()).count() - total,
             whole,
             verdict: verdict(plan, &known, &all, &whole),
             balance: balance(plan, &whole),
@@ -332,18 +340,17 @@ fn balance(plan: &Plan, whole: &Tally) -> Option<Balance> {
         return None;
     }
     let settings = &plan.settings;
-    let own = [settings.content_text_strength, settings.style_text_strength];
-    // Those of the text encoders would have to be lightened as well.
-    if own.iter().any(Option::is_some) {
-        return None;
-    }
-    let lightened = |strength: f64| significant(strength / times, 3, f64::round);
-    let (content, style) = (settings.content_strength, settings.style_strength);
-    let (content_strength, style_strength) = match heavier {
-        Side::Style => (content, lightened(style)),
-        Side::Content => (lightened(content), style),
+    let of = |side: Side, strength: f64| {
+        if side == heavier { significant(strength / times, 3, f64::round) } else { strength }
     };
-    Some(Balance { heavier, times, content_strength, style_strength })
+    Some(Balance {
+        heavier,
+        times,
+        content_strength: of(Side::Content, settings.content_strength),
+        style_strength: of(Side::Style, settings.style_strength),
+        content_text_strength: settings.content_text_strength.map(|strength| of(Side::Content, strength)),
+        style_text_strength: settings.style_text_strength.map(|strength| of(Side::Style, strength)),
+    })
 }
 
 fn suggested(plan: &Plan, known: &[Known<'_>]) -> Suggested {

@@ -82,6 +82,7 @@ impl Closest {
             return Self {
                 kind: Kind::Other,
                 content: fused.map_or(0.0, |fused| fused.content),
+                mu: fused.and_then(|fused| fused.mu),
                 ..strengths
             };
         }

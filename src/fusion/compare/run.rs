@@ -74,7 +74,11 @@ pub async fn compare<S: Source>(
     for (module, rows) in &matching.outside {
         go_on(watch)?;
         let Some(unit) = matching.modules.get(*module) else { continue };
-        findings.outside.push((unit.name(), comparing.outside(unit, rows).await?));
+        let energy = comparing.outside(unit, rows).await?;
+        // As the rows of a fused layer that neither of the two has: no part of it, and the file's own name for the rest.
+        if energy > 0.0 {
+            findings.outside.push((unit.name(), energy));
+        }
         progress.modules_done += 1;
         watch.progress(&progress);
     }

@@ -175,6 +175,8 @@ pub(crate) struct Figures<'a> {
     /// The result's format.
     pub(crate) dtype: Dtype,
     pub(crate) factors: Pair<&'a Factors>,
+    /// BᵀB of the content's lora_up.
+    pub(crate) content_up_gram: &'a [f64],
     pub(crate) projected: &'a Projected,
     pub(crate) rounding: Rounding<'a>,
 }
@@ -185,8 +187,13 @@ impl Figures<'_> {
         let Self { projected: p, scales, factors: Pair { content: of_content, style: of_style }, .. } = self;
         let (r_s, r_c) = (of_style.down.rows, of_content.down.rows);
         let (style_up, content_up) = (of_style.up.stored(), of_content.up.stored());
-        let content_up_gram = square_of(r_c, &cpu::own_columns(&content_up));
-        let across = DMatrix::from_row_slice(r_s, r_c, &cpu::columns_across(&style_up, &content_up));
+        let content_up_gram = square_of(r_c, self.content_up_gram);
+        let columns_across = if p.computed_on == Place::CpuCareful {
+            cpu::columns_across_careful
+        } else {
+            cpu::columns_across
+        };
+        let across = DMatrix::from_row_slice(r_s, r_c, &columns_across(&style_up, &content_up));
         let square = |x: f64| x * x;
 
         let scale = square(scales.content);

@@ -25,6 +25,8 @@ pub(crate) struct LoadedUnit {
     pub(crate) halves: Pair<Option<Factors>>,
     /// One of each result of the pass; none where only one file has it.
     pub(crate) projected: Vec<Projected>,
+    /// BᵀB of the content's lora_up, row-major, where it has been projected.
+    pub(crate) content_up_gram: Vec<f64>,
 }
 
 impl LoadedUnit {
@@ -95,6 +97,7 @@ pub(crate) async fn read<S: Source>(units: &[Unit], sources: &Sources<'_, S>) ->
     let unit = |unit: &Unit| LoadedUnit {
         halves: Pair { content: of(Side::Content, unit), style: of(Side::Style, unit) },
         projected: Vec::new(),
+        content_up_gram: Vec::new(),
     };
     Ok(units.iter().map(unit).collect())
 }
@@ -107,20 +110,40 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         .enumerate()
         .filter_map(|(index, loaded)| job(pass, loaded, at).map(|(job, blends)| (index, job, blends)))
         .collect();
-    let mut results: Vec<(usize, Vec<Projected>)> = Vec::new();
+    let mut results: Vec<(usize, Vec<Projected>, Vec<f64>)> = Vec::new();
     // β differs between modules where a block has a μ of its own or no style.
     for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
         let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
         let projected = engine.project(&batch_of(plan, &batch, blends)).await?;
-        results.extend(chosen().map(|(index, ..)| *index).zip(projected));
+        for ((index, job, _), projected) in chosen().zip(projected) {
+            let content = loaded.get(*index).and_then(|loaded| loaded.units.get(at)?.factors(Side::Content));
+            let Some(up) = content.map(|content| content.up.stored()) else { continue };
+            let gram = cpu::own_columns(&up);
+            let cancels = projected.first().is_some_and(|first| cancels(&gram, &first.content_gram, up.cols));
+            results.push(if cancels {
+                let careful = cpu::careful(job, plan.recipe.cut, blends, output_of(plan));
+                (*index, careful, cpu::own_columns_careful(&up))
+            } else {
+                (*index, projected, gram)
+            });
+        }
     }
-    for (index, projected) in results {
+    for (index, projected, content_up_gram) in results {
         if let Some(unit) = loaded.get_mut(index).and_then(|loaded| loaded.units.get_mut(at)) {
-            unit.projected = projected;
+            (unit.projected, unit.content_up_gram) = (projected, content_up_gram);
         }
     }
     Ok(())
+}
+
+/// Whether an update is much smaller than what it is the sum of, one product of a column and a row for each rank, so that its
+/// norm is the small difference of large numbers: so it is of one LoRA less another. From BᵀB and A·Aᵀ.
+fn cancels(up_gram: &[f64], down_gram: &[f64], rank: usize) -> bool {
+    /// Of the squared norms: rounding in f32, some 10⁻⁷ of the terms, is then less than 10⁻⁴ of the sum.
+    const SMALL: f64 = 1e-3;
+    let products = || up_gram.iter().zip(down_gram).map(|(up, down)| up * down);
+    products().sum::<f64>() < SMALL * products().step_by(rank + 1).sum::<f64>()
 }
 
 /// What a backend has to do for a unit that both files have, and what each result of the pass makes of the content.

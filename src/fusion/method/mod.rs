@@ -267,6 +267,7 @@ fn figures(
         loader_scale: if plan.recipe.is_exact() { group.loader_scale } else { 1.0 },
         dtype: plan.dtype,
         factors,
+        content_up_gram: &values.content_up_gram,
         projected,
         rounding,
     };

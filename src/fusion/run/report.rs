@@ -273,5 +273,8 @@ fn spread<'a>(figures: impl Iterator<Item = (f64, &'a str)>) -> Option<Spread> {
     let mut figures: Vec<(f64, &str)> = figures.collect();
     order::sort_by(&mut figures, |a, b| a.0.total_cmp(&b.0));
     let (worst, name) = *figures.last()?;
-    Some(Spread { median: figures.get(figures.len() / 2)?.0, worst, worst_module: name.to_owned() })
+    let middle = [figures.len() / 2, (figures.len() - 1) / 2]
+        .map(|at| figures.get(at).map_or(worst, |(figure, _)| *figure));
+    let median = middle.iter().sum::<f64>() / 2.0;
+    Some(Spread { median, worst, worst_module: name.to_owned() })
 }

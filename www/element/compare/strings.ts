@@ -47,7 +47,7 @@ const english = {
     style: (found: number, all: number) => `${count(found)} of ${count(all)} style-only`,
     found: (parts: string) => `In the file: ${parts} modules.`,
     outside: (modules: number, share: string) => `${plural(modules, 'module is', 'modules are')} in neither of the two, with ${share} of its energy.`,
-    skipped: (modules: number) => `${plural(modules, 'module', 'modules')} cannot be compared (DoRA, or of a kind that depends on the base model).`,
+    skipped: (modules: number) => `${plural(modules, 'module', 'modules')} cannot be compared (DoRA, of a very high rank, or of a kind that depends on the base model).`,
     vectors: (changes: number) => `${plural(changes, 'change', 'changes')} of biases, norms and other weights not compared.`,
     cut: (modules: number) => `${plural(modules, 'module', 'modules')} of the file had to be cut to a rank first.`,
     unknownMu: 'Its μ cannot be told: for this pair, other strengths make the same difference, or μ makes none that shows.',

@@ -390,6 +390,7 @@ export const translation: Translation = {
 
     text: {
       none: '最初の層を分析中…',
+      noneMeasured: '共通する層のランクが非常に高いため、実際にマージするまで分かりません。',
       balance: '強度のバランスを取る',
 
       curve: 'μの効果',
@@ -443,6 +444,7 @@ export const translation: Translation = {
       effective: (rank) => `画風の実効ランク${rank}`,
       layers: (number) => `${count(number)}層`,
       listed: (number) => `${count(number)}層を下に一覧表示しています。`,
+      unmeasured: (number) => `ランクが非常に高い${count(number)}層は対象外`,
       analysedAll: (number) => `${count(number)}層を分析済み`,
       analysedSome: (number, all) => `${count(all)}層中${count(number)}層を分析済み（途中経過）`,
     },
@@ -485,7 +487,7 @@ export const translation: Translation = {
       style: (found, all) => `画風のみ${count(all)}個中${count(found)}個`,
       found: (parts) => `ファイル内のモジュール: ${parts}。`,
       outside: (modules, share) => `2つのどちらにもないモジュールが${count(modules)}個あり、エネルギーの${share}を占めます。`,
-      skipped: (modules) => `モジュール${count(modules)}個は比較できません（DoRA、またはベースモデルに依存する種類）。`,
+      skipped: (modules) => `モジュール${count(modules)}個は比較できません（DoRA、非常に高いランク、またはベースモデルに依存する種類）。`,
       vectors: (changes) => `バイアス、正規化層などの変更${count(changes)}件は比較していません。`,
       cut: (modules) => `ファイルのモジュール${count(modules)}個は、先にランクを切り詰める必要がありました。`,
       unknownMu: '作成時のμは判別できません。この組み合わせでは、強度を変えても同じ違いになるか、μによる違いが現れません。',

@@ -390,6 +390,7 @@ export const translation: Translation = {
 
     text: {
       none: '正在查看最前面的几层…',
+      noneMeasured: '两者共有的层秩过高，只有实际融合后才能得知。',
       balance: '平衡强度',
 
       curve: 'μ 的作用',
@@ -443,6 +444,7 @@ export const translation: Translation = {
       effective: (rank) => `风格的有效秩 ${rank}`,
       layers: (number) => `${count(number)} 层`,
       listed: (number) => `下面列出了 ${count(number)} 层。`,
+      unmeasured: (number) => `秩过高的 ${count(number)} 层未计入`,
       analysedAll: (number) => `已分析 ${count(number)} 层`,
       analysedSome: (number, all) => `已分析 ${count(number)} / ${count(all)} 层，以下为目前的数值`,
     },
@@ -485,7 +487,7 @@ export const translation: Translation = {
       style: (found, all) => `仅风格有的 ${count(found)} / ${count(all)}`,
       found: (parts) => `文件中的模块：${parts}。`,
       outside: (modules, share) => `${count(modules)} 个模块在两者中都没有，占文件能量的 ${share}。`,
-      skipped: (modules) => `${count(modules)} 个模块无法对比（DoRA，或依赖底模的类型）。`,
+      skipped: (modules) => `${count(modules)} 个模块无法对比（DoRA、秩过高，或依赖底模的类型）。`,
       vectors: (changes) => `${count(changes)} 处对偏置、归一化层等的改变未作对比。`,
       cut: (modules) => `文件中有 ${count(modules)} 个模块需先截断到一定的秩才能对比。`,
       unknownMu: '无法判断制作时用了哪个 μ：对这一对 LoRA 来说，改用别的强度会造成同样的差异，或者差异小到看不出来。',

@@ -77,6 +77,7 @@ const english = {
 
   text: {
     none: 'Looking at the first layers…',
+    noneMeasured: 'The layers that both have are of so high a rank that only the fusion itself will tell.',
     balance: 'Balance the strengths',
 
     curve: 'What μ does',
@@ -130,6 +131,7 @@ const english = {
     effective: (rank: string) => `effective rank of the style ${rank}`,
     layers: (number: number) => plural(number, 'layer', 'layers'),
     listed: (number: number) => `${plural(number, 'layer is', 'layers are')} listed below.`,
+    unmeasured: (number: number) => `${plural(number, 'layer', 'layers')} of a very high rank left out`,
     analysedAll: (number: number) => `${plural(number, 'layer', 'layers')} analysed`,
     analysedSome: (number: number, all: number) => `${count(number)} of ${count(all)} layers analysed, figures so far`,
   },

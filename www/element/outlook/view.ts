@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
-import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
+import type { Outlook, PairFit, ResultChoice, Settings, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../settings/block-strengths.ts';
 import { Focus, asBefore } from '../parts/focus.ts';
 import { inert, mu as muText, percent, removed } from '../words/format.ts';
@@ -17,6 +17,9 @@ import { formula, text, weights } from './strings.ts';
 import { isIdle, leadOf, sharesOf, weightsOf } from './words.ts';
 
 const UNKNOWN: Outlook['curve'] = [];
+
+const strengthsOf = ({ contentStrength, styleStrength, contentTextStrength, styleTextStrength }: NonNullable<Outlook['balance']>): Partial<Settings> =>
+  ({ contentStrength, styleStrength, contentTextStrength, styleTextStrength });
 
 export class OutlookView extends LitElement {
   static override styles = [base, css`
@@ -126,18 +129,19 @@ export class OutlookView extends LitElement {
     return this.same || isIdle(this.outlook.verdict);
   }
 
-  #analysed({ analysed, total }: Outlook): string {
+  #analysed({ analysed, total, unmeasured }: Outlook): string {
+    const left = unmeasured > 0 ? ` · ${text.unmeasured(unmeasured)}` : '';
     // As high as what will stand here.
     if (analysed === 0) return '\u00a0';
-    if (analysed === total) return text.analysedAll(total);
-    return `${text.analysedSome(analysed, total)}${this.running ? ' …' : ''}`;
+    if (analysed === total) return text.analysedAll(total) + left;
+    return text.analysedSome(analysed, total) + (this.running ? ' …' : '') + left;
   }
 
   #weights(outlook: Outlook): TemplateResult {
     const { balance } = outlook;
     return html`<div class="weights ${this.#idle ? 'waits' : ''}"><p>${weightsOf(outlook)}</p>
       ${balance ? html`<button type="button" ?disabled=${this.disabled}
-        @click=${() => this.#tell('np-balance', { contentStrength: balance.contentStrength, styleStrength: balance.styleStrength })}>${text.balance}</button>
+        @click=${() => this.#tell('np-balance', strengthsOf(balance))}>${text.balance}</button>
         <span class="small muted">${weights.balanced(muText(balance.contentStrength), muText(balance.styleStrength))}</span>` : nothing}</div>`;
   }
 

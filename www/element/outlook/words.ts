@@ -5,7 +5,8 @@ import { between, mu, percent, removed, unbroken } from '../words/format.ts';
 import { factor, largerOf } from './figures.ts';
 import { leads, shares, text, verdicts, weights } from './strings.ts';
 
-export function verdictOf({ analysed, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {
+export function verdictOf({ analysed, total, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {
+  if (total === 0) return text.noneMeasured;
   if (analysed === 0) return text.none;
   return unbroken(verdicts[verdict]({
     overlap: percent(overlap), chance: percent(chance), change: percent(change), taken: percent(1 - contentKept),

@@ -1,17 +1,17 @@
 /** One worker and the conversation with it: typed calls, progress, cancel, and a watchdog so that no wait is without end. */
 
 import { whyNotStarted } from './loading.ts';
-import { fromWorker } from './messages.ts';
 import { ProblemError, problem } from './problem.ts';
 import { goesWith, type Calls, type CallName, type ToWorker } from './protocol.ts';
+import { fromWorker, type Answers } from './replies.ts';
 import { behind, workerAddress } from './trusted.ts';
 import type { Problem, Progress } from './types.ts';
 
 const STALLED_AFTER_S = 30;
 const FAILED_AFTER_S = 120;
 
-interface Waiting {
-  call: CallName;
+interface Waiting<K extends CallName> {
+  call: K;
   resolve(out: never): void;
   reject(error: ProblemError): void;
   onProgress: ((progress: Progress) => void) | undefined;
@@ -22,9 +22,10 @@ export interface Call<N extends CallName> {
   reply: Promise<Calls[N]['out']>;
 }
 
-export class Line {
+/** `K`: what the worker is asked for. */
+export class Line<K extends CallName> {
   #worker: Worker;
-  #waiting = new Map<number, Waiting>();
+  #waiting = new Map<number, Waiting<K>>();
   #ended: Problem | null = null;
   #lastId = 0;
   #heard = false;
@@ -36,7 +37,8 @@ export class Line {
    * whenever it says that its work in the background goes on.
    */
   constructor(
-    url: string, private onStalled: (stalled: boolean) => void, private onEnd: () => void, private readonly onAlive: () => void = () => {},
+    url: string, private readonly answers: Answers<K>, private onStalled: (stalled: boolean) => void, private onEnd: () => void,
+    private readonly onAlive: () => void = () => {},
   ) {
     // Chromium starts no modules from the blob: addresses of a frame without an origin, which has no other addresses.
     this.#worker = new Worker(workerAddress(url), { type: self.origin === 'null' ? 'classic' : 'module', name: 'np-lora' });
@@ -51,7 +53,7 @@ export class Line {
     };
   }
 
-  call<N extends CallName>(call: N, input: Calls[N]['in'], onProgress?: (progress: Progress) => void): Call<N> {
+  call<N extends K>(call: N, input: Calls[N]['in'], onProgress?: (progress: Progress) => void): Call<N> {
     const id = ++this.#lastId;
     if (this.#ended) return { id, reply: Promise.reject(new ProblemError(this.#ended)) };
     const reply = new Promise<Calls[N]['out']>((resolve, reject) => {
@@ -94,7 +96,7 @@ export class Line {
 
   #hear(said: unknown): void {
     this.#heard = true;
-    const message = fromWorker(said, (id) => this.#waiting.get(id)?.call);
+    const message = fromWorker(said, (id) => this.#waiting.get(id)?.call, this.answers);
     if (!message) return this.end(problem('E_WORKER_LOST', 'what it said made no sense'));
     if (this.#quiet >= STALLED_AFTER_S) this.onStalled(false);
     this.#quiet = 0;

@@ -88,6 +88,12 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
+/** What one worker asks another for. */
+export type CrewCall = 'start' | 'prepare' | 'backend' | 'open' | 'close' | 'share' | 'assist' | 'hashing' | 'hashed';
+
+/** What the page asks its worker for. */
+export type PageCall = Exclude<CallName, 'share' | 'assist' | 'hashing' | 'hashed'>;
+
 export type Request = { [N in CallName]: { id: number; call: N; in: Calls[N]['in'] } }[CallName];
 
 /** The memory that goes over with a call instead of being copied: whoever asks has no use for it until it comes back. */

@@ -4,10 +4,11 @@
  */
 
 import { assetsFor, type AssetOptions } from './assets.ts';
+import { ANSWERS } from './answers.ts';
 import { Line } from './line.ts';
 import { abortError, unless } from './abort.ts';
 import { ProblemError, problem } from './problem.ts';
-import { lockName, type BackendFound, type Calls, type CallName, type OpenedFile, type Third } from './protocol.ts';
+import { lockName, type BackendFound, type Calls, type PageCall, type OpenedFile, type Third } from './protocol.ts';
 import { fileNameFor } from './save.ts';
 import { isFile } from './shape.ts';
 import { renamed } from './stored.ts';
@@ -29,9 +30,9 @@ interface SessionOptions extends AssetOptions {
 }
 
 /** The worker may be computing, or waiting for a slow host, and others wait behind these: it is replaced unless it obeys soon. */
-const URGENT: ReadonlySet<CallName> = new Set(['fuse', 'open']);
+const URGENT: ReadonlySet<PageCall> = new Set(['fuse', 'open']);
 /** What a worker may have died of: not asked again. */
-const ONCE: ReadonlySet<CallName> = new Set(['fuse', 'hash', 'analyse', 'compare', 'prepare']);
+const ONCE: ReadonlySet<PageCall> = new Set(['fuse', 'hash', 'analyse', 'compare', 'prepare']);
 
 export interface CallOptions {
   /** Aborted, the call rejects at once with AbortError. */
@@ -53,7 +54,7 @@ export class Session {
   #options: SessionOptions;
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
   /** The worker, and when it can be asked. */
-  #worker: { line: Line; started: Promise<Line> } | null = null;
+  #worker: { line: Line<PageCall>; started: Promise<Line<PageCall>> } | null = null;
   #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
   /** Until it has settled, a file may be in the place of the other: whatever is asked behind a swap waits for it. */
@@ -196,7 +197,7 @@ export class Session {
     for (const file of kept) results.register(file, () => { if (--left === 0) release(); });
   }
 
-  async #call<N extends CallName>(call: N, input: Calls[N]['in'], options: Ask = {}, again = false): Promise<Calls[N]['out']> {
+  async #call<N extends PageCall>(call: N, input: Calls[N]['in'], options: Ask = {}, again = false): Promise<Calls[N]['out']> {
     const { signal, onProgress, forgets } = options;
     const before = call === 'swap' ? Promise.resolve() : this.#swapped;
     const free = before.then(() => {
@@ -223,7 +224,7 @@ export class Session {
   }
 
   /** Cancels a call, and replaces a worker that does not obey. */
-  #giveUp(line: Line, id: number, reply: Promise<unknown>): void {
+  #giveUp(line: Line<PageCall>, id: number, reply: Promise<unknown>): void {
     line.cancel(id);
     this.#cancelling = Promise.race([
       reply.then(() => {}, () => {}),
@@ -237,19 +238,19 @@ export class Session {
   }
 
   /** The worker, once it is clear whether it obeyed a cancel: a call to one that is about to be ended would be lost. */
-  async #free(): Promise<Line> {
+  async #free(): Promise<Line<PageCall>> {
     await this.#cancelling;
     return this.#start();
   }
 
-  #start(): Promise<Line> {
+  #start(): Promise<Line<PageCall>> {
     if (this.#disposed) return Promise.reject(new ProblemError(CLOSED));
     if (this.#worker) return this.#worker.started;
     const { onStalled } = this.#options;
     const { worker, reader, whole } = assetsFor(this.#options);
-    let line: Line;
+    let line: Line<PageCall>;
     try {
-      line = new Line(worker, onStalled ?? (() => {}), () => {
+      line = new Line(worker, ANSWERS, onStalled ?? (() => {}), () => {
         if (this.#worker?.line === line) this.#worker = null;
       });
     } catch (thrown) {

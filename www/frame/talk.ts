@@ -4,7 +4,8 @@
  * held to its type on both sides; what a page sends is also held to a size.
  */
 
-import { CHOICE, PROBLEM, PROGRESS, REPORT, ROLE, SETTINGS, SUMMARY } from '../core/messages.ts';
+import { REPORT } from '../core/answers.ts';
+import { CHOICE, PROBLEM, PROGRESS, ROLE, SETTINGS, SUMMARY } from '../core/shapes.ts';
 import { either, isFile, list, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import { problem } from '../core/problem.ts';
 import { DTYPES, type BackendChoice, type FusedFile, type Problem, type Progress, type Role, type Settings, type Summary } from '../core/types.ts';

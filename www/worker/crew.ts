@@ -5,8 +5,9 @@
 
 import { Line, type Call } from '../core/line.ts';
 import { problem, ProblemError } from '../core/problem.ts';
-import type { Assisted, Calls, OpenedFile } from '../core/protocol.ts';
+import type { Assisted, Calls, CrewCall, OpenedFile } from '../core/protocol.ts';
 import { ROLES, type BackendChoice, type Role } from '../core/types.ts';
+import { ANSWERS } from './answers.ts';
 import { Hashing } from './hashing.ts';
 
 /** Beyond this, hashing, which nobody can share, decides the time, and memory grows with each. */
@@ -25,7 +26,7 @@ const REST_GRACE_MS = 1000;
 export type Files = Record<Role, OpenedFile | null>;
 
 interface Member {
-  line: Line;
+  line: Line<CrewCall>;
   /** What it has open. */
   files: Files;
   /** Settles when it has heard of the last run. */
@@ -46,14 +47,14 @@ export class Crew {
   /** The number of what they were told last, or of a run's end. */
   #told = 0;
   /** The one that hashes; none until it is ready. */
-  #hasher: Line | null = null;
+  #hasher: Line<CrewCall> | null = null;
   #hasherHired = false;
   #hashes: Hashing[] = [];
   #lastHash = 0;
   /** The program is warmed up, or about to be. */
   #isWarm = false;
   /** Who warms it up, and by which call. */
-  #warming: { line: Line; id: number } | null = null;
+  #warming: { line: Line<CrewCall>; id: number } | null = null;
 
   /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
   constructor(private readonly start: Calls['start']['in'], private readonly alive: () => void) {}
@@ -72,7 +73,7 @@ export class Crew {
     if (asked?.line.isWaiting(asked.id)) asked.line.cancel(asked.id);
   }
 
-  #warmUp(line: Line): void {
+  #warmUp(line: Line<CrewCall>): void {
     if (this.#isWarm) return;
     this.#isWarm = true;
     const { id, reply } = line.call('prepare', {});
@@ -86,7 +87,7 @@ export class Crew {
     for (const { line } of this.#ready) this.#equip(line);
   }
 
-  #equip(line: Line): void {
+  #equip(line: Line<CrewCall>): void {
     // Who could not get it says so when a run needs it.
     if (this.#backend !== 'cpu') line.call('backend', { choice: this.#backend }).reply.catch(() => {});
   }
@@ -179,7 +180,7 @@ export class Crew {
     let member: Member | null = null;
     try {
       // One that is lost at work is not replaced: there may be no memory for so many.
-      const line = new Line(self.location.href, () => {}, () => {
+      const line = new Line(self.location.href, ANSWERS, () => {}, () => {
         this.#ready = this.#ready.filter((other) => other !== member);
         this.#on = this.#on.filter((other) => other !== member);
       }, this.alive);
@@ -205,7 +206,7 @@ export class Crew {
       this.#hasherHired = false;
     };
     try {
-      const line = new Line(self.location.href, () => {}, lost, this.alive);
+      const line = new Line(self.location.href, ANSWERS, () => {}, lost, this.alive);
       line.call('start', { ...this.start, leads: false }).reply.then(() => { this.#hasher = line; }, (error: ProblemError) => line.end(error.problem));
     } catch {
       // As for the others.

@@ -5,7 +5,7 @@
 
 import type { Line } from '../core/line.ts';
 import { toProblem } from '../core/problem.ts';
-import type { Calls } from '../core/protocol.ts';
+import type { Calls, CrewCall } from '../core/protocol.ts';
 import type { Hash } from './program.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -23,7 +23,7 @@ export class Hashing implements Hash {
   #over = false;
 
   /** `of`: a number that no other hash of this worker has. */
-  constructor(private readonly line: Line, private readonly of: number) {}
+  constructor(private readonly line: Line<CrewCall>, private readonly of: number) {}
 
   /** Takes the next bytes, which may be changed as soon as this has returned. Settles when there is room for more. */
   update(bytes: Uint8Array): Promise<void> {

@@ -1,6 +1,6 @@
 /** Answers messages; when which of them, turns.ts decides. */
 
-import { toWorker } from '../core/messages.ts';
+import { toWorker } from '../core/requests.ts';
 import { asLastWords, isFatal, problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, CallName, FromWorker, Fused, Request } from '../core/protocol.ts';
 import { type BackendChoice, type Comparison, type OutputSink, type Progress, type Role, ROLES, type Variant } from '../core/types.ts';

@@ -46,16 +46,9 @@ pub(crate) fn family(files: Adapters<'_>, recipe: &Recipe) -> Result<Option<&'st
     }
 }
 
-/// Notes of a family that was found, which are true whichever of those that fit is meant; of one that was chosen, all.
-pub(crate) fn default_notes(
-    files: Adapters<'_>,
-    family: &'static Family,
-    is_chosen: bool,
-) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let fitting = if is_chosen { Vec::new() } else { shared(&known(files)).unwrap_or_default() };
-    family
-        .default_notes()
-        .filter(move |note| fitting.iter().all(|family| family.default_notes().any(|other| other == *note)))
+/// Whether the files fit one family only: what is noted of the first of several might not be true.
+pub(crate) fn is_certain(files: Adapters<'_>) -> bool {
+    shared(&known(files)).is_ok_and(|fitting| fitting.len() == 1)
 }
 
 /// Families of which one has to be chosen: none where the files settle it, fit no known one, or not each other.
@@ -223,19 +216,17 @@ pub(crate) fn warnings(
 /// The files' modules with such a layer: how many, and the first.
 /// Layers of a model in no table may go by two names.
 fn unmatched(groups: &[Group]) -> Option<Error> {
-    let alone = |wanted: Side| {
-        let units = groups.iter().flat_map(|group| &group.units).filter(|unit| unit.pair().is_none());
-        let stems = units.flat_map(Unit::shares).filter(move |(side, _)| *side == wanted);
-        let stems = stems.map(|(_, share)| share.module.stem.as_str());
-        stems.filter(|stem| !is_text_encoder(stem)).collect::<Vec<_>>()
-    };
-    let (content, style) = (alone(Side::Content), alone(Side::Style));
-    let (first, other) = (content.first()?, style.first()?);
-    let detail = format!(
-        "The subject has {} of them, such as {first:?}, the style {}, such as {other:?}.",
-        content.len(),
-        style.len()
-    );
+    let mut alone: [Option<&str>; 2] = [None; 2];
+    for unit in groups.iter().flat_map(|group| &group.units).filter(|unit| unit.pair().is_none()) {
+        for (side, share) in unit.shares() {
+            let stem = share.module.stem.as_str();
+            if !is_text_encoder(stem) {
+                alone[usize::from(side == Side::Style)].get_or_insert(stem);
+            }
+        }
+    }
+    let [content, style] = alone;
+    let detail = format!("Such as {:?} and {:?}.", content?, style?);
     Some(Error::new(Code::NamesDiffer, detail))
 }
 

@@ -24,9 +24,9 @@ fn read(path: &str) -> String {
     fs::read_to_string(place(path)).unwrap().replace("\r\n", "\n")
 }
 
-/// Code, sentence and remedy of every line of a table in www/core/problem.ts. Whatever else stands there is none.
-fn of_page(table: &str) -> Vec<[String; 3]> {
-    let source = read("www/core/problem.ts");
+/// Code, sentence and remedy of every line of a table in a script. Whatever else stands there is none.
+fn of_table(script: &str, table: &str) -> Vec<[String; 3]> {
+    let source = read(script);
     let (_, rest) = source.split_once(&format!("const {table} = {{\n")).unwrap();
     let (lines, _) = rest.split_once("\n} as const;").unwrap();
     let worded = |line: &str| {
@@ -53,15 +53,15 @@ fn errors() -> String {
         Code::ALL.iter().map(|code| [code.as_str(), code.sentence(), code.remedy()].map(str::to_owned));
     [
         "# Errors and warnings\n\n\
-         <!-- Written by `cargo xtask docs` from src/error.rs and www/core/problem.ts. Change it there. -->\n\n\
+         <!-- Written by `cargo xtask docs` from src/error.rs, www/core/problem.ts and www/headless/refused.ts. Change it there. -->\n\n\
          What the page says, and what to do. A code never changes its meaning, so hosts and scripts can match on it. `E_` \
          ends a run or refuses a file; with `W_` the run goes on.\n\n",
         &rows(of_crate),
         "\n## Of the page and the npm package\n\n\
          Where the program is not running, or has no part in it.\n\n",
-        &rows(of_page("OF_PAGE")),
+        &rows(of_table("www/core/problem.ts", "OF_PAGE")),
         "\nOf the library and the command only:\n\n",
-        &rows(of_page("OF_LIBRARY")),
+        &rows(of_table("www/headless/refused.ts", "OF_LIBRARY")),
     ]
     .concat()
 }
@@ -157,7 +157,7 @@ fn the_page_begins_with_the_settings_that_the_crate_begins_with() {
 
 #[test]
 fn no_code_is_worded_twice() {
-    let own = [of_page("OF_PAGE"), of_page("OF_LIBRARY")].concat();
+    let own = [of_table("www/core/problem.ts", "OF_PAGE"), of_table("www/headless/refused.ts", "OF_LIBRARY")].concat();
     let mut all: Vec<_> = own
         .iter()
         .map(|[code, ..]| code.as_str())

@@ -24,11 +24,13 @@ await mkdir(out, { recursive: true });
 const options = {
   outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'linked', tsconfig: join(here, '../tsconfig.json'),
 };
-// The element alone is split: into what it needs at once, the charts that come later, and what both of them use.
-const { metafile } = await build({ ...options, entryPoints: { element: join(here, 'element/define.ts') }, splitting: true, metafile: true });
+// The page and its element are split: into what they need at once, the charts and languages that come later, and what several use.
+const { metafile } = await build({
+  ...options, entryPoints: { element: join(here, 'element/define.ts'), page: join(here, 'page/page.ts') }, splitting: true, metafile: true,
+});
 await build({
   ...options,
-  entryPoints: { page: join(here, 'page/page.ts'), worker: join(here, 'worker/worker.ts'), 'np-lora-frame': join(here, 'frame/host.ts') },
+  entryPoints: { worker: join(here, 'worker/worker.ts'), 'np-lora-frame': join(here, 'frame/host.ts') },
 });
 await build({ ...options, entryPoints: { embed: join(here, 'frame/embed.ts') }, format: 'iife' });
 await putPrograms(wasm, out);
@@ -36,13 +38,15 @@ await cp(join(here, 'page/page.css'), join(out, 'page.css'));
 await cp(join(here, 'page/icon.svg'), join(out, 'icon.svg'));
 await cp(join(here, 'frame/embed.css'), join(out, 'embed.css'));
 
-// A browser would find the shared part only after the element; it is told beforehand.
-const element = Object.entries(metafile.outputs).find(([name]) => basename(name) === 'element.js')?.[1];
-const preloads = element.imports.filter(({ kind }) => kind === 'import-statement')
-  .map(({ path }) => `<link rel="modulepreload" href="${basename(path)}">\n  `).join('');
-for (const [name, before] of [['index.html', '<script type="module" src="element.js">'], ['embed.html', '<link rel="modulepreload" href="element.js">']]) {
+// A browser would find the shared parts only after what uses them; it is told beforehand.
+const importsOf = (script) => Object.entries(metafile.outputs).find(([name]) => basename(name) === script)[1]
+  .imports.filter(({ kind }) => kind === 'import-statement').map(({ path }) => basename(path));
+for (const [name, before, scripts] of [
+  ['index.html', '<script type="module" src="element.js">', ['element.js', 'page.js']], ['embed.html', '<link rel="modulepreload" href="element.js">', ['element.js']],
+]) {
   const page = await readFile(join(here, name), 'utf8');
-  await writeFile(join(out, name), page.replace(before, preloads + before));
+  const preloads = [...new Set(scripts.flatMap(importsOf))].map((path) => `<link rel="modulepreload" href="${path}">\n  `);
+  await writeFile(join(out, name), page.replace(before, preloads.join('') + before));
 }
 
 await site(out, wasm, options);

@@ -12,7 +12,7 @@ const LATER = /^(np_lora(_bg)?\.|charts-|comparison-|ja-|zh-hans-|sw\.|how\.)/;
 /** In frames, and in the pages around them. */
 const ELSEWHERE = /^(embed|np-lora-frame)\./;
 
-/** The chunks that the element's script does not come without. */
+/** The chunks that a script does not come without. */
 async function chunksWith(dir, name, found = new Set()) {
   const script = await readFile(join(dir, name), 'utf8');
   for (const [, chunk] of script.matchAll(/(?:from|import)\s*"\.\/(chunk-\w+\.js)"/g)) {
@@ -23,7 +23,7 @@ async function chunksWith(dir, name, found = new Set()) {
 
 /** Prints the sizes of the page's files; the sum of those that a visitor waits for. */
 export async function sizes(dir) {
-  const chunks = await chunksWith(dir, 'element.js');
+  const chunks = await chunksWith(dir, 'page.js', await chunksWith(dir, 'element.js'));
   const isLater = (name) => LATER.test(name) || (name.startsWith('chunk-') && !chunks.has(name));
   const [first, later, elsewhere] = Array.from({ length: 3 }, () => ({ bytes: 0, packed: 0 }));
   for (const name of (await readdir(dir)).sort()) {

@@ -22,19 +22,11 @@ const OF_PAGE = {
   E_NOT_ONE: ['Only one file can be converted at a time.', 'Choose one file and leave the other place empty.'],
 } as const;
 
-/** Of the library and the command, which no page says and so no language has. */
-const OF_LIBRARY = {
-  E_EXISTS: ['There is a file of this name already.', 'Choose another name, or allow overwriting it.'],
-  E_FOLDER: ['The result would have the name of a folder.', 'Choose another name for it.'],
-  E_OVER_INPUT: ['The result would replace one of its sources.', 'Choose another name for it.'],
-  E_CLOSED: ['The pair has been closed.', 'Open its files again.'],
-} as const;
-
-const WORDED = { ...OF_BOTH, ...OF_PAGE, ...OF_LIBRARY };
+const WORDED = { ...OF_BOTH, ...OF_PAGE };
 
 export type PageCode = keyof typeof OF_BOTH | keyof typeof OF_PAGE;
 
-export function problem(code: PageCode | keyof typeof OF_LIBRARY, detail = '', file: string | null = null): Problem {
+export function problem(code: PageCode, detail = '', file: string | null = null): Problem {
   const [message, remedy] = WORDED[code];
   return { code, message, remedy, file, tensor: null, detail };
 }

@@ -146,6 +146,7 @@ export class NpLora extends Chosen {
     running: () => this.#desk.running !== null,
     notify: (what) => this.#said.note(what),
     changed: () => this.#deeds.changed(),
+    paste: (role, link) => this.#deeds.paste(role, link),
     openRecipe: (name, saved) => {
       this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
       this.#said.say([recipeText.opened, ...this.#keep.remarks.slice(1)].join(text.gap));

@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { OutputSink } from '../core/types.ts';
+import { refused } from './refused.ts';
 
 /** What a file on disk is, whatever its name. */
 interface Identity {
@@ -23,8 +24,6 @@ export interface DiskOptions {
   /** Whether to replace a file that is there; a source never is. */
   overwrite?: boolean | undefined;
 }
-
-const exists = (path: string): ProblemError => new ProblemError(problem('E_EXISTS', '', path));
 
 const isThere = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
@@ -46,36 +45,36 @@ function pathOf(given: string | URL): string {
 /** A file on disk, of which only what is needed is ever read. */
 export async function openFile(from: string | URL): Promise<File> {
   const path = pathOf(from);
-  const refused = (detail: string): ProblemError => new ProblemError(problem('E_READ', detail, path));
-  if (/^https?:\/\//i.test(path)) throw refused('It is a link: load the file down first, and open it from the disk.');
+  const unread = (detail: string): ProblemError => new ProblemError(problem('E_READ', detail, path));
+  if (/^https?:\/\//i.test(path)) throw unread('It is a link: load the file down first, and open it from the disk.');
   try {
     // What is opened is read later on, and a program's working folder may be another by then.
     const place = resolve(path);
     const found = await stat(place, { bigint: true });
-    if (found.isDirectory()) throw refused('It is a folder.');
-    if (!found.isFile()) throw refused('It is no file on a disk, which alone can be read in pieces: save it as one first.');
+    if (found.isDirectory()) throw unread('It is a folder.');
+    if (!found.isFile()) throw unread('It is no file on a disk, which alone can be read in pieces: save it as one first.');
     // A Blob tells only when it is read, and then not why it cannot be.
     await access(place, constants.R_OK);
     const file = new File([await openAsBlob(place)], basename(place));
     identities.set(file, found);
     return file;
   } catch (thrown) {
-    throw thrown instanceof ProblemError ? thrown : refused(why(thrown, NO_READING));
+    throw thrown instanceof ProblemError ? thrown : unread(why(thrown, NO_READING));
   }
 }
 
 /** Throws where a result of this path would take the place of what is no file, or of one of the files that it is made of. */
 async function checkPlace(path: string, sources: readonly Blob[]): Promise<void> {
-  if (/[\\/]$/.test(path)) throw new ProblemError(problem('E_FOLDER', '', path));
+  if (/[\\/]$/.test(path)) throw refused('E_FOLDER', path);
   const there = await stat(path, { bigint: true }).catch(() => null);
   if (!there) return;
-  if (there.isDirectory()) throw new ProblemError(problem('E_FOLDER', '', path));
+  if (there.isDirectory()) throw refused('E_FOLDER', path);
   if (!there.isFile()) throw new ProblemError(problem('E_WRITE', 'What is there is no file on a disk, which alone is replaced.', path));
   const isThere = (source: Blob): boolean => {
     const { dev, ino } = identities.get(source) ?? {};
     return there.dev === dev && there.ino === ino;
   };
-  if (sources.some(isThere)) throw new ProblemError(problem('E_OVER_INPUT', '', path));
+  if (sources.some(isThere)) throw refused('E_OVER_INPUT', path);
 }
 
 /**
@@ -113,7 +112,7 @@ export class DiskSink implements OutputSink {
     await checkPlace(path, sources);
     // Behind a symbolic link its file is replaced, and the link stays; one that leads nowhere is replaced itself.
     const to = await realpath(place).catch(() => place);
-    if (!overwrite && await isThere(to)) throw exists(path);
+    if (!overwrite && await isThere(to)) throw refused('E_EXISTS', path);
     // A name may be as long as the file system allows: this one is longer.
     const part = join(dirname(to), `.${basename(to).slice(0, LEGIBLE)}.${randomBytes(4).toString('hex')}.part`);
     try {
@@ -169,9 +168,9 @@ export class DiskSink implements OutputSink {
     try {
       await link(this.at.part, this.at.to);
     } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(this.at.given);
+      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw refused('E_EXISTS', this.at.given);
       // Some file systems have no links.
-      if (await isThere(this.at.to)) throw exists(this.at.given);
+      if (await isThere(this.at.to)) throw refused('E_EXISTS', this.at.given);
       return rename(this.at.part, this.at.to);
     }
     // The result has its name. Its other one, if it does not go now, goes when the process exits.

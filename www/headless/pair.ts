@@ -10,6 +10,7 @@ import {
   ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
 import { checkBackend, checkBlocks, checkHashed, checkInputs, checkListener, checkModule, checkSettings, taken } from './given.ts';
+import { refused } from './refused.ts';
 
 /** A LoRA file. `config` is the adapter_config.json that came with it: as a file, its text, or what that says. */
 export type Input = Blob | { file: Blob; config?: Blob | string | Readonly<Record<string, unknown>> | null | undefined };
@@ -150,11 +151,11 @@ export class Pair<More = unknown> {
 
   /** What is under way when the pair is closed ends as what is asked later does. */
   async #ask<T>(what: (engine: Engine<More>) => Promise<T>): Promise<T> {
-    if (!this.#engine) throw new ProblemError(problem('E_CLOSED'));
+    if (!this.#engine) throw refused('E_CLOSED');
     try {
       return await what(this.#engine);
     } catch (thrown) {
-      throw !this.#engine && thrown instanceof ProblemError && thrown.code === 'E_WORKER_LOST' ? new ProblemError(problem('E_CLOSED')) : thrown;
+      throw !this.#engine && thrown instanceof ProblemError && thrown.code === 'E_WORKER_LOST' ? refused('E_CLOSED') : thrown;
     }
   }
 

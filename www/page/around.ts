@@ -1,22 +1,25 @@
 /** What every page of the tool's own adds around the element. */
 
 import type { NpLora } from '../element/np-lora.ts';
-import { hasFiles } from '../element/desk/drop.ts';
+import { hasFiles, linkIn, mayTake } from '../element/desk/drop.ts';
 
-/** Files can be dropped and pasted anywhere on the page. */
+const isTyping = (event: Event): boolean => event.composedPath().some((one) => one instanceof Element && one.matches('input, textarea, [contenteditable]'));
+
+/** Files and links to them can be dropped and pasted anywhere on the page. */
 export function takeAnywhere(app: NpLora): void {
   window.addEventListener('dragover', (event) => {
-    if (hasFiles(event.dataTransfer)) event.preventDefault();
+    if (mayTake(event.dataTransfer)) event.preventDefault();
   });
   window.addEventListener('drop', (event) => {
     // The element has already taken what fell on it.
-    if (event.defaultPrevented || !event.dataTransfer || !hasFiles(event.dataTransfer)) return;
+    if (event.defaultPrevented || !event.dataTransfer || !mayTake(event.dataTransfer)) return;
     event.preventDefault();
     void app.take(event.dataTransfer);
   });
   window.addEventListener('paste', (event) => {
-    if (!event.clipboardData || !hasFiles(event.clipboardData)) return;
+    const { clipboardData: pasted } = event;
+    if (!pasted || !(hasFiles(pasted) || (linkIn(pasted) && !isTyping(event)))) return;
     event.preventDefault();
-    void app.take(event.clipboardData);
+    void app.take(pasted);
   });
 }

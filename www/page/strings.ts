@@ -1,9 +1,6 @@
 /** The sentences of the page around the element. Those that stand in index.html have its `data-words` as their names. */
 
-import type { Language } from '../element/languages/tags.ts';
-
-const en = {
-  name: 'English',
+export const english = {
   language: 'Language',
   title: 'NP-LoRA: fuse a subject with a style',
   checking: 'Checking',
@@ -35,72 +32,4 @@ const en = {
   interface: 'Interface',
 };
 
-export type PageText = typeof en;
-
-const ja: PageText = {
-  name: '日本語',
-  language: '言語',
-  title: 'NP-LoRA: 被写体と画風をマージ',
-  checking: '検証中',
-  newVersion: 'このページの新しいバージョンがあります。',
-  reload: '読み込む',
-  afterRun: 'このページの新しいバージョンがあります。処理が終わると読み込めます。',
-  discards: 'このページの新しいバージョンがあります。読み込むと、保存していない結果は失われます。',
-  otherTabs: 'このページの新しいバージョンがあります。このサイトを開いているほかのタブを閉じると読み込めます。',
-
-  what: '被写体LoRAと画風LoRAを、画風を損なわずにマージします。',
-  stays: 'データが外部に送られることはありません。',
-  how: '仕組み',
-  inEvery: 'どの層でも、',
-  style: '画風',
-  uses: 'が使うのは一部の方向だけで、残りには触れません。',
-  the: '',
-  subject: '被写体',
-  pushes: 'も、その一部が同じ方向に働きます。この',
-  overlap: '重なり',
-  spoils: 'が、2つのLoRAを単純に足したときに画風を損ないます。',
-  taken: 'そこで足し合わせる前に、重なりのうち指定した分だけを被写体から取り除きます。',
-  honest: '画風がよく残る代わりに、被写体は少し弱まります。2つがほとんど重ならない場合は結果もほとんど変わらず、その旨がページに表示されます。',
-  drawing: '画風の方向を表す平面と、そこから立ち上がる被写体の矢印。矢印が平面に落とす影が重なりです。影の長さの一部を矢印から取り除くと、矢印は平面に対してより急になります。',
-  plane: '画風の平面',
-  takenAway: '取り除く分',
-  added: '足される分',
-  privacy: 'プライバシー',
-  examples: '自分のページに置く',
-  interface: 'インターフェース',
-};
-
-const zhHans: PageText = {
-  name: '简体中文',
-  language: '语言',
-  title: 'NP-LoRA：融合主体与风格',
-  checking: '正在校验',
-  newVersion: '本页面有新版本。',
-  reload: '加载',
-  afterRun: '本页面有新版本，当前任务结束后可以加载。',
-  discards: '本页面有新版本，加载后未保存的结果会丢失。',
-  otherTabs: '本页面有新版本，关闭打开本站的其他标签页后可以加载。',
-
-  what: '将主体 LoRA 与风格 LoRA 融合，并保住风格。',
-  stays: '任何数据都不会离开你的电脑。',
-  how: '工作原理',
-  inEvery: '在每一层中，',
-  style: '风格',
-  uses: '只使用一部分方向，其余方向保持不变。',
-  the: '',
-  subject: '主体',
-  pushes: '有一部分也作用在同样的方向上。把两个 LoRA 直接相加时，破坏风格的正是这部分',
-  overlap: '重叠',
-  spoils: '。',
-  taken: '因此在相加之前，先从主体中去掉一部分重叠，去掉多少由你决定。',
-  honest: '这样能更好地保留风格，但主体会略有减弱。如果两者几乎没有重叠，结果也几乎不变，页面会如实说明。',
-  drawing: '一个平面，代表风格的方向；一支从平面升起的箭头，代表主体；箭头在平面上的投影就是重叠。从箭头中去掉投影长度的一部分后，箭头与平面的夹角变大。',
-  plane: '风格平面',
-  takenAway: '去掉的部分',
-  added: '相加的部分',
-  privacy: '隐私',
-  examples: '嵌入你的网页',
-  interface: '接口',
-};
-
-export const STRINGS: Record<Language, PageText> = { en, ja, 'zh-Hans': zhHans };
+export type PageText = typeof english;

@@ -152,12 +152,10 @@ impl Family {
             )
     }
 
-    /// Whether files of `other` are written in the same schemes, as far as layers do not matter. Of notes, only what programs
-    /// decide by: A1111 tells SD 2 by one.
+    /// Whether files of `other` are written in the same schemes, as far as neither layers matter nor notes by which no program
+    /// tells them.
     pub fn is_written_alike(&self, other: &Self) -> bool {
-        let telling = |family: &Self| family.default_notes().find(|(key, _)| *key == "ss_v2");
-        ["schemes", "split", "network", "stages"].iter().all(|word| self.field(word) == other.field(word))
-            && telling(self) == telling(other)
+        ["schemes", "split", "network", "stages", "told"].iter().all(|word| self.field(word) == other.field(word))
     }
 
     /// Whether any program loads that layer from files of a scheme.

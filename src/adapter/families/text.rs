@@ -9,6 +9,7 @@
 //!   that most programs load too.
 //! - `loads <program> …`: what programs load (`programs.rs`); `unread <scheme>=<component> …`: what none does.
 //! - `interleaved`: an ending of names in PEFT's raw spelling whose rows have another order than the model's.
+//! - `told`: a note by which programs tell it from a family whose files may have the same layers (A1111).
 //! - `network`: sd-scripts' module, where it is a special one. `stages high low`: LoRAs come in pairs of files for the noisy and
 //!   the clean half of the steps.
 //! - `denoiser <component>` and `encoder <component> <ComfyUI's place> <kohya's prefixes> <what users call it>` open the blocks of

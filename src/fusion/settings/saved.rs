@@ -91,13 +91,28 @@ impl SavedRecipe {
     /// `Recipe` if it is neither, or has a setting of which nothing is known; `Settings` if one is out of its range.
     pub fn read(text: &str) -> Result<Self> {
         // Editors may put a byte order mark before it.
-        parsed::<Self>(text.strip_prefix('\u{feff}').unwrap_or(text))?.checked()
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        parsed::<Self>(text).map_err(|error| newer(text).unwrap_or(error))?.checked()
     }
 
     fn checked(self) -> Result<Self> {
         self.settings.check()?;
         Ok(self)
     }
+}
+
+/// What to say of a recipe that cannot be read because a later version has saved it.
+fn newer(text: &str) -> Option<Error> {
+    #[derive(Deserialize)]
+    struct Saved {
+        version: String,
+    }
+    let numbers =
+        |version: &str| version.split('.').map_while(|part| part.parse().ok()).collect::<Vec<u64>>();
+    let Saved { version } = serde_json::from_str(text).ok()?;
+    let is_newer = numbers(&version) > numbers(env!("CARGO_PKG_VERSION"));
+    let detail = || format!("Version {version:?} has saved it, which is newer than this one.");
+    is_newer.then(|| Error::new(Code::Recipe, detail()))
 }
 
 fn parsed<T: DeserializeOwned>(text: &str) -> Result<T> {
@@ -193,6 +208,19 @@ mod tests {
         }
         let error = pollster::block_on(SavedRecipe::open(&Shorter)).unwrap_err();
         assert_eq!((error.code, error.file.as_deref()), (Code::InputChanged, Some("recipe.json")));
+    }
+
+    #[test]
+    fn a_later_versions_recipe_is_told() {
+        let of = |version: &str| format!(r#"{{"version":"{version}","settings":{{"unheardOf":1}}}}"#);
+        let detail = |version: &str| SavedRecipe::read(&of(version)).unwrap_err().detail.clone();
+        let own = env!("CARGO_PKG_VERSION");
+        for newer in ["9.0.0", "0.10.0", &format!("{own}.1")] {
+            assert!(detail(newer).contains("newer than this one"), "{}", detail(newer));
+        }
+        for other in [own, "0.0.9", "", "next"] {
+            assert!(detail(other).contains("unheardOf"), "{}", detail(other));
+        }
     }
 
     #[test]

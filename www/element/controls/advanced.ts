@@ -11,6 +11,7 @@ import { SCALE } from '../desk/intake.ts';
 import { called } from '../words/language.ts';
 import { type Choices, type Setting } from '../model.ts';
 import { FIELD_STRENGTH, LIMITS } from '../words/limits.ts';
+import { ofThese } from '../settings/block-strengths.ts';
 import { DEFAULTS } from '../settings/settings.ts';
 import { scaleLabel, text, textStrengthLabel } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
@@ -131,13 +132,15 @@ export class Advanced extends LitElement {
   get #changed(): string {
     const { settings, summaries, fit, only } = this.choices;
     const roles = only ? [only] : ROLES;
-    const here: (keyof Settings)[] = [
+    const keys: (keyof Settings)[] = [
       ...(only ? [] : ['cut', 'scheme', 'dtype', 'recompress'] as const),
       ...(!only && anyCut(this.choices) ? ['denseRank'] as const : []),
       ...roles.flatMap((role) => [SCALE[role], ...((summaries[role]?.textEncoderModules ?? 0) > 0 ? [TEXT_STRENGTH[role]] : [])]),
       ...((fit?.blocks.length ?? 0) > 0 ? ['blocks'] as const : []), 'layout', 'outputName', 'keepSources',
     ];
-    const changed = here.filter((key) => toJson(settings[key]) !== toJson(DEFAULT_SETTINGS[key])).length + Number(this.backend !== DEFAULTS.backend);
+    const isSet = (key: keyof Settings): boolean => toJson(settings[key]) !== toJson(DEFAULT_SETTINGS[key]);
+    const here = keys.filter((key) => (key === 'blocks' && fit ? Object.keys(ofThese(settings.blocks, fit)).length > 0 : isSet(key)));
+    const changed = here.length + Number(this.backend !== DEFAULTS.backend);
     return changed > 0 ? text.settingsChanged(changed) : '';
   }
 

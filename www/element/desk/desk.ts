@@ -15,6 +15,7 @@ import { toJson } from '../words/format.ts';
 import { Hashes } from './hashes.ts';
 import { type Outcome, type Phase, type Running, warningsOf } from '../model.ts';
 import { AWAY, Places } from './places.ts';
+import { ofThese } from '../settings/block-strengths.ts';
 import type { Sources } from '../settings/recipe.ts';
 import { named, type Names } from '../settings/several.ts';
 
@@ -319,6 +320,7 @@ export class Desk implements ReactiveController {
       // One that was cancelled is over in a moment.
       if (this.running && this.#under?.signal.aborted) await unless(aborter.signal, this.#under.over);
       if (this.running) throw new ProblemError(problem('E_RUNNING'));
+      if (this.#gone) throw new ProblemError(AWAY);
       const lacks = converting ? !this.places.only && 'E_NOT_ONE' : !this.places.bothOpen && 'E_NOT_READY';
       // Of a file that was refused, the reason is that.
       if (lacks) throw new ProblemError(this.places.problem ?? problem(lacks));
@@ -334,7 +336,7 @@ export class Desk implements ReactiveController {
   async #make(converting: boolean, signal: AbortSignal): Promise<FusedFile> {
     const made = this.#inputs();
     const sources = { content: this.places.localOf('content'), style: this.places.localOf('style') };
-    const settings = this.host.settings();
+    const settings = this.#settings();
     const now = performance.now();
     this.#runProblem = null;
     this.outcomes = [];
@@ -472,11 +474,17 @@ export class Desk implements ReactiveController {
     this.element.requestUpdate();
   }
 
+  /** Those that have a part in the result: what is set for blocks that the files do not have, from a recipe of others, has none. */
+  #settings(): Settings {
+    const settings = this.host.settings();
+    return this.fit ? { ...settings, blocks: ofThese(settings.blocks, this.fit) } : settings;
+  }
+
   #inputs(): Inputs {
     const { cards } = this.places;
     return {
       files: ROLES.flatMap((role) => [this.places.fileOf(role), 'config' in cards[role] ? cards[role].config?.text ?? null : null]),
-      settings: toJson([this.host.settings(), this.host.wanted()]),
+      settings: toJson([this.#settings(), this.host.wanted()]),
     };
   }
 

@@ -14,9 +14,25 @@ const MOST = 64;
 
 export const hasFiles = (from: DataTransfer | null): boolean => from?.types.includes('Files') ?? false;
 
+/** What may be let go over the tool. What a link is shows only then. */
+export const mayTake = (from: DataTransfer | null): boolean => hasFiles(from) || (from?.types.includes('text/uri-list') ?? false);
+
+/** A link that was dragged here, or a text that is one; not one of this page, which is dragged by mistake. */
+export function linkIn(from: DataTransfer): string | null {
+  const lines = [...from.getData('text/uri-list').split(/\r?\n/), from.getData('text/plain').trim()];
+  const link = lines.find((line) => /^https:\/\/\S+$/i.test(line));
+  return link !== undefined && URL.canParse(link) && new URL(link).origin !== self.origin ? link : null;
+}
+
 export const isConfig = (file: File): boolean => CONFIG.test(file.name);
 
 export const isRecipe = (file: File): boolean => JSON_FILE.test(file.name) && !isConfig(file);
+
+/** Of files that came together: beside LoRAs, only what is called as this tool calls it. */
+export function recipesAmong(files: readonly File[]): File[] {
+  const besides = files.some(({ name }) => ENDING.test(name));
+  return files.filter((file) => (besides ? RECIPE.test(file.name) : isRecipe(file)));
+}
 
 /** The text of an adapter_config.json; null if it is too large to be one. */
 export async function readConfig(file: File): Promise<Config | null> {
@@ -40,8 +56,9 @@ export async function filesFrom(from: DataTransfer): Promise<File[]> {
   }
   if (entries.length === 0) files.push(...from.files);
   const likely = files.filter((file) => ENDING.test(file.name) || isConfig(file) || RECIPE.test(file.name));
-  const picked = files.length <= 2 && !entries.some(({ entry }) => entry?.isDirectory);
-  return picked || likely.length === 0 ? files : likely;
+  const fromFolder = entries.some(({ entry }) => entry?.isDirectory);
+  const picked = files.length <= 2 || likely.length === 0;
+  return picked && !fromFolder ? files : likely;
 }
 
 async function walk(folder: FileSystemDirectoryEntry, into: File[]): Promise<void> {
@@ -50,8 +67,9 @@ async function walk(folder: FileSystemDirectoryEntry, into: File[]): Promise<voi
     // readEntries gives at most a hundred at a time and an empty list at the end.
     const batch = await new Promise<FileSystemEntry[]>((resolve) => reader.readEntries(resolve, () => resolve([])));
     if (batch.length === 0) return;
-    batch.sort((a, b) => a.name.localeCompare(b.name));
-    for (const entry of batch) {
+    // What lies in it before what lies deeper; hidden folders are a program's own.
+    batch.sort((a, b) => Number(a.isDirectory) - Number(b.isDirectory) || a.name.localeCompare(b.name));
+    for (const entry of batch.filter(({ name }) => !name.startsWith('.'))) {
       if (into.length >= MOST) return;
       if (entry.isDirectory) await walk(entry as FileSystemDirectoryEntry, into);
       else await new Promise<void>((done) => (entry as FileSystemFileEntry).file((file) => { into.push(file); done(); }, () => done()));

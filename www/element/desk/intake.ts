@@ -5,7 +5,7 @@ import { isFile } from '../../core/shape.ts';
 import type { FileLink, Role, SavedRecipe } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import type { Desk } from './desk.ts';
-import { filesFrom, hasFiles, isConfig, isRecipe, readConfig } from './drop.ts';
+import { filesFrom, hasFiles, isConfig, isRecipe, linkIn, mayTake, readConfig, recipesAmong } from './drop.ts';
 import type { Keep } from '../settings/keep.ts';
 import type { Config } from '../model.ts';
 import { recipeText, text } from '../words/strings.ts';
@@ -20,6 +20,8 @@ interface IntakeHost {
   /** Files were put in or taken out. */
   changed(): void;
   openRecipe(name: string, saved: SavedRecipe): void;
+  /** Offers the file of a link. */
+  paste(role: Role, link: string): void;
 }
 
 /** The setting that speaks of one file and goes where it goes, as in src/fusion/settings/mod.rs: a file may move before the program is there. */
@@ -35,7 +37,7 @@ export class Intake {
     });
     element.addEventListener('drop', (event) => this.#drop(event));
     // Files are dragged, or looked for in the system's window, for longer than the program takes to come.
-    element.addEventListener('dragenter', ({ dataTransfer }) => { if (hasFiles(dataTransfer)) this.#reached(); });
+    element.addEventListener('dragenter', ({ dataTransfer }) => { if (mayTake(dataTransfer)) this.#reached(); });
     element.addEventListener('click', (event) => { if (roleUnder(event)) this.#reached(); });
   }
 
@@ -46,11 +48,18 @@ export class Intake {
 
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
+    // Both must be read during the event.
+    const link = 'items' in from && !hasFiles(from) ? linkIn(from) : null;
     const taken = 'items' in from ? await filesFrom(from) : [...from];
     if (this.host.running()) return this.host.notify(text.notWhileRunning);
     if (!this.host.changeable()) return;
+    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
+    if (link !== null) {
+      const place = role ?? free[0];
+      return place ? this.host.paste(place, link) : this.host.notify(text.bothTaken);
+    }
     const config = taken.find(isConfig);
-    const [recipe, another] = taken.filter(isRecipe);
+    const [recipe, another] = recipesAmong(taken);
     const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
     if (recipe) {
       // Behind the files, with which settings may go.
@@ -64,7 +73,6 @@ export class Intake {
       if (config) return this.#takeConfig(config, role);
       return this.host.notify(text.noFiles);
     }
-    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
     this.host.notify(files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '');
     if (second && free.length !== 1) {
       void this.place('content', first);
@@ -174,19 +182,19 @@ export class Intake {
   }
 
   #dragOver(event: DragEvent): void {
-    if (!hasFiles(event.dataTransfer)) return;
-    // Without this the browser would open the file and leave the page.
+    if (!mayTake(event.dataTransfer)) return;
+    // Without this the browser would open it and leave the page.
     event.preventDefault();
     const elsewhere = under(event, 'np-lora-compare');
     // During a run it may be let go: why it is not taken is said then.
     if (!elsewhere && !this.host.changeable() && !this.host.running() && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
     if (elsewhere || !this.host.changeable()) this.#hover(null);
-    else this.#hover((event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : roleUnder(event) ?? 'all');
+    else this.#hover(hasFiles(event.dataTransfer) && (event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : roleUnder(event) ?? 'all');
   }
 
   #drop(event: DragEvent): void {
     this.#hover(null);
-    if (!hasFiles(event.dataTransfer) || !event.dataTransfer) return;
+    if (!mayTake(event.dataTransfer) || !event.dataTransfer) return;
     event.preventDefault();
     // A comparison takes its file itself.
     if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, roleUnder(event));

@@ -23,6 +23,10 @@ export function changed(blocks: Blocks, labels: readonly string[], change: (befo
   return Object.fromEntries(after);
 }
 
+/** What is set for blocks that these files have. */
+export const ofThese = (blocks: Blocks, { blocks: found }: Pick<PairFit, 'blocks'>): Blocks =>
+  Object.fromEntries(Object.entries(blocks).filter(([label]) => found.some((block) => block.label === label)));
+
 /** A strength for every block from numbers as other tools write them ("1,0,0.5,1"); null if they are not as many as any of those has. */
 export function fromNumbers(typed: string, { blocks, orders }: Pick<PairFit, 'blocks' | 'orders'>): number[] | null {
   const numbers = typed.trim().split(/\s*[,;，、；\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));

@@ -50,7 +50,8 @@ export class Keep implements ReactiveController {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Namings are the files' to offer: one from an address waits for them. */
   #naming: string | null = null;
-  #recipe: { name: string; saved: SavedRecipe } | null = null;
+  /** `state`: all that is set by it. */
+  #recipe: { name: string; saved: SavedRecipe; state: State } | null = null;
   /** The families that the lists of namings and blocks were of. */
   #listsOf = '';
 
@@ -66,7 +67,9 @@ export class Keep implements ReactiveController {
 
   /** What there is to say of the recipe that was opened. */
   get remarks(): string[] {
-    return this.#recipe ? remarks(this.#recipe.name, this.#recipe.saved, this.host.sources()) : [];
+    if (!this.#recipe) return [];
+    const { name, saved, state } = this.#recipe;
+    return remarks(name, saved, !same(state, this.host.state()), this.host.sources(), this.host.fit());
   }
 
   hostConnected(): void {
@@ -176,9 +179,9 @@ export class Keep implements ReactiveController {
   open(name: string, saved: SavedRecipe): void {
     this.#naming = null;
     this.#listsOf = '';
-    this.#recipe = { name, saved };
     // One file: the very one that was made.
     this.change({ ...saved.settings, several: null }, true);
+    this.#recipe = { name, saved, state: this.host.state() };
   }
 
   closeRecipe(): void {

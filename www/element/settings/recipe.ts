@@ -1,9 +1,10 @@
 /** A recipe: the settings in a file, and of which files they are. What a saved one says, the program reads. */
 
-import type { GivenFile, Role, SavedRecipe, SavedSource, Settings } from '../../core/types.ts';
+import type { GivenFile, PairFit, Role, SavedRecipe, SavedSource, Settings } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { bytes, inert, toJson } from '../words/format.ts';
 import { recipeText as text, roleName } from '../words/strings.ts';
+import { ofThese } from './block-strengths.ts';
 
 /** A file on the page. */
 interface Source {
@@ -27,15 +28,29 @@ const isSame = (saved: SavedSource, { file, sha256 }: Source): boolean =>
 
 const called = ({ name, size }: SavedSource): string => inert(name, 80) + (size === null ? '' : ` (${bytes(size)})`);
 
-/** What is to be said of a recipe beside the files that are open: where its settings are from, then whatever does not match. */
-export function remarks(name: string, recipe: SavedRecipe, sources: Sources): string[] {
+/** What is to be said of a recipe beside the files that are open: where the settings are from, and whether they were `changed` since, then whatever does not match. */
+export function remarks(name: string, recipe: SavedRecipe, changed: boolean, sources: Sources, fit: PairFit | null): string[] {
+  const lead = [(changed ? text.fromSince : text.from)(inert(name, 80)), ...(fit ? elsewhere(recipe.settings, fit) : [])];
+  return [...lead, ...ofSources(recipe, sources)];
+}
+
+/** What is set for a model that these files are not for. */
+function elsewhere({ family, blocks }: Settings, fit: PairFit): string[] {
+  const own = ofThese(blocks, fit);
+  const lost = Object.keys(blocks).filter((label) => !Object.hasOwn(own, label));
+  return [
+    ...(family !== null && fit.family !== null && family !== fit.family ? [text.otherFamily(inert(family, 80))] : []),
+    ...(lost.length > 0 ? [text.otherBlocks(inert(lost.join(', '), 80))] : []),
+  ];
+}
+
+function ofSources(recipe: SavedRecipe, sources: Sources): string[] {
   const { content, style } = recipe;
-  const lead = text.from(inert(name, 80));
-  if (!content && !style) return [lead, text.unnamed];
-  if (content && style && sources.content && sources.style && isSame(content, sources.style) && isSame(style, sources.content)) return [lead, text.swapped];
-  return [lead, ...ROLES.flatMap((role) => {
+  if (!content && !style) return [text.unnamed];
+  if (content && style && sources.content && sources.style && isSame(content, sources.style) && isSame(style, sources.content)) return [text.swapped];
+  return ROLES.flatMap((role) => {
     const [saved, open] = [recipe[role], sources[role]];
     if (!saved || (open && isSame(saved, open))) return [];
     return [(open ? text.other : text.missing)(roleName[role], called(saved))];
-  })];
+  });
 }

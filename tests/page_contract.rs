@@ -157,7 +157,8 @@ fn the_page_begins_with_the_settings_that_the_crate_begins_with() {
 
 #[test]
 fn no_code_is_worded_twice() {
-    let own = [of_table("www/core/problem.ts", "OF_PAGE"), of_table("www/headless/refused.ts", "OF_LIBRARY")].concat();
+    let own = [of_table("www/core/problem.ts", "OF_PAGE"), of_table("www/headless/refused.ts", "OF_LIBRARY")]
+        .concat();
     let mut all: Vec<_> = own
         .iter()
         .map(|[code, ..]| code.as_str())

@@ -155,7 +155,9 @@ impl Family {
     /// Whether files of `other` are written in the same schemes, as far as neither layers matter nor notes by which no program
     /// tells them.
     pub fn is_written_alike(&self, other: &Self) -> bool {
-        ["schemes", "split", "network", "stages", "told"].iter().all(|word| self.field(word) == other.field(word))
+        ["schemes", "split", "network", "stages", "told"]
+            .iter()
+            .all(|word| self.field(word) == other.field(word))
     }
 
     /// Whether any program loads that layer from files of a scheme.

@@ -7,7 +7,7 @@ const baseURL = process.env.NP_LORA_URL ?? `http://127.0.0.1:${port}/`;
 const launch = (more: string[]) => ({ launchOptions: { args: [...ARGS, ...more], ...EXECUTABLE } });
 
 /** What no graphics device changes: it is run once, without one. */
-const NO_DEVICE = ['checker', 'compare', 'crew', 'events', 'frame', 'frame-border', 'host', 'hostile', 'hub-links', 'languages', 'limits', 'links',
+const NO_DEVICE = ['checker', 'compare', 'crew', 'drop', 'events', 'frame', 'frame-border', 'host', 'hostile', 'hub-links', 'languages', 'limits', 'links',
   'messages', 'neighbours', 'nginx', 'offline', 'outlook', 'page', 'program', 'site', 'swap', 'touch']
   .map((name) => `**/${name}.spec.ts`);
 

@@ -107,6 +107,28 @@ test('a recipe makes the same file again, and says where it does not match', asy
   expect(uncaught).toEqual([]);
 });
 
+test('what a recipe says of other models is told, and has no part in the result', async ({ page }, { project }) => {
+  const uncaught = await open(page);
+  await givePair(page, project.name, ...PAIR);
+  await fuse(page);
+  const blocks = { DOUBLE00: { content: 0, style: 1, mu: null }, SINGLE07: { content: 1, style: 0.5, mu: null } };
+  await openRecipe(page, JSON.stringify({ version: '0.1.0', settings: { family: 'FLUX.1', blocks } }), 'flux.recipe.json');
+  const about = page.getByRole('complementary', { name: 'Recipe' });
+  await expect(about).toContainText('It was made for FLUX.1, which these files are not for.');
+  await expect(about).toContainText('These files have no blocks DOUBLE00, SINGLE07');
+  await expect(page.getByText('1 changed')).toHaveCount(0);
+  const name = await page.locator('np-lora').evaluate((tool) => (tool as unknown as { result: File | null }).result?.name);
+  expect(name).toBe('cat_in_ink.safetensors');
+  // The result is what these settings make: nothing has to be fused anew.
+  await expect(page.getByRole('button', { name: 'Fuse', exact: true })).toHaveCount(0);
+  await setMu(page, 4);
+  await expect(about).toContainText('The settings were those of flux.recipe.json, and were changed since.');
+  await fuse(page);
+  const told = await page.locator('np-lora').evaluate((tool) => (tool as unknown as { report: { settings: { blocks: object } } }).report.settings.blocks);
+  expect(told).toEqual({});
+  expect(uncaught).toEqual([]);
+});
+
 test('a recipe that makes no sense is refused, and nothing changes', async ({ page }, { project }) => {
   const uncaught = await open(page);
   await givePair(page, project.name, ...PAIR);

@@ -49,7 +49,7 @@ export class Intake {
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     // Both must be read during the event.
-    const link = 'items' in from && !hasFiles(from) ? linkIn(from) : null;
+    const link = 'getData' in from && !hasFiles(from) ? linkIn(from) : null;
     const taken = 'items' in from ? await filesFrom(from) : [...from];
     if (this.host.running()) return this.host.notify(text.notWhileRunning);
     if (!this.host.changeable()) return;

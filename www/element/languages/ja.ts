@@ -101,7 +101,7 @@ export const translation: Translation = {
       leftOut: '空きが1つしかないため、最初のファイルだけを読み込みました。',
       onlyTwo: 'ファイルが3つ以上あったため、最初の2つを読み込みました。',
       notWhileRunning: '処理が終わるかキャンセルされるまで、ファイルは受け取れません。',
-      noFiles: 'ファイルが含まれていませんでした。',
+      noFiles: 'LoRAファイルが含まれていませんでした。',
 
       strengthHint: 'LoRAローダーの強度と同じです。0.7なら0.7で適用されます。',
       mu: '重なりを除去する割合',

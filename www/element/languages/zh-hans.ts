@@ -101,7 +101,7 @@ export const translation: Translation = {
       leftOut: '只有一个空位，所以只取了其中第一个文件。',
       onlyTwo: '收到的文件超过两个，只取了前两个。',
       notWhileRunning: '本次运行结束或取消之后才能放入文件。',
-      noFiles: '其中没有文件。',
+      noFiles: '其中没有 LoRA 文件。',
 
       strengthHint: '与加载器中的强度相同：0.7 就是 0.7。',
       mu: '去除多少重叠',

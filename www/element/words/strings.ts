@@ -96,7 +96,7 @@ const english = {
     bothTaken: 'Both places are taken: drop the file on the card that it should replace.',
     leftOut: 'Only one place was free, so only the first of these files was taken.',
     onlyTwo: 'More than two files came in; the first two were taken.',
-    noFiles: 'There was no file in that.',
+    noFiles: 'There was no LoRA file in that.',
     notWhileRunning: 'Files can be added once this run ends or is cancelled.',
 
     strengthHint: 'As in your LoRA loader: 0.7 means 0.7.',

@@ -76,7 +76,7 @@ test('of a folder, hidden ones are passed over, and what lies at its top comes f
   await page.getByRole('button', { name: 'Remove subject file' }).click();
   await page.getByRole('button', { name: 'Remove style file' }).click();
   await dropFolder(page, { 'a.png': [1], 'b.png': [2] });
-  await expect(page.getByText('There was no LoRA file in that')).toBeVisible();
+  await expect(page.getByText('There was no LoRA file in that').last()).toBeVisible();
   await expect(page.getByRole('alert')).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });

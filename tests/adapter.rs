@@ -537,3 +537,21 @@ fn an_alpha_in_the_file_goes_before_a_configuration_and_that_before_notes() {
     assert_eq!(scale(&with_alpha[..2], config), (0.5, ScaleSource::Config));
     assert_eq!(scale(&with_alpha[..2], None), (2.0, ScaleSource::Metadata));
 }
+
+/// Some of its tensors end as those of XLabs' LoRAs do.
+#[test]
+fn a_lllite_is_no_lora() {
+    for names in [
+        [
+            "lllite_dit_blocks_0_self_attn_q_proj.down.weight",
+            "lllite_dit_blocks_0_self_attn_q_proj.up.weight",
+        ],
+        [
+            "lllite_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q.down.0.weight",
+            "lllite_conditioning1.0.weight",
+        ],
+    ] {
+        let refused = open(&[(names[0], F16, &[4, 16]), (names[1], F16, &[16, 4])]).unwrap_err();
+        assert_eq!(refused.code, Code::AdapterKind, "{names:?}");
+    }
+}

@@ -47,6 +47,7 @@ pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<
         let stored = found.alpha.as_ref().and_then(|_| alphas.next());
         known.add(stem, found, stored, &scaling)?;
     }
+    check_names(&header)?;
     known.check(&header)?;
     let Known { modules, mut vectors, refused, extra, warnings, .. } = known;
     let stems = modules.iter().map(|module| (module.stem.as_str(), module.out_features, module.in_features));
@@ -247,6 +248,17 @@ fn check_extra(extra: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// A file whose tensors are called like factors, and are something else.
+///
+/// # Errors
+/// `AdapterKind`.
+fn check_names(header: &Header) -> Result<()> {
+    let other = header.tensors.iter().find(|tensor| tensor.name.starts_with(roles::LLLITE));
+    other.map_or(Ok(()), |tensor| {
+        Err(Error::new(Code::AdapterKind, "The file is a ControlNet-LLLite.").at_tensor(&tensor.name))
+    })
+}
+
 fn oddities(module: &Module) -> Vec<Error> {
     let mut found = Vec::new();
     if let Some(alpha) = module.alpha.filter(|alpha| alpha.value <= 0.0) {
@@ -262,11 +274,10 @@ fn oddities(module: &Module) -> Vec<Error> {
 }
 
 /// What else lies in the same folders as LoRAs, by the names of its tensors or how they begin.
-const OTHERS: [(&[&str], &str); 8] = [
+const OTHERS: [(&[&str], &str); 7] = [
     (&["emb_params", "clip_l", "clip_g"], "an embedding (textual inversion)"),
     (&["control_model.", "controlnet_cond_embedding.", "controlnet_down_blocks."], "a ControlNet"),
     (&["image_proj.", "ip_adapter."], "an IP-Adapter"),
-    (&["lllite_unet."], "a ControlNet-LLLite"),
     (&["model.diffusion_model.", "first_stage_model."], "a whole model (checkpoint)"),
     (
         &["double_blocks.", "transformer_blocks.", "down_blocks.", "joint_blocks."],

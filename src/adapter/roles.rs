@@ -189,8 +189,11 @@ const FOREIGN: [(&str, &str); 31] = [
 
 /// How PEFT 0.21 begins the last names of the tensors of its other adapters, all of which need the base model or share tensors
 /// between layers.
-const OF_PEFT: [&str; 22] = [
+const OF_PEFT: [&str; 25] = [
     "adamss_",
+    "beft_",
+    "pvera_lambda_",
+    "waveft_",
     "bone_",
     "c3a_",
     "deft_",
@@ -216,14 +219,15 @@ const OF_PEFT: [&str; 22] = [
 
 /// As [`role`], of what only the beginning of a last name tells.
 fn role_of_peft(name: &str) -> Option<(&str, Role)> {
-    // OFT of kohya's trainer numbers its blocks.
-    let (stem, last) = name.strip_suffix(".weight").unwrap_or(name).rsplit_once('.')?;
-    let (stem, last) = match last.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => stem.rsplit_once('.')?,
-        false => (stem, last),
+    let told = |name: &str| {
+        let (stem, last) = name.rsplit_once('.')?;
+        let is_such = !stem.is_empty() && OF_PEFT.iter().any(|begin| last.starts_with(begin));
+        is_such.then_some(stem.len())
     };
-    let is_such = !stem.is_empty() && OF_PEFT.iter().any(|begin| last.starts_with(begin));
-    is_such.then_some((stem, Role::Foreign("an adapter of another kind")))
+    let name = name.strip_suffix(".weight").unwrap_or(name);
+    // Behind it may stand an adapter's name, or with OFT of kohya's trainer the number of a block.
+    let length = told(name).or_else(|| told(name.rsplit_once('.')?.0))?;
+    Some((&name[..length], Role::Foreign("an adapter of another kind")))
 }
 
 /// Endings of tensors that tell a file which is no adapter of the model as it is: (ending, what the file is).
@@ -231,6 +235,9 @@ pub(crate) const FOREIGN_FILES: [(&str, &str); 2] = [
     (".norm.query_norm.scale", "a control LoRA, which widens the base model's input"),
     (".norm.key_norm.scale", "a control LoRA, which widens the base model's input"),
 ];
+
+/// How all tensors of a ControlNet-LLLite begin, some of which end as factors do.
+pub(crate) const LLLITE: &str = "lllite_";
 
 /// What PyTorch puts between the names of modules that it wraps (`torch.compile`, sharding, checkpoints).
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
@@ -353,6 +360,7 @@ mod tests {
         for foreign in [
             "oft_blocks",
             "oft_blocks.3",
+            "oft_R.default.weight",
             "miss_block",
             "randlora_lambda",
             "lora_E",
@@ -415,6 +423,7 @@ mod tests {
         all.extend(PARTS.iter().map(|p| p.0));
         all.extend(VECTORS.iter().map(|v| v.suffix));
         all.extend(FOREIGN.iter().map(|f| f.0));
+        all.extend(ALPHAS);
         let count = all.len();
         all.sort_unstable();
         all.dedup();

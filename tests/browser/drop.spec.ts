@@ -27,6 +27,14 @@ test('a link that is dragged here or pasted is offered, and nothing is asked of 
   const asked: string[] = [];
   page.on('request', (request) => { if (request.url().includes('huggingface')) asked.push(request.url()); });
   const uncaught = await open(page);
+  // Two links are for two places, the first of which is only just being looked at.
+  const [first, second] = ['dog', 'oil'].map((name) => LINK.replace('cat.', `${name}.`)) as [string, string];
+  await handOver(page, 'paste', 'body', 'text/plain', first);
+  await handOver(page, 'paste', 'body', 'text/plain', second);
+  await expect(card(page, 'Subject')).toContainText('dog.safetensors');
+  await expect(card(page, 'Style')).toContainText('oil.safetensors');
+  await page.getByRole('button', { name: 'Remove subject file' }).click();
+  await page.getByRole('button', { name: 'Remove style file' }).click();
   // On the way, and when it is let go, the page stays where it is.
   expect(await handOver(page, 'drop', 'np-lora-card:last-of-type', 'text/uri-list', `# from a page\r\n${LINK}`)).toBe(true);
   await expect(offered(page, 'Style')).toBeVisible();
@@ -43,6 +51,15 @@ test('a link that is dragged here or pasted is offered, and nothing is asked of 
   expect(await handOver(page, 'paste', 'textarea', 'text/plain', LINK)).toBe(false);
   await expect(offered(page, 'Subject')).toHaveCount(0);
   expect([asked, uncaught]).toEqual([[], []]);
+});
+
+test('a link that leads to no file takes no file away', async ({ page }) => {
+  const uncaught = await open(page);
+  await give(page, 'Style', PAIR[1]);
+  await handOver(page, 'drop', 'np-lora-card:last-of-type', 'text/uri-list', 'https://example.org/search?q=loras');
+  await expect(page.getByRole('alert')).toContainText('E_LINK_HOST');
+  await expect(card(page, 'Style')).toContainText('ink.safetensors');
+  expect(uncaught).toEqual([]);
 });
 
 /** Folders cannot be made by a script: these answer as a browser's own do. */
@@ -69,7 +86,8 @@ async function dropFolder(page: Page, paths: Record<string, number[]>): Promise<
 test('of a folder, hidden ones are passed over, and what lies at its top comes first', async ({ page }) => {
   const uncaught = await open(page);
   const [cat, ink] = PAIR.map(({ bytes }) => [...bytes]) as [number[], number[]];
-  await dropFolder(page, { '.git/objects/a.safetensors': ink, 'checkpoints/b.safetensors': ink, 'z.safetensors': cat, 'sample.png': [1], 'training_config.json': [123, 125] });
+  const samples = Object.fromEntries(Array.from({ length: 70 }, (_, at) => [`a${at}.png`, [1]]));
+  await dropFolder(page, { ...samples, '.git/objects/a.safetensors': ink, 'checkpoints/b.safetensors': ink, 'z.safetensors': cat, 'sample.png': [1], 'training_config.json': [123, 125] });
   await expect(card(page, 'Subject')).toContainText('z.safetensors');
   await expect(card(page, 'Style')).toContainText('b.safetensors');
   await expect(page.getByRole('alert')).toHaveCount(0);

@@ -255,7 +255,7 @@ test('of a folder the LoRAs in it are taken, however many files there are', asyn
     await tool.take({ files: [], items: [{ kind: 'file', webkitGetAsEntry: () => folder, getAsFile: () => null }] });
     const { content: one, style: two } = await tool.inspect();
     return [one?.name, two?.name];
-  })).toEqual(['subject.safetensors', 'style.safetensors']);
+  }), 'what lies in it before what lies deeper').toEqual(['style.safetensors', 'subject.safetensors']);
   expect(uncaught).toEqual([]);
 });
 

@@ -3,8 +3,9 @@
 use super::files::{File, close, fuse, hard, random, reference, without};
 use nalgebra::DMatrix;
 use np_lora::adapter::Adapter;
+use np_lora::adapter::families::Program;
 use np_lora::error::Code;
-use np_lora::fusion::{Pair, Settings, undecided_families};
+use np_lora::fusion::{Pair, Plan, Settings, undecided_families};
 
 const FUSED: &str = "lora_unet_double_blocks_0_img_attn_qkv";
 const N: usize = 3072;
@@ -205,6 +206,19 @@ fn pairs_of_different_models_are_refused() {
         (fused.report.family, note("ss_base_model_version"), note("modelspec.architecture"))
     };
     assert_eq!(notes(&hard()), (Some("FLUX.1"), None, None));
+    // Of programs, only what is true of both is said.
+    let programs = |settings: &Settings| {
+        let adapters = ["c", "s"].map(|seed| {
+            let source = image(seed).named("x.safetensors");
+            pollster::block_on(Adapter::open(&source, None)).unwrap()
+        });
+        let files = Pair { content: Some(&adapters[0]), style: Some(&adapters[1]) };
+        let fit = Plan::new(files, settings).unwrap().fit();
+        fit.scheme.unwrap().loaded_by.iter().map(|by| by.program).collect::<Vec<_>>()
+    };
+    assert!(programs(&hard()).contains(&Program::ComfyUI) && !programs(&hard()).contains(&Program::Forge));
+    let known = Settings { family: Some("FLUX.1".into()), ..hard() };
+    assert!(programs(&known).contains(&Program::Forge), "{:?}", programs(&known));
     let chosen = Settings { family: Some("Chroma".into()), ..hard() };
     assert_eq!(notes(&chosen).1.as_deref(), Some("chroma"));
     let video = |seed: &str, stem: &str| {

@@ -16,5 +16,6 @@ mod overlap;
 mod schemes;
 mod settings;
 mod several;
+mod told;
 mod unlisted;
 mod vectors;

@@ -3,7 +3,7 @@
 import { isAbort } from './abort.ts';
 import { problem, ProblemError, toProblem } from './problem.ts';
 import { isFile } from './shape.ts';
-import { keepFor, keepUntil } from './stored.ts';
+import { isReadable, keepFor, keepUntil } from './stored.ts';
 
 const ENDING = '.safetensors';
 /** In bytes of UTF-8: file systems take 255, endings and a download's own additions included. */
@@ -46,9 +46,7 @@ export const delivery: { to: ((file: File) => void) | null } = { to: null };
 
 /** Whoever clears a site's data takes the temporary files of its results as well. */
 async function stillThere(file: Blob, name: string): Promise<void> {
-  await file.slice(0, 1).arrayBuffer().catch((thrown: unknown) => {
-    throw new ProblemError(problem('E_RESULT_GONE', toProblem(thrown).detail, name));
-  });
+  if (!await isReadable(file)) throw new ProblemError(problem('E_RESULT_GONE', '', name));
 }
 
 const failedAt = (name: string) => (thrown: unknown): never => {

@@ -9,6 +9,8 @@ import { isFile } from './shape.ts';
 /** Private windows and frames without an origin have no such files: there all of a result is in the page's memory. */
 export const canStore = (): Promise<boolean> => Promise.resolve().then(() => navigator.storage.getDirectory()).then(() => true, () => false);
 
+export const isReadable = (file: Blob): Promise<boolean> => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
 const temporary = new WeakMap<Blob, string>();
 
 /** A result under another name. What is made from a file does not say where its bytes lie. */

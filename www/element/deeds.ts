@@ -96,7 +96,11 @@ export class Deeds {
 
   paste(role: Role, link: string): void {
     this.means.said.notice = '';
-    this.means.links.paste(role, link, () => this.changed());
+    const before = this.means.desk.places.fileOf(role);
+    this.means.links.paste(role, link, () => {
+      if (before && this.means.desk.places.fileOf(role) !== before) this.means.intake.forgetScale(role);
+      this.changed();
+    });
   }
 
   closeRecipe(): void {

@@ -302,7 +302,7 @@ export class NpLora extends Chosen {
   /**
    * Takes files from a drop, a paste or a host; without a role the first free place, subject before style. An
    * adapter_config.json goes with the one file beside it, or else with one that is there already; of a recipe or a report the
-   * settings are taken.
+   * settings are taken. A link that was dropped or pasted is offered, as its file will be.
    */
   take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     return this.#intake.take(from, role);

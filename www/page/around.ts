@@ -3,7 +3,7 @@
 import type { NpLora } from '../element/np-lora.ts';
 import { hasFiles, linkIn, mayTake } from '../element/desk/drop.ts';
 
-const isTyping = (event: Event): boolean => event.composedPath().some((one) => one instanceof Element && one.matches('input, textarea, [contenteditable]'));
+const isTyping = (event: Event): boolean => event.composedPath().some((one) => one instanceof HTMLElement && (one.isContentEditable || one.matches('textarea, input:not([type=file], [type=range], [type=checkbox])')));
 
 /** Files and links to them can be dropped and pasted anywhere on the page. */
 export function takeAnywhere(app: NpLora): void {

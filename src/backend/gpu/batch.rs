@@ -340,7 +340,11 @@ fn may_vanish(job: &Job<'_>, style_up: bool) -> bool {
     let is_wide = |factor: &Stored<'_>| factor.dtype != Dtype::F16;
     let any = |rows: Vec<f32>, whole: f32| rows.into_iter().any(|row| row > 0.0 && row / whole < TINY);
     // Rows of a style have a power of two each, those of the content one together.
-    let content = || any(cpu::largest_of_rows(&job.content_down), cpu::largest(&job.content_down).max(1.0));
+    let content = || {
+        let rows = cpu::largest_of_rows(&job.content_down);
+        let whole = rows.iter().copied().fold(1.0, f32::max);
+        any(rows, whole)
+    };
     is_wide(&job.style_down) && any(cpu::largest_of_rows(&job.style_down), 1.0)
         || style_up && is_wide(&job.style_up) && any(cpu::largest_of_columns(&job.style_up), 1.0)
         || is_wide(&job.content_down) && content()

@@ -29,7 +29,7 @@ pub(super) struct Common {
 pub(super) struct Matching {
     /// The file's modules.
     pub(super) modules: Vec<Unit>,
-    /// For every unit of the plan, in order, what the file has of it; none where that cannot be compared.
+    /// For every unit of each of the plan's groups what the file has of it; none where that cannot be compared.
     pub(super) groups: Vec<Vec<Option<Vec<Common>>>>,
     /// Modules, or rows of some, that the pair does not have.
     pub(super) outside: Vec<(usize, Vec<Range<usize>>)>,

@@ -75,7 +75,7 @@ pub async fn compare<S: Source>(
         go_on(watch)?;
         let Some(unit) = matching.modules.get(*module) else { continue };
         let energy = comparing.outside(unit, rows).await?;
-        // As the rows of a fused layer that neither of the two has: no part of it, and the file's own name for the rest.
+        // Rows of a fused layer that neither of the two has are zeros, and nothing of the file.
         if energy > 0.0 {
             findings.outside.push((unit.name(), energy));
         }

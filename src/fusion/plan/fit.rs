@@ -99,6 +99,16 @@ pub struct Fit {
     pub warnings: Vec<Error>,
 }
 
+/// What is known of programs whichever of the families that fit is meant.
+fn loaded_by(plan: &Plan, by: impl Fn(&Family) -> Vec<LoadedBy>) -> Vec<LoadedBy> {
+    let mut known = plan.layer_names.family.map(&by).unwrap_or_default();
+    for other in plan.fitting.iter().skip(1) {
+        let others = by(other);
+        known.retain(|one| others.contains(one));
+    }
+    known
+}
+
 impl Fit {
     pub(crate) fn of(plan: &Plan) -> Self {
         let names = |wanted: fn(&Unit) -> bool| -> Vec<String> {
@@ -110,8 +120,7 @@ impl Fit {
         let choice = |scheme: &'static Scheme| SchemeChoice {
             id: scheme.id,
             name: scheme.name,
-            loaded_by: (plan.layer_names.family)
-                .map_or(Vec::new(), |family| family.loaded_by(scheme, &layers, plain)),
+            loaded_by: loaded_by(plan, |family| family.loaded_by(scheme, &layers, plain)),
         };
         let mut blocks: Vec<Block> = plan.units().filter_map(|unit| plan.block(unit)).collect();
         order::sort_by(&mut blocks, Ord::cmp);

@@ -1,7 +1,6 @@
 //! What the result says about itself, in the keys that other programs read.
 
 use super::Plan;
-use super::model::is_certain;
 use crate::adapter::Adapter;
 use crate::adapter::families::{self, Family, NETWORK};
 use crate::container::Layout;
@@ -65,8 +64,8 @@ pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, St
             metadata.insert(key.to_owned(), value);
         }
     }
-    let is_certain = settings.family.is_some() || is_certain(files);
-    if let Some(family) = plan.layer_names.family.filter(|_| is_certain) {
+    // What is noted of the best known of several might not be true.
+    if let [family] = plan.fitting[..] {
         for (key, value) in family.default_notes() {
             metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         }

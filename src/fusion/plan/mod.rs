@@ -25,7 +25,7 @@ pub mod vectors;
 mod arrange;
 mod format;
 
-use crate::adapter::families::{Block, Scheme};
+use crate::adapter::families::{Block, Family, Scheme};
 use crate::backend::{Blend, Dtype};
 use crate::container::{Layout, Tensor};
 use crate::error::{Code, Error, Result};
@@ -57,6 +57,8 @@ pub struct Plan {
     pub outside: Vec<Unit>,
     /// The model family, if any, and what else is known of the files' names.
     pub layer_names: LayerNames,
+    /// All families that it may be as well, itself among them.
+    pub fitting: Vec<&'static Family>,
     /// The result's naming; none: as the inputs are spelled.
     pub scheme: Option<&'static Scheme>,
     /// The result's number format.
@@ -146,9 +148,10 @@ impl Plan {
         let units = || groups.iter().flat_map(|group| &group.units).chain(&outside);
         let count = |side| fit::count(side, *files.of(side), units(), &vectors, &refusals, &recipe);
         let (content_tensors, style_tensors) = (count(Side::Content), count(Side::Style));
-        let mut warnings = model::warnings(files, family.zip(scheme), &groups, &recipe);
+        let mut warnings = model::warnings(files, family.zip(scheme), (&groups, &outside), &recipe);
         warnings.extend(magnitudes::left_out(&groups));
         warnings.extend(refusals::warning(&refusals));
+        let fitting = model::fitting(files, &recipe);
         let mut plan = Self {
             settings: settings.clone(),
             recipe,
@@ -156,6 +159,7 @@ impl Plan {
             vectors,
             outside,
             layer_names: names,
+            fitting,
             scheme,
             dtype,
             widened,

@@ -46,9 +46,9 @@ pub(crate) fn family(files: Adapters<'_>, recipe: &Recipe) -> Result<Option<&'st
     }
 }
 
-/// Whether the files fit one family only: what is noted of the first of several might not be true.
-pub(crate) fn is_certain(files: Adapters<'_>) -> bool {
-    shared(&known(files)).is_ok_and(|fitting| fitting.len() == 1)
+/// All families that the files may be of, the best known first, where that makes no difference to their tensors.
+pub(crate) fn fitting(files: Adapters<'_>, recipe: &Recipe) -> Vec<&'static Family> {
+    recipe.family.map_or_else(|| shared(&known(files)).unwrap_or_default(), |chosen| vec![chosen])
 }
 
 /// Families of which one has to be chosen: none where the files settle it, fit no known one, or not each other.
@@ -162,7 +162,7 @@ pub(crate) fn check_rows(files: Adapters<'_>, family: Option<&Family>) -> Result
 pub(crate) fn warnings(
     files: Adapters<'_>,
     named: Option<(&Family, &Scheme)>,
-    groups: &[Group],
+    (groups, outside): (&[Group], &[Unit]),
     recipe: &Recipe,
 ) -> Vec<Error> {
     let mut warnings = Vec::new();
@@ -198,14 +198,16 @@ pub(crate) fn warnings(
         warnings.push(Error::new(Code::PartsMissing, detail).at_tensor(*first));
     }
     if files.both().is_some() && named.is_none() {
-        warnings.extend(unmatched(groups));
+        warnings.extend(unmatched(groups.iter().flat_map(|group| &group.units).chain(outside)));
     }
     if let Some((family, scheme)) = named {
         // A control LoRA has a wider one of a layer that the family has.
-        let has = |unit: &Unit, id: &ModuleId| {
-            family.target(id, scheme).is_some_and(|layer| layer.in_features == unit.in_features())
+        let has = |id: &ModuleId, size: (usize, usize)| {
+            let layer = family.target(id, scheme);
+            layer.is_some_and(|layer| (layer.rows.len(), layer.in_features) == size)
         };
-        let unknown = |unit: &Unit| unit.layers.iter().any(|(id, _)| !has(unit, id));
+        let unknown =
+            |unit: &Unit| unit.layers.iter().any(|(id, rows)| !has(id, (*rows, unit.in_features())));
         let unread = |unit: &Unit| unit.layers.iter().any(|(id, _)| !family.is_read(id, scheme));
         warnings.extend(counted(Code::UnknownModules, groups, unknown));
         warnings.extend(counted(Code::Unread, groups, unread));
@@ -213,11 +215,10 @@ pub(crate) fn warnings(
     warnings
 }
 
-/// The files' modules with such a layer: how many, and the first.
 /// Layers of a model in no table may go by two names.
-fn unmatched(groups: &[Group]) -> Option<Error> {
+fn unmatched<'a>(units: impl Iterator<Item = &'a Unit>) -> Option<Error> {
     let mut alone: [Option<&str>; 2] = [None; 2];
-    for unit in groups.iter().flat_map(|group| &group.units).filter(|unit| unit.pair().is_none()) {
+    for unit in units.filter(|unit| unit.pair().is_none()) {
         for (side, share) in unit.shares() {
             let stem = share.module.stem.as_str();
             if !is_text_encoder(stem) {
@@ -230,6 +231,7 @@ fn unmatched(groups: &[Group]) -> Option<Error> {
     Some(Error::new(Code::NamesDiffer, detail))
 }
 
+/// The files' modules with such a layer: how many, and the first.
 fn counted(code: Code, groups: &[Group], is_such: impl Fn(&Unit) -> bool) -> Option<Error> {
     let such = groups.iter().flat_map(|group| &group.units).filter(|unit| is_such(unit));
     let stems: Vec<&str> =

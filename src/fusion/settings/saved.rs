@@ -74,9 +74,12 @@ impl SavedRecipe {
             // What a recipe in a file leaves out, the file itself shows.
             let keep_sources = content.is_some() || style.is_some();
             let output_name = take(key::TITLE).unwrap_or_default();
-            let settings = Settings { keep_sources, output_name, ..parsed(&recipe)? };
-            return Self { version: take(key::VERSION).unwrap_or_default(), settings, content, style }
-                .checked();
+            let version = take(key::VERSION).unwrap_or_default();
+            let read = parsed(&recipe).and_then(|settings| {
+                let settings = Settings { keep_sources, output_name, ..settings };
+                Self { version: version.clone(), settings, content, style }.checked()
+            });
+            return read.map_err(|error| newer(&version).unwrap_or(error));
         }
         if all.end > MAX_BYTES {
             return Err(refused("It is too large to be one."));
@@ -92,7 +95,10 @@ impl SavedRecipe {
     pub fn read(text: &str) -> Result<Self> {
         // Editors may put a byte order mark before it.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        parsed::<Self>(text).map_err(|error| newer(text).unwrap_or(error))?.checked()
+        parsed::<Self>(text).and_then(Self::checked).map_err(|error| {
+            let version = serde_json::from_str(text).ok().map(|Version { version }| version);
+            version.and_then(|version| newer(&version)).unwrap_or(error)
+        })
     }
 
     fn checked(self) -> Result<Self> {
@@ -101,16 +107,19 @@ impl SavedRecipe {
     }
 }
 
-/// What to say of a recipe that cannot be read because a later version has saved it.
-fn newer(text: &str) -> Option<Error> {
-    #[derive(Deserialize)]
-    struct Saved {
-        version: String,
-    }
-    let numbers =
-        |version: &str| version.split('.').map_while(|part| part.parse().ok()).collect::<Vec<u64>>();
-    let Saved { version } = serde_json::from_str(text).ok()?;
-    let is_newer = numbers(&version) > numbers(env!("CARGO_PKG_VERSION"));
+/// What a recipe says of itself, whatever else it says.
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+}
+
+/// What to say of a recipe that makes no sense here because a later version has saved it.
+fn newer(version: &str) -> Option<Error> {
+    let numbers = |version: &str| {
+        let numbers = version.split(['-', '+']).next().unwrap_or_default().split('.');
+        numbers.map_while(|part| part.parse().ok()).collect::<Vec<u64>>()
+    };
+    let is_newer = numbers(version) > numbers(env!("CARGO_PKG_VERSION"));
     let detail = || format!("Version {version:?} has saved it, which is newer than this one.");
     is_newer.then(|| Error::new(Code::Recipe, detail()))
 }
@@ -215,7 +224,7 @@ mod tests {
         let of = |version: &str| format!(r#"{{"version":"{version}","settings":{{"unheardOf":1}}}}"#);
         let detail = |version: &str| SavedRecipe::read(&of(version)).unwrap_err().detail.clone();
         let own = env!("CARGO_PKG_VERSION");
-        for newer in ["9.0.0", "0.10.0", &format!("{own}.1")] {
+        for newer in ["9.0.0", "0.10.0", "0.1.1-rc1", &format!("{own}.1")] {
             assert!(detail(newer).contains("newer than this one"), "{}", detail(newer));
         }
         for other in [own, "0.0.9", "", "next"] {

@@ -7,7 +7,7 @@ import type { BackendFound, Third } from '../../core/protocol.ts';
 import type { Announce } from '../events.ts';
 import { Session } from '../../core/session.ts';
 import { isFile } from '../../core/shape.ts';
-import { canStore } from '../../core/stored.ts';
+import { canStore, isReadable } from '../../core/stored.ts';
 import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Several, Summary, Variant } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { Foresight } from './foresight.ts';
@@ -336,18 +336,18 @@ export class Desk implements ReactiveController {
   async #make(converting: boolean, signal: AbortSignal): Promise<FusedFile> {
     const made = this.#inputs();
     const sources = { content: this.places.localOf('content'), style: this.places.localOf('style') };
-    const settings = this.#settings();
+    const wanted = this.host.settings();
     const now = performance.now();
     this.#runProblem = null;
     this.outcomes = [];
     // The run finds its backend itself; what is told of an earlier search would come in between.
     this.#backendTurn += 1;
-    const running: Running = { converting, files: converting ? 1 : this.files, result: settings.result, stageSince: now, progress: null, stalled: false };
+    const running: Running = { converting, files: converting ? 1 : this.files, result: wanted.result, stageSince: now, progress: null, stalled: false };
     this.#run(running);
     try {
       // Taken before it waits: whoever leaves meanwhile has cancelled it.
       const core = this.#core;
-      const variants = await this.#variants(settings, signal);
+      const variants = await this.#variants(await this.#inForce(wanted), signal);
       this.#run({ ...running, files: variants.length });
       const results = await core.fuse(variants, this.host.backendChoice(), { signal, onProgress: (progress) => this.#progress(progress) });
       const [first] = results;
@@ -385,6 +385,12 @@ export class Desk implements ReactiveController {
     }
   }
 
+  /** What is set for blocks that the files do not have, as by a recipe of others, has no part in the result, and is not said of it. */
+  async #inForce(settings: Settings): Promise<Settings> {
+    if (Object.keys(settings.blocks).length === 0) return settings;
+    return { ...settings, blocks: ofThese(settings.blocks, await this.#core.fit(settings)) };
+  }
+
   /** What a third file has of the two. */
   compare = async (third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> =>
     this.#core.compare(this.host.settings(), third, signal, onProgress);
@@ -411,8 +417,14 @@ export class Desk implements ReactiveController {
   fail(thrown: unknown): void {
     const refusal = toProblem(thrown);
     this.#runProblem = refusal;
-    if (refusal.code === 'E_RESULT_GONE') this.outcomes = this.outcomes.filter(({ file }) => file.name !== refusal.file);
     this.host.announce('error', refusal);
+    this.element.requestUpdate();
+  }
+
+  /** Results that cannot be read any more are none. */
+  async forgetLost(): Promise<void> {
+    const there = await Promise.all(this.outcomes.map(({ file }) => isReadable(file)));
+    this.outcomes = this.outcomes.filter((_, at) => there[at]);
     this.element.requestUpdate();
   }
 
@@ -474,17 +486,11 @@ export class Desk implements ReactiveController {
     this.element.requestUpdate();
   }
 
-  /** Those that have a part in the result: what is set for blocks that the files do not have, from a recipe of others, has none. */
-  #settings(): Settings {
-    const settings = this.host.settings();
-    return this.fit ? { ...settings, blocks: ofThese(settings.blocks, this.fit) } : settings;
-  }
-
   #inputs(): Inputs {
     const { cards } = this.places;
     return {
       files: ROLES.flatMap((role) => [this.places.fileOf(role), 'config' in cards[role] ? cards[role].config?.text ?? null : null]),
-      settings: toJson([this.#settings(), this.host.wanted()]),
+      settings: toJson([this.host.settings(), this.host.wanted()]),
     };
   }
 

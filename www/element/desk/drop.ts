@@ -26,6 +26,9 @@ export function linkIn(from: DataTransfer): string | null {
 
 export const isConfig = (file: File): boolean => CONFIG.test(file.name);
 
+/** By its name a LoRA, or what goes with one. */
+export const isMeant = ({ name }: { name: string }): boolean => ENDING.test(name) || CONFIG.test(name) || RECIPE.test(name);
+
 export const isRecipe = (file: File): boolean => JSON_FILE.test(file.name) && !isConfig(file);
 
 /** Of files that came together: beside LoRAs, only what is called as this tool calls it. */
@@ -55,24 +58,31 @@ export async function filesFrom(from: DataTransfer): Promise<File[]> {
     else if (file) files.push(file);
   }
   if (entries.length === 0) files.push(...from.files);
-  const likely = files.filter((file) => ENDING.test(file.name) || isConfig(file) || RECIPE.test(file.name));
+  const likely = files.filter(isMeant);
   const fromFolder = entries.some(({ entry }) => entry?.isDirectory);
   const picked = files.length <= 2 || likely.length === 0;
   return picked && !fromFolder ? files : likely;
 }
 
-async function walk(folder: FileSystemDirectoryEntry, into: File[]): Promise<void> {
+/** So many files and folders are looked at. */
+const LOOKED_AT = 5000;
+
+/** What lies in it before what lies deeper; hidden folders are a program's own. */
+async function walk(folder: FileSystemDirectoryEntry, into: File[], seen = { entries: 0 }): Promise<void> {
   const reader = folder.createReader();
+  const entries: FileSystemEntry[] = [];
   for (;;) {
     // readEntries gives at most a hundred at a time and an empty list at the end.
     const batch = await new Promise<FileSystemEntry[]>((resolve) => reader.readEntries(resolve, () => resolve([])));
-    if (batch.length === 0) return;
-    // What lies in it before what lies deeper; hidden folders are a program's own.
-    batch.sort((a, b) => Number(a.isDirectory) - Number(b.isDirectory) || a.name.localeCompare(b.name));
-    for (const entry of batch.filter(({ name }) => !name.startsWith('.'))) {
-      if (into.length >= MOST) return;
-      if (entry.isDirectory) await walk(entry as FileSystemDirectoryEntry, into);
-      else await new Promise<void>((done) => (entry as FileSystemFileEntry).file((file) => { into.push(file); done(); }, () => done()));
-    }
+    entries.push(...batch.filter(({ name }) => !name.startsWith('.')));
+    seen.entries += batch.length;
+    if (batch.length === 0 || seen.entries > LOOKED_AT) break;
+  }
+  entries.sort((a, b) => Number(a.isDirectory) - Number(b.isDirectory) || a.name.localeCompare(b.name));
+  for (const entry of entries) {
+    if (into.length >= MOST) return;
+    if (entry.isDirectory) {
+      if (seen.entries <= LOOKED_AT) await walk(entry as FileSystemDirectoryEntry, into, seen);
+    } else if (isMeant(entry)) await new Promise<void>((done) => (entry as FileSystemFileEntry).file((file) => { into.push(file); done(); }, () => done()));
   }
 }

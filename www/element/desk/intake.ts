@@ -5,7 +5,7 @@ import { isFile } from '../../core/shape.ts';
 import type { FileLink, Role, SavedRecipe } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import type { Desk } from './desk.ts';
-import { filesFrom, hasFiles, isConfig, isRecipe, linkIn, mayTake, readConfig, recipesAmong } from './drop.ts';
+import { filesFrom, hasFiles, isConfig, isMeant, isRecipe, linkIn, mayTake, readConfig, recipesAmong } from './drop.ts';
 import type { Keep } from '../settings/keep.ts';
 import type { Config } from '../model.ts';
 import { recipeText, text } from '../words/strings.ts';
@@ -49,13 +49,16 @@ export class Intake {
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     // Both must be read during the event.
-    const link = 'getData' in from && !hasFiles(from) ? linkIn(from) : null;
+    const link = 'getData' in from ? linkIn(from) : null;
     const taken = 'items' in from ? await filesFrom(from) : [...from];
     if (this.host.running()) return this.host.notify(text.notWhileRunning);
     if (!this.host.changeable()) return;
     const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
-    if (link !== null) {
-      const place = role ?? free[0];
+    // A picture that is a link is dragged as both.
+    if (link !== null && !taken.some(isMeant)) {
+      const { cards } = this.desk.places;
+      const vacant = ROLES.find((one) => { const card = cards[one]; return card.state === 'empty' && !card.reading; });
+      const place = role ?? vacant ?? free[0];
       return place ? this.host.paste(place, link) : this.host.notify(text.bothTaken);
     }
     const config = taken.find(isConfig);
@@ -187,7 +190,9 @@ export class Intake {
     event.preventDefault();
     const elsewhere = under(event, 'np-lora-compare');
     // During a run it may be let go: why it is not taken is said then.
-    if (!elsewhere && !this.host.changeable() && !this.host.running() && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
+    // A comparison takes no links.
+    const refused = elsewhere ? !hasFiles(event.dataTransfer) : !this.host.changeable() && !this.host.running();
+    if (refused && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
     if (elsewhere || !this.host.changeable()) this.#hover(null);
     else this.#hover(hasFiles(event.dataTransfer) && (event.dataTransfer?.items.length ?? 0) > 1 ? 'all' : roleUnder(event) ?? 'all');
   }

@@ -175,6 +175,8 @@ export class Places {
       placed();
       return opened;
     }
+    // A link that leads to no file takes none away.
+    if (!('url' in offered) && this.fileOf(role)) return this.host.failed(new ProblemError(offered));
     void this.clear(role);
     Object.assign(this.#places[role], { link, loads: place.loads });
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered, reading: false });

@@ -1,5 +1,6 @@
 /** Handing files to the person: results, their reports, recipes. */
 
+import { toProblem } from '../../core/problem.ts';
 import { cleanStem, download, saveFile, saveFiles, type Saved } from '../../core/save.ts';
 import type { FusedFile, Role, SavedSource, Settings } from '../../core/types.ts';
 import type { Desk } from './desk.ts';
@@ -76,6 +77,9 @@ export class Saving {
     this.host.requestUpdate();
     try {
       return await saving;
+    } catch (thrown) {
+      if (toProblem(thrown).code === 'E_RESULT_GONE') await this.desk.forgetLost();
+      throw thrown;
     } finally {
       this.#underWay -= 1;
       this.host.requestUpdate();

@@ -56,7 +56,7 @@ export const translation: Translation = {
       onlyOne: '一次只能打开一个配方，已取第一个。',
       from: (recipe) => `当前设置来自 ${recipe}。`,
       fromSince: (recipe) => `设置取自 ${recipe}，之后有改动。`,
-      otherFamily: (family) => `此配方用于 ${family}，而这些文件不是。`,
+      otherFamily: (family) => `此配方适用于 ${family}，而这些文件并非用于该模型。`,
       otherBlocks: (labels) => `这些文件没有 ${labels} 块：配方中对它们的设置不起作用。`,
       unnamed: '配方中没有注明当时用的是哪些文件。',
       swapped: '制作配方时这两个文件的位置相反：请交换主体和风格。',
@@ -393,7 +393,7 @@ export const translation: Translation = {
 
     text: {
       none: '正在查看最前面的几层…',
-      noneMeasured: '两者共有的层秩过高，只有实际融合后才能得知。',
+      noneMeasured: '两者共有的层秩过高，只有实际融合后才能得知效果。',
       balance: '平衡强度',
 
       curve: 'μ 的作用',
@@ -619,7 +619,7 @@ export const translation: Translation = {
     W_EXTRA_TENSORS: ['文件中有不属于任何 LoRA 模块的张量。', '它们不会写入结果。'],
     W_MODULES_REFUSED: ['有些模块的类型没有底模就无法融合。', '它们不会写入结果。'],
     W_DIRECTION_ONLY: ['DoRA 模块在融合时没有使用幅值。', '在放心使用之前，请将结果与原来的 LoRA 对比。'],
-    W_NAMES_DIFFER: ['模型未知，且每个文件都有另一个文件没有的层。', '请比较它们的名称：同一层若有两个名称，则只是相加而未投影。'],
+    W_NAMES_DIFFER: ['模型未知，且每个文件都有另一个文件没有的层。', '请比较它们的名称：同一层若有两个名称，则没有投影。'],
     W_PARTS_MISSING: ['某一层在结果中是合并的，而两个文件都不具备它的全部组成部分。', '缺少的部分保持不变。'],
     W_UNKNOWN_MODULES: ['有些模块不属于这个模型系列的已知模块。', '有些程序可能无法加载它们。'],
     W_UNREAD: ['在这种键名格式下，已知的程序都不会加载其中一些层。', '请为结果选择另一种键名格式。'],

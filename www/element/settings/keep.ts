@@ -142,8 +142,14 @@ export class Keep implements ReactiveController {
   forget(change: (state: State) => Partial<State>): void {
     this.#undo?.rewrite((state) => ({ ...state, ...change(state) }));
     if (this.#first) this.#first = { ...this.#first, ...change(this.#first) };
+    this.#ofRecipe(change);
     const [before, patch] = [this.host.state(), change(this.host.state())];
     if (!same(before, { ...before, ...patch })) this.host.apply(patch);
+  }
+
+  /** What the files alone have changed is no change of the recipe's settings. */
+  #ofRecipe(change: (state: State) => Partial<State>): void {
+    if (this.#recipe) this.#recipe.state = { ...this.#recipe.state, ...change(this.#recipe.state) };
   }
 
   /** Whether anything is set otherwise than before a person's first change. */
@@ -169,7 +175,10 @@ export class Keep implements ReactiveController {
     // One that a single file is sure of says nothing about the second.
     const told = families.length > 0 || own.every((one) => one !== undefined);
     const holds = family === null || !told || families.includes(family);
-    if (!holds) this.host.apply({ family: null });
+    if (!holds) {
+      this.host.apply({ family: null });
+      this.#ofRecipe(() => ({ family: null }));
+    }
     const now = [...new Set([...own, holds ? family : null])].filter((name) => name).sort().join();
     // Of the first files it may have been chosen before them, by an address or a recipe.
     if (now !== this.#listsOf && this.#listsOf !== '') this.forget(() => ({ scheme: null, blocks: {} }));

@@ -35,12 +35,13 @@ export function remarks(name: string, recipe: SavedRecipe, changed: boolean, sou
 }
 
 /** What is set for a model that these files are not for. */
-function elsewhere({ family, blocks }: Settings, fit: PairFit): string[] {
+function elsewhere({ result, family, blocks }: Settings, fit: PairFit): string[] {
   const own = ofThese(blocks, fit);
   const lost = Object.keys(blocks).filter((label) => !Object.hasOwn(own, label));
   return [
     ...(family !== null && fit.family !== null && family !== fit.family ? [text.otherFamily(inert(family, 80))] : []),
-    ...(lost.length > 0 ? [text.otherBlocks(inert(lost.join(', '), 80))] : []),
+    // Of an overlap blocks are no part, and single layers may be missing.
+    ...(lost.length > 0 && result === 'fusion' ? [text.otherBlocks(inert(lost.join(', '), 80))] : []),
   ];
 }
 

@@ -45,33 +45,34 @@ export type Saved = 'written' | 'downloading' | 'handed' | 'closed';
 export const delivery: { to: ((file: File) => void) | null } = { to: null };
 
 /** Whoever clears a site's data takes the temporary files of its results as well. */
-async function stillThere(file: Blob, name: string): Promise<void> {
-  if (!await isReadable(file)) throw new ProblemError(problem('E_RESULT_GONE', '', name));
+async function stillThere(files: readonly File[]): Promise<void> {
+  for (const file of files) {
+    if (!await isReadable(file)) throw new ProblemError(problem('E_RESULT_GONE', '', file.name));
+  }
 }
 
 const failedAt = (name: string) => (thrown: unknown): never => {
-  throw new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
+  throw thrown instanceof ProblemError ? thrown : new ProblemError(problem('E_SAVE', toProblem(thrown).detail, name));
 };
 
 /** Offers `file` to the person. Rejects with a ProblemError. */
-export function saveFile(file: Blob, name: string): Promise<Saved> {
-  const saving = offer(file, name);
+export function saveFile(file: File): Promise<Saved> {
+  const saving = offer(file);
   keepUntil(saving, file);
   return saving;
 }
 
-async function offer(file: Blob, name: string): Promise<Saved> {
-  await stillThere(file, name);
-  const failed = failedAt(name);
+async function offer(file: File): Promise<Saved> {
+  const failed = failedAt(file.name);
   const types = [{ description: 'LoRA', accept: { 'application/octet-stream': [ENDING] } }];
   const { showSaveFilePicker } = window as PickerWindow;
-  const handle = await chosen(showSaveFilePicker?.bind(window, { suggestedName: name, types })).catch(failed);
+  const handle = await chosen([file], showSaveFilePicker?.bind(window, { suggestedName: file.name, types })).catch(failed);
   if (handle === 'closed') return handle;
   if (handle) {
     await copyInto(handle, file).catch(failed);
     return 'written';
   }
-  return download(file, name);
+  return download(file, file.name);
 }
 
 /** Browsers take only so many downloads at a time. */
@@ -85,9 +86,8 @@ export function saveFiles(files: readonly File[]): Promise<Saved> {
 }
 
 async function offerAll(files: readonly File[]): Promise<Saved> {
-  for (const file of files) await stillThere(file, file.name);
   const { showDirectoryPicker } = window as PickerWindow;
-  const folder = await chosen(showDirectoryPicker?.bind(window, { id: 'np-lora', mode: 'readwrite' })).catch(failedAt(files[0]?.name ?? ''));
+  const folder = await chosen(files, showDirectoryPicker?.bind(window, { id: 'np-lora', mode: 'readwrite' })).catch(failedAt(files[0]?.name ?? ''));
   if (folder === 'closed') return folder;
   let saved: Saved = 'written';
   for (const [at, file] of files.entries()) {
@@ -126,22 +126,23 @@ async function freePlace(folder: FileSystemDirectoryHandle, name: string): Promi
 
 let asking = false;
 
-/** The place that the person chose; null where the page may not ask. */
-async function chosen<T>(picker: (() => Promise<T>) | undefined): Promise<T | 'closed' | null> {
+/** The place that the person chose for files that are there; null where the page may not ask. */
+async function chosen<T>(files: readonly File[], picker: (() => Promise<T>) | undefined): Promise<T | 'closed' | null> {
   // Cross-origin frames have the function, but calling it is refused.
-  if (!picker || window.top !== window.self || delivery.to) return null;
+  const ask = window.top === window.self && !delivery.to ? picker : undefined;
   // Refused as well while a dialog is open: whoever presses twice is asked once.
-  if (asking) return 'closed';
-  asking = true;
+  if (ask && asking) return 'closed';
+  asking ||= ask !== undefined;
   try {
-    return await picker();
+    await stillThere(files);
+    return ask ? await ask() : null;
   } catch (thrown) {
     if (isAbort(thrown)) return 'closed';
     // No user gesture or not allowed here: a link still works.
     if (thrown instanceof DOMException && ['SecurityError', 'NotAllowedError'].includes(thrown.name)) return null;
     throw thrown;
   } finally {
-    asking = false;
+    if (ask) asking = false;
   }
 }
 

@@ -120,8 +120,7 @@ fn newer(version: &str) -> Option<Error> {
         numbers.map_while(|part| part.parse().ok()).collect::<Vec<u64>>()
     };
     let is_newer = numbers(version) > numbers(env!("CARGO_PKG_VERSION"));
-    let detail = || format!("Version {version:?} has saved it, which is newer than this one.");
-    is_newer.then(|| Error::new(Code::Recipe, detail()))
+    is_newer.then(|| Error::new(Code::Recipe, "The version that has saved it is newer than this one."))
 }
 
 fn parsed<T: DeserializeOwned>(text: &str) -> Result<T> {

@@ -62,6 +62,12 @@ const downloadLate = (page: Page): Promise<unknown> => page.addInitScript(() => 
   });
 });
 
+/** The person decides, once the dialog is there. */
+async function choose(page: Page): Promise<void> {
+  await expect.poll(() => page.evaluate("'choose' in window")).toBe(true);
+  await page.evaluate('choose()');
+}
+
 const temporaryFiles = (page: Page): Promise<number> => page.evaluate(async () => {
   let files = 0;
   for await (const _ of (await navigator.storage.getDirectory()).keys()) files += 1;
@@ -120,7 +126,7 @@ export const SAVING: Fault[] = [
       await press(page, 'Save');
       await press(page, 'Save');
       expect(await mayLeave()).toBe(true);
-      await page.evaluate('choose()');
+      await choose(page);
       await expect.poll(() => page.evaluate("'written' in window")).toBe(true);
       expect(await mayLeave()).toBe(false);
       await page.evaluate('written()');
@@ -161,7 +167,7 @@ export const SAVING: Fault[] = [
       await press(page, 'Save');
       await expect(page.getByRole('alert').filter({ hasText: /no longer there: the browser has cleared it\..*Fuse again\./s })).toBeVisible();
       await pressFuse(scene);
-      await expect.poll(() => told(page)).toHaveLength(2);
+      await expect.poll(() => told(page)).toEqual(['complete', 'error', 'complete']);
     },
     ends: 'fused',
     says: /Fused and checked/,
@@ -182,7 +188,7 @@ export const SAVING: Fault[] = [
       await expect(fuseButton(page)).toBeDisabled();
       await page.locator('np-lora').evaluate((tool) => (tool as unknown as { fuse(): Promise<unknown> }).fuse().then(() => {}));
       expect(await temporaryFiles(page), 'what is being saved, and the last').toBe(2);
-      await page.evaluate('choose()');
+      await choose(page);
       await expect(page.getByText(/^Saved/).first()).toBeVisible();
       await noDialog(page);
     },

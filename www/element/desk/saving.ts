@@ -38,7 +38,7 @@ export class Saving {
   async one(at: number): Promise<boolean> {
     const outcome = this.desk.outcomes[at];
     if (!outcome || !this.#offer(outcome)) return false;
-    return this.#tell(await this.#while(saveFile(outcome.file, outcome.file.name)), text.became, [outcome.file]);
+    return this.#tell(await this.#while(saveFile(outcome.file)), text.became, [outcome.file]);
   }
 
   async all(): Promise<boolean> {

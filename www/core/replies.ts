@@ -14,7 +14,7 @@ const ON_THE_WAY = object<{ id: number; progress: Progress }>({ id: number, prog
 const ALIVE = object<{ id: number; alive: true }>({ id: number, alive: (value): value is true => value === true });
 const REPLY = object<{ id: number; out: unknown }>({ id: number, out: (value): value is unknown => value !== undefined });
 
-/** What a worker says to its page; null if it makes no sense. `callOf` tells which call an id belongs to. */
+/** What a worker says to whoever asked it; null if it makes no sense. `callOf` tells which call an id belongs to. */
 export function fromWorker<K extends CallName>(message: unknown, callOf: (id: number) => K | undefined, answers: Answers<K>): FromWorker | null {
   if (LAST_WORDS(message) || REFUSAL(message) || ON_THE_WAY(message) || ALIVE(message)) return message;
   if (!REPLY(message)) return null;

@@ -55,7 +55,7 @@ fn errors() -> String {
         "# Errors and warnings\n\n\
          <!-- Written by `cargo xtask docs` from src/error.rs, www/core/problem.ts and www/headless/refused.ts. Change it there. -->\n\n\
          What the page says, and what to do. A code never changes its meaning, so hosts and scripts can match on it. `E_` \
-         ends a run or refuses a file; with `W_` the run goes on.\n\n",
+         ends a run or refuses a file, but for `E_GPU_FAULT`, where the CPU takes over; with `W_` the run goes on.\n\n",
         &rows(of_crate),
         "\n## Of the page and the npm package\n\n\
          Where the program is not running, or has no part in it.\n\n",

@@ -8,6 +8,7 @@ export async function machine({ browser, torch, gpu }: Setup): Promise<[what: st
   const cores = cpus();
   const rust = await run('rustc', ['--version'], 60).then(({ stdout }) => stdout.trim().replace(/^rustc /, ''), () => 'unknown');
   return [
+    ['Measured', new Date().toISOString().slice(0, 10)],
     ['Processor', `${cores[0]?.model.trim() ?? 'unknown'}, ${cores.length} cores`],
     ['Memory', `${(totalmem() / 2 ** 30).toFixed(0)} GiB`],
     ['System', `${type()} ${release()}`],

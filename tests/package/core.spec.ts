@@ -131,9 +131,13 @@ test('a relative path stays what it was where the program goes into another fold
     const { file } = await pair.fuse({}, { path: 'fused.safetensors' });
     process.chdir('..');
     console.log(file.name, String(file.size === (await file.arrayBuffer()).byteLength), readdirSync('within').join());
+    await pair.fuse({ outputName: 'mine' }, { path: new URL('named.safetensors', import.meta.url) });
     pair.close();
   `);
   expect(await place.node('--no-warnings', 'test.mjs')).toEqual({ code: 0, out: 'fused.safetensors true fused.safetensors\n', error: '' });
+  // What it is called on the disk, it is called within, unless the settings say otherwise.
+  const called = async (file: string): Promise<string | undefined> => (await place.read(file)).metadata.ss_output_name;
+  expect([await called('within/fused.safetensors'), await called('named.safetensors')]).toEqual(['fused', 'mine']);
 });
 
 test('what a listener throws ends no run, and is not lost', async ({ host }) => {

@@ -1,10 +1,9 @@
 /** `np-lora`: the tool at a terminal. Everything about LoRAs is asked of the program. */
 
-import { basename } from 'node:path';
 import { isAbort } from '../core/abort.ts';
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { defaultName } from '../core/naming.ts';
-import { cleanStem, fileNameFor } from '../core/save.ts';
+import { fileNameFor } from '../core/save.ts';
 import { inert, toJson } from '../element/words/format.ts';
 import { ProblemError, open, openFile, version, type Role } from '../headless/node.ts';
 import { help, understand, type Order } from './arguments.ts';
@@ -107,9 +106,8 @@ async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ valu
     }
     case 'fuse':
     case 'convert': {
-      const outputName = cleanStem(basename(path), 'fused');
       const options = { signal, onProgress, path, overwrite: order.on('force') };
-      const { report } = await pair[command]({ ...settings, outputName }, options);
+      const { report } = await pair[command](settings, options);
       return { value: report, text: reportText(report, path) };
     }
   }

@@ -1,8 +1,10 @@
 /** What can be typed behind `np-lora`, as tables: parsing and help both come from them. */
 
 import { DEFAULT_SETTINGS as DEFAULTS } from '../core/defaults.ts';
-import { DTYPES, LAYOUTS, RESULTS, type BlockStrength, type CutChoice, type Recompress, type ScaleChoice, type Settings } from '../core/types.ts';
-import { oneOf, readMu } from '../element/words/spelling.ts';
+import { DTYPES, LAYOUTS, RESULTS, type BlockStrength, type Settings } from '../core/types.ts';
+import { LIMITS } from '../element/words/limits.ts';
+import { oneOf, readCut, readRank, readScale } from '../element/words/spelling.ts';
+import { readMu } from '../element/words/mu.ts';
 
 /** A mistake in what was typed. */
 export class Usage extends Error {}
@@ -57,26 +59,16 @@ export function onDisk(value: string): void {
   if (value === '') throw new Usage('an empty name is no file');
   if (value === '-') throw new Usage('"-" is no file: neither standard input nor output can be used');
 }
-const share = (value: string): number | null => (value.endsWith('%') ? number(value.slice(0, -1)) / 100 : null);
-
+/** As an address has it, or what it should be. */
+const as = <T>(read: (text: string) => T | undefined, what: string) => (value: string): T => {
+  const found = read(value);
+  if (found === undefined) throw new Usage(`"${value}" is not ${what}`);
+  return found;
+};
 const mu = (value: string): number => readMu(value) ?? number(value);
-
-function cut(value: string): CutChoice {
-  const energy = share(value);
-  if (energy !== null) return { kind: 'energy', share: energy };
-  return value === 'all' ? { kind: 'all' } : { kind: 'count', count: whole(value) };
-}
-
-function rank(value: string): Recompress {
-  const energy = share(value);
-  if (energy !== null) return { kind: 'energy', share: energy };
-  return value === 'exact' ? { kind: 'exact' } : { kind: 'rank', rank: whole(value) };
-}
-
-function scale(value: string): ScaleChoice {
-  if (value === 'auto') return { kind: 'auto' };
-  return value === 'rslora' ? { kind: 'rankStabilised' } : { kind: 'alpha', alpha: number(value) };
-}
+const cut = as(readCut, `all, a whole number up to ${LIMITS.count.most} or a percentage`);
+const rank = as(readRank, `exact, a whole number up to ${LIMITS.count.most} or a percentage`);
+const scale = as(readScale, `auto, rslora or an alpha up to ${LIMITS.alpha.most}`);
 
 function block(value: string): [string, BlockStrength] {
   const at = value.lastIndexOf('=');

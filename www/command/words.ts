@@ -1,6 +1,7 @@
 /** What the command says: a few lines for a person. Names from files are inert text. */
 
-import { autoV2, autoV3, bytes, count, inert, mu, percent, plural, small } from '../element/words/format.ts';
+import { autoV2, autoV3, bytes, count, inert, percent, plural, small } from '../element/words/format.ts';
+import { muText } from '../element/words/mu.ts';
 import { verdictOf } from '../element/outlook/words.ts';
 import { listed } from '../headless/blocks.ts';
 import type { Outlook, PairFit, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
@@ -85,7 +86,7 @@ export const outlookText = (outlook: Outlook): string => `${verdictOf(outlook)}\
   ['overlap', `${percent(outlook.whole.overlap)} of the subject, ${percent(outlook.whole.chance)} by chance`],
   ['kept', `${percent(outlook.whole.contentKept)} of the subject at this μ`],
   ['change', `${percent(outlook.whole.change)} against plain addition`],
-  ['suggested μ', `${mu(outlook.suggested.mu)}, a rule of thumb`],
+  ['suggested μ', `${muText(outlook.suggested.mu)}, a rule of thumb`],
   ['balance', outlook.balance && `subject ${Number(outlook.balance.contentStrength.toPrecision(3))}, style ${Number(outlook.balance.styleStrength.toPrecision(3))}`],
 ]);
 

@@ -18,6 +18,10 @@ export interface OpenOptions extends CallOptions, AssetOptions {
 }
 
 class Headless extends Session {
+  nameFor(): null {
+    return null;
+  }
+
   async run(settings: Partial<Settings>, backend: BackendChoice, _sources: readonly Blob[], options?: FuseOptions): Promise<FusedFile> {
     const [made] = await this.fuse([{ settings, swapped: false }], backend, options);
     if (!made) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { abortError } from '../core/abort.ts';
 import { asLastWords, isFatal, ProblemError, problem, toProblem } from '../core/problem.ts';
 import { fileNameFor } from '../core/save.ts';
@@ -9,7 +10,7 @@ import type { BackendChoice, FusedFile, Hashed, Outlook, PairFit, Progress, Role
 import type { Glue, Hash, Others, WholeSession } from '../worker/program.ts';
 import { BlobSink } from '../core/blob-sink.ts';
 import { paced } from '../core/pace.ts';
-import { DiskSink, type DiskOptions } from './disk.ts';
+import { DiskSink, pathOf, type DiskOptions } from './disk.ts';
 import type { Engine, FuseOptions } from './pair.ts';
 
 /** The program as wasm-bindgen makes it, where bytes are at hand. */
@@ -102,6 +103,10 @@ export class Direct implements Engine<DiskOptions> {
 
   hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string> {
     return this.#ask(() => this.program.sha256(file, of === 'tensors', () => Promise.resolve(!signal.aborted)));
+  }
+
+  nameFor({ path }: Partial<DiskOptions>): string | null {
+    return path === undefined ? null : basename(pathOf(path));
   }
 
   /** `auto` is the CPU: Node has no graphics devices, and what looks for them would end the process. */

@@ -36,7 +36,7 @@ const NO_WRITING: Reasons = {
 const why = (thrown: unknown, reasons: Reasons): string => reasons[(thrown as NodeJS.ErrnoException).code ?? ''] ?? toProblem(thrown).detail;
 
 /** Throws a TypeError where it is no path, nor an address that is one. */
-function pathOf(given: string | URL): string {
+export function pathOf(given: string | URL): string {
   if (typeof given === 'string') return given;
   if (given instanceof URL) return fileURLToPath(given);
   throw new TypeError('A path must be a text, or a URL that begins with file:.');

@@ -44,6 +44,8 @@ export interface Engine<More = unknown> {
   outlook(settings: Partial<Settings>): Promise<Outlook>;
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string>;
+  /** What a result is called where the settings do not say; null: as its sources say. */
+  nameFor(options: Partial<More>): string | null;
   /** `sources`: what must not be written over. */
   run(
     settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, sources: readonly Blob[], options: FuseOptions & Partial<More>,
@@ -171,13 +173,14 @@ export class Pair<More = unknown> {
     checkBackend(backend);
     checkListener(options.onProgress);
     const settings = await this.#check(given);
-    return this.#ask((engine) => engine.run(this.#named(settings), backend, this.#sources, options));
+    return this.#ask((engine) => engine.run(this.#named(settings, engine.nameFor(options)), backend, this.#sources, options));
   }
 
   /** With the name that the result has, in its metadata too. */
-  #named(settings: Partial<Settings>): Partial<Settings> & { outputName: string } {
+  #named(settings: Partial<Settings>, path: string | null = null): Partial<Settings> & { outputName: string } {
     const { content, style } = this.#files;
-    return { ...settings, outputName: cleanStem(settings.outputName ?? '', defaultName(content, style, { ...DEFAULT_SETTINGS, ...settings })) };
+    const otherwise = defaultName(content, style, { ...DEFAULT_SETTINGS, ...settings });
+    return { ...settings, outputName: cleanStem(settings.outputName || (path ?? ''), otherwise) };
   }
 }
 

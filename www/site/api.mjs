@@ -21,6 +21,7 @@ const SECTIONS = [
   ['Events', 'None bubbles; all have a detail.', ({ events }) => events, ({ name, type: of }) => code(name) + type(of?.text)],
   ['Before the first element', 'Set on the class, which <code>customElements.get(\'np-lora\')</code> gives, by hosts that keep files elsewhere.', of('field', true),
     ({ name, type: of }) => code(name) + type(of?.text)],
+  ['Questions to the class', '', of('method', true), (method) => code(`${method.name}(${parameters(method)})`) + type(method.return?.type.text)],
   ['Slots', 'For a host’s own words.', ({ slots }) => slots, ({ name }) => code(name)],
   ['Parts', 'For <code>::part()</code>.', ({ cssParts }) => cssParts, ({ name }) => code(name)],
   ['States', 'For <code>:state()</code>.', ({ cssStates }) => cssStates, ({ name }) => code(name)],

@@ -1,6 +1,7 @@
 /** Lets the drawings of how-it-works.html follow its slider. Without this script they show the default. */
 
-import { fromShare, mu as muText, percent } from '../element/words/format.ts';
+import { percent } from '../element/words/format.ts';
+import { fromShare, muText } from '../element/words/mu.ts';
 
 type Point = readonly [x: number, y: number];
 

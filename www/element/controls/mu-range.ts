@@ -1,11 +1,10 @@
 /** A range input whose way is β = μ/(1+μ), wherever it stands: what its keys, its stops and a drag mean. It says μ by `np-mu`. */
 
 import { html, nothing, type TemplateResult } from 'lit';
-import { fromShare, mu as muText, percent, removed } from '../words/format.ts';
+import { percent } from '../words/format.ts';
+import { fromShare, muText, removed, STOPS } from '../words/mu.ts';
 import { text } from '../words/strings.ts';
 
-/** The paper's ablation. */
-export const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
 /** How near the pointer must come to a stop, as a share of the track. */
 const SNAP = 0.02;
 const STEP = 0.01;

@@ -3,8 +3,9 @@
 import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query } from 'lit/decorators.js';
 import type { CurvePoint } from '../../core/types.ts';
-import { between, mu as muText, percent, removed } from '../words/format.ts';
-import { MuRange, STOPS } from './mu-range.ts';
+import { percent } from '../words/format.ts';
+import { between, muText, removed, STOPS } from '../words/mu.ts';
+import { MuRange } from './mu-range.ts';
 import { text } from '../words/strings.ts';
 import { base, slider } from '../parts/tokens.css.ts';
 import { MU, Typing } from '../parts/typed.ts';

@@ -1,9 +1,10 @@
 /** Fields that are typed into: what makes no sense there changes nothing, is put back, and is said beside the field. */
 
 import { html, nothing, type ReactiveControllerHost, type TemplateResult } from 'lit';
-import { inert, mu as muText } from '../words/format.ts';
+import { inert } from '../words/format.ts';
+import { muText, readMu } from '../words/mu.ts';
 import { within, type Limits } from '../words/limits.ts';
-import { readMu, whole, written } from '../words/spelling.ts';
+import { whole, written } from '../words/spelling.ts';
 import { text } from '../words/strings.ts';
 
 /** How people write something, and what they are told where it cannot be read. */

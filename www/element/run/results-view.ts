@@ -3,7 +3,8 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import { named } from '../files/file-card.ts';
-import { bytes, mu, percent, seconds } from '../words/format.ts';
+import { bytes, percent, seconds } from '../words/format.ts';
+import { muText } from '../words/mu.ts';
 import { warningsOf, type Outcome } from '../model.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
@@ -76,7 +77,7 @@ export class ResultsView extends LitElement {
 
   #one({ file, report }: Outcome, at: number): TemplateResult {
     const figures: [string, string][] = [
-      ['μ', mu(report.settings.mu)], [text.changes, percent(report.change)], [text.subjectKept, percent(report.contentKept)],
+      ['μ', muText(report.settings.mu)], [text.changes, percent(report.change)], [text.subjectKept, percent(report.contentKept)],
       [text.size, bytes(report.outputBytes)],
     ];
     const looked = this.looked === at;

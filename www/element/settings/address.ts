@@ -4,7 +4,8 @@ import { BACKENDS, DTYPES, LAYOUTS, RESULTS, type BackendChoice, type Settings, 
 import type { Blocks } from './block-strengths.ts';
 import { LIMITS } from '../words/limits.ts';
 import { readMus } from './several.ts';
-import { number, oneOf, percentText, rankText, readMu, readRank, share, whole } from '../words/spelling.ts';
+import { cutText, number, oneOf, rankText, readCut, readRank, readScale, scaleText, whole } from '../words/spelling.ts';
+import { readMu } from '../words/mu.ts';
 
 /** All that a person can set. */
 export type State = Settings & { backend: BackendChoice; several: Several | null };
@@ -27,12 +28,7 @@ const field = <K extends keyof State>(key: string, of: K, write: Field<K>['write
 const strengthField = (key: string, of: 'contentStrength' | 'styleStrength') => field(key, of, String, strength);
 const textField = (key: string, of: 'contentTextStrength' | 'styleTextStrength') =>
   field(key, of, (value) => (value === null ? null : String(value)), strength);
-const scaleField = (key: string, of: 'contentScale' | 'styleScale') => field(key, of,
-  (scale) => (scale.kind === 'alpha' ? String(scale.alpha) : scale.kind === 'rankStabilised' ? 'rslora' : null),
-  (text) => {
-    const alpha = number(text, LIMITS.alpha);
-    return text === 'rslora' ? { kind: 'rankStabilised' } : alpha === undefined ? undefined : { kind: 'alpha', alpha };
-  });
+const scaleField = (key: string, of: 'contentScale' | 'styleScale') => field(key, of, scaleText, readScale);
 const flagField = (key: string, of: 'directionOnly' | 'keepSources', on: boolean) =>
   field(key, of, (value) => (value === on ? '1' : null), (text) => (text === '1' ? on : undefined));
 
@@ -43,10 +39,7 @@ const FIELDS: readonly Field<keyof State>[] = [
   strengthField('style', 'styleStrength'),
   field('make', 'result', (result) => result, among(RESULTS)),
   field('files', 'several', writeSeveral, readSeveral),
-  field('k', 'cut', (cut) => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percentText(cut.share) : null), (text) => {
-    const [count, energy] = [whole(text, LIMITS.count), share(text)];
-    return count ? { kind: 'count', count } : energy ? { kind: 'energy', share: energy } : undefined;
-  }),
+  field('k', 'cut', cutText, readCut),
   textField('subject-text', 'contentTextStrength'),
   textField('style-text', 'styleTextStrength'),
   field('blocks', 'blocks', writeBlocks, readBlocks),

@@ -4,7 +4,8 @@ import type { ComplexAttributeConverter } from 'lit';
 import { DEFAULT_SETTINGS } from '../../core/defaults.ts';
 import type { BackendChoice, Settings } from '../../core/types.ts';
 import { LIMITS, within } from '../words/limits.ts';
-import { oneOf, readMu } from '../words/spelling.ts';
+import { oneOf } from '../words/spelling.ts';
+import { readMu } from '../words/mu.ts';
 
 const { mu, contentStrength, styleStrength, dtype, outputName, ...more } = DEFAULT_SETTINGS;
 /** The settings that have an attribute of their own, and who computes. */

@@ -1,6 +1,6 @@
 /** Figures as people read them, and strangers' strings as inert text. */
 
-import type { CurvePoint, Progress } from '../../core/types.ts';
+import type { Progress } from '../../core/types.ts';
 import { language, words, type Words } from './language.ts';
 
 const english = {
@@ -105,32 +105,6 @@ export function seconds(value: number): string {
   if (value < 90) return text.seconds(count(Math.round(value)));
   const minutes = Math.round(value / 60);
   return minutes < 90 ? text.minutes(count(minutes)) : text.hours(digits(value / 3600, 1));
-}
-
-/** μ as the paper writes it. */
-export function mu(value: number): string {
-  return value === Infinity ? '∞' : String(Number(value.toPrecision(3)));
-}
-
-/** β = μ/(1+μ): the fraction of the overlap that is removed. */
-export function removed(value: number): number {
-  return value === Infinity ? 1 : value / (1 + value);
-}
-
-/** What a μ does that removes the fraction `beta`: the curves between their points. */
-export function between(points: readonly CurvePoint[], beta: number): CurvePoint | null {
-  const found = points.findIndex((point) => point.beta >= beta);
-  const at = found < 0 ? points.length - 1 : found;
-  const [before, after] = [points[Math.max(0, at - 1)], points[at]];
-  if (!before || !after) return null;
-  const share = after.beta > before.beta ? (beta - before.beta) / (after.beta - before.beta) : 1;
-  const mix = (of: 'taken' | 'contentKept' | 'change'): number => before[of] + share * (after[of] - before[of]);
-  return { beta, taken: mix('taken'), contentKept: mix('contentKept'), change: mix('change') };
-}
-
-/** The μ that removes this fraction. */
-export function fromShare(share: number): number {
-  return share >= 1 ? Infinity : Number((Math.max(0, share) / (1 - share)).toPrecision(3));
 }
 
 /** With what JSON cannot say, an endless μ, and with every hidden character as the escape that JSON has for it. */

@@ -1,6 +1,6 @@
 /** Settings as people write them in addresses, in markup and in fields. What makes no sense is undefined. */
 
-import type { Recompress } from '../../core/types.ts';
+import type { CutChoice, Recompress, ScaleChoice } from '../../core/types.ts';
 import { LIMITS, type Limits } from './limits.ts';
 
 export const number = (text: string, { least, most }: Limits): number | undefined => {
@@ -11,21 +11,13 @@ export const number = (text: string, { least, most }: Limits): number | undefine
 export const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
 
 /** With a decimal point, whichever a person writes, a minus sign that numbers are read with, and no digits as wide as letters of Asia. */
-const decimal = (typed: string): string => typed.trim().normalize('NFKC').replace(',', '.').replace(/^[−–]/, '-');
+export const decimal = (typed: string): string => typed.trim().normalize('NFKC').replace(',', '.').replace(/^[−–]/, '-');
 
 /** A number as people write it: 0x10 and 1e2 are none. */
 export const written = (typed: string, limits: Limits): number | undefined => {
   const plain = decimal(typed);
   return /^-?(\d+\.?\d*|\.\d+)$/.test(plain) ? number(plain, limits) : undefined;
 };
-
-/** "0.5", "0,5", "∞", "inf" */
-export function readMu(typed: string): number | undefined {
-  const plain = decimal(typed).toLowerCase();
-  if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
-  const value = plain === '' ? NaN : Number(plain);
-  return value >= 0 ? value : undefined;
-}
 
 /** One of these words, in capitals or not. */
 export const oneOf = <T extends string>(words: readonly T[], text: string): T | undefined => words.find((word) => word.toLowerCase() === text.toLowerCase());
@@ -35,6 +27,25 @@ export const share = (text: string): number | undefined => {
   const percent = text.endsWith('%') ? number(text.slice(0, -1), { ...LIMITS.percent, least: 0 }) : undefined;
   return percent ? percent / 100 : undefined;
 };
+/** `all`, `12`, `90%`: directions of the style. */
+export function readCut(text: string): CutChoice | undefined {
+  if (text === 'all') return { kind: 'all' };
+  const [count, energy] = [whole(text, LIMITS.count), share(text)];
+  return count ? { kind: 'count', count } : energy ? { kind: 'energy', share: energy } : undefined;
+}
+
+export const cutText = (cut: CutChoice): string => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percentText(cut.share) : cut.kind);
+
+/** `auto`, `rslora`, an alpha */
+export function readScale(text: string): ScaleChoice | undefined {
+  if (text === 'auto') return { kind: 'auto' };
+  if (text === 'rslora') return { kind: 'rankStabilised' };
+  const alpha = number(text, LIMITS.alpha);
+  return alpha === undefined ? undefined : { kind: 'alpha', alpha };
+}
+
+export const scaleText = (scale: ScaleChoice): string => (scale.kind === 'alpha' ? String(scale.alpha) : scale.kind === 'auto' ? 'auto' : 'rslora');
+
 export const percentText = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
 
 /** `exact`, `32`, `90%` */

@@ -109,13 +109,13 @@ fn factor(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     let j = worker % PANEL;
     let inside = max(i, j) < params.count;
     let products = job * params.count * params.count;
-    triangle[worker] = select(0.0, own[products + select(0u, i * params.count + j, inside)], inside);
+    // On the diagonal, all of row i's square.
+    let square = select(0.0, own[products + select(0u, i * params.count + j, inside)], inside);
+    triangle[worker] = square;
     inverted[worker] = 0.0;
     if worker == 0u {
         bears = 1u;
     }
-    workgroupBarrier();
-    let square = triangle[i * PANEL + i];
     workgroupBarrier();
     for (var k = 0u; k < params.count; k++) {
         // Of row k, what the rows before it have left.

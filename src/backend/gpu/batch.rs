@@ -1,4 +1,4 @@
-//! A batch on the device: in chunks that fit, each with one upload, one command list and one read.
+//! A batch on the device: in chunks that fit, each with one upload, command lists that follow each other, and one read.
 //!
 //! B_c never goes there, and B_s only where it takes singular values to tell what is protected: that all directions are,
 //! its Gram matrix tells, which is made here while the device has the next chunk.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Dispatches of one command list that are timed; what comes after them is not.
+/// Dispatches of one chunk that are timed; what comes after them is not.
 const MOST: u32 = 512;
 
 /// What the device took for one kernel so far.
@@ -23,7 +23,7 @@ pub(super) struct Clock {
     spent: Arc<Mutex<BTreeMap<&'static str, Spent>>>,
 }
 
-/// The ticks of one command list.
+/// The ticks of one chunk.
 #[derive(Debug)]
 pub(super) struct Ticks {
     set: wgpu::QuerySet,
@@ -38,7 +38,7 @@ impl Clock {
         Self { seconds: f64::from(queue.get_timestamp_period()) * 1e-9, spent: Arc::default() }
     }
 
-    /// Adds what a command list has read of its ticks: the last that it read.
+    /// Adds what a chunk has read of its ticks: the last that it read.
     pub(super) fn add(&self, kernels: &[&'static str], memory: &[u8]) {
         let ticks = memory.len().checked_sub(Ticks::bytes(kernels)).and_then(|start| memory.get(start..));
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Clock {
 }
 
 impl Ticks {
-    /// For a new command list.
+    /// For a new chunk.
     pub(super) fn new(device: &wgpu::Device) -> Self {
         let set = device.create_query_set(&wgpu::QuerySetDescriptor {
             label: None,

@@ -1,4 +1,4 @@
-//! The kernels as steps of a command list: one method each, in the words of the kernel's contract.
+//! The kernels as steps of command lists: one method each, in the words of the kernel's contract.
 //!
 //! Every buffer holds a batch: job j's matrix follows job j−1's.
 
@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use std::num::NonZero;
 use wgpu::{Buffer, BufferUsages};
 
-/// A command list under construction, and what is to be read when it has run.
+/// Command lists under construction, one after the other, and what is to be read when the last has run.
 pub(super) struct Steps<'a> {
     device: &'a Device,
     pipelines: &'a Pipelines,
@@ -119,7 +119,16 @@ impl<'a> Steps<'a> {
         Reading { start, each: 4 * values }
     }
 
-    /// Submits the list, and with it what was to be read.
+    /// Lets the device begin with what is listed so far. A system may take a device away that has one list for seconds (Windows
+    /// does after two), and draws nothing meanwhile: the steps that may take long on a slow one end their list.
+    fn start(&mut self) {
+        self.tell();
+        let next = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let listed = std::mem::replace(self.encoder(), next);
+        self.device.queue.submit([listed.finish()]);
+    }
+
+    /// Submits the rest of the list, and with it what was to be read.
     pub(super) fn submit(mut self) -> Submitted {
         self.tell();
         self.pass = None;
@@ -272,6 +281,7 @@ impl<'a> Steps<'a> {
                 self.dispatch(&self.pipelines.panel, &params, &buffers, [self.jobs, 1, 1]);
             }
         }
+        self.start();
         found
     }
 
@@ -313,6 +323,7 @@ impl<'a> Steps<'a> {
         let w = self.buffer(rank * rank);
         let groups = [(rank * rank).div_ceil(WORKERS), self.jobs, 1];
         self.dispatch(&deciding.polish, &params, &[(1, columns), (3, &gram), (4, &w)], groups);
+        self.start();
         (sigma, w)
     }
 

@@ -8,7 +8,7 @@
 //! 2026): most were run, on models without weights; some were only read, or are those of a sister model (FLUX.2 dev and klein 9B, the
 //! SD 3 sizes, Wan's).
 
-use super::{Family, ModuleId, Scheme};
+use super::{Family, ModuleId, Prefix, Scheme};
 use serde::Serialize;
 
 /// A program that loads LoRAs.
@@ -74,9 +74,10 @@ impl Family {
                 }
                 let loaded = match how {
                     "none" => Loaded::None,
-                    // What is in no table has not been tried, and of vectors some programs make a reason to load nothing.
+                    // What is in no table has not been tried, and of vectors some programs make a reason to load nothing. ComfyUI
+                    // reads biases and magnitudes, but not as diffusers calls them.
                     _ if !is_tried || !(plain || program == Program::ComfyUI) => break,
-                    "all" if is_read => Loaded::All,
+                    "all" if is_read && (plain || scheme.prefix != Prefix::Component) => Loaded::All,
                     "all" | "part" => Loaded::Part,
                     _ => break,
                 };

@@ -3,7 +3,7 @@
 
 use super::outputs::{Group, Output};
 use super::pairing::{Share, Unit};
-use crate::adapter::roles::{DORA_SCALE, MAGNITUDE_VECTOR};
+use crate::adapter::roles::DORA_SCALE;
 use crate::adapter::scale::ScaleChoice;
 use crate::container::Tensor;
 use crate::error::{Code, Error};
@@ -60,18 +60,21 @@ pub(crate) fn carry(groups: &mut [Group], recipe: &Recipe) {
 /// PEFT has magnitudes of rows only.
 fn can_say(output: &Output, tensor: &Tensor) -> bool {
     let of_rows = tensor.shape.first() == Some(&(output.out_features as u64));
-    of_rows || output.names.alpha.is_some()
+    of_rows || is_of_lycoris(output)
 }
 
-/// kohya's and LyCORIS' name, or PEFT's.
+fn is_of_lycoris(output: &Output) -> bool {
+    output.names.magnitude == DORA_SCALE
+}
+
+/// The tensor's.
 pub(crate) fn name(output: &Output) -> String {
-    let suffix = if output.names.alpha.is_some() { DORA_SCALE } else { MAGNITUDE_VECTOR };
-    format!("{}{suffix}", output.names.stem)
+    format!("{}{}", output.names.stem, output.names.magnitude)
 }
 
 /// PEFT keeps a vector, LyCORIS a column (or a row, where the norms are those of columns).
 pub(crate) fn shape(output: &Output, tensor: &Tensor) -> Vec<u64> {
-    match (output.names.alpha.is_some(), tensor.shape.as_slice()) {
+    match (is_of_lycoris(output), tensor.shape.as_slice()) {
         (true, [rows]) => [vec![*rows, 1], vec![1; output.dims.len().saturating_sub(1)]].concat(),
         (false, [rows, rest @ ..]) if output.dims.len() == 1 && rest.iter().all(|&d| d == 1) => vec![*rows],
         (_, shape) => shape.to_vec(),

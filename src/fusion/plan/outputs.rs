@@ -3,8 +3,8 @@
 use super::layer_names::LayerNames;
 use super::pairing::Unit;
 use crate::adapter::ModuleId;
-use crate::adapter::families::{Family, Scheme, Target, moved};
-use crate::adapter::roles::{ALPHA, Spelling};
+use crate::adapter::families::{Family, Prefix, Scheme, Target, moved};
+use crate::adapter::roles::{ALPHA, DORA_SCALE, MAGNITUDE_VECTOR, SPELLINGS, Spelling};
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
 use crate::fusion::Side;
@@ -55,6 +55,8 @@ pub struct Names {
     pub up: String,
     /// alpha, in spellings that have one.
     pub alpha: Option<String>,
+    /// Magnitudes, if the module has some: the ending of LyCORIS, which is ComfyUI's as well, or PEFT's.
+    pub magnitude: &'static str,
 }
 
 /// Units and the modules of the result that they make up. Mostly one of each; a fused qkv against a split one has three
@@ -70,12 +72,14 @@ pub struct Group {
 }
 
 impl Names {
-    fn new(stem: &str, spelling: &Spelling) -> Self {
+    fn new(stem: &str, spelling: &Spelling, scheme: Option<&Scheme>) -> Self {
+        let is_peft = scheme.map_or(!spelling.writes_alpha, |scheme| scheme.prefix == Prefix::Component);
         Self {
             stem: stem.to_owned(),
             down: format!("{stem}{}", spelling.down),
             up: format!("{stem}{}", spelling.up),
             alpha: spelling.writes_alpha.then(|| format!("{stem}{ALPHA}")),
+            magnitude: if is_peft { MAGNITUDE_VECTOR } else { DORA_SCALE },
         }
     }
 }
@@ -236,7 +240,7 @@ fn output(
     }
     let rank = blocks.iter().map(|block| block.rank).sum();
     Output {
-        names: Names::new(stem, spelling.unwrap_or(&crate::adapter::roles::SPELLINGS[0])),
+        names: Names::new(stem, spelling.unwrap_or(&SPELLINGS[0]), scheme),
         out_features: target.map_or(own, |target| target.out_features),
         dims,
         own_rank: rank,

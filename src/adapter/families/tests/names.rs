@@ -544,8 +544,20 @@ fn what_is_said_of_programs_is_said_in_known_words() {
             assert!(by.iter().all(|by| by.loaded != Loaded::All), "{} {scheme} {component}", family.name());
         }
         let usual = family.modules().map(|(id, _)| id).find(|id| family.block(id).is_some()).unwrap();
-        let in_comfyui = of_layers(family, family.default_scheme(), Program::ComfyUI, &[&usual], false);
-        assert_eq!(in_comfyui, Some(Loaded::All), "{}", family.name());
+        let of = |scheme, plain| of_layers(family, scheme, Program::ComfyUI, &[&usual], plain);
+        assert_eq!(of(family.default_scheme(), true), Some(Loaded::All), "{}", family.name());
+        // Biases and magnitudes as diffusers calls them it does not read.
+        for scheme in family.schemes().filter(|scheme| of(scheme, true) == Some(Loaded::All)) {
+            let all = scheme.prefix != Prefix::Component;
+            let found = of(scheme, false);
+            assert_eq!(
+                found,
+                Some(if all { Loaded::All } else { Loaded::Part }),
+                "{} {}",
+                family.name(),
+                scheme.id
+            );
+        }
     }
 }
 

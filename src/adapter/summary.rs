@@ -35,6 +35,10 @@ pub struct Summary {
     pub families: Vec<&'static str>,
     /// The base model as the metadata names it.
     pub base_model: Option<String>,
+    /// The model that it was trained on, by its file or its place. Hostile text.
+    pub trained_on: Option<String>,
+    /// What it was merged from, by the merger's word. Hostile text.
+    pub merged_from: Option<String>,
     /// The title or output name in the metadata.
     pub title: Option<String>,
     /// Words that the metadata says trigger the LoRA.
@@ -99,6 +103,8 @@ impl Adapter {
                 Detected::Is(_) | Detected::Unknown => Vec::new(),
             },
             base_model: noted(&["ss_base_model_version", "modelspec.architecture"]),
+            trained_on: noted(&["ss_sd_model_name"]),
+            merged_from: noted(&["modelspec.merged_from"]),
             title: self.title().map(str::to_owned),
             trigger_words: self.trigger_words.clone(),
             ranks: shares(modules().map(|module| module.rank)),

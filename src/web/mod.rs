@@ -144,7 +144,7 @@ impl Session {
         self.analysis.replace(Rc::new(RefCell::new(known.swapped())));
     }
 
-    /// The model families of which one has to be chosen for the files that are open; none where they settle it.
+    /// The model families of which one may be chosen for the files that are open, or has to be; none where they settle it.
     ///
     /// # Errors
     /// A `Problem` if there is no file.

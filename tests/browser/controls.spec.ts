@@ -87,10 +87,20 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
     OUT08: { styleStrength: 0, mu: 0 }, 'CLIP-L': { contentStrength: 0.5 },
   });
   const before = (await settings(page)).blocks;
+  await expect(page.locator('np-lora-result').getByText(/ · 5 blocks changed/)).toBeVisible();
+  // As it stands in a list of choices or in a prompt, and by a choice's name.
+  const [numbers, field] = ['0.5,1,0,0.75,1,1,1,0.25,1,1,1,1,1,1,1,1,1', page.getByLabel('Subject’s numbers')];
+  for (const typed of [`MINE:${numbers}`, `<lora:cat:1:lbw=${numbers}:stop=10>`, `<lora:cat:1:1:LBW=${numbers}>`]) {
+    await field.fill('midd');
+    await field.press('Enter');
+    await expect(own(page, 'IN01')).toHaveText(/^subject 0/);
+    await field.fill(typed);
+    await field.press('Enter');
+    expect((await settings(page)).blocks).toEqual(before);
+  }
   for (const wrong of ['1,0', '1,0,0,1,1,1,1,x,1,1,1,1,1,1,1,1,1', '1,0,0,1,1,1,1,99,1,1,1,1,1,1,1,1,1']) {
     await page.getByLabel('Subject’s numbers').fill(wrong);
     await page.getByLabel('Subject’s numbers').press('Enter');
-    const field = page.getByLabel('Subject’s numbers');
     await expect(field).toHaveAccessibleDescription(/^The count does not match/);
     await expect(field).toHaveAttribute('aria-invalid', 'true');
     await expect(page.getByLabel('Style’s numbers')).not.toHaveAttribute('aria-invalid');

@@ -69,6 +69,13 @@ test('both directions at several μ, and plain addition beside them', async ({ p
   await severalWanted(page);
   await muList(page, '∞, 0.5 0.5');
   await expect(page.getByLabel('μ of the files')).toHaveValue('0.5, ∞');
+  // A comma separates, unless it can only be a decimal one.
+  for (const [typed, read] of [
+    ['1,10', '1, 10'], ['0.1,0.5,1', '0.1, 0.5, 1'], ['0,1 0,5', '0.1, 0.5'], ['0,5;1,5', '0.5, 1.5'], ['0.1,1,10,∞', '0.1, 1, 10, ∞'], ['0,1,1,10', '0.1, 1, 10'], ['0.5，∞', '0.5, ∞'],
+  ] as const) {
+    await muList(page, typed);
+    await expect(page.getByLabel('μ of the files')).toHaveValue(read);
+  }
   await muList(page, 'much');
   await expect(page.getByLabel('μ of the files')).toHaveValue('0.5, ∞');
   await expect(page.getByText('“much” cannot be read, so the list is as before')).toBeVisible();

@@ -140,7 +140,7 @@ test('a sentence says what the verdict is, with the numbers', async ({ page }) =
   expect(found.map((number, index) => isRounded(number, expected[index]!))).toEqual([true, true, true, true]);
   for (const [verdict, words] of Object.entries({
     apart: /hardly overlap .* close to plain addition, whatever the μ/, same: /the same change .* adds nothing new/, little: /by only/, most: /nearly all/,
-    chance: /hardly more in common than unrelated LoRAs/, noContent: /only the style will be in the result/, noStyle: /only the subject will be in the result/,
+    chance: /hardly more in common than unrelated LoRAs/, noContent: /subject changes nothing in the layers that both have/, noStyle: /style changes nothing in the layers that both have/,
   })) {
     await set(page, { outlook: threeModules({ verdict: verdict as Outlook['verdict'] }) });
     await expect(lead).toHaveText(words);

@@ -6,7 +6,7 @@ use np_lora::adapter::Adapter;
 use np_lora::container::MemorySource;
 use np_lora::error::Error;
 use np_lora::fusion::analysis::{Analysis, Outlook, Spectra, Tally, Verdict, spectra};
-use np_lora::fusion::settings::{BlockStrength, CutChoice};
+use np_lora::fusion::settings::{BlockStrength, CutChoice, ResultChoice};
 use np_lora::fusion::{self, Alone, Input, Pair, Plan, Progress, Report, Settings, Side, Sources, Watch};
 use pollster::block_on;
 use std::cell::{Cell, RefCell};
@@ -317,8 +317,34 @@ fn a_word_says_what_the_projection_does() {
         analysed(&partly(3.0), &style, &settings).1.verdict
     };
     assert_eq!((off(0.0, 1.0), off(1.0, 0.0)), (Verdict::NoContent, Verdict::NoStyle));
+    // Of layers that only one of them has nothing is said, nor of an overlap's strengths.
+    let more = partly(3.0).lora("lora_unet_b", &b_c, &a_c, None);
+    let off = |result| {
+        let settings = Settings { content_strength: 0.0, result, ..settings.clone() };
+        analysed(&more, &style, &settings.of_fusion()).1.verdict
+    };
+    assert_eq!((off(ResultChoice::Fusion), off(ResultChoice::Overlap)), (Verdict::NoContent, Verdict::Usual));
     let inside = random("mix", 2, 3) * &a_s;
     assert_eq!(verdict(&one(&b_c, &inside, 1.0), &style, 10.0), Verdict::Most);
+}
+
+/// An overlap of nothing is none, and would make the median of the others look smaller.
+#[test]
+fn layers_without_the_subject_have_no_part_in_the_overlap() {
+    let ((b_c, a_c), (b_s, a_s)) = (factors("x", "c", 30, 40, 2), factors("x", "s", 30, 40, 3));
+    let of = |up: &[(&Matrix, &Matrix)]| {
+        let layers = up.iter().zip(["lora_unet_a", "lora_unet_b", "lora_unet_c"]);
+        layers.fold(File::default(), |file, ((b, a), name)| file.lora(name, b, a, None))
+    };
+    let nothing = Matrix::zeros(30, 2);
+    let (content, style) = (of(&[(&b_c, &a_c), (&nothing, &a_c), (&nothing, &a_c)]), of(&[(&b_s, &a_s); 3]));
+    let report = fuse(Some(&content), Some(&style), &Settings::default()).unwrap().report;
+    let (overlap, first) = (report.overlap.unwrap(), &report.modules[0]);
+    assert!(first.overlap > 0.0 && report.modules.len() == 3);
+    assert_eq!(
+        (overlap.median, overlap.worst, &overlap.worst_module),
+        (first.overlap, first.overlap, &first.name)
+    );
 }
 
 #[test]

@@ -219,17 +219,26 @@ fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
     let (content, style) = (file("content", &[5, 12, 8]), file("style", &[9, 4, 3]));
     let exact = Settings { dense_rank: 4, ..hard() };
     let kept = fuse(Some(&content), Some(&style), &exact).unwrap().report.energy_kept;
-    let (subject, of_style) = (kept.subject.unwrap(), kept.style.unwrap());
+    let (whole, of_style) = (kept.subject.unwrap(), kept.style.unwrap().spread);
+    let subject = &whole.spread;
+    assert!(subject.worst < whole.whole && whole.whole < 1.0, "{whole:?}");
     assert_eq!((&*subject.worst_module, &*of_style.worst_module), (&*stems[1], &*stems[0]));
     assert!(0.3 < subject.worst && subject.worst < subject.median && subject.median < 1.0, "{subject:?}");
     assert!(of_style.worst < 0.9 && (of_style.median - 1.0).abs() < 1e-6, "{of_style:?}");
     assert_eq!(kept.result, None);
-    let settings = Settings { recompress: Recompress::Rank { rank: 2 }, ..exact };
+    let settings = Settings { recompress: Recompress::Rank { rank: 2 }, ..exact.clone() };
     let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
     let least = fused.report.cuts.iter().filter(|cut| cut.of == CutOf::Result).map(|cut| cut.kept);
-    let of_result = fused.report.energy_kept.result.unwrap();
-    assert_eq!(of_result.worst, least.fold(1.0, f64::min));
-    assert_eq!(fused.report.energy_kept.subject, Some(subject), "what befell the inputs is the same");
+    let of_result = fused.report.energy_kept.result.clone().unwrap();
+    assert_eq!(of_result.spread.worst, least.fold(1.0, f64::min));
+    // By energies, over all modules.
+    let exact: f64 = stems
+        .iter()
+        .map(|stem| fuse(Some(&content), Some(&style), &exact).unwrap().update(stem).unwrap().norm_squared())
+        .sum();
+    let saved: f64 = stems.iter().map(|stem| fused.update(stem).unwrap().norm_squared()).sum();
+    assert!((of_result.whole - saved / exact).abs() < 1e-3, "{} {}", of_result.whole, saved / exact);
+    assert_eq!(fused.report.energy_kept.subject, Some(whole), "what befell the inputs is the same");
 }
 
 #[test]
@@ -346,6 +355,13 @@ fn magnitudes_have_the_shape_of_the_naming_they_are_written_in() {
     assert_eq!(fused.tensor(&format!("{kohya}.dora_scale")).unwrap(), random("m", out, 1));
     let fused = to(&file(&[out, 1]), "peft").unwrap();
     assert_eq!(shape(&fused, &format!("{stem}.lora_magnitude_vector")), [out]);
+    // ComfyUI spells the factors as PEFT does, but of magnitudes it reads only LyCORIS'.
+    let comfy = "diffusion_model.single_blocks.0.modulation.lin.dora_scale";
+    for (magnitude, written) in [(vec![out], [out, 1]), (vec![1, inputs], [1, inputs])] {
+        let fused = to(&file(&magnitude), "comfy").unwrap();
+        assert_eq!(shape(&fused, comfy), written);
+        assert_eq!(fused.tensor(comfy).unwrap().len(), written[0] * written[1]);
+    }
     // PEFT has none of columns.
     let refused = to(&file(&[1, inputs]), "peft").err().unwrap();
     assert_eq!((refused.code, refused.tensor.as_deref()), (Code::AdapterKind, Some(stem)));

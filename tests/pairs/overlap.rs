@@ -324,7 +324,7 @@ fn strengths_of_blocks_and_text_encoders_make_no_difference_either() {
     let (content, style) = (file("c"), file("s"));
     let of = |settings: &Settings| fuse(Some(&content), Some(&style), settings).unwrap();
     let first = of(&overlap());
-    assert_eq!(first.report.family, Some("SDXL"));
+    assert_eq!(first.report.family.as_deref(), Some("SDXL"));
     let block = BlockStrength { content: 0.5, style: 0.0, mu: Some(3.0) };
     for other in [
         Settings { content_text_strength: Some(0.25), ..overlap() },

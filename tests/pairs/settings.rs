@@ -162,7 +162,7 @@ fn notes_of_another_model_are_not_passed_on() {
     let content =
         sdxl("c").note("ss_base_model_version", "flux1").note("modelspec.architecture", "flux-1-dev/lora");
     let fused = fuse(Some(&content), Some(&sdxl("s")), &hard()).unwrap();
-    assert_eq!(fused.report.family, Some("SDXL"));
+    assert_eq!(fused.report.family.as_deref(), Some("SDXL"));
     assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some("sdxl_base_v1-0"));
     assert_eq!(fused.metadata("modelspec.architecture").as_deref(), Some("stable-diffusion-xl-v1-base/lora"));
     let forced = Settings { family: Some("FLUX.1".into()), ..hard() };

@@ -5,7 +5,7 @@ import type { Answers } from './replies.ts';
 import { isBlob, list, nothing, number, object, orNull, text, truth, word } from './shape.ts';
 import { BYTES, FILE_LINK, IN_USE, KEPT, PROBLEM, REMOTE, ROLE, SETTINGS, SUMMARY, TEXTS, VARIANTS } from './shapes.ts';
 import type {
-  BlockLikeness, ComparedPart, Comparison, CurvePoint, Cut, EnergyKept, Judgement, Likeness, LoadedBy, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport,
+  BlockLikeness, ComparedPart, Comparison, CurvePoint, Cut, EnergyKept, Judgement, KeptShare, Likeness, LoadedBy, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport,
   Outlook, PairFit, Refusal, Report, SavedRecipe, SavedSource, SchemeChoice, Spectra, Spread, Tally, Target, Tensors,
 } from './types.ts';
 
@@ -23,6 +23,7 @@ const PAIR_FIT = object<PairFit>({
 });
 
 const SPREAD = orNull(object<Spread>({ median: number, worst: number, worstModule: text }));
+const KEPT_SHARE = orNull(object<KeptShare>({ whole: number, median: number, worst: number, worstModule: text }));
 const SOURCE = orNull(object<{ name: string; size: number }>({ name: text, size: number }));
 const MODULE = object<ModuleReport>({
   name: text, block: orNull(text), outFeatures: number, inFeatures: number, contentRank: number, styleRank: number, protected: number,
@@ -34,8 +35,8 @@ export const REPORT = object<Report>({
   backendReason: text, adapter: orNull(text), triggerWords: TEXTS, fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
   contentTensors: TENSORS, styleTensors: TENSORS, rank: number, dtype: text, outputBytes: number, modelHash: text,
   overlap: SPREAD, change: number, contentKept: number, rounding: SPREAD, roundingOfChange: SPREAD, recomputed: number, recomputedWorst: number,
-  secondsFusing: number, secondsVerifying: number, energyKept: object<EnergyKept>({ subject: SPREAD, style: SPREAD, result: SPREAD }),
-  cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number })),
+  secondsFusing: number, secondsVerifying: number, energyKept: object<EnergyKept>({ subject: KEPT_SHARE, style: KEPT_SHARE, result: KEPT_SHARE }),
+  cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number, energy: number })),
   modules: list(MODULE), warnings: list(PROBLEM),
 });
 
@@ -69,7 +70,7 @@ const COMPARISON = object<Comparison>({
   judgement: object<Judgement>({
     exact: truth, sum: word('whole', 'half', 'some'), lost: object<Judgement['lost']>({ content: orNull(number), style: orNull(number) }), hasMore: truth,
   }),
-  targets: list(object<Target>({
+  recipe: orNull(SETTINGS), targets: list(object<Target>({
     name: word('content', 'style', 'sum', 'bestSum', 'fusion'), content: number, style: number, mu: orNull(number), distance: orNull(number),
     left: orNull(number),
   })),

@@ -57,7 +57,7 @@ export interface Calls {
   prepare: { in: Record<string, never>; out: null };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
-  /** The model families of which one has to be chosen for the files that are open; none where they settle it. */
+  /** The model families of which one may be chosen for the files that are open, or has to be; none where they settle it. */
   families: { in: Record<string, never>; out: string[] };
   fit: { in: { settings: Partial<Settings> }; out: PairFit };
   /** The files that several are. */

@@ -125,7 +125,7 @@ export class Session {
     await swapping;
   }
 
-  /** The model families of which one has to be chosen for the files that are open; none where they settle it. */
+  /** The model families of which one may be chosen for the files that are open, or has to be; none where they settle it. */
   families(): Promise<string[]> {
     return this.#call('families', {});
   }

@@ -19,7 +19,7 @@ export const PROBLEM = object<Problem>({ code: text, message: text, remedy: text
 const share = <T>(value: Shape<T>): Shape<Share<T>[]> => list(object<Share<T>>({ value, modules: number }));
 
 export const SUMMARY = object<Summary>({
-  name: text, size: number, kinds: share(text), scheme: text, family: orNull(text), families: TEXTS, baseModel: orNull(text), title: orNull(text),
+  name: text, size: number, kinds: share(text), scheme: text, family: orNull(text), families: TEXTS, baseModel: orNull(text), trainedOn: orNull(text), mergedFrom: orNull(text), title: orNull(text),
   triggerWords: TEXTS, ranks: share(number), alphas: share(orNull(number)),
   scales: share(object<Scale>({ value: number, source: word('tensor', 'config', 'metadata', 'unknown', 'fixed', 'user') })),
   dtypes: share(text), modules: number, textEncoderModules: number, vectors: number, cut: number, magnitudes: number, refused: number, warnings: list(PROBLEM),

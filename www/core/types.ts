@@ -52,10 +52,12 @@ export interface Summary {
   name: string;
   size: number;
   kinds: Share<string>[]; // "LoRA", "LoCon", "LoHa", "DoRA" …, the most common first
-  scheme: string; // the trainer's way of naming: "kohya", "PEFT", "diffusers" …
+  scheme: string; // the trainer's way of naming, for people: "kohya", "PEFT", "diffusers" …; settings take an id of PairFit's schemes
   family: string | null; // "FLUX.1", "FLUX.1 or Chroma" … when it can be told
   families: string[]; // those that the file fits equally well; empty where one is certain or none is known
   baseModel: string | null; // as the metadata says
+  trainedOn: string | null; // likewise: the very model
+  mergedFrom: string | null; // likewise: of what it was merged, here or by others
   title: string | null;
   triggerWords: string[];
   ranks: Share<number>[];
@@ -240,13 +242,18 @@ export interface Spread {
 }
 
 /** Of modules that were cut to a rank, the share of their energy that is left; null where none was. */
-export type EnergyKept = Record<Cut['of'], Spread | null>;
+export type EnergyKept = Record<Cut['of'], KeptShare | null>;
+
+export interface KeptShare extends Spread {
+  whole: number; // of all these modules together
+}
 
 /** A module that was cut to a rank, and the share of its energy that is left. */
 export interface Cut {
   module: string;
   of: 'subject' | 'style' | 'result';
   kept: number;
+  energy: number; // what it was, as a square
 }
 
 export interface Report {
@@ -255,7 +262,7 @@ export interface Report {
   content: { name: string; size: number } | null; // null: the only file was converted
   style: { name: string; size: number } | null;
   family: string | null;
-  scheme: string | null;
+  scheme: string | null; // its name, as a summary has it
   backend: BackendInUse;
   backendReason: string; // why this backend, in a sentence
   adapter: string | null;
@@ -430,6 +437,7 @@ export interface Comparison {
   whole: Likeness;
   judgement: Judgement;
   targets: Target[];
+  recipe: Settings | null; // with which the file says that it was made
   parts: { both: ComparedPart; content: ComparedPart; style: ComparedPart };
   outside: string[]; // modules of the file that neither of the pair has
   outsideShare: number;

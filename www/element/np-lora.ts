@@ -319,6 +319,8 @@ export class NpLora extends Chosen {
     const spoken = spokenOf(name, detail, this.#desk.running, this.#open);
     if (name === 'abort') this.#said.notice = text.cancelled;
     if (name === 'complete') this.#said.saved = '';
+    // Its own words are read where they stand.
+    if (name === 'error') this.#said.ofNoProgress();
     const wanted = this.#tell(name, detail, name === 'warning');
     // Whoever waits at Cancel is taken to the result, which says it itself.
     const heard = name === 'complete' && this.shadowRoot?.querySelector('np-lora-run')?.matches(':focus-within');
@@ -435,7 +437,7 @@ export class NpLora extends Chosen {
     return html`<np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
       .running=${running} .outcomes=${outcomes} .problem=${saidAbove.has(toJson(problem)) ? null : problem}
       .backend=${backend} .making=${this.more.result} .files=${files} .heavy=${heavy}
-      .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => hashes.of(file)} .notice=${this.#said.notice} ?ready=${isReady}
+      .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => hashes.of(file)} .notice=${this.#said.notice} ?ready=${isReady && foresight.refusal === null}
       ?convertible=${places.only !== null && !folded && fit !== null} ?disabled=${this.#idle || this.#saving.busy}
       @np-do=${(event: CustomEvent<Deed>) => this.#deeds.do(event.detail)}></np-lora-run>`;
   }

@@ -47,6 +47,11 @@ export class Said implements ReactiveController {
     this.#progress = what;
   }
 
+  /** A run has ended with nothing to say. */
+  ofNoProgress(): void {
+    if (this.#progress !== null) this.say('');
+  }
+
   /** The same once more is heard only where something is another. */
   #speak(what: string): void {
     this.#progress = null;

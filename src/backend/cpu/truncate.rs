@@ -22,11 +22,9 @@ pub struct LowRank {
     pub sigma: Vec<f64>,
 }
 
-/// Σσ² of the first k over Σσ² of all; 1 where there is nothing.
-pub fn kept(sigma: &[f64], k: usize) -> f64 {
-    let energy = |part: &[f64]| part.iter().map(|s| s * s).sum::<f64>();
-    let whole = energy(sigma);
-    if whole > 0.0 { energy(&sigma[..k.min(sigma.len())]) / whole } else { 1.0 }
+/// Σσ² of the first k, and of all.
+pub fn energy(sigma: &[f64], k: usize) -> [f64; 2] {
+    [&sigma[..k.min(sigma.len())], sigma].map(|part| part.iter().map(|s| s * s).sum::<f64>())
 }
 
 fn own(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Own {
@@ -188,10 +186,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_a_share_of_the_energy() {
+    fn energies_are_those_of_the_first_and_of_all() {
         let sigma = [3.0, 2.0, 1.0, 0.0];
-        assert!((kept(&sigma, 2) - 13.0 / 14.0).abs() < 1e-15);
-        assert_eq!(kept(&[0.0, 0.0], 1), 1.0);
+        assert_eq!(energy(&sigma, 2), [13.0, 14.0]);
+        assert_eq!(energy(&sigma, 9), [14.0, 14.0]);
     }
 
     #[test]

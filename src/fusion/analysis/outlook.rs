@@ -47,9 +47,9 @@ pub struct Outlook {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// At these strengths the content changes nothing.
+    /// At these strengths the content changes nothing in the modules that both have.
     NoContent,
-    /// At these strengths the style changes nothing, so that there is nothing to protect.
+    /// At these strengths the style changes nothing there, so that there is nothing to protect.
     NoStyle,
     /// Both files are the same update, but for the strength.
     Same,
@@ -298,10 +298,10 @@ fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec
 
 fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
     // Of what is not measured nobody knows whether it was trained, but a strength of 0 is enough.
-    let is_all = plan.units().count() == known.len();
+    let shared = || plan.units().filter_map(Unit::pair);
+    let (is_some, is_all) = (shared().next().is_some(), shared().count() == known.len());
     let has_no = |side: Side, norm: f64| {
-        let mut shares = plan.units().filter_map(|unit| unit.share(side));
-        is_all && norm == 0.0 || shares.all(|share| share.weight == 0.0)
+        is_some && (is_all && norm == 0.0 || shared().all(|pair| pair.of(side).weight == 0.0))
     };
     if has_no(Side::Content, whole.content_norm) {
         Verdict::NoContent

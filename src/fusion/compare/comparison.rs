@@ -5,7 +5,7 @@ use super::judgement::Judgement;
 use super::sums::{CONTENT, Mixture, STYLE, SUM, Sums};
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::Unit;
-use crate::fusion::{Pair, ratio};
+use crate::fusion::{Pair, Settings, ratio};
 use crate::order::{self, Places};
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ pub struct Comparison {
     pub judgement: Judgement,
     /// What it could be, each with how far it is from that.
     pub targets: Vec<Target>,
+    /// What the file says of how it was made, if it does.
+    pub recipe: Option<Settings>,
     /// What there is to compare.
     pub parts: Parts,
     /// Modules of the file that neither of the pair has.
@@ -153,6 +155,7 @@ pub(super) struct Findings<'a> {
     pub(super) skipped: usize,
     pub(super) vectors: usize,
     pub(super) cut: usize,
+    pub(super) recipe: Option<Settings>,
 }
 
 impl Likeness {
@@ -207,7 +210,7 @@ fn targets(sums: &Sums) -> Vec<Target> {
 
 impl Comparison {
     pub(super) fn of(plan: &Plan, findings: Findings<'_>) -> Self {
-        let Findings { units, outside, skipped, vectors, cut } = findings;
+        let Findings { units, outside, skipped, vectors, cut, recipe } = findings;
         let mut all = Sums::default();
         let mut parts = Parts::default();
         let mut blocks: Vec<((usize, String), usize, Sums)> = Vec::new();
@@ -245,6 +248,7 @@ impl Comparison {
         Self {
             judgement: Judgement::of(&whole),
             whole,
+            recipe,
             targets: targets(&all),
             parts,
             outside_share: ratio(elsewhere, all.file),

@@ -12,6 +12,7 @@ use crate::fusion::method::loaded::{self, LoadedUnit};
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::portions::{self, ReadAhead};
+use crate::fusion::settings::saved::SavedRecipe;
 use crate::fusion::{Input, Pair, Progress, Settings, Side, Sources, Stage, Watch, go_on};
 use std::ops::Range;
 
@@ -43,6 +44,7 @@ pub async fn compare<S: Source>(
         skipped: matching.skipped,
         vectors: file.adapter.vectors.len(),
         cut: file.adapter.modules.iter().filter(|module| module.is_cut).count(),
+        recipe: SavedRecipe::within(&file.adapter.metadata).and_then(Result::ok).map(|saved| saved.settings),
         ..Findings::default()
     };
     let total = plan.units().count() + matching.outside.len();

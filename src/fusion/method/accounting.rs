@@ -119,6 +119,15 @@ pub struct Cut {
     pub of: CutOf,
     /// The share of its energy that is left.
     pub kept: f64,
+    /// What that was: ‖ΔW‖².
+    pub energy: f64,
+}
+
+impl Cut {
+    /// `energy`: what is left, and what it was.
+    pub(super) fn of(module: String, of: CutOf, [left, energy]: [f64; 2]) -> Self {
+        Self { module, of, kept: if energy > 0.0 { left / energy } else { 1.0 }, energy }
+    }
 }
 
 /// Whose module was cut.

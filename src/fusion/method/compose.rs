@@ -57,8 +57,8 @@ pub(crate) struct Compressed {
     pub(crate) up: Bytes,
     /// k.
     pub(crate) rank: usize,
-    /// The share of the energy that is left.
-    pub(crate) kept: f64,
+    /// The energy that is left, and what it was.
+    pub(crate) energy: [f64; 2],
     /// ‖saved − cut‖/‖cut‖, an upper bound.
     pub(crate) rounding: f64,
 }
@@ -118,7 +118,8 @@ impl Matrices {
             [&down, &up].map(|of| cpu::rounded(of, scale, dtype));
         let error = |error: &[f32], of: &Matrix| matrix::from_rows(of.nrows(), of.ncols(), error);
         let (down_error, up_error) = (error(&down_error, &low.down), error(&up_error, &low.up));
-        let whole = low.sigma.iter().take(rank).map(|s| s * s).sum::<f64>().sqrt();
+        let energy = truncate::energy(&low.sigma, rank);
+        let whole = energy[0].sqrt();
         let apart = (matrix::norm_of_product(&low.up, &down_error)
             + matrix::norm_of_product(&up_error, &low.down))
             / scale;
@@ -126,7 +127,7 @@ impl Matrices {
             down: saved_down.into(),
             up: saved_up.into(),
             rank,
-            kept: truncate::kept(&low.sigma, rank),
+            energy,
             rounding: if whole > 0.0 { apart / whole } else { 0.0 },
         }
     }

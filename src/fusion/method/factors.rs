@@ -33,8 +33,8 @@ pub(crate) struct Factors {
     pub down: Factor,
     /// B, m×r.
     pub up: Factor,
-    /// The share of the update's energy that is in them, where it had to be cut to a rank.
-    pub kept: Option<f64>,
+    /// Where the update had to be cut to a rank: its energy that is in them, and all of it.
+    pub energy: Option<[f64; 2]>,
 }
 
 /// A factor in the result's format, and what rounding did to it.
@@ -57,7 +57,7 @@ impl Factors {
         if let Some((down, up)) = module.kind.plain() {
             let down = Factor::read(source, down, module.rank, module.in_features).await?;
             let up = Factor::read(source, up, module.out_features, module.rank).await?;
-            return Ok(Self { down, up, kept: None });
+            return Ok(Self { down, up, energy: None });
         }
         let tensors = module.kind.tensors();
         let mut values = Vec::with_capacity(tensors.len());
@@ -78,7 +78,7 @@ impl Factors {
         Ok(Self {
             down: Factor::of(&product.down),
             up: Factor::of(&product.up),
-            kept: product.energy.map(|(kept, whole)| if whole > 0.0 { kept / whole } else { 1.0 }),
+            energy: product.energy.map(|(kept, whole)| [kept, whole]),
         })
     }
 
@@ -126,7 +126,7 @@ impl Factors {
     pub(crate) fn rows(&self, rows: &[Range<usize>]) -> Self {
         let whole = rows == std::slice::from_ref(&(0..self.up.rows));
         let up = if whole { self.up.clone() } else { self.up.select(rows) };
-        Self { down: self.down.clone(), up, kept: self.kept }
+        Self { down: self.down.clone(), up, energy: self.energy }
     }
 }
 

@@ -231,7 +231,7 @@ fn write_compressed<'a>(
             let matrices = compose::matrices(output, loaded, result)?;
             let compressed = matrices.compressed(output, group.loader_scale, plan.dtype);
             let module = output.names.stem.clone();
-            composer.cuts([Cut { module, of: CutOf::Result, kept: compressed.kept }]);
+            composer.cuts([Cut::of(module, CutOf::Result, compressed.energy)]);
             worst = worst.max(compressed.rounding);
             let rows = [(0..output.out_features, 0)];
             let up = Columns { words: &compressed.up, cols: compressed.rank, rows: &rows };
@@ -283,8 +283,8 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
     let mut cuts: Vec<Cut> = Vec::new();
     for (unit, values) in loaded.group.units.iter().zip(&loaded.units) {
         for (side, share) in unit.shares() {
-            let Some(kept) = values.factors(side).and_then(|factors| factors.kept) else { continue };
-            let cut = Cut { module: share.module.stem.clone(), of: side.into(), kept };
+            let Some(energy) = values.factors(side).and_then(|factors| factors.energy) else { continue };
+            let cut = Cut::of(share.module.stem.clone(), side.into(), energy);
             if !cuts.contains(&cut) {
                 cuts.push(cut);
             }

@@ -65,8 +65,8 @@ pub struct Fit {
     pub style_only: Vec<String>,
     /// Vectors (biases, norms) that are added up.
     pub vectors: usize,
-    /// The model family, where it is known.
-    pub family: Option<&'static str>,
+    /// The model family, where it is known: all that it may be.
+    pub family: Option<String>,
     /// The result's naming.
     pub scheme: Option<SchemeChoice>,
     /// Every naming it could have.
@@ -131,7 +131,7 @@ impl Fit {
             content_only: names(|unit| unit.halves.style.is_none()),
             style_only: names(|unit| unit.halves.content.is_none()),
             vectors: plan.vectors.len(),
-            family: plan.layer_names.family.map(|family| family.name()),
+            family: plan.family(),
             scheme: plan.scheme.map(choice),
             schemes: schemes.map(choice).collect(),
             blocks: counted(&blocks),

@@ -148,6 +148,9 @@ fn recipe(settings: &Settings) -> String {
 
 fn description(settings: &Settings, titles: &[String]) -> String {
     let own = settings.blocks.values().filter(|block| block.mu.is_some()).count();
+    let weighted =
+        settings.blocks.values().filter(|block| (block.content, block.style) != (1.0, 1.0)).count();
+    let weighted = if weighted > 0 { format!(" ({weighted} blocks have their own)") } else { String::new() };
     let mu = match own {
         0 => mu::text(settings.mu),
         _ => format!("{} ({own} blocks have their own)", mu::text(settings.mu)),
@@ -178,7 +181,7 @@ fn description(settings: &Settings, titles: &[String]) -> String {
         );
     }
     format!(
-        "{subject} in the style of {look}: fused with NP-LoRA (arXiv 2511.11051), mu {mu}, {directions}, subject strength {}, style strength {}; {rank}, {layout}.",
+        "{subject} in the style of {look}: fused with NP-LoRA (arXiv 2511.11051), mu {mu}, {directions}, subject strength {}, style strength {}{weighted}; {rank}, {layout}.",
         settings.content_strength, settings.style_strength
     )
 }

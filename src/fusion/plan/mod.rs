@@ -195,6 +195,11 @@ impl Plan {
         self.groups.iter().flat_map(|group| &group.units)
     }
 
+    /// What users call the model: "FLUX.1", or "FLUX.1 or Chroma" where that makes no difference.
+    pub(crate) fn family(&self) -> Option<String> {
+        (!self.fitting.is_empty()).then(|| model::names(&self.fitting))
+    }
+
     /// The plan in the words of its user.
     pub fn fit(&self) -> Fit {
         Fit::of(self)

@@ -51,10 +51,11 @@ pub(crate) fn fitting(files: Adapters<'_>, recipe: &Recipe) -> Vec<&'static Fami
     recipe.family.map_or_else(|| shared(&known(files)).unwrap_or_default(), |chosen| vec![chosen])
 }
 
-/// Families of which one has to be chosen: none where the files settle it, fit no known one, or not each other.
+/// Families of which one may be chosen, or has to be where that makes a difference to the result: none where the files settle it,
+/// fit no known one, or not each other.
 pub fn undecided_families(files: Adapters<'_>) -> Vec<&'static str> {
-    let common = common(&known(files)).unwrap_or_default();
-    if common.len() > 1 { common.into_iter().map(Family::name).collect() } else { Vec::new() }
+    let fitting = shared(&known(files)).unwrap_or_default();
+    if fitting.len() > 1 { fitting.into_iter().map(Family::name).collect() } else { Vec::new() }
 }
 
 type Known<'a> = (&'a Adapter, &'a [&'static Family]);

@@ -43,11 +43,21 @@ pub struct Spread {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EnergyKept {
     /// Of the subject's, which had no exact low-rank form.
-    pub subject: Option<Spread>,
+    pub subject: Option<KeptShare>,
     /// Of the style's.
-    pub style: Option<Spread>,
+    pub style: Option<KeptShare>,
     /// Of the result's, for which a smaller rank was asked.
-    pub result: Option<Spread>,
+    pub result: Option<KeptShare>,
+}
+
+/// Such a share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeptShare {
+    /// Of all these modules together.
+    pub whole: f64,
+    /// Over them.
+    #[serde(flatten)]
+    pub spread: Spread,
 }
 
 /// What was done and how well.
@@ -62,8 +72,8 @@ pub struct Report {
     pub content: Option<Input>,
     /// The style's file.
     pub style: Option<Input>,
-    /// The model family, where it is known.
-    pub family: Option<&'static str>,
+    /// The model family, where it is known: all that it may be.
+    pub family: Option<String>,
     /// The result's naming.
     pub scheme: Option<&'static str>,
     /// Where the run ended.
@@ -96,7 +106,7 @@ pub struct Report {
     pub output_bytes: u64,
     /// SHA-256 of the result's tensors: `sshs_model_hash`; its first twelve digits are AutoV3.
     pub model_hash: String,
-    /// Overlap over the modules.
+    /// Overlap over the modules in which the subject changes something.
     pub overlap: Option<Spread>,
     /// The projection's change against plain addition, all fused modules together.
     pub change: f64,
@@ -151,7 +161,7 @@ impl Report {
             settings: plan.settings.clone(),
             content: content.map(input),
             style: style.map(input),
-            family: plan.layer_names.family.map(|family| family.name()),
+            family: plan.family(),
             scheme: plan.scheme.map(|scheme| scheme.name),
             backend: engine.backend(),
             backend_reason: engine.reason().to_owned(),
@@ -168,7 +178,8 @@ impl Report {
             dtype: plan.dtype.to_string(),
             output_bytes: plan.layout.size,
             model_hash,
-            overlap: spread(modules.iter().map(|m| (m.overlap, &*m.name))),
+            // Of nothing there is no overlap.
+            overlap: spread(modules.iter().filter(|m| m.content_norm > 0.0).map(|m| (m.overlap, &*m.name))),
             change: ratio(changed, added).sqrt(),
             content_kept: 1.0 - ratio(removed, whole),
             rounding: spread(
@@ -193,10 +204,15 @@ impl Report {
 impl EnergyKept {
     fn of(cuts: &[Cut]) -> Self {
         let of = |part: CutOf| {
-            let of_part = cuts.iter().filter(|cut| cut.of == part);
+            let of_part = || cuts.iter().filter(|cut| cut.of == part);
             // The worst comes last where what is lost is sorted.
-            let lost = spread(of_part.map(|cut| (-cut.kept, &*cut.module)))?;
-            Some(Spread { median: -lost.median, worst: -lost.worst, ..lost })
+            let total = |part: fn(&Cut) -> f64| of_part().map(part).sum::<f64>();
+            let (left, all) = (total(|cut| cut.kept * cut.energy), total(|cut| cut.energy));
+            let lost = spread(of_part().map(|cut| (-cut.kept, &*cut.module)))?;
+            Some(KeptShare {
+                whole: if all > 0.0 { left / all } else { 1.0 },
+                spread: Spread { median: -lost.median, worst: -lost.worst, ..lost },
+            })
         };
         Self { subject: of(CutOf::Subject), style: of(CutOf::Style), result: of(CutOf::Result) }
     }
@@ -228,7 +244,8 @@ fn warnings_of(plan: &Plan, files: Adapters<'_>, fused: &[Fused], cuts: &[Cut]) 
     }
     let weakened = cuts.iter().filter(|cut| cut.kept < ENERGY_KEPT);
     if let Some(worst) = weakened.min_by(|a, b| a.kept.total_cmp(&b.kept)) {
-        let detail = format!("The {} keeps {:.1} % there.", worst.of.word(), 100.0 * worst.kept);
+        let detail =
+            format!("The {} keeps {:.1} % there, the least of all.", worst.of.word(), 100.0 * worst.kept);
         warnings.push(Error::new(Code::EnergyCut, detail).at_tensor(&worst.module));
     }
     let share = ratio(inside, whole);

@@ -92,10 +92,21 @@ impl Settings {
         Self { content_scale: self.style_scale, style_scale: self.content_scale, ..self.clone() }
     }
 
-    /// The same for a fusion, whatever is to be made: what an outlook is of.
+    /// The same for a fusion, whatever is to be made: what an outlook is of. An overlap takes no strengths, nor does its outlook.
     #[must_use]
     pub fn of_fusion(self) -> Self {
-        Self { result: ResultChoice::Fusion, ..self }
+        if self.result == ResultChoice::Fusion {
+            return self;
+        }
+        Self {
+            result: ResultChoice::Fusion,
+            content_strength: 1.0,
+            style_strength: 1.0,
+            content_text_strength: None,
+            style_text_strength: None,
+            blocks: BTreeMap::new(),
+            ..self
+        }
     }
 }
 

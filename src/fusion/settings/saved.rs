@@ -8,6 +8,7 @@ use crate::json;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What is in the file. Other fields are ignored, so that a report is accepted; unknown settings are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,30 +63,38 @@ impl SavedRecipe {
         let all = 0..source.size();
         // The length that safetensors files begin with has no use for its last byte, and text has no zeros.
         if all.end > 8 && container::exactly(source, 7..8).await?.first() == Some(&0) {
-            let Header { mut metadata, .. } = Header::read(source).await?;
-            let mut take = |key: &str| metadata.remove(key).filter(|text| !text.is_empty());
-            let recipe =
-                take(key::RECIPE).ok_or_else(|| refused("The file does not say how it was made."))?;
-            if recipe.len() > MAX_RECIPE {
-                return Err(refused("It is too large to be one."));
-            }
-            let mut named = |key: &str| take(key).map(|name| SavedSource { name, size: None, sha256: None });
-            let (content, style) = (named(key::CONTENT), named(key::STYLE));
-            // What a recipe in a file leaves out, the file itself shows.
-            let keep_sources = content.is_some() || style.is_some();
-            let output_name = take(key::TITLE).unwrap_or_default();
-            let version = take(key::VERSION).unwrap_or_default();
-            let read = parsed(&recipe).and_then(|settings| {
-                let settings = Settings { keep_sources, output_name, ..settings };
-                Self { version: version.clone(), settings, content, style }.checked()
-            });
-            return read.map_err(|error| newer(&version).unwrap_or(error));
+            let Header { metadata, .. } = Header::read(source).await?;
+            let none = || Err(refused("The file does not say how it was made."));
+            return Self::within(&metadata).unwrap_or_else(none);
         }
         if all.end > MAX_BYTES {
             return Err(refused("It is too large to be one."));
         }
         let bytes = container::exactly(source, all).await?;
         Self::read(std::str::from_utf8(&bytes).map_err(|error| refused(&error.to_string()))?)
+    }
+
+    /// Reads what the metadata of a fused file say of it, if they do.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub(crate) fn within(metadata: &BTreeMap<String, String>) -> Option<Result<Self>> {
+        let find = |key: &str| metadata.get(key).filter(|text| !text.is_empty()).cloned();
+        let recipe = find(key::RECIPE)?;
+        if recipe.len() > MAX_RECIPE {
+            return Some(Err(Error::new(Code::Recipe, "It is too large to be one.")));
+        }
+        let named = |key: &str| find(key).map(|name| SavedSource { name, size: None, sha256: None });
+        let (content, style) = (named(key::CONTENT), named(key::STYLE));
+        // What a recipe in a file leaves out, the file itself shows.
+        let keep_sources = content.is_some() || style.is_some();
+        let output_name = find(key::TITLE).unwrap_or_default();
+        let version = find(key::VERSION).unwrap_or_default();
+        let read = parsed(&recipe).and_then(|settings| {
+            let settings = Settings { keep_sources, output_name, ..settings };
+            Self { version: version.clone(), settings, content, style }.checked()
+        });
+        Some(read.map_err(|error| newer(&version).unwrap_or(error)))
     }
 
     /// Reads a recipe or a report.
@@ -97,7 +106,13 @@ impl SavedRecipe {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         parsed::<Self>(text).and_then(Self::checked).map_err(|error| {
             let version = serde_json::from_str(text).ok().map(|Version { version }| version);
-            version.and_then(|version| newer(&version)).unwrap_or(error)
+            match version {
+                Some(version) => newer(&version).unwrap_or(error),
+                None if error.code == Code::Recipe => {
+                    Error::new(Code::Recipe, "It says nothing of this tool's settings.")
+                }
+                None => error,
+            }
         })
     }
 

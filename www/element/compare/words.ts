@@ -1,7 +1,9 @@
 /** What a file is beside its pair, in sentences. Which of them holds is decided elsewhere. */
 
 import type { Comparison, Judgement, Likeness, SumKind } from '../../core/types.ts';
-import { mu as muText, percent, unbroken } from '../words/format.ts';
+import { percent, unbroken } from '../words/format.ts';
+import { muText } from '../words/mu.ts';
+import { madeWith } from '../words/made.ts';
 import { text as shared } from '../words/strings.ts';
 import { likeness, lost, notes } from './strings.ts';
 
@@ -25,9 +27,10 @@ export function sentences({ whole, judgement }: Comparison): string {
 }
 
 /** What was compared, and what was not. */
-export function remarks({ parts, outside, outsideShare, skipped, vectors, cut, whole }: Comparison): string[] {
+export function remarks({ parts, outside, outsideShare, skipped, vectors, cut, whole, recipe }: Comparison): string[] {
   const has = (['both', 'content', 'style'] as const).filter((part) => parts[part].modules > 0).map((part) => notes[part](parts[part].found, parts[part].modules));
   return [
+    ...(recipe ? [notes.recipe(recipe.result === 'overlap' ? '' : madeWith(recipe).join(' · '))] : []),
     notes.found(has.join(shared.comma)),
     ...(outside.length > 0 ? [notes.outside(outside.length, percent(outsideShare))] : []),
     ...(skipped > 0 ? [notes.skipped(skipped)] : []),

@@ -156,20 +156,20 @@ export class Advanced extends LitElement {
         changed: (share) => this.#send({ cut: { kind: 'energy', share: share / 100 } }) }, this.#typing) : nothing}`;
   }
 
-  /** A column for each file. */
+  /** A column for each file, beginning with what both have. */
   #strengths(role: Role): TemplateResult {
     const { settings, summaries, disabled, idle } = this.choices;
     const scale = settings[SCALE[role]];
     return html`<div class="column">
-      ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? typed({
-        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], spelling: TEXT_ENCODER_STRENGTH, disabled: idle,
-        placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
-      }, this.#typing) : nothing}
       ${choice({ id: `scale-${role}`, label: scaleLabel[role], value: scale.kind, disabled, chosen: (kind) => this.#send({ [SCALE[role]]: SCALES[kind] }), options: [
         ['auto', text.scaleAuto], ['alpha', text.scaleAlpha], ['rankStabilised', text.scaleStabilised],
       ] })}
       ${scale.kind === 'alpha' ? typed({ id: `alpha-${role}`, label: text.alpha, value: scale.alpha, spelling: ALPHA, disabled,
         changed: (alpha) => this.#send({ [SCALE[role]]: { kind: 'alpha', alpha } }) }, this.#typing) : nothing}
+      ${(summaries[role]?.textEncoderModules ?? 0) > 0 ? typed({
+        id: `text-${role}`, label: textStrengthLabel[role], value: settings[TEXT_STRENGTH[role]], spelling: TEXT_ENCODER_STRENGTH, disabled: idle,
+        placeholder: text.sameStrength, changed: (value) => this.#send({ [TEXT_STRENGTH[role]]: value }),
+      }, this.#typing) : nothing}
     </div>`;
   }
 

@@ -93,13 +93,12 @@ export class Controls extends LitElement {
   /** What the files do not say themselves. */
   #asks(): TemplateResult | typeof nothing {
     const { settings, families, summaries, only, disabled } = this.choices;
-    const unclear = this.problem !== null || settings.family !== null;
     const dora = ROLES.some((role) => (summaries[role]?.magnitudes ?? 0) > 0);
-    if (!unclear && !dora) return nothing;
+    if (this.problem === null && families.length === 0 && !dora) return nothing;
     const first: [string, string] = ['', this.problem ? text.chooseFamily : text.auto];
     return html`<div class="asks">
       ${this.problem ? html`<np-lora-problem exportparts="error" ?warning=${only !== null} .problem=${this.problem}></np-lora-problem>` : nothing}
-      ${unclear && families.length > 0 ? choice({ id: 'family', label: text.family, value: settings.family ?? '', disabled,
+      ${families.length > 0 ? choice({ id: 'family', label: text.family, value: settings.family ?? '', disabled,
         options: [first, ...families.map((name): [string, string] => [name, name])], chosen: (name) => this.#send({ family: name || null }) }) : nothing}
       ${dora ? tick({ id: 'direction', label: text.directionOnly, value: settings.directionOnly, disabled, hint: text.directionOnlyHint,
         changed: (directionOnly) => this.#send({ directionOnly }) }) : nothing}

@@ -63,7 +63,7 @@ export class Desk implements ReactiveController {
     announce: (name, detail) => this.host.announce(name, detail),
   });
   fit: PairFit | null = null;
-  /** The model families of which one has to be chosen; null until that is known of the files that are open. */
+  /** The model families of which one may be chosen, or has to be; null until that is known of the files that are open. */
   families: readonly string[] | null = null;
   /** How many files a run would make. */
   files = 1;

@@ -133,6 +133,7 @@ export class FileCard extends LitElement {
       ...(of.refused > 0 ? [text.cannotBeFused(of.refused)] : []),
     ];
     const words = of.triggerWords.slice(0, SHOWN_WORDS);
+    const madeFor = [of.baseModel, of.trainedOn].filter((one) => one !== null);
     const moreWords = of.triggerWords.length - words.length;
     const fact = (name: string, value: unknown, wide = true): TemplateResult => html`<dt>${name}</dt><dd class=${wide ? 'wide' : ''}>${value}</dd>`;
     return html`
@@ -143,7 +144,8 @@ export class FileCard extends LitElement {
       </div>
       <dl class="facts">
         ${of.title !== null ? fact(text.title, html`<span class="stranger">${inert(of.title)}</span>`) : nothing}
-        ${of.baseModel !== null ? fact(text.madeFor, html`<span class="stranger">${inert(of.baseModel)}</span>`) : nothing}
+        ${madeFor.length > 0 ? fact(text.madeFor, html`<span class="stranger">${madeFor.map((one) => inert(one)).join(' · ')}</span>`) : nothing}
+        ${of.mergedFrom !== null ? fact(text.mergedFrom, html`<span class="stranger">${inert(of.mergedFrom)}</span>`) : nothing}
         ${fact(text.rankOf, shares(of.ranks, count), false)}
         ${fact(text.alpha, shares(of.alphas, (alpha) => (alpha === null ? text.notStored : String(Number(alpha.toPrecision(6))))), false)}
         ${of.scales.length > 0 ? fact(text.scale, this.#scale(of, config)) : nothing}

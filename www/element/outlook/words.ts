@@ -1,7 +1,8 @@
 /** What the projection does to a pair, in sentences. Which of them holds, Rust's verdict decides (src/fusion/analysis). */
 
 import type { Outlook, ResultChoice, Several, Verdict } from '../../core/types.ts';
-import { between, mu, percent, removed, unbroken } from '../words/format.ts';
+import { percent, unbroken } from '../words/format.ts';
+import { between, muText, removed } from '../words/mu.ts';
 import { factor, largerOf } from './figures.ts';
 import { leads, shares, text, verdicts, weights } from './strings.ts';
 
@@ -24,7 +25,7 @@ export function leadOf(outlook: Outlook, result: ResultChoice, several: Several 
   const [least = 0, most = least] = several ? [several.plain ? 0 : several.mus[0], several.mus.at(-1)] : [];
   const [from, to] = [least, most].map((mu) => between(curve, removed(mu)));
   if (!several || !from || !to) return verdictOf(outlook);
-  return unbroken(leads.severalChange(percent(from.change), percent(to.change), mu(least), mu(most), several.bothDirections));
+  return unbroken(leads.severalChange(percent(from.change), percent(to.change), muText(least), muText(most), several.bothDirections));
 }
 
 /** How the slider's percentage goes with those of the verdict: it is of a length, they are of energies. Empty where there are none, or all of the overlap goes. */

@@ -4,11 +4,12 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Report, Spread } from '../../core/types.ts';
 import { breakable, named } from '../files/file-card.ts';
-import { autoV2, autoV3, bytes, count, inert, mu, percent, removed, seconds, small } from '../words/format.ts';
+import { autoV2, autoV3, bytes, count, inert, percent, seconds, small } from '../words/format.ts';
+import { muText, removed, STOPS } from '../words/mu.ts';
 import { called } from '../words/language.ts';
+import { madeWith } from '../words/made.ts';
 import { hasLeftOut } from '../files/left-out.ts';
 import { isConversion, type Action, type Outcome } from '../model.ts';
-import { STOPS } from '../controls/mu-range.ts';
 import { partOf, text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
@@ -83,6 +84,7 @@ export class ResultView extends LitElement {
         ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : text.stale}</p>` : nothing}
       </div>
       ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${report.change === 0 ? text.plainAddition : text.subjectIsKept(percent(report.contentKept))}</p>`}
+      ${report.energyKept.result ? html`<p class="lead">${text.resultIsCut(percent(report.energyKept.result.whole))}</p>` : nothing}
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
       <div class="file">
@@ -123,7 +125,7 @@ export class ResultView extends LitElement {
       <p>${text.overlapUse}</p>
       <table>
         <thead><tr><th scope="col">μ</th><th scope="col">${text.overlapStrength}</th></tr></thead>
-        <tbody>${STOPS.map((stop) => html`<tr><th scope="row">${mu(stop)}</th><td class="number">${strength(stop)}</td></tr>`)}</tbody>
+        <tbody>${STOPS.map((stop) => html`<tr><th scope="row">${muText(stop)}</th><td class="number">${strength(stop)}</td></tr>`)}</tbody>
       </table>
     </div>`;
   }
@@ -131,9 +133,8 @@ export class ResultView extends LitElement {
   #written(report: Report): string {
     const known = [report.family, report.scheme].filter((one) => one !== null).map((one) => inert(called(one)));
     const { settings } = report;
-    const mine = isConversion(report) || settings.result === 'overlap' ? []
-      : [`μ ${mu(settings.mu)}`, text.strengthsAre(String(settings.contentStrength), String(settings.styleStrength))];
-    return [bytes(report.outputBytes), ...known, text.rankIs(count(report.rank)), inert(report.dtype), ...mine].join(' · ');
+    const made = isConversion(report) || settings.result === 'overlap' ? [] : madeWith(settings);
+    return [bytes(report.outputBytes), ...known, text.rankIs(count(report.rank)), inert(report.dtype), ...made].join(' · ');
   }
 
   #count(value: number, what: string): TemplateResult {

@@ -27,9 +27,16 @@ export function changed(blocks: Blocks, labels: readonly string[], change: (befo
 export const ofThese = (blocks: Blocks, { blocks: found }: Pick<PairFit, 'blocks'>): Blocks =>
   Object.fromEntries(Object.entries(blocks).filter(([label]) => found.some((block) => block.label === label)));
 
-/** A strength for every block from numbers as other tools write them ("1,0,0.5,1"); null if they are not as many as any of those has. */
-export function fromNumbers(typed: string, { blocks, orders }: Pick<PairFit, 'blocks' | 'orders'>): number[] | null {
-  const numbers = typed.trim().split(/\s*[,;，、；\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));
+/**
+ * A strength for every block from what other tools write: numbers ("1,0,0.5,1"), also with a name before them ("MINE:1,0,0.5,1") or in
+ * a prompt ("<lora:cat:1:lbw=1,0,0.5,1>"), or the name of a usual choice ("MIDD"). Null if it is none, or they are not as many as any
+ * of those has.
+ */
+export function fromNumbers(typed: string, { blocks, presets, orders }: Pick<PairFit, 'blocks' | 'presets' | 'orders'>): number[] | null {
+  const own = (/lbw=([^:>]*)/i.exec(typed)?.[1] ?? typed.slice(typed.lastIndexOf(':') + 1)).trim();
+  const preset = presets.find(({ name }) => name.replace(/:.*/, '').toLowerCase() === own.toLowerCase());
+  if (preset) return preset.weights;
+  const numbers = own.split(/\s*[,;，、；\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));
   const order = orders.find(({ length }) => length === numbers.length);
   if (!order || !numbers.every((number) => number === within(number, FIELD_STRENGTH))) return null;
   const weights = blocks.map(() => 1);

@@ -167,7 +167,7 @@ export class Keep implements ReactiveController {
   redo(): boolean { return this.#go('forth'); }
 
   /**
-   * What was chosen from a list goes when the files no longer offer it. `families`: those of which one has to be chosen, if any;
+   * What was chosen from a list goes when the files no longer offer it. `families`: those of which one may be chosen, if any;
    * `own`: what each file is sure of itself, with nothing for a place without a file.
    */
   follow(families: readonly string[], own: readonly (string | null | undefined)[]): void {

@@ -2,9 +2,7 @@
 
 import { cleanStem } from '../../core/save.ts';
 import type { Several, Variant } from '../../core/types.ts';
-import { mu as muText } from '../words/format.ts';
-import { STOPS } from '../controls/mu-range.ts';
-import { readMu } from '../words/spelling.ts';
+import { muText, readMu, STOPS } from '../words/mu.ts';
 
 /** All stops of the slider: μ = 0 is plain addition. */
 export const SEVERAL: Several = { mus: STOPS.filter((mu) => mu > 0), plain: true, bothDirections: false };
@@ -16,10 +14,14 @@ const LONGEST_BASE = 160;
 /** In order, and each once. */
 const sorted = (mus: readonly number[]): number[] => [...new Set(mus)].sort((a, b) => a - b);
 
-/** What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞": a comma between two digits and no space is a decimal one. */
+/**
+ * What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞". Where no semicolon separates, a comma does, but for one between a lone 0 and
+ * a digit in a list without points: "0,1 0,5".
+ */
 export function readMus(typed: string): number[] | null {
-  const plain = typed.replace(/[，、]/g, ',').replaceAll('；', ';');
-  const parts = plain.split(plain.includes(';') ? ';' : /,(?!\d)|(?<!\d),|\s+/).filter((part) => part.trim() !== '');
+  const plain = typed.normalize('NFKC').replaceAll('、', ',');
+  const comma = plain.includes('.') ? /[,\s]+/ : /(?<!(?<!\d)0),|,(?!\d)|\s+/;
+  const parts = plain.split(plain.includes(';') ? ';' : comma).filter((part) => part.trim() !== '');
   const mus = parts.map(readMu);
   const read = sorted(mus.filter((mu) => mu !== undefined));
   return mus.includes(undefined) || read.length === 0 || read.length > MOST ? null : read;

@@ -79,6 +79,7 @@ const english = {
     unknownFamily: 'Unknown model family',
     title: 'Title',
     madeFor: 'Made for',
+    mergedFrom: 'Merged from',
     rankOf: 'Rank',
     scale: 'Scale',
     notStored: 'not stored',
@@ -305,6 +306,7 @@ const english = {
     /** What the slider does, beside it. */
     outcome: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
     subjectIsKept: (share: string) => `${share} of the subject is kept.`,
+    resultIsCut: (share: string) => `Cut to a lower rank, ${share} of the result’s energy is left.`,
     overlaps: { before: '', after: ' of the subject overlaps with the style.' },
     countFused: 'fused',
     countConverted: 'modules converted',

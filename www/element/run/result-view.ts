@@ -76,6 +76,7 @@ export class ResultView extends LitElement {
     const { report, file, warnings, stale } = this.outcome;
     const converted = isConversion(report);
     const overlap = report.settings.result === 'overlap';
+    const cut = report.energyKept.result && text.resultIsCut(percent(report.energyKept.result.whole));
     const words = report.triggerWords.map((word) => inert(word));
     return html`<section class="panel" aria-labelledby="title" part="result">
       <div>
@@ -83,8 +84,8 @@ export class ResultView extends LitElement {
         ${this.among ? html`<p class="stranger">${named(file.name)}</p>` : html`<p class="small muted">${text.doneHint}</p>`}
         ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : text.stale}</p>` : nothing}
       </div>
-      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${report.change === 0 ? text.plainAddition : text.subjectIsKept(percent(report.contentKept))}</p>`}
-      ${report.energyKept.result ? html`<p class="lead">${text.resultIsCut(percent(report.energyKept.result.whole))}</p>` : nothing}
+      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${report.change === 0 ? text.plainAddition : text.subjectIsKept(percent(report.contentKept))}${text.gap}${cut}</p>`}
+      ${cut && (converted || overlap) ? html`<p class="lead">${cut}</p>` : nothing}
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}
       <div class="file">

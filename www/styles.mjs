@@ -10,7 +10,7 @@ export const styles = {
   setup({ onLoad }) {
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
-      const found = await Promise.all([...text.matchAll(STYLES)].map(([, css]) => transform(css, { loader: 'css', minify: true })));
+      const found = await Promise.all([...text.matchAll(STYLES)].map(([, css]) => transform(css, { loader: 'css', minify: true, charset: 'utf8' })));
       const smaller = found.map(({ code }) => `css\`${code.trim()}\``);
       return { loader: 'ts', contents: text.replace(STYLES, () => smaller.shift()) };
     });

@@ -24,7 +24,7 @@ pub use method::engine::{Engine, EngineChoice};
 pub use method::piece::{self, Held, Parcel, Piece};
 pub use pair::{Pair, Side};
 pub use plan::Plan;
-pub use plan::model::undecided_families;
+pub use plan::model::FamilyChoice;
 pub use plan::pass::{Passes, Variant};
 pub use plan::several::Several;
 pub use run::crew::{Alone, Compute, Computed, Crew, Done, Look, Made, Run, Seen, Task, What};

@@ -19,7 +19,7 @@ use crate::container::{MemorySink, Sink, Source};
 use crate::error::{Code, Error};
 use crate::example::Example;
 use crate::fusion::analysis::Analysis;
-use crate::fusion::{Adapters, Engine, EngineChoice, Pair, Passes, Plan, Side, undecided_families};
+use crate::fusion::{Adapters, Engine, EngineChoice, FamilyChoice, Pair, Passes, Plan, Side};
 #[cfg(not(feature = "compute"))]
 use blob::BlobSource as GivenSource;
 use futures_util::lock::Mutex;
@@ -144,12 +144,12 @@ impl Session {
         self.analysis.replace(Rc::new(RefCell::new(known.swapped())));
     }
 
-    /// The model families of which one may be chosen for the files that are open, or has to be; none where they settle it.
+    /// The model families of which one may be chosen for the files that are open: a `FamilyChoice`.
     ///
     /// # Errors
     /// A `Problem` if there is no file.
     pub fn families(&self) -> Result<JsValue, JsValue> {
-        give(&undecided_families(adapters(&self.files()?)))
+        give(&FamilyChoice::of(adapters(&self.files()?)))
     }
 
     /// How the two files fit, or what the conversion of the only one will be: a `PairFit`.

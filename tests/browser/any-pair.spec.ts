@@ -12,6 +12,7 @@ import { fromLoHa, oneNaming } from './namings.ts';
 import {
   DEVICE, FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, markedOnDevice, named, open, type Role,
 } from './page.ts';
+import type { Settings } from '../../www/core/types.ts';
 import type { Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
@@ -163,14 +164,25 @@ test('a family that makes no difference to the tensors is not asked for, but may
   const modules = [...FLUX_PEFT_MODULES.slice(0, 1), { name: 'transformer.x_embedder', out: 3072, in: 64 }];
   const recipe: Recipe = { ...PEFT, modules };
   const uncaught = await open(page);
+  const settings = (): Promise<Settings> => page.locator('np-lora').evaluate((tool) => (tool as HTMLElement & { settings(): Settings }).settings());
   await givePair(page, project.name, named('subject.safetensors', makeLora(recipe)), named('style.safetensors', makeLora({ ...recipe, seed: 47 })));
   const fit = page.getByRole('region', { name: 'How the two fit' });
   await expect(fit).toContainText('FLUX.1 or Chroma');
   await expect(fuseButton(page)).toBeEnabled();
   expect((await fuseAndSave(page, project.name)).file.metadata).not.toHaveProperty('ss_base_model_version');
+  // What was set for blocks is theirs whichever it is, and can be taken back.
+  await advanced(page, 'Layout', 'compact');
+  await page.getByText('Strengths by block').click();
+  await page.getByLabel('Style strength of double 0').fill('0.5');
+  await page.getByLabel('Style strength of double 0').blur();
+  const { blocks } = await settings();
+  expect(Object.keys(blocks)).toEqual(['double 0']);
   await page.getByLabel('Model family', { exact: true }).selectOption('Chroma');
+  expect(await settings()).toMatchObject({ family: 'Chroma', blocks });
   await expect(fit).not.toContainText('FLUX.1');
   expect((await fuseAndSave(page, project.name)).file.metadata).toMatchObject({ ss_base_model_version: 'chroma' });
+  await page.getByRole('button', { name: 'Undo', exact: true }).click();
+  expect(await settings()).toMatchObject({ family: null, blocks, layout: 'compact' });
   expect(uncaught).toEqual([]);
 });
 

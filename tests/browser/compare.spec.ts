@@ -70,7 +70,7 @@ test('a file that was fused here is known for what it is, at its μ and strength
   expect(await shown(lead(page))).toBe('This file is what NP-LoRA gives at μ ≈ 2 (subject 0.5, style 1). It has lost 50 % of the subject.');
   const rows = await table(page);
   expect(rows.map(([name]) => name)).toEqual(['Subject', 'Style', 'Plain sum', 'Plain sum, best strengths', 'NP-LoRA, best μ and strengths']);
-  expect(await shown(section(page).locator('.notes'))).toContain('The file says that this tool made it: μ 2 · subject 0.5, style 1.');
+  expect(await shown(section(page).locator('.notes'))).toContain('By its own word it was made here of these two, with μ 2, subject 0.5, style 1.');
   expect(await shown(section(page).locator('.notes'))).toContain(`In the file: ${SD15_MODULES.length} of ${SD15_MODULES.length} shared modules.`);
   await accessible(page, 'compared');
   expect(asked).toHaveLength(1);

@@ -26,13 +26,15 @@ test('what is packed is the programs, the scripts, their types, the manifest and
 });
 
 test('every setting and every option is in the documents’ table', async () => {
-  const [{ DEFAULT_SETTINGS }, { OPTIONS }] = await Promise.all([import('../../www/core/defaults.ts'), import('../../www/command/options.ts')]);
+  const [{ DEFAULT_SETTINGS }, { OPTIONS }, { isHash }] = await Promise.all(
+    [import('../../www/core/defaults.ts'), import('../../www/command/options.ts'), import('../../www/element/settings/address.ts')]);
   const rows = (await readFile(join(FOLDER, 'README.md'), 'utf8')).split('\n').map((line) => line.split('|').slice(1, -1)).filter((cells) => cells.length === 5);
   const named = (column: number): string[] => rows.flatMap((cells) => [...(cells[column] ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
   expect(named(0).sort()).toEqual(Object.keys(DEFAULT_SETTINGS).sort());
   expect(named(2).sort()).toEqual(Object.entries(OPTIONS).filter(([, option]) => 'set' in option).map(([name]) => `--${name}`).sort());
   const attributes = (await json<Manifest>('custom-elements.json')).modules.flatMap(({ declarations }) => declarations.flatMap((one) => one.attributes?.map(({ name }) => name) ?? []));
   expect(attributes).toEqual(expect.arrayContaining(named(3)));
+  expect(named(4).filter((key) => !isHash(`#${key}=1`))).toEqual([]);
 });
 
 test('publint finds nothing', async () => {

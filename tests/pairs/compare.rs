@@ -160,12 +160,15 @@ fn fused_files_are_known_for_what_they_are() {
                 (Part { modules: 3, found: 3 }, Part { modules: 1, found: 1 }, Part { modules: 1, found: 1 })
             );
             assert!(found.outside.is_empty() && found.skipped == 0);
-            // Which it says itself, too.
+            // Which it says itself, too; one that was converted says what has no part in it.
             let recipe = found.recipe.unwrap();
             assert_eq!(
                 (recipe.mu, recipe.content_strength, recipe.style_strength, recipe.dtype),
                 (mu, y, x, dtype)
             );
+            let converted = fuse(Some(&pair.0), None, &settings).unwrap();
+            let converted = MemorySource::new("fused.safetensors", converted.bytes);
+            assert_eq!(compared(&pair, &converted, &Settings::default(), &mut Nobody).unwrap().recipe, None);
             for module in found.modules.iter().filter(|module| module.name.as_str() < "lora_unet_d") {
                 near(module.likeness.content, y, bound, &module.name);
                 near(module.likeness.style, x, bound, &module.name);

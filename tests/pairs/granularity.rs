@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use np_lora::adapter::Adapter;
 use np_lora::adapter::families::Program;
 use np_lora::error::Code;
-use np_lora::fusion::{Pair, Plan, Settings, undecided_families};
+use np_lora::fusion::{FamilyChoice, Pair, Plan, Settings};
 
 const FUSED: &str = "lora_unet_double_blocks_0_img_attn_qkv";
 const N: usize = 3072;
@@ -241,25 +241,31 @@ fn pairs_of_different_models_are_refused() {
     let to_choose = |content: Option<&File>, style: Option<&File>| {
         let open = |file: &File| pollster::block_on(Adapter::open(&file.named("x"), None)).unwrap();
         let [content, style] = [content, style].map(|file| file.map(open));
-        undecided_families(Pair { content: content.as_ref(), style: style.as_ref() })
+        FamilyChoice::of(Pair { content: content.as_ref(), style: style.as_ref() })
     };
     // It may be chosen all the same.
-    assert_eq!(to_choose(Some(&image("c")), Some(&image("s"))), ["FLUX.1", "Chroma"]);
+    let may = FamilyChoice { names: vec!["FLUX.1", "Chroma"], must: false };
+    assert_eq!(to_choose(Some(&image("c")), Some(&image("s"))), may);
     for (content, style) in
         [(Some(either("c")), None), (None, Some(either("s"))), (Some(either("c")), Some(either("s")))]
     {
-        let families = to_choose(content.as_ref(), style.as_ref());
+        let FamilyChoice { names: families, must } = to_choose(content.as_ref(), style.as_ref());
+        assert!(must);
         assert!(families.contains(&"FLUX.1") && families.contains(&"Chroma"), "{families:?}");
     }
-    assert!(to_choose(Some(&sd15), None).is_empty() && to_choose(Some(&sd15), Some(&sdxl)).is_empty());
-    assert!(to_choose(Some(&either("c")), Some(&sdxl)).is_empty());
+    let none = FamilyChoice::default();
+    assert_eq!(
+        [to_choose(Some(&sd15), None), to_choose(Some(&sd15), Some(&sdxl))],
+        [none.clone(), none.clone()]
+    );
+    assert_eq!(to_choose(Some(&either("c")), Some(&sdxl)), none);
     let chosen = Settings { family: Some("Chroma".into()), ..hard() };
     let fused = fuse(Some(&either("c")), Some(&either("s")), &chosen).unwrap();
     assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some("chroma"));
     let noted = either("s").note("ss_base_model_version", "flux1");
     let family = fuse(Some(&either("c")), Some(&noted), &hard()).unwrap().report.family;
     assert_eq!(family.as_deref(), Some("FLUX.1"));
-    assert!(to_choose(Some(&either("c")), Some(&noted)).is_empty(), "one of them is sure");
+    assert_eq!(to_choose(Some(&either("c")), Some(&noted)), none, "one of them is sure");
 
     let twice = either("c")
         .matrix("transformer.transformer_blocks.3.attn.to_out.0.lora_A.weight", &random("x", 2, N));

@@ -195,7 +195,8 @@ fn recompression_is_the_best_there_is() {
         let best = energy(&sigma[k..]).sqrt();
         assert!(left <= best + 1e-5 * whole.norm(), "{k}: {left:.3e}, best {best:.3e}");
         let kept = energy(&sigma[..k]) / energy(&sigma);
-        assert!((fused.report.cuts[0].kept - kept).abs() < 1e-6);
+        let told = fused.report.cuts.first().map_or(1.0, |cut| cut.kept);
+        assert!((told - kept).abs() < 1e-6);
         let (up, down) = fused.factors(STEM).unwrap();
         assert!((up.norm() / down.norm() - 1.0).abs() < 1e-3, "balanced");
     }
@@ -239,6 +240,9 @@ fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
     let saved: f64 = stems.iter().map(|stem| fused.update(stem).unwrap().norm_squared()).sum();
     assert!((of_result.whole - saved / exact).abs() < 1e-3, "{} {}", of_result.whole, saved / exact);
     assert_eq!(fused.report.energy_kept.subject, Some(whole), "what befell the inputs is the same");
+    // Where the rank is enough, nothing is cut.
+    let enough = Settings { recompress: Recompress::Rank { rank: 200 }, dense_rank: 4, ..hard() };
+    assert_eq!(fuse(Some(&content), Some(&style), &enough).unwrap().report.energy_kept.result, None);
 }
 
 #[test]
@@ -362,6 +366,14 @@ fn magnitudes_have_the_shape_of_the_naming_they_are_written_in() {
         assert_eq!(shape(&fused, comfy), written);
         assert_eq!(fused.tensor(comfy).unwrap().len(), written[0] * written[1]);
     }
+    // Of a model that nobody knows they keep their name.
+    let strange = "diffusion_model.strange.0.lin";
+    let unknown = File::default()
+        .matrix(format!("{strange}.lora_A.weight"), &random("a", 2, 24))
+        .matrix(format!("{strange}.lora_B.weight"), &random("b", 40, 2))
+        .matrix(format!("{strange}.dora_scale"), &random("m", 40, 1));
+    let fused = fuse(Some(&unknown), None, &hard()).unwrap();
+    assert_eq!(shape(&fused, &format!("{strange}.dora_scale")), [40, 1]);
     // PEFT has none of columns.
     let refused = to(&file(&[1, inputs]), "peft").err().unwrap();
     assert_eq!((refused.code, refused.tensor.as_deref()), (Code::AdapterKind, Some(stem)));

@@ -5,7 +5,7 @@ import type { Answers } from './replies.ts';
 import { isBlob, list, nothing, number, object, orNull, text, truth, word } from './shape.ts';
 import { BYTES, FILE_LINK, IN_USE, KEPT, PROBLEM, REMOTE, ROLE, SETTINGS, SUMMARY, TEXTS, VARIANTS } from './shapes.ts';
 import type {
-  BlockLikeness, ComparedPart, Comparison, CurvePoint, Cut, EnergyKept, Judgement, KeptShare, Likeness, LoadedBy, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport,
+  BlockLikeness, ComparedPart, Comparison, CurvePoint, Cut, EnergyKept, FamilyChoice, Judgement, KeptShare, Likeness, LoadedBy, MapCell, ModuleLikeness, ModuleOutlook, ModuleReport,
   Outlook, PairFit, Refusal, Report, SavedRecipe, SavedSource, SchemeChoice, Spectra, Spread, Tally, Target, Tensors,
 } from './types.ts';
 
@@ -90,7 +90,7 @@ export const ANSWERS: Answers<PageCall> = {
   prepare: nothing,
   close: nothing,
   swap: nothing,
-  families: TEXTS,
+  families: object<FamilyChoice>({ names: TEXTS, must: truth }),
   fit: PAIR_FIT,
   variants: VARIANTS,
   recipe: SAVED_RECIPE,

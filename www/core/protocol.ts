@@ -5,7 +5,7 @@
 
 import type { Program } from './assets.ts';
 import type {
-  BackendChoice, BackendInUse, Comparison, FileLink, GivenFile, Hashed, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role,
+  BackendChoice, BackendInUse, Comparison, FamilyChoice, FileLink, GivenFile, Hashed, Kept, Outlook, PairFit, Problem, Progress, RemoteFile, Report, Role,
   SavedRecipe, Settings, Several, Spectra, Summary, Variant,
 } from './types.ts';
 
@@ -57,8 +57,8 @@ export interface Calls {
   prepare: { in: Record<string, never>; out: null };
   close: { in: { role: Role }; out: null };
   swap: { in: Record<string, never>; out: null };
-  /** The model families of which one may be chosen for the files that are open, or has to be; none where they settle it. */
-  families: { in: Record<string, never>; out: string[] };
+  /** The model families of which one may be chosen for the files that are open. */
+  families: { in: Record<string, never>; out: FamilyChoice };
   fit: { in: { settings: Partial<Settings> }; out: PairFit };
   /** The files that several are. */
   variants: { in: { settings: Partial<Settings>; several: Several }; out: Variant[] };

@@ -13,7 +13,7 @@ import { fileNameFor } from './save.ts';
 import { isFile } from './shape.ts';
 import { renamed } from './stored.ts';
 import {
-  type BackendChoice, type Comparison, type FileLink, type FusedFile, type GivenFile, type Hashed, type Outlook, type PairFit, type Progress, type RemoteFile,
+  type BackendChoice, type Comparison, type FamilyChoice, type FileLink, type FusedFile, type GivenFile, type Hashed, type Outlook, type PairFit, type Progress, type RemoteFile,
   type Role, ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from './types.ts';
 
@@ -125,8 +125,8 @@ export class Session {
     await swapping;
   }
 
-  /** The model families of which one may be chosen for the files that are open, or has to be; none where they settle it. */
-  families(): Promise<string[]> {
+  /** The model families of which one may be chosen for the files that are open. */
+  families(): Promise<FamilyChoice> {
     return this.#call('families', {});
   }
 

@@ -153,6 +153,12 @@ export interface SavedSource {
   sha256: string | null;
 }
 
+/** Model families of which one may be chosen for the files that are open; none where they settle it. */
+export interface FamilyChoice {
+  names: string[];
+  must: boolean; // as that makes a difference to the result's tensors
+}
+
 /** What becomes of a file's tensors; the parts add up to the total. */
 export interface Tensors {
   total: number;
@@ -437,7 +443,7 @@ export interface Comparison {
   whole: Likeness;
   judgement: Judgement;
   targets: Target[];
-  recipe: Settings | null; // with which the file says that it was made
+  recipe: Settings | null; // with which the file says that it was made of the two
   parts: { both: ComparedPart; content: ComparedPart; style: ComparedPart };
   outside: string[]; // modules of the file that neither of the pair has
   outsideShare: number;

@@ -68,7 +68,7 @@ export interface Choices {
   /** The two cannot be fused, whatever is set here but what the files leave open. */
   unfit: boolean;
   summaries: Record<Role, Summary | null>;
-  /** Model families of which one may be chosen, or has to be. */
+  /** Model families of which one may be chosen. */
   families: readonly string[];
   /** The only file's role: there is nothing to fuse, but it can be converted. */
   only: Role | null;

@@ -139,7 +139,7 @@ export class NpLora extends Chosen {
   #links = new Links(this, this.#desk.places);
   #look = new Look(this, this.#desk);
   #keep = new Keep(this, {
-    state: () => this.state(), apply: (patch) => this.apply(patch), changeable: () => this.#changeable, fit: () => this.#desk.fit, sources: () => this.#desk.sources,
+    state: () => this.state(), apply: (patch) => this.apply(patch), changeable: () => this.#changeable, fit: () => this.#desk.fit, families: () => this.#desk.families?.names ?? [], sources: () => this.#desk.sources,
   });
   #intake = new Intake(this, {
     changeable: () => this.#changeable,
@@ -457,7 +457,7 @@ export class NpLora extends Chosen {
     const { fit, places: { only } } = this.#desk;
     const summaries = { content: this.#desk.places.summaryOf('content'), style: this.#desk.places.summaryOf('style') };
     const idle = disabled || (only === null && this.more.result === 'overlap');
-    return { settings: this.named, several: this.severalInForce, files: this.#desk.files, fit, unfit: this.#desk.places.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families ?? [], only, disabled, idle };
+    return { settings: this.named, several: this.severalInForce, files: this.#desk.files, fit, unfit: this.#desk.places.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families?.names ?? [], only, disabled, idle };
   }
 
   // Not first in one language and then in another, unless that takes long.

@@ -7,7 +7,7 @@ import type { Program as Addresses } from '../core/assets.ts';
 import { problem } from '../core/problem.ts';
 import type { Assisted, BackendFound, Calls, Fused } from '../core/protocol.ts';
 import {
-  type BackendChoice, type Comparison, type FileLink, type Outlook, type OutputSink, type PairFit, type Progress, type RemoteFile, type Role,
+  type BackendChoice, type Comparison, type FamilyChoice, type FileLink, type Outlook, type OutputSink, type PairFit, type Progress, type RemoteFile, type Role,
   ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from '../core/types.ts';
 import type { Files } from './crew.ts';
@@ -38,7 +38,7 @@ interface ReaderSession {
   open(role: Role, file: File | Asked, config?: string): Promise<Summary>;
   close(role: Role): void;
   swap(): void;
-  families(): string[];
+  families(): FamilyChoice;
   fit(settings: Partial<Settings>): PairFit;
 }
 

@@ -19,7 +19,7 @@ pub struct Comparison {
     pub judgement: Judgement,
     /// What it could be, each with how far it is from that.
     pub targets: Vec<Target>,
-    /// What the file says of how it was made, if it does.
+    /// With which settings the file says that it was made of the two.
     pub recipe: Option<Settings>,
     /// What there is to compare.
     pub parts: Parts,

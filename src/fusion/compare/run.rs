@@ -3,6 +3,7 @@
 use super::comparison::{Comparison, Findings};
 use super::matching::{Common, Matching};
 use super::sums::Sums;
+use crate::adapter::Adapter;
 use crate::adapter::scale::ScaleChoice;
 use crate::backend::cpu::{self, Third};
 use crate::container::{Ahead, Source, Tensor};
@@ -12,7 +13,7 @@ use crate::fusion::method::loaded::{self, LoadedUnit};
 use crate::fusion::plan::Plan;
 use crate::fusion::plan::pairing::{Share, Unit};
 use crate::fusion::plan::portions::{self, ReadAhead};
-use crate::fusion::settings::saved::SavedRecipe;
+use crate::fusion::settings::saved::{SavedRecipe, SavedSource};
 use crate::fusion::{Input, Pair, Progress, Settings, Side, Sources, Stage, Watch, go_on};
 use std::ops::Range;
 
@@ -44,7 +45,7 @@ pub async fn compare<S: Source>(
         skipped: matching.skipped,
         vectors: file.adapter.vectors.len(),
         cut: file.adapter.modules.iter().filter(|module| module.is_cut).count(),
-        recipe: SavedRecipe::within(&file.adapter.metadata).and_then(Result::ok).map(|saved| saved.settings),
+        recipe: recipe(both, file.adapter),
         ..Findings::default()
     };
     let total = plan.units().count() + matching.outside.len();
@@ -85,6 +86,16 @@ pub async fn compare<S: Source>(
         watch.progress(&progress);
     }
     Ok(Comparison::of(&plan, findings))
+}
+
+/// What the file says of how it was made, if that was of these two: of a conversion, of other files, and of these in each other's
+/// place it would mean something else.
+fn recipe(of: Pair<&Adapter>, file: &Adapter) -> Option<Settings> {
+    let saved = SavedRecipe::within(&file.metadata)?.ok()?;
+    let is = |source: Option<SavedSource>, adapter: &Adapter| {
+        source.is_some_and(|source| source.name == adapter.name)
+    };
+    (is(saved.content, of.content) && is(saved.style, of.style)).then_some(saved.settings)
 }
 
 struct Comparing<'a, S> {

@@ -3,6 +3,7 @@
 
 use super::outputs::{Group, Output};
 use super::pairing::{Share, Unit};
+use crate::adapter::families::Scheme;
 use crate::adapter::roles::DORA_SCALE;
 use crate::adapter::scale::ScaleChoice;
 use crate::container::Tensor;
@@ -43,7 +44,7 @@ pub(crate) fn left_out(groups: &[Group]) -> Option<Error> {
 }
 
 /// Gives DoRA modules that pass through their magnitudes: those that become one module of the result, row by row.
-pub(crate) fn carry(groups: &mut [Group], recipe: &Recipe) {
+pub(crate) fn carry(groups: &mut [Group], recipe: &Recipe, scheme: Option<&Scheme>) {
     for group in groups {
         let ([unit], [output]) = (group.units.as_slice(), group.outputs.as_mut_slice()) else { continue };
         let mut shares = unit.shares();
@@ -51,6 +52,10 @@ pub(crate) fn carry(groups: &mut [Group], recipe: &Recipe) {
         let rows = output.blocks.first().map(|block| block.rows.as_slice());
         let in_order = rows == Some(&[(0..share.module.out_features, 0)]);
         let Some(tensor) = &share.module.magnitude else { continue };
+        // Of a model in no table, who reads its file reads them as that calls them.
+        if scheme.is_none() && tensor.name.ends_with(DORA_SCALE) {
+            output.names.magnitude = DORA_SCALE;
+        }
         if is_untouched(unit, share, side, recipe) && in_order && can_say(output, tensor) {
             output.magnitude = Some((side, tensor.clone()));
         }

@@ -105,7 +105,7 @@ impl Sorted {
                 units.into_iter().partition(|unit| unit.is_part(recipe.result));
             let scheme = outputs::scheme(&units, names.family, recipe)?;
             let mut groups = outputs::groups(units, names, scheme, recipe);
-            magnitudes::carry(&mut groups, recipe);
+            magnitudes::carry(&mut groups, recipe, scheme);
             // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
             let behind = magnitudes::left_behind(&groups);
             if recipe.direction_only || behind.is_empty() {

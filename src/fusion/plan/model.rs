@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::{Adapters, Pair, Side};
+use serde::Serialize;
 
 /// The family of one or two files; none where no known one fits.
 ///
@@ -51,11 +52,26 @@ pub(crate) fn fitting(files: Adapters<'_>, recipe: &Recipe) -> Vec<&'static Fami
     recipe.family.map_or_else(|| shared(&known(files)).unwrap_or_default(), |chosen| vec![chosen])
 }
 
-/// Families of which one may be chosen, or has to be where that makes a difference to the result: none where the files settle it,
-/// fit no known one, or not each other.
-pub fn undecided_families(files: Adapters<'_>) -> Vec<&'static str> {
-    let fitting = shared(&known(files)).unwrap_or_default();
-    if fitting.len() > 1 { fitting.into_iter().map(Family::name).collect() } else { Vec::new() }
+/// Families of which one may be chosen: none where the files settle it, fit no known one, or not each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FamilyChoice {
+    /// Them.
+    pub names: Vec<&'static str>,
+    /// One has to be chosen, as that makes a difference to the result's tensors.
+    pub must: bool,
+}
+
+impl FamilyChoice {
+    /// The choice that files leave.
+    pub fn of(files: Adapters<'_>) -> Self {
+        let known = known(files);
+        let fitting = shared(&known).unwrap_or_default();
+        if fitting.len() < 2 {
+            return Self::default();
+        }
+        let must = common(&known).is_ok_and(|several| several.len() > 1);
+        Self { names: fitting.into_iter().map(Family::name).collect(), must }
+    }
 }
 
 type Known<'a> = (&'a Adapter, &'a [&'static Family]);

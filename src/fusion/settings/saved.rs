@@ -105,14 +105,11 @@ impl SavedRecipe {
         // Editors may put a byte order mark before it.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         parsed::<Self>(text).and_then(Self::checked).map_err(|error| {
-            let version = serde_json::from_str(text).ok().map(|Version { version }| version);
-            match version {
-                Some(version) => newer(&version).unwrap_or(error),
-                None if error.code == Code::Recipe => {
-                    Error::new(Code::Recipe, "It says nothing of this tool's settings.")
-                }
-                None => error,
+            let Ok(value) = serde_json::from_str::<Value>(text) else { return error };
+            if value.get("settings").is_none() {
+                return Error::new(Code::Recipe, "It says nothing of this tool's settings.");
             }
+            value.get("version").and_then(Value::as_str).and_then(newer).unwrap_or(error)
         })
     }
 
@@ -120,12 +117,6 @@ impl SavedRecipe {
         self.settings.check()?;
         Ok(self)
     }
-}
-
-/// What a recipe says of itself, whatever else it says.
-#[derive(Deserialize)]
-struct Version {
-    version: String,
 }
 
 /// What to say of a recipe that makes no sense here because a later version has saved it.
@@ -244,6 +235,17 @@ mod tests {
         for other in [own, "0.0.9", "", "next"] {
             assert!(detail(other).contains("unheardOf"), "{}", detail(other));
         }
+    }
+
+    #[test]
+    fn what_is_json_of_something_else_is_told_from_what_is_damaged() {
+        let detail = |text: &str| SavedRecipe::read(text).unwrap_err().detail.clone();
+        for other in [r#"{"peft_type":"LORA"}"#, "[1]", "7"] {
+            assert!(detail(other).contains("nothing of this tool"), "{}", detail(other));
+        }
+        let damaged = recipe(r#"{"mu":0.5,}"#);
+        assert!(detail(&damaged).contains("column"), "{}", detail(&damaged));
+        assert!(detail(r#"{"settings":{}}"#).contains("version"), "{}", detail(r#"{"settings":{}}"#));
     }
 
     #[test]

@@ -45,8 +45,8 @@ const english = {
     both: (found: number, all: number) => `${count(found)} of ${count(all)} shared`,
     content: (found: number, all: number) => `${count(found)} of ${count(all)} subject-only`,
     style: (found: number, all: number) => `${count(found)} of ${count(all)} style-only`,
-    /** `made`: with which settings, if that is worth a word. */
-    recipe: (made: string) => `The file says that this tool made it${made ? `: ${made}` : ''}.`,
+    recipe: (made: string) => `By its own word it was made here of these two, with ${made}.`,
+    recipeOfOverlap: 'By its own word it is their overlap, made here.',
     found: (parts: string) => `In the file: ${parts} modules.`,
     outside: (modules: number, share: string) => `${plural(modules, 'module is', 'modules are')} in neither of the two, with ${share} of its energy.`,
     skipped: (modules: number) => `${plural(modules, 'module', 'modules')} cannot be compared (DoRA, of a very high rank, or of a kind that depends on the base model).`,

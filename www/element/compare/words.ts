@@ -30,7 +30,7 @@ export function sentences({ whole, judgement }: Comparison): string {
 export function remarks({ parts, outside, outsideShare, skipped, vectors, cut, whole, recipe }: Comparison): string[] {
   const has = (['both', 'content', 'style'] as const).filter((part) => parts[part].modules > 0).map((part) => notes[part](parts[part].found, parts[part].modules));
   return [
-    ...(recipe ? [notes.recipe(recipe.result === 'overlap' ? '' : madeWith(recipe).join(' · '))] : []),
+    ...(recipe ? [recipe.result === 'overlap' ? notes.recipeOfOverlap : notes.recipe(madeWith(recipe).join(shared.comma))] : []),
     notes.found(has.join(shared.comma)),
     ...(outside.length > 0 ? [notes.outside(outside.length, percent(outsideShare))] : []),
     ...(skipped > 0 ? [notes.skipped(skipped)] : []),

@@ -8,7 +8,7 @@ import type { Announce } from '../events.ts';
 import { Session } from '../../core/session.ts';
 import { isFile } from '../../core/shape.ts';
 import { canStore, isReadable } from '../../core/stored.ts';
-import type { BackendChoice, Comparison, FileLink, FusedFile, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Several, Summary, Variant } from '../../core/types.ts';
+import type { BackendChoice, Comparison, FamilyChoice, FileLink, FusedFile, PairFit, Problem, Progress, Report, Role, SavedRecipe, Settings, Several, Summary, Variant } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { Foresight } from './foresight.ts';
 import { toJson } from '../words/format.ts';
@@ -63,8 +63,8 @@ export class Desk implements ReactiveController {
     announce: (name, detail) => this.host.announce(name, detail),
   });
   fit: PairFit | null = null;
-  /** The model families of which one may be chosen, or has to be; null until that is known of the files that are open. */
-  families: readonly string[] | null = null;
+  /** The model families of which one may be chosen; null until that is known of the files that are open. */
+  families: FamilyChoice | null = null;
   /** How many files a run would make. */
   files = 1;
   #canStore: boolean | null = null;

@@ -84,7 +84,7 @@ export class ResultView extends LitElement {
         ${this.among ? html`<p class="stranger">${named(file.name)}</p>` : html`<p class="small muted">${text.doneHint}</p>`}
         ${stale && !this.among ? html`<p class="stale">${stale === 'files' ? text.staleFiles : text.stale}</p>` : nothing}
       </div>
-      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${report.change === 0 ? text.plainAddition : text.subjectIsKept(percent(report.contentKept))}${text.gap}${cut}</p>`}
+      ${converted ? nothing : overlap ? this.#use(report) : html`<p class="lead">${text.changed.before}<strong>${percent(report.change)}</strong>${text.changed.after}${report.change === 0 ? text.plainAddition : text.subjectIsKept(percent(report.contentKept))}${cut ? text.gap + cut : nothing}</p>`}
       ${cut && (converted || overlap) ? html`<p class="lead">${cut}</p>` : nothing}
       ${warnings.length > 0 ? html`<div class="warnings">${warnings.map((warning) =>
         html`<np-lora-problem warning .problem=${warning}></np-lora-problem>`)}</div>` : nothing}

@@ -4,7 +4,7 @@ import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { toJson } from '../words/format.ts';
 import { fromHash, isHash, toHash, type State } from './address.ts';
 import { remarks, type Sources } from './recipe.ts';
-import type { PairFit, SavedRecipe } from '../../core/types.ts';
+import type { FamilyChoice, PairFit, SavedRecipe } from '../../core/types.ts';
 import { Undo, undoKey } from './undo.ts';
 
 /** The element, as far as it matters here. */
@@ -23,6 +23,8 @@ interface KeepHost {
   /** The settings are a person's to change. */
   changeable(): boolean;
   fit(): PairFit | null;
+  /** Of which one may be chosen. */
+  families(): readonly string[];
   sources(): Sources;
 }
 
@@ -69,7 +71,7 @@ export class Keep implements ReactiveController {
   get remarks(): string[] {
     if (!this.#recipe) return [];
     const { name, saved, state } = this.#recipe;
-    return remarks(name, saved, !same(state, this.host.state()), this.host.sources(), this.host.fit());
+    return remarks(name, saved, !same(state, this.host.state()), this.host.sources(), this.host.fit(), this.host.families());
   }
 
   hostConnected(): void {
@@ -167,19 +169,19 @@ export class Keep implements ReactiveController {
   redo(): boolean { return this.#go('forth'); }
 
   /**
-   * What was chosen from a list goes when the files no longer offer it. `families`: those of which one may be chosen, if any;
-   * `own`: what each file is sure of itself, with nothing for a place without a file.
+   * What was chosen from a list goes when the files no longer offer it. `names`: families of which one may be chosen, if any; where one
+   * `must` be, the other lists are its own. `own`: what each file is sure of itself, with nothing for a place without a file.
    */
-  follow(families: readonly string[], own: readonly (string | null | undefined)[]): void {
+  follow({ names, must }: FamilyChoice, own: readonly (string | null | undefined)[]): void {
     const { family } = this.host.state();
     // One that a single file is sure of says nothing about the second.
-    const told = families.length > 0 || own.every((one) => one !== undefined);
-    const holds = family === null || !told || families.includes(family);
+    const told = names.length > 0 || own.every((one) => one !== undefined);
+    const holds = family === null || !told || names.includes(family);
     if (!holds) {
       this.host.apply({ family: null });
       this.#ofRecipe(() => ({ family: null }));
     }
-    const now = [...new Set([...own, holds ? family : null])].filter((name) => name).sort().join();
+    const now = [...new Set([...own, holds && (must || names.length === 0) ? family : null])].filter((name) => name).sort().join();
     // Of the first files it may have been chosen before them, by an address or a recipe.
     if (now !== this.#listsOf && this.#listsOf !== '') this.forget(() => ({ scheme: null, blocks: {} }));
     this.#listsOf = now;

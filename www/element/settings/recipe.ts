@@ -28,18 +28,18 @@ const isSame = (saved: SavedSource, { file, sha256 }: Source): boolean =>
 
 const called = ({ name, size }: SavedSource): string => inert(name, 80) + (size === null ? '' : ` (${bytes(size)})`);
 
-/** What is to be said of a recipe beside the files that are open: where the settings are from, and whether they were `changed` since, then whatever does not match. */
-export function remarks(name: string, recipe: SavedRecipe, changed: boolean, sources: Sources, fit: PairFit | null): string[] {
-  const lead = [(changed ? text.fromSince : text.from)(inert(name, 80)), ...(fit ? elsewhere(recipe.settings, fit) : [])];
+/** What is to be said of a recipe beside the files that are open, of which one of the `families` may be chosen: where the settings are from, and whether they were `changed` since, then whatever does not match. */
+export function remarks(name: string, recipe: SavedRecipe, changed: boolean, sources: Sources, fit: PairFit | null, families: readonly string[]): string[] {
+  const lead = [(changed ? text.fromSince : text.from)(inert(name, 80)), ...(fit ? elsewhere(recipe.settings, fit, families) : [])];
   return [...lead, ...ofSources(recipe, sources)];
 }
 
 /** What is set for a model that these files are not for. */
-function elsewhere({ result, family, blocks }: Settings, fit: PairFit): string[] {
+function elsewhere({ result, family, blocks }: Settings, fit: PairFit, families: readonly string[]): string[] {
   const own = ofThese(blocks, fit);
   const lost = Object.keys(blocks).filter((label) => !Object.hasOwn(own, label));
   return [
-    ...(family !== null && fit.family !== null && family !== fit.family ? [text.otherFamily(inert(family, 80))] : []),
+    ...(family !== null && fit.family !== null && ![fit.family, ...families].includes(family) ? [text.otherFamily(inert(family, 80))] : []),
     // Of an overlap blocks are no part, and single layers may be missing.
     ...(lost.length > 0 && result === 'fusion' ? [text.otherBlocks(inert(lost.join(', '), 80))] : []),
   ];

@@ -27,6 +27,7 @@ export const share = (text: string): number | undefined => {
   const percent = text.endsWith('%') ? number(text.slice(0, -1), { ...LIMITS.percent, least: 0 }) : undefined;
   return percent ? percent / 100 : undefined;
 };
+
 /** `all`, `12`, `90%`: directions of the style. */
 export function readCut(text: string): CutChoice | undefined {
   if (text === 'all') return { kind: 'all' };

@@ -245,6 +245,8 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     const many = { look: Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`key${at}`, 'x'])) };
     const refused = [await tool.set({ styleStrenght: 1 }).catch(codeOf), await tool.set(many).catch(codeOf), await tool.give({ content: () => {} }).catch(codeOf), await tool.set({ look: round }).catch(codeOf), await tool.set(null).catch(codeOf)];
     if (refused.some((code) => code !== 'E_MESSAGE')) throw new Error(`${refused}`);
+    const named = await Promise.all([{ styleStrenght: 1 }, { mu: 1, dtype: 'f16' }].map((wishes) => tool.set(wishes).catch(({ detail }: { detail: string }) => detail)));
+    if (`${named}` !== 'styleStrenght,dtype') throw new Error(`${named}`);
     await tool.set({ rank: 5 });
     await tool.set({ rank: 'exact', mu: undefined, look: undefined });
   });

@@ -8,10 +8,12 @@ import { check } from './hold.ts';
 import { host, visit } from './elements.ts';
 import { FILES, checkHeld, closeAll, pairOf, site, strangers } from './hosts.ts';
 import { accessible, fuseButton, programComplete } from './page.ts';
-import { withOnes } from './make.ts';
-import { readSafetensors } from './safetensors.ts';
+import { makeLora, withOnes } from './make.ts';
+import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
 const PAIR = pairOf();
+/** A layer that no other model has. */
+const SDXL = [{ name: 'lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k', out: 640, in: 2048 }];
 
 test.afterEach(closeAll);
 
@@ -335,6 +337,54 @@ test('a host takes the file itself, and does without a warning', async ({ page }
   // Who has it, saves it: nothing would be lost.
   await page.getByRole('button', { name: 'Start over' }).click();
   await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
+  expect(uncaught).toEqual([]);
+});
+
+test('an element that is gone is not kept by anything, nor what it made', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  await page.evaluate(async () => {
+    const gone: WeakRef<object>[] = [];
+    for (let at = 0; at < 3; at++) {
+      const one = Object.assign(document.createElement('np-lora'), { analysis: 'off' }) as any;
+      document.body.append(one);
+      const { content, style } = await pair();
+      Object.assign(one, { contentFile: content, styleFile: style });
+      const { file } = await one.fuse();
+      gone.push(new WeakRef(one), new WeakRef(file));
+      one.remove();
+    }
+    Object.assign(window, { gone });
+  });
+  const collector = await page.context().newCDPSession(page);
+  await expect.poll(async () => {
+    await collector.send('HeapProfiler.collectGarbage');
+    return page.evaluate(() => (window as any).gone.filter((ref: WeakRef<object>) => ref.deref()).length);
+  }).toBe(0);
+  // With the results their files may be swept.
+  await expect.poll(() => page.evaluate(async () => (await navigator.locks.query()).held!.filter(({ name }) => name!.startsWith('np-lora-temp')).length)).toBe(0);
+  expect(uncaught).toEqual([]);
+});
+
+test('asked what is open, it says that it was taken away, and tells a pair that does not fit once', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  expect(await page.evaluate(async () => {
+    const { content, style } = await pair();
+    Object.assign(tool, { contentFile: content, styleFile: style });
+    const asked = [tool.inspect(), tool.fuse()].map((one) => one.catch(({ name }: Error) => name));
+    const around = tool.parentNode;
+    tool.remove();
+    const names = await Promise.all(asked);
+    around.append(tool);
+    return [...names, Object.values(await tool.inspect() as Record<string, { name: string }>).map(({ name }) => name)];
+  })).toEqual(['AbortError', 'AbortError', ['subject.safetensors', 'style.safetensors']]);
+  const refused = await page.evaluate(async (bytes) => {
+    tool.styleFile = new File([Uint8Array.from(bytes)], 'another.safetensors');
+    const first = await tool.fuse().catch(({ code }: any) => code);
+    await new Promise((later) => { setTimeout(later, 500); });
+    return [first, await tool.fuse().catch(({ code }: any) => code)];
+  }, [...writeSafetensors(makeLora({ modules: SDXL, rank: 2, alpha: 2, dtype: 'F16', scheme: 'kohya', seed: 5 }))]);
+  expect(refused).toEqual(['E_BASE_MISMATCH', 'E_BASE_MISMATCH']);
+  expect((await events(page, 'error')).map(({ code }) => code)).toEqual(['E_BASE_MISMATCH']);
   expect(uncaught).toEqual([]);
 });
 

@@ -121,7 +121,16 @@ test('who may be asked, and when, may be said after the link', async ({ page, ba
   await set({ autoload: false, styleSrc: './ink.safetensors' });
   await expect(loadButton(page, 'Style')).toHaveText(`Load from ${new URL(baseURL!).host}`);
   await isOpen(page, 'Subject');
+  await set({ styleSrc: '' });
+  await expect(loadButton(page, 'Style')).toHaveCount(0);
+  // So it is where the host is written out.
+  await set({ styleSrc: new URL('ink.safetensors', baseURL).href });
+  await expect(loadButton(page, 'Style')).toBeVisible();
   expect(hub.take().requests).toEqual([]);
+  // With its link goes what it led to.
+  await set({ contentSrc: '' });
+  await expect(card(page, 'Subject')).not.toContainText('cat.safetensors');
+  await expect(loadButton(page, 'Style')).toBeVisible();
   expect(uncaught).toEqual([]);
 });
 

@@ -48,6 +48,15 @@ interface Ask extends CallOptions {
 /** Releases a disposed session's lock when its last result has been garbage-collected: then any session may delete the temporary files. */
 const results = new FinalizationRegistry<() => void>((gone) => gone());
 
+/** Takes a lock; gives how to give it up. A function of its own: a lock keeps what its callback knows, and must not keep who took it. */
+function held(name: string): () => void {
+  let release = (): void => {};
+  const over = new Promise<void>((released) => { release = released; });
+  // Refused in insecure contexts and some embeds; then there is no private file system to sweep either.
+  void navigator.locks?.request(name, () => over).catch(() => {});
+  return release;
+}
+
 export class Session {
   /** The program's, once it is there. */
   version = '';
@@ -59,7 +68,8 @@ export class Session {
   #cancelling: Promise<void> = Promise.resolve();
   /** Until it has settled, a file may be in the place of the other: whatever is asked behind a swap waits for it. */
   #swapped: Promise<void> = Promise.resolve();
-  #release!: () => void;
+  /** Gives up the lock of its temporary files. */
+  #release = held(lockName(this.#owner));
   /** Of the last run. Their temporary files are deleted by this session's next run, or by another session once these are collected. */
   #results: WeakRef<File>[] = [];
   #disposed = false;
@@ -67,9 +77,6 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    // Refused in insecure contexts and some embeds; then there is no private file system to sweep either.
-    const held = new Promise<void>((free) => { this.#release = free; });
-    void navigator.locks?.request(lockName(this.#owner), () => held).catch(() => {});
   }
 
   /** Has all ready for a file that is about to come. What goes wrong is said when it has come. */

@@ -8,7 +8,7 @@ import type { FusedFile, Problem } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 import { text } from './strings.ts';
 import {
-  areWishes, asOrigin, isHello, said, spoken, type FrameCall, type FrameCalls, type FrameEvent, type FrameEvents, type Given, type Opened, type Said,
+  asOrigin, isHello, said, spoken, strangeIn, type FrameCall, type FrameCalls, type FrameEvent, type FrameEvents, type Given, type Opened, type Said,
   type Wishes,
 } from './talk.ts';
 
@@ -39,11 +39,16 @@ interface Waiting {
 
 /** What is kept for a frame that is loaded anew: it would refuse all of it for one name that it does not have. */
 function together(before: Partial<Wishes>, wishes: Partial<Wishes>): Partial<Wishes> {
-  if (!areWishes(wishes)) throw new ProblemError(problem('E_MESSAGE'));
+  demandWishes(wishes);
   const given = plain(wishes);
   const all = { ...before, ...given, ...(given.look ? { look: { ...before.look, ...given.look } } : {}) };
-  if (!areWishes(all)) throw new ProblemError(problem('E_MESSAGE'));
+  demandWishes(all);
   return all;
+}
+
+function demandWishes(wishes: unknown): void {
+  const strange = strangeIn(wishes);
+  if (strange !== null) throw new ProblemError(problem('E_MESSAGE', strange));
 }
 
 /** That the tool is there, as a promise: another one each time that this is open. */

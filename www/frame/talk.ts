@@ -83,13 +83,15 @@ const MOST_FIELDS = 32;
 const few = <T>(of: Shape<T>): Shape<T> =>
   (value): value is T => typeof value === 'object' && value !== null && Object.keys(value).length <= MOST_FIELDS && of(value);
 
+const WISHES: { [K in keyof Wishes]: Shape<Wishes[K]> } = {
+  mu: number, contentStrength: number, styleStrength: number, dtype: word(...DTYPES), rank: either<string | number>(textUpTo(LONGEST_TEXT), number), backend: CHOICE,
+  analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
+  look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
+};
+
 const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<FrameCalls[N]['out']> } } = {
   set: {
-    in: partial<Wishes>({
-      mu: number, contentStrength: number, styleStrength: number, dtype: word(...DTYPES), rank: either<string | number>(textUpTo(LONGEST_TEXT), number), backend: CHOICE,
-      analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
-      look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
-    }),
+    in: partial<Wishes>(WISHES),
     out: object({ locale: text }),
   },
   give: {
@@ -131,8 +133,13 @@ export const spoken = <T extends object>(message: T): T & { 'np-lora': typeof VE
 
 export const isHello = (message: unknown): boolean => THIS_VERSION(message) && HELLO(message);
 
-/** Whether the frame will take it. */
-export const areWishes = (wishes: unknown): boolean => few(anything)(wishes) && CALLS.set.in(wishes);
+/** Null where the frame will take it; else what it will not, as far as that has a name. */
+export function strangeIn(wishes: unknown): string | null {
+  if (few(anything)(wishes) && CALLS.set.in(wishes)) return null;
+  const given = Object.entries(typeof wishes === 'object' && wishes !== null ? wishes : {});
+  const strange = ([name, value]: [string, unknown]): boolean => !Object.hasOwn(WISHES, name) || (value !== undefined && !WISHES[name as keyof Wishes](value));
+  return given.find(strange)?.[0] ?? '';
+}
 
 /** What a page asks of the frame; `id` alone where there is somebody to answer that it makes no sense, else null. */
 export function asked(message: unknown): Asked | { id: number; call: null } | null {

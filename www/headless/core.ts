@@ -18,6 +18,8 @@ export interface OpenOptions extends CallOptions, AssetOptions {
 }
 
 class Headless extends Session {
+  readonly options = ['assetBase', 'workerURL', 'glueURL', 'wasmURL', 'onStalled'] satisfies (keyof OpenOptions)[];
+
   nameFor(): null {
     return null;
   }

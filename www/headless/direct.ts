@@ -67,6 +67,7 @@ async function load(): Promise<Program> {
 }
 
 export class Direct implements Engine<DiskOptions> {
+  readonly options = ['path', 'overwrite'] satisfies (keyof DiskOptions)[];
   #session: WholeSession | null;
 
   private constructor(private readonly program: Program) {

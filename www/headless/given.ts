@@ -53,9 +53,20 @@ export function checkModule(module: unknown): void {
   if (typeof module !== 'string') throw new TypeError(`A module is given by its name, not as ${called(module)}.`);
 }
 
-/** Throws a TypeError. */
-export function checkListener(onProgress: unknown): void {
+/** Those that every call of a program's takes. */
+const OPTIONS = ['signal', 'onProgress', 'backend'];
+
+/** Throws a TypeError. `more`: names of those that this kind of program takes besides. */
+export function checkOptions(options: unknown, more: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw new TypeError(`The options must be given as an object, not as ${called(options)}.`);
+  const unknown = unknownOf('option', options, [...OPTIONS, ...more]);
+  if (unknown) throw new TypeError(unknown);
+  const { signal, onProgress, overwrite } = options as Record<string, unknown>;
+  if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${called(signal)}.`);
+  }
   if (onProgress !== undefined && typeof onProgress !== 'function') throw new TypeError(`onProgress must be a function, not ${called(onProgress)}.`);
+  if (overwrite !== undefined && typeof overwrite !== 'boolean') throw new TypeError(`overwrite must be true or false, not ${called(overwrite)}.`);
 }
 
 export function checkBackend(backend: BackendChoice): void {
@@ -72,9 +83,12 @@ export function checkBlocks(blocks: Settings['blocks'], { blocks: found }: PairF
 
 /** Those that are set. The program reads what it knows and passes over all else; of what is undefined it would say that it is no number. */
 export function checkSettings(given: Partial<Settings>): Partial<Settings> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw refused(`The settings must be given as an object, not as ${called(given)}.`);
+  if (!isPlain(given)) throw refused(`The settings must be given as an object, not as ${called(given)}.`);
   const settings = plain(given);
   checkNames('setting', settings, SETTINGS);
+  const { blocks, outputName } = settings as Record<string, unknown>;
+  if (outputName !== undefined && typeof outputName !== 'string') throw refused(`outputName must be a text, not ${called(outputName)}.`);
+  if (blocks !== undefined && !isPlain(blocks)) throw refused(`blocks must be given as an object, not as ${called(blocks)}.`);
   if (!settings.blocks) return settings;
   for (const [label, of] of Object.entries(settings.blocks)) {
     if (typeof of !== 'object' || of === null) throw refused(`The block "${label}" must be given as { content, style, mu }, not as ${called(of)}.`);
@@ -83,9 +97,22 @@ export function checkSettings(given: Partial<Settings>): Partial<Settings> {
   return settings;
 }
 
+/** What says by its own names what it says: of a Map or what is inherited nothing would be read. */
+function isPlain(given: unknown): given is object {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
+  const prototype: unknown = Object.getPrototypeOf(given);
+  return prototype === null || Object.keys(given).length > 0 || Object.getPrototypeOf(prototype) === null;
+}
+
 function checkNames(kind: string, given: object, known: readonly string[]): void {
+  const unknown = unknownOf(kind, given, known);
+  if (unknown) throw refused(unknown);
+}
+
+/** What to say of a name that is none of these. */
+function unknownOf(kind: string, given: object, known: readonly string[]): string | null {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
+  if (unknown === undefined) return null;
   const meant = ALSO[unknown] ?? near(unknown, known);
-  throw refused(`There is no ${kind} called "${unknown}"${meant ? `: is it "${meant}" that you mean?` : `, only ${known.join(', ')}.`}`);
+  return `There is no ${kind} called "${unknown}"${meant ? `: is it "${meant}" that you mean?` : `, only ${known.join(', ')}.`}`;
 }

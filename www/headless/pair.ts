@@ -9,7 +9,7 @@ import { isFile } from '../core/shape.ts';
 import {
   ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
-import { checkBackend, checkBlocks, checkHashed, checkInputs, checkListener, checkModule, checkSettings, taken } from './given.ts';
+import { checkBackend, checkBlocks, checkHashed, checkInputs, checkModule, checkOptions, checkSettings, taken } from './given.ts';
 import { refused } from './refused.ts';
 
 /** A LoRA file. `config` is the adapter_config.json that came with it: as a file, its text, or what that says. */
@@ -44,6 +44,8 @@ export interface Engine<More = unknown> {
   outlook(settings: Partial<Settings>): Promise<Outlook>;
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string>;
+  /** Names of options that there are besides those of every program. */
+  readonly options: readonly string[];
   /** What a result is called where the settings do not say; null: as its sources say. */
   nameFor(options: Partial<More>): string | null;
   /** `sources`: what must not be written over. */
@@ -73,12 +75,14 @@ export class Pair<More = unknown> {
   }
 
   /** Opens files in `engine`, which is the pair's own from then on. */
-  static async open<More>(engine: Engine<More>, inputs: Inputs, { signal }: CallOptions = {}): Promise<Pair<More>> {
+  static async open<More>(engine: Engine<More>, inputs: Inputs, options: CallOptions = {}): Promise<Pair<More>> {
     const files: Record<Role, File | null> = { content: null, style: null };
     const summaries: Record<Role, Summary | null> = { content: null, style: null };
     const sources: Blob[] = [];
     try {
       checkInputs(inputs);
+      checkOptions(options, engine.options);
+      const { signal } = options;
       for (const role of ROLES) {
         const given = inputs[role];
         if (!given) continue;
@@ -104,10 +108,11 @@ export class Pair<More = unknown> {
   }
 
   /** Analyses the pair, once, and says what the projection would do to it at these settings. */
-  async outlook(given: Partial<Settings> = {}, { signal, onProgress }: RunOptions = {}): Promise<Outlook> {
-    checkListener(onProgress);
-    const settings = await unless(signal, this.#check(given));
+  async outlook(given: Partial<Settings> = {}, options: RunOptions = {}): Promise<Outlook> {
     return this.#ask(async (engine) => {
+      checkOptions(options, engine.options);
+      const { signal, onProgress } = options;
+      const settings = await unless(signal, this.#check(given));
       for (;;) {
         try {
           await engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {}));
@@ -169,9 +174,9 @@ export class Pair<More = unknown> {
   }
 
   async #run(given: Partial<Settings>, options: FuseOptions & Partial<More>): Promise<FusedFile> {
+    await this.#ask(async (engine) => { checkOptions(options, engine.options); });
     const backend = options.backend ?? 'auto';
     checkBackend(backend);
-    checkListener(options.onProgress);
     const settings = await this.#check(given);
     return this.#ask((engine) => engine.run(this.#named(settings, engine.nameFor(options)), backend, this.#sources, options));
   }

@@ -248,7 +248,7 @@ export class Desk implements ReactiveController {
       } catch (thrown) {
         if (turn !== this.#fitTurn) return;
         const refusal = toProblem(thrown);
-        const known = toJson(refusal) === toJson(this.#fitProblem);
+        const known = [this.#fitProblem, this.#runProblem].some((one) => toJson(one) === toJson(refusal));
         this.fit = null;
         this.#fitProblem = refusal;
         this.#foresee();
@@ -302,7 +302,9 @@ export class Desk implements ReactiveController {
 
   /** What is open, once nothing is being opened any more. */
   async inspect(): Promise<Record<Role, Summary | null>> {
+    const here = !this.#gone;
     await this.host.coming();
+    if (here && this.#gone) throw abortError();
     return this.places.opened();
   }
 
@@ -376,7 +378,8 @@ export class Desk implements ReactiveController {
       }
       const refusal = toProblem(thrown);
       this.#runProblem = refusal;
-      this.host.announce('error', refusal);
+      // That the pair does not fit was told when that was found out.
+      if (toJson(refusal) !== toJson(this.#fitProblem)) this.host.announce('error', refusal);
       throw new ProblemError(refusal);
     } finally {
       // A cancelled worker may have been replaced, with all that it was working out.

@@ -28,7 +28,8 @@ export class Links {
     for (const [role, name] of SOURCES) {
       const link = asText(this.element[name]);
       if (!link) {
-        if (changed.has(name) && this.places.cards[role].state === 'offered') void this.places.clear(role);
+        // With its link goes what it led to.
+        if (changed.has(name) && this.places.isLinked(role)) void this.places.clear(role);
         continue;
       }
       // Who may be asked, and when, may be said after the link, as long as that is all there is.
@@ -39,17 +40,16 @@ export class Links {
   }
 
   #given(role: Role, link: string): void {
-    const whole = absolute(link);
-    // Written without its host, it is the page's own.
-    this.#offer(role, whole, whole === link ? this.#hosts : [...this.#hosts, self.origin], this.element.autoload);
+    this.#offer(role, absolute(link), this.#hosts, this.element.autoload);
   }
 
   #offer(role: Role, link: string, hosts: string[], load: boolean, offered = (): void => {}): void {
     void this.places.offer(role, link, hosts, load, offered);
   }
 
+  /** Those that the element's page names, and its own. */
   get #hosts(): string[] {
-    return asText(this.element.hosts).split(/\s+/).filter((host) => host !== '');
+    return [...asText(this.element.hosts).split(/\s+/), self.origin].filter((host) => host !== '' && host !== 'null');
   }
 }
 

@@ -1,5 +1,6 @@
 /** The two places for files: what lies in them, and how it got there. */
 
+import { abortError } from '../../core/abort.ts';
 import { ProblemError, problem, toProblem } from '../../core/problem.ts';
 import type { Session } from '../../core/session.ts';
 import { isFile } from '../../core/shape.ts';
@@ -102,6 +103,12 @@ export class Places {
     return this.#places[role].link;
   }
 
+  /** In a place lies a link, or the file of one. */
+  isLinked(role: Role): boolean {
+    const file = this.fileOf(role);
+    return this.cards[role].state === 'offered' || this.linkIn(role) !== null || (file !== null && !isFile(file));
+  }
+
   /** The files that are open, on this machine or on a server. */
   get files(): GivenFile[] {
     return ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
@@ -135,8 +142,9 @@ export class Places {
 
   /** What is open, once nothing is being opened any more. Rejects with the first refusal. */
   async opened(): Promise<Record<Role, Summary | null>> {
+    if (this.isOpening && this.host.gone()) throw new ProblemError(AWAY);
     while (this.isOpening) {
-      if (this.host.gone()) throw new ProblemError(AWAY);
+      if (this.host.gone()) throw abortError();
       await Promise.all(ROLES.map((role) => this.#places[role].opening));
     }
     for (const role of ROLES) {

@@ -33,7 +33,7 @@ export const musText = (mus: readonly number[]): string => mus.map(muText).join(
 /** What a host gives: a usable value comes out, or none. */
 export function asSeveral(value: unknown): Several | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { mus = SEVERAL.mus, plain = SEVERAL.plain, bothDirections = SEVERAL.bothDirections } = value as Partial<Several>;
+  const { mus = SEVERAL.mus, plain, bothDirections } = value as Partial<Several>;
   const read = Array.isArray(mus) ? sorted(mus.filter((mu) => typeof mu === 'number' && mu >= 0)).slice(0, MOST) : [];
   return { mus: read.length > 0 ? read : SEVERAL.mus, plain: plain === true, bothDirections: bothDirections === true };
 }

@@ -1,4 +1,7 @@
-/** For esbuild: what stands in css`…` is minified as a stylesheet is. With a value in it, it stays as it is written. */
+/**
+ * For esbuild, which leaves templates as they are written: in css`…` what a stylesheet does not need goes, unless a value is in it,
+ * and everywhere what indents a line, which no template of ours shows.
+ */
 
 import { transform } from 'esbuild';
 import { readFile } from 'node:fs/promises';
@@ -12,7 +15,7 @@ export const styles = {
       const text = await readFile(path, 'utf8');
       const found = await Promise.all([...text.matchAll(STYLES)].map(([, css]) => transform(css, { loader: 'css', minify: true, charset: 'utf8' })));
       const smaller = found.map(({ code }) => `css\`${code.trim()}\``);
-      return { loader: 'ts', contents: text.replace(STYLES, () => smaller.shift()) };
+      return { loader: 'ts', contents: text.replace(STYLES, () => smaller.shift()).replace(/\n +/g, '\n') };
     });
   },
 };

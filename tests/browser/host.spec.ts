@@ -391,6 +391,8 @@ test('asked what is open, it says that it was taken away, and tells a pair that 
 test('what files are is told when they are open, and a refusal too', async ({ page }) => {
   const uncaught = await visit(page, await host());
   expect(await page.evaluate(() => tool.inspect())).toEqual({ content: null, style: null });
+  const strange = await page.evaluate(() => Promise.all([null, 5, 'x', new File([], 'x')].map((given) => tool.take(given).catch(({ message }: Error) => message))));
+  expect(strange).toEqual(Array(4).fill('take() takes a list of files, or a DataTransfer.'));
   expect(Object.values(await page.evaluate(() => give())).map(({ name }) => name)).toEqual(['subject.safetensors', 'style.safetensors']);
   // Called so that every file system takes it.
   const called = await page.evaluate(() => ['nul', 'COM1.safetensors', 'con.v2', 'LPT³ .x', 'CONIN$', 'console', 'ü'.repeat(300)].map((name) => {

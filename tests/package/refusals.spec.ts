@@ -107,6 +107,8 @@ test('what is no file, no config and no path, and a pair that is closed', async 
     ['analyse({ content, style }, {}, { signal: 5 })', saying(null, 'signal must be an AbortSignal, not 5')],
     ['open({ content, style }, null)', saying(null, 'options must be given as an object')],
     ['fuse({ content, style }, {}, [])', saying(null, 'options must be given as an object')],
+    // Found out before the run, not at its end.
+    ["fuse({ content, style }, {}, { path: 'x'.repeat(300), onProgress() { throw new Error('it has begun') } })", saying('E_WRITE', 'ENAMETOOLONG')],
     ['fuse({ content, style }, { outputName: 5 })', saying('E_SETTINGS', 'outputName must be a text')],
     ['fuse({ content, style }, { blocks: null })', saying('E_SETTINGS', 'blocks must be given as an object')],
     ...["new Map([['mu', 10]])", 'Object.create({ mu: 10 })'].map((settings): [string, unknown] => [`fuse({ content, style }, ${settings})`, saying('E_SETTINGS', 'as an object')]),

@@ -66,7 +66,10 @@ export async function openFile(from: string | URL): Promise<File> {
 /** Throws where a result of this path would take the place of what is no file, or of one of the files that it is made of. */
 async function checkPlace(path: string, sources: readonly Blob[]): Promise<void> {
   if (/[\\/]$/.test(path)) throw refused('E_FOLDER', path);
-  const there = await stat(path, { bigint: true }).catch(() => null);
+  const there = await stat(path, { bigint: true }).catch((thrown: NodeJS.ErrnoException) => {
+    // What cannot be a name is told before the run.
+    if (thrown.code !== 'ENOENT') throw unwritten(path, thrown);
+  });
   if (!there) return;
   if (there.isDirectory()) throw refused('E_FOLDER', path);
   if (!there.isFile()) throw new ProblemError(problem('E_WRITE', 'What is there is no file on a disk, which alone is replaced.', path));

@@ -48,6 +48,7 @@ export class Intake {
 
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
+    if (typeof from !== 'object' || from === null || !('items' in from || Symbol.iterator in from)) throw new TypeError('take() takes a list of files, or a DataTransfer.');
     // Both must be read during the event.
     const link = 'getData' in from ? linkIn(from) : null;
     const taken = 'items' in from ? await filesFrom(from) : [...from];

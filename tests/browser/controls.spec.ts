@@ -90,7 +90,7 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
   await expect(page.locator('np-lora-result').getByText(/ · 5 blocks changed/)).toBeVisible();
   // As it stands in a list of choices or in a prompt, and by a choice's name.
   const [numbers, field] = ['0.5,1,0,0.75,1,1,1,0.25,1,1,1,1,1,1,1,1,1', page.getByLabel('Subject’s numbers')];
-  for (const typed of [`MINE:${numbers}`, `<lora:cat:1:lbw=${numbers}:stop=10>`, `<lora:cat:1:1:LBW=${numbers}>`, `<lora:cat:1:${numbers}>`, `${numbers}, `]) {
+  for (const typed of [`MINE:${numbers}`, `<lora:cat:1:lbw=${numbers}:stop=10>`, `<lora:cat:1:1:LBW=${numbers}>`, `<lora:cat:1:${numbers}>`, `${numbers}, `, `<lora:cat:1:lbw=${numbers}>, a cat: red, <lora:ink:1>`, `lbw=${numbers}`]) {
     await field.fill('midd');
     await field.press('Enter');
     await expect(own(page, 'IN01')).toHaveText(/^subject 0/);

@@ -127,9 +127,22 @@ test('who may be asked, and when, may be said after the link', async ({ page, ba
   await set({ styleSrc: new URL('ink.safetensors', baseURL).href });
   await expect(loadButton(page, 'Style')).toBeVisible();
   expect(hub.take().requests).toEqual([]);
-  // With its link goes what it led to.
+  // With its link goes what it led to, and nothing else.
   await set({ contentSrc: '' });
   await expect(card(page, 'Subject')).not.toContainText('cat.safetensors');
+  await give(page, 'Subject', named('mine.safetensors', pair[0]));
+  await set({ contentSrc: 'no link' });
+  await expect.poll(() => element(page, 'error')).toMatchObject({ code: 'E_LINK' });
+  await set({ contentSrc: '' });
+  await set({ styleSrc: undefined });
+  const box = card(page, 'Style').getByRole('textbox');
+  await box.fill('ann/loras/pasted.safetensors');
+  await box.press('Enter');
+  await expect(card(page, 'Style')).toContainText('pasted.safetensors');
+  await set({ styleSrc: '' });
+  await set({ styleSrc: null });
+  for (const [role, name] of [['Subject', 'mine'], ['Style', 'pasted']] as const) await expect(card(page, role)).toContainText(`${name}.safetensors`);
+  await set({ styleSrc: new URL('ink.safetensors', baseURL).href });
   await expect(loadButton(page, 'Style')).toBeVisible();
   expect(uncaught).toEqual([]);
 });

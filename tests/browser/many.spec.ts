@@ -71,7 +71,7 @@ test('both directions at several μ, and plain addition beside them', async ({ p
   await expect(page.getByLabel('μ of the files')).toHaveValue('0.5, ∞');
   // A comma separates, unless it can only be a decimal one.
   for (const [typed, read] of [
-    ['1,10', '1, 10'], ['0.1,0.5,1', '0.1, 0.5, 1'], ['0,1 0,5', '0.1, 0.5'], ['0,5 1,5 ∞', '0.5, 1.5, ∞'], ['1, 5,10', '1, 5, 10'], ['0,5;1,5', '0.5, 1.5'], ['0.1,1,10,∞', '0.1, 1, 10, ∞'], ['0,1,1,10', '0.1, 1, 10'], ['0.5，∞', '0.5, ∞'],
+    ['1,10', '1, 10'], ['0.1,0.5,1', '0.1, 0.5, 1'], ['0,1 0,5', '0.1, 0.5'], ['0,5 1,5 ∞', '0.5, 1.5, ∞'], ['0,5 1,5,', '0.5, 1.5'], ['1, 5,10', '1, 5, 10'], ['0,5;1,5', '0.5, 1.5'], ['0.1,1,10,∞', '0.1, 1, 10, ∞'], ['0,1,1,10', '0.1, 1, 10'], ['0.5，∞', '0.5, ∞'],
   ] as const) {
     await muList(page, typed);
     await expect(page.getByLabel('μ of the files')).toHaveValue(read);

@@ -106,6 +106,9 @@ test('what is no file, no config and no path, and a pair that is closed', async 
     ['convert(content, {}, { assetBase: "/" })', saying(null, '"assetBase"', 'signal, onProgress')],
     ['analyse({ content, style }, {}, { signal: 5 })', saying(null, 'signal must be an AbortSignal, not 5')],
     ['open({ content, style }, null)', saying(null, 'options must be given as an object')],
+    ["fuse({ content, style }, {}, new Map([['path', 'x']]))", saying(null, 'options must be given as an object')],
+    ["fuse({ content, style }, { blocks: { IN01: new Map([['style', 0]]) } })", saying('E_SETTINGS', 'block "IN01" must be given')],
+    ['fuse({ content, style }, {}, { assetBase: undefined })', null],
     ['fuse({ content, style }, {}, [])', saying(null, 'options must be given as an object')],
     // Found out before the run, not at its end.
     ["fuse({ content, style }, {}, { path: 'x'.repeat(300), onProgress() { throw new Error('it has begun') } })", saying('E_WRITE', 'ENAMETOOLONG')],

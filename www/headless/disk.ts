@@ -67,8 +67,8 @@ export async function openFile(from: string | URL): Promise<File> {
 async function checkPlace(path: string, sources: readonly Blob[]): Promise<void> {
   if (/[\\/]$/.test(path)) throw refused('E_FOLDER', path);
   const there = await stat(path, { bigint: true }).catch((thrown: NodeJS.ErrnoException) => {
-    // What cannot be a name is told before the run.
-    if (thrown.code !== 'ENOENT') throw unwritten(path, thrown);
+    // What cannot be a name is told before the run; a link that leads nowhere can be replaced.
+    if (!['ENOENT', 'ELOOP'].includes(thrown.code ?? '')) throw unwritten(path, thrown);
   });
   if (!there) return;
   if (there.isDirectory()) throw refused('E_FOLDER', path);

@@ -58,10 +58,11 @@ const OPTIONS = ['signal', 'onProgress', 'backend'];
 
 /** Throws a TypeError. `more`: names of those that this kind of program takes besides. */
 export function checkOptions(options: unknown, more: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw new TypeError(`The options must be given as an object, not as ${called(options)}.`);
-  const unknown = unknownOf('option', options, [...OPTIONS, ...more]);
+  if (!isPlain(options)) throw new TypeError(`The options must be given as an object, not as ${called(options)}.`);
+  const set = plain(options) as Record<string, unknown>;
+  const unknown = unknownOf('option', set, [...OPTIONS, ...more]);
   if (unknown) throw new TypeError(unknown);
-  const { signal, onProgress, overwrite } = options as Record<string, unknown>;
+  const { signal, onProgress, overwrite } = set;
   if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)) {
     throw new TypeError(`signal must be an AbortSignal, not ${called(signal)}.`);
   }
@@ -91,7 +92,7 @@ export function checkSettings(given: Partial<Settings>): Partial<Settings> {
   if (blocks !== undefined && !isPlain(blocks)) throw refused(`blocks must be given as an object, not as ${called(blocks)}.`);
   if (!settings.blocks) return settings;
   for (const [label, of] of Object.entries(settings.blocks)) {
-    if (typeof of !== 'object' || of === null) throw refused(`The block "${label}" must be given as { content, style, mu }, not as ${called(of)}.`);
+    if (!isPlain(of)) throw refused(`The block "${label}" must be given as { content, style, mu }, not as ${called(of)}.`);
     checkNames(`setting of the block "${label}"`, of, OF_BLOCK);
   }
   return settings;

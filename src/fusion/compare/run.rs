@@ -88,14 +88,16 @@ pub async fn compare<S: Source>(
     Ok(Comparison::of(&plan, findings))
 }
 
-/// What the file says of how it was made, if that was of these two: of a conversion, of other files, and of these in each other's
-/// place it would mean something else.
+/// What the file says of how it was made, if that was of files that are called like these two, each in its place: of a conversion,
+/// of others, and of these in each other's place it would mean something else.
 fn recipe(of: Pair<&Adapter>, file: &Adapter) -> Option<Settings> {
     let saved = SavedRecipe::within(&file.metadata)?.ok()?;
     let is = |source: Option<SavedSource>, adapter: &Adapter| {
         source.is_some_and(|source| source.name == adapter.name)
     };
-    (is(saved.content, of.content) && is(saved.style, of.style)).then_some(saved.settings)
+    let is_told =
+        of.content.name != of.style.name && is(saved.content, of.content) && is(saved.style, of.style);
+    is_told.then_some(saved.settings)
 }
 
 struct Comparing<'a, S> {

@@ -231,9 +231,7 @@ fn write_compressed<'a>(
             let matrices = compose::matrices(output, loaded, result)?;
             let compressed = matrices.compressed(output, group.loader_scale, plan.dtype);
             let module = output.names.stem.clone();
-            // Of a rank that is enough nothing is cut.
-            let [left, whole] = compressed.energy;
-            composer.cuts((left < whole).then(|| Cut::of(module, CutOf::Result, compressed.energy)));
+            composer.cuts([Cut::of(module, CutOf::Result, compressed.energy)]);
             worst = worst.max(compressed.rounding);
             let rows = [(0..output.out_features, 0)];
             let up = Columns { words: &compressed.up, cols: compressed.rank, rows: &rows };

@@ -208,6 +208,10 @@ impl EnergyKept {
             // The worst comes last where what is lost is sorted.
             let total = |part: fn(&Cut) -> f64| of_part().map(part).sum::<f64>();
             let (left, all) = (total(|cut| cut.kept * cut.energy), total(|cut| cut.energy));
+            // Where a rank is enough for all, nothing is cut.
+            if part == CutOf::Result && of_part().all(|cut| cut.kept > WHOLE) {
+                return None;
+            }
             let lost = spread(of_part().map(|cut| (-cut.kept, &*cut.module)))?;
             Some(KeptShare {
                 whole: if all > 0.0 { left / all } else { 1.0 },
@@ -217,6 +221,9 @@ impl EnergyKept {
         Self { subject: of(CutOf::Subject), style: of(CutOf::Style), result: of(CutOf::Result) }
     }
 }
+
+/// More energy than this left of a module is all of it, but for rounding.
+const WHOLE: f64 = 1.0 - 1e-9;
 
 /// Less energy than this left in a module is worth a word.
 const ENERGY_KEPT: f64 = 0.99;

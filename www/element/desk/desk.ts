@@ -378,8 +378,8 @@ export class Desk implements ReactiveController {
       }
       const refusal = toProblem(thrown);
       this.#runProblem = refusal;
-      // That the pair does not fit was told when that was found out.
-      if (toJson(refusal) !== toJson(this.#fitProblem)) this.host.announce('error', refusal);
+      // That a pair does not fit was told when that was found out; of a single file nothing was.
+      if (converting || toJson(refusal) !== toJson(this.#fitProblem)) this.host.announce('error', refusal);
       throw new ProblemError(refusal);
     } finally {
       // A cancelled worker may have been replaced, with all that it was working out.

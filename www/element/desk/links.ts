@@ -15,6 +15,9 @@ interface Linked {
 }
 
 export class Links {
+  /** Where the links of the attributes led. */
+  #led: Record<Role, string | null> = { content: null, style: null };
+
   constructor(private element: Linked, private places: Places) {}
 
   /** What a person pasted is offered, whoever wants links to be loaded by themselves. */
@@ -28,8 +31,7 @@ export class Links {
     for (const [role, name] of SOURCES) {
       const link = asText(this.element[name]);
       if (!link) {
-        // With its link goes what it led to.
-        if (changed.has(name) && this.places.isLinked(role)) void this.places.clear(role);
+        if (changed.has(name) && this.#isOf(role, asText(changed.get(name)))) void this.places.clear(role);
         continue;
       }
       // Who may be asked, and when, may be said after the link, as long as that is all there is.
@@ -39,8 +41,16 @@ export class Links {
     }
   }
 
+  /** What is in a place has come from this link: with its attribute it goes, and what a person has put there instead stays. */
+  #isOf(role: Role, link: string): boolean {
+    const url = this.places.urlIn(role);
+    if (url !== null) return url === this.#led[role];
+    return link !== '' && this.places.fileOf(role) === null && this.places.linkIn(role) === absolute(link);
+  }
+
   #given(role: Role, link: string): void {
-    this.#offer(role, absolute(link), this.#hosts, this.element.autoload);
+    this.#led[role] = null;
+    this.#offer(role, absolute(link), this.#hosts, this.element.autoload, () => { this.#led[role] = this.places.urlIn(role); });
   }
 
   #offer(role: Role, link: string, hosts: string[], load: boolean, offered = (): void => {}): void {

@@ -103,10 +103,11 @@ export class Places {
     return this.#places[role].link;
   }
 
-  /** In a place lies a link, or the file of one. */
-  isLinked(role: Role): boolean {
-    const file = this.fileOf(role);
-    return this.cards[role].state === 'offered' || this.linkIn(role) !== null || (file !== null && !isFile(file));
+  /** Where a link in a place, or its file, lies; null where there is none. */
+  urlIn(role: Role): string | null {
+    const card = this.cards[role];
+    const link = card.state === 'offered' ? card.link : this.fileOf(role);
+    return isFile(link) ? null : link?.url ?? null;
   }
 
   /** The files that are open, on this machine or on a server. */

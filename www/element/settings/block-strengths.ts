@@ -33,7 +33,8 @@ export const ofThese = (blocks: Blocks, { blocks: found }: Pick<PairFit, 'blocks
  * of those has.
  */
 export function fromNumbers(typed: string, { blocks, presets, orders }: Pick<PairFit, 'blocks' | 'presets' | 'orders'>): number[] | null {
-  const own = (/:lbw=([^:]*)/i.exec(typed)?.[1] ?? typed.slice(typed.lastIndexOf(':') + 1)).replace(/[>,，、;；\s]+$/, '').trim();
+  const [before = ''] = typed.split('>');
+  const own = (/(?:^|[\s:])lbw=([^:]*)/i.exec(before)?.[1] ?? before.slice(before.lastIndexOf(':') + 1)).replace(/[,，、;；\s]+$/, '').trim();
   const preset = presets.find(({ name }) => name.replace(/:.*/, '').toLowerCase() === own.toLowerCase());
   if (preset) return preset.weights;
   const numbers = own.split(/\s*[,;，、；\s]\s*/).map((word) => (word === '' ? NaN : Number(word)));

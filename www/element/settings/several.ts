@@ -15,11 +15,11 @@ const LONGEST_BASE = 160;
 const sorted = (mus: readonly number[]): number[] => [...new Set(mus)].sort((a, b) => a - b);
 
 /**
- * What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞". Where no semicolon separates, a comma does, unless it can only be a decimal
- * one: where spaces separate ("0,5 1,5"), or behind a lone 0 in a list without points.
+ * What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞". Where no semicolon separates, a comma does, unless it is taken for
+ * a decimal one: where spaces separate ("0,5 1,5"), or behind a lone 0 in a list without points.
  */
 export function readMus(typed: string): number[] | null {
-  const plain = typed.normalize('NFKC').replaceAll('、', ',');
+  const plain = typed.normalize('NFKC').replaceAll('、', ',').replace(/[,;\s]+$/, '');
   const bySpaces = /^\s*[^\s,]+(,\d+)?(\s+[^\s,]+(,\d+)?)+\s*$/.test(plain);
   const separator = plain.includes('.') ? /[,\s]+/ : bySpaces ? /\s+/ : /(?<!(?<!\d)0),|,(?!\d)|\s+/;
   const parts = plain.split(plain.includes(';') ? ';' : separator).filter((part) => part.trim() !== '');

@@ -8,7 +8,7 @@ const launch = (more: string[]) => ({ launchOptions: { args: [...ARGS, ...more],
 
 /** What no graphics device changes: it is run once, without one. */
 const NO_DEVICE = ['checker', 'compare', 'crew', 'drop', 'events', 'frame', 'frame-border', 'host', 'hostile', 'hub-links', 'languages', 'limits', 'links',
-  'messages', 'neighbours', 'nginx', 'offline', 'outlook', 'page', 'program', 'site', 'swap', 'touch']
+  'messages', 'moving', 'neighbours', 'nginx', 'offline', 'outlook', 'page', 'program', 'site', 'swap', 'touch']
   .map((name) => `**/${name}.spec.ts`);
 
 export default defineConfig({

@@ -9,7 +9,7 @@ import { demandPrograms, putPrograms } from './programs.mjs';
 import { offline } from './offline/build.mjs';
 import { site } from './site/build.mjs';
 import { sizes } from './size.mjs';
-import { styles } from './styles.mjs';
+import { templates } from './templates.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
 if (!values.out || !values.wasm) {
@@ -23,7 +23,7 @@ await demandPrograms(wasm);
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 const options = {
-  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'linked', tsconfig: join(here, '../tsconfig.json'), plugins: [styles],
+  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'linked', tsconfig: join(here, '../tsconfig.json'), plugins: [templates],
 };
 // The page and its element are split: into what they need at once, the charts and languages that come later, and what several use.
 const { metafile } = await build({

@@ -40,3 +40,9 @@ export async function visit(page: Page, shop: Site): Promise<string[]> {
   await expect(page.getByRole('button', { name: 'Choose file' }).or(page.getByText('Choose file')).first()).toBeAttached();
   return uncaught;
 }
+
+declare const told: { name: string; detail: any }[];
+
+/** What the page was told by events of this name. */
+export const events = (page: Page, name: string): Promise<any[]> =>
+  page.evaluate((name) => told.filter((one) => one.name === name).map(({ detail }) => detail), name);

@@ -1,13 +1,12 @@
-/** The element as part of other people's pages: in forms, styled and moved by them, beside another one, and among what they do to the platform. */
+/** The element as part of other people's pages: in forms, styled by them, beside another one, and among what they do to the platform. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
-import { arm, atWork, bendWorker, held, keepWorkers, letGo } from './faults/bend.ts';
 import { check } from './hold.ts';
-import { host, visit } from './elements.ts';
+import { events, host, visit } from './elements.ts';
 import { FILES, checkHeld, closeAll, pairOf, site, strangers } from './hosts.ts';
-import { accessible, fuseButton, programComplete } from './page.ts';
+import { accessible, fuseButton } from './page.ts';
 import { makeLora, withOnes } from './make.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
@@ -28,9 +27,6 @@ async function fuse(page: Page): Promise<void> {
   });
   await checkHeld(page, 'file', PAIR);
 }
-
-const events = (page: Page, name: string): Promise<any[]> =>
-  page.evaluate((name) => told.filter((one) => one.name === name).map(({ detail }) => detail), name);
 
 test('a fusion may be asked for while the files are being opened', async ({ page }) => {
   const uncaught = await visit(page, await host());
@@ -340,43 +336,9 @@ test('a host takes the file itself, and does without a warning', async ({ page }
   expect(uncaught).toEqual([]);
 });
 
-test('an element that is gone is not kept by anything, nor what it made', async ({ page }) => {
+test('that a pair does not fit is told once, however often a fusion is asked for', async ({ page }) => {
   const uncaught = await visit(page, await host());
-  await page.evaluate(async () => {
-    const gone: WeakRef<object>[] = [];
-    for (let at = 0; at < 3; at++) {
-      const one = Object.assign(document.createElement('np-lora'), { analysis: 'off' }) as any;
-      document.body.append(one);
-      const { content, style } = await pair();
-      Object.assign(one, { contentFile: content, styleFile: style });
-      const { file } = await one.fuse();
-      gone.push(new WeakRef(one), new WeakRef(file));
-      one.remove();
-    }
-    Object.assign(window, { gone });
-  });
-  const collector = await page.context().newCDPSession(page);
-  await expect.poll(async () => {
-    await collector.send('HeapProfiler.collectGarbage');
-    return page.evaluate(() => (window as any).gone.filter((ref: WeakRef<object>) => ref.deref()).length);
-  }).toBe(0);
-  // With the results their files may be swept.
-  await expect.poll(() => page.evaluate(async () => (await navigator.locks.query()).held!.filter(({ name }) => name!.startsWith('np-lora-temp')).length)).toBe(0);
-  expect(uncaught).toEqual([]);
-});
-
-test('asked what is open, it says that it was taken away, and tells a pair that does not fit once', async ({ page }) => {
-  const uncaught = await visit(page, await host());
-  expect(await page.evaluate(async () => {
-    const { content, style } = await pair();
-    Object.assign(tool, { contentFile: content, styleFile: style });
-    const asked = [tool.inspect(), tool.fuse()].map((one) => one.catch(({ name }: Error) => name));
-    const around = tool.parentNode;
-    tool.remove();
-    const names = await Promise.all(asked);
-    around.append(tool);
-    return [...names, Object.values(await tool.inspect() as Record<string, { name: string }>).map(({ name }) => name)];
-  })).toEqual(['AbortError', 'AbortError', ['subject.safetensors', 'style.safetensors']]);
+  await page.evaluate(() => give());
   const refused = await page.evaluate(async (bytes) => {
     tool.styleFile = new File([Uint8Array.from(bytes)], 'another.safetensors');
     const first = await tool.fuse().catch(({ code }: any) => code);
@@ -458,47 +420,6 @@ test('two elements on one page have nothing to do with each other', async ({ pag
   });
   await checkHeld(page, 'three', PAIR, { styleStrength: 0.5 });
   await accessible(page, 'beside another');
-  expect(uncaught).toEqual([]);
-});
-
-test('moved in the middle of a run it goes on; removed it ends', async ({ page }) => {
-  await keepWorkers(page);
-  await bendWorker(page);
-  const shop = await host({ body: '<section id="one"><np-lora></np-lora></section><section id="two"></section>' });
-  const uncaught = await visit(page, shop);
-  await page.evaluate(() => give());
-  await programComplete(page);
-  await expect(fuseButton(page)).toBeEnabled();
-  await arm(page, 'input', 4);
-  await page.evaluate(() => { Object.assign(window, { run: tool.fuse().then(({ file }: any) => Object.assign(window, { file })) }); });
-  await held(page);
-  // A second run is refused, by a code as everything is, and the first hears nothing of it.
-  const codes = await page.evaluate(() => Promise.all([tool.fuse(), tool.convert()].map((run) => run.catch(({ code }: any) => code))));
-  expect(codes).toEqual(['E_RUNNING', 'E_RUNNING']);
-  await page.evaluate(() => document.querySelector('#two')!.append(tool));
-  await expect(page.getByRole('button', { name: 'Cancel' })).toBeVisible();
-  await letGo(page);
-  await page.evaluate(() => (window as any).run.then(() => {}));
-  await checkHeld(page, 'file', PAIR);
-  expect([await events(page, 'abort'), await events(page, 'error'), (await events(page, 'complete')).length]).toEqual([[], [], 1]);
-
-  const ends = await page.evaluate(async () => {
-    const run = tool.fuse().catch(({ name }: Error) => name);
-    tool.remove();
-    return run;
-  });
-  expect(ends).toBe('AbortError');
-  await expect.poll(() => atWork(page)).toBe(0);
-  // A file that comes while it is away is opened when it is back, also when that is at once.
-  await page.evaluate(() => document.querySelector('#one')!.append(tool));
-  await expect(fuseButton(page)).toBeEnabled();
-  expect(await page.evaluate(async () => {
-    const note = new File(['no LoRA'], 'note.txt');
-    tool.remove();
-    tool.styleFile = note;
-    document.querySelector('#two')!.append(tool);
-    return tool.inspect().catch(({ file }: any) => file);
-  })).toBe('note.txt');
   expect(uncaught).toEqual([]);
 });
 

@@ -205,13 +205,13 @@ impl EnergyKept {
     fn of(cuts: &[Cut]) -> Self {
         let of = |part: CutOf| {
             let of_part = || cuts.iter().filter(|cut| cut.of == part);
-            // The worst comes last where what is lost is sorted.
             let total = |part: fn(&Cut) -> f64| of_part().map(part).sum::<f64>();
             let (left, all) = (total(|cut| cut.kept * cut.energy), total(|cut| cut.energy));
             // Where a rank is enough for all, nothing is cut.
             if part == CutOf::Result && of_part().all(|cut| cut.kept > WHOLE) {
                 return None;
             }
+            // The worst comes last where what is lost is sorted.
             let lost = spread(of_part().map(|cut| (-cut.kept, &*cut.module)))?;
             Some(KeptShare {
                 whole: if all > 0.0 { left / all } else { 1.0 },

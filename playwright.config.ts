@@ -6,11 +6,6 @@ const baseURL = process.env.NP_LORA_URL ?? `http://127.0.0.1:${port}/`;
 
 const launch = (more: string[]) => ({ launchOptions: { args: [...ARGS, ...more], ...EXECUTABLE } });
 
-/** What no graphics device changes: it is run once, without one. */
-const NO_DEVICE = ['checker', 'compare', 'crew', 'drop', 'events', 'frame', 'frame-border', 'host', 'hostile', 'hub-links', 'languages', 'limits', 'links',
-  'messages', 'moving', 'neighbours', 'nginx', 'offline', 'outlook', 'page', 'program', 'site', 'swap', 'touch']
-  .map((name) => `**/${name}.spec.ts`);
-
 export default defineConfig({
   testDir: 'tests/browser',
   // A software graphics device takes seconds to compile one shader.
@@ -23,12 +18,13 @@ export default defineConfig({
   // A service worker's answers pass page.route() by; what it does has a test of its own.
   use: { baseURL, serviceWorkers: 'block' },
   projects: [
-    { name: 'webgpu', testIgnore: NO_DEVICE, use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
-    { name: 'cpu', use: launch([]) },
-    { name: 'package', testDir: 'tests/package', use: launch([]) },
-    // Not started by Playwright, which has builds of its own of both: these are the ones that people have.
+    // A file for each: begun last, one of them would be waited for by itself. Not started by Playwright, which has builds of its own of both: these are the ones that people have.
     { name: 'firefox', testDir: 'tests/engines' },
     { name: 'webkit', testDir: 'tests/engines' },
+    // The tags are those of tests/browser/page.ts.
+    { name: 'webgpu', grep: /@device/, use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
+    { name: 'cpu', grepInvert: /@device-only/, use: launch([]) },
+    { name: 'package', testDir: 'tests/package', use: launch([]) },
   ],
   ...(process.env.NP_LORA_URL ? {} : {
     webServer: { command: `node www/serve.mjs ${process.env.NP_LORA_DIST ?? 'dist'} --port ${port}`, url: baseURL, reuseExistingServer: false },

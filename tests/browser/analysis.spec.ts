@@ -7,10 +7,8 @@ import { arm, bendWorker, held, letGo, tellWorkers } from './faults/bend.ts';
 import { DEFAULTS, factors, modulesOf, type Module, type Settings } from './check.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, withNaN, type Recipe } from './make.ts';
-import { DEVICE, element, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, programComplete, setMu, setStrength } from './page.ts';
+import { DEVICE, element, fuseAndSave, fuseButton, give, givePair, named, open, programComplete, setMu, setStrength } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
-
-markedOnDevice();
 
 const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 31, sharedDirections: 3 };
 const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, rank: 6, alpha: 6, seed: 32 })];
@@ -63,9 +61,9 @@ function checkOutlook(outlook: Outlook, [content, style]: [Safetensors, Safetens
   overlaps(all.map(({ inside, content: whole }) => inside / whole)).forEach((overlap, at) => expect(ours[at]).toBeCloseTo(overlap, 5));
 }
 
-test('the outlook is that of the files, at every setting, and with the roles swapped', async ({ page }, { project }) => {
+test('the outlook is that of the files, at every setting, and with the roles swapped', async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
+  await givePair(page, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
   const first = await outlookOf(page);
   checkOutlook(first, pair, DEFAULTS);
   expect(first.cells.flatMap((cell) => cell.members).toSorted((a, b) => a - b)).toEqual(first.modules.map((_, at) => at));
@@ -79,11 +77,11 @@ test('the outlook is that of the files, at every setting, and with the roles swa
   expect(uncaught).toEqual([]);
 });
 
-test('a run does not wait for an analysis, and the analysis ends all the same', DEVICE, async ({ page }, { project }) => {
+test('a run does not wait for an analysis, and the analysis ends all the same', DEVICE, async ({ page }) => {
   const uncaught = await open(page);
   // Pressed as soon as it can be.
-  await givePair(page, project.name, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
-  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
+  await givePair(page, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
   checkOutlook(await outlookOf(page), pair, DEFAULTS);
   // Another subject, before and after its analysis.
   const other = makeLora({ ...KOHYA, seed: 33 });
@@ -96,13 +94,12 @@ test('a run does not wait for an analysis, and the analysis ends all the same', 
   expect(uncaught).toEqual([]);
 });
 
-test('a run begins though the analysis is still waiting for a file', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
+test('a run begins though the analysis is still waiting for a file', async ({ page }) => {
   await bendWorker(page);
   const uncaught = await open(page);
   const analysis = (value: string): Promise<void> => page.locator('np-lora').evaluate((tool, value) => tool.setAttribute('analysis', value), value);
   await analysis('off');
-  await givePair(page, project.name, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
+  await givePair(page, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
   await programComplete(page);
   await arm(page, 'input');
   await analysis('auto');
@@ -114,10 +111,10 @@ test('a run begins though the analysis is still waiting for a file', async ({ pa
   expect(uncaught).toEqual([]);
 });
 
-test('what is wrong with a file the analysis tells, and the run as well, and the next pair is analysed', async ({ page }, { project }) => {
+test('what is wrong with a file the analysis tells, and the run as well, and the next pair is analysed', async ({ page }) => {
   const uncaught = await open(page);
   const up = `${SD15_MODULES[1]!.name}.lora_up.weight`;
-  await givePair(page, project.name, named(OPEN[0], withNaN(pair[0], up)), named(OPEN[1], pair[1]));
+  await givePair(page, named(OPEN[0], withNaN(pair[0], up)), named(OPEN[1], pair[1]));
   await expect(page.getByRole('alert')).toContainText('E_NONFINITE');
   expect(await element(page, 'outlook')).toBeNull();
   expect([await element(page, 'phase'), (await element<{ code: string }>(page, 'error')).code]).toEqual(['failed', 'E_NONFINITE']);
@@ -131,8 +128,7 @@ test('what is wrong with a file the analysis tells, and the run as well, and the
   expect(uncaught).toEqual([]);
 });
 
-test('an analysis that fails for once says so, and is made on request', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
+test('an analysis that fails for once says so, and is made on request', async ({ page }) => {
   await bendWorker(page, () => {
     const { arrayBuffer } = Blob.prototype;
     Blob.prototype.arrayBuffer = async function () {
@@ -143,7 +139,7 @@ test('an analysis that fails for once says so, and is made on request', async ({
   const uncaught = await open(page);
   const analysis = (value: string): Promise<void> => page.locator('np-lora').evaluate((tool, value) => tool.setAttribute('analysis', value), value);
   await analysis('off');
-  await givePair(page, project.name, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
+  await givePair(page, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
   await programComplete(page);
   await tellWorkers(page, 'self.torn = true');
   await analysis('auto');
@@ -159,11 +155,11 @@ test('an analysis that fails for once says so, and is made on request', async ({
   expect(uncaught).toEqual([]);
 });
 
-test('a host may do without', async ({ page }, { project }) => {
+test('a host may do without', async ({ page }) => {
   await open(page);
   await page.locator('np-lora').evaluate((tool) => tool.setAttribute('analysis', 'off'));
-  await givePair(page, project.name, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
-  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
+  await givePair(page, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
   expect(await element(page, 'outlook')).toBeNull();
   await page.locator('np-lora').evaluate((tool) => tool.removeAttribute('analysis'));
   checkOutlook(await outlookOf(page), pair, DEFAULTS);

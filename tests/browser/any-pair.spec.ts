@@ -10,13 +10,12 @@ import {
 } from './make.ts';
 import { fromLoHa, oneNaming } from './namings.ts';
 import {
-  DEVICE, FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, markedOnDevice, named, open, type Role,
+  DEVICE, FIRST_RUN, accessible, advanced, convertAndSave, fuseAndSave, fuseButton, give, giveConfig, givePair, named, open, type Role,
 } from './page.ts';
 import type { Settings } from '../../www/core/types.ts';
 import type { Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-markedOnDevice();
 
 const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 41, sharedDirections: 3 };
 const PEFT: Recipe = { ...KOHYA, modules: SD15_PEFT_MODULES, alpha: null, scheme: 'PEFT', seed: 42, rank: 6 };
@@ -25,18 +24,18 @@ const card = (page: Page, role: Role): Locator => page.getByRole('region', { nam
 const one = (file: Safetensors): Map<string, Module> => oneNaming(modulesOf(file));
 
 test.describe('named differently', () => {
-  test('a kohya subject and a PEFT style of SD 1.5', async ({ page }, { project }) => {
+  test('a kohya subject and a PEFT style of SD 1.5', async ({ page }) => {
     const [content, style] = [makeLora(KOHYA), makeLora(PEFT)];
     const uncaught = await open(page);
-    await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));
+    await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
     await expect(card(page, 'Style')).toContainText('PEFT');
-    const { file } = await fuseAndSave(page, project.name);
+    const { file } = await fuseAndSave(page);
     expect([...file.tensors.keys()].filter((name) => !name.startsWith('lora_'))).toEqual([]);
     checkModules(one(file), [one(content), one(style)], DEFAULTS, 'F16');
     expect(uncaught).toEqual([]);
   });
 
-  test('a PEFT subject and a kohya style of FLUX.1, whose q, k and v are one layer', DEVICE, async ({ page }, { project }) => {
+  test('a PEFT subject and a kohya style of FLUX.1, whose q, k and v are one layer', DEVICE, async ({ page }) => {
     const block = 'transformer.transformer_blocks.0';
     const [qkv, proj, modulation] = ['double_blocks_0_img_attn_qkv', 'double_blocks_0_img_attn_proj', 'single_blocks_0_modulation_lin']
       .map((end) => FLUX_KOHYA_MODULES.find(({ name }) => name.endsWith(end))!) as [ModuleShape, ModuleShape, ModuleShape];
@@ -48,8 +47,8 @@ test.describe('named differently', () => {
     const content = makeLora({ ...PEFT, modules, metadata: { format: 'pt', 'modelspec.architecture': 'flux-1-dev/lora' } });
     const style = makeLora({ ...KOHYA, modules: [qkv, proj, modulation] });
     const uncaught = await open(page);
-    await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));
-    const { file } = await fuseAndSave(page, project.name);
+    await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
+    const { file } = await fuseAndSave(page);
     const [found, c, s] = [one(file), one(content), one(style)];
     expect([...found.keys()].sort()).toEqual([...s.keys()].sort());
     expect([...found.keys()].sort()).toEqual([...c.keys()].sort());
@@ -58,13 +57,13 @@ test.describe('named differently', () => {
   });
 });
 
-test('a LoHa style under a LoRA subject', DEVICE, async ({ page }, { project }) => {
+test('a LoHa style under a LoRA subject', DEVICE, async ({ page }) => {
   const linear = SD15_MODULES.filter(({ kernel }) => !kernel);
   const [content, style] = [makeLora({ ...KOHYA, modules: linear }), makeLoHa({ ...KOHYA, modules: linear, rank: 4, alpha: 2, seed: 43 })];
   const uncaught = await open(page);
-  await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));
+  await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
   await expect(card(page, 'Style')).toContainText('LoHa');
-  checkModules(modulesOf((await fuseAndSave(page, project.name)).file), [modulesOf(content), fromLoHa(style)], DEFAULTS, 'F16');
+  checkModules(modulesOf((await fuseAndSave(page)).file), [modulesOf(content), fromLoHa(style)], DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });
 
@@ -98,14 +97,14 @@ test('one file is converted from PEFT to kohya and back', async ({ page }) => {
   expect(uncaught).toEqual([]);
 });
 
-test('an adapter_config.json says the scale, until it is left out', async ({ page }, { project }) => {
+test('an adapter_config.json says the scale, until it is left out', async ({ page }) => {
   const [content, style] = [makeLora(PEFT), makeLora({ ...PEFT, seed: 45 })];
   const uncaught = await open(page);
-  await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));
+  await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
   await expect(card(page, 'Subject')).toContainText('1 – nothing in the file says');
   await giveConfig(page, 'Subject', { peft_type: 'LORA', r: 6, lora_alpha: 3 });
   await expect(card(page, 'Subject')).toContainText('0.5 from adapter_config.json');
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   const halved = new Map([...one(content)].map(([name, module]) => [name, { ...module, alpha: 3 }]));
   checkModules(one(file), [halved, one(style)], DEFAULTS, 'F16');
 
@@ -115,31 +114,31 @@ test('an adapter_config.json says the scale, until it is left out', async ({ pag
     await page.getByRole('button', { name: `Leave out the ${role.toLowerCase()}’s adapter_config.json` }).click();
     await expect(card(page, role)).toContainText('1 – nothing in the file says');
   }
-  checkModules(one((await fuseAndSave(page, project.name)).file), [one(content), one(style)], DEFAULTS, 'F16');
+  checkModules(one((await fuseAndSave(page)).file), [one(content), one(style)], DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });
 
-test('DoRA modules are refused by name, and fused without their magnitudes when told to', async ({ page }, { project }) => {
+test('DoRA modules are refused by name, and fused without their magnitudes when told to', async ({ page }) => {
   const { name, out } = SD15_MODULES[2]!;
   const [plain, style] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 46 })];
   const content = withOnes(plain, `${name}.dora_scale`, [out, 1]);
   const uncaught = await open(page);
-  await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));
+  await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
   await page.getByText('4 tensors, 1 module refused').click();
   await expect(page.getByRole('list', { name: 'Left out' })).toContainText(name);
   await expect(page.getByRole('list', { name: 'Left out' })).toContainText('DoRA');
   const rest = ['lora_down.weight', 'lora_up.weight', 'alpha'].reduce((file, part) => without(file, `${name}.${part}`), plain);
-  check((await fuseAndSave(page, project.name)).file, [rest, style], DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, [rest, style], DEFAULTS, 'F16');
 
   await page.getByLabel('Take DoRA without its magnitudes (direction only)').check();
   await expect(page.getByText('1 module refused')).toHaveCount(1); // in the older result
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   await expect(page.getByText('1 module refused')).toHaveCount(0);
   check(file, [plain, style], DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });
 
-test('files that fit two model families ask which', async ({ page }, { project }) => {
+test('files that fit two model families ask which', async ({ page }) => {
   const recipe: Recipe = { ...PEFT, modules: FLUX_PEFT_MODULES };
   const pair: [Safetensors, Safetensors] = [makeLora(recipe), makeLora({ ...recipe, seed: 47 })];
   const uncaught = await open(page);
@@ -153,23 +152,21 @@ test('files that fit two model families ask which', async ({ page }, { project }
   await expect(fuseButton(page)).toHaveCount(0);
   await page.getByLabel('Model family', { exact: true }).selectOption('FLUX.1');
   await expect(page.getByRole('alert')).toHaveCount(0);
-  if (project.name === 'webgpu') await advanced(page, 'Backend', 'webgpu');
-  checkModules(one((await fuseAndSave(page, project.name)).file), [one(pair[0]), one(pair[1])], DEFAULTS, 'F16');
+  checkModules(one((await fuseAndSave(page)).file), [one(pair[0]), one(pair[1])], DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });
 
-test('a family that makes no difference to the tensors is not asked for, but may be told', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
+test('a family that makes no difference to the tensors is not asked for, but may be told', async ({ page }) => {
   // FLUX.1 and Chroma have these alike, and no other family has them.
   const modules = [...FLUX_PEFT_MODULES.slice(0, 1), { name: 'transformer.x_embedder', out: 3072, in: 64 }];
   const recipe: Recipe = { ...PEFT, modules };
   const uncaught = await open(page);
   const settings = (): Promise<Settings> => page.locator('np-lora').evaluate((tool) => (tool as HTMLElement & { settings(): Settings }).settings());
-  await givePair(page, project.name, named('subject.safetensors', makeLora(recipe)), named('style.safetensors', makeLora({ ...recipe, seed: 47 })));
+  await givePair(page, named('subject.safetensors', makeLora(recipe)), named('style.safetensors', makeLora({ ...recipe, seed: 47 })));
   const fit = page.getByRole('region', { name: 'How the two fit' });
   await expect(fit).toContainText('FLUX.1 or Chroma');
   await expect(fuseButton(page)).toBeEnabled();
-  expect((await fuseAndSave(page, project.name)).file.metadata).not.toHaveProperty('ss_base_model_version');
+  expect((await fuseAndSave(page)).file.metadata).not.toHaveProperty('ss_base_model_version');
   // What was set for blocks is theirs whichever it is, and can be taken back.
   await advanced(page, 'Layout', 'compact');
   await page.getByText('Strengths by block').click();
@@ -180,31 +177,30 @@ test('a family that makes no difference to the tensors is not asked for, but may
   await page.getByLabel('Model family', { exact: true }).selectOption('Chroma');
   expect(await settings()).toMatchObject({ family: 'Chroma', blocks });
   await expect(fit).not.toContainText('FLUX.1');
-  expect((await fuseAndSave(page, project.name)).file.metadata).toMatchObject({ ss_base_model_version: 'chroma' });
+  expect((await fuseAndSave(page)).file.metadata).toMatchObject({ ss_base_model_version: 'chroma' });
   await page.getByRole('button', { name: 'Undo', exact: true }).click();
   expect(await settings()).toMatchObject({ family: null, blocks, layout: 'compact' });
   expect(uncaught).toEqual([]);
 });
 
-test('what a result is cut to is said of all of it', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device changes nothing here');
+test('what a result is cut to is said of all of it', async ({ page }) => {
   const metadata = { format: 'pt', ss_base_model_version: 'sd_v1', ss_sd_model_name: 'dream<b>shaper.safetensors', 'modelspec.merged_from': 'cat, <i>ink' };
   const uncaught = await open(page);
-  await givePair(page, project.name, named('subject.safetensors', { ...makeLora(KOHYA), metadata }), named('style.safetensors', makeLora({ ...KOHYA, seed: 49 })));
+  await givePair(page, named('subject.safetensors', { ...makeLora(KOHYA), metadata }), named('style.safetensors', makeLora({ ...KOHYA, seed: 49 })));
   await expect(card(page, 'Subject')).toContainText('sd_v1 · dream<b>shaper.safetensors');
   await expect(card(page, 'Subject')).toContainText('cat, <i>ink');
   await advanced(page, 'Rank', 'rank');
   await page.getByLabel('Highest rank').fill('2');
   await page.getByLabel('Highest rank').blur();
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   await advanced(page, 'Rank', 'exact');
-  const { file: whole } = await fuseAndSave(page, project.name);
+  const { file: whole } = await fuseAndSave(page);
   const energy = (of: Safetensors): number => [...modulesOf(of).values()].map((module) => {
     const { up, down, scale } = factors(module);
     return (scale * productNorm(up, down)) ** 2;
   }).reduce((sum, one) => sum + one, 0);
   await page.getByRole('button', { name: 'Undo', exact: true }).click();
-  await fuseAndSave(page, project.name);
+  await fuseAndSave(page);
   const said = await page.locator('np-lora-result .lead').last().innerText();
   const [, left] = /of the subject is kept\. Cut to a lower rank, (\d+) % of the result’s energy is left\.$/.exec(said) ?? [];
   expect(Math.abs(Number(left) / 100 - energy(file) / energy(whole))).toBeLessThan(0.006);
@@ -225,16 +221,16 @@ test('a hostile name among the refused modules is only text', async ({ page }) =
   expect(uncaught).toEqual([]);
 });
 
-test('single blocks can be turned down, and files find their hashes', DEVICE, async ({ page }, { project }) => {
+test('single blocks can be turned down, and files find their hashes', DEVICE, async ({ page }) => {
   const [content, style] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 49 })];
   const uncaught = await open(page);
-  await givePair(page, project.name, named('subject.safetensors', content), named('style.safetensors', style));
+  await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
   await advanced(page, 'Layout', 'compatible');
   await page.getByText('Strengths by block').click();
   await page.getByLabel('Style strength of CLIP-L').fill('0.5');
   await page.getByLabel('Style strength of CLIP-L').blur();
   await expect(page.getByText('1 block changed', { exact: true })).toBeVisible();
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   const te = SD15_MODULES[0]!.name;
   const [found, c, s] = [file, content, style].map(modulesOf) as [Map<string, Module>, Map<string, Module>, Map<string, Module>];
   const only = (modules: Map<string, Module>, wanted: boolean): Map<string, Module> => new Map([...modules].filter(([name]) => (name === te) === wanted));

@@ -15,8 +15,8 @@ const UNRELATED = makeLora({ ...RECIPE, seed: 93, sharedDirections: 0 });
 const section = (page: Page): Locator => page.locator('np-lora-compare');
 const lead = (page: Page): Locator => section(page).locator('.lead');
 
-async function givePairOf(page: Page, project: string): Promise<void> {
-  await givePair(page, project, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
+async function givePairOf(page: Page): Promise<void> {
+  await givePair(page, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
   await expect(fuseButton(page)).toBeEnabled();
 }
 
@@ -55,14 +55,14 @@ async function table(page: Page): Promise<string[][]> {
     found.map((row) => [...row.children].map((cell) => cell.textContent?.trim().replaceAll('\u00a0', ' ') ?? '')));
 }
 
-test('a file that was fused here is known for what it is, at its μ and strengths', async ({ page }, { project }) => {
+test('a file that was fused here is known for what it is, at its μ and strengths', async ({ page }) => {
   const asked: string[] = [];
   page.on('request', (request) => { if (request.url().includes('/comparison-')) asked.push(request.url()); });
   const uncaught = await open(page);
-  await givePairOf(page, project.name);
+  await givePairOf(page);
   await setMu(page, 2);
   await setStrength(page, 'Subject', 0.5);
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   expect(asked).toEqual([]);
   await unfold(page);
   await giveThird(page, named('fused.safetensors', file));
@@ -77,9 +77,9 @@ test('a file that was fused here is known for what it is, at its μ and strength
   expect(uncaught).toEqual([]);
 });
 
-test('a concatenation at half strength has lost half of either, and every distance is the dense one', async ({ page }, { project }) => {
+test('a concatenation at half strength has lost half of either, and every distance is the dense one', async ({ page }) => {
   const uncaught = await open(page);
-  await givePairOf(page, project.name);
+  await givePairOf(page);
   await unfold(page);
   const file = concatenated(pair, 0.5, 'F32');
   await giveThird(page, named('concat.safetensors', file));
@@ -108,9 +108,9 @@ test('a concatenation at half strength has lost half of either, and every distan
   expect(uncaught).toEqual([]);
 });
 
-test('one of the two alone, another naming, and a file of something else', async ({ page }, { project }) => {
+test('one of the two alone, another naming, and a file of something else', async ({ page }) => {
   const uncaught = await open(page);
-  await givePairOf(page, project.name);
+  await givePairOf(page);
   await unfold(page);
   await giveThird(page, named('again.safetensors', pair[0]));
   await expect(lead(page)).toHaveText(/nothing of the style/);
@@ -131,9 +131,9 @@ test('one of the two alone, another naming, and a file of something else', async
   expect(uncaught).toEqual([]);
 });
 
-test('a file that is none, or of another model, is refused in its place, and the page goes on', async ({ page }, { project }) => {
+test('a file that is none, or of another model, is refused in its place, and the page goes on', async ({ page }) => {
   const uncaught = await open(page);
-  await givePairOf(page, project.name);
+  await givePairOf(page);
   await unfold(page);
   await section(page).getByLabel('Choose a fused file: Fused LoRA file').focus();
   await giveThird(page, { name: 'page.safetensors', bytes: htmlPage() });
@@ -146,16 +146,16 @@ test('a file that is none, or of another model, is refused in its place, and the
   await giveThird(page, named('style.safetensors', pair[1]));
   await expect(lead(page)).toBeVisible();
   await expect(alert).toHaveCount(0);
-  await fuseAndSave(page, project.name);
+  await fuseAndSave(page);
   // Another pair: what was said of the last one is gone.
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
   await expect(lead(page)).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });
 
-test('a file is dropped on the folded section, and is not taken for one of the pair', async ({ page }, { project }) => {
+test('a file is dropped on the folded section, and is not taken for one of the pair', async ({ page }) => {
   const uncaught = await open(page);
-  await givePairOf(page, project.name);
+  await givePairOf(page);
   const bytes = [...named('', pair[1]).bytes];
   await section(page).evaluate((found, content) => {
     const transfer = new DataTransfer();

@@ -6,11 +6,12 @@ import type { Outlook, Settings } from '../../www/core/types.ts';
 import { DEFAULTS, modulesOf, type Module } from './check.ts';
 import { checkModules } from './hold.ts';
 import { FLUX_PEFT_MODULES, makeLoHa, makeLora } from './make.ts';
-import { DEVICE, FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, markedOnDevice, named, open, setMu, setStrength, type Named } from './page.ts';
+import {
+  DEVICE, FIRST_RUN, accessible, advanced, fuseAndSave, fuseButton, give, givePair, named, open, setMu, setStrength, type Named,
+} from './page.ts';
 import { CAT, INK, KOHYA, LAYERS, PAIR, drag, fuse, openRecipe, own, paintWith, row, settings, sha256, useIn } from './settings.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-markedOnDevice();
 
 /** Every layer against the method at what its block has of its own. */
 function holds(fused: Map<string, Module>, blocks: Record<string, Partial<typeof DEFAULTS>>, general = DEFAULTS): void {
@@ -20,9 +21,9 @@ function holds(fused: Map<string, Module>, blocks: Record<string, Partial<typeof
   }
 }
 
-test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', DEVICE, async ({ page }, { project }) => {
+test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', DEVICE, async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   // The keyboard passes over what is not known yet.
   await expect(page.getByText('6 layers analysed', { exact: true })).toBeVisible();
   await paintWith(page, 'mu');
@@ -63,16 +64,16 @@ test('blocks are painted by mouse and by keyboard, and each is fused with its ow
   await page.getByLabel('μ of IN04').fill('2');
   await page.getByLabel('μ of IN04').press('Enter');
   await expect(own(page, 'IN04')).toHaveText('μ 2');
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   holds(modulesOf(file), {
     IN01: { mu: Infinity }, IN04: { mu: 2 }, MID: { mu: Infinity }, OUT05: { styleStrength: 0.5 }, OUT08: { styleStrength: 0.5 },
   });
   expect(uncaught).toEqual([]);
 });
 
-test('presets and pasted weights choose blocks, and one press takes them all back', async ({ page }, { project }) => {
+test('presets and pasted weights choose blocks, and one press takes them all back', async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   await useIn(page, 'Style', 'OUTD: OUT00–OUT06');
   for (const label of ['IN01', 'IN04', 'MID', 'OUT08']) await expect(own(page, label)).toHaveText('style 0');
   for (const label of ['OUT05', 'CLIP-L']) await expect(own(page, label)).toHaveText('');
@@ -81,7 +82,7 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
   await page.getByLabel('Subject’s numbers').press('Enter');
   await expect(own(page, 'CLIP-L')).toHaveText('subject 0.5');
   await expect(own(page, 'MID')).toHaveText('subject 0.25 · style 0');
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   holds(modulesOf(file), {
     IN01: { styleStrength: 0, mu: 0 }, IN04: { contentStrength: 0.75, styleStrength: 0, mu: 0 }, MID: { contentStrength: 0.25, styleStrength: 0, mu: 0 },
     OUT08: { styleStrength: 0, mu: 0 }, 'CLIP-L': { contentStrength: 0.5 },
@@ -118,7 +119,7 @@ test('a pair that does not fit says so under the cards, and asks for nothing tha
   await page.setViewportSize({ width: 360, height: 740 });
   const uncaught = await open(page);
   const elsewhere = makeLora({ ...KOHYA, modules: [{ name: 'lora_unet_up_blocks_3_attentions_0_transformer_blocks_0_attn1_to_q', out: 320, in: 320 }] });
-  await givePair(page, 'cpu', PAIR[0], named('elsewhere.safetensors', elsewhere));
+  await givePair(page, PAIR[0], named('elsewhere.safetensors', elsewhere));
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('E_NO_COMMON_MODULES');
   // Nor is it said again where a script fuses all the same.
@@ -137,7 +138,7 @@ test('a pair that does not fit says so under the cards, and asks for nothing tha
 
 test('what the automatic number format comes to is said, and why it is a larger one', async ({ page }) => {
   await open(page);
-  await givePair(page, 'cpu', PAIR[0], named('ink.safetensors', makeLora({ ...KOHYA, seed: 72, dtype: 'BF16' })));
+  await givePair(page, PAIR[0], named('ink.safetensors', makeLora({ ...KOHYA, seed: 72, dtype: 'BF16' })));
   await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText(/Will be written: .* F32 · /);
   await page.getByText('Advanced', { exact: true }).click();
   const format = page.getByLabel('Number format', { exact: true });
@@ -185,7 +186,7 @@ for (const [width, height, pair, which] of [
 for (const language of ['en', 'ja', 'zh-Hans']) {
   test(`the settings stay where they are, whatever there is to say of a pair, in ${language}`, async ({ page }) => {
     await open(page);
-    await givePair(page, 'cpu', ...PAIR);
+    await givePair(page, ...PAIR);
     await expect(page.locator('np-lora-curve .plot svg')).toBeVisible();
     await page.getByRole('combobox', { name: 'Language' }).selectOption(language);
     await expect(page.locator('np-lora-outlook-view').getByText('6 layers analysed')).toHaveCount(language === 'en' ? 1 : 0);
@@ -220,11 +221,11 @@ for (const language of ['en', 'ja', 'zh-Hans']) {
   });
 }
 
-test('changes are taken back and made again, and text keeps its own steps', async ({ page }, { project }) => {
+test('changes are taken back and made again, and text keeps its own steps', async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   const [undo, redo] = ['Undo', 'Redo'].map((name) => page.getByRole('button', { name, exact: true })) as [Locator, Locator];
-  if (project.name === 'cpu') await expect(undo).toBeDisabled();
+  await expect(undo).toBeDisabled();
   const states = [await settings(page)];
   const step = async (change: Promise<void>): Promise<void> => {
     await change;
@@ -301,12 +302,12 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
 
 const hashOf = (page: Page): Promise<string> => page.evaluate(() => decodeURIComponent(location.hash));
 
-test('an address carries the settings that differ, and nothing of the files', async ({ page, context }, { project }) => {
+test('an address carries the settings that differ, and nothing of the files', async ({ page, context }) => {
   const uncaught = await open(page);
   await page.goto('./?from=elsewhere');
   await page.evaluate(() => history.replaceState({ ofTheHost: 1 }, ''));
-  await givePair(page, project.name, ...PAIR);
-  if (project.name === 'cpu') expect(await hashOf(page)).toBe('');
+  await givePair(page, ...PAIR);
+  expect(await hashOf(page)).toBe('');
   await setMu(page, 1);
   await setStrength(page, 'Style', 0.8);
   await advanced(page, 'Style directions to protect', 'energy');
@@ -316,8 +317,7 @@ test('an address carries the settings that differ, and nothing of the files', as
   await page.getByLabel('File name').blur();
   await paintWith(page, 'mu');
   await row(page, 'IN04').getByRole('rowheader').click();
-  const backend = project.name === 'webgpu' ? '&backend=webgpu' : '';
-  await expect.poll(() => page.evaluate(() => location.hash)).toBe(`#mu=1&style=0.8&k=90%&blocks=IN04:1,1,infinity${backend}`);
+  await expect.poll(() => page.evaluate(() => location.hash)).toBe('#mu=1&style=0.8&k=90%&blocks=IN04:1,1,infinity');
   expect(await page.evaluate(() => [location.search, history.state])).toEqual(['?from=elsewhere', { ofTheHost: 1 }]);
   const bytes = await fuse(page);
 
@@ -341,7 +341,7 @@ test('an address carries the settings that differ, and nothing of the files', as
   expect(uncaught).toEqual([]);
 });
 
-test('an address that makes no sense leaves the defaults, and a naming waits for files that have it', async ({ page }, { project }) => {
+test('an address that makes no sense leaves the defaults, and a naming waits for files that have it', async ({ page }) => {
   const uncaught = await open(page);
   const standard = await settings(page);
   for (const hash of [
@@ -355,12 +355,12 @@ test('an address that makes no sense leaves the defaults, and a naming waits for
   }
   await page.goto('./#naming=nobodys&family=Nothing&blocks=nowhere:0,0&mu=2');
   await page.reload();
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   await expect(fuseButton(page)).toBeEnabled();
   expect(await settings(page)).toMatchObject({ mu: 2, scheme: null, family: null });
   await page.goto('./#naming=peft');
   await page.reload();
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   await expect.poll(async () => (await settings(page)).scheme).toBe('peft');
   // It is of these files' model, as blocks are.
   await page.locator('np-lora').evaluate((tool) => (tool as unknown as { apply(patch: Partial<Settings>): void }).apply({ blocks: { IN04: { content: 0, style: 1, mu: null } } }));
@@ -371,12 +371,12 @@ test('an address that makes no sense leaves the defaults, and a naming waits for
   expect(uncaught).toEqual([]);
 });
 
-test('a number is read as people write it, and one that goes too far is refused', async ({ page }, { project }) => {
+test('a number is read as people write it, and one that goes too far is refused', async ({ page }) => {
   const uncaught = await open(page);
   const { modules, alpha, dtype } = KOHYA;
   // 17·17 is more than a rank may be, so that it is cut.
   const loha = (seed: number): Named => named(`loha${seed}.safetensors`, makeLoHa({ modules, rank: 17, alpha, dtype, seed }));
-  await givePair(page, project.name, loha(1), loha(2));
+  await givePair(page, loha(1), loha(2));
   await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText('12 full differences cut');
   const type = async (field: Locator, text: string): Promise<void> => {
     await field.fill(text);
@@ -435,11 +435,11 @@ test('a number is read as people write it, and one that goes too far is refused'
 });
 
 for (const [colorScheme, width] of [['light', 1200], ['dark', 1200], ['light', 390], ['light', 320]] as const) {
-  test(`painting and recipes can be used by everybody (${colorScheme}, ${width})`, async ({ page }, { project }) => {
+  test(`painting and recipes can be used by everybody (${colorScheme}, ${width})`, async ({ page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width, height: 900 });
     await open(page);
-    await givePair(page, project.name, ...PAIR);
+    await givePair(page, ...PAIR);
     await useIn(page, 'Style', 'OUTD: OUT00–OUT06');
     await paintWith(page, 'mu');
     await row(page, 'IN04').getByRole('rowheader').click();

@@ -33,15 +33,15 @@ const sumOf = async (page: Page, field: 'there' | 'ready' | 'warming'): Promise<
   return each.reduce((sum, one) => sum + one, 0);
 };
 
-test('a worker that is ready only when a run has begun takes no part in it', async ({ page }, { project }) => {
+test('a worker that is ready only when a run has begun takes no part in it', async ({ page }) => {
   const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 62 })] as const;
   await bendWorker(page, holdOther);
   const uncaught = await open(page);
-  await givePair(page, project.name, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
+  await givePair(page, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
   await expect.poll(() => sumOf(page, 'there')).toBe(1);
   await programComplete(page);
   await arm(page, 'input', 0);
-  const fused = fuseAndSave(page, project.name);
+  const fused = fuseAndSave(page);
   await held(page);
   expect(await sumOf(page, 'ready')).toBe(0);
   await tellWorkers(page, 'self.letOther()');
@@ -95,13 +95,13 @@ function watchWarming(late: boolean): void {
   };
 }
 
-for (const late of [false, true]) test(`one of them warms the program up, ${late ? 'until somebody waits for a run' : 'once'}`, async ({ page }, { project }) => {
+for (const late of [false, true]) test(`one of them warms the program up, ${late ? 'until somebody waits for a run' : 'once'}`, async ({ page }) => {
   const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 62 })] as const;
   await bendWorker(page, () => {}, (script) => `(${String(watchWarming)})(${String(late)});\n${script}`);
   const uncaught = await open(page);
   const each = (): Promise<Warming[]> => Promise.all(page.workers().map((worker) => worker.evaluate<Warming>('self.warming')));
   const steps = async (): Promise<string[]> => (await each()).flatMap(({ steps }) => steps);
-  await givePair(page, project.name, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
+  await givePair(page, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
   await expect.poll(steps).toEqual(late ? ['begun'] : ['begun', 'done']);
   // It has fused; the one that the page speaks with, of which all the steps are, has not.
   const made = (await each()).map(({ steps, blobs }) => [steps.length > 0, blobs > 0]);
@@ -109,7 +109,7 @@ for (const late of [false, true]) test(`one of them warms the program up, ${late
   expect(made.filter(([, fused]) => fused)).toHaveLength(late ? 0 : 1);
   for (const mu of [DEFAULTS.mu, 1]) {
     await setMu(page, mu);
-    check((await fuseAndSave(page, project.name)).file, [...pair], { ...DEFAULTS, mu }, 'F16');
+    check((await fuseAndSave(page)).file, [...pair], { ...DEFAULTS, mu }, 'F16');
   }
   await expect.poll(steps).toEqual(late ? ['begun', 'left', 'E_ABORTED'] : ['begun', 'done']);
   expect((await each()).reduce((sum, { tasks }) => sum + tasks, 0)).toBeGreaterThan(0);
@@ -122,7 +122,7 @@ const onCores = (page: Page, cores: number): Promise<void> => bendWorker(page, (
   self.addEventListener('message', ({ data }: MessageEvent<{ call?: string }>) => { counted.hashing += data.call === 'hashing' ? 1 : 0; });
 }, (script) => `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });\n${script}`);
 
-test('with cores to spare a worker does nothing but hash, and no byte changes', async ({ page }, { project }) => {
+test('with cores to spare a worker does nothing but hash, and no byte changes', async ({ page }) => {
   // More than one buffer of bytes to be hashed.
   const recipe = { ...RECIPE, rank: 32 };
   const pair = [makeLora(recipe), makeLora({ ...recipe, seed: 62 })] as const;
@@ -131,11 +131,11 @@ test('with cores to spare a worker does nothing but hash, and no byte changes', 
     await page.unroute('**/worker.js');
     await onCores(page, cores);
     const uncaught = await open(page);
-    await givePair(page, project.name, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
+    await givePair(page, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
     await programComplete(page);
     const hashes = cores > 3;
     await started(page, hashes ? 5 : 3);
-    const { file } = await fuseAndSave(page, project.name);
+    const { file } = await fuseAndSave(page);
     check(file, [...pair], DEFAULTS, 'F16');
     const hashing = await Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.hashing')));
     expect(hashing.filter((count) => count > 1)).toHaveLength(hashes ? 1 : 0);

@@ -14,7 +14,7 @@ import { SAVING } from './faults/saving.ts';
 import { setScene, standsUp, type Fault } from './faults/scene.ts';
 import { WORKER } from './faults/worker.ts';
 import { WRITING } from './faults/writing.ts';
-import { FIRST_RUN } from './page.ts';
+import { DEVICE_ONLY, FIRST_RUN } from './page.ts';
 
 const FAULTS: [part: string, faults: Fault[]][] = [
   ['the program does not load', LOADING],
@@ -32,9 +32,8 @@ test.setTimeout(2 * FIRST_RUN);
 for (const [part, faults] of FAULTS) {
   test.describe(`${part} (${faults.length} faults)`, () => {
     for (const fault of faults) {
-      test(fault.name, async ({ page }, { project }) => {
-        test.skip(project.name !== (fault.on ?? 'cpu'), 'the other project has what breaks here');
-        const scene = await setScene(page, project.name, fault);
+      test(fault.name, fault.onDevice ? DEVICE_ONLY : {}, async ({ page }) => {
+        const scene = await setScene(page, fault);
         await fault.happens(scene);
         await standsUp(scene, fault);
       });

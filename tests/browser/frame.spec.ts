@@ -423,5 +423,15 @@ test('a page without an origin is told so; any other may take the script from wh
       return [(thrown as { code: string }).code, document.querySelector('iframe'), 'sprung' in window];
     }
   }, script)).toEqual(['E_FRAME', null, false]);
+  expect(await page.evaluate(async (script) => {
+    const { NpLoraFrame } = await import(script);
+    return [null, undefined, '#fuse', document].map((place) => {
+      try {
+        return new NpLoraFrame(place);
+      } catch (thrown) {
+        return (thrown as { detail: string }).detail;
+      }
+    });
+  }, script)).toEqual(Array(4).fill(expect.stringContaining('no element')));
   expect(await put(script)).toBe(`${there.origin}/np-lora/embed.html?parent=${encodeURIComponent(shop.origin)}`);
 });

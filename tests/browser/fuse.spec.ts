@@ -4,7 +4,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
 import { check } from './hold.ts';
 import { FLUX_PEFT_MODULES, SD15_MODULES, htmlPage, makeLora, truncated, withNaN, without, type Recipe } from './make.ts';
-import { FIRST_RUN, advanced, fuseAndSave, give, givePair, named, open, setMu, setStrength, type Named, type Role } from './page.ts';
+import { DEVICE, FIRST_RUN, advanced, fuseAndSave, give, givePair, named, open, setMu, setStrength, type Named, type Role } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
@@ -16,59 +16,59 @@ const PEFT: Recipe = {
   metadata: { format: 'pt', 'modelspec.architecture': 'flux-1-dev/lora' },
 };
 
-const takePair = (page: Page, project: string, [content, style]: [Safetensors, Safetensors]): Promise<void> =>
-  givePair(page, project, named('subject.safetensors', content), named('style.safetensors', style));
+const takePair = (page: Page, [content, style]: [Safetensors, Safetensors]): Promise<void> =>
+  givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
 
-test('a kohya pair with convolutions, at several μ and in three formats', async ({ page }, { project }) => {
+test('a kohya pair with convolutions, at several μ and in three formats', DEVICE, async ({ page }) => {
   const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, rank: 6, alpha: 6, seed: 12 })];
   const uncaught = await open(page);
-  await takePair(page, project.name, pair);
+  await takePair(page, pair);
   for (const mu of [0.5, 0, Infinity]) {
     await setMu(page, mu);
-    const { file, name } = await fuseAndSave(page, project.name);
+    const { file, name } = await fuseAndSave(page);
     expect(name).toMatch(/\.safetensors$/);
     check(file, pair, { ...DEFAULTS, mu }, 'F16');
   }
   for (const dtype of ['F32', 'BF16'] as const) {
     await advanced(page, 'Number format', dtype);
-    const { file } = await fuseAndSave(page, project.name);
+    const { file } = await fuseAndSave(page);
     check(file, pair, { ...DEFAULTS, mu: Infinity }, dtype);
   }
   expect(uncaught).toEqual([]);
 });
 
-test('a PEFT pair in BF16, with all of the style’s directions and with two', async ({ page }, { project }) => {
+test('a PEFT pair in BF16, with all of the style’s directions and with two', DEVICE, async ({ page }) => {
   const pair: [Safetensors, Safetensors] = [makeLora(PEFT), makeLora({ ...PEFT, rank: 4, seed: 22 })];
   const uncaught = await open(page);
-  await takePair(page, project.name, pair);
-  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'BF16');
+  await takePair(page, pair);
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'BF16');
   // Which directions stand out takes kernels that all of them do not.
   await advanced(page, 'Style directions to protect', 'count');
   const count = page.getByLabel('Number of directions');
   await count.fill('2');
   await count.blur();
-  check((await fuseAndSave(page, project.name)).file, pair, { ...DEFAULTS, directions: 2 }, 'BF16');
+  check((await fuseAndSave(page)).file, pair, { ...DEFAULTS, directions: 2 }, 'BF16');
   expect(uncaught).toEqual([]);
 });
 
-test('modules of one file only pass through, and strengths and mixed ranks count', async ({ page }, { project }) => {
+test('modules of one file only pass through, and strengths and mixed ranks count', DEVICE, async ({ page }) => {
   const modules = SD15_MODULES.map((shape, index) => ({ ...shape, rank: 4 + index }));
   const content = makeLora({ ...KOHYA, dtype: 'F32', modules: modules.slice(1), alpha: 3 });
   const style = makeLora({ ...KOHYA, dtype: 'F32', modules: modules.slice(0, -1), alpha: 5, seed: 12 });
   const uncaught = await open(page);
-  await takePair(page, project.name, [content, style]);
+  await takePair(page, [content, style]);
   await setStrength(page, 'Subject', 0.7);
   await setStrength(page, 'Style', 1.2);
   await setMu(page, 1);
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   check(file, [content, style], { mu: 1, contentStrength: 0.7, styleStrength: 1.2 }, 'F32');
   await expect(page.getByText('passed through from the subject')).toBeVisible();
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
-  check((await fuseAndSave(page, project.name)).file, [style, content], { mu: 1, contentStrength: 0.7, styleStrength: 1.2 }, 'F32');
+  check((await fuseAndSave(page)).file, [style, content], { mu: 1, contentStrength: 0.7, styleStrength: 1.2 }, 'F32');
   expect(uncaught).toEqual([]);
 });
 
-test('bad files are refused by name, and the next good pair fuses without a reload', async ({ page }, { project }) => {
+test('bad files are refused by name, and the next good pair fuses without a reload', async ({ page }) => {
   const good = makeLora({ ...KOHYA, modules: SD15_MODULES.slice(1, 4) });
   const style = makeLora({ ...KOHYA, modules: SD15_MODULES.slice(1, 4), seed: 12 });
   const [, to_q] = SD15_MODULES.slice(1);
@@ -87,7 +87,7 @@ test('bad files are refused by name, and the next good pair fuses without a relo
     },
   ];
   const uncaught = await open(page);
-  await takePair(page, project.name, [good, style]);
+  await takePair(page, [good, style]);
   for (const { file, role, says } of bad) {
     await test.step(file.name, async () => {
       await give(page, role, file);
@@ -102,19 +102,18 @@ test('bad files are refused by name, and the next good pair fuses without a relo
       await expect(alert).toHaveCount(0);
     });
   }
-  check((await fuseAndSave(page, project.name)).file, [good, style], DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, [good, style], DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });
 
-test('the same pair gives the same result, on the CPU to the last bit', async ({ page }, { project }) => {
+test('the same pair gives the same result to the last bit', async ({ page }) => {
   const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 12 })];
   const runs: Safetensors[] = [];
   for (let run = 0; run < 2; run++) {
     await open(page);
-    await takePair(page, project.name, pair);
-    runs.push((await fuseAndSave(page, project.name)).file);
+    await takePair(page, pair);
+    runs.push((await fuseAndSave(page)).file);
   }
-  // A graphics device promises bounds, not bits.
-  if (project.name === 'cpu') expect(runs[0]!.tensors).toEqual(runs[1]!.tensors);
+  expect(runs[0]!.tensors).toEqual(runs[1]!.tensors);
   for (const run of runs) check(run, pair, DEFAULTS, 'F16');
 });

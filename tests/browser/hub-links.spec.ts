@@ -24,7 +24,7 @@ async function routeHub(page: Page, files: Record<string, Uint8Array>): Promise<
 const CAT = 'https://huggingface.co/ann/loras/resolve/main/cat.safetensors';
 const INK = 'https://huggingface.co/ann/loras/resolve/main/style/ink.safetensors';
 
-test('the page takes links in its address and in its boxes, and asks the Hub alone', async ({ page, context }, { project }) => {
+test('the page takes links in its address and in its boxes, and asks the Hub alone', async ({ page, context }) => {
   test.setTimeout(2 * FIRST_RUN);
   const asked = await routeHub(page, { [CAT]: subject, [INK]: style });
   const uncaught = await open(page);
@@ -54,7 +54,7 @@ test('the page takes links in its address and in its boxes, and asks the Hub alo
   await isOpen(page, 'Subject');
   expect(await changes()).toBe(3);
   await accessible(page, 'two files of the Hub');
-  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
   expect([...new Set(asked)].sort()).toEqual([CAT, INK]);
   expect(uncaught).toEqual([]);
 });

@@ -35,7 +35,7 @@ async function embed(page: Page, attributes: Record<string, string>, policy = ''
   return uncaught;
 }
 
-test('a pair from links is fused, and no more is read than that needs', async ({ page }, { project }) => {
+test('a pair from links is fused, and no more is read than that needs', async ({ page }) => {
   test.setTimeout(2 * FIRST_RUN);
   const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style) });
   for (const role of ['Subject', 'Style'] as const) {
@@ -63,7 +63,7 @@ test('a pair from links is fused, and no more is read than that needs', async ({
   expect(opening.requests[0]!.headers.range).toBe('bytes=0-0');
   await accessible(page, 'two files from links');
 
-  const { file, name } = await fuseAndSave(page, project.name);
+  const { file, name } = await fuseAndSave(page);
   expect(name).toBe('cat_in_ink.safetensors');
   check(file, pair, DEFAULTS, 'F16');
   const fusing = hub.take();
@@ -338,7 +338,7 @@ test('without a connection the page says so', async ({ page, context }) => {
   await isOpen(page, 'Subject');
 });
 
-test('a file that changes before it is fused ends the run, and is loaded again', async ({ page }, { project }) => {
+test('a file that changes before it is fused ends the run, and is loaded again', async ({ page }) => {
   test.setTimeout(2 * FIRST_RUN);
   const other = makeLora({ ...RECIPE, seed: 83 });
   const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), autoload: '' });
@@ -354,11 +354,11 @@ test('a file that changes before it is fused ends the run, and is loaded again',
   await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
   await expect(alert).toHaveCount(0);
   await isOpen(page, 'Subject');
-  check((await fuseAndSave(page, project.name)).file, [other, pair[1]], DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, [other, pair[1]], DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });
 
-test('broken connections, busy hosts and expired addresses only take longer', async ({ page }, { project }) => {
+test('broken connections, busy hosts and expired addresses only take longer', async ({ page }) => {
   test.setTimeout(2 * FIRST_RUN);
   let [broken, busy, expired] = [0, 0, 0];
   const used = new Map<string, number>();
@@ -381,7 +381,7 @@ test('broken connections, busy hosts and expired addresses only take longer', as
   const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), autoload: '' });
   await isOpen(page, 'Subject');
   await give(page, 'Style', named('ink.safetensors', pair[1]));
-  check((await fuseAndSave(page, project.name)).file, pair, DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
   for (const [what, times] of Object.entries({ broken, busy, expired })) expect(times, what).toBeGreaterThan(0);
   expect(uncaught).toEqual([]);
 });
@@ -415,7 +415,7 @@ const UNSAID = '1 – nothing in the file says';
 const isConfig = ({ path }: { path: string }): boolean => path.endsWith('.json');
 const leaveOut = (page: Page): Promise<void> => page.getByRole('button', { name: 'Leave out the subject’s adapter_config.json' }).click();
 
-test('the adapter_config.json beside a file that leaves its scale open is loaded with it', async ({ page }, { project }) => {
+test('the adapter_config.json beside a file that leaves its scale open is loaded with it', async ({ page }) => {
   test.setTimeout(2 * FIRST_RUN);
   const peft = makeLora(PEFT);
   hub.put('cat/adapter_config.json', CONFIG);
@@ -440,7 +440,7 @@ test('the adapter_config.json beside a file that leaves its scale open is loaded
   await loadButton(page, 'Style').click();
   await isOpen(page, 'Style');
   await accessible(page, 'a file with what lies beside it');
-  const { file } = await fuseAndSave(page, project.name);
+  const { file } = await fuseAndSave(page);
   const kohyaNamed = new Map(SD15_PEFT_MODULES.map(({ name, leansAs }) => [leansAs!, { ...modulesOf(peft).get(name)!, alpha: 3 }]));
   checkModules(modulesOf(file), [kohyaNamed, modulesOf(pair[1])], DEFAULTS, 'F16');
   expect(hub.take().requests.filter(isConfig)).toEqual([]);

@@ -42,8 +42,7 @@ const drawn = (page: Page): Promise<void> => expect.poll(async () => {
   return outlook !== null && outlook.analysed === outlook.total && await page.locator('np-lora-overlap-map').count() === 1;
 }).toBe(true);
 
-test('many runs with changing pairs leave no more behind than ten', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a software graphics device takes minutes for it');
+test('many runs with changing pairs leave no more behind than ten', async ({ page }) => {
   test.setTimeout(RUNS * 6000);
   const held = await countHeld(page);
   const uncaught = await open(page);

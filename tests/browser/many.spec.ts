@@ -7,7 +7,9 @@ import { DEFAULTS } from './check.ts';
 import { alwaysOnDisk, arm, bendWorker, held, letGo } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, accessible, element, fuseAndSave, fuseButton, givePair, named, open, programComplete, setMu, setStrength } from './page.ts';
+import {
+  DEVICE, FIRST_RUN, accessible, element, fuseAndSave, fuseButton, givePair, named, open, programComplete, setMu, setStrength, worked,
+} from './page.ts';
 import { readSafetensors, type Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
@@ -16,8 +18,8 @@ const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', 
 const CAT = makeLora({ ...KOHYA, modules: SD15_MODULES.slice(1) });
 const INK = makeLora({ ...KOHYA, rank: 6, alpha: 6, seed: 102 });
 
-async function giveBoth(page: Page, project: string): Promise<void> {
-  await givePair(page, project, named('cat.safetensors', CAT), named('ink.safetensors', INK));
+async function giveBoth(page: Page): Promise<void> {
+  await givePair(page, named('cat.safetensors', CAT), named('ink.safetensors', INK));
 }
 
 const severalWanted = (page: Page): Promise<unknown> => page.getByLabel('What to make').selectOption('several');
@@ -62,9 +64,9 @@ const EXPECTED: [name: string, mu: number, pair: [Safetensors, Safetensors]][] =
   ['ink_in_cat_muinf.safetensors', Infinity, [INK, CAT]],
 ];
 
-test('both directions at several μ, and plain addition beside them', async ({ page }, { project }) => {
+test('both directions at several μ, and plain addition beside them', DEVICE, async ({ page }) => {
   const uncaught = await open(page);
-  await giveBoth(page, project.name);
+  await giveBoth(page);
   await setStrength(page, 'Subject', 0.8);
   await severalWanted(page);
   await muList(page, '∞, 0.5 0.5');
@@ -84,7 +86,7 @@ test('both directions at several μ, and plain addition beside them', async ({ p
   await expect(page.getByText('cannot be read')).toHaveCount(0);
   await page.getByRole('button', { name: 'Fuse 5 files' }).click();
   await made(page, 5);
-  expect(await element(page, 'backendInUse')).toBe(project.name === 'webgpu' ? 'webgpu' : 'cpu');
+  await worked(page);
   const all = await saveAll(page, 5);
   expect([...all.keys()]).toEqual(EXPECTED.map(([name]) => name));
   for (const [name, mu, pair] of EXPECTED) {
@@ -102,10 +104,9 @@ test('both directions at several μ, and plain addition beside them', async ({ p
   expect(uncaught).toEqual([]);
 });
 
-test('each file is byte for byte that of a run of its own', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device promises bounds, not bits');
+test('each file is byte for byte that of a run of its own', async ({ page }) => {
   const uncaught = await open(page);
-  await giveBoth(page, project.name);
+  await giveBoth(page);
   await severalWanted(page);
   await muList(page, '0.5; ∞');
   await page.getByLabel('Both directions').check();
@@ -122,7 +123,7 @@ test('each file is byte for byte that of a run of its own', async ({ page }, { p
     direction = content;
     await page.getByLabel('File name', { exact: true }).fill(name.replace('.safetensors', ''));
     await setMu(page, mu);
-    const alone = await fuseAndSave(page, project.name);
+    const alone = await fuseAndSave(page);
     expect(alone.name).toBe(name);
     const several = readSafetensors(all.get(name)!);
     expect(several.metadata).toEqual(alone.file.metadata);
@@ -131,11 +132,10 @@ test('each file is byte for byte that of a run of its own', async ({ page }, { p
   expect(uncaught).toEqual([]);
 });
 
-test('what tells the files apart is seen, and each can be looked at', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'the page is the same');
+test('what tells the files apart is seen, and each can be looked at', async ({ page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
   const uncaught = await open(page);
-  await giveBoth(page, project.name);
+  await giveBoth(page);
   await severalWanted(page);
   await expect(page.getByLabel('μ of the files')).toHaveValue('0.1, 0.5, 1, 10, ∞');
   await expect(page.getByText(/^One file for each μ of this list.* 6 files, about .+ together\.$/)).toBeVisible();
@@ -167,16 +167,15 @@ test('what tells the files apart is seen, and each can be looked at', async ({ p
   // A change makes all of them stale, and the next run is of one file again.
   await page.getByLabel('What to make').selectOption('fusion');
   await expect(page.locator('.stale')).toBeVisible();
-  await fuseAndSave(page, project.name);
+  await fuseAndSave(page);
   await expect(page.locator('np-lora-results')).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });
 
-test('a run of several that is cancelled leaves none of them, and the next one makes all', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'the page is the same');
+test('a run of several that is cancelled leaves none of them, and the next one makes all', async ({ page }) => {
   await bendWorker(page, () => {}, alwaysOnDisk);
   const uncaught = await open(page);
-  await giveBoth(page, project.name);
+  await giveBoth(page);
   await programComplete(page);
   await severalWanted(page);
   await muList(page, '0.5 ∞');
@@ -247,11 +246,10 @@ function offerFolder(): void {
   });
 }
 
-test('all are saved into one folder, where nothing is replaced', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'the page is the same');
+test('all are saved into one folder, where nothing is replaced', async ({ page }) => {
   const uncaught = await open(page);
   await page.evaluate(offerFolder);
-  await giveBoth(page, project.name);
+  await giveBoth(page);
   await severalWanted(page);
   await muList(page, '1');
   await page.getByRole('button', { name: 'Fuse 2 files' }).click();

@@ -12,7 +12,7 @@ const RECIPE: Recipe = { modules: SD15_MODULES.slice(1, 4), rank: 4, alpha: 4, d
 const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 72 })];
 
 const TO_WORKER = 4000;
-const WORKERS = 60;
+const WORKERS = 30;
 
 interface Garbage {
   whole(): number;
@@ -64,17 +64,17 @@ function garbage(seed: number): Garbage {
   return { whole, value, bent };
 }
 
-async function fusesAsEver(page: Page, project: string): Promise<void> {
+async function fusesAsEver(page: Page): Promise<void> {
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   await give(page, 'Style', named('style.safetensors', pair[1]));
-  check((await fuseAndSave(page, project)).file, pair, DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
 }
 
-test('the worker answers nonsense with a problem, or passes it over, and goes on', async ({ page }, { project }) => {
+test('the worker answers nonsense with a problem, or passes it over, and goes on', async ({ page }) => {
   await page.addInitScript(`window.garbage = ${garbage}; window.workers = [];
     window.Worker = class extends Worker { constructor(...from) { super(...from); window.workers.push(this); } };`);
   const uncaught = await open(page);
-  await fusesAsEver(page, project.name);
+  await fusesAsEver(page);
   const { answered, unanswered, lost } = await page.evaluate(async (count) => {
     const { workers, garbage: make } = window as unknown as { workers: Worker[]; garbage: typeof garbage };
     const [worker] = workers;
@@ -116,11 +116,11 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
   expect({ unanswered, lost }).toEqual({ unanswered: [], lost: 0 });
   expect(answered).toBeGreaterThan(TO_WORKER / 4);
   expect(await page.evaluate(() => (window as unknown as { workers: Worker[] }).workers.length)).toBe(1);
-  await fusesAsEver(page, project.name);
+  await fusesAsEver(page);
   expect(uncaught).toEqual([]);
 });
 
-test('nonsense from the worker is at worst a lost worker', async ({ page }, { project }) => {
+test('nonsense from the worker is at worst a lost worker', async ({ page }) => {
   test.setTimeout(WORKERS * 10_000);
   let seed = 0;
   // Not by taking the route away: where workers of workers have just ended, the browser may never answer to that.
@@ -178,6 +178,6 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }, { pr
     parent.append(found);
   });
   await expect.poll(() => element(page, 'phase')).not.toBe('opening');
-  await fusesAsEver(page, project.name);
+  await fusesAsEver(page);
   expect(uncaught).toEqual([]);
 });

@@ -108,7 +108,7 @@ test('the page fuses behind these headers, and once more without a network', asy
     await page.goto(address);
     await give(page, 'Subject', named('subject.safetensors', pair[0]));
     await give(page, 'Style', named('style.safetensors', pair[1]));
-    check((await fuseAndSave(page, 'cpu')).file, [...pair], DEFAULTS, 'F16');
+    check((await fuseAndSave(page)).file, [...pair], DEFAULTS, 'F16');
   }
   expect(trouble).toEqual([]);
 });

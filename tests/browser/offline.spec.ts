@@ -115,7 +115,7 @@ async function builds(page: Page): Promise<Set<string>> {
 async function fuses(page: Page): Promise<void> {
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   await give(page, 'Style', named('style.safetensors', pair[1]));
-  check((await fuseAndSave(page, 'cpu')).file, pair, DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
 }
 
 /** A browser with the first build kept, and a page of it. */

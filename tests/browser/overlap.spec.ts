@@ -4,11 +4,10 @@ import { expect, test, type Page } from '@playwright/test';
 import { apart, deviation, expected, factors, modulesOf, overlapOf, removed, stacked, type Module, type Settings } from './check.ts';
 import { scaled } from './algebra.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { DEVICE, FIRST_RUN, accessible, convertAndSave, element, fuseAndSave, fuseButton, givePair, markedOnDevice, named, offerConversion, open, overlapAndSave, setMu, setStrength } from './page.ts';
+import { DEVICE, FIRST_RUN, accessible, convertAndSave, element, fuseAndSave, fuseButton, givePair, named, offerConversion, open, overlapAndSave, setMu, setStrength } from './page.ts';
 import { allFinite, type Dtype, type Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-markedOnDevice();
 
 // Each file has a layer of its own, and ranks differ from layer to layer.
 const MODULES = SD15_MODULES.map((shape, index) => ({ ...shape, rank: 4 + index }));
@@ -36,11 +35,11 @@ function makesTheFusion(overlap: Safetensors, fusion: Safetensors, settings: Set
   }
 }
 
-test('subject, style and the overlap at −μ/(1+μ) are the fusion at every μ', DEVICE, async ({ page }, { project }) => {
+test('subject, style and the overlap at −μ/(1+μ) are the fusion at every μ', DEVICE, async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, named('cat.safetensors', PAIR[0]), named('ink.safetensors', PAIR[1]));
+  await givePair(page, named('cat.safetensors', PAIR[0]), named('ink.safetensors', PAIR[1]));
   await wanted(page, 'overlap');
-  const { file: overlap, name } = await overlapAndSave(page, project.name);
+  const { file: overlap, name } = await overlapAndSave(page);
   expect(name).toBe('cat_overlap_with_ink.safetensors');
   expect(allFinite(overlap)).toBe(true);
   const [found, c, s] = [overlap, ...PAIR].map(modulesOf) as [Map<string, Module>, Map<string, Module>, Map<string, Module>];
@@ -58,23 +57,23 @@ test('subject, style and the overlap at −μ/(1+μ) are the fusion at every μ'
     await setMu(page, settings.mu);
     await setStrength(page, 'Subject', settings.contentStrength);
     await setStrength(page, 'Style', settings.styleStrength);
-    makesTheFusion(overlap, (await fuseAndSave(page, project.name)).file, settings, 'F16');
+    makesTheFusion(overlap, (await fuseAndSave(page)).file, settings, 'F16');
   }
   expect(uncaught).toEqual([]);
 });
 
-test('the page says how an overlap is used, and holds back what has no effect on it', async ({ page }, { project }) => {
+test('the page says how an overlap is used, and holds back what has no effect on it', async ({ page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.setViewportSize({ width: 320, height: 800 });
   const uncaught = await open(page);
-  await givePair(page, project.name, named('cat.safetensors', PAIR[0]), named('ink.safetensors', PAIR[1]));
+  await givePair(page, named('cat.safetensors', PAIR[0]), named('ink.safetensors', PAIR[1]));
   const idle = [page.getByLabel('as μ', { exact: true }), page.getByLabel('Subject strength, as a number'), page.getByLabel('Style strength', { exact: true })];
   for (const one of idle) await expect(one).toBeEnabled();
   await wanted(page, 'overlap');
   for (const one of idle) await expect(one).toBeDisabled();
   await expect(page.getByText('take negative strengths')).toBeVisible();
   await expect(page.getByText('left out', { exact: true })).toHaveCount(2);
-  await overlapAndSave(page, project.name);
+  await overlapAndSave(page);
   const table = page.getByRole('table').filter({ hasText: 'times the subject’s' });
   await expect(table.getByRole('rowheader')).toHaveText(['0', '0.1', '0.5', '1', '10', '∞']);
   await expect(table.getByRole('cell')).toHaveText(['0', '-0.09', '-0.33', '-0.5', '-0.91', '-1']);

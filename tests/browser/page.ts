@@ -14,15 +14,13 @@ export interface Named {
 /** A software graphics device takes seconds to compile one shader, and there are a dozen. */
 export const FIRST_RUN = 180_000;
 
-/** Marks a test for which it matters whether there is a graphics device. */
+/** Marks a test for which it matters whether there is a graphics device: it is done without one and with one. */
 export const DEVICE = { tag: '@device' };
+/** Marks a test that is nothing without a graphics device. */
+export const DEVICE_ONLY = { tag: '@device-only' };
 
-/** Of a file's tests, only the marked ones are done with a graphics device as well. */
-export function markedOnDevice(): void {
-  test.beforeEach(({}, { project, tags }) => {
-    test.skip(project.name === 'webgpu' && !tags.includes(DEVICE.tag), 'a graphics device changes nothing here');
-  });
-}
+/** Whether this time there is one. */
+export const onDevice = (): boolean => test.info().project.name === 'webgpu';
 
 /** Opens the page; collects errors that nobody caught. */
 export async function open(page: Page): Promise<string[]> {
@@ -35,11 +33,16 @@ export async function open(page: Page): Promise<string[]> {
   return uncaught;
 }
 
-/** Gives both files, and chooses the backend that the project is about: by itself the page passes a software device over. */
-export async function givePair(page: Page, project: string, subject: Named | string, style: Named | string): Promise<void> {
+/** Gives both files, and chooses the graphics device where there is one: by itself the page passes a software device over. */
+export async function givePair(page: Page, subject: Named | string, style: Named | string): Promise<void> {
   await give(page, 'Subject', subject);
   await give(page, 'Style', style);
-  if (project === 'webgpu') await advanced(page, 'Backend', 'webgpu');
+  await chooseDevice(page);
+}
+
+/** Where there is one. */
+export async function chooseDevice(page: Page): Promise<void> {
+  if (onDevice()) await advanced(page, 'Backend', 'webgpu');
 }
 
 /** Chooses an option in the folded part of the settings. */
@@ -108,17 +111,20 @@ interface Run {
   timeout: number;
 }
 
+/** That it was the backend that this time is about which did the work. */
+export const worked = async (page: Page): Promise<void> => expect(await element(page, 'backendInUse')).toBe(onDevice() ? 'webgpu' : 'cpu');
+
 /** Presses Fuse, waits for the verified result, saves it and reads it back. */
-export async function fuseAndSave(page: Page, project: string, timeout = FIRST_RUN): Promise<{ file: Safetensors; name: string }> {
+export async function fuseAndSave(page: Page, timeout = FIRST_RUN): Promise<{ file: Safetensors; name: string }> {
   const saved = await runAndSave(page, { press: fuseButton(page), heading: 'Fused and checked', timeout });
-  expect(await element(page, 'backendInUse')).toBe(project === 'webgpu' ? 'webgpu' : 'cpu');
+  await worked(page);
   return saved;
 }
 
 /** Has the overlap made instead of the fusion. */
-export async function overlapAndSave(page: Page, project: string): Promise<{ file: Safetensors; name: string }> {
+export async function overlapAndSave(page: Page): Promise<{ file: Safetensors; name: string }> {
   const saved = await runAndSave(page, { press: page.getByRole('button', { name: 'Make the overlap' }), heading: 'Made and checked', timeout: FIRST_RUN });
-  expect(await element(page, 'backendInUse')).toBe(project === 'webgpu' ? 'webgpu' : 'cpu');
+  await worked(page);
   return saved;
 }
 

@@ -3,7 +3,7 @@
 import { expect, test, type Page } from '@playwright/test';
 import { serveBent } from './faults/bend.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { advanced, element, fuseAndSave, fuseButton, give, givePair, named, open } from './page.ts';
+import { DEVICE, chooseDevice, element, fuseAndSave, fuseButton, give, givePair, named, open } from './page.ts';
 
 const RECIPE: Recipe = { modules: SD15_MODULES.slice(1, 4), rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 41, sharedDirections: 2 };
 const subject = named('subject.safetensors', makeLora(RECIPE));
@@ -87,9 +87,9 @@ const IN_WORKER: Partial<Record<Attempt, string>> = {
   eval: 'require-trusted-types-for', 'new policy': 'trusted-types', worker: 'require-trusted-types-for', fetch: 'connect-src', import: 'script-src-elem',
 };
 
-test('the policy refuses what the page does not need, in the worker as well', async ({ page }, { project }) => {
+test('the policy refuses what the page does not need, in the worker as well', async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, subject, style);
+  await givePair(page, subject, style);
   await expect(fuseButton(page)).toBeEnabled();
   const [worker] = page.workers();
   const found = { page: {} as Record<string, string>, worker: {} as Record<string, string> };
@@ -97,13 +97,13 @@ test('the policy refuses what the page does not need, in the worker as well', as
   for (const what of Object.keys(IN_WORKER) as Attempt[]) found.worker[what] = await worker!.evaluate<string, Attempt>(attempt, what);
   expect(found).toEqual({ page: IN_PAGE, worker: IN_WORKER });
   // And both are as good as before.
-  await fuseAndSave(page, project.name);
+  await fuseAndSave(page);
   // Last, because the test's browser then waits for a navigation that never comes.
   expect(await page.evaluate<string, Attempt>(attempt, 'form')).toBe('form-action');
   expect(uncaught).toEqual([]);
 });
 
-test('a whole run meets no refusal, and no request leaves the origin', async ({ page, context, baseURL }, { project }) => {
+test('a whole run meets no refusal, and no request leaves the origin', DEVICE, async ({ page, context, baseURL }) => {
   const strangers: string[] = [];
   const programs = new Set<string>();
   context.on('request', (request) => {
@@ -115,8 +115,8 @@ test('a whole run meets no refusal, and no request leaves the origin', async ({ 
   const uncaught = await open(page);
   await page.getByRole('button', { name: 'Try it with an example' }).click();
   await expect(fuseButton(page)).toBeEnabled();
-  if (project.name === 'webgpu') await advanced(page, 'Backend', 'webgpu');
-  await fuseAndSave(page, project.name);
+  await chooseDevice(page);
+  await fuseAndSave(page);
   await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save report' }).click()]);
   await give(page, 'Style', { name: 'page.html', bytes: new TextEncoder().encode('<!doctype html>') });
   await expect(page.getByRole('alert')).toBeVisible();

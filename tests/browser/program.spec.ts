@@ -32,7 +32,7 @@ async function givePair(page: Page): Promise<void> {
 }
 
 async function fuses(page: Page): Promise<void> {
-  check((await fuseAndSave(page, 'cpu')).file, pair, DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
 }
 
 test('nothing is asked for before the first file, the reader for it, the whole program after it', async ({ page }) => {
@@ -56,7 +56,7 @@ test('nothing is asked for before the first file, the reader for it, the whole p
   letProgram(page);
   await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible({ timeout: FIRST_RUN });
   await page.getByRole('button', { name: 'μ ∞' }).click();
-  const { file } = await fuseAndSave(page, 'cpu');
+  const { file } = await fuseAndSave(page);
   check(file, pair, { ...DEFAULTS, mu: Infinity }, 'F16');
   // The other workers have begun with the whole program.
   expect(asked.filter((name) => name.includes('reader'))).toEqual(['np_lora_reader.js', 'np_lora_reader_bg.wasm']);

@@ -2,15 +2,14 @@
 
 import { expect, test } from '@playwright/test';
 import { makeLora } from './make.ts';
-import { FIRST_RUN, advanced, give, givePair, markedOnDevice, named, open, setMu, setStrength } from './page.ts';
+import { FIRST_RUN, advanced, give, givePair, named, open, setMu, setStrength } from './page.ts';
 import { KOHYA, PAIR, download, fuse, openRecipe, settings, sha256, useIn } from './settings.ts';
 
 test.setTimeout(2 * FIRST_RUN);
-markedOnDevice();
 
-test('a recipe makes the same file again, and says where it does not match', async ({ page }, { project }) => {
+test('a recipe makes the same file again, and says where it does not match', async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   await setMu(page, Infinity);
   await setStrength(page, 'Subject', 0.7);
   await advanced(page, 'Scale of the style', 'rankStabilised');
@@ -38,7 +37,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
     await page.getByLabel('Subject LoRA file').setInputFiles({ name, mimeType: 'application/json', buffer: json });
     await expect(about).toContainText(`The settings are those of ${name}.`);
     await expect(about).toContainText('Subject: choose cat.safetensors');
-    await givePair(page, project.name, ...PAIR);
+    await givePair(page, ...PAIR);
     await expect(about).not.toContainText('choose');
     expect(await settings(page)).toEqual(made);
     expect(sha256(await fuse(page))).toBe(sha256(bytes));
@@ -53,7 +52,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
 
   // A fused file has its recipe in it, with the names of its sources.
   await page.goto('./');
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   await openRecipe(page, bytes, 'renamed.safetensors');
   await expect.poll(() => settings(page)).toEqual({ ...made, outputName: expect.any(String) });
   await expect(about).toContainText('The settings are those of renamed.safetensors');
@@ -107,9 +106,9 @@ test('a recipe makes the same file again, and says where it does not match', asy
   expect(uncaught).toEqual([]);
 });
 
-test('what a recipe says of other models is told, and has no part in the result', async ({ page }, { project }) => {
+test('what a recipe says of other models is told, and has no part in the result', async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   await fuse(page);
   const blocks = { DOUBLE00: { content: 0, style: 1, mu: null }, SINGLE07: { content: 1, style: 0.5, mu: null } };
   await openRecipe(page, JSON.stringify({ version: '0.1.0', settings: { family: 'FLUX.1', blocks } }), 'flux.recipe.json');
@@ -129,9 +128,9 @@ test('what a recipe says of other models is told, and has no part in the result'
   expect(uncaught).toEqual([]);
 });
 
-test('a recipe that makes no sense is refused, and nothing changes', async ({ page }, { project }) => {
+test('a recipe that makes no sense is refused, and nothing changes', async ({ page }) => {
   const uncaught = await open(page);
-  await givePair(page, project.name, ...PAIR);
+  await givePair(page, ...PAIR);
   await setMu(page, 3);
   const before = await settings(page);
   const recipe = (settings: object, more: object = {}): string => JSON.stringify({ version: '0.1.0', settings, ...more });

@@ -10,7 +10,7 @@ import { bendWorker, letGo, started, type Bendable } from './faults/bend.ts';
 import { check } from './hold.ts';
 import { fuseInNode } from './in-node.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
-import { FIRST_RUN, advanced, fuseAndSave, give, givePair, named, open, programComplete, setMu } from './page.ts';
+import { DEVICE_ONLY, FIRST_RUN, advanced, fuseAndSave, give, givePair, named, open, programComplete, setMu } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
 declare const GPUBuffer: Bendable, GPUDevice: Bendable, GPUQueue: Bendable;
@@ -21,15 +21,14 @@ const [subject, style] = [named('subject.safetensors', pair[0]), named('style.sa
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-test('Chromium and Node make the same file', async ({ page }, { project }) => {
-  test.skip(project.name !== 'cpu', 'a graphics device promises bounds, not bits');
+test('Chromium and Node make the same file', async ({ page }) => {
   test.setTimeout(2 * FIRST_RUN);
   await open(page);
   await give(page, 'Subject', subject);
   await give(page, 'Style', style);
   await setMu(page, 10);
   await advanced(page, 'Number format', 'BF16');
-  const { file, name } = await fuseAndSave(page, project.name);
+  const { file, name } = await fuseAndSave(page);
   const inNode = await fuseInNode(subject, style, { mu: 10, dtype: 'BF16', outputName: name.replace('.safetensors', '') });
   expect(digest(inNode)).toBe(digest(writeSafetensors(file)));
 });
@@ -37,8 +36,7 @@ test('Chromium and Node make the same file', async ({ page }, { project }) => {
 /** What the workers' graphics devices were given to do, one number a worker. */
 const submitted = (page: Page): Promise<number[]> => Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.submitted')));
 
-test('each worker has a graphics device of its own, and who makes what changes no byte', async ({ page }, { project }) => {
-  test.skip(project.name !== 'webgpu', 'on the CPU the tests of the program see to it');
+test('each worker has a graphics device of its own, and who makes what changes no byte', DEVICE_ONLY, async ({ page }) => {
   test.setTimeout(2 * FIRST_RUN);
   const made: Uint8Array[] = [];
   for (const cores of [1, 3]) {
@@ -65,7 +63,7 @@ test('each worker has a graphics device of its own, and who makes what changes n
       };
     }, (script) => `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });\n${script}`);
     await open(page);
-    await givePair(page, project.name, subject, style);
+    await givePair(page, subject, style);
     await programComplete(page);
     await started(page, cores);
     await expect.poll(async () => {
@@ -75,7 +73,7 @@ test('each worker has a graphics device of its own, and who makes what changes n
     const [leader] = page.workers();
     // It stands still until each of the others has had something to do.
     if (cores > 1) await leader!.evaluate("gates.arm('input', 0)");
-    const fused = fuseAndSave(page, project.name);
+    const fused = fuseAndSave(page);
     await expect.poll(async () => (await submitted(page)).filter((each) => each > 0).length, { timeout: FIRST_RUN }).toBe(Math.max(1, cores - 1));
     await letGo(page);
     const { file } = await fused;

@@ -201,7 +201,7 @@ test('the interface that is listed is the one that there is', async ({ page }) =
   }, events);
   await page.getByRole('button', { name: 'Try it with an example' }).click();
   await page.getByRole('button', { name: 'μ 10', exact: true }).click();
-  await fuseAndSave(page, 'cpu');
+  await fuseAndSave(page);
   const told = await page.evaluate(() => [...(window as unknown as { told: Set<string> }).told].sort());
   expect(told).toEqual(expect.arrayContaining(['backendchange', 'beforesave', 'change', 'complete', 'inspect', 'progress']));
   expect(told.filter((name) => name.startsWith('not listed'))).toEqual([]);
@@ -214,7 +214,7 @@ test('the plain host tells what the element told it', async ({ page, baseURL }) 
   const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 96 })] as const;
   await give(page, 'Subject', named('<b>subject.safetensors', pair[0]));
   await give(page, 'Style', named('style.safetensors', pair[1]));
-  const { file } = await fuseAndSave(page, 'cpu');
+  const { file } = await fuseAndSave(page);
   check(file, [...pair], { ...DEFAULTS, mu: 1 }, 'F16');
   await expect(page.getByRole('log')).toContainText(`content: ${SD15_MODULES.length} modules`);
   await expect(page.getByRole('log')).toContainText(`${SD15_MODULES.length} modules fused`);
@@ -257,7 +257,7 @@ test('the model’s page gives its style when asked, and fuses it with the visit
   expect(modules.length).toBeGreaterThan(3);
   const subject = makeLora({ ...RECIPE, modules });
   await give(page, 'Subject', named('subject.safetensors', subject));
-  const { file } = await fuseAndSave(page, 'cpu');
+  const { file } = await fuseAndSave(page);
   check(file, [subject, style], DEFAULTS, 'F16');
   expect(seen).toEqual({ trouble: [], strangers: [] });
 });

@@ -23,7 +23,7 @@ async function swipe(page: Page, touch: CDPSession, slider: Locator, [dx, dy]: W
 
 test('a finger that scrolls past a slider leaves it as it is; one that goes along it sets it', async ({ page, context }) => {
   const uncaught = await open(page);
-  await givePair(page, 'cpu', named('cat.safetensors', pair[0]), named('ink.safetensors', pair[1]));
+  await givePair(page, named('cat.safetensors', pair[0]), named('ink.safetensors', pair[1]));
   await expect(page.locator('np-lora-curve .plot svg')).toBeVisible();
   const touch = await context.newCDPSession(page);
   const settings = (): Promise<object> => page.locator('np-lora').evaluate((tool) => (tool as unknown as { settings(): object }).settings());

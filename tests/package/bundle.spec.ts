@@ -112,7 +112,7 @@ async function elementFuses(page: Page): Promise<void> {
   await give(page, 'Style', FILES[1]!);
   // Its charts are there too, which come by themselves.
   await expect(page.locator('np-lora-outlook-view')).toBeVisible();
-  check((await fuseAndSave(page, 'cpu')).file, PAIR, { ...DEFAULTS, mu: 1 }, 'F16');
+  check((await fuseAndSave(page)).file, PAIR, { ...DEFAULTS, mu: 1 }, 'F16');
 }
 
 /** The library, called by its name in the host page. */

@@ -113,9 +113,11 @@ export class NpLoraFrame extends EventTarget {
   #patience: ReturnType<typeof setTimeout> | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
 
-  /** Puts the frame at the end of `place`. Throws where the page or `src` has no origin of the web, and what `set` refuses. */
-  constructor(place: Element, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
+  /** Puts the frame at the end of `place`. Throws where that is no element, where the page or `src` has no origin of the web, and what `set` refuses. */
+  constructor(place: Element | null, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
+    // What querySelector did not find.
+    if (place?.nodeType !== Node.ELEMENT_NODE) throw new ProblemError(problem('E_FRAME', text.placeless));
     const own = asOrigin(self.origin);
     if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
     const allowed = new Set(sandbox.toLowerCase().split(/\s+/));

@@ -1,4 +1,4 @@
-/** The graphics device. On the webgpu project it is a real one, if a software one, and really broken. */
+/** The graphics device. It is a real one, if a software one, and really broken. */
 
 import { expect } from '@playwright/test';
 import { FIRST_RUN, advanced, element } from '../page.ts';
@@ -22,7 +22,7 @@ const fusedOn = async (scene: Scene, backend: 'webgpu' | 'cpu'): Promise<void> =
 /** `lines` break every device while `broken` is true, or break one and set it to false: then a new one serves. */
 const brokenDevice = (name: string, lines: () => void, backend: 'webgpu' | 'cpu'): Fault => ({
   name,
-  on: 'webgpu',
+  onDevice: true,
   before: (page) => bendWorker(page, lines),
   happens: async (scene) => {
     await fuse(scene);
@@ -38,7 +38,7 @@ const brokenDevice = (name: string, lines: () => void, backend: 'webgpu' | 'cpu'
 /** `lines` make it impossible to have a device, and WebGPU was asked for by name. */
 const unavailable = (name: string, lines: () => void, why: string): Fault => ({
   name,
-  on: 'webgpu',
+  onDevice: true,
   before: (page) => bendWorker(page, lines),
   happens: fuse,
   ends: 'refused',
@@ -155,7 +155,7 @@ export const GRAPHICS: Fault[] = [
   }, 'cpu'),
   {
     name: 'the device never answers',
-    on: 'webgpu',
+    onDevice: true,
     before: async (page) => {
       await page.clock.install();
       await bendWorker(page, () => {

@@ -10,7 +10,7 @@ declare const endedWorkers: Set<Worker>;
 
 const onDisk = (page: Page): Promise<void> => bendWorker(page, () => {}, alwaysOnDisk);
 
-const secondTab = async ({ page, project }: Scene): Promise<Scene> => setScene(await page.context().newPage(), project, { before: onDisk });
+const secondTab = async ({ page }: Scene): Promise<Scene> => setScene(await page.context().newPage(), { before: onDisk });
 
 /** Takes the element out of the document, behind whatever `first` does to it, and puts it back when the page has ended its workers. */
 async function removeAndPutBack(page: Page, first = (_: Element): void => {}): Promise<void> {

@@ -183,7 +183,7 @@ export const SAVING: Fault[] = [
         Object.assign(window, { showSaveFilePicker: () => new Promise((choose) => { Object.assign(window, { choose: () => choose(place) }); }) });
       });
       await press(page, 'Save');
-      await givePair(page, scene.project, ...scene.pair.map((file, at) => named(`${at}.safetensors`, file)) as [Named, Named]);
+      await givePair(page, ...scene.pair.map((file, at) => named(`${at}.safetensors`, file)) as [Named, Named]);
       // Not by a person, but a page around the tool can ask for it.
       await expect(fuseButton(page)).toBeDisabled();
       await page.locator('np-lora').evaluate((tool) => (tool as unknown as { fuse(): Promise<unknown> }).fuse().then(() => {}));

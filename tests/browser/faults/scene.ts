@@ -13,7 +13,6 @@ export type Pair = [Safetensors, Safetensors];
 
 export interface Scene {
   page: Page;
-  project: string;
   pair: Pair;
   /** Errors and rejections that reached `window`. */
   uncaught: string[];
@@ -21,8 +20,8 @@ export interface Scene {
 
 export interface Fault {
   name: string;
-  /** The project that has what breaks; cpu if left out. */
-  on?: 'webgpu';
+  /** What breaks is the graphics device. */
+  onDevice?: true;
   /** Bends the world before the page opens. */
   before?(page: Page): Promise<unknown>;
   /** From the open page into the fault. */
@@ -45,7 +44,7 @@ export function pairOf(own: Partial<Recipe> = {}): Pair {
   return [makeLora(recipe), makeLora({ ...recipe, seed: recipe.seed + 1 })];
 }
 
-export async function setScene(page: Page, project: string, fault: Pick<Fault, 'before'>): Promise<Scene> {
+export async function setScene(page: Page, fault: Pick<Fault, 'before'>): Promise<Scene> {
   await fault.before?.(page);
   const uncaught = await open(page);
   await page.evaluate(() => {
@@ -55,15 +54,15 @@ export async function setScene(page: Page, project: string, fault: Pick<Fault, '
       document.querySelector('np-lora')?.addEventListener(name, () => told.push(name));
     }
   });
-  return { page, project, pair: pairOf(), uncaught };
+  return { page, pair: pairOf(), uncaught };
 }
 
 /** The events that ended runs, since the page was opened: gone if the page was loaded anew. */
 export const told = (page: Page): Promise<string[]> => page.evaluate(() => (window as unknown as { told: string[] }).told);
 
 /** Gives a good pair, up to where Fuse can be pressed. */
-export async function giveGoodPair({ page, project, pair: [content, style] }: Scene): Promise<void> {
-  await givePair(page, project, named('subject.safetensors', content), named('style.safetensors', style));
+export async function giveGoodPair({ page, pair: [content, style] }: Scene): Promise<void> {
+  await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
   await expect(fuseButton(page)).toBeEnabled();
 }
 
@@ -148,9 +147,9 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
   await fault.over?.(scene);
   const before = await told(page);
   const next = pairOf({ seed: 61 });
-  await givePair(page, scene.project, named('next-subject.safetensors', next[0]), named('next-style.safetensors', next[1]));
+  await givePair(page, named('next-subject.safetensors', next[0]), named('next-style.safetensors', next[1]));
   await expect(page.getByRole('alert')).toHaveCount(0);
-  check((await fuseAndSave(page, scene.project)).file, next, DEFAULTS, 'F16');
+  check((await fuseAndSave(page)).file, next, DEFAULTS, 'F16');
   expect(await told(page)).toEqual([...before, 'complete']);
 
   // I5.

@@ -11,8 +11,19 @@ use std::ops::{Deref, DerefMut};
 /// What an operation of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What only the program that computes can say ("computed" stands before it) is no part of the one that opens files, which a visitor
+/// waits for.
+macro_rules! words {
+    ($words:literal) => {
+        $words
+    };
+    (computed $words:literal) => {
+        if cfg!(feature = "compute") { $words } else { "" }
+    };
+}
+
 macro_rules! codes {
-    ($($variant:ident, $code:literal, $sentence:literal, $remedy:literal;)*) => {
+    ($($variant:ident, $code:literal, $($when:ident)? $sentence:literal, $remedy:literal;)*) => {
         /// Every way a run can be refused or commented on. Codes are stable: hosts and tests match on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -30,12 +41,12 @@ macro_rules! codes {
 
             /// What went wrong, in one plain sentence without names.
             pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)* }
+                match self { $(Self::$variant => words!($($when)? $sentence),)* }
             }
 
             /// What the user can do next.
             pub const fn remedy(self) -> &'static str {
-                match self { $(Self::$variant => $remedy,)* }
+                match self { $(Self::$variant => words!($($when)? $remedy),)* }
             }
         }
     };
@@ -103,34 +114,36 @@ codes! {
     Alpha, "E_ALPHA", "A module's alpha is not a number that can be used.", "Export the LoRA again.";
     AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused without the base model.", "Use a plain LoRA instead. Of DoRA the directions can be taken without its magnitudes, where the settings offer it.";
     TargetParameters, "E_TARGET_PARAMETERS", "The file adapts raw parameters (PEFT's target_parameters), which is no plain LoRA.", "Train or export it for layers instead.";
-    Config, "E_CONFIG", "This is not the adapter_config.json of a LoRA.", "Choose the one that came with the file, or leave it out.";
+    Config, "E_CONFIG", "This adapter_config.json cannot be used.", "Choose the one that came with the file, or leave it out.";
     SpellingMix, "E_SPELLING_MIX", "The file has one layer under two names, so it has no single meaning.", "Save it again with the program that made it.";
     DtypeUnsupported, "E_DTYPE_UNSUPPORTED", "A LoRA tensor is stored in a number format that cannot be fused.", "Save the file as F16, BF16 or F32.";
-    NonFinite, "E_NONFINITE", "The file contains values that are not numbers (NaN or infinity), or that lead to them.", "The training or a conversion went wrong: use another version of the file.";
+    NonFinite, "E_NONFINITE", computed "The file contains values that are not numbers (NaN or infinity), or that lead to them.", "The training or a conversion went wrong: use another version of the file.";
     // The pair.
     NoCommonModules, "E_NO_COMMON_MODULES", "The two files have no module in common, so there is nothing to fuse.", "Choose two LoRAs for the same base model that change the same parts of it.";
     ShapeMismatch, "E_SHAPE_MISMATCH", "The same module has different sizes in the two files.", "They were made for different base models: choose two LoRAs for the same one.";
     BaseMismatch, "E_BASE_MISMATCH", "The two files were made for different base models.", "Choose two LoRAs for the same one.";
-    NotOfPair, "E_NOT_OF_PAIR", "This file has nothing to do with the two that it is compared with.", "Choose one that was made of these two, or for the same base model.";
+    NotOfPair, "E_NOT_OF_PAIR", computed "This file has nothing to do with the two that it is compared with.", "Choose one that was made of these two, or for the same base model.";
     FamilyUnclear, "E_FAMILY_UNCLEAR", "The files fit more than one model family, and they do not say which.", "Choose the model family in the settings.";
     NoiseStage, "E_NOISE_STAGE", "One file is for the noisy half of the steps and the other for the clean half.", "Fuse the two high-noise files with each other, and the two low-noise files.";
     Settings, "E_SETTINGS", "A setting is out of its range, or there is no such setting.", "Change the setting named here.";
     Recipe, "E_RECIPE", "This is not a recipe that can be used.", "Choose a recipe or a report that this tool has saved, or a file that it has fused.";
     // The run.
     OutputRange, "E_OUTPUT_RANGE", "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";
-    Verify, "E_VERIFY", "The written file did not pass its check, so it is not offered.", "Fuse again; if it happens again, please report it.";
+    Verify, "E_VERIFY", computed "The written file did not pass its check, so it is not offered.", "Fuse again; if it happens again, please report it.";
     Write, "E_WRITE", "The result could not be written.", "Free some disk space or close other tabs, then fuse again.";
     InputChanged, "E_INPUT_CHANGED", "An input file changed while it was being read.", "Choose it again.";
-    GpuUnavailable, "E_GPU_UNAVAILABLE", "WebGPU was asked for but is not available.", "Let the tool choose, or use the CPU.";
-    GpuFault, "E_GPU_FAULT", "The graphics device failed.", "The CPU is used instead.";
+    GpuUnavailable, "E_GPU_UNAVAILABLE", computed "WebGPU was asked for but is not available.", "Let the tool choose, or use the CPU.";
+    GpuFault, "E_GPU_FAULT", computed "The graphics device failed.", "The CPU is used instead.";
     Aborted, "E_ABORTED", "Cancelled.", "Press Fuse to start again.";
     Internal, "E_INTERNAL", "Something went wrong inside the tool.", "Reload the page; if it happens again, please report it.";
     // Accepted, with a comment.
-    SameFile, "W_SAME_FILE", "Both files change the model in the same way.", "Choose a different subject or style.";
-    Parallel, "W_PARALLEL", "The two updates point in almost the same directions.", "The projection will remove most of the subject.";
+    SameFile, "W_SAME_FILE", computed "Both files change the model in the same way.", "Choose a different subject or style.";
+    Parallel, "W_PARALLEL", computed "The two updates point in almost the same directions.", "The projection will remove most of the subject.";
+    BaseChanged, "W_BASE_CHANGED", "The LoRA was trained on a base model that had been changed for it, and does not fit the usual one.", "Convert it to an ordinary LoRA first, with the program that made it.";
+    StagesUnclear, "W_NOISE_STAGE", "By their names, one file may be for the noisy half of the steps and the other for the clean half.", "If so, fuse the two high-noise files with each other, and the two low-noise files.";
     BaseDiffers, "W_BASE_DIFFERS", "The files' metadata names different base models, but their modules fit.", "Check the result closely.";
-    ZeroEffect, "W_ZERO_EFFECT", "One of the two LoRAs changes nothing.", "Check that the right file was chosen.";
-    NoOverlap, "W_NO_OVERLAP", "The two LoRAs have no overlap, so this file changes nothing.", "Load the two without it: that is their fusion, for every μ.";
+    ZeroEffect, "W_ZERO_EFFECT", computed "One of the two LoRAs changes nothing.", "Check that the right file was chosen.";
+    NoOverlap, "W_NO_OVERLAP", computed "The two LoRAs have no overlap, so this file changes nothing.", "Load the two without it: that is their fusion, for every μ.";
     AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept; zero is read as the rank, as the trainer does.";
     RankOverDims, "W_RANK_OVER_DIMS", "A module's rank is larger than its layer.", "It works, but wastes space.";
     ExtraTensors, "W_EXTRA_TENSORS", "The file has tensors that belong to no LoRA module.", "They are left out of the result.";
@@ -141,9 +154,9 @@ codes! {
     UnknownModules, "W_UNKNOWN_MODULES", "Some modules are not known in this model family.", "Some programs may not load them.";
     Unread, "W_UNREAD", "Some layers have names in this naming that no known program loads.", "Choose another naming for the result.";
     Distilled, "W_DISTILLED", "This looks like a LoRA for fewer steps rather than a subject or a style.", "Fusing can spoil what it was made for.";
-    EnergyCut, "W_ENERGY_CUT", "Some modules were cut to a rank, and lost a part of their strength.", "Choose a higher rank if the result is too weak.";
-    Rescaled, "W_OUTPUT_RANGE", "Some numbers were too large for F16 as they are.", "The module's other half has taken over a part of their scale: what the two make together is the same.";
-    GpuFellBack, "W_GPU_FELL_BACK", "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";
+    EnergyCut, "W_ENERGY_CUT", computed "Some modules were cut to a rank, and lost a part of their strength.", "Choose a higher rank if the result is too weak.";
+    Rescaled, "W_OUTPUT_RANGE", computed "Some numbers were too large for F16 as they are.", "The module's other half has taken over a part of their scale: what the two make together is the same.";
+    GpuFellBack, "W_GPU_FELL_BACK", computed "The graphics device failed during the run.", "The run was finished on the CPU; the result is as good.";
 }
 
 /// A refusal or a warning. Boxed, so that [`Result<T>`](Result) stays one pointer wide on the error side.

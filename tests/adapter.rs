@@ -441,6 +441,36 @@ fn an_alpha_that_nothing_uses_may_be_anything() {
     assert!(open([("m.lokr_w1", &[4, 8]), ("m.oft_blocks", &[8, 4])]).is_err(), "for another reason");
 }
 
+/// PEFT multiplies the product of two whole factors by alpha/r as well; LyCORIS, whose files say alpha themselves, does not.
+#[test]
+fn two_whole_factors_of_peft_have_the_scale_of_its_configuration() {
+    let whole: [Given<'_>; 2] = [("m.lokr_w1", F16, &[4, 8]), ("m.lokr_w2", F16, &[8, 4])];
+    let scale = |tensors: &[Given<'_>], config: Option<&str>| {
+        block_on(Adapter::open(&source(tensors, &[]), config)).unwrap().modules[0].scale(ScaleChoice::Auto).0
+    };
+    let config = Some(r#"{"peft_type":"LOKR","r":16,"alpha":32}"#);
+    assert_eq!(scale(&whole, config), 2.0);
+    assert_eq!(scale(&whole, Some(r#"{"peft_type":"LOKR","alpha":32}"#)), 1.0);
+    assert_eq!(scale(&whole, None), 1.0);
+    assert_eq!(scale(&[whole[0], whole[1], ("m.alpha", Dtype::F32, &[])], config), 1.0);
+    // Where a factor is a product, its rank is known.
+    let product: [Given<'_>; 3] =
+        [("m.lokr_w1", F16, &[4, 8]), ("m.lokr_w2_a", F16, &[8, 4]), ("m.lokr_w2_b", F16, &[4, 4])];
+    assert_eq!(scale(&product, config), 8.0);
+}
+
+#[test]
+fn a_lora_from_a_changed_base_model_is_told() {
+    let file = source(&[("m.lora_A.weight", F16, &[4, 16]), ("m.lora_B.weight", F16, &[8, 4])], &[]);
+    let told = |initial: &str| {
+        let config = format!(r#"{{"lora_alpha":4,"init_lora_weights":{initial}}}"#);
+        let adapter = block_on(Adapter::open(&file, Some(&config))).unwrap();
+        adapter.warnings.iter().map(|warning| (warning.code, warning.detail.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(r#""pissa""#), [(Code::BaseChanged, "Its init_lora_weights is \"pissa\".".to_owned())]);
+    assert_eq!(told(r#""gaussian""#), []);
+}
+
 #[test]
 fn an_adapter_of_any_name_is_read_and_its_magnitudes_are_seen() {
     for adapter in ["default", "style"] {

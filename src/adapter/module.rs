@@ -77,6 +77,10 @@ impl Module {
         let stored = alpha.is_some_and(|alpha| alpha.source == ScaleSource::Tensor);
         let tensors = kind.tensors().len() + usize::from(magnitude.is_some()) + usize::from(stored);
         let in_features = dims.iter().product::<u64>();
+        let alpha_rank = match &kind {
+            Kind::LoKr(_) => alpha_rank.or_else(|| alpha?.rank),
+            _ => alpha_rank,
+        };
         // Some kinds make large factors of small tensors; nothing may cost more memory than a real layer does.
         let factors = (out_features as u64).saturating_add(in_features);
         let factors = factors.saturating_mul(if is_cut { rank.min(MAX_RANK) } else { rank } as u64);
@@ -112,15 +116,16 @@ impl Module {
         let Some(rank) = self.alpha_rank else { return (1.0, ScaleSource::Fixed) };
         match (choice, self.alpha) {
             (ScaleChoice::Alpha { alpha }, _) => {
-                let alpha = Alpha { value: alpha, rank_stabilised: false, source: ScaleSource::User };
-                (alpha.scale(rank), ScaleSource::User)
+                let alpha = Alpha { source: ScaleSource::User, ..Alpha::stored(alpha) };
+                (alpha.scale(rank), alpha.source)
             }
             (ScaleChoice::RankStabilised, alpha) => {
                 // Where no alpha is known it is the rank, as for loaders; then √rank is what it makes.
                 #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
                 let value = alpha.map_or(rank as f64, |alpha| alpha.value);
-                let alpha = Alpha { value, rank_stabilised: true, source: ScaleSource::User };
-                (alpha.scale(rank), ScaleSource::User)
+                let alpha =
+                    Alpha { source: ScaleSource::User, rank_stabilised: true, ..Alpha::stored(value) };
+                (alpha.scale(rank), alpha.source)
             }
             (_, Some(alpha)) => (alpha.scale(rank), alpha.source),
             (_, None) => (1.0, ScaleSource::Unknown),
@@ -201,7 +206,7 @@ mod tests {
     }
 
     fn made(parts: &Parts, alpha: Option<f64>) -> Result<Module> {
-        let alpha = alpha.map(|value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor });
+        let alpha = alpha.map(Alpha::stored);
         Ok(Module::new("m", &SPELLINGS[KOHYA], parts, None, alpha)?.unwrap())
     }
 

@@ -4,7 +4,7 @@ use super::families::{self, Detected};
 use super::kinds::{Kind, Parts};
 use super::module::MAX_SPARE_WORK;
 use super::roles::{self, KOHYA, Part, Role, SPELLINGS, Spelling, VectorKind, VectorSpelling};
-use super::scale::{Alpha, ScaleSource, Scaling};
+use super::scale::{Alpha, Scaling};
 use super::{Adapter, Module, Refused, Vector, alphas, notes};
 use crate::container::{Header, Source, Tensor};
 use crate::error::{Code, Error, Result, merge_alike};
@@ -46,6 +46,9 @@ pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<
     for (stem, found) in found {
         let stored = found.alpha.as_ref().and_then(|_| alphas.next());
         known.add(stem, found, stored, &scaling)?;
+    }
+    if let Some(name) = scaling.initial() {
+        known.warnings.push(Error::new(Code::BaseChanged, format!("Its init_lora_weights is {name:?}.")));
     }
     check_names(&header)?;
     known.check(&header)?;
@@ -97,7 +100,7 @@ impl Known {
         if scaling.targets_parameter(&stem) {
             return Err(Error::new(Code::TargetParameters, "").at_tensor(stem));
         }
-        let stored = stored.map(|value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor });
+        let stored = stored.map(Alpha::stored);
         let alpha = stored.or_else(|| scaling.alpha(&stem));
         let spelling = found.spelling.unwrap_or(&SPELLINGS[KOHYA]);
         let module = Module::new(&stem, spelling, &found.parts, found.magnitude.clone(), alpha)?;

@@ -5,6 +5,7 @@
 //! The order of precedence is tensor, configuration, metadata, and where there is none of them loaders apply 1.
 
 use super::CONFIG_BYTES;
+use super::families::denoiser_parts;
 use super::roles::without_wrappers;
 use crate::error::{Code, Error, Result};
 use crate::json::Choice;
@@ -79,9 +80,17 @@ pub struct Alpha {
     pub rank_stabilised: bool,
     /// Where it was found.
     pub source: ScaleSource,
+    /// What PEFT divides it by, where the configuration says it and the tensors need not: the rank of a LoKr, whose factors may both be
+    /// whole.
+    pub rank: Option<usize>,
 }
 
 impl Alpha {
+    /// That of a tensor.
+    pub fn stored(value: f64) -> Self {
+        Self { value, rank_stabilised: false, source: ScaleSource::Tensor, rank: None }
+    }
+
     /// The scale of a module of this rank. An alpha of 0 is read as the rank, as sd-scripts does.
     pub fn scale(&self, rank: usize) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
@@ -103,12 +112,15 @@ struct Config {
     /// "transformer", "unet", "text_encoder" …; empty: of every module.
     component: String,
     alpha: Option<f64>,
-    patterns: Patterns,
-    /// Alphas of the patterns.
-    alphas: Vec<f64>,
+    alphas: ByPattern,
+    /// Of a LoKr.
+    rank: Option<f64>,
+    ranks: ByPattern,
     rank_stabilised: bool,
     /// LoRA on raw parameters, which is not a plain product.
     target_parameters: Patterns,
+    /// What the factors began as, if that was taken off the base model.
+    initial: Option<String>,
     source: ScaleSource,
 }
 
@@ -127,13 +139,22 @@ impl Scaling {
                 serde_json::from_str(text).map_err(|error| Error::new(Code::Config, error.to_string()))?;
             let fields =
                 value.as_object().ok_or_else(|| Error::new(Code::Config, "It is no JSON object."))?;
+            let kind = fields.get("peft_type").and_then(Value::as_str).unwrap_or("LORA");
             // PEFT's LoHa and LoKr call it by its own name.
-            let kind = fields.get("peft_type").and_then(Value::as_str).unwrap_or_default();
-            let alpha = if ["LOHA", "LOKR"].contains(&kind) { "alpha" } else { "lora_alpha" };
+            let alpha = match kind {
+                "LORA" => "lora_alpha",
+                "LOHA" | "LOKR" => "alpha",
+                _ => return Err(Error::new(Code::Config, format!("It is that of {kind:?}."))),
+            };
             if !fields.contains_key(alpha) {
                 return Err(Error::new(Code::Config, format!("It has no {alpha:?}.")));
             }
-            let field = |field: &str| fields.get(if field == "lora_alpha" { alpha } else { field });
+            let field = |field: &str| match field {
+                "lora_alpha" => fields.get(alpha),
+                // Elsewhere the tensors say it.
+                "r" | "rank_pattern" if kind != "LOKR" => None,
+                field => fields.get(field),
+            };
             configs.push(Config::of("", ScaleSource::Config, field)?);
         }
         // A configuration that came with the file is of all its modules.
@@ -150,9 +171,21 @@ impl Scaling {
     /// The alpha of a module, if a configuration covers it.
     pub fn alpha(&self, stem: &str) -> Option<Alpha> {
         let (config, path) = self.configs.iter().find_map(|config| Some((config, config.path(stem)?)))?;
-        let pattern = config.patterns.first(path).and_then(|place| config.alphas.get(place));
-        let value = pattern.copied().or(config.alpha)?;
-        Some(Alpha { value, rank_stabilised: config.rank_stabilised, source: config.source })
+        let value = config.alphas.get(path).or(config.alpha)?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "above 0, and no rank is near 2⁶⁴"
+        )]
+        let rank =
+            config.ranks.get(path).or(config.rank).filter(|rank| *rank >= 1.0).map(|rank| rank as usize);
+        Some(Alpha { value, rank_stabilised: config.rank_stabilised, source: config.source, rank })
+    }
+
+    /// How factors began that were taken off the base model (`init_lora_weights`): they are a difference from another model than the
+    /// usual one. PEFT can convert them when it saves, and no longer names it then.
+    pub fn initial(&self) -> Option<&str> {
+        self.configs.iter().find_map(|config| config.initial.as_deref())
     }
 
     /// Whether the module's factors belong to a raw parameter (PEFT's `target_parameters`).
@@ -168,7 +201,11 @@ impl Scaling {
 const COMPONENTS: [&str; 6] = ["text_encoder_2", "text_encoder_3", "text_encoder", "transformer", "unet", ""];
 
 /// What is read of a component.
-const FIELDS: [&str; 4] = ["lora_alpha", "alpha_pattern", "use_rslora", "target_parameters"];
+const FIELDS: [&str; 5] =
+    ["lora_alpha", "alpha_pattern", "use_rslora", "target_parameters", "init_lora_weights"];
+
+/// Beginnings of those of PEFT's `init_lora_weights` that change the base model: `pissa_niter_16` is one as well.
+const CHANGING: [&str; 5] = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
 fn key(component: &str, field: &str) -> String {
     if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") }
@@ -205,30 +242,39 @@ impl Config {
         source: ScaleSource,
         field: impl Fn(&str) -> Option<&'a Value>,
     ) -> Result<Self> {
-        let patterns = field("alpha_pattern").and_then(Value::as_object).into_iter().flatten();
         let parameters = field("target_parameters").and_then(Value::as_array).into_iter().flatten();
         let finite = |value: &Value| value.as_f64().filter(|number| number.is_finite());
-        if let Some((key, _)) = patterns.clone().find(|(key, _)| !is_plain(key)) {
-            let detail =
-                format!("Its alpha_pattern {key:?} is no plain path, and nothing else is understood.");
-            let code = if source == ScaleSource::Metadata { Code::Alpha } else { Code::Config };
-            return Err(Error::new(code, detail));
-        }
+        let by_pattern = |name: &str| {
+            let patterns = field(name).and_then(Value::as_object).into_iter().flatten();
+            if let Some((key, _)) = patterns.clone().find(|(key, _)| !is_plain(key)) {
+                let detail = format!(
+                    "Its {name} has {key:?}: a plain path would be understood, but no such expression. Without it some \
+                     layers would have a wrong scale."
+                );
+                let code = if source == ScaleSource::Metadata { Code::Alpha } else { Code::Config };
+                return Err(Error::new(code, detail));
+            }
+            let (patterns, values): (Vec<&str>, Vec<f64>) =
+                patterns.filter_map(|(key, value)| Some((key.as_str(), finite(value)?))).unzip();
+            Ok(ByPattern { patterns: patterns.into_iter().collect(), values })
+        };
         let alpha = field("lora_alpha").filter(|value| !value.is_null());
         if source == ScaleSource::Config && alpha.is_some_and(|value| finite(value).is_none()) {
             return Err(Error::new(Code::Config, "Its alpha is no number."));
         }
-        let (patterns, alphas): (Vec<&str>, Vec<f64>) =
-            patterns.filter_map(|(key, value)| Some((key.as_str(), finite(value)?))).unzip();
+        let initial = field("init_lora_weights").and_then(Value::as_str);
+        let initial = initial.filter(|name| CHANGING.iter().any(|known| name.starts_with(known)));
         let modules = parameters.filter_map(|name| Some(name.as_str()?.rsplit_once('.')?.0));
         let modules = modules.filter(|path| path.len() <= LONGEST);
         Ok(Self {
             component: component.to_owned(),
             alpha: alpha.and_then(finite),
-            patterns: patterns.into_iter().collect(),
-            alphas,
+            alphas: by_pattern("alpha_pattern")?,
+            rank: field("r").and_then(finite),
+            ranks: by_pattern("rank_pattern")?,
             rank_stabilised: field("use_rslora").and_then(Value::as_bool).unwrap_or(false),
             target_parameters: modules.collect(),
+            initial: initial.map(str::to_owned),
             source,
         })
     }
@@ -237,10 +283,8 @@ impl Config {
     fn path<'a>(&self, stem: &'a str) -> Option<&'a str> {
         let inner = stem.strip_prefix("base_model.model.").unwrap_or(stem);
         let within = if self.component.is_empty() {
-            COMPONENTS
-                .iter()
-                .find_map(|component| inner.strip_prefix(component)?.strip_prefix('.'))
-                .unwrap_or(inner)
+            let component = COMPONENTS.iter().find_map(|name| inner.strip_prefix(name)?.strip_prefix('.'));
+            component.unwrap_or_else(|| denoiser_parts(inner).1)
         } else {
             inner.strip_prefix(self.component.as_str())?.strip_prefix('.')?
         };
@@ -296,6 +340,19 @@ impl<'a> FromIterator<&'a str> for Patterns {
     }
 }
 
+/// Numbers by pattern.
+#[derive(Clone, Debug, Default)]
+struct ByPattern {
+    patterns: Patterns,
+    values: Vec<f64>,
+}
+
+impl ByPattern {
+    fn get(&self, path: &str) -> Option<f64> {
+        self.values.get(self.patterns.first(path)?).copied()
+    }
+}
+
 impl Patterns {
     /// The first pattern that covers a path.
     fn first(&self, path: &str) -> Option<usize> {
@@ -340,6 +397,11 @@ mod tests {
         let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
         assert_eq!(scaling.alpha("unet.blocks.0.to_q").unwrap().value, 8.0, "as stems are read");
         assert_eq!(scaling.alpha("proj").unwrap().value, 4.0);
+        let text = r#"{"lora_alpha":1,"alpha_pattern":{"^blocks.0.to_q":8}}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        for before in ["", "diffusion_model.", "base_model.model.", "module."] {
+            assert_eq!(scaling.alpha(&format!("{before}blocks.0.to_q")).unwrap().value, 8.0, "{before}");
+        }
         let text = r#"{"lora_alpha":1,"alpha_pattern":{"q_proj":8}}"#;
         let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
         assert_eq!(
@@ -415,6 +477,36 @@ mod tests {
     }
 
     #[test]
+    fn a_lokr_says_what_its_alpha_is_divided_by() {
+        let text = r#"{"peft_type":"LOKR","r":4,"alpha":16,"rank_pattern":{"to_k":8}}"#;
+        let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
+        let rank = |stem: &str| scaling.alpha(stem).unwrap().rank;
+        assert_eq!((rank("base_model.model.a.to_q"), rank("base_model.model.a.to_k")), (Some(4), Some(8)));
+        // The tensors of a LoRA cannot be wrong about it.
+        let text = r#"{"peft_type":"LORA","r":4,"lora_alpha":16,"rank_pattern":{"to_(k|v)":8}}"#;
+        assert_eq!(Scaling::new(&BTreeMap::new(), Some(text)).unwrap().alpha("a.to_q").unwrap().rank, None);
+        let other = Scaling::new(&BTreeMap::new(), Some(r#"{"peft_type":"ADALORA","lora_alpha":16}"#));
+        assert_eq!(other.unwrap_err().code, Code::Config);
+    }
+
+    #[test]
+    fn factors_that_were_taken_off_the_base_model_say_so() {
+        let said = |name: &str| {
+            let text = format!(r#"{{"lora_alpha":16,"init_lora_weights":{name}}}"#);
+            Scaling::new(&BTreeMap::new(), Some(&text)).unwrap().initial().map(str::to_owned)
+        };
+        for name in ["pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga"] {
+            assert_eq!(said(&format!("\"{name}\"")).as_deref(), Some(name));
+        }
+        for name in ["true", "false", "null", "\"gaussian\"", "\"eva\"", "\"orthogonal\""] {
+            assert_eq!(said(name), None, "{name}");
+        }
+        let json = r#"{"unet.lora_alpha":4,"unet.init_lora_weights":"pissa"}"#;
+        let scaling = Scaling::new(&metadata(&[("lora_adapter_metadata", json)]), None).unwrap();
+        assert_eq!(scaling.initial(), Some("pissa"));
+    }
+
+    #[test]
     fn a_byte_order_mark_is_no_part_of_a_configuration() {
         let scaling = Scaling::new(&BTreeMap::new(), Some("\u{feff}{\"lora_alpha\":8}")).unwrap();
         assert_eq!(scaling.alpha("a").map(|alpha| alpha.value), Some(8.0));
@@ -446,7 +538,7 @@ mod tests {
 
     #[test]
     fn zero_and_negative_alphas() {
-        let alpha = |value| Alpha { value, rank_stabilised: false, source: ScaleSource::Tensor };
+        let alpha = Alpha::stored;
         assert_eq!(alpha(0.0).scale(8), 1.0);
         assert_eq!(alpha(-4.0).scale(8), -0.5);
         // The rank over its root.

@@ -284,6 +284,18 @@ fn pairs_of_different_models_are_refused() {
     let low = wan("s").named("ink-LowNoise.safetensors");
     let both = super::files::fuse_sources(Some(&high), Some(&low), &hard()).err().map(|e| e.code);
     assert_eq!(both, Some(Code::NoiseStage));
+    // By itself the word may be about something else.
+    for (content, style, told) in [
+        ("cat_high", "ink_low", true),
+        ("cat-HN", "ink-LN", true),
+        ("High contrast cat", "low poly", true),
+        ("cat_high", "ink", false),
+    ] {
+        let (content, style) = (wan("c").named(content), wan("s").named(style));
+        let fused = super::files::fuse_sources(Some(&content), Some(&style), &hard()).unwrap();
+        let is_told = fused.report.warnings.iter().any(|warning| warning.code == Code::StagesUnclear);
+        assert_eq!(is_told, told, "{:?}", fused.report.warnings);
+    }
     // A name that speaks of both says of neither that it is the file's.
     let either = wan("c").named("cat_high_and_low_noise_low_noise_high.safetensors");
     for (content, style) in [(&either, &low), (&high, &either)] {

@@ -49,8 +49,12 @@ pub fn is_text_encoder(stem: &str) -> bool {
     TEXT_ENCODERS.iter().any(|prefix| stem.starts_with(prefix))
 }
 
-/// Beginnings of text-encoder stems: kohya's, diffusers', ComfyUI's, InvokeAI's, and those of OneTrainer's OMI files.
-const TEXT_ENCODERS: [&str; 16] = [
+/// How CLIP's layers begin in its own code.
+pub(super) const CLIP: &str = "text_model.";
+
+/// Beginnings of text-encoder stems: kohya's, diffusers', ComfyUI's, InvokeAI's, those of OneTrainer's OMI files, and
+/// CLIP's own, where PEFT saved it by itself.
+const TEXT_ENCODERS: [&str; 17] = [
     "lora_te_",
     "lora_te1_",
     "lora_te2_",
@@ -67,4 +71,5 @@ const TEXT_ENCODERS: [&str; 16] = [
     "llama.",
     "lora_clip_l_",
     "lora_clip_g_",
+    CLIP,
 ];

@@ -2,7 +2,7 @@
 
 use super::scheme::{Prefix, Scheme};
 use super::table::{Naming, Size, flatten};
-use super::{Component, Family, ModuleId};
+use super::{Component, Family, ModuleId, id};
 use std::ops::Range;
 
 /// What a stem names.
@@ -96,14 +96,19 @@ pub fn denoiser_parts(stem: &str) -> (&str, &str) {
 impl Family {
     /// The layers that a file of this family means by `stem`. `None`: none that the family has.
     pub fn resolve(&self, stem: &str) -> Option<Place> {
+        self.places(stem).next()
+    }
+
+    /// In each of its models: without a prefix, two text encoders have one name for a layer.
+    fn places(&self, stem: &str) -> impl Iterator<Item = Place> {
         self.models()
             .iter()
-            .find_map(|model| model.bodies(stem).find_map(|body| model.resolve(unwrapped(body))))
+            .filter_map(move |model| model.bodies(stem).find_map(|body| model.resolve(unwrapped(body))))
     }
 
     /// The same for a module of this size, out and in: one of another size is not the family's.
     pub fn place(&self, stem: &str, size: (usize, usize)) -> Option<Place> {
-        self.resolve(stem).filter(|place| (place.out_features, place.in_features) == size)
+        self.places(stem).find(|place| (place.out_features, place.in_features) == size)
     }
 
     /// How `scheme` writes the layer. `None`: the family has no such layer.
@@ -138,11 +143,13 @@ impl Component {
         let denoiser: &[&str] = if self.is_denoiser() { &DENOISER } else { &[] };
         let kohya = self.kohya.iter().filter_map(|prefix| stem.strip_prefix(prefix));
         let component = stem.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
+        let bare = (!self.is_denoiser() && stem.starts_with(id::CLIP)).then_some(stem);
         denoiser
             .iter()
             .filter_map(|prefix| stem.strip_prefix(prefix))
             .chain(kohya)
             .chain(component)
+            .chain(bare)
             .chain(self.below_comfy(stem))
             .chain(self.below_omi(stem))
     }

@@ -128,7 +128,7 @@ impl Plan {
         let settings = &Settings { result, ..settings.clone() };
         let recipe = settings.check()?;
         let family = model::family(files, &recipe)?;
-        model::check_stages(files, family)?;
+        model::check_stages(files)?;
         model::check_rows(files, family)?;
         let names = LayerNames::of(files, family)?;
         let paired = pairing::pair(files, &names, &recipe)?;

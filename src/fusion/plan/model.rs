@@ -130,32 +130,33 @@ pub(crate) fn names(families: &[&Family]) -> String {
 ///
 /// # Errors
 /// `NoiseStage`.
-pub(crate) fn check_stages(files: Adapters<'_>, family: Option<&Family>) -> Result<()> {
-    let has_stages = family.is_some_and(Family::has_stages);
-    let stage = |adapter: &Adapter| {
-        adapter.names().iter().find_map(|name| {
-            let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            // Many of these files say only "high" or "low".
-            let words = name.split(|c: char| !c.is_ascii_alphanumeric());
-            let has = |stage: &str| {
-                letters.contains(&format!("{stage}noise")) || has_stages && words.clone().any(|w| w == stage)
-            };
-            match (has("high"), has("low")) {
-                (true, false) => Some("high"),
-                (false, true) => Some("low"),
-                _ => None,
-            }
-        })
+pub(crate) fn check_stages(files: Adapters<'_>) -> Result<()> {
+    let Some((first, second)) = stages(files, true) else { return Ok(()) };
+    let detail =
+        format!("The subject is for the {first}-noise steps, the style for the {second}-noise ones.");
+    let style = files.style.map_or("", |style| &style.name);
+    Err(Error::new(Code::NoiseStage, detail).in_file(style))
+}
+
+/// The stages of the subject and of the style, where their names say that they differ. Many of these files say only "high" or "HN";
+/// but a "high" may be one of contrast as well, so that only one of noise is `sure`.
+fn stages(files: Adapters<'_>, sure: bool) -> Option<(&'static str, &'static str)> {
+    let of_name = |name: &String| {
+        let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let words = || name.split(|c: char| !c.is_ascii_alphanumeric());
+        let is_sure = |stage: &str| letters.contains(&format!("{stage}noise"));
+        let says = |stage: &str, short: &str| is_sure(stage) || words().any(|w| w == stage || w == short);
+        let stage = match (says("high", "hn"), says("low", "ln")) {
+            (true, false) => "high",
+            (false, true) => "low",
+            _ => return None,
+        };
+        (!sure || is_sure(stage)).then_some(stage)
     };
-    let Some(Pair { content, style }) = files.both() else { return Ok(()) };
-    match (stage(content), stage(style)) {
-        (Some(first), Some(second)) if first != second => {
-            let detail =
-                format!("The subject is for the {first}-noise steps, the style for the {second}-noise ones.");
-            Err(Error::new(Code::NoiseStage, detail).in_file(&style.name))
-        }
-        _ => Ok(()),
-    }
+    let stage = |adapter: &Adapter| adapter.names().iter().find_map(of_name);
+    let Pair { content, style } = files.both()?;
+    let stages = (stage(content)?, stage(style)?);
+    (stages.0 != stages.1).then_some(stages)
 }
 
 /// A module whose rows stand in another order than its model has them would be fused with rows that are not its own.
@@ -187,6 +188,9 @@ pub(crate) fn warnings(
     if let Some(Pair { content, style }) = bases.both().filter(|bases| bases.content != bases.style) {
         let detail = format!("The subject's is {content:?}, the style's {style:?}.");
         warnings.push(Error::new(Code::BaseDiffers, detail));
+    }
+    if named.is_some_and(|(family, _)| family.has_stages()) && stages(files, false).is_some() {
+        warnings.push(Error::new(Code::StagesUnclear, ""));
     }
     for adapter in files.present() {
         if let Some(word) = distilled(adapter) {

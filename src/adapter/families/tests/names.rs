@@ -57,6 +57,16 @@ fn text_encoders_are_told_by_their_prefix() {
         means("SDXL", &format!("text_encoders.clip_g.transformer.{path}")),
         format!("text_encoder_2.{path}")
     );
+    // As PEFT saves one by itself: of two, the size tells which.
+    let bare = format!("base_model.model.{path}");
+    assert_eq!(means("SD 1.5", &bare), format!("text_encoder.{path}"));
+    let sdxl = by_name("SDXL").unwrap();
+    for (width, encoder) in [(768, "text_encoder"), (1280, "text_encoder_2")] {
+        let place = sdxl.place(&bare, (4 * width, width)).unwrap();
+        assert_eq!(place.parts[0].id.as_str(), format!("{encoder}.{path}"));
+        assert!(place.parts[0].id.is_text_encoder() && is_text_encoder(&bare));
+    }
+    assert_eq!(sdxl.place(&bare, (4 * 640, 640)), None);
     for place in ["gemma2_2b.transformer.model", "gemma2_2b.transformer", "gemma2_2b"] {
         assert_eq!(
             means("Lumina 2", &format!("text_encoders.{place}.layers.3.mlp.up_proj")),

@@ -30,7 +30,9 @@ const SIDE: u32 = 16u;
 // from different banks.
 const DEPTH: u32 = 64u;
 const STEP: u32 = 65u;
-// So many sums of DEPTH products are summed up by themselves. Three levels of short sums keep the error small.
+// So many products are summed up by themselves, and so many sums of DEPTH products. Equal ones are rounded the same way every time, so that
+// the error grows with how many are added up: four levels of short sums keep it small.
+const RUN: u32 = 16u;
 const BLOCK: u32 = 16u;
 
 var<workgroup> of_x: array<f32, SIDE * STEP>;
@@ -62,8 +64,12 @@ fn gram(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) wo
         }
         workgroupBarrier();
         var sum = 0.0;
-        for (var k = 0u; k < DEPTH; k++) {
-            sum += of_x[i * STEP + k] * of_y[j * STEP + k];
+        for (var first = 0u; first < DEPTH; first += RUN) {
+            var run = 0.0;
+            for (var k = first; k < first + RUN; k++) {
+                run += of_x[i * STEP + k] * of_y[j * STEP + k];
+            }
+            sum += run;
         }
         block += sum;
         sums++;

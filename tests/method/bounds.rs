@@ -10,6 +10,7 @@ use std::fmt::Write;
 on_both! {
     ordinary_factors_are_fused_to_1e_6
     ordinary_factors_stay_on_their_backend
+    equal_values_are_fused_to_1e_6
     ill_conditioned_factors_are_fused_to_1e_5_and_1e_4
     deficient_factors_are_fused_to_1e_5
     a_small_k_is_cut_to_1e_5
@@ -104,6 +105,22 @@ fn ordinary_factors_stay_on_their_backend<B: Tested>(backend: &B) {
         let pair = Pair::new(&normal("up", m, r), &normal("down", r, n), 4, Dtype::F16);
         let place = pair.run(backend, Cut::All, 1.0).computed_on;
         assert_eq!(place, if B::SLOW { Place::Gpu } else { Place::Cpu });
+    }
+}
+
+/// Sums of equal terms are rounded the same way every time. The content lies within the style, so that nothing of it may be left.
+fn equal_values_are_fused_to_1e_6<B: Tested>(backend: &B) {
+    let mut row = Row::new(1e-6);
+    let values: &[f64] =
+        if B::SLOW { &[1.1, 1.7] } else { &[1.05, 1.1, 1.23, 1.31, 1.47, 1.52, 1.7, 1.89, 1.97] };
+    for (n, r) in [(64, 1), (640, 1), (2048, 1), (640, 4)] {
+        for &value in values {
+            let down = normal("down", r, n);
+            let down = Matrix::from_fn(r, n, |i, j| if i == 0 { value } else { down[(i, j)] });
+            let mut pair = Pair::new(&normal("up", 24, r), &down, 1, Dtype::F32);
+            pair.content_down = Words::new(&Matrix::from_element(1, n, 3.0 - value), Dtype::F32);
+            row.check(backend, &format!("{value} rank {r} in {n}"), &pair.balanced(), Cut::All);
+        }
     }
 }
 

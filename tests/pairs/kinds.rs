@@ -205,6 +205,22 @@ fn recompression_is_the_best_there_is() {
     assert_eq!(fused.report.rank, fewest);
 }
 
+/// A layer that is as good as off, in a format that can still say so.
+#[test]
+fn next_to_nothing_can_be_cut_as_well() {
+    let (style, _) = style();
+    let off = format!("{STEM}_off");
+    for size in [1e-25, 1e-31, 1e-36] {
+        let up = random("c b", M, 6) * size;
+        let content = File::default().lora(STEM, &random("c b", M, 6), &random("c a", 6, N), None);
+        let content = content.lora(&off, &up, &random("c a", 6, N / 2), None);
+        for recompress in [Recompress::Rank { rank: 2 }, Recompress::Energy { share: 0.5 }] {
+            let fused = fuse(Some(&content), Some(&style), &Settings { recompress, ..hard() });
+            assert!(fused.is_ok(), "{size:e} {recompress:?}: {}", fused.err().unwrap());
+        }
+    }
+}
+
 #[test]
 fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
     let stems = ["to_q", "to_k", "to_v"].map(|layer| format!("{STEM}_{layer}"));

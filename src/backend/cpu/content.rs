@@ -30,7 +30,7 @@ pub(super) fn projected<T: Real>(
         let of_content = panel::<T>(content, &columns, exponent);
         let of_content = Strips::of_rows(&of_content, columns.len(), 0..columns.len());
         own.add_own(&of_content);
-        along.add(&of_content, &Strips::of_rows(&down.q, n, columns));
+        along.add_finely(&of_content, &Strips::of_rows(&down.q, n, columns));
     }
     let (content_gram, along) = (own.finish(), along.finish());
     let scale = f64::from(job.scale) * 2f64.powi(exponent);

@@ -85,14 +85,26 @@ impl Sums {
 
     /// Adds X·Yᵀ.
     pub(super) fn add<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>) {
+        self.add_runs(x, y, PANEL);
+    }
+
+    /// The same for sums that the update itself depends on. Equal terms are rounded the same way every time, so that their error grows with
+    /// how many of them are summed in T: here that is few, which takes longer.
+    pub(super) fn add_finely<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>) {
+        self.add_runs(x, y, PANEL / 8);
+    }
+
+    fn add_runs<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>, run: usize) {
         let width = self.q.next_multiple_of(WIDE);
         for ((i, x), block) in x.iter().enumerate().zip(self.values.chunks_exact_mut(WIDE * width)) {
             let strips = if self.mirrored { i + 1 } else { usize::MAX };
             for (j, y) in y.iter().enumerate().take(strips) {
-                for (half, sums) in block.chunks_exact_mut(HALF * width).zip(outer(x, y)) {
-                    for (row, sums) in half.chunks_exact_mut(width).zip(sums) {
-                        let row = &mut row[WIDE * j..WIDE * (j + 1)];
-                        row.iter_mut().zip(sums).for_each(|(sum, part)| *sum += part.wide());
+                for (x, y) in x.chunks(run).zip(y.chunks(run)) {
+                    for (half, sums) in block.chunks_exact_mut(HALF * width).zip(outer(x, y)) {
+                        for (row, sums) in half.chunks_exact_mut(width).zip(sums) {
+                            let row = &mut row[WIDE * j..WIDE * (j + 1)];
+                            row.iter_mut().zip(sums).for_each(|(sum, part)| *sum += part.wide());
+                        }
                     }
                 }
             }
@@ -125,8 +137,8 @@ pub(super) fn dot<T: Real>(x: &[T], y: &[T]) -> f64 {
         let rest: T = x_rest.iter().zip(y_rest).fold(T::ZERO, |sum, (&x, &y)| sum + x * y);
         sums.into_iter().fold(rest, |sum, lane| sum + lane).wide()
     };
-    // Eight sums side by side are each as short as one of a panel.
-    x.chunks(4 * PANEL).zip(y.chunks(4 * PANEL)).map(chunk).sum()
+    // Eight sums side by side, each of few terms.
+    x.chunks(PANEL).zip(y.chunks(PANEL)).map(chunk).sum()
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ pub struct Difference {
     directions: f64,
     /// |⟨saved, intended − saved⟩|/‖intended‖², which is zero for the best approximation of a rank.
     across: f64,
-    /// ‖saved‖²/‖intended‖².
+    /// ‖saved‖²/‖intended‖²; 1 where that is nothing.
     size: f64,
     /// ‖intended‖.
     whole: f64,
@@ -278,7 +278,8 @@ pub(crate) async fn repeat<R: Source, S: Source>(
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
     let part = |of: f64| of / f64::max(size, NOTHING * NOTHING);
     let [apart, inputs, directions] = [apart, inputs, directions].map(relative);
-    let [across, size] = [across.abs(), own].map(part);
+    let across = part(across.abs());
+    let size = if size < NOTHING * NOTHING { 1.0 } else { own / size };
     if [apart, inputs, directions, across, size].iter().all(|figure| figure.is_finite()) {
         return Ok(Difference { apart, inputs, directions, across, size, whole });
     }

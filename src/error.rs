@@ -142,7 +142,7 @@ codes! {
     BaseChanged, "W_BASE_CHANGED", "The LoRA was trained on a base model that had been changed for it, and does not fit the usual one.", "Convert it to an ordinary LoRA first, with the program that made it.";
     StagesUnclear, "W_NOISE_STAGE", "By their names, one file may be for the noisy half of the steps and the other for the clean half.", "If so, fuse the two high-noise files with each other, and the two low-noise files.";
     BaseDiffers, "W_BASE_DIFFERS", "The files' metadata names different base models, but their modules fit.", "Check the result closely.";
-    ZeroEffect, "W_ZERO_EFFECT", computed "One of the two LoRAs changes nothing.", "Check that the right file was chosen.";
+    ZeroEffect, "W_ZERO_EFFECT", computed "One of the two LoRAs changes nothing.", "Check its strength, and that the right file was chosen.";
     NoOverlap, "W_NO_OVERLAP", computed "The two LoRAs have no overlap, so this file changes nothing.", "Load the two without it: that is their fusion, for every μ.";
     AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept; zero is read as the rank, as the trainer does.";
     RankOverDims, "W_RANK_OVER_DIMS", "A module's rank is larger than its layer.", "It works, but wastes space.";

@@ -91,7 +91,7 @@ async function describe() {
   const entry = (name, declarations) => ({ types: `./types/${declarations}.d.ts`, default: `./dist/${name}.js` });
   const [onDisk, inBrowser] = [entry('core.node', 'headless/node'), entry('core', 'headless/core')];
   const assets = ['worker.js', 'np_lora.js', 'np_lora_bg.wasm', 'np_lora_reader.js', 'np_lora_reader_bg.wasm'];
-  const chunks = (await readdir(dist)).filter((name) => /^(charts|comparison)-/.test(name));
+  const chunks = (await readdir(dist)).filter((name) => /^(charts|comparison|results)-/.test(name));
   const description = {
     name: 'np-lora',
     version: program.version(),

@@ -7,8 +7,8 @@ import { brotliCompressSync } from 'node:zlib';
 
 /** In bytes of brotli, all scripts and the program that opens files. */
 const LIMIT = 250_000;
-/** The whole program comes later, while the first one is in use; charts when there is a pair to draw; comparing when somebody wants it; other languages for those who read them. */
-const LATER = /^(np_lora(_bg)?\.|charts-|comparison-|ja-|zh-hans-|sw\.|how\.)/;
+/** The whole program comes later, while the first one is in use; charts when there is a pair to draw; results when there could be one; comparing when somebody wants it; other languages for those who read them. */
+const LATER = /^(np_lora(_bg)?\.|charts-|comparison-|results-|ja-|zh-hans-|sw\.|how\.)/;
 /** In frames, and in the pages around them. */
 const ELSEWHERE = /^(embed|np-lora-frame)\./;
 

@@ -155,14 +155,14 @@ impl Scaling {
                 "r" | "rank_pattern" if kind != "LOKR" => None,
                 field => fields.get(field),
             };
-            configs.push(Config::of("", ScaleSource::Config, field)?);
+            configs.push(Config::of("", ScaleSource::Config, &field)?);
         }
         // A configuration that came with the file is of all its modules.
         let told = if config.is_none() { of_metadata(metadata)? } else { Map::new() };
         for component in COMPONENTS {
             let field = |field: &str| told.get(&key(component, field));
             if field("lora_alpha").is_some() {
-                configs.push(Config::of(component, ScaleSource::Metadata, field)?);
+                configs.push(Config::of(component, ScaleSource::Metadata, &field)?);
             }
         }
         Ok(Self { configs })
@@ -240,7 +240,7 @@ impl Config {
     fn of<'a>(
         component: &str,
         source: ScaleSource,
-        field: impl Fn(&str) -> Option<&'a Value>,
+        field: &dyn Fn(&str) -> Option<&'a Value>,
     ) -> Result<Self> {
         let parameters = field("target_parameters").and_then(Value::as_array).into_iter().flatten();
         let finite = |value: &Value| value.as_f64().filter(|number| number.is_finite());

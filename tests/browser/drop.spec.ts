@@ -62,6 +62,25 @@ test('a link that leads to no file takes no file away', async ({ page }) => {
   expect(uncaught).toEqual([]);
 });
 
+test('beside a LoRA its picture and its notes are passed over; alone they are told what they are', async ({ page }) => {
+  const uncaught = await open(page);
+  const drop = (files: { name: string; type: string; bytes: number[] }[]): Promise<void> => page.evaluate((files) => {
+    const data = new DataTransfer();
+    for (const { name, type, bytes } of files) data.items.add(new File([new Uint8Array(bytes)], name, { type }));
+    document.querySelector('np-lora')!.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, composed: true, dataTransfer: data }));
+  }, files);
+  const lora = { name: 'cat.safetensors', type: '', bytes: [...PAIR[0].bytes] };
+  for (const [name, type] of [['cat.png', 'image/png'], ['cat.txt', 'text/plain']] as const) {
+    await drop([{ name, type, bytes: [1, 2, 3] }, lora]);
+    await expect(card(page, 'Subject')).toContainText('cat.safetensors');
+    await expect(page.getByRole('button', { name: 'Only this file? It can be converted' })).toBeVisible();
+    await page.getByRole('button', { name: 'Remove subject file' }).click();
+  }
+  await drop([{ name: 'cat.png', type: 'image/png', bytes: [1, 2, 3] }]);
+  await expect(page.getByRole('alert')).toContainText('cat.png');
+  expect(uncaught).toEqual([]);
+});
+
 /** Folders cannot be made by a script: these answer as a browser's own do. */
 async function dropFolder(page: Page, paths: Record<string, number[]>): Promise<void> {
   await page.evaluate(async (paths) => {

@@ -247,6 +247,12 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     if (refused.some((code) => code !== 'E_MESSAGE')) throw new Error(`${refused}`);
     const named = await Promise.all([{ styleStrenght: 1 }, { mu: 1, dtype: 'f16' }].map((wishes) => tool.set(wishes).catch(({ detail }: { detail: string }) => detail)));
     if (`${named}` !== 'styleStrenght,dtype') throw new Error(`${named}`);
+    const { content } = await pair() as { content: File };
+    const given = await Promise.all([{ subject: content }, { content: 'x' }, null].map((files) => tool.give(files).catch(({ detail }: { detail: string }) => detail)));
+    if (`${given}` !== 'subject,content,It is no object of names and values, or of too many.') throw new Error(`${given}`);
+    // As a script downloads it.
+    const opened = await tool.give({ content: content.slice() });
+    if (opened.content.name !== 'subject.safetensors') throw new Error(opened.content.name);
     await tool.set({ rank: 5 });
     await tool.set({ rank: 'exact', mu: undefined, look: undefined });
   });

@@ -1,11 +1,12 @@
 /** From two files to one, through the page, on the graphics device and without one; every result is computed a second time. */
 
+import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
 import { check } from './hold.ts';
 import { FLUX_PEFT_MODULES, SD15_MODULES, htmlPage, makeLora, truncated, withNaN, without, type Recipe } from './make.ts';
-import { DEVICE, FIRST_RUN, advanced, fuseAndSave, give, givePair, named, open, setMu, setStrength, type Named, type Role } from './page.ts';
-import type { Safetensors } from './safetensors.ts';
+import { DEVICE, FIRST_RUN, advanced, fuseAndSave, fuseButton, give, givePair, named, open, setMu, setStrength, type Named, type Role } from './page.ts';
+import { readSafetensors, type Safetensors } from './safetensors.ts';
 
 test.setTimeout(2 * FIRST_RUN);
 
@@ -103,6 +104,26 @@ test('bad files are refused by name, and the next good pair fuses without a relo
     });
   }
   check((await fuseAndSave(page)).file, [good, style], DEFAULTS, 'F16');
+  expect(uncaught).toEqual([]);
+});
+
+test('what shows a result is fetched before there is one, and anew when that fails', async ({ page, context }) => {
+  const asked: string[] = [];
+  context.on('request', (request) => { if (request.url().includes('/results-')) asked.push(request.url()); });
+  await context.route('**/results-*.js', (route) => route.fulfill({ status: 404, body: 'gone' }));
+  const uncaught = await open(page);
+  await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
+  expect(asked).toEqual([]);
+  const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, seed: 12 })];
+  await takePair(page, pair);
+  await expect.poll(() => asked.length).toBe(1);
+  await fuseButton(page).click();
+  await expect(page.getByText('what shows it could not be loaded')).toBeVisible();
+  await context.unroute('**/results-*.js');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save', exact: true }).click()]);
+  check(readSafetensors(await readFile(await saved.path())), pair, DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });
 

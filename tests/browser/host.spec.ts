@@ -353,9 +353,17 @@ test('that a pair does not fit is told once, however often a fusion is asked for
 test('what files are is told when they are open, and a refusal too', async ({ page }) => {
   const uncaught = await visit(page, await host());
   expect(await page.evaluate(() => tool.inspect())).toEqual({ content: null, style: null });
-  const strange = await page.evaluate(() => Promise.all([null, 5, 'x', new File([], 'x')].map((given) => tool.take(given).catch(({ message }: Error) => message))));
-  expect(strange).toEqual(Array(4).fill('take() takes a list of files, or a DataTransfer.'));
+  const strange = await page.evaluate(() => Promise.all([null, 5, 'x', new File([], 'x'), [new Blob([])], ['x']].map((given) => tool.take(given).catch(({ message }: Error) => message))));
+  expect(strange).toEqual(Array(6).fill('take() takes a list of Files, or a DataTransfer.'));
+  expect(await page.evaluate(() => tool.take([new File([], 'x')], 'subject').catch(({ message }: Error) => message))).toContain("'content' or 'style'");
   expect(Object.values(await page.evaluate(() => give())).map(({ name }) => name)).toEqual(['subject.safetensors', 'style.safetensors']);
+  // What was downloaded by a script has no name.
+  expect(await page.evaluate(async () => {
+    const { contentFile } = tool;
+    tool.contentFile = contentFile.slice();
+    const { content } = await tool.inspect();
+    return [content.name, tool.contentFile.name, tool.contentFile.size === contentFile.size];
+  })).toEqual(['subject.safetensors', 'subject.safetensors', true]);
   // Called so that every file system takes it.
   const called = await page.evaluate(() => ['nul', 'COM1.safetensors', 'con.v2', 'LPT³ .x', 'CONIN$', 'console', 'ü'.repeat(300)].map((name) => {
     tool.outputName = name;

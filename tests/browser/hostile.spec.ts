@@ -59,7 +59,7 @@ async function trapped(page: Page): Promise<{ uncaught: string[]; requests: stri
   page.context().on('request', (request) => {
     const programs = ['np_lora', 'np_lora_reader'].flatMap((name) => [`${name}.js`, `${name}_bg.wasm`]);
     const own = ['worker.js', ...programs, 'icon.svg'].map((name) => new URL(name, page.url()).href);
-    const charts = ['charts-', 'chunk-'].map((name) => new URL(name, page.url()).href);
+    const charts = ['charts-', 'results-', 'chunk-'].map((name) => new URL(name, page.url()).href);
     if (!/^blob:/.test(request.url()) && !charts.some((of) => request.url().startsWith(of)) && !own.includes(request.url())) requests.push(request.url());
   });
   page.on('dialog', (dialog) => uncaught.push(`dialog ${dialog.message()}`));

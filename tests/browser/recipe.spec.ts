@@ -50,6 +50,17 @@ test('a recipe makes the same file again, and says where it does not match', asy
     await expect(about).toHaveCount(0);
   }
 
+  // Files that come together find the places that the recipe has for them, in whatever order they come.
+  await page.goto('./');
+  await page.reload();
+  await page.getByLabel('Subject LoRA file').setInputFiles({ name: recipe.name, mimeType: 'application/json', buffer: recipe.bytes });
+  await expect(about).toContainText('Subject: choose cat.safetensors');
+  await page.locator('np-lora').evaluate((tool, files) => (tool as unknown as { take(files: File[]): Promise<void> })
+    .take(files.map(({ name, bytes }) => new File([new Uint8Array(bytes)], name))), [...PAIR].reverse().map(({ name, bytes }) => ({ name, bytes: [...bytes] })));
+  await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('cat.safetensors');
+  await expect(about).not.toContainText('choose');
+  await expect(about).not.toContainText('the other way round');
+
   // A fused file has its recipe in it, with the names of its sources.
   await page.goto('./');
   await givePair(page, ...PAIR);

@@ -12,7 +12,7 @@ test('what is packed is the programs, the scripts, their types, the manifest and
   const { files } = contents();
   const names = files.map(({ path }) => path);
   const kinds: Record<string, RegExp> = {
-    script: /^dist\/(index|define|core|core\.node|command|np-lora-frame|worker|np_lora|np_lora_reader|(chunk|charts|comparison|ja|zh-hans|node)-[A-Z0-9]+)\.js$/,
+    script: /^dist\/(index|define|core|core\.node|command|np-lora-frame|worker|np_lora|np_lora_reader|(chunk|charts|comparison|results|ja|zh-hans|node)-[A-Z0-9]+)\.js$/,
     program: /^dist\/np_lora(_reader)?_bg\.wasm$/,
     types: /^types\/[\w/.-]+\.d\.ts$/,
     other: /^(package\.json|custom-elements\.json|(README|CHANGELOG|EMBEDDING|ERRORS)\.md|LICENSE-(MIT|APACHE))$/,

@@ -1,6 +1,6 @@
 /** What the library in Node refuses before it does anything, in words that help. */
 
-import { link, symlink } from 'node:fs/promises';
+import { chmod, link, stat, symlink } from 'node:fs/promises';
 import { expect } from '@playwright/test';
 import { SD15_PEFT_MODULES, makeLora } from '../browser/make.ts';
 import { writeSafetensors } from '../browser/safetensors.ts';
@@ -59,8 +59,11 @@ test('a result that would take the place of a file that it is made of, under wha
   expect(refused.map((one) => one?.code)).toEqual([...Array<string>(5).fill('E_OVER_INPUT'), 'E_FOLDER']);
   expect(await place.read('style.safetensors')).toEqual(PAIR[1]);
   expect(await place.list()).toEqual([...before, 'test.mjs'].sort());
-  // Nothing is held against it where it is no source.
+  // Nothing is held against it where it is no source; what takes its place is open to nobody else.
+  await chmod(place.at('style.safetensors'), 0o600);
   expect(await asked(place, ["convert(content, {}, { path: 'style.safetensors', overwrite: true })"])).toEqual([null]);
+  expect(await place.read('style.safetensors')).not.toEqual(PAIR[1]);
+  expect((await stat(place.at('style.safetensors'))).mode & 0o777).toBe(0o600);
 });
 
 test('a block that the pair does not have, by the names of those that it has', async ({ host }) => {
@@ -94,6 +97,11 @@ test('what is no file, no config and no path, and a pair that is closed', async 
     ['inspect()', saying(null, 'There is no file')],
     ['fuse(content, style)', saying(null, '{ content, style }', 'File')],
     ['fuse()', saying(null, '{ content, style }')],
+    ...['open({})', 'analyse({})', 'convert()'].map((call): [string, unknown] => [call, saying(null, 'There is no file to open')]),
+    ...['open', 'analyse', 'fuse'].map((call): [string, unknown] => [`${call}({ subject: content, style })`, saying(null, '"subject"', '"content"')]),
+    ['analyse({ content, stlye: style })', saying(null, '"stlye"', '"style"')],
+    ...['outlook()', "spectra('x')", 'fuse()'].map((call): [string, unknown] => [`open({ content }).then((pair) => pair.${call})`, saying('E_NOT_READY')]),
+    ["openFile('none/x.safetensors')", saying('E_READ', 'no such file')],
     ['inspect({ file: content, config: 3 })', saying(null, 'config must be an adapter_config.json')],
     ['openFile(3)', saying(null, 'A path must be')],
     ["open({ content, style }).then((pair) => pair.hash('x'))", saying(null, 'must be a File or a Blob, not a text')],

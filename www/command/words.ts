@@ -4,6 +4,7 @@ import { autoV2, autoV3, bytes, count, inert, percent, plural, small } from '../
 import { muText } from '../element/words/mu.ts';
 import { verdictOf } from '../element/outlook/words.ts';
 import { listed } from '../headless/blocks.ts';
+import { ON_DISK } from '../headless/disk.ts';
 import type { Outlook, PairFit, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
 
 const table = (rows: [string, string | null][]): string =>
@@ -16,8 +17,7 @@ const warnings = (all: Problem[]): string => all.map((warning) => `${problemText
 
 /** What to do where no page is: the others are as good here. */
 const REMEDIES: Partial<Record<string, string>> = {
-  E_READ: 'Check its name, and whether you may read it.',
-  E_WRITE: 'Check that the folder is there, that you may write to it, and that the disk has room.',
+  ...ON_DISK,
   E_EXISTS: 'Choose another name, or have it replaced by --force.',
   E_INPUT_CHANGED: 'Run the command again.',
   E_FAMILY_UNCLEAR: 'Name the model family with --family.',

@@ -67,6 +67,8 @@ export type ProgramCode =
   | 'E_INTERNAL'
   | 'W_SAME_FILE'
   | 'W_PARALLEL'
+  | 'W_BASE_CHANGED'
+  | 'W_NOISE_STAGE'
   | 'W_BASE_DIFFERS'
   | 'W_ZERO_EFFECT'
   | 'W_NO_OVERLAP'

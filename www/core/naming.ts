@@ -1,7 +1,16 @@
 /** What a result is called when nobody names it. */
 
 import { cleanStem } from './save.ts';
-import type { Settings } from './types.ts';
+import { isBlob, isFile } from './shape.ts';
+import type { Role, Settings } from './types.ts';
+
+const NAMELESS: Record<Role, string> = { content: 'subject', style: 'style' };
+
+/** What was downloaded by a program has no name. Anything but a Blob stays what it is. */
+export function asFile<T>(role: Role, given: T): Exclude<T, Blob> | File {
+  if (isFile(given)) return given;
+  return isBlob(given) ? new File([given], `${NAMELESS[role]}.safetensors`) : given as Exclude<T, Blob>;
+}
 
 interface Named {
   name: string;

@@ -14,8 +14,6 @@ import { OutlookPlace } from './outlook/place.ts';
 import { PairFitView } from './files/pair-fit.ts';
 import { ProblemView } from './parts/problem-view.ts';
 import { define } from './register.ts';
-import { ResultView } from './run/result-view.ts';
-import { ResultsView } from './run/results-view.ts';
 import { RunPanel } from './run/run-panel.ts';
 import { SettingsBar } from './controls/settings-bar.ts';
 import { StartOver } from './run/start-over.ts';
@@ -36,8 +34,6 @@ define({
   'np-lora-compare': ComparePlace,
   'np-lora-left-out': LeftOut,
   'np-lora-start-over': StartOver,
-  'np-lora-result': ResultView,
-  'np-lora-results': ResultsView,
   'np-lora-run': RunPanel,
   'np-lora': NpLora,
 });

@@ -1,5 +1,7 @@
 /** Parts of the page that are fetched when they are wanted. */
 
+import type { ReactiveControllerHost } from 'lit';
+
 const ADDRESS = /https?:\S+\.js/;
 
 /**
@@ -19,5 +21,29 @@ export function later<Part>(load: () => Promise<Part>): () => Promise<Part | nul
   };
 }
 
+/** Parts that an element draws with, once they are there. */
+export class Fetched {
+  state: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
+  #fetches: (() => Promise<unknown>)[];
+
+  constructor(private host: ReactiveControllerHost, ...fetches: (() => Promise<unknown>)[]) {
+    this.#fetches = fetches;
+  }
+
+  /** Asks for what has not come yet. */
+  async want(): Promise<void> {
+    if (this.state === 'there') return;
+    this.#become('coming');
+    const parts = await Promise.all(this.#fetches.map((fetch) => fetch()));
+    this.#become(parts.every(Boolean) ? 'there' : 'failed');
+  }
+
+  #become(state: Fetched['state']): void {
+    this.state = state;
+    this.host.requestUpdate();
+  }
+}
+
 export const fetchCharts = later(() => import('./outlook/charts.ts'));
+export const fetchResults = later(() => import('./run/results.ts'));
 export const fetchComparison = later(() => import('./compare/comparison.ts'));

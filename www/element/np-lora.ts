@@ -27,6 +27,7 @@ import { spokenOf, whatIsOpen } from './spoken.ts';
 import type { BarAction } from './controls/settings-bar.ts';
 import { base, tokens } from './parts/tokens.css.ts';
 import type { ProgramCode } from '../core/codes.ts';
+import { asFile } from '../core/naming.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import type { BackendInUse, FileLink, FusedFile, Outlook, Problem, Report, Role, Summary } from '../core/types.ts';
@@ -179,12 +180,12 @@ export class NpLora extends Chosen {
     this.shadowRoot?.querySelector<HTMLElement>('np-lora-card')?.focus(options);
   }
 
-  /** The subject's file; null also where it is a link's. Setting it opens it. */
+  /** The subject's file; null also where it is a link's. Setting it, or a Blob, opens it. */
   get contentFile(): File | null { return this.#desk.places.localOf('content'); }
-  set contentFile(file: File | null) { void this.#intake.place('content', file); }
+  set contentFile(file: Blob | null) { void this.#intake.place('content', asFile('content', file)); }
   /** The style's file (`style` itself is taken by HTML). Setting it opens it. */
   get styleFile(): File | null { return this.#desk.places.localOf('style'); }
-  set styleFile(file: File | null) { void this.#intake.place('style', file); }
+  set styleFile(file: Blob | null) { void this.#intake.place('style', asFile('style', file)); }
 
   protected fileOf(role: Role): File | FileLink | null {
     return this.#desk.places.fileOf(role);

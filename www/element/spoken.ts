@@ -3,7 +3,7 @@
 import type { NpLoraEvents } from './events.ts';
 import { inert, percentDone, wholePercent } from './words/format.ts';
 import type { Running } from './model.ts';
-import { doneWith } from './run/result-view.ts';
+import { doneWith } from './words/made.ts';
 import { stageOf } from './run/run-panel.ts';
 import { roleName, text } from './words/strings.ts';
 import { worded } from './words/language.ts';

@@ -1,10 +1,11 @@
 /** What a site includes to have the tool in a frame: it makes the frame, speaks with it and keeps it as high as it wants to be. */
 
 import { abortError, unless } from '../core/abort.ts';
+import { asFile } from '../core/naming.ts';
 import { plain } from '../core/plain.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { download } from '../core/save.ts';
-import type { FusedFile, Problem } from '../core/types.ts';
+import { ROLES, type FusedFile, type Problem } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 import { text } from './strings.ts';
 import {
@@ -39,15 +40,15 @@ interface Waiting {
 
 /** What is kept for a frame that is loaded anew: it would refuse all of it for one name that it does not have. */
 function together(before: Partial<Wishes>, wishes: Partial<Wishes>): Partial<Wishes> {
-  demandWishes(wishes);
+  demand('set', wishes);
   const given = plain(wishes);
   const all = { ...before, ...given, ...(given.look ? { look: { ...before.look, ...given.look } } : {}) };
-  demandWishes(all);
+  demand('set', all);
   return all;
 }
 
-function demandWishes(wishes: unknown): void {
-  const strange = strangeIn(wishes);
+function demand(call: 'set' | 'give', input: unknown): void {
+  const strange = strangeIn(call, input);
   if (strange !== null) throw new ProblemError(problem('E_MESSAGE', strange));
 }
 
@@ -157,7 +158,10 @@ export class NpLoraFrame extends EventTarget {
 
   /** Two files, or one. Resolves when they are open; rejects if one is refused. */
   async give(files: Given): Promise<Opened> {
-    return this.#ask('give', plain(files));
+    const given = plain(files);
+    for (const role of ROLES) if (given?.[role]) given[role] = asFile(role, given[role]);
+    demand('give', given);
+    return this.#ask('give', given as FrameCalls['give']['in']);
   }
 
   /** Resolves with the verified file. Rejects with AbortError, or with an error that has `.code`. */

@@ -5,6 +5,7 @@ export const text = {
   noOrigin: 'Where sandbox has no allow-same-origin, the server that the tool comes from must send Access-Control-Allow-Origin: * with its files.',
   title: 'Fuse a subject LoRA with a style LoRA',
   silent: 'It did not answer. Is the address right, does the frame-ancestors of its server allow this page, and are both of the same version?',
+  notObject: 'It is no object of names and values, or of too many.',
   tooMany: 'Too much at once: it waits for the answers to what it asked before.',
   strange: 'Its answer made no sense: it may be of another version.',
   isolated: 'This page is isolated (Cross-Origin-Embedder-Policy): the server of the tool must send that header too.',

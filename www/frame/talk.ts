@@ -35,8 +35,8 @@ export interface Wishes {
   saveTo: 'downloads' | 'page';
 }
 
-/** Two files at once; null takes one away, and what is left out stays. */
-export type Given = Partial<Record<Role, File | null>>;
+/** Two files at once, or Blobs; null takes one away, and what is left out stays. */
+export type Given = Partial<Record<Role, Blob | null>>;
 export type Opened = Record<Role, Summary | null>;
 
 type None = Record<string, never>;
@@ -44,7 +44,7 @@ type None = Record<string, never>;
 /** What a page may ask for, and what it gets. */
 export interface FrameCalls {
   set: { in: Partial<Wishes>; out: { locale: string } };
-  give: { in: Given; out: Opened };
+  give: { in: Partial<Record<Role, File | null>>; out: Opened };
   fuse: { in: None; out: FusedFile };
   convert: { in: None; out: FusedFile };
   cancel: { in: None; out: null };
@@ -89,13 +89,15 @@ const WISHES: { [K in keyof Wishes]: Shape<Wishes[K]> } = {
   look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
 };
 
+const GIVEN: Record<Role, Shape<File | null>> = { content: orNull(isFile), style: orNull(isFile) };
+
 const CALLS: { [N in FrameCall]: { in: Shape<FrameCalls[N]['in']>; out: Shape<FrameCalls[N]['out']> } } = {
   set: {
     in: partial<Wishes>(WISHES),
     out: object({ locale: text }),
   },
   give: {
-    in: partial<Record<Role, File | null>>({ content: orNull(isFile), style: orNull(isFile) }),
+    in: partial<Record<Role, File | null>>(GIVEN),
     out: object<Opened>({ content: orNull(SUMMARY), style: orNull(SUMMARY) }),
   },
   fuse: { in: NONE, out: FUSED },
@@ -134,11 +136,12 @@ export const spoken = <T extends object>(message: T): T & { 'np-lora': typeof VE
 export const isHello = (message: unknown): boolean => THIS_VERSION(message) && HELLO(message);
 
 /** Null where the frame will take it; else what it will not, as far as that has a name. */
-export function strangeIn(wishes: unknown): string | null {
-  if (few(anything)(wishes) && CALLS.set.in(wishes)) return null;
-  const given = Object.entries(typeof wishes === 'object' && wishes !== null ? wishes : {});
-  const strange = ([name, value]: [string, unknown]): boolean => !Object.hasOwn(WISHES, name) || (value !== undefined && !WISHES[name as keyof Wishes](value));
-  return given.find(strange)?.[0] ?? '';
+export function strangeIn(call: 'set' | 'give', input: unknown): string | null {
+  if (few(anything)(input) && CALLS[call].in(input)) return null;
+  const known: Partial<Record<string, (value: unknown) => boolean>> = call === 'set' ? WISHES : GIVEN;
+  const given = Object.entries(typeof input === 'object' && input !== null ? input : {});
+  const strange = ([name, value]: [string, unknown]): boolean => !Object.hasOwn(known, name) || (value !== undefined && !known[name]!(value));
+  return given.find(strange)?.[0] ?? words.notObject;
 }
 
 /** What a page asks of the frame; `id` alone where there is somebody to answer that it makes no sense, else null. */

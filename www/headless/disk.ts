@@ -33,6 +33,15 @@ const NO_WRITING: Reasons = {
   ENOENT: 'There is no such folder.', ENOTDIR: 'There is no such folder.', EACCES: 'Writing there is not allowed.', EROFS: 'Nothing can be written there.',
   ENOSPC: 'The disk is full.',
 };
+/** What to do on a disk: where no page is, nothing is chosen and no tab closed. */
+export const ON_DISK = {
+  E_READ: 'Check its name, and whether you may read it.',
+  E_WRITE: 'Check that the folder is there, that you may write to it, and that the disk has room.',
+} as const;
+
+const failed = (code: keyof typeof ON_DISK, detail: string, path: string): ProblemError =>
+  new ProblemError({ ...problem(code, detail, path), remedy: ON_DISK[code] });
+
 const why = (thrown: unknown, reasons: Reasons): string => reasons[(thrown as NodeJS.ErrnoException).code ?? ''] ?? toProblem(thrown).detail;
 
 /** Throws a TypeError where it is no path, nor an address that is one. */
@@ -45,7 +54,7 @@ export function pathOf(given: string | URL): string {
 /** A file on disk, of which only what is needed is ever read. */
 export async function openFile(from: string | URL): Promise<File> {
   const path = pathOf(from);
-  const unread = (detail: string): ProblemError => new ProblemError(problem('E_READ', detail, path));
+  const unread = (detail: string): ProblemError => failed('E_READ', detail, path);
   if (/^https?:\/\//i.test(path)) throw unread('It is a link: load the file down first, and open it from the disk.');
   try {
     // What is opened is read later on, and a program's working folder may be another by then.
@@ -72,7 +81,7 @@ async function checkPlace(path: string, sources: readonly Blob[]): Promise<void>
   });
   if (!there) return;
   if (there.isDirectory()) throw refused('E_FOLDER', path);
-  if (!there.isFile()) throw new ProblemError(problem('E_WRITE', 'What is there is no file on a disk, which alone is replaced.', path));
+  if (!there.isFile()) throw failed('E_WRITE', 'What is there is no file on a disk, which alone is replaced.', path);
   const isThere = (source: Blob): boolean => {
     const { dev, ino } = identities.get(source) ?? {};
     return there.dev === dev && there.ino === ino;
@@ -92,7 +101,7 @@ process.once('exit', () => {
 /** Characters, of four bytes at most, of 255 that a name may have. */
 const LEGIBLE = 50;
 
-const unwritten = (path: string, thrown: unknown): ProblemError => new ProblemError(problem('E_WRITE', why(thrown, NO_WRITING), path));
+const unwritten = (path: string, thrown: unknown): ProblemError => failed('E_WRITE', why(thrown, NO_WRITING), path);
 
 /** As it was given, where that is, the file that is behind it and its temporary one beside it. */
 interface Places {
@@ -119,9 +128,12 @@ export class DiskSink implements OutputSink {
     // A name may be as long as the file system allows: this one is longer.
     const part = join(dirname(to), `.${basename(to).slice(0, LEGIBLE)}.${randomBytes(4).toString('hex')}.part`);
     try {
+      // What takes a file's place is open to those that it was.
+      const before = overwrite ? await stat(to).catch(() => null) : null;
       // Fails where something of this name is.
-      const file = await open(part, 'wx+');
+      const file = await open(part, 'wx+', before ? 0o600 : 0o666);
       unfinished.add(part);
+      if (before) await file.chmod(before.mode & 0o777);
       return new DiskSink({ given: path, place, to, part }, overwrite, file);
     } catch (thrown) {
       throw unwritten(path, thrown);
@@ -133,7 +145,7 @@ export class DiskSink implements OutputSink {
     let done = 0;
     while (done < bytes.length) {
       const { bytesWritten } = await this.file.write(bytes, done, bytes.length - done, at + done).catch(this.#failed);
-      if (bytesWritten === 0) throw problem('E_WRITE', `the disk took no more at ${at + done}`);
+      if (bytesWritten === 0) throw failed('E_WRITE', `The disk took no more at ${at + done}.`, this.at.given);
       done += bytesWritten;
     }
   }

@@ -4,22 +4,26 @@ import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { plain } from '../core/plain.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { isBlob } from '../core/shape.ts';
-import { BACKENDS, type BackendChoice, type BlockStrength, type PairFit, type Role, type Settings } from '../core/types.ts';
+import { BACKENDS, ROLES, type BackendChoice, type BlockStrength, type PairFit, type Role, type Settings } from '../core/types.ts';
 import { listed } from './blocks.ts';
 import { near } from './near.ts';
 import type { Input, Inputs } from './pair.ts';
 
 const SETTINGS = Object.keys(DEFAULT_SETTINGS);
 const OF_BLOCK: readonly string[] = ['content', 'style', 'mu'] satisfies (keyof BlockStrength)[];
-/** What the command calls otherwise. */
-const ALSO: Partial<Record<string, keyof Settings>> = { rank: 'recompress', k: 'cut', block: 'blocks' };
+/** What the command, and what people, call otherwise. */
+const ALSO: Partial<Record<string, keyof Settings | Role>> = { rank: 'recompress', k: 'cut', block: 'blocks', subject: 'content' };
 
 const refused = (detail: string): ProblemError => new ProblemError(problem('E_SETTINGS', detail));
 
 /** Throws a TypeError. */
 export function checkInputs(inputs: Inputs): void {
-  if (typeof inputs === 'object' && inputs !== null && !isBlob(inputs)) return;
-  throw new TypeError(`The files must be given as { content, style }, not as ${called(inputs)}.`);
+  if (typeof inputs !== 'object' || inputs === null || isBlob(inputs)) {
+    throw new TypeError(`The files must be given as { content, style }, not as ${called(inputs)}.`);
+  }
+  const unknown = unknownOf('file', inputs, ROLES);
+  if (unknown) throw new TypeError(unknown);
+  if (!inputs.content && !inputs.style) throw new TypeError('There is no file to open, neither content nor style.');
 }
 
 /** The file, the text of its config, and every Blob that was read for them. Rejects with a TypeError. */

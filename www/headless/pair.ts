@@ -2,10 +2,9 @@
 
 import { unless } from '../core/abort.ts';
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
-import { defaultName } from '../core/naming.ts';
+import { asFile, defaultName } from '../core/naming.ts';
 import { ProblemError, problem } from '../core/problem.ts';
 import { cleanStem } from '../core/save.ts';
-import { isFile } from '../core/shape.ts';
 import {
   ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
@@ -88,7 +87,7 @@ export class Pair<More = unknown> {
         if (!given) continue;
         const { file, config, sources: read } = await taken(role, given);
         sources.push(...read);
-        const opened = (files[role] = isFile(file) ? file : new File([file], `${NAMELESS[role]}.safetensors`));
+        const opened = (files[role] = asFile(role, file));
         summaries[role] = await unless(signal, engine.inspect(role, opened, config));
       }
       return new Pair(engine, files, sources, summaries);
@@ -109,6 +108,7 @@ export class Pair<More = unknown> {
 
   /** Analyses the pair, once, and says what the projection would do to it at these settings. */
   async outlook(given: Partial<Settings> = {}, options: RunOptions = {}): Promise<Outlook> {
+    this.#demandBoth();
     return this.#ask(async (engine) => {
       checkOptions(options, engine.options);
       const { signal, onProgress } = options;
@@ -128,6 +128,7 @@ export class Pair<More = unknown> {
   /** The singular values of one module, by its name in the outlook. */
   async spectra(module: string, given: Partial<Settings> = {}): Promise<Spectra> {
     checkModule(module);
+    this.#demandBoth();
     const settings = await this.#check(given);
     return this.#ask((engine) => engine.spectra(settings, module));
   }
@@ -140,7 +141,7 @@ export class Pair<More = unknown> {
 
   /** Fuses the two files. In a browser a result of more than 200 MB lies on disk until the same pair is fused again or nothing refers to it any more. */
   async fuse(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<FusedFile> {
-    if (!this.content || !this.style) throw new ProblemError(problem('E_NOT_READY'));
+    this.#demandBoth();
     return this.#run(settings, options);
   }
 
@@ -148,6 +149,10 @@ export class Pair<More = unknown> {
   async convert(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<FusedFile> {
     if (!this.content === !this.style) throw new ProblemError(problem('E_NOT_ONE'));
     return this.#run(settings, options);
+  }
+
+  #demandBoth(): void {
+    if (!this.content || !this.style) throw new ProblemError(problem('E_NOT_READY'));
   }
 
   /** Gives up the files and the worker. Results stay. */
@@ -189,8 +194,6 @@ export class Pair<More = unknown> {
   }
 }
 
-const NAMELESS: Record<Role, string> = { content: 'subject', style: 'style' };
-
 /** Single questions, each to files that are opened for it and closed behind it. */
 export interface Questions<More, Opening> {
   inspect: (file: Input, options?: Opening) => Promise<Summary>;
@@ -200,15 +203,11 @@ export interface Questions<More, Opening> {
 }
 
 export const questions = <More, Opening>(open: (inputs: Inputs, options?: Opening) => Promise<Pair<More>>): Questions<More, Opening> => ({
-  inspect: (file, options) => once(open({ content: file }, options), async ({ content }) => content ?? missing()),
+  inspect: (file, options) => once(open({ content: file }, options), async ({ content }) => content!),
   analyse: (inputs, settings, options) => once(open(inputs, options), (pair) => pair.outlook(settings, options)),
   fuse: (inputs, settings, options) => once(open(inputs, options), (pair) => pair.fuse(settings, options)),
   convert: (file, settings, options) => once(open({ content: file }, options), (pair) => pair.convert(settings, options)),
 });
-
-function missing(): never {
-  throw new TypeError('There is no file to be inspected.');
-}
 
 async function once<More, T>(pair: Promise<Pair<More>>, ask: (pair: Pair<More>) => Promise<T>): Promise<T> {
   const open = await pair;

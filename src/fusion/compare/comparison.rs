@@ -55,7 +55,7 @@ pub struct Likeness {
     pub residual: f64,
     /// The share of their energy that is neither subject nor style: the square of that.
     pub neither: f64,
-    /// ‖F − ΔW_c‖/‖ΔW_c‖; none where there is no subject.
+    /// ‖F − ΔW_c‖/‖ΔW_c‖; none where the subject is next to nothing of F. So are the two below.
     pub to_content: Option<f64>,
     /// ‖F − ΔW_s‖/‖ΔW_s‖, likewise.
     pub to_style: Option<f64>,
@@ -93,7 +93,7 @@ pub struct Target {
     pub style: f64,
     /// Of NP-LoRA, where it can be told.
     pub mu: Option<f64>,
-    /// ‖F − T‖/‖T‖; none where T is zero.
+    /// ‖F − T‖/‖T‖; none where T is next to nothing of F.
     pub distance: Option<f64>,
     /// ‖F − T‖/‖F‖; none where F is zero.
     pub left: Option<f64>,
@@ -179,11 +179,14 @@ impl Likeness {
     }
 }
 
-/// ‖F − T‖/‖T‖.
+/// ‖F − T‖/‖T‖; none where T is next to nothing of F.
 fn distance(sums: &Sums, mixture: &Mixture) -> Option<f64> {
     let size = sums.size(mixture);
-    (size > 0.0).then(|| (sums.apart(mixture) / size).sqrt())
+    (size > NEXT_TO_NOTHING * sums.file).then(|| (sums.apart(mixture) / size).sqrt())
 }
+
+/// Of a file's energy: what has less of it is a hundred of its own lengths away from the file, and nearest to it at strengths near 0.
+const NEXT_TO_NOTHING: f64 = 1e-4;
 
 fn targets(sums: &Sums) -> Vec<Target> {
     let sums = &sums.settled();

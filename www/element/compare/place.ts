@@ -6,7 +6,7 @@ import type { Third } from '../../core/protocol.ts';
 import type { Comparison, FileLink, Progress, Settings } from '../../core/types.ts';
 import type { CompareView } from './view.ts';
 import { filesFrom, hasFiles } from '../desk/drop.ts';
-import { fetchCharts, fetchComparison } from '../later.ts';
+import { Fetched, fetchCharts, fetchComparison } from '../later.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
@@ -29,7 +29,8 @@ export class ComparePlace extends LitElement {
   @property({ attribute: false }) styleFile: File | FileLink | null = null;
   @property({ type: Boolean }) disabled = false;
   @property({ type: Boolean, reflect: true }) over = false;
-  @state() private view: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
+  /** The tables of the outlook's charts are those of the comparison. */
+  #view = new Fetched(this, fetchComparison, fetchCharts);
   @state() private opened = false;
   @query('np-lora-compare-view') private found!: CompareView | null;
 
@@ -48,12 +49,12 @@ export class ComparePlace extends LitElement {
   }
 
   #body(): TemplateResult {
-    switch (this.view) {
+    switch (this.#view.state) {
       case 'there':
         return html`<np-lora-compare-view .compare=${this.compare} .settings=${this.settings} .contentFile=${this.contentFile} .styleFile=${this.styleFile}
           ?disabled=${this.disabled}></np-lora-compare-view>`;
       case 'failed':
-        return html`<div class="failed"><p>${text.compareFailed}</p><button type="button" @click=${() => void this.#fetch()}>${text.tryAgain}</button></div>`;
+        return html`<div class="failed"><p>${text.compareFailed}</p><button type="button" @click=${() => void this.#view.want()}>${text.tryAgain}</button></div>`;
       default:
         return html`<p class="muted">${text.compareComing}</p>`;
     }
@@ -61,23 +62,15 @@ export class ComparePlace extends LitElement {
 
   #toggle = (event: Event): void => {
     this.opened = (event.target as HTMLDetailsElement).open;
-    if (this.opened) void this.#fetch();
+    if (this.opened) void this.#view.want();
   };
-
-  async #fetch(): Promise<void> {
-    if (this.view === 'there') return;
-    this.view = 'coming';
-    // The tables of the outlook's charts are those of the comparison.
-    const there = await Promise.all([fetchComparison(), fetchCharts()]);
-    this.view = there.every((one) => one) ? 'there' : 'failed';
-  }
 
   async #drop({ dataTransfer }: DragEvent): Promise<void> {
     this.over = false;
     if (!dataTransfer || !hasFiles(dataTransfer) || this.disabled) return;
     const taken = filesFrom(dataTransfer);
     this.opened = true;
-    await this.#fetch();
+    await this.#view.want();
     await this.updateComplete;
     await this.found?.take(await taken);
   }

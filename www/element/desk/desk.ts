@@ -350,7 +350,8 @@ export class Desk implements ReactiveController {
       // Taken before it waits: whoever leaves meanwhile has cancelled it.
       const core = this.#core;
       const variants = await this.#variants(await this.#inForce(wanted), signal);
-      this.#run({ ...running, files: variants.length });
+      this.files = variants.length;
+      this.#run({ ...running, files: this.files });
       const results = await core.fuse(variants, this.host.backendChoice(), { signal, onProgress: (progress) => this.#progress(progress) });
       const [first] = results;
       if (!first) throw new ProblemError(problem('E_INTERNAL', 'nothing was made'));

@@ -9,6 +9,8 @@ const CONFIG = /adapter_config.*\.json$/i;
 const RECIPE = /\.(recipe|report)\.json$/i;
 /** Any other JSON may be one under another name; not the list of parts beside a large model. */
 const JSON_FILE = /(?<!\.safetensors\.index)\.json$/i;
+/** What model sites show of one. */
+const BESIDE = /^(image|video|text)\//;
 /** A folder of a whole training run has hundreds of files; nobody means all of them. */
 const MOST = 64;
 
@@ -45,7 +47,7 @@ export async function readConfig(file: File): Promise<Config | null> {
 /**
  * Must be called during the event: entries are gone once it is over. From a folder, or from more files than there are
  * places, only those that end in .safetensors come back, an adapter_config.json and what this tool has saved, as samples and logs lie beside
- * them; one or two files were meant as they are, so that a refusal can name what they are.
+ * them; one or two files were meant as they are, so that a refusal can name what they are, but for the picture or the notes of a LoRA.
  */
 export async function filesFrom(from: DataTransfer): Promise<File[]> {
   const entries = [...from.items].filter((item) => item.kind === 'file').map((item) => ({
@@ -61,7 +63,8 @@ export async function filesFrom(from: DataTransfer): Promise<File[]> {
   const likely = files.filter(isMeant);
   const fromFolder = entries.some(({ entry }) => entry?.isDirectory);
   const picked = files.length <= 2 || likely.length === 0;
-  return picked && !fromFolder ? files : likely;
+  if (!picked || fromFolder) return likely;
+  return likely.length > 0 ? files.filter((file) => isMeant(file) || !BESIDE.test(file.type)) : files;
 }
 
 /** So many files and folders are looked at. */

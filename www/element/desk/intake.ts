@@ -48,7 +48,10 @@ export class Intake {
 
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
-    if (typeof from !== 'object' || from === null || !('items' in from || Symbol.iterator in from)) throw new TypeError('take() takes a list of files, or a DataTransfer.');
+    if (typeof from !== 'object' || from === null || !('items' in from || Symbol.iterator in from && [...from].every(isFile))) {
+      throw new TypeError('take() takes a list of Files, or a DataTransfer.');
+    }
+    if (role !== null && !ROLES.includes(role)) throw new TypeError("The role is 'content' or 'style', or null.");
     // Both must be read during the event.
     const link = 'getData' in from ? linkIn(from) : null;
     const taken = 'items' in from ? await filesFrom(from) : [...from];
@@ -79,8 +82,9 @@ export class Intake {
     }
     this.host.notify(files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '');
     if (second && free.length !== 1) {
-      void this.place('content', first);
-      void this.place('style', second);
+      const [subject, style] = this.keep.inPlaces([first, second]);
+      void this.place('content', subject);
+      void this.place('style', style);
       return this.host.changed();
     }
     const to = (second ? null : role) ?? free[0];

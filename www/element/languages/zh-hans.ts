@@ -197,6 +197,7 @@ export const translation: Translation = {
       outlook: '投影的预期效果',
       outlookComing: '正在查看这一对 LoRA…',
       outlookFailed: '无法加载这一对 LoRA 的分析数据。不影响融合。',
+      resultFailed: '文件已生成并通过校验，但无法加载结果的显示部分。',
       tryAgain: '重试',
 
       compare: '将某个融合文件与这两个文件对比',
@@ -590,7 +591,7 @@ export const translation: Translation = {
     E_ALPHA: ['某个模块的 alpha 不是可用的数值。', '请重新导出 LoRA。'],
     E_ADAPTER_KIND: ['没有底模就无法融合这种适配器。', '请改用普通 LoRA。对于 DoRA，如果设置中有相应选项，可以只用其方向而不用幅值。'],
     E_TARGET_PARAMETERS: ['这个文件直接适配原始参数（PEFT 的 target_parameters），不是普通 LoRA。', '请改为针对层来训练或导出。'],
-    E_CONFIG: ['这不是 LoRA 的 adapter_config.json。', '请选择随文件提供的那个，或不使用它。'],
+    E_CONFIG: ['这个 adapter_config.json 无法使用。', '请选择随文件提供的那个，或不使用它。'],
     E_SPELLING_MIX: ['文件中同一层有两个名称，含义不明确。', '请用生成它的程序重新保存。'],
     E_DTYPE_UNSUPPORTED: ['某个 LoRA 张量的精度格式无法融合。', '请将文件存为 F16、BF16 或 F32。'],
     E_NONFINITE: ['文件中含有无效数值（NaN 或无穷大），或会产生无效数值的内容。', '训练或某次转换出了问题：请换用文件的其他版本。'],
@@ -615,8 +616,10 @@ export const translation: Translation = {
     // Accepted, with a comment.
     W_SAME_FILE: ['两个文件对模型的改动相同。', '请换一个主体或风格。'],
     W_PARALLEL: ['两个更新的方向几乎相同。', '投影会去除大部分主体。'],
+    W_BASE_CHANGED: ['这个 LoRA 是在为训练而改动过的底模上训练的，与通常的底模不符。', '请先用制作它的程序将其转换为普通 LoRA。'],
+    W_NOISE_STAGE: ['从名称看，一个文件可能用于采样步数中的高噪阶段，另一个用于低噪阶段。', '若是如此，请将两个高噪文件相互融合，并将两个低噪文件相互融合。'],
     W_BASE_DIFFERS: ['两个文件的元数据所写的底模不同，但模块相符。', '请仔细检查结果。'],
-    W_ZERO_EFFECT: ['两个 LoRA 中有一个不改变任何内容。', '请确认选对了文件。'],
+    W_ZERO_EFFECT: ['两个 LoRA 中有一个不改变任何内容。', '请检查其强度，并确认选对了文件。'],
     W_NO_OVERLAP: ['两个 LoRA 没有重叠，因此这个文件不改变任何内容。', '加载那两个文件即可，不用加载它：对任何 μ，那就是融合结果。'],
     W_ALPHA_NEGATIVE: ['某个模块的 alpha 为负或为零。', '负的 alpha 会保留；零则按秩处理，与训练器一致。'],
     W_RANK_OVER_DIMS: ['某个模块的秩大于它所在的层。', '可以使用，但浪费空间。'],

@@ -1,10 +1,10 @@
 /** The place of the outlook between the fit and the settings. What draws it is fetched when there is something to draw. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
-import { property, state } from 'lit/decorators.js';
+import { property } from 'lit/decorators.js';
 import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../settings/block-strengths.ts';
-import { fetchCharts } from '../later.ts';
+import { Fetched, fetchCharts } from '../later.ts';
 import { text } from '../words/strings.ts';
 import { Focus } from '../parts/focus.ts';
 import { base } from '../parts/tokens.css.ts';
@@ -41,7 +41,7 @@ export class OutlookPlace extends LitElement {
   /** The analysis goes on. */
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
-  @state() private charts: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
+  #charts = new Fetched(this, fetchCharts);
 
   constructor() {
     super();
@@ -53,15 +53,16 @@ export class OutlookPlace extends LitElement {
   protected override willUpdate(): void {
     const rows = (this.outlook ?? this.fit)?.blocks.length ?? 0;
     this.style.setProperty('--map', `${Math.min(34 + 24 * rows, 530)}px`);
-    if (this.charts === 'unasked' && (this.outlook || this.running || this.coming)) void this.#fetch();
+    if (this.#charts.state === 'unasked' && (this.outlook || this.running || this.coming)) void this.#charts.want();
   }
 
   override render(): TemplateResult | typeof nothing {
-    const { outlook, charts } = this;
+    const { outlook } = this;
+    const charts = this.#charts.state;
     if (!outlook && !this.running && !this.coming) return nothing;
     if (charts === 'failed') {
       return html`<section class="panel failed" tabindex="-1" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
-        <button type="button" @click=${() => this.#fetch()}>${text.tryAgain}</button></section>`;
+        <button type="button" @click=${() => this.#charts.want()}>${text.tryAgain}</button></section>`;
     }
     // The place stays while what stands in it gives way: without it the page would be lower for a moment, and scrolled if it ended there.
     return html`<div class="place">${outlook && charts === 'there' ? html`<np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
@@ -72,11 +73,6 @@ export class OutlookPlace extends LitElement {
   override focus(options?: FocusOptions): void {
     const part = this.renderRoot.querySelector<HTMLElement & { updateComplete?: Promise<unknown> }>('np-lora-outlook-view, section');
     void Promise.resolve(part?.updateComplete).then(() => part?.focus(options));
-  }
-
-  async #fetch(): Promise<void> {
-    this.charts = 'coming';
-    this.charts = await fetchCharts() ? 'there' : 'failed';
   }
 
   #pass = ({ type, detail }: CustomEvent): void => {

@@ -25,8 +25,8 @@ const english = {
   /** What the projection does to the pair; shares as they are shown. */
   verdicts: {
     same: () => 'Both files make the same change to the model: fusing them adds nothing new. Choose another file for one of the two.',
-    noContent: () => 'With these settings the subject changes nothing in the layers that both have. If its strength is not 0 there, check that this is the right file.',
-    noStyle: () => 'With these settings the style changes nothing in the layers that both have. If its strength is not 0 there, check that this is the right file.',
+    noContent: () => 'With these settings the subject changes nothing in the layers that both have: its strength is 0 there, or this is not the right file.',
+    noStyle: () => 'With these settings the style changes nothing in the layers that both have: its strength is 0 there, or this is not the right file.',
     chance: ({ overlap, chance, change, taken }) => `These two have hardly more in common than unrelated LoRAs would (${overlap} against ${chance}). The projection takes away that little, ${taken} of the subject, and changes this pair by ${change}.`,
     apart: ({ overlap, chance }) => `These two hardly overlap (${overlap}; unrelated LoRAs: ${chance}): the result will be close to plain addition, whatever the μ.`,
     nothing: ({ overlap }) => `With these settings nothing is taken away and the result is plain addition. ${overlap} of the subject overlaps with the style.`,

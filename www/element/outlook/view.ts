@@ -32,7 +32,7 @@ export class OutlookView extends LitElement {
     .lead.caution { color: var(--caution); font-weight: 550; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
-    np-lora-brush { margin-top: 8px; }
+    np-lora-brush { margin-bottom: 16px; }
     .waits { visibility: hidden; }
     .suggest { display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px; justify-items: start; margin-top: 16px; }
     .suggest button { max-width: 100%; white-space: normal; }
@@ -115,11 +115,10 @@ export class OutlookView extends LitElement {
       <div class="columns">
         <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
           ${this.#suggestion(outlook)}</div>
-        <div><np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
+        <div>${this.#brush()}<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
             @np-blocks=${this.#pass} @np-brush=${this.#take}
             @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
-          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data>
-          ${this.#brush()}</div>
+          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data></div>
       </div>
       ${opened && field ? this.#detail(opened, field) : nothing}
       <p class="unseen" role="status">${this.spoken}</p>

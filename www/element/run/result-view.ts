@@ -7,14 +7,11 @@ import { breakable, named } from '../files/file-card.ts';
 import { autoV2, autoV3, bytes, count, inert, percent, seconds, small } from '../words/format.ts';
 import { muText, removed, STOPS } from '../words/mu.ts';
 import { called } from '../words/language.ts';
-import { madeWith } from '../words/made.ts';
+import { doneWith, madeWith } from '../words/made.ts';
 import { hasLeftOut } from '../files/left-out.ts';
 import { isConversion, type Action, type Outcome } from '../model.ts';
 import { partOf, text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
-
-/** That it is done, in the words for what was done. */
-export const doneWith = (report: Report): string => (isConversion(report) ? text.doneConverting : text.done[report.settings.result]);
 
 export class ResultView extends LitElement {
   static override styles = [base, css`

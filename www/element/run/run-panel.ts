@@ -11,6 +11,7 @@ import { called } from '../words/language.ts';
 import type { Action, Deed, Outcome, Running } from '../model.ts';
 import type { Pick, ResultsView } from './results-view.ts';
 import type { ResultView } from './result-view.ts';
+import { Fetched, fetchResults } from '../later.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
@@ -90,6 +91,7 @@ export class RunPanel extends LitElement {
   @property({ type: Boolean, reflect: true }) stuck = false;
   /** Of several results the one that is looked at. */
   @state() private looked: number | null = null;
+  #results = new Fetched(this, fetchResults);
 
   constructor() {
     super();
@@ -104,6 +106,8 @@ export class RunPanel extends LitElement {
   protected override willUpdate(): void {
     this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
     if (this.outcomes.length < 2) this.looked = null;
+    // Long before there is one.
+    if (this.#results.state === 'unasked' && (this.ready || this.convertible)) void this.#results.want();
   }
 
   override render(): TemplateResult {
@@ -120,11 +124,21 @@ export class RunPanel extends LitElement {
         <button type="button" part="convert" ?disabled=${this.disabled} @click=${() => this.#do('convert')}>${text.convert}</button>
         ${this.#cautions()}
       </div>` : nothing}
-      ${outcomes.length > 1 && !running ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.saved}
-        @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
-      ${running ? nothing : this.#result(outcomes.length > 1 ? this.looked : 0)}
+      ${running || !outcome ? nothing : this.#made()}
       ${this.notice ? html`<p class="small muted">${this.notice}</p>` : nothing}
     </div>`;
+  }
+
+  #made(): TemplateResult | typeof nothing {
+    const { outcomes } = this;
+    if (this.#results.state === 'failed') {
+      return html`<section class="panel stack" part="result"><p>${text.resultFailed}</p>
+        <button type="button" @click=${() => this.#results.want()}>${text.tryAgain}</button></section>`;
+    }
+    if (this.#results.state !== 'there') return nothing;
+    return html`${outcomes.length > 1 ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.saved}
+        @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
+      ${this.#result(outcomes.length > 1 ? this.looked : 0)}`;
   }
 
   #result(at: number | null): TemplateResult | typeof nothing {

@@ -3,7 +3,7 @@
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { toJson } from '../words/format.ts';
 import { fromHash, isHash, toHash, type State } from './address.ts';
-import { remarks, type Sources } from './recipe.ts';
+import { inPlaces, remarks, type Sources } from './recipe.ts';
 import type { FamilyChoice, PairFit, SavedRecipe } from '../../core/types.ts';
 import { Undo, undoKey } from './undo.ts';
 
@@ -72,6 +72,11 @@ export class Keep implements ReactiveController {
     if (!this.#recipe) return [];
     const { name, saved, state } = this.#recipe;
     return remarks(name, saved, !same(state, this.host.state()), this.host.sources(), this.host.fit(), this.host.families());
+  }
+
+  /** Two files that came together, subject first: as they came, unless the recipe that is open says otherwise. */
+  inPlaces(files: [File, File]): [File, File] {
+    return this.#recipe ? inPlaces(this.#recipe.saved, files) : files;
   }
 
   hostConnected(): void {

@@ -26,6 +26,12 @@ export function writeRecipe(version: string, settings: Settings, sources: Source
 const isSame = (saved: SavedSource, { file, sha256 }: Source): boolean =>
   (saved.sha256 !== null && sha256 !== null ? saved.sha256 === sha256 : saved.name === file.name && (saved.size === null || saved.size === file.size));
 
+/** Of two files those in the recipe's places, which a drop does not tell. */
+export function inPlaces({ content, style }: SavedRecipe, [first, second]: [File, File]): [File, File] {
+  const reversed = first.name === style?.name && second.name === content?.name;
+  return reversed && first.name !== second.name ? [second, first] : [first, second];
+}
+
 const called = ({ name, size }: SavedSource): string => inert(name, 80) + (size === null ? '' : ` (${bytes(size)})`);
 
 /** What is to be said of a recipe beside the files that are open, of which one of the `families` may be chosen: where the settings are from, and whether they were `changed` since, then whatever does not match. */

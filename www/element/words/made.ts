@@ -1,6 +1,7 @@
-/** What a fusion was made with, in few words. */
+/** What was made, and with what, in few words. */
 
-import type { Settings } from '../../core/types.ts';
+import type { Report, Settings } from '../../core/types.ts';
+import { isConversion } from '../model.ts';
 import { muText } from './mu.ts';
 import { cutText } from './spelling.ts';
 import { text } from './strings.ts';
@@ -10,3 +11,6 @@ export const madeWith = ({ mu, contentStrength, styleStrength, cut, blocks }: Se
   return [`μ ${muText(mu)}`, text.strengthsAre(String(contentStrength), String(styleStrength)),
     ...(cut.kind === 'all' ? [] : [`k ${cutText(cut)}`]), ...(own > 0 ? [text.blocksChanged(own)] : [])];
 };
+
+/** That it is done, in the words for what was done. */
+export const doneWith = (report: Report): string => (isConversion(report) ? text.doneConverting : text.done[report.settings.result]);

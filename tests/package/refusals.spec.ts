@@ -99,7 +99,7 @@ test('what is no file, no config and no path, and a pair that is closed', async 
     ['fuse()', saying(null, '{ content, style }')],
     ...['open({})', 'analyse({})', 'convert()'].map((call): [string, unknown] => [call, saying(null, 'There is no file to open')]),
     ...['open', 'analyse', 'fuse'].map((call): [string, unknown] => [`${call}({ subject: content, style })`, saying(null, '"subject"', '"content"')]),
-    ['analyse({ content, stlye: style })', saying(null, '"stlye"', '"style"')],
+    ['analyse({ content, stlye: style })', saying(null, '"stlye"', 'content, style')],
     ...['outlook()', "spectra('x')", 'fuse()'].map((call): [string, unknown] => [`open({ content }).then((pair) => pair.${call})`, saying('E_NOT_READY')]),
     ["openFile('none/x.safetensors')", saying('E_READ', 'no such file')],
     ['inspect({ file: content, config: 3 })', saying(null, 'config must be an adapter_config.json')],

@@ -389,11 +389,16 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
     tool.disabled = false;
     return [location.hash, tool.mu];
   })).toEqual(['#mu=1', 3]);
-  const refused = await page.evaluate(() => {
+  const refused = await page.evaluate(async () => {
+    tool.mu = 7;
+    await tool.updateComplete;
     tool.styleFile = new File(['<!doctype html>'], 'page.html');
     return tool.inspect().catch(({ code, file }: any) => [code, file]);
   });
   expect(refused).toEqual(['E_NOT_SAFETENSORS', 'page.html']);
+  // Nor is anything said of a pair that was asked about just before.
+  await page.evaluate(() => new Promise((later) => { setTimeout(later, 500); }));
+  await expect(page.locator('np-lora-pair-fit')).toHaveCount(0);
   // The reason stays the reason.
   expect(await page.evaluate(() => tool.fuse().catch(({ code, file }: any) => [code, file]))).toEqual(refused);
   expect(await page.evaluate(() => {

@@ -473,6 +473,9 @@ export class Desk implements ReactiveController {
     this.#backendTurn += 1;
     this.#backendWanted = true;
     this.#backendProblem = null;
+    // What is being found out is of other files.
+    clearTimeout(this.#fitTimer);
+    this.#fitTurn += 1;
     this.fit = null;
     this.families = null;
     this.#fitProblem = null;

@@ -89,6 +89,8 @@ test('bad files are refused by name, and the next good pair fuses without a relo
   ];
   const uncaught = await open(page);
   await takePair(page, [good, style]);
+  await expect(fuseButton(page)).toBeVisible();
+  let backs = 0;
   for (const { file, role, says } of bad) {
     await test.step(file.name, async () => {
       await give(page, role, file);
@@ -99,10 +101,20 @@ test('bad files are refused by name, and the next good pair fuses without a relo
       await expect(alert.first()).toBeVisible({ timeout: FIRST_RUN });
       for (const part of [file.name, ...says]) await expect(alert.first()).toContainText(part);
       await expect(page.getByRole('button', { name: 'Save', exact: true })).toHaveCount(0);
+      // What cannot be opened has taken nothing away.
+      const back = card.getByRole('button', { name: /^Back to / });
+      if (await back.count() > 0) {
+        backs++;
+        await back.click();
+        await expect(card).not.toContainText(file.name);
+        await expect(alert).toHaveCount(0);
+        await expect(fuseButton(page)).toBeVisible();
+      }
       await give(page, role, named('good.safetensors', role === 'Subject' ? good : style));
       await expect(alert).toHaveCount(0);
     });
   }
+  expect(backs).toBe(3);
   check((await fuseAndSave(page)).file, [good, style], DEFAULTS, 'F16');
   expect(uncaught).toEqual([]);
 });

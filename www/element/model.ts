@@ -20,7 +20,14 @@ export type Card =
   | { state: 'offered'; link: FileLink }
   | { state: 'opening'; file: File | FileLink; config: Config | null }
   | { state: 'open'; file: GivenFile; config: Config | null; summary: Summary }
-  | { state: 'refused'; file: File | FileLink; config: Config | null; problem: Problem };
+  /** `before`: what lay there and can be taken back. */
+  | { state: 'refused'; file: File | FileLink; config: Config | null; problem: Problem; before: Before | null };
+
+/** A file that was open. */
+export interface Before {
+  file: GivenFile;
+  config: Config | null;
+}
 
 export const EMPTY: Card = { state: 'empty', problem: null, reading: false };
 

@@ -449,7 +449,7 @@ export class NpLora extends Chosen {
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => this.#deeds.paste(role, event.detail)} @np-load=${() => this.#intake.load(role)}
+      @np-link=${(event: CustomEvent<string>) => this.#deeds.paste(role, event.detail)} @np-load=${() => this.#intake.load(role)} @np-back=${() => this.#intake.back(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#desk.places.localOf(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }

@@ -106,6 +106,12 @@ export class Intake {
     void this.#placed(role, this.desk.places.fileOf(role), config);
   }
 
+  /** The file that was there before. */
+  back(role: Role): void {
+    void this.desk.places.back(role);
+    this.host.changed();
+  }
+
   /** The file of a card's link. */
   load(role: Role): void {
     void this.desk.places.load(role);

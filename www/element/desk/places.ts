@@ -7,7 +7,7 @@ import { isFile } from '../../core/shape.ts';
 import type { FileLink, GivenFile, Problem, RemoteFile, Role, Summary } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import type { Announce } from '../events.ts';
-import { type Card, type Config, EMPTY } from '../model.ts';
+import { type Before, type Card, type Config, EMPTY } from '../model.ts';
 
 interface PlacesHost {
   /** The element is in no document: nothing is asked until it comes back. */
@@ -45,6 +45,8 @@ class Place {
   loads = false;
   /** Settles when it is done. */
   opening: Promise<void> = Promise.resolve();
+  /** What was open before it. */
+  before: Before | null = null;
 }
 
 export class Places {
@@ -135,9 +137,9 @@ export class Places {
   /** The element is in no document any more: what is being opened is given up, and opened when it comes back. */
   leave(): void {
     for (const role of ROLES) {
-      const { aborter, again, link, loads, opening } = this.#places[role];
+      const { aborter, again, link, loads, opening, before } = this.#places[role];
       aborter.abort();
-      this.#places[role] = Object.assign(new Place(), { again, link, loads, opening });
+      this.#places[role] = Object.assign(new Place(), { again, link, loads, opening, before });
     }
   }
 
@@ -213,7 +215,9 @@ export class Places {
 
   /** Opens a file in a role's place. Its configuration may still have to be read. */
   choose(role: Role, file: File | FileLink, config: Config | null | Promise<Config | null> = null): Promise<void> {
+    const [card, { before }] = [this.cards[role], this.#places[role]];
     const place = this.#next(role, config instanceof Promise ? () => this.choose(role, file, config) : null);
+    place.before = card.state === 'open' ? card : card.state === 'empty' ? null : before;
     return (place.opening = this.#open(role, place, file, config));
   }
 
@@ -255,9 +259,15 @@ export class Places {
     } catch (thrown) {
       if (signal.aborted) return;
       const refusal = toProblem(thrown);
-      this.#set(role, { state: 'refused', file, config, problem: refusal });
+      this.#set(role, { state: 'refused', file, config, problem: refusal, before: place.before });
       this.host.announce('error', refusal);
     }
+  }
+
+  /** Opens what lay in a role's place before the file that was refused. */
+  async back(role: Role): Promise<void> {
+    const card = this.cards[role];
+    if (card.state === 'refused' && card.before) await this.choose(role, card.before.file, card.before.config);
   }
 
   async clear(role: Role): Promise<void> {

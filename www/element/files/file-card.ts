@@ -119,7 +119,8 @@ export class FileCard extends LitElement {
       case 'refused':
         return html`<p class="name stranger">${named(card.file.name)}</p>
           ${card.config ? this.#config(card.config) : nothing}
-          <np-lora-problem exportparts="error" .problem=${card.problem}></np-lora-problem>`;
+          <np-lora-problem exportparts="error" .problem=${card.problem}>${card.before
+            ? html`<button type="button" ?disabled=${this.disabled} @click=${() => this.dispatchEvent(new CustomEvent('np-back'))}>${text.backTo(inert(card.before.file.name, 40))}</button>` : nothing}</np-lora-problem>`;
       case 'open':
         return this.#facts(card.summary, card.file, card.config);
     }

@@ -75,6 +75,7 @@ export const translation: Translation = {
       from: '読み込み元',
       readAsNeeded: '必要に応じて読み込み',
       look: '表示する',
+      backTo: (file) => `${file}に戻す`,
       replace: '差し替え',
       readConfig: 'adapter_config.jsonを追加',
       configTooLarge: 'adapter_config.jsonとしては大きすぎるため、ファイルを読み込みませんでした。',

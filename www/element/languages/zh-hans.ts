@@ -75,6 +75,7 @@ export const translation: Translation = {
       from: '来源',
       readAsNeeded: '按需读取',
       look: '查看',
+      backTo: (file) => `恢复 ${file}`,
       replace: '更换',
       readConfig: '添加 adapter_config.json',
       configTooLarge: '这个文件太大，不可能是 adapter_config.json，因此没有读取。',

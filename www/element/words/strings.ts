@@ -72,6 +72,7 @@ const english = {
     readAsNeeded: 'read as needed',
     look: 'Show it',
     replace: 'Replace',
+    backTo: (file: string) => `Back to ${file}`,
     readConfig: 'Add adapter_config.json',
     configTooLarge: 'That file is too large for an adapter_config.json, so it was not read.',
     configNeedsFile: 'An adapter_config.json only says how strong a LoRA is: choose the LoRA first.',

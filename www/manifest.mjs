@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 
 const TAG = 'np-lora';
 /** The element, and the class below it with what is set. */
-const SOURCES = ['www/element/np-lora.ts', 'www/element/chosen.ts'];
+const SOURCES = ['www/element/np-lora.ts', 'www/element/properties.ts'];
 const TOKENS = 'www/element/parts/tokens.css.ts';
 const source = (path) => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
 

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import type { Settings } from '../core/types.ts';
-import { near } from '../headless/near.ts';
+import { near } from '../headless/did-you-mean.ts';
 import { ALSO, COMMANDS, OPTIONS, onDisk, Usage, type Command, type Name, type Option } from './options.ts';
 
 export interface Order {

@@ -93,7 +93,7 @@ export interface Setting {
 export type Action = 'fuse' | 'convert' | 'cancel' | 'save' | 'save-all' | 'save-report' | 'reset';
 
 /** What a person wants done; `at`: with which of several results. */
-export interface Deed {
+export interface ActionAt {
   action: Action;
   at: number;
 }

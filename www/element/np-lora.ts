@@ -3,14 +3,14 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { app } from './app.css.ts';
-import { Chosen } from './chosen.ts';
-import { Deeds } from './deeds.ts';
+import { Properties } from './properties.ts';
+import { Actions } from './actions.ts';
 import { Desk } from './desk/desk.ts';
-import { takeEarly } from './early.ts';
+import { takeEarly } from './upgrade.ts';
 import type { Listening, NpLoraEvents } from './events.ts';
 import { toJson } from './words/format.ts';
 import { Intake, SCALE } from './desk/intake.ts';
-import { isUnfit, type Choices, type Deed, type Outcome, type Phase, type Setting } from './model.ts';
+import { isUnfit, type Choices, type ActionAt, type Outcome, type Phase, type Setting } from './model.ts';
 import { ANALYSES, asMu, asOneOf, asText, MORE, REMEMBER, reads } from './settings/settings.ts';
 import { recipeText, text } from './words/strings.ts';
 import { Keep } from './settings/keep.ts';
@@ -21,9 +21,9 @@ import { understood, type Language } from './languages/tags.ts';
 import type { BlocksChange } from './outlook/brush.ts';
 import { Look } from './files/look.ts';
 import type { MuChange } from './controls/mu-range.ts';
-import { Said } from './said.ts';
+import { Notices } from './notices.ts';
 import { Saving } from './desk/saving.ts';
-import { spokenOf, whatIsOpen } from './spoken.ts';
+import { spokenOf, whatIsOpen } from './announcements.ts';
 import type { BarAction } from './controls/settings-bar.ts';
 import { base, tokens } from './parts/tokens.css.ts';
 import type { ProgramCode } from '../core/codes.ts';
@@ -31,7 +31,7 @@ import { asFile } from '../core/naming.ts';
 import { cleanStem, delivery } from '../core/save.ts';
 import { Session } from '../core/session.ts';
 import type { BackendInUse, FileLink, FusedFile, Outlook, Problem, Report, Role, Summary } from '../core/types.ts';
-import { Standing } from './standing.ts';
+import { Internals } from './internals.ts';
 import { ROLES } from '../core/types.ts';
 
 /** The one refusal that a setting answers. */
@@ -86,7 +86,7 @@ export interface NpLora {
  * @fires {CustomEvent<Problem>} error - What went wrong: `detail.code`, a sentence, what to do, and where.
  * @fires {CustomEvent<null>} abort - The run was cancelled; nothing was saved.
  */
-export class NpLora extends Chosen {
+export class NpLora extends Properties {
   /** A form sends the fused file as the element's value. */
   static readonly formAssociated = true;
   /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
@@ -122,8 +122,8 @@ export class NpLora extends Chosen {
 
   /** By a fieldset around it. */
   @state() private barred = false;
-  #said = new Said(this);
-  #standing = new Standing(this, () => this.focus());
+  #notices = new Notices(this);
+  #internals = new Internals(this, () => this.focus());
   #phase: Phase = 'empty';
   #desk = new Desk(this, {
     settings: () => this.settings(),
@@ -145,23 +145,23 @@ export class NpLora extends Chosen {
   #intake = new Intake(this, {
     changeable: () => this.#changeable,
     running: () => this.#desk.running !== null,
-    notify: (what) => this.#said.note(what),
-    changed: () => this.#deeds.changed(),
-    paste: (role, link) => this.#deeds.paste(role, link),
+    notify: (what) => this.#notices.note(what),
+    changed: () => this.#actions.changed(),
+    paste: (role, link) => this.#actions.paste(role, link),
     openRecipe: (name, saved) => {
       this.#keep.open(name, { ...saved, settings: { ...saved.settings, outputName: cleanStem(saved.settings.outputName, '') } });
-      this.#said.say([recipeText.opened, ...this.#keep.remarks.slice(1)].join(text.gap));
-      this.#deeds.changed();
+      this.#notices.say([recipeText.opened, ...this.#keep.remarks.slice(1)].join(text.gap));
+      this.#actions.changed();
     },
   }, this.#desk, this.#keep);
   #saving = new Saving({
-    requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => this.#said.ofSaving(what),
+    requestUpdate: () => this.requestUpdate(), offer: (outcome) => this.#tell('beforesave', outcome, true), saved: (what) => this.#notices.ofSaving(what),
   }, this.#desk);
 
-  #deeds = new Deeds(this, {
+  #actions = new Actions(this, {
     settings: () => this.settings(), named: () => this.named, state: () => this.state(), defaultName: () => this.defaultName, changeable: () => this.#changeable,
     tell: (name, detail) => this.#tell(name, detail),
-  }, { desk: this.#desk, intake: this.#intake, keep: this.#keep, links: this.#links, said: this.#said, saving: this.#saving });
+  }, { desk: this.#desk, intake: this.#intake, keep: this.#keep, links: this.#links, notices: this.#notices, saving: this.#saving });
 
   constructor() {
     super();
@@ -214,9 +214,9 @@ export class NpLora extends Chosen {
   get name(): string { return this.getAttribute('name') ?? ''; }
   set name(name: string) { this.setAttribute('name', asText(name)); }
   /** The form it is in. */
-  get form(): HTMLFormElement | null { return this.#standing.form; }
+  get form(): HTMLFormElement | null { return this.#internals.form; }
   /** Its `<label>`s. */
-  get labels(): NodeList { return this.#standing.labels; }
+  get labels(): NodeList { return this.#internals.labels; }
 
   /**
    * The form begins anew: so do the files, and the settings are as the markup says.
@@ -267,24 +267,24 @@ export class NpLora extends Chosen {
 
   /** Back to two empty places; the settings stay, but for the scales of these files. */
   reset(): void {
-    this.#said.clear();
+    this.#notices.clear();
     // So that the same ones may be set again.
     this.contentSrc = this.styleSrc = '';
     ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
-    this.#deeds.converting = false;
+    this.#actions.converting = false;
     this.#desk.reset();
     this.#stand();
   }
 
   /** Takes back the last change of a setting that a person made; false where there is none. */
   undo(): boolean {
-    return this.#deeds.step('undo');
+    return this.#actions.step('undo');
   }
 
   /** Makes the last change that was taken back again; false where there is none. */
   redo(): boolean {
-    return this.#deeds.step('redo');
+    return this.#actions.step('redo');
   }
 
   /**
@@ -318,15 +318,15 @@ export class NpLora extends Chosen {
     // Whoever hears of a result has it in the form by then.
     this.#stand();
     const spoken = spokenOf(name, detail, this.#desk.running, this.#open);
-    if (name === 'abort') this.#said.notice = text.cancelled;
-    if (name === 'complete') this.#said.saved = '';
+    if (name === 'abort') this.#notices.notice = text.cancelled;
+    if (name === 'complete') this.#notices.saved = '';
     // Its own words are read where they stand.
-    if (name === 'error') this.#said.ofNoProgress();
+    if (name === 'error') this.#notices.ofNoProgress();
     const wanted = this.#tell(name, detail, name === 'warning');
     // Whoever waits at Cancel is taken to the result, which says it itself.
     const heard = name === 'complete' && this.shadowRoot?.querySelector('np-lora-run')?.matches(':focus-within');
-    if (name === 'progress') this.#said.ofProgress(spoken);
-    else if (spoken !== null && wanted) this.#said.say(heard ? '' : spoken, name === 'warning');
+    if (name === 'progress') this.#notices.ofProgress(spoken);
+    else if (spoken !== null && wanted) this.#notices.say(heard ? '' : spoken, name === 'warning');
     return wanted;
   }
 
@@ -338,7 +338,7 @@ export class NpLora extends Chosen {
   async #swap(): Promise<void> {
     const { content } = this.#open;
     await this.#intake.swap();
-    if (this.#open.content !== content) this.#said.say(whatIsOpen(this.#open));
+    if (this.#open.content !== content) this.#notices.say(whatIsOpen(this.#open));
   }
 
   get #idle(): boolean {
@@ -348,11 +348,11 @@ export class NpLora extends Chosen {
   override render(): TemplateResult {
     const { fit, fitProblem, places: { only, bothOpen } } = this.#desk;
     const busy = this.#idle || this.#desk.running !== null;
-    const folded = only !== null && !this.#deeds.converting;
+    const folded = only !== null && !this.#actions.converting;
     // Solved by a setting, or that of a single file: shown where the setting is.
     const asked = only || fitProblem?.code === UNCLEAR ? fitProblem : null;
     const settable = only ? !folded : bothOpen && (fit || (fitProblem && (!isUnfit(fitProblem) || this.#keep.hasSteps)));
-    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput} @pointerdown=${(event: PointerEvent) => this.#deeds.pressed(event)} @pointercancel=${(event: PointerEvent) => this.#deeds.swiped(event)}>
+    return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput} @pointerdown=${(event: PointerEvent) => this.#actions.pressed(event)} @pointercancel=${(event: PointerEvent) => this.#actions.swiped(event)}>
       <slot name="heading"></slot>
       ${this.#files(busy)}
       ${this.#invitation(busy)}
@@ -361,13 +361,13 @@ export class NpLora extends Chosen {
       ${fit && !only ? this.#fit() : nothing}
       ${fitProblem && !asked ? html`<np-lora-problem exportparts="error" shown .problem=${fitProblem}></np-lora-problem>` : nothing}
       ${this.#outlook(busy)}
-      ${folded ? html`<div class="invite"><button type="button" ?disabled=${busy} @click=${() => this.#deeds.offerConversion()}>${text.convertTitle}</button></div>` : nothing}
+      ${folded ? html`<div class="invite"><button type="button" ?disabled=${busy} @click=${() => this.#actions.offerConversion()}>${text.convertTitle}</button></div>` : nothing}
       ${settable ? this.#controls(busy, asked) : nothing}
       ${this.#run(folded)}
       ${bothOpen && fit ? html`<np-lora-compare exportparts="compare" .compare=${this.#desk.compare} .settings=${this.settings()} .contentFile=${this.fileOf('content')} .styleFile=${this.fileOf('style')}
         ?disabled=${busy}></np-lora-compare>` : nothing}
       <slot name="footer"></slot>
-      <p class="unseen" role="status">${this.#said.spoken}</p>
+      <p class="unseen" role="status">${this.#notices.spoken}</p>
     </div>`;
   }
 
@@ -384,15 +384,15 @@ export class NpLora extends Chosen {
   /** To begin without files, or with those of two links at once. */
   #invitation(busy: boolean): TemplateResult | typeof nothing {
     const { isEmpty, cards } = this.#desk.places;
-    const { makingExample } = this.#deeds;
+    const { makingExample } = this.#actions;
     if (isEmpty) {
       return html`<div class="invite">
-        <button type="button" ?disabled=${busy || makingExample} @click=${() => this.#deeds.example()}>${makingExample ? text.makingExample : text.example}</button>
+        <button type="button" ?disabled=${busy || makingExample} @click=${() => this.#actions.example()}>${makingExample ? text.makingExample : text.example}</button>
         <span class="small muted">${text.exampleHint}</span>
       </div>`;
     }
     return ROLES.every((role) => cards[role].state === 'offered') ? html`<div class="invite">
-      <button class="primary" type="button" ?disabled=${busy} @click=${() => this.#deeds.loadBoth()}>${text.loadBoth}</button></div>` : nothing;
+      <button class="primary" type="button" ?disabled=${busy} @click=${() => this.#actions.loadBoth()}>${text.loadBoth}</button></div>` : nothing;
   }
 
   #fit(): TemplateResult {
@@ -412,13 +412,13 @@ export class NpLora extends Chosen {
     const fits = places.bothOpen && fit !== null;
     return html`${fits && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
         ?coming=${foresight.coming} ?same=${this.#same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
-        @np-mu=${({ detail: { mu, committed } }: CustomEvent<MuChange>) => this.#deeds.setting({ patch: { mu }, committed })}
-        @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#deeds.setting({ patch: detail, committed: true })}
-        @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#deeds.setting({ patch: { blocks }, committed })}
+        @np-mu=${({ detail: { mu, committed } }: CustomEvent<MuChange>) => this.#actions.setting({ patch: { mu }, committed })}
+        @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#actions.setting({ patch: detail, committed: true })}
+        @np-blocks=${({ detail: { blocks, committed } }: CustomEvent<BlocksChange>) => this.#actions.setting({ patch: { blocks }, committed })}
         @np-module=${({ detail }: CustomEvent<{ module: number | null }>) => foresight.look(detail.module)}></np-lora-outlook>` : nothing}
       ${foresight.problem ? html`<np-lora-problem exportparts="error" .problem=${foresight.problem}>${foresight.refusal ? nothing
-        : html`<button type="button" ?disabled=${busy} @click=${() => this.#deeds.foreseeAgain()}>${text.tryAgain}</button>`}</np-lora-problem>` : nothing}
-      ${fits && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => this.#deeds.foresee()) : nothing}`;
+        : html`<button type="button" ?disabled=${busy} @click=${() => this.#actions.foreseeAgain()}>${text.tryAgain}</button>`}</np-lora-problem>` : nothing}
+      ${fits && this.analysis !== 'off' && !this.#foresees ? this.#look.offer(busy, () => this.#actions.foresee()) : nothing}`;
   }
 
   #controls(busy: boolean, asked: Problem | null): TemplateResult {
@@ -426,9 +426,9 @@ export class NpLora extends Chosen {
     const { canUndo, canRedo, isChanged } = this.#keep;
     return html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
       .backendReason=${backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
-      @np-setting=${(event: CustomEvent<Setting>) => this.#deeds.setting(event.detail)}>
+      @np-setting=${(event: CustomEvent<Setting>) => this.#actions.setting(event.detail)}>
       <np-lora-settings-bar slot="bar" ?undoable=${canUndo} ?redoable=${canRedo} ?resettable=${isChanged} ?disabled=${busy} ?savable=${fit !== null}
-        @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#deeds.bar(detail)}
+        @np-bar=${({ detail }: CustomEvent<BarAction>) => this.#actions.bar(detail)}
         @np-recipe=${({ detail }: CustomEvent<File>) => void this.#intake.takeRecipe(detail)}></np-lora-settings-bar>${fit && only ? this.#fit() : nothing}</np-lora-controls>`;
   }
 
@@ -438,9 +438,9 @@ export class NpLora extends Chosen {
     return html`<np-lora-run exportparts="fuse, convert, backend, progress, result, save, error"
       .running=${running} .outcomes=${outcomes} .problem=${saidAbove.has(toJson(problem)) ? null : problem}
       .backend=${backend} .making=${this.more.result} .files=${files} .heavy=${heavy}
-      .unsaved=${this.#saving.unsaved} .saved=${this.#said.saved} .hashOf=${(file: File) => hashes.of(file)} .notice=${this.#said.notice} ?ready=${isReady && foresight.refusal === null}
+      .unsaved=${this.#saving.unsaved} .saved=${this.#notices.saved} .hashOf=${(file: File) => hashes.of(file)} .notice=${this.#notices.notice} ?ready=${isReady && foresight.refusal === null}
       ?convertible=${places.only !== null && !folded && fit !== null} ?disabled=${this.#idle || this.#saving.busy}
-      @np-do=${(event: CustomEvent<Deed>) => this.#deeds.do(event.detail)}></np-lora-run>`;
+      @np-do=${(event: CustomEvent<ActionAt>) => this.#actions.do(event.detail)}></np-lora-run>`;
   }
 
   #card(role: Role, busy: boolean) {
@@ -449,7 +449,7 @@ export class NpLora extends Chosen {
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
       ?over=${this.#intake.isOver(role)}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
-      @np-link=${(event: CustomEvent<string>) => this.#deeds.paste(role, event.detail)} @np-load=${() => this.#intake.load(role)} @np-back=${() => this.#intake.back(role)}
+      @np-link=${(event: CustomEvent<string>) => this.#actions.paste(role, event.detail)} @np-load=${() => this.#intake.load(role)} @np-back=${() => this.#intake.back(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#desk.places.localOf(role))}
       @np-config=${(event: CustomEvent<File | null>) => this.#intake.chooseConfig(role, event.detail)}></np-lora-card>`;
   }
@@ -470,11 +470,11 @@ export class NpLora extends Chosen {
 
   protected override willUpdate(): void {
     const { families, places, running } = this.#desk;
-    if (running === null && this.#said.notice === text.notWhileRunning) this.#said.notice = '';
-    if (places.isEmpty || places.bothOpen) this.#deeds.converting = false;
+    if (running === null && this.#notices.notice === text.notWhileRunning) this.#notices.notice = '';
+    if (places.isEmpty || places.bothOpen) this.#actions.converting = false;
     if (families !== null) this.#keep.follow(families, ROLES.map((role) => places.summaryOf(role)?.family));
     const stale = this.#desk.outcome?.stale ?? false;
-    if (stale && !this.#stale) this.#said.say(stale === 'files' ? text.staleFiles : text.stale, true);
+    if (stale && !this.#stale) this.#notices.say(stale === 'files' ? text.staleFiles : text.stale, true);
     this.#stale = stale;
   }
 
@@ -497,14 +497,14 @@ export class NpLora extends Chosen {
 
   #stand(): void {
     const { phase, result } = this;
-    this.#standing.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
+    this.#internals.tell(result, this.#desk.outcome?.stale ? [phase, 'stale'] : [phase]);
   }
 
   #recipe() {
     const [lead, ...more] = this.#keep.remarks;
     return lead === undefined ? nothing : html`<aside class="panel recipe" aria-label=${recipeText.about}>
       <div><p class="stranger">${lead}</p>${more.map((remark) => html`<p class="stranger remark">${remark}</p>`)}</div>
-      <button class="plain" type="button" @click=${() => this.#deeds.closeRecipe()}>${recipeText.close}</button></aside>`;
+      <button class="plain" type="button" @click=${() => this.#actions.closeRecipe()}>${recipeText.close}</button></aside>`;
   }
 
   /** Those of its controls are not the element's, which sends its own, with the settings; those of a host's fields in its slots are the host's. */

@@ -8,7 +8,7 @@ import { cleanStem } from '../core/save.ts';
 import {
   ROLES, type BackendChoice, type FusedFile, type Hashed, type Outlook, type PairFit, type Progress, type Role, type Settings, type Spectra, type Summary,
 } from '../core/types.ts';
-import { checkBackend, checkBlocks, checkHashed, checkInputs, checkModule, checkOptions, checkSettings, taken } from './given.ts';
+import { checkBackend, checkBlocks, checkHashed, checkInputs, checkModule, checkOptions, checkSettings, taken } from './checks.ts';
 import { refused } from './refused.ts';
 
 /** A LoRA file. `config` is the adapter_config.json that came with it: as a file, its text, or what that says. */

@@ -47,7 +47,7 @@ function kept({ method, mode, destination, url }: Request): string | null {
   if (method !== 'GET') return null;
   const address = new URL(url);
   address.hash = '';
-  // A part of the page that did not come is asked for under another address (www/element/later.ts).
+  // A part of the page that did not come is asked for under another address (www/element/lazy.ts).
   if (mode === 'navigate' || destination === 'script') address.search = '';
   const { href } = new URL(addressOf(address.href));
   return integrities.has(href) ? href : null;

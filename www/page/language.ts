@@ -1,14 +1,14 @@
 /** The language of the page: what somebody chose here, or else what the browser is set to. The element speaks the page's. */
 
 import { LANGUAGES, understood, type Language } from '../element/languages/tags.ts';
-import { later } from '../element/later.ts';
+import { lazy } from '../element/lazy.ts';
 import { english, type PageText } from './strings.ts';
 
 /** By its readers' name; its sentences come only to them. */
 const NAMES: Record<Language, string> = { en: 'English', ja: '日本語', 'zh-Hans': '简体中文' };
 const TRANSLATIONS: Record<Exclude<Language, 'en'>, () => Promise<{ text: PageText } | null>> = {
-  ja: later(() => import('./languages/ja.ts')),
-  'zh-Hans': later(() => import('./languages/zh-hans.ts')),
+  ja: lazy(() => import('./languages/ja.ts')),
+  'zh-Hans': lazy(() => import('./languages/zh-hans.ts')),
 };
 
 const KEPT = 'np-lora-language';

@@ -6,7 +6,7 @@ import type { Third } from '../../core/protocol.ts';
 import type { Comparison, FileLink, Progress, Settings } from '../../core/types.ts';
 import type { CompareView } from './view.ts';
 import { filesFrom, hasFiles } from '../desk/drop.ts';
-import { Fetched, fetchCharts, fetchComparison } from '../later.ts';
+import { Fetched, fetchCharts, fetchComparison } from '../lazy.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 

@@ -2,12 +2,12 @@
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { change, isThere, language, translate, type Translation } from '../words/language.ts';
-import { later } from '../later.ts';
+import { lazy } from '../lazy.ts';
 import { understood, type Language } from './tags.ts';
 
 const FETCH: Record<Exclude<Language, 'en'>, () => Promise<{ translation: Translation } | null>> = {
-  ja: later(() => import('./ja.ts')),
-  'zh-Hans': later(() => import('./zh-hans.ts')),
+  ja: lazy(() => import('./ja.ts')),
+  'zh-Hans': lazy(() => import('./zh-hans.ts')),
 };
 
 let wanted: Language = 'en';

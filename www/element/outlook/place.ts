@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Outlook, PairFit, ResultChoice, Several, Spectra } from '../../core/types.ts';
 import type { Blocks } from '../settings/block-strengths.ts';
-import { Fetched, fetchCharts } from '../later.ts';
+import { Fetched, fetchCharts } from '../lazy.ts';
 import { text } from '../words/strings.ts';
 import { Focus } from '../parts/focus.ts';
 import { base } from '../parts/tokens.css.ts';

@@ -8,10 +8,10 @@ import { breakable } from '../files/file-card.ts';
 import { Focus, notHeld } from '../parts/focus.ts';
 import { bytes, inert, percentDone, seconds, wholePercent } from '../words/format.ts';
 import { called } from '../words/language.ts';
-import type { Action, Deed, Outcome, Running } from '../model.ts';
+import type { Action, ActionAt, Outcome, Running } from '../model.ts';
 import type { Pick, ResultsView } from './results-view.ts';
 import type { ResultView } from './result-view.ts';
-import { Fetched, fetchResults } from '../later.ts';
+import { Fetched, fetchResults } from '../lazy.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
@@ -189,6 +189,6 @@ export class RunPanel extends LitElement {
   }
 
   #do(action: Action, at = 0): void {
-    this.dispatchEvent(new CustomEvent<Deed>('np-do', { detail: { action, at } }));
+    this.dispatchEvent(new CustomEvent<ActionAt>('np-do', { detail: { action, at } }));
   }
 }

@@ -11,7 +11,7 @@ import { asMu, asOneOf, asStrength, asText, DEFAULTS, MORE, type More, reads } f
 import { asSeveral, type Names } from './settings/several.ts';
 import { rankText, readRank } from './words/spelling.ts';
 
-export abstract class Chosen extends LitElement {
+export abstract class Properties extends LitElement {
   /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
   @property({ converter: reads(asMu) }) mu: number = DEFAULTS.mu;
   /** The subject's strength, as a loader would apply it; 1 unless set. */

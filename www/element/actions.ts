@@ -10,9 +10,9 @@ import type { Intake } from './desk/intake.ts';
 import type { Links } from './desk/links.ts';
 import type { Saving } from './desk/saving.ts';
 import type { Announce } from './events.ts';
-import type { Deed, Setting } from './model.ts';
+import type { ActionAt, Setting } from './model.ts';
 import { asBefore } from './parts/focus.ts';
-import type { Said } from './said.ts';
+import type { Notices } from './notices.ts';
 import type { State } from './settings/address.ts';
 import type { Keep } from './settings/keep.ts';
 import { toJson } from './words/format.ts';
@@ -28,7 +28,7 @@ interface Doer extends LitElement {
   saveAll(): Promise<boolean>;
 }
 
-interface DeedsHost {
+interface ActionsHost {
   settings(): Settings;
   /** With the name as somebody chose it. */
   named(): Settings;
@@ -43,18 +43,18 @@ interface Means {
   intake: Intake;
   keep: Keep;
   links: Links;
-  said: Said;
+  notices: Notices;
   saving: Saving;
 }
 
-export class Deeds {
+export class Actions {
   makingExample = false;
   /** There is one file, and the person wants no second one. */
   converting = false;
   /** The pointer that was last put on a slider. */
   #sliding: number | null = null;
 
-  constructor(private element: Doer, private host: DeedsHost, private means: Means) {}
+  constructor(private element: Doer, private host: ActionsHost, private means: Means) {}
 
   setting({ patch, committed }: Setting): void {
     const before = toJson(this.host.state());
@@ -89,13 +89,13 @@ export class Deeds {
   /** False where there is none, or nothing may be changed. */
   step(which: 'undo' | 'redo'): boolean {
     if (!this.host.changeable() || !this.means.keep[which]()) return false;
-    this.means.said.say(which === 'undo' ? undoText.undone : undoText.redone);
+    this.means.notices.say(which === 'undo' ? undoText.undone : undoText.redone);
     this.changed();
     return true;
   }
 
   paste(role: Role, link: string): void {
-    this.means.said.notice = '';
+    this.means.notices.notice = '';
     const before = this.means.desk.places.fileOf(role);
     this.means.links.paste(role, link, () => {
       if (before && this.means.desk.places.fileOf(role) !== before) this.means.intake.forgetScale(role);
@@ -139,16 +139,16 @@ export class Deeds {
     if (made || this.means.desk.places.isEmpty) await this.#goOn('np-lora-card', options);
   }
 
-  do({ action, at }: Deed): void {
-    const { element, means: { desk, said, saving } } = this;
+  do({ action, at }: ActionAt): void {
+    const { element, means: { desk, notices, saving } } = this;
     const fail = (error: ProblemError): void => desk.fail(error);
     switch (action) {
       case 'fuse':
-        said.clear();
+        notices.clear();
         // The desk shows and announces what went wrong; nobody waits for this promise.
         return void element.fuse().catch(() => {});
       case 'convert':
-        said.clear();
+        notices.clear();
         return void element.convert().catch(() => {});
       case 'cancel': return element.cancel();
       case 'reset':
@@ -157,11 +157,11 @@ export class Deeds {
         this.#restore();
         return void this.#goOn('np-lora-card');
       case 'save':
-        said.clear();
+        notices.clear();
         desk.forgive();
         return void element.save(at).catch(fail);
       case 'save-all':
-        said.clear();
+        notices.clear();
         desk.forgive();
         return void element.saveAll().catch(fail);
       case 'save-report': return saving.report(at);
@@ -175,14 +175,14 @@ export class Deeds {
   /** The settings are as at first, which can be taken back. */
   #restore(): void {
     if (!this.means.keep.restore()) return;
-    this.means.said.say(undoText.wereReset);
+    this.means.notices.say(undoText.wereReset);
     this.changed();
   }
 
   /** Does what takes the pressed thing away; whoever pressed it goes on at this part. */
-  #replace(at: string, deed: () => void): void {
+  #replace(at: string, action: () => void): void {
     const options = asBefore(this.element);
-    deed();
+    action();
     this.element.requestUpdate();
     void this.#goOn(at, options);
   }

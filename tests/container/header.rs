@@ -1,11 +1,4 @@
 //! Every kind of damaged or deceiving header gets its own code; every odd but honest one loads.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
 
 use np_lora::container::{Header, MemorySource};
 use np_lora::error::{Code, Error};

@@ -3,7 +3,7 @@
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { language } from './words/language.ts';
 
-export class Said implements ReactiveController {
+export class Notices implements ReactiveController {
   /** To be seen. */
   notice = '';
   /** What came of saving, to be seen where it was asked for. */

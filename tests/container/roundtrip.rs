@@ -1,11 +1,4 @@
 //! What we write, the safetensors crate reads, and the other way round; reading works at any position.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
 
 use np_lora::container::{
     FileSink, FileSource, Header, Layout, MemorySink, MemorySource, Sink, Source, TensorSpec,

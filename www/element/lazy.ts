@@ -8,7 +8,7 @@ const ADDRESS = /https?:\S+\.js/;
  * Imports a part by `load`, a literal `import()`; null if it does not come. Some browsers remember that an import failed, by
  * its whole address (whatwg/html#6768), which they name in the error: from then on it is asked for under another one.
  */
-export function later<Part>(load: () => Promise<Part>): () => Promise<Part | null> {
+export function lazy<Part>(load: () => Promise<Part>): () => Promise<Part | null> {
   let failed: string | null = null;
   let attempts = 0;
   return async () => {
@@ -44,6 +44,6 @@ export class Fetched {
   }
 }
 
-export const fetchCharts = later(() => import('./outlook/charts.ts'));
-export const fetchResults = later(() => import('./run/results.ts'));
-export const fetchComparison = later(() => import('./compare/comparison.ts'));
+export const fetchCharts = lazy(() => import('./outlook/charts.ts'));
+export const fetchResults = lazy(() => import('./run/results.ts'));
+export const fetchComparison = lazy(() => import('./compare/comparison.ts'));

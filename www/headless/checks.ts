@@ -6,7 +6,7 @@ import { ProblemError, problem } from '../core/problem.ts';
 import { isBlob } from '../core/shape.ts';
 import { BACKENDS, ROLES, type BackendChoice, type BlockStrength, type PairFit, type Role, type Settings } from '../core/types.ts';
 import { listed } from './blocks.ts';
-import { near } from './near.ts';
+import { near } from './did-you-mean.ts';
 import type { Input, Inputs } from './pair.ts';
 
 const SETTINGS = Object.keys(DEFAULT_SETTINGS);

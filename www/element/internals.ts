@@ -1,6 +1,6 @@
 /** What stands outside the element's own drawing: its value in a form, its labels, and the states that a stylesheet can ask for. */
 
-export class Standing {
+export class Internals {
   #internals: ElementInternals;
   #value: File | null = null;
   #states: readonly string[] = [];

@@ -113,7 +113,11 @@ impl Module {
 
     /// s and where it comes from, unless the user knows better.
     pub fn scale(&self, choice: ScaleChoice) -> (f64, ScaleSource) {
-        let Some(rank) = self.alpha_rank else { return (1.0, ScaleSource::Fixed) };
+        let Some(rank) = self.alpha_rank else {
+            // PEFT's configuration would say it, LyCORIS has none.
+            let is_open = matches!(self.kind, Kind::LoKr(_)) && self.stem.starts_with("base_model.model.");
+            return (1.0, if is_open { ScaleSource::Unknown } else { ScaleSource::Fixed });
+        };
         match (choice, self.alpha) {
             (ScaleChoice::Alpha { alpha }, _) => {
                 let alpha = Alpha { source: ScaleSource::User, ..Alpha::stored(alpha) };

@@ -144,7 +144,7 @@ impl Scaling {
             let alpha = match kind {
                 "LORA" => "lora_alpha",
                 "LOHA" | "LOKR" => "alpha",
-                _ => return Err(Error::new(Code::Config, format!("It is that of {kind:?}."))),
+                _ => return Err(Error::new(Code::Config, format!("Its peft_type is {kind:?}."))),
             };
             if !fields.contains_key(alpha) {
                 return Err(Error::new(Code::Config, format!("It has no {alpha:?}.")));
@@ -160,7 +160,11 @@ impl Scaling {
         // A configuration that came with the file is of all its modules.
         let told = if config.is_none() { of_metadata(metadata)? } else { Map::new() };
         for component in COMPONENTS {
-            let field = |field: &str| told.get(&key(component, field));
+            let field = |field: &str| match field {
+                // diffusers loads no LoKr, and of all else the tensors say it.
+                "r" | "rank_pattern" => None,
+                field => told.get(&key(component, field)),
+            };
             if field("lora_alpha").is_some() {
                 configs.push(Config::of(component, ScaleSource::Metadata, &field)?);
             }
@@ -248,8 +252,8 @@ impl Config {
             let patterns = field(name).and_then(Value::as_object).into_iter().flatten();
             if let Some((key, _)) = patterns.clone().find(|(key, _)| !is_plain(key)) {
                 let detail = format!(
-                    "Its {name} has {key:?}: a plain path would be understood, but no such expression. Without it some \
-                     layers would have a wrong scale."
+                    "Its {name} has the expression {key:?}, and only plain paths are understood. If you leave it out, \
+                     the scale has to be set by hand."
                 );
                 let code = if source == ScaleSource::Metadata { Code::Alpha } else { Code::Config };
                 return Err(Error::new(code, detail));
@@ -263,7 +267,11 @@ impl Config {
             return Err(Error::new(Code::Config, "Its alpha is no number."));
         }
         let initial = field("init_lora_weights").and_then(Value::as_str);
-        let initial = initial.filter(|name| CHANGING.iter().any(|known| name.starts_with(known)));
+        let is_changing = |name: &&str| {
+            let name = name.to_ascii_lowercase();
+            CHANGING.iter().any(|known| name.starts_with(known))
+        };
+        let initial = initial.filter(is_changing);
         let modules = parameters.filter_map(|name| Some(name.as_str()?.rsplit_once('.')?.0));
         let modules = modules.filter(|path| path.len() <= LONGEST);
         Ok(Self {
@@ -495,15 +503,16 @@ mod tests {
             let text = format!(r#"{{"lora_alpha":16,"init_lora_weights":{name}}}"#);
             Scaling::new(&BTreeMap::new(), Some(&text)).unwrap().initial().map(str::to_owned)
         };
-        for name in ["pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga"] {
+        for name in ["pissa", "pissa_niter_16", "OLoRA", "corda", "loftq", "lora_ga"] {
             assert_eq!(said(&format!("\"{name}\"")).as_deref(), Some(name));
         }
         for name in ["true", "false", "null", "\"gaussian\"", "\"eva\"", "\"orthogonal\""] {
             assert_eq!(said(name), None, "{name}");
         }
-        let json = r#"{"unet.lora_alpha":4,"unet.init_lora_weights":"pissa"}"#;
+        let json = r#"{"unet.lora_alpha":4,"unet.rank_pattern":{"to_(k|v)":8},"unet.r":8,"unet.init_lora_weights":"pissa"}"#;
         let scaling = Scaling::new(&metadata(&[("lora_adapter_metadata", json)]), None).unwrap();
         assert_eq!(scaling.initial(), Some("pissa"));
+        assert_eq!(scaling.alpha("unet.a.to_k").unwrap().rank, None, "of a LoRA the tensors say it");
     }
 
     #[test]

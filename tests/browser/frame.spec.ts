@@ -402,6 +402,34 @@ test('a link is typed into a frame, which may not send any form', async ({ page,
   expect(uncaught).toEqual([]);
 });
 
+test('a page gives links, of whose host nothing is asked before somebody loads them, and asks for several files', async ({ page, context, baseURL }) => {
+  const asked: string[] = [];
+  await context.route('https://huggingface.co/**', (route) => { asked.push(route.request().url()); return route.abort(); });
+  const shop = await host(toolOf(baseURL), { settings: { contentSrc: 'somebody/cats/cat.safetensors' } });
+  const uncaught = uncaughtIn(page);
+  await page.goto(shop.origin);
+  const load = frame(page).getByRole('button', { name: 'Load from huggingface.co' });
+  await expect(load).toHaveCount(1);
+  await page.evaluate(() => tool.set({ styleSrc: 'https://huggingface.co/somebody/inks/resolve/main/ink.safetensors' }));
+  await expect(load).toHaveCount(2);
+  await page.evaluate(() => tool.set({ contentSrc: '', styleSrc: '' }));
+  await expect(load).toHaveCount(0);
+  expect(asked).toEqual([]);
+  const made = await page.evaluate(async () => {
+    await tool.set({ several: { mus: [0.5, 1], plain: true } });
+    await tool.give(await pair());
+    const { file } = await tool.fuse();
+    await tool.set({ several: null });
+    await tool.fuse();
+    return [file.name, ...told.filter(({ name }) => name === 'complete').map(({ detail }) => detail.results.length)];
+  });
+  expect(made).toEqual(['subject_in_style_plain.safetensors', 3, 1]);
+  const strange = await page.evaluate(() => Promise.all([{ several: { mus: Array(33).fill(1) } }, { several: { mu: [1] } }, { contentSrc: 'x'.repeat(2049) }]
+    .map((wishes) => tool.set(wishes).catch(({ detail }: { detail: string }) => detail))));
+  expect(strange).toEqual(['several', 'several', 'contentSrc']);
+  expect(uncaught).toEqual([]);
+});
+
 test('a page without an origin is told so; any other may take the script from where the tool is', async ({ page }) => {
   const there = await site({}, { headers: ANY_ORIGIN });
   const put = (script: string): Promise<unknown> => page.evaluate(async (script) => {
@@ -431,13 +459,13 @@ test('a page without an origin is told so; any other may take the script from wh
   }, script)).toEqual(['E_FRAME', null, false]);
   expect(await page.evaluate(async (script) => {
     const { NpLoraFrame } = await import(script);
-    return [null, undefined, '#fuse', document].map((place) => {
+    return [null, undefined].map((place) => {
       try {
         return new NpLoraFrame(place);
       } catch (thrown) {
         return (thrown as { detail: string }).detail;
       }
     });
-  }, script)).toEqual(Array(4).fill(expect.stringContaining('no element')));
+  }, script)).toEqual(Array(2).fill(expect.stringContaining('no element')));
   expect(await put(script)).toBe(`${there.origin}/np-lora/embed.html?parent=${encodeURIComponent(shop.origin)}`);
 });

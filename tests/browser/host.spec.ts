@@ -350,6 +350,19 @@ test('that a pair does not fit is told once, however often a fusion is asked for
   expect(uncaught).toEqual([]);
 });
 
+test('what a host has converted is shown and can be saved', async ({ page }) => {
+  const uncaught = await visit(page, await host());
+  const name = await page.evaluate(async () => {
+    await give();
+    tool.styleFile = null;
+    return (await tool.convert()).file.name;
+  });
+  await expect(page.getByRole('heading', { name: 'Converted and checked' })).toBeVisible();
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save', exact: true }).click()]);
+  expect(saved.suggestedFilename()).toBe(name);
+  expect(uncaught).toEqual([]);
+});
+
 test('what files are is told when they are open, and a refusal too', async ({ page }) => {
   const uncaught = await visit(page, await host());
   expect(await page.evaluate(() => tool.inspect())).toEqual({ content: null, style: null });

@@ -60,6 +60,15 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('cat.safetensors');
   await expect(about).not.toContainText('choose');
   await expect(about).not.toContainText('the other way round');
+  // Also with the recipe among them.
+  await page.goto('./');
+  await page.reload();
+  await page.locator('np-lora').evaluate((tool, files) => (tool as unknown as { take(files: File[]): Promise<void> })
+    .take(files.map(({ name, bytes }) => new File([new Uint8Array(bytes)], name))),
+  [PAIR[1], { name: recipe.name, bytes: recipe.bytes }, PAIR[0]].map(({ name, bytes }) => ({ name, bytes: [...bytes] })));
+  await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('cat.safetensors');
+  await expect(about).toContainText('The settings are those of');
+  await expect(about).not.toContainText('the other way round');
 
   // A fused file has its recipe in it, with the names of its sources.
   await page.goto('./');

@@ -211,3 +211,29 @@ fn what_no_program_loads_is_not_chosen_and_is_said() {
 fn with(file: File, seed: &str, stem: &str, (m, n): (usize, usize)) -> File {
     file.lora(stem, &random(&format!("{seed} b"), m, 1), &random(&format!("{seed} a"), 1, n), None)
 }
+
+/// A layer that is in no table has its factors called as those beside it, or a loader would refuse the whole file.
+#[test]
+fn what_is_renamed_has_the_endings_of_the_naming_as_well() {
+    let block = "down_blocks.1.attentions.0.transformer_blocks.0";
+    let file = |seed: &str| {
+        ["attn2.to_k", "attn2.of_some_trainer"].iter().fold(File::default(), |file, layer| {
+            let n = if *layer == "attn2.to_k" { 2048 } else { 640 };
+            let stem = format!("unet.{block}.{layer}");
+            let (a, b) = (random(&format!("{seed} a"), 2, n), random(&format!("{seed} b"), 640, 2));
+            file.matrix(format!("{stem}.lora_A.weight"), &a).matrix(format!("{stem}.lora_B.weight"), &b)
+        })
+    };
+    for (scheme, first, endings) in [
+        ("kohya", "lora_unet_input_blocks_4_1", &[".alpha", ".lora_down.weight", ".lora_up.weight"][..]),
+        ("peft", "unet.down_blocks.1", &[".lora_A.weight", ".lora_B.weight"]),
+    ] {
+        let settings = Settings { scheme: Some(scheme.to_owned()), ..hard() };
+        let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
+        assert_eq!(fused.names().len(), 2 * endings.len(), "{:?}", fused.names());
+        for name in fused.names() {
+            assert!(name.starts_with(first), "{name}");
+            assert!(endings.iter().any(|ending| name.ends_with(ending)), "{scheme}: {name}");
+        }
+    }
+}

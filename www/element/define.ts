@@ -3,7 +3,6 @@
 import { Advanced } from './controls/advanced.ts';
 import { Blocks } from './controls/blocks.ts';
 import { Checksum } from './files/checksum.ts';
-import { ComparePlace } from './compare/place.ts';
 import { Controls } from './controls/controls.ts';
 import { FileCard } from './files/file-card.ts';
 import { LeftOut } from './files/left-out.ts';
@@ -16,7 +15,6 @@ import { ProblemView } from './parts/problem-view.ts';
 import { define } from './register.ts';
 import { RunPanel } from './run/run-panel.ts';
 import { SettingsBar } from './controls/settings-bar.ts';
-import { StartOver } from './run/start-over.ts';
 
 define({
   'np-lora-problem': ProblemView,
@@ -31,9 +29,7 @@ define({
   'np-lora-advanced': Advanced,
   'np-lora-controls': Controls,
   'np-lora-settings-bar': SettingsBar,
-  'np-lora-compare': ComparePlace,
   'np-lora-left-out': LeftOut,
-  'np-lora-start-over': StartOver,
   'np-lora-run': RunPanel,
   'np-lora': NpLora,
 });

@@ -25,17 +25,23 @@ export function lazy<Part>(load: () => Promise<Part>): () => Promise<Part | null
 export class Fetched {
   state: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
   #fetches: (() => Promise<unknown>)[];
+  #coming: Promise<void> | null = null;
 
   constructor(private host: ReactiveControllerHost, ...fetches: (() => Promise<unknown>)[]) {
     this.#fetches = fetches;
   }
 
-  /** Asks for what has not come yet. */
-  async want(): Promise<void> {
-    if (this.state === 'there') return;
+  /** Asks for what has not come yet, and is not on its way. */
+  want(): Promise<void> {
+    return (this.#coming ??= this.#ask());
+  }
+
+  async #ask(): Promise<void> {
     this.#become('coming');
     const parts = await Promise.all(this.#fetches.map((fetch) => fetch()));
-    this.#become(parts.every(Boolean) ? 'there' : 'failed');
+    const there = parts.every(Boolean);
+    if (!there) this.#coming = null;
+    this.#become(there ? 'there' : 'failed');
   }
 
   #become(state: Fetched['state']): void {

@@ -19,7 +19,8 @@ const LOOK = /^[a-z][a-z-]{0,31}$/;
 const FILES = { content: 'contentFile', style: 'styleFile' } as const;
 /** The wishes that are the element's properties. */
 const OF_ELEMENT = {
-  mu: true, contentStrength: true, styleStrength: true, dtype: true, rank: true, backend: true, analysis: true, outputName: true, disabled: true,
+  mu: true, contentStrength: true, styleStrength: true, dtype: true, rank: true, backend: true, analysis: true, outputName: true, several: true, contentSrc: true,
+  styleSrc: true, disabled: true,
 } satisfies Record<Exclude<keyof Wishes, 'theme' | 'look' | 'locale' | 'saveTo'>, true>;
 const SETTINGS = Object.keys(OF_ELEMENT) as (keyof typeof OF_ELEMENT)[];
 /** Passed on as they are, under the same name. */

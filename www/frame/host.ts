@@ -118,7 +118,7 @@ export class NpLoraFrame extends EventTarget {
   constructor(place: Element | null, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
     // What querySelector did not find.
-    if (place?.nodeType !== Node.ELEMENT_NODE) throw new ProblemError(problem('E_FRAME', text.placeless));
+    if (!place) throw new ProblemError(problem('E_FRAME', text.placeless));
     const own = asOrigin(self.origin);
     if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
     const allowed = new Set(sandbox.toLowerCase().split(/\s+/));

@@ -8,7 +8,9 @@ import { REPORT } from '../core/answers.ts';
 import { CHOICE, PROBLEM, PROGRESS, ROLE, SETTINGS, SUMMARY } from '../core/shapes.ts';
 import { either, isFile, list, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import { problem } from '../core/problem.ts';
-import { DTYPES, type BackendChoice, type FusedFile, type Problem, type Progress, type Role, type Settings, type Summary } from '../core/types.ts';
+import {
+  DTYPES, type BackendChoice, type FusedFile, type Problem, type Progress, type Role, type Settings, type Several, type Summary,
+} from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
 import { text as words } from './strings.ts';
 
@@ -25,6 +27,11 @@ export interface Wishes {
   backend: BackendChoice;
   analysis: 'auto' | 'off';
   outputName: string;
+  /** What is made of a pair where it is more than one file; null: one, at `mu`. */
+  several: Partial<Several> | null;
+  /** Links to files on the Hugging Face Hub, which somebody loads by a button; an empty one takes it away. */
+  contentSrc: string;
+  styleSrc: string;
   disabled: boolean;
   theme: 'auto' | 'light' | 'dark';
   /** Custom properties of the element without their `--np-lora-`: `{ ink: '#222', font: 'Georgia, serif' }`. */
@@ -79,13 +86,15 @@ const NONE = object<None>({});
 
 /** No page has a reason to send more than this. */
 const LONGEST_TEXT = 300;
+const LONGEST_LINK = 2048;
 const MOST_FIELDS = 32;
 const few = <T>(of: Shape<T>): Shape<T> =>
   (value): value is T => typeof value === 'object' && value !== null && Object.keys(value).length <= MOST_FIELDS && of(value);
 
 const WISHES: { [K in keyof Wishes]: Shape<Wishes[K]> } = {
   mu: number, contentStrength: number, styleStrength: number, dtype: word(...DTYPES), rank: either<string | number>(textUpTo(LONGEST_TEXT), number), backend: CHOICE,
-  analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), disabled: truth, theme: word('auto', 'light', 'dark'),
+  analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), contentSrc: textUpTo(LONGEST_LINK),
+  styleSrc: textUpTo(LONGEST_LINK), several: orNull(partial<Several>({ mus: few(list(number)), plain: truth, bothDirections: truth })), disabled: truth, theme: word('auto', 'light', 'dark'),
   look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
 };
 

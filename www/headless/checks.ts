@@ -118,6 +118,7 @@ function checkNames(kind: string, given: object, known: readonly string[]): void
 function unknownOf(kind: string, given: object, known: readonly string[]): string | null {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown === undefined) return null;
-  const meant = ALSO[unknown] ?? near(unknown, known);
+  const also = ALSO[unknown];
+  const meant = also !== undefined && known.includes(also) ? also : near(unknown, known);
   return `There is no ${kind} called "${unknown}"${meant ? `: is it "${meant}" that you mean?` : `, only ${known.join(', ')}.`}`;
 }

@@ -133,7 +133,8 @@ export class DiskSink implements OutputSink {
       // Fails where something of this name is.
       const file = await open(part, 'wx+', before ? 0o600 : 0o666);
       unfinished.add(part);
-      if (before) await file.chmod(before.mode & 0o777);
+      // Where modes cannot be set, it is the owner's alone.
+      if (before) await file.chmod(before.mode & 0o777).catch(() => {});
       return new DiskSink({ given: path, place, to, part }, overwrite, file);
     } catch (thrown) {
       throw unwritten(path, thrown);

@@ -189,8 +189,11 @@ pub(crate) fn warnings(
         let detail = format!("The subject's is {content:?}, the style's {style:?}.");
         warnings.push(Error::new(Code::BaseDiffers, detail));
     }
-    if named.is_some_and(|(family, _)| family.has_stages()) && stages(files, false).is_some() {
-        warnings.push(Error::new(Code::StagesUnclear, ""));
+    if let (Some((family, _)), Some((first, second))) = (named, stages(files, false))
+        && family.has_stages()
+    {
+        let detail = format!("The subject's says {first}, the style's {second}.");
+        warnings.push(Error::new(Code::StagesUnclear, detail));
     }
     for adapter in files.present() {
         if let Some(word) = distilled(adapter) {

@@ -137,6 +137,8 @@ struct Landing {
     target: Option<Target>,
     /// The two halves of its rows stand the other way round there.
     halves_swapped: bool,
+    /// The module has its name, and so its factors theirs, in the result's naming.
+    is_renamed: bool,
 }
 
 /// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
@@ -157,12 +159,12 @@ pub(crate) fn groups(
             let fits =
                 |target: &Target| (target.rows.len(), target.in_features) == (*rows, unit.in_features());
             let target = names.target(id, scheme).filter(fits);
-            let (stem, halves_swapped) = match &target {
-                Some(target) => (target.stem.clone(), target.halves_swapped),
+            let (stem, halves_swapped, is_renamed) = match &target {
+                Some(target) => (target.stem.clone(), target.halves_swapped, true),
                 None => kept(unit, id, names, scheme),
             };
             let (_, landings) = places.entry(&mut modules, &stem, || (stem.clone(), Vec::new()));
-            landings.push(Landing { unit: at, rows: range, target, halves_swapped });
+            landings.push(Landing { unit: at, rows: range, target, halves_swapped, is_renamed });
         }
     }
     let mut groups = Groups::new(units.len());
@@ -187,21 +189,24 @@ pub(crate) fn groups(
         .collect()
 }
 
-/// The name of a layer that has none in the result's naming, or another size there, and whether the halves of its rows
-/// are swapped under that name. What is in no table gets the naming's prefix, if that can be told; else a layer keeps its
+/// The name of a layer that has none in the result's naming, or another size there, whether the halves of its rows
+/// are swapped under that name, and whether that is one of the naming all the same. What is in no table gets the naming's prefix, if that can be told; else a layer keeps its
 /// name, that of the content where both have it.
-fn kept(unit: &Unit, id: &ModuleId, names: &LayerNames, scheme: Option<&Scheme>) -> (String, bool) {
+fn kept(unit: &Unit, id: &ModuleId, names: &LayerNames, scheme: Option<&Scheme>) -> (String, bool, bool) {
     let Some((family, scheme)) = names.family.zip(scheme) else {
         let own = names.side(unit).and_then(|side| Some((side, unit.share(side)?)));
         let stem = own.map_or_else(|| id.to_string(), |(side, share)| names.stem(side, &share.module.stem));
-        return (stem, false);
+        return (stem, false, false);
     };
     let stems = || unit.halves.as_ref().present().map(|share| share.module.stem.as_str());
-    let Some(own) = stems().next() else { return (id.to_string(), false) };
+    let Some(own) = stems().next() else { return (id.to_string(), false, false) };
     if let Some(place) = family.resolve(own) {
-        return (own.to_owned(), matches!(place.parts.as_slice(), [only] if only.halves_swapped));
+        return (own.to_owned(), matches!(place.parts.as_slice(), [only] if only.halves_swapped), false);
     }
-    (family.name_beside(stems(), scheme).unwrap_or_else(|| own.to_owned()), false)
+    match family.name_beside(stems(), scheme) {
+        Some(stem) => (stem, false, true),
+        None => (own.to_owned(), false, false),
+    }
 }
 
 fn output(
@@ -215,7 +220,8 @@ fn output(
     let shares = || landings.iter().flat_map(|landing| units[landing.unit].shares().map(|(_, share)| share));
     let target = landings.iter().find_map(|landing| landing.target.as_ref());
     let spelled = || landings.last().and_then(|landing| names.spelling(&units[landing.unit]));
-    let spelling = target.and(scheme).and_then(Scheme::spelling).or_else(spelled);
+    let is_renamed = landings.iter().any(|landing| landing.is_renamed);
+    let spelling = scheme.filter(|_| is_renamed).and_then(Scheme::spelling).or_else(spelled);
     // Where one file keeps a 1×1 convolution as a matrix and the other as a convolution, the latter loads everywhere.
     let stored = || shares().map(|share| share.module.dims.clone()).max_by_key(Vec::len).unwrap_or_default();
     let dims = match target {

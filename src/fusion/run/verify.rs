@@ -276,9 +276,8 @@ pub(crate) async fn repeat<R: Source, S: Source>(
     // Arithmetic in f32 cannot tell smaller updates from nothing.
     let whole = (f64::max(size, NOTHING * NOTHING) / float(PROBES)).sqrt();
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
-    let part = |of: f64| of / f64::max(size, NOTHING * NOTHING);
     let [apart, inputs, directions] = [apart, inputs, directions].map(relative);
-    let across = part(across.abs());
+    let across = across.abs() / f64::max(size, NOTHING * NOTHING);
     let size = if size < NOTHING * NOTHING { 1.0 } else { own / size };
     if [apart, inputs, directions, across, size].iter().all(|figure| figure.is_finite()) {
         return Ok(Difference { apart, inputs, directions, across, size, whole });

@@ -10,7 +10,7 @@ const RECIPE = /\.(recipe|report)\.json$/i;
 /** Any other JSON may be one under another name; not the list of parts beside a large model. */
 const JSON_FILE = /(?<!\.safetensors\.index)\.json$/i;
 /** What model sites show of one. */
-const BESIDE = /^(image|video|text)\//;
+const BESIDE = /^((image|video)\/|text\/(plain|markdown)$)/;
 /** A folder of a whole training run has hundreds of files; nobody means all of them. */
 const MOST = 64;
 

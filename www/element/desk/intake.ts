@@ -2,11 +2,12 @@
 
 import type { ReactiveControllerHost } from 'lit';
 import { isFile } from '../../core/shape.ts';
-import type { FileLink, Role, SavedRecipe } from '../../core/types.ts';
+import type { FileLink, Role, SavedRecipe, Settings } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import type { Desk } from './desk.ts';
 import { filesFrom, hasFiles, isConfig, isMeant, isRecipe, linkIn, mayTake, readConfig, recipesAmong } from './drop.ts';
 import type { Keep } from '../settings/keep.ts';
+import { inPlaces } from '../settings/recipe.ts';
 import type { Config } from '../model.ts';
 import { recipeText, text } from '../words/strings.ts';
 
@@ -29,6 +30,8 @@ export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 
 export class Intake {
   #over: Role | 'all' | null = null;
+  /** What was said of the file that was last open in a place. */
+  #scales: Partial<Record<Role, Settings['contentScale']>> = {};
 
   constructor(private element: ReactiveControllerHost & HTMLElement, private host: IntakeHost, private desk: Desk, private keep: Keep) {
     element.addEventListener('dragover', (event) => this.#dragOver(event));
@@ -48,7 +51,8 @@ export class Intake {
 
   /** See the element's method of this name. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
-    if (typeof from !== 'object' || from === null || !('items' in from || Symbol.iterator in from && [...from].every(isFile))) {
+    const given = typeof from === 'object' && from !== null && Symbol.iterator in from ? [...from] : null;
+    if (given ? !given.every(isFile) : typeof from !== 'object' || from === null || !('items' in from)) {
       throw new TypeError('take() takes a list of Files, or a DataTransfer.');
     }
     if (role !== null && !ROLES.includes(role)) throw new TypeError("The role is 'content' or 'style', or null.");
@@ -68,13 +72,7 @@ export class Intake {
     const config = taken.find(isConfig);
     const [recipe, another] = recipesAmong(taken);
     const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
-    if (recipe) {
-      // Behind the files, with which settings may go.
-      if (files.length > 0) await this.take(files, role);
-      await this.takeRecipe(recipe);
-      if (another) this.host.notify(recipeText.onlyOne);
-      return;
-    }
+    if (recipe) return this.#takeWithRecipe(files, role, recipe, another !== undefined);
     const [first, second] = files;
     if (!first) {
       if (config) return this.#takeConfig(config, role);
@@ -106,9 +104,11 @@ export class Intake {
     void this.#placed(role, this.desk.places.fileOf(role), config);
   }
 
-  /** The file that was there before. */
+  /** The file that was there before, and what was said of its scale. */
   back(role: Role): void {
     void this.desk.places.back(role);
+    const scale = this.#scales[role];
+    if (scale) this.keep.forget(() => ({ [SCALE[role]]: scale }));
     this.host.changed();
   }
 
@@ -120,6 +120,18 @@ export class Intake {
 
   #placed(role: Role, file: File | FileLink | null, config: File | null = null): Promise<void> {
     return this.place(role, file, config, () => this.host.changed());
+  }
+
+  /** The settings come behind the files, with which some may go; which file is which the recipe knows. */
+  async #takeWithRecipe(files: readonly File[], role: Role | null, recipe: File, isOneOfSeveral: boolean): Promise<void> {
+    const [first, second] = files;
+    const saved = first && second && await this.desk.recipe(recipe).catch(() => null);
+    if (first) {
+      if (saved) this.keep.closeRecipe();
+      await this.take(saved && second ? inPlaces(saved, [first, second]) : files, role);
+    }
+    await this.takeRecipe(recipe);
+    if (isOneOfSeveral) this.host.notify(recipeText.onlyOne);
   }
 
   async takeRecipe(file: File): Promise<void> {
@@ -136,7 +148,10 @@ export class Intake {
   async place(role: Role, file: File | FileLink | null, config: File | null = null, placed = (): void => {}): Promise<void> {
     const before = this.desk.places.fileOf(role);
     const another = file !== before;
-    if (another && before) this.forgetScale(role);
+    if (another && before) {
+      if (this.desk.places.cards[role].state === 'open') this.#scales[role] = this.keep.state[SCALE[role]];
+      this.forgetScale(role);
+    }
     if (!isFile(file) && (file === null || another)) {
       const cleared = this.desk.places.clear(role);
       placed();
@@ -165,7 +180,10 @@ export class Intake {
 
   async swap(): Promise<void> {
     this.host.notify('');
-    const exchange = (): void => this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
+    const exchange = (): void => {
+      this.#scales = { content: this.#scales.style, style: this.#scales.content };
+      this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
+    };
     exchange();
     const swapped = this.desk.places.swap(async () => {
       exchange();

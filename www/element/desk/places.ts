@@ -164,8 +164,9 @@ export class Places {
    * lies in the role's place.
    */
   offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
+    const before = this.#before(role);
     const place = this.#next(role, () => this.offer(role, link, hosts, load, placed));
-    Object.assign(place, { link, loads: load });
+    Object.assign(place, { link, loads: load, before });
     if (this.cards[role].state === 'empty') {
       // Nothing lies there yet that would change what is known of the other file.
       this.cards = { ...this.cards, [role]: { state: 'empty', problem: null, reading: true } };
@@ -188,10 +189,13 @@ export class Places {
     }
     // A link that leads to no file takes none away.
     if (!('url' in offered) && this.fileOf(role)) return this.host.failed(new ProblemError(offered));
+    const before = this.#before(role);
     void this.clear(role);
-    Object.assign(this.#places[role], { link, loads: place.loads });
+    Object.assign(this.#places[role], { link, loads: place.loads, before });
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered, reading: false });
     placed();
+    // The place is as empty as it was, and the other file alone.
+    this.host.settled();
     if (!('url' in offered)) this.host.announce('error', offered);
   }
 
@@ -214,10 +218,10 @@ export class Places {
   }
 
   /** Opens a file in a role's place. Its configuration may still have to be read. */
-  choose(role: Role, file: File | FileLink, config: Config | null | Promise<Config | null> = null): Promise<void> {
-    const [card, { before }] = [this.cards[role], this.#places[role]];
-    const place = this.#next(role, config instanceof Promise ? () => this.choose(role, file, config) : null);
-    place.before = card.state === 'open' ? card : card.state === 'empty' ? null : before;
+  choose(role: Role, file: File | FileLink, config: Config | null | Promise<Config | null> = null, before = this.#before(role)): Promise<void> {
+    const place = this.#next(role, config instanceof Promise ? () => this.choose(role, file, config, before) : null);
+    // What is opened once more is not what was there before.
+    place.before = before && (before.file !== file || before.config !== config) ? before : null;
     return (place.opening = this.#open(role, place, file, config));
   }
 
@@ -264,6 +268,11 @@ export class Places {
     }
   }
 
+  #before(role: Role): Before | null {
+    const card = this.cards[role];
+    return card.state === 'open' ? card : card.state === 'refused' ? card.before : this.#places[role].before;
+  }
+
   /** Opens what lay in a role's place before the file that was refused. */
   async back(role: Role): Promise<void> {
     const card = this.cards[role];
@@ -305,7 +314,7 @@ export class Places {
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
     for (const [role, card] of [['content', style], ['style', content]] as const) {
-      if ('file' in card) void this.choose(role, card.file, card.config);
+      if ('file' in card) void this.choose(role, card.file, card.config, card.state === 'refused' ? card.before : null);
       else {
         void this.clear(role);
         // What a link means that was being read is not asked for any more.

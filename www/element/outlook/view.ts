@@ -32,7 +32,7 @@ export class OutlookView extends LitElement {
     .lead.caution { color: var(--caution); font-weight: 550; }
     .weights { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; min-height: 40px; }
     .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 5fr); gap: 24px 32px; align-items: start; }
-    np-lora-brush { margin-bottom: 16px; }
+    np-lora-brush { margin-bottom: 8px; }
     .waits { visibility: hidden; }
     .suggest { display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px; justify-items: start; margin-top: 16px; }
     .suggest button { max-width: 100%; white-space: normal; }

@@ -1,6 +1,6 @@
 /** From Fuse to Save: one place that holds the button, then the progress, then what was made or what went wrong. */
 
-import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../../core/protocol.ts';
 import type { Problem, ResultChoice } from '../../core/types.ts';
@@ -8,6 +8,7 @@ import { breakable } from '../files/file-card.ts';
 import { Focus, notHeld } from '../parts/focus.ts';
 import { bytes, inert, percentDone, seconds, wholePercent } from '../words/format.ts';
 import { called } from '../words/language.ts';
+import { doneWith } from '../words/made.ts';
 import type { Action, ActionAt, Outcome, Running } from '../model.ts';
 import type { Pick, ResultsView } from './results-view.ts';
 import type { ResultView } from './result-view.ts';
@@ -99,15 +100,17 @@ export class RunPanel extends LitElement {
     new Focus(this, (options) => {
       const result = this.renderRoot.querySelector<ResultView | ResultsView>('np-lora-results, np-lora-result');
       if (result) void result.updateComplete.then(() => result.focus());
-      else this.renderRoot.querySelector<HTMLElement>('.bar button')?.focus(options);
+      else this.renderRoot.querySelector<HTMLElement>('.lacking, .bar button')?.focus(options);
     });
   }
 
-  protected override willUpdate(): void {
+  protected override willUpdate(changed: PropertyValues<this>): void {
     this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
     if (this.outcomes.length < 2) this.looked = null;
-    // Long before there is one.
-    if (this.#results.state === 'unasked' && (this.ready || this.convertible)) void this.#results.want();
+    // Long before there is one; and once more when there is.
+    const { state } = this.#results;
+    const isComing = this.ready || this.convertible || this.running !== null || this.outcomes.length > 0;
+    if ((state === 'unasked' && isComing) || (state === 'failed' && changed.has('outcomes') && this.outcomes.length > 0)) void this.#results.want();
   }
 
   override render(): TemplateResult {
@@ -131,14 +134,21 @@ export class RunPanel extends LitElement {
 
   #made(): TemplateResult | typeof nothing {
     const { outcomes } = this;
-    if (this.#results.state === 'failed') {
-      return html`<section class="panel stack" part="result"><p>${text.resultFailed}</p>
-        <button type="button" @click=${() => this.#results.want()}>${text.tryAgain}</button></section>`;
-    }
-    if (this.#results.state !== 'there') return nothing;
+    if (this.#results.state !== 'there') return this.#lacking(outcomes.length > 1 ? text.doneFiles(outcomes.length) : doneWith(outcomes[0]!.report));
     return html`${outcomes.length > 1 ? html`<np-lora-results exportparts="result, save" .outcomes=${outcomes} .looked=${this.looked} .unsaved=${this.unsaved} .notice=${this.saved}
         @np-pick=${({ detail: { what, at } }: CustomEvent<Pick>) => this.#pick(what, at)}></np-lora-results>` : nothing}
       ${this.#result(outcomes.length > 1 ? this.looked : 0)}`;
+  }
+
+  /** What shows the result is not there: it can be saved all the same. */
+  #lacking(done: string): TemplateResult {
+    const failed = this.#results.state === 'failed';
+    return html`<section class="panel stack lacking" part="result" tabindex="-1" aria-label=${done}>
+      <p role="status">${failed ? text.resultFailed : done}</p>
+      ${failed ? html`<div class="bar">
+        <button class="primary" type="button" @click=${() => this.#do(this.outcomes.length > 1 ? 'save-all' : 'save')}>${text.save}</button>
+        <button type="button" @click=${() => this.#results.want()}>${text.tryAgain}</button></div>` : nothing}
+    </section>`;
   }
 
   #result(at: number | null): TemplateResult | typeof nothing {

@@ -63,6 +63,7 @@ export class Keep implements ReactiveController {
 
   get #remembers(): boolean { return this.element.remember === 'hash' && theAddressOf === this; }
 
+  get state(): State { return this.host.state(); }
   get canUndo(): boolean { return (this.#undo?.past ?? 0) > 0; }
   get canRedo(): boolean { return (this.#undo?.future ?? 0) > 0; }
   get hasSteps(): boolean { return this.canUndo || this.canRedo || this.isChanged; }

@@ -194,7 +194,7 @@ const english = {
     outlook: 'What the projection will do',
     outlookComing: 'Looking at the pair…',
     outlookFailed: 'The figures about this pair could not be loaded. Fusing works without them.',
-    resultFailed: 'It was made and checked, but what shows it could not be loaded.',
+    resultFailed: 'The file was made and checked, but the part of the page that shows it could not be loaded.',
     tryAgain: 'Try again',
 
     compare: 'Compare a fused file with these two',

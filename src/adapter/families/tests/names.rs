@@ -472,7 +472,15 @@ fn what_programs_do_not_load_is_known() {
         ("Z-Image", "kohya-diffusers", ComfyUI, "", Some(Part)),
         ("FLUX.2 dev", "peft", ComfyUI, "", Some(All)),
         ("FLUX.2 dev", "peft", ComfyUI, "transformer.single_stream_modulation.linear", Some(Part)),
-        ("FLUX.2 klein 4B", "comfy", InvokeAI, "", Some(Nothing)),
+        ("FLUX.2 klein 4B", "comfy", InvokeAI, "", None),
+        ("FLUX.2 klein 4B", "kohya", Diffusers, "", Some(All)),
+        ("FLUX.2 klein 4B", "kohya", Diffusers, "transformer.single_stream_modulation.linear", Some(Part)),
+        ("FLUX.2 klein 4B", "peft", Diffusers, "transformer.single_stream_modulation.linear", Some(All)),
+        ("FLUX.1", "kohya", Diffusers, "", Some(All)),
+        ("FLUX.1", "kohya", Diffusers, "transformer.x_embedder", Some(Part)),
+        ("FLUX.1", "peft", Diffusers, "transformer.x_embedder", Some(All)),
+        ("LTX-Video 2B", "comfy", Diffusers, "", Some(All)),
+        ("LTX-Video 2B", "comfy", Diffusers, "transformer.proj_in", Some(Part)),
         ("FLUX.2 klein 4B", "peft", InvokeAI, "", Some(All)),
         ("FLUX.1", "peft", ComfyUI, "", Some(All)),
         ("FLUX.1", "kohya", A1111, "", None),
@@ -504,6 +512,10 @@ fn what_programs_do_not_load_is_known() {
         ("Wan 14B", "peft", InvokeAI, "transformer.blocks.39.attn2.add_k_proj", Some(All)),
         ("Wan 14B", "peft", InvokeAI, "transformer.condition_embedder.time_proj", Some(Part)),
         ("Chroma", "kohya", InvokeAI, "", None),
+        ("Chroma", "kohya", Diffusers, "", Some(All)),
+        ("Chroma", "kohya", Diffusers, "transformer.distilled_guidance_layer.in_proj", Some(Nothing)),
+        ("Chroma", "peft", ComfyUI, "", Some(All)),
+        ("Chroma", "peft", ComfyUI, "transformer.distilled_guidance_layer.in_proj", Some(Part)),
         ("HiDream-I1", "peft", ComfyUI, "", Some(All)),
         ("HunyuanVideo", "comfy", Diffusers, "", Some(Nothing)),
     ] {
@@ -589,4 +601,18 @@ fn nothing_is_promised_of_what_nobody_has_tried() {
     let id = |name: &str| flux.modules().map(|(id, _)| id).find(|id| id.as_str() == name).unwrap();
     let block = id("transformer.transformer_blocks.3.attn.to_q");
     assert_eq!(of_layers(flux, peft, Program::InvokeAI, &[&block], true), Some(Loaded::None));
+}
+
+#[test]
+fn the_last_layers_are_known_in_both_namings() {
+    for (family, native, diffusers) in [
+        ("Lumina 2", "final_layer_adaLN_modulation_1", "norm_out.linear_1"),
+        ("Lumina 2", "final_layer_linear", "norm_out.linear_2"),
+        ("HunyuanVideo", "final_layer_adaLN_modulation_1", "norm_out.linear"),
+        ("HunyuanVideo", "final_layer_linear", "proj_out"),
+    ] {
+        let id = format!("transformer.{diffusers}");
+        assert_eq!(means(family, &format!("lora_unet_{native}")), id, "{family}");
+        assert_eq!(means(family, &id), id, "{family}");
+    }
 }

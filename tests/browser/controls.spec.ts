@@ -451,7 +451,5 @@ for (const [colorScheme, width] of [['light', 1200], ['dark', 1200], ['light', 3
     await expect(page.getByRole('complementary', { name: 'Recipe' })).toBeVisible();
     await accessible(page, 'painted');
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-    const { NP_LORA_SHOTS } = process.env;
-    if (NP_LORA_SHOTS) await page.screenshot({ path: `${NP_LORA_SHOTS}/controls-${colorScheme}-${width}.png`, fullPage: true });
   });
 }

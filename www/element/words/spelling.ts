@@ -47,7 +47,7 @@ export function readScale(text: string): ScaleChoice | undefined {
 
 export const scaleText = (scale: ScaleChoice): string => (scale.kind === 'alpha' ? String(scale.alpha) : scale.kind === 'auto' ? 'auto' : 'rslora');
 
-export const percentText = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
+const percentText = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
 
 /** `exact`, `32`, `90%` */
 export const rankText = (to: Recompress): string => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percentText(to.share) : to.kind);

@@ -2,8 +2,9 @@
 
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { card } from './linked.ts';
-import { fuseButton, give, givePair, open, type Named, type Role } from './page.ts';
-import { PAIR, openRecipe, settings } from './settings.ts';
+import { makeLora } from './make.ts';
+import { fuseButton, give, givePair, named, open, type Named, type Role } from './page.ts';
+import { KOHYA, PAIR, openRecipe, settings } from './settings.ts';
 
 const BAD: Named = { name: 'page.safetensors', bytes: new TextEncoder().encode('<!doctype html>') };
 
@@ -22,6 +23,15 @@ test('with what was said of its scale', async ({ page }) => {
   await expect(fuseButton(page)).toBeEnabled();
   await expect(card(page, 'Subject')).toContainText('cat.safetensors');
   expect((await settings(page)).contentScale).toEqual(scale);
+  // It is that of the file, not of one that lay there before.
+  await give(page, 'Subject', named('dog.safetensors', makeLora({ ...KOHYA, seed: 79 })));
+  await expect(fuseButton(page)).toBeEnabled();
+  expect((await settings(page)).contentScale).toEqual({ kind: 'auto' });
+  await give(page, 'Subject', BAD);
+  await back(page, 'Subject').click();
+  await expect(card(page, 'Subject')).toContainText('dog.safetensors');
+  await expect(fuseButton(page)).toBeEnabled();
+  expect((await settings(page)).contentScale).toEqual({ kind: 'auto' });
   // Of what nobody has opened, nothing comes back.
   await page.getByRole('button', { name: 'Remove subject file' }).click();
   await give(page, 'Subject', BAD);

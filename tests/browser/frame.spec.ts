@@ -425,8 +425,18 @@ test('a page gives links, of whose host nothing is asked before somebody loads t
   });
   expect(made).toEqual(['subject_in_style_plain.safetensors', 3, 1]);
   const strange = await page.evaluate(() => Promise.all([{ several: { mus: Array(33).fill(1) } }, { several: { mu: [1] } }, { contentSrc: 'x'.repeat(2049) }]
+    .concat(['./x.safetensors', '//host/x', 'https://example.org/x', new URL(location.href).origin].map((contentSrc) => ({ contentSrc })) as any[])
     .map((wishes) => tool.set(wishes).catch(({ detail }: { detail: string }) => detail))));
-  expect(strange).toEqual(['several', 'several', 'contentSrc']);
+  expect(strange).toEqual(['several', 'several', ...Array(5).fill('contentSrc')]);
+  // What was reset does not come back with the frame.
+  await page.evaluate(async () => {
+    await tool.set({ contentSrc: 'somebody/cats/cat.safetensors' });
+    await tool.reset();
+  });
+  await page.frames()[1]!.evaluate(() => location.reload());
+  await expect.poll(() => page.evaluate(() => told.filter(({ name }) => name === 'ready').length)).toBe(2);
+  await expect(frame(page).getByRole('button', { name: 'Try it with an example' })).toBeVisible();
+  await expect(load).toHaveCount(0);
   expect(uncaught).toEqual([]);
 });
 

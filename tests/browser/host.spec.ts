@@ -363,6 +363,26 @@ test('what a host has converted is shown and can be saved', async ({ page }) => 
   expect(uncaught).toEqual([]);
 });
 
+for (const autoload of [false, true]) {
+  test(`a bad link while a file is being opened, or beside one, costs nothing${autoload ? ', where links are loaded by themselves' : ''}`, async ({ page }) => {
+    const uncaught = await visit(page, await host());
+    const opened = await page.evaluate(async (autoload) => {
+      tool.autoload = autoload;
+      const given = give();
+      tool.contentSrc = 'https://example.org/x';
+      await given.catch(() => {});
+      const first = await tool.inspect();
+      tool.contentSrc = 'https://example.org/y';
+      await tool.updateComplete;
+      await new Promise((later) => { setTimeout(later, 300); });
+      const second = await tool.inspect();
+      return [first.content?.name, second.content?.name, (await tool.fuse()).report.fused > 0];
+    }, autoload);
+    expect(opened).toEqual(['subject.safetensors', 'subject.safetensors', true]);
+    expect(uncaught).toEqual([]);
+  });
+}
+
 test('what files are is told when they are open, and a refusal too', async ({ page }) => {
   const uncaught = await visit(page, await host());
   expect(await page.evaluate(() => tool.inspect())).toEqual({ content: null, style: null });

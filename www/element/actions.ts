@@ -97,6 +97,7 @@ export class Actions {
   paste(role: Role, link: string): void {
     this.means.notices.notice = '';
     const before = this.means.desk.places.fileOf(role);
+    this.means.intake.remember(role);
     this.means.links.paste(role, link, () => {
       if (before && this.means.desk.places.fileOf(role) !== before) this.means.intake.forgetScale(role);
       this.changed();

@@ -63,7 +63,9 @@ function tellInstead(what: string): void {
 
 /** What the page asks for, done with the element. */
 function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls[N]['in']) => FrameCalls[N]['out'] | Promise<FrameCalls[N]['out']> } {
+  const isRunning = (): boolean => app.phase === 'fusing' || app.phase === 'checking';
   const set = (wishes: Partial<Wishes>): { locale: string } => {
+    if (isRunning() && (wishes.contentSrc !== undefined || wishes.styleSrc !== undefined)) throw problem('E_RUNNING');
     for (const name of SETTINGS) if (wishes[name] !== undefined) Object.assign(app, { [name]: wishes[name] });
     if (wishes.locale !== undefined) root.lang = understood([wishes.locale]);
     if (wishes.theme) root.style.colorScheme = wishes.theme === 'auto' ? '' : wishes.theme;
@@ -74,7 +76,7 @@ function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls
   return {
     set,
     give: (given) => {
-      if (app.phase === 'fusing' || app.phase === 'checking') throw problem('E_RUNNING');
+      if (isRunning()) throw problem('E_RUNNING');
       for (const role of ROLES) {
         const file = given[role];
         if (file !== undefined) app[FILES[role]] = file;

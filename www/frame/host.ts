@@ -114,7 +114,7 @@ export class NpLoraFrame extends EventTarget {
   #patience: ReturnType<typeof setTimeout> | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
 
-  /** Puts the frame at the end of `place`. Throws where that is no element, where the page or `src` has no origin of the web, and what `set` refuses. */
+  /** Puts the frame at the end of `place`. Throws where that is null, where the page or `src` has no origin of the web, and what `set` refuses. */
   constructor(place: Element | null, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
     // What querySelector did not find.
@@ -179,6 +179,8 @@ export class NpLoraFrame extends EventTarget {
   }
 
   async reset(): Promise<void> {
+    const { contentSrc: _content, styleSrc: _style, ...kept } = this.#wishes;
+    this.#wishes = kept;
     await this.#ask('reset', {});
   }
 

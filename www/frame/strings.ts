@@ -12,6 +12,6 @@ export const text = {
   reloaded: 'It was loaded anew.',
   away: 'Its frame is not in the page any more.',
   address: 'The address of the frame must begin with http: or https:.',
-  placeless: 'The frame was given no element to be put in.',
+  placeless: 'The frame was given no element to be put in: there was nothing where it was looked for.',
   originless: 'A page without an http(s) origin cannot speak with the frame.',
 } as const;

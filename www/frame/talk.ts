@@ -87,14 +87,17 @@ const NONE = object<None>({});
 /** No page has a reason to send more than this. */
 const LONGEST_TEXT = 300;
 const LONGEST_LINK = 2048;
+/** Of the Hub alone: what lies where the tool comes from is not the page's to point at. */
+const HUB = /^(https:\/\/(huggingface\.co|hf\.co)\/|\w[\w.-]*\/\w[\w.-]*\/|$)/i;
+const hubLink: Shape<string> = (value): value is string => textUpTo(LONGEST_LINK)(value) && HUB.test(value);
 const MOST_FIELDS = 32;
 const few = <T>(of: Shape<T>): Shape<T> =>
   (value): value is T => typeof value === 'object' && value !== null && Object.keys(value).length <= MOST_FIELDS && of(value);
 
 const WISHES: { [K in keyof Wishes]: Shape<Wishes[K]> } = {
   mu: number, contentStrength: number, styleStrength: number, dtype: word(...DTYPES), rank: either<string | number>(textUpTo(LONGEST_TEXT), number), backend: CHOICE,
-  analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), contentSrc: textUpTo(LONGEST_LINK),
-  styleSrc: textUpTo(LONGEST_LINK), several: orNull(partial<Several>({ mus: few(list(number)), plain: truth, bothDirections: truth })), disabled: truth, theme: word('auto', 'light', 'dark'),
+  analysis: word('auto', 'off'), outputName: textUpTo(LONGEST_TEXT), contentSrc: hubLink, styleSrc: hubLink,
+  several: orNull(partial<Several>({ mus: few(list(number)), plain: truth, bothDirections: truth })), disabled: truth, theme: word('auto', 'light', 'dark'),
   look: few(table(textUpTo(LONGEST_TEXT))), locale: textUpTo(LONGEST_TEXT), saveTo: word('downloads', 'page'),
 };
 

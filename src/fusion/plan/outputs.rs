@@ -159,9 +159,13 @@ pub(crate) fn groups(
             let fits =
                 |target: &Target| (target.rows.len(), target.in_features) == (*rows, unit.in_features());
             let target = names.target(id, scheme).filter(fits);
-            let (stem, halves_swapped, is_renamed) = match &target {
-                Some(target) => (target.stem.clone(), target.halves_swapped, true),
-                None => kept(unit, id, names, scheme),
+            let Kept { stem, halves_swapped, is_renamed } = match &target {
+                Some(target) => Kept {
+                    stem: target.stem.clone(),
+                    halves_swapped: target.halves_swapped,
+                    is_renamed: true,
+                },
+                None => Kept::of(unit, id, names, scheme),
             };
             let (_, landings) = places.entry(&mut modules, &stem, || (stem.clone(), Vec::new()));
             landings.push(Landing { unit: at, rows: range, target, halves_swapped, is_renamed });
@@ -189,23 +193,35 @@ pub(crate) fn groups(
         .collect()
 }
 
-/// The name of a layer that has none in the result's naming, or another size there, whether the halves of its rows
-/// are swapped under that name, and whether that is one of the naming all the same. What is in no table gets the naming's prefix, if that can be told; else a layer keeps its
-/// name, that of the content where both have it.
-fn kept(unit: &Unit, id: &ModuleId, names: &LayerNames, scheme: Option<&Scheme>) -> (String, bool, bool) {
-    let Some((family, scheme)) = names.family.zip(scheme) else {
-        let own = names.side(unit).and_then(|side| Some((side, unit.share(side)?)));
-        let stem = own.map_or_else(|| id.to_string(), |(side, share)| names.stem(side, &share.module.stem));
-        return (stem, false, false);
-    };
-    let stems = || unit.halves.as_ref().present().map(|share| share.module.stem.as_str());
-    let Some(own) = stems().next() else { return (id.to_string(), false, false) };
-    if let Some(place) = family.resolve(own) {
-        return (own.to_owned(), matches!(place.parts.as_slice(), [only] if only.halves_swapped), false);
-    }
-    match family.name_beside(stems(), scheme) {
-        Some(stem) => (stem, false, true),
-        None => (own.to_owned(), false, false),
+/// What a layer is called in the result.
+struct Kept {
+    stem: String,
+    /// The halves of its rows are swapped under that name.
+    halves_swapped: bool,
+    /// It is one of the naming all the same.
+    is_renamed: bool,
+}
+
+impl Kept {
+    /// What is in no table gets the naming's prefix, if that can be told; else a layer keeps its name, that of the content where
+    /// both have it.
+    fn of(unit: &Unit, id: &ModuleId, names: &LayerNames, scheme: Option<&Scheme>) -> Self {
+        let own = |stem: String| Self { stem, halves_swapped: false, is_renamed: false };
+        let Some((family, scheme)) = names.family.zip(scheme) else {
+            let share = names.side(unit).and_then(|side| Some((side, unit.share(side)?)));
+            return own(
+                share.map_or_else(|| id.to_string(), |(side, share)| names.stem(side, &share.module.stem))
+            );
+        };
+        let stems = || unit.halves.as_ref().present().map(|share| share.module.stem.as_str());
+        let Some(stem) = stems().next() else { return own(id.to_string()) };
+        if let Some(place) = family.resolve(stem) {
+            let halves_swapped = matches!(place.parts.as_slice(), [only] if only.halves_swapped);
+            return Self { halves_swapped, ..own(stem.to_owned()) };
+        }
+        family
+            .name_beside(stems(), scheme)
+            .map_or_else(|| own(stem.to_owned()), |stem| Self { is_renamed: true, ..own(stem) })
     }
 }
 
@@ -246,7 +262,7 @@ fn output(
     }
     let rank = blocks.iter().map(|block| block.rank).sum();
     Output {
-        names: Names::new(stem, spelling.unwrap_or(&SPELLINGS[0]), scheme),
+        names: Names::new(stem, spelling.unwrap_or(&SPELLINGS[0]), scheme.filter(|_| is_renamed)),
         out_features: target.map_or(own, |target| target.out_features),
         dims,
         own_rank: rank,

@@ -9,7 +9,7 @@ import type { BlockLikeness, Comparison, FileLink, ModuleLikeness, Problem, Prog
 import type { Compare } from './place.ts';
 import { isConfig, readConfig } from '../desk/drop.ts';
 import { chooser, chooserStyles, LORA_FILES } from '../parts/fields.ts';
-import { named } from '../files/file-card.ts';
+import { named } from '../parts/name.ts';
 import { Focus } from '../parts/focus.ts';
 import { count, inert, percent, shareDone, small } from '../words/format.ts';
 import { muText } from '../words/mu.ts';

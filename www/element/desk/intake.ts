@@ -30,8 +30,8 @@ export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 
 export class Intake {
   #over: Role | 'all' | null = null;
-  /** What was said of the file that was last open in a place. */
-  #scales: Partial<Record<Role, Settings['contentScale']>> = {};
+  /** What was said of the scales of files that may be taken back. */
+  #scales = new WeakMap<object, Settings['contentScale']>();
 
   constructor(private element: ReactiveControllerHost & HTMLElement, private host: IntakeHost, private desk: Desk, private keep: Keep) {
     element.addEventListener('dragover', (event) => this.#dragOver(event));
@@ -58,35 +58,45 @@ export class Intake {
     if (role !== null && !ROLES.includes(role)) throw new TypeError("The role is 'content' or 'style', or null.");
     // Both must be read during the event.
     const link = 'getData' in from ? linkIn(from) : null;
-    const taken = 'items' in from ? await filesFrom(from) : [...from];
+    const taken = given ?? await filesFrom(from as DataTransfer);
     if (this.host.running()) return this.host.notify(text.notWhileRunning);
     if (!this.host.changeable()) return;
-    const free = ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
     // A picture that is a link is dragged as both.
     if (link !== null && !taken.some(isMeant)) {
       const { cards } = this.desk.places;
       const vacant = ROLES.find((one) => { const card = cards[one]; return card.state === 'empty' && !card.reading; });
-      const place = role ?? vacant ?? free[0];
+      const place = role ?? vacant ?? this.#free[0];
       return place ? this.host.paste(place, link) : this.host.notify(text.bothTaken);
     }
-    const config = taken.find(isConfig);
     const [recipe, another] = recipesAmong(taken);
-    const files = taken.filter((file) => !isConfig(file) && !isRecipe(file));
-    if (recipe) return this.#takeWithRecipe(files, role, recipe, another !== undefined);
-    const [first, second] = files;
+    const others = taken.filter((file) => !isRecipe(file));
+    return recipe ? this.#takeWithRecipe(others, role, recipe, another !== undefined) : this.#lay(others, role, this.keep.recipe);
+  }
+
+  /** Places for another file. */
+  get #free(): Role[] {
+    return ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
+  }
+
+  /** Puts LoRAs into their places, with a configuration that came with one; of several a `recipe` knows which is which. */
+  async #lay(taken: readonly File[], role: Role | null, recipe: SavedRecipe | null): Promise<void> {
+    const config = taken.find(isConfig);
+    const files = taken.filter((file) => !isConfig(file));
+    const [first, second] = recipe ? inPlaces(recipe, files) : files;
     if (!first) {
       if (config) return this.#takeConfig(config, role);
       return this.host.notify(text.noFiles);
     }
     this.host.notify(files.length > 2 ? text.onlyTwo : config && second ? text.configWhich : '');
+    const free = this.#free;
     if (second && free.length !== 1) {
-      const [subject, style] = this.keep.inPlaces([first, second]);
-      void this.place('content', subject);
-      void this.place('style', style);
+      void this.place('content', first);
+      void this.place('style', second);
       return this.host.changed();
     }
     const to = (second ? null : role) ?? free[0];
-    if (to) await this.#placed(to, first, second ? undefined : config);
+    const meant = second && recipe && to === 'style' ? second : first;
+    if (to) await this.#placed(to, meant, second ? undefined : config);
     else this.host.notify(text.bothTaken);
     if (second) this.host.notify(text.leftOut);
   }
@@ -106,9 +116,13 @@ export class Intake {
 
   /** The file that was there before, and what was said of its scale. */
   back(role: Role): void {
+    const file = this.desk.places.before(role)?.file;
     void this.desk.places.back(role);
-    const scale = this.#scales[role];
-    if (scale) this.keep.forget(() => ({ [SCALE[role]]: scale }));
+    const scale = file && this.#scales.get(file);
+    if (scale) {
+      this.#scales.delete(file);
+      this.keep.change({ [SCALE[role]]: scale }, true);
+    }
     this.host.changed();
   }
 
@@ -124,11 +138,11 @@ export class Intake {
 
   /** The settings come behind the files, with which some may go; which file is which the recipe knows. */
   async #takeWithRecipe(files: readonly File[], role: Role | null, recipe: File, isOneOfSeveral: boolean): Promise<void> {
-    const [first, second] = files;
-    const saved = first && second && await this.desk.recipe(recipe).catch(() => null);
-    if (first) {
-      if (saved) this.keep.closeRecipe();
-      await this.take(saved && second ? inPlaces(saved, [first, second]) : files, role);
+    if (files.length > 0) {
+      const saved = await this.desk.recipe(recipe).catch(() => null);
+      if (this.host.running()) return this.host.notify(text.notWhileRunning);
+      if (!this.host.changeable()) return;
+      await this.#lay(files, role, saved);
     }
     await this.takeRecipe(recipe);
     if (isOneOfSeveral) this.host.notify(recipeText.onlyOne);
@@ -149,7 +163,7 @@ export class Intake {
     const before = this.desk.places.fileOf(role);
     const another = file !== before;
     if (another && before) {
-      if (this.desk.places.cards[role].state === 'open') this.#scales[role] = this.keep.state[SCALE[role]];
+      this.remember(role);
       this.forgetScale(role);
     }
     if (!isFile(file) && (file === null || another)) {
@@ -173,6 +187,12 @@ export class Intake {
     return read;
   }
 
+  /** Another file may be about to take the place of the one that is open. */
+  remember(role: Role): void {
+    const card = this.desk.places.cards[role];
+    if (card.state === 'open') this.#scales.set(card.file, this.keep.state[SCALE[role]]);
+  }
+
   /** The word on one file's scale says nothing about the next one's. */
   forgetScale(role: Role): void {
     this.keep.forget(() => ({ [SCALE[role]]: { kind: 'auto' } }));
@@ -180,10 +200,7 @@ export class Intake {
 
   async swap(): Promise<void> {
     this.host.notify('');
-    const exchange = (): void => {
-      this.#scales = { content: this.#scales.style, style: this.#scales.content };
-      this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
-    };
+    const exchange = (): void => this.keep.forget((settings) => ({ [SCALE.content]: settings[SCALE.style], [SCALE.style]: settings[SCALE.content] }));
     exchange();
     const swapped = this.desk.places.swap(async () => {
       exchange();

@@ -146,9 +146,13 @@ export class Places {
   /** What is open, once nothing is being opened any more. Rejects with the first refusal. */
   async opened(): Promise<Record<Role, Summary | null>> {
     if (this.isOpening && this.host.gone()) throw new ProblemError(AWAY);
-    while (this.isOpening) {
+    for (let waited: unknown[] = []; this.isOpening;) {
       if (this.host.gone()) throw abortError();
-      await Promise.all(ROLES.map((role) => this.#places[role].opening));
+      const openings = ROLES.map((role) => this.#places[role].opening);
+      // Nothing more is on its way: it would be waited for without a pause.
+      if (openings.every((opening, at) => opening === waited[at])) break;
+      await Promise.all(openings);
+      waited = openings;
     }
     for (const role of ROLES) {
       const card = this.cards[role];
@@ -164,7 +168,7 @@ export class Places {
    * lies in the role's place.
    */
   offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
-    const before = this.#before(role);
+    const before = this.before(role);
     const place = this.#next(role, () => this.offer(role, link, hosts, load, placed));
     Object.assign(place, { link, loads: load, before });
     if (this.cards[role].state === 'empty') {
@@ -188,8 +192,14 @@ export class Places {
       return opened;
     }
     // A link that leads to no file takes none away.
-    if (!('url' in offered) && this.fileOf(role)) return this.host.failed(new ProblemError(offered));
-    const before = this.#before(role);
+    if (!('url' in offered) && this.fileOf(role)) {
+      const card = this.cards[role];
+      Object.assign(place, { again: null, link: null, loads: false });
+      // Its opening was given up for the link.
+      if (card.state === 'opening') await this.choose(role, card.file, card.config);
+      return this.host.failed(new ProblemError(offered));
+    }
+    const before = this.before(role);
     void this.clear(role);
     Object.assign(this.#places[role], { link, loads: place.loads, before });
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered, reading: false });
@@ -218,7 +228,7 @@ export class Places {
   }
 
   /** Opens a file in a role's place. Its configuration may still have to be read. */
-  choose(role: Role, file: File | FileLink, config: Config | null | Promise<Config | null> = null, before = this.#before(role)): Promise<void> {
+  choose(role: Role, file: File | FileLink, config: Config | null | Promise<Config | null> = null, before = this.before(role)): Promise<void> {
     const place = this.#next(role, config instanceof Promise ? () => this.choose(role, file, config, before) : null);
     // What is opened once more is not what was there before.
     place.before = before && (before.file !== file || before.config !== config) ? before : null;
@@ -268,7 +278,8 @@ export class Places {
     }
   }
 
-  #before(role: Role): Before | null {
+  /** What is open in a role's place, or was before what is there. */
+  before(role: Role): Before | null {
     const card = this.cards[role];
     return card.state === 'open' ? card : card.state === 'refused' ? card.before : this.#places[role].before;
   }
@@ -313,10 +324,12 @@ export class Places {
       return;
     }
     // Half a pair has nothing to swap in the wasm session: each file simply moves over.
-    for (const [role, card] of [['content', style], ['style', content]] as const) {
-      if ('file' in card) void this.choose(role, card.file, card.config, card.state === 'refused' ? card.before : null);
+    const [ofContent, ofStyle] = ROLES.map((role) => ({ before: this.before(role), link: this.#places[role].link }));
+    for (const [role, card, was] of [['content', style, ofStyle!], ['style', content, ofContent!]] as const) {
+      if ('file' in card) void this.choose(role, card.file, card.config, card.state === 'open' ? null : was.before);
       else {
         void this.clear(role);
+        if (card.state === 'offered') Object.assign(this.#places[role], was);
         // What a link means that was being read is not asked for any more.
         this.#set(role, card.state === 'empty' ? { ...card, reading: false } : card);
       }

@@ -6,6 +6,7 @@ import { isFile } from '../../core/shape.ts';
 import type { GivenFile, Role, Scale, Share, Summary } from '../../core/types.ts';
 import { chooser, chooserStyles, JSON_FILES, LORA_FILES } from '../parts/fields.ts';
 import { Focus } from '../parts/focus.ts';
+import { named } from '../parts/name.ts';
 import { bytes, count, inert } from '../words/format.ts';
 import { called } from '../words/language.ts';
 import { EMPTY, type Card, type Config } from '../model.ts';
@@ -22,16 +23,6 @@ function shares<T>(list: Share<T>[], show: (value: T) => string): string {
   const more = list.length - SHOWN_SHARES;
   return [...first, ...(more > 0 ? [text.more(more)] : [])].join(text.comma);
 }
-
-/** A file name that breaks between its words, with its ending set back. */
-export function named(name: string): TemplateResult {
-  const shown = inert(name);
-  const [, stem = shown, ending = ''] = /^(.+?)(\.safetensors)$/i.exec(shown) ?? [];
-  return html`${breakable(stem)}<span class="ending">${ending}</span>`;
-}
-
-/** A long name that may go on in the next line where a part of it ends. */
-export const breakable = (name: string): TemplateResult[] => name.split(/(?<=[_\-.])/).map((word) => html`${word}<wbr>`);
 
 export class FileCard extends LitElement {
   static override styles = [base, chooserStyles, css`

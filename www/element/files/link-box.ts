@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { FileLink, Problem, Role } from '../../core/types.ts';
 import { notHeld } from '../parts/focus.ts';
-import { named } from './file-card.ts';
+import { named } from '../parts/name.ts';
 import { inert } from '../words/format.ts';
 import { linkLabel, text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';

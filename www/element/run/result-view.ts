@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Report, Spread } from '../../core/types.ts';
-import { breakable, named } from '../files/file-card.ts';
+import { breakable, named } from '../parts/name.ts';
 import { autoV2, autoV3, bytes, count, inert, percent, seconds, small } from '../words/format.ts';
 import { muText, removed, STOPS } from '../words/mu.ts';
 import { called } from '../words/language.ts';

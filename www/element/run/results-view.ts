@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
-import { named } from '../files/file-card.ts';
+import { named } from '../parts/name.ts';
 import { bytes, percent, seconds } from '../words/format.ts';
 import { muText } from '../words/mu.ts';
 import { warningsOf, type Outcome } from '../model.ts';

@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, state } from 'lit/decorators.js';
 import type { BackendFound } from '../../core/protocol.ts';
 import type { Problem, ResultChoice } from '../../core/types.ts';
-import { breakable } from '../files/file-card.ts';
+import { breakable } from '../parts/name.ts';
 import { Focus, notHeld } from '../parts/focus.ts';
 import { bytes, inert, percentDone, seconds, wholePercent } from '../words/format.ts';
 import { called } from '../words/language.ts';
@@ -107,10 +107,10 @@ export class RunPanel extends LitElement {
   protected override willUpdate(changed: PropertyValues<this>): void {
     this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
     if (this.outcomes.length < 2) this.looked = null;
-    // Long before there is one; and once more when there is.
+    // Long before there is one; and once more for the next pair, and when there is.
     const { state } = this.#results;
     const isComing = this.ready || this.convertible || this.running !== null || this.outcomes.length > 0;
-    if ((state === 'unasked' && isComing) || (state === 'failed' && changed.has('outcomes') && this.outcomes.length > 0)) void this.#results.want();
+    if ((state === 'unasked' && isComing) || (state === 'failed' && ((changed.has('outcomes') && this.outcomes.length > 0) || (changed.has('ready') && this.ready)))) void this.#results.want();
   }
 
   override render(): TemplateResult {
@@ -145,9 +145,10 @@ export class RunPanel extends LitElement {
     const failed = this.#results.state === 'failed';
     return html`<section class="panel stack lacking" part="result" tabindex="-1" aria-label=${done}>
       <p role="status">${failed ? text.resultFailed : done}</p>
-      ${failed ? html`<div class="bar">
-        <button class="primary" type="button" @click=${() => this.#do(this.outcomes.length > 1 ? 'save-all' : 'save')}>${text.save}</button>
-        <button type="button" @click=${() => this.#results.want()}>${text.tryAgain}</button></div>` : nothing}
+      <div class="bar">
+        <button class="primary" type="button" part="save" @click=${() => this.#do(this.outcomes.length > 1 ? 'save-all' : 'save')}>${text.save}</button>
+        ${failed ? html`<button type="button" @click=${() => this.#results.want()}>${text.tryAgain}</button>` : nothing}</div>
+      ${this.saved ? html`<p class="small muted">${this.saved}</p>` : nothing}
     </section>`;
   }
 

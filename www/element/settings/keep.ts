@@ -3,7 +3,7 @@
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { toJson } from '../words/format.ts';
 import { fromHash, isHash, toHash, type State } from './address.ts';
-import { inPlaces, remarks, type Sources } from './recipe.ts';
+import { remarks, type Sources } from './recipe.ts';
 import type { FamilyChoice, PairFit, SavedRecipe } from '../../core/types.ts';
 import { Undo, undoKey } from './undo.ts';
 
@@ -75,10 +75,8 @@ export class Keep implements ReactiveController {
     return remarks(name, saved, !same(state, this.host.state()), this.host.sources(), this.host.fit(), this.host.families());
   }
 
-  /** Two files that came together, subject first: as they came, unless the recipe that is open says otherwise. */
-  inPlaces(files: [File, File]): [File, File] {
-    return this.#recipe ? inPlaces(this.#recipe.saved, files) : files;
-  }
+  /** The one that is open. */
+  get recipe(): SavedRecipe | null { return this.#recipe?.saved ?? null; }
 
   hostConnected(): void {
     this.#base ??= this.host.state();

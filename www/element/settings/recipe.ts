@@ -26,10 +26,10 @@ export function writeRecipe(version: string, settings: Settings, sources: Source
 const isSame = (saved: SavedSource, { file, sha256 }: Source): boolean =>
   (saved.sha256 !== null && sha256 !== null ? saved.sha256 === sha256 : saved.name === file.name && (saved.size === null || saved.size === file.size));
 
-/** Of two files those in the recipe's places, which a drop does not tell. */
-export function inPlaces({ content, style }: SavedRecipe, [first, second]: [File, File]): [File, File] {
-  const reversed = first.name === style?.name && second.name === content?.name;
-  return reversed && first.name !== second.name ? [second, first] : [first, second];
+/** Files that came together, the recipe's subject first and its style last: a drop does not tell which is which. */
+export function inPlaces({ content, style }: SavedRecipe, files: readonly File[]): File[] {
+  const place = ({ name }: File): number => Number(name !== content?.name) + Number(name === style?.name && name !== content?.name);
+  return [...files].sort((one, other) => place(one) - place(other));
 }
 
 const called = ({ name, size }: SavedSource): string => inert(name, 80) + (size === null ? '' : ` (${bytes(size)})`);

@@ -605,14 +605,18 @@ fn nothing_is_promised_of_what_nobody_has_tried() {
 
 #[test]
 fn the_last_layers_are_known_in_both_namings() {
-    for (family, native, diffusers) in [
-        ("Lumina 2", "final_layer_adaLN_modulation_1", "norm_out.linear_1"),
-        ("Lumina 2", "final_layer_linear", "norm_out.linear_2"),
-        ("HunyuanVideo", "final_layer_adaLN_modulation_1", "norm_out.linear"),
-        ("HunyuanVideo", "final_layer_linear", "proj_out"),
+    for (family, native, diffusers, size) in [
+        ("Lumina 2", "final_layer_adaLN_modulation_1", "norm_out.linear_1", (2304, 1024)),
+        ("Lumina 2", "final_layer_linear", "norm_out.linear_2", (64, 2304)),
+        ("HunyuanVideo", "final_layer_adaLN_modulation_1", "norm_out.linear", (6144, 3072)),
+        ("HunyuanVideo", "final_layer_linear", "proj_out", (64, 3072)),
     ] {
         let id = format!("transformer.{diffusers}");
-        assert_eq!(means(family, &format!("lora_unet_{native}")), id, "{family}");
         assert_eq!(means(family, &id), id, "{family}");
+        let found = by_name(family).unwrap().resolve(&format!("lora_unet_{native}")).unwrap();
+        assert_eq!(found.parts[0].id.as_str(), id, "{family}");
+        // Scale and shift, where diffusers has them the other way round.
+        assert_eq!(found.parts[0].halves_swapped, diffusers == "norm_out.linear", "{family}");
+        assert_eq!((found.out_features, found.in_features), size, "{family} {native}");
     }
 }

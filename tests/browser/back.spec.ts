@@ -40,6 +40,18 @@ test('with what was said of its scale', async ({ page }) => {
   expect(uncaught).toEqual([]);
 });
 
+test('on a narrow page, whatever it is called', async ({ page }) => {
+  await page.setViewportSize({ width: 320, height: 740 });
+  const uncaught = await open(page);
+  await give(page, 'Subject', named(`${'cat_in_the_rain'.repeat(8)}.safetensors`, makeLora(KOHYA)));
+  await expect(page.getByRole('button', { name: 'Only this file? It can be converted' })).toBeVisible();
+  await give(page, 'Subject', BAD);
+  const [button, around] = await Promise.all([back(page, 'Subject').boundingBox(), card(page, 'Subject').boundingBox()]);
+  expect(button!.x + button!.width).toBeLessThan(around!.x + around!.width);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+  expect(uncaught).toEqual([]);
+});
+
 test('in the other place after a swap, and after a second one that is no better', async ({ page }) => {
   const uncaught = await open(page);
   await givePair(page, ...PAIR);

@@ -28,6 +28,8 @@ export class FileCard extends LitElement {
   static override styles = [base, chooserStyles, css`
     :host { display: block; min-width: 0; --role: var(--subject); --soft: var(--subject-soft); }
     :host([side='style']) { --role: var(--style); --soft: var(--style-soft); }
+    /* Files may have long names. */
+    np-lora-problem button { max-width: 100%; white-space: normal; overflow-wrap: anywhere; }
     section {
       display: flex; flex-direction: column; gap: 16px; height: 100%; min-height: 232px; padding: 16px 24px 24px;
       background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); overflow: hidden; position: relative;

@@ -3,4 +3,5 @@
 mod counts;
 mod lists;
 mod names;
+mod programs;
 mod tables;

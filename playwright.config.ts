@@ -18,7 +18,8 @@ export default defineConfig({
   // A service worker's answers pass page.route() by; what it does has a test of its own.
   use: { baseURL, serviceWorkers: 'block' },
   projects: [
-    // A file for each: begun last, one of them would be waited for by itself. Not started by Playwright, which has builds of its own of both: these are the ones that people have.
+    // Each is one long file: begun last, it would be waited for alone. Not started by Playwright, which has builds of its own of both:
+    // these are the ones that people have.
     { name: 'firefox', testDir: 'tests/engines' },
     { name: 'webkit', testDir: 'tests/engines' },
     // The tags are those of tests/browser/page.ts.

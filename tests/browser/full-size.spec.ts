@@ -5,7 +5,7 @@ import { PLACES, checkFlux, fluxPair } from './flux.ts';
 import { DEVICE, fuseAndSave, givePair, onDevice, open } from './page.ts';
 
 const MINUTE = 60_000;
-/** Of each kind, so that every shape comes several times. */
+/** Of each kind, so that every shape comes twice. */
 const BLOCKS_ON_A_DEVICE = 2;
 
 test.describe('FLUX.1, rank 16', () => {

@@ -151,6 +151,7 @@ codes! {
     DirectionOnly, "W_DIRECTION_ONLY", "DoRA modules were fused without their magnitudes.", "Compare the result with the original before you rely on it.";
     PartsMissing, "W_PARTS_MISSING", "Neither file has all parts of a layer that the result keeps as one.", "The missing parts stay unchanged.";
     NamesDiffer, "W_NAMES_DIFFER", "The model is not known, and each file has layers that the other does not have.", "Compare their names: a layer that goes by two names was not projected.";
+    NoBlock, "W_NO_BLOCK", "The files do not have all the blocks that something is set for.", "What is set for the others has no part in the result.";
     UnknownModules, "W_UNKNOWN_MODULES", "Some modules are not known in this model family.", "Some programs may not load them.";
     Unread, "W_UNREAD", "Some layers have names in this naming that no known program loads.", "Choose another naming for the result.";
     Distilled, "W_DISTILLED", "This looks like a LoRA for fewer steps rather than a subject or a style.", "Fusing can spoil what it was made for.";

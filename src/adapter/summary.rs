@@ -27,7 +27,8 @@ pub struct Summary {
     pub size: u64,
     /// Kinds of adapter, the most common first: "LoRA", "LoCon", "LoHa" …
     pub kinds: Vec<Share<&'static str>>,
-    /// The most common spelling.
+    /// The naming that the result of a fusion would be chosen by, or, where the file has none of these, what users call the spelling
+    /// of its factors.
     pub scheme: &'static str,
     /// The model family, where notes or names tell it.
     pub family: Option<String>,
@@ -90,9 +91,7 @@ impl Adapter {
             name: self.name.clone(),
             size: self.size,
             kinds: shares(modules().map(|module| module.kind_name())),
-            scheme: shares(modules().map(|module| module.spelling.name))
-                .first()
-                .map_or("", |share| share.value),
+            scheme: self.scheme(),
             family: families::family(
                 &self.family,
                 &self.metadata,
@@ -128,6 +127,27 @@ impl Adapter {
         }
     }
 }
+
+impl Adapter {
+    fn scheme(&self) -> &'static str {
+        let family = match &self.family {
+            Detected::Is(family) => Some(*family),
+            Detected::Ambiguous(families) => families.first().copied(),
+            Detected::Unknown => None,
+        };
+        // Some tell it as well as all, and take no time.
+        let step = self.modules.len().div_ceil(SAMPLES).max(1);
+        let some: Vec<_> = self.modules.iter().step_by(step).map(|m| (m.stem.as_str(), m.spelling)).collect();
+        if let Some(scheme) = family.and_then(|family| family.naming_of(&some)) {
+            return scheme.name;
+        }
+        let spellings = shares(self.modules.iter().map(|module| module.spelling.name));
+        spellings.first().map_or("", |share| share.value)
+    }
+}
+
+/// Modules that are asked for the file's naming.
+const SAMPLES: usize = 64;
 
 /// Counts equal values, the most common first (ties in order of appearance).
 fn shares<T: Debug>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {

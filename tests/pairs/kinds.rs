@@ -254,7 +254,7 @@ fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
         .sum();
     let saved: f64 = stems.iter().map(|stem| fused.update(stem).unwrap().norm_squared()).sum();
     assert!((of_result.whole - saved / exact).abs() < 1e-3, "{} {}", of_result.whole, saved / exact);
-    assert_eq!(fused.report.energy_kept.subject, Some(whole), "what befell the inputs is the same");
+    assert_eq!(fused.report.energy_kept.content, Some(whole), "what befell the inputs is the same");
     // Where the rank is enough, nothing is cut.
     let enough = Settings { recompress: Recompress::Rank { rank: 200 }, dense_rank: 4, ..hard() };
     assert_eq!(fuse(Some(&content), Some(&style), &enough).unwrap().report.energy_kept.result, None);

@@ -6,7 +6,7 @@ use np_lora::adapter::scale::ScaleChoice;
 use np_lora::container::MemorySource;
 use np_lora::error::Code;
 use np_lora::fusion::settings::{BlockStrength, RankLayout};
-use np_lora::fusion::{SavedRecipe, Settings};
+use np_lora::fusion::{Report, SavedRecipe, Settings};
 use pollster::block_on;
 use sha2::{Digest, Sha256};
 
@@ -74,6 +74,27 @@ fn a_block_can_have_a_mu_of_its_own() {
     assert!(fused.metadata("np_lora.recipe").unwrap().contains(r#""mu":"infinity""#));
     assert!(fused.metadata("modelspec.description").unwrap().contains("mu 1 (2 blocks have their own)"));
     assert!(fused.report.recomputed > 0 && fused.report.recomputed_worst < 1e-6);
+}
+
+#[test]
+fn blocks_that_the_files_do_not_have_are_named_and_have_no_part_in_the_result() {
+    let made = |blocks: &[&str]| {
+        let own = BlockStrength { content: 0.5, ..BlockStrength::default() };
+        let blocks = blocks.iter().map(|label| ((*label).to_owned(), own)).collect();
+        fuse(Some(&sdxl("c")), Some(&sdxl("s")), &Settings { blocks, ..hard() }).unwrap()
+    };
+    let (with, without) = (made(&["IN04", "IN4", "DOUBLE00"]), made(&["IN04"]));
+    assert!(with.bytes == without.bytes, "the file speaks of blocks that it does not have");
+    assert_eq!(with.report.settings, without.report.settings);
+    let told = |report: &Report| {
+        let told = report.warnings.iter().filter(|warning| warning.code == Code::NoBlock);
+        told.map(|warning| warning.detail.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&with.report), ["They lack \"DOUBLE00\", \"IN4\"."]);
+    assert!(told(&without.report).is_empty());
+    let many: Vec<String> = (0..50).map(|at| format!("B{at:02}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(told(&made(&many).report).concat().ends_with("\"B07\", and more."));
 }
 
 #[test]

@@ -19,20 +19,18 @@ export type Command = keyof typeof COMMANDS;
 
 /** How others spell them. */
 export const ALSO: Partial<Record<string, Command>> = { analyze: 'analyse' };
-/** What a naming is called besides, in what inspect says of it. */
-const SCHEMES: Partial<Record<string, string>> = { diffusers: 'peft', comfyui: 'comfy' };
 
 /** For which commands an option has a meaning. */
 const WRITE = ['fuse', 'convert'] as const;
 const OF_PAIR = ['fuse', 'analyse'] as const;
 const COMPUTE = ['fuse', 'analyse', 'convert'] as const;
 
-/** Reads the text behind an option into the settings; throws a `Usage`. */
 export interface Option {
   short?: string;
   /** How its value is called in the help; none: it is a switch. */
   value?: string;
   help: string;
+  /** Reads the text behind it into the settings; throws a `Usage`. */
   set?: (settings: Partial<Settings>, value: string) => void;
   /** May be given more than once. */
   multiple?: boolean;
@@ -104,7 +102,7 @@ export const OPTIONS = {
     of: WRITE, value: LAYOUTS.join('|'), help: `how ranks are laid out (${DEFAULTS.layout})`,
     set: (to, value) => { to.layout = word(value, LAYOUTS); },
   },
-  scheme: { of: WRITE, value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = SCHEMES[value.toLowerCase()] ?? value; } },
+  scheme: { of: WRITE, value: 'NAME', help: 'naming of the result, one of those that inspect lists (what most programs load)', set: (to, value) => { to.scheme = value; } },
   family: { value: 'NAME', help: 'the model family, where the files leave it open', set: (to, value) => { to.family = value; } },
   'content-scale': { of: COMPUTE, value: 'auto|rslora|ALPHA', help: 'scale of the subject, where its file does not tell the truth', set: (to, value) => { to.contentScale = scale(value); } },
   'style-scale': { of: OF_PAIR, value: 'auto|rslora|ALPHA', help: 'scale of the style', set: (to, value) => { to.styleScale = scale(value); } },

@@ -35,8 +35,8 @@ export const REPORT = object<Report>({
   backendReason: text, adapter: orNull(text), triggerWords: TEXTS, fused: number, passedContent: number, passedStyle: number, vectors: number, refused: REFUSED,
   contentTensors: TENSORS, styleTensors: TENSORS, rank: number, dtype: text, outputBytes: number, modelHash: text,
   overlap: SPREAD, change: number, contentKept: number, rounding: SPREAD, roundingOfChange: SPREAD, recomputed: number, recomputedWorst: number,
-  secondsFusing: number, secondsVerifying: number, energyKept: object<EnergyKept>({ subject: KEPT_SHARE, style: KEPT_SHARE, result: KEPT_SHARE }),
-  cuts: list(object<Cut>({ module: text, of: word('subject', 'style', 'result'), kept: number, energy: number })),
+  secondsFusing: number, secondsVerifying: number, energyKept: object<EnergyKept>({ content: KEPT_SHARE, style: KEPT_SHARE, result: KEPT_SHARE }),
+  cuts: list(object<Cut>({ module: text, of: word('content', 'style', 'result'), kept: number, energy: number })),
   modules: list(MODULE), warnings: list(PROBLEM),
 });
 

@@ -18,7 +18,7 @@ export const instance = <T>(of: abstract new (...from: never[]) => T): Shape<T> 
 
 /** Also one of another document, such as a frame's, which has classes of its own. */
 export const isFile: Shape<File> = (value): value is File => value instanceof File || tagOf(value) === '[object File]';
-/** The same. A file is one. */
+/** Also one of another document. A file is one. */
 export const isBlob: Shape<Blob> = (value): value is Blob => value instanceof Blob || isFile(value) || tagOf(value) === '[object Blob]';
 
 export const orNull = <T>(shape: Shape<T>): Shape<T | null> =>

@@ -52,7 +52,7 @@ export interface Summary {
   name: string;
   size: number;
   kinds: Share<string>[]; // "LoRA", "LoCon", "LoHa", "DoRA" …, the most common first
-  scheme: string; // the trainer's way of naming, for people: "kohya", "PEFT", "diffusers" …; settings take an id of PairFit's schemes
+  scheme: string; // its naming, for people: the name of one of PairFit's schemes ("kohya", "ComfyUI" …) or, where it has none of these, of the trainer's spelling ("PEFT", "XLabs" …)
   family: string | null; // "FLUX.1", "FLUX.1 or Chroma" … when it can be told
   families: string[]; // those that the file fits equally well; empty where one is certain or none is known
   baseModel: string | null; // as the metadata says
@@ -257,7 +257,7 @@ export interface KeptShare extends Spread {
 /** A module that was cut to a rank, and the share of its energy that is left. */
 export interface Cut {
   module: string;
-  of: 'subject' | 'style' | 'result';
+  of: 'content' | 'style' | 'result';
   kept: number;
   energy: number; // what it was, as a square
 }
@@ -268,7 +268,7 @@ export interface Report {
   content: { name: string; size: number } | null; // null: the only file was converted
   style: { name: string; size: number } | null;
   family: string | null;
-  scheme: string | null; // its name, as a summary has it
+  scheme: string | null; // its name, as a summary has it; null: as the inputs are named
   backend: BackendInUse;
   backendReason: string; // why this backend, in a sentence
   adapter: string | null;

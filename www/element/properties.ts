@@ -18,7 +18,7 @@ export abstract class Properties extends LitElement {
   @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength: number = DEFAULTS.contentStrength;
   /** The style's strength, as a loader would apply it; 1 unless set. */
   @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
-  // The words of these two stand here once more for the package's manifest, which knows no other file's types.
+  // Where the type of a property is a list of words, they stand here once more for the package's manifest, which knows no other file's types.
   /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
   @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype: 'auto' | 'F16' | 'BF16' | 'F32' = DEFAULTS.dtype;
   /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */

@@ -3,6 +3,7 @@
 use super::scheme::{Prefix, Scheme};
 use super::table::{Naming, Size, flatten};
 use super::{Component, Family, ModuleId, id};
+use crate::adapter::roles::Spelling;
 use std::ops::Range;
 
 /// What a stem names.
@@ -99,16 +100,33 @@ impl Family {
         self.places(stem).next()
     }
 
-    /// In each of its models: without a prefix, two text encoders have one name for a layer.
+    /// As [`resolve`](Self::resolve), for a module of this size, out and in: one of another size is not the family's.
+    pub fn place(&self, stem: &str, size: (usize, usize)) -> Option<Place> {
+        self.places(stem).find(|place| (place.out_features, place.in_features) == size)
+    }
+
+    /// What `stem` means in each of its models: without a prefix, two text encoders have one name for a layer.
     fn places(&self, stem: &str) -> impl Iterator<Item = Place> {
         self.models()
             .iter()
             .filter_map(move |model| model.bodies(stem).find_map(|body| model.resolve(unwrapped(body))))
     }
 
-    /// The same for a module of this size, out and in: one of another size is not the family's.
-    pub fn place(&self, stem: &str, size: (usize, usize)) -> Option<Place> {
-        self.places(stem).find(|place| (place.out_features, place.in_features) == size)
+    /// The naming in which most of a file's modules, given by stem and spelling, are written just so. `None`: fewer than half are, in any.
+    pub fn naming_of(&self, modules: &[(&str, &Spelling)]) -> Option<&'static Scheme> {
+        let layers: Vec<Option<ModuleId>> =
+            modules.iter().map(|(stem, _)| Some(self.resolve(stem)?.parts.into_iter().next()?.id)).collect();
+        let written = |scheme: &Scheme| {
+            let same = modules.iter().zip(&layers).filter(|((stem, spelling), layer)| {
+                let target = layer.as_ref().and_then(|layer| self.target(layer, scheme));
+                spelling.name == scheme.spelling && target.is_some_and(|target| target.stem == *stem)
+            });
+            same.count()
+        };
+        let counted = self.schemes().map(|scheme| (written(scheme), scheme));
+        // The first of those that are alike: it is what most programs load.
+        let (most, scheme) = counted.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+        (2 * most > modules.len()).then_some(scheme)
     }
 
     /// How `scheme` writes the layer. `None`: the family has no such layer.

@@ -39,6 +39,13 @@ impl Scheme {
     pub fn by_id(id: &str) -> Option<&'static Self> {
         SCHEMES.iter().find(|scheme| scheme.id == id)
     }
+
+    /// The scheme that a user means: by its id or its name, the latter also without what it has in brackets.
+    pub fn called(by_user: &str) -> Option<&'static Self> {
+        let short = |name: &'static str| name.split(" (").next().unwrap_or(name);
+        let is_it = |one: &str| one.eq_ignore_ascii_case(by_user);
+        SCHEMES.iter().find(|scheme| [scheme.id, scheme.name, short(scheme.name)].into_iter().any(is_it))
+    }
 }
 
 /// All schemes. Which of them a family has, and the one its loaders take best, says the family's file.

@@ -134,8 +134,8 @@ impl Cut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CutOf {
-    /// The subject's.
-    Subject,
+    /// The content's.
+    Content,
     /// The style's.
     Style,
     /// The result's.
@@ -145,7 +145,7 @@ pub enum CutOf {
 impl From<Side> for CutOf {
     fn from(side: Side) -> Self {
         match side {
-            Side::Content => Self::Subject,
+            Side::Content => Self::Content,
             Side::Style => Self::Style,
         }
     }
@@ -155,7 +155,7 @@ impl CutOf {
     /// In an English sentence.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Subject => "subject",
+            Self::Content => "subject",
             Self::Style => "style",
             Self::Result => "result",
         }

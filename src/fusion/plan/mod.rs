@@ -45,7 +45,7 @@ use vectors::VectorOutput;
 /// What is fused, what passes through, and where each byte of the result will stand.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The settings as the user made them, for the report.
+    /// The settings as the user made them, without those of blocks that the files do not have, for the report.
     pub settings: Settings,
     /// The settings in the method's terms.
     pub recipe: Recipe,
@@ -125,7 +125,7 @@ impl Plan {
     pub fn new(files: Adapters<'_>, settings: &Settings) -> Result<Self> {
         // A single file is converted, whatever is made of pairs.
         let result = files.both().map_or(ResultChoice::Fusion, |_| settings.result);
-        let settings = &Settings { result, ..settings.clone() };
+        let settings = Settings { result, ..settings.clone() };
         let recipe = settings.check()?;
         let family = model::family(files, &recipe)?;
         model::check_stages(files)?;
@@ -151,9 +151,11 @@ impl Plan {
         let mut warnings = model::warnings(files, family.zip(scheme), (&groups, &outside), &recipe);
         warnings.extend(magnitudes::left_out(&groups));
         warnings.extend(refusals::warning(&refusals));
+        let (settings, no_block) = model::in_force(settings, family, &groups);
+        warnings.extend(no_block);
         let fitting = model::fitting(files, &recipe);
         let mut plan = Self {
-            settings: settings.clone(),
+            settings,
             recipe,
             groups,
             vectors,

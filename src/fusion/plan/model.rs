@@ -5,10 +5,11 @@ use super::pairing::Unit;
 use crate::adapter::families::{Family, Scheme, is_text_encoder};
 use crate::adapter::{Adapter, Module, ModuleId};
 use crate::error::{Code, Error, Result};
-use crate::fusion::settings::ResultChoice;
 use crate::fusion::settings::recipe::Recipe;
+use crate::fusion::settings::{ResultChoice, Settings};
 use crate::fusion::{Adapters, Pair, Side};
 use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
 
 /// The family of one or two files; none where no known one fits.
 ///
@@ -237,6 +238,27 @@ pub(crate) fn warnings(
         warnings.extend(counted(Code::Unread, groups, unread));
     }
     warnings
+}
+
+/// The settings without those of blocks that the result does not have, as in a recipe for other files, and a warning that names these.
+pub(crate) fn in_force(
+    mut settings: Settings,
+    family: Option<&Family>,
+    groups: &[Group],
+) -> (Settings, Option<Error>) {
+    // Most set none, and finding a layer's block takes time. An overlap takes none, and may lack the layers of some.
+    if settings.blocks.is_empty() || settings.result == ResultChoice::Overlap {
+        return (settings, None);
+    }
+    let layers = groups.iter().flat_map(|group| &group.units).filter_map(|unit| unit.layers.first());
+    let labels: HashSet<String> = layers.filter_map(|(id, _)| Some(family?.block(id)?.label)).collect();
+    let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        settings.blocks.into_iter().partition(|(label, _)| labels.contains(label));
+    settings.blocks = known;
+    let first: Vec<String> = unknown.keys().take(8).map(|label| format!("{label:?}")).collect();
+    let more = if unknown.len() > first.len() { ", and more" } else { "" };
+    let warning = Error::new(Code::NoBlock, format!("They lack {}{more}.", first.join(", ")));
+    (settings, (!unknown.is_empty()).then_some(warning))
 }
 
 /// Layers of a model in no table may go by two names.

@@ -218,7 +218,7 @@ impl EnergyKept {
                 spread: Spread { median: -lost.median, worst: -lost.worst, ..lost },
             })
         };
-        Self { subject: of(CutOf::Subject), style: of(CutOf::Style), result: of(CutOf::Result) }
+        Self { content: of(CutOf::Content), style: of(CutOf::Style), result: of(CutOf::Result) }
     }
 }
 

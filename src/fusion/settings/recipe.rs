@@ -139,6 +139,7 @@ impl Settings {
             ResultChoice::Overlap => Strengths { denoiser: 1.0, text: 1.0, scale },
         };
         let (content, style) = (self.content_text_strength, self.style_text_strength);
+        let naming = self.scheme.as_deref().map(|name| Scheme::called(name).map_or(name, |scheme| scheme.id));
         Ok(Recipe {
             beta: mu::beta(self.mu),
             result: self.result,
@@ -151,7 +152,7 @@ impl Settings {
                 CutChoice::Energy { share } => Cut::Energy(part("directions", share)?),
             },
             family: known("model family", self.family.as_deref(), families::all(), |family| family.name())?,
-            scheme: known("naming", self.scheme.as_deref(), &SCHEMES, |scheme| scheme.id)?,
+            scheme: known("naming", naming, &SCHEMES, |scheme| scheme.id)?,
             result_cut: match self.recompress {
                 Recompress::Exact => Cut::All,
                 Recompress::Rank { rank } => Cut::Count(one_or_more("result's rank", rank)?),

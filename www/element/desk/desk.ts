@@ -15,7 +15,6 @@ import { toJson } from '../words/format.ts';
 import { Hashes } from './hashes.ts';
 import { type Outcome, type Phase, type Running, warningsOf } from '../model.ts';
 import { AWAY, Places } from './places.ts';
-import { ofThese } from '../settings/block-strengths.ts';
 import type { Sources } from '../settings/recipe.ts';
 import { named, type Names } from '../settings/several.ts';
 
@@ -349,7 +348,7 @@ export class Desk implements ReactiveController {
     try {
       // Taken before it waits: whoever leaves meanwhile has cancelled it.
       const core = this.#core;
-      const variants = await this.#variants(await this.#inForce(wanted), signal);
+      const variants = await this.#variants(wanted, signal);
       this.files = variants.length;
       this.#run({ ...running, files: this.files });
       const results = await core.fuse(variants, this.host.backendChoice(), { signal, onProgress: (progress) => this.#progress(progress) });
@@ -387,12 +386,6 @@ export class Desk implements ReactiveController {
       this.#hash();
       this.#foresee();
     }
-  }
-
-  /** What is set for blocks that the files do not have, as by a recipe of others, has no part in the result, and is not said of it. */
-  async #inForce(settings: Settings): Promise<Settings> {
-    if (Object.keys(settings.blocks).length === 0) return settings;
-    return { ...settings, blocks: ofThese(settings.blocks, await this.#core.fit(settings)) };
   }
 
   /** What a third file has of the two. */

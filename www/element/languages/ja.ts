@@ -23,7 +23,7 @@ export const translation: Translation = {
     linkLabel: { content: '被写体LoRAのリンク', style: '画風LoRAのリンク' },
     textStrengthLabel: { content: 'テキストエンコーダーでの被写体の強度', style: 'テキストエンコーダーでの画風の強度' },
     scaleLabel: { content: '被写体のスケール', style: '画風のスケール' },
-    partOf: { subject: '被写体', style: '画風', result: '結果' },
+    partOf: { content: '被写体', style: '画風', result: '結果' },
 
     scaleSource: {
       tensor: '– alphaから算出',
@@ -57,7 +57,6 @@ export const translation: Translation = {
       from: (recipe) => `現在の設定は${recipe}から読み込まれました。`,
       fromSince: (recipe) => `設定は${recipe}のものから変更されています。`,
       otherFamily: (family) => `このレシピは${family}用ですが、これらのファイルはそのモデル用ではありません。`,
-      otherBlocks: (labels) => `これらのファイルにはブロック${labels}がないため、その設定は効果がありません。`,
       unnamed: 'どのファイルで作られたかは記録されていません。',
       swapped: 'この2つのファイルを逆にして作られたレシピです。被写体と画風を入れ替えてください。',
       other: (role, file) => `${role}: レシピ作成時とは別のファイルです。作成時のファイルは${file}です。`,
@@ -629,6 +628,7 @@ export const translation: Translation = {
     W_DIRECTION_ONLY: ['DoRAモジュールをマグニチュードなしでマージしました。', '結果を使う前に、元のファイルと比べてください。'],
     W_NAMES_DIFFER: ['モデルが不明で、それぞれのファイルに相手にない層があります。', '名前を見比べてください。同じ層が2通りの名前で呼ばれている場合、射影されていません。'],
     W_PARTS_MISSING: ['結果で1つにまとめられる層について、すべての部分が揃ったファイルがありません。', '足りない部分は変更されません。'],
+    W_NO_BLOCK: ['設定のあるブロックの中に、これらのファイルにはないものがあります。', 'ないブロックの設定は結果に影響しません。'],
     W_UNKNOWN_MODULES: ['このモデル系統では知られていないモジュールがあります。', 'プログラムによっては読み込めない可能性があります。'],
     W_UNREAD: ['この命名規則では、既知のどのプログラムにも読み込まれない層があります。', '結果に別の命名規則を選択してください。'],
     W_DISTILLED: ['被写体や画風ではなく、ステップ数を減らすためのLoRA（高速化LoRA）のようです。', 'マージすると本来の効果が損なわれることがあります。'],

@@ -23,7 +23,7 @@ export const translation: Translation = {
     linkLabel: { content: '主体 LoRA 的链接', style: '风格 LoRA 的链接' },
     textStrengthLabel: { content: '文本编码器中的主体强度', style: '文本编码器中的风格强度' },
     scaleLabel: { content: '主体的缩放系数', style: '风格的缩放系数' },
-    partOf: { subject: '主体', style: '风格', result: '结果' },
+    partOf: { content: '主体', style: '风格', result: '结果' },
 
     scaleSource: {
       tensor: '来自 alpha',
@@ -57,7 +57,6 @@ export const translation: Translation = {
       from: (recipe) => `当前设置来自 ${recipe}。`,
       fromSince: (recipe) => `设置取自 ${recipe}，之后有改动。`,
       otherFamily: (family) => `此配方适用于 ${family}，而这些文件并非用于该模型。`,
-      otherBlocks: (labels) => `这些文件没有 ${labels} 块：配方中对它们的设置不起作用。`,
       unnamed: '配方中没有注明当时用的是哪些文件。',
       swapped: '制作配方时这两个文件的位置相反：请交换主体和风格。',
       other: (role, file) => `${role}：这不是制作配方时用的文件，当时用的是 ${file}。`,
@@ -629,6 +628,7 @@ export const translation: Translation = {
     W_DIRECTION_ONLY: ['DoRA 模块在融合时没有使用幅值。', '在放心使用之前，请将结果与原来的 LoRA 对比。'],
     W_NAMES_DIFFER: ['模型未知，且每个文件都有另一个文件没有的层。', '请比较它们的名称：同一层若有两个名称，则没有投影。'],
     W_PARTS_MISSING: ['某一层在结果中是合并的，而两个文件都不具备它的全部组成部分。', '缺少的部分保持不变。'],
+    W_NO_BLOCK: ['有些设置针对的块在这些文件中不存在。', '对不存在的块的设置不起作用。'],
     W_UNKNOWN_MODULES: ['有些模块不属于这个模型系列的已知模块。', '有些程序可能无法加载它们。'],
     W_UNREAD: ['在这种键名格式下，已知的程序都不会加载其中一些层。', '请为结果选择另一种键名格式。'],
     W_DISTILLED: ['这看起来是减少步数的加速 LoRA，而不是主体或风格。', '融合可能破坏它原有的作用。'],

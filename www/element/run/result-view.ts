@@ -146,7 +146,7 @@ export class ResultView extends LitElement {
       [text.rounding, report.rounding?.worst ? report.rounding : null, small],
       // Of an overlap that is the same.
       [text.roundingOfChange, report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
-      ...(['subject', 'style', 'result'] as const).map((part): [string, Spread | null, typeof percent] =>
+      ...(['content', 'style', 'result'] as const).map((part): [string, Spread | null, typeof percent] =>
         [text.energyKept(partOf[part]), report.energyKept[part], percent]),
     ];
     const known = rows.filter((row): row is [string, Spread, (share: number) => string] => row[1] !== null);

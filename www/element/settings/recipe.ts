@@ -4,7 +4,6 @@ import type { GivenFile, PairFit, Role, SavedRecipe, SavedSource, Settings } fro
 import { ROLES } from '../../core/types.ts';
 import { bytes, inert, toJson } from '../words/format.ts';
 import { recipeText as text, roleName } from '../words/strings.ts';
-import { ofThese } from './block-strengths.ts';
 
 /** A file on the page. */
 interface Source {
@@ -40,16 +39,9 @@ export function remarks(name: string, recipe: SavedRecipe, changed: boolean, sou
   return [...lead, ...ofSources(recipe, sources)];
 }
 
-/** What is set for a model that these files are not for. */
-function elsewhere({ result, family, blocks }: Settings, fit: PairFit, families: readonly string[]): string[] {
-  const own = ofThese(blocks, fit);
-  const lost = Object.keys(blocks).filter((label) => !Object.hasOwn(own, label));
-  return [
-    ...(family !== null && fit.family !== null && ![fit.family, ...families].includes(family) ? [text.otherFamily(inert(family, 80))] : []),
-    // Of an overlap blocks are no part, and single layers may be missing.
-    ...(lost.length > 0 && result === 'fusion' ? [text.otherBlocks(inert(lost.join(', '), 80))] : []),
-  ];
-}
+/** What is set for a model that these files are not for. Of blocks that they do not have the program warns. */
+const elsewhere = ({ family }: Settings, fit: PairFit, families: readonly string[]): string[] =>
+  (family !== null && fit.family !== null && ![fit.family, ...families].includes(family) ? [text.otherFamily(inert(family, 80))] : []);
 
 function ofSources(recipe: SavedRecipe, sources: Sources): string[] {
   const { content, style } = recipe;

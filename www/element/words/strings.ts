@@ -18,7 +18,7 @@ const english = {
   linkLabel: { content: 'Link to the subject LoRA', style: 'Link to the style LoRA' } as ByRole,
   textStrengthLabel: { content: 'Subject strength in text encoders', style: 'Style strength in text encoders' } as ByRole,
   scaleLabel: { content: 'Scale of the subject', style: 'Scale of the style' } as ByRole,
-  partOf: { subject: 'subject', style: 'style', result: 'result' } as Record<'subject' | 'style' | 'result', string>,
+  partOf: { content: 'subject', style: 'style', result: 'result' } as Record<'content' | 'style' | 'result', string>,
 
   /** Where a file's scale comes from, behind the number. */
   scaleSource: {
@@ -53,7 +53,6 @@ const english = {
     from: (recipe: string) => `The settings are those of ${recipe}.`,
     fromSince: (recipe: string) => `The settings were those of ${recipe}, and were changed since.`,
     otherFamily: (family: string) => `It was made for ${family}, which these files are not for.`,
-    otherBlocks: (labels: string) => `These files have no blocks ${labels}: what it says of them has no effect.`,
     unnamed: 'It does not say which files it was made with.',
     swapped: 'It was made with these two files the other way round: swap subject and style.',
     other: (role: string, file: string) => `${role}: the recipe was made with another file, ${file}.`,

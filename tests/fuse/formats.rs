@@ -167,9 +167,16 @@ fn results_too_large_for_f16_are_refused_not_written() {
 #[test]
 fn a_factor_too_large_for_f16_leaves_a_part_of_its_scale_to_the_other() {
     let (first, second) = ([1e6f32, 1e-4], [1e-4, 1e6]);
-    for (content_by, style_by) in
-        [(first, second), (second, first), (first, first), ([1200.0, 1.0], [1.0, 1.0])]
-    {
+    // Of so small a factor F16 would have no digits left, if no more moved than must.
+    let (far, farther) = ([1e6f32, 1e-8], [1e-9, 1e7]);
+    for (content_by, style_by) in [
+        (first, second),
+        (second, first),
+        (first, first),
+        (far, farther),
+        (farther, far),
+        ([1200.0, 1.0], [1.0, 1.0]),
+    ] {
         let scaled = |of: &str, stems: [&str; 2], rank: usize, by: [f32; 2]| {
             let mut tensors = Vec::new();
             for stem in stems {
@@ -241,6 +248,43 @@ fn small_factors_keep_their_digits_in_f16() {
                 assert!(apart <= 2f64.powi(-10), "{stem} {dtype} {down} {up}: {apart:.2e}");
             }
             assert!(report.warnings.iter().all(|warning| warning.code != Code::Rescaled));
+        }
+    }
+}
+
+/// As sd-scripts writes them unless told otherwise, with lora_up still near the zeros that it begins with.
+#[test]
+fn an_alpha_of_one_costs_no_digits() {
+    for size in [1.0, 1e-3, 3e-5] {
+        let both = |of: &str, only: &str| {
+            let mut tensors = Vec::new();
+            for stem in ["lora_unet_q", only] {
+                let mut module = kohya(of, stem, 40, 64, &[320], Some(1.0), Dtype::F32);
+                for ((_, dtype, _, bits), by) in module.iter_mut().zip([0.03, size]) {
+                    let values = bits.as_chunks::<4>().0.iter().map(|&word| f32::from_le_bytes(word) * by);
+                    (*dtype, *bits) = (Dtype::F16, words(&values.collect::<Vec<_>>(), Dtype::F16));
+                }
+                tensors.extend(module);
+            }
+            file(of, &tensors)
+        };
+        let (content, style) = (both("c", "lora_unet_c"), both("s", "lora_unet_s"));
+        for (content_strength, layout) in
+            [(1.0, RankLayout::Compatible), (0.7, RankLayout::Compatible), (1.0, RankLayout::Compact)]
+        {
+            let settings = Settings { content_strength, layout, dtype: DtypeChoice::Auto, ..whole() };
+            let (out, report) = fuse(&content, &style, &settings).unwrap();
+            assert_eq!(report.dtype, "F16");
+            let of = |source, stem, by: f64| update(&bytes(source), stem).unwrap() * by;
+            let (c, s) = (of(&content, "lora_unet_q", content_strength), of(&style, "lora_unet_q", 1.0));
+            for (stem, should) in [
+                ("lora_unet_q", reference(&c, &s, 1.0 / 3.0, report.modules[0].protected)),
+                ("lora_unet_c", of(&content, "lora_unet_c", content_strength)),
+                ("lora_unet_s", of(&style, "lora_unet_s", 1.0)),
+            ] {
+                let apart = (update(&out, stem).unwrap() - &should).norm() / should.norm();
+                assert!(apart <= 2f64.powi(-11), "{stem} {size} {content_strength} {layout:?}: {apart:.2e}");
+            }
         }
     }
 }

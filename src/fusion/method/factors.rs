@@ -85,21 +85,27 @@ impl Factors {
     /// How both share a scale in the result's format, so that their values are neither too large for it nor lose digits where that
     /// can be; `is_projected`: what is saved of lora_down is a projection of it.
     pub(crate) fn split(&self, scale: f64, dtype: Dtype, is_projected: bool) -> Split {
-        let split = Split::of(scale, dtype);
+        let split = Split { up: 1.0, down: scale, moved: false };
         if dtype != Dtype::F16 {
             return split;
         }
         // Projecting makes no row longer, but may gather in one value what the row has in all.
         let gathered = if is_projected { float(self.down.cols).sqrt() } else { 1.0 };
-        let (of_down, of_up) = (split.down.abs() * gathered, split.up);
-        if !(self.down.fits_f16(of_down) && self.up.fits_f16(of_up)) {
-            return split.in_range(of_down * self.down.largest(), of_up * self.up.largest());
-        }
-        let exact = [&self.down, &self.up].map(|factor| factor.dtype == Dtype::F16);
-        if exact == [true; 2] {
+        let of_down = split.down.abs() * gathered;
+        let split = if self.down.fits_f16(of_down) && self.up.fits_f16(split.up) {
+            split
+        } else {
+            split.in_range(of_down * self.down.largest(), split.up * self.up.largest())
+        };
+        let factors = [(&self.down, split.down.abs()), (&self.up, split.up)];
+        // What stays as it is keeps the digits that it has.
+        let exact = factors.map(|(factor, by)| factor.dtype == Dtype::F16 && by == 1.0);
+        let lacks =
+            |((factor, by), exact): (&(&Factor, f64), bool)| !exact && by * factor.largest() < F16_DIGITS;
+        if !factors.iter().zip(exact).any(lacks) {
             return split;
         }
-        split.with_digits([split.down.abs() * self.down.largest(), split.up * self.up.largest()], exact)
+        split.with_digits(factors.map(|(factor, by)| by * factor.largest()), exact)
     }
 
     /// Both as a backend takes them.
@@ -244,21 +250,7 @@ const F16_END: f64 = 65504.0;
 /// F16 has all digits of numbers down to 2^-14: of a factor whose largest value is this, smaller ones than that count for little.
 const F16_DIGITS: f64 = 1.0 / 256.0;
 
-/// Scales from 2^-3 to 2^4 are lora_down's alone: lora_up then keeps its bits.
-const NEAR_ONE: i32 = 3;
-
 impl Split {
-    /// F16 loses digits below 6·10⁻⁵ and ends at 65504. Where the scale is far from 1 (an alpha of 1 at rank 64), lora_up
-    /// takes half of its power of two, so that both stay within.
-    pub(crate) fn of(scale: f64, dtype: Dtype) -> Self {
-        let power = if scale == 0.0 || !scale.is_finite() { 0.0 } else { scale.abs().log2().floor() };
-        if dtype != Dtype::F16 || power.abs() <= f64::from(NEAR_ONE) {
-            return Self { up: 1.0, down: scale, moved: false };
-        }
-        let up = (power / 2.0).trunc().exp2();
-        Self { up, down: scale / up, moved: false }
-    }
-
     /// With a power of two moved to the factor whose digits F16 would lose, as far as the other can do without. The largest values
     /// of lora_down and lora_up with `self` are of these sizes; those that are `exact` lose nothing.
     fn with_digits(self, [down, up]: [f64; 2], [down_exact, up_exact]: [bool; 2]) -> Self {

@@ -42,8 +42,8 @@ pub struct Spread {
 /// The share of their energy that is left of modules that were cut to a rank; none where none was.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EnergyKept {
-    /// Of the subject's, which had no exact low-rank form.
-    pub subject: Option<KeptShare>,
+    /// Of the content's modules that had no exact low-rank form.
+    pub content: Option<KeptShare>,
     /// Of the style's.
     pub style: Option<KeptShare>,
     /// Of the result's, for which a smaller rank was asked.

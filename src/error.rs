@@ -97,6 +97,7 @@ codes! {
     Cors, "E_CORS", "The host does not let other pages read this file.", "Download the file there and choose it here.";
     RequestBlocked, "E_REQUEST_BLOCKED", "A security policy of this page forbids requests to that host.", "Tell whoever runs this site, or download the file and choose it here.";
     Gated, "E_GATED", "The file is not open to everybody.", "Log in at the host, accept its terms, download the file and choose it here.";
+    Expired, "E_EXPIRED", "The host no longer gives the file: its address has expired, or is not open to everybody any more.", "Load it again; if that does not help, look for the file on its host.";
     Missing, "E_MISSING", "There is no such file on the host.", "Check the link: the file may have been renamed or removed.";
     WebPage, "E_WEB_PAGE", "The host sent a web page in place of the file.", "Open the link in a tab: it may ask you to log in. Download the file there and choose it here.";
     WholeOnly, "E_WHOLE_ONLY", "The host sends the file only as a whole, so its parts cannot be read.", "Download the file and choose it here.";

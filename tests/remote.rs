@@ -158,8 +158,8 @@ fn every_useless_answer_is_told_apart() {
     let status = |status| refused(move |_, _, answer| Ok(Answer { status, ..answer }));
     for (of, code) in [
         (200, Code::WholeOnly),
-        (401, Code::Gated),
-        (403, Code::Gated),
+        (401, Code::Expired),
+        (403, Code::Expired),
         (404, Code::Missing),
         (410, Code::Missing),
         (416, Code::RemoteChanged),
@@ -168,6 +168,13 @@ fn every_useless_answer_is_told_apart() {
     ] {
         assert_eq!(status(of), (code, 1), "{of}");
     }
+    // Of a file that it has not told of yet: at its own address, and where it sent on to.
+    let first = |status: u16, url: &'static str| {
+        let host = Host::new(move |_, _, answer| Ok(Answer { status, url: url.into(), ..answer }));
+        block_on(find(link(), &host)).unwrap_err().code
+    };
+    assert_eq!((first(401, HUB), first(403, HUB)), (Code::Gated, Code::Gated));
+    assert_eq!((first(403, CDN), first(404, CDN)), (Code::Expired, Code::Missing));
     for of in [429, 500, 503] {
         assert_eq!(status(of), (Code::Busy, 4), "{of}");
     }

@@ -112,7 +112,7 @@ impl Header {
         let parsed = At(TopLevel(&state)).deserialize(&mut parser).and_then(|()| parser.end());
         let state = state.into_inner();
         if let Err(error) = parsed {
-            return Err(state.refusal(&error));
+            return Err(state.refusal(&error, text));
         }
         let State { mut tensors, metadata, .. } = state;
         for tensor in &mut tensors {
@@ -238,22 +238,38 @@ struct State {
 enum Place {
     #[default]
     Top,
-    Metadata,
+    /// By the key that was read last.
+    Metadata(Option<String>),
     Tensor(String),
 }
 
 impl State {
     /// Our own refusal if there is one; else what the parser's complaint means at this place.
-    fn refusal(self, error: &serde_json::Error) -> Error {
+    fn refusal(self, error: &serde_json::Error, text: &str) -> Error {
         if let Some(refused) = self.refused {
             return refused;
         }
+        // Where in the text it is says nothing of what it is: that is known here.
+        let said = error.to_string();
+        let has = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
         match (error.classify(), self.place) {
-            (Category::Data, Place::Metadata) => Error::new(Code::Metadata, error.to_string()),
-            (Category::Data, Place::Tensor(name)) => {
-                Error::new(Code::TensorInfo, error.to_string()).at_tensor(name)
+            (Category::Data, Place::Metadata(key)) => {
+                let of = key.map_or_else(String::new, |key| format!(" for {key:?}"));
+                Error::new(Code::Metadata, format!("It has {has}{of}."))
             }
-            _ => Error::new(Code::HeaderJson, error.to_string()),
+            (Category::Data, Place::Tensor(name)) => {
+                Error::new(Code::TensorInfo, format!("It has {has}.")).at_tensor(name)
+            }
+            (Category::Data, Place::Top) => Error::new(Code::HeaderJson, format!("It has {has}.")),
+            (Category::Eof | Category::Io, _) => Error::new(Code::HeaderJson, "It ends in the middle."),
+            (Category::Syntax, _) if text.ends_with('\0') => {
+                Error::new(Code::HeaderJson, "It is padded with NUL bytes, where there should be spaces.")
+            }
+            (Category::Syntax, _) => {
+                let (line, column) = (error.line(), error.column());
+                let at = if line > 1 { format!(" of line {line}") } else { String::new() };
+                Error::new(Code::HeaderJson, format!("It goes wrong at character {column}{at}: {has}."))
+            }
         }
     }
 }
@@ -285,7 +301,7 @@ impl<'de> Expected<'de> for TopLevel<'_> {
                 if self.0.borrow().metadata.is_some() {
                     return refuse(self.0, Code::DuplicateKey, None, "\"__metadata__\" stands twice.");
                 }
-                self.0.borrow_mut().place = Place::Metadata;
+                self.0.borrow_mut().place = Place::Metadata(None);
                 let metadata = map.next_value_seed(At(Metadata(self.0)))?;
                 self.0.borrow_mut().metadata = Some(metadata);
             } else {
@@ -319,6 +335,7 @@ impl<'de> Expected<'de> for Metadata<'_> {
     fn table<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut metadata = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
+            self.0.borrow_mut().place = Place::Metadata(Some(key.clone()));
             let value = map.next_value_seed(At(Text))?;
             if metadata.contains_key(&key) {
                 return refuse(self.0, Code::DuplicateKey, None, format!("The metadata has {key:?} twice."));
@@ -359,7 +376,7 @@ impl<'de> Expected<'de> for Entry<'_> {
                 return refuse(state, Code::DuplicateKey, Some(name), format!("It has {key:?} twice."));
             }
         }
-        let missing = |field| de::Error::missing_field(field);
+        let missing = |field: &str| de::Error::custom(format_args!("no {field}"));
         let [start, end] = offsets.ok_or_else(|| missing("data_offsets"))?;
         Ok(Tensor {
             name: name.to_owned(),

@@ -50,7 +50,7 @@ pub async fn find<T: Transport>(link: Link, transport: T) -> Result<RemoteFile> 
 
 /// A file on a server that answers requests for parts of it.
 ///
-/// Errors are `Offline`, `Unreachable`, `Cors`, `RequestBlocked`, `Gated`, `Missing`, `WebPage`, `WholeOnly`, `WrongPart`,
+/// Errors are `Offline`, `Unreachable`, `Cors`, `RequestBlocked`, `Gated`, `Expired`, `Missing`, `WebPage`, `WholeOnly`, `WrongPart`,
 /// `BrokenOff`, `Busy`, `Answer` and `RemoteChanged`.
 ///
 /// Versions are compared here instead of by `If-Range`: that header would make a browser ask for leave before each request,
@@ -205,7 +205,14 @@ impl<T: Transport> Asker<'_, T> {
             Silence::Cors => Useless::Always(Error::new(Code::Cors, host())),
             Silence::Blocked => Useless::Always(Error::new(Code::RequestBlocked, host())),
         })?;
-        let stamp = answer::read(&answer, asked)?;
+        // A host that gave the file before, or sent on to where it is, does not ask for a login.
+        let gave = known.is_some() || answer.url != self.link.url && !answer.url.is_empty();
+        let stamp = answer::read(&answer, asked).map_err(|useless| match useless {
+            Useless::Always(error) if gave && error.code == Code::Gated => {
+                Useless::Always(Error::new(Code::Expired, error.detail.clone()))
+            }
+            useless => useless,
+        })?;
         if known.is_some_and(|known| known.differs(&stamp)) {
             return Err(Useless::Always(Error::new(Code::RemoteChanged, "")));
         }

@@ -140,7 +140,7 @@ test('a sentence says what the verdict is, with the numbers', async ({ page }) =
   expect(found.map((number, index) => isRounded(number, expected[index]!))).toEqual([true, true, true, true]);
   for (const [verdict, words] of Object.entries({
     apart: /hardly overlap .* close to plain addition, whatever the μ/, same: /the same change .* adds nothing new/, little: /by only/, most: /nearly all/,
-    chance: /hardly more in common than unrelated LoRAs/, noContent: /subject changes nothing in the layers that both have/, noStyle: /style changes nothing in the layers that both have/,
+    chance: /about as little in common as unrelated LoRAs/, noContent: /subject changes nothing in the layers that both have/, noStyle: /style changes nothing in the layers that both have/,
   })) {
     await set(page, { outlook: threeModules({ verdict: verdict as Outlook['verdict'] }) });
     await expect(lead).toHaveText(words);
@@ -358,7 +358,7 @@ test('what is analysed so far is said, and nothing moves when the rest comes', a
   const part = (analysed: number): Outlook => {
     const known = Math.ceil((analysed / whole.total) * whole.blocks.length);
     return {
-      ...whole, analysed, ...(analysed === 0 ? { whole: unknown, suggested: { mu: 0, share: 0.1 } } : {}),
+      ...whole, analysed, ...(analysed === 0 ? { whole: unknown, verdict: 'unknown' as const, suggested: null } : {}),
       blocks: whole.blocks.map((block, at) => (at < known ? block : { ...block, ...unknown })),
       cells: whole.cells.map((cell) => (cell.block < known ? cell : { ...cell, ...unknown })),
     };

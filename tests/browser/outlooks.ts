@@ -66,7 +66,7 @@ export function makeOutlook(shape: Shape, some: Partial<Outlook> = {}): Outlook 
   }
   const whole = tally(modules, mu);
   return {
-    analysed: modules.length, total: modules.length, unmeasured: 0, whole, verdict: 'usual', balance: null, suggested: { mu: 2.16, share: 0.1 },
+    analysed: modules.length, total: modules.length, unmeasured: 0, partial: false, whole, verdict: 'usual', balance: null, suggested: { mu: 2.16, share: 0.1 },
     curve: Array.from({ length: 101 }, (_, index) => {
       const beta = index / 100;
       const { contentKept, change } = tally(modules, beta === 1 ? Infinity : beta / (1 - beta));

@@ -173,7 +173,7 @@ fn figures_are_those_of_the_dense_updates() {
         assert_eq!((outlook.curve[0].beta, outlook.curve[outlook.curve.len() - 1].beta), (0.0, 1.0));
         // What is left inside at the suggested μ, against the promised share of the style; not so at a smaller one.
         let left = |mu: f64| inside / (1.0 + mu).powi(2) / whole[1];
-        let suggested = outlook.suggested;
+        let suggested = outlook.suggested.unwrap();
         assert!(left(suggested.mu) <= suggested.share);
         // It has two digits, and is rounded up.
         assert!(suggested.mu == 0.0 || left(suggested.mu / 1.1) > suggested.share);
@@ -240,8 +240,19 @@ fn layers_of_a_very_high_rank_are_told_apart() {
     let file = |of: &str, r: usize| lora(lora(File::default(), of, "x", 2), of, "y", r);
     let (_, outlook) = analysed(&file("c", 2), &file("s", 257), &Settings::default());
     assert_eq!((outlook.analysed, outlook.total, outlook.unmeasured), (1, 1, 1));
+    // One of two is no picture of both.
+    assert!(outlook.partial && outlook.balance.is_none() && outlook.suggested.is_none());
     let (_, outlook) = analysed(&file("c", 2), &file("s", 256), &Settings::default());
     assert_eq!((outlook.total, outlook.unmeasured), (2, 0));
+    assert!(!outlook.partial && outlook.suggested.is_some());
+    let alone = |of: &str, r: usize| lora(File::default(), of, "y", r);
+    let (_, outlook) = analysed(&alone("c", 2), &alone("s", 257), &Settings::default());
+    assert_eq!((outlook.total, outlook.verdict, outlook.suggested), (0, Verdict::Unknown, None));
+    // Of a few the rest tells enough.
+    let many =
+        |of: &str, r: usize| (0..10).fold(alone(of, r), |file, at| lora(file, of, &format!("x{at}"), 2));
+    let (_, outlook) = analysed(&many("c", 2), &many("s", 257), &Settings::default());
+    assert_eq!((outlook.unmeasured, outlook.partial), (1, false));
 }
 
 fn said_alike(content: &File, style: &File) -> Report {
@@ -437,8 +448,9 @@ fn blocks_with_a_mu_of_their_own_stay_where_they_are_on_the_curve() {
     };
     let strong = Settings { content_strength: 20.0, ..sdxl.clone() };
     let apart = Settings { blocks: settings.blocks.clone(), ..strong.clone() };
-    let suggested =
-        |content: &File, style: &File, settings: &Settings| analysed(content, style, settings).1.suggested;
+    let suggested = |content: &File, style: &File, settings: &Settings| {
+        analysed(content, style, settings).1.suggested.unwrap()
+    };
     let rest = suggested(&alone("c"), &alone("s"), &strong);
     assert_eq!(suggested(&content, &style, &apart), rest);
     assert_ne!(suggested(&content, &style, &strong), rest, "or this shows nothing");
@@ -447,7 +459,10 @@ fn blocks_with_a_mu_of_their_own_stay_where_they_are_on_the_curve() {
     assert!((report.content_kept - outlook.whole.content_kept).abs() < 1e-6);
     // The suggestion is for the blocks that follow the general μ.
     let all_own = ["IN04", "MID"].map(|label| (label.to_owned(), own)).into();
-    assert_eq!(analysed(&content, &style, &Settings { blocks: all_own, ..settings }).1.suggested.mu, 0.0);
+    assert_eq!(
+        analysed(&content, &style, &Settings { blocks: all_own, ..settings }).1.suggested.unwrap().mu,
+        0.0
+    );
 }
 
 #[test]
@@ -458,7 +473,10 @@ fn a_layer_that_was_never_trained_is_no_trouble() {
     let (open, outlook) = analysed(&content, &style, &Settings::default());
     let module = &outlook.modules[0];
     assert_eq!((module.protected, module.effective_rank, module.tally.overlap), (0, 0.0, 0.0));
-    assert_eq!((outlook.verdict, outlook.balance, outlook.suggested.mu), (Verdict::NoStyle, None, 0.0));
+    assert_eq!(
+        (outlook.verdict, outlook.balance, outlook.suggested.unwrap().mu),
+        (Verdict::NoStyle, None, 0.0)
+    );
     let spectra = open.spectra(&Settings::default(), &module.name).unwrap();
     assert!(
         spectra.style.iter().all(|&s| s == 0.0) && spectra.along.is_empty() && spectra.cosines.is_empty()

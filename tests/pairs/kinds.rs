@@ -235,7 +235,7 @@ fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
     let (content, style) = (file("content", &[5, 12, 8]), file("style", &[9, 4, 3]));
     let exact = Settings { dense_rank: 4, ..hard() };
     let kept = fuse(Some(&content), Some(&style), &exact).unwrap().report.energy_kept;
-    let (whole, of_style) = (kept.subject.unwrap(), kept.style.unwrap().spread);
+    let (whole, of_style) = (kept.content.unwrap(), kept.style.unwrap().spread);
     let subject = &whole.spread;
     assert!(subject.worst < whole.whole && whole.whole < 1.0, "{whole:?}");
     assert_eq!((&*subject.worst_module, &*of_style.worst_module), (&*stems[1], &*stems[0]));

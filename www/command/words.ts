@@ -2,12 +2,14 @@
 
 import { autoV2, autoV3, bytes, count, inert, percent, plural, small } from '../element/words/format.ts';
 import { muText } from '../element/words/mu.ts';
-import { verdictOf } from '../element/outlook/words.ts';
+import { caveatOf, verdictOf } from '../element/outlook/words.ts';
 import { listed } from '../headless/blocks.ts';
 import { ON_DISK } from '../headless/disk.ts';
 import type { Outlook, PairFit, Problem, Report, SchemeChoice, Share, Summary } from '../core/types.ts';
 
-const table = (rows: [string, string | null][]): string =>
+type Row = [string, string | null];
+
+const table = (rows: Row[]): string =>
   rows.filter((row): row is [string, string] => row[1] !== null).map(([head, text]) => `${head.padEnd(15)} ${text}\n`).join('');
 
 const shares = <T>(all: Share<T>[], shown: (value: T) => string): string =>
@@ -82,15 +84,19 @@ export const summaryText = (summary: Summary, { schemes, blocks }: Pick<PairFit,
   ['trigger words', summary.triggerWords.length > 0 ? inert(summary.triggerWords.join(', ')) : null],
 ]) + warnings(summary.warnings);
 
-export const outlookText = (outlook: Outlook): string => `${verdictOf(outlook)}\n` + table([
+export const outlookText = (outlook: Outlook): string => [verdictOf(outlook), caveatOf(outlook)].filter(Boolean).join(' ') + '\n' + table([
   ['shared', plural(outlook.total, 'module', 'modules') + (outlook.unmeasured > 0 ? `, and ${count(outlook.unmeasured)} of a very high rank that are not in these figures` : '')],
   ['blocks', blocksText(outlook.blocks)],
+  ...(outlook.verdict === 'unknown' ? [] : figures(outlook)),
+]);
+
+const figures = (outlook: Outlook): Row[] => [
   ['overlap', `${percent(outlook.whole.overlap)} of the subject, ${percent(outlook.whole.chance)} by chance`],
   ['kept', `${percent(outlook.whole.contentKept)} of the subject at this μ`],
   ['change', `${percent(outlook.whole.change)} against plain addition`],
-  ['suggested μ', `${muText(outlook.suggested.mu)}, a rule of thumb`],
+  ['suggested μ', outlook.suggested && `${muText(outlook.suggested.mu)}, a rule of thumb`],
   ['balance', outlook.balance && `subject ${Number(outlook.balance.contentStrength.toPrecision(3))}, style ${Number(outlook.balance.styleStrength.toPrecision(3))}`],
-]);
+];
 
 export const reportText = (report: Report, path: string): string => table([
   ['written', inert(path)],

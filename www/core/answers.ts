@@ -44,9 +44,9 @@ const TALLY = {
   modules: number, overlap: number, chance: number, contentKept: number, change: number, contentNorm: number, styleNorm: number,
 };
 const OUTLOOK = object<Outlook>({
-  analysed: number, total: number, unmeasured: number, whole: object<Tally>(TALLY), verdict: word('noContent', 'noStyle', 'same', 'apart', 'chance', 'nothing', 'little', 'usual', 'most'),
+  analysed: number, total: number, unmeasured: number, partial: truth, whole: object<Tally>(TALLY), verdict: word('unknown', 'noContent', 'noStyle', 'same', 'apart', 'chance', 'nothing', 'little', 'usual', 'most'),
   balance: orNull(object<NonNullable<Outlook['balance']>>({ heavier: ROLE, times: number, contentStrength: number, styleStrength: number, contentTextStrength: orNull(number), styleTextStrength: orNull(number) })),
-  suggested: object<Outlook['suggested']>({ mu: number, share: number }),
+  suggested: orNull(object<NonNullable<Outlook['suggested']>>({ mu: number, share: number })),
   curve: list(object<CurvePoint>({ beta: number, taken: number, contentKept: number, change: number })),
   blocks: list(object<Outlook['blocks'][number]>({ label: text, ...TALLY })), kinds: TEXTS,
   cells: list(object<MapCell>({ block: number, kind: number, members: list(number), ...TALLY })),

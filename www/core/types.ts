@@ -345,6 +345,7 @@ export interface ModuleOutlook extends Tally {
 
 /** What the projection does to a pair, in one word; `Outlook` has the numbers. */
 export type Verdict =
+  | 'unknown' // no module that both have is measured
   | 'noContent' // at these strengths the subject changes nothing
   | 'noStyle' // the style does not
   | 'same' // both files are the same update
@@ -360,15 +361,16 @@ export interface Outlook {
   analysed: number; // modules that both files have
   total: number;
   unmeasured: number; // such modules of a very high rank, of which no figure here knows
+  partial: boolean; // those are so many that the figures say little of the pair as a whole
   whole: Tally;
   verdict: Verdict;
-  /** Strengths at which both updates are equally large, where one outweighs the other by far. */
+  /** Strengths at which both updates are equally large, where one outweighs the other by far and the figures are not `partial`. */
   balance: {
     heavier: Role; times: number; contentStrength: number; styleStrength: number;
     contentTextStrength: number | null; styleTextStrength: number | null; // null: the general one
   } | null;
-  /** The smallest μ that brings the subject's energy in the style's directions under `share` of the style's own. A rule of thumb. */
-  suggested: { mu: number; share: number };
+  /** The smallest μ that brings the subject's energy in the style's directions under `share` of the style's own. A rule of thumb; null where the figures are `partial`, or there are none. */
+  suggested: { mu: number; share: number } | null;
   curve: CurvePoint[]; // β from 0 to 1
   blocks: ({ label: string } & Tally)[]; // in the model's order; the last one without a name holds what is in no block
   kinds: string[]; // q, k, v, out, ff, conv, …

@@ -447,7 +447,7 @@ export class NpLora extends Properties {
     return html`<np-lora-card side=${role} exportparts="card, error" .card=${this.#desk.places.cards[role]} ?disabled=${busy}
       .sha256=${this.#desk.hashes.of(this.#desk.places.localOf(role))} .tensors=${this.#desk.hashes.of(this.#desk.places.localOf(role), 'tensors')}
       ?ownScale=${this.more[SCALE[role]].kind !== 'auto'}
-      ?over=${this.#intake.isOver(role)}
+      ?over=${this.#intake.isOver(role)} ?stalled=${this.#desk.isStalled}
       @np-file=${(event: CustomEvent<File | null>) => this.#intake.choose(role, event.detail)}
       @np-link=${(event: CustomEvent<string>) => this.#actions.paste(role, event.detail)} @np-load=${() => this.#intake.load(role)} @np-back=${() => this.#intake.back(role)}
       @np-tensors=${() => this.#desk.hashes.askTensors(this.#desk.places.localOf(role))}

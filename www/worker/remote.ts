@@ -4,8 +4,9 @@ import type { Kept, RemoteFile } from '../core/types.ts';
 
 /** Of one worker, of which there are several; browsers hold back more than six to one host anyway. */
 const AT_ONCE = 6;
-/** A connection that says nothing for so long is given up, and so is one by which less than `LITTLE` comes. */
-const SILENT_MS = 30_000;
+/** A connection that says nothing for so long is given up, and so is one by which less than `LITTLE` comes. So often as src/remote asks, before
+ *  the page takes this worker for lost. */
+const SILENT_MS = 25_000;
 /** In bytes. All connections of all workers together bring as much each over the slowest line; whoever trickles brings less. */
 const LITTLE = 4 * 1024;
 /** How often somebody is told that something comes in. */
@@ -72,9 +73,10 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
   const aborter = new AbortController();
   unwanted.addEventListener('abort', () => aborter.abort());
   let clock: ReturnType<typeof setTimeout> | undefined;
+  let silent = false;
   const wait = (): void => {
     clearTimeout(clock);
-    clock = setTimeout(() => aborter.abort(), SILENT_MS);
+    clock = setTimeout(() => { silent = true; aborter.abort(); }, SILENT_MS);
   };
   let came = 0;
   const listen = (bytes: number): void => {
@@ -84,7 +86,6 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
     came = 0;
     wait();
   };
-  heard();
   wait();
   // What was refused once, perhaps on its way to another host, says nothing about this request.
   if (URL.canParse(url)) refused.delete(new URL(url).origin);
@@ -105,7 +106,8 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
       tag: header('ETag') ?? header('Last-Modified'), bytes,
     };
   } catch {
-    return { silence: unwanted.aborted ? 'unreachable' : await whySilent(url) };
+    // Whoever is silent has nothing more to say to another request.
+    return { silence: unwanted.aborted || silent ? 'unreachable' : await whySilent(url) };
   } finally {
     clearTimeout(clock);
   }

@@ -23,14 +23,16 @@ pub struct Outlook {
     pub total: usize,
     /// Modules that both files have of a rank beyond that of any graphics device: none of the figures knows of them.
     pub unmeasured: usize,
+    /// So many are unmeasured that the figures, which are of the others, say little of the pair as a whole.
+    pub partial: bool,
     /// All of them together.
     pub whole: Tally,
     /// In a word.
     pub verdict: Verdict,
-    /// Where one update outweighs the other by far.
+    /// Where one update outweighs the other by far. None where the figures are [`partial`](Self::partial).
     pub balance: Option<Balance>,
-    /// A μ to begin with.
-    pub suggested: Suggested,
+    /// A μ to begin with. None where the figures are [`partial`](Self::partial), or there are none.
+    pub suggested: Option<Suggested>,
     /// For every general β from 0 to 1.
     pub curve: Vec<CurvePoint>,
     /// By block, in the model's order; the last one without a name holds what is in no block.
@@ -47,6 +49,8 @@ pub struct Outlook {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
+    /// No module that both have is measured.
+    Unknown,
     /// At these strengths the content changes nothing in the modules that both have.
     NoContent,
     /// At these strengths the style changes nothing there, so that there is nothing to protect.
@@ -170,6 +174,8 @@ const HARDLY: f64 = 0.1;
 const CHANCE: f64 = 1.5;
 /// An update so many times as large as the other drowns it.
 const OUTWEIGHS: f64 = 3.0;
+/// More than one unmeasured module among so many may make another picture of the whole.
+const FEW: usize = 10;
 /// What [`Suggested`] leaves of the content along the style's directions.
 const SUGGESTED_SHARE: f64 = 0.1;
 /// Points of a curve, less one.
@@ -198,14 +204,17 @@ impl Outlook {
         let whole = all.tally(beta);
         let (blocks, kinds, cells) = map(plan, &known);
         let (_, total) = analysis.count(plan);
+        let shared = plan.units().filter(|unit| unit.pair().is_some()).count();
+        let partial = FEW * (shared - total) > shared;
         Self {
             analysed: known.len(),
             total,
-            unmeasured: plan.units().filter(|unit| unit.pair().is_some()).count() - total,
+            unmeasured: shared - total,
+            partial,
             whole,
             verdict: verdict(plan, &known, &all, &whole),
-            balance: balance(plan, &whole),
-            suggested: suggested(plan, &known),
+            balance: balance(plan, &whole).filter(|_| !partial),
+            suggested: (!partial && !known.is_empty()).then(|| suggested(plan, &known)),
             curve: (0..=STEPS)
                 .map(|at| {
                     let beta = float(at) / float(STEPS);
@@ -307,6 +316,8 @@ fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> V
         Verdict::NoContent
     } else if has_no(Side::Style, whole.style_norm) {
         Verdict::NoStyle
+    } else if known.is_empty() {
+        Verdict::Unknown
     } else if is_same(known) {
         Verdict::Same
     } else if all.utmost() < NOTHING && whole.overlap < HARDLY {

@@ -83,6 +83,8 @@ export class Desk implements ReactiveController {
   #runProblem: Problem | null = null;
 
   #session: Session | null = null;
+  /** Nothing was heard of the program for half a minute. */
+  isStalled = false;
   #gone = false;
   /** Of the runs that were asked for: the one under way, and those that wait. */
   readonly #aborters = new Set<AbortController>();
@@ -106,7 +108,9 @@ export class Desk implements ReactiveController {
     // Out of the document nobody would end it.
     if (this.#gone) throw new ProblemError(AWAY);
     return (this.#session ??= this.host.startSession((stalled) => {
+      this.isStalled = stalled;
       if (this.running) this.#run({ ...this.running, stalled });
+      else this.element.requestUpdate();
     }));
   }
 

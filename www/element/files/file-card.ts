@@ -71,6 +71,8 @@ export class FileCard extends LitElement {
   /** The person knows the scale better than the file. */
   @property({ type: Boolean }) ownScale = false;
   @property({ type: Boolean }) disabled = false;
+  /** Nothing has come for a while. */
+  @property({ type: Boolean }) stalled = false;
 
   constructor() {
     super();
@@ -108,7 +110,7 @@ export class FileCard extends LitElement {
       case 'offered':
         return html`<np-lora-offer .link=${card.link} ?disabled=${this.disabled} @np-load=${() => this.#load()}></np-lora-offer>`;
       case 'opening':
-        return html`<p class="name stranger">${named(card.file.name)}</p><p class="muted">${text.reading}</p>`;
+        return html`<p class="name stranger">${named(card.file.name)}</p><p class="muted">${this.stalled ? text.stillReading : text.reading}</p>`;
       case 'refused':
         return html`<p class="name stranger">${named(card.file.name)}</p>
           ${card.config ? this.#config(card.config) : nothing}

@@ -94,6 +94,7 @@ export const translation: Translation = {
       autoV3: 'AutoV3',
       hashing: '计算中…',
       reading: '正在读取文件头…',
+      stillReading: '仍在等待：半分钟内没有收到任何数据。',
       swap: '交换主体和风格',
       example: '用示例试试',
       exampleHint: '手头没有 LoRA？用一对人造的小文件就能看到完整流程。',
@@ -349,7 +350,7 @@ export const translation: Translation = {
       same: () => '两个文件对模型的改变相同：融合它们不会带来新东西。请把其中一个换成别的文件。',
       noContent: () => '按当前设置，主体在双方共有的层中不改变任何内容。如果那里的强度不是 0，请检查文件是否选对。',
       noStyle: () => '按当前设置，风格在双方共有的层中不改变任何内容。如果那里的强度不是 0，请检查文件是否选对。',
-      chance: ({ overlap, chance, change, taken }) => `这两者的共同部分几乎不多于互不相关的 LoRA（${overlap}，而互不相关的约为 ${chance}）。投影只去除这一点，即主体的 ${taken}，并使这一对 LoRA 改变 ${change}。`,
+      chance: ({ overlap, chance, change, taken }) => `这两者的共同部分与互不相关的 LoRA 差不多（${overlap}，而互不相关的约为 ${chance}）。投影只去除这一点，即主体的 ${taken}，并使这一对 LoRA 改变 ${change}。`,
       apart: ({ overlap, chance }) => `这两者几乎不重叠（重叠 ${overlap}，而互不相关的 LoRA 约为 ${chance}）：无论 μ 取多少，结果都接近直接相加。`,
       nothing: ({ overlap }) => `按当前设置不会去除任何内容，结果就是直接相加。主体有 ${overlap} 与风格重叠。`,
       little: ({ change, taken }) => `在这个 μ 下，投影只会使这一对 LoRA 改变 ${change}：去除主体的 ${taken}。`,
@@ -397,6 +398,7 @@ export const translation: Translation = {
     text: {
       none: '正在查看最前面的几层…',
       noneMeasured: '两者共有的层秩过高，只有实际融合后才能得知效果。',
+      partial: (measured, all) => `双方共有的 ${count(all)} 层中，只有 ${count(measured)} 层可以事先测量，其余层的秩过高。实际融合的结果可能有所不同。`,
       balance: '平衡强度',
 
       curve: 'μ 的作用',
@@ -574,6 +576,7 @@ export const translation: Translation = {
     E_CORS: ['该网站不允许其他网页读取这个文件。', '请到该网站下载文件，再在这里选择。'],
     E_REQUEST_BLOCKED: ['本页面的安全策略禁止向该网站发出请求。', '请告知本站管理员，或下载文件后在这里选择。'],
     E_GATED: ['这个文件不对所有人开放。', '请登录该网站并接受其条款，下载文件，再在这里选择。'],
+    E_EXPIRED: ['主机不再提供这个文件：其地址已过期，或不再对所有人开放。', '请重新加载；如果仍不行，请到主机上查找该文件。'],
     E_MISSING: ['该网站上没有这个文件。', '请检查链接：文件可能已改名或删除。'],
     E_WEB_PAGE: ['该网站返回的是网页，而不是文件。', '请在新标签页中打开链接：可能需要登录。到那里下载文件，再在这里选择。'],
     E_WHOLE_ONLY: ['该网站只能整体发送文件，因此无法读取其中一部分。', '请下载文件，再在这里选择。'],

@@ -27,13 +27,13 @@ const english = {
     same: () => 'Both files make the same change to the model: fusing them adds nothing new. Choose another file for one of the two.',
     noContent: () => 'With these settings the subject changes nothing in the layers that both have: its strength is 0 there, or this is not the right file.',
     noStyle: () => 'With these settings the style changes nothing in the layers that both have: its strength is 0 there, or this is not the right file.',
-    chance: ({ overlap, chance, change, taken }) => `These two have hardly more in common than unrelated LoRAs would (${overlap} against ${chance}). The projection takes away that little, ${taken} of the subject, and changes this pair by ${change}.`,
+    chance: ({ overlap, chance, change, taken }) => `These two have about as little in common as unrelated LoRAs (${overlap} against ${chance}). The projection takes away that little, ${taken} of the subject, and changes this pair by ${change}.`,
     apart: ({ overlap, chance }) => `These two hardly overlap (${overlap}; unrelated LoRAs: ${chance}): the result will be close to plain addition, whatever the μ.`,
     nothing: ({ overlap }) => `With these settings nothing is taken away and the result is plain addition. ${overlap} of the subject overlaps with the style.`,
     little: ({ change, taken }) => `At this μ the projection will change this pair by only ${change}: it takes away ${taken} of the subject.`,
     usual: ({ change, taken, overlap, chance }) => `The projection will change this pair by ${change}: it takes away ${taken} of the subject. The two overlap by ${overlap} (unrelated LoRAs: ${chance}).`,
     most: ({ change, taken }) => `The projection will take away nearly all of the subject: ${taken}. It changes this pair by ${change}; a smaller μ leaves more of the subject.`,
-  } as Record<Verdict, (shares: Shares) => string>,
+  } as Record<Exclude<Verdict, 'unknown'>, (shares: Shares) => string>,
   /** Where the overlap alone is made, and where several files are, from the one with the least μ to the one with the most. */
   leads: {
     overlapAlone: (overlap: string, chance: string, hardly: boolean) => `The two overlap by ${overlap} (unrelated LoRAs: ${chance}). ${hardly ? 'That is hardly anything: the file will do next to nothing.' : 'That part of the subject becomes the file.'}`,
@@ -78,6 +78,7 @@ const english = {
   text: {
     none: 'Looking at the first layers…',
     noneMeasured: 'The layers that both have are of so high a rank that only the fusion itself will tell.',
+    partial: (measured: number, all: number) => `Only ${count(measured)} of the ${count(all)} layers that both have could be measured beforehand, as the ranks of the others are too high. The fusion itself may come out otherwise.`,
     balance: 'Balance the strengths',
 
     curve: 'What μ does',

@@ -15,7 +15,7 @@ import type { Brush } from './brush.ts';
 import { blockName, fieldAt, type Field, type Place } from './figures.ts';
 import { layersTable } from './modules.ts';
 import { formula, text, weights } from './strings.ts';
-import { isIdle, leadOf, sharesOf, weightsOf } from './words.ts';
+import { caveatOf, isIdle, leadOf, sharesOf, weightsOf } from './words.ts';
 
 const UNKNOWN: Outlook['curve'] = [];
 
@@ -95,7 +95,7 @@ export class OutlookView extends LitElement {
     const { outlook } = this;
     if (!this.#saidWhole && outlook.analysed === outlook.total) {
       this.#saidWhole = true;
-      this.spoken = leadOf(outlook, this.result, this.several);
+      this.spoken = [leadOf(outlook, this.result, this.several), caveatOf(outlook)].filter(Boolean).join(' ');
     }
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
@@ -107,18 +107,19 @@ export class OutlookView extends LitElement {
   override render(): TemplateResult {
     const { outlook, opened } = this;
     const field = opened && fieldAt(outlook, opened);
+    const caveat = caveatOf(outlook);
     return html`<section class="panel" aria-labelledby="title" part="outlook">
       <div><div class="top heading"><h2 id="title" tabindex="-1">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
         <p class="lead ${this.#idle ? 'caution' : ''}">${leadOf(outlook, this.result, this.several)}</p>
-        ${this.#weights(outlook)}</div>
+        ${caveat ? html`<p class="caution">${caveat}</p>` : nothing}${this.#weights(outlook)}</div>
       <div class="columns">
-        <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
-          ${this.#suggestion(outlook)}</div>
-        <div>${this.#brush()}<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
+        <div>${outlook.total === 0 ? nothing : html`<np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
+          ${this.#suggestion(outlook)}`}</div>
+        <div>${this.#brush()}${outlook.total === 0 ? nothing : html`<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
             @np-blocks=${this.#pass} @np-brush=${this.#take}
             @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
-          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data></div>
+          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data>`}</div>
       </div>
       ${opened && field ? this.#detail(opened, field) : nothing}
       <p class="unseen" role="status">${this.spoken}</p>
@@ -147,10 +148,11 @@ export class OutlookView extends LitElement {
 
   /** None before all is known, and none where there is nothing to weigh. Its place stays. */
   #suggestion(outlook: Outlook): TemplateResult {
-    const { analysed, total, suggested: { mu, share } } = outlook;
+    const { analysed, total, suggested } = outlook;
+    const { mu, share } = suggested ?? { mu: 0, share: 0 };
     const name = (mu === this.mu ? text.suggestTaken : text.suggest)(muText(mu));
     const why = mu === 0 ? text.suggestNone(percent(share)) : text.suggestHint(percent(removed(mu)));
-    return html`<div class="suggest ${analysed < total || this.#idle ? 'waits' : ''}">
+    return html`<div class="suggest ${!suggested || analysed < total || this.#idle ? 'waits' : ''}">
       ${mu === 0 ? nothing : html`<button type="button" ?disabled=${this.disabled} aria-disabled=${mu === this.mu ? 'true' : nothing} aria-describedby="thumb"
         @click=${() => { if (mu !== this.mu) this.#tell('np-mu', { mu, committed: true }); }}>${name}</button>`}
       <details class="small"><summary id="thumb">${why}</summary>

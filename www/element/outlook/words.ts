@@ -6,9 +6,8 @@ import { between, muText, removed } from '../words/mu.ts';
 import { factor, largerOf } from './figures.ts';
 import { leads, shares, text, verdicts, weights } from './strings.ts';
 
-export function verdictOf({ analysed, total, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {
-  if (total === 0) return text.noneMeasured;
-  if (analysed === 0) return text.none;
+export function verdictOf({ total, whole: { overlap, chance, change, contentKept }, verdict }: Outlook): string {
+  if (verdict === 'unknown') return total === 0 ? text.noneMeasured : text.none;
   return unbroken(verdicts[verdict]({
     overlap: percent(overlap), chance: percent(chance), change: percent(change), taken: percent(1 - contentKept),
   }));
@@ -16,6 +15,10 @@ export function verdictOf({ analysed, total, whole: { overlap, chance, change, c
 
 /** One of the two changes nothing, or nothing that the other does not: there is nothing to weigh. */
 export const isIdle = (verdict: Verdict): boolean => verdict === 'noContent' || verdict === 'noStyle' || verdict === 'same';
+
+/** That the figures are of a part of the pair alone, which may be unlike the rest. */
+export const caveatOf = ({ total, unmeasured, partial }: Outlook): string =>
+  (partial && total > 0 ? unbroken(text.partial(total, total + unmeasured)) : '');
 
 /** What will be made of the pair: one file at the slider's μ, several, or the overlap alone. */
 export function leadOf(outlook: Outlook, result: ResultChoice, several: Several | null): string {
@@ -36,10 +39,10 @@ export function sharesOf({ analysed, verdict, curve, whole: { change } }: Outloo
 }
 
 /** Which of the two is larger, whether or not it is by far. */
-export function weightsOf({ analysed, balance, whole }: Outlook): string {
+export function weightsOf({ analysed, balance, whole, partial }: Outlook): string {
   if (balance) return weights.outweighs(balance.heavier, factor(balance.times));
   const larger = largerOf(whole);
-  if (analysed === 0 || !larger) return '';
+  if (analysed === 0 || partial || !larger) return '';
   return factor(larger.times) === '1' ? weights.equal : weights.larger(larger.role, factor(larger.times));
 }
 

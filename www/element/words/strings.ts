@@ -90,6 +90,7 @@ const english = {
     autoV3: 'AutoV3',
     hashing: 'being worked out…',
     reading: 'Reading the header…',
+    stillReading: 'Still waiting: nothing has come for half a minute.',
     swap: 'Swap subject and style',
     example: 'Try it with an example',
     exampleHint: 'No LoRA at hand? A small made-up pair shows a whole run.',

@@ -1,18 +1,18 @@
-//! Errors as values: a stable code, where it happened, what exactly was wrong, and what to do.
+//! Errors as values: a stable code, the place, the particulars, and what to do next.
 //!
-//! An [`Error`] is built where the knowledge is (the header parser, the pairing of modules, a GPU error scope);
-//! the sentence a person reads is worded once, in the [`Code`] table below. `file` and `tensor` come from strangers'
-//! files and are hostile text: they are carried as data and never spliced into markup.
+//! An [`Error`] is built where the knowledge is (the header parser, the pairing of modules, a GPU error scope); the sentence for
+//! the user is worded once, in the [`Code`] table below. `file` and `tensor` come from strangers' files and are hostile text: they
+//! are carried as data and never spliced into markup.
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// What an operation of this crate returns.
+/// The result of this crate's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What only the program that computes can say ("computed" stands before it) is no part of the one that opens files, which a visitor
-/// waits for.
+/// A text of the table. Texts marked `computed` only ever come from the program that computes, so the program that opens files,
+/// which a visitor waits for, leaves them out.
 macro_rules! words {
     ($words:literal) => {
         $words
@@ -24,7 +24,7 @@ macro_rules! words {
 
 macro_rules! codes {
     ($($variant:ident, $code:literal, $($when:ident)? $sentence:literal, $remedy:literal;)*) => {
-        /// Every way a run can be refused or commented on. Codes are stable: hosts and tests match on them.
+        /// Every reason to refuse a run or to warn about it. Codes are stable: hosts and tests match on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $sentence] $variant,)*
@@ -34,7 +34,7 @@ macro_rules! codes {
             /// All codes, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The stable spelling: `E_…` refuses, `W_…` only warns.
+            /// The stable spelling: `E_…` for refusals, `W_…` for warnings.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
@@ -44,7 +44,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => words!($($when)? $sentence),)* }
             }
 
-            /// What the user can do next.
+            /// What the user can do about it.
             pub const fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => words!($($when)? $remedy),)* }
             }
@@ -53,7 +53,7 @@ macro_rules! codes {
 }
 
 impl Code {
-    /// Whether it lies in the two files themselves: no strength and no format mends that.
+    /// Whether the fault lies in the two files themselves, so that no strength or format can mend it.
     pub const fn is_unfit(self) -> bool {
         matches!(
             self,
@@ -165,16 +165,16 @@ codes! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(Box<Refusal>);
 
-/// Which, where, and the particulars.
+/// The contents of an [`Error`]: what went wrong, where, and the particulars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What kind of trouble.
+    /// The kind of error.
     pub code: Code,
-    /// The file's name as the user knows it.
+    /// The name of the file as the user knows it.
     pub file: Option<String>,
     /// The tensor or module at fault.
     pub tensor: Option<String>,
-    /// Figures and particulars, in plain words; may be empty.
+    /// Figures and other particulars in plain words; may be empty.
     pub detail: String,
 }
 
@@ -184,7 +184,7 @@ impl Error {
         Self(Box::new(Refusal { code, file: None, tensor: None, detail: detail.into() }))
     }
 
-    /// Names the file, unless it has no name or a more exact place already did.
+    /// Adds the file's name, unless it is empty or a more exact place has already been named.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> Self {
         if self.file.is_none() {
@@ -193,7 +193,7 @@ impl Error {
         self
     }
 
-    /// Names the tensor or module, unless it has no name or a more exact place already did.
+    /// Adds the name of the tensor or module, unless it is empty or a more exact place has already been named.
     #[must_use]
     pub fn at_tensor(mut self, tensor: impl Into<String>) -> Self {
         if self.tensor.is_none() {
@@ -235,7 +235,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// As the page takes it: the code's words beside the particulars.
+/// The error as the page takes it: the code's texts beside the particulars.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Problem", 6)?;
@@ -249,7 +249,7 @@ impl Serialize for Error {
     }
 }
 
-/// One warning a code: the first, and how many more there are.
+/// Merges warnings with the same code: keeps the first, and says how many more there are.
 pub(crate) fn merge_alike(warnings: Vec<Error>) -> Vec<Error> {
     let mut merged: Vec<(Error, usize)> = Vec::new();
     for warning in warnings {

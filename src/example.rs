@@ -1,4 +1,4 @@
-//! A made-up LoRA pair with the true layer names and sizes of Stable Diffusion 1.5: something to try the tool with.
+//! A made-up LoRA pair with the real layer names and sizes of Stable Diffusion 1.5, to try the tool with.
 //!
 //! The two files of a pair share some input directions in every layer, as real pairs do, so that the projection has
 //! something to remove.
@@ -14,16 +14,16 @@ use std::collections::BTreeMap;
 pub struct Example {
     /// Which file of the pair.
     pub side: Side,
-    /// The rank of every module, 1 or more.
+    /// The rank of every module, at least 1.
     pub rank: usize,
-    /// F32, F16 or BF16.
+    /// The number format: F32, F16 or BF16.
     pub dtype: Dtype,
 }
 
 /// A layer: stem, out features, in features, whether it is a 1×1 convolution.
 type Layer = (String, usize, usize, bool);
 
-/// (block, number of attentions, channels) of the UNet, whose attention blocks have 192 linear and 1×1 conv layers.
+/// The UNet's blocks as (name, number of attentions, channels); their attentions have 192 linear and 1×1 convolution layers.
 const SD15_BLOCKS: [(&str, usize, usize); 7] = [
     ("down_blocks_0", 2, 320),
     ("down_blocks_1", 2, 640),
@@ -65,7 +65,7 @@ fn sd15_layers() -> Vec<Layer> {
     layers
 }
 
-/// A number as sizes of tensors have it.
+/// A number as a dimension of a tensor.
 const fn dim(value: usize) -> u64 {
     value as u64
 }
@@ -136,14 +136,14 @@ impl Example {
         .into()
     }
 
-    /// A, rank×n: each row mixes a direction that both files of the pair know with one of its own.
+    /// A, rank×n: each row mixes a direction that both files of the pair share with one of its own.
     fn down(&self, stem: &str, n: usize) -> Vec<f32> {
         let mut own = Random::new(&[stem, self.name(), "down"]);
         let size = (n as f32).sqrt().recip();
         let mut values = Vec::with_capacity(self.rank * n);
         for row in 0..self.rank {
             let mut common = Random::new(&[stem, "common", &row.to_string()]);
-            // Less and less in common from row to row.
+            // Later rows have less and less in common.
             let share = 0.8 / (1.0 + row as f32);
             let rest = (1.0 - share * share).sqrt();
             values.extend((0..n).map(|_| size * (share * common.normal() + rest * own.normal())));
@@ -151,7 +151,7 @@ impl Example {
         values
     }
 
-    /// B, m×rank: columns fade, as trained ones do.
+    /// B, m×rank: its columns fade, as in trained LoRAs.
     fn up(&self, stem: &str, m: usize) -> Vec<f32> {
         let mut own = Random::new(&[stem, self.name(), "up"]);
         let fade: Vec<f32> = (0..self.rank).map(|column| 0.05 / (1.0 + column as f32).sqrt()).collect();
@@ -171,9 +171,9 @@ impl Example {
 pub struct Random(u64);
 
 impl Random {
-    /// The same texts give the same numbers.
+    /// A generator seeded with these texts: the same texts give the same numbers.
     pub fn new(seed: &[&str]) -> Self {
-        // FNV-1a.
+        // The seed is the FNV-1a hash of the texts.
         let text = seed.iter().flat_map(|part| part.bytes().chain([0]));
         Self(text.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

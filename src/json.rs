@@ -1,11 +1,11 @@
-//! Values as JSON text, and choices as JSON has them.
+//! Values as JSON text, and tagged choices as JSON spells them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 use std::io;
 
-/// Numbers as the standard library prints them: the shortest text that is read as the same number, as from `serde_json`
-/// itself, which has a printer of its own for it.
+/// Formats numbers as the standard library does: the shortest text that reads back as the same number, as `serde_json` does with a
+/// printer of its own.
 struct Standard;
 
 impl Formatter for Standard {
@@ -14,21 +14,21 @@ impl Formatter for Standard {
     }
 }
 
-/// The JSON of a value; nothing if it has none (a table whose keys are no texts).
+/// The JSON of a value; empty if it has none (a table whose keys are not texts).
 pub(crate) fn text<T: Serialize + ?Sized>(value: &T) -> String {
     let mut json = Vec::new();
     let written = value.serialize(&mut Serializer::with_formatter(&mut json, Standard));
     written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
 }
 
-/// One of several kinds, with the number that belongs to it: `{"kind":"count","count":3}`.
+/// A choice of one of several kinds, with the number that belongs to it: `{"kind":"count","count":3}`.
 ///
-/// Enums with `#[serde(tag = "kind")]` read the same, but bring serde's own model of any value with them, and each its
-/// way through it: 6 KB of what the page loads.
+/// Enums with `#[serde(tag = "kind")]` read the same JSON, but bring along serde's model of arbitrary values and code for each
+/// enum: 6 KB of the page's download.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Choice {
-    /// Which.
+    /// The name of the kind.
     pub(crate) kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) alpha: Option<f64>,
@@ -41,12 +41,12 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// A kind without a number.
+    /// A choice of a kind without a number.
     pub(crate) fn of(kind: &str) -> Self {
         Self { kind: kind.to_owned(), ..Self::default() }
     }
 
-    /// Why it is none of the kinds there are.
+    /// The message for a choice that is none of the known kinds.
     pub(crate) fn unknown(&self) -> String {
         format!("there is no choice {}", text(self))
     }

@@ -1,6 +1,6 @@
 //! NP-LoRA fusion for the browser: a content (subject) LoRA and a style LoRA become one file in which the style survives.
 //!
-//! The way of the data, which is also the order of the folders:
+//! The path of the data, which is also the order of the folders:
 //!
 //! 1. [`container`]: bytes of a safetensors file ↔ tensors. Knows nothing of LoRA.
 //! 2. [`adapter`]: tensors → LoRA modules with their factors, rank and scale. Knows nothing of pairs.
@@ -10,8 +10,8 @@
 //! 5. [`remote`]: files on a server, as a source of bytes.
 //! 6. `web`: the wasm-bindgen boundary for the page (only on wasm32).
 //!
-//! A program of its own fuses two files so; [`Watch`](fusion::Watch) is told how far it is and may stop it, and any
-//! [`Source`](container::Source) or [`Sink`](container::Sink) serves as well. `examples/fuse.rs` is such a program, with files on disk.
+//! A program of your own fuses two files as below; its [`Watch`](fusion::Watch) learns the progress and may stop the run, and any
+//! [`Source`](container::Source) and [`Sink`](container::Sink) will do. `examples/fuse.rs` is such a program, with files on disk.
 //!
 //! ```
 //! use np_lora::adapter::Adapter;
@@ -57,9 +57,9 @@
 //! # assert!(file.unwrap().size() > 1000);
 //! ```
 //!
-//! In a debug build of yours the arithmetic is slow unless its packages are compiled for speed: `[profile.dev.package.np-lora-cpu]` and
-//! `[profile.dev.package.matrixmultiply]` with `opt-level = 3`. The feature `compute` is for wasm32 alone: without it the program that only
-//! opens files is built.
+//! In a debug build of your program, the arithmetic is slow unless its packages are compiled for speed: set
+//! `[profile.dev.package.np-lora-cpu]` and `[profile.dev.package.matrixmultiply]` to `opt-level = 3`. The feature `compute` is for
+//! wasm32 alone: without it, the program that only opens files is built.
 //!
 //! Dependencies go one way: container ← adapter ← fusion → backend, `web` on top, [`error`] below all (and two exceptions, which
 //! docs/ARCHITECTURE.md names).

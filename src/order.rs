@@ -1,10 +1,10 @@
-//! Sorting and finding, compiled once. The standard library's sorts and maps are compiled anew for every type, at some
-//! 5 KB each, in a program that is loaded over the network: here they only see places in a list.
+//! Sorting and finding, compiled once. The standard library's sorts and maps are compiled anew for every type, at some 5 KB each,
+//! in a program that is loaded over the network; the functions here only handle indices into a list.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// Sorts a list; equal items stay in their order.
+/// Sorts a list; equal items keep their order.
 pub(crate) fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     let mut order = order(items.len(), &|a, b| compare(&items[a], &items[b]));
     for at in 0..items.len() {
@@ -18,24 +18,24 @@ pub(crate) fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) 
     }
 }
 
-/// The places of a list's items in the order of the items.
+/// The indices of a list's items in sorted order.
 fn order(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut order: Vec<usize> = (0..length).collect();
     order.sort_by(|&a, &b| compare(a, b));
     order
 }
 
-/// Names, each with its place in a list.
+/// A map from names to their indices in a list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places(HashMap<String, usize>);
 
 impl Places {
-    /// The place of a name.
+    /// The index of a name.
     pub(crate) fn get(&self, name: &str) -> Option<usize> {
         self.0.get(name).copied()
     }
 
-    /// Gives a name a place; the one that it had before.
+    /// Gives a name an index. Returns the index that it had before, if any.
     pub(crate) fn insert(&mut self, name: &str, place: usize) -> Option<usize> {
         self.0.insert(name.to_owned(), place)
     }
@@ -45,7 +45,7 @@ impl Places {
         self.0.len()
     }
 
-    /// The item of this name in the list that the places are in; a new one at its end where there is none.
+    /// The item with this name in the list that the indices refer to; if there is none, a new item is added at the end.
     pub(crate) fn entry<'a, T>(
         &mut self,
         list: &'a mut Vec<T>,

@@ -4,13 +4,13 @@ use crate::container::{self, Ahead, Source, Tensor};
 use crate::error::{Code, Error, Result};
 use crate::order;
 
-/// As many as are read in one go, so that what lies between them does not fill the memory.
+/// The number of alpha tensors read in one go, so that the bytes between them do not fill the memory.
 const BATCH: usize = 64;
 
-/// Values of the alpha tensors, in their order, whether finite or not.
+/// The values of the alpha tensors in the order of `wanted`, finite or not.
 ///
 /// # Errors
-/// `Alpha` naming a tensor that is no number; those of the source.
+/// `Alpha` naming a tensor that does not hold a single number; the source's own errors.
 pub(super) async fn read<S: Source>(source: &S, wanted: Vec<&Tensor>) -> Result<Vec<f64>> {
     let mut alphas = vec![0.0; wanted.len()];
     let mut wanted: Vec<(usize, &Tensor)> = wanted.into_iter().enumerate().collect();

@@ -27,9 +27,9 @@ use roles::{VectorKind, VectorSpelling};
 use scale::{ScaleChoice, ScaleSource};
 use std::collections::BTreeMap;
 
-/// The file in which PEFT keeps what a LoRA file does not say.
+/// The name of the file in which PEFT keeps what a LoRA file does not say.
 pub const CONFIG_NAME: &str = "adapter_config.json";
-/// In bytes. Real ones have a few kilobytes.
+/// The largest configuration that is read, in bytes; real ones have a few kilobytes.
 pub const CONFIG_BYTES: u64 = 1_000_000;
 
 /// A LoRA file, understood from its header and its alphas.
@@ -39,34 +39,34 @@ pub struct Adapter {
     pub name: String,
     /// The file's size in bytes.
     pub size: u64,
-    /// Free texts from `__metadata__`.
+    /// The text entries in `__metadata__`.
     pub metadata: BTreeMap<String, String>,
     /// Modules in the order of their stems.
     pub modules: Vec<Module>,
-    /// Changes of biases, norms, and weights that are no layers.
+    /// Changes of biases and norms, and of weights that are not layers.
     pub vectors: Vec<Vector>,
-    /// Modules that cannot be fused, and why.
+    /// Modules that cannot be fused, and the reasons.
     pub refused: Vec<Refused>,
     /// Names of tensors that belong to no module.
     pub extra: Vec<String>,
     /// Number of tensors in the file.
     pub tensors: usize,
-    /// Words that the metadata says trigger it. Hostile text.
+    /// The trigger words named in the metadata. Hostile text.
     pub trigger_words: Vec<String>,
-    /// Which model it is for.
+    /// The model family that the file is for.
     pub family: Detected,
-    /// What a user should know although the file is accepted.
+    /// Warnings for the user about a file that is accepted.
     pub warnings: Vec<Error>,
 }
 
-/// What is added in proportion to the strength: a vector, or a weight that is no layer.
+/// A change that is added in proportion to the strength: a vector, or a weight that is not a layer.
 #[derive(Clone, Debug)]
 pub struct Vector {
     /// The module's stem as the file spells it.
     pub stem: String,
-    /// How it is spelled, and what it changes.
+    /// How the vector is spelled, and what it changes.
     pub spelling: &'static VectorSpelling,
-    /// Its values.
+    /// The tensor that holds the values.
     pub tensor: Tensor,
     /// Number of values.
     pub length: usize,
@@ -75,11 +75,11 @@ pub struct Vector {
 /// A module that is left out of every result.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// Its stem.
+    /// The module's stem.
     pub stem: String,
-    /// What it is.
+    /// Why the module is refused: what kind of adapter it is.
     pub why: &'static str,
-    /// Number of its tensors.
+    /// The number of the module's tensors.
     pub tensors: usize,
 }
 
@@ -94,7 +94,7 @@ impl Adapter {
         read::read(source, config).await.map_err(|error| error.in_file(source.name()))
     }
 
-    /// Whether there are modules of which nothing says the scale: a [`CONFIG_NAME`] may.
+    /// Whether the scale of any module is unknown; a [`CONFIG_NAME`] file may tell it.
     pub fn lacks_scale(&self) -> bool {
         self.modules.iter().any(|module| module.scale(ScaleChoice::Auto).1 == ScaleSource::Unknown)
     }
@@ -118,7 +118,7 @@ impl Vector {
         Ok(Self { stem: stem.to_owned(), spelling, tensor, length })
     }
 
-    /// The full difference of what is no layer.
+    /// The full difference of a weight that is not a layer, as a vector; `None` if the module is of another kind.
     fn of_weight(module: &Module) -> Option<Self> {
         let Kind::Diff(kind) = &module.kind else { return None };
         let (stem, tensor) = (module.stem.clone(), kind.diff.clone());
@@ -126,7 +126,7 @@ impl Vector {
         Some(Self { stem, spelling: &read::DIFF_WEIGHT, tensor, length })
     }
 
-    /// Its shape in a result.
+    /// The vector's shape in a result.
     pub fn shape(&self) -> Vec<u64> {
         match self.spelling.kind {
             VectorKind::Weight => self.tensor.shape.clone(),

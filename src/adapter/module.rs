@@ -7,50 +7,50 @@ use crate::backend::products::MAX_RANK;
 use crate::container::Tensor;
 use crate::error::{Code, Error, Result};
 
-/// More values than this (1 GiB in f32), in the factors of one module or in a tensor that they are made of, cannot be worked on
-/// where all memory together is 4 GiB. The whole of a large layer is less (Wan's has 71 million), but for FLUX.2's widest.
+/// The most values that the factors of one module, or a tensor they are made of, may have: more (1 GiB in f32) cannot be worked on
+/// where all memory together is 4 GiB. Whole large layers have fewer (71 million in Wan), except for the widest of FLUX.2.
 const MAX_VALUES: u64 = 1 << 28;
 
-/// A rank up to this is let be, however small the layer: trainers give one rank to all layers.
+/// A rank up to this is accepted however small the layer is: trainers use one rank for all layers.
 const MAX_SPARE_RANK: usize = 1024;
 
-/// The cubes of such ranks are at most this in all modules of a file together.
+/// The most that the cubes of spare ranks may add up to over all modules of a file; see `Module::take_off`.
 pub(super) const MAX_SPARE_WORK: u64 = (MAX_SPARE_RANK as u64).pow(3);
 
-/// A module: ΔW = scale · what its tensors make, at strength 1.
+/// A module of a LoRA file: ΔW = scale · (the product of its tensors), at strength 1.
 #[derive(Clone, Debug)]
 pub struct Module {
-    /// The stem as the file spells it.
+    /// The module's stem as the file spells it.
     pub stem: String,
     /// How the file names its factors.
     pub spelling: &'static Spelling,
-    /// What its tensors make.
+    /// The adapter kind, with the module's tensors.
     pub kind: Kind,
-    /// r of the factors.
+    /// The rank r of the factors.
     pub rank: usize,
-    /// Whether the exact factors would be too many, so that they are cut to a smaller rank.
+    /// Whether the exact factors would be too large, so that they are cut to a smaller rank.
     pub is_cut: bool,
-    /// m.
+    /// The number of out features, m.
     pub out_features: usize,
-    /// n, the flattened in·kh·kw.
+    /// The number of in features, n, which is in·kh·kw for a convolution.
     pub in_features: usize,
-    /// `[in]` or `[in, kh, kw]`, as stored: some kinds store convolutions flattened.
+    /// The input's dimensions as stored, `[in]` or `[in, kh, kw]`; some kinds store convolutions flattened.
     pub dims: Vec<u64>,
     /// Alpha, wherever it was found; none where loaders apply scale 1, or the kind has no scale.
     pub alpha: Option<Alpha>,
-    /// What alpha is divided by; none where this kind has no scale.
+    /// The number that alpha is divided by; `None` if this kind has no scale.
     alpha_rank: Option<usize>,
-    /// DoRA's magnitudes, which make the update depend on the base model's weights.
+    /// DoRA's magnitudes, with which the update depends on the base model's weights.
     pub magnitude: Option<Tensor>,
     /// Number of tensors, alpha included.
     pub tensors: usize,
 }
 
 impl Module {
-    /// The module that these tensors make; none if they make no matrix.
+    /// The module that these tensors form; `None` if they form no matrix.
     ///
     /// # Errors
-    /// Those of [`Kind::of`]; `LoraShape` for a tensor that the kind has no use for.
+    /// Those of [`Kind::of`]; `LoraShape` for a tensor that the kind does not use.
     pub fn new(
         stem: &str,
         spelling: &'static Spelling,
@@ -59,7 +59,7 @@ impl Module {
         alpha: Option<Alpha>,
     ) -> Result<Option<Self>> {
         let Some((kind, sizes)) = Kind::of(parts)? else { return Ok(None) };
-        // A tensor that the kind does not take would be dropped without a word (a whole LoKr factor beside its halves).
+        // A tensor that the kind does not use would be dropped silently (a whole LoKr factor beside its two halves).
         let used: Vec<&str> = kind.tensors().into_iter().map(|tensor| tensor.name.as_str()).collect();
         if let Some(large) = parts.all().find(|tensor| tensor.values() > MAX_VALUES) {
             let detail = format!("It has {} values, more than memory holds.", large.values());
@@ -81,7 +81,7 @@ impl Module {
             Kind::LoKr(_) => alpha_rank.or_else(|| alpha?.rank),
             _ => alpha_rank,
         };
-        // Some kinds make large factors of small tensors; nothing may cost more memory than a real layer does.
+        // Some kinds make large factors of small tensors; no module may need more memory than a real layer does.
         let factors = (out_features as u64).saturating_add(in_features);
         let factors = factors.saturating_mul(if is_cut { rank.min(MAX_RANK) } else { rank } as u64);
         let factors = factors.max(between);
@@ -111,10 +111,10 @@ impl Module {
         }))
     }
 
-    /// s and where it comes from, unless the user knows better.
+    /// The scale s = alpha/rank and its source; the user's choice overrides the file.
     pub fn scale(&self, choice: ScaleChoice) -> (f64, ScaleSource) {
         let Some(rank) = self.alpha_rank else {
-            // PEFT's configuration would say it, LyCORIS has none.
+            // PEFT's configuration would say it; LyCORIS has no scale here.
             let is_open = matches!(self.kind, Kind::LoKr(_)) && self.stem.starts_with("base_model.model.");
             return (1.0, if is_open { ScaleSource::Unknown } else { ScaleSource::Fixed });
         };
@@ -124,7 +124,7 @@ impl Module {
                 (alpha.scale(rank), alpha.source)
             }
             (ScaleChoice::RankStabilised, alpha) => {
-                // Where no alpha is known it is the rank, as for loaders; then √rank is what it makes.
+                // Where no alpha is known, loaders take the rank for it; divided by √rank it then gives √rank.
                 #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
                 let value = alpha.map_or(rank as f64, |alpha| alpha.value);
                 let alpha =
@@ -136,16 +136,16 @@ impl Module {
         }
     }
 
-    /// What users call its kind.
+    /// The name of the module's kind for users.
     pub fn kind_name(&self) -> &'static str {
         if self.magnitude.is_some() { "DoRA" } else { self.kind.name() }
     }
 
-    /// Takes off `spare` what the work on it is, where that is far more than its size: of a rank that is larger than both sides of
-    /// its layer together.
+    /// Subtracts the work that the module costs from `spare`, if its rank is larger than both sides of its layer together, so that
+    /// this work is far more than its size suggests.
     ///
     /// # Errors
-    /// `LoraShape` if that is more than is left.
+    /// `LoraShape` if the work is more than what is left of `spare`.
     pub(super) fn take_off(&self, spare: &mut u64) -> Result<()> {
         let Self { rank, out_features, in_features, .. } = *self;
         if self.is_cut || rank <= out_features.saturating_add(in_features) {
@@ -156,7 +156,7 @@ impl Module {
         Ok(())
     }
 
-    /// The factors' rank if those of kinds without exact ones are cut to `limit`.
+    /// The rank of the factors if modules without exact factors are cut to `limit`.
     pub fn rank_within(&self, limit: usize) -> usize {
         if self.is_cut { self.rank.min(limit.max(1)) } else { self.rank }
     }
@@ -167,7 +167,7 @@ fn far_beyond(rank: usize, out_features: usize, in_features: u64, tensor: &str) 
     Error::new(Code::LoraShape, detail).at_tensor(tensor)
 }
 
-/// DoRA's magnitudes are one number a row (`[out]`, with trailing ones), or a column (`[1, in]`, likewise).
+/// Checks DoRA's magnitudes: one number a row (`[out]`, with trailing ones) or a column (`[1, in]`, with trailing ones).
 fn check_magnitude(tensor: &Tensor, out_features: usize, dims: &[u64]) -> Result<()> {
     if !FACTOR_DTYPES.contains(&tensor.dtype) {
         let detail = format!("It is stored as {:?}.", tensor.dtype);
@@ -187,7 +187,7 @@ fn check_magnitude(tensor: &Tensor, out_features: usize, dims: &[u64]) -> Result
     Err(Error::new(Code::LoraShape, detail).at_tensor(&tensor.name))
 }
 
-/// PEFT's of a convolution: `[1, out, 1, 1]`.
+/// Whether this is PEFT's shape for the magnitudes of a convolution, `[1, out, 1, 1]`.
 fn is_conv_row(shape: &[u64], out_features: usize) -> bool {
     matches!(shape, [1, rows, 1, 1] if *rows == out_features as u64)
 }

@@ -1,4 +1,4 @@
-//! What a file's metadata says to people.
+//! What a file's metadata says in words: titles and trigger words.
 
 use super::Adapter;
 use crate::order;
@@ -6,36 +6,36 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What notes call a file: the first that says something is its title.
+/// Metadata keys that hold a file's title; the first one that is not empty counts.
 const TITLES: [&str; 2] = ["modelspec.title", "ss_output_name"];
 
 impl Adapter {
-    /// What the file's notes call it.
+    /// The title in the file's metadata.
     pub(crate) fn title(&self) -> Option<&str> {
         let notes = TITLES.map(|key| self.metadata.get(key));
         notes.into_iter().flatten().map(|title| title.trim()).find(|title| !title.is_empty())
     }
 
-    /// All its names, in lower case.
+    /// All names of the file, from its metadata and its file name, in lower case.
     pub(crate) fn names(&self) -> Vec<String> {
         let notes = TITLES.map(|key| self.metadata.get(key));
         notes.into_iter().flatten().chain([&self.name]).map(|name| name.to_ascii_lowercase()).collect()
     }
 }
 
-/// So many tags are taken for trigger words at most.
+/// The most tags that are taken for trigger words.
 const TAGS: usize = 8;
 
-/// So many words are taken of a phrase. Nobody writes as many, and what is done with them takes their square.
+/// The most words that are taken of a phrase: nobody writes that many, and the work on them grows with their square.
 const WORDS: usize = 64;
 
-/// So many parts of a phrase are looked at: it may have as many as a header has bytes.
+/// The most parts of a phrase that are looked at, since it may have as many as a header has bytes.
 const PARTS: usize = 16 * WORDS;
 
-/// A tag is a trigger word if it stands in this share of the captions that the most common one stands in.
+/// A tag is a trigger word if it occurs in at least this share of the captions in which the most common tag occurs.
 const COMMON: f64 = 0.9;
 
-/// The trigger phrase if the file has one, else the words that stand in (nearly) every caption of its training set.
+/// The trigger phrase if the file has one, else the words that occur in (nearly) every caption of its training set.
 pub(super) fn trigger_words(metadata: &BTreeMap<String, String>) -> Vec<String> {
     let words: Vec<String> = match metadata.get("modelspec.trigger_phrase") {
         Some(phrase) => phrase.split(',').take(PARTS).map(str::to_owned).collect(),
@@ -45,7 +45,7 @@ pub(super) fn trigger_words(metadata: &BTreeMap<String, String>) -> Vec<String> 
     words.take(WORDS).collect()
 }
 
-/// The most common tags of kohya's table, `{folder: {tag: count}}`; none if it is of another form.
+/// The most common tags of kohya's table, `{folder: {tag: count}}`; empty if the table has another form.
 fn common_tags(json: &str) -> Vec<String> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let mut tags = Common::default();
@@ -53,7 +53,7 @@ fn common_tags(json: &str) -> Vec<String> {
     if read.is_ok() { tags.finish().into_iter().map(|(tag, _)| tag).collect() } else { Vec::new() }
 }
 
-/// Tags as they are read, of which only those are kept that may be among the most common: a table may be as large as a header.
+/// Collects tags while they are read and keeps only those that may be among the most common, because a table may be as large as a header.
 #[derive(Default)]
 struct Common(Vec<(String, f64)>);
 

@@ -1,4 +1,4 @@
-//! From a file's header to its adapter, module by module.
+//! Reads an adapter from a file's header, module by module.
 
 use super::families::{self, Detected};
 use super::kinds::{Kind, Parts};
@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result, merge_alike};
 use crate::order::{self, Places};
 use std::borrow::Cow;
 
-/// The tensors of one module as they are found.
+/// The tensors of one module, collected as they are found.
 #[derive(Default)]
 struct Found {
     spelling: Option<&'static Spelling>,
@@ -23,19 +23,20 @@ struct Found {
     tensors: usize,
 }
 
-/// A full difference of a vector is that of a norm's weight (lightx2v's and other distillation files).
+/// The spelling of a full difference of a vector, which is the change of a norm's weight (in lightx2v's and other distillation files).
 static DIFF_VECTOR: VectorSpelling =
     VectorSpelling { suffix: ".diff", kind: VectorKind::NormWeight, scaled: false };
 
-/// That of a weight that is no layer: patch embeddings, and tables that are added to what a block's modulation says (Wan's
-/// distillation files).
+/// The spelling of a full difference of a weight that is not a layer: patch embeddings, and tables that are added to a block's
+/// modulation (in Wan's distillation files).
 pub(super) static DIFF_WEIGHT: VectorSpelling =
     VectorSpelling { suffix: ".diff", kind: VectorKind::Weight, scaled: false };
 
-/// Values of such a weight that are added up as a whole, in memory; a larger one is cut to a rank as if it were a layer.
+/// The most values that a weight which is not a layer may have to be added as a whole, in memory; a larger one is cut to a rank as
+/// if it were a layer.
 const MAX_WEIGHT: u64 = 1 << 24;
 
-/// See [`Adapter::open`].
+/// Reads an adapter; see [`Adapter::open`].
 pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<Adapter> {
     let header = Header::read(source).await?;
     let scaling = Scaling::new(&header.metadata, config)?;
@@ -74,7 +75,7 @@ pub(super) async fn read<S: Source>(source: &S, config: Option<&str>) -> Result<
     })
 }
 
-/// What is known of a file by now.
+/// What has been read of a file so far.
 #[derive(Default)]
 struct Known {
     modules: Vec<Module>,
@@ -82,12 +83,12 @@ struct Known {
     refused: Vec<Refused>,
     extra: Vec<String>,
     warnings: Vec<Error>,
-    /// What is left for the work on ranks far beyond their layers.
+    /// The work that is left for modules with ranks far beyond their layers; see `Module::take_off`.
     spare: u64,
 }
 
 impl Known {
-    /// A module, with the value of its alpha tensor if it has one.
+    /// Adds a module, with the value of its alpha tensor if it has one.
     ///
     /// # Errors
     /// Those of [`Module::new`] and [`Vector::new`]; `TargetParameters`, `Alpha`; `LoraShape` for too many ranks far beyond their
@@ -104,7 +105,7 @@ impl Known {
         let alpha = stored.or_else(|| scaling.alpha(&stem));
         let spelling = found.spelling.unwrap_or(&SPELLINGS[KOHYA]);
         let module = Module::new(&stem, spelling, &found.parts, found.magnitude.clone(), alpha)?;
-        // Only now: a module that has no use for its alpha may hold whatever there is (LoKr files say inf).
+        // Alpha is checked only now, because a module that does not use its alpha may hold any value there (LoKr files say inf).
         if let (Some(alpha), Some(tensor)) = (module.as_ref().and_then(|module| module.alpha), &found.alpha)
             && !alpha.value.is_finite()
         {
@@ -126,7 +127,7 @@ impl Known {
         Ok(())
     }
 
-    /// Whether it is a LoRA that can be fused at all, and what to say of the parts that cannot.
+    /// Checks that the file is a LoRA that can be fused at all, and adds warnings about the parts that cannot.
     ///
     /// # Errors
     /// `NoLora`, `AdapterKind`.
@@ -152,16 +153,16 @@ impl Known {
     }
 }
 
-/// So many tensors that belong to nothing are named.
+/// The most tensors without a module that a warning names.
 const NAMED: usize = 3;
 
 /// Modules in the order of their stems, and the names of tensors that belong to none.
 type Sorted = (Vec<(String, Found)>, Vec<String>);
 
-/// The tensors by module, and those that belong to none.
+/// Sorts the tensors by module and lists those that belong to none.
 ///
 /// # Errors
-/// `SpellingMix` if a module has two tensors for one thing: loaders would choose differently.
+/// `SpellingMix` if a module has two tensors for the same role: loaders would choose differently.
 fn sorted(header: &Header) -> Result<Sorted> {
     let (mut modules, mut places) = (Vec::new(), Places::default());
     let mut extra = Vec::new();
@@ -211,10 +212,10 @@ fn sorted(header: &Header) -> Result<Sorted> {
     Ok((modules, extra))
 }
 
-/// What diffusers 0.23 wrote twice.
+/// The component prefixes that diffusers 0.23 wrote twice.
 const TWICE: [&str; 3] = ["unet.", "text_encoder.", "text_encoder_2."];
 
-/// A stem without what says nothing of the model.
+/// A stem without the parts that say nothing about the model: wrappers' names and repeated components.
 fn plain(stem: &str) -> Cow<'_, str> {
     let mut plain = roles::without_wrappers(stem);
     for component in TWICE {
@@ -225,8 +226,8 @@ fn plain(stem: &str) -> Cow<'_, str> {
     plain
 }
 
-/// A full difference of what is no layer of any family that the file may be of: a patch embedding, whose kernel has three dimensions,
-/// or a table (`[1, …]`). There is nothing in it that a subject or a style could be projected in.
+/// Whether a module is the full difference of a weight that is not a layer in any family that the file may belong to: a patch
+/// embedding, whose kernel has three dimensions, or a table (`[1, …]`). The projection has nothing to work on there.
 fn is_beside_layers(module: &Module, family: &Detected) -> bool {
     let Kind::Diff(kind) = &module.kind else { return false };
     let is_layer = !matches!(kind.diff.shape[..], [1, ..] | [_, _, _, _, _]);
@@ -238,10 +239,10 @@ fn is_beside_layers(module: &Module, family: &Detected) -> bool {
         && families.iter().all(|family| family.resolve(&module.stem).is_none())
 }
 
-/// Of a file that has modules; a whole model has such tensors as well.
+/// Checks the tensors without a module in a file that has modules; a whole model has such tensors as well.
 ///
 /// # Errors
-/// `AdapterKind` where a tensor tells that the whole file is of a kind that cannot be fused.
+/// `AdapterKind` if a tensor shows that the whole file is of a kind that cannot be fused.
 fn check_extra(extra: &[String]) -> Result<()> {
     for name in extra {
         if let Some((_, what)) = roles::FOREIGN_FILES.iter().find(|(end, _)| name.ends_with(end)) {
@@ -251,7 +252,7 @@ fn check_extra(extra: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A file whose tensors are called like factors, and are something else.
+/// Refuses a file whose tensors are named like factors but are something else.
 ///
 /// # Errors
 /// `AdapterKind`.
@@ -276,7 +277,7 @@ fn oddities(module: &Module) -> Vec<Error> {
     found
 }
 
-/// What else lies in the same folders as LoRAs, by the names of its tensors or how they begin.
+/// Other kinds of files that lie in the same folders as LoRAs, recognised by the names of their tensors or the beginnings of those.
 const OTHERS: [(&[&str], &str); 7] = [
     (&["emb_params", "clip_l", "clip_g"], "an embedding (textual inversion)"),
     (&["control_model.", "controlnet_cond_embedding.", "controlnet_down_blocks."], "a ControlNet"),

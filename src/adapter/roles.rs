@@ -6,34 +6,34 @@
 
 use std::borrow::Cow;
 
-/// How a trainer names the two factors of a module, and how the result names them again.
+/// How a trainer names the two factors of a module, and how a result names them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Spelling {
-    /// What users call it.
+    /// The spelling's name for users.
     pub name: &'static str,
-    /// Ending of lora_down (A, r×n).
+    /// The ending of the names of lora_down (A, r×n).
     pub down: &'static str,
-    /// Ending of lora_up (B, m×r).
+    /// The ending of the names of lora_up (B, m×r).
     pub up: &'static str,
-    /// Whether files of this spelling carry an alpha tensor. Where they do not, loaders apply scale 1.
+    /// Whether files of this spelling contain alpha tensors. Where they do not, loaders apply scale 1.
     pub writes_alpha: bool,
 }
 
 impl Spelling {
-    /// Whether it is that of a PEFT model saved as it is in memory.
+    /// Whether this is the spelling of a PEFT model saved as it is in memory.
     pub(crate) fn is_raw(&self) -> bool {
         self == &SPELLINGS[NAMED]
     }
 }
 
-/// Ending of the alpha tensor, in every spelling that has one.
+/// The ending of alpha tensors in every spelling that writes them.
 pub(crate) const ALPHA: &str = ".alpha";
-/// What others call it: FastVideo, and what is derived from it.
+/// All endings of alpha tensors that are read: the usual one, and those of FastVideo and its descendants.
 const ALPHAS: [&str; 4] = [ALPHA, ".lora_alpha", ".network_alpha", ".lora.alpha"];
 
-/// kohya's spelling, which the other LyCORIS kinds share.
+/// The index of kohya's spelling, which the other LyCORIS kinds share.
 pub(crate) const KOHYA: usize = 0;
-/// A PEFT model saved as it is in memory: behind `lora_A` stands the adapter's name, mostly `default`.
+/// The index of the spelling of a PEFT model saved as it is in memory: the adapter's name, mostly `default`, follows `lora_A`.
 const NAMED: usize = 2;
 
 /// All spellings of plain LoRA.
@@ -64,7 +64,7 @@ pub(crate) static SPELLINGS: [Spelling; 8] = [
     Spelling { name: "XLabs", down: ".down.weight", up: ".up.weight", writes_alpha: false },
 ];
 
-/// What a tensor is to an adapter kind other than the two factors of plain LoRA.
+/// The role of a tensor in an adapter kind, other than the two factors of plain LoRA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "named as LyCORIS names the tensors")]
 pub enum Part {
@@ -85,15 +85,15 @@ pub enum Part {
     Diff,
 }
 
-/// DoRA's magnitudes in kohya's and LyCORIS' files.
+/// The ending of DoRA's magnitudes in kohya's and LyCORIS' files.
 pub(crate) const DORA_SCALE: &str = ".dora_scale";
-/// The same in PEFT's.
+/// The ending of DoRA's magnitudes in PEFT's files.
 pub(crate) const MAGNITUDE_VECTOR: &str = ".lora_magnitude_vector";
 
-/// Endings of DoRA's magnitudes, which stand beside any kind; the last is ai-toolkit's.
+/// All endings of DoRA's magnitudes, which may accompany any kind; the last is ai-toolkit's.
 const MAGNITUDES: [&str; 4] = [DORA_SCALE, MAGNITUDE_VECTOR, ".lora_magnitude_vector.weight", ".magnitude"];
 
-/// (ending, part) of the kinds in `kinds/`.
+/// (ending, part) for the kinds in `kinds/`.
 const PARTS: [(&str, Part); 15] = [
     (".lora_mid.weight", Part::Mid),
     (".hada_w1_a", Part::HadaW1A),
@@ -112,7 +112,7 @@ const PARTS: [(&str, Part); 15] = [
     (".diff", Part::Diff),
 ];
 
-/// What stands beside the matrices of layers: added linearly, in proportion to the strength. All but one are vectors.
+/// Changes beside the matrices of layers, added linearly in proportion to the strength. All but one are vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum VectorKind {
     /// Change of a layer's bias.
@@ -121,25 +121,25 @@ pub enum VectorKind {
     NormWeight,
     /// Change of a normalisation's bias.
     NormBias,
-    /// Change of a weight that is no layer the method knows, of whatever shape.
+    /// The change of a weight, of any shape, that is not a layer the method applies to.
     Weight,
 }
 
 /// How a vector is spelled, and whether the module's scale applies to it as well.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VectorSpelling {
-    /// Ending.
+    /// The ending of the tensor's name.
     pub suffix: &'static str,
-    /// What it changes.
+    /// What the vector changes.
     pub kind: VectorKind,
-    /// PEFT multiplies `lora_B.bias` by alpha/rank; everyone else adds vectors as they are.
+    /// Whether the module's scale applies: PEFT multiplies `lora_B.bias` by alpha/rank; all others add vectors as they are.
     pub scaled: bool,
 }
 
-/// The bias of a named adapter.
+/// The index of the spelling of a bias in a PEFT model with a named adapter.
 const NAMED_BIAS: usize = 2;
 
-/// PEFT's name of a bias.
+/// The ending of a bias in PEFT's files.
 pub(crate) const BIAS_OF_LORA: &str = ".lora_B.bias";
 
 /// All spellings of vectors.
@@ -151,8 +151,8 @@ pub(crate) static VECTORS: [VectorSpelling; 5] = [
     VectorSpelling { suffix: ".b_norm", kind: VectorKind::NormBias, scaled: false },
 ];
 
-/// Endings of adapters whose update cannot be had without the base model: (ending, what it is).
-/// Leaving such a tensor out would change what the file does, so its module is refused by name.
+/// Endings of adapters whose update cannot be computed without the base model, as (ending, what it is). Leaving out such a tensor
+/// would change what the file does, so its module is refused by name.
 const FOREIGN: [(&str, &str); 31] = [
     (".oft_blocks", "OFT, which rotates the base model's weights"),
     (".oft_diag", "OFT, which rotates the base model's weights"),
@@ -187,7 +187,7 @@ const FOREIGN: [(&str, &str); 31] = [
     (".lora_embedding_B", "a LoRA on an embedding table"),
 ];
 
-/// How PEFT 0.21 begins the last names of the tensors of its other adapters, all of which need the base model or share tensors
+/// How the last parts of tensor names begin in PEFT 0.21's other adapters, all of which need the base model or share tensors
 /// between layers.
 const OF_PEFT: [&str; 25] = [
     "adamss_",
@@ -217,7 +217,7 @@ const OF_PEFT: [&str; 25] = [
     "vblora_",
 ];
 
-/// As [`role`], of what only the beginning of a last name tells.
+/// Like [`role`], for tensors that only the beginning of the last part of their name identifies.
 fn role_of_peft(name: &str) -> Option<(&str, Role)> {
     let told = |name: &str| {
         let (stem, last) = name.rsplit_once('.')?;
@@ -225,24 +225,24 @@ fn role_of_peft(name: &str) -> Option<(&str, Role)> {
         is_such.then_some(stem.len())
     };
     let name = name.strip_suffix(".weight").unwrap_or(name);
-    // Behind it may stand an adapter's name, or with OFT of kohya's trainer the number of a block.
+    // It may be followed by an adapter's name or, in OFT files of kohya's trainer, by the number of a block.
     let length = told(name).or_else(|| told(name.rsplit_once('.')?.0))?;
     Some((&name[..length], Role::Foreign("an adapter of another kind")))
 }
 
-/// Endings of tensors that tell a file which is no adapter of the model as it is: (ending, what the file is).
+/// Endings of tensors which show that a file is not an adapter for the unchanged model, as (ending, what the file is).
 pub(crate) const FOREIGN_FILES: [(&str, &str); 2] = [
     (".norm.query_norm.scale", "a control LoRA, which widens the base model's input"),
     (".norm.key_norm.scale", "a control LoRA, which widens the base model's input"),
 ];
 
-/// How all tensors of a ControlNet-LLLite begin, some of which end as factors do.
+/// The beginning of all tensor names in a ControlNet-LLLite, some of which end like factors.
 pub(crate) const LLLITE: &str = "lllite_";
 
-/// What PyTorch puts between the names of modules that it wraps (`torch.compile`, sharding, checkpoints).
+/// The names that PyTorch inserts for modules that it wraps (`torch.compile`, sharding, checkpoints).
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-/// A path, or its flat form, without them.
+/// The path, dotted or flattened, without the names in [`WRAPPERS`].
 pub(crate) fn without_wrappers(path: &str) -> Cow<'_, str> {
     let mut plain = Cow::Borrowed(path);
     for wrapper in WRAPPERS {
@@ -253,13 +253,13 @@ pub(crate) fn without_wrappers(path: &str) -> Cow<'_, str> {
     plain
 }
 
-/// In one pass: a name may have millions of them.
+/// Removes every `wrapper` that is a whole name in the path, in a single pass because there may be millions of them.
 fn without(wrapper: &str, path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((before, behind)) = rest.split_once(wrapper) {
         plain.push_str(before);
-        // With what joins it to the next name, or to the one before.
+        // The separator before the next name, or else before the removed one, goes as well.
         rest = match behind.strip_prefix(['.', '_']) {
             Some(next) => next,
             None if behind.is_empty() => {
@@ -275,35 +275,35 @@ fn without(wrapper: &str, path: &str) -> String {
     plain + rest
 }
 
-/// What one tensor is to its module.
+/// The role of a tensor in its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// A, lora_down.
+    /// The down factor, A.
     Down(&'static Spelling),
-    /// B, lora_up.
+    /// The up factor, B.
     Up(&'static Spelling),
-    /// The scale's numerator.
+    /// Alpha, the scale's numerator.
     Alpha,
     /// DoRA's magnitudes.
     Magnitude,
-    /// Part of an adapter kind of `kinds/`.
+    /// A tensor of one of the kinds in `kinds/`.
     Part(Part),
-    /// Added linearly.
+    /// A vector, which is added linearly.
     Vector(&'static VectorSpelling),
-    /// Part of an adapter kind that is not fused; the text says which.
+    /// A tensor of an adapter kind that cannot be fused; the text says which.
     Foreign(&'static str),
-    /// Nothing of a LoRA: kept out of the result and counted.
+    /// A tensor that is not part of a LoRA: it is left out of the result and counted.
     Extra,
 }
 
-/// What stands before an adapter's name, and what the tensor is by what stands behind it.
+/// What precedes an adapter's name, and the role of the tensor for each ending that follows the name.
 const ADAPTERS: [(&str, &[(&str, Role)]); 3] = [
     (".lora_A.", &[(".weight", Role::Down(&SPELLINGS[NAMED]))]),
     (".lora_B.", &[(".weight", Role::Up(&SPELLINGS[NAMED])), (".bias", Role::Vector(&VECTORS[NAMED_BIAS]))]),
     (".lora_magnitude_vector.", &[(".weight", Role::Magnitude), ("", Role::Magnitude)]),
 ];
 
-/// As [`role`], where an adapter's own name stands in the tensor's.
+/// Like [`role`], for tensors whose names contain the name of an adapter.
 fn role_in_adapter(name: &str) -> Option<(&str, Role)> {
     ADAPTERS.iter().find_map(|(before, ends)| {
         let (stem, rest) = name.rsplit_once(before)?;
@@ -394,7 +394,7 @@ mod tests {
             assert_eq!(without_wrappers(path), plain);
         }
         assert_eq!(without_wrappers("a._orig_model._orig_mod.b"), "a._orig_model.b");
-        // In no more than one pass, which would be hours for the longest name that a header can have.
+        // A single pass suffices; repeated passes would take hours on the longest name that a header can hold.
         let many = format!("{}b{}", "_orig_mod_".repeat(1 << 20), "._fsdp_wrapped_module".repeat(1 << 20));
         assert_eq!(without_wrappers(&many), "b");
     }

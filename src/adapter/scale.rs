@@ -1,4 +1,4 @@
-//! What a module's product is multiplied by before strength: alpha/rank, wherever alpha is kept.
+//! The scale of a module's product before strength: alpha/rank, wherever alpha is kept.
 //!
 //! kohya's trainers store an alpha tensor beside every module. PEFT keeps alpha in `adapter_config.json`, which a single
 //! file loses; diffusers repeats it in the metadata as `lora_adapter_metadata`, SimpleTuner as plain metadata keys.
@@ -18,33 +18,33 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ScaleSource {
-    /// The alpha tensor.
+    /// Alpha was read from the module's alpha tensor.
     Tensor,
-    /// `adapter_config.json`.
+    /// Alpha was read from `adapter_config.json`.
     Config,
-    /// The file's metadata.
+    /// Alpha was read from the file's metadata.
     Metadata,
-    /// Nothing says: 1.
+    /// Nothing says what alpha is, so the scale is 1.
     Unknown,
     /// This kind of adapter has no scale: 1.
     Fixed,
-    /// The user.
+    /// The user chose the scale.
     User,
 }
 
-/// A user's word on the scale of one file, where the file does not tell the truth.
+/// The user's choice of scale for one file, in case the file is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Choice", into = "Choice")]
 pub enum ScaleChoice {
-    /// As the file says.
+    /// Use the scale that the file says.
     #[default]
     Auto,
-    /// alpha/rank with this alpha for every module.
+    /// Use alpha/rank with this alpha for every module.
     Alpha {
-        /// Any finite number.
+        /// The alpha, any finite number.
         alpha: f64,
     },
-    /// The file's alpha, or the rank where it says none, but divided by √rank instead of the rank (rsLoRA).
+    /// Use the file's alpha (or the rank if it says none), divided by √rank instead of the rank (rsLoRA).
     RankStabilised,
 }
 
@@ -71,27 +71,26 @@ impl From<ScaleChoice> for Choice {
     }
 }
 
-/// A module's alpha, and how it is divided.
+/// A module's alpha, and the number that it is divided by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alpha {
-    /// The number.
+    /// The value of alpha.
     pub value: f64,
-    /// rsLoRA (Kalajdzievski 2023): alpha/√rank instead of alpha/rank.
+    /// Whether the scale is alpha/√rank (rsLoRA, Kalajdzievski 2023) instead of alpha/rank.
     pub rank_stabilised: bool,
-    /// Where it was found.
+    /// Where alpha was found.
     pub source: ScaleSource,
-    /// What PEFT divides it by, where the configuration says it and the tensors need not: the rank of a LoKr, whose factors may both be
-    /// whole.
+    /// The rank that PEFT divides by, if the configuration says it and the tensors need not: that of a LoKr whose factors are both whole.
     pub rank: Option<usize>,
 }
 
 impl Alpha {
-    /// That of a tensor.
+    /// An alpha read from a tensor.
     pub fn stored(value: f64) -> Self {
         Self { value, rank_stabilised: false, source: ScaleSource::Tensor, rank: None }
     }
 
-    /// The scale of a module of this rank. An alpha of 0 is read as the rank, as sd-scripts does.
+    /// The scale of a module of this rank. An alpha of 0 stands for the rank, as in sd-scripts.
     pub fn scale(&self, rank: usize) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "ranks are small")]
         let rank = rank as f64;
@@ -100,47 +99,47 @@ impl Alpha {
     }
 }
 
-/// What is known of alphas besides the tensors.
+/// What configurations and metadata say about alphas, apart from the alpha tensors.
 #[derive(Clone, Debug, Default)]
 pub struct Scaling {
     configs: Vec<Config>,
 }
 
-/// One LoraConfig of PEFT.
+/// One of PEFT's LoraConfig objects.
 #[derive(Clone, Debug)]
 struct Config {
-    /// "transformer", "unet", "text_encoder" …; empty: of every module.
+    /// The component, such as "transformer", "unet" or "text_encoder"; empty if the configuration applies to every module.
     component: String,
     alpha: Option<f64>,
     alphas: ByPattern,
-    /// Of a LoKr.
+    /// The rank; only read for a LoKr.
     rank: Option<f64>,
     ranks: ByPattern,
     rank_stabilised: bool,
-    /// LoRA on raw parameters, which is not a plain product.
+    /// Patterns of raw parameters with a LoRA, which is not a plain product.
     target_parameters: Patterns,
-    /// What the factors began as, if that was taken off the base model.
+    /// How the factors were initialised, if that initialisation was subtracted from the base model.
     initial: Option<String>,
     source: ScaleSource,
 }
 
 impl Scaling {
-    /// From the metadata, and the text of an `adapter_config.json` that came with the file.
+    /// Reads the metadata and, if one came with the file, the text of an `adapter_config.json`.
     ///
     /// # Errors
-    /// `Config` if the configuration cannot be read, `Alpha` for patterns in the metadata that are not understood, and for more of it
-    /// than any configuration has. Metadata that cannot be read says nothing.
+    /// `Config` if the configuration cannot be read; `Alpha` for patterns in the metadata that are not understood, and for more of
+    /// them than any configuration has. Metadata that cannot be read is ignored.
     pub fn new(metadata: &BTreeMap<String, String>, config: Option<&str>) -> Result<Self> {
         let mut configs = Vec::new();
         if let Some(text) = config {
-            // Editors may put a byte order mark before it.
+            // Editors may put a byte order mark at the beginning.
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             let value: Value =
                 serde_json::from_str(text).map_err(|error| Error::new(Code::Config, error.to_string()))?;
             let fields =
                 value.as_object().ok_or_else(|| Error::new(Code::Config, "It is no JSON object."))?;
             let kind = fields.get("peft_type").and_then(Value::as_str).unwrap_or("LORA");
-            // PEFT's LoHa and LoKr call it by its own name.
+            // PEFT's LoHa and LoKr call alpha by another name.
             let alpha = match kind {
                 "LORA" => "lora_alpha",
                 "LOHA" | "LOKR" => "alpha",
@@ -151,17 +150,17 @@ impl Scaling {
             }
             let field = |field: &str| match field {
                 "lora_alpha" => fields.get(alpha),
-                // Elsewhere the tensors say it.
+                // For the other kinds, the tensors tell the rank.
                 "r" | "rank_pattern" if kind != "LOKR" => None,
                 field => fields.get(field),
             };
             configs.push(Config::of("", ScaleSource::Config, &field)?);
         }
-        // A configuration that came with the file is of all its modules.
+        // A configuration that came with the file applies to all its modules.
         let told = if config.is_none() { of_metadata(metadata)? } else { Map::new() };
         for component in COMPONENTS {
             let field = |field: &str| match field {
-                // diffusers loads no LoKr, and of all else the tensors say it.
+                // diffusers loads no LoKr, and for all other kinds the tensors tell the rank.
                 "r" | "rank_pattern" => None,
                 field => told.get(&key(component, field)),
             };
@@ -172,7 +171,7 @@ impl Scaling {
         Ok(Self { configs })
     }
 
-    /// The alpha of a module, if a configuration covers it.
+    /// The alpha of a module, if a configuration covers the module.
     pub fn alpha(&self, stem: &str) -> Option<Alpha> {
         let (config, path) = self.configs.iter().find_map(|config| Some((config, config.path(stem)?)))?;
         let value = config.alphas.get(path).or(config.alpha)?;
@@ -186,8 +185,9 @@ impl Scaling {
         Some(Alpha { value, rank_stabilised: config.rank_stabilised, source: config.source, rank })
     }
 
-    /// How factors began that were taken off the base model (`init_lora_weights`): they are a difference from another model than the
-    /// usual one. PEFT can convert them when it saves, and no longer names it then.
+    /// How the factors were initialised (`init_lora_weights`), if that was subtracted from the base model: the file is then a
+    /// difference from a model other than the usual one. PEFT can convert such factors on saving, and then no longer names the
+    /// method.
     pub fn initial(&self) -> Option<&str> {
         self.configs.iter().find_map(|config| config.initial.as_deref())
     }
@@ -201,24 +201,24 @@ impl Scaling {
     }
 }
 
-/// Components of a pipeline as metadata keys begin, the longest first; the empty one stands for a file of one component.
+/// The components whose names metadata keys begin with, the longest first; the empty one stands for a file with a single component.
 const COMPONENTS: [&str; 6] = ["text_encoder_2", "text_encoder_3", "text_encoder", "transformer", "unet", ""];
 
-/// What is read of a component.
+/// The fields that are read for each component.
 const FIELDS: [&str; 5] =
     ["lora_alpha", "alpha_pattern", "use_rslora", "target_parameters", "init_lora_weights"];
 
-/// Beginnings of those of PEFT's `init_lora_weights` that change the base model: `pissa_niter_16` is one as well.
+/// Beginnings of the values of PEFT's `init_lora_weights` that change the base model; `pissa_niter_16`, for example, matches the first.
 const CHANGING: [&str; 5] = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
 fn key(component: &str, field: &str) -> String {
     if component.is_empty() { field.to_owned() } else { format!("{component}.{field}") }
 }
 
-/// The fields of all components: those of the whole configuration before those that stand in the metadata by themselves.
+/// The fields of all components. Fields of the whole configuration take precedence over those that stand in the metadata by themselves.
 ///
 /// # Errors
-/// `Alpha` if there is more than any configuration has: it may fill the header, and takes many times its size when it is read.
+/// `Alpha` if there is more of it than any configuration has: it may fill the header, and takes many times its size when it is parsed.
 fn of_metadata(metadata: &BTreeMap<String, String>) -> Result<Map<String, Value>> {
     const WHOLE: &str = "lora_adapter_metadata";
     let single: Vec<String> =
@@ -287,7 +287,7 @@ impl Config {
         })
     }
 
-    /// The module's path within this component; none if it belongs to another.
+    /// The module's path within this component; `None` if it belongs to another component.
     fn path<'a>(&self, stem: &'a str) -> Option<&'a str> {
         let inner = stem.strip_prefix("base_model.model.").unwrap_or(stem);
         let within = if self.component.is_empty() {
@@ -300,10 +300,10 @@ impl Config {
     }
 }
 
-/// No path is longer. Where many are, a module's is compared with its end of every length.
+/// The longest path that a pattern may have. It limits the work, as every module's path may be compared with its endings of each length.
 const LONGEST: usize = 256;
 
-/// Whether a pattern's key is a path and no more.
+/// Whether a pattern's key is a plain path rather than a regular expression.
 fn is_plain(key: &str) -> bool {
     if key.len() > LONGEST {
         return false;
@@ -312,15 +312,15 @@ fn is_plain(key: &str) -> bool {
     body.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// PEFT takes a pattern's key as the end of a path, beginning at a dot; a leading `^` makes it the whole path. Keys are
-/// regular expressions there, but trainers write plain paths, and only those are understood here. A header may hold a great
-/// many, and as many modules.
+/// Patterns for module paths. PEFT takes a pattern's key as the end of a path, beginning at a dot; a leading `^` makes it the whole
+/// path. Keys are regular expressions there, but trainers write plain paths, and only those are understood here. A header may hold
+/// a great many patterns, and as many modules.
 #[derive(Clone, Debug, Default)]
 struct Patterns {
-    /// By whole paths, and by ends of paths, the first pattern of each.
+    /// The index of the first pattern for each whole path, and for each end of a path.
     whole: Places,
     ends: Places,
-    /// How long those ends are: a path is compared with no others of its own, which may be as many as it has letters.
+    /// The lengths of the path ends that occur: only ends of these lengths are looked up, as a path has as many ends as letters.
     lengths: Vec<usize>,
 }
 
@@ -348,7 +348,7 @@ impl<'a> FromIterator<&'a str> for Patterns {
     }
 }
 
-/// Numbers by pattern.
+/// Numbers assigned to patterns.
 #[derive(Clone, Debug, Default)]
 struct ByPattern {
     patterns: Patterns,
@@ -362,7 +362,7 @@ impl ByPattern {
 }
 
 impl Patterns {
-    /// The first pattern that covers a path.
+    /// The index of the first pattern that covers a path.
     fn first(&self, path: &str) -> Option<usize> {
         let end = |length: &usize| {
             let (before, end) = path.split_at_checked(path.len().checked_sub(*length)?)?;
@@ -419,7 +419,7 @@ mod tests {
         );
     }
 
-    /// As many, or as long, as a header may hold: each with each would be minutes.
+    /// As many patterns as a header may hold, or as long ones; comparing each with each would take minutes.
     #[test]
     fn many_patterns_for_many_modules_are_found_at_once() {
         let begun = Instant::now();
@@ -432,7 +432,7 @@ mod tests {
         let dots = ".".repeat(1_000_000);
         assert_eq!(scaling.alpha(&dots).unwrap().value, 1.0);
         assert_eq!(scaling.alpha(&(dots + "blocks.7.to_q")).unwrap().value, 7.0);
-        // Every length has an end that begins at a dot.
+        // Every length has an ending that begins at a dot.
         let ends: Vec<String> = (1..=LONGEST).map(|length| format!("\"{}\":2", "a".repeat(length))).collect();
         let text = format!("{{\"lora_alpha\":1,\"alpha_pattern\":{{{}}}}}", ends.join(","));
         let scaling = Scaling::new(&BTreeMap::new(), Some(&text)).unwrap();
@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(Scaling::new(&BTreeMap::new(), Some(&longer)).unwrap_err().code, Code::Config);
     }
 
-    /// As JSON in memory it would have many times its size, and the header may hold 100 MB of it.
+    /// As JSON in memory it would take many times its size, and the header may hold 100 MB of it.
     #[test]
     fn a_configuration_as_large_as_a_header_is_refused() {
         let alphas = |bytes: u64| format!("[{}0]", "0,".repeat(usize::try_from(bytes).unwrap() / 2));
@@ -490,7 +490,7 @@ mod tests {
         let scaling = Scaling::new(&BTreeMap::new(), Some(text)).unwrap();
         let rank = |stem: &str| scaling.alpha(stem).unwrap().rank;
         assert_eq!((rank("base_model.model.a.to_q"), rank("base_model.model.a.to_k")), (Some(4), Some(8)));
-        // The tensors of a LoRA cannot be wrong about it.
+        // A LoRA's rank is read from its tensors, never from the configuration.
         let text = r#"{"peft_type":"LORA","r":4,"lora_alpha":16,"rank_pattern":{"to_(k|v)":8}}"#;
         assert_eq!(Scaling::new(&BTreeMap::new(), Some(text)).unwrap().alpha("a.to_q").unwrap().rank, None);
         let other = Scaling::new(&BTreeMap::new(), Some(r#"{"peft_type":"ADALORA","lora_alpha":16}"#));
@@ -550,7 +550,7 @@ mod tests {
         let alpha = Alpha::stored;
         assert_eq!(alpha(0.0).scale(8), 1.0);
         assert_eq!(alpha(-4.0).scale(8), -0.5);
-        // The rank over its root.
+        // The rank divided by its square root.
         assert_eq!(Alpha { rank_stabilised: true, ..alpha(0.0) }.scale(9), 3.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a file is, in the words of its user, from its header and alphas alone.
+//! The description of a file in the words of its user, from its header and alphas alone.
 
 use super::families::Detected;
 use super::scale::{ScaleChoice, ScaleSource};
@@ -8,7 +8,7 @@ use crate::order::{self, Places};
 use serde::Serialize;
 use std::fmt::Debug;
 
-/// How many modules have this value.
+/// A value, and the number of modules that have it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Share<T> {
     /// The value.
@@ -21,42 +21,42 @@ pub struct Share<T> {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// File name.
+    /// The name of the file.
     pub name: String,
     /// File size in bytes.
     pub size: u64,
     /// Kinds of adapter, the most common first: "LoRA", "LoCon", "LoHa" …
     pub kinds: Vec<Share<&'static str>>,
-    /// The naming that the result of a fusion would be chosen by, or, where the file has none of these, what users call the spelling
-    /// of its factors.
+    /// The naming of the file as users choose it for a result, or, if the file follows none of these namings, the name of its
+    /// factors' spelling.
     pub scheme: &'static str,
-    /// The model family, where notes or names tell it.
+    /// The model family, where metadata or layer names tell it.
     pub family: Option<String>,
-    /// Families that the file's layers fit equally well, where the notes do not decide.
+    /// The families that fit the file's layers equally well, if the metadata does not decide.
     pub families: Vec<&'static str>,
     /// The base model as the metadata names it.
     pub base_model: Option<String>,
-    /// The model that it was trained on, by its file or its place. Hostile text.
+    /// The model that the LoRA was trained on, by its file name or location. Hostile text.
     pub trained_on: Option<String>,
-    /// What it was merged from, by the merger's word. Hostile text.
+    /// The files that the LoRA was merged from, as the merging program noted them. Hostile text.
     pub merged_from: Option<String>,
     /// The title or output name in the metadata.
     pub title: Option<String>,
-    /// Words that the metadata says trigger the LoRA.
+    /// The trigger words named in the metadata.
     pub trigger_words: Vec<String>,
-    /// Ranks, the most common first.
+    /// The ranks of the modules, the most common first.
     pub ranks: Vec<Share<usize>>,
-    /// Alphas, the most common first; `None` where no alpha is stored (scale 1).
+    /// The alphas of the modules, the most common first; `None` where no alpha is stored (scale 1).
     pub alphas: Vec<Share<Option<f64>>>,
-    /// What the modules' products are multiplied by at strength 1, and where that is said; the most common first.
+    /// The scales of the modules' products at strength 1 and their sources, the most common first.
     pub scales: Vec<Share<Scale>>,
-    /// Number formats, the most common first.
+    /// The number formats of the tensors, the most common first.
     pub dtypes: Vec<Share<String>>,
     /// All LoRA modules.
     pub modules: usize,
-    /// Those of text encoders.
+    /// The number of LoRA modules that belong to text encoders.
     pub text_encoder_modules: usize,
-    /// Changes of biases, norms, and weights that are no layers.
+    /// The number of changes of biases and norms, and of weights that are not layers.
     pub vectors: usize,
     /// Modules without an exact low-rank form, which are cut to a rank.
     pub cut: usize,
@@ -64,14 +64,14 @@ pub struct Summary {
     pub magnitudes: usize,
     /// Modules that cannot be fused.
     pub refused: usize,
-    /// What to know although the file is accepted.
+    /// Warnings for the user about a file that is accepted.
     pub warnings: Vec<Error>,
 }
 
 /// A scale and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Scale {
-    /// alpha/rank.
+    /// The scale, alpha/rank.
     pub value: f64,
     /// Where alpha was found.
     pub source: ScaleSource,
@@ -135,7 +135,7 @@ impl Adapter {
             Detected::Ambiguous(families) => families.first().copied(),
             Detected::Unknown => None,
         };
-        // Some tell it as well as all, and take no time.
+        // A sample of the modules tells it as well as all of them, and takes no time.
         let step = self.modules.len().div_ceil(SAMPLES).max(1);
         let some: Vec<_> = self.modules.iter().step_by(step).map(|m| (m.stem.as_str(), m.spelling)).collect();
         if let Some(scheme) = family.and_then(|family| family.naming_of(&some)) {
@@ -146,7 +146,7 @@ impl Adapter {
     }
 }
 
-/// Modules that are asked for the file's naming.
+/// The number of modules that are sampled to tell the file's naming.
 const SAMPLES: usize = 64;
 
 /// Counts equal values, the most common first (ties in order of appearance).

@@ -1,4 +1,4 @@
-//! The kernels one by one, on plain slices: what each WGSL shader and its CPU twin both promise.
+//! The kernels one by one, on plain slices, with the contract that each WGSL shader shares with its CPU twin.
 //!
 //! The product runs them chained (see [`super::Backend`]); this trait exists so that one test suite can hold both
 //! implementations of every kernel against an f64 reference. All matrices are row-major f32.
@@ -9,7 +9,7 @@ use super::{Blend, Cut, Dtype, Stored};
 use crate::error::Result;
 pub use cpu::Shape;
 
-/// A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.
+/// The decomposition A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Basis {
     /// Q, r×n: orthonormal rows, or zero rows.
@@ -22,10 +22,10 @@ pub struct Basis {
     pub pivot: Vec<f32>,
 }
 
-/// U·Σ = core·W with U, W orthogonal.
+/// The decomposition U·Σ = core·W with U and W orthogonal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Svd {
-    /// Singular values, one a column of W, not sorted.
+    /// The singular values in the order of W's columns, not sorted.
     pub sigma: Vec<f32>,
     /// W, r×r: its columns are the right singular vectors, orthonormal to 1e-6.
     pub w: Vec<f32>,
@@ -34,33 +34,33 @@ pub struct Svd {
 /// The directions to protect, in the coordinates of the basis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protected {
-    /// P = W_k·W_kᵀ, r×r; exactly the diagonal 0/1 matrix of the live basis rows when nothing of them is cut.
+    /// The projector P = W_k·W_kᵀ, r×r; exactly the diagonal 0/1 matrix of the live basis rows if none of them is cut.
     pub projector: Vec<f32>,
     /// k, the number of protected directions.
     pub k: usize,
 }
 
-/// Every kernel on host memory.
+/// All kernels on host memory.
 #[allow(async_fn_in_trait, reason = "kernels are used by one thread; on wasm32 no future is Send")]
 pub trait Kernels {
-    /// Words of F32, F16 or BF16 to f32; `transposed` gives cols×rows. Subnormals are kept.
+    /// Decodes words of F32, F16 or BF16 to f32; `transposed` gives cols×rows. Subnormals are kept.
     async fn decode(&self, stored: &Stored<'_>, transposed: bool) -> Result<Vec<f32>>;
 
-    /// Orthonormal basis of the row space of `a`: classical Gram-Schmidt, twice for every row of which the
-    /// first time leaves little. A row is dropped when its residual is at most [`super::RANK_TOLERANCE`] of its own norm.
+    /// An orthonormal basis of the row space of `a` by classical Gram-Schmidt, repeated for every row of which the first round
+    /// leaves little. A row is dropped if its residual is at most [`super::RANK_TOLERANCE`] of its own norm.
     async fn basis(&self, a: &[f32], shape: Shape) -> Result<Basis>;
 
-    /// `core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j]`, r×r, where E, returned
-    /// beside it, is the largest of those exponent sums over the rows i that are zero in neither factor.
+    /// The core, r×r: `core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j]`. Also returns E, the
+    /// largest of these exponent sums over the rows i that are zero in neither factor.
     async fn core(&self, up: &Basis, down: &Basis) -> Result<(Vec<f32>, i32)>;
 
-    /// One-sided Jacobi on an r×r matrix with entries of magnitude at most about 1e9.
+    /// The SVD of an r×r matrix by one-sided Jacobi; its entries have magnitudes of at most about 1e9.
     async fn jacobi(&self, core: &[f32], rank: usize) -> Result<Svd>;
 
     /// Applies the rank tolerance (σ > 2e-6·σ_1) and the user's cap. `live[i]` is false where row i of Q is zero.
     async fn cut(&self, svd: &Svd, live: &[bool], cut: Cut) -> Result<Protected>;
 
-    /// C = A_c·Qᵀ (r_c×r) and keep·A_c + added·(C·P)·Q (r_c×n). Returns (C, projected).
+    /// Computes C = A_c·Qᵀ (r_c×r) and keep·A_c + added·(C·P)·Q (r_c×n). Returns (C, projected).
     async fn project(
         &self,
         content: &[f32],
@@ -70,11 +70,11 @@ pub trait Kernels {
         blend: Blend,
     ) -> Result<(Vec<f32>, Vec<f32>)>;
 
-    /// X·Yᵀ for X p×n and Y q×n.
+    /// The product X·Yᵀ, p×q, of X p×n and Y q×n.
     async fn gram(&self, x: &[f32], y: &[f32], n: usize) -> Result<Vec<f32>>;
 
-    /// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity.
-    /// Returns the words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
+    /// Rounds `values`·`scale` to nearest even as F32, F16 or BF16 words; values that are too large become infinite. Returns the
+    /// words and, for each value, the error added by rounding divided by `scale` (0 if `scale` is 0).
     async fn encode(&self, values: &[f32], scale: f32, dtype: Dtype) -> Result<(Vec<u8>, Vec<f32>)>;
 }
 

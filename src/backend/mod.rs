@@ -1,8 +1,8 @@
 //! The heavy arithmetic of NP-LoRA: one contract, two implementations.
 //!
-//! A backend knows matrices, not LoRA: it takes a [`Batch`] of equally shaped jobs, and for each finds the right
-//! singular vectors V_k of `style_up · style_down` and weighs `content_down` against its part along them.
-//! Nothing m×n is ever built. Kernels stand in `shaders/*.wgsl` and, with the same stem and contract, in `cpu/`:
+//! A backend knows matrices, not LoRA: it takes a [`Batch`] of equally shaped jobs, finds the right singular vectors V_k of
+//! `style_up · style_down` for each, and weighs `content_down` against its part along them. It never builds an m×n matrix. Kernels
+//! are in `shaders/*.wgsl` and, with the same stem and contract, in `cpu/`:
 //!
 //! | kernel | what it computes (row-major; r_s×n is `style_down`, m×r_s `style_up`, r_c×n `content_down`) |
 //! |---|---|
@@ -22,23 +22,23 @@ use crate::error::Result;
 pub use cpu::{Blend, Conditioning, Cut, Dtype, Job, Place, Projected, RANK_TOLERANCE, Stored};
 pub use np_lora_cpu::{self as cpu, matrix, products, truncate};
 
-/// Jobs of one shape (m, n, r_s, r_c and dtypes), with what they have in common.
+/// Jobs of the same shape (m, n, r_s, r_c and dtypes), with the settings that they share.
 #[derive(Clone, Debug)]
 pub struct Batch<'a> {
-    /// Equal in shape and dtypes.
+    /// The jobs, equal in shape and dtypes.
     pub jobs: &'a [Job<'a>],
-    /// How many directions to protect.
+    /// Which of the style's directions to protect.
     pub cut: Cut,
-    /// What is made of the content: each job is decomposed once for all of them.
+    /// The blends of the content to compute: each job is decomposed once for all of them.
     pub blends: &'a [Blend],
-    /// The format of the projected factor: F32, F16 or BF16.
+    /// The format of the projected lora_down: F32, F16 or BF16.
     pub output: Dtype,
 }
 
-/// The contract.
+/// The contract of a backend.
 #[allow(async_fn_in_trait, reason = "backends are used by one thread; on wasm32 no future is Send")]
 pub trait Backend {
-    /// Projects every job of the batch; results are in the jobs' order, one of each blend.
+    /// Projects every job of the batch. The results are in the order of the jobs, one for each blend.
     ///
     /// # Errors
     /// `GpuFault` if the device failed; the same batch may then be given to another backend.

@@ -1,4 +1,4 @@
-//! Reading ahead: many small reads that lie close together become few large ones.
+//! Reading ahead: joins many small reads that lie close together into a few large ones.
 
 use super::Source;
 use super::source::{Bytes, exactly};
@@ -7,14 +7,14 @@ use crate::order;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::ops::Range;
 
-/// How many reads are under way at once: from a server, most of a read is waiting.
+/// The number of reads under way at once: with a server, most of the time of a read is waiting.
 const AT_ONCE: usize = 6;
 
 /// A source some parts of which have been read already.
 #[derive(Debug)]
 pub struct Ahead<'a, S> {
     source: &'a S,
-    /// Where a part begins, and its bytes.
+    /// The parts read so far: where each begins, and its bytes.
     parts: Vec<(u64, Bytes)>,
 }
 
@@ -60,7 +60,7 @@ impl<S: Source> Source for Ahead<'_, S> {
             (start <= end && end <= bytes.len()).then(|| bytes.slice(start..end))
         });
         match within {
-            // Not copied: the part stays for as long as anything of it is in use.
+            // The bytes are not copied: a part stays in memory as long as any of it is in use.
             Some(bytes) => Ok(bytes),
             None => self.source.read(range).await,
         }

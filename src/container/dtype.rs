@@ -1,10 +1,10 @@
-//! Number formats: finding what is not finite, what is computed with instead of f8 and f64, reading single numbers.
+//! Number formats: finds values that are not finite, converts F8 and F64 to formats that are computed with, and reads single numbers.
 
 pub use np_lora_cpu::{NonFinite, non_finite};
 use safetensors::Dtype;
 
-/// Values of a format that is not computed with, in one that is: F8 as F16, exactly; F64 as F32, to nearest, where too large
-/// a value becomes infinity and too small a one 0. `None` for any other format.
+/// Converts values of a format that is not computed with: F8 to F16, exactly; F64 to F32, to nearest, where too large a value
+/// becomes infinity and too small a one 0. `None` for all other formats.
 pub fn converted(dtype: Dtype, bytes: &[u8]) -> Option<(Dtype, Vec<u8>)> {
     match dtype {
         Dtype::F8_E5M2 => Some((Dtype::F16, widened(bytes, |byte| u16::from(byte) << 8))),
@@ -14,7 +14,7 @@ pub fn converted(dtype: Dtype, bytes: &[u8]) -> Option<(Dtype, Vec<u8>)> {
     }
 }
 
-/// Unit roundoff of a 16-bit format that results are rounded to, relative to the value; 0 of the others.
+/// The unit roundoff of a 16-bit format that results are rounded to, relative to the value; 0 for other formats.
 pub fn roundoff(dtype: Dtype) -> f64 {
     match dtype {
         Dtype::F16 => 2f64.powi(-11),
@@ -23,20 +23,20 @@ pub fn roundoff(dtype: Dtype) -> f64 {
     }
 }
 
-/// Bytes as F16 words.
+/// Converts bytes to F16 words.
 fn widened(bytes: &[u8], word: fn(u8) -> u16) -> Vec<u8> {
     let table: Vec<[u8; 2]> = (0..=u8::MAX).map(|byte| word(byte).to_le_bytes()).collect();
     bytes.iter().flat_map(|&byte| table[usize::from(byte)]).collect()
 }
 
-/// F64 words as F32.
+/// Rounds F64 words to F32.
 fn narrowed(bytes: &[u8]) -> Vec<u8> {
     #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
     let narrow = |word: &[u8; 8]| (f64::from_le_bytes(*word) as f32).to_le_bytes();
     bytes.as_chunks().0.iter().flat_map(narrow).collect()
 }
 
-/// One E4M3 (finite-only variant: bias 7, S.1111.111 is NaN) as an F16 word. OCP 8-bit floating point specification 1.0, §5.
+/// Converts one E4M3 byte (finite-only variant: bias 7, S.1111.111 is NaN) to an F16 word. OCP 8-bit floating point specification 1.0, §5.
 fn e4m3_as_f16(byte: u8) -> u16 {
     let word = u16::from(byte);
     let (sign, exponent, mantissa) = ((word & 0x80) << 8, (word >> 3) & 15, word & 7);
@@ -55,7 +55,7 @@ fn e4m3_as_f16(byte: u8) -> u16 {
     sign | ((top + 6) << 10) | rest
 }
 
-/// The one number of a scalar tensor, whatever its format; `None` for formats that are no plain numbers.
+/// The number in a scalar tensor of any number format; `None` for formats that are not plain numbers.
 pub fn scalar(dtype: Dtype, word: &[u8]) -> Option<f64> {
     #[allow(clippy::cast_precision_loss, reason = "alphas are small")]
     Some(match dtype {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use half::{bf16, f16};
 
-    /// E4M3 by its definition, in f64.
+    /// The value of an E4M3 byte by definition, in f64.
     fn e4m3(byte: u8) -> f64 {
         let sign = if byte & 0x80 == 0 { 1.0 } else { -1.0 };
         let (exponent, mantissa) = (i32::from((byte >> 3) & 15), f64::from(byte & 7));
@@ -164,7 +164,7 @@ mod tests {
             let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             assert_eq!(non_finite(Dtype::F32, &bytes), Some(NonFinite { first: at, count: 1 }));
         }
-        // More than one, in blocks of their own and in the same.
+        // Several bad values, in the same block and in different ones.
         let mut values = vec![1f32; 20_000];
         for at in [77, 78, 4096, 19_999] {
             values[at] = f32::INFINITY;

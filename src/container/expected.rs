@@ -1,15 +1,15 @@
-//! What may stand at a place of a JSON text, and what is said of everything else.
+//! What may stand at a place in a JSON text, and the error for everything else.
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// A place, and what may stand there. Each kind of value is refused unless the place takes it.
+/// A place in a JSON text and the values that it accepts. Every kind of value is refused unless the place accepts it.
 ///
-/// serde's own readers refuse the same, but with texts of their own, and with a printer of numbers of their own in them.
+/// serde's own readers refuse the same values, but they bring their own messages and their own number formatting with them.
 pub(super) trait Expected<'de>: Sized {
-    /// What it is read as.
+    /// The type that the place is read as.
     type Value;
-    /// In words.
+    /// The name of what is expected here, for error messages.
     const WHAT: &'static str;
 
     fn table<A: MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
@@ -29,7 +29,7 @@ pub(super) trait Expected<'de>: Sized {
     }
 }
 
-/// A number of JSON; one that is no whole number from 0 on is of no use here, but its text is.
+/// A number in JSON. Numbers other than whole numbers from 0 on are useless here, so only their text is kept.
 pub(super) enum Number {
     Whole(u64),
     Other(String),
@@ -39,7 +39,7 @@ pub(super) fn unexpected<'de, T: Expected<'de>, E: de::Error>(found: &str) -> E 
     E::custom(format_args!("{found} where {} should be", T::WHAT))
 }
 
-/// Reads a value where it is expected.
+/// Reads a value at the place where it is expected.
 pub(super) struct At<T>(pub(super) T);
 
 impl<'de, T: Expected<'de>> DeserializeSeed<'de> for At<T> {
@@ -89,7 +89,7 @@ impl<'de, T: Expected<'de>> Visitor<'de> for At<T> {
     }
 }
 
-/// Any text.
+/// A place that accepts any text.
 pub(super) struct Text;
 
 impl Expected<'_> for Text {

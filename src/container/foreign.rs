@@ -1,8 +1,8 @@
-//! What a file that is no safetensors file probably is: told from its first bytes, to say so by name.
+//! Recognises what a file that is not a safetensors file probably is, from its first bytes, to say so by name.
 
 const PAGE: &str = "It is a web page, perhaps of a login or an error, that was saved in place of the file: download it again.";
 
-/// (beginning of the file, what it is). Letters are compared without case, after leading white space.
+/// (beginning of the file, what it is). Letters are compared without regard to case, after leading white space.
 const BEGINNINGS: [(&[u8], &str); 20] = [
     (b"<!doctype", PAGE),
     (b"<html", PAGE),
@@ -35,8 +35,8 @@ const BEGINNINGS: [(&[u8], &str); 20] = [
     (b"\x89hdf", "It is an HDF5 file."),
 ];
 
-/// Names the format of a file that begins with `start`, if it is one that people mistake for a LoRA. Of other texts the
-/// beginning, which is hostile text, says best what they are.
+/// The format of a file that begins with `start`, if people mistake it for a LoRA. For other texts, the beginning (hostile text)
+/// describes them best.
 pub(super) fn recognise(start: &[u8]) -> Option<String> {
     let text = start.trim_ascii_start();
     let begins = |with: &[u8]| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
@@ -55,14 +55,14 @@ pub(super) fn recognise(start: &[u8]) -> Option<String> {
     first_line(text).map(|line| format!("It is a text that begins with {line:?}."))
 }
 
-/// Bytes of a text's first line that tell what it is.
+/// The number of bytes of a text's first line that are shown to describe it.
 const LINE: usize = 60;
 
 /// The beginning of the first line, if these are the bytes of a text.
 fn first_line(start: &[u8]) -> Option<&str> {
-    // Fewer bytes than a length has are nothing that could be told.
+    // Fewer bytes than a length word has are not enough to tell.
     let head = start.get(..start.len().min(LINE)).filter(|head| head.len() >= 8)?;
-    // A letter may be cut in two at the end.
+    // The last letter may be cut in two.
     let whole = std::str::from_utf8(head).or_else(|error| {
         let cut = error.error_len().is_none();
         std::str::from_utf8(&head[..if cut { error.valid_up_to() } else { 0 }])

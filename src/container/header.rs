@@ -1,8 +1,8 @@
 //! The strict safetensors header: every byte of the file belongs to exactly one tensor, or the file is refused.
 //!
-//! Stricter than the safetensors crate where that lets two readings of one file through (duplicate keys), as lenient
-//! where real files differ from the crate's own (spaces before `{`, any order of entries, unaligned tensors).
-//! Format: <https://github.com/huggingface/safetensors#format>.
+//! It is stricter than the safetensors crate where that allows two readings of one file (duplicate keys), and as lenient where real
+//! files differ from the crate's own output (spaces before `{`, any order of entries, unaligned tensors). Format:
+//! <https://github.com/huggingface/safetensors#format>.
 
 use super::expected::{At, Expected, Number, Text, unexpected};
 use super::foreign;
@@ -16,21 +16,21 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A longer header is refused, as by the safetensors crate.
+/// The longest header in bytes; the safetensors crate refuses longer ones as well.
 pub(super) const MAX_HEADER: u64 = 100_000_000;
-/// No LoRA comes near it.
+/// The most tensors that a file may have; no LoRA comes near it.
 pub(super) const MAX_TENSORS: usize = 65_536;
-/// A convolution in three dimensions has five.
+/// The most dimensions that a tensor may have; a three-dimensional convolution has five.
 const MAX_DIMS: usize = 8;
-/// Positions up to here are exact in JavaScript.
+/// The last position that may occur: larger ones are not exact in JavaScript.
 pub(super) const MAX_POSITION: u64 = 1 << 53;
 /// First bytes looked at: enough to recognise what a wrong file is.
 const START: u64 = 4096;
 
-/// A tensor's place in its file.
+/// A tensor and its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// Name. Hostile text.
+    /// The tensor's name. Hostile text.
     pub name: String,
     /// Number format.
     pub dtype: Dtype,
@@ -53,7 +53,7 @@ impl Tensor {
         self.end - self.start
     }
 
-    /// Where the bytes lie in the file.
+    /// The range of the tensor's bytes in the file.
     pub fn range(&self) -> Range<u64> {
         self.start..self.end
     }
@@ -64,9 +64,9 @@ impl Tensor {
 pub struct Header {
     /// All tensors in the order of their bytes.
     pub tensors: Vec<Tensor>,
-    /// The texts in `__metadata__`. Hostile text.
+    /// The text entries of `__metadata__`. Hostile text.
     pub metadata: BTreeMap<String, String>,
-    /// Where the tensors begin: 8 + the header's length.
+    /// The position at which the tensors begin: 8 + the header's length.
     pub data_start: u64,
 }
 
@@ -83,26 +83,26 @@ impl Header {
         let mut start = exactly(source, 0..size.min(START)).await?;
         let json_length = json_length(&start, size)?;
         let data_start = 8 + json_length;
-        // A long header is read once more as a whole: joining its parts would hold it twice, and wasm memory never shrinks.
+        // A long header is read again as a whole: joining its parts would hold it twice, and wasm memory never shrinks.
         let json =
             if data_start > START { exactly(source, 8..data_start).await? } else { start.split_off(8) };
         let length = usize::try_from(json_length).unwrap_or(json.len());
         Self::parse(&json[..length.min(json.len())], data_start, size)
     }
 
-    /// Where the tensors of a file begin, whatever its header says of them.
+    /// The position at which a file's tensors begin, without reading the rest of the header.
     ///
     /// # Errors
-    /// Of the container's codes those about the file's first bytes.
+    /// Those of the container's codes that concern the file's first bytes.
     pub async fn end<S: Source>(source: &S) -> Result<u64> {
         let size = source.size();
         Ok(8 + json_length(&exactly(source, 0..size.min(START)).await?, size)?)
     }
 
-    /// Checks a header's text. `data_start` is the position of the first tensor byte, `size` that after the last.
+    /// Checks the text of a header. `data_start` is the position of the first tensor byte, `size` the position after the last.
     ///
     /// # Errors
-    /// As [`Header::read`], without those about the file's first bytes.
+    /// Those of [`Header::read`] except the ones that concern the file's first bytes.
     pub fn parse(json: &[u8], data_start: u64, size: u64) -> Result<Self> {
         let text = std::str::from_utf8(json).map_err(|e| {
             Error::new(Code::HeaderUtf8, format!("The first bad byte is at {}.", 8 + e.valid_up_to()))
@@ -126,7 +126,7 @@ impl Header {
 
 const MILLION: u64 = 1_000_000;
 
-/// As the page writes sizes.
+/// A number of bytes as the page writes it.
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn amount(bytes: u64) -> String {
     let of = |unit: f64, name: &str| format!("{:.1} {name}", bytes as f64 / unit);
@@ -137,7 +137,7 @@ fn amount(bytes: u64) -> String {
     }
 }
 
-/// The length word, checked against the file. `start` holds the file's first bytes.
+/// Reads the length word and checks it against the file. `start` holds the file's first bytes.
 fn json_length(start: &[u8], size: u64) -> Result<u64> {
     let not_safetensors = || foreign::recognise(start).map(|what| Error::new(Code::NotSafetensors, what));
     let Some(word) = start.first_chunk::<8>() else {
@@ -168,7 +168,7 @@ fn json_length(start: &[u8], size: u64) -> Result<u64> {
     Ok(length)
 }
 
-/// A tensor's bytes must be what its shape and format say. Positions are still relative to the data here.
+/// Checks that a tensor has as many bytes as its shape and format need. Positions are still relative to the data here.
 fn check_size(tensor: &Tensor) -> Result<()> {
     let bits = tensor
         .shape
@@ -191,7 +191,7 @@ fn check_size(tensor: &Tensor) -> Result<()> {
     Err(Error::new(Code::SizeMismatch, detail).at_tensor(&tensor.name))
 }
 
-/// The tensors, sorted by position, must cover the data without gap or overlap. Makes their positions absolute.
+/// Checks that the tensors, sorted by position, cover the data without gaps or overlaps, and makes their positions absolute.
 fn check_cover(tensors: &mut [Tensor], data_start: u64, size: u64) -> Result<()> {
     let available = size.saturating_sub(data_start);
     let mut covered = 0;
@@ -223,14 +223,14 @@ fn check_cover(tensors: &mut [Tensor], data_start: u64, size: u64) -> Result<()>
     Ok(())
 }
 
-/// What was read so far, and where the reader is: a refusal must name its place.
+/// What has been read so far, and the reader's current place, which a refusal must name.
 #[derive(Default)]
 struct State {
     tensors: Vec<Tensor>,
     names: Places,
     metadata: Option<BTreeMap<String, String>>,
     place: Place,
-    /// Set when we, not the JSON parser, stopped.
+    /// The reason, if this reader and not the JSON parser stopped.
     refused: Option<Error>,
 }
 
@@ -244,7 +244,7 @@ enum Place {
 }
 
 impl State {
-    /// Our own refusal if there is one; else what the parser's complaint means at this place.
+    /// The reader's own refusal if there is one; otherwise what the parser's error means at this place.
     fn refusal(self, error: &serde_json::Error, text: &str) -> Error {
         if let Some(refused) = self.refused {
             return refused;
@@ -274,7 +274,7 @@ impl State {
     }
 }
 
-/// Stops the parser with an error of ours.
+/// Stops the parser with an error of this reader.
 fn refuse<T, E: de::Error>(
     state: &RefCell<State>,
     code: Code,
@@ -346,7 +346,7 @@ impl<'de> Expected<'de> for Metadata<'_> {
     }
 }
 
-/// One tensor's description; the second field is its name.
+/// The description of one tensor; the second field is the tensor's name.
 struct Entry<'a>(&'a RefCell<State>, &'a str);
 
 impl<'de> Expected<'de> for Entry<'_> {
@@ -388,7 +388,7 @@ impl<'de> Expected<'de> for Entry<'_> {
     }
 }
 
-/// A number format in the format's own spelling.
+/// Parses the name of a number format.
 fn dtype_of(text: &str) -> Option<Dtype> {
     use serde::Deserialize;
     use serde::de::value::{Error, StrDeserializer};
@@ -428,7 +428,7 @@ impl Expected<'_> for Dimension {
     }
 }
 
-/// A position: a whole number from 0 to 2^53. Anything else that is a number is a wrong position, not a wrong type.
+/// A position: a whole number from 0 to 2^53. Any other number is a wrong position, not a wrong type.
 struct Position<'a>(&'a RefCell<State>, &'a str);
 
 impl Expected<'_> for Position<'_> {

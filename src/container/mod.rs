@@ -1,8 +1,8 @@
 //! Bytes of a safetensors file ↔ tensors. Knows nothing of LoRA.
 //!
-//! Reading: [`Header::read`] takes the header from a [`Source`], some hundred kilobytes of a file of any size, and says where
-//! every tensor lies. Writing: [`Layout::new`] lays out all tensors before any of them is known, so that they can be written in
-//! any order into a [`Sink`]. Positions are u64 throughout, also where usize has 32 bits.
+//! Reading: [`Header::read`] takes the header from a [`Source`], some hundred kilobytes of a file of any size, and tells where
+//! every tensor lies. Writing: [`Layout::new`] lays out all tensors before their values are known, so that they can be written in
+//! any order into a [`Sink`]. Positions are u64 throughout, even where usize has 32 bits.
 
 mod ahead;
 mod dtype;

@@ -1,10 +1,10 @@
-//! Where bytes come from.
+//! Sources of bytes: files that can be read in pieces.
 
 use crate::error::{Code, Error, Result};
 pub use bytes::Bytes;
 use std::ops::Range;
 
-/// A file that can be read in pieces. On the page it is a `Blob`; natively a file or memory.
+/// A file that can be read in pieces: a `Blob` on the page, a file or memory in native code.
 #[allow(async_fn_in_trait, reason = "sources are used by one thread; on wasm32 no future is Send")]
 pub trait Source {
     /// The file's name, as the user knows it. Hostile text.
@@ -13,20 +13,20 @@ pub trait Source {
     /// Size in bytes.
     fn size(&self) -> u64;
 
-    /// Gaps up to this between two ranges are read too: a read costs more than the bytes between.
+    /// The largest gap between two ranges that is read along with them, because a read costs more than the bytes in between.
     fn gap(&self) -> u64 {
         64 * 1024
     }
 
-    /// Reads the bytes of `range`. Fewer, where the file has become shorter and the source does not notice, [`exactly`] tells.
+    /// Reads the bytes of `range`. The result is shorter if the file has shrunk and the source does not notice; [`exactly`] refuses that.
     ///
     /// # Errors
-    /// What keeps a source of this kind from reading: `Read` of a file on this machine, `InputChanged` where it is not what it
-    /// was, `Write` of a result, those of a host ([`crate::remote`]).
+    /// Whatever keeps the source from reading: `Read` for a file on this machine, `InputChanged` if it has changed, `Write` for a
+    /// result, and the errors of a host ([`crate::remote`]).
     async fn read(&self, range: Range<u64>) -> Result<Bytes>;
 }
 
-/// The bytes of `range`, all of them: a source that ends early has changed, whatever its bytes would mean.
+/// Reads all bytes of `range`: a source that ends early has changed, whatever its bytes would mean.
 ///
 /// # Errors
 /// `InputChanged`; those of the source. They name the file.
@@ -79,7 +79,7 @@ impl Source for MemorySource {
 pub struct FileSource {
     name: String,
     size: u64,
-    /// When it was last written, where the system knows.
+    /// The time of the last change, if the system knows it.
     written: Option<std::time::SystemTime>,
     file: std::sync::Mutex<std::fs::File>,
 }
@@ -89,7 +89,7 @@ impl FileSource {
     /// Opens a file for reading.
     ///
     /// # Errors
-    /// `Read` with what the system said, or if it is none.
+    /// `Read` with the system's message, or if the path is not a file.
     pub fn open(path: &std::path::Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let failed = |why: String| Error::new(Code::Read, why).in_file(&name);

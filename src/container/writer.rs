@@ -1,4 +1,4 @@
-//! Where bytes go: the layout of a new file is fixed first, then tensors are written in any order.
+//! Sinks of bytes: the layout of a new file is fixed first, then its tensors are written in any order.
 
 use crate::error::{Code, Error, Result};
 use crate::json;
@@ -15,7 +15,7 @@ use super::{MemorySource, Source, Tensor};
 /// A file under construction.
 #[allow(async_fn_in_trait, reason = "sinks are used by one thread; on wasm32 no future is Send")]
 pub trait Sink {
-    /// The finished file, for reading.
+    /// The type of the finished file, for reading.
     type Finished: Source;
 
     /// Writes `bytes` at position `at`. Every byte of the file is written exactly once, in any order.
@@ -24,19 +24,19 @@ pub trait Sink {
     /// `Write`.
     async fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()>;
 
-    /// What was written until now, for reading, where that is cheaper than in the finished file.
+    /// The bytes written so far, for reading, if that is cheaper than reading the finished file.
     fn so_far(&self) -> Option<impl Source> {
         None::<MemorySource>
     }
 
-    /// Called once, after the last write.
+    /// Finishes the file; called once, after the last write.
     ///
     /// # Errors
     /// `Write`.
     async fn finish(&mut self) -> Result<Self::Finished>;
 }
 
-/// A tensor to be: what is known of it before its values are.
+/// The name, format and shape of a tensor whose values are not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {
     /// Name in the header.
@@ -50,7 +50,7 @@ pub struct TensorSpec {
 /// The header of a new file and the place of every tensor.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// The file's beginning: the length word and the padded JSON.
+    /// The beginning of the file: the length word and the padded JSON.
     pub header: Vec<u8>,
     /// All tensors, with absolute positions, in the order of their bytes.
     pub tensors: Vec<Tensor>,
@@ -62,7 +62,7 @@ pub struct Layout {
 impl Layout {
     /// Lays tensors out as the safetensors library does: wide formats first, then by name, the data 8-byte aligned.
     ///
-    /// The library's own writer counts in usize and wants all data at hand; this one counts in u64 and wants none.
+    /// The library's own writer counts in usize and needs all data in memory; this one counts in u64 and needs none.
     ///
     /// # Errors
     /// `DuplicateKey` if two tensors have one name; `Overflow` for impossible shapes; `TooManyTensors`, `HeaderTooLarge`.
@@ -80,13 +80,13 @@ impl Layout {
                 .ok_or_else(|| Error::new(Code::Overflow, "").at_tensor(&spec.name))?;
             entries.push((spec, start, end));
         }
-        // What could not be read again must not be written.
+        // A file that could not be read again must not be written.
         if entries.len() > MAX_TENSORS {
             let detail =
                 format!("The result would have {} tensors; {MAX_TENSORS} is the limit.", entries.len());
             return Err(Error::new(Code::TooManyTensors, detail));
         }
-        // Not only once it is made: of long names it takes a good part of memory.
+        // Checked before the header is built, because long names would take a good part of memory.
         let least: u64 = entries.iter().map(|(spec, ..)| spec.name.len() as u64).sum();
         let header = if least > MAX_HEADER { Vec::new() } else { header_bytes(&entries, metadata) };
         let length = least.max(header.len() as u64);
@@ -110,9 +110,9 @@ impl Layout {
         Ok(Self { header, tensors, size: data_start + end, index })
     }
 
-    /// Puts a value of the same length in the place of a metadata value that was not known yet. Whether it was there.
+    /// Replaces the placeholder of a metadata value by a value of the same length. Returns whether the placeholder was found.
     pub fn fill(&mut self, key: &str, placeholder: &str, value: &str) -> bool {
-        // Quotes inside names and values are escaped, so this stands only where the key does.
+        // Quotes inside names and values are escaped, so this text occurs only where the key does.
         let pair = |value: &str| format!("{}:{}", json::text(key), json::text(value)).into_bytes();
         let (old, new) = (pair(placeholder), pair(value));
         let at = self.header.windows(old.len()).position(|window| window == old);
@@ -128,7 +128,7 @@ impl Layout {
         self.place(name).and_then(|at| self.tensors.get(at))
     }
 
-    /// Where in `tensors` the tensor of this name is.
+    /// The index in `tensors` of the tensor with this name.
     pub fn place(&self, name: &str) -> Option<usize> {
         self.index.get(name)
     }
@@ -158,7 +158,7 @@ fn header_bytes(entries: &[(TensorSpec, u64, u64)], metadata: &BTreeMap<String, 
 /// A file that grows in memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySink {
-    /// What was written so far; gaps are zero.
+    /// The bytes written so far; gaps are zero.
     pub bytes: Vec<u8>,
 }
 
@@ -193,11 +193,10 @@ pub struct FileSink {
 
 #[cfg(not(target_arch = "wasm32"))]
 impl FileSink {
-    /// Creates the file. What is there already is left as it is: whoever wants to replace a file writes beside it and renames
-    /// the result once that is checked.
+    /// Creates the file. An existing file is left alone: to replace one, write beside it and rename the result once it is checked.
     ///
     /// # Errors
-    /// `Write` with what the system said, also where there is such a file.
+    /// `Write` with the system's message, also if the file exists already.
     pub fn create(path: &std::path::Path) -> Result<Self> {
         let file = std::fs::File::create_new(path).map_err(|error| unwritten(path, &error))?;
         Ok(Self { path: path.to_owned(), file })

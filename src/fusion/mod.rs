@@ -1,4 +1,4 @@
-//! Two adapters and the settings in, a written and checked file out.
+//! Fusion: two adapters and the settings go in, a written and checked file comes out.
 //!
 //! In the order in which a run needs them:
 //!
@@ -44,9 +44,9 @@ use serde::Serialize;
 /// A LoRA file: what it is, and where its bytes come from.
 #[derive(Debug)]
 pub struct Input<'a, S> {
-    /// The file as understood.
+    /// The file's modules, as its header describes them.
     pub adapter: &'a Adapter,
-    /// Its bytes.
+    /// The source of the file's bytes.
     pub source: &'a S,
 }
 
@@ -61,17 +61,17 @@ impl<S> Copy for Input<'_, S> {}
 /// The files of a run: both of a pair, or the one to be converted.
 pub type Sources<'a, S> = Pair<Option<Input<'a, S>>>;
 
-/// What is known of these files.
+/// The adapters of these files.
 pub type Adapters<'a> = Pair<Option<&'a Adapter>>;
 
 impl<'a, S> Sources<'a, S> {
-    /// The bytes of one of the files.
+    /// The source of one of the files.
     fn source(&self, side: Side) -> Result<&'a S> {
         let input = self.of(side).ok_or_else(|| Error::new(Code::Internal, "A file is missing."))?;
         Ok(input.source)
     }
 
-    /// What is known of the files.
+    /// The adapters of the files.
     fn adapters(&self) -> Adapters<'a> {
         self.map(|input| input.map(|input| input.adapter))
     }
@@ -83,7 +83,7 @@ fn go_on(watch: &impl Watch) -> Result<()> {
     if watch.cancelled() { Err(Error::new(Code::Aborted, "")) } else { Ok(()) }
 }
 
-/// `part`/`whole`, 0 where there is no whole.
+/// The ratio `part`/`whole`, or 0 if `whole` is 0.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
@@ -93,7 +93,7 @@ fn float(value: usize) -> f64 {
     value as f64
 }
 
-/// The value as the result stores it.
+/// The value in f32.
 #[allow(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
 fn as_f32(value: f64) -> f32 {
     value as f32
@@ -103,22 +103,22 @@ fn as_f32(value: f64) -> f32 {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
-    /// Modules that this stage is done with, of all results together; while reading back, all.
+    /// The modules that this stage has finished, over all results; while reading back, this is always the total.
     pub modules_done: usize,
     /// Modules of all results.
     pub modules_total: usize,
-    /// Bytes written, or read back; before that, what the modules done are of all.
+    /// The bytes written, or read back; before that, the share of all bytes that the finished modules stand for.
     pub bytes_done: u64,
     /// Bytes of all results.
     pub bytes_total: u64,
-    /// The last module done, empty before the first.
+    /// The name of the last finished module; empty before the first.
     pub module: String,
 }
 
 impl Progress {
-    /// At the beginning of a stage.
+    /// The progress at the beginning of a stage.
     fn of(passes: &Passes, stage: Stage) -> Self {
         Self {
             modules_total: passes.plans().map(|plan| plan.outputs().count()).sum(),
@@ -139,28 +139,28 @@ impl Progress {
     }
 }
 
-/// The parts of a run.
+/// The stages of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
-    /// Finding out how the two files lie to each other.
+    /// Measuring how the two files relate to each other.
     Analyse,
-    /// Finding out what a third file has of the two.
+    /// Measuring what a third file has of the two.
     Compare,
     /// Finding the ranks that keep the wanted energy.
     Measure,
-    /// Computing and writing.
+    /// Computing and writing the results.
     Fuse,
-    /// Reading back.
+    /// Reading the results back.
     Verify,
 }
 
-/// Whoever waits for a run: is told how far it is, and may stop it.
+/// Whoever waits for a run: it learns the progress and may stop the run.
 pub trait Watch {
     /// Called at the beginning of a stage and after each piece of it.
     fn progress(&mut self, progress: &Progress);
 
-    /// Asked again and again; once it says yes, the run ends with `Aborted`.
+    /// Whether the run is to end; asked repeatedly, and once it says yes the run ends with `Aborted`.
     fn cancelled(&self) -> bool;
 
     /// Seconds since any fixed moment; wasm32 has no clock of its own.

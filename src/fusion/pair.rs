@@ -1,18 +1,18 @@
-//! What there are two of: one of the content, one of the style.
+//! Pairs of things: one of the content and one of the style.
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the two files. To the page, a file's role.
+/// Which of the two files something belongs to. The page calls this a file's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The style, whose rows come first.
+    /// The style, whose rows come first in the result.
     Style,
-    /// The content.
+    /// The content, which the page calls the subject.
     Content,
 }
 
-/// One thing of each file.
+/// Two things of the same kind, one for each file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pair<T> {
     /// The content's: the subject's, to the page.
@@ -22,7 +22,7 @@ pub struct Pair<T> {
 }
 
 impl<T> Pair<T> {
-    /// One of them.
+    /// The one of this side.
     pub fn of(&self, side: Side) -> &T {
         match side {
             Side::Content => &self.content,
@@ -30,7 +30,7 @@ impl<T> Pair<T> {
         }
     }
 
-    /// One of them, to be changed.
+    /// The one of this side, to be changed.
     pub fn of_mut(&mut self, side: Side) -> &mut T {
         match side {
             Side::Content => &mut self.content,
@@ -38,29 +38,29 @@ impl<T> Pair<T> {
         }
     }
 
-    /// The same of both.
+    /// References to both.
     pub fn each_ref(&self) -> Pair<&T> {
         Pair { content: &self.content, style: &self.style }
     }
 
-    /// What `f` makes of each, the content's first.
+    /// Applies `f` to each, the content's first.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Pair<U> {
         Pair { content: f(self.content), style: f(self.style) }
     }
 
-    /// Each with what there is of it in another pair.
+    /// Pairs each with its counterpart in another pair.
     pub fn zip<U>(self, other: Pair<U>) -> Pair<(T, U)> {
         Pair { content: (self.content, other.content), style: (self.style, other.style) }
     }
 
-    /// In each other's roles, or not.
+    /// Exchanges the two if `swapped`.
     #[must_use]
     pub fn swapped(self, swapped: bool) -> Self {
         if swapped { Self { content: self.style, style: self.content } } else { self }
     }
 }
 
-/// The content's first.
+/// Iterates over both with their sides, the content's first.
 impl<T> IntoIterator for Pair<T> {
     type Item = (Side, T);
     type IntoIter = std::array::IntoIter<(Side, T), 2>;
@@ -71,22 +71,22 @@ impl<T> IntoIterator for Pair<T> {
 }
 
 impl<T> Pair<Option<T>> {
-    /// Both, if there are both.
+    /// Both, if both are present.
     pub fn both(self) -> Option<Pair<T>> {
         Some(Pair { content: self.content?, style: self.style? })
     }
 
-    /// The content's, or else the style's.
+    /// The content's if present, or else the style's.
     pub fn either(self) -> Option<T> {
         self.content.or(self.style)
     }
 
-    /// What there is, the content's first.
+    /// Those that are present, the content's first.
     pub fn present(self) -> impl Iterator<Item = T> {
         [self.content, self.style].into_iter().flatten()
     }
 
-    /// The same of what there is.
+    /// References to those that are present.
     pub fn as_ref(&self) -> Pair<Option<&T>> {
         self.each_ref().map(Option::as_ref)
     }

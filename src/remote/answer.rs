@@ -1,37 +1,37 @@
-//! What a host answers, and what it means.
+//! The answers of a host, and what they mean.
 
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// What asks a host for a part of a file.
+/// A way to ask a host for a part of a file.
 #[allow(async_fn_in_trait, reason = "sources are used by one thread; on wasm32 no future is Send")]
 pub trait Transport {
-    /// Asks for the bytes of `range`, after so many milliseconds.
+    /// Asks for the bytes of `range` after waiting `wait` milliseconds.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// The reason why there is no answer.
     async fn ask(&self, url: &str, range: &Range<u64>, wait: u32) -> Result<Answer, Silence>;
 }
 
-/// A host's answer, as far as a page is told of it.
+/// A host's answer, as far as a page may see it.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// The status of HTTP.
+    /// The HTTP status.
     pub status: u16,
-    /// Where it came from in the end.
+    /// The address that finally answered, after redirects.
     pub url: String,
-    /// `Content-Type`.
+    /// The `Content-Type` header.
     pub kind: Option<String>,
-    /// `Content-Range`.
+    /// The `Content-Range` header.
     pub range: Option<String>,
-    /// `ETag`, or else `Last-Modified`.
+    /// The `ETag` header, or else `Last-Modified`.
     pub tag: Option<String>,
-    /// What came of the body where the status is 206: less than announced where the connection broke off.
+    /// The body of an answer with status 206; it is shorter than announced if the connection broke off.
     pub bytes: Vec<u8>,
 }
 
-/// Why nothing was answered.
+/// The reason why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Silence {
@@ -39,24 +39,24 @@ pub enum Silence {
     Offline,
     /// The host did not answer.
     Unreachable,
-    /// It did, but not to this page.
+    /// The host answered, but did not allow this page to read the answer.
     Cors,
     /// The page's own policy forbids the request.
     Blocked,
 }
 
-/// What a version of a file is known by: while both stay, its bytes do.
+/// What identifies a version of a file: as long as size and tag stay the same, so do its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// The host's mark of it, if it gives one.
+    /// The host's tag for this version, if it gives one.
     pub tag: Option<String>,
 }
 
 impl Stamp {
-    /// A host that says no tag this time has said nothing against the file, nor has one that says its date in the place of its tag,
-    /// which is in quotes.
+    /// Whether this is another version. A tag that is missing on one side says nothing, nor does a date that stands in for a tag on
+    /// one side; real tags are in quotes.
     pub(super) fn differs(&self, other: &Self) -> bool {
         let tags = self.tag.as_ref().zip(other.tag.as_ref());
         let tags = tags.filter(|(one, other)| one.starts_with('"') == other.starts_with('"'));
@@ -64,22 +64,22 @@ impl Stamp {
     }
 }
 
-/// Why an answer is of no use.
+/// The reason why an answer is of no use.
 #[derive(Debug)]
 pub(super) enum Useless {
-    /// The next one may be better.
+    /// The next answer may be better.
     Now(Error),
-    /// Every one will be like it.
+    /// Every further answer will be the same.
     Always(Error),
 }
 
-/// What a status other than 206 means.
+/// The meanings of statuses other than 206.
 const STATUSES: [(&[u16], Code); 3] =
     [(&[401, 403], Code::Gated), (&[404, 410], Code::Missing), (&[200], Code::WholeOnly)];
-/// Those by which a host asks for patience.
+/// The statuses by which a host asks for patience.
 const PASSING: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
 
-/// The stamp of the file, if the answer has bytes of it from the first on that was asked for.
+/// The stamp of the file, if the answer contains bytes from the first requested one on.
 pub(super) fn read(answer: &Answer, asked: &Range<u64>) -> Result<Stamp, Useless> {
     let status = answer.status;
     let always = |code: Code, detail: String| Err(Useless::Always(Error::new(code, detail)));
@@ -94,7 +94,7 @@ pub(super) fn read(answer: &Answer, asked: &Range<u64>) -> Result<Stamp, Useless
         return always(Code::WebPage, String::new());
     }
     if status == 416 {
-        // Of a file without bytes there is no part.
+        // A file without bytes has no parts.
         let empty = answer.range.as_deref() == Some("bytes */0") || asked.start == 0;
         return always(if empty { Code::Empty } else { Code::RemoteChanged }, String::new());
     }
@@ -120,13 +120,13 @@ pub(super) fn read(answer: &Answer, asked: &Range<u64>) -> Result<Stamp, Useless
     Ok(Stamp { size, tag })
 }
 
-/// `bytes first-last/size`: RFC 9110, §14.4.
+/// Parses `bytes first-last/size` (RFC 9110, §14.4).
 fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
     let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
     let end = last.checked_add(1).filter(|&end| end > first)?;
-    // Beyond this a page's numbers are not exact.
+    // Larger numbers are not exact on a page.
     let size = size.trim().parse().ok().filter(|&size: &u64| end <= size && size < 1 << 53)?;
     Some((first..end, size))
 }

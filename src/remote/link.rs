@@ -1,38 +1,37 @@
-//! What a person's link to a file means.
+//! Understands a link to a file that a person has pasted.
 //!
-//! The address that is fetched is put together anew from parts that were looked at, so that it cannot mean one host here and
-//! another one to a browser.
+//! The address that is fetched is rebuilt from checked parts, so that it cannot mean one host here and another to a browser.
 
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// The Hugging Face Hub, and its short name.
+/// The host of the Hugging Face Hub, and its short name.
 const HUB: &str = "huggingface.co";
 const HUB_SHORT: &str = "hf.co";
-/// Sites whose files no other page may read.
+/// Sites that let no other page read their files.
 const CIVITAI: [&str; 3] = ["civitai.com", "civitai.red", "civitai.green"];
-/// Of the Hub: repositories that are no models have these before their names.
+/// On the Hub, the words before the names of repositories that are not models.
 const KINDS: [&str; 2] = ["datasets", "spaces"];
-/// Of the Hub: what stands between a repository and the revision of one of its files.
+/// On the Hub, the words between a repository and the revision of one of its files.
 const FILE_VIEWS: [&str; 4] = ["blob", "resolve", "raw", "blame"];
-/// Of the Hub: what stands there in links to something else.
+/// On the Hub, the words at the same place in links to anything else.
 const OTHER_VIEWS: [&str; 5] = ["tree", "commit", "commits", "discussions", "settings"];
 
-/// A file on a server that a person has named. Nothing has been asked of the server yet.
+/// A file on a server, as a person has named it. Nothing has been requested from the server yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// The address to fetch.
     pub url: String,
-    /// The host in it, with its port where it is not the usual one.
+    /// The host in the address, with its port if that is not the default one.
     pub host: String,
     /// The file's name. Hostile text.
     pub name: String,
 }
 
 impl Link {
-    /// Reads what a person has pasted: an address of a file on the Hugging Face Hub in any of its views, the same without
-    /// `https://`, `owner/repo/file`, or an address on one of `hosts` (`example.org`, or an origin).
+    /// Reads a link that a person has pasted: the address of a file on the Hugging Face Hub in any of its views, with or without
+    /// `https://`; `owner/repo/file`; or an address on one of `hosts` (`example.org`, or an origin).
     ///
     /// # Errors
     /// `Link`, `LinkHost`, `LinkCivitai`, `LinkNotFile`.
@@ -61,7 +60,7 @@ impl Link {
         if hosts.iter().any(|entry| Host::listed(entry).as_ref() == Some(&host)) {
             return elsewhere(&host, path, query);
         }
-        // A first part with a dot is a host's name: no owner on the Hub has one.
+        // A first part with a dot is a host name: owners on the Hub have no dot.
         if scheme.is_some() || host.name.contains(['.', ':']) {
             return Err(match path {
                 "" if scheme.is_none() => Error::new(Code::Link, ""),
@@ -71,7 +70,8 @@ impl Link {
         if path.is_empty() { Err(Error::new(Code::Link, "")) } else { on_hub(place) }
     }
 
-    /// Another file in the same folder, of the same revision. A query stays, which on some hosts names that, or lets them be read.
+    /// The link to another file in the same folder and revision. The query is kept, because on some hosts it names the revision or
+    /// grants access.
     #[must_use]
     pub fn beside(&self, name: &str) -> Self {
         let (place, query) =
@@ -86,16 +86,16 @@ impl Link {
     }
 }
 
-/// Where a link leads.
+/// The host that a link leads to.
 #[derive(Debug, PartialEq, Eq)]
 struct Host {
     scheme: &'static str,
-    /// With its port, unless that is the scheme's own.
+    /// The host's name, with its port unless that is the scheme's default.
     name: String,
 }
 
 impl Host {
-    /// None where the scheme is not a safe one, or the name is none of a host.
+    /// The host of an address; `None` if the scheme is not a safe one or the name is not a host name.
     fn new(scheme: Option<&str>, authority: &str) -> Option<Self> {
         let name = authority.to_ascii_lowercase();
         let (bare, port) = name.split_once(':').map_or((&*name, ""), |(bare, port)| (bare, port));
@@ -105,7 +105,7 @@ impl Host {
         }
         let scheme = match scheme {
             None | Some("https") => "https",
-            // Nobody can listen in on the way to this machine itself; browsers hold it to be safe as well.
+            // Nobody can listen in on a connection to this machine itself; browsers treat it as safe, too.
             Some("http") if matches!(bare, "127.0.0.1" | "localhost") => "http",
             Some(_) => return None,
         };
@@ -114,7 +114,7 @@ impl Host {
         Some(Self { scheme, name })
     }
 
-    /// From a list of hosts: an origin or a name.
+    /// A host from a list, given as an origin or a name.
     fn listed(entry: &str) -> Option<Self> {
         let entry = entry.trim().trim_end_matches('/');
         match entry.split_once("://") {
@@ -123,7 +123,7 @@ impl Host {
         }
     }
 
-    /// Whether it is one of these or a part of one.
+    /// Whether the host is one of these sites or a subdomain of one.
     fn is(&self, sites: &[&str]) -> bool {
         self.scheme == "https"
             && sites.iter().any(|site| {
@@ -145,7 +145,7 @@ fn elsewhere(host: &Host, path: &str, query: Option<&str>) -> Result<Link> {
     Ok(Link { url, host: host.name.clone(), name: unescaped(name) })
 }
 
-/// `[kind/][owner/]repo/view/revision/file`, or without view and revision.
+/// The file at a path on the Hub: `[kind/][owner/]repo/view/revision/file`, or without view and revision.
 fn on_hub(path: &str) -> Result<Link> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     if parts.iter().any(|part| matches!(unescaped(part).as_str(), "." | "..")) {
@@ -170,7 +170,7 @@ fn on_hub(path: &str) -> Result<Link> {
     }
 }
 
-/// With everything escaped that does not stand in an address by itself; what is escaped already stays so.
+/// Percent-encodes everything that may not stand in an address by itself; existing escapes are kept.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for &byte in text.as_bytes() {

@@ -1,5 +1,5 @@
-//! Files on a server: what a link means, and a [`Source`](crate::container::Source) that asks a host for parts of a file.
-//! It knows nothing of safetensors, and of the browser only that something can ask ([`Transport`]).
+//! Files on a server: the meaning of a link, and a [`Source`](crate::container::Source) that asks a host for parts of a file. The
+//! module knows nothing of safetensors, and of the browser only that something can ask ([`Transport`]).
 
 mod answer;
 mod link;

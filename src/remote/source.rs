@@ -7,38 +7,39 @@ use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// What is asked for at once: a connection that breaks off loses little, and there is something to be heard of it meanwhile.
+/// The number of bytes requested at once: a connection that breaks off loses little, and progress can be shown meanwhile.
 const PIECE: u64 = 4 << 20;
-/// A request costs about as much as so many bytes.
+/// The number of bytes that cost about as much as a request.
 const GAP: u64 = 16 * 1024;
-/// Less than this, where more was asked for, is of little use: a host that trickles would keep a person waiting for ever.
+/// An answer with fewer bytes than this, where more were requested, counts as useless: a host that trickles would keep a person
+/// waiting for ever.
 const LITTLE: usize = 64 * 1024;
-/// How often in a row an answer may be of no use, or of little.
+/// The number of useless answers in a row after which the source gives up.
 const TRIES: u32 = 4;
-/// How long to wait before the second try; each further one waits twice as long.
+/// The wait before the second try in milliseconds; it doubles with each further try.
 const WAIT_MS: u32 = 400;
-/// What is kept of a file while it is opened. A header with all that is scattered behind it is rarely larger.
+/// The number of bytes that are kept while a file is opened; a header and the alphas scattered behind it are rarely larger.
 const KEPT: usize = 4 << 20;
 
-/// A file that a host has told of: while size and tag stay, its bytes do.
+/// A file that a host has described: as long as size and tag stay the same, so do its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFile {
-    /// Where it lies.
+    /// The link to the file.
     pub link: Link,
-    /// Which version of it.
+    /// The version of the file.
     pub stamp: Stamp,
 }
 
-/// Errors that are worth another try. Of a file that nobody has asked for by name, every other answer counts as that there is none:
-/// many hosts answer so with a page of their own, or without leave for other origins.
+/// Errors that are worth another try. For a file that nobody named, any other error counts as "there is none": many hosts answer
+/// with a page of their own, or without allowing other origins.
 const PASSING: [Code; 5] =
     [Code::Offline, Code::Unreachable, Code::Busy, Code::BrokenOff, Code::RemoteChanged];
 
-/// A part of a file: where it begins, and its bytes.
+/// A part of a file: its position and its bytes.
 pub type Kept = (u64, Vec<u8>);
 
-/// Asks a host for a file's first byte, by which it tells the size of the file. A HEAD would tell it too, but many hosts
-/// answer it otherwise than they answer a GET.
+/// Asks a host for a file's first byte, whose answer tells the file's size. A HEAD request would tell it too, but many hosts answer
+/// HEAD differently from GET.
 ///
 /// # Errors
 /// Those of [`RemoteSource`], and `Empty`.
@@ -59,28 +60,28 @@ pub async fn find<T: Transport>(link: Link, transport: T) -> Result<RemoteFile> 
 pub struct RemoteSource<T> {
     file: RemoteFile,
     transport: T,
-    /// Where the last answer came from. The Hub sends on to another host, with an address that serves for a while.
+    /// The address that the last answer came from. The Hub redirects to another host with an address that is valid for a while.
     via: RefCell<Option<String>>,
-    /// Read before; and what is read now, while that is asked for.
+    /// The parts read before; and, while keeping is on, the parts read now.
     known: RefCell<Vec<Kept>>,
     keep: RefCell<Option<Vec<Kept>>>,
 }
 
 impl<T: Transport> RemoteSource<T> {
-    /// `known`: parts of the file that have been read before. What is read from now on is kept until [`Self::kept`] is asked.
+    /// A source for this file. `known` holds parts that have been read before; whatever is read is kept until [`Self::kept`] is called.
     pub fn new(file: RemoteFile, transport: T, known: Vec<Kept>) -> Self {
         let (via, keep) = (RefCell::default(), RefCell::new(Some(Vec::new())));
         Self { file, transport, via, known: known.into(), keep }
     }
 
-    /// What has been read since the beginning. From now on nothing is kept.
+    /// All parts read so far. From now on, nothing is kept.
     pub fn kept(&self) -> Vec<Kept> {
         let (mut known, new) = (self.known.take(), self.keep.take());
         known.extend(new.unwrap_or_default());
         known
     }
 
-    /// All of another file in the same folder; none where the host gives none, or one of more than `most` bytes.
+    /// The whole of another file in the same folder; `None` if the host has none, or if it has more than `most` bytes.
     ///
     /// # Errors
     /// `Offline`, `Unreachable`, `Busy`, `BrokenOff`, `RemoteChanged`.
@@ -145,7 +146,7 @@ impl<T: Transport> Source for RemoteSource<T> {
     }
 }
 
-/// Asks again where that helps.
+/// Asks a host, again where that helps.
 struct Asker<'a, T> {
     link: &'a Link,
     transport: &'a T,
@@ -153,7 +154,7 @@ struct Asker<'a, T> {
 }
 
 impl<T: Transport> Asker<'_, T> {
-    /// All bytes of a part, and the stamp of the file, which must be `known`.
+    /// All bytes of a part, and the stamp of the file, which must equal `known` if that is given.
     async fn part(&self, range: Range<u64>, known: Option<&Stamp>) -> Result<(Stamp, Vec<u8>)> {
         let in_file = |error: Error| error.in_file(&self.link.name);
         let mut bytes = Vec::new();
@@ -174,13 +175,13 @@ impl<T: Transport> Asker<'_, T> {
                     first = Some(stamp);
                     if much {
                         useless = 0;
-                        // What came is not asked for again.
+                        // Bytes that have arrived are not requested again.
                         continue;
                     }
                     Error::new(Code::BrokenOff, format!("It came as far as byte {}.", rest.start))
                 }
                 Err(Useless::Now(error)) => error,
-                // An address that another one led to serves only for a while.
+                // A redirected address is valid only for a while.
                 Err(Useless::Always(error)) if via.is_some() => error,
                 Err(Useless::Always(error)) => return Err(in_file(error)),
             };

@@ -9,36 +9,36 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
-/// A file on the page.
+/// A file on the page, read through its `Blob`.
 #[derive(Clone, Debug)]
 pub(super) struct BlobSource {
     name: String,
     blob: Blob,
-    /// A file of the user's, which may change on disk; else something that the tool itself has written.
+    /// Whether the user chose the file, so that it may change on disk; otherwise the tool itself has written it.
     chosen: bool,
 }
 
 impl BlobSource {
-    /// A `File` that the page has given.
+    /// A `File` that the page passed in.
     pub(super) fn of(given: &JsValue) -> Result<Self, JsValue> {
         let unknown = || thrown(Error::new(Code::Internal, "What was given is no file."));
         let file = given.dyn_ref::<File>().ok_or_else(unknown)?;
         Ok(Self::chosen(file.clone().into()))
     }
 
-    /// What somebody has given to be read, which need not have a name.
+    /// A blob passed in for reading, which need not have a name.
     pub(super) fn chosen(blob: Blob) -> Self {
         let name = blob.dyn_ref::<File>().map(File::name).unwrap_or_default();
         Self { name, blob, chosen: true }
     }
 
-    /// Of what the page has anyway, nothing is handed on.
+    /// Does nothing: a file that the page already has needs no handing on.
     #[cfg(not(feature = "compute"))]
     pub(super) fn hand_on(&self, _: &JsValue) -> Result<(), JsValue> {
         Ok(())
     }
 
-    /// What the tool itself has written.
+    /// A file that the tool itself has written.
     pub(super) fn written(name: &str, blob: Blob) -> Self {
         Self { name: name.to_owned(), blob, chosen: false }
     }
@@ -47,8 +47,8 @@ impl BlobSource {
         &self.blob
     }
 
-    /// The browser notices when a file on disk is no longer the one that was chosen: File API, §6.4.3 "Errors and
-    /// exceptions". Of a result that it could not keep, for want of memory or disk, it says so at reading.
+    /// The error for a failed read. The browser notices when a file on disk is no longer the one that was chosen: File API, §6.4.3
+    /// "Errors and exceptions". If it could not keep a result, for want of memory or disk, it says so at reading.
     fn error(&self, error: &JsValue) -> Error {
         let text =
             |key: &str| js_sys::Reflect::get(error, &key.into()).ok().and_then(|value| value.as_string());

@@ -1,4 +1,4 @@
-//! A third file beside the pair: opened, compared and forgotten.
+//! Compares a third file with the pair: opens it, compares it and forgets it.
 
 use super::compute::{JsWatch, sources, unless};
 use super::{GivenSource, Opened, Session, give, take_settings, thrown};
@@ -9,7 +9,8 @@ use wasm_bindgen::prelude::*;
 
 #[cfg_attr(feature = "compute", wasm_bindgen)]
 impl Session {
-    /// Compares a file with the pair: a `Comparison`. `config` as for `open`; `on_progress`, `is_cancelled` and `stopped` as for `analyse`.
+    /// Compares a file with the pair and returns a `Comparison`. `config` is as for `open`; `on_progress`, `is_cancelled` and
+    /// `stopped` are as for `analyse`.
     ///
     /// # Errors
     /// A `Problem`.

@@ -1,6 +1,6 @@
-//! What computes with the values of files: a run, and a part in another worker's; and what few visitors need.
+//! The methods that compute with the values of files: runs, shares of another worker's run, and methods that few visitors need.
 //!
-//! Without the feature `compute` nothing here is exported, and the linker leaves out all that only this needs.
+//! Without the feature `compute` nothing here is exported, and the linker leaves out everything that only this module needs.
 
 use super::blob::BlobSource;
 use super::crew::{self, JsCrew, Others};
@@ -36,11 +36,11 @@ pub(super) fn sources(files: &Files) -> Sources<'_, GivenSource> {
 
 #[cfg_attr(feature = "compute", wasm_bindgen)]
 impl Session {
-    /// Finds out what is not known yet of how the two files lie to each other, which `outlook` shows; `others` share the
-    /// work. `on_progress` and `is_cancelled` as for `fuse`; once `stopped` settles, nothing more is waited for.
+    /// Completes the analysis of the pair, which `outlook` shows; `others` share the work. `on_progress` and `is_cancelled` are as
+    /// for `fuse`; once `stopped` settles, nothing more is waited for.
     ///
     /// # Errors
-    /// A `Problem`; what was found until then is kept.
+    /// A `Problem`; findings until then are kept.
     pub async fn analyse(
         &self,
         settings: JsValue,
@@ -60,7 +60,7 @@ impl Session {
         analysed.map_err(|error| crew.failure().unwrap_or_else(|| thrown(error)))
     }
 
-    /// What the projection would do to the pair, from what is known by now: an `Outlook`.
+    /// What the projection would do to the pair, from what is known so far: an `Outlook`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -73,7 +73,7 @@ impl Session {
         give(&outlook)
     }
 
-    /// The singular values of one of the modules that both files have, by its name: `Spectra`.
+    /// The singular values of a module that both files have, by its name: `Spectra`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -84,7 +84,7 @@ impl Session {
         give(&spectra.map_err(thrown)?)
     }
 
-    /// What a saved recipe, a report or a fused file (a `File`) says, checked: a `SavedRecipe`.
+    /// Reads and checks a saved recipe, a report or a fused file (a `File`): a `SavedRecipe`.
     ///
     /// # Errors
     /// A `Problem` if it cannot be used.
@@ -96,13 +96,13 @@ impl Session {
     /// The files that `several` (a `Several`) asks for, in order, each a `Variant`.
     ///
     /// # Errors
-    /// A `Problem` if either is none.
+    /// A `Problem` if `settings` or `several` is invalid.
     pub fn variants(&self, settings: JsValue, several: JsValue) -> Result<JsValue, JsValue> {
         let several: Several = take(several)?;
         give(&several.variants(&take_settings::<Settings>(settings)?))
     }
 
-    /// The backend that a choice leads to: `{backend, adapter, reason}`.
+    /// Finds the backend for a choice: `{backend, adapter, reason}`.
     ///
     /// # Errors
     /// A `Problem` if WebGPU is demanded and not available.
@@ -119,12 +119,12 @@ impl Session {
         status
     }
 
-    /// Fuses the pair, or converts the only file: makes one file of each of the `variants`, into the output of the same place,
-    /// and gives `{file, report}` of each once all written bytes have been read back and checked. `others` share the work.
+    /// Fuses the pair, or converts the only file. Makes one file for each of the `variants`, in the output at the same position,
+    /// and returns `{file, report}` for each once all written bytes have been read back and checked. `others` share the work.
     /// `on_progress` gets a `Progress` after each piece; `is_cancelled` is asked before each.
     ///
     /// # Errors
-    /// A `Problem`; whatever was written has been discarded.
+    /// A `Problem`; everything written has been discarded.
     pub async fn fuse(
         &self,
         variants: JsValue,
@@ -148,8 +148,8 @@ impl Session {
         }
     }
 
-    /// Makes the plans of a run that another worker leads, with the ranks that it has found, if any. Their checksum must be that
-    /// of the leader's, and the backend as well what that has come to: `backend` is "cpu", or else the choice that led it to a
+    /// Plans a run that another worker leads, with the ranks that it has found, if any. The checksum of the plans must equal the
+    /// leader's, and the backend must be of the leader's kind: `backend` is "cpu", or else the choice that led the leader to a
     /// graphics device.
     ///
     /// # Errors
@@ -183,8 +183,8 @@ impl Session {
         Ok(())
     }
 
-    /// Does a task of the shared run; `result` is the finished file that it looks at, if any, and `on_device` whether a graphics
-    /// device may still be used. Gives `{done, bytes}`. `stopped` as for `analyse`.
+    /// Does a task of the shared run and returns `{done, bytes}`. `result` is the finished file that the task looks at, if any;
+    /// `on_device` says whether a graphics device may still be used; `stopped` is as for `analyse`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -217,7 +217,7 @@ struct BackendStatus<'a> {
 }
 
 impl Session {
-    /// The device of the last shared run serves again.
+    /// Takes back the graphics device of the last shared run.
     fn reclaim(&self) {
         let on_device = self.shared.borrow().as_ref().is_some_and(|shared| shared.on.is_some());
         if !on_device {
@@ -228,7 +228,7 @@ impl Session {
         }
     }
 
-    /// The engine of the last run if it serves this choice and has not failed, else a new one.
+    /// The engine of the last run if it serves this choice and has not failed, otherwise a new one.
     async fn engine(&self, choice: EngineChoice) -> Result<Engine, JsValue> {
         match self.engine.take() {
             Some((made_for, engine)) if made_for == choice && engine.failure().is_none() => Ok(engine),
@@ -267,8 +267,7 @@ extern "C" {
     fn now() -> f64;
 }
 
-/// What `work` comes to, unless `stopped` settles before. It need not look up for that, which it does not while it waits for a
-/// slow host.
+/// The result of `work`, unless `stopped` settles first. Work that waits for a slow host does not check for cancellation itself.
 pub(super) async fn unless<T>(
     stopped: Option<Promise>,
     work: impl Future<Output = Result<T, Error>>,
@@ -285,7 +284,7 @@ pub(super) async fn unless<T>(
     .await
 }
 
-/// The page's callbacks. What they throw is ignored: they only show and answer.
+/// The page's callbacks. Their exceptions are ignored, because they only show progress and answer questions.
 pub(super) struct JsWatch {
     pub(super) on_progress: Option<Function>,
     pub(super) is_cancelled: Function,

@@ -1,6 +1,6 @@
-//! The other workers of the page, which share a run (`www/worker/crew.ts`), and the one that hashes (`www/worker/hashing.ts`).
+//! The page's other workers that share a run (`www/worker/crew.ts`), and the one that computes hashes (`www/worker/hashing.ts`).
 //!
-//! A task goes there as JSON; what came of it comes back as JSON and, beside it, the bytes of its pieces.
+//! A task is sent as JSON; its result comes back as JSON, with the bytes of its pieces beside it.
 
 use super::blob::BlobSource;
 use crate::container::Bytes;
@@ -48,7 +48,7 @@ extern "C" {
     #[wasm_bindgen(method, structural, catch)]
     fn listen(this: &Others) -> Result<Promise, JsValue>;
 
-    /// A hash that is made outside the program.
+    /// A hash that is computed outside the WebAssembly program.
     #[wasm_bindgen(typescript_type = "Hash")]
     pub type Elsewhere;
 
@@ -59,7 +59,7 @@ extern "C" {
     fn finish(this: &Elsewhere) -> Result<Promise, JsValue>;
 }
 
-/// Why another worker failed, as the page words it.
+/// The reason why another worker failed, in the page's words.
 #[derive(Clone, Default)]
 pub(super) struct Failure(Rc<RefCell<Option<JsValue>>>);
 
@@ -76,10 +76,10 @@ impl Failure {
     }
 }
 
-/// The page's other workers as the run's crew.
+/// The page's other workers as the crew of a run.
 pub(super) struct JsCrew {
     others: Others,
-    /// Whether graphics devices compute.
+    /// Whether graphics devices are in use.
     on_device: Cell<bool>,
     failure: Failure,
 }
@@ -89,20 +89,20 @@ impl JsCrew {
         Self { others, on_device: Cell::new(false), failure: Failure::default() }
     }
 
-    /// Why one of them failed, if so: what an error of the run stands for.
+    /// The reason why a worker failed, if one did; it replaces the run's own error.
     pub(super) fn failure(&self) -> Option<JsValue> {
         self.failure.0.take()
     }
 }
 
-/// So many bytes are handed to the worker that hashes before it is seen whether it has room for more.
+/// The number of bytes passed to the hashing worker before checking whether it has room for more.
 const HANDED_OVER: usize = 1 << 20;
 
-/// A result's hash.
+/// The hash of a result under way.
 pub(super) enum JsHashing {
-    /// Made here.
+    /// The hash is computed in this worker.
     Here(Sha256),
-    /// Made by a worker that does nothing else, or by Node.
+    /// The hash is computed by a worker that does nothing else, or by Node.
     Elsewhere(Elsewhere, Failure),
 }
 
@@ -111,7 +111,7 @@ impl Hashing for JsHashing {
         match self {
             Self::Here(hash) => hash.update(bytes).await,
             Self::Elsewhere(other, failure) => {
-                // What is handed over is held there until it has gone.
+                // Bytes that were passed on stay in memory until they are sent.
                 for bytes in bytes.chunks(HANDED_OVER) {
                     failure.settled(other.update(bytes)).await?;
                 }
@@ -131,7 +131,7 @@ impl Hashing for JsHashing {
     }
 }
 
-/// What is in a blob can be handed to another worker.
+/// A source that lies in a blob, which can be passed to another worker.
 pub(super) trait InBlob {
     fn blob(&self) -> Option<Blob>;
 }
@@ -142,7 +142,7 @@ impl InBlob for BlobSource {
     }
 }
 
-/// What another worker has made of a task.
+/// The bytes of a task's result from another worker.
 #[derive(Debug)]
 struct Brought(Uint8Array);
 
@@ -214,14 +214,14 @@ impl<F: InBlob> Crew<F> for JsCrew {
     }
 
     async fn listen(&self) {
-        // Were it to fail, all of it would come in later.
+        // If this failed, every answer would simply arrive later.
         if let Ok(listened) = self.others.listen() {
             let _ = JsFuture::from(listened).await;
         }
     }
 }
 
-/// What came of a task, for the worker that leads the run: `{done, bytes}`.
+/// The result of a task, for the worker that leads the run: `{done, bytes}`.
 pub(super) fn reply(mut done: Done) -> Result<JsValue, JsValue> {
     let json = serde_json::to_string(&done)
         .map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))?;
@@ -246,7 +246,7 @@ pub(super) fn reply(mut done: Done) -> Result<JsValue, JsValue> {
     Ok(reply.into())
 }
 
-/// The task of a message.
+/// Parses the task in a message.
 pub(super) fn task(json: &str) -> Result<Task, JsValue> {
     serde_json::from_str(json).map_err(|error| super::thrown(Error::new(Code::Internal, error.to_string())))
 }

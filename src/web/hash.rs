@@ -1,5 +1,5 @@
-//! SHA-256 of files, in the background: model sites find a file by the first ten digits of the whole one's ("AutoV2") and
-//! by the first twelve of its tensors' ("AutoV3").
+//! SHA-256 of files, in the background. Model sites find a file by the first ten digits of the whole file's hash ("AutoV2") and by
+//! the first twelve of its tensors' hash ("AutoV3").
 
 use super::blob::BlobSource;
 use super::thrown;
@@ -11,15 +11,14 @@ use sha2::{Digest as _, Sha256};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-/// Small enough that other work never waits long for a piece.
+/// The number of bytes hashed at once, small enough that other work never waits long.
 const PIECE: u64 = 8 * 1024 * 1024;
 
-/// The SHA-256 of a file, in hex, or with `only_tensors` of what stands behind its header. Before each piece `may_go_on` is
-/// asked; what it answers, or resolves to, says whether to go on, so that it can hold the work up for as long as there is
-/// something better to do.
+/// The SHA-256, in hexadecimal, of a file or, if `only_tensors`, of everything behind its header. `may_go_on` is called before each
+/// piece and answers, or resolves to, whether to go on; so it can also delay the work while something better is to be done.
 ///
 /// # Errors
-/// A `Problem`: `Aborted`, or what stood in the way of reading.
+/// A `Problem`: `Aborted`, or the error that prevented reading.
 #[wasm_bindgen]
 pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function) -> Result<String, JsValue> {
     let source = BlobSource::chosen(blob);
@@ -40,14 +39,14 @@ pub async fn sha256(blob: web_sys::Blob, only_tensors: bool, may_go_on: Function
     Ok(hexadecimal(digest))
 }
 
-/// SHA-256 of bytes that come from another worker, which has better things to do (`www/worker/hashing.ts`).
+/// The SHA-256 of bytes that another worker passes on to save time (`www/worker/hashing.ts`).
 #[wasm_bindgen]
 #[derive(Debug, Default)]
 pub struct Digest(Sha256);
 
 #[wasm_bindgen]
 impl Digest {
-    /// Of nothing yet.
+    /// A hash of no bytes yet.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Self {
         Self::default()

@@ -1,6 +1,6 @@
-//! The wasm-bindgen boundary: one session object, plain values in and out. What opens and understands files is here, what
-//! computes with their values in [`compute`] and [`compare`], which only the whole program has, and so it is with files on
-//! servers.
+//! The wasm-bindgen boundary: one session object, with plain values in and out. This file opens and describes files; the methods
+//! that compute with their values are in [`compute`] and [`compare`]. Those are only in the full program, as is support for files
+//! on servers.
 //!
 //! Every refusal is thrown as a plain object with the fields of `Problem` in `www/core/types.ts`.
 
@@ -41,7 +41,7 @@ fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// This crate's version.
+/// The version of this crate.
 #[wasm_bindgen]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
@@ -67,16 +67,16 @@ struct Opened {
     source: GivenSource,
 }
 
-/// What a worker needs for its part in another's run.
+/// The state of a worker's part in another worker's run.
 #[derive(Debug)]
 struct Shared {
     passes: Passes,
-    /// What led to a graphics device, where one computes.
+    /// The choice that led to a graphics device, if one is in use.
     on: Option<EngineChoice>,
     engine: Mutex<Engine>,
 }
 
-/// The content and the style.
+/// The open files: the content and the style.
 type Files = Pair<Option<Rc<Opened>>>;
 
 fn adapters(files: &Files) -> Adapters<'_> {
@@ -90,11 +90,11 @@ fn adapters(files: &Files) -> Adapters<'_> {
 #[derive(Debug, Default)]
 pub struct Session {
     files: RefCell<Files>,
-    /// Kept between runs: finding a device and compiling shaders takes time.
+    /// The engine, kept between runs because finding a device and compiling shaders takes time.
     engine: RefCell<Option<(EngineChoice, Engine)>>,
-    /// A run that another worker leads.
+    /// The run that another worker leads, if this one takes part.
     shared: RefCell<Option<Rc<Shared>>>,
-    /// What is known of the two files. A new one for new files: a call under way keeps to its own.
+    /// The analysis of the two open files. New files get a new one; a call under way keeps its own.
     analysis: RefCell<Rc<RefCell<Analysis>>>,
 }
 
@@ -106,12 +106,12 @@ impl Session {
         Self::default()
     }
 
-    /// Reads a file's header and gives its `Summary`. The file, a `File` or (with `compute`) a `RemoteFile` with a method `ask`,
-    /// takes the role's place; what was read of a `RemoteFile` is put into its `kept`, for others who open it. `config` is the text of
-    /// PEFT's `adapter_config.json`, where it came with the file.
+    /// Reads a file's header and returns its `Summary`. The file, a `File` or (with `compute`) a `RemoteFile` with a method `ask`,
+    /// takes the place of the role; the parts read of a `RemoteFile` are put into its `kept` for others who open it. `config` is
+    /// the text of PEFT's `adapter_config.json` if it came with the file.
     ///
     /// # Errors
-    /// A `Problem`; the role is then empty.
+    /// A `Problem`; the role then has no file.
     pub async fn open(
         &self,
         role: JsValue,
@@ -137,14 +137,14 @@ impl Session {
         Ok(())
     }
 
-    /// Swaps the roles.
+    /// Swaps the roles of the two files.
     pub fn swap(&self) {
         self.files.replace_with(|files| files.clone().swapped(true));
         let known = self.analysis.take().take();
         self.analysis.replace(Rc::new(RefCell::new(known.swapped())));
     }
 
-    /// The model families of which one may be chosen for the files that are open: a `FamilyChoice`.
+    /// The model families that the user may choose from for the open files: a `FamilyChoice`.
     ///
     /// # Errors
     /// A `Problem` if there is no file.
@@ -152,7 +152,7 @@ impl Session {
         give(&FamilyChoice::of(adapters(&self.files()?)))
     }
 
-    /// How the two files fit, or what the conversion of the only one will be: a `PairFit`.
+    /// How the two files fit together, or what the conversion of a single file will give: a `PairFit`.
     ///
     /// # Errors
     /// A `Problem`.
@@ -163,7 +163,7 @@ impl Session {
 }
 
 impl Session {
-    /// Gives a file its place. What was known of the pair is of another one then.
+    /// Sets or removes the file of a role and drops the analysis, which belongs to the previous pair.
     fn put(&self, side: Side, file: Option<Rc<Opened>>) {
         *self.files.borrow_mut().of_mut(side) = file;
         self.analysis.take();
@@ -179,25 +179,25 @@ impl Session {
     }
 }
 
-/// A plain value from the page, which only the page itself can get wrong.
+/// Reads a plain value from the page, which only the page itself can get wrong.
 fn take<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
     take_or(Code::Internal, value)
 }
 
-/// Settings, which hosts and scripts write.
+/// Reads settings, which hosts and scripts may write.
 fn take_settings<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
     take_or(Code::Settings, value)
 }
 
 fn take_or<T: DeserializeOwned>(code: Code, value: JsValue) -> Result<T, JsValue> {
     serde_wasm_bindgen::from_value(value).map_err(|error| {
-        // Its text would begin with the name of the exception's class.
+        // The plain text of the error would begin with the name of the exception's class.
         let exception = js_sys::Error::from(JsValue::from(error));
         thrown(Error::new(code, String::from(exception.message())))
     })
 }
 
-/// A plain value for the page: objects, arrays, numbers, null.
+/// Passes a plain value to the page: objects, arrays, numbers, null.
 fn give<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     value
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())

@@ -1,4 +1,4 @@
-//! Reading a file on a server: the worker asks (`www/worker/remote.ts`), `crate::remote` knows what the answers mean.
+//! Reads a file on a server: the worker sends the requests (`www/worker/remote.ts`), and `crate::remote` interprets the answers.
 
 use super::blob::BlobSource;
 use super::compute::unless;
@@ -17,7 +17,7 @@ use web_sys::{AbortController, AbortSignal, File};
 
 #[wasm_bindgen]
 extern "C" {
-    /// What can ask a host.
+    /// An object of the page that can ask a host.
     #[derive(Clone, Debug)]
     #[wasm_bindgen(typescript_type = "Asks")]
     pub type Asks;
@@ -33,7 +33,7 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
 }
 
-/// Ends a request that nobody waits for any more.
+/// A request, which is aborted when nobody waits for it any more.
 struct Request(AbortController);
 
 impl Drop for Request {
@@ -42,7 +42,7 @@ impl Drop for Request {
     }
 }
 
-/// `Told` in `www/worker/remote.ts`, but for its bytes.
+/// The fields of `Told` in `www/worker/remote.ts`, except its bytes.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Told {
@@ -57,7 +57,7 @@ struct Told {
 impl Transport for Asks {
     #[allow(clippy::cast_precision_loss, reason = "positions are below 2^53")]
     async fn ask(&self, url: &str, range: &Range<u64>, wait: u32) -> Result<Answer, Silence> {
-        // The worker catches all that a request throws; what it throws itself is as good as no answer.
+        // The worker catches everything that a request throws; an exception of the worker itself counts as no answer.
         let request = Request(AbortController::new().map_err(|_| Silence::Unreachable)?);
         let promise = self.ask(url, range.start as f64, range.end as f64, wait, &request.0.signal());
         let told = JsFuture::from(promise.map_err(|_| Silence::Unreachable)?).await;
@@ -70,7 +70,7 @@ impl Transport for Asks {
     }
 }
 
-/// What a link of a person's means: a `Link`. `hosts`: those that files are loaded from besides the Hugging Face Hub.
+/// Understands a link that a person has pasted: a `Link`. `hosts` lists the hosts that files are loaded from besides the Hugging Face Hub.
 ///
 /// # Errors
 /// A `Problem`.
@@ -79,7 +79,7 @@ pub fn read_link(text: &str, hosts: JsValue) -> Result<JsValue, JsValue> {
     give(&Link::parse(text, &take::<Vec<String>>(hosts)?).map_err(thrown)?)
 }
 
-/// Asks the host of a `Link` for its file: a `RemoteFile`. Once `stopped` settles, the host is asked no more.
+/// Asks the host of a `Link` for its file: a `RemoteFile`. Once `stopped` settles, the host is no longer asked.
 ///
 /// # Errors
 /// A `Problem`.
@@ -93,8 +93,8 @@ pub async fn find_file(link: JsValue, asks: Asks, stopped: Option<Promise>) -> R
 
 #[wasm_bindgen]
 impl Session {
-    /// The text of the `adapter_config.json` beside a role's file on a server, where that leaves its scale open. Nothing is asked
-    /// of the host where it does not; `stopped` as for [`find_file`].
+    /// The text of the `adapter_config.json` beside a role's file on a server, if the file leaves its scale open; otherwise nothing
+    /// is requested from the host. `stopped` is as for [`find_file`].
     ///
     /// # Errors
     /// A `Problem`.
@@ -107,7 +107,7 @@ impl Session {
     }
 }
 
-/// `RemoteFile` in `www/core/types.ts`.
+/// The fields of `RemoteFile` in `www/core/types.ts`.
 #[derive(Serialize)]
 struct Found {
     url: String,
@@ -117,7 +117,7 @@ struct Found {
     tag: Option<String>,
 }
 
-/// A file that the page has given: a `File`, or a `RemoteFile` with a way to ask for it.
+/// A file that the page passed in: a `File`, or a `RemoteFile` with a way to ask for it.
 #[derive(Debug)]
 pub(super) enum GivenSource {
     Blob(BlobSource),
@@ -144,7 +144,7 @@ impl GivenSource {
         Ok(Self::Remote(RemoteSource::new(file, given.clone().unchecked_into(), known.collect())))
     }
 
-    /// Puts what was read to open the file into `kept` of what it was given as. From now on nothing is kept.
+    /// Puts the parts read while opening the file into `kept` of the given object. From now on, nothing is kept.
     pub(super) fn hand_on(&self, given: &JsValue) -> Result<(), JsValue> {
         if let Self::Remote(file) = self {
             let kept: Array = file.kept().into_iter().map(part).collect::<Result<_, JsValue>>()?;

@@ -1,4 +1,4 @@
-//! Writing through the page's `OutputSink` (`www/core/types.ts`).
+//! Writes through the page's `OutputSink` (`www/core/types.ts`).
 
 use super::blob::BlobSource;
 use crate::container::{Bytes, Sink, Source};
@@ -10,7 +10,7 @@ use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Where the page keeps the result.
+    /// The page's object that keeps the result.
     #[wasm_bindgen(typescript_type = "OutputSink")]
     pub type OutputSink;
 
@@ -27,7 +27,7 @@ extern "C" {
     fn discard(this: &OutputSink) -> Result<JsValue, JsValue>;
 }
 
-/// The page's sink as the container's.
+/// The page's output sink as a [`Sink`].
 pub(super) struct JsSink {
     output: OutputSink,
     size: u64,
@@ -38,7 +38,7 @@ impl JsSink {
         Self { output, size: 0 }
     }
 
-    /// Throws away what was written. That it cannot is no news: the run has failed already.
+    /// Discards what was written. A failure to do so is ignored, because the run has already failed.
     pub(super) async fn discard(&self) {
         let _ = settled(self.output.discard()).await;
     }
@@ -64,7 +64,7 @@ impl Sink for JsSink {
     }
 }
 
-/// An unfinished file.
+/// A file under construction, for reading.
 struct SoFar<'a>(&'a JsSink);
 
 impl Source for SoFar<'_> {
@@ -93,13 +93,13 @@ impl Source for SoFar<'_> {
     }
 }
 
-/// Awaits a promise, or takes a value that is none.
+/// Awaits a promise, or takes a plain value as it is.
 async fn settled(value: Result<JsValue, JsValue>) -> Result<JsValue> {
     let value = value.map_err(|error| failed(&error))?;
     JsFuture::from(Promise::resolve(&value)).await.map_err(|error| failed(&error))
 }
 
-/// The particulars of a `Problem`, or what a browser's exception says.
+/// The error with the details of a `Problem`, or with the message of a browser's exception.
 fn failed(error: &JsValue) -> Error {
     let text = |key: &str| Reflect::get(error, &key.into()).ok().and_then(|text| text.as_string());
     Error::new(Code::Write, text("detail").or_else(|| text("message")).unwrap_or_default())

@@ -1,8 +1,8 @@
-//! Layers that stand in no table (norms, and what only some trainers train), named after the known layers beside them.
+//! Layers that no table lists (norms, and layers that only some trainers train), named after the known layers beside them.
 //!
-//! `input_blocks.4.1.norm` is in no table, but `input_blocks.4.1.proj_in` is, and so is that diffusers calls it
-//! `down_blocks.1.attentions.0.proj_in`. Where all that is known below a parent ends alike in both namings, what is not
-//! known is taken to do so too. Elsewhere it has a name in the naming of its file alone.
+//! `input_blocks.4.1.norm` is in no table, but `input_blocks.4.1.proj_in` is, and so is its name in diffusers,
+//! `down_blocks.1.attentions.0.proj_in`. Where all known layers below a parent end alike in both namings, an unknown layer is
+//! assumed to do so too. Otherwise it has a name only in the naming of its own file.
 
 use super::id::is_text_encoder;
 use super::resolve::unwrapped;
@@ -15,28 +15,28 @@ use crate::order;
 #[derive(Clone, Debug)]
 pub struct Beside<'a> {
     component: &'a Component,
-    /// Its path with the file's dots, if it has any.
+    /// The layer's path, with dots if the file's name has them.
     path: String,
-    /// Whether the dots are where they belong: nothing can put them back.
+    /// Whether the path has its dots; once they are flattened to underscores, they cannot be put back.
     is_dotted: bool,
-    /// Where in the path the known parent ends; 0 where nothing beside it is known.
+    /// The index in `path` at which the known parent ends; 0 if no known layer is beside this one.
     parent: usize,
-    /// The parent's name in each naming in which the layer has one.
+    /// The parent's name in diffusers' and in the native naming, where the layer has one there.
     diffusers: Option<String>,
     native: Option<String>,
 }
 
 impl Family {
-    /// What a file of this family means by a `stem` that is in no table. `None`: nothing of any model that the family has.
+    /// The layer that a file of this family means by a `stem` that is in no table. `None` if it belongs to no model of the family.
     pub fn beside(&self, stem: &str) -> Option<Beside<'_>> {
         let bodies = self.models().iter().flat_map(|model| model.bodies(stem).map(move |body| (model, body)));
-        // Of a text encoder's name the denoiser's empty prefix would leave all.
+        // For a text encoder's name, the denoiser's empty prefix would match the whole stem, so the shortest rest wins.
         let (component, body) = bodies.min_by_key(|(_, body)| body.len())?;
-        // Of a text encoder that the family does not have.
+        // This is the name of a text encoder that the family does not have.
         if component.is_denoiser() && is_text_encoder(stem) {
             return None;
         }
-        // Only diffusers' names stand behind the name of its component.
+        // Only diffusers' names follow the name of a pipeline component.
         let is_component =
             unwrapped(stem).strip_prefix(component.name).is_some_and(|rest| rest.starts_with('.'));
         let path = unwrapped(body).replace(".processor.", ".");
@@ -45,7 +45,7 @@ impl Family {
         Some(Beside::of(component, path, is_dotted, is_component))
     }
 
-    /// How `scheme` names a layer that is in no table, by the names that files give it; those with dots say more.
+    /// How `scheme` names a layer that is in no table, given the names that files use for it; names with dots are tried first.
     pub fn name_beside<'a>(&self, stems: impl Iterator<Item = &'a str>, scheme: &Scheme) -> Option<String> {
         let mut found: Vec<Beside<'_>> = stems.filter_map(|stem| self.beside(stem)).collect();
         order::sort_by(&mut found, |a, b| b.is_dotted.cmp(&a.is_dotted));
@@ -53,7 +53,7 @@ impl Family {
     }
 }
 
-/// Names of norms beside a layer's projections that have no dot in them.
+/// Names of norms beside a layer's projections that contain an underscore but no dot.
 const WORDS: [&str; 9] = [
     "norm_q",
     "norm_k",
@@ -71,7 +71,7 @@ impl<'a> Beside<'a> {
         let flat = flatten(&path);
         let none = Self { component, path, is_dotted, parent: 0, diffusers: None, native: None };
         let Some((parent, siblings)) = component.table.beside(&flat) else { return none };
-        // Of every sibling the name it was found by, and that in a naming; its own naming is the one where both are one.
+        // Pairs every sibling's own name with its name in a naming; where the two are equal, that is the naming of the file.
         let names = |naming: Naming| {
             let of = move |&(own, module): &(&'a Spelling, usize)| {
                 let other = component.table.name(module, naming)?;
@@ -93,8 +93,8 @@ impl<'a> Beside<'a> {
         Self { parent: parent + 1, diffusers, native, ..none }
     }
 
-    /// The identity: equal for all spellings of the layer that can be told to be one. Of spellings that have nothing in
-    /// common, as in SDXL's residual blocks, each has its own.
+    /// The identity of the layer, equal for all spellings that can be recognised as the same layer. Spellings that have nothing in
+    /// common, as in SDXL's residual blocks, each get an identity of their own.
     pub fn id(&self) -> ModuleId {
         let parent = self.diffusers.as_ref().or(self.native.as_ref());
         let rest = flatten(self.rest());
@@ -105,7 +105,7 @@ impl<'a> Beside<'a> {
     /// How `scheme` names the layer. `None`: that cannot be told.
     pub fn stem(&self, scheme: &Scheme) -> Option<String> {
         let rest = self.rest();
-        // Behind a known parent one word is one word, and of these it is known.
+        // Below a known parent, a name without underscores is a single word, and so is one of `WORDS`.
         let is_word = self.parent > 0 && (!rest.contains('_') || WORDS.contains(&rest));
         if scheme.prefix != Prefix::Kohya && !self.is_dotted && !is_word {
             return None;
@@ -114,7 +114,7 @@ impl<'a> Beside<'a> {
         let parent = if native { &self.native } else { &self.diffusers };
         match parent {
             Some(parent) => Some(self.component.stem(&format!("{parent}.{rest}"), scheme.prefix)),
-            // Nothing tells whose name it is: it stays.
+            // Nothing tells which naming the name belongs to, so it stays as it is.
             None => (self.parent == 0).then(|| self.component.stem(&self.path, scheme.prefix)),
         }
     }
@@ -124,7 +124,7 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// The parent's name in the other naming, if all that is known below it ends alike there.
+/// The parent's name in the other naming, if all known names below the parent end alike in both namings.
 fn translated(parent: usize, names: &[(&str, &str)]) -> Option<String> {
     let mut found: Option<&str> = None;
     for (own, other) in names {

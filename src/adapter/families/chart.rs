@@ -5,26 +5,26 @@ use super::{Family, ModuleId};
 /// A block of a model.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Block {
-    /// Where it stands among the family's blocks, in the order of the data's way through the model.
+    /// The block's position among the family's blocks, in the order in which data flows through the model.
     pub order: usize,
-    /// What users call it: `IN04`, `double 7`, `CLIP-L`.
+    /// The block's name for users: `IN04`, `double 7`, `CLIP-L`.
     pub label: String,
 }
 
 impl Block {
-    /// Whether it is a whole text encoder.
+    /// Whether the block is a whole text encoder.
     pub fn is_encoder(&self) -> bool {
         self.order >= AFTER_BLOCKS
     }
 
-    /// What blocks of its kind are called, without their numbers.
+    /// The name that all blocks of this kind share: the label without its number.
     pub fn group(&self) -> &str {
         numbered(&self.label).0
     }
 }
 
 impl Family {
-    /// The block a canonical layer belongs to. `None`: to no block, as the layers at the model's two ends.
+    /// The block that a canonical layer belongs to. `None` for layers outside all blocks, such as those at the model's two ends.
     pub fn block(&self, id: &ModuleId) -> Option<Block> {
         let (model, path) = self.model_of(id)?;
         if !model.label.is_empty() {
@@ -47,13 +47,13 @@ impl Family {
     }
 }
 
-/// More blocks of one kind than any model has.
+/// The orders set aside for each kind of block: more than any model has blocks of one kind.
 const BLOCKS_A_GROUP: usize = 1000;
 
-/// Text encoders come behind all blocks.
+/// The order of the first text encoder, behind all blocks.
 const AFTER_BLOCKS: usize = 1000 * BLOCKS_A_GROUP;
 
-/// `IN04` → (`IN`, 4).
+/// Splits a label into its text and its number: `IN04` → (`IN`, 4).
 fn numbered(label: &str) -> (&str, usize) {
     let group = label.trim_end_matches(|c: char| c.is_ascii_digit());
     (group, label[group.len()..].parse().unwrap_or(0))
@@ -70,10 +70,10 @@ pub fn kind_of(id: &ModuleId) -> &'static str {
         .map_or("other", |(kind, ..)| kind)
 }
 
-/// All kinds, in the order of the data's way through a layer.
+/// All kinds of layers, in the order in which data flows through a block.
 pub const ALL_KINDS: [&str; 9] = ["q", "k", "v", "out", "ff", "conv", "proj", "mod", "other"];
 
-/// (kind, ends of names, parts of names); the first row that fits decides.
+/// (kind, endings of names, parts of names); the first row that matches decides.
 const KINDS: [(&str, &[&str], &[&str]); 8] = [
     (
         "mod",

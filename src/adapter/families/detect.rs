@@ -1,22 +1,23 @@
-//! Which family a file is of.
+//! Tells which model family a file belongs to.
 
 use super::{Family, ModuleId, all, id};
 use crate::order::Places;
 use std::collections::BTreeMap;
 
-/// The family of a file, as far as its modules and notes tell it.
+/// The family of a file, as far as its modules and metadata tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detected {
-    /// This one.
+    /// The file belongs to this family.
     Is(&'static Family),
-    /// One of these, the best known first: they fit the file's layers equally well, and the notes do not say.
+    /// The file may belong to any of these families, the best known first: they fit its layers equally well, and its metadata does
+    /// not decide.
     Ambiguous(Vec<&'static Family>),
-    /// None that is known.
+    /// The file fits no known family.
     Unknown,
 }
 
 impl Detected {
-    /// Those that it may be; none where it is unknown.
+    /// The families that the file may belong to; empty if the family is unknown.
     pub fn families(&self) -> &[&'static Family] {
         match self {
             Self::Is(family) => std::slice::from_ref(family),
@@ -25,19 +26,19 @@ impl Detected {
         }
     }
 
-    /// What to call it: one name, or two with "or" between.
+    /// The name of the family for users: one name, or two joined by "or".
     pub fn name(&self) -> Option<String> {
         let names: Vec<_> = self.families().iter().take(2).map(|family| family.name()).collect();
         (!names.is_empty()).then(|| names.join(" or "))
     }
 }
 
-/// The family in which most modules resolve with their sizes. `modules`: stem, out features, and in features, those of
-/// a convolution flattened.
+/// Finds the family in which most modules resolve with their sizes. Each of `modules` is a stem, its out features and its in
+/// features (for a convolution, flattened).
 ///
-/// Layers decide before notes, because notes are copied about; text encoders decide only where there is nothing else,
-/// because families share them. Of families that fit equally well, those count that the notes name, and of these those of
-/// which the file has all layers of the kinds it has. If less than half of the modules fit, the model is another.
+/// Layers decide before metadata, because metadata is copied from file to file; text encoders decide only if there is nothing else,
+/// because families share them. Among families that fit equally well, those named in the metadata win, and among these those of
+/// which the file has all layers of the kinds that it contains. If fewer than half of the modules fit, the family is unknown.
 pub fn detect<'a>(
     modules: impl Iterator<Item = (&'a str, usize, usize)>,
     metadata: &BTreeMap<String, String>,
@@ -78,7 +79,7 @@ pub fn detect<'a>(
     fitting.first().map_or(Detected::Unknown, |(family, _)| Detected::Is(family))
 }
 
-/// Whether these are all of the family's layers of the kinds that are among them (paths that differ in numbers only).
+/// Whether `layers` contains every layer of the family that differs from one of them only in the numbers of its path.
 fn is_whole(family: &Family, layers: &[ModuleId]) -> bool {
     let number = |part: &&str| part.parse::<usize>().is_ok();
     let kind =
@@ -89,8 +90,8 @@ fn is_whole(family: &Family, layers: &[ModuleId]) -> bool {
     layers.len() >= all
 }
 
-/// The families that a file's notes name: those with the longest beginning of what they say, the trainer's own note
-/// before the model's specification.
+/// The families that a file's metadata names: those whose note matches the longest beginning of it. The trainer's own note counts
+/// before the model specification.
 fn noted(metadata: &BTreeMap<String, String>) -> Vec<&'static Family> {
     let keys = [("ss_base_model_version", "notes"), ("modelspec.architecture", "architecture")];
     for (key, field) in keys {
@@ -107,12 +108,12 @@ fn noted(metadata: &BTreeMap<String, String>) -> Vec<&'static Family> {
     Vec::new()
 }
 
-/// Whether a file's notes name this family.
+/// Whether a file's metadata names this family.
 pub fn is_noted(metadata: &BTreeMap<String, String>, family: &'static Family) -> bool {
     noted(metadata).contains(&family)
 }
 
-/// What names of models have in them besides versions, sizes and what the families' own notes say.
+/// Words that occur in the names of models besides versions, sizes and the words in the families' own notes.
 const VARIANTS: [&str; 36] = [
     "architecture",
     "base",
@@ -152,14 +153,14 @@ const VARIANTS: [&str; 36] = [
     "zimage",
 ];
 
-/// Whether a note names a model and says nothing else: `sd_v2_v`, `flux-1-schnell/lora`, `wan_2.2_14b`.
+/// Whether a note is the name of a model and nothing more: `sd_v2_v`, `flux-1-schnell/lora`, `wan_2.2_14b`.
 pub fn is_name_of_model(note: &str) -> bool {
     const BETWEEN: [char; 4] = ['_', '-', '.', '/'];
     fn bare(word: &str) -> &str {
         word.trim_end_matches(|c: char| c.is_ascii_digit())
     }
     let digits = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    // `v1`, `i1`, `h3`; `14b`, `480p`.
+    // Versions such as `v1`, `i1`, `h3`; sizes such as `14b`, `480p`.
     let is_number = |word: &str| {
         digits(word.strip_prefix(['v', 'i', 'h']).unwrap_or(word))
             || digits(word.strip_suffix(['b', 'p', 'm']).unwrap_or(word))
@@ -179,8 +180,8 @@ pub fn is_name_of_model(note: &str) -> bool {
     words.next().is_some_and(is_name) && words.all(|word| is_name(word) || is_number(word))
 }
 
-/// What to call a file's family: what [`detect`] says, or else its notes. Models are named alike: of names whose sizes fit nothing,
-/// nothing is said.
+/// The name of a file's family for users: what [`detect`] found, or else what the metadata says, or that there are only text
+/// encoders. Layer names alone prove nothing, because different models use the same ones.
 pub fn family<'a>(
     detected: &Detected,
     metadata: &BTreeMap<String, String>,
@@ -219,7 +220,7 @@ mod tests {
 
     const QKV: (&str, usize, usize) = ("lora_unet_double_blocks_0_img_attn_qkv", 9216, 3072);
 
-    /// The attention of all of the family's layers, as `scheme` writes it.
+    /// All attention layers of the family as `scheme` writes them.
     fn attention(family: &str, scheme: &str) -> Vec<(String, usize, usize)> {
         let (family, scheme) =
             (super::super::by_name(family).unwrap(), super::super::Scheme::by_id(scheme).unwrap());

@@ -12,11 +12,11 @@ use std::fmt;
 pub struct ModuleId(String);
 
 impl ModuleId {
-    /// The identity of the module that a file of an unknown family calls `stem`: without what only says that it is the
+    /// The identity of the module that a file of an unknown family calls `stem`, without prefixes that only mark it as part of the
     /// denoiser.
     pub fn of(stem: &str) -> Self {
         let (before, path) = denoiser_parts(stem);
-        // Without dots nothing divides a name for good; and what is called like a text encoder would be taken for one.
+        // Without dots, no boundary in a name is certain; and a name that looks like a text encoder's would be taken for one.
         let is_apart = before.ends_with('.') && !is_text_encoder(path);
         Self(if is_apart { path } else { unwrapped(stem) }.to_owned())
     }
@@ -26,7 +26,7 @@ impl ModuleId {
         Self(format!("{component}.{path}"))
     }
 
-    /// The name to show.
+    /// The identity as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -43,17 +43,17 @@ impl fmt::Display for ModuleId {
     }
 }
 
-/// Whether a stem belongs to a text encoder, in any naming; its [`ModuleId`] says the same.
+/// Whether a stem belongs to a text encoder, in any naming. [`ModuleId::is_text_encoder`] says the same of an identity.
 pub fn is_text_encoder(stem: &str) -> bool {
     let stem = unwrapped(stem);
     TEXT_ENCODERS.iter().any(|prefix| stem.starts_with(prefix))
 }
 
-/// How CLIP's layers begin in its own code.
+/// The beginning of CLIP's layer names in its own code.
 pub(super) const CLIP: &str = "text_model.";
 
-/// Beginnings of text-encoder stems: kohya's, diffusers', ComfyUI's, InvokeAI's, those of OneTrainer's OMI files, and
-/// CLIP's own, where PEFT saved it by itself.
+/// Beginnings of text-encoder stems in the files of kohya, diffusers, ComfyUI, InvokeAI, OneTrainer (OMI) and, where PEFT saved a
+/// text encoder by itself, in CLIP's own naming.
 const TEXT_ENCODERS: [&str; 17] = [
     "lora_te_",
     "lora_te1_",

@@ -39,7 +39,7 @@ use std::sync::OnceLock;
 use table::{Builder, Table};
 use text::{Fault, Line};
 
-/// The text files of a folder; their comments are not for the program.
+/// Includes the prepared text files of a folder; comments in them have been removed.
 macro_rules! texts {
     ($folder:literal: $($stem:literal)*) => {
         &[$({
@@ -58,7 +58,7 @@ macro_rules! texts {
     };
 }
 
-/// All families, in the order in which they are shown, also where a file may be of several.
+/// The texts of all families, in the order in which users see them, also where a file may belong to several.
 const FAMILIES: &[&str] = texts!("models":
     "sd15" "sd2" "sdxl" "sd3-medium" "sd35-medium" "sd35-large"
     "flux1" "chroma" "flux2-dev" "flux2-klein-4b" "flux2-klein-9b"
@@ -66,7 +66,7 @@ const FAMILIES: &[&str] = texts!("models":
     "wan-1.3b" "wan-5b" "wan-14b" "hunyuan-video" "hunyuan-video15" "ltx-2" "ltx-2b" "ltx-13b" "minimax-h3"
 );
 
-/// Lines that several families share.
+/// Lines that several family files share, one text per part.
 const PARTS: &[&str] = texts!("parts": "unet" "encoders" "flux" "flux2" "sd3" "dit");
 
 /// A model family: base models whose LoRAs have the same layers.
@@ -76,16 +76,16 @@ pub struct Family {
     models: OnceLock<Vec<Component>>,
 }
 
-/// The denoiser or a text encoder.
+/// One model of a family: the denoiser or a text encoder.
 #[derive(Debug)]
 struct Component {
-    /// Its name in a diffusers pipeline.
+    /// The component's name in a diffusers pipeline.
     name: &'static str,
-    /// Its place in ComfyUI, below `text_encoders` if it is not inside the denoiser; of all but the denoiser.
+    /// A text encoder's place in ComfyUI, below `text_encoders` unless it is inside the denoiser; empty for the denoiser.
     comfy: &'static str,
-    /// kohya's prefixes, the one to write first; of a text encoder.
+    /// A text encoder's prefixes in kohya's naming; the first one is written.
     kohya: Vec<&'static str>,
-    /// What users call it; of a text encoder.
+    /// A text encoder's name for users; empty for the denoiser.
     label: String,
     table: Table,
 }
@@ -101,7 +101,7 @@ pub fn by_name(name: &str) -> Option<&'static Family> {
     all().iter().find(|family| family.name() == name)
 }
 
-/// sd-scripts' module for LoRAs of most families.
+/// The module of sd-scripts that trains LoRAs of most families.
 pub const NETWORK: &str = "networks.lora";
 
 impl PartialEq for Family {
@@ -113,12 +113,12 @@ impl PartialEq for Family {
 impl Eq for Family {}
 
 impl Family {
-    /// What users call it.
+    /// The family's name for users.
     pub fn name(&self) -> &'static str {
         self.field("name")
     }
 
-    /// The ways to write its files, the one that most programs load first.
+    /// The schemes in which the family's files are written, the one that most programs load first.
     pub fn schemes(&self) -> impl Iterator<Item = &'static Scheme> + use<> {
         self.field("schemes").split(' ').filter_map(Scheme::by_id)
     }
@@ -133,13 +133,13 @@ impl Family {
         Scheme::by_id(self.field("split"))
     }
 
-    /// Whether a file in PEFT's raw spelling has the rows of `stem` in another order than the model.
+    /// Whether the rows of the module `stem`, in a file in PEFT's raw spelling, are in another order than the model's.
     pub fn is_interleaved(&self, stem: &str) -> bool {
         let ending = self.field("interleaved");
         !ending.is_empty() && stem.ends_with(ending)
     }
 
-    /// Whether `other` means the same layers by this stem, and both write them alike in every scheme.
+    /// Whether `other` means the same layers by this stem, and both families write them alike in every scheme.
     pub fn is_alike(&self, other: &Self, stem: &str) -> bool {
         let place = self.resolve(stem);
         let layers = place.iter().flat_map(|place| &place.parts);
@@ -152,15 +152,15 @@ impl Family {
             )
     }
 
-    /// Whether files of `other` are written in the same schemes, as far as neither layers matter nor notes by which no program
-    /// tells them.
+    /// Whether files of `other` are written in the same schemes, leaving aside the layers and any metadata by which no program
+    /// tells the two families apart.
     pub fn is_written_alike(&self, other: &Self) -> bool {
         ["schemes", "split", "network", "stages", "told"]
             .iter()
             .all(|word| self.field(word) == other.field(word))
     }
 
-    /// Whether any program loads that layer from files of a scheme.
+    /// Whether any program loads this layer from files written in `scheme`.
     pub fn is_read(&self, id: &ModuleId, scheme: &Scheme) -> bool {
         let mut unread = self.field("unread").split(' ').filter_map(|pair| pair.split_once('='));
         let component = self.model_of(id).map(|(model, _)| model.name);
@@ -172,7 +172,7 @@ impl Family {
         self.field("writes").split(' ').filter_map(|note| note.split_once('='))
     }
 
-    /// sd-scripts' module for its LoRAs.
+    /// The module of sd-scripts that trains the family's LoRAs.
     pub fn network(&self) -> &'static str {
         match self.field("network") {
             "" => NETWORK,
@@ -180,12 +180,12 @@ impl Family {
         }
     }
 
-    /// Whether its LoRAs come in two files with equal layers, for the noisy and the clean half of the steps.
+    /// Whether the family's LoRAs come in two files with the same layers, one for the noisy and one for the clean half of the steps.
     pub fn has_stages(&self) -> bool {
         self.field("stages") == "high low"
     }
 
-    /// How many canonical modules the family has in that component (`unet`, `text_encoder` …).
+    /// The number of canonical modules in a component of the family (`unet`, `text_encoder` …).
     #[cfg(test)]
     fn module_count(&self, component: &str) -> usize {
         self.models()
@@ -202,18 +202,18 @@ impl Family {
         })
     }
 
-    /// What stands behind a word of the file's head.
+    /// The text that follows a keyword in the head of the family file; empty if the keyword is absent.
     fn field(&self, word: &str) -> &'static str {
         let mut lines = self.text.lines();
         lines.find_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).unwrap_or_default()
     }
 
-    /// The denoiser, then the text encoders.
+    /// The family's models: the denoiser, then the text encoders.
     fn models(&self) -> &[Component] {
         self.models.get_or_init(|| components(self.text).unwrap_or_default())
     }
 
-    /// The model a canonical identity belongs to, and its path in there.
+    /// The model that a canonical identity belongs to, and the layer's path in that model.
     fn model_of<'a>(&self, id: &'a ModuleId) -> Option<(&Component, &'a str)> {
         self.models()
             .iter()
@@ -246,7 +246,7 @@ fn components(text: &'static str) -> Result<Vec<Component>, Fault> {
     Ok(components)
 }
 
-/// The lines of a shared part.
+/// The lines of the shared part called `name`.
 fn part(name: &str) -> Option<Vec<Line<'static>>> {
     PARTS.iter().find_map(|text| {
         let lines = text::lines(text);

@@ -1,4 +1,4 @@
-//! Which programs load a file, by how it is named and which layers are in it.
+//! Which programs load a file, depending on its naming and its layers.
 //!
 //! A family file says it in a line a program: `loads <program> <scheme>=<how> …`. Of the pairs the first that applies counts;
 //! `*` is any scheme, and `<how>@<part>,…` only applies to a file with a layer that has one of these parts in its name, or
@@ -24,7 +24,7 @@ pub enum Program {
 }
 
 impl Program {
-    /// All of them, and what family files call them.
+    /// All programs, each with its keyword in the family files.
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::ComfyUI, "loads comfyui"),
         (Self::Forge, "loads forge"),
@@ -38,26 +38,26 @@ impl Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Loaded {
-    /// All of it.
+    /// The program loads the whole file.
     All,
-    /// Not all of its layers.
+    /// The program loads some of the file's layers, but not all.
     Part,
-    /// Nothing, or nothing of the attention, which most files have nothing besides.
+    /// The program loads nothing, or no attention layers, which are all that most files contain.
     None,
 }
 
-/// What becomes of a file in a program.
+/// How much of a file one program loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LoadedBy {
     /// The program.
     pub program: Program,
-    /// How much of the file it loads.
+    /// How much of the file the program loads.
     pub loaded: Loaded,
 }
 
 impl Family {
-    /// The programs of which it is known how much they load of a file in this scheme with these layers; `plain`: it has factors
-    /// only, no vectors and no magnitudes.
+    /// How much each program loads of a file written in this scheme with these layers; programs for which this is unknown are left
+    /// out. `plain` means that the file has factors only, no vectors and no magnitudes.
     pub fn loaded_by(&self, scheme: &Scheme, layers: &[&ModuleId], plain: bool) -> Vec<LoadedBy> {
         let has = |part: &str| layers.iter().any(|id| has_part(id, part));
         let applies = |part: &str| part.strip_prefix('!').map_or_else(|| has(part), |part| !has(part));
@@ -74,8 +74,8 @@ impl Family {
                 }
                 let loaded = match how {
                     "none" => Loaded::None,
-                    // What is in no table has not been tried, and of vectors some programs make a reason to load nothing. ComfyUI
-                    // reads biases and magnitudes, but not as diffusers calls them.
+                    // Layers that are in no table have not been tried, and vectors make some programs load nothing. ComfyUI reads
+                    // biases and magnitudes, but not under the names that diffusers gives them.
                     _ if !is_tried || !(plain || program == Program::ComfyUI) => break,
                     "all" if is_read && (plain || scheme.prefix != Prefix::Component) => Loaded::All,
                     "all" | "part" => Loaded::Part,
@@ -89,7 +89,7 @@ impl Family {
     }
 }
 
-/// Whether these are some of the names in a layer's path, in order.
+/// Whether `part` is a run of consecutive names in the layer's path.
 fn has_part(id: &ModuleId, part: &str) -> bool {
     format!(".{}.", id.as_str()).contains(&format!(".{part}."))
 }

@@ -1,4 +1,4 @@
-//! A file's stem → canonical layers, and back to a stem of any scheme.
+//! Resolves a file's stem to canonical layers, and canonical layers to the stems of a scheme.
 
 use super::scheme::{Prefix, Scheme};
 use super::table::{Naming, Size, flatten};
@@ -9,31 +9,31 @@ use std::ops::Range;
 /// What a stem names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The canonical layers it holds, in the order of their rows.
+    /// The canonical layers that the module holds, in the order of their rows.
     pub parts: Vec<Piece>,
     /// Rows of the whole module.
     pub out_features: usize,
     /// Columns, in·kh·kw.
     pub in_features: usize,
-    /// The kernel of a convolution; 1×1 ones occur with two-dimensional factors too.
+    /// The kernel of a convolution; the factors of a 1×1 one are sometimes stored in two dimensions.
     pub kernel: Option<[usize; 2]>,
-    /// Whose name it is.
+    /// The naming that the stem belongs to.
     pub naming: Naming,
 }
 
-/// A canonical layer in a module of a file.
+/// A canonical layer within a module of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Which layer.
+    /// The identity of the layer.
     pub id: ModuleId,
-    /// Its rows in the module.
+    /// The layer's rows within the module.
     pub rows: Range<usize>,
-    /// The two halves of these rows stand the other way round than in the canonical layer (shift and scale of the
-    /// last modulation).
+    /// Whether the two halves of these rows are in the opposite order to the canonical layer (shift and scale of the last modulation).
     pub halves_swapped: bool,
 }
 
-/// Rows that are written from row `to` on, and where they land: in one piece, or the second half before the first.
+/// Where `rows` land when they are written from row `to` on: as (rows, first target row), in one piece or with the second half
+/// before the first.
 pub fn moved(rows: &Range<usize>, to: usize, halves_swapped: bool) -> Vec<(Range<usize>, usize)> {
     let Range { start, end } = *rows;
     if !halves_swapped {
@@ -43,12 +43,12 @@ pub fn moved(rows: &Range<usize>, to: usize, halves_swapped: bool) -> Vec<(Range
     vec![(middle..end, to), (start..middle, to + (end - middle))]
 }
 
-/// How a canonical layer is written.
+/// How a scheme writes a canonical layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The name of the module to write.
     pub stem: String,
-    /// The layer's rows in that module.
+    /// The layer's rows within that module.
     pub rows: Range<usize>,
     /// Rows of the whole module.
     pub out_features: usize,
@@ -56,15 +56,15 @@ pub struct Target {
     pub in_features: usize,
     /// In features or in channels, without the kernel.
     pub in_channels: usize,
-    /// The kernel of a convolution, whose factors are four-dimensional even when it is 1×1.
+    /// The kernel of a convolution, whose factors have four dimensions even if the kernel is 1×1.
     pub kernel: Option<[usize; 2]>,
-    /// The two halves of the rows are to be swapped.
+    /// Whether the two halves of the rows are to be swapped.
     pub halves_swapped: bool,
 }
 
-/// What stands before the names of the denoiser, the longer before its own beginning. `lora_transformer_` is
-/// OneTrainer's, `lycoris_` SimpleTuner's; Wan-Fun writes two underscores, Tencent's trainer the model's name, DiffSynth-Studio
-/// and plain PyTorch their own variables'.
+/// Prefixes of the denoiser's names, longer ones before their own beginnings. `lora_transformer_` is OneTrainer's, `lycoris_`
+/// SimpleTuner's; Wan-Fun writes two underscores, Tencent's trainer the model's name, DiffSynth-Studio and plain PyTorch the names
+/// of their own variables.
 const DENOISER: [&str; 14] = [
     "model.diffusion_model.",
     "pipe.dit.",
@@ -82,12 +82,12 @@ const DENOISER: [&str; 14] = [
     "",
 ];
 
-/// Without what PEFT puts before a path when it saves a wrapped model; it may also stand behind the component's name.
+/// The path without the prefix that PEFT adds when it saves a wrapped model; that prefix may also follow the component's name.
 pub(super) fn unwrapped(stem: &str) -> &str {
     stem.strip_prefix("base_model.model.").unwrap_or(stem)
 }
 
-/// A stem of a denoiser in two: what stands before its path, and the path.
+/// Splits a denoiser's stem into its prefix and its path.
 pub fn denoiser_parts(stem: &str) -> (&str, &str) {
     let inner = unwrapped(stem);
     let path = DENOISER.iter().find_map(|prefix| inner.strip_prefix(prefix)).map_or(inner, unwrapped);
@@ -95,24 +95,26 @@ pub fn denoiser_parts(stem: &str) -> (&str, &str) {
 }
 
 impl Family {
-    /// The layers that a file of this family means by `stem`. `None`: none that the family has.
+    /// The layers that a file of this family means by `stem`. `None` if the family has no such layer.
     pub fn resolve(&self, stem: &str) -> Option<Place> {
         self.places(stem).next()
     }
 
-    /// As [`resolve`](Self::resolve), for a module of this size, out and in: one of another size is not the family's.
+    /// Like [`resolve`](Self::resolve), for a module of this size (out and in features). `None` if none of the family's layers that
+    /// `stem` means has that size.
     pub fn place(&self, stem: &str, size: (usize, usize)) -> Option<Place> {
         self.places(stem).find(|place| (place.out_features, place.in_features) == size)
     }
 
-    /// What `stem` means in each of its models: without a prefix, two text encoders have one name for a layer.
+    /// The places of a stem in each of the family's models: without a prefix, two text encoders share the names of their layers.
     fn places(&self, stem: &str) -> impl Iterator<Item = Place> {
         self.models()
             .iter()
             .filter_map(move |model| model.bodies(stem).find_map(|body| model.resolve(unwrapped(body))))
     }
 
-    /// The naming in which most of a file's modules, given by stem and spelling, are written just so. `None`: fewer than half are, in any.
+    /// The scheme that writes most of a file's modules (stem and spelling) exactly as the file does. `None` if no scheme does so
+    /// for more than half of them.
     pub fn naming_of(&self, modules: &[(&str, &Spelling)]) -> Option<&'static Scheme> {
         let layers: Vec<Option<ModuleId>> =
             modules.iter().map(|(stem, _)| Some(self.resolve(stem)?.parts.into_iter().next()?.id)).collect();
@@ -124,7 +126,7 @@ impl Family {
             same.count()
         };
         let counted = self.schemes().map(|scheme| (written(scheme), scheme));
-        // The first of those that are alike: it is what most programs load.
+        // Of schemes that match equally well, the first one wins: most programs load it.
         let (most, scheme) = counted.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
         (2 * most > modules.len()).then_some(scheme)
     }
@@ -155,7 +157,7 @@ impl Component {
         self.comfy.is_empty()
     }
 
-    /// What may be left of a stem without its prefix.
+    /// The possible paths of a stem within the component, once its prefix is removed.
     pub(super) fn bodies<'a>(&'a self, stem: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         let stem = unwrapped(stem);
         let denoiser: &[&str] = if self.is_denoiser() { &DENOISER } else { &[] };
@@ -172,7 +174,8 @@ impl Component {
             .chain(self.below_omi(stem))
     }
 
-    /// What stands behind a text encoder's name in OneTrainer's OMI files: the first of its place in ComfyUI, T5 without its size.
+    /// The path behind a text encoder's name in OneTrainer's OMI files, which is the first part of its place in ComfyUI (for T5,
+    /// without the size).
     fn below_omi<'a>(&self, stem: &'a str) -> Option<&'a str> {
         if self.is_inside_denoiser() {
             return None;
@@ -183,12 +186,12 @@ impl Component {
         behind(stem, '.').or_else(|| behind(stem.strip_prefix("lora_")?, '_'))
     }
 
-    /// Whether the original code has it inside the denoiser, as Anima's adapter of the text.
+    /// Whether the original code has the component inside the denoiser, as it has Anima's text adapter.
     fn is_inside_denoiser(&self) -> bool {
         self.comfy.starts_with("diffusion_model.")
     }
 
-    /// What stands behind its place in ComfyUI; of a text encoder's place, some leave out all but the first name.
+    /// The path behind the component's place in ComfyUI; some files shorten a text encoder's place to its first name.
     fn below_comfy<'a>(&self, stem: &'a str) -> Option<&'a str> {
         let below = |path: &'a str, place: &str| path.strip_prefix(place)?.strip_prefix('.');
         if self.is_inside_denoiser() {
@@ -201,7 +204,7 @@ impl Component {
     }
 
     fn resolve(&self, body: &str) -> Option<Place> {
-        // Old diffusers and XLabs train through attention processors, which are no layers.
+        // Old diffusers and XLabs train through attention processors, which are not layers themselves.
         let flat = flatten(&body.replace(".processor.", "."));
         let spelling = self.table.find(&flat)?;
         let modules = || spelling.parts.iter().filter_map(|&part| self.table.modules.get(part));
@@ -224,7 +227,7 @@ impl Component {
         })
     }
 
-    /// The stem of `name` below a prefix.
+    /// The stem for `name` under a prefix.
     pub(super) fn stem(&self, name: &str, prefix: Prefix) -> String {
         let component = self.name;
         match prefix {

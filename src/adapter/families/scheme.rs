@@ -1,12 +1,12 @@
-//! The ways to write a LoRA file: prefix, naming, and how the two factors are called.
+//! The schemes in which a LoRA file can be written: its prefix, its naming and the names of its two factors.
 
 use super::table::Naming;
 use crate::adapter::roles::Spelling;
 
-/// What stands before a module's name, and what divides its parts.
+/// The prefix of a module's name, and the separator of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
-    /// `lora_unet_`, `lora_te1_` …, and `_` everywhere: sd-scripts and its relatives.
+    /// `lora_unet_`, `lora_te1_` …, with `_` as the only separator: sd-scripts and its relatives.
     Kohya,
     /// `unet.`, `transformer.`, `text_encoder.`: the component of the diffusers pipeline.
     Component,
@@ -14,33 +14,33 @@ pub enum Prefix {
     Comfy,
 }
 
-/// A way to write a file.
+/// A scheme: one way to name everything in a LoRA file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Scheme {
-    /// A stable name for settings.
+    /// A stable identifier for settings.
     pub id: &'static str,
-    /// What users call it.
+    /// The scheme's name for users.
     pub name: &'static str,
-    /// What stands before a module's name.
+    /// The prefix of module names.
     pub prefix: Prefix,
-    /// Whose names.
+    /// The naming of the layers.
     pub naming: Naming,
-    /// `roles::Spelling::name` of the factors.
+    /// The name of the factors' spelling: `roles::Spelling::name`.
     pub spelling: &'static str,
 }
 
 impl Scheme {
-    /// How the factors are called.
+    /// The spelling of the factors.
     pub fn spelling(&self) -> Option<&'static Spelling> {
         crate::adapter::roles::SPELLINGS.iter().find(|spelling| spelling.name == self.spelling)
     }
 
-    /// The scheme of that stable name.
+    /// The scheme with this identifier.
     pub fn by_id(id: &str) -> Option<&'static Self> {
         SCHEMES.iter().find(|scheme| scheme.id == id)
     }
 
-    /// The scheme that a user means: by its id or its name, the latter also without what it has in brackets.
+    /// The scheme that a user names by its id or by its name, with or without the part in brackets.
     pub fn called(by_user: &str) -> Option<&'static Self> {
         let short = |name: &'static str| name.split(" (").next().unwrap_or(name);
         let is_it = |one: &str| one.eq_ignore_ascii_case(by_user);
@@ -48,10 +48,10 @@ impl Scheme {
     }
 }
 
-/// All schemes. Which of them a family has, and the one its loaders take best, says the family's file.
+/// All schemes. The family file says which of them a family has, and which one most programs load.
 pub static SCHEMES: [Scheme; 6] = [
     Scheme { id: "kohya", name: "kohya", prefix: Prefix::Kohya, naming: Naming::Native, spelling: "kohya" },
-    // What kohya means for the families whose original names sd-scripts does not use.
+    // The variant of kohya's scheme for families whose native names sd-scripts does not use.
     Scheme {
         id: "kohya-sd",
         name: "kohya",

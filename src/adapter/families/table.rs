@@ -9,9 +9,9 @@ use std::ops::Range;
 pub struct Size {
     /// Rows: out features or out channels.
     pub out: usize,
-    /// In features or in channels.
+    /// In features or in channels, without the kernel.
     pub inputs: usize,
-    /// The kernel of a convolution.
+    /// The kernel, if the module is a convolution.
     pub kernel: Option<[usize; 2]>,
 }
 
@@ -22,20 +22,20 @@ impl Size {
     }
 }
 
-/// A canonical module: at the finest split, by its path in diffusers.
+/// A canonical module: one layer at the finest split, identified by its path in diffusers.
 #[derive(Debug)]
 pub(super) struct Canonical {
     pub(super) path: String,
     pub(super) size: Size,
     pub(super) label: Option<String>,
-    /// The native layer has the two halves of its rows swapped.
+    /// Whether the native layer has the two halves of the module's rows swapped.
     pub(super) swapped: bool,
-    /// The native layer that holds it, and its first row in there.
+    /// The index of the spelling of the native layer that holds the module, and the module's first row in that layer.
     native: usize,
     first: usize,
 }
 
-/// How a module is spelled.
+/// Whose name a module goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// As diffusers (or transformers) names it.
@@ -49,10 +49,10 @@ pub enum Naming {
 /// A name for one or more modules, stacked by rows.
 #[derive(Debug)]
 pub(super) struct Spelling {
-    /// With its dots.
+    /// The name, with its dots.
     pub(super) name: String,
     pub(super) naming: Naming,
-    /// Which modules, in the order of their rows.
+    /// The indices of the modules that the name covers, in the order of their rows.
     pub(super) parts: Vec<usize>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Spelling {
 pub(super) struct Table {
     pub(super) modules: Vec<Canonical>,
     spellings: Vec<Spelling>,
-    /// Flattened names in order, each with its spelling.
+    /// All flattened names in order, each with the index of its spelling.
     index: Vec<(String, usize)>,
 }
 
@@ -72,8 +72,8 @@ impl Table {
         self.spellings.get(self.index[at].1)
     }
 
-    /// Where the longest parent ends that `flat` has in common with known layers, and those below it: their spelling and
-    /// the first module in it.
+    /// The end of the longest parent path that `flat` shares with known layers, and the layers below that parent: each with its
+    /// spelling and the first module in it.
     pub(super) fn beside(&self, flat: &str) -> Option<(usize, Vec<(&Spelling, usize)>)> {
         flat.rmatch_indices('_').find_map(|(end, _)| {
             let parent = &flat[..=end];
@@ -91,7 +91,7 @@ impl Table {
         })
     }
 
-    /// The block of a module, or that of all that are beside what is no known module.
+    /// The block label of a module, or, for a path that is no known module, the label that all known layers beside it share.
     pub(super) fn label(&self, path: &str) -> Option<&str> {
         if let Some(module) = self.module(path) {
             return module.label.as_deref();
@@ -102,7 +102,7 @@ impl Table {
         labels.all(|label| label == Some(first)).then_some(first)
     }
 
-    /// What a module, or the layer that holds it, is called in a naming.
+    /// The name of a module, or of the layer that holds it, in a naming.
     pub(super) fn name(&self, module: usize, naming: Naming) -> Option<&str> {
         let module = self.modules.get(module)?;
         match naming {
@@ -117,13 +117,13 @@ impl Table {
         self.modules.get(*found.parts.first()?).filter(|module| module.path == path)
     }
 
-    /// The native layer that holds a module: name, rows of the whole layer, the module's rows in it.
+    /// The native layer that holds a module: its name, its number of rows, and the module's rows in it.
     pub(super) fn native(&self, module: &Canonical) -> Option<(&str, usize, Range<usize>)> {
         let native = self.spellings.get(module.native)?;
         Some((&native.name, self.rows(native), module.first..module.first + module.size.out))
     }
 
-    /// Rows of a spelling's whole layer.
+    /// The number of rows of all modules that a spelling covers.
     pub(super) fn rows(&self, spelling: &Spelling) -> usize {
         spelling.parts.iter().filter_map(|&part| self.modules.get(part)).map(|module| module.size.out).sum()
     }
@@ -134,17 +134,17 @@ impl Table {
     }
 }
 
-/// A name as it is when nothing but `_` divides it.
+/// The flattened form of a name: every dot becomes `_`.
 pub fn flatten(name: &str) -> String {
     name.replace('.', "_")
 }
 
-/// Collects modules and names, then puts them in order.
+/// Collects modules and names and builds a [`Table`] of them.
 #[derive(Debug, Default)]
 pub(super) struct Builder(Table);
 
 impl Builder {
-    /// Adds a module; its number.
+    /// Adds a module and returns its index.
     pub(super) fn module(&mut self, path: String, size: Size, label: Option<&str>, swapped: bool) -> usize {
         let at = self.0.modules.len();
         let label = label.map(str::to_owned);
@@ -153,7 +153,7 @@ impl Builder {
         at
     }
 
-    /// Says which native layer holds `parts`.
+    /// Adds the name of the native layer that stacks `parts`.
     pub(super) fn native(&mut self, name: &str, parts: Vec<usize>) -> Result<(), Fault> {
         let at = self.0.spellings.len();
         let mut first = 0;
@@ -179,12 +179,12 @@ impl Builder {
         Ok(())
     }
 
-    /// The number of a module that was added.
+    /// The index of the module at `path`, if it has been added.
     pub(super) fn find(&self, path: &str) -> Option<usize> {
         self.0.modules.iter().rposition(|module| module.path == path)
     }
 
-    /// The table. Where one name is used more than once, the first naming stands: diffusers, native, alias.
+    /// Builds the table. If a name occurs more than once, the first naming wins, in the order diffusers, native, alias.
     pub(super) fn build(self) -> Table {
         let mut table = self.0;
         table.index =

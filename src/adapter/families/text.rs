@@ -1,6 +1,6 @@
-//! The language of the family files: what a line of them says, expanded into modules.
+//! The language of the family files: how their lines expand into modules.
 //!
-//! The head, lines of a word and what it says:
+//! The head of a file consists of lines with a keyword and a value:
 //!
 //! - `name`: what users call the family.
 //! - `notes`, `architecture`: beginnings of `ss_base_model_version` and `modelspec.architecture` in its files.
@@ -30,8 +30,8 @@
 
 use super::table::{Builder, Size};
 
-/// Copies the lines that say something, as far as there is room, and tells how many bytes they are. `#` begins a comment, in
-/// a line of its own.
+/// Copies the lines that are not comments, as far as there is room, and returns the number of bytes copied. A comment is a line of
+/// its own that begins with `#`.
 pub(super) const fn copy(text: &str, into: &mut [u8]) -> usize {
     let text = text.as_bytes();
     let (mut start, mut copied) = (0, 0);
@@ -58,16 +58,16 @@ pub(super) const fn copy(text: &str, into: &mut [u8]) -> usize {
 /// A line without its indentation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
-    /// How far it is indented.
+    /// The width of the line's indentation.
     pub(super) indent: usize,
-    /// What it says.
+    /// The line's text.
     pub(super) text: &'a str,
 }
 
-/// What can be wrong with a family file. Only tests see it: the files are the program's own.
+/// What is wrong with a family file. Only tests see such faults: the files are part of the program.
 pub(super) type Fault = String;
 
-/// The lines of what was copied.
+/// The lines of a text that [`copy`] prepared.
 pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
     text.lines()
         .map(|text| Line { indent: text.len() - text.trim_start().len(), text: text.trim() })
@@ -81,10 +81,10 @@ pub(super) fn block<'a, 'b>(lines: &'b [Line<'a>], at: usize) -> &'b [Line<'a>] 
     &rest[..rest.iter().take_while(|line| line.indent > indent).count()]
 }
 
-/// Values of the variables, the innermost last.
+/// The values of loop variables, the innermost loop's last.
 type Env<'a> = Vec<(&'a str, usize)>;
 
-/// Where a block stands.
+/// The prefixes under which a block's names stand.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place<'a> {
     canonical: String,
@@ -131,7 +131,7 @@ pub(super) fn expand<'a>(
     Ok(())
 }
 
-/// The places of an `at` line: one for every turn of its loops.
+/// The places that an `at` line opens, one for every turn of its loops.
 fn places<'a>(text: &'a str, outer: &Place<'a>) -> Result<Vec<Place<'a>>, Fault> {
     let mut words: [Vec<&str>; 4] = Default::default();
     let mut field = 0;
@@ -183,7 +183,7 @@ fn turn<'a>(text: &'a str, outer: &Env<'a>) -> Result<Vec<Env<'a>>, Fault> {
         .collect()
 }
 
-/// A line of modules.
+/// Adds the modules of one line to `table`.
 fn modules(text: &str, place: &Place<'_>, table: &mut Builder) -> Result<(), Fault> {
     let (left, right) = text.split_once(" = ").map_or((text, None), |(left, right)| (left, Some(right)));
     let mut at: Option<Size> = None;
@@ -210,7 +210,7 @@ fn modules(text: &str, place: &Place<'_>, table: &mut Builder) -> Result<(), Fau
     Ok(())
 }
 
-/// An `also` line.
+/// Adds the names of one `also` line to `table`.
 fn also(text: &str, place: &Place<'_>, table: &mut Builder) -> Result<(), Fault> {
     let (aliases, names) = text.split_once(" = ").ok_or("no = ")?;
     let parts = names
@@ -223,7 +223,7 @@ fn also(text: &str, place: &Place<'_>, table: &mut Builder) -> Result<(), Fault>
     aliases.split_whitespace().try_for_each(|alias| name_too(alias, &parts, place, table))
 }
 
-/// One more name for `parts`, below either prefix.
+/// Adds one more name for `parts`, under the canonical and under the native prefix.
 fn name_too(alias: &str, parts: &[usize], place: &Place<'_>, table: &mut Builder) -> Result<(), Fault> {
     let alias = fill(alias, &place.env)?;
     for prefix in [&place.canonical, &place.native] {
@@ -241,7 +241,7 @@ fn size(text: &str, env: &Env<'_>) -> Result<Size, Fault> {
     }
 }
 
-/// `3b+i+1`.
+/// The value of a sum such as `3b+i+1`.
 fn sum(text: &str, env: &Env<'_>) -> Result<usize, Fault> {
     text.split('+')
         .map(|term| {
@@ -258,7 +258,7 @@ fn sum(text: &str, env: &Env<'_>) -> Result<usize, Fault> {
         .sum()
 }
 
-/// The text with its braces filled in.
+/// The text with the expressions in its braces replaced by their values.
 fn fill(text: &str, env: &Env<'_>) -> Result<String, Fault> {
     let mut filled = String::new();
     let mut rest = text;

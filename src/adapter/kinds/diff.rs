@@ -7,10 +7,10 @@ use crate::backend::products::{Product, dense};
 use crate::container::Tensor;
 use crate::error::Result;
 
-/// The update itself, `[out, in]` or `[out, in, kh, kw]`. It has no scale.
+/// The update itself as one tensor, `[out, in]` or `[out, in, kh, kw]`. It has no scale.
 #[derive(Clone, Debug)]
 pub struct Diff {
-    /// The one tensor.
+    /// The tensor that holds the update.
     pub diff: Tensor,
 }
 

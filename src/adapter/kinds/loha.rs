@@ -7,7 +7,7 @@ use crate::backend::products::{MAX_RANK, Product, hadamard, through_core};
 use crate::container::Tensor;
 use crate::error::Result;
 
-/// a `[out, r]`, b `[r, in·kh·kw]`; with Tucker cores a `[r, out]`, b `[r, in]`, t `[r, r, kh, kw]`.
+/// The factors of a LoHa: a `[out, r]` and b `[r, in·kh·kw]`, or with Tucker cores a `[r, out]`, b `[r, in]` and t `[r, r, kh, kw]`.
 #[derive(Clone, Debug)]
 pub struct LoHa {
     a: [Tensor; 2],

@@ -11,14 +11,14 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 enum Half {
     Whole(Tensor),
-    /// a·b.
+    /// w = a·b.
     Product(Tensor, Tensor),
-    /// aᵀ through a core `[r, r, kh, kw]` to b: a `[r, k]`, b `[r, n]`.
+    /// w = aᵀ through a core `[r, r, kh, kw]` to b, with a `[r, k]` and b `[r, n]`.
     Core(Tensor, Tensor, Tensor),
 }
 
-/// w₁ is l×m, w₂ is k×n (with a kernel, flattened behind n); the layer is l·k×m·n. All sizes are read off the shapes:
-/// the trainer's rule for factorising them has changed over time.
+/// The two factors of a LoKr: w₁ is l×m, w₂ is k×n (with a kernel, flattened behind n), and the layer is l·k×m·n. All sizes are
+/// read off the shapes, because the trainer's rule for choosing them has changed over time.
 #[derive(Clone, Debug)]
 pub struct LoKr {
     first: Half,
@@ -39,7 +39,7 @@ impl Half {
         })
     }
 
-    /// (rows, columns without the kernel, kernel, rank if it is a product).
+    /// The sizes of the factor: (rows, columns without the kernel, kernel, rank if it is a product).
     fn sizes(&self) -> Result<(u64, u64, Vec<u64>, Option<u64>)> {
         match self {
             Self::Whole(whole) => {
@@ -67,7 +67,7 @@ impl Half {
         }
     }
 
-    /// (left, right) with w = left·right; a whole one has no left.
+    /// The factor as (left, right) with w = left·right; a whole factor has no left.
     fn values(&self, values: &[Matrix]) -> Result<products::Half> {
         match values {
             [a, b, core] => Ok((Some(transposed(a)), through_core(core, b))),

@@ -7,14 +7,14 @@ use crate::backend::products::{Product, through_core};
 use crate::container::Tensor;
 use crate::error::Result;
 
-/// lora_down r×n and lora_up m×r; or down r×in, core r×r×kh×kw, up m×r.
+/// The factors of a plain LoRA: lora_down r×n and lora_up m×r, or with a Tucker core lora_down r×in, core r×r×kh×kw and lora_up m×r.
 #[derive(Clone, Debug)]
 pub struct Lora {
-    /// A. Linear: `[r, in]`; convolution: `[r, in, kh, kw]`.
+    /// lora_down (A): `[r, in]` for a linear layer, `[r, in, kh, kw]` for a convolution.
     pub down: Tensor,
-    /// B. `[out, r]`, with trailing ones for a convolution.
+    /// lora_up (B): `[out, r]`, with trailing ones for a convolution.
     pub up: Tensor,
-    /// The core, `[r, r, kh, kw]`.
+    /// The Tucker core, `[r, r, kh, kw]`.
     pub mid: Option<Tensor>,
 }
 
@@ -60,7 +60,7 @@ impl Lora {
         [&self.down, &self.up].into_iter().chain(&self.mid).collect()
     }
 
-    /// With a core: A'[p, (i, h, w)] = Σ_q mid[p, q, h, w]·down[q, i]; B stays.
+    /// The product with its core multiplied into lora_down: A'[p, (i, h, w)] = Σ_q mid[p, q, h, w]·down[q, i]; B is unchanged.
     pub(super) fn product(&self, values: &[Matrix]) -> Result<Product> {
         match values {
             [down, up, mid] => Ok(Product::exact(through_core(mid, down), up.clone())),

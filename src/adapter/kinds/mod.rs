@@ -1,5 +1,5 @@
-//! Adapter kinds: each turns its tensors into exact low-rank factors, or, where the update has none, into the best of a
-//! given rank. Shapes are checked here; the values come later.
+//! Adapter kinds: each turns its tensors into exact low-rank factors, or, where the update has none, into the best factors of a
+//! given rank. Only shapes are checked here; values are read later.
 //!
 //! A new kind is a file here, its tensors in `roles.rs` ([`Part`] and its endings), and a variant of [`Kind`]; the compiler
 //! asks for the rest.
@@ -21,19 +21,19 @@ pub(super) use loha::LoHa;
 pub(super) use lokr::LoKr;
 pub(super) use lora::Lora;
 
-/// The tensors of one module by what they are to it.
+/// The tensors of one module, by their roles.
 #[derive(Clone, Debug, Default)]
 pub struct Parts {
-    /// lora_down.
+    /// The lora_down tensor.
     pub down: Option<Tensor>,
-    /// lora_up.
+    /// The lora_up tensor.
     pub up: Option<Tensor>,
-    /// Everything else that has values, in the order of [`Part`].
+    /// All other tensors that hold values, in the order of [`Part`].
     pub(super) others: Vec<(Part, Tensor)>,
 }
 
 impl Parts {
-    /// Takes a tensor that is neither lora_down nor lora_up; the one that it had before.
+    /// Adds a tensor that is neither lora_down nor lora_up. Returns the tensor that had this role before, if any.
     pub fn put(&mut self, part: Part, tensor: Tensor) -> Option<Tensor> {
         match self.others.binary_search_by(|(other, _)| other.cmp(&part)) {
             Ok(at) => Some(std::mem::replace(&mut self.others[at].1, tensor)),
@@ -44,36 +44,36 @@ impl Parts {
         }
     }
 
-    /// A tensor that is neither lora_down nor lora_up.
+    /// The tensor with this role, which is neither lora_down nor lora_up.
     pub fn get(&self, part: Part) -> Option<&Tensor> {
         self.others().find(|(other, _)| *other == part).map(|(_, tensor)| tensor)
     }
 
-    /// All of them.
+    /// All tensors that are neither lora_down nor lora_up.
     pub fn others(&self) -> impl Iterator<Item = &(Part, Tensor)> {
         self.others.iter()
     }
 
-    /// Every tensor.
+    /// All tensors of the module.
     pub fn all(&self) -> impl Iterator<Item = &Tensor> {
         self.down.iter().chain(&self.up).chain(self.others().map(|(_, tensor)| tensor))
     }
 }
 
-/// What a module's tensors make together.
+/// The adapter kind that a module's tensors form.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// up·down, also with a Tucker core between them.
+    /// Plain LoRA: up·down, optionally with a Tucker core between them.
     Lora(Lora),
-    /// (a₁·b₁)∘(a₂·b₂).
+    /// LoHa: (a₁·b₁)∘(a₂·b₂).
     LoHa(LoHa),
-    /// w₁⊗w₂.
+    /// LoKr: w₁⊗w₂.
     LoKr(LoKr),
-    /// The whole update, dense.
+    /// A full difference: the whole update as a dense tensor.
     Diff(Diff),
 }
 
-/// A kind without its tensors.
+/// An adapter kind without its tensors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum KindTag {
     Lora,
@@ -83,7 +83,7 @@ enum KindTag {
 }
 
 impl KindTag {
-    /// The kind that has such a tensor.
+    /// The kind that uses tensors with this role.
     fn of(part: Part) -> Self {
         match part {
             Part::Mid => Self::Lora,
@@ -105,28 +105,28 @@ impl KindTag {
 /// A module's sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// m.
+    /// The number of out features, m.
     pub out_features: usize,
     /// The input's dimensions as stored: `[in]` or `[in, kh, kw]`. Some kinds store convolutions flattened.
     pub dims: Vec<u64>,
-    /// Rank of the exact factors, or of the whole matrix where there are none.
+    /// The rank of the exact factors, or the full rank of the matrix where there are none.
     pub rank: usize,
-    /// Whether the factors of that rank would be too many to be of use: they are cut to a smaller rank.
+    /// Whether the exact factors would be too large to be useful, so that the module is cut to a smaller rank.
     pub is_cut: bool,
-    /// What alpha is divided by; none where this kind has no scale.
+    /// The number that alpha is divided by; `None` if this kind has no scale.
     pub alpha_rank: Option<usize>,
-    /// Values of the largest matrix that is made on the way from the tensors to the factors; 0 where there is none, or it is
-    /// certain to be smaller than they are.
+    /// The number of values in the largest intermediate matrix between the tensors and the factors; 0 if there is none, or if it is
+    /// certainly smaller than the factors.
     pub between: u64,
 }
 
-/// Other values than those of [`Kind::tensors`] make nothing, and zeros in their place would go unnoticed.
+/// The error for values that do not match [`Kind::tensors`]: zeros in their place would go unnoticed.
 fn unmatched() -> Error {
     Error::new(Code::Internal, "A module was given the values of other tensors than its own.")
 }
 
 impl Kind {
-    /// What these tensors make, and its sizes. None if there is nothing but vectors.
+    /// The kind that these tensors form, and its sizes. `None` if there are only vectors.
     ///
     /// # Errors
     /// `PairMissing`, `RankZero`, `RankMismatch`, `LoraShape`, `DtypeUnsupported`, each naming the tensor.
@@ -153,7 +153,7 @@ impl Kind {
         }))
     }
 
-    /// What users call it.
+    /// The kind's name for users.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Lora(kind) => kind.name(),
@@ -163,7 +163,7 @@ impl Kind {
         }
     }
 
-    /// lora_down and lora_up, where they are all there is: they need no arithmetic, and keep their bits.
+    /// lora_down and lora_up if the module has no other factors: they need no arithmetic and keep their bits.
     pub fn plain(&self) -> Option<(&Tensor, &Tensor)> {
         match self {
             Self::Lora(Lora { down, up, mid: None }) => Some((down, up)),
@@ -171,7 +171,7 @@ impl Kind {
         }
     }
 
-    /// The tensors that [`Kind::product`] wants the values of, in this order.
+    /// The tensors whose values [`Kind::product`] takes, in this order.
     pub fn tensors(&self) -> Vec<&Tensor> {
         match self {
             Self::Lora(kind) => kind.tensors(),
@@ -181,11 +181,11 @@ impl Kind {
         }
     }
 
-    /// The update's factors from the values of [`Kind::tensors`], each as the matrix of its first and its other
-    /// dimensions; `rank` where they must be cut to one.
+    /// The update's factors from the values of [`Kind::tensors`], each given as a matrix of its first dimension by all others;
+    /// `rank` applies where the factors must be cut.
     ///
     /// # Errors
-    /// `Internal` if there are more or fewer of them.
+    /// `Internal` if there are more or fewer values than tensors.
     pub fn product(&self, values: &[Matrix], rank: usize) -> Result<Product> {
         match self {
             Self::Lora(kind) => kind.product(values),
@@ -200,14 +200,15 @@ impl Kind {
 pub(super) const FACTOR_DTYPES: [Dtype; 6] =
     [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F64];
 
-/// More than any layer of any model has, and small enough that sizes of one module fit 32 bits.
+/// The most features that a layer may have: more than any model's layers have, and small enough that the sizes of one module fit in
+/// 32 bits.
 pub(super) const MAX_FEATURES: u64 = 1 << 22;
 
 fn wrong(tensor: &Tensor, why: &str) -> Error {
     Error::new(Code::LoraShape, format!("Its shape is {:?}: {why}.", tensor.shape)).at_tensor(&tensor.name)
 }
 
-/// A dimension of a layer.
+/// A dimension of a layer as a `usize`, checked to be neither zero nor too large.
 fn size(value: u64, tensor: &Tensor) -> Result<usize> {
     if value == 0 {
         return Err(wrong(tensor, "a layer cannot be empty"));
@@ -218,12 +219,12 @@ fn size(value: u64, tensor: &Tensor) -> Result<usize> {
         .ok_or_else(|| wrong(tensor, "no layer is that large"))
 }
 
-/// As much as there is where it is too much.
+/// The product of the dimensions; `u64::MAX` if it overflows.
 fn product(dims: &[u64]) -> u64 {
     dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX)
 }
 
-/// A tensor's dimensions, at least two of them.
+/// A tensor's rows, columns and kernel dimensions; the tensor must have at least two dimensions.
 fn matrix(tensor: &Tensor) -> Result<(u64, u64, &[u64])> {
     match tensor.shape.as_slice() {
         [rows, cols, kernel @ ..] if kernel.len() <= 3 => Ok((*rows, *cols, kernel)),
@@ -231,7 +232,7 @@ fn matrix(tensor: &Tensor) -> Result<(u64, u64, &[u64])> {
     }
 }
 
-/// A matrix that is stored with trailing ones at most.
+/// The rows and columns of a tensor that has no other dimensions except trailing ones.
 fn flat(tensor: &Tensor) -> Result<(u64, u64)> {
     let (rows, cols, kernel) = matrix(tensor)?;
     if kernel.iter().any(|&d| d != 1) {
@@ -240,7 +241,7 @@ fn flat(tensor: &Tensor) -> Result<(u64, u64)> {
     Ok((rows, cols))
 }
 
-/// `tensor`, whose absence leaves `present` alone.
+/// The tensor, or an error that names the tensor left without its counterpart.
 fn needed<'a>(tensor: Option<&'a Tensor>, what: &str, present: Option<&Tensor>) -> Result<&'a Tensor> {
     tensor.ok_or_else(|| {
         let error = Error::new(Code::PairMissing, format!("There is no {what:?} for it."));
@@ -251,7 +252,7 @@ fn needed<'a>(tensor: Option<&'a Tensor>, what: &str, present: Option<&Tensor>) 
     })
 }
 
-/// Two sizes that must agree.
+/// Checks that two ranks agree and are not zero, and returns the rank.
 fn same_rank(tensor: &Tensor, is: u64, should: u64) -> Result<u64> {
     if is == 0 || should == 0 {
         return Err(Error::new(Code::RankZero, "").at_tensor(&tensor.name));

@@ -1,20 +1,20 @@
-//! Twin of `shaders/basis.wgsl`: an orthonormal basis of a factor's row space, with the decision which rows are new.
+//! Twin of `shaders/basis.wgsl`: an orthonormal basis of a factor's row space, dropping rows that depend on earlier ones.
 
 use super::gram::dot;
 use super::real::{self, Real};
 use super::triangle::Triangle;
 use crate::Shape;
 
-/// A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.
+/// The decomposition A = diag(2^exponent)·L·Q. Row i of Q is zero where row i of A depends on the rows before it.
 #[derive(Clone, Debug)]
 pub struct Basis<T> {
-    /// Q, r×n.
+    /// Q, r×n: orthonormal rows, or zero rows.
     pub q: Vec<T>,
     /// L, r×r, lower triangular.
     pub l: Vec<f64>,
     /// Power of two taken out of each row.
     pub exponent: Vec<i32>,
-    /// Residual of each row relative to its own norm; 0 where the row was dropped.
+    /// The residual of each row relative to the row's own norm; 0 where the row was dropped.
     pub pivot: Vec<f64>,
 }
 
@@ -24,12 +24,12 @@ impl<T> Basis<T> {
     }
 }
 
-/// A row of which at least this share is left needs no second round: what the first leaves along the earlier rows is its
-/// rounding error over that share. The shader does not ask, and is as exact.
+/// A row of which at least this share remains needs no second round: what the first round leaves along the earlier rows is its
+/// rounding error divided by that share. The shader always does a second round, and is as exact.
 const ENOUGH: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// Classical Gram-Schmidt, a second time where the first took much ("twice is enough": Giraud, Langou, Rozložník 2005;
-/// Daniel, Gragg, Kaufman, Stewart 1976 on when once is). Takes A, r×n, in place.
+/// Computes the basis by classical Gram-Schmidt, repeated for rows from which the first round took much ("twice is enough": Giraud,
+/// Langou, Rozložník 2005; for when once is enough: Daniel, Gragg, Kaufman, Stewart 1976). Takes A, r×n, in place.
 pub fn basis<T: Real>(mut a: Vec<T>, shape: Shape) -> Basis<T> {
     let Shape { rows, cols } = shape;
     let mut l = vec![0.0; rows * rows];
@@ -64,7 +64,7 @@ pub fn basis<T: Real>(mut a: Vec<T>, shape: Shape) -> Basis<T> {
     Basis { q: a, l, exponent: exponents, pivot: pivots }
 }
 
-/// row −= Σ_j along[j]·q_j, four rows of Q at a time, so that the row is loaded and stored less often.
+/// Subtracts the part along Q: row −= Σ_j along[j]·q_j, four rows of Q at a time so that the row is loaded and stored less often.
 fn take_out<T: Real>(row: &mut [T], q: &[T], along: &[f64]) {
     let cols = row.len();
     for (q, along) in q.chunks(4 * cols).zip(along.chunks(4)) {

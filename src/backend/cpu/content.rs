@@ -1,5 +1,5 @@
-//! What becomes of the content once it is known what is protected, some columns at a time: of a large one, nothing is held
-//! but what it was and what it becomes.
+//! Projects the content once the protected directions are known, a panel of columns at a time: of a large content, only the stored
+//! factor and the result are held in memory.
 
 use super::basis::Basis;
 use super::directions::Directions;
@@ -13,7 +13,7 @@ use super::readouts::Readouts;
 use super::real::Real;
 use crate::{Blend, Dtype, Job, Place, Projected};
 
-/// What each blend makes of a job's content.
+/// The projected content of a job, one result for each blend.
 pub(super) fn projected<T: Real>(
     job: &Job<'_>,
     down: &Basis<T>,

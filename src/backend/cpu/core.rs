@@ -2,8 +2,8 @@
 
 use super::triangle::Triangle;
 
-/// `core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j]`, r×r, and E, the largest of
-/// the exponent sums over rows that are zero in neither factor.
+/// The core, r×r: `core[p][j] = Σ_i up.l[i][p] · 2^(up.exponent[i] + down.exponent[i] − E) · down.l[i][j]`. Also returns E, the
+/// largest of these exponent sums over rows that are zero in neither factor.
 ///
 /// With B_sᵀ = 2^e_B·L_B·Q_B and A_s = 2^e_A·L_A·Q_A: B_s·A_s = Q_Bᵀ·(2^E·core)·Q_A.
 pub fn core(up: Triangle<'_>, down: Triangle<'_>) -> (Vec<f64>, i32) {

@@ -6,9 +6,9 @@ use crate::{Cut, RANK_TOLERANCE};
 /// The directions to protect, in the coordinates of the basis.
 #[derive(Clone, Debug)]
 pub struct Protected {
-    /// P = W_k·W_kᵀ, r×r; exactly the diagonal of the live rows when none of them is cut.
+    /// The projector P = W_k·W_kᵀ, r×r; exactly the diagonal of the live rows if none of them is cut.
     pub projector: Vec<f64>,
-    /// k.
+    /// The number of protected directions, k.
     pub k: usize,
     /// Singular values in descending order.
     pub sigma: Vec<f64>,
@@ -17,7 +17,7 @@ pub struct Protected {
 }
 
 impl Protected {
-    /// Every row of a basis without a zero row; the singular values are not known.
+    /// Protects every row of a basis that has no zero row; the singular values remain unknown.
     pub(super) fn all(rank: usize) -> Self {
         let projector = (0..rank * rank).map(|at| if at % (rank + 1) == 0 { 1.0 } else { 0.0 }).collect();
         Self { projector, k: rank, sigma: Vec::new(), lives: rank }
@@ -48,7 +48,7 @@ pub fn cut(svd: &Svd, live: &[bool], cut: Cut) -> Protected {
     Protected { projector, k, sigma, lives }
 }
 
-/// k for singular values in descending order.
+/// The number of directions k for singular values in descending order.
 #[inline(never)]
 pub fn count(sigma: &[f64], cut: Cut) -> usize {
     let first = sigma.first().copied().unwrap_or(0.0);
@@ -60,8 +60,8 @@ pub fn count(sigma: &[f64], cut: Cut) -> usize {
     }
 }
 
-/// The fewest leading values whose squares sum to `share` of all: gives up the weakest as long as no more than the rest
-/// is given, with a little grace where both are the same but for rounding.
+/// The smallest number of leading values whose squares sum to at least `share` of the total, with a tiny tolerance for ties that
+/// differ only by rounding.
 fn by_energy(sigma: &[f64], share: f64) -> usize {
     let whole: f64 = sigma.iter().map(|s| s * s).sum();
     let spare = (1.0 - share) * whole * (1.0 + 1e-12);

@@ -3,7 +3,7 @@
 use super::real::Real;
 use crate::{Dtype, Stored};
 
-/// Words of F32, F16 or BF16 to f32; `transposed` gives cols×rows. Subnormals are kept. Words of another format give nothing.
+/// Decodes words of F32, F16 or BF16 to f32; `transposed` gives cols×rows. Subnormals are kept. Other formats give no values.
 #[inline(never)]
 pub fn decode(stored: &Stored<'_>, transposed: bool) -> Vec<f32> {
     let mut values = Vec::with_capacity(stored.rows * stored.cols);
@@ -11,7 +11,7 @@ pub fn decode(stored: &Stored<'_>, transposed: bool) -> Vec<f32> {
     if transposed { transpose(&values, stored.rows, stored.cols) } else { values }
 }
 
-/// Adds words of F32, F16 or BF16 to what there is; of another format, none.
+/// Appends the values of F32, F16 or BF16 words to `values`; other formats append nothing.
 pub(super) fn widened<T: Real>(bytes: &[u8], dtype: Dtype, values: &mut Vec<T>) {
     let words = bytes.as_chunks::<2>().0.iter().map(|&word| u16::from_le_bytes(word));
     let of = |x: f32| T::of(x.into());
@@ -25,13 +25,14 @@ pub(super) fn widened<T: Real>(bytes: &[u8], dtype: Dtype, values: &mut Vec<T>) 
     }
 }
 
-/// A finite F16 word, exactly: its exponent and mantissa, read as f32 bits, are 2^112 too small, subnormals included.
+/// The exact value of a finite F16 word. Its exponent and mantissa, read as f32 bits, are too small by a factor of 2^112,
+/// subnormals included.
 pub(super) fn from_f16(word: u16) -> f32 {
     let magnitude = f32::from_bits(u32::from(word & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
     f32::from_bits(magnitude.to_bits() | (u32::from(word & 0x8000) << 16))
 }
 
-/// Xᵀ, cols×rows, of a row-major rows×cols matrix.
+/// The transpose Xᵀ, cols×rows, of a row-major rows×cols matrix.
 #[inline(never)]
 pub fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
     // Blocks of rows, so that the lines read from are still in the cache when the next column needs them.

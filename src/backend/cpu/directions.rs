@@ -1,4 +1,4 @@
-//! What of the style is protected: the short ways to it where there is no doubt, and the long one.
+//! Finds the style's protected directions: by a short way from Gram matrices where they leave no doubt, else by the long way.
 
 use super::basis::{Basis, basis};
 use super::core::core;
@@ -17,25 +17,25 @@ use crate::{Conditioning, Cut, Job, Shape, Stored};
 /// The directions of the style that are protected.
 #[derive(Clone, Debug)]
 pub struct Directions {
-    /// Which, in the coordinates of the basis of A_s, with the singular values in units of 2^exponent, where they are known.
+    /// The protected directions in the coordinates of the basis of A_s, with singular values, where known, in units of 2^`exponent`.
     pub protected: Protected,
-    /// ‖B_s·A_s‖², in units of 2^(2·exponent).
+    /// The style's energy ‖B_s·A_s‖², in units of 2^(2·`exponent`).
     pub energy: f64,
-    /// See above.
+    /// The exponent of the power of two in whose units `energy` and the singular values are given.
     pub exponent: i32,
-    /// Whether f32 was enough to tell.
+    /// Whether f32 was exact enough.
     pub conditioning: Conditioning,
 }
 
 impl Directions {
-    /// Of what Gram matrices leave no doubt about.
+    /// Directions that Gram matrices leave no doubt about.
     fn plain((protected, energy, exponent): (Protected, f64, i32), support: f64) -> Self {
         Self { protected, energy, exponent, conditioning: Conditioning { support, gap: 1.0 } }
     }
 }
 
-/// All directions of A_s, where it is plain that they count; `down` is of its basis. None does not say that there is any
-/// doubt.
+/// All directions of A_s, if it is certain that every one counts; `down` is the triangle of its basis. `None` means that it is not
+/// certain, not that some direction does not count.
 #[inline(never)]
 pub fn all_directions(style_up: &Stored<'_>, down: Triangle<'_>) -> Option<Directions> {
     let rank = down.exponent.len();
@@ -44,7 +44,8 @@ pub fn all_directions(style_up: &Stored<'_>, down: Triangle<'_>) -> Option<Direc
     Some(Directions::plain((Protected::all(rank), energy, exponent), support))
 }
 
-/// With the least work: from Gram matrices where they leave no doubt. Else `conditioning` tells whether f32 was enough.
+/// Finds the directions with the least work, from Gram matrices where they leave no doubt. Otherwise `conditioning` tells whether
+/// f32 was exact enough.
 pub(super) fn quick(job: &Job<'_>, down: &Basis<f32>, cut: Cut) -> Directions {
     let plain = match cut {
         Cut::All => all_directions(&job.style_up, down.triangle()),
@@ -53,7 +54,7 @@ pub(super) fn quick(job: &Job<'_>, down: &Basis<f32>, cut: Cut) -> Directions {
     plain.unwrap_or_else(|| by_basis(job, down, cut))
 }
 
-/// Some of A_s, where it is plain which. As above.
+/// Some directions of A_s, if it is certain which ones the cut leaves; `None` if it is not.
 fn some_directions(job: &Job<'_>, down: Triangle<'_>, cut: Cut) -> Option<Directions> {
     let support = borne(down)?;
     let rank = down.exponent.len();
@@ -62,12 +63,12 @@ fn some_directions(job: &Job<'_>, down: Triangle<'_>, cut: Cut) -> Option<Direct
     Some(Directions::plain(plainly_cut(&down_gram, &up_gram, rank, cut)?, support))
 }
 
-/// The support of a basis of all rows, where it is enough.
+/// The support of a basis without dropped rows, if it is large enough for f32.
 fn borne(down: Triangle<'_>) -> Option<f64> {
     Some(support(down.l, &vec![true; down.exponent.len()])).filter(|&support| support >= SUPPORT_GUARD)
 }
 
-/// Those that a basis of the columns of B_s and the singular values tell.
+/// The directions found from a basis of the columns of B_s and the singular values of the core.
 pub(super) fn by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Directions {
     let rank = down.pivot.len();
     let (l, exponents) = column_triangle(&job.style_up);
@@ -86,11 +87,11 @@ pub(super) fn by_basis<T: Real>(job: &Job<'_>, down: &Basis<T>, cut: Cut) -> Dir
     Directions { protected, energy, exponent, conditioning }
 }
 
-/// Where b_i·a_i cancel each other, what is left of the largest of them is rounding up to this share: that is no direction. It is for
-/// f64; in f32 such a style has next to no support, so that it is done again.
+/// Where the terms b_i·a_i cancel each other, a singular value up to this share of the largest term is rounding, not a direction.
+/// The share is for f64; in f32 such a style has almost no support, so its job is repeated in f64.
 const ROUNDING: f64 = 1.0 / (1_u64 << 43) as f64;
 
-/// The largest ‖b_i‖·‖a_i‖, of which B·A is the sum, in units of 2^`exponent`.
+/// The largest ‖b_i‖·‖a_i‖ among the terms that sum to B·A, in units of 2^`exponent`.
 fn largest_term(up: Triangle<'_>, down: Triangle<'_>, exponent: i32) -> f64 {
     let rank = up.exponent.len();
     let length = |l: &[f64], i: usize| l[i * rank..(i + 1) * rank].iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -100,11 +101,11 @@ fn largest_term(up: Triangle<'_>, down: Triangle<'_>, exponent: i32) -> f64 {
     (0..rank).map(term).fold(0.0, f64::max)
 }
 
-/// So many times as many rows of B as it has columns are looked at at once.
+/// The height of a block of B's rows that is processed at once, as a multiple of its number of columns.
 const TALL: usize = 8;
 
-/// L and exponents of a basis of the columns of B, m×r, for which no more of B need be held than some rows: where Bᵀ =
-/// (B₁ᵀ | B₂ᵀ) and B₁ᵀ = L₁·Q₁, the triangle of Bᵀ is that of (L₁ | B₂ᵀ) (Demmel, Grigori, Hoemmen, Langou 2012).
+/// L and the exponents of a basis of the columns of B, m×r, computed with only a block of B's rows in memory: if Bᵀ = (B₁ᵀ | B₂ᵀ)
+/// and B₁ᵀ = L₁·Q₁, the triangle of Bᵀ is that of (L₁ | B₂ᵀ) (Demmel, Grigori, Hoemmen, Langou 2012).
 fn column_triangle(up: &Stored<'_>) -> (Vec<f64>, Vec<i32>) {
     let rank = up.cols;
     let (mut l, mut exponents) = (vec![0.0; rank * rank], vec![0; rank]);
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn rows_looked_at_a_few_at_a_time_give_the_basis_of_all() {
         let (rows, rank) = (1003, 6);
-        // A column that depends on two others, a tiny one and a zero one.
+        // One column depends on two others, one is tiny and one is zero.
         let values = (0..rows).flat_map(|row| {
             let x = |at| (row * 37 + at * 101 + row * row % 13 * at) as f32 % 29.0 - 14.0;
             [x(1), x(2), x(1) - 2.0 * x(2), 1e-30 * x(3), 0.0, x(4)]

@@ -3,11 +3,11 @@
 use super::real::Real;
 use crate::Dtype;
 
-/// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
-/// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
+/// Rounds `values`·`scale` to nearest even as F32, F16 or BF16 words; values that are too large become infinite. Returns the words
+/// and, for each value, the error added by rounding divided by `scale` (0 if `scale` is 0).
 pub(super) fn encode<T: Real>(values: &[T], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
-    // The product is rounded to f32 first, which f32 arithmetic does as well if the scale is one of its numbers. The
-    // error of a 16-bit word is then still right to some 13 bits; of a 32-bit word's nothing would be left.
+    // The product is rounded to f32 first; f32 arithmetic gives the same if the scale is an f32 number. The error of a 16-bit word
+    // is then still right to some 13 bits, while that of a 32-bit word would be lost.
     let own = T::of(scale);
     let invertible = scale == 0.0 || T::of(scale.recip()).wide().is_finite();
     if dtype != Dtype::F32 && own.wide() == scale && invertible {
@@ -48,7 +48,8 @@ fn rounded<T: Real, const N: usize>(
     (bytes, errors)
 }
 
-/// All cases are computed and one is taken: without branches, and without sums that may overflow, it vectorises.
+/// Rounds a value to an F16 word. All cases are computed and one is selected: without branches, and without sums that may overflow,
+/// this vectorises.
 fn to_f16(value: f32) -> u16 {
     let bits = value.to_bits();
     let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
@@ -58,7 +59,7 @@ fn to_f16(value: f32) -> u16 {
     // Below 2^-14: the unit of 0.5 as f32 is that of F16 subnormals, so the addition rounds as needed.
     let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
     let finite = if magnitude < 0x3880_0000 { subnormal } else { normal };
-    // 65536 and more.
+    // Magnitudes from 65536 on become infinite.
     let word = if magnitude >= 0x4780_0000 { 0x7c00 } else { finite };
     let [low, high, ..] = (sign | word).to_le_bytes();
     u16::from_le_bytes([low, high])

@@ -1,4 +1,4 @@
-//! A matrix in the output format, with the Gram matrix of what rounding added to it instead of those errors themselves.
+//! A matrix in the output format, with the Gram matrix of its rounding errors instead of the errors themselves.
 
 use super::encode::encode;
 use super::gram::Sums;
@@ -8,16 +8,16 @@ use super::real::Real;
 use crate::{Dtype, Stored};
 use std::ops::Range;
 
-/// A matrix in the output format.
+/// A matrix in the output format, with the Gram matrix of its rounding errors.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// Row by row.
+    /// The words of the matrix, row by row.
     pub words: Vec<u8>,
-    /// Of what rounding added, E: E·Eᵀ of rows, Eᵀ·E of columns; none of a matrix of which it is not wanted.
+    /// The Gram matrix of the rounding errors E: E·Eᵀ for rows, Eᵀ·E for columns; empty if it was not asked for.
     pub error_gram: Vec<f64>,
 }
 
-/// A matrix that is put together from some columns at a time.
+/// Encodes a matrix that arrives a few columns at a time.
 pub(super) struct Encoder {
     words: Vec<u8>,
     cols: usize,
@@ -26,12 +26,12 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Of a matrix rows×cols.
+    /// Begins a matrix of rows×cols.
     pub(super) fn new(rows: usize, cols: usize, dtype: Dtype) -> Self {
         Self { words: vec![0; rows * cols * word(dtype)], cols, dtype, errors: Sums::own(rows) }
     }
 
-    /// The words of some of its columns and what rounding added to them, rows×their number.
+    /// Adds the words of some columns and their rounding errors, both rows×(number of columns).
     pub(super) fn add(&mut self, (words, errors): (Vec<u8>, Vec<f32>), columns: &Range<usize>) {
         let (word, width) = (word(self.dtype), columns.len());
         let rows = self.words.chunks_exact_mut((self.cols * word).max(1));
@@ -41,13 +41,13 @@ impl Encoder {
         self.errors.add_own(&Strips::of_rows(&errors, width, 0..width));
     }
 
-    /// All of it, with E·Eᵀ in the units in which the errors came.
+    /// The whole matrix, with E·Eᵀ in the units of the errors that were added.
     pub(super) fn finish(self) -> Encoded {
         Encoded { words: self.words, error_gram: self.errors.finish() }
     }
 }
 
-/// A stored lora_down, r×n, times `scale`; E·Eᵀ is r×r, in units of the result.
+/// Encodes a stored lora_down, r×n, times `scale`; E·Eᵀ is r×r, in units of the result.
 #[inline(never)]
 pub fn encoded_rows(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
     let mut encoder = Encoder::new(stored.rows, stored.cols, dtype);
@@ -57,7 +57,7 @@ pub fn encoded_rows(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
     encoder.finish()
 }
 
-/// A stored lora_up, m×r, times `scale`; Eᵀ·E is r×r, in units of the result.
+/// Encodes a stored lora_up, m×r, times `scale`; Eᵀ·E is r×r, in units of the result.
 #[inline(never)]
 pub fn encoded_columns(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
     let mut words = Vec::with_capacity(stored.rows * stored.cols * word(dtype));
@@ -70,7 +70,7 @@ pub fn encoded_columns(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded
     Encoded { words, error_gram: sums.finish() }
 }
 
-/// A stored matrix times `scale`, without what that takes.
+/// Encodes a stored matrix times `scale`, without the Gram matrix of the rounding errors.
 #[inline(never)]
 pub fn encoded(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
     let mut words = Vec::with_capacity(stored.rows * stored.cols * word(dtype));
@@ -78,7 +78,7 @@ pub fn encoded(stored: &Stored<'_>, scale: f64, dtype: Dtype) -> Encoded {
     Encoded { words, error_gram: Vec::new() }
 }
 
-/// Values times `scale` as words, and what rounding added, in units of the result.
+/// Rounds values times `scale` to words. Also returns the rounding errors, in units of the result.
 #[inline(never)]
 pub fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
     let (words, mut errors) = encode(values, scale, dtype);
@@ -87,7 +87,7 @@ pub fn rounded(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) 
     (words, errors)
 }
 
-/// Bytes of a value.
+/// The number of bytes of one value.
 fn word(dtype: Dtype) -> usize {
     dtype.bitsize() / 8
 }

@@ -1,19 +1,19 @@
-//! Finding what is not finite. It is no arithmetic, but every byte of every file passes it.
+//! Finds values that are not finite. This is no arithmetic, but every byte of every file passes through it.
 
 use crate::Dtype;
 
-/// Values that are NaN or infinite.
+/// The values of a tensor that are NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NonFinite {
-    /// Index of the first.
+    /// The index of the first of them.
     pub first: usize,
-    /// How many there are.
+    /// The number of them.
     pub count: usize,
 }
 
-/// The values of `bytes` that are NaN or infinite; `None` if all are finite or the format is not a float.
+/// Finds the values of `bytes` that are NaN or infinite; `None` if all are finite or the format is not a float.
 ///
-/// Done on the bits and on the CPU: WGSL may assume that such values do not occur. Incomplete words are ignored.
+/// The check works on the bits and on the CPU, because WGSL may assume that such values do not occur. Incomplete words are ignored.
 #[inline(never)]
 pub fn non_finite(dtype: Dtype, bytes: &[u8]) -> Option<NonFinite> {
     match dtype {
@@ -30,7 +30,7 @@ pub fn non_finite(dtype: Dtype, bytes: &[u8]) -> Option<NonFinite> {
     }
 }
 
-/// The words that `bad` holds for, found a block at a time: the sum over a block has no branch, so it vectorises.
+/// Finds the words for which `bad` holds, a block at a time: the sum over a block has no branch, so it vectorises.
 fn full_exponents<const N: usize>(bytes: &[u8], bad: impl Fn([u8; N]) -> bool) -> Option<NonFinite> {
     const BLOCK: usize = 4096;
     let (words, _) = bytes.as_chunks::<N>();

@@ -5,21 +5,21 @@ use super::panels::{PANEL, loaded, panel, panels};
 use super::real::Real;
 use crate::Stored;
 
-/// X·Yᵀ for X p×n and Y q×n, p×q, row-major. Where both are one matrix, half of it is a mirror image.
+/// The product X·Yᵀ, p×q and row-major, of X p×n and Y q×n. If both are the same matrix, half of it is a mirror image.
 pub(super) fn gram<T: Real>(x: &[T], y: &[T], n: usize) -> Vec<f64> {
     let strips = |matrix| panels(n).map(move |columns| Strips::of_rows(matrix, n, columns));
     let [p, q] = [x, y].map(|matrix| matrix.len() / n.max(1));
     if std::ptr::eq(x, y) { own_gram(p, strips(x)) } else { cross_gram([p, q], strips(x), strips(y)) }
 }
 
-/// X·Xᵀ for X p×n of [`rows`], Xᵀ·X for X m×p of [`columns`].
+/// The Gram matrix p×p: X·Xᵀ for X p×n from [`rows`], Xᵀ·X for X m×p from [`columns`].
 pub(super) fn own_gram<T: Real>(p: usize, x: impl Iterator<Item = Strips<T>>) -> Vec<f64> {
     let mut sums = Sums::own(p);
     x.for_each(|x| sums.add_own(&x));
     sums.finish()
 }
 
-/// X·Yᵀ for X p×n and Y q×n of [`rows`], Xᵀ·Y for X m×p and Y m×q of [`columns`].
+/// The products p×q: X·Yᵀ for X p×n and Y q×n from [`rows`], Xᵀ·Y for X m×p and Y m×q from [`columns`].
 pub(super) fn cross_gram<T: Real>(
     [p, q]: [usize; 2],
     x: impl Iterator<Item = Strips<T>>,
@@ -30,7 +30,7 @@ pub(super) fn cross_gram<T: Real>(
     sums.finish()
 }
 
-/// What [`own_gram`] makes of X, [`cross_gram`] of both, and [`own_gram`] of Y.
+/// The Gram matrix of X, the products of X and Y, and the Gram matrix of Y, as from [`own_gram`] and [`cross_gram`].
 pub(super) fn both_grams<T: Real>(
     [p, q]: [usize; 2],
     x: impl Iterator<Item = Strips<T>>,
@@ -45,51 +45,51 @@ pub(super) fn both_grams<T: Real>(
     [of_x, across, of_y].map(Sums::finish)
 }
 
-/// The rows of a matrix, a panel of columns at a time.
+/// The rows of a matrix in strips, a panel of columns at a time.
 pub(super) fn rows<T: Real>(x: &Stored<'_>) -> impl Iterator<Item = Strips<T>> {
     panels(x.cols)
         .map(|columns| Strips::of_rows(&panel::<T>(x, &columns, 0), columns.len(), 0..columns.len()))
 }
 
-/// The columns of a matrix, some rows at a time.
+/// The columns of a matrix in strips, a block of rows at a time.
 pub(super) fn columns<T: Real>(x: &Stored<'_>) -> impl Iterator<Item = Strips<T>> {
     x.blocks(PANEL).map(|block| Strips::of_columns(&loaded::<T>(&block), block.cols, 0..block.cols))
 }
 
-/// p×q sums, padded to whole strips. What is added at a time is summed in T, so it should be a panel or less; sums of those
-/// are f64, so that the error does not grow with the length.
+/// A p×q matrix of sums, padded to whole strips. Each addition is summed in T, so it should be a panel or less; these sums are
+/// added in f64, so that the error does not grow with the length.
 pub(super) struct Sums {
     values: Vec<f64>,
     p: usize,
     q: usize,
-    /// Only those on and below the diagonal are made.
+    /// Whether only the sums on and below the diagonal are computed.
     mirrored: bool,
 }
 
 impl Sums {
-    /// Of products of p vectors with q others.
+    /// Sums for the products of p vectors with q others.
     pub(super) fn new(p: usize, q: usize) -> Self {
         let values = vec![0.0; p.next_multiple_of(WIDE) * q.next_multiple_of(WIDE)];
         Self { values, p, q, mirrored: false }
     }
 
-    /// Of products of p vectors with themselves: half of them are a mirror image.
+    /// Sums for the products of p vectors with themselves, half of which are a mirror image.
     pub(super) fn own(p: usize) -> Self {
         Self { mirrored: true, ..Self::new(p, p) }
     }
 
-    /// Adds X·Xᵀ.
+    /// Adds X·Xᵀ to the sums.
     pub(super) fn add_own<T: Real>(&mut self, x: &Strips<T>) {
         self.add(x, x);
     }
 
-    /// Adds X·Yᵀ.
+    /// Adds X·Yᵀ to the sums.
     pub(super) fn add<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>) {
         self.add_runs(x, y, PANEL);
     }
 
-    /// The same for sums that the update itself depends on. Equal terms are rounded the same way every time, so that their error grows with
-    /// how many of them are summed in T: here that is few, which takes longer.
+    /// Adds X·Yᵀ to sums that the update itself depends on. Equal terms always round the same way, so their error grows with the
+    /// number of terms summed in T; this method sums only a few at a time in T, which takes longer.
     pub(super) fn add_finely<T: Real>(&mut self, x: &Strips<T>, y: &Strips<T>) {
         self.add_runs(x, y, PANEL / 8);
     }
@@ -111,7 +111,7 @@ impl Sums {
         }
     }
 
-    /// p×q, row-major.
+    /// The sums, p×q and row-major.
     pub(super) fn finish(self) -> Vec<f64> {
         let width = self.q.next_multiple_of(WIDE);
         let at = |i: usize, j: usize| {
@@ -122,9 +122,9 @@ impl Sums {
     }
 }
 
-/// Σ x_i·y_i.
+/// The inner product Σ x_i·y_i.
 pub(super) fn dot<T: Real>(x: &[T], y: &[T]) -> f64 {
-    /// As many sums are made side by side.
+    /// The number of sums made side by side.
     const LANES: usize = 8;
     let chunk = |(x, y): (&[T], &[T])| {
         let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(own_gram(3, rows::<f32>(&x)), expected[0]);
         assert_eq!(cross_gram([3, 11], rows::<f32>(&x), rows(&y)), expected[1]);
 
-        // The same words as a lora_up.
+        // The same words are read as a lora_up.
         let (x, y) = (Stored { rows: n, cols: 3, ..x }, Stored { rows: n, cols: 11, ..y });
         let turned = |of: &Stored<'_>| transpose(&values(of), of.rows, of.cols);
         let (a, b) = (turned(&x), turned(&y));

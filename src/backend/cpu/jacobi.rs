@@ -4,32 +4,33 @@ use super::gram::{dot, gram};
 use super::real;
 use nalgebra::{DMatrix, SymmetricEigen};
 
-/// U·Σ = core·W.
+/// The decomposition core·W = U·Σ.
 #[derive(Clone, Debug)]
 pub struct Svd {
-    /// Singular values, one a column of W, not sorted.
+    /// The singular values in the order of W's columns, not sorted.
     pub sigma: Vec<f64>,
     /// W, r×r; its columns are the right singular vectors.
     pub w: Vec<f64>,
 }
 
-/// Two columns count as orthogonal if their cosine is at most this times the root of the rank: what rounding leaves.
+/// Two columns count as orthogonal if their cosine is at most this times the square root of the rank, which is what rounding leaves.
 const ORTHOGONAL: f64 = 1e-15;
-/// From the eigenvectors it takes two to five as a rule; from the unit matrix, as the shader begins, ten and more.
+/// The most sweeps over all pairs of columns. Starting from the eigenvectors usually takes two to five; from the unit matrix, as in
+/// the shader, ten or more.
 const SWEEPS: usize = 40;
-/// Steps of the eigenvectors' iteration a column.
+/// The most iterations per column of the eigenvector computation.
 const STEPS: usize = 30;
-/// As far from 1 squares of the eigenvectors' lengths may be.
+/// The largest departure from 1 of the squared lengths of the eigenvectors.
 const UNIT: f64 = 1e-8;
 
-/// One-sided Jacobi (Hestenes 1958; Demmel and Veselić 1992): rotates pairs of columns until all are orthogonal. Begins at
-/// the eigenvectors of coreᵀ·core, which leave little to do but for the small singular values, whose digits squaring has
-/// lost. What is below the rounding of the largest is left as it comes.
+/// One-sided Jacobi (Hestenes 1958; Demmel and Veselić 1992): rotates pairs of columns until all are orthogonal. It begins at the
+/// eigenvectors of coreᵀ·core, which leave little to do except for the small singular values, whose digits squaring has lost.
+/// Singular values below the rounding of the largest are not refined.
 pub fn jacobi(core: &[f64], rank: usize) -> Svd {
-    // Columns as rows, each followed by its column of W: one rotation moves both.
+    // The columns are stored as rows, each followed by its column of W, so that one rotation moves both.
     let width = 2 * rank;
     let mut columns = vec![0.0; rank * width];
-    // So that no square leaves the range.
+    // Scaling by a power of two keeps every square within range.
     let mut core = core.to_vec();
     let exponent = real::exponent(&core);
     real::scale(&mut core, -exponent);
@@ -73,7 +74,7 @@ pub fn jacobi(core: &[f64], rank: usize) -> Svd {
     Svd { sigma, w }
 }
 
-/// Of coreᵀ·core, by columns; none where they are not found, as where something is no number.
+/// The eigenvectors of coreᵀ·core as columns; `None` if they are not found, for example because a value is not a number.
 fn eigenvectors(core: &[f64], rank: usize) -> Option<DMatrix<f64>> {
     if rank == 0 {
         return None;
@@ -85,7 +86,7 @@ fn eigenvectors(core: &[f64], rank: usize) -> Option<DMatrix<f64>> {
     w.as_slice().chunks_exact(rank).all(is_unit).then_some(w)
 }
 
-/// Where values stand once they are in descending order; equal ones stay in theirs. There are hundreds at most.
+/// The indices that put values in descending order; equal values keep their order. There are at most a few hundred.
 pub fn descending(values: &[f64]) -> Vec<usize> {
     let mut order = Vec::with_capacity(values.len());
     for (at, value) in values.iter().enumerate() {
@@ -95,11 +96,11 @@ pub fn descending(values: &[f64]) -> Vec<usize> {
     order
 }
 
-/// Makes two columns orthogonal whose product is `along`, and whose squares differ by `wider`. Returns by how much the
-/// second square grows, and the first one falls.
+/// Makes two columns orthogonal whose inner product is `along` and whose squared lengths differ by `wider`. Returns how much the
+/// second squared length grows, which is how much the first shrinks.
 fn rotate(x: &mut [f64], y: &mut [f64], along: f64, wider: f64) -> f64 {
     let zeta = wider / (2.0 * along);
-    // Roots are the same to the bit everywhere, which a library's functions are not. Large squares need no 1.
+    // Square roots give the same bits everywhere, unlike a library's functions. For large squares the 1 makes no difference.
     let root = if zeta.abs() < 1e100 { (zeta * zeta + 1.0).sqrt() } else { zeta.abs() };
     let tangent = zeta.signum() / (zeta.abs() + root);
     let cosine = (tangent * tangent + 1.0).sqrt().recip();
@@ -139,7 +140,7 @@ mod tests {
             assert!(sigma.iter().zip(&expected).all(|(is, should)| *is == should * size));
             assert!(skew < 1e-13);
         }
-        // Next to the one nothing is left of the other but its place.
+        // Beside the large block, nothing remains of the small one but its place.
         let mut uneven = DMatrix::identity(6, 6);
         uneven.view_mut((3, 3), (3, 3)).copy_from(&(random(3, 3, 2).map(f64::from) * 1e-81));
         let (sigma, skew) = decomposed(&uneven);

@@ -1,4 +1,4 @@
-//! What goes into the method and what comes out: one module of a pair, as words and plain numbers.
+//! The input and output of the method for one module of a pair, as words and plain numbers.
 
 pub use safetensors::Dtype;
 
@@ -12,8 +12,8 @@ pub(super) const SUPPORT_GUARD: f64 = 1.0 / 64.0;
 /// millionth of the content leak into the protected space.
 const GAP_GUARD: f64 = 1.0 / 16.0;
 
-/// The same on a graphics device, whose singular values are of rotations in f32: equal ones above and below the cut let three
-/// times as much leak at the gap that is enough on the CPU.
+/// The gap below which a job leaves the graphics device, whose singular values come from rotations in f32: at the gap that is
+/// enough for the CPU, equal singular values above and below the cut let three times as much leak.
 const DEVICE_GAP_GUARD: f64 = 1.0 / 4.0;
 
 /// An energy this close to the wanted share is summed in f64 (see [`Conditioning`]).
@@ -31,9 +31,9 @@ pub struct Shape {
 /// A matrix as it is stored in a file: row-major, little-endian words of `dtype` (F32, F16 or BF16).
 #[derive(Clone, Debug)]
 pub struct Stored<'a> {
-    /// `rows · cols` words.
+    /// The `rows · cols` words of the matrix.
     pub bytes: &'a [u8],
-    /// F32, F16 or BF16; wider and narrower formats are converted before they get here.
+    /// The number format: F32, F16 or BF16. Wider and narrower formats are converted before they get here.
     pub dtype: Dtype,
     /// Number of rows.
     pub rows: usize,
@@ -42,7 +42,7 @@ pub struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    /// The same, so many rows at a time.
+    /// The matrix in blocks of at most `rows` rows.
     pub(super) fn blocks(&self, rows: usize) -> impl Iterator<Item = Self> + use<'a> {
         let Self { bytes, dtype, cols, .. } = *self;
         let row = (cols * (dtype.bitsize() / 8)).max(1);
@@ -55,52 +55,52 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// One module of the pair.
+/// One module of the pair, as a backend computes it.
 #[derive(Clone, Debug)]
 pub struct Job<'a> {
-    /// A_s, r_s×n.
+    /// The style's lora_down A_s, r_s×n.
     pub style_down: Stored<'a>,
-    /// B_s, m×r_s.
+    /// The style's lora_up B_s, m×r_s.
     pub style_up: Stored<'a>,
-    /// A_c, r_c×n.
+    /// The content's lora_down A_c, r_c×n.
     pub content_down: Stored<'a>,
-    /// The factor folded into A_c' after the projection and before rounding.
+    /// The factor that A_c' is multiplied by after the projection and before rounding.
     pub scale: f32,
 }
 
-/// What is made of the content: A_c' = scale·(keep·A_c + added·(A_c V_k) V_kᵀ).
+/// How the content is weighed against its part along the protected directions: A_c' = scale·(keep·A_c + added·(A_c V_k) V_kᵀ).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Blend {
-    /// How much of all of it.
+    /// The weight of the whole content.
     pub keep: f64,
-    /// How much of what lies along the protected directions is added to that.
+    /// The weight of the part along the protected directions, which is added to it.
     pub added: f64,
 }
 
 impl Blend {
-    /// Nothing but what lies along the protected directions.
+    /// Keeps only the part of the content along the protected directions.
     pub const OVERLAP: Self = Self { keep: 0.0, added: 1.0 };
 
-    /// All but the fraction β of what lies along them.
+    /// Keeps all of the content except the fraction β of its part along the protected directions.
     pub const fn without(beta: f64) -> Self {
         Self { keep: 1.0, added: -beta }
     }
 }
 
-/// How many directions of an update to take, of the style's to protect or of the result's to keep: the first that the rank
+/// How many directions of an update to take, of the style's to protect or of the result's to keep: the first ones that the rank
 /// tolerance and this cap leave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cut {
-    /// All directions it really has.
+    /// All directions that the update really has.
     All,
-    /// At most this many.
+    /// At most this many directions.
     Count(usize),
-    /// The fewest whose squared singular values sum to at least this share (0 < share ≤ 1) of the whole.
+    /// The fewest directions whose squared singular values sum to at least this share (0 < share ≤ 1) of the total.
     Energy(f64),
 }
 
 impl Cut {
-    /// The same where there are no more than `rank` directions: `All` where it cuts none.
+    /// The equivalent cut for an update with at most `rank` directions: [`Cut::All`] if it cuts none of them.
     pub fn of_rank(self, rank: usize) -> Self {
         match self {
             Self::Count(count) if count >= rank => Self::All,
@@ -110,29 +110,29 @@ impl Cut {
     }
 }
 
-/// What a backend finds out about one job. Small matrices are row-major f64.
+/// The results of a backend for one job. Small matrices are row-major f64.
 #[derive(Clone, Debug)]
 pub struct Projected {
-    /// A_c' = scale·(keep·A_c + added·(A_c V_k) V_kᵀ), r_c×n, encoded as the batch's `output`.
+    /// The words of A_c' = scale·(keep·A_c + added·(A_c V_k) V_kᵀ), r_c×n, encoded in the batch's `output` format.
     pub content_down: Vec<u8>,
-    /// k: how many directions were protected.
+    /// The number of protected directions, k.
     pub protected: usize,
-    /// Singular values of B_s·A_s in descending order, r_s of them; those below the tolerance are still listed. None
-    /// where all directions were protected and it was plain without them that all count.
+    /// The singular values of B_s·A_s in descending order, r_s of them, including those below the tolerance. Empty if all
+    /// directions are protected and it was certain without them that all count.
     pub sigma: Vec<f64>,
-    /// ‖B_s·A_s‖², which is Σσ².
+    /// The style's energy ‖B_s·A_s‖², which is Σσ².
     pub style_energy: f64,
-    /// A_c·A_cᵀ, r_c×r_c, before scale and projection.
+    /// The Gram matrix A_c·A_cᵀ, r_c×r_c, before scale and projection.
     pub content_gram: Vec<f64>,
-    /// (A_c V_k)(A_c V_k)ᵀ, r_c×r_c, before scale: what of the content lies along the protected directions.
+    /// (A_c V_k)(A_c V_k)ᵀ, r_c×r_c, before scale: the Gram matrix of the content's part along the protected directions.
     pub overlap_gram: Vec<f64>,
-    /// A_s·A_cᵀ, r_s×r_c, before scale.
+    /// The products A_s·A_cᵀ, r_s×r_c, before scale.
     pub cross_gram: Vec<f64>,
-    /// (A_s V_k)·(A_c V_k)ᵀ, r_s×r_c, before scale.
+    /// The products (A_s V_k)·(A_c V_k)ᵀ, r_s×r_c, before scale.
     pub protected_cross_gram: Vec<f64>,
-    /// E·Eᵀ, r_c×r_c, where scale·E is what rounding added to A_c'; like the other Gram matrices, before scale.
+    /// The Gram matrix E·Eᵀ, r_c×r_c, where scale·E is the error that rounding added to A_c'; like the other Gram matrices, before scale.
     pub rounding_gram: Vec<f64>,
-    /// Where the final numbers come from.
+    /// Where the final numbers were computed.
     pub computed_on: Place,
 }
 
@@ -150,18 +150,18 @@ pub enum Place {
 /// The two figures that say how much rounding was amplified.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditioning {
-    /// How well the rows of A_s bear their basis (see [`support`](super::support)), of the rows that are not zero and whose
-    /// column of B_s is not zero. The error of a basis direction is about the machine epsilon divided by this.
+    /// How well the rows of A_s bear their basis (see [`support`](super::support)), among rows that are not zero and whose column
+    /// of B_s is not zero. The error of a basis direction is about the machine epsilon divided by this.
     pub support: f64,
-    /// How clearly k and the space are decided, the least of: (σ_k − σ_{k+1})/σ_1 if a live direction is cut, less in
-    /// proportion where the rank is above 32; σ_k/σ_1 or σ_{k+1}/σ_1 where the one is little above the rank tolerance
-    /// or the other little below; and how far the energy is from another k, where that is next to nothing. Else 1. The
-    /// error of the protected space is about the machine epsilon divided by this.
+    /// How clearly k and the protected space are decided: the smallest of (σ_k − σ_{k+1})/σ_1 if a live direction is cut, reduced
+    /// in proportion for ranks above 32; σ_k/σ_1 or σ_{k+1}/σ_1 if it lies close to the rank tolerance, above or below; and the
+    /// distance between the wanted energy and that of another k, if it is tiny. Otherwise 1. The error of the protected space is
+    /// about the machine epsilon divided by this.
     pub gap: f64,
 }
 
 impl Conditioning {
-    /// From the basis' support, the singular values in descending order, k, and the number of live rows of the basis.
+    /// Computes both figures from the basis' support, the singular values in descending order, k, and the number of live rows of the basis.
     pub fn of(support: f64, sigma: &[f64], k: usize, lives: usize, cut: Cut) -> Self {
         let first = sigma.first().copied().unwrap_or(0.0);
         let share = |i: usize| sigma.get(i).map_or(0.0, |s| if first > 0.0 { s / first } else { 0.0 });
@@ -186,19 +186,19 @@ impl Conditioning {
                 *sum += square / whole;
                 Some(*sum)
             });
-            // What all of them reach is no boundary.
+            // A share that all directions together just reach is no boundary.
             let missing = reached.take(rank.saturating_sub(1)).map(|sum| (sum - wanted).abs());
             gap = missing.filter(|&missing| missing < ENERGY_GUARD).fold(gap, f64::min);
         }
         Self { support, gap }
     }
 
-    /// Whether an f32 computation keeps the error bounds of the method; otherwise the job is repeated in f64.
+    /// Whether an f32 computation keeps the method's error bounds; if not, the job is repeated in f64.
     pub fn allows_f32(&self) -> bool {
         self.support >= SUPPORT_GUARD && self.gap >= GAP_GUARD
     }
 
-    /// Whether one on a graphics device does.
+    /// Whether an f32 computation on a graphics device keeps the method's error bounds.
     pub fn allows_device(&self) -> bool {
         self.allows_f32() && self.gap >= DEVICE_GAP_GUARD
     }

@@ -1,9 +1,9 @@
 //! The method on the CPU: f32 as on a graphics device, and f64 where f32 would not keep the bounds.
 //!
-//! Each kernel stands in the file of the same name as its shader. Everything r×r is done in f64: it is small.
+//! Each kernel is in a file with the same name as its shader. All r×r arithmetic is done in f64, because it is cheap.
 //!
-//! This package is compiled for speed, all that calls it for size. So what the product calls has a type and is never
-//! inlined: a generic function, and an inlined one, is compiled as its caller is.
+//! This package is compiled for speed, and all code that calls it for size. A generic or inlined function is compiled as its caller
+//! is, so the functions that the product calls have concrete types and are never inlined.
 
 pub mod basis;
 mod content;
@@ -57,7 +57,7 @@ pub use triangle::{Triangle, support};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu;
 
-/// One job, in f32 where that keeps the bounds: what each blend makes of it.
+/// Computes one job, in f32 where that keeps the error bounds: one result for each blend.
 #[inline(never)]
 pub fn project(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
     let cut = cut.of_rank(job.style_down.rows);
@@ -70,53 +70,53 @@ pub fn project(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<
     }
 }
 
-/// X·Yᵀ for X p×n and Y q×n, p×q, row-major.
+/// The product X·Yᵀ, p×q and row-major, of X p×n and Y q×n.
 #[inline(never)]
 pub fn gram(x: &[f32], y: &[f32], n: usize) -> Vec<f64> {
     gram::gram(x, y, n)
 }
 
-/// X·Xᵀ for X p×n.
+/// The Gram matrix X·Xᵀ, p×p, of X p×n.
 #[inline(never)]
 pub fn own_rows(x: &Stored<'_>) -> Vec<f64> {
     gram::own_gram(x.rows, gram::rows::<f32>(x))
 }
 
-/// Xᵀ·X for X m×p.
+/// The Gram matrix Xᵀ·X, p×p, of X m×p.
 #[inline(never)]
 pub fn own_columns(x: &Stored<'_>) -> Vec<f64> {
     gram::own_gram(x.cols, gram::columns::<f32>(x))
 }
 
-/// Xᵀ·Y for X m×p and Y m×q.
+/// The products Xᵀ·Y, p×q, of X m×p and Y m×q.
 #[inline(never)]
 pub fn columns_across(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
     gram::cross_gram([x.cols, y.cols], gram::columns::<f32>(x), gram::columns(y))
 }
 
-/// As [`own_columns`], in f64.
+/// The Gram matrix Xᵀ·X, p×p, of X m×p, computed in f64.
 #[inline(never)]
 pub fn own_columns_careful(x: &Stored<'_>) -> Vec<f64> {
     gram::own_gram(x.cols, gram::columns::<f64>(x))
 }
 
-/// As [`columns_across`], in f64.
+/// The products Xᵀ·Y, p×q, of X m×p and Y m×q, computed in f64.
 #[inline(never)]
 pub fn columns_across_careful(x: &Stored<'_>, y: &Stored<'_>) -> Vec<f64> {
     gram::cross_gram([x.cols, y.cols], gram::columns::<f64>(x), gram::columns(y))
 }
 
-/// `values`·`scale` rounded to nearest even as F32, F16 or BF16 words; too large a value becomes infinity. Returns the
-/// words and, per value, what rounding added, divided by `scale` (0 where scale is 0).
+/// Rounds `values`·`scale` to nearest even as F32, F16 or BF16 words; values that are too large become infinite. Returns the words
+/// and, for each value, the error added by rounding divided by `scale` (0 if `scale` is 0).
 #[inline(never)]
 pub fn encode(values: &[f32], scale: f64, dtype: Dtype) -> (Vec<u8>, Vec<f32>) {
     encode::encode(values, scale, dtype)
 }
 
-/// One job in f64, whatever its conditioning.
+/// Computes one job in f64, whatever its conditioning.
 #[inline(never)]
 pub fn careful(job: &Job<'_>, cut: Cut, blends: &[Blend], output: Dtype) -> Vec<Projected> {
-    // Always the long way: the saved result is checked against it.
+    // This never takes the short way, because the saved result is checked against it.
     let down = style_basis::<f64>(job);
     let directions = directions::by_basis(job, &down, cut);
     content::projected(job, &down, &directions, blends, output, Place::CpuCareful)

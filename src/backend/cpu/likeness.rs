@@ -1,7 +1,7 @@
-//! What a third update of a layer has of a content and a style, from small Gram matrices alone (docs/METHOD.md, "Comparing").
+//! How much of a content and a style a third update of the same layer contains, from small Gram matrices alone (docs/METHOD.md,
+//! "Comparing").
 //!
-//! All in f64: how far two updates are from each other comes from differences of these products, and a difference has half
-//! their digits.
+//! All arithmetic is f64: the distance of two updates comes from differences of these products, which have half as many digits.
 
 use super::cut::count;
 use super::gram::{columns, cross_gram, own_gram, rows};
@@ -10,12 +10,12 @@ use super::relation::Update;
 use crate::{Cut, Stored};
 use nalgebra::DMatrix;
 
-/// A third update, or those of its rows that a pair has too.
+/// A third update, or the rows of it that a pair also has.
 #[derive(Clone, Debug)]
 pub struct Third<'a> {
-    /// ΔW_f without its scale.
+    /// The third update ΔW_f, without its scale.
     pub update: Update<'a>,
-    /// What it is multiplied by.
+    /// The scale of the third update.
     pub scale: f64,
     /// The same rows of B_c, where there is a content.
     pub content_up: Option<Stored<'a>>,
@@ -23,30 +23,30 @@ pub struct Third<'a> {
     pub style_up: Option<Stored<'a>>,
 }
 
-/// Inner products of ΔW_f, ΔW_c, ΔW_s and ΔW_c·V_k V_kᵀ ("along"); 0 where there is none of them.
+/// Inner products of ΔW_f (the third update), ΔW_c, ΔW_s and ΔW_c·V_k V_kᵀ ("along"); 0 where one of them is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Products {
-    /// ‖ΔW_f‖².
+    /// The squared norm ‖ΔW_f‖².
     pub third: f64,
-    /// ⟨ΔW_f, ΔW_c⟩.
+    /// The inner product ⟨ΔW_f, ΔW_c⟩.
     pub third_content: f64,
-    /// ⟨ΔW_f, ΔW_c·V_k V_kᵀ⟩.
+    /// The inner product ⟨ΔW_f, ΔW_c·V_k V_kᵀ⟩.
     pub third_along: f64,
-    /// ⟨ΔW_f, ΔW_s⟩.
+    /// The inner product ⟨ΔW_f, ΔW_s⟩.
     pub third_style: f64,
-    /// ‖ΔW_c‖².
+    /// The squared norm ‖ΔW_c‖².
     pub content: f64,
-    /// ‖ΔW_c·V_k‖².
+    /// The squared norm ‖ΔW_c·V_k‖².
     pub along: f64,
-    /// ‖ΔW_s‖².
+    /// The squared norm ‖ΔW_s‖².
     pub style: f64,
-    /// ⟨ΔW_c, ΔW_s⟩.
+    /// The inner product ⟨ΔW_c, ΔW_s⟩.
     pub content_style: f64,
-    /// ⟨ΔW_c·V_k V_kᵀ, ΔW_s⟩.
+    /// The inner product ⟨ΔW_c·V_k V_kᵀ, ΔW_s⟩.
     pub along_style: f64,
 }
 
-/// Compares what a third file has of a unit with its halves in a pair; `cut` says k.
+/// Computes the inner products of a third file's updates with the content and the style of one unit; `cut` decides k.
 #[inline(never)]
 pub fn liken(
     content: Option<&Update<'_>>,
@@ -105,13 +105,13 @@ impl<'a> Half<'a> {
         Self { update, own: Own { down, up: matrix(own_gram(r, columns::<f64>(&update.up))) } }
     }
 
-    /// A·Aᵀ with the other's A, r×r.
+    /// The products A·A'ᵀ with the other update's A', r×r'.
     fn rows(&self, other: &Self) -> DMatrix<f64> {
         let (x, y) = (&self.update.down, &other.update.down);
         DMatrix::from_row_slice(x.rows, y.rows, &cross_gram([x.rows, y.rows], rows::<f64>(x), rows(y)))
     }
 
-    /// Bᵀ·B with another B, r×r.
+    /// The products Bᵀ·B' with another up factor B', r×r'.
     fn columns(&self, other: &Stored<'_>) -> DMatrix<f64> {
         let (x, y) = (&self.update.up, other);
         DMatrix::from_row_slice(x.cols, y.cols, &cross_gram([x.cols, y.cols], columns::<f64>(x), columns(y)))
@@ -119,12 +119,12 @@ impl<'a> Half<'a> {
 }
 
 impl Own {
-    /// ‖B·A‖².
+    /// The energy ‖B·A‖².
     fn energy(&self) -> f64 {
         self.up.dot(&self.down).max(0.0)
     }
 
-    /// r×k: column i times A is v_iᵀ.
+    /// The k first right singular vectors, r×k: column i times A is v_iᵀ.
     fn right(&self, cut: Cut) -> DMatrix<f64> {
         let decomposed = self.decomposed();
         decomposed.right.columns(0, count(&decomposed.sigma, cut)).into_owned()
@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// V_k·V_kᵀ by the eigenvectors of ΔWᵀ·ΔW.
+    /// The projector V_k·V_kᵀ from the eigenvectors of ΔWᵀ·ΔW.
     fn projector(style: &DMatrix<f64>, k: usize) -> DMatrix<f64> {
         let eigen = style.tr_mul(style).symmetric_eigen();
         let order = crate::jacobi::descending(eigen.eigenvalues.as_slice());
@@ -197,7 +197,7 @@ mod tests {
         let (c, s, f) = (content.dense(), style.dense(), third.dense());
         for (cut, k) in [(Cut::All, 4), (Cut::Count(2), 2)] {
             let d = &c * projector(&s, k);
-            // The third in one piece, and in two of which each is a module of its own.
+            // The third update in one piece, and in two pieces that are modules of their own.
             let whole = Third {
                 update: third.update(),
                 scale: 1.0,

@@ -1,4 +1,4 @@
-//! The one product kernel: sums of outer products of short vectors, which all larger products are made of.
+//! The one product kernel: sums of outer products of short vectors, from which all larger products are built.
 //!
 //! It compiles to 128-bit vector operations without naming any, and every sum has one order: WebAssembly and native code
 //! give the same bits.
@@ -7,10 +7,10 @@ use super::real::Real;
 
 /// Vectors that lie side by side in a strip.
 pub(super) const WIDE: usize = 8;
-/// Vectors of a strip that are multiplied at once: four times eight sums are what the registers hold.
+/// The number of a strip's vectors that are multiplied at once: registers hold four times eight sums.
 pub(super) const HALF: usize = WIDE / 2;
 
-/// Σ_k x[k]·y[k]ᵀ, where of the vectors in x only those from `FIRST` on are taken.
+/// The sum Σ_k `x[k]·y[k]ᵀ` for the four vectors of x from index `FIRST` on.
 #[inline(never)]
 fn half<T: Real, const FIRST: usize>(x: &[[T; WIDE]], y: &[[T; WIDE]]) -> [[T; WIDE]; HALF] {
     let mut sums = [[T::ZERO; WIDE]; HALF];
@@ -24,12 +24,12 @@ fn half<T: Real, const FIRST: usize>(x: &[[T; WIDE]], y: &[[T; WIDE]]) -> [[T; W
     sums
 }
 
-/// Σ_k x[k]·y[k]ᵀ, the first four rows and the others.
+/// The sum Σ_k `x[k]·y[k]ᵀ` as two halves: the first four rows, then the others.
 pub(super) fn outer<T: Real>(x: &[[T; WIDE]], y: &[[T; WIDE]]) -> [[[T; WIDE]; HALF]; 2] {
     [half::<T, 0>(x, y), half::<T, HALF>(x, y)]
 }
 
-/// Vectors of equal length, eight to a strip, entry by entry; what is missing to eight is zero.
+/// Vectors of equal length, eight to a strip, stored entry by entry; the last strip is padded with zeros.
 #[derive(Debug)]
 pub(super) struct Strips<T> {
     values: Vec<[T; WIDE]>,
@@ -37,7 +37,7 @@ pub(super) struct Strips<T> {
 }
 
 impl<T: Real> Strips<T> {
-    /// The rows of a row-major matrix of `cols` columns, only those columns.
+    /// The rows of a row-major matrix with `cols` columns, restricted to `columns`.
     pub(super) fn of_rows(x: &[T], cols: usize, columns: std::ops::Range<usize>) -> Self {
         let length = columns.len();
         let mut values = vec![[T::ZERO; WIDE]; (x.len() / cols).div_ceil(WIDE) * length];
@@ -48,7 +48,7 @@ impl<T: Real> Strips<T> {
         Self { values, length }
     }
 
-    /// Those columns of a row-major matrix of `cols` columns.
+    /// The given columns of a row-major matrix with `cols` columns.
     pub(super) fn of_columns(x: &[T], cols: usize, columns: std::ops::Range<usize>) -> Self {
         let length = x.len() / cols;
         let mut values = vec![[T::ZERO; WIDE]; columns.len().div_ceil(WIDE) * length];
@@ -64,7 +64,7 @@ impl<T: Real> Strips<T> {
         Self { values, length }
     }
 
-    /// Strip by strip.
+    /// The strips in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[[T; WIDE]]> {
         self.values.chunks_exact(self.length)
     }
@@ -74,7 +74,7 @@ impl<T: Real> Strips<T> {
 mod tests {
     use super::*;
 
-    /// Values whose products and sums round.
+    /// Values whose products and sums need rounding.
     fn values(count: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
         (0..count)

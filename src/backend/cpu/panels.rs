@@ -1,15 +1,15 @@
-//! A stored matrix some columns at a time, so that no copy of all of it in another precision is needed.
+//! Reads a stored matrix a few columns at a time, so that no full copy in another precision is needed.
 
 use super::decode::widened;
 use super::real::{self, Real};
 use crate::{Dtype, Stored};
 use std::ops::Range;
 
-/// Columns, or of a lora_up rows, that are looked at at once. Products of so many are summed in one precision before their sums
-/// are added in f64, so another number gives other last digits.
+/// The number of columns (for a lora_up, rows) that are processed at once. Products of that many are summed in one precision before
+/// these sums are added in f64, so another number gives other last digits.
 pub(super) const PANEL: usize = 128;
 
-/// So many columns, panel by panel.
+/// The ranges of the panels that `cols` columns divide into.
 pub(super) fn panels(cols: usize) -> impl Iterator<Item = Range<usize>> {
     (0..cols).step_by(PANEL).map(move |from| from..cols.min(from + PANEL))
 }
@@ -19,7 +19,7 @@ pub(super) fn loaded<T: Real>(stored: &Stored<'_>) -> Vec<T> {
     panel(stored, &(0..stored.cols), 0)
 }
 
-/// Some columns of a matrix, rows×their number, row-major, times 2^-`exponent`.
+/// Some columns of a matrix, rows×(number of columns), row-major, times 2^-`exponent`.
 pub(super) fn panel<T: Real>(stored: &Stored<'_>, columns: &Range<usize>, exponent: i32) -> Vec<T> {
     let word = stored.dtype.bitsize() / 8;
     let mut values = Vec::with_capacity(stored.rows * columns.len());
@@ -30,9 +30,9 @@ pub(super) fn panel<T: Real>(stored: &Stored<'_>, columns: &Range<usize>, expone
     values
 }
 
-/// The largest magnitude of a matrix of numbers; 0 where it has none.
+/// The largest magnitude in a matrix of finite numbers; 0 if it is empty.
 pub fn largest(stored: &Stored<'_>) -> f32 {
-    // Magnitudes of numbers are in the order of their bits.
+    // Magnitudes of finite numbers are in the order of their bits.
     let mut largest: Vec<f32> = Vec::with_capacity(1);
     if stored.dtype == Dtype::F32 {
         let words =
@@ -45,14 +45,14 @@ pub fn largest(stored: &Stored<'_>) -> f32 {
     largest.first().copied().unwrap_or(0.0)
 }
 
-/// The largest magnitude of each row of finite numbers.
+/// The largest magnitude in each row of a matrix of finite numbers.
 pub fn largest_of_rows(stored: &Stored<'_>) -> Vec<f32> {
     let row = stored.cols * stored.dtype.bitsize() / 8;
     let of_row = |bytes| largest(&Stored { bytes, rows: 1, ..*stored });
     stored.bytes.chunks_exact(row.max(1)).map(of_row).collect()
 }
 
-/// The largest magnitude of each column of finite numbers.
+/// The largest magnitude in each column of a matrix of finite numbers.
 pub fn largest_of_columns(stored: &Stored<'_>) -> Vec<f32> {
     let mut largest = vec![0.0f32; stored.cols];
     for row in super::decode(stored, false).chunks_exact(stored.cols.max(1)) {
@@ -63,7 +63,7 @@ pub fn largest_of_columns(stored: &Stored<'_>) -> Vec<f32> {
     largest
 }
 
-/// Its power of two: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
+/// The power of two of a matrix's largest magnitude: 2^e ≤ max|x| < 2^(e+1); 0 if all values are zero.
 pub(super) fn exponent(stored: &Stored<'_>) -> i32 {
     real::exponent(&[largest(stored)])
 }
@@ -96,7 +96,7 @@ mod tests {
         for (values, expected) in [
             ([0.0, -3.0, 2.5, 0.125], 1),
             ([0.0, -0.0, 0.0, 0.0], 0),
-            // The least subnormal of F16.
+            // The smallest subnormal of F16.
             ([0.0, 0.0, -5.960_464_5e-8, 0.0], -24),
         ] {
             let f32s: Vec<u8> = values.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();

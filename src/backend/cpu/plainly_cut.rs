@@ -1,5 +1,5 @@
-//! The style's singular values from f64 Gram matrices of its factors, where those tell a cut beyond doubt. Bases in f32 do
-//! not where singular values are as close together as they are at high ranks, and bases in f64 take far longer.
+//! The style's singular values from f64 Gram matrices of its factors, if those decide a cut beyond doubt. At high ranks singular
+//! values lie too close together for bases in f32, and bases in f64 take far longer.
 
 use super::core::core;
 use super::cut::{Protected, cut};
@@ -8,16 +8,16 @@ use super::real;
 use super::triangle::{Triangle, cholesky};
 use crate::{Cut, RANK_TOLERANCE};
 
-/// Of a row of length 1, at least this must be left of its square once the rows before it are taken out.
+/// The smallest share of a unit row's squared length that must remain once the rows before it are taken out.
 const LEAST: f64 = 1e-10;
-/// What comes of Gram matrices is squares of singular values, with errors of at most some 1e-13 of [`most`]. Squares this
-/// share of it apart are told apart, and the spaces of both to a millionth.
+/// The smallest distance, as a share of [`most`], at which squared singular values and their spaces can be told apart (to a
+/// millionth): Gram matrices give the squares with errors of at most some 1e-13 of it.
 const CLEAR: f64 = 1e-7;
-/// So far the energies of k directions and of one fewer have to be from what is wanted.
+/// The smallest distance from the wanted energy, relative to the whole, that the energies of k and of k − 1 directions must have.
 const ENERGY: f64 = 1e-9;
 
-/// What is protected, ‖B_s·A_s‖² in units of 2^(2·exponent), and that exponent, if k and the space are beyond doubt.
-/// `down_gram` is A_s·A_sᵀ and `up_gram` B_sᵀ·B_s, r×r. None does not say that there is any doubt.
+/// The protected directions, ‖B_s·A_s‖² in units of 2^(2·exponent), and that exponent, if k and the space are beyond doubt.
+/// `down_gram` is A_s·A_sᵀ and `up_gram` is B_sᵀ·B_s, r×r each. `None` means only that they are not certain here.
 pub(super) fn plainly_cut(
     down_gram: &[f64],
     up_gram: &[f64],
@@ -35,10 +35,10 @@ pub(super) fn plainly_cut(
     let square = |at: usize| squares.get(at).copied().unwrap_or(0.0);
     let (energy, most) = (squares.iter().sum::<f64>(), most(&down, &up, exponent));
     let apart = k > 0 && square(k - 1) - square(k) > CLEAR * most;
-    // Whether the next one is there at all must not be in doubt either.
+    // There must be no doubt either whether the next direction exists at all.
     let next = (square(k) / square(0)).sqrt() / RANK_TOLERANCE;
     let undecided = match wanted {
-        // What all of them reach is no boundary.
+        // A share that all directions together just reach is no boundary.
         Cut::Energy(share) => [k.checked_sub(1), (k < r).then_some(k)].into_iter().flatten().any(|k| {
             let reached = squares.iter().take(k).sum::<f64>();
             (reached - share * energy).abs() < ENERGY * energy.max(most)
@@ -48,22 +48,22 @@ pub(super) fn plainly_cut(
     (apart && !(0.25..=1.0).contains(&next) && !undecided).then_some((protected, energy, exponent))
 }
 
-/// Σ_i ‖column i of B_s‖²·‖row i of A_s‖², which no σ² exceeds by more than a factor of r.
+/// The sum Σ_i ‖column i of B_s‖²·‖row i of A_s‖², which no σ² exceeds by more than a factor of r.
 fn most(down: &Factor, up: &Factor, exponent: i32) -> f64 {
     let both = down.lengths.iter().zip(&up.lengths).zip(down.exponents.iter().zip(&up.exponents));
     both.map(|((a, b), (e, f))| (a * b * 2f64.powi(e + f - exponent)).powi(2)).sum()
 }
 
-/// diag(2^exponent)·L, with L·Lᵀ the Gram matrix of a factor's rows (of lora_up's columns).
+/// A factor as diag(2^exponent)·L, where L·Lᵀ is the Gram matrix of its rows (for a lora_up, of its columns).
 struct Factor {
     l: Vec<f64>,
     exponents: Vec<i32>,
-    /// Of the rows of L.
+    /// The lengths of the rows of L.
     lengths: Vec<f64>,
 }
 
 impl Factor {
-    /// None where a row is nothing, or nothing without the others.
+    /// The factor with this Gram matrix; `None` if a row is zero or depends on the others.
     fn of(gram: &[f64], r: usize) -> Option<Self> {
         let mut lengths: Vec<f64> = (0..r).map(|i| gram[i * r + i].sqrt()).collect();
         if !lengths.iter().all(|length| length.is_normal()) {

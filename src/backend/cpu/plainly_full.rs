@@ -1,20 +1,20 @@
-//! Whether a style plainly has all of its directions, so that neither a basis of B_s nor singular values are needed.
+//! Whether a style certainly has all of its directions, so that neither a basis of B_s nor singular values are needed.
 
 use super::gram::gram;
 use super::triangle::{Triangle, cholesky, inverse};
 use crate::RANK_TOLERANCE;
 
-/// Gram matrices square the condition, and their entries are right to some 1e-7. Inverses beyond this square norm are
-/// left to the basis of B_s, which decides on B_s itself.
+/// The largest squared norm of an inverse that is trusted. Gram matrices square the condition number, and their entries are right
+/// to some 1e-7; anything beyond is left to the basis of B_s, which works on B_s itself.
 const AMPLIFIED: f64 = 1e4;
-/// Square norms of columns whose f32 products have neither left the range nor become subnormal.
+/// The range of squared column norms for which f32 products neither overflow nor become subnormal.
 const RANGE: std::ops::Range<f64> = 1e-24..1e24;
 /// Singular values this far above the rank tolerance are beyond doubt.
 const CLEAR: f64 = 64.0 * RANK_TOLERANCE;
 
-/// ‖B_s·A_s‖² in units of 2^exponent, returned beside it, if every singular value of B_s·A_s is plainly above the rank
-/// tolerance. `up_gram` is B_sᵀ·B_s, r×r; `down` is of the basis of A_s, of which no row was dropped. None does not say
-/// that one is below.
+/// ‖B_s·A_s‖² in units of 2^(2·exponent), and that exponent, if every singular value of B_s·A_s is certainly above the rank
+/// tolerance. `up_gram` is B_sᵀ·B_s, r×r; `down` is the triangle of the basis of A_s, of which no row was dropped. `None` does not
+/// mean that a singular value is below the tolerance.
 ///
 /// With B_s = Q_B·L_Bᵀ and A_s = L_A·Q_A: σ_1 ≤ ‖L_Bᵀ·L_A‖ and σ_r ≥ 1/‖(L_Bᵀ·L_A)⁻¹‖, in Frobenius norms.
 pub(super) fn plainly_full(up_gram: &[f64], down: Triangle<'_>) -> Option<(f64, i32)> {
@@ -24,7 +24,7 @@ pub(super) fn plainly_full(up_gram: &[f64], down: Triangle<'_>) -> Option<(f64, 
         return None;
     }
     let exponent = down.exponent.iter().copied().max()?;
-    // B_s with columns of length 1; the lengths go to the rows of A_s.
+    // Scales the columns of B_s to length 1; their lengths move to the rows of A_s.
     let normal: Vec<f64> =
         (0..r * r).map(|at| up_gram[at] / (lengths[at / r] * lengths[at % r]).sqrt()).collect();
     let up_inverse = inverse(&cholesky(&normal, r, AMPLIFIED.recip())?, r);

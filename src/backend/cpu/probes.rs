@@ -1,22 +1,22 @@
-//! Products with a few columns at once, in f64: what a saved update is checked with.
+//! Products of matrices with a few columns at once, in f64, used to check a saved update.
 
 use super::panels::{PANEL, loaded};
 use crate::Stored;
 
-/// Columns of [`Columns`]. Of an update of rank 1 a few random ones may all see next to nothing: with 4 of them an estimate of
-/// its norm is 8 times too small once in some thousand modules, with 16 never.
+/// The number of columns in [`Columns`]. A few random columns may all be almost blind to an update of rank 1: with 4 of them an
+/// estimate of its norm is 8 times too small once in some thousand modules, with 16 never.
 pub const PROBES: usize = 16;
 
 /// A matrix of [`PROBES`] columns, row by row.
 pub type Columns = Vec<[f64; PROBES]>;
 
-/// M·X for M m×n and X n×16.
+/// The product M·X of M m×n and X n×16.
 #[inline(never)]
 pub fn times(matrix: &Stored<'_>, x: &[[f64; PROBES]]) -> Columns {
     matrix.blocks(PANEL).flat_map(|rows| product(&loaded(&rows), rows.cols, x)).collect()
 }
 
-/// The sum of squares of every column of M, m×n: n of them.
+/// The sums of squares of the columns of M, m×n: n of them.
 #[inline(never)]
 pub fn column_squares(matrix: &Stored<'_>) -> Vec<f64> {
     let mut squares = vec![0.0; matrix.cols];
@@ -28,7 +28,7 @@ pub fn column_squares(matrix: &Stored<'_>) -> Vec<f64> {
     squares
 }
 
-/// M·X for M m×n, row-major, and X n×16.
+/// The product M·X of M m×n, row-major, and X n×16.
 fn product(matrix: &[f32], cols: usize, x: &[[f64; PROBES]]) -> Columns {
     let row_times = |row: &[f32]| {
         let mut sums = [0.0; PROBES];

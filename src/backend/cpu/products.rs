@@ -5,22 +5,22 @@ use crate::matrix::{Matrix, energy, norm_of_product};
 use crate::truncate::{LowRank, Operator, truncate};
 use nalgebra::DMatrix;
 
-/// More rows than this in a factor are no low rank any more (and more than a graphics device takes).
+/// The highest rank that counts as low, which is also the highest that a graphics device takes.
 pub const MAX_RANK: usize = 256;
 
-/// The factors of an update: exact, or the best of a rank.
+/// The factors of an update: exact, or the best of a given rank.
 #[derive(Debug)]
 pub struct Product {
-    /// A, r×n.
+    /// The down factor A, r×n.
     pub down: Matrix,
-    /// B, m×r.
+    /// The up factor B, m×r.
     pub up: Matrix,
-    /// ‖ΔW‖² of what was cut to a rank and of the whole; none where the factors are exact.
+    /// The energy ‖ΔW‖² that was kept and that of the whole update; `None` if the factors are exact.
     pub energy: Option<(f64, f64)>,
 }
 
 impl Product {
-    /// B·A as it is.
+    /// The exact product B·A.
     pub fn exact(down: Matrix, up: Matrix) -> Self {
         Self { down, up, energy: None }
     }
@@ -37,7 +37,7 @@ pub fn dense(matrix: &Matrix, rank: usize) -> Product {
     Product::cut(truncate(matrix, rank), energy(matrix))
 }
 
-/// A'[p, (i, k)] = Σ_q core[p, (q, k)]·down[q, i] for a core of r×(r·kernel) and down r×in.
+/// A core multiplied into lora_down: A'[p, (i, k)] = Σ_q core[p, (q, k)]·down[q, i] for a core of r×(r·kernel) and down r×in.
 #[inline(never)]
 pub fn through_core(core: &Matrix, down: &Matrix) -> Matrix {
     let (r, inputs) = (down.nrows(), down.ncols());
@@ -52,7 +52,7 @@ pub fn through_core(core: &Matrix, down: &Matrix) -> Matrix {
     result
 }
 
-/// (a₁·b₁)∘(a₂·b₂): exact up to [`MAX_RANK`], else cut to `rank`.
+/// The factors of a LoHa, (a₁·b₁)∘(a₂·b₂): exact up to [`MAX_RANK`], else cut to `rank`.
 #[inline(never)]
 pub fn hadamard(a: [Matrix; 2], b: [Matrix; 2], rank: usize) -> Product {
     let halves = Halves { a, b };
@@ -64,23 +64,24 @@ pub fn hadamard(a: [Matrix; 2], b: [Matrix; 2], rank: usize) -> Product {
     Product::cut(truncate(&halves, rank), whole)
 }
 
-/// left·right, or right alone.
+/// One factor of a Kronecker product: left·right, or right alone.
 pub type Half = (Option<Matrix>, Matrix);
 
-/// w₁⊗w₂: exact up to [`MAX_RANK`] where w₂ has two factors, else cut to `rank`.
+/// The factors of a LoKr, w₁⊗w₂: exact up to [`MAX_RANK`] if w₂ is a product of two factors, else cut to `rank`.
 #[inline(never)]
 pub fn kronecker(first: Half, second: Half, rank: usize) -> Product {
     let (rows, cols) = (first.0.as_ref().unwrap_or(&first.1).nrows(), first.1.ncols());
     let small = rows.min(cols);
     match second {
         (Some(left), right) if small.saturating_mul(left.ncols()) <= MAX_RANK => {
-            // w₁ = U·V with the smaller side's unit matrix: (U⊗left)·(V⊗right).
+            // w₁ is written as U·V with a unit matrix on its smaller side, so that the product is (U⊗left)·(V⊗right).
             let (w1, unit) = (multiplied(first), DMatrix::identity(small, small));
             let (u, v) = if cols <= rows { (w1, unit) } else { (unit, w1) };
             Product::exact(v.kronecker(&right), u.kronecker(&left))
         }
         second => {
-            // The SVD of w₁⊗w₂ is made of all products of theirs: the strongest are among the strongest of each.
+            // The singular values of w₁⊗w₂ are all products of those of w₁ and w₂, so its strongest directions come from their
+            // strongest ones.
             let ((first, of_first), (second, of_second)) = (strong(first, rank), strong(second, rank));
             Product::cut(strongest(&first, &second, rank), of_first * of_second)
         }
@@ -94,7 +95,7 @@ fn multiplied((left, right): Half) -> Matrix {
     }
 }
 
-/// The strongest `rank` directions of one half, and ‖w‖². It is multiplied out only where that makes it no larger.
+/// The strongest `rank` directions of one factor, and its ‖w‖². The factor is multiplied out only if that does not make it larger.
 fn strong(half: Half, rank: usize) -> (LowRank, f64) {
     match half {
         (Some(left), right) if left.ncols() < left.nrows().min(right.ncols()) => {
@@ -108,7 +109,7 @@ fn strong(half: Half, rank: usize) -> (LowRank, f64) {
     }
 }
 
-/// left·right, from right to left.
+/// The matrix left·right, applied from right to left without being multiplied out.
 struct Chain {
     left: Matrix,
     right: Matrix,
@@ -131,7 +132,7 @@ impl Operator for Chain {
 /// The strongest `rank` directions of a Kronecker product of two decomposed matrices.
 fn strongest(first: &LowRank, second: &LowRank, rank: usize) -> LowRank {
     let (p, q) = (first.down.nrows(), second.down.nrows());
-    // Of the pair (i, j) there are (i + 1)·(j + 1) that are no weaker, itself included.
+    // At least (i + 1)·(j + 1) pairs are no weaker than the pair (i, j), itself included.
     let among: Vec<(usize, usize)> =
         (0..p).flat_map(|i| (0..q.min(rank / (i + 1))).map(move |j| (i, j))).collect();
     let sigma: Vec<f64> = among.iter().map(|&(i, j)| first.sigma[i] * second.sigma[j]).collect();
@@ -146,7 +147,7 @@ fn strongest(first: &LowRank, second: &LowRank, rank: usize) -> LowRank {
     }
 }
 
-/// (a₁·b₁)∘(a₂·b₂).
+/// The two halves of a LoHa, (a₁·b₁)∘(a₂·b₂).
 struct Halves {
     a: [Matrix; 2],
     b: [Matrix; 2],
@@ -157,7 +158,7 @@ impl Halves {
         self.a[0].ncols().saturating_mul(self.a[1].ncols())
     }
 
-    /// B[o, (p, q)] = a₁[o, p]·a₂[o, q] and A[(p, q), i] = b₁[p, i]·b₂[q, i].
+    /// The exact factors: B[o, (p, q)] = a₁[o, p]·a₂[o, q] and A[(p, q), i] = b₁[p, i]·b₂[q, i].
     fn factors(&self) -> (Matrix, Matrix) {
         let second = self.a[1].ncols();
         let up = DMatrix::from_fn(self.a[0].nrows(), self.rank(), |o, pq| {
@@ -169,7 +170,7 @@ impl Halves {
         (up, down)
     }
 
-    /// Σ over rows of the sums of squares, a few rows at a time.
+    /// The squared norm ‖ΔW‖², summed a few rows at a time.
     fn norm_squared(&self) -> f64 {
         let rows = self.a[0].nrows();
         (0..rows)
@@ -181,7 +182,7 @@ impl Halves {
     }
 }
 
-/// Values of the dense matrix that are in memory at a time, unless one row has more.
+/// The number of values of the dense matrix that are in memory at a time, unless a single row has more.
 const STRIP: usize = 1 << 22;
 
 impl Halves {

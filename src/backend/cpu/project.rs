@@ -5,21 +5,21 @@ use super::real::Real;
 use crate::Blend;
 use std::ops::Range;
 
-/// What becomes of the content: A_c ← keep·A_c + added·(C·P)·Q, where C = A_c·Qᵀ (r_c×r) is the same for every blend.
-/// V = (W_k)ᵀ·Q is never formed: P = W_k·W_kᵀ.
+/// The projection of the content: A_c ← keep·A_c + added·(C·P)·Q, where C = A_c·Qᵀ (r_c×r) is the same for every blend. V =
+/// (W_k)ᵀ·Q is never formed, because P = W_k·W_kᵀ is enough.
 #[derive(Debug)]
 pub struct Projection<'a, T> {
-    /// Q, r×n.
+    /// The orthonormal basis Q, r×n.
     q: &'a [T],
     n: usize,
-    /// C·P; none where nothing changes.
+    /// The product C·P; `None` if nothing changes.
     coefficients: Option<Strips<T>>,
     keep: T,
     added: T,
 }
 
 impl<'a, T: Real> Projection<'a, T> {
-    /// `along` is C, r_c×r, `projector` P, r×r, `q` Q, r×n.
+    /// Prepares the projection from `along` (C, r_c×r), `projector` (P, r×r) and `q` (Q, r×n).
     pub fn new(along: &[f64], q: &'a [T], projector: &[f64], n: usize, blend: Blend) -> Self {
         let r = (q.len() / n.max(1)).max(1);
         // P is symmetric, so that its rows are its columns.
@@ -28,7 +28,7 @@ impl<'a, T: Real> Projection<'a, T> {
             let rows = along.chunks_exact(r);
             rows.flat_map(|row| projector.chunks_exact(r).map(move |p| inside(row, p))).collect()
         };
-        // Addition is to be exact: then not even a negative zero may change.
+        // Plain addition must be exact, so that not even a negative zero may change.
         let nothing = blend.keep == 1.0 && (blend.added == 0.0 || projector.iter().all(|&p| p == 0.0));
         let [keep, added] = [blend.keep, blend.added].map(T::of);
         Self {
@@ -40,7 +40,7 @@ impl<'a, T: Real> Projection<'a, T> {
         }
     }
 
-    /// Some columns of the content, r_c×their number.
+    /// Projects some columns of the content, r_c×(number of columns), in place.
     pub fn apply(&self, content: &mut [T], columns: &Range<usize>) {
         let Some(coefficients) = &self.coefficients else { return };
         let width = columns.len();

@@ -1,21 +1,21 @@
-//! What a job's small matrices say, with all powers of two put back: the same for both backends.
+//! Turns the small matrices of a job into its results, with all powers of two put back; both backends share it.
 
 use super::directions::Directions;
 use super::gram::gram;
 use super::triangle::Triangle;
 use crate::{Place, Projected};
 
-/// The small matrices of one job, row-major; everything of the content in units of 2^content_exponent.
+/// The small matrices of one job, row-major; those of the content are in units of 2^content_exponent.
 pub struct Readouts<'a> {
-    /// What is protected.
+    /// The protected directions.
     pub directions: &'a Directions,
-    /// L of the style's lora_down, r_s×r_s.
+    /// The triangle L of the basis of the style's lora_down, r_s×r_s.
     pub down: Triangle<'a>,
-    /// C = A_c·Qᵀ, r_c×r_s.
+    /// The content in the coordinates of the basis, C = A_c·Qᵀ, r_c×r_s.
     pub along: &'a [f64],
-    /// A_c·A_cᵀ, r_c×r_c.
+    /// The Gram matrix A_c·A_cᵀ, r_c×r_c.
     pub content_gram: &'a [f64],
-    /// E·Eᵀ, r_c×r_c.
+    /// The Gram matrix E·Eᵀ of the rounding errors, r_c×r_c.
     pub rounding_gram: &'a [f64],
     /// The power of two taken out of the content.
     pub content_exponent: i32,
@@ -33,7 +33,7 @@ impl Readouts<'_> {
         }
         let unit = 2f64.powi(self.content_exponent);
         let scaled = |values: &[f64], by: f64| values.iter().map(|x| x * by).collect::<Vec<_>>();
-        // C·P: P is symmetric.
+        // This is C·P, because P is symmetric.
         let inside = gram(self.along, &protected.projector, r);
         Projected {
             content_down,

@@ -15,19 +15,19 @@ pub trait Real:
     + SubAssign
     + MulAssign
 {
-    /// 0.
+    /// Zero.
     const ZERO: Self;
 
-    /// A row of which less than this share is left after the earlier rows were taken out of it depends on them.
+    /// A row depends on the rows before it if less than this share of it is left once they are taken out.
     const DEPENDENT: f64;
 
-    /// Rounds to this precision.
+    /// Rounds a value to this precision.
     fn of(value: f64) -> Self;
 
-    /// Exact.
+    /// The value as f64, exactly.
     fn wide(self) -> f64;
 
-    /// |x|.
+    /// The absolute value |x|.
     fn abs(self) -> Self;
 }
 
@@ -66,10 +66,10 @@ impl Real for f64 {
     }
 }
 
-/// Power of two of the largest magnitude: 2^e ≤ max|x| < 2^(e+1); 0 where all are zero.
+/// The power of two of the largest magnitude: 2^e ≤ max|x| < 2^(e+1); 0 if all values are zero.
 pub(super) fn exponent<T: Real>(values: &[T]) -> i32 {
     let larger = |most: T, x: T| if x > most { x } else { most };
-    // Eight at a time: what a comparison of vectors is made of.
+    // The values are compared eight at a time, as vector operations do.
     let (chunks, rest) = values.as_chunks::<8>();
     let lanes = chunks
         .iter()
@@ -80,7 +80,7 @@ pub(super) fn exponent<T: Real>(values: &[T]) -> i32 {
     if most == 0.0 { 0 } else { bits - 1023 }
 }
 
-/// Multiplies by 2^power, exactly unless the result leaves the range. In two steps, since 2^149 is no f32.
+/// Multiplies values by 2^power, exactly unless the result leaves the range. Takes two steps, because 2^149 is no f32.
 pub(super) fn scale<T: Real>(values: &mut [T], power: i32) {
     if power == 0 {
         return;

@@ -1,4 +1,4 @@
-//! How two updates of one layer lie to each other, from small Gram matrices alone (docs/METHOD.md, "Figures").
+//! The relation between two updates of one layer, from small Gram matrices alone (docs/METHOD.md, "Figures").
 
 use super::gram::{both_grams, columns, rows};
 use super::gram_svd::{Decomposed, Own};
@@ -7,42 +7,42 @@ use super::real::Real;
 use crate::Stored;
 use nalgebra::DMatrix;
 
-/// ΔW = up·down.
+/// An update, ΔW = up·down.
 #[derive(Clone, Debug)]
 pub struct Update<'a> {
-    /// A, r×n.
+    /// The down factor A, r×n.
     pub down: Stored<'a>,
-    /// B, m×r.
+    /// The up factor B, m×r.
     pub up: Stored<'a>,
 }
 
-/// One of two updates: by itself, and how much of the other lies along it.
+/// One of two updates: its own singular values, and how much of the other lies along it.
 #[derive(Clone, Debug)]
 pub struct Half {
-    /// σ_i in descending order, r of them.
+    /// The singular values σ_i in descending order, r of them.
     pub sigma: Vec<f64>,
-    /// ‖ΔW_other·v_i‖² for each right singular vector v_i that the update really has (σ_i > [`crate::RANK_TOLERANCE`]·σ_1).
+    /// The energy ‖ΔW_other·v_i‖² along each right singular vector v_i that the update really has (σ_i > [`crate::RANK_TOLERANCE`]·σ_1).
     pub along: Vec<f64>,
 }
 
-/// Two updates of one layer.
+/// The relation between two updates of one layer.
 #[derive(Clone, Debug)]
 pub struct Relation {
-    /// ΔW_s.
+    /// The style's update, ΔW_s.
     pub style: Half,
-    /// ΔW_c.
+    /// The content's update, ΔW_c.
     pub content: Half,
-    /// ⟨ΔW_s, ΔW_c⟩.
+    /// The inner product ⟨ΔW_s, ΔW_c⟩.
     pub inner: f64,
     /// Cosines of the principal angles between the two row spaces, in descending order.
     pub cosines: Vec<f64>,
 }
 
-/// Compares two updates of one layer; in f64 where f32 would show.
+/// Compares two updates of one layer, in f64 if f32 would not be exact enough.
 #[inline(never)]
 pub fn relate(style: &Update<'_>, content: &Update<'_>) -> Relation {
     let grams = Grams::of::<f32>(style, content);
-    // No decomposition ends on what is not finite.
+    // No decomposition ends on values that are not finite.
     if grams.style.is_in_range() && grams.content.is_in_range() {
         let (s, c) = (grams.style.decomposed(), grams.content.decomposed());
         if s.is_even() && c.is_even() {
@@ -52,7 +52,7 @@ pub fn relate(style: &Update<'_>, content: &Update<'_>) -> Relation {
     careful(style, content)
 }
 
-/// As [`relate`], in f64 whatever the updates.
+/// Like [`relate`], but always in f64.
 fn careful(style: &Update<'_>, content: &Update<'_>) -> Relation {
     let grams = Grams::of::<f64>(style, content);
     grams.relation(grams.style.decomposed(), grams.content.decomposed())
@@ -61,9 +61,9 @@ fn careful(style: &Update<'_>, content: &Update<'_>) -> Relation {
 struct Grams {
     style: Own,
     content: Own,
-    /// A_s·A_cᵀ, r_s×r_c.
+    /// The products A_s·A_cᵀ, r_s×r_c.
     down: DMatrix<f64>,
-    /// B_sᵀ·B_c, r_s×r_c.
+    /// The products B_sᵀ·B_c, r_s×r_c.
     up: DMatrix<f64>,
 }
 
@@ -84,7 +84,7 @@ impl Grams {
     }
 
     fn relation(&self, style: Decomposed, content: Decomposed) -> Relation {
-        // A_other·v_i by columns, and so ‖ΔW_other·v_i‖² = (A_other·v_i)ᵀ·(BᵀB)_other·(A_other·v_i).
+        // Each column is A_other·v_i, and so ‖ΔW_other·v_i‖² = (A_other·v_i)ᵀ·(BᵀB)_other·(A_other·v_i).
         let along = |others: DMatrix<f64>, gram: &DMatrix<f64>| -> Vec<f64> {
             others.column_iter().map(|x| x.dot(&(gram * x)).max(0.0)).collect()
         };
@@ -101,7 +101,7 @@ impl Grams {
 }
 
 impl Own {
-    /// Whether products in f32 have neither left the range nor become subnormal.
+    /// Whether f32 products have neither overflowed nor become subnormal.
     fn is_in_range(&self) -> bool {
         const RANGE: std::ops::Range<f64> = 1e-24..1e24;
         let in_range = |gram: &DMatrix<f64>| gram.diagonal().iter().all(|square| RANGE.contains(square));
@@ -110,15 +110,14 @@ impl Own {
 }
 
 impl Decomposed {
-    /// Whether rounding in f32 products does not show: it is amplified by how much longer one direction of a factor is
-    /// than another.
+    /// Whether the rounding of f32 products is negligible: it is amplified by the ratio of a factor's longest direction to its shortest.
     fn is_even(&self) -> bool {
         const EVEN: f64 = 0.1;
         self.roots.iter().all(|roots| roots.root.min() > EVEN * roots.root.max())
     }
 }
 
-/// Singular values of V_sᵀ·V_c.
+/// The singular values of V_sᵀ·V_c, which are the cosines of the principal angles.
 fn cosines(between: &DMatrix<f64>) -> Vec<f64> {
     let small = if between.nrows() < between.ncols() {
         between * between.transpose()
@@ -140,7 +139,7 @@ mod tests {
     use crate::truncate::tests::random;
     use crate::{Dtype, RANK_TOLERANCE};
 
-    /// Row i of A times the i-th of these; B as it comes.
+    /// An update with row i of A multiplied by the i-th of `rows`, and an arbitrary B.
     struct Made {
         down: DMatrix<f64>,
         up: DMatrix<f64>,
@@ -172,8 +171,8 @@ mod tests {
         Update { down: stored(0, &made.down), up: stored(1, &made.up) }
     }
 
-    /// The dense update, and σ and V of its directions that count, by orthogonal steps: no Gram matrix, and not by nalgebra's
-    /// SVD, which loses digits on matrices that lack rank.
+    /// The dense update, with σ and V of the directions that count, from orthogonal steps: without Gram matrices, and without
+    /// nalgebra's SVD, which loses digits on rank-deficient matrices.
     fn dense(made: &Made) -> (DMatrix<f64>, Vec<f64>, DMatrix<f64>) {
         let r = made.down.nrows();
         let rows = made.down.transpose().qr();
@@ -194,7 +193,7 @@ mod tests {
         }
     }
 
-    /// Against the dense updates; both precisions.
+    /// Compares with the dense updates in both precisions.
     fn check(style: &Made, content: &Made, bound: f64) {
         let (s, c) = (dense(style), dense(content));
         let cosines = s.2.tr_mul(&c.2).svd(false, false).singular_values;
@@ -205,7 +204,7 @@ mod tests {
             for (half, (_, sigma, v), (other, ..)) in [(&found.style, &s, &c), (&found.content, &c, &s)] {
                 assert_eq!(half.along.len(), sigma.len());
                 close(&half.sigma, sigma, bound);
-                // Single directions are determined as well as they are apart; their sums always are.
+                // Single directions are only as well determined as their singular values are apart; their sums always are.
                 let (ours, theirs) = (half.along.iter().sum::<f64>(), along(other, v).iter().sum::<f64>());
                 close(&[ours], &[theirs], bound);
                 if sigma.windows(2).all(|two| two[0] - two[1] > 1e-2 * sigma[0]) {
@@ -234,7 +233,7 @@ mod tests {
     #[test]
     fn what_an_update_does_not_have_counts_for_nothing() {
         let (mut style, content) = (made(&[1.0, 0.8, 0.6], 11), made(&[1.0, 0.5], 13));
-        // A row of A whose column of B is zero, as of a direction that was pruned.
+        // A row of A whose column of B is zero, as for a pruned direction.
         style.up.column_mut(1).fill(0.0);
         let words = |matrix: &DMatrix<f64>| {
             matrix.transpose().iter().flat_map(|&x| f32::of(x).to_le_bytes()).collect()
@@ -242,7 +241,7 @@ mod tests {
         style.bytes[1] = words(&style.up);
         assert_eq!(relate(&update(&style), &update(&content)).style.along.len(), 2);
         check(&style, &content, 1e-6);
-        // One that was never trained.
+        // An update that was never trained.
         style.up.fill(0.0);
         style.bytes[1] = words(&style.up);
         let found = relate(&update(&style), &update(&content));
@@ -259,7 +258,7 @@ mod tests {
         close(&found.cosines, &[1.0, 1.0, 1.0], 1e-6);
     }
 
-    /// What f32 leaves of a direction that is next to none is rounding.
+    /// In f32, what is left of an almost dependent direction is rounding.
     #[test]
     fn rows_that_lean_on_each_other_are_compared_in_f64() {
         let mut leaning = made(&[1.0, 1.0, 1e-3], 5);

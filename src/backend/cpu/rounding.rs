@@ -1,5 +1,4 @@
-//! What rounding alone does to B·A. All of it is f64: what is saved as it came may have any numbers, and squares of f32 end where
-//! those of a norm go on.
+//! The effect of rounding alone on B·A. All arithmetic is f64: files may hold any numbers, and squares overflow in f32 where norms do not.
 
 use super::encode::encode;
 use super::gram::{columns, own_gram, rows};
@@ -7,12 +6,12 @@ use super::outer::Strips;
 use super::panels::{PANEL, loaded, panel, panels};
 use crate::{Dtype, Stored};
 
-/// ‖B·E_A‖ + ‖E_B·A‖, for A r×n times the first of `scales` and B m×r times the second, each rounded to `dtype`, which adds E_A and
-/// E_B: what the saved product is away from the exact one at most, but for the product of both; and ‖B·A‖. Both in units of the
-/// result. Where nothing is rounded neither is worked out, and both are 0.
+/// The pair [‖B·E_A‖ + ‖E_B·A‖, ‖B·A‖] in units of the result, for A r×n times the first of `scales` and B m×r times the second;
+/// rounding each to `dtype` adds E_A and E_B. The first is a bound on the error of the saved product, except for the term E_B·E_A.
+/// If nothing is rounded, neither is computed and both are 0.
 #[inline(never)]
 pub fn rounding(down: &Stored<'_>, up: &Stored<'_>, scales: [f64; 2], dtype: Dtype) -> [f64; 2] {
-    // All formats are exact in F32.
+    // F32 holds the values of all formats exactly.
     let keeps = |stored: &Stored<'_>, scale| scale == 1.0 && (stored.dtype == dtype || dtype == Dtype::F32);
     let kept = [keeps(down, scales[0]), keeps(up, scales[1])];
     if kept == [true, true] {
@@ -24,7 +23,7 @@ pub fn rounding(down: &Stored<'_>, up: &Stored<'_>, scales: [f64; 2], dtype: Dty
         let square = up.iter().zip(down).map(|(b, a)| b * a).sum::<f64>();
         (scales[0] * scales[1]).abs() * square.max(0.0).sqrt()
     };
-    // What `encode` gives is in units of what it is given.
+    // `encode` gives the errors in units of its input.
     let errors = |values: &[f32], scale| encode(values, scale, dtype).1.into_iter().map(f64::from).collect();
     let mut error = 0.0;
     if !kept[0] {
@@ -54,7 +53,7 @@ mod tests {
     fn it_is_no_less_than_what_is_lost_and_not_much_more() {
         let (m, r, n) = (150, 3, 140);
         let value = |at: usize, by: f32| ((at * 37 % 101) as f32 - 50.3) * by;
-        // Ordinary numbers, scales of all sizes, and numbers of which sixteen bits keep nothing.
+        // Ordinary numbers, scales of all sizes, and numbers that sixteen bits cannot represent.
         for (by, scales) in [
             ([0.02, 0.03], [1.0, 1.0]),
             ([0.02, 3.0], [-0.3, 1.0]),

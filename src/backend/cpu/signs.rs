@@ -1,16 +1,16 @@
 //! Random numbers that are the same for every run.
 
-/// −1 and 1, from a xorshift generator (Marsaglia 2003).
+/// Random signs, −1 and 1, from a xorshift generator (Marsaglia 2003).
 #[derive(Clone, Debug)]
 pub struct Signs(u64);
 
 impl Signs {
-    /// From their beginning.
+    /// Starts the sequence from its beginning.
     pub fn new() -> Self {
         Self(0x9e37_79b9_7f4a_7c15)
     }
 
-    /// The next one.
+    /// The next sign.
     #[inline(never)]
     pub fn draw(&mut self) -> f32 {
         self.0 ^= self.0 << 13;

@@ -3,13 +3,13 @@
 /// A triangular factor with the powers of two that were taken out of its rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Triangle<'a> {
-    /// L, r×r, lower triangular.
+    /// The matrix L, r×r, lower triangular.
     pub l: &'a [f64],
-    /// One a row.
+    /// The power of two of each row.
     pub exponent: &'a [i32],
 }
 
-/// L with L·Lᵀ = G, r×r; none where not more than `least` is left of a row's square.
+/// The Cholesky factor L, r×r, with L·Lᵀ = G; `None` if no more than `least` is left of a row's square.
 pub(super) fn cholesky(g: &[f64], r: usize, least: f64) -> Option<Vec<f64>> {
     let mut l = vec![0.0; r * r];
     for i in 0..r {
@@ -18,13 +18,13 @@ pub(super) fn cholesky(g: &[f64], r: usize, least: f64) -> Option<Vec<f64>> {
             l[i * r + j] = (g[i * r + j] - known) / l[j * r + j];
         }
         let square = g[i * r + i] - l[i * r..i * r + i].iter().map(|x| x * x).sum::<f64>();
-        // Nor if it is no number.
+        // The comparison also fails if `square` is not a number.
         l[i * r + i] = (square > least).then(|| square.sqrt())?;
     }
     Some(l)
 }
 
-/// L⁻¹, r×r.
+/// The inverse L⁻¹, r×r.
 pub(super) fn inverse(l: &[f64], r: usize) -> Vec<f64> {
     let mut inverse = vec![0.0; r * r];
     for i in 0..r {
@@ -39,9 +39,9 @@ pub(super) fn inverse(l: &[f64], r: usize) -> Vec<f64> {
     inverse
 }
 
-/// How well rows bear their basis, for A = L·Q: 1 where they are orthogonal, 0 where one that counts was dropped. Row i of
-/// Q is Σ_j x_ij·a_j with a_j the rows at length 1, so that their rounding errors grow by ‖x_i‖: this is the reciprocal of
-/// the largest, of the rows that count. It is at most the smallest pivot, and less where small pivots build on each other.
+/// How well rows bear their basis, for A = L·Q: 1 if they are orthogonal, 0 if a row that counts was dropped. Row i of Q is Σ_j
+/// x_ij·a_j with a_j the rows scaled to length 1, so their rounding errors grow by ‖x_i‖; the support is the reciprocal of the
+/// largest ‖x_i‖ among rows that count. It is at most the smallest pivot, and less where small pivots build on each other.
 #[inline(never)]
 pub fn support(l: &[f64], counts: &[bool]) -> f64 {
     let r = counts.len();
@@ -49,7 +49,7 @@ pub fn support(l: &[f64], counts: &[bool]) -> f64 {
     let mut dropped = false;
     for (i, row) in unit.chunks_exact_mut(r.max(1)).enumerate() {
         let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-        // Nor if it is no number.
+        // The comparison also fails if the value is not a number.
         if row[i] > 0.0 {
             row.iter_mut().for_each(|x| *x /= length);
         } else {
@@ -75,7 +75,7 @@ mod tests {
     fn small_pivots_that_build_on_each_other_bear_less_than_each() {
         let d = 0.1f64;
         let c = (1.0 - d * d).sqrt();
-        // Each row is nearly the one before it.
+        // Each row nearly equals the one before it.
         let chain = [1.0, 0.0, 0.0, c, d, 0.0, 0.0, c, d];
         assert!(support(&chain, &[true; 3]) < 1.1 * d * d);
         assert!((support(&[5.0, 0.0, 0.0, 0.25], &[true; 2]) - 1.0).abs() < 1e-15);

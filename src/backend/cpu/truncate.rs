@@ -1,7 +1,7 @@
 //! Truncated SVD: of a low-rank product through its small Gram matrices, and of a large matrix through a sketch.
 //!
-//! Only on the CPU, as it runs only where a result of lower rank was asked for or an adapter kind has no exact low-rank form.
-//! The small decompositions are in f64; a sketch's products are in f32.
+//! It runs only on the CPU, because it is needed only for results of a lower rank and for adapter kinds without an exact low-rank
+//! form. The small decompositions are in f64; a sketch's products are in f32.
 
 use crate::gram::{gram, own_gram};
 use crate::gram_svd::{Own, inverse};
@@ -14,22 +14,22 @@ use nalgebra::DMatrix;
 /// A matrix up·down with its singular values split evenly (√σ) between both factors.
 #[derive(Clone, Debug)]
 pub struct LowRank {
-    /// k×n.
+    /// The down factor, k×n.
     pub down: DMatrix<f32>,
-    /// m×k.
+    /// The up factor, m×k.
     pub up: DMatrix<f32>,
     /// All singular values of the product, in descending order; the first k are kept.
     pub sigma: Vec<f64>,
 }
 
-/// Σσ² of the first k, and of all.
+/// The sum of σ² over the first k singular values, and over all of them.
 pub fn energy(sigma: &[f64], k: usize) -> [f64; 2] {
     [&sigma[..k.min(sigma.len())], sigma].map(|part| part.iter().map(|s| s * s).sum::<f64>())
 }
 
 fn own(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Own {
     let (r, m) = (down.nrows(), up.nrows());
-    // By columns A is Aᵀ row by row, and B is Bᵀ.
+    // Stored by columns, A is Aᵀ row by row, and B is Bᵀ.
     let up: Vec<f64> = up.iter().map(|&x| x.into()).collect();
     let of_down = down.as_slice().chunks(PANEL * r.max(1)).map(|columns| {
         let columns: Vec<f64> = columns.iter().map(|&x| x.into()).collect();
@@ -45,7 +45,7 @@ pub fn singular_values(down: &DMatrix<f32>, up: &DMatrix<f32>) -> Vec<f64> {
     own(down, up).decomposed().sigma
 }
 
-/// The best approximation of up·down (m×r times r×n) with `rank` directions; with one at least and r at most.
+/// The best approximation of up·down (m×r times r×n) with `rank` directions, at least 1 and at most r.
 #[inline(never)]
 pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, rank: usize) -> LowRank {
     let decomposed = own(down, up).decomposed();
@@ -61,13 +61,13 @@ pub fn compress(down: &DMatrix<f32>, up: &DMatrix<f32>, rank: usize) -> LowRank 
     }
 }
 
-/// A large matrix, known by what it does to others.
+/// A large matrix, known only by its products with other matrices.
 pub trait Operator {
-    /// (m, n).
+    /// The shape (m, n).
     fn shape(&self) -> (usize, usize);
-    /// W·X.
+    /// The product W·X.
     fn times(&self, x: &DMatrix<f32>) -> DMatrix<f32>;
-    /// Wᵀ·X.
+    /// The product Wᵀ·X.
     fn transposed_times(&self, x: &DMatrix<f32>) -> DMatrix<f32>;
 }
 
@@ -104,7 +104,7 @@ pub fn truncate(matrix: &dyn Operator, rank: usize) -> LowRank {
     compress(&within, &range, rank.min(m).min(n))
 }
 
-/// An orthonormal basis of the columns.
+/// An orthonormal basis of the column space.
 fn orthonormal(matrix: DMatrix<f32>) -> DMatrix<f32> {
     matrix.map(f64::from).qr().q().map(f32::of)
 }
@@ -113,7 +113,7 @@ fn orthonormal(matrix: DMatrix<f32>) -> DMatrix<f32> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Values between -1 and 1, the same on every machine.
+    /// Random values between -1 and 1, the same on every machine.
     pub(crate) fn random(rows: usize, cols: usize, seed: u64) -> DMatrix<f32> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         DMatrix::from_fn(rows, cols, |_, _| {
@@ -131,7 +131,7 @@ pub(crate) mod tests {
         values
     }
 
-    /// (the best error of rank k, the error of `low`), both relative to the matrix.
+    /// The best error of rank k and the error of `low`, both relative to the matrix.
     fn errors(dense: &DMatrix<f64>, low: &LowRank, k: usize) -> (f64, f64) {
         let sigma = sorted_values(dense);
         let best = sigma[k.min(sigma.len())..].iter().map(|s| s * s).sum::<f64>().sqrt();
@@ -194,7 +194,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_sketch_finds_the_strong_directions() {
-        // Directions that fall off slowly: the hard case of a sketch.
+        // Singular values that fall off slowly are the hard case for a sketch.
         let (m, n, k) = (60, 80, 10);
         let mut dense = DMatrix::<f32>::zeros(m, n);
         for i in 0..m {

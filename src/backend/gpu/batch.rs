@@ -1,7 +1,7 @@
-//! A batch on the device: in chunks that fit, each with one upload, command lists that follow each other, and one read.
+//! Runs a batch on the device, in chunks that fit, each with one upload, consecutive command lists and one readback.
 //!
-//! B_c never goes there, and B_s only where it takes singular values to tell what is protected: that all directions are,
-//! its Gram matrix tells, which is made here while the device has the next chunk.
+//! B_c is never uploaded, and B_s only if singular values are needed to tell which directions are protected. Whether all are
+//! protected follows from the Gram matrix of B_s, which is computed here while the device works on the next chunk.
 
 use super::Gpu;
 use super::device::Submitted;
@@ -16,11 +16,11 @@ use crate::error::{Code, Error, Result};
 const MAX_BUFFER: u64 = 128 << 20;
 /// Chunks that the device has at a time.
 const AT_ONCE: usize = 2;
-/// Fewer jobs than this leave a device idle, so they are not split: several kernels have one workgroup a job.
+/// Fewer jobs than this leave a device idle, because several kernels use one workgroup a job, so they are not split.
 const BUSY: usize = 16;
 /// Bytes of all buffers of one chunk, unless a single job needs more.
 const MAX_CHUNK: u64 = (384 << 20) / AT_ONCE as u64;
-/// More would need more than one worker a column in `jacobi`.
+/// The highest rank: a higher one would need more than one worker a column in `jacobi`.
 pub(super) const MAX_RANK: usize = 256;
 const _: () = assert!(MAX_RANK == cpu::products::MAX_RANK);
 
@@ -34,7 +34,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Of a batch's jobs, as far as they go to the device.
+    /// The sizes of a job's matrices, as far as they are uploaded to the device: m is 0 if B_s is not.
     fn of(job: &Job<'_>, cut: Cut) -> Self {
         Self {
             m: if cut.of_rank(job.style_down.rows) == Cut::All { 0 } else { job.style_up.rows },
@@ -44,13 +44,13 @@ impl Sizes {
         }
     }
 
-    /// m, n, r_s and r_c as they are multiplied: what is too large for a device is so for 32 bits.
+    /// m, n, r_s and r_c as u64, so that sizes too large for any device do not overflow 32 bits when they are multiplied.
     fn wide(self) -> [u64; 4] {
         [self.m, self.n, self.r_s, self.r_c].map(|size| size as u64)
     }
 
-    /// Bytes of the largest buffers of one job: both bases and the content, what is made of it and its rounding errors, their
-    /// Gram matrices, and a basis' triangle.
+    /// The numbers of bytes of one job's largest buffers: both bases, the content, its rounding errors (as large as the projected
+    /// content), the Gram matrices of both, and a basis' triangle.
     fn buffers(self) -> [u64; 7] {
         let [m, n, r_s, r_c] = self.wide();
         [r_s * n, r_s * m, r_c * n, r_c * n, r_c * r_c, r_c * r_c, r_s * r_s].map(|values| 4 * values)
@@ -64,20 +64,20 @@ impl Sizes {
         4 * (blends * (encoded + r_c * r_c) + r_c * (r_s + r_c) + decided)
     }
 
-    /// Bytes of the largest of its buffers.
+    /// The number of bytes in the largest buffer of one job.
     fn largest(self, blends: u64, output: Dtype) -> u64 {
         self.buffers().into_iter().fold(self.readback(blends, output), u64::max)
     }
 
-    /// Bytes of all of them, for so many blends.
+    /// The number of bytes in all buffers of one job with this many blends.
     fn bytes(self, blends: u64) -> u64 {
         let [down, up, content, errors, gram, error_gram, triangle] = self.buffers();
-        // The products of a basis' panels take as much as its triangle.
+        // The products of a basis' panels take as much memory as its triangle.
         let bases = down + up + 4 * triangle;
         bases + content + gram + blends * (content + errors + error_gram)
     }
 
-    /// Jobs of these sizes that fit into a chunk; none where a single one has a larger buffer than there can be.
+    /// The number of jobs of these sizes that fit into a chunk; 0 if a single one needs a larger buffer than the device allows.
     fn fitting(self, blends: usize, output: Dtype, largest_buffer: u64) -> u64 {
         let blends = blends as u64;
         let by_buffer = largest_buffer / self.largest(blends, output).max(1);
@@ -86,18 +86,18 @@ impl Sizes {
 }
 
 impl Gpu {
-    /// Bytes a buffer may have.
+    /// The largest number of bytes that a buffer may have.
     fn largest_buffer(&self) -> u64 {
         let limits = &self.device.limits;
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(MAX_BUFFER)
     }
 
-    /// Whether the jobs of a batch fit this device.
+    /// Whether the jobs of a batch fit on this device.
     pub fn supports(&self, batch: &Batch<'_>) -> bool {
         batch.jobs.first().is_none_or(|job| {
             let sizes = Sizes::of(job, batch.cut);
             let fits = sizes.fitting(batch.blends.len(), batch.output, self.largest_buffer()) > 0;
-            // A worker a column.
+            // `jacobi` uses one worker a column.
             let groups = int(sizes.n.max(sizes.m).div_ceil(WORKERS));
             let dispatched = groups <= self.device.limits.max_compute_workgroups_per_dimension;
             fits && dispatched && sizes.r_s <= MAX_RANK && sizes.r_c <= 65_535
@@ -114,7 +114,7 @@ impl Gpu {
         let share = if jobs < AT_ONCE * BUSY { jobs } else { jobs.div_ceil(AT_ONCE) };
         let each = share.min(usize::try_from(fitting).unwrap_or(share)).clamp(1, 65_535);
         let mut projected = Vec::with_capacity(batch.jobs.len());
-        // While the device has one chunk, another is put together here.
+        // While the device works on one chunk, the next is prepared here.
         let mut before: Option<Chunk<'_, '_>> = None;
         for jobs in batch.jobs.chunks(each) {
             let chunk = self.submit(jobs, batch, deciding).await?;
@@ -208,20 +208,20 @@ impl Gpu {
     }
 }
 
-/// Jobs that the device has, and where their results will be.
+/// Jobs that were submitted to the device, and the places of their results.
 struct Chunk<'a, 'b> {
     jobs: &'a [Job<'b>],
     results: Results,
     submitted: Submitted,
 }
 
-/// Where what a blend made lies in what was read.
+/// The places of one blend's results in the memory read back.
 struct Blended {
     encoded: Reading,
     rounding_gram: Reading,
 }
 
-/// Where in what was read lies what the device found out about the style's directions.
+/// The places of the findings about the style's directions in the memory read back.
 struct Decided {
     sigma: Reading,
     counts: Reading,
@@ -230,9 +230,9 @@ struct Decided {
     exponent: Reading,
 }
 
-/// Where each result lies in what was read.
+/// The places of all results of a chunk in the memory read back.
 struct Results {
-    /// None where all directions are protected, if they plainly count.
+    /// The findings about the style's directions; `None` if all are to be protected, in case they certainly count.
     decided: Option<Decided>,
     blended: Vec<Blended>,
     along: Reading,
@@ -242,12 +242,12 @@ struct Results {
     content_exponent: Reading,
 }
 
-/// One job's values, as f64.
+/// The values of one job, as f64.
 fn floats(reading: &Reading, memory: &[u8], at: usize) -> Result<Vec<f64>> {
     Ok(reading.of_job::<f32>(memory, at)?.into_iter().map(f64::from).collect())
 }
 
-/// One job's only value.
+/// The only value of one job.
 fn single(reading: &Reading, memory: &[u8], at: usize) -> Result<i32> {
     Ok(reading.of_job(memory, at)?.first().copied().unwrap_or(0))
 }
@@ -278,8 +278,8 @@ impl Decided {
 }
 
 impl Results {
-    /// Puts one job's results together, one of each blend; none where f32 or the device's numbers do not keep the bounds, or it
-    /// is not plain what is protected.
+    /// Assembles the results of one job, one for each blend. `None` if f32 or the device's numbers do not keep the error bounds, or
+    /// if it is not certain which directions are protected.
     fn of_job(
         &self,
         memory: &[u8],
@@ -325,7 +325,7 @@ impl Results {
             };
             Ok(Some(readouts.projected(words, Place::Gpu)))
         };
-        // What the CPU makes of it is too large for the format as well, or the device has failed.
+        // Either the CPU's result is too large for the format as well, or the device has failed.
         if !along.iter().chain(&content_gram).all(|value| value.is_finite()) {
             return Ok(None);
         }
@@ -333,13 +333,13 @@ impl Results {
     }
 }
 
-/// Whether a row of a factor has so small values that some which count may be subnormal in f32: a device may take these for
-/// zero (WGSL, "Floating point evaluation"), and the other factor may make up for them. `style_up`: whether that is used.
-/// The sixteen bits of F16 have nothing so small.
+/// Whether some values of a factor's row that count may be subnormal in f32: a device may treat these as zero (WGSL, "Floating
+/// point evaluation"), although the other factor may make up for their size. `style_up` says whether that factor is used. F16 has
+/// no values this small.
 fn may_vanish(job: &Job<'_>, style_up: bool) -> bool {
     let is_wide = |factor: &Stored<'_>| factor.dtype != Dtype::F16;
     let any = |rows: Vec<f32>, whole: f32| rows.into_iter().any(|row| row > 0.0 && row / whole < TINY);
-    // Rows of a style have a power of two each, those of the content one together.
+    // Each row of the style has a power of two of its own, while the content has a single one for all rows.
     let content = || {
         let rows = cpu::largest_of_rows(&job.content_down);
         let whole = rows.iter().copied().fold(1.0, f32::max);
@@ -350,10 +350,10 @@ fn may_vanish(job: &Job<'_>, style_up: bool) -> bool {
         || is_wide(&job.content_down) && content()
 }
 
-/// 2^-100: of a row with larger values, subnormal ones are far below what f32 can tell.
+/// 2^-100: in a row with larger values, subnormal ones are far below the precision of f32.
 const TINY: f32 = 7.888_609e-31;
 
-/// All jobs' bytes one after the other, each padded to `stride`.
+/// The bytes of all jobs, one after the other, each padded to `stride`.
 fn padded<'a>(parts: impl Iterator<Item = &'a [u8]>, stride: usize) -> Vec<u8> {
     let mut all = Vec::new();
     for (at, part) in parts.enumerate() {
@@ -372,13 +372,13 @@ mod tests {
         let fitting =
             |m, n, r_s, r_c, blends| Sizes { m, n, r_s, r_c }.fitting(blends, Dtype::F32, MAX_BUFFER);
         assert!((200..300).contains(&fitting(0, 3072, 16, 16, 1)), "of an everyday module many do");
-        // A file may say so much of a module, and its sizes in bytes are nothing, or little, in 32 bits.
+        // A file may claim such sizes for a module, whose size in bytes overflows 32 bits to nothing or little.
         assert_eq!(fitting(0, 1 << 22, 1, 64, 1), 0);
         assert_eq!(fitting(0, (1 << 22) + 1, 1, 256, 1), 0);
         assert_eq!(fitting(1 << 22, 64, 256, 16, 1), 0);
         assert_eq!(fitting(0, 8192, 16, 16_384, 1), 0);
         assert_eq!(fitting(0, 64, 1, 1 << 16, 1), 0);
-        // So do many blends of what fits by itself.
+        // Many blends of a job that fits by itself may not fit.
         assert_eq!((fitting(0, 1 << 20, 1, 16, 1), fitting(0, 1 << 20, 1, 16, 64)), (1, 0));
         assert_eq!(fitting(0, 1 << 20, 1, 16, usize::MAX >> 40), 0);
     }

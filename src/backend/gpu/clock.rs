@@ -1,29 +1,29 @@
-//! How long a device takes for each kernel, by its own clock: for `examples/device`. Nothing else pays for it.
+//! Measures how long a device takes for each kernel, by the device's own clock, for `examples/device`. Nothing else pays for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Dispatches of one chunk that are timed; what comes after them is not.
+/// The number of dispatches in one chunk that are timed; later ones are not.
 const MOST: u32 = 512;
 
-/// What the device took for one kernel so far.
+/// The time that the device has spent on one kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spent {
-    /// How often it was dispatched.
+    /// The number of times the kernel was dispatched.
     pub dispatches: u32,
-    /// From the beginning of a dispatch to its end, of all of them.
+    /// The total time from the beginning to the end of each dispatch.
     pub seconds: f64,
 }
 
-/// Adds up what kernels take. Clones add to the same sums.
+/// Adds up the time that kernels take. Clones add to the same sums.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
-    /// Of one tick.
+    /// The duration of one tick, in seconds.
     seconds: f64,
     spent: Arc<Mutex<BTreeMap<&'static str, Spent>>>,
 }
 
-/// The ticks of one chunk.
+/// The ticks recorded for one chunk.
 #[derive(Debug)]
 pub(super) struct Ticks {
     set: wgpu::QuerySet,
@@ -31,14 +31,14 @@ pub(super) struct Ticks {
 }
 
 impl Clock {
-    /// What a device must be able to do.
+    /// The feature that a device needs for timing.
     pub(super) const FEATURES: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY;
 
     pub(super) fn new(queue: &wgpu::Queue) -> Self {
         Self { seconds: f64::from(queue.get_timestamp_period()) * 1e-9, spent: Arc::default() }
     }
 
-    /// Adds what a chunk has read of its ticks: the last that it read.
+    /// Adds the ticks of a chunk, which stand at the end of the memory it read back.
     pub(super) fn add(&self, kernels: &[&'static str], memory: &[u8]) {
         let ticks = memory.len().checked_sub(Ticks::bytes(kernels)).and_then(|start| memory.get(start..));
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,14 +52,14 @@ impl Clock {
         }
     }
 
-    /// The sums, by kernel; they begin anew.
+    /// Returns the sums by kernel and starts anew.
     pub(super) fn take(&self) -> BTreeMap<&'static str, Spent> {
         std::mem::take(&mut *self.spent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Ticks {
-    /// For a new chunk.
+    /// Ticks for a new chunk.
     pub(super) fn new(device: &wgpu::Device) -> Self {
         let set = device.create_query_set(&wgpu::QuerySetDescriptor {
             label: None,
@@ -69,7 +69,7 @@ impl Ticks {
         Self { set, kernels: Vec::new() }
     }
 
-    /// Where the next dispatch notes its beginning and its end.
+    /// Where the next dispatch records its beginning and its end; `None` if there is no room left.
     pub(super) fn next(&mut self, kernel: &'static str) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         let at = u32::try_from(self.kernels.len()).ok().filter(|&at| at < MOST)?;
         self.kernels.push(kernel);
@@ -80,17 +80,17 @@ impl Ticks {
         })
     }
 
-    /// What is timed, in the order of the dispatches.
+    /// The timed kernels in the order of their dispatches.
     pub(super) fn kernels(&self) -> &[&'static str] {
         &self.kernels
     }
 
-    /// Bytes of the ticks of so many dispatches.
+    /// The number of bytes of the ticks for these dispatches.
     pub(super) fn bytes(kernels: &[&'static str]) -> usize {
         2 * size_of::<u64>() * kernels.len()
     }
 
-    /// Puts them into `target`.
+    /// Copies the ticks into `target`.
     pub(super) fn resolve(&self, encoder: &mut wgpu::CommandEncoder, target: &wgpu::Buffer) {
         if let Ok(count) = u32::try_from(2 * self.kernels.len()) {
             encoder.resolve_query_set(&self.set, 0..count, target, 0);

@@ -1,31 +1,31 @@
-//! A graphics device: found, checked, and every error of it caught.
+//! Finds and checks a graphics device, and catches all its errors.
 
 use super::clock::Clock;
 use crate::error::{Code, Error, Result};
 use std::sync::{Arc, Mutex};
 
-/// A device with its queue. Dropped, it is given back.
+/// A device with its queue, which is released when dropped.
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) limits: wgpu::Limits,
     pub(super) name: String,
-    /// Whether it is a program.
+    /// Whether the device is a software renderer.
     pub(super) software: bool,
-    /// None where kernels are not timed.
+    /// The clock for timing kernels; `None` if they are not timed.
     pub(super) clock: Option<Clock>,
-    /// Set when the device is lost or complains outside any error scope.
+    /// The fault, set when the device is lost or reports an error outside any error scope.
     fault: Arc<Mutex<Option<String>>>,
 }
 
-/// Work that the device has.
+/// Work that was submitted to the device.
 #[derive(Debug)]
 pub(super) struct Submitted {
-    /// Where its results will be; can be mapped for reading.
+    /// The buffer that will hold the results; it can be mapped for reading.
     pub(super) buffer: wgpu::Buffer,
     pub(super) index: wgpu::SubmissionIndex,
-    /// Those that were timed; how long they took is read last.
+    /// The kernels that were timed; their times are read last.
     pub(super) kernels: Vec<&'static str>,
 }
 
@@ -37,12 +37,12 @@ impl Drop for Submitted {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        // In the browser nothing else does.
+        // In the browser, nothing else destroys the device.
         self.device.destroy();
     }
 }
 
-/// The device's vendor and architecture, which browsers tell rather than its name, and wgpu does not pass on.
+/// The device's vendor and architecture, which browsers report instead of its name and wgpu does not pass on.
 #[cfg(target_arch = "wasm32")]
 async fn called() -> Option<String> {
     use js_sys::{Function, Object, Promise, Reflect, global};
@@ -65,11 +65,11 @@ async fn called() -> Option<String> {
     None
 }
 
-/// Names of devices that are programs. On the web there may be no name, but a flag instead.
+/// Names of software devices. On the web a flag may take the place of the name.
 const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "basic render", "softpipe"];
 
 impl Device {
-    /// Finds a device; a software one only if `allow_software`. Kernels are `timed` if the device has a clock.
+    /// Finds a device, a software one only if `allow_software`. If `timed`, kernels are timed, provided that the device has a clock.
     ///
     /// # Errors
     /// `GpuUnavailable` with the reason in plain words.
@@ -127,7 +127,7 @@ impl Device {
         })
     }
 
-    /// A buffer of so many 32-bit words, or of one.
+    /// A buffer of this many 32-bit words, at least one.
     pub(super) fn buffer(&self, values: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
         let size = bytes(values);
         self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -138,15 +138,15 @@ impl Device {
         })
     }
 
-    /// Does work on the device and waits for what it has to say about it.
+    /// Runs work on the device and waits for the errors that it reports.
     ///
     /// # Errors
-    /// `GpuFault` with the first complaint: an error nobody looks at means zeros in the result.
+    /// `GpuFault` with the first error: an error that goes unnoticed means zeros in the result.
     pub(super) async fn checked<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         let scopes = [OutOfMemory, Validation, Internal].map(|filter| self.device.push_error_scope(filter));
         let done = work();
-        // Scopes close in the reverse of their order; all before the first await, so that other work stays outside.
+        // Scopes close in reverse order, and all of them before the first await, so that other work stays outside.
         let [memory, validation, internal] = scopes;
         let verdicts = (internal.pop(), validation.pop(), memory.pop());
         let complaints = [verdicts.0.await, verdicts.1.await, verdicts.2.await];
@@ -163,7 +163,7 @@ impl Device {
         }
     }
 
-    /// What a submission has put into its buffer; later ones are not waited for.
+    /// The bytes that a submission has put into its buffer; later submissions are not waited for.
     ///
     /// # Errors
     /// `GpuFault`.
@@ -174,7 +174,7 @@ impl Device {
             // Nobody waits any more if the receiver is gone.
             let _ = sender.send(mapped);
         });
-        // Waits natively; on the web the browser's event loop does it.
+        // Natively this call waits; on the web the browser's event loop does.
         let submission_index = Some(index.clone());
         let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
         let mapped = receiver.await.map_err(|_| fault("It gave no answer.".to_owned()))?;
@@ -191,7 +191,7 @@ impl Device {
     }
 }
 
-/// Bytes of so many 32-bit words; a buffer may not be empty.
+/// The number of bytes of this many 32-bit words; at least one word, because a buffer may not be empty.
 pub(super) fn bytes(values: usize) -> u64 {
     4 * values.max(1) as u64
 }

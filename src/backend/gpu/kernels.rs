@@ -1,4 +1,4 @@
-//! The kernels one by one, for the tests that hold them against their CPU twins' contract.
+//! The kernels one by one, for the tests that check them against the same contract as their CPU twins.
 
 use super::Gpu;
 use super::steps::{BasisBuffers, Reading, Steps, ZERO_ROW, words};
@@ -7,7 +7,7 @@ use crate::backend::{Blend, Cut, Dtype, Stored};
 use crate::error::Result;
 
 impl Gpu {
-    /// Runs some steps for one job and reads back what they name.
+    /// Runs some steps for one job and reads back the buffers that they name.
     async fn stepped<const N: usize>(
         &self,
         work: impl FnOnce(&mut Steps<'_>) -> [Reading; N],
@@ -39,7 +39,7 @@ fn upload(steps: &mut Steps<'_>, values: &[f32]) -> wgpu::Buffer {
     steps.upload(bytemuck::cast_slice(values))
 }
 
-/// A matrix with its columns as rows.
+/// The transpose of a rank×rank matrix.
 fn transposed(matrix: &[f32], rank: usize) -> Vec<f32> {
     crate::backend::cpu::transpose(matrix, rank, rank)
 }

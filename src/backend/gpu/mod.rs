@@ -1,7 +1,7 @@
 //! The method in WGSL compute shaders, through WebGPU in the browser and Vulkan natively.
 //!
-//! [`device`] finds a device and catches its errors, [`pipeline`] compiles `shaders/`, [`steps`] strings kernels
-//! together, [`batch`] runs a batch, [`kernels`] runs them one by one for the tests, [`clock`] times them.
+//! [`device`] finds a device and catches its errors, [`pipeline`] compiles `shaders/`, [`steps`] chains the kernels, [`batch`] runs
+//! a batch, [`kernels`] runs single kernels for the tests, and [`clock`] times them.
 
 mod batch;
 mod clock;
@@ -18,12 +18,12 @@ use pipeline::{Deciding, Pipelines};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-/// The backend on a graphics device. Clones share the device; it is given back with the last of them.
+/// The backend on a graphics device. Clones share the device, which is released with the last of them.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     device: Arc<Device>,
     pipelines: Pipelines,
-    /// Compiled when first needed.
+    /// The kernels that decide what is protected, compiled when they are first needed.
     deciding: Arc<OnceLock<Deciding>>,
 }
 
@@ -32,15 +32,15 @@ impl Gpu {
     /// slower than the CPU.
     ///
     /// # Errors
-    /// `GpuUnavailable` with the reason in plain words; `GpuFault` if it refuses a kernel.
+    /// `GpuUnavailable` with the reason in plain words; `GpuFault` if the device refuses a kernel.
     pub async fn request(allow_software: bool) -> Result<Self> {
         Self::on(Device::request(allow_software, false).await?).await
     }
 
-    /// The same with a clock: [`Self::spent`] tells what the kernels took, if the device can say it.
+    /// Like [`Self::request`], with a clock: [`Self::spent`] returns the time of each kernel if the device can measure it.
     ///
     /// # Errors
-    /// As above.
+    /// Those of [`Self::request`].
     pub async fn timed(allow_software: bool) -> Result<Self> {
         Self::on(Device::request(allow_software, true).await?).await
     }
@@ -55,27 +55,27 @@ impl Gpu {
         Ok(Self { device, pipelines, deciding: Arc::default() })
     }
 
-    /// The kernels that decide what is protected.
+    /// The kernels that decide which directions are protected.
     async fn deciding(&self) -> Result<&Deciding> {
         if self.deciding.get().is_none() {
             let compiled = Deciding::compile(&self.device).await?;
-            // Whoever else has asked meanwhile may have set it; either will do.
+            // Another caller may have set it meanwhile; either value will do.
             let _ = self.deciding.set(compiled);
         }
         self.deciding.get().ok_or_else(|| Error::new(Code::Internal, "A kernel was not compiled."))
     }
 
-    /// Gives the device back. Whatever is asked of it from now on fails with `GpuFault`.
+    /// Releases the device. All later work on it fails with `GpuFault`.
     pub fn destroy(&self) {
         self.device.device.destroy();
     }
 
-    /// What each kernel took since this was last asked, by its name in `shaders/`; none where kernels are not timed.
+    /// The time spent on each kernel since the last call, by its name in `shaders/`; `None` if kernels are not timed.
     pub fn spent(&self) -> Option<BTreeMap<&'static str, Spent>> {
         self.device.clock.as_ref().map(clock::Clock::take)
     }
 
-    /// Whether the device is a program, which is slower than the CPU.
+    /// Whether the device is a software renderer, which is slower than the CPU.
     pub fn is_software(&self) -> bool {
         self.device.software
     }

@@ -14,7 +14,7 @@ pub(super) struct Kernel {
 /// Workers of a workgroup, in every kernel.
 pub(super) const WORKERS: usize = 256;
 
-/// The text of a file of `shaders/`, as its build script leaves it.
+/// The text of a file in `shaders/`, as the build script prepares it.
 macro_rules! shader {
     ($file:literal) => {
         include_str!(concat!(env!("OUT_DIR"), "/", $file, ".wgsl"))
@@ -46,7 +46,7 @@ macro_rules! pipelines {
 }
 
 pipelines! {
-    /// What every batch needs; one pipeline an entry point of `shaders/`.
+    /// The kernels that every batch needs, one pipeline per entry point in `shaders/`.
     Pipelines {
         decode: "decode" / "decode",
         take_out: "basis" / "take_out",
@@ -62,7 +62,7 @@ pipelines! {
 }
 
 pipelines! {
-    /// What decides which of the style's directions are protected, where it is not plainly all.
+    /// The kernels that decide which of the style's directions are protected, needed unless it is certain that all are.
     Deciding {
         core: "core" / "core",
         jacobi: "jacobi" / "jacobi",

@@ -1,6 +1,6 @@
-//! The kernels as steps of command lists: one method each, in the words of the kernel's contract.
+//! The kernels as steps of command lists, with one method for each, described in the terms of the kernel's contract.
 //!
-//! Every buffer holds a batch: job j's matrix follows job j−1's.
+//! Every buffer holds a whole batch: job j's matrix follows job j−1's.
 
 use super::clock::Ticks;
 use super::device::{Device, Submitted, bytes};
@@ -11,35 +11,36 @@ use crate::error::{Code, Error, Result};
 use std::num::NonZero;
 use wgpu::{Buffer, BufferUsages};
 
-/// Command lists under construction, one after the other, and what is to be read when the last has run.
+/// Consecutive command lists under construction, and the buffers to be read once the last list has run.
 pub(super) struct Steps<'a> {
     device: &'a Device,
     pipelines: &'a Pipelines,
     encoder: wgpu::CommandEncoder,
-    /// The one that dispatches go into until something else is to be done; where they are timed, each has its own.
+    /// The compute pass that receives dispatches until another command is needed; if kernels are timed, each has a pass of its own.
     pass: Option<wgpu::ComputePass<'static>>,
     parameters: Parameters,
     jobs: usize,
-    /// All of this list's: nothing else would give their memory back before the collector of a JavaScript engine sees a reason.
+    /// All buffers made for this run. They are destroyed explicitly, because a JavaScript engine's garbage collector would see no
+    /// reason to free their memory in time.
     made: Vec<Buffer>,
-    /// Buffers and how many bytes of each.
+    /// The buffers to be read back, with the number of bytes of each.
     readback: Vec<(Buffer, usize)>,
-    /// Where the kernels are timed.
+    /// The timestamps of the dispatches, if kernels are timed.
     ticks: Option<Ticks>,
 }
 
-/// What kernels are told, each at a place of its own in a buffer: a buffer for each would cost more than small dispatches do.
+/// The parameters of kernels, each at its own place in a shared buffer: a buffer for each would cost more than a small dispatch.
 #[derive(Default)]
 struct Parameters {
     buffer: Option<Buffer>,
-    /// Its content.
+    /// The bytes to be written to the buffer.
     bytes: Vec<u8>,
 }
 
-/// How many of them a buffer has.
+/// The number of places for parameters in a buffer.
 const PLACES: usize = 64;
 
-/// Row space of a factor: Q (rows×cols), L (rows×rows), exponents and pivots (rows).
+/// The basis of a factor's row space: Q (rows×cols), L (rows×rows), exponents and pivots (rows).
 pub(super) struct BasisBuffers {
     pub(super) q: Buffer,
     pub(super) l: Buffer,
@@ -47,7 +48,7 @@ pub(super) struct BasisBuffers {
     pub(super) pivots: Buffer,
 }
 
-/// Some rows of a matrix that has more.
+/// Some rows of a larger matrix.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     of: &'a Buffer,
@@ -56,23 +57,23 @@ struct Rows<'a> {
     rows: usize,
 }
 
-/// What `cut` decides: singular values in descending order, (k, live rows), P.
+/// The decisions of `cut`: the singular values in descending order, (k, live rows), and P.
 pub(super) struct CutBuffers {
     pub(super) sorted: Buffer,
     pub(super) counts: Buffer,
     pub(super) projector: Buffer,
 }
 
-/// Stands for a zero row's exponent in `basis.wgsl`.
+/// The exponent that stands for a zero row in `basis.wgsl`.
 pub(super) const ZERO_ROW: i32 = -100_000;
 
-/// Rows and columns of products that one workgroup of `gram.wgsl` makes.
+/// The number of rows and columns of a product that one workgroup of `gram.wgsl` computes.
 const SQUARE: usize = 16;
 
 /// Rows that `basis.wgsl` makes orthonormal at a time.
 const PANEL: usize = 16;
 
-/// Sweeps of Jacobi rotations: ten are usual, and of a core that lacks rank the noise may turn for twice as many.
+/// The number of sweeps of Jacobi rotations: ten are usual, but the noise of a rank-deficient core may keep rotating for twice as many.
 const SWEEPS: usize = 20;
 
 impl<'a> Steps<'a> {
@@ -93,34 +94,34 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// A buffer of so many 32-bit words, until the list has run.
+    /// A buffer of this many 32-bit words, which lives until the list has run.
     fn make(&mut self, values: usize, usage: BufferUsages) -> Buffer {
         let buffer = self.device.buffer(values, usage);
         self.made.push(buffer.clone());
         buffer
     }
 
-    /// A buffer of `values` 32-bit words a job.
+    /// A buffer with `values` 32-bit words for each job.
     pub(super) fn buffer(&mut self, values: usize) -> Buffer {
         self.make(self.jobs * values, BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST)
     }
 
-    /// A buffer with this content, a multiple of four bytes.
+    /// A buffer with this content, whose length must be a multiple of four bytes.
     pub(super) fn upload(&mut self, content: &[u8]) -> Buffer {
         let buffer = self.buffer(content.len() / 4 / self.jobs);
         self.device.queue.write_buffer(&buffer, 0, content);
         buffer
     }
 
-    /// Has the first `values` words a job of a buffer read after the run.
+    /// Marks the first `values` words of each job in a buffer to be read after the run.
     pub(super) fn read(&mut self, buffer: &Buffer, values: usize) -> Reading {
         let start = self.readback.iter().map(|(_, length)| length).sum();
         self.readback.push((buffer.clone(), 4 * self.jobs * values));
         Reading { start, each: 4 * values }
     }
 
-    /// Lets the device begin with what is listed so far. A system may take a device away that has one list for seconds (Windows
-    /// does after two), and draws nothing meanwhile: the steps that may take long on a slow one end their list.
+    /// Submits the commands listed so far. An operating system may reset a device that is busy with one list for seconds (Windows
+    /// does after two) and draws nothing meanwhile, so steps that may take long on a slow device end their list.
     fn start(&mut self) {
         self.tell();
         let next = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -128,7 +129,7 @@ impl<'a> Steps<'a> {
         self.device.queue.submit([listed.finish()]);
     }
 
-    /// Submits the rest of the list, and with it what was to be read.
+    /// Submits the rest of the list, including the copies of all buffers to be read.
     pub(super) fn submit(mut self) -> Submitted {
         self.tell();
         self.pass = None;
@@ -141,12 +142,12 @@ impl<'a> Steps<'a> {
             at += *length as u64;
         }
         let index = self.device.queue.submit([self.encoder.finish()]);
-        // What was submitted still has them.
+        // The submitted work keeps its buffers until it is done.
         self.made.iter().for_each(Buffer::destroy);
         Submitted { buffer, index, kernels }
     }
 
-    /// Has what the kernels take read after all else; gives which were timed.
+    /// Adds the timestamps as the last buffer to be read. Returns the kernels that were timed.
     fn read_ticks(&mut self) -> Vec<&'static str> {
         let Some(ticks) = &self.ticks else { return Vec::new() };
         let size = Ticks::bytes(ticks.kernels());
@@ -161,7 +162,7 @@ impl<'a> Steps<'a> {
         self.repeat(1, kernel, params, buffers, groups);
     }
 
-    /// One dispatch after the other, so many times.
+    /// Dispatches a kernel several times in a row.
     fn repeat(
         &mut self,
         times: usize,
@@ -195,9 +196,9 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// A place for a kernel's parameters: where it begins in a buffer.
+    /// Places a kernel's parameters: returns the buffer and the offset in it.
     fn place(&mut self, params: &[u32]) -> (Buffer, u64) {
-        // No kernel binds more; a device may align closer.
+        // No kernel has more parameters than fit into 64 bytes; a device may require a larger alignment.
         let apart = (self.device.limits.min_uniform_buffer_offset_alignment as usize).max(64);
         if self.parameters.bytes.len() >= PLACES * apart {
             self.tell();
@@ -214,7 +215,7 @@ impl<'a> Steps<'a> {
         (buffer, offset as u64)
     }
 
-    /// Hands over the parameters that are placed by now.
+    /// Writes the parameters placed so far to their buffer.
     fn tell(&mut self) {
         let Parameters { buffer, bytes } = std::mem::take(&mut self.parameters);
         if let Some(buffer) = buffer {
@@ -222,18 +223,18 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// For what is no dispatch.
+    /// The encoder, for commands that are not dispatches.
     fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
         self.pass = None;
         &mut self.encoder
     }
 
-    /// Workgroups for `count` workers, where the kernel strides over what is left.
+    /// The number of workgroups for `count` workers; the kernel strides over any remainder.
     fn groups(count: usize) -> usize {
         count.div_ceil(WORKERS).clamp(1, 16_384)
     }
 
-    /// Raw words of a rows×cols matrix (`stride` 32-bit words a job) to f32.
+    /// Decodes the raw words of a rows×cols matrix (`stride` 32-bit words a job) to f32.
     pub(super) fn decode(
         &mut self,
         raw: &Buffer,
@@ -249,7 +250,7 @@ impl<'a> Steps<'a> {
         values
     }
 
-    /// The basis of the row space of A, rows×cols, whose buffer becomes Q.
+    /// Computes the basis of the row space of A, rows×cols; A's buffer becomes Q.
     pub(super) fn basis(&mut self, a: Buffer, rows: usize, cols: usize) -> BasisBuffers {
         let found = BasisBuffers {
             exponents: self.normalise(&a, (1, cols), rows),
@@ -285,7 +286,7 @@ impl<'a> Steps<'a> {
         found
     }
 
-    /// The core by columns, each followed by its column of the unit matrix; and E, one a job.
+    /// The core by columns, each followed by its column of the unit matrix, and the exponent E of each job.
     pub(super) fn core(
         &mut self,
         deciding: &Deciding,
@@ -307,7 +308,7 @@ impl<'a> Steps<'a> {
         (columns, exponent)
     }
 
-    /// Singular values, and W with column j in row j.
+    /// The singular values, and W with column j stored in row j.
     pub(super) fn jacobi(&mut self, deciding: &Deciding, columns: &Buffer, rank: usize) -> (Buffer, Buffer) {
         let sigma = self.buffer(rank);
         let pairs = rank.div_ceil(2);
@@ -327,7 +328,7 @@ impl<'a> Steps<'a> {
         (sigma, w)
     }
 
-    /// The directions to protect. `w` has column j in row j.
+    /// Decides which directions to protect. `w` has column j stored in row j.
     pub(super) fn cut(
         &mut self,
         deciding: &Deciding,
@@ -358,7 +359,7 @@ impl<'a> Steps<'a> {
         found
     }
 
-    /// Takes a power of two out of each of so many rows×cols matrices a job; gives the powers.
+    /// Takes a power of two out of each rows×cols matrix, `count` of them a job, and returns the powers.
     pub(super) fn normalise(
         &mut self,
         values: &Buffer,
@@ -372,7 +373,7 @@ impl<'a> Steps<'a> {
         exponents
     }
 
-    /// keep·A_c + added·(C·P)·Q of A_c (rows×cols) and C = A_c·Qᵀ (rows×rank); without a projector P is the unit matrix.
+    /// Computes keep·A_c + added·(C·P)·Q from A_c (rows×cols) and C = A_c·Qᵀ (rows×rank); without a projector, P is the unit matrix.
     pub(super) fn project(
         &mut self,
         (content, along): (&Buffer, &Buffer),
@@ -400,13 +401,13 @@ impl<'a> Steps<'a> {
         blended
     }
 
-    /// X·Yᵀ of two matrices with `cols` columns.
+    /// The product X·Yᵀ of two matrices with `cols` columns.
     pub(super) fn gram(&mut self, x: &Buffer, y: &Buffer, rows: (usize, usize), cols: usize) -> Buffer {
         let whole = |of, rows| Rows { of, all: rows, from: 0, rows };
         self.gram_of_rows(whole(x, rows.0), whole(y, rows.1), (0, cols), cols)
     }
 
-    /// X·Yᵀ of `cols` columns from `offset` on in rows of `stride`.
+    /// The product X·Yᵀ over `cols` columns, from `offset` on, in rows of `stride` values.
     fn gram_of_rows(
         &mut self,
         x: Rows<'_>,
@@ -421,7 +422,7 @@ impl<'a> Steps<'a> {
         products
     }
 
-    /// `count` values a job times scale·2^exponent, as words of `dtype` (padded to 32 bits); and the rounding errors.
+    /// Encodes `count` values a job, times scale·2^exponent, as words of `dtype` (padded to 32 bits). Also returns the rounding errors.
     pub(super) fn encode(
         &mut self,
         values: &Buffer,
@@ -439,7 +440,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// 32-bit words that hold `count` values of a format.
+/// The number of 32-bit words that hold `count` values of a format.
 pub(super) fn words(count: usize, dtype: Dtype) -> usize {
     count.div_ceil((32 / dtype.bitsize()).max(1))
 }
@@ -453,16 +454,16 @@ fn format(dtype: Dtype) -> u32 {
     }
 }
 
-/// Where in the memory that was read back the results of one kernel lie.
+/// The place of one kernel's results in the memory that was read back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     start: usize,
-    /// Bytes a job.
+    /// The number of bytes for each job.
     each: usize,
 }
 
 impl Reading {
-    /// One job's values.
+    /// The values of one job.
     ///
     /// # Errors
     /// `GpuFault` if less was read than asked for.
@@ -475,7 +476,7 @@ impl Reading {
     }
 }
 
-/// As a device counts. What it cannot count is beyond its limits, against which sizes are checked before a batch is submitted.
+/// A size as u32, as devices count. A size that does not fit exceeds the limits that are checked before a batch is submitted.
 pub(super) fn int(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! What is true of every module of a pair whatever the strengths, μ and k are, and how it is found out.
+//! The facts about every module of a pair that do not depend on strengths, μ and k, and how they are measured.
 
 use crate::backend::cpu::{self, Half, Relation};
 use crate::backend::products::MAX_RANK;
@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 pub struct Measured {
     /// The style's singular values in descending order, r_s of them.
     pub style_sigma: Vec<f64>,
-    /// The content's, r_c of them.
+    /// The content's singular values in descending order, r_c of them.
     pub content_sigma: Vec<f64>,
-    /// ‖ΔW_c·v_i‖² for each right singular vector v_i that the style really has.
+    /// The content's energy ‖ΔW_c·v_i‖² along each right singular vector v_i that the style really has.
     pub content_along: Vec<f64>,
-    /// ‖ΔW_s·v_i‖² for each that the content has.
+    /// The style's energy ‖ΔW_s·v_i‖² along each right singular vector v_i that the content really has.
     pub style_along: Vec<f64>,
-    /// ⟨ΔW_s, ΔW_c⟩.
+    /// The inner product ⟨ΔW_s, ΔW_c⟩.
     pub inner: f64,
     /// Cosines of the principal angles between the two row spaces, in descending order.
     pub cosines: Vec<f64>,
@@ -41,17 +41,17 @@ impl From<Relation> for Measured {
 }
 
 impl Measured {
-    /// ‖ΔW_s‖².
+    /// The style's energy ‖ΔW_s‖².
     pub(super) fn style_energy(&self) -> f64 {
         energy(&self.style_sigma)
     }
 
-    /// ‖ΔW_c‖².
+    /// The content's energy ‖ΔW_c‖².
     pub(super) fn content_energy(&self) -> f64 {
         energy(&self.content_sigma)
     }
 
-    /// With the roles swapped.
+    /// The same facts with the roles of the two files swapped.
     fn swapped(self) -> Self {
         Self {
             style_sigma: self.content_sigma,
@@ -67,7 +67,7 @@ impl Measured {
     }
 }
 
-/// Both halves of a unit that is analysed. What it costs grows with the third power of the rank: beyond that of any graphics
+/// Both halves of a unit, if the unit is analysed. The cost grows with the cube of the rank: above the highest rank of a graphics
 /// device it would keep everything else waiting.
 pub(super) fn measurable(unit: &Unit) -> Option<Pair<&Share>> {
     unit.pair().filter(|pair| pair.content.rank.max(pair.style.rank) <= MAX_RANK)
@@ -77,14 +77,14 @@ fn energy(sigma: &[f64]) -> f64 {
     sigma.iter().map(|s| s * s).sum()
 }
 
-/// What is known of the modules that two files share.
+/// All measured modules that two files share.
 #[derive(Clone, Debug, Default)]
 pub struct Analysis {
     places: Places,
     modules: Vec<(Key, Measured)>,
 }
 
-/// What a module's figures depend on: the layers, and per file the module and the rank it is taken at.
+/// What a module's figures depend on: its layers, and for each file the module and the rank it is taken at.
 #[derive(Clone, Debug, PartialEq)]
 struct Key {
     name: String,
@@ -98,20 +98,20 @@ impl Key {
     }
 
     fn text(&self) -> String {
-        // Escaped, so that no name with line ends can be taken for another key.
+        // The parts are escaped, so that a name with line ends cannot be mistaken for another key.
         let Self { name, halves: Pair { content, style } } = self;
         format!("{name:?}\n{style:?}\n{content:?}")
     }
 }
 
 impl Analysis {
-    /// What is known of a module, if it is analysed.
+    /// The figures of a module, if it has been measured.
     pub fn get(&self, unit: &Unit) -> Option<&Measured> {
         let at = self.places.get(&Key::of(unit)?.text())?;
         self.modules.get(at).map(|(_, measured)| measured)
     }
 
-    /// The same with the roles swapped.
+    /// The same analysis with the roles of the two files swapped.
     #[must_use]
     pub fn swapped(self) -> Self {
         let mut swapped = Self::default();
@@ -127,13 +127,13 @@ impl Analysis {
         *self.places.entry(&mut self.modules, &text, || entry.clone()) = entry.clone();
     }
 
-    /// How many modules of the plan are known, and how many there are to be known.
+    /// The number of the plan's modules that have been measured, and of those that can be.
     pub(in crate::fusion) fn count(&self, plan: &Plan) -> (usize, usize) {
         let all = || plan.units().filter(|unit| measurable(unit).is_some());
         (all().filter(|unit| self.get(unit).is_some()).count(), all().count())
     }
 
-    /// Groups of the plan in these pieces that have modules of which nothing is known.
+    /// Reduces these pieces of the plan's groups to the groups that have modules still to be measured.
     pub(in crate::fusion) fn lacking(&self, plan: &Plan, mut pieces: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
         let lacks = |unit: &Unit| measurable(unit).is_some() && self.get(unit).is_none();
         for piece in &mut pieces {
@@ -143,10 +143,10 @@ impl Analysis {
         pieces
     }
 
-    /// Keeps what [`measure`] found in these groups.
+    /// Stores what [`measure`] found in these groups.
     ///
     /// # Errors
-    /// `Internal` if it is not as much as they have modules.
+    /// `Internal` if there are not as many findings as the groups have modules.
     pub(in crate::fusion) fn keep(
         &mut self,
         plan: &Plan,
@@ -163,7 +163,7 @@ impl Analysis {
     }
 }
 
-/// Measures the modules of some groups that both files have, in order.
+/// Measures those modules of some groups that both files have, in order.
 ///
 /// # Errors
 /// Those of the sources; `NonFinite`, `Aborted`.

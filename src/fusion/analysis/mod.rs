@@ -1,7 +1,7 @@
-//! What a fusion would do to a pair, before it is done: figures from the Gram matrices of every module.
+//! What a fusion would do to a pair, before it is made: figures from the Gram matrices of every module.
 //!
-//! [`measured`] holds what is true of a pair whatever the settings; it takes reading both files, and is done once.
-//! [`outlook`] is what follows from it for some settings, at once; [`spectra`] looks at one module closely.
+//! [`measured`] holds the facts about a pair that hold for all settings; measuring them means reading both files, and is done once.
+//! [`outlook`] derives figures for given settings from them at once; [`spectra`] looks closely at one module.
 
 mod measured;
 mod outlook;

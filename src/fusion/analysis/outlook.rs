@@ -1,4 +1,4 @@
-//! What the projection would do to a pair with some settings: figures for the whole, block by block and module by module.
+//! What the projection would do to a pair with given settings: figures for the whole, for each block and for each module.
 
 use super::measured::measurable;
 use super::tally::{Energies, Tally};
@@ -13,61 +13,62 @@ use crate::fusion::{Side, float};
 use crate::order::{self, Places};
 use serde::Serialize;
 
-/// What the projection would do, from what is analysed so far. Shares lie between 0 and 1.
+/// What the projection would do, from the modules measured so far. Shares lie between 0 and 1.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outlook {
-    /// Modules that both files have and of which the figures are known.
+    /// The number of modules that both files have and that have been measured.
     pub analysed: usize,
-    /// Modules that both files have, but for those that are not measured.
+    /// The number of modules that both files have, without those that are never measured.
     pub total: usize,
-    /// Modules that both files have of a rank beyond that of any graphics device: none of the figures knows of them.
+    /// The number of modules that both files have at a rank above that of any graphics device; no figure includes them.
     pub unmeasured: usize,
-    /// So many are unmeasured that the figures, which are of the others, say little of the pair as a whole.
+    /// Whether so many modules are unmeasured that the figures, which cover only the others, say little about the pair as a whole.
     pub partial: bool,
-    /// All of them together.
+    /// The figures of all measured modules together.
     pub whole: Tally,
-    /// In a word.
+    /// The effect of the projection, summed up in one word.
     pub verdict: Verdict,
-    /// Where one update outweighs the other by far. None where the figures are [`partial`](Self::partial).
+    /// The strengths that would balance the updates. `None` unless one far outweighs the other, or if the figures are
+    /// [`partial`](Self::partial).
     pub balance: Option<Balance>,
-    /// A μ to begin with. None where the figures are [`partial`](Self::partial), or there are none.
+    /// A suggestion for the first μ to try. `None` if the figures are [`partial`](Self::partial), or if there are none.
     pub suggested: Option<Suggested>,
-    /// For every general β from 0 to 1.
+    /// The figures for every general β from 0 to 1.
     pub curve: Vec<CurvePoint>,
-    /// By block, in the model's order; the last one without a name holds what is in no block.
+    /// The figures of each block, in the model's order; a last one without a name holds the modules outside all blocks.
     pub blocks: Vec<BlockOutlook>,
-    /// What layers do in their block.
+    /// The kinds of layers that occur in the pair.
     pub kinds: Vec<String>,
-    /// By block and kind.
+    /// The figures of each kind of layer in each block.
     pub cells: Vec<Cell>,
-    /// By module.
+    /// The figures of each module.
     pub modules: Vec<ModuleOutlook>,
 }
 
-/// What the projection does to a pair, in a word.
+/// The effect of the projection on a pair, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// No module that both have is measured.
+    /// No module that both files have has been measured.
     Unknown,
-    /// At these strengths the content changes nothing in the modules that both have.
+    /// At these strengths, the content changes nothing in the modules that both files have.
     NoContent,
-    /// At these strengths the style changes nothing there, so that there is nothing to protect.
+    /// At these strengths, the style changes nothing in the modules that both files have, so there is nothing to protect.
     NoStyle,
-    /// Both files are the same update, but for the strength.
+    /// Both files contain the same update, up to the strength.
     Same,
-    /// Whatever μ, the result is close to plain addition.
+    /// For every μ, the result is close to plain addition.
     Apart,
-    /// They have hardly more in common than unrelated updates would.
+    /// The updates have hardly more in common than unrelated ones.
     Chance,
-    /// At this μ it is plain addition.
+    /// At this μ, the result is plain addition.
     Nothing,
-    /// At this μ it is close to that.
+    /// At this μ, the result is close to plain addition.
     Little,
-    /// It makes a difference.
+    /// The projection makes a difference.
     Usual,
-    /// It takes away most of the content.
+    /// The projection removes most of the content.
     Most,
 }
 
@@ -75,50 +76,50 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Balance {
-    /// The larger one.
+    /// The file with the larger update.
     pub heavier: Side,
-    /// How many times as large.
+    /// The ratio of the larger norm to the smaller.
     pub times: f64,
-    /// w_c.
+    /// The balancing strength of the content, w_c.
     pub content_strength: f64,
-    /// w_s.
+    /// The balancing strength of the style, w_s.
     pub style_strength: f64,
-    /// w_c of the text encoders, where that is another.
+    /// The balancing w_c of the text encoders, if they have a strength of their own.
     pub content_text_strength: Option<f64>,
-    /// Their w_s.
+    /// The balancing w_s of the text encoders, if they have a strength of their own.
     pub style_text_strength: Option<f64>,
 }
 
-/// The smallest μ that brings the content's energy in the style's directions under a share of the style's own, in all blocks
-/// without a μ of their own: ‖ΔW_c V_k‖²/(1+μ)² ≤ share·‖ΔW_s‖². A rule of thumb of this tool, not of the paper.
+/// The smallest μ that brings the content's energy in the style's directions below a share of the style's own energy, in all blocks
+/// without a μ of their own: ‖ΔW_c V_k‖²/(1+μ)² ≤ share·‖ΔW_s‖². This is a rule of thumb of this tool, not of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Suggested {
-    /// μ.
+    /// The suggested μ.
     pub mu: f64,
-    /// Of the style's energy.
+    /// The share of the style's energy.
     pub share: f64,
 }
 
-/// A point of the curves.
+/// One point of the curves over β.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CurvePoint {
-    /// β = μ/(1+μ).
+    /// The fraction removed, β = μ/(1+μ).
     pub beta: f64,
-    /// Of the overlap's energy, what it takes away.
+    /// The share of the overlap's energy that the projection removes.
     pub taken: f64,
-    /// The content's energy that is kept.
+    /// The share of the content's energy that is kept.
     pub content_kept: f64,
-    /// The projection's change against plain addition.
+    /// The change that the projection makes against plain addition.
     pub change: f64,
 }
 
-/// A block of the model.
+/// The figures of one block of the model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BlockOutlook {
-    /// What users call it; empty for what is in no block.
+    /// The block's name for users; empty for modules outside all blocks.
     pub label: String,
-    /// Its modules together.
+    /// The figures of the block's modules together.
     #[serde(flatten)]
     pub tally: Tally,
 }
@@ -126,62 +127,62 @@ pub struct BlockOutlook {
 /// Modules of one kind in one block.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cell {
-    /// Place in [`Outlook::blocks`].
+    /// The index in [`Outlook::blocks`].
     pub block: usize,
-    /// Place in [`Outlook::kinds`].
+    /// The index in [`Outlook::kinds`].
     pub kind: usize,
-    /// Places in [`Outlook::modules`].
+    /// The indices in [`Outlook::modules`].
     pub members: Vec<usize>,
-    /// Together.
+    /// The figures of these modules together.
     #[serde(flatten)]
     pub tally: Tally,
 }
 
-/// A module that both files have.
+/// The figures of a module that both files have.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleOutlook {
     /// The layer, or the layers of a fused module.
     pub name: String,
-    /// Its block.
+    /// The module's block, if it is in one.
     pub block: Option<String>,
-    /// What it does there.
+    /// The kind of layer, or the kinds in a fused module.
     pub kind: String,
-    /// m.
+    /// The number of out features, m.
     pub out_features: usize,
-    /// n.
+    /// The number of in features, n.
     pub in_features: usize,
-    /// r_c.
+    /// The content's rank, r_c.
     pub content_rank: usize,
-    /// r_s.
+    /// The style's rank, r_s.
     pub style_rank: usize,
-    /// k.
+    /// The number of protected directions, k.
     pub protected: usize,
-    /// e to the entropy of σ_i/Σσ of the style (Roy and Vetterli 2007): how many directions it has in effect.
+    /// The effective number of the style's directions: e to the entropy of σ_i/Σσ (Roy and Vetterli 2007).
     pub effective_rank: f64,
-    /// Its figures.
+    /// The figures of the module.
     #[serde(flatten)]
     pub tally: Tally,
 }
 
-/// A change of less than this is not to be seen.
+/// A change smaller than this cannot be seen.
 const NOTHING: f64 = 0.01;
-/// Less of the content than this is little.
+/// If less of the content than this is left, little is.
 const LITTLE_LEFT: f64 = 0.1;
 /// Less in common than this is hardly anything.
 const HARDLY: f64 = 0.1;
-/// Up to so many times what unrelated updates have in common is nothing that these two have.
+/// An overlap of up to this many times that of unrelated updates counts as chance.
 const CHANCE: f64 = 1.5;
 /// An update so many times as large as the other drowns it.
 const OUTWEIGHS: f64 = 3.0;
-/// More than one unmeasured module among so many may make another picture of the whole.
+/// More than one unmeasured module in this many shared ones may change the overall picture.
 const FEW: usize = 10;
-/// What [`Suggested`] leaves of the content along the style's directions.
+/// The share that [`Suggested`] allows the content along the style's directions.
 const SUGGESTED_SHARE: f64 = 0.1;
-/// Points of a curve, less one.
+/// The number of steps of a curve, which has one more point.
 const STEPS: usize = 50;
 
-/// A unit of which the figures are known.
+/// A unit that has been measured.
 struct Known<'a> {
     unit: &'a Unit,
     measured: &'a Measured,
@@ -189,7 +190,7 @@ struct Known<'a> {
 }
 
 impl Outlook {
-    /// What follows from what is known of the plan's modules, for the plan's settings.
+    /// Derives the outlook for the plan's settings from the measured modules.
     pub fn of(plan: &Plan, analysis: &Analysis) -> Self {
         let known: Vec<Known<'_>> = plan
             .units()
@@ -245,7 +246,7 @@ fn module(plan: &Plan, Known { unit, measured, energies }: &Known<'_>) -> Module
     }
 }
 
-/// Of a fused module all that it does: `q+k+v`.
+/// The kind of a unit's layer; for a fused module, all kinds joined: `q+k+v`.
 fn kind(unit: &Unit) -> String {
     let mut kinds: Vec<&str> = Vec::new();
     for (id, _) in &unit.layers {
@@ -263,10 +264,10 @@ fn effective_rank(sigma: &[f64]) -> f64 {
     if whole > 0.0 { entropy.exp() } else { 0.0 }
 }
 
-/// Blocks and kinds that the pair has, and what is of one kind in one block.
+/// The blocks and kinds that occur in the pair, and the modules of each kind in each block.
 fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec<Cell>) {
     let of = |unit: &Unit| plan.row(unit);
-    // Of all modules, known or not, so that the map does not grow while it is filled.
+    // All modules count, measured or not, so that the map does not grow while it is filled.
     let mut rows: Vec<(usize, String)> = Vec::new();
     let mut kinds: Vec<String> = Vec::new();
     for unit in plan.units().filter(|unit| measurable(unit).is_some()) {
@@ -306,7 +307,7 @@ fn map(plan: &Plan, known: &[Known<'_>]) -> (Vec<BlockOutlook>, Vec<String>, Vec
 }
 
 fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> Verdict {
-    // Of what is not measured nobody knows whether it was trained, but a strength of 0 is enough.
+    // Whether unmeasured modules were trained is unknown, but a strength of 0 is enough to tell.
     let shared = || plan.units().filter_map(Unit::pair);
     let (is_some, is_all) = (shared().next().is_some(), shared().count() == known.len());
     let has_no = |side: Side, norm: f64| {
@@ -335,7 +336,7 @@ fn verdict(plan: &Plan, known: &[Known<'_>], all: &Energies, whole: &Tally) -> V
     }
 }
 
-/// Whether both files change the model in the same direction, whichever way round they are applied.
+/// Whether both files change the model in the same direction, regardless of the strengths' signs.
 fn is_same(known: &[Known<'_>]) -> bool {
     all_parallel(known.iter().filter_map(|Known { unit, measured, .. }| {
         let signs = unit.pair()?.map(|share| (share.weight * share.strength).signum());
@@ -371,18 +372,18 @@ fn suggested(plan: &Plan, known: &[Known<'_>]) -> Suggested {
         .filter(|known| plan.own_mu(known.unit).is_none())
         .for_each(|known| general += known.energies);
     let times = (general.projected / (SUGGESTED_SHARE * general.style)).sqrt();
-    // Rounded up: the promise holds for what is shown.
+    // Rounded up, so that the promise holds for the number that is shown.
     let mu = if times.is_finite() { significant((times - 1.0).max(0.0), 2, f64::ceil) } else { 0.0 };
     Suggested { mu, share: SUGGESTED_SHARE }
 }
 
-/// So many significant digits: nobody chooses by more.
+/// Rounds to this many significant digits; nobody chooses more precisely.
 fn significant(value: f64, digits: i32, round: fn(f64) -> f64) -> f64 {
     if value == 0.0 {
         return 0.0;
     }
     let behind = f64::from(digits) - 1.0 - value.abs().log10().floor();
-    // Divided by a whole number, so that what comes is the nearest to its decimals.
+    // Dividing by a whole number gives the number nearest to the decimal digits.
     match behind > 0.0 {
         true => round(value * 10f64.powf(behind)) / 10f64.powf(behind),
         false => round(value / 10f64.powf(-behind)) * 10f64.powf(-behind),

@@ -1,4 +1,4 @@
-//! The singular values of one module: of both files and of what would come of them.
+//! The singular values of one module: those of both files and of the result.
 
 use super::measured::{Measured, measurable};
 use crate::backend::cpu;
@@ -20,21 +20,21 @@ use serde::Serialize;
 pub struct Spectra {
     /// The layer, or the layers of a fused module.
     pub name: String,
-    /// Of ΔW_c.
+    /// The singular values of ΔW_c.
     pub content: Vec<f64>,
-    /// Of ΔW_s.
+    /// The singular values of ΔW_s.
     pub style: Vec<f64>,
-    /// Of ΔW_s + ΔW_c·(I − β V_k V_kᵀ); none where both ranks together are so high that it would take long.
+    /// The singular values of ΔW_s + ΔW_c·(I − β V_k V_kᵀ); empty if both ranks together are so high that it would take long.
     pub fused: Vec<f64>,
-    /// k.
+    /// The number of protected directions, k.
     pub protected: usize,
-    /// ‖ΔW_c·v_i‖ for each protected direction.
+    /// The norm ‖ΔW_c·v_i‖ along each protected direction.
     pub along: Vec<f64>,
-    /// Cosines of the principal angles between the row spaces.
+    /// The cosines of the principal angles between the two row spaces.
     pub cosines: Vec<f64>,
 }
 
-/// Reads and decomposes one of the modules that both files have, by its name.
+/// Reads and decomposes a module that both files have, by its name.
 ///
 /// # Errors
 /// Those of planning and of the sources; `NonFinite`; `Settings` if there is no such module; `OutputRange` where a
@@ -74,7 +74,7 @@ pub async fn spectra<S: Source>(
     })
 }
 
-/// [w_s·A_s ; w_c·A_c'] and [B_s | B_c].
+/// The factors of the fused module: down [w_s·A_s ; w_c·A_c'] and up [B_s | B_c].
 fn fused(Pair { content, style }: &Pair<Factors>, weights: Pair<f64>, projected: &[u8]) -> (Matrix, Matrix) {
     let (r_s, r_c, n) = (style.down.rows, content.down.rows, style.down.cols);
     let mut down = Matrix::zeros(r_s + r_c, n);

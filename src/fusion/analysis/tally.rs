@@ -1,4 +1,4 @@
-//! Figures of modules added up: energies add, shares do not.
+//! Figures of several modules together: energies are added, shares are not.
 
 use super::Measured;
 use crate::backend::cpu;
@@ -13,46 +13,46 @@ use std::ops::AddAssign;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Energies {
     modules: usize,
-    /// Σ‖ΔW_c‖².
+    /// The content's energy, Σ‖ΔW_c‖².
     pub(super) content: f64,
-    /// Σ‖ΔW_s‖².
+    /// The style's energy, Σ‖ΔW_s‖².
     pub(super) style: f64,
-    /// Σ‖ΔW_s + ΔW_c‖².
+    /// The energy of plain addition, Σ‖ΔW_s + ΔW_c‖².
     sum: f64,
-    /// Σ‖ΔW_c V_k‖².
+    /// The content's energy along the style's directions, Σ‖ΔW_c V_k‖².
     inside: f64,
-    /// Of `inside`, what the general β works on: nothing where the style is switched off, or a block has a β of its own.
+    /// The part of `inside` that the general β affects: zero where the style is switched off or a block has a β of its own.
     pub(super) projected: f64,
-    /// Σβ²‖ΔW_c V_k‖² and Σβ(2−β)‖ΔW_c V_k‖² of blocks that have a β of their own: what it changes and what it takes away.
+    /// For blocks with a β of their own, the energies that the projection changes, Σβ²‖ΔW_c V_k‖², and removes, Σβ(2−β)‖ΔW_c V_k‖².
     own: [f64; 2],
-    /// Of `inside`, what any β can work on.
+    /// The part of `inside` that any β can affect.
     reach: f64,
-    /// Σ‖ΔW_c‖²·k/n.
+    /// The energy that unrelated directions would have in common, Σ‖ΔW_c‖²·k/n.
     chance: f64,
 }
 
-/// What some modules come to together. Shares lie between 0 and 1.
+/// The figures of some modules together. Shares lie between 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
-    /// How many.
+    /// The number of modules.
     pub modules: usize,
-    /// ‖ΔW_c V_k‖²/‖ΔW_c‖²: the content's energy along the style's directions.
+    /// The share ‖ΔW_c V_k‖²/‖ΔW_c‖² of the content's energy along the style's directions.
     pub overlap: f64,
-    /// The same of unrelated directions: k/n, by the content's energy.
+    /// The overlap expected for unrelated directions: k/n, weighted by the content's energy.
     pub chance: f64,
-    /// The content's energy that is kept.
+    /// The share of the content's energy that is kept.
     pub content_kept: f64,
-    /// The projection's change against plain addition, relative to that.
+    /// The change that the projection makes against plain addition, relative to plain addition.
     pub change: f64,
-    /// ‖ΔW_c‖.
+    /// The norm of the content, ‖ΔW_c‖.
     pub content_norm: f64,
-    /// ‖ΔW_s‖.
+    /// The norm of the style, ‖ΔW_s‖.
     pub style_norm: f64,
 }
 
 impl Energies {
-    /// Of one module, if both files have it.
+    /// The energies of one module, if both files have it.
     pub(super) fn of(plan: &Plan, unit: &Unit, measured: &Measured) -> Option<Self> {
         let Pair { content, style } = unit.pair()?;
         let (w_s, w_c) = (style.weight, content.weight);
@@ -90,7 +90,7 @@ impl Energies {
         }
     }
 
-    /// The projection's change where all is removed that can be.
+    /// The change against plain addition if everything is removed that any β can remove.
     pub(super) fn utmost(&self) -> f64 {
         ratio(self.reach, self.sum).sqrt()
     }

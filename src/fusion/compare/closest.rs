@@ -1,60 +1,60 @@
-//! Which kind of mixture a file is: the plainest that is as close to it as any.
+//! Which kind of mixture a file is: the plainest one that comes as close to it as any.
 
 use super::sums::{CONTENT, Fit, Mixture, OVERLAP, REST, STYLE, Sums};
 use serde::Serialize;
 
-/// A plainer mixture is as good as another if it leaves at most so much more energy, relative to what that leaves …
+/// A plainer mixture is as good as another if it leaves at most this much more energy, relative to what the other leaves …
 const AS_GOOD: f64 = 0.04;
-/// … and this much, relative to the file: below it there is only rounding in F32 files.
+/// … plus this much, relative to the file's energy: F32 files have only rounding below it.
 const ROUNDING: f64 = 1e-12;
-/// A file of which more of the energy than this is of neither is something else.
+/// A file is something else if more than this share of its energy belongs to neither subject nor style.
 const MOSTLY: f64 = 0.5;
-/// A μ from here on is the hard projection, but for rounding.
+/// A μ from here on is the hard projection, up to rounding.
 const ENDLESS: f64 = 1000.0;
 
-/// What a file is, in a word.
+/// The kind of mixture that a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// It changes nothing.
+    /// The file changes nothing.
     Nothing,
-    /// Most of it is neither subject nor style.
+    /// Most of the file is neither subject nor style.
     Other,
-    /// It is the subject and the style, which are the same update but for the strength.
+    /// The file is the subject and the style alike, because these are the same update up to the strength.
     Alike,
-    /// The subject alone.
+    /// The file is the subject alone.
     Content,
-    /// The style alone.
+    /// The file is the style alone.
     Style,
-    /// ΔW_c·V_k V_kᵀ by itself.
+    /// The file is the overlap ΔW_c·V_k V_kᵀ by itself.
     Overlap,
-    /// y·ΔW_c + x·ΔW_s.
+    /// The file is a plain sum, y·ΔW_c + x·ΔW_s.
     Sum,
-    /// y·ΔW_c·(I − β V_k V_kᵀ) + x·ΔW_s.
+    /// The file is an NP-LoRA fusion, y·ΔW_c·(I − β V_k V_kᵀ) + x·ΔW_s.
     Fusion,
 }
 
-/// The closest of all mixtures.
+/// The mixture closest to the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Closest {
-    /// What it is.
+    /// The kind of mixture.
     pub(super) kind: Kind,
-    /// y: of the subject, or of the overlap where the file is that.
+    /// y, the strength of the subject, or of the overlap if the file is that.
     pub(super) content: f64,
-    /// x.
+    /// x, the strength of the style.
     pub(super) style: f64,
-    /// μ; none where it makes no difference that strengths do not make as well.
+    /// μ; `None` if it makes no difference that the strengths could not make as well.
     pub(super) mu: Option<f64>,
-    /// ‖F − closest‖².
+    /// The energy left over, ‖F − closest‖².
     pub(super) left: f64,
 }
 
-/// The closest NP-LoRA at any μ ≥ 0 and any strengths.
+/// The closest NP-LoRA fusion at any μ ≥ 0 and any strengths.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fused {
     pub(super) fit: Fit,
     pub(super) content: f64,
-    /// None where another one would do as well.
+    /// μ; `None` if any other μ would do as well.
     pub(super) mu: Option<f64>,
 }
 
@@ -102,18 +102,18 @@ impl Closest {
     }
 }
 
-/// With β as it comes, also where no μ gives it.
+/// The best fit with any β, even one that no μ gives.
 fn free(sums: &Sums) -> Option<Fit> {
     sums.fit(&[REST, OVERLAP, STYLE])
 }
 
-/// The plain sum at its best strengths, with a style or without.
+/// The plain sum at its best strengths, or only content or only style where a sum cannot be fitted.
 pub(super) fn sum(sums: &Sums) -> Option<Fit> {
     sums.fit(&[CONTENT, STYLE]).or_else(|| sums.fit(&[CONTENT])).or_else(|| sums.fit(&[STYLE]))
 }
 
 pub(super) fn fused(sums: &Sums) -> Option<Fused> {
-    // At β = 0, at β = 1, and in between.
+    // Candidates are β = 0, β = 1, and anything in between.
     let (soft, hard, free) = (sum(sums), sums.fit(&[REST, STYLE]), free(sums));
     let plain = |fit: Fit, mu| Fused { fit, content: fit.mixture[0], mu };
     let (Some(soft), Some(free)) = (soft, free) else { return soft.map(|soft| plain(soft, None)) };
@@ -130,7 +130,7 @@ pub(super) fn fused(sums: &Sums) -> Option<Fused> {
     })
 }
 
-/// μ = β/(1 − β) = y/d − 1, where d is what the mixture has of the overlap; none if that is no NP-LoRA.
+/// μ = β/(1 − β) = y/d − 1, where d is the mixture's weight of the overlap; `None` if the mixture is no NP-LoRA fusion.
 fn mu([content, overlap, _]: &Mixture) -> Option<f64> {
     let mu = content / overlap - 1.0;
     (mu.is_finite() && mu >= 0.0).then_some(if mu < ENDLESS { mu } else { f64::INFINITY })

@@ -1,4 +1,4 @@
-//! What a comparison says, of the whole file, of every block and of every module.
+//! The result of a comparison, for the whole file, for each block and for each module.
 
 use super::closest::{self, Closest, Kind};
 use super::judgement::Judgement;
@@ -9,33 +9,33 @@ use crate::fusion::{Pair, Settings, ratio};
 use crate::order::{self, Places};
 use serde::Serialize;
 
-/// A file beside a pair.
+/// A file compared with a pair.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
-    /// All modules together.
+    /// What all compared modules together are.
     pub whole: Likeness,
-    /// What is said of it besides.
+    /// The conclusions to be put into words.
     pub judgement: Judgement,
-    /// What it could be, each with how far it is from that.
+    /// The candidates for what the file could be, each with its distance.
     pub targets: Vec<Target>,
-    /// With which settings the file says that it was made of the two.
+    /// The settings with which the file claims to have been made from this pair.
     pub recipe: Option<Settings>,
-    /// What there is to compare.
+    /// The numbers of modules that can be compared.
     pub parts: Parts,
-    /// Modules of the file that neither of the pair has.
+    /// The modules of the file that neither file of the pair has.
     pub outside: Vec<String>,
-    /// The share of the file's energy that is in these.
+    /// The share of the file's energy that is in the modules `outside`.
     pub outside_share: f64,
     /// Modules that cannot be compared: DoRA, kinds that depend on the base model, absurd ranks.
     pub skipped: usize,
-    /// Changes of biases, norms, and weights that are no layers, which are not compared.
+    /// The number of changes of biases and norms, and of weights that are not layers; they are not compared.
     pub vectors: usize,
-    /// Modules of the file that had to be cut to a rank first.
+    /// The number of the file's modules that had to be cut to a rank first.
     pub cut: usize,
-    /// By block, in the model's order; the last one without a name holds what is in no block.
+    /// What each block is, in the model's order; a last one without a name holds the modules outside all blocks.
     pub blocks: Vec<BlockLikeness>,
-    /// By module, as far as the pair has them.
+    /// What each module is, as far as the pair has it.
     pub modules: Vec<ModuleLikeness>,
 }
 
@@ -43,111 +43,111 @@ pub struct Comparison {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Likeness {
-    /// In a word.
+    /// The kind of mixture.
     pub kind: Kind,
-    /// y: what they have of the subject; of the overlap where they are that.
+    /// y, the weight of the subject, or of the overlap if they are that.
     pub content: f64,
-    /// x: what they have of the style.
+    /// x, the weight of the style.
     pub style: f64,
-    /// μ; none where it makes no difference that strengths do not make as well.
+    /// μ; `None` if it makes no difference that the strengths could not make as well.
     pub mu: Option<f64>,
-    /// ‖F − closest‖/‖F‖.
+    /// The relative distance from the closest mixture, ‖F − closest‖/‖F‖.
     pub residual: f64,
-    /// The share of their energy that is neither subject nor style: the square of that.
+    /// The share of their energy that is neither subject nor style: the square of `residual`.
     pub neither: f64,
-    /// ‖F − ΔW_c‖/‖ΔW_c‖; none where the subject is next to nothing of F. So are the two below.
+    /// The distance ‖F − ΔW_c‖/‖ΔW_c‖ from the subject; `None` if the subject is next to nothing compared with F.
     pub to_content: Option<f64>,
-    /// ‖F − ΔW_s‖/‖ΔW_s‖, likewise.
+    /// The distance ‖F − ΔW_s‖/‖ΔW_s‖ from the style; `None` if the style is next to nothing compared with F.
     pub to_style: Option<f64>,
-    /// ‖F − ΔW_c − ΔW_s‖/‖ΔW_c + ΔW_s‖, likewise.
+    /// The distance ‖F − ΔW_c − ΔW_s‖/‖ΔW_c + ΔW_s‖ from the sum; `None` if the sum is next to nothing compared with F.
     pub to_sum: Option<f64>,
-    /// Of the file's energy.
+    /// The share of the file's energy in these modules.
     pub share: f64,
 }
 
-/// What the file could be.
+/// A candidate for what the file could be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TargetName {
-    /// ΔW_c.
+    /// The subject, ΔW_c.
     Content,
-    /// ΔW_s.
+    /// The style, ΔW_s.
     Style,
-    /// ΔW_c + ΔW_s.
+    /// The plain sum, ΔW_c + ΔW_s.
     Sum,
-    /// y·ΔW_c + x·ΔW_s with the best y and x.
+    /// The sum y·ΔW_c + x·ΔW_s with the best y and x.
     BestSum,
-    /// NP-LoRA with the best y, x and μ.
+    /// The NP-LoRA fusion with the best y, x and μ.
     Fusion,
 }
 
-/// One of them.
+/// A candidate with its parameters and its distance from the file.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// What.
+    /// Which candidate it is.
     pub name: TargetName,
-    /// y.
+    /// y, the strength of the subject.
     pub content: f64,
-    /// x.
+    /// x, the strength of the style.
     pub style: f64,
-    /// Of NP-LoRA, where it can be told.
+    /// μ of an NP-LoRA fusion, if it can be told.
     pub mu: Option<f64>,
-    /// ‖F − T‖/‖T‖; none where T is next to nothing of F.
+    /// The distance ‖F − T‖/‖T‖ from the candidate T; `None` if T is next to nothing compared with F.
     pub distance: Option<f64>,
-    /// ‖F − T‖/‖F‖; none where F is zero.
+    /// The share ‖F − T‖/‖F‖ left over; `None` if F is zero.
     pub left: Option<f64>,
 }
 
-/// Modules of the pair, and how many of them the file has.
+/// A number of the pair's modules, and how many of them the file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
-    /// Of the pair.
+    /// The number of modules in the pair.
     pub modules: usize,
-    /// Also in the file.
+    /// The number of them that the file also has.
     pub found: usize,
 }
 
-/// The pair's modules by who has them.
+/// The pair's modules, by which of its files has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parts {
-    /// Both.
+    /// Modules that both files have.
     pub both: Part,
-    /// Only the subject.
+    /// Modules that only the subject has.
     pub content: Part,
-    /// Only the style.
+    /// Modules that only the style has.
     pub style: Part,
 }
 
-/// A block of the model.
+/// What the file is in one block of the model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BlockLikeness {
-    /// What users call it; empty for what is in no block.
+    /// The block's name for users; empty for modules outside all blocks.
     pub label: String,
-    /// Modules in it.
+    /// The number of modules in the block.
     pub modules: usize,
-    /// All of them together.
+    /// What all of the block's modules together are.
     #[serde(flatten)]
     pub likeness: Likeness,
 }
 
-/// A module of the pair.
+/// What the file is in one module of the pair.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModuleLikeness {
-    /// Its layers.
+    /// The name of the module: its layers.
     pub name: String,
-    /// Its block, if it is in one.
+    /// The module's block, if it is in one.
     pub block: Option<String>,
-    /// Whether the file has it.
+    /// Whether the file has the module.
     pub found: bool,
-    /// What it is.
+    /// What the module is.
     #[serde(flatten)]
     pub likeness: Likeness,
 }
 
-/// What was found, module by module.
+/// The findings of a comparison, module by module.
 #[derive(Debug, Default)]
 pub(super) struct Findings<'a> {
     pub(super) units: Vec<(&'a Unit, bool, Sums)>,
@@ -179,13 +179,14 @@ impl Likeness {
     }
 }
 
-/// ‖F − T‖/‖T‖; none where T is next to nothing of F.
+/// The distance ‖F − T‖/‖T‖ from a mixture T; `None` if T is next to nothing compared with F.
 fn distance(sums: &Sums, mixture: &Mixture) -> Option<f64> {
     let size = sums.size(mixture);
     (size > NEXT_TO_NOTHING * sums.file).then(|| (sums.apart(mixture) / size).sqrt())
 }
 
-/// Of a file's energy: what has less of it is a hundred of its own lengths away from the file, and nearest to it at strengths near 0.
+/// Candidates with less than this share of the file's energy get no distance: the file is a hundred times their length away, and
+/// nearest to them at strengths near 0.
 const NEXT_TO_NOTHING: f64 = 1e-4;
 
 fn targets(sums: &Sums) -> Vec<Target> {

@@ -1,48 +1,48 @@
-//! What of a comparison is worth a word, and which: what the page only puts into sentences.
+//! The conclusions of a comparison that are worth a word; the page only puts them into sentences.
 
 use super::closest::Kind;
 use super::comparison::Likeness;
 use serde::Serialize;
 
-/// With more than this share of the energy unexplained, the file is only close to what it is said to be.
+/// If more than this share of the energy is unexplained, the file is only close to its kind.
 const CLOSE: f64 = 0.01;
-/// With more than this, it is worth saying how much.
+/// If more than this share of the energy is unexplained, the amount is worth a word.
 const TRACE: f64 = 1e-4;
 /// Strengths within this of each other, or of 1, are equal.
 const EQUAL: f64 = 0.02;
 
-/// What is said of the whole file besides what it is.
+/// Conclusions about the whole file, besides its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
-    /// It is that, and not only closest to it.
+    /// Whether the file really is its kind, and not merely closest to it.
     pub exact: bool,
-    /// Which one, if it is a plain sum.
+    /// Which plain sum the file is, if it is one.
     pub sum: SumKind,
-    /// What is missing of the two that it was made of.
+    /// The shares of subject and style that are missing.
     pub lost: Lost,
-    /// Besides what it is, it has something of neither.
+    /// Whether the file also contains something of neither subject nor style.
     pub has_more: bool,
 }
 
-/// Which plain sum.
+/// The strengths of a plain sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SumKind {
     /// Both at strength 1.
     Whole,
-    /// Both at strength ½, as programs do that take the mean.
+    /// Both have strength ½, as from programs that take the mean.
     Half,
-    /// Any other.
+    /// Both have any other strengths.
     Some,
 }
 
-/// Shares 0 … 1; none where nothing is missing, or nothing of both was to be expected.
+/// The missing shares, from 0 to 1; `None` if nothing is missing, or if the file was not expected to contain both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Lost {
-    /// Of the subject.
+    /// The missing share of the subject.
     pub content: Option<f64>,
-    /// Of the style.
+    /// The missing share of the style.
     pub style: Option<f64>,
 }
 

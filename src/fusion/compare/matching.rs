@@ -1,4 +1,4 @@
-//! Which of a file's modules hold the layers of a pair's units, whatever it calls them and however it splits them.
+//! Finds which of a file's modules hold the layers of a pair's units, however the file names and splits them.
 
 use crate::adapter::{Adapter, ModuleId};
 use crate::backend::products::MAX_RANK;
@@ -10,34 +10,34 @@ use crate::fusion::{Pair, Side};
 use crate::order::Places;
 use std::ops::Range;
 
-/// What a comparison costs grows with the square of the file's rank, and with the third power of the style's.
+/// The highest rank of a module that is compared: the cost grows with the square of the file's rank and the cube of the style's.
 const MAX_FILE_RANK: usize = 4 * MAX_RANK;
 
 /// Rows that a module of the file and a unit of the pair have in common, each in the order of its own layers.
 #[derive(Clone, Debug)]
 pub(super) struct Common {
-    /// Whose module it is: the place in [`Matching::modules`].
+    /// The index of the module in [`Matching::modules`].
     pub(super) module: usize,
-    /// Of the module.
+    /// The rows of the file's module.
     pub(super) own: Vec<Range<usize>>,
-    /// Of the unit.
+    /// The rows of the pair's unit.
     pub(super) of_unit: Vec<Range<usize>>,
 }
 
-/// How a file and the units of a plan go together.
+/// The matches between a file and the units of a plan.
 #[derive(Debug)]
 pub(super) struct Matching {
-    /// The file's modules.
+    /// The modules of the file.
     pub(super) modules: Vec<Unit>,
     /// For every unit of each of the plan's groups what the file has of it; none where that cannot be compared.
     pub(super) groups: Vec<Vec<Option<Vec<Common>>>>,
-    /// Modules, or rows of some, that the pair does not have.
+    /// The modules, or rows of modules, that the pair does not have.
     pub(super) outside: Vec<(usize, Vec<Range<usize>>)>,
-    /// How many of the file's modules cannot be compared.
+    /// The number of the file's modules that cannot be compared.
     pub(super) skipped: usize,
 }
 
-/// Where a layer stands in the file.
+/// The place of a layer in the file.
 struct Held {
     module: usize,
     rows: Range<usize>,
@@ -119,13 +119,13 @@ impl Matching {
 }
 
 impl Unit {
-    /// A file's module, where there is only one file.
+    /// The module of the file, in a plan for a single file.
     pub(super) fn of_file(&self) -> Option<&Share> {
         self.share(Side::Content)
     }
 }
 
-/// The layers of a unit with the rows that they have in its order.
+/// The layers of a unit with their rows in the unit's order.
 fn layers(unit: &Unit) -> Vec<(&ModuleId, Range<usize>)> {
     let mut from = 0;
     let mut placed = Vec::with_capacity(unit.layers.len());
@@ -136,13 +136,13 @@ fn layers(unit: &Unit) -> Vec<(&ModuleId, Range<usize>)> {
     placed
 }
 
-/// Without DoRA's magnitudes an update is another one than its file means.
+/// Whether a half can be compared. Without DoRA's magnitudes, an update is not what its file means.
 fn is_comparable(plan: &Plan, side: Side, share: &Share) -> bool {
     let most = if side == Side::Style { MAX_RANK } else { MAX_FILE_RANK };
     (plan.recipe.direction_only || share.module.magnitude.is_none()) && share.rank <= most
 }
 
-/// Layers that the pair has, but in a form that is not fused.
+/// The layers that the pair has only in a form that cannot be fused.
 fn refused(plan: &Plan) -> Places {
     let mut layers = Places::default();
     for refusal in &plan.refusals {

@@ -1,9 +1,9 @@
-//! What a file that somebody made of a pair, with this tool or another, has of the two: whether it is their sum, at which
-//! strengths, or what NP-LoRA gives, at which μ.
+//! Compares a file that somebody made of a pair, with this tool or another, with the pair: whether it is their sum and at which
+//! strengths, or an NP-LoRA fusion and at which μ.
 //!
-//! [`matching`] finds the pair's units in the file, [`run`] adds up inner products over them, [`sums`] fits mixtures of
-//! subject, style and their overlap to those, [`closest`] says which of them is the file, [`comparison`] all of it, and
-//! [`judgement`] what of that is worth a word.
+//! [`matching`] finds the pair's units in the file, [`run`] adds up inner products over them, [`sums`] fits mixtures of subject,
+//! style and overlap to these, [`closest`] decides which mixture the file is, [`comparison`] reports it all, and [`judgement`]
+//! picks what is worth a word.
 
 mod closest;
 mod comparison;

@@ -17,14 +17,14 @@ use crate::fusion::settings::saved::{SavedRecipe, SavedSource};
 use crate::fusion::{Input, Pair, Progress, Settings, Side, Sources, Stage, Watch, go_on};
 use std::ops::Range;
 
-/// What is read of a pair at once: nothing else is heard until a piece is done.
+/// The number of bytes that are read of a pair at once; the page is not heard until a piece is done.
 const PIECE: u64 = 1 << 20;
 
-/// The settings that a comparison depends on, as [`Settings`] are spelled: what the two files are, and which of the style's
-/// directions are protected.
+/// The settings that a comparison depends on, as [`Settings`] spells them: they say what the two files are, and which of the
+/// style's directions are protected.
 pub const COUNTING: [&str; 6] = ["cut", "contentScale", "styleScale", "family", "denseRank", "directionOnly"];
 
-/// Compares a file with the two that it may have been made of. Of the settings count those in [`COUNTING`].
+/// Compares a file with the pair that it may have been made of. Only the settings in [`COUNTING`] matter.
 ///
 /// # Errors
 /// Those of planning ([`Plan::new`]) and of the sources; `NotOfPair`, `SpellingMix` of the file;
@@ -78,7 +78,7 @@ pub async fn compare<S: Source>(
         go_on(watch)?;
         let Some(unit) = matching.modules.get(*module) else { continue };
         let energy = comparing.outside(unit, rows).await?;
-        // Rows of a fused layer that neither of the two has are zeros, and nothing of the file.
+        // Rows of a fused layer that neither file has are zeros, not part of the file.
         if energy > 0.0 {
             findings.outside.push((unit.name(), energy));
         }
@@ -88,8 +88,8 @@ pub async fn compare<S: Source>(
     Ok(Comparison::of(&plan, findings))
 }
 
-/// What the file says of how it was made, if that was of files that are called like these two, each in its place: of a conversion,
-/// of others, and of these in each other's place it would mean something else.
+/// The settings with which the file claims to have been made, if it names files with these names in these roles. For a conversion,
+/// for other files or for swapped roles they would mean something else.
 fn recipe(of: Pair<&Adapter>, file: &Adapter) -> Option<Settings> {
     let saved = SavedRecipe::within(&file.metadata)?.ok()?;
     let is = |source: Option<SavedSource>, adapter: &Adapter| {
@@ -149,7 +149,7 @@ impl<'a, S: Source> Comparing<'a, S> {
         Err(unit.too_large())
     }
 
-    /// ‖F‖² of what only the file has.
+    /// The energy ‖F‖² of modules or rows that only the file has.
     async fn outside(&self, unit: &Unit, rows: &[Range<usize>]) -> Result<f64> {
         let Some((share, scale)) = unit.of_file().map(|share| (share, self.scale(share))) else {
             return Ok(0.0);
@@ -168,13 +168,13 @@ impl<'a, S: Source> Comparing<'a, S> {
         Some((share, self.scale(share)))
     }
 
-    /// The file says its own scale: what the user knows of the pair's is no word on it.
+    /// The scale of the file's module, as the file itself says: the user's choices for the pair do not apply to it.
     fn scale(&self, share: &Share) -> f64 {
         share.module.scale(ScaleChoice::Auto).0
     }
 }
 
-/// A module of the file, its rows in the order of its layers.
+/// Reads a module of the file, with its rows in the order of its layers.
 async fn read<S: Source>(source: &S, share: &Share) -> Result<Factors> {
     Ok(Factors::read(source, &share.module, share.rank).await?.rows(&share.rows))
 }

@@ -1,26 +1,26 @@
-//! Inner products of a file and of what its pair is made of, and the mixture of these that comes closest to the file.
+//! Inner products between a file and the parts of its pair, and the mixture of these parts that comes closest to the file.
 //!
-//! With E = ΔW_c·(I − V_k V_kᵀ), what of the subject the projection leaves alone, and D = ΔW_c·V_k V_kᵀ, the overlap,
+//! With E = ΔW_c·(I − V_k V_kᵀ), the part of the subject that the projection leaves alone, and D = ΔW_c·V_k V_kᵀ, the overlap,
 //! NP-LoRA with strengths y and x is y·E + y·(1 − β)·D + x·ΔW_s (docs/METHOD.md, "Comparing").
 
 use crate::backend::cpu::Products;
 use std::ops::AddAssign;
 
-/// What a mixture has of E, of D and of ΔW_s.
+/// A mixture, as its weights of E, D and ΔW_s.
 pub(super) type Mixture = [f64; 3];
 
-/// E.
+/// The rest E.
 pub(super) const REST: Mixture = [1.0, 0.0, 0.0];
-/// D.
+/// The overlap D.
 pub(super) const OVERLAP: Mixture = [0.0, 1.0, 0.0];
-/// ΔW_c = E + D.
+/// The content, ΔW_c = E + D.
 pub(super) const CONTENT: Mixture = [1.0, 1.0, 0.0];
-/// ΔW_s.
+/// The style ΔW_s.
 pub(super) const STYLE: Mixture = [0.0, 0.0, 1.0];
-/// ΔW_c + ΔW_s.
+/// The plain sum ΔW_c + ΔW_s.
 pub(super) const SUM: Mixture = [1.0, 1.0, 1.0];
 
-/// An update of which this share of the energy is left beside others is one of them: its strength is not to be told.
+/// An update of which at most this share of the energy is left beside others depends on them, so that its strength cannot be told.
 const DEPENDENT: f64 = 1e-6;
 /// A part of an update with less than this share of its energy is rounding.
 const ROUNDING: f64 = 1e-12;
@@ -28,31 +28,32 @@ const ROUNDING: f64 = 1e-12;
 /// Inner products, summed over modules, at strength 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sums {
-    /// ‖F‖².
+    /// The energy of the file, ‖F‖².
     pub(super) file: f64,
-    /// Of F with E, D and ΔW_s.
+    /// The inner products of F with E, D and ΔW_s.
     with: Mixture,
-    /// Of E, D and ΔW_s with each other.
+    /// The inner products of E, D and ΔW_s with each other.
     gram: [Mixture; 3],
 }
 
 /// The closest mixture of some kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Fit {
-    /// Which.
+    /// The mixture.
     pub(super) mixture: Mixture,
-    /// ‖F − fit‖².
+    /// The energy left over, ‖F − fit‖².
     pub(super) left: f64,
 }
 
 impl Sums {
-    /// Of one unit. Scales: what the products of factors are multiplied by, in the file, the content and the style.
+    /// The inner products of one unit. The scales multiply the products of factors of the content and the style; those of the file
+    /// already include theirs.
     pub(super) fn of(products: &Products, content: f64, style: f64) -> Self {
         let p = products;
         let content_style = content * style;
         let along = content * content * p.along;
         let along_style = content_style * p.along_style;
-        // E and D are at right angles.
+        // E and D are orthogonal.
         let rest = (content * content * p.content - along).max(0.0);
         let rest_style = content_style * p.content_style - along_style;
         Self {
@@ -70,17 +71,17 @@ impl Sums {
         }
     }
 
-    /// Of what only the file has.
+    /// The sums for modules that only the file has.
     pub(super) fn outside(energy: f64) -> Self {
         Self { file: energy, ..Self::default() }
     }
 
-    /// Whether all of them are numbers.
+    /// Whether all inner products are finite.
     pub(super) fn is_finite(&self) -> bool {
         self.with.iter().chain(self.gram.iter().flatten()).chain([&self.file]).all(|x| x.is_finite())
     }
 
-    /// Without parts that are only rounding of others.
+    /// The sums without parts that are only the rounding of others.
     pub(super) fn settled(mut self) -> Self {
         let content = self.product(&CONTENT, &CONTENT);
         for part in 0..2 {
@@ -97,12 +98,12 @@ impl Sums {
         x.iter().zip(&self.gram).map(|(x, row)| x * dot(row, y)).sum()
     }
 
-    /// ‖T‖².
+    /// The energy of a mixture, ‖T‖².
     pub(super) fn size(&self, mixture: &Mixture) -> f64 {
         self.product(mixture, mixture).max(0.0)
     }
 
-    /// ‖F − T‖².
+    /// The squared distance of a mixture from the file, ‖F − T‖².
     pub(super) fn apart(&self, mixture: &Mixture) -> f64 {
         (self.file - 2.0 * dot(&self.with, mixture) + self.size(mixture)).max(0.0)
     }
@@ -113,7 +114,7 @@ impl Sums {
         let (mut mixture, mut left) = (Mixture::default(), self.file);
         for one in of {
             let mut rest = *one;
-            // Twice is enough.
+            // Orthogonalising twice is enough.
             for _ in 0..2 {
                 for other in &basis {
                     let along = self.product(&rest, other);

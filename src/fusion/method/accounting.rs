@@ -14,52 +14,52 @@ use serde::{Deserialize, Serialize};
 pub struct ModuleReport {
     /// The layer, or the layers of a fused module.
     pub name: String,
-    /// The block of the model it is in, as users call it.
+    /// The block of the model that the module is in, as users call it.
     pub block: Option<String>,
-    /// m.
+    /// The number of out features, m.
     pub out_features: usize,
-    /// n.
+    /// The number of in features, n.
     pub in_features: usize,
-    /// r_c.
+    /// The content's rank, r_c.
     pub content_rank: usize,
-    /// r_s.
+    /// The style's rank, r_s.
     pub style_rank: usize,
-    /// k, the number of protected directions.
+    /// The number of protected directions, k.
     pub protected: usize,
-    /// ‖ΔW_c V_k‖²/‖ΔW_c‖²: the content's energy that lies along the protected directions.
+    /// The share ‖ΔW_c V_k‖²/‖ΔW_c‖² of the content's energy that lies along the protected directions.
     pub overlap: f64,
-    /// k/n, the overlap of unrelated directions.
+    /// The overlap expected for unrelated directions, k/n.
     pub chance: f64,
-    /// 1 − overlap·(1 − (1−β)²): the content's energy that is kept. In an overlap by itself that is the overlap.
+    /// The share of the content's energy that is kept, 1 − overlap·(1 − (1−β)²). If the result is the overlap by itself, this is `overlap`.
     pub content_kept: f64,
-    /// β‖ΔW_c V_k V_kᵀ‖/‖ΔW_s + ΔW_c‖: the projection's change against plain addition. An overlap by itself can be used for
-    /// any β up to 1, which is taken for it.
+    /// The change that the projection makes against plain addition, β‖ΔW_c V_k V_kᵀ‖/‖ΔW_s + ΔW_c‖. An overlap by itself can be
+    /// used at any β up to 1, so β = 1 is assumed for it.
     pub change: f64,
-    /// ‖ΔW_c‖ at the chosen strength.
+    /// The norm ‖ΔW_c‖ at the chosen strength.
     pub content_norm: f64,
-    /// ‖ΔW_s‖ at the chosen strength.
+    /// The norm ‖ΔW_s‖ at the chosen strength.
     pub style_norm: f64,
-    /// ‖saved − intended‖/‖intended‖; an upper bound where more than A_c' was rounded, else exact.
+    /// The relative error ‖saved − intended‖/‖intended‖: exact if only A_c' was rounded, otherwise an upper bound.
     pub rounding: f64,
-    /// ‖saved − intended‖/‖projection's change‖; none where the projection changes nothing.
+    /// The error relative to the projection's change, ‖saved − intended‖/‖change‖; `None` if the projection changes nothing.
     pub rounding_of_change: Option<f64>,
-    /// Where.
+    /// Where the module was computed.
     pub computed_on: ComputedOn,
 }
 
-/// A module that both files have: its figures, and what sums over modules are made of.
+/// A module that both files have: its figures, and the squares that sums over modules are made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fused {
-    /// As they are reported.
+    /// The figures as they are reported.
     pub figures: ModuleReport,
-    /// For sums over modules.
+    /// The squared norms for sums over modules.
     pub squares: Squares,
-    /// ‖saved − intended‖, as [`ModuleReport::rounding`] has it.
+    /// The error ‖saved − intended‖, exact or a bound as in [`ModuleReport::rounding`].
     pub error: f64,
 }
 
 impl Fused {
-    /// Whether every figure is a number: squares of numbers at the ends of f32 may not be.
+    /// Whether every figure is finite: the squares of numbers at the ends of f32 may not be.
     pub(crate) fn is_finite(&self) -> bool {
         let Self { figures, squares, error } = self;
         let Squares { content, style, inner, inside, sum, change, removed } = squares;
@@ -70,7 +70,7 @@ impl Fused {
     }
 }
 
-/// What computed a module.
+/// The device that computed a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ComputedOn {
@@ -83,19 +83,19 @@ pub enum ComputedOn {
 /// Squared norms at the chosen strengths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Squares {
-    /// ‖ΔW_c‖².
+    /// The content's energy, ‖ΔW_c‖².
     pub content: f64,
-    /// ‖ΔW_s‖².
+    /// The style's energy, ‖ΔW_s‖².
     pub style: f64,
-    /// ⟨ΔW_s, ΔW_c⟩ as the files have it: with neither strength's sign.
+    /// The inner product ⟨ΔW_s, ΔW_c⟩ as the files have it, without the signs of the strengths.
     pub inner: f64,
-    /// ‖ΔW_c V_k‖².
+    /// The content's energy along the protected directions, ‖ΔW_c V_k‖².
     pub inside: f64,
-    /// ‖ΔW_s + ΔW_c‖².
+    /// The energy of plain addition, ‖ΔW_s + ΔW_c‖².
     pub sum: f64,
-    /// β²·‖ΔW_c V_k‖²: the projection's change.
+    /// The energy of the projection's change, β²·‖ΔW_c V_k‖².
     pub change: f64,
-    /// β(2 − β)·‖ΔW_c V_k‖²: the content's energy that is taken away; of an overlap, what lies beside it.
+    /// The content's energy that is removed, β(2 − β)·‖ΔW_c V_k‖²; for an overlap by itself, the energy outside it.
     pub removed: f64,
 }
 
@@ -104,9 +104,9 @@ pub struct Squares {
 pub struct Passed {
     /// The layer, or the layers of a fused module.
     pub name: String,
-    /// ‖saved − intended‖/‖intended‖ by rounding alone, an upper bound; 0 where its bits are those of the file.
+    /// The relative error ‖saved − intended‖/‖intended‖ from rounding alone, an upper bound; 0 if the bits are those of the file.
     pub rounding: f64,
-    /// ‖saved − intended‖ likewise; 0 where the result is cut to a rank, and rounded as a whole.
+    /// The error ‖saved − intended‖, an upper bound; 0 if the result is cut to a rank, and so rounded as a whole.
     pub error: f64,
 }
 
@@ -115,30 +115,30 @@ pub struct Passed {
 pub struct Cut {
     /// The module's stem, in its file or in the result.
     pub module: String,
-    /// Whose it is.
+    /// The file that the module belongs to, or the result.
     pub of: CutOf,
-    /// The share of its energy that is left.
+    /// The share of the module's energy that is left.
     pub kept: f64,
-    /// What that was: ‖ΔW‖².
+    /// The module's energy before the cut, ‖ΔW‖².
     pub energy: f64,
 }
 
 impl Cut {
-    /// `energy`: what is left, and what it was.
+    /// A cut module; `energy` is the energy left and the energy before the cut.
     pub(super) fn of(module: String, of: CutOf, [left, energy]: [f64; 2]) -> Self {
         Self { module, of, kept: if energy > 0.0 { left / energy } else { 1.0 }, energy }
     }
 }
 
-/// Whose module was cut.
+/// The owner of a module that was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CutOf {
-    /// The content's.
+    /// A module of the content.
     Content,
-    /// The style's.
+    /// A module of the style.
     Style,
-    /// The result's.
+    /// A module of the result.
     Result,
 }
 
@@ -152,7 +152,7 @@ impl From<Side> for CutOf {
 }
 
 impl CutOf {
-    /// In an English sentence.
+    /// The owner's name in an English sentence.
     pub fn word(self) -> &'static str {
         match self {
             Self::Content => "subject",
@@ -162,29 +162,29 @@ impl CutOf {
     }
 }
 
-/// What rounding to the result's format did, apart from that of A_c'.
+/// The effect of rounding to the result's format, apart from the rounding of A_c'.
 pub(crate) enum Rounding<'a> {
-    /// Gram matrices of rounded less exact, E·Eᵀ or Eᵀ·E, r×r, in the units of the saved tensors; none where nothing changed.
+    /// The Gram matrices of the rounding errors E, E·Eᵀ or Eᵀ·E, r×r, in the units of the saved tensors; `None` where nothing was rounded.
     Parts { style_down: Option<&'a [f64]>, style_up: Option<&'a [f64]>, content_up: Option<&'a [f64]> },
-    /// All of it, relative to the update.
+    /// The error of the whole module, relative to the update.
     Relative(f64),
 }
 
-/// What is needed to account for one module.
+/// The data from which one module is accounted for.
 pub(crate) struct Figures<'a> {
     pub(crate) blend: Blend,
-    /// Whether the style's half is in the result; then all of the content is kept but what lies inside.
+    /// Whether the style's half is in the result; if so, all of the content is kept except part of what lies inside.
     pub(crate) with_style: bool,
-    /// w_c·s_c and w_s·s_s.
+    /// The full scales w_c·s_c and w_s·s_s.
     pub(crate) scales: Pair<f64>,
     /// Whether the strengths w_s and w_c are of different signs.
     pub(crate) opposed: bool,
-    /// What a loader multiplies the saved product by.
+    /// The scale by which a loader multiplies the saved product.
     pub(crate) loader_scale: f64,
-    /// The result's format.
+    /// The number format of the result.
     pub(crate) dtype: Dtype,
     pub(crate) factors: Pair<&'a Factors>,
-    /// BᵀB of the content's lora_up.
+    /// The Gram matrix BᵀB of the content's lora_up.
     pub(crate) content_up_gram: &'a [f64],
     pub(crate) projected: &'a Projected,
     pub(crate) rounding: Rounding<'a>,
@@ -216,7 +216,7 @@ impl Figures<'_> {
         let inner = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.cross_gram));
         let inner_inside = both * across.dot(&DMatrix::from_row_slice(r_s, r_c, &p.protected_cross_gram));
         let sum = no_less(style + content + 2.0 * inner);
-        // ‖keep·x + added·y‖² of the content x and its part inside y, which is orthogonal to all the rest of it.
+        // ‖keep·x + added·y‖² for the content x and its part y inside, which is orthogonal to the rest of x.
         let Blend { keep, added } = self.blend;
         let more = added * (2.0 * keep + added);
         let (before, across) =
@@ -260,8 +260,8 @@ impl Figures<'_> {
         Fused { figures, squares, error }
     }
 
-    /// ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for what was rounded in the down factors and
-    /// ‖E_B·A‖ for the up factors, added up (triangle inequality).
+    /// The error ‖saved up·saved down − intended‖ without the loader's scale: ‖B·E_A‖ for rounded down factors and ‖E_B·A‖ for
+    /// rounded up factors, added by the triangle inequality.
     fn rounding(&self, content_up_gram: &DMatrix<f64>, kept_gram: &DMatrix<f64>) -> f64 {
         let Pair { content, style } = self.factors;
         let (r_s, r_c) = (style.down.rows, content.down.rows);
@@ -293,11 +293,11 @@ impl Figures<'_> {
     }
 }
 
-/// What rounding of the figures may make of the same.
+/// The tolerance for figures that are equal up to rounding.
 pub(crate) const SAME: f64 = 1e-4;
 
-/// Whether content and style change every module in the same direction: their inner products are as large as their squared
-/// norms allow. What neither changes says nothing.
+/// Whether content and style change every module in the same direction: their inner products are as large as their squared norms
+/// allow. Modules that neither changes are ignored.
 pub(crate) fn all_parallel(modules: impl Iterator<Item = (f64, [f64; 2])>) -> bool {
     let mut modules = modules.filter(|(_, squares)| squares.iter().any(|square| *square > 0.0)).peekable();
     let is_parallel = |(inner, [content, style]): (f64, [f64; 2])| {
@@ -307,17 +307,17 @@ pub(crate) fn all_parallel(modules: impl Iterator<Item = (f64, [f64; 2])>) -> bo
     modules.peek().is_some() && modules.all(is_parallel)
 }
 
-/// ‖B·A‖ from BᵀB and AAᵀ.
+/// The norm ‖B·A‖ from BᵀB and AAᵀ.
 fn norm_of(up: &DMatrix<f64>, down: &DMatrix<f64>) -> f64 {
     no_less(up.dot(down)).sqrt()
 }
 
-/// A square, which rounding may have made less than none. What is no number stays so, as `f64::max` would not let it, and is refused.
+/// A square, at least 0, since rounding may have made it negative. A NaN is kept, unlike with `f64::max`, so that it is refused later.
 fn no_less(square: f64) -> f64 {
     if square < 0.0 { 0.0 } else { square }
 }
 
-/// A symmetric r×r matrix.
+/// An r×r matrix from its values row by row.
 fn square_of(r: usize, values: &[f64]) -> DMatrix<f64> {
     DMatrix::from_row_slice(r, r, values)
 }

@@ -1,4 +1,4 @@
-//! Modules of the result from the halves of their units: as words, or as matrices that are cut to a rank.
+//! Builds modules of the result from the halves of their units: as words, or as matrices that are cut to a rank.
 
 use super::RoundedHalf;
 use super::composer::Columns;
@@ -11,13 +11,13 @@ use crate::error::{Code, Error, Result};
 use crate::fusion::plan::outputs::{Block, Output};
 use crate::fusion::{Pair, Side};
 
-/// Rows of lora_down and columns of lora_up of a module, block by block.
+/// The rows of a module's lora_down and the columns of its lora_up, block by block.
 type Words<'a> = (Vec<&'a [u8]>, Vec<Columns<'a>>);
 
-/// Those in the result of this number in its pass.
+/// The words of a module in result number `result` of its pass.
 ///
 /// # Errors
-/// `Internal` where something was planned that nobody has made.
+/// `Internal` if a planned part was not made.
 pub(crate) fn words<'a>(
     output: &'a Output,
     rounded: &'a [Pair<RoundedHalf>],
@@ -38,12 +38,12 @@ pub(crate) fn words<'a>(
     Ok(blocks.collect::<Result<Vec<_>>>()?.into_iter().unzip())
 }
 
-/// A block without values would be a block of zeros, of which nobody is told.
+/// The error for a missing block: without it, the block would silently be all zeros.
 fn unmade(output: &Output) -> Error {
     Error::new(Code::Internal, "A part of the module was not made.").at_tensor(&output.names.stem)
 }
 
-/// A module's factors in f32, with all scales in them.
+/// The factors of a module in f32, with all scales included.
 pub(crate) struct Matrices {
     down: Matrix,
     up: Matrix,
@@ -51,19 +51,19 @@ pub(crate) struct Matrices {
 
 /// A module cut to a rank, in the result's format.
 pub(crate) struct Compressed {
-    /// k×n.
+    /// The lora_down, k×n.
     pub(crate) down: Bytes,
-    /// m×k.
+    /// The lora_up, m×k.
     pub(crate) up: Bytes,
-    /// k.
+    /// The rank, k.
     pub(crate) rank: usize,
-    /// The energy that is left, and what it was.
+    /// The energy that is left and the energy before the cut.
     pub(crate) energy: [f64; 2],
-    /// ‖saved − cut‖/‖cut‖, an upper bound.
+    /// The relative error ‖saved − cut‖/‖cut‖ from rounding, an upper bound.
     pub(crate) rounding: f64,
 }
 
-/// The factors of a module before they are cut to a rank, in the result of this number in its pass.
+/// The factors of a module before they are cut to a rank, in result number `result` of its pass.
 ///
 /// # Errors
 /// `OutputRange` where a strength makes a value infinite; `Internal` as for [`words`].
@@ -82,20 +82,20 @@ pub(crate) fn matrices(output: &Output, loaded: &Loaded<'_>, result: usize) -> R
         }
         at += block.rank;
     }
-    // A strength can push a value over the end of f32, and no decomposition ends on what is not finite.
+    // A strength can push a value beyond the range of f32, and no decomposition ends on values that are not finite.
     if matrix::is_finite(&matrices.down) && matrix::is_finite(&matrices.up) {
         return Ok(matrices);
     }
     Err(Error::new(Code::OutputRange, "A value is too large for F32.").at_tensor(&output.names.stem))
 }
 
-/// A block's rows of lora_down and what they are to be multiplied by, and its columns of lora_up.
+/// The rows of lora_down that belong to a block, their scale, and its columns of lora_up.
 fn halves(block: &Block, loaded: &Loaded<'_>, result: usize) -> Option<(Matrix, f32, Matrix)> {
     let (unit, values) = (loaded.group.units.get(block.unit)?, loaded.units.get(block.unit)?);
     let share = unit.share(block.side)?;
     let factors = values.factors(block.side)?;
     let (down, factor) = match values.projected_down(block.side, result) {
-        // The backend has scaled it already.
+        // The backend has already applied the scale.
         Some(projected) => (cpu::decode(&projected, false), 1.0),
         None => (factors.down.values(), crate::fusion::as_f32(share.weight)),
     };
@@ -108,7 +108,7 @@ impl Matrices {
         truncate::singular_values(&self.down, &self.up)
     }
 
-    /// Cut to the output's rank and rounded; the loader's scale is split evenly between both factors.
+    /// Cuts the factors to the output's rank and rounds them; the loader's scale is split evenly between both.
     pub(crate) fn compressed(&self, output: &Output, loader_scale: f64, dtype: Dtype) -> Compressed {
         let low = truncate::compress(&self.down, &self.up, output.rank.min(output.own_rank));
         let rank = low.down.nrows();

@@ -13,10 +13,10 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) struct Composer<'a> {
     plan: &'a Plan,
     piece: Piece,
-    /// The piece's bytes, of which so many are made.
+    /// The piece's bytes, of which the first `made` are done.
     bytes: Vec<u8>,
     made: usize,
-    /// How many bytes it will have, as far as is known beforehand.
+    /// The number of bytes that the piece will have, as far as it is known beforehand.
     whole: usize,
 }
 
@@ -24,12 +24,12 @@ pub(crate) struct Composer<'a> {
 pub(crate) struct Columns<'a> {
     pub(crate) words: &'a [u8],
     pub(crate) cols: usize,
-    /// Rows of `words`, and the row of the module they begin at.
+    /// Ranges of rows in `words`, each with the module's row at which it begins.
     pub(crate) rows: &'a [(Range<usize>, usize)],
 }
 
 impl<'a> Composer<'a> {
-    /// `groups`: those whose modules will be put together.
+    /// Begins a piece for the modules of these groups.
     pub(crate) fn new(plan: &'a Plan, groups: &[usize]) -> Self {
         let tensors =
             groups.iter().filter_map(|&at| plan.groups.get(at)).flat_map(|group| plan.tensors(group));
@@ -42,7 +42,7 @@ impl<'a> Composer<'a> {
     /// planned rank is padded with zeros, and so are the rows that no block has.
     ///
     /// # Errors
-    /// `OutputRange` if a value was too large for the format.
+    /// `OutputRange` if a value is too large for the format.
     pub(crate) fn module(&mut self, output: &Output, downs: &[&[u8]], ups: &[Columns<'_>]) -> Result<()> {
         let word = self.plan.dtype.bitsize() / 8;
         self.tensor_of(&output.names.down, |down| {
@@ -78,7 +78,7 @@ impl<'a> Composer<'a> {
     /// Adds one tensor.
     ///
     /// # Errors
-    /// As [`Self::module`].
+    /// Those of [`Self::module`].
     pub(crate) fn tensor(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.tensor_of(name, |tensor| {
             if tensor.len() != bytes.len() {
@@ -89,15 +89,15 @@ impl<'a> Composer<'a> {
         })
     }
 
-    /// Adds the tensor that `fill` makes of zeros; what it does not fit is a fault of the plan.
+    /// Adds the tensor that `fill` writes into zeros; if `fill` fails, the plan is at fault.
     fn tensor_of(&mut self, name: &str, fill: impl FnOnce(&mut [u8]) -> Option<()>) -> Result<()> {
         let layout = &self.plan.layout;
         let place = layout.place(name).and_then(|at| Some((at, layout.tensors.get(at)?)));
         let Some((at, tensor)) = place else { return Err(unplanned(name)) };
         let length = usize::try_from(tensor.bytes()).map_err(|_| unplanned(name))?;
-        // As much as will be needed, once something is: a vector that grows is held twice meanwhile, and wasm memory never
-        // shrinks. Zeros all at once: a longer vector would get them one by one, in code that is compiled for size. Only small
-        // tensors are not known beforehand.
+        // All memory that will be needed is reserved at once: a growing vector is held twice meanwhile, and wasm memory never
+        // shrinks. It is zeroed at once, because extending a vector writes zeros one by one in code that is compiled for size. Only
+        // small tensors are not known beforehand.
         if self.bytes.is_empty() {
             self.bytes = vec![0; self.whole.max(length)];
         } else if self.made + length > self.bytes.len() {
@@ -105,7 +105,7 @@ impl<'a> Composer<'a> {
         }
         let bytes = &mut self.bytes[self.made..self.made + length];
         fill(bytes).ok_or_else(|| unplanned(name))?;
-        // A value too large for the format has become infinite: say so instead of writing it.
+        // A value too large for the format has become infinite; it is reported instead of written.
         if let Some(bad) = container::non_finite(tensor.dtype, bytes) {
             let detail = format!("Value number {} is too large for {}.", bad.first, tensor.dtype);
             return Err(Error::new(Code::OutputRange, detail).at_tensor(name));
@@ -115,22 +115,22 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    /// Adds the account of a unit that both files have.
+    /// Adds the accounting of a unit that both files have.
     pub(crate) fn account(&mut self, module: Option<Fused>) {
         self.piece.modules.extend(module);
     }
 
-    /// Adds those of units that only one file has.
+    /// Adds the accounting of units that only one file has.
     pub(crate) fn passed(&mut self, modules: impl IntoIterator<Item = Passed>) {
         self.piece.passed.extend(modules);
     }
 
-    /// Adds what was cut to a rank.
+    /// Adds modules that were cut to a rank.
     pub(crate) fn cuts(&mut self, cuts: impl IntoIterator<Item = Cut>) {
         self.piece.cuts.extend(cuts);
     }
 
-    /// Adds units whose scale is shared otherwise, as their numbers wanted it.
+    /// Adds units whose scale was moved between the factors because one would have been too large for the format.
     pub(crate) fn rescaled(&mut self, units: impl IntoIterator<Item = String>) {
         self.piece.rescaled.extend(units);
     }

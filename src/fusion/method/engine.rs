@@ -1,4 +1,4 @@
-//! Which backend does the work, why, and what happens when it fails.
+//! Chooses the backend that does the work, with the reason, and replaces it if it fails.
 
 use super::accounting::ComputedOn;
 use super::sample::{Route, agree};
@@ -10,61 +10,61 @@ use crate::fusion::{Watch, float};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// What the user asked for.
+/// The user's choice of backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// The faster of a real graphics device and the CPU, tried on the first modules.
+    /// The faster of a hardware graphics device and the CPU, measured on the first modules.
     Auto,
-    /// A graphics device, even a software one, or nothing.
+    /// A graphics device, even a software one; without one the run is refused.
     WebGpu,
-    /// The CPU.
+    /// The CPU alone.
     Cpu,
 }
 
-/// Raw input bytes that go to a backend at once: enough to fill a graphics device, little enough on the CPU that
+/// The number of input bytes that go to a backend at once: enough to fill a graphics device, and few enough on the CPU that
 /// progress and cancelling stay prompt.
 const GPU_BATCH: usize = 32 << 20;
 const CPU_BATCH: usize = 2 << 20;
 
-/// What is made of the result at once, at most: so much that reading and handing over cost little (in Chromium, pieces of half
-/// this size take a fifth longer of a small pair), so little that memory stays small. A graphics device is the busier the more
-/// it gets at once; those who share a run share this.
+/// The number of bytes of the result that are made at once, at most: enough that reading and handing over cost little (in Chromium,
+/// pieces half this size make a small pair take a fifth longer), and few enough that memory stays small. A graphics device is
+/// better used with more at once; workers that share a run share this amount.
 const GPU_PIECE: u64 = 32 << 20;
 pub(crate) const CPU_PIECE: u64 = 8 << 20;
 
-/// Why a device is in use before the backends were compared.
+/// The reason for using a device before the backends have been compared.
 const AVAILABLE: &str = "A graphics device is available.";
 
 /// Jobs that the backends are compared on.
 pub(crate) const TRIAL: usize = 8;
 
-/// What an engine computes on.
+/// The backend that an engine computes on.
 #[derive(Debug)]
 enum On {
     Cpu,
     Gpu(Gpu),
-    /// Nobody has demanded one: each run finds out whether the device is slower than the CPU, and rests.
+    /// Whichever is faster: each run finds out whether the device is slower than the CPU, and then rests it.
     Faster {
         gpu: Gpu,
         rests: bool,
     },
 }
 
-/// A backend with a substitute.
+/// A backend, with a substitute if it fails.
 #[derive(Debug)]
 pub struct Engine {
     on: On,
-    /// Whether a device has failed already and this is the one after it.
+    /// Whether a device has already failed and this is its replacement.
     renewed: bool,
     reason: String,
-    /// Kinds of batches of which one was compared with the CPU's results.
+    /// The routes of which one batch has been compared with the CPU's results.
     checked: BTreeSet<Route>,
     failure: Option<Error>,
 }
 
 impl Engine {
-    /// Finds a backend.
+    /// Finds a backend for a choice.
     ///
     /// # Errors
     /// `GpuUnavailable` if a graphics device was demanded and there is none.
@@ -88,12 +88,12 @@ impl Engine {
         Self::of(On::Cpu, reason)
     }
 
-    /// An engine on a graphics device that is at hand; `reason` is for the user.
+    /// An engine on an existing graphics device; `reason` is for the user.
     pub fn gpu(gpu: Gpu, reason: &str) -> Self {
         Self::of(On::Gpu(gpu), reason)
     }
 
-    /// An engine that has both, and finds out at the beginning of each run which is faster.
+    /// An engine with both backends that finds out at the beginning of each run which is faster.
     pub fn faster(gpu: Gpu) -> Self {
         Self::of(On::Faster { gpu, rests: false }, AVAILABLE)
     }
@@ -102,7 +102,7 @@ impl Engine {
         Self { on, renewed: false, reason: reason.to_owned(), checked: BTreeSet::new(), failure: None }
     }
 
-    /// The graphics device, where it computes.
+    /// The graphics device, if it is in use.
     fn device(&self) -> Option<&Gpu> {
         match &self.on {
             On::Gpu(gpu) | On::Faster { gpu, rests: false } => Some(gpu),
@@ -116,27 +116,27 @@ impl Engine {
         }
     }
 
-    /// "webgpu" or "cpu": where the next batch will be computed.
+    /// The backend that will compute the next batch.
     pub fn backend(&self) -> ComputedOn {
         if self.device().is_some() { ComputedOn::WebGpu } else { ComputedOn::Cpu }
     }
 
-    /// The graphics device's name.
+    /// The name of the graphics device, if it is in use.
     pub fn adapter(&self) -> Option<&str> {
         self.device().map(Gpu::name)
     }
 
-    /// Why this backend, in a sentence.
+    /// The reason for using this backend, in a sentence.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Why the graphics device was given up, if it was.
+    /// The error for which the graphics device was given up, if it was.
     pub fn failure(&self) -> Option<&Error> {
         self.failure.as_ref()
     }
 
-    /// How many bytes of factors to put into one batch.
+    /// The number of bytes of factors to put into one batch.
     pub fn batch_bytes(&self) -> usize {
         if self.device().is_some() { GPU_BATCH } else { CPU_BATCH }
     }
@@ -147,12 +147,12 @@ impl Engine {
         shared.max(CPU_PIECE)
     }
 
-    /// Whether [`Self::try_out`] would find anything out.
+    /// Whether [`Self::try_out`] can change the backend.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.on, On::Faster { .. })
     }
 
-    /// Before a run: what happened in another, and what [`Self::try_out`] found of it, says nothing of this one.
+    /// Prepares for a new run, forgetting failures and measurements of the one before.
     pub(crate) fn forget(&mut self) {
         self.renewed = false;
         if self.is_open() {
@@ -161,8 +161,8 @@ impl Engine {
         }
     }
 
-    /// Takes for this run what computes a batch faster: the graphics device, which all share, or the CPU with so many
-    /// workers. All else is shared out alike.
+    /// Chooses for this run what computes a batch faster: the graphics device, which all workers share, or the CPU with this many
+    /// workers. All other work is divided the same way in either case.
     ///
     /// # Errors
     /// Those of the CPU.
@@ -175,7 +175,7 @@ impl Engine {
         if !self.device().is_some_and(|gpu| gpu.supports(batch)) {
             return Ok(());
         }
-        // The first time it compiles and allocates.
+        // The first run on the device also compiles and allocates, so it is not timed.
         self.project(batch).await?;
         let start = watch.seconds();
         Cpu.project(batch).await?;
@@ -188,7 +188,7 @@ impl Engine {
         let shared = cpu / float(workers.max(1));
         let times = |seconds: f64| format!("{:.1} ms", 1e3 * seconds);
         let (count, its, ours) = (batch.jobs.len(), times(gpu), times(shared));
-        // Whole sentences, as the page translates them.
+        // Whole sentences, because the page translates them.
         self.reason = if gpu > shared {
             self.rest(true);
             format!(
@@ -202,11 +202,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Projects a batch of jobs of one shape. If the graphics device fails, or a sample of its numbers is wrong, a new
-    /// one is tried; if that fails as well, the CPU does the batch and the rest of the run.
+    /// Projects a batch of jobs of one shape. If the graphics device fails, or a sample of its numbers is wrong, a new device is
+    /// tried; if that fails as well, the CPU does the batch and the rest of the run.
     ///
     /// # Errors
-    /// None of the device's; those of the CPU.
+    /// Only those of the CPU; errors of a device are handled.
     pub async fn project(&mut self, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         while let Some(gpu) = self.device().filter(|gpu| gpu.supports(batch)) {
             match self.on_device(gpu, batch).await {
@@ -220,7 +220,7 @@ impl Engine {
         Cpu.project(batch).await
     }
 
-    /// The first batch that goes through the kernels in this way is compared with the CPU.
+    /// Projects on the device; the first batch of each route is compared with the CPU.
     async fn on_device(&self, gpu: &Gpu, batch: &Batch<'_>) -> Result<Vec<Vec<Projected>>> {
         let projected = gpu.project(batch).await?;
         if Route::of(batch).is_some_and(|route| !self.checked.contains(&route)) {
@@ -229,10 +229,10 @@ impl Engine {
         Ok(projected)
     }
 
-    /// Drivers restart and laptops wake up: a device that was lost is often to be had anew. It is asked for once.
+    /// Replaces a failed device, once: drivers restart and laptops wake up, so that a lost device is often available again.
     async fn replace(&mut self, software: bool, error: &Error) {
         self.checked.clear();
-        // Gone already, or not to be trusted; the next one needs its memory.
+        // The old device is gone or cannot be trusted, and the next one needs its memory.
         if let Some(gpu) = self.device() {
             gpu.destroy();
         }
@@ -244,8 +244,7 @@ impl Engine {
         }
     }
 
-    /// Does without a graphics device for the rest of the run: this one has failed, or another worker's, which is the same
-    /// card.
+    /// Stops using a graphics device for the rest of the run, because this one or another worker's has failed, which is the same card.
     pub(crate) fn give_up(&mut self, why: &str) {
         self.on = On::Cpu;
         if self.failure.is_none() {

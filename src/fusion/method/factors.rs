@@ -16,43 +16,43 @@ use std::ops::Range;
 pub(crate) struct Factor {
     /// The words; clones share them.
     pub bytes: Bytes,
-    /// F32, F16 or BF16.
+    /// The number format: F32, F16 or BF16.
     pub dtype: Dtype,
     /// Number of rows.
     pub rows: usize,
     /// Number of columns.
     pub cols: usize,
-    /// The largest magnitude, once somebody has asked for it.
+    /// The largest magnitude, once it has been computed.
     largest: OnceCell<f32>,
 }
 
 /// Both factors of one module.
 #[derive(Clone, Debug)]
 pub(crate) struct Factors {
-    /// A, r×n.
+    /// lora_down, A, r×n.
     pub down: Factor,
-    /// B, m×r.
+    /// lora_up, B, m×r.
     pub up: Factor,
-    /// Where the update had to be cut to a rank: its energy that is in them, and all of it.
+    /// If the update had to be cut to a rank, the energy that is left and the energy before.
     pub energy: Option<[f64; 2]>,
 }
 
-/// A factor in the result's format, and what rounding did to it.
+/// A factor in the result's format, with its rounding errors.
 #[derive(Clone, Debug)]
 pub(crate) struct Rounded {
     /// The words; clones share them.
     pub bytes: Bytes,
-    /// Of rounded less exact, E, in units of the result: E·Eᵀ of a lora_down and Eᵀ·E of a lora_up, r×r. `None` where nothing
-    /// changed, or nobody wants to know.
+    /// The Gram matrix of the rounding errors E, in units of the result: E·Eᵀ for a lora_down, Eᵀ·E for a lora_up, r×r. `None` if
+    /// nothing was rounded, or it was not asked for.
     pub error_gram: Option<Vec<f64>>,
 }
 
 impl Factors {
-    /// Reads the tensors of a module, checks that every value is a number, and makes factors of them; of rank `rank`
-    /// where the kind has no exact ones.
+    /// Reads the tensors of a module, checks that every value is finite, and makes factors of them; kinds without exact factors are
+    /// cut to `rank`.
     ///
     /// # Errors
-    /// Those of the source; `NonFinite` naming the tensor, the first bad value and how many there are.
+    /// Those of the source; `NonFinite` naming the tensor, its first bad value and the number of bad values.
     pub(crate) async fn read<S: Source>(source: &S, module: &Module, rank: usize) -> Result<Self> {
         if let Some((down, up)) = module.kind.plain() {
             let down = Factor::read(source, down, module.rank, module.in_features).await?;
@@ -69,7 +69,7 @@ impl Factors {
             values.push(matrix::from_rows(rows, cols, &factor.values()));
         }
         let product = module.kind.product(&values, rank)?;
-        // Of numbers that are finite each by itself.
+        // The product may overflow although each tensor is finite.
         if let Some(first) = tensors.first()
             && !(matrix::is_finite(&product.down) && matrix::is_finite(&product.up))
         {
@@ -82,14 +82,14 @@ impl Factors {
         })
     }
 
-    /// How both share a scale in the result's format, so that their values are neither too large for it nor lose digits where that
-    /// can be; `is_projected`: what is saved of lora_down is a projection of it.
+    /// How the factors share a scale in the result's format, so that as far as possible their values neither overflow nor lose
+    /// digits. `is_projected` says that the saved lora_down is a projection of this one.
     pub(crate) fn split(&self, scale: f64, dtype: Dtype, is_projected: bool) -> Split {
         let split = Split { up: 1.0, down: scale, moved: false };
         if dtype != Dtype::F16 {
             return split;
         }
-        // Projecting makes no row longer, but may gather in one value what the row has in all.
+        // Projecting makes no row longer, but may concentrate a whole row in a single value.
         let gathered = if is_projected { float(self.down.cols).sqrt() } else { 1.0 };
         let of_down = split.down.abs() * gathered;
         let split = if self.down.fits_f16(of_down) && self.up.fits_f16(split.up) {
@@ -98,7 +98,7 @@ impl Factors {
             split.in_range(of_down * self.down.largest(), split.up * self.up.largest())
         };
         let factors = [(&self.down, split.down.abs()), (&self.up, split.up)];
-        // What stays as it is keeps the digits that it has.
+        // A factor that is saved unchanged keeps the digits that it has.
         let exact = factors.map(|(factor, by)| factor.dtype == Dtype::F16 && by == 1.0);
         let lacks =
             |((factor, by), exact): (&(&Factor, f64), bool)| !exact && by * factor.largest() < F16_DIGITS;
@@ -108,27 +108,27 @@ impl Factors {
         split.with_digits(factors.map(|(factor, by)| by * factor.largest()), exact)
     }
 
-    /// Both as a backend takes them.
+    /// Both factors as a backend takes them.
     pub(crate) fn update(&self) -> Update<'_> {
         Update { down: self.down.stored(), up: self.up.stored() }
     }
 
-    /// lora_down times `scale`, rounded once to `dtype`; with an account of that only where it is wanted.
+    /// lora_down times `scale`, rounded once to `dtype`; the rounding errors are kept only if `accounted`.
     pub(crate) fn rounded_down(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
         self.down.rounded(if accounted { cpu::encoded_rows } else { cpu::encoded }, scale, dtype)
     }
 
-    /// The same of lora_up.
+    /// lora_up times `scale`, rounded once to `dtype`; the rounding errors are kept only if `accounted`.
     pub(crate) fn rounded_up(&self, scale: f64, dtype: Dtype, accounted: bool) -> Rounded {
         self.up.rounded(if accounted { cpu::encoded_columns } else { cpu::encoded }, scale, dtype)
     }
 
-    /// What rounding both to `dtype` does, times these scales of lora_down and lora_up: see [`cpu::rounding`].
+    /// The effect of rounding both factors, times these scales of lora_down and lora_up, to `dtype`: see [`cpu::rounding`].
     pub(crate) fn rounding(&self, scales: [f64; 2], dtype: Dtype) -> [f64; 2] {
         cpu::rounding(&self.down.stored(), &self.up.stored(), scales, dtype)
     }
 
-    /// The same with only some rows of lora_up.
+    /// The factors with only some rows of lora_up.
     pub(crate) fn rows(&self, rows: &[Range<usize>]) -> Self {
         let whole = rows == std::slice::from_ref(&(0..self.up.rows));
         let up = if whole { self.up.clone() } else { self.up.select(rows) };
@@ -137,7 +137,7 @@ impl Factors {
 }
 
 impl Factor {
-    /// Reads a tensor of this shape, and checks that every value is a number.
+    /// Reads a tensor as a matrix of rows×cols and checks that every value is finite.
     ///
     /// # Errors
     /// Those of the source; `NonFinite`. They name file and tensor.
@@ -148,7 +148,7 @@ impl Factor {
         Self::new(tensor, bytes, rows, cols).map_err(|error| error.in_file(source.name()))
     }
 
-    /// A tensor's values, checked.
+    /// A tensor's bytes as a factor, checked to be finite and converted if needed.
     ///
     /// # Errors
     /// `NonFinite`.
@@ -172,13 +172,13 @@ impl Factor {
         Ok(Self::of_words(bytes, dtype, rows, cols))
     }
 
-    /// A matrix in F32.
+    /// A matrix as an F32 factor.
     pub(crate) fn of(matrix: &Matrix) -> Self {
         let (bytes, _) = cpu::encode(&matrix::by_rows(matrix), 1.0, Dtype::F32);
         Self::of_words(bytes.into(), Dtype::F32, matrix.nrows(), matrix.ncols())
     }
 
-    /// One of these words.
+    /// A factor of these words.
     pub(crate) fn of_words(bytes: Bytes, dtype: Dtype, rows: usize, cols: usize) -> Self {
         Self { bytes, dtype, rows, cols, largest: OnceCell::new() }
     }
@@ -187,7 +187,7 @@ impl Factor {
         f64::from(*self.largest.get_or_init(|| cpu::largest(&self.stored())))
     }
 
-    /// Whether no value times `scale` is too large for F16: what is in F16 already need not be looked at to know.
+    /// Whether no value times `scale` is too large for F16. A factor that is already F16 need not be looked at unless it grows.
     fn fits_f16(&self, scale: f64) -> bool {
         self.dtype == Dtype::F16 && scale <= 1.0 || scale * self.largest() <= F16_END
     }
@@ -202,7 +202,7 @@ impl Factor {
         cpu::decode(&self.stored(), false)
     }
 
-    /// Some of the rows.
+    /// The factor with only some of its rows.
     fn select(&self, rows: &[Range<usize>]) -> Self {
         let width = self.cols * self.dtype.bitsize() / 8;
         let bytes = rows
@@ -213,7 +213,7 @@ impl Factor {
         Self::of_words(bytes.into(), self.dtype, rows.iter().map(|rows| rows.len()).sum(), self.cols)
     }
 
-    /// The factor times `scale`, rounded once to `dtype` by `encode`. Bits that need no change get none.
+    /// The factor times `scale`, rounded once to `dtype` by `encode`. Bits that need not change are kept.
     fn rounded(&self, encode: Encode, scale: f64, dtype: Dtype) -> Rounded {
         if scale == 1.0 && dtype == self.dtype {
             return Rounded { bytes: self.bytes.clone(), error_gram: None };
@@ -224,35 +224,36 @@ impl Factor {
     }
 }
 
-/// What a tensor makes is no number in F32.
+/// The error for a product of tensors that overflows F32.
 fn too_large<S: Source>(source: &S, tensor: &Tensor) -> Error {
     let detail = "What it makes together with the module's other tensors is too large for F32.";
     Error::new(Code::NonFinite, detail).at_tensor(&tensor.name).in_file(source.name())
 }
 
-/// How a stored factor becomes one of the result: with an account of what rounding did, or without.
+/// A function that turns a stored factor into one of the result, with the Gram matrix of the rounding errors or without.
 type Encode = fn(&Stored<'_>, f64, Dtype) -> Encoded;
 
-/// What a module's scale is in its two factors: their product.
+/// The two scales of a module's factors, whose product is the module's scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Split {
-    /// lora_up's, a power of two, which leaves its digits as they are.
+    /// The scale of lora_up: a power of two, which leaves its digits as they are.
     pub(crate) up: f64,
-    /// lora_down's.
+    /// The scale of lora_down.
     pub(crate) down: f64,
-    /// Whether the values made it another one than the scale alone does.
+    /// Whether one factor's values were too large for the format, so that the excess was moved to the other.
     pub(crate) moved: bool,
 }
 
 /// The largest number of F16.
 const F16_END: f64 = 65504.0;
 
-/// F16 has all digits of numbers down to 2^-14: of a factor whose largest value is this, smaller ones than that count for little.
+/// A factor whose largest value is smaller than this lacks digits in F16: the format has all digits down to 2^-14, and beside a
+/// value of this size smaller ones count for little.
 const F16_DIGITS: f64 = 1.0 / 256.0;
 
 impl Split {
-    /// With a power of two moved to the factor whose digits F16 would lose, as far as the other can do without. The largest values
-    /// of lora_down and lora_up with `self` are of these sizes; those that are `exact` lose nothing.
+    /// Moves a power of two to the factor that would lose digits in F16, as far as the other can spare it. With `self` the largest
+    /// values of lora_down and lora_up have these sizes; factors marked `exact` lose nothing.
     fn with_digits(self, [down, up]: [f64; 2], [down_exact, up_exact]: [bool; 2]) -> Self {
         let enough = (down * up).sqrt().min(F16_DIGITS);
         let lacks = |size: f64, exact: bool| {
@@ -263,8 +264,8 @@ impl Split {
         Self { up: self.up * moved, down: self.down / moved, ..self }
     }
 
-    /// With what is too much for one factor moved to the other, if that has room for it. With `self` the values of lora_down and
-    /// lora_up are at most so large.
+    /// Moves what is too large for one factor to the other, if that has room for it. With `self` the values of lora_down and
+    /// lora_up have at most these sizes.
     fn in_range(self, down: f64, up: f64) -> Self {
         let excess = |most: f64| (most / F16_END).log2().ceil().max(0.0).exp2();
         let (of_down, of_up) = (excess(down), excess(up));
@@ -274,7 +275,7 @@ impl Split {
     }
 }
 
-/// Reads a tensor as f32 values, checked to be numbers.
+/// Reads a tensor as f32 values, checked to be finite.
 pub(crate) async fn read_vector<S: Source>(source: &S, tensor: &Tensor) -> Result<Vec<f32>> {
     let length = usize::try_from(tensor.values()).map_err(|_| unplanned(&tensor.name))?;
     Ok(Factor::read(source, tensor, 1, length).await?.values())

@@ -1,4 +1,4 @@
-//! Groups with their values: read, given to their units, and projected.
+//! Groups with their values: read from the files, distributed to their units, and projected.
 
 use super::engine::Engine;
 use super::factors::{Factor, Factors};
@@ -14,28 +14,28 @@ use std::rc::Rc;
 
 /// A group with the values of its units.
 pub(crate) struct Loaded<'a> {
-    /// Its place in the plan.
+    /// The index of the group in the plan.
     pub(super) at: usize,
     pub(crate) group: &'a Group,
     pub(crate) units: Vec<LoadedUnit>,
 }
 
-/// A unit's factors, and what the backend made of them where both files have it.
+/// The factors of a unit and, if both files have it, the results of the backend.
 pub(crate) struct LoadedUnit {
     pub(crate) halves: Pair<Option<Factors>>,
-    /// One of each result of the pass; none where only one file has it.
+    /// The backend's results, one for each result of the pass; empty if only one file has the unit.
     pub(crate) projected: Vec<Projected>,
-    /// BᵀB of the content's lora_up, row-major, where it has been projected.
+    /// The Gram matrix BᵀB of the content's lora_up, row-major, if the unit has been projected.
     pub(crate) content_up_gram: Vec<f64>,
 }
 
 impl LoadedUnit {
-    /// One file's half.
+    /// The factors of one file's half.
     pub(crate) fn factors(&self, side: Side) -> Option<&Factors> {
         self.halves.of(side).as_ref()
     }
 
-    /// A_c' in the result of this number, in F32, if the backend has made it so: of the content's half.
+    /// A_c' in result number `result`, if the backend has made it in F32; only for the content's half.
     pub(crate) fn projected_down(&self, side: Side, result: usize) -> Option<Stored<'_>> {
         let projected = self.projected.get(result).filter(|_| side == Side::Content)?;
         let Factor { rows, cols, .. } = self.factors(side)?.down;
@@ -44,7 +44,7 @@ impl LoadedUnit {
 }
 
 impl LoadedUnit {
-    /// Projects it once more, in f64: A_c' at scale 1.
+    /// Projects the unit again in f64: A_c' at scale 1.
     pub(crate) fn recompute(&mut self, plan: &Plan, unit: &Unit) {
         let Some(Pair { content, style }) = self.halves.as_ref().both() else { return };
         let job = Job {
@@ -102,7 +102,7 @@ pub(crate) async fn read<S: Source>(units: &[Unit], sources: &Sources<'_, S>) ->
     Ok(units.iter().map(unit).collect())
 }
 
-/// Projects one unit of each of some equally shaped groups.
+/// Projects the unit at index `at` of each of some equally shaped groups.
 async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut Engine) -> Result<()> {
     let plan = &pass.lead;
     let jobs: Vec<(usize, Job<'_>, Vec<Blend>)> = loaded
@@ -111,7 +111,7 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         .filter_map(|(index, loaded)| job(pass, loaded, at).map(|(job, blends)| (index, job, blends)))
         .collect();
     let mut results: Vec<(usize, Vec<Projected>, Vec<f64>)> = Vec::new();
-    // β differs between modules where a block has a μ of its own or no style.
+    // β differs between modules if a block has a μ of its own or no style.
     for blends in distinct(jobs.iter().map(|(_, _, blends)| blends.as_slice())) {
         let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
@@ -137,21 +137,21 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
     Ok(())
 }
 
-/// Whether an update is much smaller than what it is the sum of, one product of a column and a row for each rank, so that its
-/// norm is the small difference of large numbers: so it is of one LoRA less another. From BᵀB and A·Aᵀ.
+/// Whether an update is much smaller than the terms that it is the sum of (one column times one row for each rank), so that its
+/// norm is a small difference of large numbers, as for one LoRA minus another. Computed from BᵀB and A·Aᵀ.
 fn cancels(up_gram: &[f64], down_gram: &[f64], rank: usize) -> bool {
-    /// Of the squared norms: rounding in f32, some 10⁻⁷ of the terms, is then less than 10⁻⁴ of the sum.
+    /// The limit for the ratio of squared norms: rounding in f32, some 10⁻⁷ of the terms, is then less than 10⁻⁴ of the sum.
     const SMALL: f64 = 1e-3;
     let products = || up_gram.iter().zip(down_gram).map(|(up, down)| up * down);
     products().sum::<f64>() < SMALL * products().step_by(rank + 1).sum::<f64>()
 }
 
-/// What a backend has to do for a unit that both files have, and what each result of the pass makes of the content.
+/// The job of a backend for a unit that both files have, and the blend of the content in each result of the pass.
 pub(super) fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<(Job<'a>, Vec<Blend>)> {
     let (unit, values) = (loaded.group.units.get(at)?, loaded.units.get(at)?);
     let of_content = unit.pair()?.content;
     let Pair { content, style } = values.halves.as_ref().both()?;
-    // What is cut to a rank afterwards is scaled as a whole.
+    // A result that is cut to a rank afterwards is scaled as a whole.
     let loader_scale = if pass.lead.recipe.is_exact() { loaded.group.loader_scale } else { 1.0 };
     let job = Job {
         style_down: style.down.stored(),
@@ -162,12 +162,12 @@ pub(super) fn job<'a>(pass: &Pass, loaded: &'a Loaded<'_>, at: usize) -> Option<
     Some((job, pass.plans().map(|plan| plan.blend(unit)).collect()))
 }
 
-/// Such jobs as a backend is given them.
+/// A batch of jobs of one shape for a backend.
 pub(super) fn batch_of<'a>(plan: &Plan, jobs: &'a [Job<'a>], blends: &'a [Blend]) -> Batch<'a> {
     Batch { jobs, cut: plan.recipe.cut, blends, output: output_of(plan) }
 }
 
-/// The format in which A_c' is wanted.
+/// The format in which the backend is to return A_c'.
 fn output_of(plan: &Plan) -> Dtype {
     if plan.recipe.is_exact() { plan.dtype } else { Dtype::F32 }
 }

@@ -1,12 +1,12 @@
-//! NP-LoRA on a whole pair: ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), unit by unit, straight into the result.
+//! NP-LoRA on a whole pair: ΔW = ΔW_s + ΔW_c·(I − β V_k V_kᵀ), unit by unit, written straight into the result.
 //!
-//! The result of a unit is up = [B_s | B_c], down = [A_s ; A_c'] (docs/METHOD.md, "Low rank"); the backend gives
-//! A_c'. Of the overlap, ΔW_c·V_k V_kᵀ, it is up = B_c, down = A_c'. Only one batch of groups is in memory at a time. Of
-//! the results of a pass, which differ in μ, V_k and A_c V_k are computed once.
+//! The result of a unit has the factors up = [B_s | B_c] and down = [A_s ; A_c'] (docs/METHOD.md, "Low rank"); the backend computes
+//! A_c'. For the overlap, ΔW_c·V_k V_kᵀ, they are up = B_c and down = A_c'. Only one batch of groups is in memory at a time. For
+//! the results of a pass, which differ in μ, V_k and A_c V_k are computed only once.
 //!
-//! [`factors`] are read and checked, and as what is [`loaded`] an [`engine`] projects them (of what a graphics device
-//! computes it compares a [`sample`] with the CPU), [`compose`] and [`composer`] put the modules of the result
-//! together as a [`piece`] of the file, with the [`accounting`] of every module.
+//! The [`factors`] are read and checked; once they are [`loaded`], an [`engine`] projects them (a [`sample`] of a graphics device's
+//! results is compared with the CPU's); [`compose`] and [`composer`] build the modules of the result as a [`piece`] of the file,
+//! with the [`accounting`] of every module.
 
 pub mod accounting;
 pub(crate) mod compose;
@@ -34,7 +34,7 @@ use factors::{Rounded, Split, read_vector};
 use loaded::{Loaded, LoadedUnit, batch_of, job, load};
 use piece::Piece;
 
-/// Has the engine find out what is faster, on the first modules of a pass that both files have.
+/// Has the engine find out which backend is faster, on the first modules of a pass that both files have.
 ///
 /// # Errors
 /// Those of the sources; `NonFinite`, `Aborted`.
@@ -62,7 +62,7 @@ pub(crate) async fn try_out<S: Source>(
     engine.try_out(&batch_of(plan, &jobs, blends), workers, watch).await
 }
 
-/// Fuses some groups: a piece of each result of the pass.
+/// Fuses some groups, giving a piece for each result of the pass.
 ///
 /// # Errors
 /// Those of the sources; `NonFinite`, `OutputRange`, `Aborted`.
@@ -90,10 +90,10 @@ pub(crate) async fn fuse<S: Source>(
     Ok(composers.into_iter().map(Composer::finish).collect())
 }
 
-/// The ranks that keep the wanted share of the energy in every module of some groups, in order, in each result of the pass.
+/// Finds the ranks that keep the wanted share of the energy in every module of some groups, in order, for each result of the pass.
 ///
 /// # Errors
-/// As [`fuse`].
+/// Those of [`fuse`].
 pub(crate) async fn measure<S: Source>(
     pass: &Pass,
     groups: &[usize],
@@ -116,18 +116,18 @@ pub(crate) async fn measure<S: Source>(
     Ok(ranks)
 }
 
-/// The half of a unit as it is written, in the result's format; where the backend has made A_c', it is in that already.
+/// A unit's half in the result's format, as it is written; parts that the backend has already encoded are absent.
 #[derive(Default)]
 pub(crate) struct RoundedHalf {
     pub(crate) down: Option<Rounded>,
     pub(crate) up: Option<Rounded>,
-    /// As [`Split::moved`].
+    /// Whether the excess of one factor was moved to the other; see [`Split::moved`].
     pub(crate) moved: bool,
 }
 
 fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> Pair<RoundedHalf> {
     let dtype = plan.dtype;
-    // Of what only one file has, `passed` gives account.
+    // `passed` accounts for units that only one file has.
     let accounted = unit.pair().is_some();
     let half = |side: Side| {
         let (share, factors) =
@@ -143,7 +143,7 @@ fn round(plan: &Plan, unit: &Unit, values: &LoadedUnit, loader_scale: f64) -> Pa
     Pair { content: Side::Content, style: Side::Style }.map(|side| half(side).unwrap_or_default())
 }
 
-/// What every result of a pass has of its own: its number, plan and composer, and the group as it lays it out.
+/// For each result of a pass: its number, its plan, its composer, and the group as that plan lays it out.
 fn results<'a, 'b>(
     pass: &'a Pass,
     loaded: &Loaded<'_>,
@@ -163,7 +163,7 @@ fn write_exact<'a>(
     watch: &impl Watch,
 ) -> Result<()> {
     let Loaded { group, units, .. } = loaded;
-    // All but A_c' is the same in every result.
+    // Everything except A_c' is the same in every result.
     let rounded: Vec<Pair<RoundedHalf>> = group
         .units
         .iter()
@@ -204,7 +204,7 @@ fn write_exact<'a>(
 /// The accounting of a unit that only one file has.
 ///
 /// # Errors
-/// `OutputRange` where its numbers are too large to be accounted for.
+/// `OutputRange` if the numbers are too large to be accounted for.
 fn passed(plan: &Plan, group: &Group, unit: &Unit, values: &LoadedUnit) -> Result<Passed> {
     let half = unit.shares().find_map(|(side, share)| Some((share, values.factors(side)?)));
     let [error, whole] = half.map_or([0.0, 0.0], |(share, factors)| {
@@ -247,10 +247,10 @@ fn write_compressed<'a>(
     Ok(())
 }
 
-/// The accounting of a unit in the result of this number in its pass, if both files have it.
+/// The accounting of a unit in result number `result` of its pass, if both files have the unit.
 ///
 /// # Errors
-/// `OutputRange` where its numbers are too large to be accounted for.
+/// `OutputRange` if the numbers are too large to be accounted for.
 fn figures(
     plan: &Plan,
     group: &Group,
@@ -278,7 +278,7 @@ fn figures(
     Err(unit.too_large())
 }
 
-/// Modules of the files that had to be cut to a rank before anything was done with them.
+/// The modules of the files that were cut to a rank when they were read.
 fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
     let mut cuts: Vec<Cut> = Vec::new();
     for (unit, values) in loaded.group.units.iter().zip(&loaded.units) {
@@ -293,7 +293,7 @@ fn cuts_of(loaded: &Loaded<'_>) -> Vec<Cut> {
     cuts
 }
 
-/// DoRA's magnitudes of modules that pass through.
+/// Writes DoRA's magnitudes of modules that pass through.
 async fn write_magnitudes<S: Source>(
     plan: &Plan,
     group: &Group,
@@ -310,10 +310,10 @@ async fn write_magnitudes<S: Source>(
     Ok(())
 }
 
-/// The vectors of each result of the pass, and the alphas, which are one value for the whole file.
+/// Makes the small tensors of each result of the pass: the vectors, and the alphas, which have one value for the whole file.
 ///
 /// # Errors
-/// As [`fuse`].
+/// Those of [`fuse`].
 pub(crate) async fn small<S: Source>(
     pass: &Pass,
     sources: &Sources<'_, S>,
@@ -338,7 +338,7 @@ pub(crate) async fn small<S: Source>(
     Ok(composers.into_iter().map(Composer::finish).collect())
 }
 
-/// The terms of a vector, added up.
+/// The sum of a vector's weighted terms.
 async fn sum<S: Source>(vector: &VectorOutput, sources: &Sources<'_, S>) -> Result<Vec<f32>> {
     let mut sum = vec![0.0f32; vector.length];
     for term in &vector.terms {

@@ -1,4 +1,4 @@
-//! What the method makes: some tensors of the result, with the account of how they were made.
+//! The method's output: some tensors of the result, with the accounting of how they were made.
 
 use super::accounting::{Cut, Fused, Passed};
 use crate::container::Bytes;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
-/// Some tensors of the result, and the account of how they were made.
+/// Some tensors of the result, with the accounting of how they were made.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Piece {
@@ -20,27 +20,27 @@ pub struct Piece {
     pub modules: Vec<Fused>,
     /// The accounting of units that only one file has.
     pub passed: Vec<Passed>,
-    /// What was cut to a rank.
+    /// The modules that were cut to a rank.
     pub cuts: Vec<Cut>,
-    /// Units whose factors share the scale otherwise than usual, as one would have been too large for the format.
+    /// Units whose factors share the scale in an unusual way, because one of them would otherwise be too large for the format.
     pub rescaled: Vec<String>,
-    /// How many modules of the result are in it.
+    /// The number of the result's modules in this piece.
     pub outputs: usize,
-    /// The last of them.
+    /// The name of the last module in this piece.
     pub last: String,
 }
 
-/// Bytes that wait to be written, wherever they are: wasm memory never shrinks, so what comes from another worker stays out of it
-/// until its turn comes.
+/// Bytes that wait to be written, wherever they are: wasm memory never shrinks, so bytes from another worker stay outside until
+/// they are needed.
 #[derive(Clone, Debug)]
 pub struct Parcel(Rc<dyn Held>);
 
-/// What holds the bytes of a [`Parcel`].
+/// A holder of the bytes of a [`Parcel`].
 pub trait Held: fmt::Debug {
-    /// How many they are.
+    /// The number of bytes.
     fn length(&self) -> usize;
 
-    /// The bytes of a range; none where it ends behind the last of them, or they are gone.
+    /// The bytes of a range; `None` if it extends past the end, or the bytes are gone.
     fn part(&self, range: Range<usize>) -> Option<Bytes>;
 }
 
@@ -61,7 +61,7 @@ impl Default for Parcel {
 }
 
 impl Parcel {
-    /// What is held there.
+    /// A parcel of the bytes that `held` holds.
     pub fn new(held: impl Held + 'static) -> Self {
         Self(Rc::new(held))
     }
@@ -78,10 +78,10 @@ impl Deref for Parcel {
 /// A tensor in a [`Piece`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceTensor {
-    /// Its place in the layout.
+    /// The index of the tensor in the layout.
     pub at: usize,
-    /// How many bytes it has.
+    /// The number of its bytes.
     pub length: usize,
-    /// Their XXH3.
+    /// The XXH3 checksum of its bytes.
     pub checksum: u64,
 }

@@ -1,23 +1,23 @@
-//! A sample of what a graphics device computes, held against the CPU: drivers have faults of which they say nothing.
+//! Compares a sample of a graphics device's results with the CPU's, because drivers have faults that they do not report.
 
 use crate::backend::{Batch, Cut, Dtype, Job, Projected, Stored, cpu};
 use crate::container::roundoff;
 use crate::error::{Code, Error, Result};
 
-/// What decides which kernels a batch goes through, and how: of batches that have it alike, one is compared.
+/// The properties of a batch that decide how it passes through the kernels; one batch of each route is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Route {
-    /// m, n, r_s, r_c.
+    /// The sizes m, n, r_s and r_c.
     sizes: [usize; 4],
-    /// Of A_s, B_s, A_c and A_c'.
+    /// The number formats of A_s, B_s, A_c and A_c'.
     dtypes: [Dtype; 4],
-    /// Whether singular values decide what is protected.
+    /// Whether singular values decide which directions are protected.
     cuts: bool,
     blends: usize,
 }
 
 impl Route {
-    /// None of a batch without jobs.
+    /// The route of a batch; `None` if it has no jobs.
     pub(super) fn of(batch: &Batch<'_>) -> Option<Self> {
         let Job { style_down, style_up, content_down, .. } = batch.jobs.first()?;
         Some(Self {
@@ -42,7 +42,7 @@ pub(super) fn agree(projected: &[Vec<Projected>], batch: &Batch<'_>) -> Result<(
         }
         let all_agree =
             |ours: &[Projected]| theirs.iter().zip(ours).try_for_each(|(a, b)| are_alike(a, b, job, batch));
-        // Both may be away from the truth by what f32 cannot tell: only f64 shows that it is the device.
+        // Both results may be wrong by the error of f32; only f64 shows whether the device is at fault.
         all_agree(&cpu::project(job, batch.cut, batch.blends, batch.output))
             .or_else(|_| all_agree(&cpu::careful(job, batch.cut, batch.blends, batch.output)))
     })
@@ -63,7 +63,7 @@ fn are_alike(theirs: &Projected, ours: &Projected, job: &Job<'_>, batch: &Batch<
     let square = |value: f64| value * value;
     let whole = &ours.content_gram;
     let values = |bytes: &[u8]| cpu::decode(&Stored { bytes, dtype: batch.output, rows, cols }, false);
-    // Relative to the content before the projection: of one that lies in the style's directions nothing may be left.
+    // The error is relative to the content before the projection, since nothing may be left of content that lies in the style's directions.
     let size = whole.iter().step_by(rows + 1).sum::<f64>() * square(job.scale.into());
     let (theirs, ours) = (values(&theirs.content_down), values(&ours.content_down));
     let apart: f64 = theirs.iter().zip(&ours).map(|(a, b)| square(f64::from(*a) - f64::from(*b))).sum();
@@ -90,7 +90,7 @@ mod tests {
         Stored { bytes, dtype: Dtype::F32, rows, cols }
     }
 
-    /// Whatever is wrong in the first or the last job, in whichever of the results, is seen; and nothing else is.
+    /// An error in the first or the last job, in any of the results, is detected, and nothing else is.
     #[test]
     fn a_wrong_number_is_seen_in_the_first_and_the_last_job_of_every_result() {
         let (m, n, r_s, r_c) = (14, 23, 3, 4);
@@ -131,7 +131,7 @@ mod tests {
         assert!(agree(&good[..2], &batch).is_err());
     }
 
-    /// Each format goes through kernels of its own.
+    /// Each number format takes kernels of its own.
     #[test]
     fn another_format_is_another_route() {
         let (a, b, c) = (words(1, 8), words(2, 8), words(3, 8));

@@ -1,4 +1,4 @@
-//! How ranks, alphas and tensors are laid out in the result (docs/METHOD.md, "Low rank"): what is decided when the ranks are.
+//! How ranks, alphas and tensors are laid out in the result (docs/METHOD.md, "Low rank"), once the ranks are decided.
 
 use super::outputs::{Group, Output};
 use super::pairing::Unit;
@@ -11,12 +11,12 @@ use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::{Adapters, as_f32, float};
 use crate::order;
 
-/// How much larger padding may make a result of more than this many values.
+/// The largest factor by which padding may enlarge a result of more than `LARGE` values.
 const MAX_PADDING: f64 = 16.0;
 const LARGE: f64 = 5e8;
 
 impl Plan {
-    /// Lays the file out with the largest ranks that its modules may get.
+    /// Lays the file out with the largest ranks that its modules can get.
     pub(super) fn lay_out_at_most(&mut self, files: Adapters<'_>) -> Result<()> {
         let most = match self.recipe.result_cut {
             Cut::Count(rank) => rank,
@@ -24,7 +24,7 @@ impl Plan {
         };
         let ranks: Vec<usize> = self.outputs().map(|output| output.own_rank.min(most)).collect();
         self.set_ranks(&ranks);
-        // An energy is turned into ranks only when the singular values are known; until then it promises nothing.
+        // An energy becomes ranks only once the singular values are known; until then nothing can be said about padding.
         if !self.recipe.is_cut_by_energy() {
             self.check_padding()?;
         }
@@ -34,14 +34,14 @@ impl Plan {
     /// Lays the file out with these ranks of its modules, in the order of [`Plan::outputs`].
     ///
     /// # Errors
-    /// `Settings` where one rank for all makes too much of them; those of [`Layout::new`].
+    /// `Settings` if one rank for all modules makes the file too large; those of [`Layout::new`].
     pub fn lay_out(&mut self, ranks: &[usize], files: Adapters<'_>) -> Result<()> {
         self.set_ranks(ranks);
         self.check_padding()?;
         self.arrange(files)
     }
 
-    /// The rank that each module has by itself.
+    /// Sets the rank of each module before padding.
     fn set_ranks(&mut self, ranks: &[usize]) {
         let outputs = self.groups.iter_mut().flat_map(|group| &mut group.outputs);
         for (output, &rank) in outputs.zip(ranks) {
@@ -53,7 +53,7 @@ impl Plan {
         self.rank = self.outputs().map(|output| output.rank).max().unwrap_or(0);
     }
 
-    /// Pads modules as the rank layout wants it, and gives every tensor its place.
+    /// Pads modules as the rank layout requires, and gives every tensor its place.
     fn arrange(&mut self, files: Adapters<'_>) -> Result<()> {
         let largest = self.rank;
         match self.recipe.layout {
@@ -75,7 +75,7 @@ impl Plan {
         Ok(())
     }
 
-    /// One rank for all can make a huge file of a small one: a single module of an absurd rank is enough.
+    /// Refuses excessive padding: a single module of an absurd rank can make a huge file of a small one if all modules have one rank.
     fn check_padding(&self) -> Result<()> {
         if self.recipe.layout == RankLayout::Compact {
             return Ok(());
@@ -99,8 +99,9 @@ impl Plan {
     }
 }
 
-/// The alpha that lets most modules keep their style factors bit for bit (compact layout; without a style: their content's
-/// in size): the most common weight·rank. A zero or negative one would break loaders that treat it specially; then alpha is the common rank.
+/// The alpha that, in the compact layout, lets most modules keep their style factors bit for bit (without a style: their content
+/// factors in size): the most common weight·rank. A zero or negative alpha would break loaders that treat it specially; then it is
+/// the common rank.
 fn common_alpha(groups: &[Group], largest: usize, recipe: &Recipe) -> f64 {
     let mut alphas: Vec<f64> = Vec::new();
     for group in groups {

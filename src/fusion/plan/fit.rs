@@ -1,4 +1,4 @@
-//! How two files fit and what the result will be, in the words of the user; no arithmetic.
+//! How two files fit together and what the result will be, in the words of the user, without any arithmetic.
 
 use super::Plan;
 use super::pairing::Unit;
@@ -14,46 +14,46 @@ use crate::fusion::settings::recipe::Recipe;
 use crate::order::{self, Places};
 use serde::Serialize;
 
-/// What becomes of the tensors of one file. They add up to all of them.
+/// What becomes of the tensors of one file; the other numbers add up to the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tensors {
-    /// In the file.
+    /// All tensors in the file.
     pub total: usize,
-    /// Of modules and vectors that are fused.
+    /// Tensors of modules and vectors that are fused.
     pub fused: usize,
-    /// Of modules and vectors that pass through.
+    /// Tensors of modules and vectors that pass through.
     pub passed: usize,
-    /// Of modules and vectors that are no part of the overlap, where that is the result.
+    /// Tensors of modules and vectors outside the overlap, if the result is the overlap.
     pub outside: usize,
-    /// Of modules that are refused, and of vectors without a name in the result.
+    /// Tensors of modules that are refused, and of vectors without a name in the result.
     pub refused: usize,
-    /// Of no module.
+    /// Tensors that belong to no module.
     pub left_out: usize,
 }
 
-/// A block of the model, and how many modules of the result are in it.
+/// A block of the model, and the number of the result's modules in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BlockFit {
-    /// What users call it.
+    /// The block's name for users.
     pub label: String,
-    /// Units of the pair in it.
+    /// The number of the pair's units in the block.
     pub modules: usize,
 }
 
-/// A naming that the result can have.
+/// A naming that the result may have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SchemeChoice {
-    /// For settings.
+    /// The identifier of the naming in settings.
     pub id: &'static str,
-    /// For users.
+    /// The name of the naming for users.
     pub name: &'static str,
-    /// What programs load of the result so named, as far as it is known.
+    /// What programs load of a result with this naming, as far as it is known.
     pub loaded_by: Vec<LoadedBy>,
 }
 
-/// How two files fit and what the result will be, before any arithmetic.
+/// How two files fit together and what the result will be, before any arithmetic.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fit {
@@ -65,41 +65,41 @@ pub struct Fit {
     pub style_only: Vec<String>,
     /// Vectors (biases, norms) that are added up.
     pub vectors: usize,
-    /// The model family, where it is known: all that it may be.
+    /// The name of the model family, if it is known: all families that it may be.
     pub family: Option<String>,
-    /// The result's naming.
+    /// The naming of the result.
     pub scheme: Option<SchemeChoice>,
-    /// Every naming it could have.
+    /// All namings that the result could have.
     pub schemes: Vec<SchemeChoice>,
     /// Blocks of the model that the result touches, in order.
     pub blocks: Vec<BlockFit>,
     /// Choices of blocks that are usual for the family.
     pub presets: Vec<Preset>,
-    /// For every usual way to write strengths of blocks as numbers: to which places in `blocks` each number belongs.
+    /// For every usual way to write block strengths as a list of numbers: the indices in `blocks` that each number applies to.
     pub orders: Vec<Vec<Vec<usize>>>,
     /// Modules in the result.
     pub output_modules: usize,
     /// Modules of both files that are cut to a rank because they have no exact low-rank form.
     pub cut: usize,
-    /// The largest rank in the result; an upper bound where it is decided by energy.
+    /// The largest rank in the result; an upper bound if ranks are decided by energy.
     pub rank: usize,
     /// The result's number format.
     pub dtype: String,
-    /// It is F32 only because the files' own formats differ.
+    /// Whether the format is F32 only because the formats of the files differ.
     pub widened: bool,
-    /// The result's size in bytes; an upper bound where the rank is decided by energy.
+    /// The size of the result in bytes; an upper bound if ranks are decided by energy.
     pub output_bytes: u64,
     /// What becomes of the content's tensors.
     pub content_tensors: Tensors,
-    /// What becomes of the style's.
+    /// What becomes of the style's tensors.
     pub style_tensors: Tensors,
     /// Modules that are left out.
     pub refused: Vec<Refusal>,
-    /// What a user should know although the pair is accepted.
+    /// Warnings for the user about a pair that is accepted.
     pub warnings: Vec<Error>,
 }
 
-/// What is known of programs whichever of the families that fit is meant.
+/// What programs load, as far as the answer is the same for every family that fits.
 fn loaded_by(plan: &Plan, by: impl Fn(&Family) -> Vec<LoadedBy>) -> Vec<LoadedBy> {
     let mut known = plan.layer_names.family.map(&by).unwrap_or_default();
     for other in plan.fitting.iter().skip(1) {
@@ -151,7 +151,7 @@ impl Fit {
     }
 }
 
-/// A fused module that is taken apart is one all the same.
+/// The number of modules that are cut; a fused module that is split into several units counts once.
 fn cut(plan: &Plan) -> usize {
     let shares = plan.units().flat_map(Unit::shares);
     let cut = shares.filter(|(_, share)| share.rank < share.module.rank);

@@ -1,4 +1,4 @@
-//! Which number format the result is written in, unless the user says.
+//! The number format of the result, unless the user chooses one.
 
 use super::outputs::Group;
 use super::pairing::Unit;
@@ -6,7 +6,7 @@ use super::vectors::VectorOutput;
 use crate::backend::Dtype;
 use crate::fusion::settings::recipe::Recipe;
 
-/// Formats of the values that the result has of the inputs.
+/// The number formats of the input values that enter the result.
 #[derive(Default)]
 pub(super) struct Formats {
     f16: bool,
@@ -33,7 +33,7 @@ impl Formats {
         formats
     }
 
-    /// The narrowest that holds all of them exactly, as they are read: F64 is F32 by then.
+    /// The narrowest format that holds all values exactly, as they are read: F64 has been rounded to F32 by then.
     pub(super) fn narrowest(&self) -> Dtype {
         match (self.f16, self.bf16, self.f32) {
             (true, false, false) => Dtype::F16,
@@ -42,7 +42,7 @@ impl Formats {
         }
     }
 
-    /// Whether none of the inputs' own holds them all.
+    /// Whether no input's own format holds the values of all inputs.
     pub(super) fn differ(&self) -> bool {
         self.f16 && self.bf16 && !self.f32
     }

@@ -1,8 +1,8 @@
-//! What is known of the names of a pair's layers: the tables of its model family, or what the two files themselves say.
+//! The names of a pair's layers: from the tables of its model family, or from the two files themselves.
 //!
-//! Without a table one file may flatten its names (`lora_unet_blocks_0_attn_wq`) and the other have their dots. Nothing else puts dots
-//! back, but flattened both can be compared, and the names with dots are there to be taken. The whole result is written in
-//! the spelling of one of the two: a mix of both is what some loaders take only the half of.
+//! Without a table, one file may flatten its names (`lora_unet_blocks_0_attn_wq`) while the other keeps their dots. Nothing else
+//! can restore the dots, but flattened names can be compared, and the names with dots can be reused. The whole result is written in
+//! the spelling of one of the two files: some loaders load only half of a mix.
 
 use super::pairing::Unit;
 use crate::adapter::families::{Family, Place, Scheme, Target, denoiser_parts, flatten, is_text_encoder};
@@ -13,40 +13,40 @@ use crate::error::{Code, Error, Result};
 use crate::fusion::{Adapters, Pair, Side};
 use std::collections::BTreeMap;
 
-/// What is known of a pair's names.
+/// What is known about the names of a pair's layers.
 #[derive(Clone, Debug)]
 pub struct LayerNames {
     /// The model family, where it is known.
     pub family: Option<&'static Family>,
-    /// How the result is named without one. None for single files and where a file does not name its denoiser's layers in one
-    /// way: every layer then keeps its name.
+    /// The form of the result's names outside known families. `None` for single files, and if a file does not name its denoiser's
+    /// layers uniformly: every layer then keeps its name.
     form: Option<Form>,
 }
 
-/// How the result is named.
+/// The form of the result's names.
 #[derive(Clone, Debug)]
 struct Form {
-    /// The file whose names it has.
+    /// The file whose names the result takes.
     side: Side,
-    /// What stands before a path there.
+    /// The prefix of paths in that file.
     prefix: String,
     is_flat: bool,
-    /// How the factors are called there.
+    /// The spelling of the factors in that file.
     spelling: Option<&'static Spelling>,
-    /// Names with dots by what they are without, where only one of the files has dots.
+    /// Names with dots by their flattened form, if only one of the files has dots.
     dotted: BTreeMap<String, String>,
 }
 
 const COMFY: &str = "diffusion_model.";
 
-/// How a file names all layers of its denoiser.
+/// The uniform way in which a file names all layers of its denoiser.
 struct Way<'a> {
     prefix: &'a str,
     is_flat: bool,
 }
 
 impl<'a> Way<'a> {
-    /// None where it has several ways, or none that can be told.
+    /// The way of a file; `None` if it has several, or if the way cannot be told.
     fn of(adapter: &'a Adapter) -> Option<Self> {
         let mut parts = stems(adapter).map(denoiser_parts).peekable();
         let (prefix, _) = *parts.peek()?;
@@ -58,7 +58,7 @@ impl<'a> Way<'a> {
             has_dots |= path.contains('.');
         }
         let is_flat = prefix.ends_with('_');
-        // A layer at the top has no dots in its path either way.
+        // A layer at the top level has no dots in its path either way.
         let is_clear = if is_flat { !has_dots } else { has_dots || prefix.ends_with('.') };
         is_clear.then_some(Self { prefix, is_flat })
     }
@@ -79,7 +79,7 @@ impl Form {
                 let (dotted, all) = with_dots(files.content, files.style)?;
                 (if all { Side::Content } else { Side::Style }, dotted)
             }
-            // ComfyUI loads models that have no names of their own there by this prefix.
+            // ComfyUI loads models without names of their own by this prefix.
             _ if ways.style.prefix == COMFY && ways.content.prefix != COMFY => (Side::Style, BTreeMap::new()),
             _ => (Side::Content, BTreeMap::new()),
         };
@@ -107,12 +107,12 @@ impl LayerNames {
         Ok(Self { family, form })
     }
 
-    /// Where the family has a stem; outside known families it stands for itself.
+    /// The place of a stem in the family's tables; `None` outside known families, where a stem stands for itself.
     pub(crate) fn resolve(&self, stem: &str) -> Option<Place> {
         self.family?.resolve(stem)
     }
 
-    /// The same for a module of this size, out and in.
+    /// The place of a stem in a module of this size (out and in features).
     pub(crate) fn place(&self, stem: &str, size: (usize, usize)) -> Option<Place> {
         self.family?.place(stem, size)
     }
@@ -122,7 +122,7 @@ impl LayerNames {
         self.family?.target(id, scheme?)
     }
 
-    /// The identity of a layer in no table: equal for its names with and without dots, and whatever stands before them.
+    /// The identity of a layer that is in no table: the same for its names with and without dots, whatever their prefix.
     pub(crate) fn id(&self, stem: &str) -> ModuleId {
         if let Some(beside) = self.family.and_then(|family| family.beside(stem)) {
             return beside.id();
@@ -140,7 +140,7 @@ impl LayerNames {
         }
     }
 
-    /// The name of a layer in the result, by the one that a file gives it.
+    /// The name of a layer in the result, given its name in a file.
     pub(crate) fn stem(&self, side: Side, stem: &str) -> String {
         let Some(form) = self.form.as_ref().filter(|form| form.side != side && !is_text_encoder(stem)) else {
             return stem.to_owned();
@@ -152,13 +152,13 @@ impl LayerNames {
         form.dotted.get(path).cloned().unwrap_or_else(|| format!("{}{path}", form.prefix))
     }
 
-    /// Of the files that have a unit, the one whose name it gets.
+    /// The file whose name a unit gets, among the files that have the unit.
     pub(crate) fn side(&self, unit: &Unit) -> Option<Side> {
         let wanted = self.form.as_ref().map_or(Side::Content, |form| form.side);
         unit.share(wanted).map(|_| wanted).or_else(|| unit.shares().next().map(|(side, _)| side))
     }
 
-    /// How the factors of a unit are called in the result.
+    /// The spelling of a unit's factors in the result.
     pub(crate) fn spelling(&self, unit: &Unit) -> Option<&'static Spelling> {
         let side = self.side(unit)?;
         let share = unit.share(side)?;
@@ -168,7 +168,7 @@ impl LayerNames {
     }
 }
 
-/// The names of `adapter` by what they are without dots, and whether all layers of `flat` are among them.
+/// The names of `adapter` by their flattened forms, and whether they include all layers of `flat`.
 fn with_dots(adapter: &Adapter, flat: &Adapter) -> Result<(BTreeMap<String, String>, bool)> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut doubles: BTreeMap<String, &str> = BTreeMap::new();
@@ -185,7 +185,7 @@ fn with_dots(adapter: &Adapter, flat: &Adapter) -> Result<(BTreeMap<String, Stri
     let meant = stems(flat).find(|stem| doubles.contains_key(path(stem)));
     let refused = match meant {
         Some(stem) => Some((flat, stem, path(stem))),
-        // Flattened, all of them become one.
+        // Flattened, all of these names become one.
         None if !all => doubles.first_key_value().map(|(without, &stem)| (adapter, stem, without.as_str())),
         None => None,
     };
@@ -196,7 +196,7 @@ fn with_dots(adapter: &Adapter, flat: &Adapter) -> Result<(BTreeMap<String, Stri
     Err(Error::new(Code::SpellingMix, detail).in_file(&file.name).at_tensor(stem))
 }
 
-/// What the denoiser's layers are called in a file.
+/// The stems of the denoiser's layers in a file.
 fn stems(adapter: &Adapter) -> impl Iterator<Item = &str> {
     let modules = adapter.modules.iter().map(|module| module.stem.as_str());
     let vectors = adapter.vectors.iter().map(|vector| vector.stem.as_str());

@@ -1,5 +1,4 @@
-//! DoRA's magnitudes. They depend on the base model's weights, so that they stay with a module only where nothing is done to it
-//! but passing it through.
+//! DoRA's magnitudes. They depend on the base model's weights, so they stay with a module only if it passes through unchanged.
 
 use super::outputs::{Group, Output};
 use super::pairing::{Share, Unit};
@@ -13,7 +12,7 @@ use crate::fusion::settings::recipe::Recipe;
 use crate::order::Places;
 use std::collections::HashSet;
 
-/// Whether nothing is done to a share but passing it through.
+/// Whether a file's half of a unit passes through unchanged.
 pub(super) fn is_untouched(unit: &Unit, share: &Share, side: Side, recipe: &Recipe) -> bool {
     unit.pair().is_none()
         && share.strength == 1.0
@@ -36,14 +35,14 @@ pub(crate) fn left_behind(groups: &[Group]) -> HashSet<(Side, String)> {
         .collect()
 }
 
-/// A word on DoRA modules that are fused all the same.
+/// A warning about DoRA modules that are fused without their magnitudes; `None` if there are none.
 pub(crate) fn left_out(groups: &[Group]) -> Option<Error> {
     let modules = left_behind(groups);
     let (_, first) = modules.iter().min()?;
     Some(Error::new(Code::DirectionOnly, format!("There are {}.", modules.len())).at_tensor(first))
 }
 
-/// Gives DoRA modules that pass through their magnitudes: those that become one module of the result, row by row.
+/// Lets DoRA modules that pass through keep their magnitudes, if they become a single module of the result, row by row.
 pub(crate) fn carry(groups: &mut [Group], recipe: &Recipe, scheme: Option<&Scheme>) {
     for group in groups {
         let ([unit], [output]) = (group.units.as_slice(), group.outputs.as_mut_slice()) else { continue };
@@ -52,7 +51,7 @@ pub(crate) fn carry(groups: &mut [Group], recipe: &Recipe, scheme: Option<&Schem
         let rows = output.blocks.first().map(|block| block.rows.as_slice());
         let in_order = rows == Some(&[(0..share.module.out_features, 0)]);
         let Some(tensor) = &share.module.magnitude else { continue };
-        // Of a model in no table, who reads its file reads them as that calls them.
+        // For a model in no table, the magnitudes keep the ending that they have in its file, because readers of such files expect it.
         if scheme.is_none() && tensor.name.ends_with(DORA_SCALE) {
             output.names.magnitude = DORA_SCALE;
         }
@@ -62,7 +61,7 @@ pub(crate) fn carry(groups: &mut [Group], recipe: &Recipe, scheme: Option<&Schem
     }
 }
 
-/// PEFT has magnitudes of rows only.
+/// Whether the result's spelling can express the magnitudes: PEFT has magnitudes of rows only.
 fn can_say(output: &Output, tensor: &Tensor) -> bool {
     let of_rows = tensor.shape.first() == Some(&(output.out_features as u64));
     of_rows || is_of_lycoris(output)
@@ -72,12 +71,12 @@ fn is_of_lycoris(output: &Output) -> bool {
     output.names.magnitude == DORA_SCALE
 }
 
-/// The tensor's.
+/// The name of the magnitudes' tensor.
 pub(crate) fn name(output: &Output) -> String {
     format!("{}{}", output.names.stem, output.names.magnitude)
 }
 
-/// PEFT keeps a vector, LyCORIS a column (or a row, where the norms are those of columns).
+/// The shape of the magnitudes' tensor: PEFT keeps a vector, LyCORIS a column (or a row, if the norms are those of columns).
 pub(crate) fn shape(output: &Output, tensor: &Tensor) -> Vec<u64> {
     match (is_of_lycoris(output), tensor.shape.as_slice()) {
         (true, [rows]) => [vec![*rows, 1], vec![1; output.dims.len().saturating_sub(1)]].concat(),

@@ -1,4 +1,4 @@
-//! What the result says about itself, in the keys that other programs read.
+//! The metadata that describes the result, under the keys that other programs read.
 
 use super::Plan;
 use crate::adapter::Adapter;
@@ -11,7 +11,7 @@ use crate::fusion::settings::{CutChoice, RankLayout, Recompress, ResultChoice, S
 use crate::fusion::{Adapters, float};
 use std::collections::BTreeMap;
 
-/// Keys that are carried over as they are, if the content has them, else from the style.
+/// Keys that are carried over unchanged from the content, or from the style if the content lacks them.
 const CARRIED: [&str; 6] = [
     "ss_v2",
     "ss_base_model_version",
@@ -21,7 +21,7 @@ const CARRIED: [&str; 6] = [
     "modelspec.prediction_type",
 ];
 
-/// Whether a value is one of the few that its key may have, which say nothing of where the file comes from.
+/// Whether a value is one of the few that its key allows, so that it does not reveal where the file comes from.
 fn is_closed(key: &str, value: &str) -> bool {
     match key {
         "ss_v2" => ["True", "False"].contains(&value),
@@ -34,21 +34,21 @@ fn is_closed(key: &str, value: &str) -> bool {
     }
 }
 
-/// Where A1111 and Forge look for the hash of a LoRA's tensors. Its value is known only when they are written.
+/// The key under which A1111 and Forge look for the hash of a LoRA's tensors, whose value is known only once they are written.
 const MODEL_HASH: &str = "sshs_model_hash";
 
-/// What stands there until then; as long as a SHA-256 in hexadecimal.
+/// The placeholder for that hash, as long as a SHA-256 in hexadecimal.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The `__metadata__` of the result.
 ///
-/// Nothing is carried that would be untrue of the result (hashes, thumbnails, PEFT's `lora_adapter_metadata`, which
-/// diffusers uses for scaling) or that tells of its makers' machines (dataset folders). There is no date: the same
-/// inputs give the same bytes.
+/// Metadata that would be untrue of the result is left out (hashes, thumbnails, PEFT's `lora_adapter_metadata`, which diffusers
+/// uses for scaling), as is anything that reveals its makers' machines (dataset folders). There is no date: the same inputs give
+/// the same bytes.
 pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, String> {
     let settings = &plan.settings;
-    // Notes are copied about: those that speak of another family than the layers do are not passed on, nor are those
-    // that the files disagree about, nor free texts where the sources are to stay unnamed.
+    // Notes are often copied from file to file: those naming another family than the layers do are not carried over, nor those on
+    // which the files disagree, nor free texts if the sources are to stay unnamed.
     let trusted = |adapter: &&Adapter| {
         plan.layer_names.family.is_none_or(|family| families::is_noted(&adapter.metadata, family))
     };
@@ -64,7 +64,7 @@ pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, St
             metadata.insert(key.to_owned(), value);
         }
     }
-    // What is noted of the best known of several might not be true.
+    // If several families fit, the notes of the best known one might not be true.
     if let [family] = plan.fitting[..] {
         for (key, value) in family.default_notes() {
             metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
@@ -106,10 +106,10 @@ pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, St
     metadata
 }
 
-/// What a prompt should have with the result: the words of its files, each once.
+/// The trigger words for prompts with the result: those of its files, each once.
 pub(crate) fn trigger_words(settings: &Settings, files: Adapters<'_>) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    // An overlap is loaded beside its files, which have their words with them.
+    // An overlap is loaded beside its files, which bring their own trigger words.
     let prompted = files.present().filter(|_| settings.result == ResultChoice::Fusion);
     for word in prompted.flat_map(|adapter| &adapter.trigger_words) {
         if !words.contains(word) {
@@ -119,10 +119,10 @@ pub(crate) fn trigger_words(settings: &Settings, files: Adapters<'_>) -> Vec<Str
     words
 }
 
-/// Puts the hash of the tensors into its place.
+/// Writes the hash of the tensors in place of its placeholder.
 ///
 /// # Errors
-/// `Internal` if there is none.
+/// `Internal` if there is no placeholder.
 pub(crate) fn fill_hash(layout: &mut Layout, hash: &str) -> Result<()> {
     if layout.fill(MODEL_HASH, NO_HASH, hash) {
         return Ok(());
@@ -130,7 +130,7 @@ pub(crate) fn fill_hash(layout: &mut Layout, hash: &str) -> Result<()> {
     Err(Error::new(Code::Internal, "The header has no place for the hash."))
 }
 
-/// Settings to leave out: those without effect on this kind of result, and those that a reader assumes by default.
+/// Settings to leave out of the recipe: those without effect on this kind of result, and those that a reader assumes by default.
 fn idle(result: ResultChoice) -> &'static [&'static str] {
     match result {
         ResultChoice::Fusion => &["result"],
@@ -140,7 +140,7 @@ fn idle(result: ResultChoice) -> &'static [&'static str] {
     }
 }
 
-/// The settings as JSON, without those of the page: what is needed to make the file again.
+/// The settings as JSON without those of the page, as needed to make the file again.
 fn recipe(settings: &Settings) -> String {
     let idle = idle(settings.result);
     saved::text(settings, |key| !["outputName", "keepSources"].contains(&key) && !idle.contains(&key))

@@ -4,10 +4,10 @@
 //! (docs/METHOD.md). What a loader multiplies in (alpha/rank) and what is folded into the factors is decided here, once, for
 //! both rank layouts (`arrange`), as is the result's number format (`format`).
 //!
-//! [`model`] asks whether both files are for one model; [`layer_names`] what is known of their names; [`pairing`] finds the units
-//! they share; [`refusals`] lists what must stay out, [`magnitudes`] what of DoRA may come along; [`outputs`] and [`vectors`] say how the result is written,
-//! [`metadata`] what its header says; [`fit`] sums all of it up for the user. A run makes one file or [`several`]; those
-//! that share the arithmetic make up a [`pass`], which is done in [`portions`].
+//! [`model`] checks that both files are for one model; [`layer_names`] collects what is known of their names; [`pairing`] finds the
+//! units that they share; [`refusals`] lists what must stay out, and [`magnitudes`] what of DoRA may be kept; [`outputs`] and
+//! [`vectors`] decide how the result is written and [`metadata`] what its header says; [`fit`] sums it all up for the user. A run
+//! makes one file or [`several`]; files that share the arithmetic form a [`pass`], which is done in [`portions`].
 
 pub mod fit;
 pub mod layer_names;
@@ -42,49 +42,49 @@ use refusals::Refusal;
 use std::collections::{BTreeMap, HashSet};
 use vectors::VectorOutput;
 
-/// What is fused, what passes through, and where each byte of the result will stand.
+/// The plan of one result: what is fused, what passes through, and where each byte of the file will be.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The settings as the user made them, without those of blocks that the files do not have, for the report.
+    /// The user's settings for the report, without those of blocks that the files do not have.
     pub settings: Settings,
-    /// The settings in the method's terms.
+    /// The settings in the terms of the method.
     pub recipe: Recipe,
-    /// All modules of the result.
+    /// The groups of units, which make up all modules of the result.
     pub groups: Vec<Group>,
     /// All vectors of the result.
     pub vectors: Vec<VectorOutput>,
-    /// What only one file has, where the result is the overlap of both.
+    /// The units that only one file has, if the result is the overlap of both.
     pub outside: Vec<Unit>,
-    /// The model family, if any, and what else is known of the files' names.
+    /// The model family, if it is known, and what else is known of the files' names.
     pub layer_names: LayerNames,
-    /// All families that it may be as well, itself among them.
+    /// All families that fit the files, including the one in `layer_names`.
     pub fitting: Vec<&'static Family>,
-    /// The result's naming; none: as the inputs are spelled.
+    /// The naming of the result; `None` if it is spelled like the inputs.
     pub scheme: Option<&'static Scheme>,
     /// The result's number format.
     pub dtype: Dtype,
-    /// It is F32 only because the files' own formats differ.
+    /// Whether the format is F32 only because the formats of the files differ.
     pub widened: bool,
     /// The largest rank in the result.
     pub rank: usize,
-    /// The one alpha value of the file (meaningless where no alpha is written).
+    /// The single alpha value of the file (meaningless if no alpha is written).
     pub alpha: f64,
-    /// The result's header and tensor positions.
+    /// The header and tensor positions of the result.
     pub layout: Layout,
-    /// Modules that are left out, and why.
+    /// The modules that are left out, and the reasons.
     pub refusals: Vec<Refusal>,
     /// What becomes of the content's tensors.
     pub content_tensors: Tensors,
-    /// What becomes of the style's.
+    /// What becomes of the style's tensors.
     pub style_tensors: Tensors,
-    /// What a user should know although the pair is accepted.
+    /// Warnings for the user about a pair that is accepted.
     pub warnings: Vec<Error>,
 }
 
-/// What becomes of the units of a pair.
+/// The units of a pair, sorted by what becomes of them.
 struct Sorted {
     groups: Vec<Group>,
-    /// Of an overlap: what only one file has.
+    /// The units that only one file has, if the result is the overlap.
     outside: Vec<Unit>,
     scheme: Option<&'static Scheme>,
     refusals: Vec<Refusal>,
@@ -106,7 +106,7 @@ impl Sorted {
             let scheme = outputs::scheme(&units, names.family, recipe)?;
             let mut groups = outputs::groups(units, names, scheme, recipe);
             magnitudes::carry(&mut groups, recipe, scheme);
-            // Whether a DoRA module can pass through as it is shows only when it is known how it is written.
+            // Whether a DoRA module can pass through unchanged is known only once its output is.
             let behind = magnitudes::left_behind(&groups);
             if recipe.direction_only || behind.is_empty() {
                 return Ok(Self { groups, outside, scheme, refusals });
@@ -123,7 +123,7 @@ impl Plan {
     /// `Settings`; `BaseMismatch`, `FamilyUnclear`, `NoiseStage`; `NoCommonModules` where the files share nothing;
     /// `AdapterKind` where nothing is left; `ShapeMismatch`, `SpellingMix` naming the first module at fault.
     pub fn new(files: Adapters<'_>, settings: &Settings) -> Result<Self> {
-        // A single file is converted, whatever is made of pairs.
+        // A single file is always converted, whatever is chosen for pairs.
         let result = files.both().map_or(ResultChoice::Fusion, |_| settings.result);
         let settings = Settings { result, ..settings.clone() };
         let recipe = settings.check()?;
@@ -165,7 +165,7 @@ impl Plan {
             scheme,
             dtype,
             widened,
-            // These three as soon as the rest is known.
+            // These three are set as soon as the rest is known.
             rank: 0,
             alpha: 0.0,
             layout: Layout::new(Vec::new(), &BTreeMap::new())?,
@@ -183,7 +183,7 @@ impl Plan {
         self.groups.iter().flat_map(|group| &group.outputs)
     }
 
-    /// The tensors of one of its groups, as far as they are made with its modules.
+    /// The tensors of a group that are made together with its modules.
     pub(crate) fn tensors(&self, group: &Group) -> impl Iterator<Item = &Tensor> {
         let names = group.outputs.iter().flat_map(|output| {
             let magnitude = output.magnitude.as_ref().map(|_| magnitudes::name(output));
@@ -197,27 +197,27 @@ impl Plan {
         self.groups.iter().flat_map(|group| &group.units)
     }
 
-    /// What users call the model: "FLUX.1", or "FLUX.1 or Chroma" where that makes no difference.
+    /// The model's name for users: "FLUX.1", or "FLUX.1 or Chroma" if that makes no difference.
     pub(crate) fn family(&self) -> Option<String> {
         (!self.fitting.is_empty()).then(|| model::names(&self.fitting))
     }
 
-    /// The plan in the words of its user.
+    /// The summary of the plan for its user.
     pub fn fit(&self) -> Fit {
         Fit::of(self)
     }
 
-    /// The block of the model that a unit is in.
+    /// The block of the model that a unit belongs to.
     pub fn block(&self, unit: &Unit) -> Option<Block> {
         self.layer_names.family?.block(&unit.layers.first()?.0)
     }
 
-    /// A unit's row among the blocks: its place and its label. Last and nameless is what is in no block.
+    /// A unit's block as (order, label); units outside all blocks come last and have an empty label.
     pub(crate) fn row(&self, unit: &Unit) -> (usize, String) {
         self.block(unit).map_or((usize::MAX, String::new()), |block| (block.order, block.label))
     }
 
-    /// μ of a unit, where its block has one of its own.
+    /// The unit's own μ, if its block has one.
     pub fn own_mu(&self, unit: &Unit) -> Option<f64> {
         self.recipe.own_mu(self.layer_names.family, &unit.layers.first()?.0)
     }
@@ -228,7 +228,7 @@ impl Plan {
         if style == 0.0 { 0.0 } else { self.own_mu(unit).map_or(self.recipe.beta, mu::beta) }
     }
 
-    /// What is made of a unit's content.
+    /// How a unit's content is blended in this result.
     pub fn blend(&self, unit: &Unit) -> Blend {
         match self.recipe.result {
             ResultChoice::Fusion => Blend::without(self.beta(unit)),
@@ -237,7 +237,7 @@ impl Plan {
     }
 }
 
-/// A tensor that the layout does not have.
+/// The error for a tensor that the layout does not have.
 pub(crate) fn unplanned(name: &str) -> Error {
     Error::new(Code::Internal, "A tensor was not planned.").at_tensor(name)
 }

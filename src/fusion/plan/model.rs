@@ -1,4 +1,4 @@
-//! Whether two files are for the same model.
+//! Checks that two files are for the same model.
 
 use super::outputs::Group;
 use super::pairing::Unit;
@@ -11,14 +11,14 @@ use crate::fusion::{Adapters, Pair, Side};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 
-/// The family of one or two files; none where no known one fits.
+/// The family of one or two files; `None` if no known family fits.
 ///
 /// # Errors
-/// `BaseMismatch` if the files are of different families; `FamilyUnclear` if several fit and nobody has chosen.
+/// `BaseMismatch` if the files are of different families; `FamilyUnclear` if several fit and the user has not chosen one.
 pub(crate) fn family(files: Adapters<'_>, recipe: &Recipe) -> Result<Option<&'static Family>> {
     if let Some(chosen) = recipe.family {
         for adapter in files.present() {
-            // Text encoders are shared by families: they say little where there is more.
+            // Families share text encoders, so these say little if there are other layers.
             let is_text = |module: &&Module| is_text_encoder(&module.stem);
             let denoiser: Vec<&Module> = adapter.modules.iter().filter(|module| !is_text(module)).collect();
             let modules = if denoiser.is_empty() { adapter.modules.iter().collect() } else { denoiser };
@@ -48,17 +48,17 @@ pub(crate) fn family(files: Adapters<'_>, recipe: &Recipe) -> Result<Option<&'st
     }
 }
 
-/// All families that the files may be of, the best known first, where that makes no difference to their tensors.
+/// All families that fit the files, the best known first, if the choice makes no difference to the tensors.
 pub(crate) fn fitting(files: Adapters<'_>, recipe: &Recipe) -> Vec<&'static Family> {
     recipe.family.map_or_else(|| shared(&known(files)).unwrap_or_default(), |chosen| vec![chosen])
 }
 
-/// Families of which one may be chosen: none where the files settle it, fit no known one, or not each other.
+/// The families that the user may choose from; empty if the files settle it, fit no known family, or do not fit each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FamilyChoice {
-    /// Them.
+    /// The names of the families.
     pub names: Vec<&'static str>,
-    /// One has to be chosen, as that makes a difference to the result's tensors.
+    /// Whether the user must choose, because the choice makes a difference to the result's tensors.
     pub must: bool,
 }
 
@@ -77,13 +77,14 @@ impl FamilyChoice {
 
 type Known<'a> = (&'a Adapter, &'a [&'static Family]);
 
-/// The files of which something can be told, and the families that they can be of.
+/// The files with recognised families, and those families.
 fn known(files: Adapters<'_>) -> Vec<Known<'_>> {
     let known = files.present().map(|adapter| (adapter, adapter.family.families()));
     known.filter(|(_, families)| !families.is_empty()).collect()
 }
 
-/// Families that all of them can be of; none of no file. Of those that make no difference to these files, only the best known.
+/// The families that all files can be of; empty if there is no file. Of families that make no difference to these files, only the
+/// best known remains.
 fn common(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
     let several = shared(known)?;
     let stems =
@@ -121,13 +122,13 @@ fn shared(known: &[Known<'_>]) -> Result<Vec<&'static Family>> {
     }
 }
 
-/// "SD 1.5", or "SD 1.5 or SD 2".
+/// The names of families joined by "or": "SD 1.5", or "SD 1.5 or SD 2".
 pub(crate) fn names(families: &[&Family]) -> String {
     families.iter().map(|family| family.name()).collect::<Vec<_>>().join(" or ")
 }
 
-/// Wan 2.2 ships a LoRA in two files with equal layers, for the noisy and the clean half of the steps. They are never
-/// to be fused with each other.
+/// Refuses two files for different noise stages: Wan 2.2 LoRAs come in two files with the same layers, for the noisy and the clean
+/// half of the steps, which must never be fused with each other.
 ///
 /// # Errors
 /// `NoiseStage`.
@@ -139,8 +140,8 @@ pub(crate) fn check_stages(files: Adapters<'_>) -> Result<()> {
     Err(Error::new(Code::NoiseStage, detail).in_file(style))
 }
 
-/// The stages of the subject and of the style, where their names say that they differ. Many of these files say only "high" or "HN";
-/// but a "high" may be one of contrast as well, so that only one of noise is `sure`.
+/// The stages of subject and style, if their names say that they differ. Many such files say only "high" or "HN", but "high" may
+/// also mean contrast, so only "high noise" is `sure`.
 fn stages(files: Adapters<'_>, sure: bool) -> Option<(&'static str, &'static str)> {
     let of_name = |name: &String| {
         let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -160,7 +161,7 @@ fn stages(files: Adapters<'_>, sure: bool) -> Option<(&'static str, &'static str
     (stages.0 != stages.1).then_some(stages)
 }
 
-/// A module whose rows stand in another order than its model has them would be fused with rows that are not its own.
+/// Refuses a module whose rows are in another order than its model's: it would be fused with the wrong rows.
 ///
 /// # Errors
 /// `LoraShape`.
@@ -177,7 +178,7 @@ pub(crate) fn check_rows(files: Adapters<'_>, family: Option<&Family>) -> Result
     Ok(())
 }
 
-/// What to know of a pair that is accepted.
+/// The warnings about a pair that is accepted.
 pub(crate) fn warnings(
     files: Adapters<'_>,
     named: Option<(&Family, &Scheme)>,
@@ -217,7 +218,7 @@ pub(crate) fn warnings(
         })
         .map(|output| output.names.stem.as_str())
         .collect();
-    // Parts that only one file has are no part of an overlap.
+    // Parts that only one file has do not belong to an overlap.
     if let Some(first) = partial.first().filter(|_| recipe.result == ResultChoice::Fusion) {
         let detail = format!("There are {} such layers.", partial.len());
         warnings.push(Error::new(Code::PartsMissing, detail).at_tensor(*first));
@@ -226,7 +227,7 @@ pub(crate) fn warnings(
         warnings.extend(unmatched(groups.iter().flat_map(|group| &group.units).chain(outside)));
     }
     if let Some((family, scheme)) = named {
-        // A control LoRA has a wider one of a layer that the family has.
+        // A control LoRA has a wider version of a layer that the family has.
         let has = |id: &ModuleId, size: (usize, usize)| {
             let layer = family.target(id, scheme);
             layer.is_some_and(|layer| (layer.rows.len(), layer.in_features) == size)
@@ -240,13 +241,15 @@ pub(crate) fn warnings(
     warnings
 }
 
-/// The settings without those of blocks that the result does not have, as in a recipe for other files, and a warning that names these.
+/// The settings without those of blocks that the result does not have (for example from a recipe for other files), and a warning
+/// that names these blocks.
 pub(crate) fn in_force(
     mut settings: Settings,
     family: Option<&Family>,
     groups: &[Group],
 ) -> (Settings, Option<Error>) {
-    // Most set none, and finding a layer's block takes time. An overlap takes none, and may lack the layers of some.
+    // Most settings have none for blocks, and finding a layer's block takes time. An overlap ignores them, and may lack the layers
+    // of some blocks.
     if settings.blocks.is_empty() || settings.result == ResultChoice::Overlap {
         return (settings, None);
     }
@@ -261,7 +264,7 @@ pub(crate) fn in_force(
     (settings, (!unknown.is_empty()).then_some(warning))
 }
 
-/// Layers of a model in no table may go by two names.
+/// A warning if layers of a model in no table may go by two names.
 fn unmatched<'a>(units: impl Iterator<Item = &'a Unit>) -> Option<Error> {
     let mut alone: [Option<&str>; 2] = [None; 2];
     for unit in units.filter(|unit| unit.pair().is_none()) {
@@ -277,7 +280,7 @@ fn unmatched<'a>(units: impl Iterator<Item = &'a Unit>) -> Option<Error> {
     Some(Error::new(Code::NamesDiffer, detail))
 }
 
-/// The files' modules with such a layer: how many, and the first.
+/// A warning about the files' modules with such a layer: their number and the first of them.
 fn counted(code: Code, groups: &[Group], is_such: impl Fn(&Unit) -> bool) -> Option<Error> {
     let such = groups.iter().flat_map(|group| &group.units).filter(|unit| is_such(unit));
     let stems: Vec<&str> =
@@ -286,8 +289,8 @@ fn counted(code: Code, groups: &[Group], is_such: impl Fn(&Unit) -> bool) -> Opt
     stems.first().map(|first| Error::new(code, detail).at_tensor(*first))
 }
 
-/// In the names of LoRAs that change how many steps are taken, not what is drawn; and before such words, where a model is
-/// called so.
+/// Words in the names of LoRAs that change the number of steps rather than the picture; below, names of models that contain such
+/// words and do not count.
 const DISTILLED: [&str; 9] = [
     "-lcm-",
     "-turbo-",

@@ -1,4 +1,4 @@
-//! How the units of a pair are written: in which naming, and which modules of the result they make up.
+//! How the units of a pair are written: in which naming, and as which modules of the result.
 
 use super::layer_names::LayerNames;
 use super::pairing::Unit;
@@ -15,59 +15,59 @@ use std::ops::Range;
 /// A module of the result.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Names of its tensors.
+    /// The names of the module's tensors.
     pub names: Names,
-    /// m.
+    /// The number of out features, m.
     pub out_features: usize,
     /// The input's dimensions as written: `[in]`, or `[in, kh, kw]` for a convolution.
     pub dims: Vec<u64>,
-    /// Its rank without padding.
+    /// The rank of the module without padding.
     pub own_rank: usize,
-    /// Its rank as written.
+    /// The rank of the module as written.
     pub rank: usize,
-    /// What it is made of, in the order of the rows of lora_down.
+    /// The blocks of the module, in the order of the rows of lora_down.
     pub blocks: Vec<Block>,
-    /// DoRA's magnitudes, where the module passes through as it is.
+    /// DoRA's magnitudes, if the module passes through unchanged.
     pub magnitude: Option<(Side, Tensor)>,
 }
 
-/// One half of a unit in a module of the result.
+/// One half of a unit within a module of the result.
 #[derive(Clone, Debug)]
 pub struct Block {
-    /// Which unit of the group.
+    /// The index of the unit in the group.
     pub unit: usize,
-    /// Which half.
+    /// The file that the half is from.
     pub side: Side,
-    /// r.
+    /// The rank r of the half.
     pub rank: usize,
-    /// Rows of the unit's lora_up, and the row of the result's they begin at.
+    /// Ranges of rows in the unit's lora_up, each with the row of the result's lora_up at which it begins.
     pub rows: Vec<(Range<usize>, usize)>,
 }
 
 /// Names of one module's tensors in the result.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// The module's.
+    /// The stem of the module.
     pub stem: String,
-    /// lora_down.
+    /// The name of lora_down.
     pub down: String,
-    /// lora_up.
+    /// The name of lora_up.
     pub up: String,
-    /// alpha, in spellings that have one.
+    /// The name of alpha, in spellings that have one.
     pub alpha: Option<String>,
-    /// Magnitudes, if the module has some: the ending of LyCORIS, which is ComfyUI's as well, or PEFT's.
+    /// The ending of the magnitudes' name, if the module has any: that of LyCORIS, which ComfyUI shares, or that of PEFT.
     pub magnitude: &'static str,
 }
 
-/// Units and the modules of the result that they make up. Mostly one of each; a fused qkv against a split one has three
-/// units in one module or one unit in three.
+/// Units and the modules of the result that they form, usually one of each; a fused qkv paired with a split one gives three units
+/// in one module, or one unit in three.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Fused one by one.
+    /// The units, which are fused one by one.
     pub units: Vec<Unit>,
-    /// Written once all of them are.
+    /// The modules of the result, which are written once all units are fused.
     pub outputs: Vec<Output>,
-    /// alpha/rank as a loader computes it from these modules; 1 where no alpha is written.
+    /// The scale alpha/rank that a loader computes for these modules; 1 if no alpha is written.
     pub loader_scale: f64,
 }
 
@@ -84,8 +84,8 @@ impl Names {
     }
 }
 
-/// The naming of the result: the user's choice, else what most programs load, all of it, unless that would stack parts which
-/// a file keeps apart, which multiplies the rank, and the family has a naming without fused layers that they load as well.
+/// The naming of the result: the user's choice, or else the one that most programs load completely. If that would stack parts which
+/// a file keeps apart, which multiplies the rank, a naming without fused layers that programs load as well is preferred.
 ///
 /// # Errors
 /// `Settings` if the family has no such naming.
@@ -104,7 +104,7 @@ pub(crate) fn scheme(
         };
     };
     if let Some(chosen) = recipe.scheme {
-        // By its name: kohya's has two ids, of which a family has one.
+        // Found by its name, because kohya's scheme has two ids, of which a family has one.
         let known = family.schemes().find(|scheme| scheme.name == chosen.name);
         let unknown = || {
             let ids: Vec<_> = family.schemes().map(|scheme| scheme.id).collect();
@@ -129,19 +129,19 @@ pub(crate) fn scheme(
     Ok(family.split_scheme().filter(|split| stacked && is_read(split)).or(Some(default)))
 }
 
-/// A layer of a unit in a module of the result.
+/// The place of a unit's layer in a module of the result.
 struct Landing {
     unit: usize,
-    /// The layer's rows in the unit.
+    /// The layer's rows within the unit.
     rows: Range<usize>,
     target: Option<Target>,
-    /// The two halves of its rows stand the other way round there.
+    /// Whether the two halves of its rows are in the opposite order there.
     halves_swapped: bool,
-    /// The module has its name, and so its factors theirs, in the result's naming.
+    /// Whether the module, and so its factors, are named in the result's naming.
     is_renamed: bool,
 }
 
-/// Units → groups with the modules of the result. `own_rank` and `rank` of the modules are the sums of their blocks'.
+/// Groups units with the modules of the result that they form. `own_rank` and `rank` of the modules are the sums over their blocks.
 pub(crate) fn groups(
     units: Vec<Unit>,
     names: &LayerNames,
@@ -175,7 +175,7 @@ pub(crate) fn groups(
     for (_, landings) in &modules {
         groups.join(landings.iter().map(|landing| landing.unit));
     }
-    // Members and modules by the first member.
+    // Units and modules, by the first unit of their group.
     let mut made: Vec<(Vec<usize>, Vec<Output>)> = units.iter().map(|_| Default::default()).collect();
     for at in 0..units.len() {
         made[groups.root(at)].0.push(at);
@@ -193,18 +193,18 @@ pub(crate) fn groups(
         .collect()
 }
 
-/// What a layer is called in the result.
+/// The name of a layer in the result that has no target in the naming.
 struct Kept {
     stem: String,
-    /// The halves of its rows are swapped under that name.
+    /// Whether the halves of the layer's rows are swapped under that name.
     halves_swapped: bool,
-    /// It is one of the naming all the same.
+    /// Whether the name nevertheless belongs to the result's naming.
     is_renamed: bool,
 }
 
 impl Kept {
-    /// What is in no table gets the naming's prefix, if that can be told; else a layer keeps its name, that of the content where
-    /// both have it.
+    /// The name of a layer: one in no table gets the naming's prefix if that can be told; otherwise it keeps its name, that of the
+    /// content if both files have it.
     fn of(unit: &Unit, id: &ModuleId, names: &LayerNames, scheme: Option<&Scheme>) -> Self {
         let own = |stem: String| Self { stem, halves_swapped: false, is_renamed: false };
         let Some((family, scheme)) = names.family.zip(scheme) else {
@@ -238,7 +238,7 @@ fn output(
     let spelled = || landings.last().and_then(|landing| names.spelling(&units[landing.unit]));
     let is_renamed = landings.iter().any(|landing| landing.is_renamed);
     let spelling = scheme.filter(|_| is_renamed).and_then(Scheme::spelling).or_else(spelled);
-    // Where one file keeps a 1×1 convolution as a matrix and the other as a convolution, the latter loads everywhere.
+    // If one file stores a 1×1 convolution as a matrix and the other as a convolution, the convolution loads everywhere.
     let stored = || shares().map(|share| share.module.dims.clone()).max_by_key(Vec::len).unwrap_or_default();
     let dims = match target {
         Some(Target { in_channels, kernel: Some([kh, kw]), .. }) => {

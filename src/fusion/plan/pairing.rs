@@ -1,9 +1,9 @@
-//! Which layers the two files share: from spelled modules to units, the pieces that are fused as they are.
+//! Which layers the two files share: from spelled modules to units, the pieces that are fused as a whole.
 //!
-//! A module of a file may hold several canonical layers (a fused qkv), and the two files may be split differently. A
-//! unit is a set of layers that one module of the content and one of the style have in common: two fused qkv stay one
-//! unit, as the paper projects each LoRA matrix as it is; a fused one against a split one makes a unit of every part,
-//! each with directions of its own.
+//! A module of a file may hold several canonical layers (a fused qkv), and the two files may be split differently. A unit is the
+//! set of layers that one module of the content and one of the style have in common. Two fused qkv stay one unit, as the paper
+//! projects each LoRA matrix as it is; a fused one paired with a split one gives a unit for every part, each with directions of its
+//! own.
 
 use super::layer_names::LayerNames;
 use crate::adapter::families::{Piece, moved};
@@ -19,21 +19,21 @@ use std::rc::Rc;
 /// A layer and the number of its rows.
 pub(crate) type Layer = (ModuleId, usize);
 
-/// The modules of the content and of the style that hold a layer.
+/// The indices of the modules that hold a layer, in the content and in the style.
 type Holders = (Option<usize>, Option<usize>);
 
 /// One file's half of a unit.
 #[derive(Clone, Debug)]
 pub struct Share {
-    /// The module as it stands in its file.
+    /// The module as its file has it.
     pub module: Rc<Module>,
     /// The rows of its lora_up that belong to the unit, in the unit's order.
     pub rows: Vec<Range<usize>>,
-    /// strength · scale.
+    /// The full weight of the update, strength · scale.
     pub weight: f64,
     /// The strength alone.
     pub strength: f64,
-    /// r of its factors.
+    /// The rank r of its factors.
     pub rank: usize,
 }
 
@@ -42,22 +42,22 @@ pub struct Share {
 pub struct Unit {
     /// The layers in the order of their rows, with the number of their rows.
     pub layers: Vec<Layer>,
-    /// What each file has of them.
+    /// The half of each file that has the unit.
     pub halves: Pair<Option<Share>>,
 }
 
 impl Unit {
-    /// Its numbers are beyond what can be accounted for.
+    /// The error for a unit whose numbers are too large to be accounted for.
     pub(crate) fn too_large(&self) -> Error {
         Error::new(Code::OutputRange, "The module's numbers are too large.").at_tensor(self.name())
     }
 
-    /// Whether it is in the result: what only one file has is no part of an overlap, whatever it is.
+    /// Whether the unit is in the result: units that only one file has never belong to an overlap.
     pub(crate) fn is_part(&self, result: ResultChoice) -> bool {
         result == ResultChoice::Fusion || self.pair().is_some()
     }
 
-    /// Both halves, where both files have the unit: what the method works on.
+    /// Both halves, if both files have the unit, so that the method applies to it.
     pub fn pair(&self) -> Option<Pair<&Share>> {
         self.halves.as_ref().both()
     }
@@ -72,17 +72,17 @@ impl Unit {
         self.halves.of(side).as_ref()
     }
 
-    /// m.
+    /// The number of out features, m.
     pub fn out_features(&self) -> usize {
         self.layers.iter().map(|(_, rows)| rows).sum()
     }
 
-    /// n.
+    /// The number of in features, n.
     pub fn in_features(&self) -> usize {
         self.shares().next().map_or(0, |(_, share)| share.module.in_features)
     }
 
-    /// What users call it: the first layer, and the ends of the others (`….attn.to_q + to_k + to_v`).
+    /// The unit's name for users: the first layer, and the last parts of the others (`….attn.to_q + to_k + to_v`).
     pub fn name(&self) -> String {
         let mut name = self.layers.first().map(|(id, _)| id.to_string()).unwrap_or_default();
         for (id, _) in self.layers.iter().skip(1) {
@@ -93,16 +93,16 @@ impl Unit {
     }
 }
 
-/// What pairing makes of two files.
+/// The result of pairing two files.
 #[derive(Debug)]
 pub(crate) struct Pairing {
     /// All units, in the order of their first layers.
     pub units: Vec<Unit>,
-    /// Modules that say again what others of the same file say, and are left out.
+    /// Modules whose layers other modules of the same file already contain, and which are left out.
     pub repeated: Vec<(Side, Rc<Module>)>,
 }
 
-/// A module with its place in the model.
+/// A module with the canonical layers that it holds.
 struct Placed {
     module: Rc<Module>,
     parts: Vec<Piece>,
@@ -113,7 +113,7 @@ impl Placed {
         let size = (module.out_features, module.in_features);
         let parts = names.place(&module.stem, size).map_or_else(
             || {
-                // A layer of another size than the family's is still that layer, unless it is several.
+                // A layer of another size than the family's is still that layer, unless the name stands for several.
                 let named = names.resolve(&module.stem).map(|place| place.parts);
                 let (id, halves_swapped) = match named.as_deref() {
                     Some([only]) => (only.id.clone(), only.halves_swapped),
@@ -133,13 +133,13 @@ impl Placed {
     }
 }
 
-/// A file's modules, each layer once.
+/// The modules of a file, with each layer held only once.
 #[derive(Default)]
 struct Holding {
     modules: Vec<Placed>,
-    /// Modules all of whose layers stand in others of the file.
+    /// Modules all of whose layers are held by other modules of the file.
     repeated: Vec<Rc<Module>>,
-    /// Which of the modules holds a layer.
+    /// The index of the module that holds each layer.
     by_layer: Places,
 }
 
@@ -150,7 +150,7 @@ impl Holding {
         let Some(adapter) = adapter else { return Ok(Self::default()) };
         let placed = adapter.modules.iter().map(|module| Placed::of(module, names));
         let placed: Vec<Placed> = placed.collect();
-        // Some files hold a fused layer and its parts as well (Z-Image): the parts say it all.
+        // Some files contain a fused layer as well as its parts (Z-Image); the parts suffice.
         let single: Places = placed
             .iter()
             .filter(|placed| placed.parts.len() == 1)
@@ -175,7 +175,7 @@ impl Holding {
         Ok(Self { modules, repeated: again.into_iter().map(|placed| placed.module).collect(), by_layer })
     }
 
-    /// The place of the module that holds a layer.
+    /// The index of the module that holds a layer.
     fn place(&self, id: &ModuleId) -> Option<usize> {
         self.by_layer.get(id.as_str())
     }
@@ -184,7 +184,7 @@ impl Holding {
         self.modules.iter().flat_map(|placed| &placed.parts)
     }
 
-    /// What the module at this place has of some layers.
+    /// What the module at index `at` has of some layers.
     fn share(
         &self,
         side: Side,
@@ -218,7 +218,7 @@ pub(crate) fn pair(files: Adapters<'_>, names: &LayerNames, recipe: &Recipe) -> 
         check_names(file, &own.modules, names, |id| Some(&other.modules.get(other.place(id)?)?.module))?;
     }
 
-    // Layers by the pair of modules that hold them. Rows stand as in the content's module, else the style's.
+    // Layers grouped by the pair of modules that hold them. Rows are in the order of the content's module, or else the style's.
     let more = of_style.parts().filter(|part| of_content.place(&part.id).is_none());
     let mut held: Vec<(Holders, Layer)> = of_content
         .parts()
@@ -238,8 +238,8 @@ pub(crate) fn pair(files: Adapters<'_>, names: &LayerNames, recipe: &Recipe) -> 
         check_sizes(&unit, files)?;
         units.push(unit);
     }
-    // Of q, k and v this makes k the first, which is as well: diffusers 0.35 took stacked modules apart whose blocks stand
-    // in the order of their rows, and applied those that are padded several times too strong.
+    // Of q, k and v this puts k first, which does no harm: diffusers 0.35 split stacked modules whose blocks are in the order of
+    // their rows, and applied those that are padded several times too strongly.
     order::sort_by(&mut units, |a: &Unit, b| {
         a.layers.first().map(|l| &l.0).cmp(&b.layers.first().map(|l| &l.0))
     });
@@ -249,7 +249,7 @@ pub(crate) fn pair(files: Adapters<'_>, names: &LayerNames, recipe: &Recipe) -> 
     Ok(Pairing { units, repeated })
 }
 
-/// Neighbouring ranges as one.
+/// Neighbouring ranges merged into one.
 fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
     let mut joined: Vec<Range<usize>> = Vec::new();
     for range in ranges {
@@ -261,8 +261,8 @@ fn joined(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
     joined
 }
 
-/// A module that has the name of one of the other file's layers but not its size: not to be taken for another layer,
-/// as both would get the same name in the result.
+/// Refuses a module that has the name of one of the other file's layers but not its size: if it were taken for another layer, both
+/// would get the same name in the result.
 fn check_names<'a>(
     file: &Adapter,
     modules: &[Placed],
@@ -289,7 +289,7 @@ fn check_names<'a>(
     Ok(())
 }
 
-/// Without the ones at its end.
+/// The dimensions without trailing ones.
 fn trimmed(mut dims: &[u64]) -> &[u64] {
     while let [rest @ .., 1] = dims {
         dims = rest;
@@ -302,7 +302,7 @@ fn check_sizes(unit: &Unit, files: Adapters<'_>) -> Result<()> {
     let size =
         |share: &Share| (share.rows.iter().map(|rows| rows.len()).sum::<usize>(), share.module.in_features);
     let (sizes, kernels) = (shares.map(size), shares.map(|share| share.module.dims.as_slice()));
-    // As many inputs of a convolution are others where its kernel is another; but some files have them flattened.
+    // Convolutions with the same number of inputs still differ if their kernels differ; but some files store them flattened.
     let alike = kernels.content.len() == 1
         || kernels.style.len() == 1
         || trimmed(kernels.content) == trimmed(kernels.style);

@@ -11,9 +11,9 @@ use xxhash_rust::xxh3::Xxh3Default;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Variant {
-    /// What it is made with, by the roles that the files have in it.
+    /// The settings of the result, with the roles that the files have in it.
     pub settings: Settings,
-    /// Whether the two files change places for it: the style becomes the subject.
+    /// Whether the two files change places: the style then becomes the subject.
     pub swapped: bool,
 }
 
@@ -24,23 +24,23 @@ impl From<Settings> for Variant {
 }
 
 impl Variant {
-    /// Whether both can be made in one pass: they differ in nothing but μ and name.
+    /// Whether both results can be made in one pass, because only μ and the name differ.
     fn goes_with(&self, other: &Self) -> bool {
         let rest = |of: &Self| Settings { mu: 0.0, output_name: String::new(), ..of.settings.clone() };
         self.swapped == other.swapped && rest(self) == rest(other)
     }
 }
 
-/// Results of the same modules with the same V_k, which differ in μ. Sizes may differ where ranks follow from an energy.
+/// Results with the same modules and the same V_k, which differ in μ. Their sizes may differ if ranks follow from an energy.
 #[derive(Clone, Debug)]
 pub struct Pass {
     /// Whether the two files have changed places.
     pub swapped: bool,
-    /// The first result's number in the run.
+    /// The number of the pass's first result in the run.
     pub first: usize,
-    /// The first result: of what is the same in all of them, it speaks for all.
+    /// The plan of the first result, which speaks for all of them in what they share.
     pub lead: Plan,
-    /// The others.
+    /// The plans of the other results.
     pub more: Vec<Plan>,
 }
 
@@ -54,21 +54,21 @@ impl Pass {
         std::iter::once(&mut self.lead).chain(&mut self.more)
     }
 
-    /// How many results there are.
+    /// The number of results.
     pub fn count(&self) -> usize {
         1 + self.more.len()
     }
 }
 
-/// All that a run makes, in the order in which it was asked for.
+/// All results of a run, in the order in which they were asked for.
 #[derive(Clone, Debug)]
 pub struct Passes(Vec<Pass>);
 
 impl Passes {
-    /// Plans the results of a run; those that go together share a pass where they follow each other.
+    /// Plans the results of a run; consecutive results that go together share a pass.
     ///
     /// # Errors
-    /// `Settings` if nothing is wanted; those of [`Plan::new`].
+    /// `Settings` if no result is asked for; those of [`Plan::new`].
     pub fn new(files: Adapters<'_>, variants: &[Variant]) -> Result<Self> {
         if variants.is_empty() {
             return Err(Error::new(Code::Settings, "There is nothing to make."));
@@ -85,7 +85,7 @@ impl Passes {
         Ok(Self(passes.into_iter().map(|(_, pass)| pass).collect()))
     }
 
-    /// Lays every result out with these ranks; one without ranks stays as it is. See [`Plan::lay_out`].
+    /// Lays out every result with these ranks; a result without ranks stays as it is. See [`Plan::lay_out`].
     ///
     /// # Errors
     /// Those of [`Plan::lay_out`].
@@ -100,7 +100,7 @@ impl Passes {
         Ok(())
     }
 
-    /// A checksum of all headers (before they have the hashes of the rest), which two different runs hardly share.
+    /// A checksum of all headers (before the tensors' hashes are filled in), which two different runs hardly share.
     pub fn checksum(&self) -> u32 {
         let mut checksum = Xxh3Default::new();
         self.plans().for_each(|plan| checksum.update(&plan.layout.header));
@@ -113,7 +113,7 @@ impl Passes {
         self.0.iter()
     }
 
-    /// A pass by its number.
+    /// The pass with this number.
     ///
     /// # Errors
     /// `Internal` if there is none.
@@ -121,7 +121,7 @@ impl Passes {
         self.0.get(number).ok_or_else(unknown)
     }
 
-    /// The result of this number, and whether the two files have changed places in it.
+    /// The plan of the result with this number, and whether the two files have changed places in it.
     ///
     /// # Errors
     /// `Internal` if there is none.
@@ -130,12 +130,12 @@ impl Passes {
         all.nth(number).ok_or_else(unknown)
     }
 
-    /// All results, in order.
+    /// The plans of all results, in order.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
         self.iter().flat_map(Pass::plans)
     }
 
-    /// All results, in order, to be changed.
+    /// The plans of all results, in order, to be changed.
     pub(crate) fn plans_mut(&mut self) -> impl Iterator<Item = &mut Plan> {
         self.0.iter_mut().flat_map(Pass::plans_mut)
     }

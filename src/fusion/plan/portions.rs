@@ -1,5 +1,4 @@
-//! How much of a run is done at once: pieces, which are read, written and handed over, and in them batches, which a backend
-//! computes.
+//! How much of a run is done at once: pieces, which are read, written and handed over, and within them batches, which a backend computes.
 
 use super::Plan;
 use super::outputs::Group;
@@ -13,25 +12,25 @@ use futures_util::future;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// In how many pieces a small result is made, at least, so that the last ones to work do not keep the others waiting.
+/// The smallest number of pieces that even a small result is made in, so that the last workers do not keep the others waiting.
 const PIECES: u64 = 32;
 
-/// Bytes to read or to write of a group: a full difference is much larger than what is made of it.
+/// The number of bytes to read or to write for a group, whichever is larger: a full difference is much larger than its result.
 fn bytes(plan: &Plan, group: &Group) -> u64 {
     let read = |share: &Share| share.module.kind.tensors().iter().map(|tensor| tensor.bytes()).sum::<u64>();
     let inputs = group.units.iter().flat_map(Unit::shares).map(|(_, share)| read(share)).sum();
     plan.tensors(group).map(Tensor::bytes).sum::<u64>().max(inputs)
 }
 
-/// A task's size in whole pieces of `most` bytes: the groups' bytes times the number of results, 1 at least.
+/// A task's size in whole pieces of `most` bytes, at least 1: the bytes of its groups times the number of results, rounded down.
 pub(crate) fn size(plan: &Plan, groups: &[usize], results: usize, most: u64) -> usize {
     let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
     let bytes = groups.map(|group| bytes(plan, group)).sum::<u64>() * results as u64;
     usize::try_from(bytes / most.max(1)).unwrap_or(usize::MAX).max(1)
 }
 
-/// The groups of the plan in pieces of at most `most` bytes to read or to write (at least one group), in the order in which
-/// they stand in the result: what is read together and written together then mostly lies together.
+/// The plan's groups in pieces of at most `most` bytes to read or to write (at least one group each), in the order in which they
+/// stand in the result, because what is read and written together then mostly lies together.
 pub(crate) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
     let limit = plan.layout.size.div_ceil(PIECES).min(most);
     let place = |group: &Group| {
@@ -54,7 +53,7 @@ pub(crate) fn pieces(plan: &Plan, most: u64) -> Vec<Vec<usize>> {
     pieces.into_iter().map(|(_, piece)| piece).collect()
 }
 
-/// What has been read of both files, in few large reads.
+/// The parts of both files that have been read in a few large reads.
 pub(crate) struct ReadAhead<'a, S>(Pair<Option<Ahead<'a, S>>>);
 
 impl<'a, S: Source> ReadAhead<'a, S> {
@@ -71,7 +70,7 @@ impl<'a, S: Source> ReadAhead<'a, S> {
         Ok(Self(Pair { content, style }))
     }
 
-    /// The factors of some groups.
+    /// Reads the factors of some groups.
     ///
     /// # Errors
     /// Those of the sources.
@@ -79,7 +78,7 @@ impl<'a, S: Source> ReadAhead<'a, S> {
         Self::of(sources, |side| factors(plan, groups, side).collect()).await
     }
 
-    /// All that some groups of the result are made of: the factors, and DoRA's magnitudes.
+    /// Reads everything that some groups of the result are made of: the factors, and DoRA's magnitudes.
     ///
     /// # Errors
     /// Those of the sources.
@@ -92,7 +91,7 @@ impl<'a, S: Source> ReadAhead<'a, S> {
         Self::of(sources, |side| factors(plan, groups, side).chain(magnitudes(side)).collect()).await
     }
 
-    /// What some vectors are added up of.
+    /// Reads the tensors that some vectors are summed from.
     ///
     /// # Errors
     /// Those of the sources.
@@ -102,7 +101,7 @@ impl<'a, S: Source> ReadAhead<'a, S> {
         Self::of(sources, |side| of(side).collect()).await
     }
 
-    /// The files, of which this has been read.
+    /// The files, with these parts already read.
     pub(crate) fn of_files<'b>(&'b self, files: &Sources<'b, S>) -> Sources<'b, Ahead<'a, S>> {
         files
             .zip(self.0.as_ref())
@@ -110,7 +109,7 @@ impl<'a, S: Source> ReadAhead<'a, S> {
     }
 }
 
-/// Where a file's factors of some groups lie.
+/// The ranges of a file's factors for some groups.
 fn factors(plan: &Plan, groups: &[usize], side: Side) -> impl Iterator<Item = Range<u64>> {
     let groups = groups.iter().filter_map(|&at| plan.groups.get(at));
     let shares = groups.flat_map(|group| &group.units).flat_map(Unit::shares);
@@ -118,11 +117,11 @@ fn factors(plan: &Plan, groups: &[usize], side: Side) -> impl Iterator<Item = Ra
     mine.flat_map(|(_, share)| share.module.kind.tensors()).map(Tensor::range)
 }
 
-/// Vectors are small, and what lies between them is read as well.
+/// The most vectors, and the most bytes of them, that are read together: vectors are small, and the gaps between them are read as well.
 const VECTORS: usize = 64;
 const VECTOR_BYTES: u64 = 4 << 20;
 
-/// The vectors of a plan, as many at a time as are read together.
+/// The vectors of a plan, split into runs that are read together.
 pub(crate) fn vectors(plan: &Plan) -> Vec<&[VectorOutput]> {
     let mut together = Vec::new();
     let mut rest = plan.vectors.as_slice();
@@ -140,7 +139,7 @@ pub(crate) fn vectors(plan: &Plan) -> Vec<&[VectorOutput]> {
     together
 }
 
-/// Groups of one shape and format with their places, as many as fit into `limit` bytes of input (at least one).
+/// Groups of the same shape and format with their indices, in batches of at most `limit` bytes of input (at least one group each).
 pub(crate) fn batches<'a>(groups: &[(usize, &'a Group)], limit: usize) -> Vec<Vec<(usize, &'a Group)>> {
     let mut alike: Vec<Vec<(usize, &'a Group)>> = Vec::new();
     let mut place: BTreeMap<_, usize> = BTreeMap::new();
@@ -173,7 +172,7 @@ pub(crate) fn batches<'a>(groups: &[(usize, &'a Group)], limit: usize) -> Vec<Ve
         .collect()
 }
 
-/// (m, n, and per side rank and formats of the two factors): what a backend needs to be equal in a batch.
+/// What must be equal within a batch: (m, n, and for each side the rank and the formats of the two factors).
 type Shape = (usize, usize, Pair<Option<(usize, Option<Dtype>, Option<Dtype>)>>);
 
 fn shape(unit: &Unit) -> Shape {

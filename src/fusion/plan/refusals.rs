@@ -1,4 +1,4 @@
-//! Modules that cannot be fused: DoRA in both files, what was refused at reading, what is said twice. All are counted.
+//! Modules that cannot be fused: DoRA in both files, modules refused when the file was read, and repeated ones. All are counted.
 
 use super::magnitudes::is_untouched;
 use super::pairing::{Pairing, Share, Unit};
@@ -14,14 +14,14 @@ use std::collections::HashSet;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// Whose it is.
+    /// The file's role.
     #[serde(skip)]
     pub side: Side,
-    /// The file.
+    /// The file's name.
     pub file: String,
-    /// The module's stem, or the tensor's name.
+    /// The stem of the module, or the name of the tensor.
     pub module: String,
-    /// Why.
+    /// The reason.
     pub why: &'static str,
     /// Number of its tensors.
     pub tensors: usize,
@@ -30,7 +30,7 @@ pub struct Refusal {
 const DORA: &str = "DoRA, whose magnitudes depend on the base model's weights; it can be fused without them, as \"direction only\"";
 const REPEATED: &str = "a fused layer whose parts are in the file as well";
 
-/// The units that are left, and the modules that are not. `barred`: DoRA modules that cannot pass through as they are.
+/// Splits the units into those that remain and the modules that are refused. `barred` are DoRA modules that cannot pass through unchanged.
 pub(crate) fn split(
     pairing: &Pairing,
     files: Adapters<'_>,
@@ -59,7 +59,7 @@ pub(crate) fn split(
     (units, refusals)
 }
 
-/// What the files' own readers have refused.
+/// What was refused when the files were read.
 fn at_reading(files: Adapters<'_>) -> Vec<Refusal> {
     let adapters = files.into_iter().flat_map(|(side, file)| file.into_iter().map(move |one| (side, one)));
     let refused = adapters.flat_map(|(side, adapter)| {
@@ -74,7 +74,7 @@ fn at_reading(files: Adapters<'_>) -> Vec<Refusal> {
     refused.collect()
 }
 
-/// DoRA modules in units of the result that do not stay as they are, unless their directions alone are wanted.
+/// DoRA modules in the result's units that do not stay unchanged, unless only their directions are wanted.
 fn depending<'a>(
     pairing: &'a Pairing,
     recipe: &Recipe,
@@ -89,13 +89,13 @@ fn depending<'a>(
     depending.map(|(_, side, share)| (side, share))
 }
 
-/// What to say of DoRA modules, if any: of the others their file has a warning.
+/// The warning about refused DoRA modules, if any; other refusals are covered by warnings about their file.
 pub(crate) fn warning(refusals: &[Refusal]) -> Vec<Error> {
     let of_dora = refusals.iter().filter(|refusal| refusal.why == DORA);
     merge_alike(of_dora.map(|refusal| refused(Code::ModulesRefused, refusal)).collect())
 }
 
-/// Two files without a common unit.
+/// The error for two files without a common unit.
 pub(crate) fn nothing_shared(files: Pair<&Adapter>, refusals: &[Refusal]) -> Error {
     let Pair { content, style } = files;
     if let Some(refusal) = refusals.iter().find(|refusal| refusal.why == DORA) {
@@ -130,7 +130,7 @@ pub(crate) fn nothing_shared(files: Pair<&Adapter>, refusals: &[Refusal]) -> Err
     )
 }
 
-/// Files of which every module was refused.
+/// The error for a file all of whose modules were refused.
 pub(crate) fn nothing_left(file: &Adapter, refusals: &[Refusal]) -> Error {
     refusals.first().map_or_else(
         || Error::new(Code::NoLora, "There are only vectors in it.").in_file(&file.name),

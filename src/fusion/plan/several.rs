@@ -1,24 +1,24 @@
-//! Several files of one pair, to be compared: which they are, and what each is made with.
+//! Several files made of one pair for comparison: which ones, and with which settings.
 
 use super::pass::Variant;
 use crate::fusion::settings::{BlockStrength, ResultChoice, Settings};
 use crate::order;
 use serde::Deserialize;
 
-/// What is made of a pair where it is more than one file.
+/// A request to make several files of a pair.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Several {
-    /// μ of one file each.
+    /// The values of μ, one file each.
     pub mus: Vec<f64>,
-    /// Plain addition beside them.
+    /// Whether to make plain addition as well.
     pub plain: bool,
-    /// Every projection once more, with the files in each other's place.
+    /// Whether to make every projection also with the two files swapped.
     pub both_directions: bool,
 }
 
 impl Several {
-    /// The files, in order: as the pair is and then in the other direction, by rising μ, and each once.
+    /// The files to make, each once: first those in the pair's own direction by rising μ, then those with the files swapped.
     pub fn variants(&self, settings: &Settings) -> Vec<Variant> {
         let mut mus = self.mus.clone();
         if self.plain {
@@ -26,14 +26,14 @@ impl Several {
         }
         order::sort_by(&mut mus, f64::total_cmp);
         mus.dedup();
-        // Swapping a sum changes nothing but whose strength is whose.
+        // Swapping a plain sum changes only which strength belongs to which file.
         let projected = mus.iter().filter(|mu| self.both_directions && **mu > 0.0);
         let swapped = projected.map(|&mu| Variant { settings: at(mu, settings.swapped()), swapped: true });
         mus.iter().map(|&mu| at(mu, settings.clone()).into()).chain(swapped).collect()
     }
 }
 
-/// Plain addition is plain in every block; beside any other μ, blocks keep those of their own.
+/// The settings at this μ. Plain addition is plain in every block; at any other μ, blocks keep a μ of their own.
 fn at(mu: f64, settings: Settings) -> Settings {
     let mut blocks = settings.blocks;
     if mu == 0.0 {

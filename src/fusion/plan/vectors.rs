@@ -1,8 +1,9 @@
-//! Changes of biases, norms, and weights that are no layers: added up in proportion to the strengths. The method says nothing of them.
+//! Changes of biases and norms, and of weights that are not layers: they are added in proportion to the strengths. The method says
+//! nothing about them.
 //!
-//! A bias follows its module, wherever the rows of that land. A norm is in no table: it is named after the known layers
-//! beside it, and where that does not tell its name in the result's naming, it is left out by name. Under a stem of another
-//! naming it would keep some loaders from loading anything. PEFT has no endings for norms: there they keep their own.
+//! A bias follows its module, wherever the module's rows land. A norm is in no table, so it is named after the known layers beside
+//! it; if that does not tell its name in the result's naming, it is left out and reported by name. Under a stem of another naming
+//! it would keep some loaders from loading anything. PEFT has no endings for norms, so they keep their own there.
 
 use super::layer_names::LayerNames;
 use super::outputs::{Group, Names};
@@ -21,28 +22,28 @@ use std::ops::Range;
 /// A vector of the result.
 #[derive(Clone, Debug)]
 pub struct VectorOutput {
-    /// Its tensor's name.
+    /// The name of the vector's tensor.
     pub name: String,
     /// Number of values.
     pub length: usize,
-    /// Mostly that number alone.
+    /// The shape, mostly just `[length]`.
     pub shape: Vec<u64>,
-    /// What is added up.
+    /// The terms that are added up.
     pub terms: Vec<Term>,
 }
 
-/// A piece of a vector of one file.
+/// A part of one file's vector that enters the result.
 #[derive(Clone, Debug)]
 pub struct Term {
-    /// Whose it is.
+    /// The file that the vector is from.
     pub side: Side,
     /// The file's tensor.
     pub tensor: Tensor,
-    /// strength · scale.
+    /// The full weight, strength · scale.
     pub weight: f64,
-    /// Which of its values.
+    /// The range of the tensor's values that is used.
     pub from: Range<usize>,
-    /// The value of the result they begin at.
+    /// The index in the result's vector at which these values begin.
     pub to: usize,
 }
 
@@ -52,7 +53,7 @@ impl VectorOutput {
     }
 }
 
-/// All vectors of the result, and those that have no name in it.
+/// All vectors of the result, and the refusals of those that have no name in it.
 ///
 /// # Errors
 /// `ShapeMismatch` if the same vector has two lengths; `SpellingMix` if one file has it under two names.
@@ -88,7 +89,7 @@ pub(crate) fn plan(
                 refuse(NAMELESS);
                 continue;
             };
-            // Of one weight, loaders take either a difference or factors.
+            // For a single weight, loaders take either a difference or factors.
             let is_module = |landing: &Landing| modules.get(landing.id.as_str()).is_some();
             if vector.spelling.kind == VectorKind::Weight && landings.iter().any(is_module) {
                 refuse(BESIDE_FACTORS);
@@ -110,7 +111,7 @@ pub(crate) fn plan(
                 if let Some(other) = own {
                     return wrong(Code::SpellingMix, format!("{:?} is the same vector.", other.tensor.name));
                 }
-                // What a model has beside its layers differs between versions that share all layers (text and image to video).
+                // A weight beside the layers may have another size in versions of a model that share all layers (text and image to video).
                 if solid(&output.shape) != solid(&shape) && vector.spelling.kind == VectorKind::Weight {
                     refuse(OTHER_SIZE);
                     continue;
@@ -131,29 +132,29 @@ const NAMELESS: &str = "a change of a bias, a norm or a weight that has no name 
 const OTHER_SIZE: &str = "a full difference of another size than in the other file";
 const BESIDE_FACTORS: &str = "a full difference of what is changed by factors as well";
 
-/// A shape without the dimensions that say nothing.
+/// A shape without dimensions of 1.
 fn solid(shape: &[u64]) -> Vec<u64> {
     shape.iter().copied().filter(|&size| size != 1).collect()
 }
 
-/// The module that a vector stands beside.
+/// The module with the same stem as a vector.
 fn module_of<'a>(adapter: &'a Adapter, vector: &Vector) -> Option<&'a Module> {
-    // Modules stand in the order of their stems; there may be tens of thousands of both.
+    // Modules are sorted by stem, so a binary search suffices; there may be tens of thousands of both.
     let at = adapter.modules.binary_search_by(|module| module.stem.as_str().cmp(&vector.stem)).ok()?;
     adapter.modules.get(at)
 }
 
-/// Where values of a vector land.
+/// The place in the result where values of a vector land.
 struct Landing {
     id: ModuleId,
-    /// The result's tensor, and its length.
+    /// The name and the length of the result's tensor.
     name: String,
     length: usize,
     from: Range<usize>,
     to: usize,
 }
 
-/// The known module whose bias a vector is.
+/// The place of the known module whose bias a vector is.
 fn follows(adapter: &Adapter, vector: &Vector, names: &LayerNames) -> Option<Place> {
     if vector.spelling.kind != VectorKind::Bias {
         return None;
@@ -164,7 +165,7 @@ fn follows(adapter: &Adapter, vector: &Vector, names: &LayerNames) -> Option<Pla
     names.place(&vector.stem, (vector.length, inputs))
 }
 
-/// Where the bias of a known module lands. `None`: the result names some of its layers in no way.
+/// Where the bias of a known module lands. `None` if the result has no name for some of its layers.
 fn landings(
     place: &Place,
     vector: &Vector,
@@ -185,15 +186,15 @@ fn landings(
     Some(landings)
 }
 
-/// What of a layer a vector changes.
+/// The part of a layer that a vector changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Weight { of_norm: bool },
     Bias { of_norm: bool },
 }
 
-/// How a prefix's programs call a vector: ComfyUI's own files have full differences, and LyCORIS tells norms apart. None:
-/// there is no such name.
+/// The ending that a prefix's programs give a vector: ComfyUI's own files use full differences, and LyCORIS marks norms. `None` if
+/// there is no such ending.
 fn suffix(part: Part, prefix: Prefix) -> Option<&'static str> {
     match (prefix, part) {
         (Prefix::Comfy | Prefix::Kohya, Part::Weight { of_norm: false })
@@ -206,7 +207,7 @@ fn suffix(part: Part, prefix: Prefix) -> Option<&'static str> {
     }
 }
 
-/// Modules whose rows all land in one module of the result, by the names that their files give them.
+/// Modules whose rows all land in a single module of the result, by the names that their files give them.
 struct Homes<'a> {
     homes: Vec<Option<(&'a ModuleId, &'a Names)>>,
     places: Places,
@@ -229,7 +230,7 @@ impl<'a> Homes<'a> {
                         is_new = true;
                         Some((id, &output.names))
                     });
-                    // In two modules of the result it has no home.
+                    // A module whose rows land in two modules of the result has no home.
                     *home = home.filter(|_| is_new);
                 }
             }
@@ -241,8 +242,8 @@ impl<'a> Homes<'a> {
         format!("{side:?} {stem}")
     }
 
-    /// Where a bias lands beside its module, whatever that is called in the result.
-    /// `own` is how it is called where the naming does not say: alike in both files, as it is one bias.
+    /// Where a bias lands beside its module, whatever that is called in the result. `own` is its ending if the naming has none, the
+    /// same for both files because it is one bias.
     fn landing(
         &self,
         side: Side,
@@ -267,7 +268,7 @@ fn is_weight(kind: VectorKind) -> bool {
     matches!(kind, VectorKind::NormWeight | VectorKind::Weight)
 }
 
-/// Layers by what names them in both files; those of norms, and of biases that stand beside no module.
+/// The layers of norms, and of biases that belong to no module, by the identity that both files share.
 #[derive(Default)]
 struct Strays {
     layers: Vec<Stray>,
@@ -276,23 +277,23 @@ struct Strays {
 
 #[derive(Default)]
 struct Stray {
-    /// Its name as the content's file has it, or the style's; and one with dots.
+    /// The name of the layer in the content's file, or else in the style's; and a name with dots.
     stems: [Option<String>; 2],
-    /// In the result.
+    /// The stem of the layer in the result; `None` if it has no name there.
     stem: Option<String>,
     is_norm: bool,
-    /// Endings of its weight and its bias, as they are met first.
+    /// The endings of the layer's weight and bias, as first met.
     suffixes: [Option<&'static str>; 2],
 }
 
 impl Stray {
-    /// How the first file that has a vector of this kind calls it.
+    /// The ending that the first file with a vector of this kind uses for this layer.
     fn suffix(&self, vector: &Vector) -> &'static str {
         self.suffixes[slot(vector.spelling.kind)].unwrap_or(vector.spelling.suffix)
     }
 }
 
-/// Where an ending of this kind stands among a layer's.
+/// The index of an ending of this kind among a layer's endings.
 fn slot(kind: VectorKind) -> usize {
     usize::from(!is_weight(kind))
 }
@@ -326,7 +327,7 @@ impl Strays {
         strays
     }
 
-    /// How the first file that has a vector of this kind for the layer calls it.
+    /// The ending that the first file with a vector of this kind uses for the vector's layer.
     fn suffix(&self, vector: &Vector, names: &LayerNames) -> &'static str {
         let stray = self.places.get(names.id(&vector.stem).as_str()).and_then(|at| self.layers.get(at));
         stray.map_or(vector.spelling.suffix, |stray| stray.suffix(vector))
@@ -336,7 +337,8 @@ impl Strays {
     fn landing(&self, vector: &Vector, names: &LayerNames, scheme: Option<&Scheme>) -> Option<Landing> {
         let id = names.id(&vector.stem);
         let stray = self.layers.get(self.places.get(id.as_str())?)?;
-        // As with a norm, diffusers loads nothing of a file that has one; of what is no layer, nobody else reads its naming either.
+        // diffusers loads nothing of a file that contains a norm or such a weight, and no other program reads its naming of what is
+        // not a layer.
         let of_diffusers = scheme.is_some_and(|scheme| scheme.prefix == Prefix::Component);
         if vector.spelling.kind == VectorKind::Weight && of_diffusers {
             return None;

@@ -1,6 +1,6 @@
-//! A run in tasks: each can be done wherever the files and the settings are, and nothing in a result depends on where.
+//! Splits a run into tasks that can be done wherever the files and the settings are; nothing in a result depends on where.
 //!
-//! The page's worker has others of its kind beside it (one a core), which open the same files and make the same plan.
+//! The page's worker has others like it beside it (one per core), which open the same files and make the same plan.
 
 use super::hashing::Hashing;
 use super::verify::Difference;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::ops::Range;
 
-/// Something to do for a run.
+/// A task of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Task {
@@ -21,7 +21,7 @@ pub enum Task {
     Look(Look),
 }
 
-/// Something to compute for these groups of a pass, by their numbers.
+/// A computation for some groups of a pass, given by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the name says it")]
 pub struct Compute {
@@ -30,37 +30,37 @@ pub struct Compute {
     pub groups: Vec<usize>,
 }
 
-/// What is computed for some groups.
+/// The kinds of computations for some groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum What {
-    /// The ranks that keep the wanted energy in their modules.
+    /// Find the ranks that keep the wanted energy in the groups' modules.
     Ranks,
-    /// How both files lie to each other in them.
+    /// Measure how both files relate to each other in the groups' modules.
     Analysis,
-    /// Their modules of each result.
+    /// Make the groups' modules for each result.
     Fusion,
 }
 
-/// Something to look at in the finished file of this number.
+/// A check of the finished file with this number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "files, groups and tensors by their numbers")]
 pub enum Look {
-    /// Read these tensors.
+    /// Read these tensors of the file.
     Read { file: usize, tensors: Range<usize> },
-    /// Compute a group once more and compare it.
+    /// Compute a group again and compare it with the file.
     Repeat { file: usize, group: usize },
 }
 
 impl Look {
-    /// The file's number.
+    /// The number of the file.
     pub(crate) fn file(&self) -> usize {
         let (Self::Read { file, .. } | Self::Repeat { file, .. }) = self;
         *file
     }
 
-    /// The tensors that it reads of the finished file of this number.
+    /// The tensors to be read of the finished file with this number; `None` for other tasks.
     pub(crate) fn tensors_of(&self, file: usize) -> Option<Range<usize>> {
         match self {
             Self::Read { file: of, tensors } if *of == file => Some(tensors.clone()),
@@ -69,18 +69,18 @@ impl Look {
     }
 }
 
-/// What came of a [`Task`].
+/// The result of a [`Task`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Done {
-    /// Of one that computes.
+    /// The result of a computation.
     Computed(Computed),
-    /// Of one that looks at a finished file.
+    /// The result of a look at a finished file.
     Seen(Seen),
 }
 
 impl Done {
-    /// The pieces of results in it, if it made any.
+    /// The pieces of results that the task made, if any.
     pub fn pieces_mut(&mut self) -> Option<&mut Vec<Piece>> {
         match self {
             Self::Computed(Computed { made: Made::Fusion(pieces), .. }) => Some(pieces),
@@ -89,43 +89,43 @@ impl Done {
     }
 }
 
-/// What came of a [`Compute`].
+/// The result of a [`Compute`] task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Computed {
-    /// What it was.
+    /// The computation that was done.
     pub of: Compute,
-    /// What was made.
+    /// The output of the computation.
     pub made: Made,
-    /// Why whoever did it has no graphics device any more, where one has failed.
+    /// Why the worker has stopped using a graphics device, if its device has failed.
     pub gave_up: Option<String>,
 }
 
-/// What was computed for some groups.
+/// The output of a computation for some groups.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Made {
-    /// The ranks of their modules, in order, in each result of the pass.
+    /// The ranks of the groups' modules, in order, for each result of the pass.
     Ranks(Vec<Vec<usize>>),
-    /// What is true of their modules, in order.
+    /// The measurements of the groups' modules, in order.
     Analysis(Vec<Measured>),
-    /// Their modules of each result of the pass.
+    /// A piece with the groups' modules for each result of the pass.
     Fusion(Vec<Piece>),
 }
 
-/// What came of a [`Look`].
+/// The result of a [`Look`] task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "files, groups and tensors by their numbers; the rest has its type")]
 pub enum Seen {
-    /// The checksums of the file's tensors from this one on.
+    /// The checksums of the file's tensors, beginning with tensor `first`.
     Read { file: usize, first: usize, checksums: Vec<u64> },
-    /// How far the file's group is from what it should be.
+    /// How far the group in the file is from what it should be.
     Repeated { file: usize, group: usize, difference: Difference },
 }
 
 impl Seen {
-    /// Whether it can be what came of this.
+    /// Whether this can be the result of that task.
     pub(crate) fn answers(&self, look: &Look) -> bool {
         match (self, look) {
             (Self::Read { file, first, checksums }, Look::Read { file: of, tensors }) => {
@@ -139,56 +139,56 @@ impl Seen {
     }
 }
 
-/// What the others have to know of a run.
+/// What the members of a crew have to know about a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
-    /// As given to [`crate::fusion::Passes::lay_out`].
+    /// The ranks as given to [`crate::fusion::Passes::lay_out`].
     pub ranks: Option<&'a [Vec<usize>]>,
-    /// Of the plans: [`crate::fusion::Passes::checksum`].
+    /// The checksum of the plans: [`crate::fusion::Passes::checksum`].
     pub checksum: u32,
-    /// Whether a graphics device computes: each then takes one of its own, as nothing in a result may depend on who makes it.
+    /// Whether graphics devices compute: each member then uses one of its own, because nothing in a result may depend on who makes it.
     pub on_device: bool,
 }
 
-/// Those who share a run with the one that leads it.
+/// The workers that share a run with the one that leads it.
 #[allow(async_fn_in_trait, reason = "crews are used by one thread; on wasm32 no future is Send")]
 pub trait Crew<F> {
-    /// How a result is hashed.
+    /// The hash that the crew computes of a result.
     type Hash: Hashing;
 
-    /// How many they are.
+    /// The number of members.
     fn members(&self) -> usize;
 
-    /// How many tasks of size 1 those may have at once who know the run, so that none of them waits for the next.
+    /// The number of tasks of size 1 that all members who know the run may have at once, so that none has to wait for its next task.
     fn places(&self) -> usize;
 
-    /// How many of these places each member has.
+    /// The number of these places that each member has.
     fn each(&self) -> usize;
 
-    /// Tells them what the run is: the variants they have from the leader. Whoever comes to other plans, or has no backend like
-    /// the leader's, takes no part.
+    /// Tells the members about the run; they already have its variants from the leader. A member that makes other plans, or has no
+    /// backend like the leader's, takes no part.
     ///
     /// # Errors
-    /// Those of whoever carries the message.
+    /// Those of whoever delivers the message.
     async fn begin(&self, run: Run<'_>) -> Result<()>;
 
-    /// From the next task on no graphics device is used: one of them has failed, and all are of the same card.
+    /// From the next task on, no graphics device is used, because one has failed and all are on the same card.
     fn leave_device(&self);
 
-    /// Has a task of this size done by one of them; `result` is the finished file, where it looks at one.
+    /// Has one of the members do a task of this size; `result` is the finished file, if the task looks at one.
     ///
     /// # Errors
-    /// As doing it oneself; and those of whoever carries it there.
+    /// Those of doing the task oneself, and those of whoever delivers it.
     async fn run(&self, task: &Task, size: usize, result: Option<&F>) -> Result<Done>;
 
     /// Begins the hash of a result.
     fn hash(&self) -> Self::Hash;
 
-    /// Lets come in what has been said by now: their answers, and a wish to stop.
+    /// Lets messages arrive that have already been sent: answers of members, and a wish to stop.
     async fn listen(&self);
 }
 
-/// Nobody.
+/// A crew without members.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alone;
 

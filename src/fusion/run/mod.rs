@@ -1,8 +1,8 @@
 //! A run from the plan to the checked file.
 //!
-//! It is a list of tasks, which its leader does itself or hands to a [`crew`] ([`sharing`] says who does what, and when).
-//! [`writer`] puts the modules into the file, [`hashing`] hashes them on the way, [`verify`] reads the file back, and
-//! [`report`] says what was done.
+//! A run is a list of tasks, which its leader does itself or hands to a [`crew`]; [`sharing`] decides who does what and when.
+//! [`writer`] puts the modules into the file, [`hashing`] hashes them on the way, [`verify`] reads the file back, and [`report`]
+//! says what was done.
 
 pub(crate) mod crew;
 pub(crate) mod hashing;
@@ -29,14 +29,13 @@ use std::cell::RefCell;
 use verify::Verified;
 use writer::{Writer, Written};
 
-/// Fuses two files, or converts one: computes, writes, reads back and checks. Makes one file of each variant, into the sink
-/// of the same place; those that differ in μ alone cost one reading and one decomposition of every module. Gives the finished
-/// files and the accounting. What the crew does of it, and what else is made with it, makes no difference to the bytes of a
-/// result.
+/// Fuses two files, or converts one: computes, writes, reads back and checks. Makes one file for each variant, in the sink at the
+/// same index; variants that differ only in μ share the reading and decomposition of every module. Returns the finished files with
+/// their reports. Neither the crew nor the other variants of the run affect the bytes of a result.
 ///
 /// # Errors
-/// Those of planning ([`Passes::new`]), of computing and writing, of checking (`Verify`), of the crew; `Aborted`. After an
-/// error whatever the sinks hold is to be thrown away: there are all files or none.
+/// Those of planning ([`Passes::new`]), of computing and writing, of checking (`Verify`), and of the crew; `Aborted`. After an
+/// error, discard whatever the sinks hold: either all files are finished or none is.
 pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     sources: &Sources<'_, S>,
     variants: &[Variant],
@@ -83,19 +82,20 @@ pub async fn fuse<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     Ok(results)
 }
 
-/// What the others have to be told of a run, of which these ranks were found.
+/// What the crew has to be told about a run with these ranks.
 fn told<'a>(passes: &Passes, ranks: Option<&'a [Vec<usize>]>, engine: &Engine) -> Run<'a> {
     Run { ranks, checksum: passes.checksum(), on_device: engine.adapter().is_some() }
 }
 
-/// What is read of the files at once for an analysis: little, so that there is soon something to see, and that whatever needs
-/// the machine more need not wait: nothing else is heard until a piece is done.
+/// The number of bytes that are read at once for an analysis: few, so that results show early and more urgent work need not wait,
+/// because the page is not heard until a piece is done.
 const ANALYSIS_PIECE: u64 = 1 << 20;
 
-/// Finds out whatever an analysis of the pair lacks. What is found is there at once, in `analysis`.
+/// Measures whatever an analysis of the pair still lacks. Findings are in `analysis` as soon as they are made.
 ///
 /// # Errors
-/// Those of [`Plan::new`](crate::fusion::Plan::new), of the sources and of the crew; `NonFinite`, `Aborted`. What was found stays.
+/// Those of [`Plan::new`](crate::fusion::Plan::new), of the sources and of the crew; `NonFinite`, `Aborted`. Findings made before
+/// an error are kept.
 pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     sources: &Sources<'_, S>,
     settings: &Settings,
@@ -125,7 +125,8 @@ pub async fn analyse<S: Source, C: Crew<S>, W: Watch>(
     .await
 }
 
-/// The ranks that keep the wanted energy, of each result in the order of [`Plan::outputs`](crate::fusion::Plan::outputs); none where none is wanted.
+/// The ranks that keep the wanted energy, for each result in the order of [`Plan::outputs`](crate::fusion::Plan::outputs); empty
+/// for a result without a wanted energy.
 async fn measure<S: Source, F, C: Crew<F>, W: Watch>(
     passes: &Passes,
     sources: &Sources<'_, S>,
@@ -204,7 +205,7 @@ async fn write<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     Ok(written)
 }
 
-/// All of some passes, in pieces of so many bytes at most.
+/// The computations for all groups of the wanted passes, in pieces of at most `most` bytes.
 fn tasks(passes: &Passes, what: What, most: u64, wanted: impl Fn(&Pass) -> bool) -> Vec<Compute> {
     let wanted = (0..).zip(passes.iter()).filter(|(_, pass)| wanted(pass));
     wanted
@@ -212,7 +213,7 @@ fn tasks(passes: &Passes, what: What, most: u64, wanted: impl Fn(&Pass) -> bool)
         .collect()
 }
 
-/// Shares out what is to be computed; `take` is told what came of each.
+/// Shares out some computations; `take` receives the output of each.
 async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     passes: &Passes,
     tasks: Vec<Compute>,
@@ -254,15 +255,15 @@ async fn compute_all<S: Source, F, C: Crew<F>, W: Watch>(
     .await
 }
 
-/// The groups of a pass in pieces of at most so many bytes of all results.
+/// The groups of a pass in pieces of at most `most` bytes over all results.
 fn pieces(pass: &Pass, most: u64) -> impl Iterator<Item = Vec<usize>> + use<> {
     portions::pieces(&pass.lead, most / pass.count() as u64).into_iter()
 }
 
-/// A task, and what it needs of the files.
+/// A computation, with the parts of the files that it needs.
 type Read<'a, S> = (Compute, ReadAhead<'a, S>);
 
-/// Reads for a task that computes.
+/// Reads what a computation needs.
 async fn read<'a, S: Source>(
     passes: &Passes,
     task: Compute,
@@ -277,7 +278,7 @@ async fn read<'a, S: Source>(
     Ok((task, read))
 }
 
-/// Does a task that has been read for.
+/// Does a computation whose input has been read.
 async fn compute<S: Source>(
     passes: &Passes,
     (of, read): Read<'_, S>,
@@ -295,7 +296,7 @@ async fn compute<S: Source>(
     Ok(Computed { of, made, gave_up: engine.failure().map(|failure| failure.detail.clone()) })
 }
 
-/// Looks at a finished file.
+/// Checks a finished file as `look` says.
 async fn look<S: Source, R: Source>(
     passes: &Passes,
     look: &Look,
@@ -317,11 +318,11 @@ async fn look<S: Source, R: Source>(
     }
 }
 
-/// Does a task for another's run of the same files and plans; `finished` is the file that it looks at. While one task has the
-/// engine, others only read. Not `on_device`, no graphics device is used, nor any more from then on.
+/// Does a task of another worker's run of the same files and plans; `finished` is the file that the task looks at. While one task
+/// has the engine, others only read. Without `on_device`, no graphics device is used for this task or any later one.
 ///
 /// # Errors
-/// As [`fuse`].
+/// Those of [`fuse`].
 pub async fn assist<S: Source, R: Source>(
     passes: &Passes,
     sources: &Sources<'_, S>,
@@ -341,7 +342,7 @@ pub async fn assist<S: Source, R: Source>(
             compute(passes, read, sources, &mut engine, watch).await.map(Done::Computed)
         }
         Task::Look(task) => {
-            // What is computed again takes the more memory, as it is in f64.
+            // Computing again takes turns, because it needs more memory: it is done in f64.
             let _turn = if let Look::Repeat { .. } = task { Some(engine.lock().await) } else { None };
             look(passes, &task, sources, finished).await.map(Done::Seen)
         }
@@ -352,8 +353,8 @@ fn out_of_turn() -> Error {
     Error::new(Code::Internal, "A task came out of turn.")
 }
 
-/// Three checks of every file, each of something the others cannot see: see [`verify`]. Every task must have been answered,
-/// once. What need not wait for the finished file is done before. Gives the finished files.
+/// Makes three checks of every file, each of something that the others cannot see: see [`verify`]. Every task must be answered
+/// exactly once. Whatever need not wait for the finished file is done beforehand. Returns the finished files.
 async fn check<S: Source, K: Sink, C: Crew<K::Finished>, W: Watch>(
     passes: &Passes,
     written: &[Written],

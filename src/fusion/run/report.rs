@@ -18,71 +18,71 @@ use crate::fusion::{Adapters, Pair, ratio};
 use crate::order;
 use serde::Serialize;
 
-/// An input file.
+/// An input file of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Input {
-    /// Its name. Hostile text.
+    /// The name of the file. Hostile text.
     pub name: String,
-    /// Its size in bytes.
+    /// The size of the file in bytes.
     pub size: u64,
 }
 
-/// Median and worst of a figure over modules.
+/// The median and the worst value of a figure over modules.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spread {
-    /// Half of the modules are better.
+    /// The median: half of the modules are better.
     pub median: f64,
-    /// The largest; of what is kept, the least.
+    /// The worst value: the largest, or for what is kept, the smallest.
     pub worst: f64,
-    /// Where that is.
+    /// The name of the module with the worst value.
     pub worst_module: String,
 }
 
-/// The share of their energy that is left of modules that were cut to a rank; none where none was.
+/// The share of energy left in modules that were cut to a rank; `None` where none was cut.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EnergyKept {
-    /// Of the content's modules that had no exact low-rank form.
+    /// For modules of the content that had no exact low-rank form.
     pub content: Option<KeptShare>,
-    /// Of the style's.
+    /// For modules of the style that had no exact low-rank form.
     pub style: Option<KeptShare>,
-    /// Of the result's, for which a smaller rank was asked.
+    /// For modules of the result, if a smaller rank was asked for.
     pub result: Option<KeptShare>,
 }
 
-/// Such a share.
+/// The share of energy that is left after cutting modules to a rank.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KeptShare {
-    /// Of all these modules together.
+    /// The share for all these modules together.
     pub whole: f64,
-    /// Over them.
+    /// The median and the worst share over these modules.
     #[serde(flatten)]
     pub spread: Spread,
 }
 
-/// What was done and how well.
+/// What a run did, and how well.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Version of this crate.
     pub version: &'static str,
-    /// As the user made them.
+    /// The settings as the user made them.
     pub settings: Settings,
     /// The subject's file.
     pub content: Option<Input>,
     /// The style's file.
     pub style: Option<Input>,
-    /// The model family, where it is known: all that it may be.
+    /// The name of the model family, if it is known: all families that it may be.
     pub family: Option<String>,
-    /// The result's naming.
+    /// The naming of the result.
     pub scheme: Option<&'static str>,
-    /// Where the run ended.
+    /// The backend in use at the end of the run.
     pub backend: ComputedOn,
-    /// Why there, in a sentence.
+    /// The reason for that backend, in a sentence.
     pub backend_reason: String,
-    /// The graphics device.
+    /// The name of the graphics device, if one was used.
     pub adapter: Option<String>,
-    /// What a prompt should have with the result, as its notes say. Hostile text.
+    /// The trigger words for prompts with the result, from its files' metadata. Hostile text.
     pub trigger_words: Vec<String>,
     /// Modules of both files.
     pub fused: usize,
@@ -92,45 +92,45 @@ pub struct Report {
     pub passed_style: usize,
     /// Vectors (biases, norms) that were added up.
     pub vectors: usize,
-    /// Modules that were left out, and why.
+    /// The modules that were left out, and the reasons.
     pub refused: Vec<Refusal>,
     /// What became of the subject's tensors.
     pub content_tensors: Tensors,
-    /// What became of the style's.
+    /// What became of the style's tensors.
     pub style_tensors: Tensors,
     /// The largest rank in the result.
     pub rank: usize,
     /// The result's number format.
     pub dtype: String,
-    /// The result's size in bytes.
+    /// The size of the result in bytes.
     pub output_bytes: u64,
     /// SHA-256 of the result's tensors: `sshs_model_hash`; its first twelve digits are AutoV3.
     pub model_hash: String,
     /// Overlap over the modules in which the subject changes something.
     pub overlap: Option<Spread>,
-    /// The projection's change against plain addition, all fused modules together.
+    /// The change that the projection makes against plain addition, over all fused modules together.
     pub change: f64,
-    /// The content's energy that is kept, all fused modules together.
+    /// The share of the content's energy that is kept, over all fused modules together.
     pub content_kept: f64,
-    /// ‖saved − intended‖/‖intended‖ over all modules of the result.
+    /// The relative error ‖saved − intended‖/‖intended‖ over all modules of the result.
     pub rounding: Option<Spread>,
-    /// ‖saved − intended‖/‖projection's change‖ over the modules it changes.
+    /// The error relative to the projection's change, ‖saved − intended‖/‖change‖, over the modules that it changes.
     pub rounding_of_change: Option<Spread>,
     /// Saved modules that were compared with an independent f64 computation.
     pub recomputed: usize,
-    /// The largest difference found there, relative to the module's update.
+    /// The largest difference found in that comparison, relative to the module's update.
     pub recomputed_worst: f64,
-    /// Seconds of computing and writing.
+    /// The seconds spent on computing and writing.
     pub seconds_fusing: f64,
-    /// Seconds of reading back.
+    /// The seconds spent on reading back.
     pub seconds_verifying: f64,
-    /// Over the modules that were cut to a rank.
+    /// The energy left in modules that were cut to a rank.
     pub energy_kept: EnergyKept,
-    /// These modules, and what is left of the energy of each.
+    /// The modules that were cut to a rank, with the energy left in each.
     pub cuts: Vec<Cut>,
     /// The fused modules by name.
     pub modules: Vec<ModuleReport>,
-    /// What a user should know although all went well.
+    /// Warnings for the user about a run that succeeded.
     pub warnings: Vec<Error>,
 }
 
@@ -178,7 +178,7 @@ impl Report {
             dtype: plan.dtype.to_string(),
             output_bytes: plan.layout.size,
             model_hash,
-            // Of nothing there is no overlap.
+            // Modules without content have no overlap.
             overlap: spread(modules.iter().filter(|m| m.content_norm > 0.0).map(|m| (m.overlap, &*m.name))),
             change: ratio(changed, added).sqrt(),
             content_kept: 1.0 - ratio(removed, whole),
@@ -207,11 +207,11 @@ impl EnergyKept {
             let of_part = || cuts.iter().filter(|cut| cut.of == part);
             let total = |part: fn(&Cut) -> f64| of_part().map(part).sum::<f64>();
             let (left, all) = (total(|cut| cut.kept * cut.energy), total(|cut| cut.energy));
-            // Where a rank is enough for all, nothing is cut.
+            // Where a rank suffices for everything, nothing is cut.
             if part == CutOf::Result && of_part().all(|cut| cut.kept > WHOLE) {
                 return None;
             }
-            // The worst comes last where what is lost is sorted.
+            // Sorted by what is lost, the worst module comes last.
             let lost = spread(of_part().map(|cut| (-cut.kept, &*cut.module)))?;
             Some(KeptShare {
                 whole: if all > 0.0 { left / all } else { 1.0 },
@@ -222,19 +222,19 @@ impl EnergyKept {
     }
 }
 
-/// More energy than this left of a module is all of it, but for rounding.
+/// If more energy than this is left of a module, nothing is lost but rounding.
 const WHOLE: f64 = 1.0 - 1e-9;
 
-/// Less energy than this left in a module is worth a word.
+/// If less energy than this is left in a module, the user is told.
 const ENERGY_KEPT: f64 = 0.99;
 
-/// Less energy than this cannot be told from nothing: the bound of the method, squared.
+/// An overlap below this cannot be told from none: the bound of the method, squared.
 const NO_OVERLAP: f64 = 1e-12;
 
-/// More overlap than this is hardly chance.
+/// An overlap above this is hardly chance.
 const PARALLEL: f64 = 0.9;
 
-/// What a user should know of the fused modules.
+/// The warnings about the fused modules.
 fn warnings_of(plan: &Plan, files: Adapters<'_>, fused: &[Fused], cuts: &[Cut]) -> Vec<Error> {
     let total = |part: fn(&Squares) -> f64| fused.iter().map(|m| part(&m.squares)).sum::<f64>();
     let (whole, inside) = (total(|s| s.content), total(|s| s.inside));
@@ -265,14 +265,13 @@ fn warnings_of(plan: &Plan, files: Adapters<'_>, fused: &[Fused], cuts: &[Cut]) 
     warnings
 }
 
-/// A warning if numbers of some units were too large for the result's format as they were.
+/// A warning if the values of some units were too large for the result's format, so that their scale was split otherwise.
 fn outgrown(rescaled: &[String]) -> Option<Error> {
     let detail = format!("There are {}.", rescaled.len());
     rescaled.first().map(|first| Error::new(Code::Rescaled, detail).at_tensor(first))
 }
 
-/// Whether the updates are the same, whichever way round they are applied, but for the strengths. One that is another's multiple
-/// is not.
+/// Whether both updates are the same up to the sign and size of the strengths. An update that is a multiple of the other is not the same.
 fn is_same(plan: &Plan, fused: &[Fused]) -> bool {
     let pairs = fused.iter().map(|Fused { squares, .. }| (squares.inner, [squares.content, squares.style]));
     let is_as_large = |unit: &Unit| {
@@ -286,13 +285,13 @@ fn is_same(plan: &Plan, fused: &[Fused]) -> bool {
     all_parallel(pairs) && plan.units().all(is_as_large)
 }
 
-/// A warning if the shared modules of a file, at its strength, change nothing.
+/// A warning if a file's shared modules, at its strength, change nothing.
 fn ineffective(role: &str, adapter: &Adapter, energy: f64, modules: usize) -> Option<Error> {
     let detail = format!("The {role}'s {modules} shared modules add up to nothing.");
     (energy == 0.0).then(|| Error::new(Code::ZeroEffect, detail).in_file(&adapter.name))
 }
 
-/// Of figures and the modules they are of.
+/// The median and the worst of some figures, each with its module's name; `None` if there are none.
 fn spread<'a>(figures: impl Iterator<Item = (f64, &'a str)>) -> Option<Spread> {
     let mut figures: Vec<(f64, &str)> = figures.collect();
     order::sort_by(&mut figures, |a, b| a.0.total_cmp(&b.0));

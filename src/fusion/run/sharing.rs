@@ -1,4 +1,4 @@
-//! Who does which task of a run, and when: the leader, or one of its crew.
+//! Decides who does which task of a run, and when: the leader, or a member of its crew.
 
 use super::crew::{Crew, Done, Run, Task};
 use crate::error::Result;
@@ -6,42 +6,42 @@ use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Tasks of size 1 that the leader reads for at once, so that its reading and its computing overlap.
+/// The total size of tasks that the leader reads for at once, so that its reading and its computing overlap.
 const READING: usize = 2;
 
-/// Where a task is late, this much more than all can have under way may be begun; its results wait in memory until the late one is
-/// there.
+/// If a task is late, the size by which the tasks begun may exceed what all workers can have under way; their results wait in
+/// memory until the late one arrives.
 const LATE: usize = 5;
 
-/// The sizes of what is begun at most, from the first task on that is not taken.
+/// The largest total size of tasks begun, counted from the first task that has not been taken.
 const fn ahead(places: usize) -> usize {
     places + READING + LATE
 }
 
-/// Somebody's next piece of work.
+/// A piece of work under way.
 enum Work<'a> {
     Tell(Run<'a>),
     Theirs(usize, SizedTask),
     Own(usize, SizedTask),
 }
 
-/// A task, and how much of the memory for tasks it takes: 1 as a rule; a module that is larger than what is made at once takes
-/// more, so that there are fewer of its kind at a time.
+/// A task and its size, the share of the memory for tasks that it takes: usually 1, and more for a module that is larger than what
+/// is made at once, so that fewer of these run at a time.
 pub(crate) type SizedTask = (usize, Task);
 
-/// Tasks that are begun, from the first on that is not taken.
+/// The tasks begun, from the first one that has not been taken.
 #[derive(Default)]
 struct Begun {
-    /// Of each the size, and whether it is taken.
+    /// For each task its size, and whether its result has been taken.
     tasks: VecDeque<(usize, bool)>,
-    /// How many were taken before them.
+    /// The number of tasks taken before these.
     before: usize,
-    /// The sum of the sizes.
+    /// The total size of these tasks.
     size: usize,
 }
 
 impl Begun {
-    /// Its number.
+    /// Adds a task of this size and returns its number.
     fn add(&mut self, size: usize) -> usize {
         self.tasks.push_back((size, false));
         self.size += size;
@@ -67,25 +67,25 @@ enum Whose {
     Leader,
 }
 
-/// The sizes of what everybody has to do.
+/// The total sizes of the tasks in each stage.
 struct Loads {
-    /// What the leader reads for, or has read for.
+    /// Tasks that the leader reads for, or has read for.
     own: usize,
-    /// What the others are doing.
+    /// Tasks that the crew is doing.
     others: usize,
-    /// What they have made and nobody has taken.
+    /// Tasks that the crew has done and the leader has not taken.
     waiting: usize,
-    /// All from the first task on that is not taken.
+    /// All tasks from the first one that has not been taken.
     begun: usize,
 }
 
 impl Loads {
-    /// Who does the next task, of this size, and the size it counts with there. None: all have enough to do.
+    /// Who does the next task, of this size, and the size that it counts with there. `None` if everyone has enough to do.
     fn next(&self, size: usize, places: usize, each: usize) -> Option<(Whose, usize)> {
-        // Each of them can have two, however large: it need not wait for the second while the leader computes.
+        // Each member can have two tasks, however large, so that it need not wait for the second while the leader computes.
         let theirs = size.min((each / 2).max(1));
         let mine = size.min(READING);
-        // What waits is made, and takes as much memory as what is under way.
+        // Results that wait take as much memory as tasks under way.
         let to_crew = self.others + self.waiting.saturating_sub(READING) + theirs <= places;
         let (whose, size) = if to_crew { (Whose::Crew, theirs) } else { (Whose::Leader, mine) };
         let fits = self.begun == 0 || self.begun + size <= ahead(places);
@@ -94,10 +94,10 @@ impl Loads {
     }
 }
 
-/// What is under way, and what has come of it that is not taken yet.
+/// The tasks under way, and the results that have not been taken yet.
 struct Board<R> {
     begun: Begun,
-    /// By their numbers.
+    /// What has come in, by task number, with the size of each task.
     come: BTreeMap<usize, (usize, Came<R>)>,
     own: usize,
     others: usize,
@@ -108,7 +108,7 @@ impl<R> Board<R> {
         Self { begun: Begun::default(), come: BTreeMap::new(), own: 0, others: 0 }
     }
 
-    /// Who begins the next task, of this size, with the number and the size that it has from then on. None: all have enough to do.
+    /// Who begins the next task, of this size, with the number and the size that it has from then on. `None` if everyone has enough to do.
     fn begin(&mut self, size: usize, places: usize, each: usize) -> Option<(Whose, usize, usize)> {
         let is_done = |(size, came): &(usize, Came<R>)| matches!(came, Came::Done(_)).then_some(*size);
         let waiting = self.come.values().filter_map(is_done).sum();
@@ -138,17 +138,18 @@ impl<R> Board<R> {
     }
 }
 
-/// What has come in: what the leader needs for a task of its own, or what somebody made of one.
+/// What has come in for a task: its input, if the leader is to do it, or its result.
 pub(crate) enum Came<R> {
-    /// To be computed.
+    /// The input of a task that the leader has to compute.
     Read(R),
-    /// To be taken.
+    /// A result that the leader has to take.
     Done(Done),
 }
 
-/// Has tasks done by the leader and its crew, once that has been told of the run (`told`: none where it knows it), and tells of each that is read for or done, the
-/// earliest first. Nobody but the leader can take what is done, so it begins tasks of its own only when the others have
-/// enough to do and nothing of theirs waits. Ends with the first error; what is still under way is then dropped.
+/// Has tasks done by the leader and its crew, after telling the crew about the run (`told`; `None` if it knows it), and passes on
+/// each task that is read for or done, the earliest first. Only the leader can take results, so it begins tasks of its own only
+/// when the others have enough to do and none of their results waits. Ends with the first error; work still under way is then
+/// dropped.
 pub(crate) async fn share_out<F, R>(
     tasks: impl IntoIterator<Item = SizedTask>,
     crew: &impl Crew<F>,
@@ -173,14 +174,14 @@ pub(crate) async fn share_out<F, R>(
     let mut board = Board::new();
     if let Some(run) = told {
         under_way.push(start(Work::Tell(run)));
-        // Before all else: this is what sends it.
+        // This must come first, because polling is what sends the message.
         under_way.next().now_or_never().flatten().transpose()?;
     }
     loop {
         crew.listen().await;
         loop {
             while let Some((size, _)) = tasks.peek() {
-                // More places by and by, as they hear of the run.
+                // The number of places grows as members hear of the run.
                 let Some((whose, number, size)) = board.begin(*size, crew.places(), crew.each()) else {
                     break;
                 };
@@ -190,11 +191,11 @@ pub(crate) async fn share_out<F, R>(
                     Whose::Leader => Work::Own(number, (size, task)),
                 }));
             }
-            // Whoever still has to hear of the run is not waited for.
+            // Members that have yet to hear of the run are not waited for.
             if board.begun.size == 0 {
                 return Ok(());
             }
-            // This is also what starts them.
+            // Polling here is also what starts the tasks.
             let came = if board.come.is_empty() {
                 under_way.next().await
             } else {
@@ -221,17 +222,17 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    /// Answers what it is asked in any order, but never this task before the leader has heard of so many others.
+    /// A crew that answers in any order, but never answers task `held` before the leader has heard of `until` others.
     struct Slow<'a> {
         places: usize,
         held: usize,
         until: usize,
         seed: Cell<u64>,
-        /// Tasks under way, and their sizes.
+        /// The number of tasks under way, and their total size.
         busy: Cell<(usize, usize)>,
-        /// How many were under way at most.
+        /// The largest number of tasks under way at once.
         most: Cell<usize>,
-        /// Whether it has heard of the run.
+        /// Whether the crew has heard of the run.
         knows: Cell<bool>,
         begun: &'a RefCell<Vec<usize>>,
         taken: &'a RefCell<Vec<usize>>,
@@ -316,10 +317,10 @@ mod tests {
         async fn listen(&self) {}
     }
 
-    /// Holds no task back.
+    /// The value that holds no task back.
     const NOBODY: (usize, usize) = (usize::MAX, 0);
 
-    /// What was begun by the others, and what was taken, in order.
+    /// The tasks begun by the others and the tasks taken, in order.
     fn shared(
         places: usize,
         (held, until): (usize, usize),
@@ -330,7 +331,7 @@ mod tests {
         (begun, taken)
     }
 
-    /// Of tasks of such sizes; and how many of them the others had at once.
+    /// Like `shared`, for tasks of given sizes; also returns the largest number that the others had at once.
     fn shared_of(
         places: usize,
         (held, until): (usize, usize),
@@ -369,14 +370,14 @@ mod tests {
     #[test]
     fn large_tasks_are_fewer_at_a_time_and_all_are_done() {
         for (places, seed) in (0..9).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
-            // Every third is larger than all places.
+            // Every third task is larger than all places together.
             let size = |number| if number % 3 == 0 { 100 } else { 1 };
             let (_, mut taken, most) = shared_of(places, NOBODY, seed, None, size);
             taken.sort_unstable();
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{places} places, seed {seed}");
             assert!(most <= places);
         }
-        // Two, where there are places for eight small ones.
+        // Two at a time, where there are places for eight small ones.
         let most = |size| shared_of(8, NOBODY, 1, None, size).2;
         assert_eq!((most(|_| 100), most(|_| 1)), (2, 8));
     }
@@ -407,7 +408,7 @@ mod tests {
     #[test]
     fn nothing_is_begun_too_far_ahead_of_what_is_late() {
         for (places, seed) in (1..5).flat_map(|places| (0..20).map(move |seed| (places, seed))) {
-            // Behind a first task that comes last of all that may be begun before it.
+            // The first task comes last of all that may be begun before it.
             let ahead = ahead(places);
             let (_, taken) = shared(places, (0, ahead - 1), seed, None);
             let late = taken.iter().position(|&number| number == 0).unwrap();
@@ -416,14 +417,14 @@ mod tests {
         }
     }
 
-    /// Another who takes its time, of which there is as much as the leader's own.
+    /// A crew of one member that takes as much time for a task as the leader.
     struct Timed<'a> {
         now: &'a Cell<u64>,
-        /// When it has done all it has been given.
+        /// The time at which the member will have done all its tasks.
         free: Cell<u64>,
     }
 
-    /// What computing a task takes, and what taking what was made of it.
+    /// The time it takes to compute a task, and to take its result.
     const COMPUTE: u64 = 10;
     const TAKE: u64 = 4;
 
@@ -479,7 +480,7 @@ mod tests {
             Ok(())
         };
         let mut run = pin!(share_out(tasks, &crew, None, &[], async |task: Task| Ok(number(&task)), take));
-        // Time passes where the leader computes, and where it waits.
+        // Time passes while the leader computes, and while it waits.
         while run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             now.set(now.get() + 1);
         }

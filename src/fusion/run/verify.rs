@@ -1,9 +1,9 @@
-//! Reads the result back: nothing is offered before its bytes have been checked.
+//! Reads the result back: no file is offered before its bytes have been checked.
 //!
-//! Three checks, each of something the others cannot see: the header is read strictly and must lay out what was planned;
-//! every tensor must have the checksum of what was written, so that the accounting of rounding errors, made at writing,
-//! is that of the saved bytes; and for one module of each shape the update a loader would compute from the saved file is
-//! compared with NP-LoRA, or its overlap, computed once more, in f64, from the input files.
+//! There are three checks, each of something that the others cannot see. The header is read strictly and must lay out what was
+//! planned. Every tensor must have the checksum of what was written, so that the rounding errors accounted for at writing are those
+//! of the saved bytes. And for one module of each shape, the update that a loader would compute from the saved file is compared
+//! with NP-LoRA, or its overlap, computed again in f64 from the input files.
 
 use super::crew::{Look, Seen};
 use super::writer::Written;
@@ -22,29 +22,29 @@ use std::collections::HashSet;
 use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// What the check found.
+/// The findings of the check.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Verified {
     /// Modules that were computed again.
     pub recomputed: usize,
-    /// The largest difference among them, relative to the module's update.
+    /// The largest difference among these modules, relative to the module's update.
     pub worst: f64,
 }
 
 /// Bytes read at a time.
 const PIECE: u64 = 8 << 20;
 
-/// Difference that is tolerated in a recomputed module beside its rounding: the method's bound for the worst-conditioned
-/// factors (docs/METHOD.md).
+/// The difference tolerated in a recomputed module besides its rounding: the method's bound for the worst-conditioned factors
+/// (docs/METHOD.md).
 const TOLERANCE: f64 = 1e-4;
 
-/// An update of this norm changes no weight of any model in any number format.
+/// The norm below which an update changes no weight of any model in any number format.
 const NOTHING: f64 = 1e-30;
 
-/// Everything that is to be checked in the finished file of this number but its header.
+/// The checks of the finished file with this number, apart from its header.
 pub(crate) fn looks(file: usize, plan: &Plan) -> Vec<Look> {
     let mut shapes = HashSet::new();
-    // The longest tasks first, so that nobody waits for the last one.
+    // The longest tasks come first, so that nobody has to wait for the last one.
     let fresh = |(at, group): (usize, &Group)| {
         let unit = |unit: &Unit| (unit.out_features(), unit.in_features(), ranks(unit));
         shapes
@@ -63,10 +63,10 @@ pub(crate) fn looks(file: usize, plan: &Plan) -> Vec<Look> {
     looks
 }
 
-/// Compares what was seen with what was written. Gives the bytes that were read for it.
+/// Compares what was seen with what was written. Returns the number of bytes that were read for it.
 ///
 /// # Errors
-/// `Verify` with what is wrong.
+/// `Verify` with the difference found.
 pub(crate) fn judge(plan: &Plan, written: &Written, seen: &Seen, verified: &mut Verified) -> Result<u64> {
     match seen {
         Seen::Read { first, checksums, .. } => {
@@ -108,7 +108,7 @@ fn judge_group(
         }
     };
     let roundings = group.units.iter().filter_map(rounding_of);
-    // In the order of their names, as the two above.
+    // Cuts are sorted by name, like the two lists above.
     let cuts = group.outputs.iter().flat_map(|output| {
         let stem = output.names.stem.as_str();
         let first = written.cuts.partition_point(|cut| cut.module.as_str() < stem);
@@ -117,21 +117,21 @@ fn judge_group(
     let cuts: Vec<_> = cuts.filter(|cut| cut.of == CutOf::Result).collect();
     let lost = cuts.iter().map(|cut| (1.0 - cut.kept).max(0.0)).fold(0.0, f64::max).sqrt();
     let &Difference { apart, inputs, directions, across, size, whole } = difference;
-    // What is cut to a rank is rounded as a whole.
+    // A module that is cut to a rank is rounded as a whole.
     let rounding = if plan.recipe.is_exact() {
         roundings.map(|(_, absolute)| absolute * absolute).sum::<f64>().sqrt() / whole
     } else {
         roundings.map(|(relative, _)| relative).fold(0.0, f64::max)
     };
-    // The difference is estimated from a few directions, so it may be some times the rounding error.
+    // The difference is estimated from a few directions, so it may be several times the rounding error.
     let unit_roundoff = container::roundoff(plan.dtype);
     let inputs = if plan.recipe.is_exact() { inputs } else { inputs.max(directions) };
     let rounding = (8.0 * rounding.max(unit_roundoff)).max(2.0 * unit_roundoff * directions);
     let tolerated = TOLERANCE * inputs.max(1.0) + rounding;
     let kept = cuts.iter().map(|cut| cut.kept).fold(1.0, f64::min);
     let module = group.outputs.first().map_or("", |output| output.names.stem.as_str());
-    // The best approximation of a rank is orthogonal to what it leaves out, in every column, up to what is tolerated of its
-    // own size; a wrong one is not, and none at all has no size.
+    // The best approximation of a rank is orthogonal to its remainder, in every column, up to what is tolerated relative to its own
+    // size; a wrong one is not, and a missing one has no size.
     let orthogonal = tolerated * size.sqrt().max(1.0);
     if lost > 0.0 && (across > orthogonal || size < kept / 8.0 - tolerated) {
         let detail =
@@ -167,14 +167,14 @@ fn wrong(detail: String) -> Error {
     Error::new(Code::Verify, detail)
 }
 
-/// The result's bytes of `range`, all of them.
+/// All bytes of `range` in the result.
 async fn whole<R: Source>(result: &R, range: Range<u64>) -> Result<Bytes> {
     let bytes = result.read(range.clone()).await?;
     let is_whole = bytes.len() as u64 == range.end - range.start;
     if is_whole { Ok(bytes) } else { Err(wrong("It is shorter than it should be.".to_owned())) }
 }
 
-/// Reads tensors of the result: their checksums. That they are those of numbers shows that the values are numbers.
+/// The checksums of some tensors of the result. Equal checksums also show that the values are finite, because those written were.
 ///
 /// # Errors
 /// `Verify`; those of the source.
@@ -204,30 +204,30 @@ pub(crate) async fn read<R: Source>(plan: &Plan, tensors: Range<usize>, result: 
     Ok(checksums)
 }
 
-/// Relative to the intended update of a group's modules:
+/// The differences between the saved and the intended update of a group's modules, relative to the intended one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Difference {
-    /// ‖saved − intended‖/‖intended‖.
+    /// The difference ‖saved − intended‖/‖intended‖.
     apart: f64,
-    /// Of the updates that it is made of, in the same units: where the projection takes nearly all of a large one away, or they cancel each other,
-    /// what f32 leaves is in proportion to them.
+    /// The size of the updates that the intended one is made of, in the same units: where the projection removes nearly all of a
+    /// large one, or they cancel each other, the error of f32 is in proportion to them.
     inputs: f64,
-    /// Of all directions of those, one by one: they too may cancel each other, but their rounding errors do not, and whoever
-    /// decomposes an update works with all of them.
+    /// The size of all single directions of these updates: they too may cancel each other, but their rounding errors do not, and
+    /// decomposing an update works with all of them.
     directions: f64,
-    /// |⟨saved, intended − saved⟩|/‖intended‖², which is zero for the best approximation of a rank.
+    /// The inner product |⟨saved, intended − saved⟩|/‖intended‖², which is zero for the best approximation of a rank.
     across: f64,
-    /// ‖saved‖²/‖intended‖²; 1 where that is nothing.
+    /// The size ‖saved‖²/‖intended‖²; 1 if the intended update is zero.
     size: f64,
-    /// ‖intended‖.
+    /// The norm ‖intended‖.
     whole: f64,
 }
 
-/// How far the saved update of a group's modules is from the intended one: ‖(saved − intended)·X‖/‖intended·X‖ for a few
-/// random columns X, which estimates the ratio of the Frobenius norms without building either matrix.
+/// Estimates how far the saved update of a group's modules is from the intended one: ‖(saved − intended)·X‖/‖intended·X‖ for a few
+/// random columns X estimates the ratio of the Frobenius norms without building either matrix.
 ///
 /// # Errors
-/// `Verify` if it is no number; those of the sources.
+/// `Verify` if a number is not finite; those of the sources.
 pub(crate) async fn repeat<R: Source, S: Source>(
     plan: &Plan,
     group: usize,
@@ -273,7 +273,7 @@ pub(crate) async fn repeat<R: Source, S: Source>(
             size += should.powi(2);
         }
     }
-    // Arithmetic in f32 cannot tell smaller updates from nothing.
+    // Arithmetic in f32 cannot tell smaller updates from zero.
     let whole = (f64::max(size, NOTHING * NOTHING) / float(PROBES)).sqrt();
     let relative = |square: f64| (square / f64::max(size, NOTHING * NOTHING)).sqrt();
     let [apart, inputs, directions] = [apart, inputs, directions].map(relative);
@@ -286,7 +286,7 @@ pub(crate) async fn repeat<R: Source, S: Source>(
     Err(wrong("Its update is no number.".to_owned()).at_tensor(module))
 }
 
-/// One half of a unit times columns.
+/// The product of one half of a unit with some columns.
 fn intended(unit: &Unit, values: &LoadedUnit, side: Side, probes: &[[f64; PROBES]]) -> Columns {
     let (Some(factors), Some(share)) = (values.factors(side), unit.share(side)) else { return Vec::new() };
     let down = values.projected_down(side, 0).unwrap_or_else(|| factors.down.stored());
@@ -298,12 +298,12 @@ fn scaled(mut columns: Columns, by: f64) -> Columns {
     columns
 }
 
-/// The sum of all squares.
+/// The sum of the squares of all values.
 fn squared(columns: &[[f64; PROBES]]) -> f64 {
     columns.iter().flatten().map(|value| value * value).sum()
 }
 
-/// A module of the result, as a loader takes it.
+/// A module of the result as a loader reads it.
 struct Saved {
     down: Factor,
     up: Factor,

@@ -1,4 +1,4 @@
-//! Puts the pieces of the result into the file, in the order of its bytes, and keeps count.
+//! Puts the pieces of the result into the file, in the order of its bytes, and keeps account of them.
 
 use super::hashing::Hashing;
 use crate::container::Sink;
@@ -19,25 +19,25 @@ pub(crate) struct Written {
     pub modules: Vec<Fused>,
     /// The accounting of units that only one file has.
     pub passed: Vec<Passed>,
-    /// What was cut to a rank.
+    /// The modules that were cut to a rank.
     pub cuts: Vec<Cut>,
-    /// Units whose factors share the scale otherwise than usual.
+    /// Units whose factors share the scale in an unusual way.
     pub rescaled: Vec<String>,
     /// SHA-256 of the tensors (everything behind the header), in hexadecimal: `sshs_model_hash`, AutoV3.
     pub model_hash: String,
 }
 
-/// So many bytes are taken out of a parcel at once, at most: what another worker has made is copied into this one's memory.
+/// The most bytes that are taken out of a parcel at once: bytes from another worker are copied into this one's memory.
 const AT_ONCE: usize = 4 << 20;
 
-/// A result under construction. Its header is still to come: it names the hash of all the rest.
+/// A result under construction. Its header is written last, because it contains the hash of all the rest.
 pub(crate) struct Writer<'a, K, H> {
     plan: &'a Plan,
     sink: &'a mut K,
     hash: H,
-    /// Up to here everything is written.
+    /// The position up to which everything is written.
     written: u64,
-    /// What lies further on, by its position: pieces come in any order.
+    /// Bytes further on, by position: pieces arrive in any order.
     waiting: BTreeMap<u64, (Parcel, Range<usize>)>,
     checksums: Vec<Option<u64>>,
     modules: Vec<Fused>,
@@ -62,10 +62,10 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
         }
     }
 
-    /// Takes a piece, and counts it.
+    /// Writes a piece and counts it in `progress`.
     ///
     /// # Errors
-    /// Those of the sink; `Internal` if the piece is none of the plan's.
+    /// Those of the sink; `Internal` if the piece does not belong to the plan.
     pub(crate) async fn take(&mut self, piece: Piece, progress: &mut Progress) -> Result<()> {
         let tensors = &self.plan.layout.tensors;
         let mut at = 0;
@@ -117,10 +117,10 @@ impl<'a, K: Sink, H: Hashing> Writer<'a, K, H> {
         Ok(())
     }
 
-    /// What was written.
+    /// The account of everything that was written.
     ///
     /// # Errors
-    /// `Internal` if something was not; those of the hash.
+    /// `Internal` if something is missing; those of the hash.
     pub(crate) async fn finish(mut self) -> Result<Written> {
         let missing = || Error::new(Code::Internal, "A planned tensor was not written.");
         crate::order::sort_by(&mut self.modules, |a, b| a.figures.name.cmp(&b.figures.name));

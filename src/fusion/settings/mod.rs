@@ -1,6 +1,6 @@
-//! What the user chose, as the page, a command line and a saved recipe spell it.
+//! The user's settings, as the page, a command line and a saved recipe spell them.
 //!
-//! A [`recipe`] is the same, checked and in the method's terms; [`saved`] is what a file with settings looks like; [`mu`] says
+//! A [`recipe`] is the same, checked and in the terms of the method; [`saved`] reads and writes files with settings; [`mu`] says
 //! how μ is written; [`presets`] are the sets of blocks that people are used to.
 
 pub(crate) mod mu;
@@ -17,14 +17,14 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
-    /// μ, 0 to ∞; JSON, which has no infinity, says "infinity".
+    /// μ, from 0 to ∞; JSON has no infinity, so it says "infinity".
     #[serde(deserialize_with = "mu::read")]
     pub mu: f64,
-    /// What is made of the pair. The overlap takes no μ and no strengths: they are given to it where it is loaded.
+    /// What to make of the pair. The overlap takes no μ and no strengths; they are chosen where it is loaded.
     pub result: ResultChoice,
-    /// w_c, as a loader would apply it; −1000 to 1000.
+    /// The content's strength w_c, as a loader would apply it; −1000 to 1000.
     pub content_strength: f64,
-    /// w_s, likewise.
+    /// The style's strength w_s, as a loader would apply it; −1000 to 1000.
     pub style_strength: f64,
     /// Which of the style's directions to protect.
     pub cut: CutChoice,
@@ -32,29 +32,29 @@ pub struct Settings {
     pub dtype: DtypeChoice,
     /// How ranks and alphas are laid out in the result.
     pub layout: RankLayout,
-    /// w_c of the text encoders; none: as `content_strength`.
+    /// w_c of the text encoders; `None` for the same as `content_strength`.
     pub content_text_strength: Option<f64>,
-    /// w_s of the text encoders; none: as `style_strength`.
+    /// w_s of the text encoders; `None` for the same as `style_strength`.
     pub style_text_strength: Option<f64>,
-    /// Strengths and μ of single blocks, by the names users give them (`IN04`, `double 7`); the strengths multiply the others.
+    /// Strengths and μ of single blocks, by their names for users (`IN04`, `double 7`). The strengths multiply the general ones.
     pub blocks: BTreeMap<String, BlockStrength>,
-    /// What the content's product is multiplied by, where its file does not tell the truth.
+    /// The scale of the content's products, in case its file is wrong about it.
     pub content_scale: ScaleChoice,
-    /// Likewise of the style.
+    /// The scale of the style's products, in case its file is wrong about it.
     pub style_scale: ScaleChoice,
     /// The model family by name, where the files' layers fit several.
     pub family: Option<String>,
-    /// The result's naming (see [`Scheme::id`](crate::adapter::families::Scheme::id)); none: what most programs load.
+    /// The result's naming (see [`Scheme::id`](crate::adapter::families::Scheme::id)); `None` for the one that most programs load.
     pub scheme: Option<String>,
-    /// Whether to make the result smaller.
+    /// Whether and how to reduce the rank of the result.
     pub recompress: Recompress,
     /// The rank that updates without an exact low-rank form are cut to (full differences, large LoHa and LoKr).
     pub dense_rank: u32,
-    /// Fuse DoRA modules without their magnitudes, which is not what they were trained to do.
+    /// Whether to fuse DoRA modules without their magnitudes, which is not what they were trained for.
     pub direction_only: bool,
-    /// Write the sources' names and notes into the result.
+    /// Whether to write the names and notes of the source files into the result.
     pub keep_sources: bool,
-    /// The result's name without its ending.
+    /// The name of the result without its ending.
     pub output_name: String,
 }
 
@@ -86,13 +86,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// For the same two files in each other's role: what is said of a file goes with it, all else stays with the role.
+    /// The settings for the same two files in swapped roles: choices about a file go with the file, all others stay with the role.
     #[must_use]
     pub fn swapped(&self) -> Self {
         Self { content_scale: self.style_scale, style_scale: self.content_scale, ..self.clone() }
     }
 
-    /// The same for a fusion, whatever is to be made: what an outlook is of. An overlap takes no strengths, nor does its outlook.
+    /// The same settings for a fusion, whatever is to be made, as an outlook needs them. An overlap takes no strengths, so neither
+    /// does its outlook.
     #[must_use]
     pub fn of_fusion(self) -> Self {
         if self.result == ResultChoice::Fusion {
@@ -110,32 +111,32 @@ impl Settings {
     }
 }
 
-/// What is made of a pair.
+/// What to make of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ResultChoice {
-    /// ΔW_s + ΔW_c·(I − β V_k V_kᵀ).
+    /// The fusion, ΔW_s + ΔW_c·(I − β V_k V_kᵀ).
     Fusion,
-    /// ΔW_c·V_k V_kᵀ of what both files have, which subject and style with −β times it make the fusion of (docs/METHOD.md,
-    /// "The overlap by itself").
+    /// The overlap ΔW_c·V_k V_kᵀ of the modules that both files have. Subject, style and −β times the overlap add up to the fusion
+    /// (docs/METHOD.md, "The overlap by itself").
     Overlap,
 }
 
-/// What one block has of its own.
+/// The strengths and the μ of a single block.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BlockStrength {
-    /// Multiplies w_c.
+    /// The factor for w_c.
     pub content: f64,
-    /// Multiplies w_s.
+    /// The factor for w_s.
     pub style: f64,
-    /// μ there; none: the general one.
+    /// The block's own μ; `None` for the general one.
     #[serde(deserialize_with = "mu::read_own")]
     pub mu: Option<f64>,
 }
 
 impl Default for BlockStrength {
-    /// As if it were not there.
+    /// The values that change nothing.
     fn default() -> Self {
         Self { content: 1.0, style: 1.0, mu: None }
     }
@@ -145,16 +146,16 @@ impl Default for BlockStrength {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Choice", into = "Choice")]
 pub enum Recompress {
-    /// It is not: rank r_s + r_c, exactly.
+    /// Not cut: rank r_s + r_c, exactly.
     Exact,
-    /// To this rank at most, in every module.
+    /// Cut to at most this rank, in every module.
     Rank {
-        /// 1 or more.
+        /// The rank, at least 1.
         rank: u32,
     },
-    /// To the lowest rank that keeps `share` of each module's energy.
+    /// Cut to the lowest rank that keeps `share` of each module's energy.
     Energy {
-        /// 0 < share ≤ 1.
+        /// The share, with 0 < share ≤ 1.
         share: f64,
     },
 }
@@ -182,20 +183,20 @@ impl From<Recompress> for Choice {
     }
 }
 
-/// [`Cut`](crate::backend::Cut) as the page spells it.
+/// The choice of directions to protect: [`Cut`](crate::backend::Cut) as the page spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Choice", into = "Choice")]
 pub enum CutChoice {
     /// All directions the style really has.
     All,
-    /// At most `count`.
+    /// At most `count` directions.
     Count {
-        /// 1 or more.
+        /// The number of directions, at least 1.
         count: u32,
     },
-    /// The fewest that hold `share` of the style's energy.
+    /// The fewest directions that hold `share` of the style's energy.
     Energy {
-        /// 0 < share ≤ 1.
+        /// The share, with 0 < share ≤ 1.
         share: f64,
     },
 }
@@ -243,7 +244,7 @@ pub enum DtypeChoice {
 pub enum RankLayout {
     /// One rank for the whole file and alpha = rank: right in every loader and version.
     Compatible,
-    /// Each module keeps its own rank; one alpha value for the whole file.
+    /// Every module keeps its own rank, with one alpha value for the whole file.
     Compact,
 }
 

@@ -1,9 +1,9 @@
-//! μ, from 0 to ∞: how it is written, and what it removes.
+//! μ, from 0 to ∞: how it is written, and how much it removes.
 
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 
-/// What JSON, which has no infinity, says instead.
+/// The word for an infinite μ, because JSON has no infinity.
 pub(crate) const INFINITY: &str = "infinity";
 
 /// β = μ/(1+μ), the fraction of the overlap that is removed.
@@ -16,18 +16,18 @@ pub(crate) fn taken(beta: f64) -> f64 {
     beta * (2.0 - beta)
 }
 
-/// As people and JSON read it.
+/// μ as people and JSON read it.
 pub(crate) fn text(mu: f64) -> String {
     if mu.is_infinite() { INFINITY.to_owned() } else { mu.to_string() }
 }
 
-/// A number, or the word that stands for the one JSON lacks.
+/// Reads μ from JSON: a number, or the word for infinity.
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let number = deserializer.deserialize_any(Mu)?;
     number.ok_or_else(|| de::Error::custom("μ must be a number"))
 }
 
-/// The same, or nothing.
+/// Reads μ from JSON, or null for none.
 pub(crate) fn read_own<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     deserializer.deserialize_any(Mu)
 }
@@ -56,7 +56,7 @@ impl Visitor<'_> for Mu {
     }
 
     fn visit_str<E: de::Error>(self, word: &str) -> Result<Option<f64>, E> {
-        // Reports said it with a capital once.
+        // Reports used to capitalise the word.
         if word.eq_ignore_ascii_case(INFINITY) {
             return Ok(Some(f64::INFINITY));
         }

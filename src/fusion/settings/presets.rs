@@ -4,19 +4,19 @@
 use crate::adapter::families::{Block, Family};
 use serde::Serialize;
 
-/// A choice of blocks.
+/// A choice of blocks with a name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Preset {
-    /// What users call it.
+    /// The preset's name for users.
     pub name: String,
-    /// A strength for each of the pair's blocks: 1 where it is on, 0 where it is off.
+    /// A strength for each of the pair's blocks: 1 if the block is on, 0 if it is off.
     pub weights: Vec<f64>,
 }
 
-/// A name, and the first and the last block.
+/// A usual choice in a U-Net: its name, and its first and last block.
 type Habit = (&'static str, &'static str, &'static str);
 
-/// U-Nets by family. Their labels are in the order of the alphabet: IN, MID, OUT.
+/// The usual choices in U-Nets, by family. The labels IN, MID and OUT are in alphabetical order.
 const UNETS: &[(&[&str], &[Habit])] = &[
     (
         &["SD 1.5", "SD 2"],
@@ -46,7 +46,7 @@ const UNETS: &[(&[&str], &[Habit])] = &[
     ),
 ];
 
-/// What the numbers of lbw stand for, one after the other, by family. `BASE`: the text encoders.
+/// What the numbers of lbw stand for, in order, by family. `BASE` means the text encoders.
 const ORDERS: &[(&[&str], &str)] = &[
     (
         &["SD 1.5", "SD 2"],
@@ -63,7 +63,7 @@ const ORDERS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Thirds of a transformer's blocks, in the order of the data's way through it.
+/// The names of the thirds of a transformer's blocks, in the order in which data flows through them.
 const THIRDS: [&str; 3] = ["First third", "Middle third", "Last third"];
 
 /// The presets for the blocks of a pair, which are in the model's order. The text encoders are on in all of them, as in lbw.
@@ -107,7 +107,7 @@ pub(crate) fn presets(family: Option<&Family>, blocks: &[Block]) -> Vec<Preset> 
     presets
 }
 
-/// For every way to write the blocks' strengths as numbers: to which of the pair's blocks each number belongs.
+/// For every usual way to write block strengths as a list of numbers: the indices of the pair's blocks that each number applies to.
 pub(crate) fn orders(family: Option<&Family>, blocks: &[Block]) -> Vec<Vec<Vec<usize>>> {
     let Some(family) = family else { return Vec::new() };
     let known = ORDERS.iter().filter(|(families, _)| families.contains(&family.name()));

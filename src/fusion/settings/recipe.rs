@@ -12,13 +12,13 @@ use crate::fusion::Side;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// Strengths lie in ±this: far beyond any use; keeps products of strengths and scales finite.
+/// The largest magnitude of a strength: far beyond any use, it keeps products of strengths and scales finite.
 pub const MAX_STRENGTH: f64 = 1000.0;
-/// Alphas lie in ±this, likewise.
+/// The largest magnitude of an alpha: far beyond any use, it keeps products of strengths and scales finite.
 pub const MAX_ALPHA: f64 = 1e6;
-/// Blocks have at most so many strengths of their own.
+/// The most blocks that may have strengths of their own.
 const MAX_BLOCKS: usize = 1000;
-/// Updates without an exact low-rank form are cut to at most this rank.
+/// The highest rank to which updates without an exact low-rank form may be cut.
 pub const MAX_DENSE_RANK: u32 = 256;
 const _: () = assert!(MAX_DENSE_RANK as usize == MAX_RANK);
 
@@ -27,25 +27,25 @@ const _: () = assert!(MAX_DENSE_RANK as usize == MAX_RANK);
 pub struct Recipe {
     /// β = μ/(1+μ), the fraction removed.
     pub beta: f64,
-    /// What is made of the pair.
+    /// What to make of the pair.
     pub result: ResultChoice,
-    /// Of the content.
+    /// The content's strengths.
     pub content: Strengths,
-    /// Of the style.
+    /// The style's strengths.
     pub style: Strengths,
-    /// What single blocks have of their own.
+    /// The blocks with strengths or a μ of their own.
     pub blocks: BTreeMap<String, BlockStrength>,
-    /// How many directions to protect.
+    /// Which of the style's directions to protect.
     pub cut: Cut,
-    /// `None`: decided by the inputs.
+    /// The result's number format; `None` if the inputs decide.
     pub dtype: Option<Dtype>,
     /// How ranks and alphas are laid out.
     pub layout: RankLayout,
-    /// `None`: decided by the family.
+    /// The result's naming; `None` if the family decides.
     pub scheme: Option<&'static Scheme>,
-    /// `None`: decided by the inputs.
+    /// The model family; `None` if the inputs decide.
     pub family: Option<&'static Family>,
-    /// How many directions of the result to keep; of all of them it is exact.
+    /// How many directions of the result to keep; if all, the result is exact.
     pub result_cut: Cut,
     /// The rank that updates without an exact low-rank form are cut to.
     pub dense_rank: usize,
@@ -53,19 +53,19 @@ pub struct Recipe {
     pub direction_only: bool,
 }
 
-/// What one file's updates are multiplied by.
+/// The factors that apply to one file's updates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Strengths {
-    /// w, of the denoiser.
+    /// The strength w of the denoiser.
     pub denoiser: f64,
-    /// w, of the text encoders.
+    /// The strength w of the text encoders.
     pub text: f64,
-    /// The user's word on alpha/rank.
+    /// The user's choice of scale.
     pub scale: ScaleChoice,
 }
 
 impl Recipe {
-    /// The strength of a layer of one of the files.
+    /// The strength of one file's layer.
     pub fn strength(&self, side: Side, family: Option<&Family>, id: &ModuleId) -> f64 {
         let of_file = self.of(side);
         let whole = if id.is_text_encoder() { of_file.text } else { of_file.denoiser };
@@ -73,35 +73,35 @@ impl Recipe {
         block.map_or(whole, |block| whole * if side == Side::Content { block.content } else { block.style })
     }
 
-    /// μ of a layer, where its block has one of its own.
+    /// A layer's own μ, if its block has one.
     pub fn own_mu(&self, family: Option<&Family>, id: &ModuleId) -> Option<f64> {
         self.block(family, id)?.mu
     }
 
     fn block(&self, family: Option<&Family>, id: &ModuleId) -> Option<&BlockStrength> {
-        // Most have none, and finding a layer's block takes time.
+        // Most recipes have none, and finding a layer's block takes time.
         if self.blocks.is_empty() {
             return None;
         }
         self.blocks.get(&family?.block(id)?.label)
     }
 
-    /// Whether factors of one of the files are in the result.
+    /// Whether the result contains factors of this file.
     pub fn writes(&self, side: Side) -> bool {
         self.result == ResultChoice::Fusion || side == Side::Content
     }
 
-    /// Whether the result keeps all directions: its factors are then the inputs', side by side.
+    /// Whether the result keeps all directions, so that its factors are those of the inputs side by side.
     pub fn is_exact(&self) -> bool {
         self.result_cut == Cut::All
     }
 
-    /// Whether the result's ranks follow from singular values, which are known only when all is read.
+    /// Whether the result's ranks follow from singular values, which are known only once everything has been read.
     pub fn is_cut_by_energy(&self) -> bool {
         matches!(self.result_cut, Cut::Energy(_))
     }
 
-    /// The user's word on one file's scale.
+    /// The user's choice of scale for one file.
     pub fn scale(&self, side: Side) -> ScaleChoice {
         self.of(side).scale
     }
@@ -112,7 +112,7 @@ impl Recipe {
 }
 
 impl Settings {
-    /// Checks every setting.
+    /// Checks every setting and translates them into a recipe.
     ///
     /// # Errors
     /// `Settings`, naming the setting and its range.
@@ -122,7 +122,7 @@ impl Settings {
         for (whose, choice) in [("subject", self.content_scale), ("style", self.style_scale)] {
             if let ScaleChoice::Alpha { alpha } = choice {
                 within(format_args!("alpha of the {whose}"), alpha, MAX_ALPHA)?;
-                // Read from a file it means the rank; a user who writes it means something else.
+                // Read from a file, 0 stands for the rank; a user who enters it means something else.
                 if alpha == 0.0 {
                     return Err(bad(format!("The alpha of the {whose} is 0; that is no scale.")));
                 }
@@ -196,7 +196,7 @@ impl Settings {
             check(&format_args!("{whose} strength"), general)?;
             text.map_or(Ok(()), |text| check(&format_args!("{whose}'s text-encoder strength"), text))?;
         }
-        // No model has such a block, and JavaScript takes it for something else.
+        // No model has such a block, and JavaScript gives the name a special meaning.
         if self.blocks.contains_key("__proto__") {
             return Err(bad("There is no block \"__proto__\".".to_owned()));
         }
@@ -223,7 +223,7 @@ fn one_or_more(name: &str, count: u32) -> Result<usize> {
     if count > 0 { Ok(count as usize) } else { Err(bad(format!("The {name} must be 1 or more."))) }
 }
 
-/// A share of energy.
+/// Checks a share of energy.
 fn part(of: &str, share: f64) -> Result<f64> {
     if share > 0.0 && share <= 1.0 {
         return Ok(share);
@@ -231,7 +231,7 @@ fn part(of: &str, share: f64) -> Result<f64> {
     Err(bad(format!("The share of energy for the {of} is {share}; it must lie above 0 and at most at 1.")))
 }
 
-/// What is called `name`, if a name is given. A refusal lists the names that there are.
+/// The item called `name`, if a name is given. The error lists the known names.
 fn known<T>(
     kind: &str,
     name: Option<&str>,

@@ -1,4 +1,4 @@
-//! A saved recipe: settings, and which files they were made for. The report of a run is one too, and a fused file has one in it.
+//! Saved recipes: settings, and the files that they were made for. The report of a run is one too, and every fused file contains one.
 
 use super::Settings;
 use super::mu;
@@ -10,46 +10,46 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What is in the file. Other fields are ignored, so that a report is accepted; unknown settings are refused.
+/// The contents of a recipe file. Other fields are ignored, so that a report is accepted as well; unknown settings are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedRecipe {
-    /// Version of this crate that saved it. Hostile text, as all of it.
+    /// The version of this crate that saved the recipe. Hostile text, like everything else in it.
     pub version: String,
-    /// Those that it leaves out are the defaults.
+    /// The settings; missing ones take their defaults.
     pub settings: Settings,
     /// The subject's file, where it is named.
     #[serde(default)]
     pub content: Option<SavedSource>,
-    /// The style's.
+    /// The style's file, if it is named.
     #[serde(default)]
     pub style: Option<SavedSource>,
 }
 
-/// An input file.
+/// An input file as a recipe names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedSource {
-    /// Its name.
+    /// The name of the file.
     pub name: String,
-    /// Its size in bytes, where it was written down.
+    /// The size in bytes, if it was recorded.
     #[serde(default)]
     pub size: Option<u64>,
-    /// In hexadecimal, where it was known.
+    /// The SHA-256 in hexadecimal, if it was known.
     #[serde(default)]
     pub sha256: Option<String>,
 }
 
-/// A report of thousands of modules has a few megabytes.
+/// The largest file that is read as a recipe: a report of thousands of modules has a few megabytes.
 const MAX_BYTES: u64 = 30_000_000;
-/// Settings alone, with a strength for every block.
+/// The longest recipe in the metadata of a fused file: settings alone, with a strength for every block.
 const MAX_RECIPE: usize = 1_000_000;
 
-/// Where a fused file says what it was made with, and of what.
+/// The metadata keys under which a fused file says what it was made with, and of what.
 pub(crate) mod key {
     pub(crate) const VERSION: &str = "np_lora.version";
     pub(crate) const RECIPE: &str = "np_lora.recipe";
     pub(crate) const CONTENT: &str = "np_lora.content";
     pub(crate) const STYLE: &str = "np_lora.style";
-    /// The name that the file was given.
+    /// The key of the name that the file was given.
     pub(crate) const TITLE: &str = "modelspec.title";
 }
 
@@ -61,7 +61,7 @@ impl SavedRecipe {
     pub async fn open<S: Source>(source: &S) -> Result<Self> {
         let refused = |detail: &str| Error::new(Code::Recipe, detail);
         let all = 0..source.size();
-        // The length that safetensors files begin with has no use for its last byte, and text has no zeros.
+        // In a safetensors file, the last byte of the leading length word is zero, which no text contains.
         if all.end > 8 && container::exactly(source, 7..8).await?.first() == Some(&0) {
             let Header { metadata, .. } = Header::read(source).await?;
             let none = || Err(refused("The file does not say how it was made."));
@@ -74,7 +74,7 @@ impl SavedRecipe {
         Self::read(std::str::from_utf8(&bytes).map_err(|error| refused(&error.to_string()))?)
     }
 
-    /// Reads what the metadata of a fused file say of it, if they do.
+    /// Reads the recipe in the metadata of a fused file, if there is one.
     ///
     /// # Errors
     /// Those of [`read`](Self::read).
@@ -86,7 +86,7 @@ impl SavedRecipe {
         }
         let named = |key: &str| find(key).map(|name| SavedSource { name, size: None, sha256: None });
         let (content, style) = (named(key::CONTENT), named(key::STYLE));
-        // What a recipe in a file leaves out, the file itself shows.
+        // The file itself shows the settings that its recipe leaves out.
         let keep_sources = content.is_some() || style.is_some();
         let output_name = find(key::TITLE).unwrap_or_default();
         let version = find(key::VERSION).unwrap_or_default();
@@ -100,9 +100,9 @@ impl SavedRecipe {
     /// Reads a recipe or a report.
     ///
     /// # Errors
-    /// `Recipe` if it is neither, or has a setting of which nothing is known; `Settings` if one is out of its range.
+    /// `Recipe` if the text is neither or has an unknown setting; `Settings` if a setting is out of range.
     pub fn read(text: &str) -> Result<Self> {
-        // Editors may put a byte order mark before it.
+        // Editors may put a byte order mark at the beginning.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         parsed::<Self>(text).and_then(Self::checked).map_err(|error| {
             let Ok(value) = serde_json::from_str::<Value>(text) else { return error };
@@ -119,7 +119,7 @@ impl SavedRecipe {
     }
 }
 
-/// What to say of a recipe that makes no sense here because a later version has saved it.
+/// The error for a recipe that makes no sense here because a later version saved it; `None` if the version is not later.
 fn newer(version: &str) -> Option<Error> {
     let numbers = |version: &str| {
         let numbers = version.split(['-', '+']).next().unwrap_or_default().split('.');
@@ -133,7 +133,7 @@ fn parsed<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::new(Code::Recipe, error.to_string()))
 }
 
-/// Settings as JSON has them: an endless μ by its name, and nothing of what is left to the defaults' choice.
+/// Settings as JSON fields: an infinite μ by its name, and without those left to the defaults.
 pub(crate) fn fields(settings: &Settings) -> Map<String, Value> {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(settings) else { return Map::new() };
     fields.insert("mu".to_owned(), of_mu(settings.mu));
@@ -157,7 +157,7 @@ fn without_nulls(fields: &mut Map<String, Value>) {
     fields.retain(|_, value| !value.is_null());
 }
 
-/// Some settings as JSON text.
+/// The wanted settings as JSON text.
 pub(crate) fn text(settings: &Settings, is_wanted: impl Fn(&str) -> bool) -> String {
     let mut fields = fields(settings);
     fields.retain(|key, _| is_wanted(key));

@@ -1,11 +1,11 @@
-//! The tables against lists of names that were taken from real models, where the environment variable `NP_LORA_KEYS`
-//! names a folder of them: `<family>.map.json` (one row a canonical layer) and `<family>.<scheme>.json` (stems). `cargo test lists -- --ignored` asks for them.
+//! Checks the tables against lists of names from real models, if the environment variable `NP_LORA_KEYS` names a folder of them:
+//! `<family>.map.json` (one row a canonical layer) and `<family>.<scheme>.json` (stems). Run with `cargo test lists -- --ignored`.
 
 use crate::adapter::families::*;
 use serde_json::Value;
 use std::path::Path;
 
-/// (beginning of a list's name, family)
+/// (beginning of a list's file name, family)
 const LISTS: [(&str, &str); 13] = [
     ("chroma", "Chroma"),
     ("flux1-dev", "FLUX.1"),

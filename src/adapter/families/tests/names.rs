@@ -2,7 +2,7 @@
 
 use crate::adapter::families::*;
 
-/// The one layer that `stem` names, or the several with `|` between.
+/// The identity of the layer that `stem` names; several are joined by `|`.
 fn means(family: &str, stem: &str) -> String {
     let place = by_name(family).unwrap().resolve(stem);
     let ids = place.iter().flat_map(|place| &place.parts).map(|piece| piece.id.as_str());

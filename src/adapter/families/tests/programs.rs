@@ -2,8 +2,8 @@
 
 use crate::adapter::families::*;
 
-/// What a program loads of a file in a scheme that has, in its denoiser's blocks, all that others have not by themselves, and
-/// these layers besides.
+/// What a program loads of a file in a scheme that has all layers of the denoiser's blocks, except `add_k_proj` and `add_v_proj`,
+/// and the layers in `more`.
 fn loaded(family: &str, scheme: &str, program: Program, more: &str) -> Option<Loaded> {
     let (family, scheme) = (by_name(family).unwrap(), Scheme::by_id(scheme).unwrap());
     let all: Vec<ModuleId> = family.modules().map(|(id, _)| id).collect();

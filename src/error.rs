@@ -97,7 +97,7 @@ codes! {
     Cors, "E_CORS", "The host does not let other pages read this file.", "Download the file there and choose it here.";
     RequestBlocked, "E_REQUEST_BLOCKED", "A security policy of this page forbids requests to that host.", "Tell whoever runs this site, or download the file and choose it here.";
     Gated, "E_GATED", "The file is not open to everybody.", "Log in at the host, accept its terms, download the file and choose it here.";
-    Expired, "E_EXPIRED", "The host no longer gives the file: its address has expired, or is not open to everybody any more.", "Load it again; if that does not help, look for the file on its host.";
+    Expired, "E_EXPIRED", "The host no longer gives the file.", "Load it again, as its address may have expired.";
     Missing, "E_MISSING", "There is no such file on the host.", "Check the link: the file may have been renamed or removed.";
     WebPage, "E_WEB_PAGE", "The host sent a web page in place of the file.", "Open the link in a tab: it may ask you to log in. Download the file there and choose it here.";
     WholeOnly, "E_WHOLE_ONLY", "The host sends the file only as a whole, so its parts cannot be read.", "Download the file and choose it here.";
@@ -113,7 +113,7 @@ codes! {
     RankMismatch, "E_RANK_MISMATCH", "The two halves of a module disagree about its rank.", "Export the LoRA again.";
     LoraShape, "E_LORA_SHAPE", "A module's shapes are not those of a LoRA.", "Export the LoRA again, or choose another file.";
     Alpha, "E_ALPHA", "A module's alpha is not a number that can be used.", "Export the LoRA again.";
-    AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused without the base model.", "Use a plain LoRA instead. Of DoRA the directions can be taken without its magnitudes, where the settings offer it.";
+    AdapterKind, "E_ADAPTER_KIND", "This kind of adapter cannot be fused without the base model.", "Use a plain LoRA instead.";
     TargetParameters, "E_TARGET_PARAMETERS", "The file adapts raw parameters (PEFT's target_parameters), which is no plain LoRA.", "Train or export it for layers instead.";
     Config, "E_CONFIG", "This adapter_config.json cannot be used.", "Choose the one that came with the file, or leave it out.";
     SpellingMix, "E_SPELLING_MIX", "The file has one layer under two names, so it has no single meaning.", "Save it again with the program that made it.";
@@ -129,9 +129,9 @@ codes! {
     Settings, "E_SETTINGS", "A setting is out of its range, or there is no such setting.", "Change the setting named here.";
     Recipe, "E_RECIPE", "This is not a recipe that can be used.", "Choose a recipe or a report that this tool has saved, or a file that it has fused.";
     // The run.
-    OutputRange, "E_OUTPUT_RANGE", "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";
+    OutputRange, "E_OUTPUT_RANGE", computed "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";
     Verify, "E_VERIFY", computed "The written file did not pass its check, so it is not offered.", "Fuse again; if it happens again, please report it.";
-    Write, "E_WRITE", "The result could not be written.", "Free some disk space or close other tabs, then fuse again.";
+    Write, "E_WRITE", computed "The result could not be written.", "Free some disk space or close other tabs, then fuse again.";
     InputChanged, "E_INPUT_CHANGED", "An input file changed while it was being read.", "Choose it again.";
     GpuUnavailable, "E_GPU_UNAVAILABLE", computed "WebGPU was asked for but is not available.", "Let the tool choose, or use the CPU.";
     GpuFault, "E_GPU_FAULT", computed "The graphics device failed.", "The CPU is used instead.";
@@ -145,7 +145,7 @@ codes! {
     BaseDiffers, "W_BASE_DIFFERS", "The files' metadata names different base models, but their modules fit.", "Check the result closely.";
     ZeroEffect, "W_ZERO_EFFECT", computed "One of the two LoRAs changes nothing.", "Check its strength, and that the right file was chosen.";
     NoOverlap, "W_NO_OVERLAP", computed "The two LoRAs have no overlap, so this file changes nothing.", "Load the two without it: that is their fusion, for every μ.";
-    AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept; zero is read as the rank, as the trainer does.";
+    AlphaNegative, "W_ALPHA_NEGATIVE", "A module's alpha is negative or zero.", "A negative alpha is kept. Zero is read as the rank, as sd-scripts does; ComfyUI, A1111 and InvokeAI let such a module do nothing.";
     RankOverDims, "W_RANK_OVER_DIMS", "A module's rank is larger than its layer.", "It works, but wastes space.";
     ExtraTensors, "W_EXTRA_TENSORS", "The file has tensors that belong to no LoRA module.", "They are left out of the result.";
     ModulesRefused, "W_MODULES_REFUSED", "Some modules are of a kind that cannot be fused without the base model.", "They are left out of the result.";

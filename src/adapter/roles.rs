@@ -298,19 +298,18 @@ pub(crate) enum Role {
 
 /// What precedes an adapter's name, and the role of the tensor for each ending that follows the name.
 const ADAPTERS: [(&str, &[(&str, Role)]); 3] = [
-    (".lora_A.", &[(".weight", Role::Down(&SPELLINGS[NAMED]))]),
-    (".lora_B.", &[(".weight", Role::Up(&SPELLINGS[NAMED])), (".bias", Role::Vector(&VECTORS[NAMED_BIAS]))]),
-    (".lora_magnitude_vector.", &[(".weight", Role::Magnitude), ("", Role::Magnitude)]),
+    (".lora_A", &[(".weight", Role::Down(&SPELLINGS[NAMED]))]),
+    (".lora_B", &[(".weight", Role::Up(&SPELLINGS[NAMED])), (".bias", Role::Vector(&VECTORS[NAMED_BIAS]))]),
+    (".lora_magnitude_vector", &[(".weight", Role::Magnitude), ("", Role::Magnitude)]),
 ];
 
 /// Like [`role`], for tensors whose names contain the name of an adapter.
 fn role_in_adapter(name: &str) -> Option<(&str, Role)> {
-    ADAPTERS.iter().find_map(|(before, ends)| {
-        let (stem, rest) = name.rsplit_once(before)?;
-        let (_, role) = ends.iter().find(|(end, _)| {
-            rest.strip_suffix(end).is_some_and(|adapter| !adapter.is_empty() && !adapter.contains('.'))
-        })?;
-        (!stem.is_empty()).then_some((stem, *role))
+    let mut known = ADAPTERS.iter().flat_map(|(before, ends)| ends.iter().map(move |end| (before, end)));
+    known.find_map(|(before, (end, role))| {
+        let (stem, adapter) = name.strip_suffix(end)?.rsplit_once('.')?;
+        let stem = stem.strip_suffix(before)?;
+        (!stem.is_empty() && !adapter.is_empty()).then_some((stem, *role))
     })
 }
 

@@ -129,25 +129,14 @@ impl Adapter {
 }
 
 impl Adapter {
+    /// The scheme of the family that the modules are written in; where none is, the spelling of the first of them.
     fn scheme(&self) -> &'static str {
-        let family = match &self.family {
-            Detected::Is(family) => Some(*family),
-            Detected::Ambiguous(families) => families.first().copied(),
-            Detected::Unknown => None,
-        };
-        // A sample of the modules tells it as well as all of them, and takes no time.
-        let step = self.modules.len().div_ceil(SAMPLES).max(1);
-        let some: Vec<_> = self.modules.iter().step_by(step).map(|m| (m.stem.as_str(), m.spelling)).collect();
-        if let Some(scheme) = family.and_then(|family| family.naming_of(&some)) {
-            return scheme.name;
-        }
-        let spellings = shares(self.modules.iter().map(|module| module.spelling.name));
-        spellings.first().map_or("", |share| share.value)
+        let family = self.family.families().first();
+        let scheme = |module: &super::Module| family?.scheme_of(&module.stem, module.spelling);
+        let spelling = || self.modules.first().map_or("", |module| module.spelling.name);
+        self.modules.iter().find_map(scheme).map_or_else(spelling, |scheme| scheme.name)
     }
 }
-
-/// The number of modules that are sampled to tell the file's naming.
-const SAMPLES: usize = 64;
 
 /// Counts equal values, the most common first (ties in order of appearance).
 fn shares<T: Debug>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {

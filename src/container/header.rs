@@ -124,16 +124,15 @@ impl Header {
     }
 }
 
-const MILLION: u64 = 1_000_000;
-
 /// A number of bytes as the page writes it.
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn amount(bytes: u64) -> String {
     let of = |unit: f64, name: &str| format!("{:.1} {name}", bytes as f64 / unit);
     match bytes {
-        0..MILLION => format!("{bytes} bytes"),
-        MILLION..1_000_000_000 => of(1e6, "MB"),
-        _ => of(1e9, "GB"),
+        0..1_000_000 => format!("{bytes} bytes"),
+        1_000_000..1_000_000_000 => of(1e6, "MB"),
+        1_000_000_000..1_000_000_000_000_000 => of(1e9, "GB"),
+        _ => "more bytes than there are disks for".to_owned(),
     }
 }
 
@@ -213,7 +212,7 @@ fn check_cover(tensors: &mut [Tensor], data_start: u64, size: u64) -> Result<()>
     if covered > available {
         let first = tensors.iter().find(|tensor| tensor.end > size).map_or("", |tensor| &tensor.name);
         let (missing, whole) = (covered - available, data_start + covered);
-        let part = if whole < MILLION { missing.to_string() } else { amount(missing) };
+        let part = if whole < 1_000_000 { missing.to_string() } else { amount(missing) };
         let detail = format!("{part} of {} are missing.", amount(whole));
         return Err(Error::new(Code::Truncated, detail).at_tensor(first));
     }
@@ -239,7 +238,7 @@ enum Place {
     #[default]
     Top,
     /// By the key that was read last.
-    Metadata(Option<String>),
+    Metadata(String),
     Tensor(String),
 }
 
@@ -249,28 +248,21 @@ impl State {
         if let Some(refused) = self.refused {
             return refused;
         }
-        // Where in the text it is says nothing of what it is: that is known here.
         let said = error.to_string();
-        let has = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
-        match (error.classify(), self.place) {
-            (Category::Data, Place::Metadata(key)) => {
-                let of = key.map_or_else(String::new, |key| format!(" for {key:?}"));
-                Error::new(Code::Metadata, format!("It has {has}{of}."))
-            }
-            (Category::Data, Place::Tensor(name)) => {
-                Error::new(Code::TensorInfo, format!("It has {has}.")).at_tensor(name)
-            }
-            (Category::Data, Place::Top) => Error::new(Code::HeaderJson, format!("It has {has}.")),
-            (Category::Eof | Category::Io, _) => Error::new(Code::HeaderJson, "It ends in the middle."),
+        let (code, detail) = match (error.classify(), &self.place) {
+            (Category::Data, place) => match place {
+                Place::Top => (Code::HeaderJson, format!("It has {said}.")),
+                Place::Metadata(key) => (Code::Metadata, format!("For {key:?} it has {said}.")),
+                Place::Tensor(_) => (Code::TensorInfo, format!("It has {said}.")),
+            },
             (Category::Syntax, _) if text.ends_with('\0') => {
-                Error::new(Code::HeaderJson, "It is padded with NUL bytes, where there should be spaces.")
+                (Code::HeaderJson, "It is padded with NUL bytes, where there should be spaces.".to_owned())
             }
-            (Category::Syntax, _) => {
-                let (line, column) = (error.line(), error.column());
-                let at = if line > 1 { format!(" of line {line}") } else { String::new() };
-                Error::new(Code::HeaderJson, format!("It goes wrong at character {column}{at}: {has}."))
-            }
-        }
+            (Category::Syntax, _) => (Code::HeaderJson, format!("It is wrong: {said}.")),
+            (Category::Eof | Category::Io, _) => (Code::HeaderJson, "It ends in the middle.".to_owned()),
+        };
+        let error = Error::new(code, detail);
+        if let Place::Tensor(name) = self.place { error.at_tensor(name) } else { error }
     }
 }
 
@@ -301,7 +293,7 @@ impl<'de> Expected<'de> for TopLevel<'_> {
                 if self.0.borrow().metadata.is_some() {
                     return refuse(self.0, Code::DuplicateKey, None, "\"__metadata__\" stands twice.");
                 }
-                self.0.borrow_mut().place = Place::Metadata(None);
+                self.0.borrow_mut().place = Place::Metadata(String::new());
                 let metadata = map.next_value_seed(At(Metadata(self.0)))?;
                 self.0.borrow_mut().metadata = Some(metadata);
             } else {
@@ -335,7 +327,7 @@ impl<'de> Expected<'de> for Metadata<'_> {
     fn table<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut metadata = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
-            self.0.borrow_mut().place = Place::Metadata(Some(key.clone()));
+            self.0.borrow_mut().place = Place::Metadata(key.clone());
             let value = map.next_value_seed(At(Text))?;
             if metadata.contains_key(&key) {
                 return refuse(self.0, Code::DuplicateKey, None, format!("The metadata has {key:?} twice."));

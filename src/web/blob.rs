@@ -52,12 +52,13 @@ impl BlobSource {
     fn error(&self, error: &JsValue) -> Error {
         let text =
             |key: &str| js_sys::Reflect::get(error, &key.into()).ok().and_then(|value| value.as_string());
-        let code = match text("name").as_deref() {
-            _ if !self.chosen => Code::Write,
-            Some("NotReadableError") => Code::InputChanged,
-            _ => Code::Read,
+        let (code, detail) = match text("name").as_deref() {
+            _ if !self.chosen => (Code::Write, text("message")),
+            // The browser speaks of permissions, which are not the cause.
+            Some("NotReadableError") => (Code::InputChanged, None),
+            _ => (Code::Read, text("message")),
         };
-        Error::new(code, text("message").unwrap_or_default()).in_file(&self.name)
+        Error::new(code, detail.unwrap_or_default()).in_file(&self.name)
     }
 }
 

@@ -62,7 +62,7 @@ fn double_precision_is_fused_as_single() {
         fuse(&file("large.safetensors", &too_large), &pair(Dtype::F64).1, &Settings::default()).unwrap_err();
     assert_eq!((error.code, error.tensor.as_deref()), (Code::NonFinite, Some("lora_unet_q.lora_up.weight")));
     assert_eq!(error.file.as_deref(), Some("large.safetensors"));
-    assert_eq!(error.detail, "Of 160 values 1 are too large for F32, the first is number 7.");
+    assert_eq!(error.detail, "Of 160 values 1 is too large for F32, the first is number 8.");
 }
 
 /// Of the smallest numbers sixteen bits keep next to nothing, also where nothing is projected.
@@ -212,7 +212,7 @@ fn a_factor_too_large_for_f16_leaves_a_part_of_its_scale_to_the_other() {
         }
         let warned = report.warnings.iter().find(|warning| warning.code == Code::Rescaled).unwrap();
         let all = if style_by == [1.0, 1.0] { 1 } else { 3 };
-        assert_eq!(warned.detail, format!("There are {all}."));
+        assert_eq!(warned.detail, format!("In all: {all}."));
     }
 }
 

@@ -18,7 +18,7 @@ fn bad_values_are_refused_by_file_and_tensor() {
     assert_eq!(error.code, Code::NonFinite);
     assert_eq!(error.file.as_deref(), Some("broken.safetensors"));
     assert_eq!(error.tensor.as_deref(), Some("lora_unet_q.lora_down.weight"));
-    assert_eq!(error.detail, "Of 512 values 3 are not finite, the first is number 50.");
+    assert_eq!(error.detail, "Of 512 values 3 are not finite, the first is number 51.");
 }
 
 #[test]

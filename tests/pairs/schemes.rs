@@ -202,7 +202,7 @@ fn what_no_program_loads_is_not_chosen_and_is_said() {
             let (stems, warning) = unread(Some("peft"));
             assert_eq!(stems.iter().any(|stem| stem.starts_with(encoder)), has_text);
             let count = usize::from(of_content) + usize::from(of_style);
-            assert_eq!(warning, has_text.then(|| format!("There are {count}.")), "{family}");
+            assert_eq!(warning, has_text.then(|| format!("In all: {count}.")), "{family}");
             assert_eq!(unread(Some("comfy")).1, None, "{family}");
         }
     }

@@ -11,7 +11,7 @@ import type { Listening, NpLoraEvents } from './events.ts';
 import { toJson } from './words/format.ts';
 import { Intake, SCALE } from './desk/intake.ts';
 import { isUnfit, type Choices, type ActionAt, type Outcome, type Phase, type Setting } from './model.ts';
-import { ANALYSES, asMu, asOneOf, asText, MORE, REMEMBER, reads } from './settings/settings.ts';
+import { ANALYSES, asOneOf, asText, MORE, REMEMBER, reads } from './settings/settings.ts';
 import { recipeText, text } from './words/strings.ts';
 import { Keep } from './settings/keep.ts';
 import { language } from './words/language.ts';
@@ -128,7 +128,7 @@ export class NpLora extends Properties {
   #desk = new Desk(this, {
     settings: () => this.settings(),
     wanted: () => this.wanted(),
-    backendChoice: () => this.backendChoice(),
+    backendChoice: () => this.backend,
     foresees: () => this.#foresees,
     startSession: (onStalled) => {
       const { assetBase, workerURL, glueURL, wasmURL } = NpLora;
@@ -410,7 +410,7 @@ export class NpLora extends Properties {
     const { foresight, fit, places } = this.#desk;
     const several = this.severalInForce;
     const fits = places.bothOpen && fit !== null;
-    return html`${fits && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${asMu(this.mu)} .fit=${fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
+    return html`${fits && this.#foresees ? html`<np-lora-outlook exportparts="outlook" .outlook=${foresight.outlook} .mu=${this.mu} .fit=${fit} .blocks=${this.more.blocks} .spectra=${foresight.spectra} .result=${this.more.result} .several=${several}
         ?coming=${foresight.coming} ?same=${this.#same} ?running=${foresight.analysing} ?disabled=${busy || this.more.result !== 'fusion' || several !== null}
         @np-mu=${({ detail: { mu, committed } }: CustomEvent<MuChange>) => this.#actions.setting({ patch: { mu }, committed })}
         @np-balance=${({ detail }: CustomEvent<Setting['patch']>) => this.#actions.setting({ patch: detail, committed: true })}
@@ -424,7 +424,7 @@ export class NpLora extends Properties {
   #controls(busy: boolean, asked: Problem | null): TemplateResult {
     const { backend, fit, foresight, places: { only } } = this.#desk;
     const { canUndo, canRedo, isChanged } = this.#keep;
-    return html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backendChoice()}
+    return html`<np-lora-controls exportparts="controls, pair-fit, error" .choices=${this.#choices(busy)} .backend=${this.backend}
       .backendReason=${backend?.reason ?? ''} .defaultName=${this.defaultName} .problem=${asked} .outlook=${foresight.outlook}
       @np-setting=${(event: CustomEvent<Setting>) => this.#actions.setting(event.detail)}>
       <np-lora-settings-bar slot="bar" ?undoable=${canUndo} ?redoable=${canRedo} ?resettable=${isChanged} ?disabled=${busy} ?savable=${fit !== null}

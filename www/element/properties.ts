@@ -4,7 +4,7 @@ import { LitElement } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { defaultName } from '../core/naming.ts';
 import { cleanStem } from '../core/save.ts';
-import { BACKENDS, DTYPES, type BackendChoice, type FileLink, type Role, type Settings, type Several } from '../core/types.ts';
+import { BACKENDS, DTYPES, type FileLink, type Role, type Settings, type Several } from '../core/types.ts';
 import type { State } from './settings/address.ts';
 import type { Setting } from './model.ts';
 import { asMu, asOneOf, asStrength, asText, DEFAULTS, MORE, type More, reads } from './settings/settings.ts';
@@ -13,14 +13,18 @@ import { rankText, readRank } from './words/spelling.ts';
 
 export abstract class Properties extends LitElement {
   /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
-  @property({ converter: reads(asMu) }) mu: number = DEFAULTS.mu;
+  @property({ converter: reads(asMu) }) get mu(): number { return this.#mu; }
+  set mu(mu: number) { this.#mu = asMu(mu); }
   /** The subject's strength, as a loader would apply it; 1 unless set. */
-  @property({ attribute: 'content-strength', converter: reads(asStrength) }) contentStrength: number = DEFAULTS.contentStrength;
+  @property({ attribute: 'content-strength', converter: reads(asStrength) }) get contentStrength(): number { return this.#contentStrength; }
+  set contentStrength(strength: number) { this.#contentStrength = asStrength(strength); }
   /** The style's strength, as a loader would apply it; 1 unless set. */
-  @property({ attribute: 'style-strength', converter: reads(asStrength) }) styleStrength: number = DEFAULTS.styleStrength;
+  @property({ attribute: 'style-strength', converter: reads(asStrength) }) get styleStrength(): number { return this.#styleStrength; }
+  set styleStrength(strength: number) { this.#styleStrength = asStrength(strength); }
   // Where the type of a property is a list of words, they stand here once more for the package's manifest, which knows no other file's types.
   /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
-  @property({ converter: reads((value) => asOneOf(value, DTYPES, DEFAULTS.dtype)) }) dtype: 'auto' | 'F16' | 'BF16' | 'F32' = DEFAULTS.dtype;
+  @property({ converter: reads(String) }) get dtype(): 'auto' | 'F16' | 'BF16' | 'F32' { return this.#dtype; }
+  set dtype(dtype: 'auto' | 'F16' | 'BF16' | 'F32') { this.#dtype = asOneOf(dtype, DTYPES, DEFAULTS.dtype); }
   /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */
   @property({ converter: reads(String) }) get rank(): string { return rankText(this.more.recompress); }
   set rank(rank: string | number) {
@@ -29,11 +33,19 @@ export abstract class Properties extends LitElement {
     if (rankText(recompress) !== this.rank) this.more = { ...this.more, recompress };
   }
   /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
-  @property({ converter: reads((value) => asOneOf(value, BACKENDS, DEFAULTS.backend)) }) backend: 'auto' | 'webgpu' | 'cpu' = DEFAULTS.backend;
+  @property({ converter: reads(String) }) get backend(): 'auto' | 'webgpu' | 'cpu' { return this.#backend; }
+  set backend(backend: 'auto' | 'webgpu' | 'cpu') { this.#backend = asOneOf(backend, BACKENDS, DEFAULTS.backend); }
   /** The result's file name, without its ending; made from those of the files unless set. */
   @property({ attribute: 'output-name', converter: reads(asText) }) outputName = '';
   /** What is made of a pair where it is more than one file: `{ mus, plain, bothDirections }`; null: one, at `mu`. */
   @property({ attribute: false }) several: Several | null = null;
+
+  // What a host reads is what is used, whatever it wrote.
+  #mu = DEFAULTS.mu;
+  #contentStrength = DEFAULTS.contentStrength;
+  #styleStrength = DEFAULTS.styleStrength;
+  #dtype = DEFAULTS.dtype;
+  #backend = DEFAULTS.backend;
 
   @state() protected more: More = MORE;
 
@@ -42,11 +54,7 @@ export abstract class Properties extends LitElement {
 
   protected settings(): Settings {
     const { mu, contentStrength, styleStrength, dtype } = this;
-    return {
-      ...this.more, mu: asMu(mu), contentStrength: asStrength(contentStrength), styleStrength: asStrength(styleStrength),
-      dtype: asOneOf(dtype, DTYPES, DEFAULTS.dtype),
-      outputName: cleanStem(asText(this.outputName), this.defaultName),
-    };
+    return { ...this.more, mu, contentStrength, styleStrength, dtype, outputName: cleanStem(asText(this.outputName), this.defaultName) };
   }
 
   /** With the name as somebody chose it: empty where nobody did. */
@@ -71,12 +79,8 @@ export abstract class Properties extends LitElement {
     return { several, names: { straight: own || this.defaultName, swapped } };
   }
 
-  protected backendChoice(): BackendChoice {
-    return asOneOf(this.backend, BACKENDS, DEFAULTS.backend);
-  }
-
   protected state(): State {
-    return { ...this.named, backend: this.backendChoice(), several: asSeveral(this.several) };
+    return { ...this.named, backend: this.backend, several: asSeveral(this.several) };
   }
 
   protected apply(patch: Setting['patch']): void {

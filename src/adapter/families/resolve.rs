@@ -94,6 +94,14 @@ pub fn denoiser_parts(stem: &str) -> (&str, &str) {
     stem.split_at(stem.len() - path.len())
 }
 
+/// What stands before the names of a denoiser, and whose it is.
+const PREFIXES: [(&str, Prefix); 4] = [
+    ("lora_unet_", Prefix::Kohya),
+    ("diffusion_model.", Prefix::Comfy),
+    ("transformer.", Prefix::Component),
+    ("unet.", Prefix::Component),
+];
+
 impl Family {
     /// The layers that a file of this family means by `stem`. `None` if the family has no such layer.
     pub fn resolve(&self, stem: &str) -> Option<Place> {
@@ -113,22 +121,14 @@ impl Family {
             .filter_map(move |model| model.bodies(stem).find_map(|body| model.resolve(unwrapped(body))))
     }
 
-    /// The scheme that writes most of a file's modules (stem and spelling) exactly as the file does. `None` if no scheme does so
-    /// for more than half of them.
-    pub fn naming_of(&self, modules: &[(&str, &Spelling)]) -> Option<&'static Scheme> {
-        let layers: Vec<Option<ModuleId>> =
-            modules.iter().map(|(stem, _)| Some(self.resolve(stem)?.parts.into_iter().next()?.id)).collect();
-        let written = |scheme: &Scheme| {
-            let same = modules.iter().zip(&layers).filter(|((stem, spelling), layer)| {
-                let target = layer.as_ref().and_then(|layer| self.target(layer, scheme));
-                spelling.name == scheme.spelling && target.is_some_and(|target| target.stem == *stem)
-            });
-            same.count()
+    /// The scheme that a stem and its factors are written in, if it is one of the family's.
+    pub fn scheme_of(&self, stem: &str, spelling: &Spelling) -> Option<&'static Scheme> {
+        let (_, prefix) = PREFIXES.iter().find(|(begins, _)| stem.starts_with(begins))?;
+        let naming = self.resolve(stem)?.naming;
+        let is_it = |scheme: &&Scheme| {
+            (scheme.prefix, scheme.naming, scheme.spelling) == (*prefix, naming, spelling.name)
         };
-        let counted = self.schemes().map(|scheme| (written(scheme), scheme));
-        // Of schemes that match equally well, the first one wins: most programs load it.
-        let (most, scheme) = counted.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
-        (2 * most > modules.len()).then_some(scheme)
+        self.schemes().find(is_it)
     }
 
     /// How `scheme` writes the layer. `None`: the family has no such layer.

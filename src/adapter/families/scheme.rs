@@ -42,9 +42,10 @@ impl Scheme {
 
     /// The scheme that a user names by its id or by its name, with or without the part in brackets.
     pub fn called(by_user: &str) -> Option<&'static Self> {
-        let short = |name: &'static str| name.split(" (").next().unwrap_or(name);
-        let is_it = |one: &str| one.eq_ignore_ascii_case(by_user);
-        SCHEMES.iter().find(|scheme| [scheme.id, scheme.name, short(scheme.name)].into_iter().any(is_it))
+        let first_word = |scheme: &Scheme| scheme.name.split(' ').next();
+        SCHEMES.iter().find(|scheme| {
+            scheme.id == by_user || first_word(scheme).is_some_and(|word| word.eq_ignore_ascii_case(by_user))
+        })
     }
 }
 

@@ -155,8 +155,9 @@ impl Factor {
     pub(crate) fn new(tensor: &Tensor, bytes: Bytes, rows: usize, cols: usize) -> Result<Self> {
         let finite = |dtype, bytes: &[u8], what: &str| match container::non_finite(dtype, bytes) {
             Some(NonFinite { first, count }) => {
-                let values = tensor.values();
-                let detail = format!("Of {values} values {count} are {what}, the first is number {first}.");
+                let (values, first) = (tensor.values(), first + 1);
+                let are = if count == 1 { "is" } else { "are" };
+                let detail = format!("Of {values} values {count} {are} {what}, the first is number {first}.");
                 Err(Error::new(Code::NonFinite, detail).at_tensor(&tensor.name))
             }
             None => Ok(()),

@@ -39,7 +39,7 @@ pub(crate) fn left_behind(groups: &[Group]) -> HashSet<(Side, String)> {
 pub(crate) fn left_out(groups: &[Group]) -> Option<Error> {
     let modules = left_behind(groups);
     let (_, first) = modules.iter().min()?;
-    Some(Error::new(Code::DirectionOnly, format!("There are {}.", modules.len())).at_tensor(first))
+    Some(Error::new(Code::DirectionOnly, format!("In all: {}.", modules.len())).at_tensor(first))
 }
 
 /// Lets DoRA modules that pass through keep their magnitudes, if they become a single module of the result, row by row.

@@ -71,7 +71,10 @@ pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, St
         }
     }
     let title = |adapter: &Adapter| {
-        adapter.title().unwrap_or_else(|| adapter.name.trim_end_matches(".safetensors")).to_owned()
+        adapter
+            .title()
+            .unwrap_or_else(|| adapter.name.strip_suffix(".safetensors").unwrap_or(&adapter.name))
+            .to_owned()
     };
     let titles: Vec<String> = files.present().map(title).collect();
     let words = trigger_words(settings, files);

@@ -9,7 +9,6 @@ use crate::fusion::settings::recipe::Recipe;
 use crate::fusion::settings::{ResultChoice, Settings};
 use crate::fusion::{Adapters, Pair, Side};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
 
 /// The family of one or two files; `None` if no known family fits.
 ///
@@ -220,7 +219,7 @@ pub(crate) fn warnings(
         .collect();
     // Parts that only one file has do not belong to an overlap.
     if let Some(first) = partial.first().filter(|_| recipe.result == ResultChoice::Fusion) {
-        let detail = format!("There are {} such layers.", partial.len());
+        let detail = format!("In all: {}.", partial.len());
         warnings.push(Error::new(Code::PartsMissing, detail).at_tensor(*first));
     }
     if files.both().is_some() && named.is_none() {
@@ -242,7 +241,7 @@ pub(crate) fn warnings(
 }
 
 /// The settings without those of blocks that the result does not have (for example from a recipe for other files), and a warning
-/// that names these blocks.
+/// that names one of these blocks.
 pub(crate) fn in_force(
     mut settings: Settings,
     family: Option<&Family>,
@@ -254,14 +253,18 @@ pub(crate) fn in_force(
         return (settings, None);
     }
     let layers = groups.iter().flat_map(|group| &group.units).filter_map(|unit| unit.layers.first());
-    let labels: HashSet<String> = layers.filter_map(|(id, _)| Some(family?.block(id)?.label)).collect();
-    let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        settings.blocks.into_iter().partition(|(label, _)| labels.contains(label));
-    settings.blocks = known;
-    let first: Vec<String> = unknown.keys().take(8).map(|label| format!("{label:?}")).collect();
-    let more = if unknown.len() > first.len() { ", and more" } else { "" };
-    let warning = Error::new(Code::NoBlock, format!("They lack {}{more}.", first.join(", ")));
-    (settings, (!unknown.is_empty()).then_some(warning))
+    let labels: Vec<String> = layers.filter_map(|(id, _)| Some(family?.block(id)?.label)).collect();
+    let mut unknown: Option<Error> = None;
+    for (label, own) in std::mem::take(&mut settings.blocks) {
+        if labels.contains(&label) {
+            settings.blocks.insert(label, own);
+        } else {
+            unknown.get_or_insert_with(|| {
+                Error::new(Code::NoBlock, format!("One of those that they lack is {label:?}."))
+            });
+        }
+    }
+    (settings, unknown)
 }
 
 /// A warning if layers of a model in no table may go by two names.
@@ -285,7 +288,7 @@ fn counted(code: Code, groups: &[Group], is_such: impl Fn(&Unit) -> bool) -> Opt
     let such = groups.iter().flat_map(|group| &group.units).filter(|unit| is_such(unit));
     let stems: Vec<&str> =
         such.flat_map(|unit| unit.shares().map(|(_, share)| share.module.stem.as_str())).collect();
-    let detail = format!("There are {}.", stems.len());
+    let detail = format!("In all: {}.", stems.len());
     stems.first().map(|first| Error::new(code, detail).at_tensor(*first))
 }
 

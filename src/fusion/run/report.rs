@@ -267,7 +267,7 @@ fn warnings_of(plan: &Plan, files: Adapters<'_>, fused: &[Fused], cuts: &[Cut]) 
 
 /// A warning if the values of some units were too large for the result's format, so that their scale was split otherwise.
 fn outgrown(rescaled: &[String]) -> Option<Error> {
-    let detail = format!("There are {}.", rescaled.len());
+    let detail = format!("In all: {}.", rescaled.len());
     rescaled.first().map(|first| Error::new(Code::Rescaled, detail).at_tensor(first))
 }
 

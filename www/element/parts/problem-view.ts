@@ -18,6 +18,7 @@ export class ProblemView extends LitElement {
     dt { color: var(--muted); }
     dd { font-family: var(--mono); }
     .detail { font-size: var(--small); }
+    .tensor { font-family: var(--mono); }
     button { min-height: 32px; font-size: var(--small); padding: 0 12px; background: none; }
     .warning { font-size: var(--small); padding-left: 12px; border-left: 3px solid var(--caution); }
     .warning .title { color: var(--caution); }
@@ -42,6 +43,7 @@ export class ProblemView extends LitElement {
       return html`<div class="warning">
         <span class="title">${inert(happened)}</span>
         ${problem.detail ? html`<span class="stranger" lang="en">${inert(problem.detail)}</span>` : nothing}
+        ${problem.tensor !== null ? html`<span class="stranger tensor">${inert(problem.tensor)}</span>` : nothing}
         <span class="muted">${inert(remedy)}</span>
       </div>`;
     }

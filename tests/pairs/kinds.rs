@@ -234,7 +234,9 @@ fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
     // The more directions there were, the less is kept; what has no more than are kept is kept whole.
     let (content, style) = (file("content", &[5, 12, 8]), file("style", &[9, 4, 3]));
     let exact = Settings { dense_rank: 4, ..hard() };
-    let kept = fuse(Some(&content), Some(&style), &exact).unwrap().report.energy_kept;
+    let report = fuse(Some(&content), Some(&style), &exact).unwrap().report;
+    let warned = report.warnings.iter().find(|warning| warning.code == Code::EnergyCut).cloned();
+    let kept = report.energy_kept;
     let (whole, of_style) = (kept.content.unwrap(), kept.style.unwrap().spread);
     let subject = &whole.spread;
     assert!(subject.worst < whole.whole && whole.whole < 1.0, "{whole:?}");
@@ -242,6 +244,10 @@ fn what_is_kept_is_told_apart_by_whose_modules_were_cut() {
     assert!(0.3 < subject.worst && subject.worst < subject.median && subject.median < 1.0, "{subject:?}");
     assert!(of_style.worst < 0.9 && (of_style.median - 1.0).abs() < 1e-6, "{of_style:?}");
     assert_eq!(kept.result, None);
+    // A word is said of the one that keeps the least.
+    let warned = warned.unwrap();
+    assert_eq!(warned.tensor.as_deref(), Some(&*subject.worst_module));
+    assert!(warned.detail.contains(&format!("subject keeps {:.1} %", 100.0 * subject.worst)), "{warned}");
     let settings = Settings { recompress: Recompress::Rank { rank: 2 }, ..exact.clone() };
     let fused = fuse(Some(&content), Some(&style), &settings).unwrap();
     let least = fused.report.cuts.iter().filter(|cut| cut.of == CutOf::Result).map(|cut| cut.kept);

@@ -302,4 +302,34 @@ mod tests {
         assert_eq!(scale(Some(8.0), ScaleChoice::RankStabilised), 4.0);
         assert_eq!(scale(None, ScaleChoice::RankStabilised), 2.0);
     }
+
+    /// A file may say `use_rslora`.
+    #[test]
+    fn an_alpha_of_the_users_is_divided_by_the_rank_however_the_files_own_is() {
+        let mut module = lora(&[4, 8], &[8, 4], None).unwrap();
+        module.alpha = Some(Alpha { rank_stabilised: true, ..Alpha::stored(8.0) });
+        assert_eq!(module.scale(ScaleChoice::Auto).0, 4.0);
+        assert_eq!(module.scale(ScaleChoice::Alpha { alpha: 1.0 }), (0.25, ScaleSource::User));
+    }
+
+    #[test]
+    fn magnitudes_are_one_number_a_row_or_a_column() {
+        let parts = others(&[(Part::Diff, &[8, 16, 3, 3])]);
+        let made = |shape: &[u64]| {
+            let magnitude = Some(tensor("m.magnitude", shape));
+            Module::new("m", &SPELLINGS[KOHYA], &parts, magnitude, None)
+                .map(|_| ())
+                .map_err(|error| error.code)
+        };
+        let rows: [&[u64]; 5] = [&[8], &[8, 1], &[8, 1, 1, 1], &[1, 8], &[1, 8, 1, 1]];
+        let columns: [&[u64]; 2] = [&[1, 16], &[1, 16, 1, 1]];
+        for shape in rows.into_iter().chain(columns) {
+            assert_eq!(made(shape), Ok(()), "{shape:?}");
+        }
+        let others: [&[u64]; 9] =
+            [&[], &[7], &[9], &[16], &[8, 2], &[1, 15], &[1, 17], &[1, 16, 3, 3], &[1, 8, 3, 3]];
+        for shape in others {
+            assert_eq!(made(shape), Err(Code::LoraShape), "{shape:?}");
+        }
+    }
 }

@@ -473,6 +473,17 @@ mod tests {
     }
 
     #[test]
+    fn beside_a_configuration_the_metadata_says_nothing() {
+        let own = metadata(&[
+            ("lora_alpha", "2"),
+            ("lora_adapter_metadata", r#"{"unet.lora_alpha":1,"unet.alpha_pattern":{"to_(q|k)":2}}"#),
+        ]);
+        assert_eq!(Scaling::new(&own, None).unwrap_err().code, Code::Alpha);
+        let alpha = Scaling::new(&own, Some(r#"{"lora_alpha":8}"#)).unwrap().alpha("unet.a.to_q").unwrap();
+        assert_eq!((alpha.value, alpha.source), (8.0, ScaleSource::Config));
+    }
+
+    #[test]
     fn loha_and_lokr_call_their_alpha_otherwise() {
         for kind in ["LOHA", "LOKR"] {
             let text = format!(r#"{{"peft_type":"{kind}","r":4,"alpha":16,"alpha_pattern":{{"to_k":8}}}}"#);

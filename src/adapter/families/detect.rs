@@ -328,6 +328,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_a_model_has_a_version_in_it_but_no_date() {
+        for name in ["flux1", "sd_v2_v", "flux-1-schnell/lora", "wan_2.2_14b", "sdxl10"] {
+            assert!(is_name_of_model(name), "{name}");
+        }
+        for other in ["flux20260101", "flux_20260101", "flux100", "flux_of_mine", ""] {
+            assert!(!is_name_of_model(other), "{other}");
+        }
+    }
+
+    #[test]
     fn where_sizes_fit_nothing_notes_may_tell_and_names_do_not() {
         let told = |stem, notes| called(&[(stem, 8, 8)], &notes);
         let sd = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";

@@ -81,4 +81,15 @@ mod tests {
         assert_eq!((beta(0.0), beta(1.0), beta(f64::INFINITY)), (0.0, 0.5, 1.0));
         assert!((beta(0.5) - 1.0 / 3.0).abs() < 1e-15);
     }
+
+    #[test]
+    fn infinity_is_a_word_with_a_capital_or_without() {
+        let read = |word: &str| read(serde_json::Value::from(word));
+        for word in ["infinity", "Infinity"] {
+            assert_eq!(read(word).ok(), Some(f64::INFINITY), "{word}");
+        }
+        for word in ["infinite", "inf", "1", ""] {
+            assert!(read(word).is_err(), "{word}");
+        }
+    }
 }

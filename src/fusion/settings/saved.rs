@@ -204,6 +204,22 @@ mod tests {
         assert_eq!(read.style.unwrap().sha256.as_deref(), Some("00"));
     }
 
+    /// One that was converted has one source.
+    #[test]
+    fn a_file_that_names_a_source_is_to_name_its_sources_again() {
+        for (names, keeps) in [
+            (vec![], false),
+            (vec![key::CONTENT], true),
+            (vec![key::STYLE], true),
+            (vec![key::CONTENT, key::STYLE], true),
+        ] {
+            let notes = names.iter().map(|&key| (key, "a.safetensors")).chain([(key::RECIPE, "{}")]);
+            let notes = notes.map(|(key, text)| (key.to_owned(), text.to_owned())).collect();
+            let read = SavedRecipe::within(&notes).unwrap().unwrap();
+            assert_eq!(read.settings.keep_sources, keeps, "{names:?}");
+        }
+    }
+
     #[test]
     fn a_file_that_has_become_shorter_is_no_recipe_any_more() {
         struct Shorter;

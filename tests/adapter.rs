@@ -24,10 +24,11 @@ type Given<'a> = (&'a str, Dtype, &'a [usize]);
 const F16: Dtype = Dtype::F16;
 
 fn source(tensors: &[Given<'_>], metadata: &[(&str, &str)]) -> MemorySource {
-    let zeros = vec![0; 1 << 16];
-    let views = tensors.iter().map(|(name, dtype, shape)| {
-        let size = shape.iter().product::<usize>() * dtype.bitsize() / 8;
-        (*name, TensorView::new(*dtype, shape.to_vec(), &zeros[..size]).unwrap())
+    let size = |(_, dtype, shape): &Given<'_>| shape.iter().product::<usize>() * dtype.bitsize() / 8;
+    let zeros = vec![0; tensors.iter().map(size).max().unwrap_or(0)];
+    let views = tensors.iter().map(|given| {
+        let (name, dtype, shape) = *given;
+        (name, TensorView::new(dtype, shape.to_vec(), &zeros[..size(given)]).unwrap())
     });
     let notes: HashMap<_, _> = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     // The crate's writer makes bad JSON of empty metadata beside no tensors.
@@ -349,6 +350,26 @@ fn oddities_are_accepted_with_a_word() {
     let codes: Vec<Code> = adapter.warnings.iter().map(|w| w.code).collect();
     assert_eq!(codes, [Code::AlphaNegative, Code::RankOverDims, Code::ExtraTensors]);
     assert_eq!(adapter.modules[0].scale(ScaleChoice::Auto).0, 1.0, "alpha 0 is read as the rank");
+    // As many directions as the layer has are not too many.
+    let whole = open(&[("m.lora_down.weight", F16, &[8, 16]), ("m.lora_up.weight", F16, &[8, 8])]).unwrap();
+    assert_eq!(whole.warnings, []);
+}
+
+/// What is no layer is added up as it is, in memory.
+#[test]
+fn a_weight_that_is_no_layer_is_cut_like_one_where_it_is_too_large_to_add_up() {
+    let open = |shape: &[usize]| {
+        let q = "diffusion_model.blocks.0.self_attn.q";
+        let [down, up] = ["lora_A", "lora_B"].map(|factor| format!("{q}.{factor}.weight"));
+        let (weight, f8) = ("diffusion_model.blocks.0.some_weight.diff", Dtype::F8_E4M3);
+        open(&[(&down, f8, &[2, 1536]), (&up, f8, &[1536, 2]), (weight, f8, shape)]).unwrap()
+    };
+    for (shape, modules) in
+        [(&[1, 6, 1536][..], 1), (&[4096, 1024, 1, 2, 2], 1), (&[4097, 1024, 1, 2, 2], 2), (&[6, 1536], 2)]
+    {
+        let adapter = open(shape);
+        assert_eq!((adapter.modules.len(), adapter.vectors.len()), (modules, 2 - modules), "{shape:?}");
+    }
 }
 
 #[test]
@@ -374,6 +395,30 @@ fn a_summary_says_what_the_file_is() {
         summary.ranks.iter().map(|share| (share.value, share.modules)).collect::<Vec<_>>(),
         [(4, 1), (8, 1)]
     );
+}
+
+#[test]
+fn of_two_notes_on_one_thing_the_better_known_counts_where_it_says_something() {
+    let lora: [Given<'_>; 2] = [("m.lora_down.weight", F16, &[4, 16]), ("m.lora_up.weight", F16, &[8, 4])];
+    let summary =
+        |notes: &[(&str, &str)]| block_on(Adapter::open(&source(&lora, notes), None)).unwrap().summary();
+    let (base, architecture) =
+        (("ss_base_model_version", "sdxl_base"), ("modelspec.architecture", "sdxl/lora"));
+    for (notes, base_model) in [
+        (&[architecture, base][..], Some("sdxl_base")),
+        (&[architecture], Some("sdxl/lora")),
+        (&[("ss_base_model_version", " ")], None),
+    ] {
+        assert_eq!(summary(notes).base_model.as_deref(), base_model, "{notes:?}");
+    }
+    let output = ("ss_output_name", "dog");
+    for (notes, title) in [
+        (&[("modelspec.title", "My dog "), output][..], Some("My dog")),
+        (&[("modelspec.title", " "), output], Some("dog")),
+        (&[("modelspec.title", "")], None),
+    ] {
+        assert_eq!(summary(notes).title.as_deref(), title, "{notes:?}");
+    }
 }
 
 #[test]

@@ -289,6 +289,14 @@ fn refusals_name_the_tensor_and_the_figures() {
         (error.tensor.as_deref(), error.detail.as_str()),
         (Some("t"), "F16 [2, 3] takes 12 bytes, not 10.")
     );
+    // The first of which a part is missing.
+    let three =
+        ["a", "b", "c"].iter().zip([0, 4, 8]).map(|(name, at)| tensor(name, "F32", "[1]", at, at + 4));
+    let three = format!("{{{}}}", three.collect::<Vec<_>>().join(","));
+    for (left, name) in [(0, "a"), (3, "a"), (4, "b"), (7, "b"), (8, "c"), (11, "c")] {
+        let error = read(file(&three, left)).unwrap_err();
+        assert_eq!((error.code, error.tensor.as_deref()), (Code::Truncated, Some(name)), "{left}");
+    }
 }
 
 #[test]

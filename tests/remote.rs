@@ -138,6 +138,21 @@ fn passing_trouble_is_waited_for_longer_each_time() {
     assert_eq!(host.waits(), [0, 400, 800, 1600, 0]);
 }
 
+/// Only tries in a row count.
+#[test]
+fn trouble_between_large_parts_is_no_reason_to_give_up() {
+    let host = Host::new(|number, _, mut answer| match number {
+        0 | 2 | 4 | 6 => {
+            answer.bytes.truncate(64 * 1024);
+            Ok(answer)
+        }
+        1 | 3 | 5 | 7 => Ok(Answer { status: 503, ..Answer::default() }),
+        _ => Ok(answer),
+    });
+    assert_eq!(read(&host).unwrap(), host.bytes[100..5_000_000]);
+    assert_eq!(host.waits(), [0, 0, 400, 0, 400, 0, 400, 0, 400, 0]);
+}
+
 #[test]
 fn an_address_that_has_expired_is_asked_for_anew() {
     for status in [403, 400, 404] {
@@ -177,6 +192,12 @@ fn every_useless_answer_is_told_apart() {
     assert_eq!((first(403, CDN), first(404, CDN)), (Code::Expired, Code::Missing));
     for of in [429, 500, 503] {
         assert_eq!(status(of), (Code::Busy, 4), "{of}");
+    }
+    // What a host says of an error is a page mostly.
+    for of in [401, 403, 404, 410, 503] {
+        let kind = Some("text/html".to_owned());
+        let page = refused(move |_, _, answer| Ok(Answer { status: of, kind: kind.clone(), ..answer }));
+        assert_eq!(page, status(of), "{of}");
     }
     for (silence, code, asked) in [
         (Silence::Offline, Code::Offline, 1),
@@ -227,6 +248,8 @@ fn another_version_is_never_mixed_in() {
     let later =
         refused(move |number, _, answer| Ok(if number > 0 { tagged("\"2\"")(answer) } else { answer }));
     assert_eq!(later, (Code::RemoteChanged, 3));
+    // A weak mark is one as well.
+    assert_eq!(refused(move |_, _, answer| Ok(tagged("W/\"2\"")(answer))), (Code::RemoteChanged, 1));
     let grown = refused(|_, _, answer| {
         let range = answer.range.map(|range| range.replace("9000000", "9000001"));
         Ok(Answer { range, ..answer })

@@ -3,7 +3,7 @@
 use crate::files::{bytes, file, fuse, kohya, pair, reference, update, values, whole, words};
 use np_lora::adapter::Adapter;
 use np_lora::error::Code;
-use np_lora::fusion::settings::{DtypeChoice, RankLayout, Recompress};
+use np_lora::fusion::settings::{DtypeChoice, RankLayout, Recompress, ResultChoice};
 use np_lora::fusion::{Pair, Plan, Settings};
 use pollster::block_on;
 use safetensors::{Dtype, SafeTensors};
@@ -133,19 +133,23 @@ fn a_scale_far_from_one_is_shared_by_both_factors() {
 #[test]
 fn f32_is_written_where_no_narrower_format_holds_both_files() {
     let open = |dtype| block_on(Adapter::open(&pair(dtype).0, None)).unwrap();
-    let fit = |content, style, dtype| {
-        let settings = Settings { dtype, ..whole() };
+    let fit_as = |content, style, settings: Settings| {
         let fit = Plan::new(Pair { content: Some(&open(content)), style: Some(&open(style)) }, &settings)
             .unwrap()
             .fit();
         (fit.dtype, fit.widened)
     };
+    let fit = |content, style, dtype| fit_as(content, style, Settings { dtype, ..whole() });
     let (auto, f16, bf16, f32) = (DtypeChoice::Auto, Dtype::F16, Dtype::BF16, Dtype::F32);
     assert_eq!(fit(f16, f16, auto), ("F16".into(), false));
     assert_eq!(fit(bf16, bf16, auto), ("BF16".into(), false));
     assert_eq!(fit(f16, bf16, auto), ("F32".into(), true));
     assert_eq!(fit(f16, f32, auto), ("F32".into(), false));
     assert_eq!(fit(f16, bf16, DtypeChoice::F32), ("F32".into(), false));
+    // Of the style an overlap has no values.
+    let overlap = Settings { dtype: auto, result: ResultChoice::Overlap, ..whole() };
+    assert_eq!(fit_as(f16, bf16, overlap.clone()), ("F16".into(), false));
+    assert_eq!(fit_as(bf16, f32, overlap), ("BF16".into(), false));
 }
 
 #[test]

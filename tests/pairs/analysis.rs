@@ -378,6 +378,36 @@ fn strengths_that_balance_a_pair_do() {
     assert_eq!(balanced.balance, None);
     let norms = [balanced.whole.content_norm, balanced.whole.style_norm];
     assert!((norms[0] / norms[1] - 1.0).abs() < 5e-3, "{norms:?}");
+    // The heavier one may be the style, too.
+    let settings = Settings { content_strength: 0.5, style_strength: 20.0, ..Settings::default() };
+    let balance = analysed(&content, &style, &settings).1.balance.unwrap();
+    assert_eq!((balance.heavier, balance.content_strength), (Side::Style, 0.5));
+    assert!((balance.style_strength * balance.times / 20.0 - 1.0).abs() < 5e-3, "{balance:?}");
+    let style_strength = balance.style_strength;
+    let (_, balanced) = analysed(&content, &style, &Settings { style_strength, ..settings });
+    let norms = [balanced.whole.content_norm, balanced.whole.style_norm];
+    assert!((norms[0] / norms[1] - 1.0).abs() < 5e-3, "{norms:?}");
+}
+
+/// A little in common is much where there is room for so much else.
+#[test]
+fn what_two_have_in_common_is_chance_only_where_chance_has_as_much() {
+    let unit = |row: Matrix| &row / row.norm();
+    let verdict = |n: usize| {
+        let ((b_c, a_c), (b_s, a_s)) = (factors("x", "c", 30, n, 1), factors("x", "s", 30, n, 3));
+        let q = a_s.transpose().qr().q();
+        let inside = (&a_c * &q) * q.transpose();
+        let a_c = unit(inside.clone()) * 0.08f64.sqrt() + unit(a_c - inside) * 0.92f64.sqrt();
+        let (content, style) =
+            (File::default().lora("x", &b_c, &a_c, None), File::default().lora("x", &b_s, &a_s, None));
+        // Not so strong that the change would be small beside it.
+        let settings = Settings { style_strength: 0.1, ..Settings::default() };
+        let (_, outlook) = analysed(&content, &style, &settings);
+        near(outlook.whole.overlap, 0.08, "overlap");
+        near(outlook.whole.chance, 3.0 / n as f64, "chance");
+        outlook.verdict
+    };
+    assert_eq!([verdict(40), verdict(300)], [Verdict::Chance, Verdict::Usual]);
 }
 
 #[test]

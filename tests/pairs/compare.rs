@@ -371,6 +371,54 @@ fn modules_that_are_missing_or_of_neither_are_counted() {
     assert_eq!(found.modules.iter().filter(|module| module.found).count(), 1);
 }
 
+/// The pair has it, in a form that is not fused.
+#[test]
+fn a_layer_that_the_pair_refuses_is_skipped_and_not_outside() {
+    let (content, style) = pair();
+    let refused = |file: &File| file.clone().with("lora_unet_z.oft_blocks", &[2, 4, 4], &random("z", 8, 4));
+    let third = content.clone().lora("lora_unet_z", &random("x", 8, 2), &random("y", 2, 8), None);
+    for (content, style, outside) in [
+        (content.clone(), style.clone(), &["lora_unet_z"][..]),
+        (refused(&content), style.clone(), &[]),
+        (content.clone(), refused(&style), &[]),
+    ] {
+        let found = of(&(content, style), &third, &Settings::default());
+        assert_eq!(found.outside, outside);
+        assert_eq!(found.skipped, 1 - outside.len());
+    }
+}
+
+/// What a comparison costs grows fast with the ranks, with the style's the fastest.
+#[test]
+fn modules_of_a_very_high_rank_are_skipped() {
+    let file = |of: &str, r: usize| {
+        let up = |stem: &str, r| random(&format!("{of} {stem} b"), 280, r);
+        let down = |stem: &str, r| random(&format!("{of} {stem} a"), r, 280);
+        let file = File::default().lora("lora_unet_x", &up("x", 2), &down("x", 2), None);
+        file.lora("lora_unet_y", &up("y", r), &down("y", r), None)
+    };
+    for (r_c, r_s, r, skipped) in
+        [(2, 256, 2, 0), (2, 257, 2, 1), (257, 2, 257, 0), (1024, 2, 2, 0), (2, 2, 1024, 0)]
+    {
+        let found = of(&(file("c", r_c), file("s", r_s)), &file("f", r), &Settings::default());
+        assert_eq!((found.skipped, found.modules.len()), (skipped, 2 - skipped), "{r_c} {r_s} {r}");
+    }
+}
+
+/// What it leaves of the overlap is little beside what is rounded away.
+#[test]
+fn a_large_mu_is_told_as_the_hard_projection() {
+    let pair = pair();
+    for (mu, is_endless) in [(900.0, false), (2000.0, true), (1e7, true)] {
+        let found = of_fused(&pair, &Settings { mu, ..hard() }).whole;
+        assert_eq!(found.kind, Kind::Fusion);
+        match found.mu.unwrap() {
+            told if is_endless => assert_eq!(told, f64::INFINITY, "{mu}"),
+            told => near(told, mu, 1e-2, "μ"),
+        }
+    }
+}
+
 #[test]
 fn a_file_in_another_naming_and_split_is_matched_layer_by_layer() {
     let n = 3072;

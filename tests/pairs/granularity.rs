@@ -5,7 +5,9 @@ use nalgebra::DMatrix;
 use np_lora::adapter::Adapter;
 use np_lora::adapter::families::Program;
 use np_lora::error::Code;
+use np_lora::fusion::plan::fit::Fit;
 use np_lora::fusion::{FamilyChoice, Pair, Plan, Settings};
+use pollster::block_on;
 
 const FUSED: &str = "lora_unet_double_blocks_0_img_attn_qkv";
 const N: usize = 3072;
@@ -38,6 +40,13 @@ fn flux_split(file: File, seed: &str) -> File {
     file.matrix(format!("{stem}.lora_A.weight"), &a)
         .matrix(format!("{stem}.lora_B.weight"), &b)
         .note("ss_base_model_version", "flux1")
+}
+
+/// How two files fit, by their headers.
+fn fit(content: &File, style: &File, settings: &Settings) -> Fit {
+    let [content, style] =
+        [content, style].map(|file| block_on(Adapter::open(&file.named("x.safetensors"), None)).unwrap());
+    Plan::new(Pair { content: Some(&content), style: Some(&style) }, settings).unwrap().fit()
 }
 
 /// ‖(B₁A₁ + B₂A₂ …)·X − (up·down)·X‖ relative, for random columns X.
@@ -81,6 +90,32 @@ fn a_fused_layer_meets_a_split_one_part_by_part() {
     }
 }
 
+/// As of a T5 encoder in that naming.
+#[test]
+fn parts_are_stacked_where_no_program_loads_all_of_the_naming_without_fused_layers() {
+    let fused = File::default().lora(FUSED, &random("c b", 3 * N, 2), &random("c a", 2, N), None);
+    let content = flux(fused, "c");
+    let style = peft(flux_split(File::default(), "s"), "to_k", &random("k b", N, 2), &random("k a", 2, N));
+    let t5 = "lora_te2_encoder_block_5_layer_0_SelfAttention_q";
+    let with_text = content.clone().lora(t5, &random("t b", 4096, 1), &random("t a", 1, 4096), None);
+    for (content, scheme) in [(&content, "diffusers (PEFT)"), (&with_text, "kohya")] {
+        assert_eq!(fuse(Some(content), Some(&style), &hard()).unwrap().report.scheme, Some(scheme));
+    }
+}
+
+/// The layers of a fused one are cut to a rank together.
+#[test]
+fn a_fused_layer_that_is_taken_apart_is_cut_once() {
+    let lokr = File::default()
+        .matrix(format!("{FUSED}.lokr_w1"), &random("w1", 96, 32))
+        .matrix(format!("{FUSED}.lokr_w2"), &random("w2", 96, 96));
+    let style = PARTS.iter().fold(flux_split(File::default(), "s"), |file, part| {
+        peft(file, part, &random(&format!("{part} b"), N, 2), &random(&format!("{part} a"), 2, N))
+    });
+    let fit = fit(&flux(lokr, "c"), &style, &hard());
+    assert_eq!((fit.shared.len(), fit.cut), (4, 1));
+}
+
 #[test]
 fn stacked_parts_do_not_stand_in_the_order_of_their_rows() {
     let part = |file: File, seed: &str| {
@@ -97,6 +132,26 @@ fn stacked_parts_do_not_stand_in_the_order_of_their_rows() {
     let block = up.ncols() / 3;
     let is_filled = |at: usize| up.view((at * N, 0), (N, block)).iter().any(|&x| x != 0.0);
     assert_eq!([0, 1, 2].map(is_filled), [false, true, false], "k comes first");
+}
+
+/// Of biases and magnitudes it is known of few programs what they do.
+#[test]
+fn what_has_more_than_factors_is_said_to_be_loaded_by_fewer_programs() {
+    let (content, style) = (flux(File::default(), "c"), flux(File::default(), "s"));
+    let alone = |file: &File, end: &str| {
+        let proj = "lora_unet_single_blocks_37_linear2";
+        let file = file.clone().lora(proj, &random("p b", N, 2), &random("p a", 2, 5 * N), None);
+        if end.is_empty() { file } else { file.with(format!("{proj}{end}"), &[N], &random("v", N, 1)) }
+    };
+    let programs = |content: &File| {
+        let scheme = fit(content, &style, &hard()).scheme.unwrap();
+        scheme.loaded_by.iter().map(|by| by.program).collect::<Vec<_>>()
+    };
+    let all = programs(&alone(&content, ""));
+    assert_eq!(all, [Program::ComfyUI, Program::Forge, Program::Diffusers, Program::InvokeAI]);
+    for end in [".diff_b", ".dora_scale"] {
+        assert_eq!(programs(&alone(&content, end)), [Program::ComfyUI], "{end}");
+    }
 }
 
 #[test]
@@ -184,6 +239,8 @@ fn pairs_of_different_models_are_refused() {
     let code = |content: &File, style: &File| fuse(Some(content), Some(style), &hard()).err().map(|e| e.code);
     assert_eq!(code(&sd15, &sd2), Some(Code::BaseMismatch));
     assert_eq!(code(&sd15, &sdxl), Some(Code::BaseMismatch));
+    let error = fuse(Some(&sdxl), Some(&sd15), &hard()).err().unwrap();
+    assert_eq!((error.code, error.file.as_deref()), (Code::BaseMismatch, Some("style.safetensors")));
     // Nothing in these tells the two families apart.
     let either = |seed: &str| {
         let stem = "lora_unet_double_blocks_3_img_attn_proj";
@@ -208,13 +265,8 @@ fn pairs_of_different_models_are_refused() {
     assert_eq!(notes(&hard()), (Some("FLUX.1 or Chroma".into()), None, None));
     // Of programs, only what is true of both is said.
     let programs = |settings: &Settings| {
-        let adapters = ["c", "s"].map(|seed| {
-            let source = image(seed).named("x.safetensors");
-            pollster::block_on(Adapter::open(&source, None)).unwrap()
-        });
-        let files = Pair { content: Some(&adapters[0]), style: Some(&adapters[1]) };
-        let fit = Plan::new(files, settings).unwrap().fit();
-        fit.scheme.unwrap().loaded_by.iter().map(|by| by.program).collect::<Vec<_>>()
+        let scheme = fit(&image("c"), &image("s"), settings).scheme.unwrap();
+        scheme.loaded_by.iter().map(|by| by.program).collect::<Vec<_>>()
     };
     assert!(programs(&hard()).contains(&Program::ComfyUI) && !programs(&hard()).contains(&Program::Forge));
     let known = Settings { family: Some("FLUX.1".into()), ..hard() };
@@ -239,7 +291,7 @@ fn pairs_of_different_models_are_refused() {
     assert_eq!(code(&h3(""), &h3("")), None);
     assert_eq!(code(&h3(""), &h3(".default")), Some(Code::LoraShape));
     let to_choose = |content: Option<&File>, style: Option<&File>| {
-        let open = |file: &File| pollster::block_on(Adapter::open(&file.named("x"), None)).unwrap();
+        let open = |file: &File| block_on(Adapter::open(&file.named("x"), None)).unwrap();
         let [content, style] = [content, style].map(|file| file.map(open));
         FamilyChoice::of(Pair { content: content.as_ref(), style: style.as_ref() })
     };

@@ -77,6 +77,16 @@ fn a_block_can_have_a_mu_of_its_own() {
 }
 
 #[test]
+fn a_block_with_either_strength_of_its_own_is_counted() {
+    for (content, style, own) in [(0.5, 1.0, true), (1.0, 0.5, true), (1.0, 1.0, false)] {
+        let blocks = [("IN04".to_owned(), BlockStrength { content, style, mu: None })].into();
+        let fused = fuse(Some(&sdxl("c")), Some(&sdxl("s")), &Settings { blocks, ..hard() }).unwrap();
+        let description = fused.metadata("modelspec.description").unwrap();
+        assert_eq!(description.contains("(1 blocks have their own)"), own, "{description}");
+    }
+}
+
+#[test]
 fn blocks_that_the_files_do_not_have_are_named_and_have_no_part_in_the_result() {
     let made = |blocks: &[&str]| {
         let own = BlockStrength { content: 0.5, ..BlockStrength::default() };
@@ -135,6 +145,8 @@ fn the_result_says_what_it_is() {
     let hash: String = Sha256::digest(&fused.bytes[start..]).iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!((note("sshs_model_hash"), fused.report.model_hash.clone()), (hash.clone(), hash));
     let recipe = note("np_lora.recipe");
+    // Both show in the file itself.
+    assert!(!recipe.contains("outputName") && !recipe.contains("keepSources"), "{recipe}");
     let again: Settings = serde_json::from_str(&recipe).unwrap();
     assert_eq!(again.mu, 0.5);
     let saved = block_on(SavedRecipe::open(&MemorySource::new("fused", fused.bytes.clone()))).unwrap();
@@ -347,6 +359,14 @@ fn notes_of_a_known_model_are_its_own_where_sources_are_to_stay_unnamed() {
         let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
         assert_eq!(fused.metadata("ss_base_model_version").as_deref(), Some("sdxl_base_v1-0"), "{private}");
     }
+    // What is longer than a resolution may be anything.
+    for private in ["12031987x031987", "198703121200", "1024 x 1024", "cat"] {
+        let file =
+            |of: &str| sdxl(of).note("ss_base_model_version", "sdxl").note("modelspec.resolution", private);
+        let settings = Settings { keep_sources: false, ..hard() };
+        let fused = fuse(Some(&file("c")), Some(&file("s")), &settings).unwrap();
+        assert_eq!(fused.metadata("modelspec.resolution").as_deref(), Some("1024x1024"), "{private}");
+    }
     assert!(unnamed[1].as_ref().is_none_or(|text| !text.contains("cat")), "{unnamed:?}");
     assert_eq!(
         [&unnamed[2..], &open[2..]].concat(),
@@ -357,11 +377,14 @@ fn notes_of_a_known_model_are_its_own_where_sources_are_to_stay_unnamed() {
 /// By the names that such files have; a model with such a word in its name has LoRAs of every kind.
 #[test]
 fn a_lora_for_fewer_steps_is_told_by_its_name() {
-    let warned = |name: &str| {
-        let content = sdxl("c").note("ss_output_name", name);
-        let fused = fuse(Some(&content), Some(&sdxl("s")), &hard()).unwrap();
-        fused.report.warnings.iter().any(|warning| warning.code == Code::Distilled)
+    let told = |content: &str, style: &str| -> Vec<String> {
+        let [content, style] =
+            [("c", content), ("s", style)].map(|(of, name)| sdxl(of).note("ss_output_name", name));
+        let warnings = fuse(Some(&content), Some(&style), &hard()).unwrap().report.warnings;
+        let told = warnings.into_iter().filter(|warning| warning.code == Code::Distilled);
+        told.map(|warning| warning.file.clone().unwrap()).collect()
     };
+    let warned = |name: &str| !told(name, "ink").is_empty();
     for name in [
         "sdxl_lightning_4step_lora",
         "Qwen-Image-Lightning-8steps-V1.0",
@@ -387,4 +410,6 @@ fn a_lora_for_fewer_steps_is_told_by_its_name() {
     ] {
         assert!(!warned(name), "{name}");
     }
+    assert_eq!(told("dog", "lcm_lora"), ["style.safetensors"]);
+    assert_eq!(told("lcm_lora", "lcm_lora"), ["content.safetensors", "style.safetensors"]);
 }

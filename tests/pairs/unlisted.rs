@@ -114,6 +114,36 @@ fn layers_that_the_files_may_call_otherwise_are_told() {
     let told_of_both = told(&dotted("c", "", &fused), &dotted("s", "", &split)).unwrap();
     assert!(told_of_both.detail.contains("\"a.qkv\" and \"a.to_k\""), "{told_of_both:?}");
     assert!(told(&dotted("c", "", &fused[1..]), &dotted("s", "", &split)).is_none(), "only one has more");
+    // Text encoders are called alike everywhere.
+    let (text, more) = (["text_encoder.l.0.q", "a.w1"], ["text_encoder.l.1.q", "a.w1", "a.qkv"]);
+    for (content, style) in [(&text[..], &more[..]), (&more, &text), (&text, &more[..2])] {
+        assert!(told(&dotted("c", "", content), &dotted("s", "", style)).is_none(), "{content:?} {style:?}");
+    }
+}
+
+/// As some loaders want them.
+#[test]
+fn what_only_the_style_has_ends_as_all_names_of_the_result() {
+    let plain = |of: &str, paths: &[&str]| {
+        paths.iter().fold(File::default(), |file, path| {
+            let (b, a) = factors(of, path);
+            file.lora(&format!("diffusion_model.{path}"), &b, &a, Some(ALPHA))
+        })
+    };
+    let peft = |of: &str, paths: &[&str]| dotted(of, "diffusion_model.", paths);
+    for (content, style, ends) in [
+        (peft("c", &PATHS[..2]), plain("s", &PATHS), &[".lora_A.weight", ".lora_B.weight"][..]),
+        (plain("c", &PATHS[..2]), peft("s", &PATHS), &[".lora_down.weight", ".lora_up.weight", ".alpha"]),
+    ] {
+        let fused = fuse(Some(&content), Some(&style), &hard()).unwrap();
+        assert_eq!((fused.report.fused, fused.report.passed_style), (2, 1));
+        let mut names: Vec<String> = PATHS
+            .iter()
+            .flat_map(|path| ends.iter().map(move |end| format!("diffusion_model.{path}{end}")))
+            .collect();
+        names.sort();
+        assert_eq!(fused.names(), names);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 import { build } from 'esbuild';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { demandPrograms, putPrograms } from './programs.mjs';
@@ -17,13 +17,16 @@ if (!values.out || !values.wasm) {
   process.exit(2);
 }
 const here = fileURLToPath(new URL('.', import.meta.url));
-const { out, wasm } = values;
+const root = join(here, '..');
+const [out, wasm] = [resolve(values.out), resolve(values.wasm)];
 
 await demandPrograms(wasm);
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 const options = {
-  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'linked', tsconfig: join(here, '../tsconfig.json'), plugins: [templates],
+  // The names of parts have a hash in them that depends on paths as they are seen from here, not from wherever somebody builds.
+  absWorkingDir: root,
+  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'linked', tsconfig: join(root, 'tsconfig.json'), plugins: [templates],
 };
 // The page and its element are split: into what they need at once, the charts and languages that come later, and what several use.
 const { metafile } = await build({

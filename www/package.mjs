@@ -26,7 +26,9 @@ await mkdir(dist, { recursive: true });
 await putPrograms(wasm, dist);
 
 // Not minified, and lit left out: whoever bundles it does the one and shares the other.
-const options = { outdir: dist, bundle: true, format: 'esm', target: 'es2022', charset: 'utf8', legalComments: 'inline', tsconfig: join(root, 'tsconfig.json') };
+const options = {
+  absWorkingDir: root, outdir: dist, bundle: true, format: 'esm', target: 'es2022', charset: 'utf8', legalComments: 'inline', tsconfig: join(root, 'tsconfig.json'),
+};
 const at = (name) => join(here, name);
 await build({
   ...options, packages: 'external', splitting: true,

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { offline } from '../../www/offline/build.mjs';
 import { DEFAULTS } from './check.ts';
@@ -60,7 +60,8 @@ class Host {
 let work: string;
 let host: Host;
 let address: string;
-const BUILDS = ['first', 'second'] as const;
+/** The third has the files of the first, and another worker. */
+const BUILDS = ['first', 'second', 'third'] as const;
 const folder = (name: typeof BUILDS[number]): string => join(work, name);
 
 /** What shows of which build a page and its parts are: the icon's text, which nothing depends on, and a line in every script. */
@@ -70,9 +71,13 @@ async function makeBuild(name: typeof BUILDS[number]): Promise<void> {
   await writeFile(index, (await readFile(index, 'utf8')).replace(/<meta name="build" content="\w+">/, '<meta name="build" content="">'));
   for (const script of ['worker.js', 'page.js', 'np_lora.js']) {
     const path = join(folder(name), script);
-    await writeFile(path, `${await readFile(path, 'utf8')}\n;(globalThis.builds??=[]).push(${JSON.stringify(`${name} ${script}`)});`);
+    await writeFile(path, `${await readFile(path, 'utf8')}\n;(globalThis.builds??=[]).push(${JSON.stringify(`${name === 'third' ? 'first' : name} ${script}`)});`);
   }
-  await offline(folder(name), 'tsconfig.json');
+  const worker = resolve('www/offline/sw.ts');
+  if (name !== 'third') return offline(folder(name), 'tsconfig.json', worker);
+  const another = join(work, 'another-sw.ts');
+  await writeFile(another, `import ${JSON.stringify(worker)};\nself.addEventListener('sync', () => {});`);
+  await offline(folder(name), 'tsconfig.json', another);
 }
 
 test.beforeAll(async () => {
@@ -288,6 +293,48 @@ for (const [what, { file, spoil }] of Object.entries(SPOILT)) {
     expect([...await builds(page)]).toEqual(['first']);
   });
 }
+
+/** Asks for what is deployed now, and waits until its installation has failed for want of `file`. */
+async function failsToUpdate(page: Page, file = 'np_lora_bg.wasm'): Promise<void> {
+  host.missing.add(file);
+  await updates(page);
+  await expect.poll(() => host.asked.includes(file)).toBe(true);
+  await expect.poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.installing?.state ?? null)).toBeNull();
+}
+
+/** The page is there without a network, and what it is made of is of the first build. */
+async function staysWithFirst(page: Page, context: BrowserContext): Promise<void> {
+  await context.setOffline(true);
+  await page.reload();
+  await fuses(page);
+  expect([...await builds(page)]).toEqual(['first']);
+}
+
+test('a roll-back that fails takes nothing from the build that is in use', async ({ context }) => {
+  const page = await kept(context);
+  await page.reload();
+  host.deploy(folder('second'));
+  await updates(page);
+  await expect.poll(() => waiting(page)).toBe('installed');
+  const before = await caches(page);
+  host.deploy(folder('first'));
+  await failsToUpdate(page);
+  expect(await caches(page)).toEqual(before);
+  await staysWithFirst(page, context);
+});
+
+test('a build that differs in nothing but its worker has a cache of its own, and takes nothing from the one in use', async ({ context }) => {
+  const page = await kept(context);
+  const before = await caches(page);
+  host.deploy(folder('third'));
+  await failsToUpdate(page);
+  expect(await caches(page)).toEqual(before);
+  host.missing.clear();
+  await updates(page);
+  await expect.poll(() => waiting(page)).toBe('installed');
+  expect(await caches(page)).toHaveLength(2);
+  await staysWithFirst(page, context);
+});
 
 test('a page of another build, from the network, is not adopted', async ({ context }) => {
   const page = await context.newPage();

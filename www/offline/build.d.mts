@@ -1,1 +1,1 @@
-export function offline(out: string, tsconfig: string): Promise<void>;
+export function offline(out: string, tsconfig: string, worker?: string): Promise<void>;

@@ -1,4 +1,4 @@
-/** The service worker of a build: named by all of its files, with the hash of each. */
+/** The service worker of a build: named by all of the build's files and its own code, with the hash of each file. */
 
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
@@ -22,16 +22,16 @@ async function files(out) {
   return Promise.all(kept.map(async (path) => [path, `sha256-${hash('sha256', await readFile(join(out, path)), 'base64')}`]));
 }
 
-/** The last step of a build: `out` has all of its other files. */
-export async function offline(out, tsconfig) {
-  const id = hash('sha256', JSON.stringify(await files(out)), 'hex').slice(0, 16);
+/** The last step of a build: `out` has all of its other files. `worker` is where the worker's code is. */
+export async function offline(out, tsconfig, worker = fileURLToPath(new URL('sw.ts', import.meta.url))) {
+  const { outputFiles: [{ text: code }] } = await build({
+    entryPoints: [worker], bundle: true, minify: true, format: 'iife', target: 'es2022', tsconfig, write: false,
+  });
+  // The code counts as well: two workers of one name would share a cache.
+  const id = hash('sha256', JSON.stringify([code, await files(out)]), 'hex').slice(0, 16);
   const index = join(out, 'index.html');
   const page = await readFile(index, 'utf8');
   if (!page.includes(MARK)) throw new Error(`index.html has no ${MARK}`);
   await writeFile(index, page.replace(MARK, MARK.replace('""', `"${id}"`)));
-  await build({
-    entryPoints: [fileURLToPath(new URL('sw.ts', import.meta.url))], outfile: join(out, WORKER),
-    bundle: true, minify: true, format: 'iife', target: 'es2022', tsconfig,
-    define: { BUILD: JSON.stringify(id), FILES: JSON.stringify(await files(out)) },
-  });
+  await writeFile(join(out, WORKER), `const BUILD=${JSON.stringify(id)},FILES=${JSON.stringify(await files(out))};${code}`);
 }

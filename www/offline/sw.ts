@@ -7,7 +7,7 @@
 import { asMessage, type Lonely } from './messages.ts';
 
 declare const self: ServiceWorkerGlobalScope;
-/** Written in by build.mjs: the name of the build, and its files with their hashes as browsers check them. */
+/** Written ahead of it by build.mjs: the name of the build, and its files with their hashes as browsers check them. */
 declare const BUILD: string;
 declare const FILES: readonly (readonly [path: string, integrity: string])[];
 
@@ -28,11 +28,13 @@ function original(address: string): Request {
 }
 
 async function keepAll(): Promise<void> {
+  // After a roll-back the worker in charge may be of this very build, and serve from this cache.
+  const wasThere = await caches.has(CACHE);
   const cache = await caches.open(CACHE);
   try {
     await cache.addAll([...integrities.keys()].map(original));
   } catch (reason) {
-    await caches.delete(CACHE);
+    if (!wasThere) await caches.delete(CACHE);
     throw reason;
   }
 }

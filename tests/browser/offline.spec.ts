@@ -336,6 +336,28 @@ test('a build that differs in nothing but its worker has a cache of its own, and
   await staysWithFirst(page, context);
 });
 
+test('what was rolled back is offered no more', async ({ context }) => {
+  const page = await kept(context);
+  await page.reload();
+  const before = await buildOf(page);
+  host.deploy(folder('second'));
+  await updates(page);
+  await expect(offer(page)).toBeVisible();
+  host.deploy(folder('first'));
+  await updates(page);
+  await expect(offer(page)).toHaveCount(0);
+  await page.reload();
+  // As above: the page has its answer by now.
+  await page.evaluate(() => new Promise((answered) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = answered;
+    void navigator.serviceWorker.getRegistration().then((registration) => registration?.waiting?.postMessage({ ask: 'lonely' }, [port2]));
+  }));
+  expect(await waiting(page)).toBe('installed');
+  await expect(offer(page)).toHaveCount(0);
+  expect(await buildOf(page)).toBe(before);
+});
+
 test('a page of another build, from the network, is not adopted', async ({ context }) => {
   const page = await context.newPage();
   // Its page is of the first build; before the worker comes, the second one is there.

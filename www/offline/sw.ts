@@ -4,7 +4,7 @@
  * cached: no file that a person chooses comes by here.
  */
 
-import { asMessage, type Lonely } from './messages.ts';
+import { asMessage, type Answer } from './messages.ts';
 
 declare const self: ServiceWorkerGlobalScope;
 /** Written ahead of it by build.mjs: the name of the build, and its files with their hashes as browsers check them. */
@@ -77,11 +77,14 @@ self.addEventListener('fetch', (event) => {
 });
 self.addEventListener('message', (event) => {
   const message = asMessage(event.data);
+  const reply = (answer: Answer): void => event.ports[0]?.postMessage(answer);
   switch (message?.ask) {
+    case 'same':
+      return reply(message.build === BUILD);
     case 'lonely':
     case 'take over':
       return event.waitUntil(isLonely().then((lonely) => {
-        event.ports[0]?.postMessage(lonely satisfies Lonely);
+        reply(lonely);
         return lonely && message.ask === 'take over' ? self.skipWaiting() : undefined;
       }));
     case 'adopt':

@@ -1,7 +1,7 @@
 /** Has the browser keep the site for visits without a network (www/offline/sw.ts), and says when a new version is there. */
 
 import type { NpLora } from '../element/np-lora.ts';
-import type { Lonely, Message } from '../offline/messages.ts';
+import type { Answer, Message } from '../offline/messages.ts';
 import { say } from './language.ts';
 
 const WORKER = new URL('./sw.js', import.meta.url).href;
@@ -14,10 +14,10 @@ function workerAddress(): string {
 
 const tell = (worker: ServiceWorker, message: Message, ports: MessagePort[] = []): void => worker.postMessage(message, ports);
 
-function isLonely(worker: ServiceWorker, ask: 'lonely' | 'take over'): Promise<Lonely> {
+function ask(worker: ServiceWorker, message: Message): Promise<Answer> {
   const { port1, port2 } = new MessageChannel();
-  const answer = new Promise<Lonely>((resolve) => { port1.onmessage = ({ data }) => resolve(data === true); });
-  tell(worker, { ask }, [port2]);
+  const answer = new Promise<Answer>((resolve) => { port1.onmessage = ({ data }) => resolve(data === true); });
+  tell(worker, message, [port2]);
   return answer;
 }
 
@@ -32,14 +32,20 @@ export async function keepForOffline(app: NpLora, place: HTMLElement): Promise<v
   const registration = await container.getRegistration();
   if (!registration) return;
 
-  const offer = (): void => {
-    if (registration.waiting && container.controller) offerNew(app, place, registration.waiting);
+  const build = document.querySelector<HTMLMetaElement>('meta[name="build"]')?.content ?? '';
+  const offer = async (): Promise<void> => {
+    const { waiting } = registration;
+    if (!waiting || !container.controller) return;
+    const same = await ask(waiting, { ask: 'same', build });
+    if (registration.waiting !== waiting) return;
+    // Of a version that was deployed and rolled back nothing is left to be offered.
+    if (same) place.replaceChildren();
+    else offerNew(app, place, waiting);
   };
-  offer();
-  registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', offer));
+  void offer();
+  registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', () => void offer()));
   if (container.controller) return;
   // The first visit came from the network: as soon as all is kept, it goes on with what is kept.
-  const build = document.querySelector<HTMLMetaElement>('meta[name="build"]')?.content ?? '';
   const { active } = await container.ready;
   if (active) tell(active, { ask: 'adopt', build });
 }
@@ -59,13 +65,13 @@ function offerNew(app: NpLora, place: HTMLElement, worker: ServiceWorker): void 
     warned = discards;
     if (app.phase === 'fusing' || app.phase === 'checking') say(line, 'afterRun');
     else if (discards) say(line, 'discards');
-    else if (!(await isLonely(worker, 'lonely'))) say(line, 'otherTabs');
+    else if (!(await ask(worker, { ask: 'lonely' }))) say(line, 'otherTabs');
     else {
       // What is of the old version must not ask for anything of the new one.
       app.remove();
       navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
       // Another page may have been opened this very moment.
-      if (!(await isLonely(worker, 'take over'))) location.reload();
+      if (!(await ask(worker, { ask: 'take over' }))) location.reload();
     }
   }
 }

@@ -26,6 +26,8 @@ class Host {
   /** Paths that it has no more. */
   missing = new Set<string>();
   #server: Server;
+  /** In the place of sw.js. */
+  worker: string | null = null;
   #folder = '';
 
   constructor() {
@@ -37,6 +39,7 @@ class Host {
   async #answer(url: string): Promise<[number, string, Buffer | string]> {
     const path = new URL(url, 'http://host').pathname.replace(/^\/some\/folder\//, '').replace(/^$/, 'index.html');
     this.asked.push(path);
+    if (path === 'sw.js' && this.worker !== null) return [200, TYPES['.js']!, this.worker];
     const body = this.missing.has(path) ? null : await readFile(join(this.#folder, path)).catch(() => null);
     return body ? [200, TYPES[extname(path)] ?? 'text/plain', body] : [404, 'text/plain', 'not here'];
   }
@@ -356,6 +359,17 @@ test('what was rolled back is offered no more', async ({ context }) => {
   expect(await waiting(page)).toBe('installed');
   await expect(offer(page)).toHaveCount(0);
   expect(await buildOf(page)).toBe(before);
+});
+
+test('the worker that takes the site down, as the document has it, leaves nothing behind', async ({ page }) => {
+  await visit(page);
+  await becomesKept(page);
+  await page.evaluate(() => window.caches.open('np-lora http://127.0.0.1/another/ build'));
+  const document = await readFile('docs/DEPLOY.md', 'utf8');
+  host.worker = /To take the site down for good.*?```js\n(.*?)```/s.exec(document)![1]!;
+  await updates(page);
+  await expect.poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)).toBe(0);
+  expect(await caches(page)).toEqual(['np-lora http://127.0.0.1/another/ build']);
 });
 
 test('a page of another build, from the network, is not adopted', async ({ context }) => {

@@ -91,6 +91,9 @@ test('every file has its type, its policy and its time to live', async () => {
   }
   const plain = await requests.newContext({ baseURL: address, extraHTTPHeaders: { 'Accept-Encoding': 'gzip' } });
   expect((await plain.get('np_lora_bg.wasm')).headers()['content-encoding']).toBe('gzip');
+  // A part that has not come yet, or is gone.
+  const gone = await asked.get('chunk-AAAAAAAA.js');
+  expect([gone.status(), gone.headers()['cache-control']]).toEqual([404, 'no-cache']);
   await asked.dispose();
   await plain.dispose();
 });

@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, request as requests, test } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
+import { host } from './frames.ts';
 import { check } from './hold.ts';
+import { closeAll, site } from './hosts.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
 import { fuseAndSave, give, named } from './page.ts';
 import { freePort } from './ports.ts';
@@ -19,6 +21,7 @@ const missing = spawnSync('nginx', ['-v'], { env }).error !== undefined;
 const BROTLI = '/usr/lib/nginx/modules/ngx_http_brotli_static_module.so';
 
 test.use({ serviceWorkers: 'allow' });
+test.afterEach(closeAll);
 test.beforeEach(() => {
   test.skip(missing, 'there is no nginx on this machine');
 });
@@ -27,6 +30,8 @@ const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16',
 
 let work: string;
 let address: string;
+/** The same, open to other origins. */
+let open: string;
 let server: ChildProcess;
 let brotli: boolean;
 
@@ -37,13 +42,15 @@ test.beforeAll(async () => {
   await cp(process.env.NP_LORA_DIST ?? 'dist', join(work, 'dist'), { recursive: true });
   execFileSync('node', ['www/compress.mjs', join(work, 'dist')]);
   await mkdir(join(work, 'conf.d'));
-  const port = await freePort();
-  address = `http://127.0.0.1:${port}/`;
+  const [port, another] = await Promise.all([freePort(), freePort()]);
+  [address, open] = [`http://127.0.0.1:${port}/`, `http://127.0.0.1:${another}/`];
   brotli = await readFile(BROTLI).then(() => true, () => false);
   // The file as it is, but for the place of the page, the port, and what it says to switch on.
-  const given = await readFile('deploy/nginx.conf', 'utf8');
-  await writeFile(join(work, 'conf.d/np-lora.conf'), given.replace('listen 80;', `listen 127.0.0.1:${port};`)
-    .replace('root /var/www/np-lora;', `root ${work}/dist;`).replace('# brotli_static on;', brotli ? 'brotli_static on;' : ''));
+  const given = (await readFile('deploy/nginx.conf', 'utf8'))
+    .replace('root /var/www/np-lora;', `root ${work}/dist;`).replace('# brotli_static on;', brotli ? 'brotli_static on;' : '');
+  await writeFile(join(work, 'conf.d/np-lora.conf'), given.replace('listen 80;', `listen 127.0.0.1:${port};`));
+  await writeFile(join(work, 'conf.d/open.conf'), given.slice(given.indexOf('server {')).replace('listen 80;', `listen 127.0.0.1:${another};`)
+    .replace('# add_header Access-Control', 'add_header Access-Control'));
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${work}/${kind};`).join('\n');
   await writeFile(join(work, 'nginx.conf'), `${brotli ? `load_module ${BROTLI};\n` : ''}${process.getuid?.() === 0 ? 'user root;\n' : ''}
     daemon off; pid ${work}/pid; error_log ${work}/error.log; events {}
@@ -119,12 +126,23 @@ test('the page fuses behind these headers, and once more without a network', asy
 test('another site can show embed.html in a frame, and nothing else', async ({ page }) => {
   // A server of its own, as a browser lets no stranger's page look at this machine; by another name, which is another origin.
   const body = `<!doctype html><title>Host</title><iframe name="tool" src="${address}"></iframe><iframe name="embed" src="${address}embed.html"></iframe>`;
-  const host = createHttpServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(body));
-  await new Promise<void>((listening) => host.listen(0, '127.0.0.1', listening));
-  await page.goto(`http://localhost:${(host.address() as AddressInfo).port}/`);
+  const stranger = createHttpServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(body));
+  await new Promise<void>((listening) => stranger.listen(0, '127.0.0.1', listening));
+  await page.goto(`http://localhost:${(stranger.address() as AddressInfo).port}/`);
   await expect.poll(() => page.frame('embed')?.title()).toBe('NP-LoRA: fuse a subject with a style');
   // What was refused gives way to the browser's own page.
   await expect.poll(() => page.frame('tool')?.url()).toMatch(/^chrome-error:/);
-  host.closeAllConnections();
-  host.close();
+  stranger.closeAllConnections();
+  stranger.close();
+});
+
+test('with the line for other origins switched on, a page of one has the element, and frames need no origin', async ({ page }) => {
+  const element = await site({ '/': { body: `<!doctype html><title>Host</title><script type="module" src="${open}element.js"></script><np-lora></np-lora>` } });
+  await page.goto(element.origin);
+  const pair = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 98 })] as const;
+  await give(page, 'Subject', named('subject.safetensors', pair[0]));
+  await give(page, 'Style', named('style.safetensors', pair[1]));
+  await page.locator('np-lora').evaluate((tool) => (tool as unknown as { fuse(): Promise<unknown> }).fuse().then(() => {}));
+  await page.goto((await host(`${open}embed.html`, { sandbox: 'allow-scripts' })).origin);
+  await page.evaluate(() => (window as unknown as { tool: { ready: Promise<unknown> } }).tool.ready.then(() => {}));
 });

@@ -381,6 +381,20 @@ test('a program that does not load is said, and tried anew', async ({ page, cont
   await expect(page.getByRole('alert')).toBeHidden();
 });
 
+test('a tool that does not load leaves a word in its place, after a while', async ({ page, context }) => {
+  const word = page.getByText('has not loaded yet');
+  await expect(button(page, 'Try it with an example')).toBeVisible();
+  await expect(word).toBeHidden();
+  for (const script of ['element.js', 'chunk-*.js']) {
+    await context.route(`**/${script}`, (route) => route.fulfill({ status: 404, body: 'gone' }));
+    await page.reload();
+    await expect(word).toBeHidden();
+    await page.evaluate(() => document.getAnimations().forEach((animation) => animation.finish()));
+    await expect(word).toBeVisible();
+    await context.unroute(`**/${script}`);
+  }
+});
+
 test('what a share of the energy leaves is not known beforehand, which is said', async ({ page }) => {
   await openExample(page);
   const fit = page.getByRole('region', { name: 'How the two fit' });

@@ -77,6 +77,20 @@ test('a file that was fused here is known for what it is, at its μ and strength
   expect(uncaught).toEqual([]);
 });
 
+test('what compares can be asked for anew; where it fails again, the page may be of an old version', async ({ page, context }) => {
+  const uncaught = await open(page);
+  await givePairOf(page);
+  await context.route(/\/comparison-\w+\.js/, (route) => route.fulfill({ status: 404, body: 'gone' }));
+  await unfold(page);
+  await expect(section(page).getByText(/could not be loaded\. Everything else works\.$/)).toBeVisible();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(section(page).getByText(/There may be a newer version by now/)).toBeVisible();
+  await context.unroute(/\/comparison-\w+\.js/);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.getByLabel(/Fused LoRA file$/)).toBeAttached();
+  expect(uncaught).toEqual([]);
+});
+
 test('a concatenation at half strength has lost half of either, and every distance is the dense one', async ({ page }) => {
   const uncaught = await open(page);
   await givePairOf(page);

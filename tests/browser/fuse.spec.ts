@@ -133,6 +133,7 @@ test('what shows a result is fetched before there is one, and anew when that fai
   await expect(page.getByText('the part of the page that shows it could not be loaded')).toBeVisible();
   // Asked for once more, in vain; whoever has waited is there, and can save.
   expect(asked).toHaveLength(2);
+  await expect(page.getByText('There may be a newer version by now')).toBeVisible();
   await expect(page.getByRole('region', { name: 'Fused and checked' })).toBeFocused();
   const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save', exact: true }).press('Enter')]);
   check(readSafetensors(await readFile(await saved.path())), pair, DEFAULTS, 'F16');

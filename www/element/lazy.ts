@@ -1,6 +1,7 @@
 /** Parts of the page that are fetched when they are wanted. */
 
 import type { ReactiveControllerHost } from 'lit';
+import { text } from './words/strings.ts';
 
 const ADDRESS = /https?:\S+\.js/;
 
@@ -26,9 +27,15 @@ export class Fetched {
   state: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
   #fetches: (() => Promise<unknown>)[];
   #coming: Promise<void> | null = null;
+  #failures = 0;
 
   constructor(private host: ReactiveControllerHost, ...fetches: (() => Promise<unknown>)[]) {
     this.#fetches = fetches;
+  }
+
+  /** What follows the message that they did not come: a server has only the parts of its newest version, or did not answer once. */
+  get hint(): string {
+    return this.#failures > 1 ? text.newerVersion : '';
   }
 
   /** Asks for what has not come yet, and is not on its way. */
@@ -40,7 +47,10 @@ export class Fetched {
     this.#become('coming');
     const parts = await Promise.all(this.#fetches.map((fetch) => fetch()));
     const there = parts.every(Boolean);
-    if (!there) this.#coming = null;
+    if (!there) {
+      this.#coming = null;
+      this.#failures += 1;
+    }
     this.#become(there ? 'there' : 'failed');
   }
 

@@ -54,7 +54,7 @@ export class ComparePlace extends LitElement {
         return html`<np-lora-compare-view .compare=${this.compare} .settings=${this.settings} .contentFile=${this.contentFile} .styleFile=${this.styleFile}
           ?disabled=${this.disabled}></np-lora-compare-view>`;
       case 'failed':
-        return html`<div class="failed"><p>${text.compareFailed}</p><button type="button" @click=${() => void this.#view.want()}>${text.tryAgain}</button></div>`;
+        return html`<div class="failed"><p>${text.compareFailed}${this.#view.hint}</p><button type="button" @click=${() => void this.#view.want()}>${text.tryAgain}</button></div>`;
       default:
         return html`<p class="muted">${text.compareComing}</p>`;
     }

@@ -200,6 +200,7 @@ export const translation: Translation = {
       outlookFailed: 'この組み合わせの分析値を読み込めませんでした。分析なしでもマージはできます。',
       resultFailed: '作成と検証は済みましたが、結果の表示部分を読み込めませんでした。',
       tryAgain: '再試行',
+      newerVersion: '新しいバージョンが公開された可能性があります。必要なものを保存してから、ページを再読み込みしてください。',
 
       compare: 'マージ済みファイルをこの2つと比較',
       compareComing: '準備中…',

@@ -200,6 +200,7 @@ export const translation: Translation = {
       outlookFailed: '无法加载这一对 LoRA 的分析数据。不影响融合。',
       resultFailed: '文件已生成并通过校验，但无法加载结果的显示部分。',
       tryAgain: '重试',
+      newerVersion: '可能已有新版本：请先保存需要的内容，再刷新页面。',
 
       compare: '将某个融合文件与这两个文件对比',
       compareComing: '准备中…',

@@ -61,7 +61,7 @@ export class OutlookPlace extends LitElement {
     const charts = this.#charts.state;
     if (!outlook && !this.running && !this.coming) return nothing;
     if (charts === 'failed') {
-      return html`<section class="panel failed" tabindex="-1" aria-label=${text.outlook}><p>${text.outlookFailed}</p>
+      return html`<section class="panel failed" tabindex="-1" aria-label=${text.outlook}><p>${text.outlookFailed}${this.#charts.hint}</p>
         <button type="button" @click=${() => this.#charts.want()}>${text.tryAgain}</button></section>`;
     }
     // The place stays while what stands in it gives way: without it the page would be lower for a moment, and scrolled if it ended there.

@@ -144,7 +144,7 @@ export class RunPanel extends LitElement {
   #lacking(done: string): TemplateResult {
     const failed = this.#results.state === 'failed';
     return html`<section class="panel stack lacking" part="result" tabindex="-1" aria-label=${done}>
-      <p role="status">${failed ? text.resultFailed : done}</p>
+      <p role="status">${failed ? text.resultFailed + this.#results.hint : done}</p>
       <div class="bar">
         <button class="primary" type="button" part="save" @click=${() => this.#do(this.outcomes.length > 1 ? 'save-all' : 'save')}>${text.save}</button>
         ${failed ? html`<button type="button" @click=${() => this.#results.want()}>${text.tryAgain}</button>` : nothing}</div>

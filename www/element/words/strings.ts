@@ -196,6 +196,7 @@ const english = {
     outlookFailed: 'The figures about this pair could not be loaded. Fusing works without them.',
     resultFailed: 'The file was made and checked, but the part of the page that shows it could not be loaded.',
     tryAgain: 'Try again',
+    newerVersion: ' There may be a newer version by now: save what you need, then reload the page.',
 
     compare: 'Compare a fused file with these two',
     compareComing: 'Getting ready…',

@@ -6,6 +6,7 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { demandPrograms, putPrograms } from './programs.mjs';
+import { bundled, notices } from './notices.mjs';
 import { offline } from './offline/build.mjs';
 import { site } from './site/build.mjs';
 import { sizes } from './size.mjs';
@@ -23,10 +24,11 @@ const [out, wasm] = [resolve(values.out), resolve(values.wasm)];
 await demandPrograms(wasm);
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
+const { folders, plugin } = bundled();
 const options = {
   // The names of parts have a hash in them that depends on paths as they are seen from here, not from wherever somebody builds.
   absWorkingDir: root,
-  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'linked', tsconfig: join(root, 'tsconfig.json'), plugins: [templates],
+  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'none', tsconfig: join(root, 'tsconfig.json'), plugins: [templates, plugin],
 };
 // The page and its element are split: into what they need at once, the charts and languages that come later, and what several use.
 const { metafile } = await build({
@@ -54,5 +56,6 @@ for (const [name, before, scripts] of [
 }
 
 await site(out, wasm, options);
-await offline(out, options.tsconfig);
+await offline(out, options.tsconfig, { plugins: [plugin] });
+await notices(out, wasm, folders);
 await sizes(out);

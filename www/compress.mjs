@@ -9,7 +9,7 @@ const PACKED = { '.br': (content) => brotliCompressSync(content), '.gz': (conten
 
 const dir = argv[2] ?? 'dist';
 const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-for (const entry of entries.filter(({ name }) => /\.(html|js|css|svg|json|wasm)$/.test(name))) {
+for (const entry of entries.filter(({ name }) => /\.(html|js|css|svg|json|txt|wasm)$/.test(name))) {
   const path = join(entry.parentPath, entry.name);
   const content = await readFile(path);
   for (const [ending, pack] of Object.entries(PACKED)) await writeFile(path + ending, pack(content));

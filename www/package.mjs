@@ -8,6 +8,7 @@ import { execPath, exit } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { manifest as ofElement } from './manifest.mjs';
+import { NOTICES, bundled, notices } from './notices.mjs';
 import { demandPrograms, putPrograms } from './programs.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' }, wasm: { type: 'string' } } });
@@ -26,8 +27,9 @@ await mkdir(dist, { recursive: true });
 await putPrograms(wasm, dist);
 
 // Not minified, and lit left out: whoever bundles it does the one and shares the other.
+const { folders, plugin } = bundled();
 const options = {
-  absWorkingDir: root, outdir: dist, bundle: true, format: 'esm', target: 'es2022', charset: 'utf8', legalComments: 'inline', tsconfig: join(root, 'tsconfig.json'),
+  absWorkingDir: root, outdir: dist, bundle: true, format: 'esm', target: 'es2022', charset: 'utf8', legalComments: 'none', tsconfig: join(root, 'tsconfig.json'), plugins: [plugin],
 };
 const at = (name) => join(here, name);
 await build({
@@ -55,7 +57,8 @@ for (const name of await readdir(types, { recursive: true })) {
 }
 
 await manifest();
-const beside = ['LICENSE-MIT', 'LICENSE-APACHE', 'CHANGELOG.md', 'docs/EMBEDDING.md', 'docs/ERRORS.md'];
+await notices(out, wasm, folders);
+const beside = ['CHANGELOG.md', 'docs/EMBEDDING.md', 'docs/ERRORS.md'];
 for (const name of beside) await cp(join(root, name), join(out, basename(name)));
 await cp(join(root, 'docs/API.md'), join(out, 'README.md'));
 await describe();
@@ -116,7 +119,7 @@ async function describe() {
     },
     customElements: 'custom-elements.json',
     sideEffects: ['define.js', 'worker.js', 'command.js', ...chunks].map((name) => `./dist/${name}`),
-    files: ['dist', 'types', 'custom-elements.json', '*.md', 'LICENSE-*'],
+    files: ['dist', 'types', 'custom-elements.json', '*.md', ...NOTICES],
     dependencies: { lit: devDependencies.lit },
   };
   await writeFile(join(out, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);

@@ -1,15 +1,17 @@
 /** Both programs as they are served: the wasm as it is, the bindings each in the form that the worker wants. */
 
 import { build } from 'esbuild';
-import { cp, stat } from 'node:fs/promises';
+import { cp, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exit } from 'node:process';
 
 const [WHOLE, READER] = ['np_lora', 'np_lora_reader'];
+/** The folders of the crates that are in it, as `cargo xtask` found them when it was built. */
+const crates = (program) => `${program}.crates.json`;
 
 /** Checked first: a page without its program would be found out only by its visitors. */
 export async function demandPrograms(wasm) {
-  for (const name of [WHOLE, READER].flatMap((program) => [`${program}.js`, `${program}_bg.wasm`])) {
+  for (const name of [WHOLE, READER].flatMap((program) => [`${program}.js`, `${program}_bg.wasm`, crates(program)])) {
     if (await stat(join(wasm, name)).catch(() => null)) continue;
     console.error(`${join(wasm, name)} is missing: build the wasm module first`);
     exit(1);
@@ -29,4 +31,10 @@ export async function putPrograms(wasm, out) {
   });
   for (const program of [WHOLE, READER]) await cp(join(wasm, `${program}_bg.wasm`), join(out, `${program}_bg.wasm`));
   if (await stat(join(wasm, 'snippets')).catch(() => null)) await cp(join(wasm, 'snippets'), join(out, 'snippets'), { recursive: true });
+}
+
+/** The folders of all crates that are in one of them. */
+export async function cratesOf(wasm) {
+  const lists = await Promise.all([WHOLE, READER].map((program) => readFile(join(wasm, crates(program)), 'utf8')));
+  return new Set(lists.flatMap((list) => JSON.parse(list)));
 }

@@ -77,10 +77,10 @@ async function makeBuild(name: typeof BUILDS[number]): Promise<void> {
     await writeFile(path, `${await readFile(path, 'utf8')}\n;(globalThis.builds??=[]).push(${JSON.stringify(`${name === 'third' ? 'first' : name} ${script}`)});`);
   }
   const worker = resolve('www/offline/sw.ts');
-  if (name !== 'third') return offline(folder(name), 'tsconfig.json', worker);
+  if (name !== 'third') return offline(folder(name), 'tsconfig.json', { worker });
   const another = join(work, 'another-sw.ts');
   await writeFile(another, `import ${JSON.stringify(worker)};\nself.addEventListener('sync', () => {});`);
-  await offline(folder(name), 'tsconfig.json', another);
+  await offline(folder(name), 'tsconfig.json', { worker: another });
 }
 
 test.beforeAll(async () => {

@@ -5,6 +5,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
 import { check } from './hold.ts';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
+import { crates, listed, packages } from './others.ts';
 import { accessible, fuseAndSave, give, named } from './page.ts';
 import { readSafetensors } from './safetensors.ts';
 
@@ -72,6 +73,20 @@ test('every link leads to something, and every page can be reached', async ({ pa
   }
   const here = new URL('.', page.url()).href.replace(/examples\/$/, '');
   expect([...reached].filter((href) => /\/$|\.html$/.test(href)).sort()).toEqual([...SITE, ...HOSTS].map((path) => here + path).sort());
+});
+
+test('every page leads to the licences of all that is built in', async ({ page, request }) => {
+  for (const path of SITE) {
+    await page.goto(path || './');
+    await expect(page.locator('footer').getByRole('link', { name: 'Licences' }), path).toHaveAttribute('href', 'THIRD-PARTY.txt');
+  }
+  const names = listed(await (await request.get('THIRD-PARTY.txt')).text());
+  expect(names).toEqual(expect.arrayContaining([expect.stringMatching(/^nalgebra /), expect.stringMatching(/^safetensors /), expect.stringMatching(/^lit-html /)]));
+  const scripts = await packages(...['element/define', 'page/page', 'worker/worker', 'frame/host', 'frame/embed', 'site/how', 'offline/sw'].map((script) => `www/${script}.ts`));
+  const [ofCrates, ofPackages] = [crates(), scripts.map((name) => expect.stringMatching(`^${name} `))];
+  expect(names).toEqual(expect.arrayContaining([...ofCrates, ...ofPackages]));
+  expect(names.length).toBe(ofCrates.length + ofPackages.length);
+  for (const ours of ['LICENSE-MIT', 'LICENSE-APACHE']) expect(await (await request.get(ours)).text()).toBe(await readFile(ours, 'utf8'));
 });
 
 test('no page of the site may talk to another origin, or run what is not its own', async ({ page }) => {

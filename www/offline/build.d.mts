@@ -1,1 +1,3 @@
-export function offline(out: string, tsconfig: string, worker?: string): Promise<void>;
+import type { Plugin } from 'esbuild';
+
+export function offline(out: string, tsconfig: string, own?: { worker?: string; plugins?: Plugin[] }): Promise<void>;

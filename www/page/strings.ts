@@ -30,6 +30,7 @@ export const english = {
   privacy: 'Privacy',
   examples: 'On your own page',
   interface: 'Interface',
+  licences: 'Licences',
 };
 
 export type PageText = typeof english;

@@ -15,13 +15,16 @@ const PAGES = [
   { file: 'examples.html', title: 'On your own page', words: 'examples', description: 'Pages that show the np-lora element: plain HTML, a model’s page, a frame, React.' },
   { file: 'api.html', title: 'Interface', words: 'interface', description: 'Attributes, properties, methods, events and styles of the np-lora element.' },
 ];
+const FUSE = { file: './', title: 'Fuse' };
+/** On the tool's page beside the others; these have it at their foot (layout.html). */
+const LICENCES = { file: 'THIRD-PARTY.txt', title: 'Licences', words: 'licences' };
 const EXAMPLES = ['plain.html', 'plain.js', 'model-card.html', 'model-card.js', 'frame.html', 'frame.js', 'Fuse.jsx'];
 /** Shown, and nothing to be opened. */
 const ONLY_SHOWN = new Set(['Fuse.jsx']);
 
 /** Links to all pages; the one they stand on is no link's goal. */
 function nav(current = 'index.html') {
-  const links = [{ file: './', title: 'Fuse' }, ...PAGES].filter(({ file }) => current !== 'index.html' || file !== './');
+  const links = current === 'index.html' ? [...PAGES, LICENCES] : [FUSE, ...PAGES];
   const link = ({ file, title, words }) => `<li><a href="${file}"${file === current ? ' aria-current="page"' : ''}${current === 'index.html' ? ` data-words="${words}"` : ''}>${title}</a></li>`;
   return `<nav${current === 'index.html' ? '' : ' aria-label="This site"'}><ul>${links.map(link).join('')}</ul></nav>`;
 }

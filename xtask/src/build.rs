@@ -1,8 +1,10 @@
 //! `cargo xtask build`: crate → wasm (twice) → bindings → page.
 
+use crate::linked::linked;
 use crate::project::Project;
-use crate::tools::{Outcome, capture, option, run, succeeds};
+use crate::tools::{Outcome, capture, option, run, run_and_capture, succeeds};
 use crate::web;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_bindgen_cli_support::Bindgen;
@@ -54,10 +56,10 @@ pub(crate) fn programs(project: &Project) -> Outcome {
     web::install_packages(project)
 }
 
-/// A program with its JavaScript bindings, in `folder`; with the names of its functions, or without.
+/// A program with its JavaScript bindings and a list of what is in it, in `folder`; with the names of its functions, or without.
 pub(crate) fn bindings(project: &Project, program: &Program, folder: &Path, names: bool) -> Outcome {
     ensure_target(project)?;
-    run(&mut wasm(project, program))?;
+    let messages = run_and_capture(wasm(project, program).arg("--message-format=json-render-diagnostics"))?;
     let wasm = project.target.join(WASM_TARGET).join("release").join("np_lora.wasm");
     // The library and the `wasm-bindgen` dependency have one version in Cargo.toml, so they cannot disagree.
     Bindgen::new()
@@ -72,7 +74,9 @@ pub(crate) fn bindings(project: &Project, program: &Program, folder: &Path, name
                 .generate(folder)
         })
         .and_then(|generated| generated)
-        .map_err(|error| format!("wasm-bindgen on {}: {error:#}", wasm.display()))
+        .map_err(|error| format!("wasm-bindgen on {}: {error:#}", wasm.display()))?;
+    let list = folder.join(format!("{}.crates.json", program.name));
+    fs::write(&list, linked(&messages).to_string()).map_err(|error| format!("{}: {error}", list.display()))
 }
 
 /// What builds the wasm of a program, the same bytes on every machine. Cargo gives every program the same file.

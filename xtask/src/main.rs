@@ -8,6 +8,7 @@ mod docs;
 mod engines;
 mod fuzz;
 mod interop;
+mod linked;
 mod package;
 mod project;
 mod reproducible;

@@ -41,12 +41,19 @@ pub(crate) fn run_and_read(command: &mut Command) -> Outcome<(bool, String)> {
     Ok((status.success(), text))
 }
 
+/// As [`run`], and hands back what was printed on stdout, which is for programs.
+pub(crate) fn run_and_capture(command: &mut Command) -> Outcome<String> {
+    announce(command);
+    capture(command.stderr(Stdio::inherit()))
+}
+
 /// The stdout of a quiet command.
 pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
     let output = command.output().map_err(|error| cannot_start(command, &error))?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("`{}` failed ({})\n{}", shown(command), output.status, reason.trim_end()));
+        let message = format!("`{}` failed ({})\n{}", shown(command), output.status, reason);
+        return Err(message.trim_end().to_owned());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

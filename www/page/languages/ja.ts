@@ -32,4 +32,5 @@ export const text: PageText = {
   privacy: 'プライバシー',
   examples: '自分のページに置く',
   interface: 'インターフェース',
+  licences: 'ライセンス',
 };

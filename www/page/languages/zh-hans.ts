@@ -32,4 +32,5 @@ export const text: PageText = {
   privacy: '隐私',
   examples: '嵌入你的网页',
   interface: '接口',
+  licences: '许可证',
 };

@@ -11,18 +11,18 @@ export default defineConfig({
   // A software graphics device takes seconds to compile one shader.
   timeout: 120_000,
   expect: { timeout: 60_000 },
-  // Most of a test is waiting for a page: two at a time take two thirds of the time, also on two cores.
+  // Most of a test is waiting for a page: running two at a time takes two thirds of the time, even on two cores.
   workers: 2,
   forbidOnly: Boolean(process.env.CI),
   reporter: 'list',
-  // A service worker's answers pass page.route() by; what it does has a test of its own.
+  // Answers of a service worker bypass page.route(); the service worker has tests of its own.
   use: { baseURL, serviceWorkers: 'block' },
   projects: [
-    // Each is one long file: begun last, it would be waited for alone. Not started by Playwright, which has builds of its own of both:
-    // these are the ones that people have.
+    // Each of these is one long file and would be waited for alone if begun last. Playwright does not start these browsers: it has
+    // builds of its own of both, and these are the ones that people have.
     { name: 'firefox', testDir: 'tests/engines' },
     { name: 'webkit', testDir: 'tests/engines' },
-    // The tags are those of tests/browser/page.ts.
+    // The tags are defined in tests/browser/page.ts.
     { name: 'webgpu', grep: /@device/, use: launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']) },
     { name: 'cpu', grepInvert: /@device-only/, use: launch([]) },
     { name: 'package', testDir: 'tests/package', use: launch([]) },

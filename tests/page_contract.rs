@@ -75,11 +75,11 @@ fn codes() -> String {
         text += &format!("  | '{}'\n", code.as_str());
     }
     text.truncate(text.trim_end().len());
-    text += ";\n\n/** Those that the page says as well, in the same words. */\nexport const OF_BOTH = {\n";
+    text += ";\n\n/** The problems that the page reports as well, in the same words. */\nexport const OF_BOTH = {\n";
     for code in OF_BOTH {
         text += &format!("  {}: [{}, {}],\n", code.as_str(), quoted(code.sentence()), quoted(code.remedy()));
     }
-    text += "} as const;\n\n/** Those that lie in the two files themselves: no strength and no format mends that. */\n";
+    text += "} as const;\n\n/** The problems that lie in the two files themselves, which no strength and no format can solve. */\n";
     let unfit: Vec<String> =
         Code::ALL.iter().filter(|code| code.is_unfit()).map(|code| quoted(code.as_str())).collect();
     text + &format!("export const UNFIT: ReadonlySet<string> = new Set([{}]);\n", unfit.join(", "))
@@ -90,14 +90,15 @@ fn defaults() -> String {
         panic!("settings are an object")
     };
     let mut text = String::from(
-        "/** The settings where nobody says otherwise, and how far they go. Written by `cargo xtask docs` from src/fusion/settings. */\n\n\
+        "/** The default settings, and the limits of some. Written by `cargo xtask docs` from src/fusion/settings. */\n\n\
          import type { Settings } from './types.ts';\n\n\
          export const DEFAULT_SETTINGS: Settings = {\n",
     );
     for (name, value) in &settings {
         text += &format!("  {name}: {},\n", literal(value));
     }
-    text += "};\n\n/** Strengths and alphas lie between this and its negative, and a rank to cut to is at most this. */\n";
+    text +=
+        "};\n\n/** The largest strengths and alphas, of either sign, and the largest rank to cut to. */\n";
     text += &format!("export const MAX_STRENGTH = {MAX_STRENGTH};\n");
     text += &format!("export const MAX_ALPHA = {MAX_ALPHA};\n");
     text += &format!("export const MAX_DENSE_RANK = {MAX_DENSE_RANK};\n");
@@ -105,12 +106,14 @@ fn defaults() -> String {
         assert!(settings.contains_key(name), "there is no setting {name}");
         quoted(name)
     });
-    text += "/** Those that a comparison depends on. */\n";
+    text += "/** The settings that a comparison depends on. */\n";
     text += &format!(
         "export const COUNTING = [{}] as const satisfies (keyof Settings)[];\n",
         counting.join(", ")
     );
-    text += &format!("/** Of an {CONFIG_NAME}, in bytes. */\nexport const CONFIG_BYTES = {CONFIG_BYTES};\n");
+    text += &format!(
+        "/** The largest {CONFIG_NAME} that is read, in bytes. */\nexport const CONFIG_BYTES = {CONFIG_BYTES};\n"
+    );
     text
 }
 

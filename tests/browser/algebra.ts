@@ -60,7 +60,7 @@ export function combine(a: Matrix, factor: number, b: Matrix): Matrix {
 
 export const scaled = (a: Matrix, factor: number): Matrix => matrix(a.rows, a.cols, a.data.map((value) => value * factor));
 
-/** One above the other. */
+/** a above b */
 export function stack(a: Matrix, b: Matrix): Matrix {
   if (a.cols !== b.cols) throw new Error(`${a.cols} and ${b.cols} columns`);
   const out = matrix(a.rows + b.rows, a.cols);
@@ -69,7 +69,7 @@ export function stack(a: Matrix, b: Matrix): Matrix {
   return out;
 }
 
-/** Side by side. */
+/** a and b side by side */
 export const beside = (a: Matrix, b: Matrix): Matrix => transpose(stack(transpose(a), transpose(b)));
 
 export const frobenius = (a: Matrix): number => Math.sqrt(dot(a.data, a.data));

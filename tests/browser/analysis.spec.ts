@@ -1,4 +1,4 @@
-/** What the page finds out of a pair before it is fused, computed a second time; and that it stands in nobody's way. */
+/** What the page finds out about a pair before fusing, computed independently; and that this gets in nobody's way. */
 
 import { expect, test, type Page } from '@playwright/test';
 import type { Outlook } from '../../www/core/types.ts';
@@ -14,7 +14,7 @@ const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', 
 const pair: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, rank: 6, alpha: 6, seed: 32 })];
 const OPEN = ['subject.safetensors', 'style.safetensors'] as const;
 
-/** Once all of the pair is known, at these settings. */
+/** The outlook once the whole pair is analysed at these settings. */
 async function outlookOf(page: Page, fits: (outlook: Outlook) => boolean = () => true): Promise<Outlook> {
   const found = async (): Promise<Outlook | null> => {
     const outlook = await element<Outlook | null>(page, 'outlook');
@@ -79,11 +79,11 @@ test('the outlook is that of the files, at every setting, and with the roles swa
 
 test('a run does not wait for an analysis, and the analysis ends all the same', DEVICE, async ({ page }) => {
   const uncaught = await open(page);
-  // Pressed as soon as it can be.
+  // Fuse is pressed as soon as it can be.
   await givePair(page, named(OPEN[0], pair[0]), named(OPEN[1], pair[1]));
   check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
   checkOutlook(await outlookOf(page), pair, DEFAULTS);
-  // Another subject, before and after its analysis.
+  // The subject is replaced before and after its analysis.
   const other = makeLora({ ...KOHYA, seed: 33 });
   for (const content of [other, pair[0], other]) await give(page, 'Subject', named(OPEN[0], content));
   await expect(fuseButton(page)).toBeEnabled();
@@ -118,7 +118,7 @@ test('what is wrong with a file the analysis tells, and the run as well, and the
   await expect(page.getByRole('alert')).toContainText('E_NONFINITE');
   expect(await element(page, 'outlook')).toBeNull();
   expect([await element(page, 'phase'), (await element<{ code: string }>(page, 'error')).code]).toEqual(['failed', 'E_NONFINITE']);
-  // Nobody is offered what cannot be done; whoever asks for it all the same hears the same.
+  // The page does not offer what cannot be done, and a script that asks for it anyway gets the same error.
   await expect(fuseButton(page)).toHaveCount(0);
   const refused = page.locator('np-lora').evaluate((tool) => (tool as HTMLElement & { fuse(): Promise<unknown> }).fuse().catch(({ code }: { code: string }) => code));
   expect([await refused, await element(page, 'phase')]).toEqual(['E_NONFINITE', 'failed']);
@@ -144,7 +144,7 @@ test('an analysis that fails for once says so, and is made on request', async ({
   await tellWorkers(page, 'self.torn = true');
   await analysis('auto');
   await expect(page.getByRole('alert')).toContainText('The disk is gone.');
-  // It may have been for once.
+  // This failure may be temporary, so the pair stays ready.
   expect(await element(page, 'phase')).toBe('ready');
   await tellWorkers(page, 'self.torn = false');
   await page.getByRole('button', { name: 'Try again' }).focus();

@@ -1,4 +1,4 @@
-/** Files that are named, made or scaled differently, and one file by itself; every result is computed a second time. */
+/** Files that differ in naming, kind or scale, and a single file; every result is computed independently. */
 
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { productNorm } from './algebra.ts';
@@ -77,7 +77,7 @@ test('one file is converted from PEFT to kohya and back', async ({ page }) => {
   expect([...kohya.file.tensors.keys()].filter((name) => !/^lora_(unet|te)_/.test(name))).toEqual([]);
   checkModules(modulesOf(kohya.file), [one(file), new Map()], DEFAULTS, 'F16');
   await expect(page.getByText(/The projection changes/)).toHaveCount(0);
-  // All of it keeps its bits: there is nothing to say in figures.
+  // All values keep their bits, so there are no figures to show.
   await expect(page.getByRole('columnheader', { name: 'Median' })).toHaveCount(0);
 
   await page.getByLabel('Number format').selectOption('BF16');
@@ -143,7 +143,7 @@ test('files that fit two model families ask which', async ({ page }) => {
   const pair: [Safetensors, Safetensors] = [makeLora(recipe), makeLora({ ...recipe, seed: 47 })];
   const uncaught = await open(page);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
-  // Alone it is no alarm: the second file may settle it.
+  // For a single file this is not an error, because the second file may settle it.
   await page.getByRole('button', { name: 'Only this file? It can be converted' }).click();
   await expect(page.getByLabel('Model family', { exact: true })).toBeVisible();
   await expect(page.getByRole('alert')).toHaveCount(0);
@@ -157,7 +157,7 @@ test('files that fit two model families ask which', async ({ page }) => {
 });
 
 test('a family that makes no difference to the tensors is not asked for, but may be told', async ({ page }) => {
-  // FLUX.1 and Chroma have these alike, and no other family has them.
+  // FLUX.1 and Chroma share these layers, and no other family has them.
   const modules = [...FLUX_PEFT_MODULES.slice(0, 1), { name: 'transformer.x_embedder', out: 3072, in: 64 }];
   const recipe: Recipe = { ...PEFT, modules };
   const uncaught = await open(page);
@@ -167,7 +167,7 @@ test('a family that makes no difference to the tensors is not asked for, but may
   await expect(fit).toContainText('FLUX.1 or Chroma');
   await expect(fuseButton(page)).toBeEnabled();
   expect((await fuseAndSave(page)).file.metadata).not.toHaveProperty('ss_base_model_version');
-  // What was set for blocks is theirs whichever it is, and can be taken back.
+  // Block settings are valid for either family, and can be undone.
   await advanced(page, 'Layout', 'compact');
   await page.getByText('Strengths by block').click();
   await page.getByLabel('Style strength of double 0').fill('0.5');

@@ -1,4 +1,4 @@
-/** What lay there before a file that is refused can be had again, as it was. */
+/** A person can go back from a refused file to the one before it, with its settings. */
 
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { card } from './linked.ts';
@@ -23,7 +23,7 @@ test('with what was said of its scale', async ({ page }) => {
   await expect(fuseButton(page)).toBeEnabled();
   await expect(card(page, 'Subject')).toContainText('cat.safetensors');
   expect((await settings(page)).contentScale).toEqual(scale);
-  // It is that of the file, not of one that lay there before.
+  // The scale setting belongs to that file, not to one that came before it.
   await give(page, 'Subject', named('dog.safetensors', makeLora({ ...KOHYA, seed: 79 })));
   await expect(fuseButton(page)).toBeEnabled();
   expect((await settings(page)).contentScale).toEqual({ kind: 'auto' });
@@ -32,7 +32,7 @@ test('with what was said of its scale', async ({ page }) => {
   await expect(card(page, 'Subject')).toContainText('dog.safetensors');
   await expect(fuseButton(page)).toBeEnabled();
   expect((await settings(page)).contentScale).toEqual({ kind: 'auto' });
-  // Of what nobody has opened, nothing comes back.
+  // A file that was removed does not come back.
   await page.getByRole('button', { name: 'Remove subject file' }).click();
   await give(page, 'Subject', BAD);
   await expect(card(page, 'Subject').getByRole('alert')).toBeVisible();

@@ -1,6 +1,6 @@
 /**
- * Does a fused file say what the method says? Computed a second time, in f64 and by other ways than the product's:
- * ΔW = w_s·s_s·B_s·A_s + w_c·s_c·B_c·A_c·(I − β·V_k·V_kᵀ), with V_k from the singular values of B_s·A_s.
+ * Checks that a fused file is what the method says: computed independently, in f64 and by other means than the product's: ΔW = w_s·s_s·B_s·A_s +
+ * w_c·s_c·B_c·A_c·(I − β·V_k·V_kᵀ), with V_k from the singular values of B_s·A_s.
  */
 
 import {
@@ -10,7 +10,7 @@ import { decode, rounded, type Dtype, type Safetensors, type Tensor } from './sa
 
 /** A direction counts if its singular value exceeds this share of the largest: the method's rule for f32 arithmetic. */
 const RANK_TOLERANCE = 2e-6;
-/** Up to this many numbers the difference of two updates is formed as it stands, which has no cancellation. */
+/** Up to this many numbers, the difference of two updates is computed directly, which avoids cancellation. */
 const DENSE = 4e6;
 
 export interface Module {
@@ -24,7 +24,7 @@ export interface Factors {
   up: Matrix;
   /** r×n */
   down: Matrix;
-  /** What the product of the two is multiplied with. */
+  /** The factor that up · down is multiplied by. */
   scale: number;
 }
 
@@ -32,11 +32,11 @@ export interface Settings {
   mu: number;
   contentStrength: number;
   styleStrength: number;
-  /** At most so many of the style's directions are protected. */
+  /** The most directions of the style to protect. */
   directions?: number;
 }
 
-/** The paper's, where a test says nothing else. Not the product's own table: a changed default has to show. */
+/** The paper's settings, unless a test says otherwise. They are not taken from the product, so that a changed default is noticed. */
 export const DEFAULTS: Settings = { mu: 0.5, contentStrength: 1, styleStrength: 1 };
 
 const ENDINGS = [
@@ -74,14 +74,14 @@ export function factors({ down, up, alpha }: Module): Factors {
   };
 }
 
-/** What the module's update should be, and how far rounding the factors once to `dtype` alone would take it off. */
+/** What the module's update should be, and how far rounding its factors once to `dtype` would take it off. */
 interface Expected {
   up: Matrix;
   down: Matrix;
   norm: number;
   /** ‖rounding error‖ / ‖update‖ of a result that is exact but for its storage. */
   floor: number;
-  /** ‖what the projection changed‖ / ‖update‖: a check that cannot see this sees nothing. */
+  /** ‖what the projection changed‖ / ‖update‖: a check whose tolerance is larger proves nothing. */
   change: number;
 }
 
@@ -103,7 +103,7 @@ export function overlapOf(content: Module, style: Module, dtype: Dtype): Expecte
   return { up, down, norm, floor: errors[0]! / norm, change: norm / productNorm(c.up, scaled(c.down, c.scale)) };
 }
 
-/** What a program makes of subject, style and −β times their overlap, which it is given one by one. */
+/** What a program makes of subject, style and −β times their overlap when it loads them one by one. */
 export function stacked(content: Module | null, style: Module | null, overlap: Module | null, settings: Settings): Factors {
   const { contentStrength, styleStrength, mu } = settings;
   const loaded: [Module | null, number][] = [[content, contentStrength], [style, styleStrength], [overlap, -removed(mu) * contentStrength]];
@@ -151,7 +151,7 @@ function scaledPart({ up, down, scale }: Factors, strength: number, dtype: Dtype
 /** ‖actual − expected‖ / ‖expected‖ */
 export const deviation = (actual: Module, wanted: Expected): number => apart(factors(actual), wanted);
 
-/** The same of factors that are in no file. */
+/** The deviation of factors that are in no file. */
 export function apart(found: Factors, { up, down, norm }: Pick<Expected, 'up' | 'down' | 'norm'>): number {
   const foundDown = scaled(found.down, found.scale);
   if (up.rows * down.cols <= DENSE) {
@@ -181,7 +181,7 @@ export function compare(
   });
 }
 
-/** What is wrong with the names, shapes and alphas of a fused file; empty when all is well. */
+/** Everything wrong with the names, shapes and alphas of a fused file; empty if all is well. */
 export function outline(
   fused: Map<string, Module>, content: Map<string, Module>, style: Map<string, Module>,
 ): string[] {
@@ -200,7 +200,7 @@ export function outline(
     for (const source of sources) {
       if (shapes(actual) !== shapes(source)) wrong.push(`${name} has other shapes than its source`);
     }
-    // The one rule that every loader reads alike: alpha is the rank, or not stored at all.
+    // The only rule that all loaders read alike: alpha equals the rank, or is not stored at all.
     if (actual.alpha !== null && actual.alpha !== rank) wrong.push(`${name} has alpha ${actual.alpha} at rank ${rank}`);
   }
   for (const name of fused.keys()) {

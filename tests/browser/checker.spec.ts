@@ -1,4 +1,4 @@
-/** The checker checks others, so somebody must check the checker: small cases whose answer is known by other means. */
+/** Checks the checker itself, on small cases whose answer is known by other means. */
 
 import { expect, test } from '@playwright/test';
 import {
@@ -25,7 +25,7 @@ test('numbers survive their formats', () => {
   const half = Float64Array.from({ length: 31744 }, (_, word) => word).map((word) => decode({ dtype: 'F16', shape: [], bytes: new Uint8Array([word & 255, word >> 8]) })[0]!);
   half.forEach((value, word) => {
     if (numberToHalf(value) !== word || numberToHalf(-value) !== (word | 0x8000)) throw new Error(`half ${word}`);
-    // Ties go to the even word.
+    // Ties are rounded to the even word.
     const next = half[word + 1];
     if (next !== undefined && numberToHalf((value + next) / 2) !== word + (word & 1)) throw new Error(`tie after ${word}`);
   });
@@ -65,7 +65,7 @@ test('singular values and vectors are those of the product', () => {
   const dense = multiply(up, down);
   const { sigma, right } = productSvd(up, down);
   svd(dense).sigma.slice(0, 6).forEach((value, index) => expect(sigma[index]! / value).toBeCloseTo(1, 12));
-  // With all its directions taken away nothing is left, and each has its own length.
+  // Without all its directions nothing is left, and each direction has its own length.
   expect(far(multiply(multiplyTransposed(dense, right), right), dense) / frobenius(dense)).toBeLessThan(1e-13);
   const lengths = multiplyTransposed(dense, right);
   sigma.forEach((value, index) => expect(frobenius(matrix(1, 30, row(transpose(lengths), index))) / value).toBeCloseTo(1, 12));
@@ -88,7 +88,7 @@ test('the projector stands on the right', () => {
   const style = only(makeLora({ ...STYLE, modules: [shape] }));
   const [c, s] = [factors(content), factors(style)];
   const dense = (of: typeof c): Matrix => scaled(multiply(of.up, of.down), of.scale);
-  // P by the normal equations, AᵀA being invertible here: another way to the same projector.
+  // The projector from the normal equations, since AᵀA is invertible here: another way to the same P.
   const v = lq(s.down).q;
   const right = combine(dense(c), -1, multiply(multiplyTransposed(dense(c), v), v));
   for (const [mu, wanted] of [[Infinity, combine(dense(s), 1, right)], [0, combine(dense(s), 1, dense(c))]] as const) {
@@ -124,7 +124,7 @@ test('a right result passes and every kind of wrong one fails', () => {
     expect(floor).toBeLessThan(1e-3);
     expect(deviation).toBeLessThan(2 * floor);
   }
-  // Another μ, and the roles swapped.
+  // A wrong μ, and swapped roles, must be noticed.
   for (const { deviation } of compare(right, c, s, { ...DEFAULTS, mu: 0.6 }, 'F32')) expect(deviation).toBeGreaterThan(1e-3);
   for (const { deviation } of compare(right, s, c, DEFAULTS, 'F32')) expect(deviation).toBeGreaterThan(1e-3);
   expect(() => compare(right, c, s, DEFAULTS, 'F16')).toThrow(/F32, not F16/);

@@ -1,4 +1,4 @@
-/** A third file beside the pair: what it is said to have of the two, against files that are made here. */
+/** A third file beside the pair: what the page says about it, for files that are made here. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Locator, type Page } from '@playwright/test';
@@ -28,7 +28,7 @@ async function giveThird(page: Page, { name, bytes }: Named): Promise<void> {
 
 const shown = async (found: Locator): Promise<string> => (await found.innerText()).replaceAll('\u00a0', ' ');
 
-/** Both halves of every module one beside the other, at `half` strength each, as sd-scripts' concat writes them. */
+/** Both halves of every module side by side, at strength `half` each, as sd-scripts' concat writes them. */
 function concatenated([content, style]: [Safetensors, Safetensors], half: number, dtype: Dtype): Safetensors {
   const [c, s] = [modulesOf(content), modulesOf(style)];
   const tensors = new Map<string, Tensor>();
@@ -133,7 +133,7 @@ test('one of the two alone, another naming, and a file of something else', async
   await giveThird(page, named('unrelated.safetensors', UNRELATED));
   await expect(lead(page)).toHaveText(/made of something else/);
 
-  // Of the same layers under PEFT's names.
+  // The same layers under PEFT's names.
   const peft = modulesOf(pair[1]);
   const renamed: Safetensors = { metadata: { format: 'pt' }, tensors: new Map(SD15_PEFT_MODULES.flatMap((shape, at) => {
     const { down, up } = peft.get(SD15_MODULES[at]!.name)!;
@@ -161,7 +161,7 @@ test('a file that is none, or of another model, is refused in its place, and the
   await expect(lead(page)).toBeVisible();
   await expect(alert).toHaveCount(0);
   await fuseAndSave(page);
-  // Another pair: what was said of the last one is gone.
+  // With another pair, the finding about the last one is gone.
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
   await expect(lead(page)).toHaveCount(0);
   expect(uncaught).toEqual([]);

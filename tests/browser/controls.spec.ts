@@ -1,4 +1,4 @@
-/** Settings as a person handles them: painted block by block, taken back, in the address; the files they make are computed again. */
+/** Settings as a person handles them: painted block by block, undone, in the address; the resulting files are computed independently. */
 
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import type { LitElement } from 'lit';
@@ -13,7 +13,7 @@ import { CAT, INK, KOHYA, LAYERS, PAIR, drag, fuse, openRecipe, own, paintWith, 
 
 test.setTimeout(2 * FIRST_RUN);
 
-/** Every layer against the method at what its block has of its own. */
+/** Checks every layer against the method with its block's own settings. */
 function holds(fused: Map<string, Module>, blocks: Record<string, Partial<typeof DEFAULTS>>, general = DEFAULTS): void {
   for (const [label, { name }] of Object.entries(LAYERS)) {
     const only = (modules: Map<string, Module>): Map<string, Module> => new Map([...modules].filter(([one]) => one === name));
@@ -24,14 +24,14 @@ function holds(fused: Map<string, Module>, blocks: Record<string, Partial<typeof
 test('blocks are painted by mouse and by keyboard, and each is fused with its own μ and strengths', DEVICE, async ({ page }) => {
   const uncaught = await open(page);
   await givePair(page, ...PAIR);
-  // The keyboard passes over what is not known yet.
+  // The keyboard skips fields that are not known yet.
   await expect(page.getByText('6 layers analysed', { exact: true })).toBeVisible();
   await paintWith(page, 'mu');
   await drag(page, 'IN01', 'MID');
   for (const label of ['IN01', 'IN04', 'MID']) await expect(own(page, label)).toHaveText('μ ∞');
   await expect(own(page, 'OUT05')).toHaveText('');
 
-  // A row that has the value already is reset.
+  // Pressing a row that already has the value resets it.
   await row(page, 'IN04').getByRole('rowheader').click();
   await expect(own(page, 'IN04')).toHaveText('');
 
@@ -49,14 +49,14 @@ test('blocks are painted by mouse and by keyboard, and each is fused with its ow
   await page.keyboard.press('Escape');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { name: 'OUT05 · All' })).toBeVisible();
-  // Folded away, the brush is put away as well.
+  // Folding the panel puts the brush away as well.
   await paintWith(page, 'mu');
   await page.getByText(/^By block/).click();
   await row(page, 'MID').locator('td[data-at]').first().click();
   await expect(page.getByRole('heading', { name: 'MID · All' })).toBeVisible();
 
-  // The table has the same, and takes μ by number.
-  // Where a backend was chosen it is open already.
+  // The table shows the same values, and takes μ as a number.
+  // If a backend was chosen, Advanced is open already.
   const blocks = page.getByText('Strengths by block');
   if (!(await blocks.isVisible())) await page.getByText('Advanced', { exact: true }).click();
   await blocks.click();
@@ -89,7 +89,7 @@ test('presets and pasted weights choose blocks, and one press takes them all bac
   });
   const before = (await settings(page)).blocks;
   await expect(page.locator('np-lora-result').getByText(/ · 5 blocks changed/)).toBeVisible();
-  // As it stands in a list of choices or in a prompt, and by a choice's name.
+  // Block weights as they are written in a list of presets or in a prompt, and a preset's name.
   const [numbers, field] = ['0.5,1,0,0.75,1,1,1,0.25,1,1,1,1,1,1,1,1,1', page.getByLabel('Subject’s numbers')];
   for (const typed of [`MINE:${numbers}`, `<lora:cat:1:lbw=${numbers}:stop=10>`, `<lora:cat:1:1:LBW=${numbers}>`, `<lora:cat:1:${numbers}>`, `${numbers}, `, `<lora:cat:1:lbw=${numbers}>, a cat: red, <lora:ink:1>`, `lbw=${numbers}`]) {
     await field.fill('midd');
@@ -122,7 +122,7 @@ test('a pair that does not fit says so under the cards, and asks for nothing tha
   await givePair(page, PAIR[0], named('elsewhere.safetensors', elsewhere));
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('E_NO_COMMON_MODULES');
-  // Nor is it said again where a script fuses all the same.
+  // The error is not announced again when a script fuses anyway.
   expect(await page.locator('np-lora').evaluate((tool) => (tool as unknown as { fuse(): Promise<unknown> }).fuse().catch(({ code }) => code))).toBe('E_NO_COMMON_MODULES');
   await expect(alert).toHaveCount(1);
   const bottom = await page.getByRole('region', { name: 'Style', exact: true }).evaluate((card) => card.getBoundingClientRect().bottom);
@@ -152,7 +152,7 @@ test('what the automatic number format comes to is said, and why it is a larger 
   await expect(format.locator('option').first()).toHaveText('Auto – F16');
 });
 
-/** Two that have more in common, of which there is more to say. */
+/** Two files with more in common, about which there is more to say. */
 const [NEAR, NEARER] = [61, 62].map((seed) => makeLora({ ...KOHYA, rank: 4, alpha: 4, seed, sharedDirections: 2 }));
 const RELATED: [Named, Named] = [named('cat.safetensors', NEAR!), named('ink.safetensors', NEARER!)];
 
@@ -198,7 +198,7 @@ for (const language of ['en', 'ja', 'zh-Hans']) {
         const balance = { heavier: 'style', times: 12.3, contentStrength: 1, styleStrength: 0.53, contentTextStrength: null, styleTextStrength: null } as const;
         const ofMany = (analysed: number): Partial<Outlook> => ({ analysed, total: 1082 });
         const whole = { ...known.whole, change: 0.237, contentKept: 0.377, overlap: 0.1234, chance: 0.0123 };
-        // The first: before anything is known.
+        // The first state is that before anything is known.
         const states: (Partial<Outlook> | null)[] = [
           null, {}, ofMany(0), ofMany(1024), { balance }, { balance, ...ofMany(1024) },
           ...(['same', 'noContent', 'noStyle', 'chance', 'apart', 'little', 'usual', 'most'] as const).map((verdict) => ({ verdict, whole })),
@@ -242,11 +242,11 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
   for (const [at, state] of states.slice(0, -1).toReversed().entries()) {
     await undo.click();
     expect(await settings(page)).toEqual(state);
-    // The same once more is another text to screen readers, who would not hear of it else.
+    // A repeated message must be a different text, or screen readers would not read it out.
     await expect.poll(() => page.locator('np-lora').evaluate((tool) => tool.shadowRoot!.querySelector('.app > [role=status]')!.textContent))
       .toBe(`Undone.${at % 2 === 0 ? '' : '\u00a0'}`);
   }
-  // It has nothing to do any more, and keeps the keyboard.
+  // The button has nothing left to do, but keeps the focus.
   await expect(undo).toBeDisabled();
   await expect(undo).toBeFocused();
   await page.locator('body').click({ position: { x: 2, y: 2 } });
@@ -263,7 +263,7 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
   await page.keyboard.press('ControlOrMeta+Z');
   expect(await settings(page)).toEqual(states.at(-2));
 
-  // All at once, which is a step as well.
+  // A reset of all settings is a step as well.
   const reset = page.getByRole('button', { name: 'Reset', exact: true });
   await expect(page.getByText('Advanced 1 changed')).toBeVisible();
   await reset.click();
@@ -275,18 +275,18 @@ test('changes are taken back and made again, and text keeps its own steps', asyn
   await page.keyboard.press('ControlOrMeta+Shift+Z');
   await page.keyboard.press('ControlOrMeta+Z');
 
-  // In a text field the keys are the field's.
+  // In a text field, the undo keys belong to the field.
   const field = page.getByLabel('as μ', { exact: true });
   await field.click();
   await field.pressSequentially('3');
   await page.keyboard.press('ControlOrMeta+Z');
   expect(await settings(page)).toEqual(states.at(-2));
   await expect(redo).toBeEnabled();
-  // A new change leaves nothing to make again.
+  // After a new change there is nothing to redo.
   await setMu(page, 7);
   await expect(redo).toBeDisabled();
 
-  // What was said of one file's scale is in no step of another file.
+  // The scale setting of one file is in no step of another file.
   await advanced(page, 'Scale of the subject', 'rankStabilised');
   await give(page, 'Subject', named('dog.safetensors', makeLora({ ...KOHYA, seed: 73 })));
   await undo.click();
@@ -332,7 +332,7 @@ test('an address carries the settings that differ, and nothing of the files', as
   await other.getByLabel('File name').blur();
   expect(await settings(other)).toEqual(await settings(page));
   expect(sha256(await fuse(other))).toBe(sha256(bytes));
-  // Back at the defaults the address is plain, and a link that is followed in the same page counts.
+  // With all defaults the fragment is empty, and a link followed in the same page takes effect.
   await other.evaluate(() => { location.hash = '#subject=0.5'; });
   await expect(other.getByLabel('Subject strength, as a number')).toHaveValue('0.5');
   expect(await settings(other)).toMatchObject({ mu: 0.5, styleStrength: 1, blocks: {}, cut: { kind: 'all' } });
@@ -362,7 +362,7 @@ test('an address that makes no sense leaves the defaults, and a naming waits for
   await page.reload();
   await givePair(page, ...PAIR);
   await expect.poll(async () => (await settings(page)).scheme).toBe('peft');
-  // It is of these files' model, as blocks are.
+  // A naming belongs to these files' model, as block settings do.
   await page.locator('np-lora').evaluate((tool) => (tool as unknown as { apply(patch: Partial<Settings>): void }).apply({ blocks: { IN04: { content: 0, style: 1, mu: null } } }));
   for (const [at, role] of (['Subject', 'Style'] as const).entries()) {
     await give(page, role, named(`flux${at}.safetensors`, makeLora({ ...KOHYA, modules: FLUX_PEFT_MODULES, rank: 2, scheme: 'PEFT', seed: 75 + at })));
@@ -374,7 +374,7 @@ test('an address that makes no sense leaves the defaults, and a naming waits for
 test('a number is read as people write it, and one that goes too far is refused', async ({ page }) => {
   const uncaught = await open(page);
   const { modules, alpha, dtype } = KOHYA;
-  // 17·17 is more than a rank may be, so that it is cut.
+  // 17·17 is more than a rank may be, so the difference is cut.
   const loha = (seed: number): Named => named(`loha${seed}.safetensors`, makeLoHa({ modules, rank: 17, alpha, dtype, seed }));
   await givePair(page, loha(1), loha(2));
   await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText('12 full differences cut');
@@ -396,7 +396,7 @@ test('a number is read as people write it, and one that goes too far is refused'
     await expect(strength).toHaveAttribute('aria-invalid', 'true');
     expect((await settings(page)).styleStrength).toBe(1.25);
   }
-  // As in number fields; also from what is only typed.
+  // Arrow keys work as in number fields, also starting from text that is only typed.
   await strength.press('ArrowUp');
   await expect(strength).toHaveValue('1.3');
   await expect(refused).toHaveCount(0);
@@ -410,7 +410,7 @@ test('a number is read as people write it, and one that goes too far is refused'
   await type(strength, '1.25');
   await type(strength, 'x');
   await expect(refused).toHaveCount(1);
-  // What else is done there takes the word back.
+  // Any other change there clears the error.
   await page.getByRole('slider', { name: 'Style strength' }).press('ArrowLeft');
   await expect(refused).toHaveCount(0);
   await expect(strength).toHaveValue('1.2');

@@ -10,7 +10,7 @@ import { writeSafetensors } from './safetensors.ts';
 
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 61, sharedDirections: 2 };
 
-/** One other worker, whatever the machine has, which is told nothing until it is let; whether it has answered, and so started. */
+/** One other worker, on any machine, which hears nothing until it is released; counts its answers, so that the test knows when it has started. */
 function holdOther(): void {
   Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 });
   const other = Object.assign(self, { there: 0, ready: 0, warming: 0, letOther: () => {} });
@@ -48,21 +48,21 @@ test('a worker that is ready only when a run has begun takes no part in it', asy
   await expect.poll(() => sumOf(page, 'ready')).toBe(1);
   await letGo(page);
   check((await fused).file, [...pair], DEFAULTS, 'F16');
-  // The run has warmed the program up.
+  // The run has already warmed the program up.
   expect(await sumOf(page, 'warming')).toBe(0);
   expect(uncaught).toEqual([]);
 });
 
 interface Warming {
-  /** What became of it. */
+  /** The steps of the warm-up so far. */
   steps: string[];
-  /** How many tasks the others were given. */
+  /** The number of tasks that the others were given. */
   tasks: number;
-  /** How many Blobs this worker has made, as a result is one. */
+  /** The number of Blobs that this worker has made; a result is one. */
   blobs: number;
 }
 
-/** Two other workers, and how one of them warms the program up; `late`, it begins only where that is not wanted any more. */
+/** Two other workers, and how one of them warms the program up; if `late`, it begins only when that is no longer wanted. */
 function watchWarming(late: boolean): void {
   Object.defineProperty(navigator, 'hardwareConcurrency', { value: 3 });
   const warming: Warming = { steps: [], tasks: 0, blobs: 0 };
@@ -103,7 +103,7 @@ for (const late of [false, true]) test(`one of them warms the program up, ${late
   const steps = async (): Promise<string[]> => (await each()).flatMap(({ steps }) => steps);
   await givePair(page, named('subject.safetensors', pair[0]), named('style.safetensors', pair[1]));
   await expect.poll(steps).toEqual(late ? ['begun'] : ['begun', 'done']);
-  // It has fused; the one that the page speaks with, of which all the steps are, has not.
+  // The worker that warmed up has fused; the one that the page talks to, which recorded all steps, has not.
   const made = (await each()).map(({ steps, blobs }) => [steps.length > 0, blobs > 0]);
   expect(made.filter(([leads]) => leads)).toEqual([[true, false]]);
   expect(made.filter(([, fused]) => fused)).toHaveLength(late ? 0 : 1);
@@ -116,14 +116,14 @@ for (const late of [false, true]) test(`one of them warms the program up, ${late
   expect(uncaught).toEqual([]);
 });
 
-/** A machine of so many cores, whose workers count what they hash for others. */
+/** A machine with this many cores, whose workers count what they hash for others. */
 const onCores = (page: Page, cores: number): Promise<void> => bendWorker(page, () => {
   const counted = Object.assign(self, { hashing: 0 });
   self.addEventListener('message', ({ data }: MessageEvent<{ call?: string }>) => { counted.hashing += data.call === 'hashing' ? 1 : 0; });
 }, (script) => `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });\n${script}`);
 
 test('with cores to spare a worker does nothing but hash, and no byte changes', async ({ page }) => {
-  // More than one buffer of bytes to be hashed.
+  // Large enough for more than one buffer of bytes to hash.
   const recipe = { ...RECIPE, rank: 32 };
   const pair = [makeLora(recipe), makeLora({ ...recipe, seed: 62 })] as const;
   const made: Uint8Array[] = [];

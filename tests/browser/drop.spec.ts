@@ -1,4 +1,4 @@
-/** What is dropped and pasted besides files: links, and folders as trainers and hosts fill them. */
+/** Dropping and pasting things other than files: links, and folders as trainers and hosts fill them. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { makeLora } from './make.ts';
@@ -8,7 +8,7 @@ import { KOHYA, PAIR } from './settings.ts';
 
 const LINK = 'https://huggingface.co/somebody/cats/resolve/main/cat.safetensors';
 
-/** As browsers hand over a link that is dragged out of another page, or a text that was copied. */
+/** Hands over data as browsers do for a link dragged from another page, or for copied text. */
 const handOver = (page: Page, event: 'drop' | 'paste', on: string, type: string, text: string): Promise<boolean> =>
   page.evaluate(([event, on, type, text]) => {
     const data = new DataTransfer();
@@ -27,7 +27,7 @@ test('a link that is dragged here or pasted is offered, and nothing is asked of 
   const asked: string[] = [];
   page.on('request', (request) => { if (request.url().includes('huggingface')) asked.push(request.url()); });
   const uncaught = await open(page);
-  // Two links are for two places, the first of which is only just being looked at.
+  // Two links go to two places, even while the first is still being read.
   const [first, second] = ['dog', 'oil'].map((name) => LINK.replace('cat.', `${name}.`)) as [string, string];
   await handOver(page, 'paste', 'body', 'text/plain', first);
   await handOver(page, 'paste', 'body', 'text/plain', second);
@@ -35,18 +35,18 @@ test('a link that is dragged here or pasted is offered, and nothing is asked of 
   await expect(card(page, 'Style')).toContainText('oil.safetensors');
   await page.getByRole('button', { name: 'Remove subject file' }).click();
   await page.getByRole('button', { name: 'Remove style file' }).click();
-  // On the way, and when it is let go, the page stays where it is.
+  // The browser must not follow the link, neither while it is dragged nor when it is dropped.
   expect(await handOver(page, 'drop', 'np-lora-card:last-of-type', 'text/uri-list', `# from a page\r\n${LINK}`)).toBe(true);
   await expect(offered(page, 'Style')).toBeVisible();
   await expect(card(page, 'Style')).toContainText('cat.safetensors');
   await expect(offered(page, 'Subject')).toHaveCount(0);
   expect(await handOver(page, 'paste', 'body', 'text/plain', ` ${LINK}\n`)).toBe(true);
   await expect(offered(page, 'Subject')).toBeVisible();
-  // Of this page's own links, which are dragged by mistake, and of other texts nothing comes.
+  // This page's own links, which are dragged by mistake, and other texts are ignored.
   await page.getByRole('button', { name: 'Remove subject file' }).click();
   await handOver(page, 'drop', 'body', 'text/uri-list', new URL('api.html', page.url()).href);
   expect(await handOver(page, 'paste', 'body', 'text/plain', `see ${LINK}`)).toBe(false);
-  // Whoever writes somewhere pastes there.
+  // Text pasted into a field belongs to that field.
   await page.evaluate(() => document.body.append(document.createElement('textarea')));
   expect(await handOver(page, 'paste', 'textarea', 'text/plain', LINK)).toBe(false);
   await expect(offered(page, 'Subject')).toHaveCount(0);
@@ -81,7 +81,7 @@ test('beside a LoRA its picture and its notes are passed over; alone they are to
   expect(uncaught).toEqual([]);
 });
 
-/** Folders cannot be made by a script: these answer as a browser's own do. */
+/** Drops a folder. Scripts cannot make real ones, so these entries answer as a browser's own do. */
 async function dropFolder(page: Page, paths: Record<string, number[]>): Promise<void> {
   await page.evaluate(async (paths) => {
     interface Folder { name: string; isDirectory: true; createReader(): { readEntries(give: (entries: object[]) => void): void } }

@@ -1,4 +1,4 @@
-/** Sites that have the element itself in a page of theirs. */
+/** Sites that have the element itself in one of their pages. */
 
 import { expect, type Page } from '@playwright/test';
 import { FILES, pairOf, site, uncaughtIn, type Site } from './hosts.ts';
@@ -6,12 +6,12 @@ import { FILES, pairOf, site, uncaughtIn, type Site } from './hosts.ts';
 interface Host {
   body?: string;
   head?: string;
-  /** A classic script that runs before anything else. */
+  /** The source of a classic script that runs before anything else. */
   first?: string;
   headers?: Record<string, string>;
 }
 
-/** A page of a site that serves the element itself. It notes its events, and finds it as `tool`. */
+/** A page of a site that serves the element itself. The page records the element's events, and holds it as `tool`. */
 export async function host({ body = '<np-lora></np-lora>', head = '', first = '', headers = {} }: Host = {}, pair = pairOf()): Promise<Site> {
   const script = `
     import { NpLora } from '/np-lora/element.js';
@@ -34,7 +34,7 @@ export async function host({ body = '<np-lora></np-lora>', head = '', first = ''
 }
 export async function visit(page: Page, shop: Site): Promise<string[]> {
   const uncaught = uncaughtIn(page);
-  // As in page.ts: a test cannot press the system's own window.
+  // A test cannot press the system's own window (see page.ts).
   await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
   await page.goto(shop.origin);
   await expect(page.getByRole('button', { name: 'Choose file' }).or(page.getByText('Choose file')).first()).toBeAttached();
@@ -43,6 +43,6 @@ export async function visit(page: Page, shop: Site): Promise<string[]> {
 
 declare const told: { name: string; detail: any }[];
 
-/** What the page was told by events of this name. */
+/** The details of the events of this name that the page has heard. */
 export const events = (page: Page, name: string): Promise<any[]> =>
   page.evaluate((name) => told.filter((one) => one.name === name).map(({ detail }) => detail), name);

@@ -1,4 +1,4 @@
-/** What a host does in the element's events, and when it asks for something at an inconvenient moment. */
+/** What a host does while it handles the element's events, and calls at inconvenient moments. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { host, visit } from './elements.ts';
@@ -10,19 +10,19 @@ const PAIR = pairOf();
 
 test.afterEach(closeAll);
 
-/** What a page of `host` has. */
+/** The globals of a `host` page. */
 declare const pair: any, tool: any, told: { name: string; detail: any }[], give: (to?: any) => Promise<unknown>;
 
 const names = (page: Page): Promise<string[]> => page.evaluate(() => told.map(({ name }) => name));
 
 test('a handler may begin anew, or run once more, without the run noticing', async ({ page }) => {
   const uncaught = await visit(page, await host());
-  // Begins anew where the run has failed: the caller hears why it did.
+  // The handler resets after the run has failed: the caller still gets the reason.
   expect(await page.evaluate(async () => {
     const { content, style } = await pair();
     const bytes = new Uint8Array(await style.arrayBuffer());
     const begin = 8 + new DataView(bytes.buffer).getUint32(0, true);
-    // No number, in the middle of the values.
+    // A NaN in the middle of the values.
     bytes.set([0, 0x7e], begin + 2 * Math.floor((bytes.length - begin) / 4));
     tool.contentFile = content;
     tool.styleFile = new File([bytes], style.name);
@@ -30,7 +30,7 @@ test('a handler may begin anew, or run once more, without the run noticing', asy
     tool.addEventListener('error', () => tool.reset(), { once: true });
     return tool.fuse().then(() => null, ({ code }: any) => code);
   })).toBe('E_NONFINITE');
-  // Cancels it where it is told of something on the way: then there is no result.
+  // The handler cancels during the run: then there is no result.
   expect(await page.evaluate(async () => {
     const { content } = await pair();
     tool.contentFile = content;
@@ -41,7 +41,7 @@ test('a handler may begin anew, or run once more, without the run noticing', asy
     return [run, tool.result, told.some(({ name }) => name === 'complete')];
   })).toEqual(['AbortError', null, false]);
   await page.evaluate(() => { told.length = 0; });
-  // Runs once more where the first is done: that can be cancelled like any.
+  // The handler starts another run when the first is done: it can be cancelled like any other.
   const second = await page.evaluate(async () => {
     await give();
     const again = new Promise<string>((over) => {
@@ -82,7 +82,7 @@ test('what waits for its files can be cancelled, and a run can be asked for righ
     Object.assign(window, await next);
     return all;
   })).toEqual(['AbortError', 'AbortError', 'made', 'AbortError']);
-  // Of what never began nothing is told.
+  // No events are sent about a run that never began.
   expect((await names(page)).filter((name) => ['abort', 'complete', 'error'].includes(name))).toEqual(['abort', 'complete']);
   await checkHeld(page, 'file', PAIR);
   expect(uncaught).toEqual([]);
@@ -109,7 +109,7 @@ test('a result is stale when something differs from what it was made of, and onl
     await tool.updateComplete;
     return tool.matches(':state(stale)');
   });
-  // Set just before the run, it is what the run is made with; set during it, it is not.
+  // A setting changed just before the run is used by it; one changed during the run makes the result stale.
   await page.evaluate(async () => {
     await give();
     tool.mu = 2;
@@ -138,14 +138,14 @@ test('leaving the page is nobody’s error', async ({ page }) => {
     const turn = (): Promise<void> => new Promise((over) => { setTimeout(over, 0); });
     const around = tool.parentNode;
     const { content, style } = await pair();
-    // While files are being opened,
+    // The element is removed while files are being opened,
     tool.contentFile = content;
     tool.styleFile = style;
     tool.remove();
     await turn();
     around.append(tool);
     await tool.inspect();
-    // while the backend is sought and a run begins,
+    // while the backend is looked for and a run begins,
     const run = tool.fuse().catch(() => {});
     tool.remove();
     await run;
@@ -154,7 +154,7 @@ test('leaving the page is nobody’s error', async ({ page }) => {
     await new Promise((over) => { setTimeout(over, 400); });
     around.append(tool);
     await tool.inspect();
-    // while the two change places, which they have done when it is back,
+    // while the files are being swapped (they are, when it is back),
     const swap = (): void => tool.shadowRoot.querySelector('.swap').click();
     await tool.updateComplete;
     swap();
@@ -165,7 +165,7 @@ test('leaving the page is nobody’s error', async ({ page }) => {
     await tool.updateComplete;
     swap();
     await tool.inspect();
-    // and while an example is made.
+    // and while an example is being made.
     tool.reset();
     await tool.updateComplete;
     tool.shadowRoot.querySelector('.invite button').click();
@@ -196,7 +196,7 @@ test('the last file is the one, though an adapter_config.json is still being rea
     tool.reset();
     await again;
     const none = await lies();
-    // One that comes alone is for the file that lies there.
+    // A configuration that comes alone belongs to the file that is already there.
     tool.contentFile = content;
     await tool.inspect();
     const late = tool.take([slow()], 'content');
@@ -219,7 +219,7 @@ test('a change is told whatever a person does with files, and what happens is he
   await expect.poll(changes).toBe(2);
   await page.evaluate(async () => tool.take([(await pair()).content]));
   await expect.poll(changes).toBe(3);
-  // Told when it is so.
+  // The event is sent only when the change has happened.
   const config = { name: 'adapter_config.json', text: '{"r":4,"lora_alpha":4}' };
   expect(await page.evaluate(async ({ name, text }) => {
     const found = new Promise((over) => { tool.addEventListener('change', () => over(tool.contentFile.name), { once: true }); });
@@ -246,7 +246,7 @@ test('of a folder the LoRAs in it are taken, however many files there are', asyn
   expect(await page.evaluate(async () => {
     const { content, style } = await pair();
     const fileEntry = (file: File): object => ({ name: file.name, isDirectory: false, file: (take: (file: File) => void) => take(file) });
-    // Given in parts, as by Chromium, which gives a hundred at a time.
+    // The entries come in parts, as in Chromium, which gives a hundred at a time.
     const folderEntry = (name: string, ...parts: object[][]): object => ({
       name, isDirectory: true, createReader: () => ({ readEntries: (take: (part: object[]) => void) => take(parts.shift() ?? []) }),
     });
@@ -260,7 +260,7 @@ test('of a folder the LoRAs in it are taken, however many files there are', asyn
 });
 
 test('how far a run is, is spoken when it is further', async ({ page }) => {
-  // As on a run of hours, in which much is told of the same quarter.
+  // Many reports about the same quarter, as in a run of hours.
   await bendWorker(page, () => {
     const { postMessage } = self;
     Object.assign(self, { postMessage: (said: object, options?: object) => {
@@ -281,7 +281,7 @@ test('how far a run is, is spoken when it is further', async ({ page }) => {
   const spoken: string[] = await page.evaluate(() => (window as any).spoken);
   expect(spoken.some((said) => said.startsWith('Fusing'))).toBe(true);
   expect(spoken).toEqual([...new Set(spoken)]);
-  // Whoever waits at Cancel is taken to the result: what was said of the run is not left behind it.
+  // Focus on Cancel moves to the result, and no message about the run is left behind.
   await page.evaluate(() => tool.reset());
   await page.evaluate(() => give());
   await expect(fuseButton(page)).toBeEnabled();
@@ -303,7 +303,7 @@ test('what a person changes is told while it changes and when it has, and what m
     const order = Object.assign(window, { order: [] as string[] }).order;
     for (const name of ['input', 'change']) {
       tool.addEventListener(name, () => order.push(name));
-      // Outside they would look like those of a field of the page.
+      // Outside the element, these events would look like those of a field of the page.
       document.addEventListener(name, () => order.push(`${name} outside`));
     }
   });
@@ -315,12 +315,12 @@ test('what a person changes is told while it changes and when it has, and what m
   expect(await order(), 'a stop').toEqual(both);
   await page.getByLabel('What to make').selectOption('several');
   expect(await order(), 'a choice').toEqual(both);
-  // The same once more is no change of anything.
+  // Setting the same value again changes nothing.
   await page.getByLabel('What to make').selectOption('fusion');
   await order();
   await page.getByRole('button', { name: 'μ 1', exact: true }).click();
   expect(await order(), 'as it was').toEqual(['change']);
-  // The same file twice.
+  // Subject and style are the same file.
   await page.evaluate(async () => { tool.styleFile = new File([(await pair()).content], 'same.safetensors'); });
   await expect(spoken).toHaveText('Subject: subject.safetensors is open. Style: same.safetensors is open.');
   await expect(page.locator('np-lora-outlook-view section > .unseen[role=status]')).toHaveText(/^Both files make the same change/);

@@ -1,7 +1,7 @@
 /**
- * Everything that is known to go wrong while the page works: one entry a fault, in the files of `faults/`. After every
- * one nothing unverified is offered, the person reads what happened and what to do, the next good pair fuses without a
- * reload, and no error reaches the window: `standsUp` in faults/scene.ts.
+ * Everything that is known to go wrong while the page works: one entry for each fault, in the files of `faults/`. After each fault nothing unverified
+ * is offered, the person reads what happened and what to do, the next good pair fuses without a reload, and no error reaches the window: `standsUp`
+ * in faults/scene.ts.
  */
 
 import { test } from '@playwright/test';

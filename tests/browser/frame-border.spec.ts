@@ -1,4 +1,4 @@
-/** What may go between a page and the frame: each holds the other to what it knows, and a frame speaks with one origin only. */
+/** What may pass between a page and the frame: each checks the other's messages, and a frame talks to one origin only. */
 
 import { expect, test } from '@playwright/test';
 import { frame, host, toolOf, type Told } from './frames.ts';
@@ -8,7 +8,7 @@ const PAIR = pairOf();
 
 test.afterEach(closeAll);
 
-/** What a host page of `host` has; by hand it has others. */
+/** The globals of a `host` page; a page made by `byHand` has those of the second line. */
 declare const tool: any, told: Told[], pair: () => Promise<object>, NpLoraFrame: any;
 declare const heard: { data: unknown; origin: string }[], greet: (hello?: unknown) => { port: MessagePort; answers: any[] };
 
@@ -43,7 +43,7 @@ test('a frame that is not the tool cannot trouble the page by what it says', asy
     const codeOf = ({ code }: { code: string }): string => code;
     return [await tool.fuse().catch(codeOf), await tool.convert().catch(codeOf), told.map(({ name }) => name), tool.element.style.height, tool.phase];
   })).toEqual(['E_FRAME', 'E_X', ['height', 'height', 'ready'], '100000px', 'empty']);
-  // Nor does a page of another origin that has come to its place get an answer.
+  // A page of another origin that has taken the frame's place gets no answer either.
   const other = await site({
     '/': { body: '<!doctype html><title>Another</title><script src="/another.js"></script>' },
     '/another.js': { body: "addEventListener('message', () => { globalThis.answered = true; }); parent.postMessage({ 'np-lora': 1, hello: true }, '*');" },
@@ -54,7 +54,7 @@ test('a frame that is not the tool cannot trouble the page by what it says', asy
   });
   await page.frames()[1]!.goto(other.origin);
   await page.evaluate(() => (window as any).greeted);
-  // An answer would be there with the next turn.
+  // An answer would have arrived by then.
   expect(await page.frames()[1]!.evaluate(() => new Promise((later) => { setTimeout(() => later('answered' in globalThis), 100); }))).toBe(false);
   expect(uncaught).toEqual([]);
 });
@@ -87,7 +87,7 @@ test('settings that the frame does not know are refused, by the script or by a t
   await expect(page.locator('iframe')).toHaveCount(1);
   expect(uncaught).toEqual([]);
 });
-/** A site that has the frame in its own markup and speaks with it by itself; `opened` is the origin in the frame's address. */
+/** A site that has the frame in its own markup and talks to it by itself; `opened` gives the origin in the frame's address. */
 async function byHand(baseURL: string | undefined, opened: (own: string) => string): Promise<Site> {
   const made = await site({
     '/host.js': {
@@ -158,7 +158,7 @@ test('what makes no sense is ignored, or answered where somebody waits, and does
   await page.goto(shop.origin);
   await expect.poll(() => page.evaluate(() => heard)).toEqual([{ data: { 'np-lora': 1, hello: true }, origin: new URL(baseURL!).origin }]);
   const { ignored, refused, flood, after } = await page.evaluate(async () => {
-    // Greetings that are none: the port of the first good one is the only one.
+    // These greetings are invalid, and only the port of the first valid one counts.
     const strangers = [null, 'hello', { hello: true }, { 'np-lora': 2, hello: true }, { 'np-lora': 1 }, { 'np-lora': 1, hello: 1 }].map((one) => greet(one));
     const { port, answers } = greet();
     const late = greet();
@@ -183,7 +183,7 @@ test('what makes no sense is ignored, or answered where somebody waits, and does
     ];
     messages.forEach((message, at) => ask(message, 100 + at));
     const all = await next(1 + messages.length);
-    // Far more than anybody means at once: all are answered, those beyond the limit with a refusal.
+    // Far more calls than anybody makes at once: all are answered, those beyond the limit with a refusal.
     ask({ call: 'give', in: await pair() }, 1000);
     for (let id = 1001; id < 1100; id++) ask({ call: 'give' }, id);
     const flood = (await next(101 + messages.length)).slice(1 + messages.length);

@@ -1,4 +1,4 @@
-/** The tool in a frame of another site, by the script that sites include. */
+/** The tool in a frame of another site, made by the script that sites include. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
@@ -11,16 +11,16 @@ import { readSafetensors } from './safetensors.ts';
 
 const PAIR = pairOf();
 const ANY_ORIGIN = { 'Access-Control-Allow-Origin': '*' };
-/** As strict as a site can be that has a frame and a script of its own. */
+/** The strictest policy that a site with a frame and a script of its own can have. */
 const policy = (frames: string): string => `default-src 'none'; script-src 'self'; connect-src 'self'; frame-src ${frames}; base-uri 'none'; `
   + "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 test.afterEach(closeAll);
 
-/** What a host page of `host` has. */
+/** The globals of a `host` page. */
 declare const tool: any, told: Told[], pair: () => Promise<object>, NpLoraFrame: any;
 
-/** Gives the pair and fuses it from the host page, and holds what comes back to the method. */
+/** Gives the pair and fuses it from the host page, and checks the result against the method. */
 async function fuseFromHost(page: Page, mu = 0.5): Promise<void> {
   await page.evaluate(async (mu) => {
     const [opened] = await Promise.all([tool.give(await pair()), tool.set({ mu })]);
@@ -51,7 +51,7 @@ test('a site fuses in a frame of another origin, and hears all about it', async 
   expect(phases.slice(-2)).toEqual(['checking', 'done']);
   expect(await page.evaluate(() => tool.phase)).toBe('done');
 
-  // As high as what is in it, and nothing to scroll inside.
+  // The frame is as high as its content, with nothing to scroll inside.
   await expect(frame(page).getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
   await expect.poll(() => page.frames()[1]!.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBe(0);
   expect(await page.evaluate(() => told.filter(({ name }) => name === 'height').at(-1)!.detail)).toBeGreaterThan(480);
@@ -80,7 +80,7 @@ test('a person works in the frame, and the site hears of it', async ({ page, bas
   expect(await frame(page).locator('body').evaluate((body) => [getComputedStyle(body).backgroundColor, getComputedStyle(body).colorScheme]))
     .toEqual(['rgb(0, 0, 64)', 'dark']);
   await accessible(page, 'in a frame');
-  // No look changes what is not a look.
+  // `look` changes only custom properties.
   expect(await page.evaluate(() => tool.set({ look: { 'x: red; background': 'red', page: 'rgb(1, 2, 3)' }, locale: 'de' }))).toEqual({ locale: 'en' });
   expect(await frame(page).locator('html').getAttribute('style')).toBe('color-scheme: dark; --np-lora-page: rgb(1, 2, 3);');
   expect(await page.evaluate(() => tool.set({ locale: 'ja-JP', theme: 'auto', outputName: 'ours', disabled: true }))).toEqual({ locale: 'ja' });
@@ -144,7 +144,7 @@ test('a frame without an origin says it when its server does not let it load', a
 
 test('the frame keeps to the policy of the page, and so does its worker', async ({ page, baseURL, request }) => {
   const policyOf = async (name: string): Promise<string> => /"Content-Security-Policy" content="([^"]+)"/.exec(await (await request.get(name)).text())![1]!;
-  // Nothing of a frame is kept for visits without a network.
+  // Nothing of a frame is cached for visits without a network.
   expect(await policyOf('embed.html')).toBe((await policyOf('index.html')).replace(' np-lora-offline', ''));
   const shop = await host(toolOf(baseURL));
   await page.goto(shop.origin);
@@ -197,7 +197,7 @@ test('a run is cancelled by a signal, and the frame is as good as before', async
   expect(await page.evaluate(() => told.find(({ name }) => name === 'error')?.detail.code)).toBe('E_NOT_SAFETENSORS');
   await page.evaluate(() => tool.reset());
   await expect(frame(page).getByRole('button', { name: 'Try it with an example' })).toBeVisible();
-  // A file may fall anywhere in the frame, beside the element too.
+  // A file can be dropped anywhere in the frame, even beside the element.
   await page.frames()[1]!.evaluate(() => {
     const dataTransfer = new DataTransfer();
     dataTransfer.items.add(new File(['no LoRA'], 'note.txt'));
@@ -207,7 +207,7 @@ test('a run is cancelled by a signal, and the frame is as good as before', async
   expect(uncaught).toEqual([]);
 });
 
-// As deploy/nginx.conf sends them.
+// The headers that deploy/nginx.conf sends.
 const ISOLATED = { 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const ofFile = (name: string): Record<string, string> => ({
   ...(/^(embed\.html|worker\.js)$/.test(name) ? ISOLATED : {}), ...(/^(embed\.(html|js|css)|icon\.svg)$/.test(name) ? { 'Cross-Origin-Resource-Policy': 'cross-origin' } : {}),
@@ -235,10 +235,10 @@ test('a frame that is loaded anew has its settings again; one that is removed is
   const uncaught = uncaughtIn(page);
   await page.goto(shop.origin);
   await page.evaluate(async () => {
-    // As frameworks keep what they watch.
+    // Proxies, in which frameworks wrap the objects they watch.
     await tool.give(new Proxy(await pair(), {}));
     await tool.set(new Proxy({ styleStrength: 0.5, look: new Proxy({}, {}) }, {}));
-    // Refused now, and not again whenever the frame is loaded.
+    // Wrong settings are refused now, and not again whenever the frame is loaded.
     const codeOf = ({ code }: { code: string }): string => code;
     const round: Record<string, unknown> = {};
     round.round = round;
@@ -250,7 +250,7 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     const { content } = await pair() as { content: File };
     const given = await Promise.all([{ subject: content }, { content: 'x' }, null].map((files) => tool.give(files).catch(({ detail }: { detail: string }) => detail)));
     if (`${given}` !== 'subject,content,It is no object of names and values, or of too many.') throw new Error(`${given}`);
-    // As a script downloads it.
+    // A Blob without a name, as a script would download it.
     const opened = await tool.give({ content: content.slice() });
     if (opened.content.name !== 'subject.safetensors') throw new Error(opened.content.name);
     await tool.set({ rank: 5 });
@@ -264,7 +264,7 @@ test('a frame that is loaded anew has its settings again; one that is removed is
     Object.assign(window, await tool.fuse());
   });
   await checkHeld(page, 'file', PAIR, { mu: 10, styleStrength: 0.5 });
-  // As a page's own script may take it away, and put it back: what it had is gone.
+  // A page's own script may remove the frame and put it back: what the tool had is then gone.
   const gone = await page.evaluate(async () => {
     const place = tool.element.parentNode;
     const run = tool.fuse().catch(({ code }: { code: string }) => code);
@@ -315,7 +315,7 @@ test('what is asked of a frame that went before its tool came ends as cancelled'
     tool.remove();
     return Promise.all([before, tool.ready, tool.set({ mu: 1 })].map(name));
   })).toEqual(['AbortError', 'AbortError', 'AbortError']);
-  // Nor is it said to be silent afterwards.
+  // A removed frame is not reported as silent later.
   await page.clock.fastForward(120_000);
   expect(await page.evaluate(() => told.map(({ name }) => name))).toEqual([]);
 });
@@ -354,7 +354,7 @@ test('a frame that comes late comes all the same, and nobody waits for one that 
   await page.frames()[1]!.evaluate(() => (globalThis as any).come());
   await expect.poll(isReady).toBe('ready');
   expect(await page.evaluate(() => tool.set({ mu: 1 }))).toEqual({ locale: 'en' });
-  // It is there: nothing runs out.
+  // The tool is there, so no time limit runs out.
   await page.clock.fastForward(120_000);
   expect(await isReady()).toBe('ready');
 
@@ -364,7 +364,7 @@ test('a frame that comes late comes all the same, and nobody waits for one that 
   expect(await page.evaluate(() => (window as any).run)).toBe('E_FRAME');
   expect([await isReady(), await page.evaluate(() => tool.set({ mu: 2 }).catch(({ code }: { code: string }) => code))]).toEqual(['E_FRAME', 'E_FRAME']);
 
-  // Loaded anew, it is as good as the first one.
+  // After a reload the frame works as it did at first.
   await page.frames()[1]!.goto(`${slow.origin}/embed.html?parent=${shop.origin}`);
   await expect.poll(() => page.frames()[1]!.evaluate(() => 'come' in globalThis)).toBe(true);
   await page.frames()[1]!.evaluate(() => (globalThis as any).come());
@@ -428,7 +428,7 @@ test('a page gives links, of whose host nothing is asked before somebody loads t
     .concat(['./x.safetensors', '//host/x', 'https://example.org/x', new URL(location.href).origin].map((contentSrc) => ({ contentSrc })) as any[])
     .map((wishes) => tool.set(wishes).catch(({ detail }: { detail: string }) => detail))));
   expect(strange).toEqual(['several', 'several', ...Array(5).fill('contentSrc')]);
-  // What was reset does not come back with the frame.
+  // A link that was reset does not come back when the frame is loaded again.
   await page.evaluate(async () => {
     await tool.set({ contentSrc: 'somebody/cats/cat.safetensors' });
     await tool.reset();
@@ -458,7 +458,7 @@ test('a page without an origin is told so; any other may take the script from wh
   await page.goto(`${shop.origin}/boxed`);
   expect(await put(script)).toBe('E_FRAME');
   await page.goto(shop.origin);
-  // It would run as the page's own.
+  // A frame with a javascript: address would run as this page's own.
   expect(await page.evaluate(async (script) => {
     const { NpLoraFrame } = await import(script);
     try {

@@ -3,7 +3,7 @@
 import type { FrameLocator, Page } from '@playwright/test';
 import { FILES, site, type Served, type Site } from './hosts.ts';
 
-/** A site whose page makes a frame of `embed` by the script, notes all that is told, and has it as `tool`. */
+/** A site whose page makes a frame of `embed` with the script, records all its events, and holds it as `tool`. */
 export async function host(embed: string, options: object = {}, headers: Record<string, string> = {}): Promise<Site> {
   const script = `
     import { NpLoraFrame } from '/np-lora/np-lora-frame.js';
@@ -21,7 +21,7 @@ export async function host(embed: string, options: object = {}, headers: Record<
   return site({ '/': page, '/host.js': { body: script } });
 }
 
-/** What a host page of `host` has heard. */
+/** An event that a `host` page has heard. */
 export interface Told { name: string; detail: any; at: number }
 
 export const frame = (page: Page): FrameLocator => page.frameLocator('iframe');

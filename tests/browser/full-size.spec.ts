@@ -1,11 +1,11 @@
-/** Modules of full size through the page: all of a pair's, and on a graphics device, which is a slow one here, those of some blocks. */
+/** Modules of full size through the page: those of a whole pair, and on a graphics device, which is slow here, those of some blocks. */
 
 import { expect, test } from '@playwright/test';
 import { PLACES, checkFlux, fluxPair } from './flux.ts';
 import { DEVICE, fuseAndSave, givePair, onDevice, open } from './page.ts';
 
 const MINUTE = 60_000;
-/** Of each kind, so that every shape comes twice. */
+/** The number of blocks of each kind, so that every shape comes twice. */
 const BLOCKS_ON_A_DEVICE = 2;
 
 test.describe('FLUX.1, rank 16', () => {

@@ -1,4 +1,4 @@
-/** From two files to one, through the page, on the graphics device and without one; every result is computed a second time. */
+/** From two files to one, through the page, with and without a graphics device; every result is computed independently. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
@@ -11,7 +11,7 @@ import { readSafetensors, type Safetensors } from './safetensors.ts';
 test.setTimeout(2 * FIRST_RUN);
 
 const KOHYA: Recipe = { modules: SD15_MODULES, rank: 8, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 11, sharedDirections: 3 };
-// Three layers of FLUX.1 alone could be of another model as well, so the file's notes say it.
+// Three layers of FLUX.1 alone could also be another model's, so the metadata names the model.
 const PEFT: Recipe = {
   modules: FLUX_PEFT_MODULES, rank: 8, alpha: null, dtype: 'BF16', scheme: 'PEFT', seed: 21, sharedDirections: 3,
   metadata: { format: 'pt', 'modelspec.architecture': 'flux-1-dev/lora' },
@@ -43,7 +43,7 @@ test('a PEFT pair in BF16, with all of the style’s directions and with two', D
   const uncaught = await open(page);
   await takePair(page, pair);
   check((await fuseAndSave(page)).file, pair, DEFAULTS, 'BF16');
-  // Which directions stand out takes kernels that all of them do not.
+  // Choosing the strongest directions uses other kernels than taking all of them.
   await advanced(page, 'Style directions to protect', 'count');
   const count = page.getByLabel('Number of directions');
   await count.fill('2');
@@ -97,11 +97,11 @@ test('bad files are refused by name, and the next good pair fuses without a relo
       const alert = page.getByRole('alert');
       const card = page.getByRole('region', { name: role, exact: true });
       await expect(card).toContainText(file.name);
-      // Nobody needs to press Fuse: what lies in the values the analysis finds, and takes the button away.
+      // Fuse need not be pressed: the analysis finds errors in the values, and removes the button.
       await expect(alert.first()).toBeVisible({ timeout: FIRST_RUN });
       for (const part of [file.name, ...says]) await expect(alert.first()).toContainText(part);
       await expect(page.getByRole('button', { name: 'Save', exact: true })).toHaveCount(0);
-      // What cannot be opened has taken nothing away.
+      // A file that cannot be opened has not removed the one before it.
       const back = card.getByRole('button', { name: /^Back to / });
       if (await back.count() > 0) {
         backs++;
@@ -131,7 +131,7 @@ test('what shows a result is fetched before there is one, and anew when that fai
   await expect.poll(() => asked.length).toBe(1);
   await fuseButton(page).press('Enter');
   await expect(page.getByText('the part of the page that shows it could not be loaded')).toBeVisible();
-  // Asked for once more, in vain; whoever has waited is there, and can save.
+  // The view was requested once more, in vain; the focus has moved to its place, and the result can be saved.
   expect(asked).toHaveLength(2);
   await expect(page.getByText('There may be a newer version by now')).toBeVisible();
   await expect(page.getByRole('region', { name: 'Fused and checked' })).toBeFocused();

@@ -1,4 +1,4 @@
-/** Holds a saved file to the method, module by module. */
+/** Checks a saved file against the method, module by module. */
 
 import { createHash } from 'node:crypto';
 import { expect } from '@playwright/test';
@@ -7,21 +7,21 @@ import { allFinite, type Dtype, type Safetensors } from './safetensors.ts';
 
 type Modules = Map<string, Module>;
 
-/** Every module of the result against the method: within one rounding to its format, and within `bound` of that; and its own hash. */
+/** Checks every module of the result against the method: within one rounding to its format, and `bound`; and the hash in the metadata. */
 export function check(fused: Safetensors, [content, style]: [Safetensors, Safetensors], settings: Settings, dtype: Dtype): void {
   expect(allFinite(fused)).toBe(true);
-  // What model sites call AutoV3.
+  // The hash that model sites call AutoV3.
   const hash = createHash('sha256');
   for (const { bytes } of fused.tensors.values()) hash.update(bytes);
   expect(fused.metadata.sshs_model_hash).toBe(hash.digest('hex'));
   checkModules(modulesOf(fused), [modulesOf(content), modulesOf(style)], settings, dtype);
 }
 
-/** The same for files whose modules have been brought to one naming. */
+/** Checks modules that have been brought to one naming. */
 export function checkModules(found: Modules, [c, s]: [Modules, Modules], settings: Settings, dtype: Dtype): void {
   expect(outline(found, c, s)).toEqual([]);
   for (const { name, deviation, floor, change } of compare(found, c, s, settings, dtype)) {
-    // f32 arithmetic keeps 1e-6. Where f32 falls on the other side of a tie between two 16-bit numbers, one number in
+    // f32 arithmetic is accurate to 1e-6. If f32 falls on the other side of a tie between two 16-bit numbers, one number in
     // thousands is off by one more step: far below a hundredth of the rounding of all of them.
     const bound = dtype === 'F32' ? 1e-6 : 1.01 * floor + 1e-5;
     expect(deviation, `${name} deviates by ${deviation}, one rounding alone by ${floor}`).toBeLessThan(bound);

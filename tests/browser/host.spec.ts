@@ -1,4 +1,4 @@
-/** The element as part of other people's pages: in forms, styled by them, beside another one, and among what they do to the platform. */
+/** The element in other people's pages: in forms, styled by them, beside another one, and among their changes to the platform. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
@@ -16,10 +16,10 @@ const SDXL = [{ name: 'lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_
 
 test.afterEach(closeAll);
 
-/** What a page of `host` has. */
+/** The globals of a `host` page. */
 declare const pair: any, tool: any, told: { name: string; detail: any }[], give: (to?: any) => Promise<Record<string, { name: string }>>;
 
-/** Fuses from the host's script, and holds the result to the method. */
+/** Fuses from the host's script, and checks the result against the method. */
 async function fuse(page: Page): Promise<void> {
   await page.evaluate(async () => {
     await give();
@@ -38,7 +38,7 @@ test('a fusion may be asked for while the files are being opened', async ({ page
   });
   expect(await page.evaluate(() => (window as any).phase)).toBe('opening');
   await checkHeld(page, 'file', PAIR);
-  // A file that is refused is the answer.
+  // If a file is refused, that is the error of the call.
   expect(await page.evaluate(async () => {
     tool.styleFile = new File(['no LoRA'], 'no.safetensors');
     return tool.fuse().then(() => null, (error: any) => error.code);
@@ -47,7 +47,7 @@ test('a fusion may be asked for while the files are being opened', async ({ page
 });
 
 test('what is set on the element before its class is there is kept', async ({ page }) => {
-  // Also of an element with a link.
+  // This also holds for an element with a link.
   const early = `const early = document.querySelector('np-lora'); early.name = 'lora'; early.mu = 2; early.contentFile = new File(['no LoRA'], 'early.safetensors');`;
   const uncaught = await visit(page, await host({ body: `<np-lora content-src="ann/loras/cat.safetensors"></np-lora><script>${early}</script>` }));
   expect(await page.evaluate(() => tool.inspect().catch(({ code, file }: any) => [code, file]))).toEqual(['E_TOO_SHORT', 'early.safetensors']);
@@ -101,7 +101,7 @@ test('a link in place of a file that is being opened ends the wait for it', asyn
     return asked;
   });
   expect(aborted).toBe('AbortError');
-  // A link that is taken away is offered no more.
+  // A link that was removed is no longer offered.
   await page.evaluate(() => {
     tool.reset();
     tool.styleSrc = 'https://huggingface.co/cats/cat/resolve/main/cat.safetensors';
@@ -120,10 +120,10 @@ for (const width of [320, 400, 600]) {
     await expect(page.getByText(/layers analysed$/)).toBeVisible();
     const [subject, style] = await page.locator('np-lora-card').all();
     const [above, below] = [await subject!.boundingBox(), await style!.boundingBox()];
-    // Beside each other where there is room for both.
+    // The cards are side by side if there is room for both.
     expect(below!.y >= above!.y + above!.height).toBe(width < 568);
     const wide = await page.locator('np-lora').evaluate((tool, limit) => {
-      // The bar with Fuse lies 8 px over the sides.
+      // The bar with Fuse extends 8 px beyond the sides.
       const right = tool.getBoundingClientRect().left + limit + 9;
       const scrolls = (one: Element): boolean => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(one).overflowX);
       const found: string[] = [];
@@ -154,7 +154,7 @@ test('a rank is written in markup as in an address', async ({ page }) => {
   expect(await fused()).toEqual(['3', 3, { kind: 'rank', rank: 3 }]);
   await page.getByText('Advanced').first().click();
   await expect(page.getByLabel('Rank', { exact: true })).toHaveValue('rank');
-  // What stays as it is makes no result out of date.
+  // Setting the same value does not make a result stale.
   await page.evaluate(() => { tool.rank = 3; });
   expect(await page.evaluate(async () => { await tool.updateComplete; return tool.matches(':state(stale)'); })).toBe(false);
 
@@ -181,7 +181,7 @@ test('a form sends the fused file, and begins anew', async ({ page }) => {
   const entries = (): Promise<[string, unknown][]> => page.evaluate(() => [...new FormData(tool.form)].map(([name, value]) => [name, value instanceof File ? value.name : value]));
   expect(await page.evaluate(() => [tool.form === document.forms[0], tool.labels.length, tool.name, tool.matches(':enabled')])).toEqual([true, 1, 'lora', true]);
   expect(await entries()).toEqual([['title', 'a cat']]);
-  // Its label leads to the first file; a click on nothing in it leads nowhere.
+  // Its label leads to the first file; a click on the element's empty space leads nowhere.
   const focused = (): Promise<string | undefined> => page.evaluate(() => tool.shadowRoot.activeElement?.getAttribute('side'));
   await page.locator('fieldset > label').click({ position: { x: 5, y: 5 } });
   expect(await focused()).toBe('content');
@@ -193,14 +193,14 @@ test('a form sends the fused file, and begins anew', async ({ page }) => {
   await page.evaluate(() => { tool.mu = 0.5; });
   await fuse(page);
   expect(await entries()).toEqual([['title', 'a cat'], ['lora', 'subject_in_style.safetensors']]);
-  // As libraries do where there is no name any more.
+  // Libraries do this to remove a name.
   for (const none of [undefined, null]) {
     await page.evaluate((none) => { tool.name = none; }, none);
     expect(await entries()).toEqual([['title', 'a cat']]);
   }
   await page.evaluate(() => { tool.name = 'lora'; });
 
-  // A fieldset that is disabled disables it like any control.
+  // A disabled fieldset disables it like any control.
   await page.evaluate(() => { document.querySelector('fieldset')!.disabled = true; });
   await expect(page.getByLabel('Subject strength, as a number')).toBeDisabled();
   await expect(page.getByRole('button', { name: 'Swap subject and style' })).toBeDisabled();
@@ -281,7 +281,7 @@ test('stylesheets reach its states, its parts, its slots and its colours', async
   await expect(page.getByRole('alert')).toBeVisible();
   expect([await seen(), await styleOf('[part=error]', 'border-bottom-color')]).toEqual(['failed', 'rgb(9, 9, 9)']);
   const phases = await events(page, 'phasechange');
-  // Some last too short to be drawn; none comes out of order.
+  // Some phases are too short to be drawn, but none comes out of order.
   const ORDER = ['opening', 'ready', 'fusing', 'checking', 'done', 'empty', 'opening', 'failed'];
   let from = 0;
   for (const phase of phases) {
@@ -303,7 +303,7 @@ test('a host takes the file itself, and does without a warning', async ({ page }
   await expect(fuseButton(page)).toBeEnabled();
   await expect(page.locator('.warning')).toHaveCount(2);
   expect(await codes()).toEqual(['W_EXTRA_TENSORS', 'W_BASE_DIFFERS']);
-  // Told once, whatever the settings, and once more with the result.
+  // Each is sent once whatever the settings, and once more with the result.
   await page.evaluate(() => { tool.mu = 0.7; });
   await page.evaluate(() => tool.fuse().then(() => {}));
   await expect(page.locator('.warning')).toHaveCount(4);
@@ -330,7 +330,7 @@ test('a host takes the file itself, and does without a warning', async ({ page }
   await expect.poll(() => page.evaluate(() => (window as any).kept === tool.result)).toBe(true);
   expect([downloads, await page.evaluate(() => tool.save())]).toEqual([0, false]);
   expect(await page.evaluate(() => (window as any).offered)).toEqual(['file', 'report']);
-  // Who has it, saves it: nothing would be lost.
+  // The host has taken the file and saves it, so nothing would be lost.
   await page.getByRole('button', { name: 'Start over' }).click();
   await expect(page.getByRole('button', { name: 'Try it with an example' })).toBeVisible();
   expect(uncaught).toEqual([]);
@@ -390,20 +390,20 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
   expect(strange).toEqual(Array(6).fill('take() takes a list of Files, or a DataTransfer.'));
   expect(await page.evaluate(() => tool.take([new File([], 'x')], 'subject').catch(({ message }: Error) => message))).toContain("'content' or 'style'");
   expect(Object.values(await page.evaluate(() => give())).map(({ name }) => name)).toEqual(['subject.safetensors', 'style.safetensors']);
-  // What was downloaded by a script has no name.
+  // A Blob that a script downloaded has no name.
   expect(await page.evaluate(async () => {
     const { contentFile } = tool;
     tool.contentFile = contentFile.slice();
     const { content } = await tool.inspect();
     return [content.name, tool.contentFile.name, tool.contentFile.size === contentFile.size];
   })).toEqual(['subject.safetensors', 'subject.safetensors', true]);
-  // Called so that every file system takes it.
+  // Names are changed so that every file system accepts them.
   const called = await page.evaluate(() => ['nul', 'COM1.safetensors', 'con.v2', 'LPT³ .x', 'CONIN$', 'console', 'ü'.repeat(300)].map((name) => {
     tool.outputName = name;
     return tool.settings().outputName;
   }));
   expect(called).toEqual([...Array(5).fill('subject_in_style'), 'console', 'ü'.repeat(100)]);
-  // What was set last stands in the address also where the element goes right after.
+  // The last change reaches the address even if the element is removed right afterwards.
   expect(await page.evaluate(async () => {
     const around = tool.parentNode;
     tool.remember = 'hash';
@@ -413,7 +413,7 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
     around.append(tool);
     return location.hash;
   })).toBe('#mu=3');
-  // And no longer where the host wants it no more.
+  // The address no longer changes once the host has switched that off.
   expect(await page.evaluate(async () => {
     tool.remember = 'off';
     tool.disabled = true;
@@ -429,10 +429,10 @@ test('what files are is told when they are open, and a refusal too', async ({ pa
     return tool.inspect().catch(({ code, file }: any) => [code, file]);
   });
   expect(refused).toEqual(['E_NOT_SAFETENSORS', 'page.html']);
-  // Nor is anything said of a pair that was asked about just before.
+  // A fit that was requested just before is not shown either.
   await page.evaluate(() => new Promise((later) => { setTimeout(later, 500); }));
   await expect(page.locator('np-lora-pair-fit')).toHaveCount(0);
-  // The reason stays the reason.
+  // A later call gets the same reason.
   expect(await page.evaluate(() => tool.fuse().catch(({ code, file }: any) => [code, file]))).toEqual(refused);
   expect(await page.evaluate(() => {
     const away = document.createElement('np-lora') as any;
@@ -459,7 +459,7 @@ test('two elements on one page have nothing to do with each other', async ({ pag
   await checkHeld(page, 'one', PAIR, { mu: 10 });
   await checkHeld(page, 'two', PAIR, { styleStrength: 0.5 });
   expect(await page.evaluate(() => [(window as any).heard, (window as any).ends])).toEqual([1, ['AbortError', 'done', true]]);
-  // One that goes leaves the other at work.
+  // Removing one element leaves the other working.
   await page.evaluate(async () => {
     tool.remove();
     Object.assign(window, { three: (await (document.querySelector('#other') as any).fuse()).file });
@@ -509,7 +509,7 @@ const PLATFORMS: Record<string, string> = {
     const { setTimeout: later } = window;
     window.setTimeout = function (what, after, ...more) { return later.call(window, () => what(...more), after); };
     Element.prototype.toJSON = function () { return null; };`,
-  // But for Symbol itself, to which Lit adds what decorators need.
+  // Everything except Symbol, to which Lit adds what decorators need.
   'where all that is built in is frozen': `
     for (const name of Object.getOwnPropertyNames(window)) {
       const of = window[name];
@@ -524,7 +524,7 @@ for (const [name, first] of Object.entries(PLATFORMS)) {
   test(`on a page ${name} it works`, async ({ page }) => {
     const uncaught = await visit(page, await host({ first }));
     await fuse(page);
-    // The errors of such a page are as good as those of any other.
+    // Errors on such a page are the same as anywhere else.
     expect(await page.evaluate(() => {
       tool.styleFile = new File(['<!doctype html>'], 'page.html');
       return tool.inspect().catch((thrown: any) => [thrown.name, thrown.code, thrown instanceof Error]);

@@ -1,4 +1,4 @@
-/** Text from strangers' files, wherever it can stand, stays text: it runs nothing, loads nothing, hides nothing. */
+/** Text from strangers' files stays text wherever it is shown: it runs nothing, loads nothing, hides nothing. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
@@ -6,7 +6,7 @@ import { SD15_MODULES, makeLora, withOnes, without, type Recipe } from './make.t
 import { element, fuseAndSave, fuseButton, give, named, open, type Named } from './page.ts';
 import type { Safetensors } from './safetensors.ts';
 
-/** Each would call the trap, load something or hide something, if it were more than text. */
+/** Texts that would call the trap, load something or hide something if they were treated as more than text. */
 const PAYLOADS = [
   '<img src="https://example.com/a.png" onerror="trap()">',
   '<script>trap()</script>',
@@ -23,13 +23,13 @@ const PAYLOADS = [
   `pile${'\u0301'.repeat(400)}`,
   `long${'A'.repeat(100_000)}`,
 ];
-/** Anything that a person cannot see, or that turns the text around it. Written apart from the page's own list. */
+/** Characters that a person cannot see, or that turn the text around them. Written independently of the page's own list. */
 const UNSEEN = /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u00AD\u034F\u061C\u115F\u1160\u200B-\u200F\u2028-\u202E\u2060-\u206F\u3164\uD800-\uDFFF\uE000-\uF8FF\uFEFF\uFFA0\uFFFE\uFFFF\u{E0000}-\u{E0FFF}]|\u0301{6}/u;
 
 const RECIPE: Omit<Recipe, 'modules'> = { rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 61, sharedDirections: 2 };
 const real = SD15_MODULES.slice(1, 3);
 const strangers = (texts: string[]) => texts.map((text) => ({ name: text, out: 64, in: 32 }));
-/** The values are hostile, and where a key is free it is as well. */
+/** Metadata with hostile values and, where keys are free, hostile keys. */
 const metadata = (role: string): Record<string, string> => {
   const words = Object.fromEntries(PAYLOADS.map((text, at) => [`${text} ${role}`, PAYLOADS.length - at]));
   const keys = ['ss_output_name', 'ss_base_model_version', 'ss_sd_model_name', 'ss_network_module', 'modelspec.title', 'modelspec.author',
@@ -44,14 +44,14 @@ const metadata = (role: string): Record<string, string> => {
 const half = Math.ceil(PAYLOADS.length / 2);
 const make = (role: string, texts: string[], seed: number): Safetensors => {
   const file = makeLora({ ...RECIPE, seed, modules: [...real, ...strangers(texts)], metadata: metadata(role) });
-  // A kind that cannot be fused, and tensors that belong to nothing.
+  // Adds a kind that cannot be fused, and tensors that belong to nothing.
   const more = PAYLOADS.flatMap((text) => [[`${text} ${role}.oft_blocks`, [2, 2]], [`${text} ${role}.nothing`, [2]]] as [string, number[]][]);
   return more.reduce((made, [name, shape]) => withOnes(made, name, shape), file);
 };
 const subject = make('subject', PAYLOADS.slice(0, half + 4), 61);
 const style = make('style', PAYLOADS.slice(half - 4), 62);
 
-/** A page whose trap would tell, and what it asks the network for beside its own parts. */
+/** Opens a page with the trap, and records its requests for anything but its own parts. */
 async function trapped(page: Page): Promise<{ uncaught: string[]; requests: string[] }> {
   await page.addInitScript(() => { Object.assign(window, { sprung: 0, trap: () => { (window as unknown as { sprung: number }).sprung += 1; } }); });
   const uncaught = await open(page);
@@ -66,7 +66,7 @@ async function trapped(page: Page): Promise<{ uncaught: string[]; requests: stri
   return { uncaught, requests };
 }
 
-/** Every text and attribute on the page, shadow trees included, and what elements there are, but for the page's own links and boxes for links. */
+/** All texts and attributes on the page, shadow trees included, and all kinds of elements, except the page's own links and link boxes. */
 const drawn = (page: Page): Promise<{ texts: string[]; elements: string[]; handlers: string[] }> => page.evaluate(() => {
   const texts: string[] = [document.title];
   const elements = new Set<string>();
@@ -115,7 +115,7 @@ test('hostile texts in names and notes stay texts, up to the saved file and the 
   const { file, name } = await fuseAndSave(page);
   expect(name).not.toMatch(UNSEEN);
   expect(name).toMatch(/^[^<>:"/\\|?*,]{1,212}\.safetensors$/u);
-  // Data all the way: the modules have the very names that they came with.
+  // The texts are only data: the modules keep exactly the names they came with.
   for (const text of PAYLOADS) expect([...file.tensors.keys()]).toContain(`${text}.lora_down.weight`);
   await page.getByText(/^Left out/).last().click();
   await harmless(page, 'done');
@@ -124,7 +124,7 @@ test('hostile texts in names and notes stay texts, up to the saved file and the 
   expect(saved.suggestedFilename()).not.toMatch(UNSEEN);
   const report = await readFile(await saved.path(), 'utf8');
   expect(report).not.toMatch(UNSEEN);
-  // The saved one has the sources' hashes as well.
+  // The saved report also has the hashes of the sources.
   const made = await page.locator('np-lora').evaluate((found) => (found as unknown as { report: Record<string, unknown> }).report);
   expect(JSON.parse(report)).toEqual({ ...made, content: expect.any(Object), style: expect.any(Object) });
   expect(JSON.parse(report)).toMatchObject(made);
@@ -132,7 +132,7 @@ test('hostile texts in names and notes stay texts, up to the saved file and the 
   expect(requests).toEqual([]);
   expect(uncaught).toEqual([]);
 
-  // The result is a file like any other.
+  // The result can be opened like any other file.
   await give(page, 'Subject', named('again.safetensors', file));
   await expect(fuseButton(page)).toBeEnabled();
   await harmless(page, 'again');
@@ -160,7 +160,7 @@ test('hostile texts in refusals stay texts', async ({ page }) => {
 
 test('hostile texts in an adapter_config.json stay texts', async ({ page }) => {
   const { uncaught } = await trapped(page);
-  // Without alphas, so that the card asks for the configuration.
+  // Without alphas, the card asks for the configuration.
   await give(page, 'Subject', named('subject.safetensors', makeLora({ ...RECIPE, scheme: 'PEFT', modules: [{ name: 'unet.x', out: 64, in: 32 }], alpha: null })));
   const configs = PAYLOADS.flatMap((text) => [
     text,

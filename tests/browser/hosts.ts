@@ -1,4 +1,4 @@
-/** Other people's sites: small servers on origins of their own, with pages that have the tool in them. */
+/** Other people's sites: small servers on origins of their own, with pages that contain the tool. */
 
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -15,13 +15,13 @@ const TYPES: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.j
 
 export interface Site {
   origin: string;
-  /** Bodies of what was posted to it. */
+  /** The bodies of all POST requests. */
   posted: Promise<Buffer>[];
 }
 
 let open: Server[] = [];
 
-/** After each test: of all that `site` made. */
+/** Called after each test: closes all sites that `site` made. */
 export function closeAll(): void {
   for (const server of open) {
     server.closeAllConnections();
@@ -40,13 +40,13 @@ export type Pair = [subject: Safetensors, style: Safetensors];
 export const pairOf = (seed = RECIPE.seed): Pair => [makeLora({ ...RECIPE, seed }), makeLora({ ...RECIPE, seed: seed + 1 })];
 
 interface Options {
-  /** Of the tool's files, or of one by its name. */
+  /** The headers of the tool's files, or a function that gives those of each by its name. */
   headers?: Headers | ((name: string) => Headers);
   pair?: Pair;
 }
 type Headers = Record<string, string>;
 
-/** Serves `pages` by their paths, the built tool in `/np-lora/`, and the pair's files. */
+/** Serves `pages` by their paths, the built tool in `/np-lora/`, and the files of the pair. */
 export async function site(pages: Record<string, Served>, { headers = {}, pair = pairOf() }: Options = {}): Promise<Site> {
   const posted: Promise<Buffer>[] = [];
   const files: Record<string, Served> = {
@@ -81,13 +81,13 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** Goes into a host page's script: the pair that its site serves. */
+/** Code for a host page's script: the pair that its site serves. */
 export const FILES = `
   const file = async (name) => new File([await (await fetch('/' + name)).blob()], name);
   const pair = async () => ({ content: await file('subject.safetensors'), style: await file('style.safetensors') });
 `;
 
-/** Where requests went that went to none of `origins`. */
+/** Records the requests that went to none of `origins`. */
 export function strangers(context: BrowserContext, ...origins: string[]): string[] {
   const found: string[] = [];
   context.on('request', (request) => {
@@ -104,7 +104,7 @@ export function uncaughtIn(page: Page): string[] {
   return uncaught;
 }
 
-/** The bytes of a file that the host page has in `window[name]`, held to the method. */
+/** Checks the file that the host page has in `window[name]` against the method. */
 export async function checkHeld(page: Page, name: string, pair: Pair, settings: Partial<Settings> = {}): Promise<void> {
   const text = await page.evaluate(async (name) => {
     const bytes = new Uint8Array(await (window as unknown as Record<string, File>)[name]!.arrayBuffer());

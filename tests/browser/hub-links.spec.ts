@@ -1,4 +1,4 @@
-/** Links to the Hugging Face Hub, on the page itself: in its address, in its boxes, and what its policy lets through. */
+/** Links to the Hugging Face Hub on the page itself: in its address, in its boxes, and what its policy permits. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
@@ -7,7 +7,7 @@ import { partOf } from './hub.ts';
 import { card, isOpen, loadButton, pair, style, subject } from './linked.ts';
 import { FIRST_RUN, accessible, fuseAndSave, open } from './page.ts';
 
-/** The Hub as the page itself may ask it. */
+/** Stands in for the Hub at the addresses that the page may request. */
 async function routeHub(page: Page, files: Record<string, Uint8Array>): Promise<string[]> {
   const asked: string[] = [];
   await page.route(/^https?:\/\/(?!127\.0\.0\.1)/, (route) => {
@@ -41,7 +41,7 @@ test('the page takes links in its address and in its boxes, and asks the Hub alo
   });
   const changes = (): Promise<number> => page.evaluate(() => (window as any).changes);
   const box = page.getByLabel('Link to the style LoRA');
-  // Complete as soon as it is pasted.
+  // A pasted link is complete at once.
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.evaluate(() => navigator.clipboard.writeText('ann/loras/style/ink.safetensors'));
   await box.press('ControlOrMeta+V');
@@ -78,7 +78,7 @@ test('a key that is held down since a link was opened does not load it', async (
   const asked = await routeHub(page, { [CAT]: subject });
   const uncaught = await open(page);
   await page.getByLabel('Link to the subject LoRA').fill(CAT);
-  // Every further one is what a held key sends.
+  // Further keydown events are what a held key sends.
   await page.getByLabel('Link to the subject LoRA').focus();
   await page.keyboard.down('Enter');
   await expect(loadButton(page, 'Subject')).toBeFocused();

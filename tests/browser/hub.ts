@@ -1,19 +1,19 @@
-/** A server that behaves as the Hugging Face Hub does: a link sends on to a signed address on another host, which sends parts. */
+/** A server that behaves as the Hugging Face Hub does: a link redirects to a signed address on another host, which sends parts. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Asked {
   method: string;
-  /** On the first host or on the second. */
+  /** Whether the request went to the first or to the second host. */
   on: 'hub' | 'cdn';
   path: string;
   headers: IncomingMessage['headers'];
-  /** How many bytes of a file were sent for it. */
+  /** How many bytes of a file were sent in answer. */
   sent: number;
 }
 
-/** Answers a request in place of the good answer; false: leaves it to that. */
+/** Answers a request instead of the good answer; false: leaves it to that. */
 export type Spoil = (asked: Asked, request: IncomingMessage, response: ServerResponse) => boolean;
 
 interface Stored {
@@ -53,14 +53,14 @@ export class Hub {
     return origin(this.#hub);
   }
 
-  /** Puts a file there, or another version of it; its link. */
+  /** Stores a file, or another version of it, and returns its link. */
   put(name: string, bytes: Uint8Array, tag = '"1"'): string {
     const path = `/ann/loras/resolve/main/${name}`;
     this.#files.set(path, { bytes, tag });
     return this.origin + path;
   }
 
-  /** What was asked and sent since the last time. */
+  /** The requests and the bytes sent since the last call. */
   take(): { requests: Asked[]; bytes: number } {
     const requests = this.asked.splice(0);
     return { requests, bytes: requests.reduce((sum, { sent }) => sum + sent, 0) };
@@ -84,7 +84,7 @@ export class Hub {
 
 const origin = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-/** The part that `range` of the headers names, and what it says of itself. */
+/** The part of a file that `range` names, with its headers. */
 export function partOf({ bytes, tag }: Stored, range: string | undefined): { headers: Record<string, string>; body: Uint8Array } {
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
   if (first === undefined || last === undefined) throw new Error(`asked without a range: ${range}`);

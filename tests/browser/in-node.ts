@@ -1,4 +1,4 @@
-/** The program as built, in Node: what it makes of a pair is what it makes in a browser. */
+/** The built program in Node: it makes the same file of a pair as in a browser. */
 
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -15,7 +15,7 @@ interface Program {
 
 const asFile = ({ name, bytes }: Named): File => new File([bytes.slice()], name);
 
-/** The page has other workers beside it: what they do must not show. */
+/** Stands in for the other workers, which the page has: their work must not show in the result. */
 const ALONE = { members: 0, places: 0, begin: () => Promise.resolve(), run: () => Promise.reject(new Error('there is nobody')), listen: () => Promise.resolve() };
 
 export async function fuseInNode(subject: Named, style: Named, settings: object): Promise<Uint8Array> {

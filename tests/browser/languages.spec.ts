@@ -1,11 +1,11 @@
-/** The page in other languages: all of it, its numbers and its problems, chosen by the browser, by a person or by the page around. */
+/** The page in other languages: all texts, numbers and problems, with the language chosen by browser, person or surrounding page. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { closeAll, pairOf, site } from './hosts.ts';
 import { accessible, element, open } from './page.ts';
 import { writeSafetensors } from './safetensors.ts';
 
-/** What is the same in every language: names of things, units, and what only a computer reads. */
+/** What is the same in every language: names of things, units, and texts for computers only. */
 const SAME = new RegExp([
   'LoRA Block Weight', 'NP-LoRA', '\\w*LoRA\\w*', 'LoHa', 'LoKr', 'LoCon', 'DoRA', 'alpha', 'Alpha', 'WebGPU', 'CPU', 'GPU', 'SHA-256 \\w+', '[0-9a-f]{10}', 'AutoV[23]', 'B?F(?:16|32)', 'Tucker', 'PEFT', 'IA3',
   'adapter_config\\.json', 'Ctrl', 'Shift', 'Enter', 'Backspace', 'Hugging Face', 'ComfyUI', 'Forge', 'A1111', 'diffusers', 'kohya', 'CSV', 'JSON', 'safetensors', 'inf',
@@ -13,7 +13,7 @@ const SAME = new RegExp([
   'English', 'example-subject_\\S*',
 ].map((name) => `\\b(?:${name})\\b`).join('|'), 'g');
 
-/** Every sentence, label and hint on the page that has a word of Latin letters in it; not what comes from files, nor what says of itself that it is English. */
+/** Every sentence, label and hint on the page with a word in Latin letters, except texts from files and texts marked as English. */
 async function latin(page: Page): Promise<string[]> {
   const all = await page.evaluate(() => {
     const found: string[] = [];
@@ -102,7 +102,7 @@ test('a person chooses another language, which changes everything at once and is
   await expect(part(page, 'result', 'h2')).toContainText('マージ');
   expect(await latin(page)).toEqual([]);
   expect(await element<string>(page, 'phase')).toBe('done');
-  // What is said of a field is said in it as well.
+  // A field's error is in that language too.
   await part(page, 'mu', '#exact').fill('?');
   await part(page, 'mu', '#exact').blur();
   await expect(part(page, 'mu', '.refusal')).toContainText('「?」はμとして読めないため');
@@ -111,7 +111,7 @@ test('a person chooses another language, which changes everything at once and is
 
   await page.getByLabel('言語').selectOption('en');
   await expect(part(page, 'card', 'h2').first()).toHaveText('Subject');
-  // Also what is said where several files are made, or the overlap alone.
+  // The same holds for the texts about several files, and about the overlap alone.
   await page.getByRole('button', { name: 'Try it with an example' }).click();
   for (const [making, english, japanese] of [['several', 'From μ 0', 'μ 0'], ['overlap', 'That part of the subject', '被写体']] as const) {
     await part(page, 'controls', 'select#result').first().selectOption(making);
@@ -182,14 +182,14 @@ test.describe('on a page of others', () => {
     await page.setViewportSize({ width: 390, height: 800 });
     await page.goto(`${host.origin}/`);
     const head = part(page, 'card', 'h2').first();
-    // Of German there is nothing.
+    // There is no German translation.
     await expect(head).toHaveText('Subject');
     const say = (lang: string): Promise<void> => page.locator('#around').evaluate((around, to) => { (around as HTMLElement).lang = to; }, lang);
     for (const [tag, says] of [['zh-SG', '主体'], ['ja', '被写体'], ['zh-TW', 'Subject'], ['no language', 'Subject'], ['', 'Subject']] as const) {
       await say(tag);
       await expect(head).toHaveText(says);
     }
-    // Behind a tag that nothing is spoken of, one that only repeats it less exactly is no other wish.
+    // After a tag without a translation, a tag that only repeats it less exactly is not a wish of its own.
     const understood = (...tags: string[]) => page.evaluate((of) => (customElements.get('np-lora') as unknown as { understands(...tags: string[]): string }).understands(...of), tags);
     expect(await Promise.all([understood('zh-TW', 'zh', 'en'), understood('fr', 'zh-Hans-CN'), understood('JA-jp'), understood()])).toEqual(['en', 'zh-Hans', 'ja', 'en']);
     await page.locator('html').evaluate((root) => { root.removeAttribute('lang'); });
@@ -201,7 +201,7 @@ test.describe('on a page of others', () => {
     }
     await expect(part(page, 'curve', '.plot svg')).toBeVisible();
     await part(page, 'advanced', 'summary').first().click();
-    // Written from left to right, or its sliders would run against their marks.
+    // The tool runs from left to right: otherwise its sliders would run against their marks.
     expect(await part(page, 'mu', 'input[type=range]').evaluate((slider) => getComputedStyle(slider).direction)).toBe('ltr');
     expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true);
   });

@@ -1,7 +1,7 @@
 /**
- * Files of gigabytes, in which nearly all numbers are zero, so that the disk holds only the holes of them: opened, fused,
- * checked and saved in memory that does not grow with them. The smallest is always run; NP_LORA_LARGE=1,2,4 names further
- * sizes of an input in GB. A result has the size of both inputs, and is on the disk twice when it is saved.
+ * Files of gigabytes, in which nearly all numbers are zero, so that the disk holds only holes: they are opened, fused, checked and saved in memory
+ * that does not grow with them. The smallest size is always run; NP_LORA_LARGE=1,2,4 names further sizes of an input in GB. A result has the size of
+ * both inputs, and is on disk twice when it is saved.
  */
 
 import { open as openFile, readFile, rm, statfs } from 'node:fs/promises';
@@ -12,20 +12,20 @@ import { countHeld } from './memory.ts';
 import { fuseButton, give, open } from './page.ts';
 import { WIDTH, headerOf, product, type Safetensors, type Tensor } from './safetensors.ts';
 
-/** Beyond what a browser may keep of a result in memory. */
+/** More than a browser may keep of a result in memory, in GB for each input. */
 const SMALLEST = 0.3;
 const SIZES = [SMALLEST, ...(process.env.NP_LORA_LARGE ?? '').split(',').filter((size) => size !== '').map(Number)];
 const RECIPE: Recipe = { modules: [], rank: 32, alpha: 16, dtype: 'F16', scheme: 'kohya', seed: 101, sharedDirections: 8 };
 const SIDE = 4096;
 const MODULE_BYTES = 2 * RECIPE.rank * SIDE * WIDTH.F16;
-/** At both ends, where positions are smallest and largest, and in the middle. */
+/** The modules with values: at both ends, where offsets are smallest and largest, and in the middle. */
 const filledOf = (count: number): [number, number, number] => [0, Math.floor(count / 2), count - 1];
 
 type Outline = [string, Omit<Tensor, 'bytes'>];
 
 const shape = (index: number): ModuleShape => ({ name: `lora_unet_layer_${String(index).padStart(5, '0')}`, out: SIDE, in: SIDE });
 
-/** The file's outline, with values only in the modules `filled`; the rest is a hole, which reads as zeros. */
+/** Writes a file with values only in the modules `filled`; the rest is a hole, which reads as zeros. */
 async function writeSparse(path: string, count: number, recipe: Recipe): Promise<Safetensors> {
   const outlines = Array.from({ length: count }, (_, index) => index).flatMap((index): Outline[] => [
     [`${shape(index).name}.alpha`, { dtype: 'F32', shape: [] }],
@@ -48,7 +48,7 @@ async function writeSparse(path: string, count: number, recipe: Recipe): Promise
   return { metadata: {}, tensors };
 }
 
-/** The header of a file that is too large to be read, and the modules `names` of it; the rest of its bytes must be accounted for. */
+/** Reads the header of a file that is too large to be read whole, and the wanted modules; all other bytes must be accounted for. */
 async function readSome(path: string, wanted: (name: string) => boolean): Promise<{ tensors: Map<string, Tensor>; size: number; count: number }> {
   const file = await openFile(path);
   const read = async (length: number, at: number): Promise<Uint8Array> => (await file.read(new Uint8Array(length), 0, length, at)).buffer;
@@ -69,7 +69,7 @@ async function readSome(path: string, wanted: (name: string) => boolean): Promis
   return { tensors, size, count: entries.length };
 }
 
-/** The most memory that processes of the browser ever had, in MB; where the system does not say, nothing. */
+/** The peak memory of the browser's processes, in MB; empty if the system does not report it. */
 async function peaks(context: BrowserContext): Promise<Record<string, number>> {
   const session = await context.browser()!.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
@@ -82,7 +82,7 @@ async function peaks(context: BrowserContext): Promise<Record<string, number>> {
   return found;
 }
 
-/** As large as `size` GB, nearly. */
+/** The number of modules that make a file of about `size` GB. */
 const countOf = (size: number): number => Math.ceil((size * 1e9) / MODULE_BYTES);
 
 test('a result that may be too large for memory is said to be, where there is nothing but memory', async ({ page }, info) => {
@@ -108,7 +108,7 @@ test('a result that may be too large for memory is said to be, where there is no
   await page.setViewportSize({ width: 320, height });
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
   await page.setViewportSize({ width, height });
-  // Less than browsers keep in memory.
+  // With the small file, the result is less than browsers keep in memory.
   await give(page, 'Subject', small);
   await expect(caution).toHaveCount(0);
 });
@@ -122,7 +122,7 @@ for (const size of SIZES) {
     const [content, style] = [info.outputPath('subject.safetensors'), info.outputPath('style.safetensors')];
     const pair = [await writeSparse(content, count, RECIPE), await writeSparse(style, count, { ...RECIPE, seed: 102 })];
 
-    // The browser of the other tests is a private one, which keeps its files in memory.
+    // The other tests use a private window, which keeps its files in memory.
     const { launchOptions, baseURL } = info.project.use;
     const profile = info.outputPath('profile');
     const context = await chromium.launchPersistentContext(profile, { ...launchOptions, serviceWorkers: 'block', ...(baseURL ? { baseURL } : {}) });
@@ -154,9 +154,9 @@ for (const size of SIZES) {
     });
     console.log(`${size} GB each: opened in ${seconds[0]!.toFixed(1)} s, fused and checked in ${seconds[1]!.toFixed(1)} s, saved in ${seconds[2]!.toFixed(1)} s; `
       + `wasm ${(memory.wasm / 1e6).toFixed(0)} MB, scripts ${(memory.heap / 1e6).toFixed(1)} MB, peaks ${JSON.stringify(highest)} MB`);
-    // Otherwise it would go on working out hashes of all this.
+    // Otherwise the page would go on hashing all of this.
     await page.close();
-    // Of all workers together.
+    // The memory of all workers together.
     expect(memory.wasm).toBeLessThan(256 * 2 ** 20);
 
     const empty = shape(filledOf(count)[1] + 1).name;

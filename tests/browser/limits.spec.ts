@@ -1,4 +1,4 @@
-/** Files that are no LoRA, and far too much of one: refused by name, while the page goes on answering. */
+/** Files that are not LoRAs, and far too large ones: refused by name, while the page keeps responding. */
 
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from '@playwright/test';
@@ -7,7 +7,7 @@ import { element, fuseButton, give, named, open } from './page.ts';
 
 const MILLION = 1_000_000;
 
-/** A file whose header is right in every way but for the number of its tensors. */
+/** A file whose header is correct except for the number of its tensors. */
 function manyTensors(count: number): Uint8Array {
   const entries = Array.from({ length: count }, (_, at) => `"m${at}.lora_down.weight":{"dtype":"F16","shape":[1,1],"data_offsets":[${2 * at},${2 * at + 2}]}`);
   const header = Buffer.from(`{${entries.join(',')}}`);
@@ -20,7 +20,7 @@ test('a million tensors are refused, and the page is drawn meanwhile', async ({ 
   const path = info.outputPath('million.safetensors');
   await writeFile(path, manyTensors(MILLION));
   const uncaught = await open(page);
-  // The program is there, so that what is waited for is the reading alone.
+  // Loads the program first, so that only the reading is measured.
   await page.getByRole('button', { name: 'Try it with an example' }).click();
   await expect(fuseButton(page)).toBeEnabled();
   await page.locator('np-lora').evaluate((found) => {

@@ -1,4 +1,4 @@
-/** What tests of links share: the pair that lies on servers, and what a card says of a link. */
+/** What tests of links share: the pair on the servers, and what a card shows of a link. */
 
 import { expect, type Locator, type Page } from '@playwright/test';
 import { SD15_MODULES, makeLora, type Recipe } from './make.ts';

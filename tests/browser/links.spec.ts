@@ -1,4 +1,4 @@
-/** Files from links: nothing is asked of a host before the person says so, and then only for what is needed. */
+/** Files from links: no host is asked before the person says so, and then only for what is needed. */
 
 import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
@@ -22,7 +22,7 @@ test.afterEach(async () => {
   await hub?.stop();
 });
 
-/** A page of somebody else's with the element, that lets it load from the local hub. */
+/** Another site's page with the element, which may load from the local hub. */
 async function embed(page: Page, attributes: Record<string, string>, policy = '', script = ''): Promise<string[]> {
   const uncaught: string[] = [];
   page.on('pageerror', (error) => uncaught.push(String(error)));
@@ -67,7 +67,7 @@ test('a pair from links is fused, and no more is read than that needs', async ({
   expect(name).toBe('cat_in_ink.safetensors');
   check(file, pair, DEFAULTS, 'F16');
   const fusing = hub.take();
-  // Once for the result; some modules again for its check.
+  // Everything is read once for the result, and some modules again for its check.
   expect(fusing.bytes).toBeGreaterThan((subject.length + style.length) * 0.9);
   expect(fusing.bytes).toBeLessThan((subject.length + style.length) * 2.1);
   expect(uncaught).toEqual([]);
@@ -80,7 +80,7 @@ test('links that load by themselves are waited for', async ({ page }) => {
   </script>`;
   const uncaught = await embed(page, { 'content-src': hub.put('cat.safetensors', subject), 'style-src': hub.put('ink.safetensors', style), autoload: '' }, '', script);
   expect(await page.evaluate(() => (window as any).asked)).toEqual(['cat.safetensors', 'ink.safetensors', 'cat_in_ink.safetensors']);
-  // A link that cannot be loaded is the answer, as a file would be.
+  // If a link cannot be loaded, that is the error of the call, as with a file.
   expect(await page.evaluate(async () => {
     const tool = document.querySelector('np-lora') as any;
     const link = tool.contentSrc;
@@ -112,22 +112,22 @@ test('who may be asked, and when, may be said after the link', async ({ page, ba
   expect(hub.take().requests).toEqual([]);
   await set({ autoload: true });
   await isOpen(page, 'Subject');
-  // A file that is there does not come anew.
+  // A file that is already there is not loaded again.
   hub.take();
   await set({ hosts: '' });
   await set({ autoload: false });
   await set({ autoload: true });
-  // Without its host, a link is the page's own.
+  // A relative link is the page's own.
   await set({ autoload: false, styleSrc: './ink.safetensors' });
   await expect(loadButton(page, 'Style')).toHaveText(`Load from ${new URL(baseURL!).host}`);
   await isOpen(page, 'Subject');
   await set({ styleSrc: '' });
   await expect(loadButton(page, 'Style')).toHaveCount(0);
-  // So it is where the host is written out.
+  // The same holds if the page's own host is written out.
   await set({ styleSrc: new URL('ink.safetensors', baseURL).href });
   await expect(loadButton(page, 'Style')).toBeVisible();
   expect(hub.take().requests).toEqual([]);
-  // With its link goes what it led to, and nothing else.
+  // Removing the attribute removes the file that it led to, and nothing else.
   await set({ contentSrc: '' });
   await expect(card(page, 'Subject')).not.toContainText('cat.safetensors');
   await give(page, 'Subject', named('mine.safetensors', pair[0]));
@@ -159,13 +159,13 @@ test('a pair on a server is looked at beforehand when the person wants it', asyn
   await accessible(page, 'an offer to look');
   await panel.getByRole('button', { name: 'Show it' }).click();
   await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
-  // The first figures are there before the last layer is.
+  // The first figures are shown before the last layer is analysed.
   await expect(page.getByText('6 layers analysed', { exact: true })).toBeVisible();
   expect(hub.take().bytes).toBeGreaterThan(subject.length / 2);
-  // The file of the other place is not: it has a hash.
+  // The file in the other place is local, and so has a hash.
   await expect(card(page, 'Style')).toContainText(/AutoV2\s*[0-9a-f]{10}/);
   await expect(card(page, 'Subject')).not.toContainText('AutoV2');
-  // Files of the person's own are looked at by themselves again.
+  // A person's own files are analysed without asking again.
   await give(page, 'Subject', named('own.safetensors', pair[0]));
   await expect(card(page, 'Subject')).toContainText('own.safetensors');
   await expect(page.getByText(/The projection will change this pair by/).first()).toBeVisible();
@@ -185,7 +185,7 @@ test('a host that is slow to tell of a pair holds up no other file', async ({ pa
   await give(page, 'Style', named('other.safetensors', makeLora({ ...RECIPE, seed: 85 })));
   await expect(card(page, 'Style')).toContainText(/other\.safetensors.*AutoV2/s, { timeout: 10_000 });
   await expect.poll(() => first.every(([, { closed }]) => closed), { timeout: 10_000 }).toBe(true);
-  // Nobody asks why there was no answer.
+  // Cancelled requests are not followed by one that asks why there was no answer.
   expect(hub.asked.filter(({ method }) => method === 'HEAD')).toEqual([]);
   hub.spoil = () => false;
   for (const [asked, response] of waiting) sendPart(asked, response, { bytes: subject, tag: '"1"' });
@@ -226,7 +226,7 @@ test('a single file from a link is swapped over and removed like any other', asy
   expect(uncaught).toEqual([]);
 });
 
-/** Every way in which a file on a server does not come. */
+/** The ways in which loading a file from a server can fail. */
 const FAULTS: { name: string; says: string[]; spoil: Spoil; policy?: string }[] = [
   {
     name: 'a gated file', says: ['E_GATED', 'It answered 401', 'Log in at the host'],
@@ -300,7 +300,7 @@ const FAULTS: { name: string; says: string[]; spoil: Spoil; policy?: string }[] 
 for (const { name, says, spoil, policy } of FAULTS) {
   test(`refused: ${name}`, async ({ page }) => {
     if (policy) {
-      // As the page's own script does it: such a worker has the page's policy.
+      // Starts the worker from a blob: address, as the page's own script does: such a worker has the page's policy.
       await page.addInitScript(() => {
         const address = new URL('./worker.js', location.href).href;
         const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(address)};`], { type: 'text/javascript' }));
@@ -314,7 +314,7 @@ for (const { name, says, spoil, policy } of FAULTS) {
     await expect(alert).toBeVisible();
     for (const part of ['cat.safetensors', ...says]) await expect(alert).toContainText(part);
     expect(await element(page, 'phase')).toBe('failed');
-    // The next try of the same link, and a file of the person's own.
+    // The same link loads at the next try, and so does a person's own file.
     hub.spoil = () => false;
     if (!policy) {
       await card(page, 'Subject').getByRole('button', { name: 'Load again' }).click();
@@ -363,11 +363,11 @@ test('broken connections, busy hosts and expired addresses only take longer', as
   let [broken, busy, expired] = [0, 0, 0];
   const used = new Map<string, number>();
   hub.spoil = (asked, request, response) => {
-    // By which the page finds out why a request failed.
+    // With HEAD requests, the page finds out why a request failed.
     if (asked.method === 'HEAD') return false;
     if (asked.on === 'hub' && busy < 2 && hub.asked.length > 6) return ++busy > 0 && Boolean(response.writeHead(503, { 'Access-Control-Allow-Origin': '*' }).end());
     if (asked.on === 'hub') return false;
-    // A signed address serves three times; then it is refused as the real ones are, without leave to read why.
+    // A signed address works three times; then it is refused as real ones are, with no permission to read why.
     const times = (used.get(request.url!) ?? 0) + 1;
     used.set(request.url!, times);
     if (times > 3) return ++expired > 0 && Boolean(response.writeHead(403).end());
@@ -402,7 +402,7 @@ test('a host that trickles is given up', async ({ page }) => {
   };
   const body = `<!doctype html><title>Slow</title><script type="module" src="/np-lora/element.js"></script>
     <np-lora autoload hosts="${hub.origin}" content-src="${hub.put('cat.safetensors', subject)}"></np-lora>`;
-  // Half a minute is a second here.
+  // The half minute of the time limit is a second here.
   const shop = await site({ '/': { body }, '/np-lora/worker.js': { body: worker.replaceAll('3e4', '1e3') } });
   await page.goto(shop.origin);
   await expect(card(page, 'Subject').getByRole('alert')).toContainText('E_BROKEN_OFF', { timeout: 20_000 });
@@ -431,7 +431,7 @@ test('the adapter_config.json beside a file that leaves its scale open is loaded
   await expect(card(page, 'Subject')).toContainText('0.5 from adapter_config.json');
   const { requests } = hub.take();
   const behind = requests.slice(requests.findIndex(isConfig));
-  // The header is not asked for again.
+  // The file's header is not requested again.
   expect([...new Set(behind.map(({ path }) => path))]).toEqual(['/ann/loras/resolve/main/cat/adapter_config.json']);
   for (const { method, headers } of behind) {
     expect([method, headers.cookie, headers.referer]).toEqual(['GET', undefined, undefined]);
@@ -457,7 +457,7 @@ test('the adapter_config.json beside a file that leaves its scale open is loaded
   expect(uncaught).toEqual([]);
 });
 
-/** How a host says that there is none. */
+/** The ways in which a host says that it has no configuration. */
 const NO_CONFIG: Record<string, Spoil> = {
   'no such file': () => false,
   'no such file, and no leave to read that': (_, __, response) => Boolean(response.writeHead(404).end()),
@@ -509,7 +509,7 @@ test('a link that is being read is forgotten with all else when the tool is rese
   await page.locator('np-lora').evaluate((tool) => (tool as unknown as { reset(): void }).reset());
   await expect(card(page, 'Subject').getByRole('button', { name: 'Open link' })).toBeEnabled();
   come();
-  // Answered behind it.
+  // The program answers in turn, so by now it has answered the first link.
   await card(page, 'Style').getByRole('textbox').fill(`${hub.origin}/ann/loras/resolve/main/ink.safetensors`);
   await card(page, 'Style').getByRole('button', { name: 'Open link' }).click();
   await expect(loadButton(page, 'Style')).toBeVisible();

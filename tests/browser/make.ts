@@ -1,4 +1,4 @@
-/** Small LoRAs for the tests, good and bad, and the list of FLUX.1's modules. Made with this folder's own writer. */
+/** Small LoRAs for the tests, good and bad, and the list of FLUX.1's modules; written with this folder's own writer. */
 
 import { encode, product, writeSafetensors, type Dtype, type Safetensors, type Tensor } from './safetensors.ts';
 
@@ -6,11 +6,11 @@ export interface ModuleShape {
   name: string;
   out: number;
   in: number;
-  /** Of a convolution; its factors are stored with four dimensions. */
+  /** The kernel size of a convolution; its factors are stored with four dimensions. */
   kernel?: [number, number];
-  /** Where it differs from the file's. */
+  /** The module's rank, if it differs from the file's. */
   rank?: number;
-  /** Another name of the layer, whose common directions these are as well. */
+  /** Another name of the layer, which decides its common directions. */
   leansAs?: string;
 }
 
@@ -24,12 +24,12 @@ export interface Recipe {
   dtype: Dtype;
   scheme: Scheme;
   seed: number;
-  /** How many rows of every down factor lean towards directions that all files with this module have in common. */
+  /** How many rows of every down factor lean towards directions that all files with this module share. */
   sharedDirections?: number;
   metadata?: Record<string, string>;
 }
 
-/** Numbers from -1 to 1, the same for the same seed. */
+/** Numbers from -1 to 1, always the same for the same seed. */
 export function random(seed: number): () => number {
   let state = (seed * 2654435761 + 88675123) >>> 0 || 1;
   const next = (): number => {
@@ -87,14 +87,14 @@ export const SD15_MODULES: ModuleShape[] = [
   { name: 'lora_unet_down_blocks_0_resnets_0_conv1', out: 320, in: 320, kernel: [3, 3] },
 ];
 
-/** Some of FLUX.1's as PEFT names them. */
+/** A few modules of FLUX.1 as PEFT names them. */
 export const FLUX_PEFT_MODULES: ModuleShape[] = [
   { name: 'transformer.transformer_blocks.0.attn.to_q', out: 3072, in: 3072 },
   { name: 'transformer.transformer_blocks.0.ff.net.2', out: 3072, in: 12288 },
   { name: 'transformer.single_transformer_blocks.0.norm.linear', out: 9216, in: 3072 },
 ];
 
-/** All 304 modules of FLUX.1 that kohya's trainer makes LoRAs of. */
+/** All 304 modules of FLUX.1 that kohya's trainer trains. */
 export const FLUX_KOHYA_MODULES: ModuleShape[] = [
   ...numbered(19, (block) => ['img', 'txt'].flatMap((stream) => [
     { name: `lora_unet_double_blocks_${block}_${stream}_attn_qkv`, out: 9216, in: 3072 },
@@ -114,14 +114,14 @@ function numbered(count: number, of: (index: number) => ModuleShape[]): ModuleSh
   return Array.from({ length: count }, (_, index) => of(index)).flat();
 }
 
-/** The same modules as PEFT names them. */
+/** The SD15_MODULES as PEFT names them. */
 export const SD15_PEFT_MODULES: ModuleShape[] = [
   'text_encoder.text_model.encoder.layers.0.mlp.fc1', 'unet.down_blocks.0.attentions.0.proj_in',
   'unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q', 'unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k',
   'unet.down_blocks.0.attentions.0.transformer_blocks.0.ff.net.0.proj', 'unet.down_blocks.0.resnets.0.conv1',
 ].map((name, index) => ({ ...SD15_MODULES[index]!, name, leansAs: SD15_MODULES[index]!.name }));
 
-/** LyCORIS' LoHa of linear layers. */
+/** A LoHa file, as LyCORIS writes it, for linear layers. */
 export function makeLoHa({ modules, rank, alpha, dtype, seed }: Omit<Recipe, 'scheme'>): Safetensors {
   const tensors = new Map<string, Tensor>();
   for (const { name, out, in: inputs } of modules) {
@@ -137,7 +137,7 @@ export function makeLoHa({ modules, rank, alpha, dtype, seed }: Omit<Recipe, 'sc
   return { metadata: { format: 'pt' }, tensors };
 }
 
-/** The file with one more tensor, of ones. */
+/** The file with one more tensor, full of ones. */
 export function withOnes(file: Safetensors, name: string, shape: number[]): Safetensors {
   const ones: Tensor = { dtype: 'F32', shape, bytes: encode(new Float64Array(product(shape)).fill(1), 'F32') };
   return { ...file, tensors: new Map(file.tensors).set(name, ones) };
@@ -163,6 +163,6 @@ export function withNaN(file: Safetensors, name: string): Safetensors {
   return { ...file, tensors: new Map(file.tensors).set(name, { ...tensor, bytes }) };
 }
 
-/** What a failed download often is. */
+/** A web page, which is what a failed download often is. */
 export const htmlPage = (): Uint8Array<ArrayBuffer> =>
   new TextEncoder().encode('<!DOCTYPE html>\n<html><head><title>Log in</title></head><body>Please log in.</body></html>\n');

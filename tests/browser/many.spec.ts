@@ -1,4 +1,4 @@
-/** Several files of a pair in one run: each is the method's, and byte for byte what a run of its own makes. */
+/** Several files of a pair in one run: each matches the method, and is byte for byte the result of a run of its own. */
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -30,7 +30,7 @@ async function muList(page: Page, typed: string): Promise<void> {
   await field.blur();
 }
 
-/** Waits for all files, and for the button to be gone, which stands beside an older result. */
+/** Waits for all files, and for the Fuse button, which is shown beside an older result, to be gone. */
 async function made(page: Page, count: number): Promise<void> {
   const alert = page.getByRole('alert');
   await expect(page.getByRole('heading', { name: `${count} files fused and checked` }).or(alert).first()).toBeVisible({ timeout: FIRST_RUN });
@@ -39,7 +39,7 @@ async function made(page: Page, count: number): Promise<void> {
 
 const bytesOf = async (download: Download): Promise<Uint8Array> => new Uint8Array(await readFile(await download.path()));
 
-/** Saves all at once; by name. */
+/** Saves all files at once; returns them by name. */
 async function saveAll(page: Page, count: number): Promise<Map<string, Uint8Array>> {
   const downloads: Download[] = [];
   const take = (download: Download): void => { downloads.push(download); };
@@ -71,7 +71,7 @@ test('both directions at several μ, and plain addition beside them', DEVICE, as
   await severalWanted(page);
   await muList(page, '∞, 0.5 0.5');
   await expect(page.getByLabel('μ of the files')).toHaveValue('0.5, ∞');
-  // A comma separates, unless it can only be a decimal one.
+  // A comma separates, unless it can only be a decimal comma.
   for (const [typed, read] of [
     ['1,10', '1, 10'], ['0.1,0.5,1', '0.1, 0.5, 1'], ['0,1 0,5', '0.1, 0.5'], ['0,5 1,5 ∞', '0.5, 1.5, ∞'], ['0,5 1,5,', '0.5, 1.5'], ['1, 5,10', '1, 5, 10'], ['0,5;1,5', '0.5, 1.5'], ['0.1,1,10,∞', '0.1, 1, 10, ∞'], ['0,1,1,10', '0.1, 1, 10'], ['0.5，∞', '0.5, ∞'],
   ] as const) {
@@ -94,7 +94,7 @@ test('both directions at several μ, and plain addition beside them', DEVICE, as
     expect(await saveOne(page, name)).toEqual(all.get(name));
   }
 
-  // What a host page is told is the same.
+  // A host page is told the same.
   const told = await page.locator('np-lora').evaluate((found) => {
     const { result, results } = found as unknown as { result: File; results: { file: File; report: { settings: { mu: number }; content: { name: string }; change: number } }[] };
     return { first: result.name, all: results.map(({ file, report }) => [file.name, report.settings.mu, report.content.name]) };
@@ -110,7 +110,7 @@ test('each file is byte for byte that of a run of its own', async ({ page }) => 
   await severalWanted(page);
   await muList(page, '0.5; ∞');
   await page.getByLabel('Both directions').check();
-  // It goes where its file goes, here and with the button that swaps.
+  // The scale setting moves with its file, both here and with the swap button.
   await page.getByText('Advanced', { exact: true }).click();
   await page.getByLabel('Scale of the subject', { exact: true }).selectOption('rankStabilised');
   await page.getByRole('button', { name: 'Fuse 5 files' }).click();
@@ -164,7 +164,7 @@ test('what tells the files apart is seen, and each can be looked at', async ({ p
     await page.setViewportSize({ width, height });
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
   }
-  // A change makes all of them stale, and the next run is of one file again.
+  // A change makes all results stale, and the next run makes one file again.
   await page.getByLabel('What to make').selectOption('fusion');
   await expect(page.locator('.stale')).toBeVisible();
   await fuseAndSave(page);
@@ -179,13 +179,13 @@ test('a run of several that is cancelled leaves none of them, and the next one m
   await programComplete(page);
   await severalWanted(page);
   await muList(page, '0.5 ∞');
-  // Of the leader's own first module: the others may do all the rest.
+  // Stops the leader at its own first module; the others may do all the rest.
   await arm(page, 'input', 2);
   const press = page.getByRole('button', { name: 'Fuse 3 files' });
   await press.click();
   await held(page);
   await expect(page.getByRole('heading', { name: 'Fusing 3 files' })).toBeVisible();
-  // Another link in the address waits for no run's end: it is not taken, and does not stay.
+  // Another link in the address is not taken during a run, and does not stay there.
   await page.evaluate(() => new Promise((heard) => {
     addEventListener('hashchange', heard, { once: true });
     location.hash = '#mu=3';
@@ -210,7 +210,7 @@ test('a run of several that is cancelled leaves none of them, and the next one m
   expect(uncaught).toEqual([]);
 });
 
-/** A folder as the browser's own picker gives it, in memory. */
+/** A folder in memory, as the browser's own picker would give it. */
 function offerFolder(): void {
   const saved = new Map<string, Blob>([['mine_plain.safetensors', new Blob(['mine'])]]);
   const handle = (name: string) => ({
@@ -238,7 +238,7 @@ function offerFolder(): void {
   const refusals = ['NotAllowedError', 'AbortError'];
   Object.assign(window, {
     saved, full: true,
-    // Refused where a page may not ask, then closed by the person.
+    // First refused because the page may not ask, then closed by the person.
     showDirectoryPicker: () => {
       const refusal = refusals.shift();
       return refusal ? Promise.reject(new DOMException('', refusal)) : Promise.resolve(folder);
@@ -257,7 +257,7 @@ test('all are saved into one folder, where nothing is replaced', async ({ page }
   const press = page.getByRole('button', { name: 'Save all' });
   const names = (): Promise<string[]> => page.evaluate(() => [...(window as unknown as { saved: Map<string, Blob> }).saved.keys()]);
   expect((await saveAll(page, 2)).size, 'as downloads').toBe(2);
-  // A name that a person gives is that of all, told apart by direction and μ.
+  // A name given by a person is used for all files, with direction and μ appended.
   await page.getByLabel('Both directions').check();
   await page.getByText('Advanced', { exact: true }).click();
   await page.getByLabel('File name', { exact: true }).fill('mine');
@@ -268,7 +268,7 @@ test('all are saved into one folder, where nothing is replaced', async ({ page }
   await page.getByRole('button', { name: 'Start over' }).click();
   await expect(page.getByText('Discard 3 unsaved files?')).toBeVisible();
   await page.getByRole('button', { name: 'Keep' }).click();
-  // Nothing is left of a file that has no room.
+  // Nothing is left of a file for which there was no room.
   await press.click();
   await expect(page.getByRole('alert')).toContainText('could not be saved');
   expect(await names()).toEqual(['mine_plain.safetensors']);

@@ -1,12 +1,12 @@
-/** What a page holds on to: memory of its wasm instances and of its scripts, workers, object addresses, temporary files. */
+/** Measures what a page holds on to: memory of its wasm instances and its scripts, workers, object URLs, temporary files. */
 
 import type { CDPSession, Page } from '@playwright/test';
 import { serveBent } from './faults/bend.ts';
 
 interface Held {
-  /** Of all instances of the program, in bytes. */
+  /** The memory of all instances of the program, in bytes. */
   wasm: number;
-  /** Used by scripts of the page after a collection, in bytes. */
+  /** The memory used by the page's scripts after garbage collection, in bytes. */
   heap: number;
   nodes: number;
   workers: number;
@@ -16,7 +16,7 @@ interface Held {
 
 const CHANNEL = 'memory-of-a-test';
 
-/** Must be called before the page is opened. */
+/** Starts counting; must be called before the page is opened. */
 export async function countHeld(page: Page): Promise<() => Promise<Held>> {
   await page.addInitScript(() => {
     const live = { workers: 0, addresses: new Set<string>() };
@@ -36,10 +36,10 @@ export async function countHeld(page: Page): Promise<() => Promise<Held>> {
     const [create, revoke, later] = [URL.createObjectURL, URL.revokeObjectURL, window.setTimeout] as const;
     URL.createObjectURL = (of) => { const url = create.call(URL, of); live.addresses.add(url); return url; };
     URL.revokeObjectURL = (url) => { live.addresses.delete(url); revoke.call(URL, url); };
-    // What is cleaned up after a minute is cleaned up soon.
+    // Delays of a minute or more, which are for cleaning up, are shortened.
     window.setTimeout = ((then: () => void, ms = 0) => later.call(window, then, ms >= 60_000 ? 100 : ms)) as typeof setTimeout;
   });
-  // Each instance says how large it is when asked; workers of workers hear the question as well.
+  // Each instance reports its size when asked; workers of workers hear the question as well.
   const prefix = `{
     const sizes = new Set();
     const keep = (made) => { sizes.add((made.instance ?? made).exports.memory); return made; };

@@ -1,4 +1,4 @@
-/** Messages without sense, to the worker and from it, on fixed seeds: nothing breaks for good, and nothing goes uncaught. */
+/** Nonsense messages to and from the worker, with fixed seeds: nothing breaks for good, and no error goes uncaught. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
@@ -21,7 +21,7 @@ interface Garbage {
   bent(message: unknown): unknown;
 }
 
-/** Values of every kind that can be posted. Runs in the page and in the worker, so it stands alone. */
+/** Values of every kind that can be posted. This runs in the page and in the worker, so it must be self-contained. */
 function garbage(seed: number): Garbage {
   let state = (seed * 2654435761 + 88675123) >>> 0 || 1;
   const whole = (): number => {
@@ -79,7 +79,7 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
     const { workers, garbage: make } = window as unknown as { workers: Worker[]; garbage: typeof garbage };
     const [worker] = workers;
     const { whole, value, bent } = make(1);
-    // Complete, so that what is bent gets as far as the program itself.
+    // Complete settings, so that changed messages get as far as the program itself.
     const settings = {
       mu: 0.5, contentStrength: 1, styleStrength: 1, cut: { kind: 'all' }, dtype: 'auto', layout: 'compatible', contentTextStrength: null,
       styleTextStrength: null, blocks: { x: { content: 1, style: 1 } }, contentScale: { kind: 'auto' }, styleScale: { kind: 'auto' }, family: null,
@@ -95,7 +95,7 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
       { id: 0, call: 'compare', in: { settings, file: new File(['{}'], 'x'), config: null } },
       { id: 0, call: 'share', in: { variants: [{ settings, swapped: false }], ranks: [[1]], checksum: 1 } }, { id: 0, call: 'assist', in: { task: '{"fuse":[0,[0]]}', result: null } },
     ];
-    // Far from the page's own, so that each answer is known by its number.
+    // The ids are far from the page's own, so that each answer can be recognised.
     const open = new Set<number>();
     let [answered, lost] = [0, 0];
     const hear = ({ data }: MessageEvent): void => {
@@ -123,11 +123,11 @@ test('the worker answers nonsense with a problem, or passes it over, and goes on
 test('nonsense from the worker is at worst a lost worker', async ({ page }) => {
   test.setTimeout(WORKERS * 10_000);
   let seed = 0;
-  // Not by taking the route away: where workers of workers have just ended, the browser may never answer to that.
+  // The route is not removed: when workers of workers have just ended, the browser may never answer that.
   let sound = false;
   await page.route('**/worker.js', async (route) => {
     if (sound) return route.continue();
-    // From some message on, each is bent or has nonsense before it; its number stays, or its call would wait for the watchdog.
+    // From some message on, each is changed or preceded by nonsense. Its id stays, or its call would wait for the watchdog.
     const prefix = `{
       const { whole, value, bent } = (${garbage})(${++seed});
       const post = self.postMessage.bind(self);
@@ -151,7 +151,7 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }) => {
     ends.add(await page.locator('np-lora').evaluate(async (found) => {
       const host = found as unknown as HTMLElement & Record<string, unknown> & { fuse(): Promise<unknown>; readonly updateComplete: Promise<unknown> };
       const pause = (ms: number): Promise<string> => new Promise((over) => setTimeout(over, ms, 'waits'));
-      // The element leaves its worker behind when it leaves the page; put back at once, it would only have been moved.
+      // When the element leaves the page, it gives up its worker; if put back at once, it would count as moved.
       const parent = host.parentNode!;
       const after = host.nextSibling;
       host.remove();

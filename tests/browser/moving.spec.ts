@@ -1,4 +1,4 @@
-/** The element on its way through a page: moved, taken away, brought back, and gone for good. */
+/** The element is moved, removed, put back, and removed for good. */
 
 import { expect, test } from '@playwright/test';
 import { arm, atWork, bendWorker, held, keepWorkers, letGo } from './faults/bend.ts';
@@ -10,7 +10,7 @@ const PAIR = pairOf();
 
 test.afterEach(closeAll);
 
-/** What a page of `host` has. */
+/** The globals of a `host` page. */
 declare const pair: any, tool: any, give: () => Promise<unknown>;
 
 test('moved in the middle of a run it goes on; removed it ends', async ({ page }) => {
@@ -24,7 +24,7 @@ test('moved in the middle of a run it goes on; removed it ends', async ({ page }
   await arm(page, 'input', 4);
   await page.evaluate(() => { Object.assign(window, { run: tool.fuse().then(({ file }: any) => Object.assign(window, { file })) }); });
   await held(page);
-  // A second run is refused, by a code as everything is, and the first hears nothing of it.
+  // A second run is refused with a code, and does not affect the first.
   const codes = await page.evaluate(() => Promise.all([tool.fuse(), tool.convert()].map((run) => run.catch(({ code }: any) => code))));
   expect(codes).toEqual(['E_RUNNING', 'E_RUNNING']);
   await page.evaluate(() => document.querySelector('#two')!.append(tool));
@@ -41,7 +41,7 @@ test('moved in the middle of a run it goes on; removed it ends', async ({ page }
   });
   expect(ends).toBe('AbortError');
   await expect.poll(() => atWork(page)).toBe(0);
-  // A file that comes while it is away is opened when it is back, also when that is at once.
+  // A file set while the element is away is opened when it is back, even if that is at once.
   await page.evaluate(() => document.querySelector('#one')!.append(tool));
   await expect(fuseButton(page)).toBeEnabled();
   expect(await page.evaluate(async () => {
@@ -74,7 +74,7 @@ test('an element that is gone is not kept by anything, nor what it made', async 
     await collector.send('HeapProfiler.collectGarbage');
     return page.evaluate(() => (window as any).gone.filter((ref: WeakRef<object>) => ref.deref()).length);
   }).toBe(0);
-  // With the results their files may be swept.
+  // When the results are gone, their files may be deleted.
   await expect.poll(() => page.evaluate(async () => (await navigator.locks.query()).held!.filter(({ name }) => name!.startsWith('np-lora-temp')).length)).toBe(0);
   expect(uncaught).toEqual([]);
 });

@@ -1,9 +1,9 @@
-/** One name for a layer whatever the file calls it, for the few layers that the tests use; nothing here is the product's. */
+/** One name for each layer, whatever the file calls it, for the few layers that the tests use; independent of the product. */
 
 import { decode, encode, type Safetensors, type Tensor } from './safetensors.ts';
 import type { Module } from './check.ts';
 
-/** Where kohya's FLUX.1 names are not diffusers' with underscores. A fused layer holds its parts one below the other. */
+/** kohya's FLUX.1 names that are not diffusers' with underscores. A fused layer holds its parts one below the other. */
 const FLUX: [RegExp, string[]][] = [
   [/^lora_unet_double_blocks_(\d+)_img_attn_qkv$/, ['to_q', 'to_k', 'to_v'].map((part) => `lora_unet_transformer_blocks_$1_attn_${part}`)],
   [/^lora_unet_double_blocks_(\d+)_img_attn_proj$/, ['lora_unet_transformer_blocks_$1_attn_to_out_0']],
@@ -14,7 +14,7 @@ const FLUX: [RegExp, string[]][] = [
 const flat = (name: string): string =>
   name.replace(/^(unet|transformer)\./, 'lora_unet_').replace(/^text_encoder\./, 'lora_te_').replaceAll('.', '_');
 
-/** The modules under diffusers' names with kohya's prefixes, fused ones taken apart. */
+/** The modules under diffusers' names with kohya's prefixes; fused layers are split. */
 export function oneNaming(modules: Map<string, Module>): Map<string, Module> {
   const named = new Map<string, Module>();
   for (const [name, module] of modules) {

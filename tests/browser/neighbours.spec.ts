@@ -1,4 +1,4 @@
-/** The element among what else there is on a page of somebody's: other fields, a second one, a page's own measures, scripts that mean well. */
+/** The element beside other things in a page: other fields, a second element, the page's own sizes, well-meaning scripts. */
 
 import { expect, test } from '@playwright/test';
 import { host, visit } from './elements.ts';
@@ -9,7 +9,7 @@ const PAIR = pairOf();
 
 test.afterEach(closeAll);
 
-/** What a page of `host` has. */
+/** The globals of a `host` page. */
 declare const tool: any, told: { name: string; detail: any }[], pair: () => Promise<Record<'content' | 'style', File>>, give: (to?: any) => Promise<unknown>;
 
 test('fields in its slots are the host’s, which hears of them; those of its own it sums up', async ({ page }) => {
@@ -47,7 +47,7 @@ test('the address holds the settings of one element, and only as long as that wa
   });
   await page.evaluate(() => new Promise((over) => { setTimeout(over, 400); }));
   expect(await address()).toBe('#mu=2');
-  // The address is free for the next, which keeps its settings.
+  // The address is free for the next element, which keeps its settings there.
   await second!(5);
   await expect.poll(address).toBe('#mu=5');
   await page.evaluate(() => {
@@ -111,7 +111,7 @@ test('where nothing can be chosen, nothing held over it looks welcome', async ({
   });
   expect(await over()).toEqual([true, true]);
   await page.evaluate(() => { tool.disabled = true; });
-  // The browser must not open the file all the same.
+  // Even so, the browser must not open the file.
   expect(await over()).toEqual([true, false]);
   expect(uncaught).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** deploy/nginx.conf, on a real nginx: its headers, and the page behind them. Where there is no nginx it is skipped. */
+/** deploy/nginx.conf on a real nginx: its headers, and the page behind them. Skipped if there is no nginx. */
 
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { SD15_MODULES, makeLora, type Recipe } from './make.ts';
 import { fuseAndSave, give, named } from './page.ts';
 import { freePort } from './ports.ts';
 
-// Debian keeps it where only root looks for programs.
+// Debian installs it in a folder that only root searches.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
 const missing = spawnSync('nginx', ['-v'], { env }).error !== undefined;
 const BROTLI = '/usr/lib/nginx/modules/ngx_http_brotli_static_module.so';
@@ -45,7 +45,7 @@ test.beforeAll(async () => {
   const [port, another] = await Promise.all([freePort(), freePort()]);
   [address, open] = [`http://127.0.0.1:${port}/`, `http://127.0.0.1:${another}/`];
   brotli = await readFile(BROTLI).then(() => true, () => false);
-  // The file as it is, but for the place of the page, the port, and what it says to switch on.
+  // The configuration as it is, except for the page's folder, the port, and the options that it suggests.
   const given = (await readFile('deploy/nginx.conf', 'utf8'))
     .replace('root /var/www/np-lora;', `root ${work}/dist;`).replace('# brotli_static on;', brotli ? 'brotli_static on;' : '');
   await writeFile(join(work, 'conf.d/np-lora.conf'), given.replace('listen 80;', `listen 127.0.0.1:${port};`));
@@ -91,9 +91,9 @@ test('every file has its type, its policy and its time to live', async () => {
     const embedder = ['embed.html', 'worker.js'].includes(path) ? 'require-corp' : undefined;
     expect(headers['cross-origin-embedder-policy'], path).toBe(embedder);
     expect(headers['cross-origin-resource-policy'], path).toBe(/^embed\.|^icon/.test(path) ? 'cross-origin' : undefined);
-    // What was there before is told to be there still.
+    // An unchanged file is answered as unchanged.
     expect((await asked.get(path, { headers: { 'If-None-Match': headers.etag! } })).status(), path).toBe(304);
-    // And what is sent packed is the file.
+    // The compressed answer unpacks to the file.
     expect(Buffer.compare(await answer.body(), await readFile(join(work, 'dist', path || 'index.html'))), path).toBe(0);
   }
   const plain = await requests.newContext({ baseURL: address, extraHTTPHeaders: { 'Accept-Encoding': 'gzip' } });
@@ -124,13 +124,13 @@ test('the page fuses behind these headers, and once more without a network', asy
 });
 
 test('another site can show embed.html in a frame, and nothing else', async ({ page }) => {
-  // A server of its own, as a browser lets no stranger's page look at this machine; by another name, which is another origin.
+  // A real server, because browsers let no other site's page reach this machine; it uses another name, and so another origin.
   const body = `<!doctype html><title>Host</title><iframe name="tool" src="${address}"></iframe><iframe name="embed" src="${address}embed.html"></iframe>`;
   const stranger = createHttpServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(body));
   await new Promise<void>((listening) => stranger.listen(0, '127.0.0.1', listening));
   await page.goto(`http://localhost:${(stranger.address() as AddressInfo).port}/`);
   await expect.poll(() => page.frame('embed')?.title()).toBe('NP-LoRA: fuse a subject with a style');
-  // What was refused gives way to the browser's own page.
+  // The browser shows its own page in place of the refused one.
   await expect.poll(() => page.frame('tool')?.url()).toMatch(/^chrome-error:/);
   stranger.closeAllConnections();
   stranger.close();

@@ -1,4 +1,4 @@
-/** After the first visit the site needs no network, and it never mixes two builds. */
+/** After the first visit the site works without a network, and never mixes two builds. */
 
 import { createServer, type Server } from 'node:http';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -19,11 +19,11 @@ const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE
 
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.wasm': 'application/wasm' };
 
-/** A host with one site in a folder, whose files can be exchanged while it serves. */
+/** A host with one site in a folder, whose files can be replaced while it serves. */
 class Host {
-  /** Paths that were asked for. */
+  /** The paths that were requested. */
   asked: string[] = [];
-  /** Paths that it has no more. */
+  /** Paths that the host no longer has. */
   missing = new Set<string>();
   #server: Server;
   /** In the place of sw.js. */
@@ -67,7 +67,9 @@ let address: string;
 const BUILDS = ['first', 'second', 'third'] as const;
 const folder = (name: typeof BUILDS[number]): string => join(work, name);
 
-/** What shows of which build a page and its parts are: the icon's text, which nothing depends on, and a line in every script. */
+/**
+ * Marks a build, so that each part of a page shows which one it comes from: the icon's text, which nothing depends on, and a line in every script.
+ */
 async function makeBuild(name: typeof BUILDS[number]): Promise<void> {
   await cp(process.env.NP_LORA_DIST ?? 'dist', folder(name), { recursive: true });
   const index = join(folder(name), 'index.html');
@@ -104,7 +106,7 @@ async function visit(page: Page, path = ''): Promise<string[]> {
   return uncaught;
 }
 
-/** Which worker serves the page, if one does. */
+/** Whether a service worker serves the page. */
 const controlled = (page: Page): Promise<boolean> => page.evaluate(() => navigator.serviceWorker.controller !== null);
 const becomesKept = (page: Page): Promise<void> => expect.poll(() => controlled(page)).toBe(true);
 const caches = (page: Page): Promise<string[]> => page.evaluate(() => window.caches.keys());
@@ -113,7 +115,7 @@ const waiting = (page: Page): Promise<string | undefined> => page.evaluate(async
 const updates = (page: Page): Promise<void> => page.evaluate(async () => { await (await navigator.serviceWorker.getRegistration())?.update().catch(() => {}); });
 const offer = (page: Page) => page.getByRole('button', { name: 'Load it' });
 
-/** Of which build every part of the page is that has said so. */
+/** The builds of all parts of the page that have reported theirs. */
 async function builds(page: Page): Promise<Set<string>> {
   const said = () => (globalThis as { builds?: string[] }).builds ?? [];
   const all = await Promise.all([page.evaluate(said), ...page.workers().map((worker) => worker.evaluate(said))]);
@@ -126,7 +128,7 @@ async function fuses(page: Page): Promise<void> {
   check((await fuseAndSave(page)).file, pair, DEFAULTS, 'F16');
 }
 
-/** A browser with the first build kept, and a page of it. */
+/** Opens a page in a browser that has cached the first build. */
 async function kept(context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
   await visit(page);
@@ -143,13 +145,13 @@ test('a second visit needs no network, for a whole fusion', async ({ page, conte
   await page.reload();
   await fuses(page);
   await expect(page.getByRole('region', { name: 'What the projection will do' })).toContainText('%');
-  // As a part is asked for whose first import failed.
+  // A part whose first import failed is requested in this way.
   expect(await page.evaluate(async () => {
     const [name] = await window.caches.keys();
     const part = (await (await window.caches.open(name!)).keys()).map(({ url }) => url).find((url) => /\/comparison-\w+\.js$/.test(url));
     return import(`${part}?1`).then(() => 'it came', String);
   })).toBe('it came');
-  // Also by the full name, and with something behind it.
+  // The full name, with a query and a fragment, works as well.
   await page.goto(`${address}index.html?from=elsewhere#here`);
   await expect(fuseButton(page).or(page.getByRole('button', { name: 'Try it with an example' }))).toBeVisible();
   expect(uncaught).toEqual([]);
@@ -179,10 +181,10 @@ test('a page stays of its build while a new one is deployed, and until no page o
   host.deploy(folder('second'));
   await updates(page);
   await expect.poll(() => waiting(page)).toBe('installed');
-  // All of it comes later than the new build: worker, programs, charts.
+  // Everything is loaded after the new build has arrived: worker, programs, charts.
   await fuses(page);
   expect([...await builds(page)]).toEqual(['first']);
-  // Neither a reload nor a second tab brings the new one beside the old.
+  // Neither a reload nor a second tab brings in the new build beside the old one.
   const second = await context.newPage();
   await visit(second);
   await page.reload();
@@ -193,7 +195,7 @@ test('a page stays of its build while a new one is deployed, and until no page o
 
   await page.close();
   await second.close();
-  // A page that comes before the browser has changed workers still gets the old build, and keeps it until it goes.
+  // A page opened before the browser has changed workers still gets the old build, and keeps it until it closes.
   const third = await context.newPage();
   await expect(async () => {
     await third.goto('about:blank');
@@ -210,7 +212,7 @@ test('the only page can load the new build by itself', async ({ context }) => {
   await page.reload();
   const before = await buildOf(page);
   await expect(offer(page)).toHaveCount(0);
-  // Of a site in another folder of the same origin.
+  // The cache of a site in another folder of the same origin.
   await page.evaluate(() => window.caches.open('np-lora http://127.0.0.1/another/ build'));
   host.deploy(folder('second'));
   await updates(page);
@@ -230,7 +232,7 @@ test('a run is not cut off by a new version', async ({ context }) => {
   host.deploy(folder('second'));
   await updates(page);
   await expect(offer(page)).toBeVisible();
-  // As it is in the midst of one.
+  // Makes the page look as it does during a run.
   await page.locator('np-lora').evaluate((app) => Object.defineProperty(app, 'phase', { value: 'fusing' }));
   await offer(page).click();
   await expect(page.getByRole('status').getByText(/when the run is over/)).toBeVisible();
@@ -374,14 +376,14 @@ test('the worker that takes the site down, as the document has it, leaves nothin
 
 test('a page of another build, from the network, is not adopted', async ({ context }) => {
   const page = await context.newPage();
-  // Its page is of the first build; before the worker comes, the second one is there.
+  // The page comes from the first build; before the worker arrives, the second one is deployed.
   await page.route('**/page.js', async (route) => {
     host.deploy(folder('second'));
     await route.continue();
   });
   await visit(page);
   await expect.poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.active?.state)).toBe('activated');
-  // It would have happened by now: the answer comes after what was asked before it.
+  // The worker answers in order, so by this answer an adoption would have happened.
   await page.evaluate(() => new Promise((answered) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = answered;

@@ -1,4 +1,4 @@
-/** The outlook draws what it is given, says what is done with it, and asks nobody else: outlooks here are made up. */
+/** The outlook draws what it is given, reports what is done with it, and asks nothing else: the outlooks here are made up. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Locator, type Page } from '@playwright/test';
@@ -17,7 +17,7 @@ interface Heard {
   detail: unknown;
 }
 
-/** Puts an outlook where the tool would; it hears its own μ, as it would from there. */
+/** Puts an outlook where the tool would, and feeds its own μ back to it as the tool does. */
 async function mount(page: Page, given: Given): Promise<Heard[]> {
   const heard: Heard[] = [];
   await page.exposeFunction('hear', (type: string, detail: unknown) => { heard.push({ type, detail }); });
@@ -40,17 +40,17 @@ async function mount(page: Page, given: Given): Promise<Heard[]> {
 const set = (page: Page, properties: Partial<Given & { spectra: Spectra | null }>): Promise<void> =>
   page.locator('np-lora-outlook').evaluate((found, given) => { Object.assign(found, given); }, properties);
 
-/** The map, in the shadows that it lies in. */
+/** The map, with the shadow roots that contain it. */
 const MAP: [string, string, ...string[]] = ['np-lora', 'np-lora-outlook', 'np-lora-outlook-view', 'np-lora-overlap-map', '[role="grid"]'];
 const grid = (page: Page): Locator => page.getByRole('grid', { name: 'Layer by layer' });
 const marker = (page: Page): Locator => page.getByRole('slider', { name: 'μ on the curve' });
 const focused = (page: Page): Promise<string | null> => page.locator('np-lora-overlap-map td:focus').getAttribute('data-at');
 
-/** The map's rows as they stand on the page: label, then numbers. */
+/** The map's rows as shown on the page: label, then numbers. */
 const rows = (page: Page): Promise<string[][]> => grid(page).locator('tbody tr').evaluateAll((found) =>
   found.map((row) => [...row.children].map((cell) => (cell.classList.contains('none') ? '' : cell.textContent?.trim() ?? ''))));
 
-/** Whether a number on the page is `value` in as many digits as it has; percentages are shares. */
+/** Whether a number on the page equals `value` to as many digits as it shows; percentages are shares. */
 function isRounded(shown: string, value: number): boolean {
   const percent = shown.endsWith('%');
   const digits = shown.replace(/[,%\s]/g, '');
@@ -66,7 +66,7 @@ async function saved(page: Page, press: Locator): Promise<{ name: string; text: 
   return { name: download.suggestedFilename(), text: await readFile(await download.path(), 'utf8') };
 }
 
-/** RFC 4180, in this folder's own words. */
+/** An independent parser of CSV (RFC 4180). */
 function fromCsv(text: string): string[][] {
   const records: string[][] = [[]];
   for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/g)) {
@@ -76,7 +76,7 @@ function fromCsv(text: string): string[][] {
   return records.slice(0, -1);
 }
 
-/** What the map's data says of an outlook: every block as a whole, then its kinds. */
+/** What the map's data must say: every block as a whole, then its kinds. */
 const FIGURES = ['modules', 'overlap', 'chance', 'contentKept', 'change', 'contentNorm', 'styleNorm'] as const;
 function mapData({ blocks, cells, kinds }: Outlook): Record<string, string | number>[] {
   const row = (block: string, kind: string, tally: Tally) => ({ block, kind, ...Object.fromEntries(FIGURES.map((key) => [key, tally[key]])) });
@@ -156,7 +156,7 @@ test('a sentence says what the verdict is, with the numbers', async ({ page }) =
 
   await expect(page.getByRole('button', { name: 'Balance the strengths' })).toBeHidden();
   await set(page, { outlook: threeModules({ balance: { heavier: 'style', times: 4.2, contentStrength: 1, styleStrength: 0.24, contentTextStrength: null, styleTextStrength: null } }) });
-  // The slider's share is of a length, those above are of energies.
+  // The slider's percentage is of a length, those above are of energies.
   await page.getByText('Why this one?').click();
   await set(page, { mu: 1 });
   await expect(page.getByText(/The slider’s 50\s% is of the overlap’s strength, which is 75\s% of its energy/)).toBeVisible();
@@ -222,7 +222,7 @@ test('the map is entered at its beginning, in whatever order its layers become k
   await expect.poll(stop).toBe('5 0');
   await set(page, { outlook: known(2) });
   await expect.poll(stop).toBe('2 0');
-  // Whoever is on it stays where they are.
+  // Once the focus is on a field, it stays there.
   await grid(page).locator('[tabindex="0"]').focus();
   await set(page, { outlook: all });
   await expect(grid(page).locator('td[data-at="0 0"]')).toBeVisible();
@@ -249,7 +249,7 @@ test('the map is one tab stop, with arrows inside, down to a layer', async ({ pa
   const cell = outlook.cells.find(({ block, kind }) => block === 0 && kind === 0)!;
   await expect(page.locator('np-lora-overlap-map .readout')).toContainText('double 0 · q');
   await expect(page.locator('np-lora-overlap-map .readout')).toContainText(`${cell.modules} layers`);
-  // Where the pointer is comes before where the focus is.
+  // The field under the pointer takes precedence over the focused one.
   await grid(page).locator('td[data-at="4 3"]').hover();
   await expect(page.locator('np-lora-overlap-map .readout')).toContainText('double 4 · v');
   await page.getByRole('heading', { name: 'Layer by layer' }).hover();
@@ -263,16 +263,16 @@ test('the map is one tab stop, with arrows inside, down to a layer', async ({ pa
   const layers = page.locator('np-lora-modules button');
   await expect(layers).toHaveCount(cell.members.length);
   await expect(page.getByRole('status').filter({ hasText: '2 layers are listed' })).toHaveCount(1);
-  // The one with the most overlap is looked at at once.
+  // The layer with the largest overlap is shown at once.
   const most = cell.members.reduce((most, at) => (outlook.modules[at]!.overlap > outlook.modules[most]!.overlap ? at : most));
   const index = cell.members.find((at) => at !== most)!;
   const { name } = outlook.modules[index]!;
   await layers.filter({ hasText: name }).focus();
   await page.keyboard.press('Enter');
-  // Opening a field gives up the layer that was looked at before.
+  // Opening a field first drops the layer that was shown before.
   await expect.poll(() => heard).toEqual([null, most, index].map((module) => ({ type: 'np-module', detail: { module } })));
   await expect(page.getByText('Working out the singular values')).toBeVisible();
-  // Those of another layer come late: they are not this one's.
+  // The spectra of another layer arrive late, and must not be shown for this one.
   await set(page, { spectra: makeSpectra('another', 1) });
   await expect(page.getByText('Working out the singular values')).toBeVisible();
   await set(page, { spectra: makeSpectra(name, 2) });
@@ -283,7 +283,7 @@ test('the map is one tab stop, with arrows inside, down to a layer', async ({ pa
   await page.getByRole('button', { name: 'Close' }).focus();
   await page.keyboard.press('Enter');
   await expect(layers).toHaveCount(0);
-  // Back where it was opened.
+  // The focus is back on the field that was opened.
   await expect.poll(() => focused(page)).toBe('0 1');
   await page.keyboard.press('Enter');
   await expect(layers).toHaveCount(cell.members.length);
@@ -309,7 +309,7 @@ test('data, CSV and JSON are what was drawn', async ({ page }) => {
   expect(drawn).toEqual(expected.slice(0, 500).map((row) => keys.map((key) => {
     const value = row[key]!;
     if (typeof value === 'string') return value;
-    // Shares are percentages here, and the numbers themselves in the files.
+    // Shares are shown as percentages here; the files have the numbers.
     return ['overlap', 'chance', 'contentKept', 'change'].includes(key) ? expect.stringMatching(/^[<>]?\s?[\d.]+\s%$/) : String(Number(value.toPrecision(6)));
   })));
 
@@ -360,7 +360,7 @@ test('what is analysed so far is said, and nothing moves when the rest comes', a
   await open(page);
   const whole = fluxLike();
   const unknown = { modules: 0, overlap: 0, chance: 0, contentKept: 1, change: 0, contentNorm: 0, styleNorm: 0 };
-  /** Blocks and kinds are known from the files' headers. */
+  /** An outlook in the middle of an analysis. Blocks and kinds are known from the files' headers. */
   const part = (analysed: number): Outlook => {
     const known = Math.ceil((analysed / whole.total) * whole.blocks.length);
     return {
@@ -370,7 +370,7 @@ test('what is analysed so far is said, and nothing moves when the rest comes', a
     };
   };
   await mount(page, { outlook: part(0), running: true });
-  // Of nothing there are no figures.
+  // There are no figures before anything is analysed.
   await expect(page.getByText('Looking at the first layers')).toBeVisible();
   await expect(page.getByRole('button', { name: /^Use suggested μ/ })).toBeHidden();
   expect(await page.locator('np-lora-curve .legend strong').allInnerTexts()).toEqual(['…', '…']);
@@ -391,7 +391,7 @@ test('what is analysed so far is said, and nothing moves when the rest comes', a
   await expect(page.getByText('498 layers analysed', { exact: true })).toBeVisible();
 });
 
-/** Contrast of text and ground as the browser paints them, of every step of colour that is on the map. */
+/** The contrast of text and background as the browser paints them, for every colour step on the map. */
 const contrasts = (page: Page): Promise<[string, number][]> => grid(page).locator('td[data-at]').evaluateAll((cells) => {
   const brush = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })!;
   const light = (colour: string): number => {
@@ -455,14 +455,14 @@ for (const [look, media] of Object.entries(LOOKS)) {
     if (look === '320 px') await page.setViewportSize({ width: 320, height: 800 });
     const uncaught = await open(page);
     await mount(page, { outlook: sdxlLike() });
-    // Between figures only the map differs, in its colours.
+    // For other figures, only the colours of the map differ.
     for (const figure of ['kept', 'change', 'balance']) {
       await page.getByLabel('Colour by').selectOption(figure);
       await readable(page, MAP, figure);
     }
     await page.getByLabel('Colour by').selectOption('overlap');
     await accessible(page, 'overlap');
-    // Few layers: every row of every table is looked at.
+    // With few layers, every row of every table is checked.
     await set(page, { outlook: threeModules({ balance: { heavier: 'content', times: 3, contentStrength: 0.3, styleStrength: 1, contentTextStrength: null, styleTextStrength: null } }) });
     await grid(page).locator('td[data-at="1 1"]').click();
     await page.locator('np-lora-modules button').first().click();

@@ -1,9 +1,9 @@
-/** Outlooks and spectra of made-up pairs, the same for the same seed. Figures of many modules come from summed energies. */
+/** Outlooks and spectra of made-up pairs, always the same for the same seed. Figures of several modules come from summed energies. */
 
 import type { MapCell, ModuleOutlook, Outlook, Spectra, Tally } from '../../www/core/types.ts';
 import { random } from './make.ts';
 
-/** From 0 to 1. */
+/** Random numbers from 0 to 1. */
 function shares(seed: number): () => number {
   const next = random(seed);
   return () => (next() + 1) / 2;
@@ -12,18 +12,18 @@ function shares(seed: number): () => number {
 interface Shape {
   seed: number;
   mu?: number;
-  /** Every block with how many modules of which kinds it has. */
+  /** Every block, with the number of its modules of each kind. */
   blocks: { label: string; kinds: Record<string, number> }[];
-  /** Largest overlap of a module. */
+  /** The largest overlap of a module. */
   overlap?: number;
-  /** How many times the style is as large as the subject. */
+  /** How many times larger the style is than the subject. */
   weight?: number;
   name?: (block: string, kind: string, index: number) => string;
 }
 
 const removed = (mu: number): number => (mu === Infinity ? 1 : mu / (1 + mu));
 
-/** With the module's energies, of which figures of several are made. */
+/** A module with its energies, from which the figures of several modules are made. */
 type Made = ModuleOutlook & { inside: number; sum: number };
 
 function tally(modules: readonly Made[], mu: number): Tally {
@@ -79,7 +79,7 @@ export function makeOutlook(shape: Shape, some: Partial<Outlook> = {}): Outlook 
   };
 }
 
-/** 19 double and 38 single blocks, and modules of no block: 8 kinds. */
+/** 19 double and 38 single blocks, and modules outside all blocks: 8 kinds. */
 export const fluxLike = (some: Partial<Outlook> = {}, shape: Partial<Shape> = {}): Outlook => makeOutlook({
   seed: 57,
   blocks: [
@@ -95,7 +95,7 @@ const SHALLOW = { q: 4, k: 4, v: 4, out: 4, conv: 3 };
 const DEEP = { q: 20, k: 20, v: 20, out: 20, ff: 20, proj: 2, conv: 2 };
 const named = (kinds: Record<string, number>, ...labels: string[]): Shape['blocks'] => labels.map((label) => ({ label, kinds }));
 
-/** Two text encoders, a U-Net, and convolutions of no block. */
+/** Two text encoders, a U-Net, and convolutions outside all blocks. */
 export const sdxlLike = (some: Partial<Outlook> = {}): Outlook => makeOutlook({
   seed: 20,
   blocks: [
@@ -107,7 +107,7 @@ export const sdxlLike = (some: Partial<Outlook> = {}): Outlook => makeOutlook({
 export const threeModules = (some: Partial<Outlook> = {}): Outlook =>
   makeOutlook({ seed: 3, blocks: [{ label: 'block 0', kinds: { q: 1, k: 1 } }, { label: 'block 1', kinds: { q: 1 } }] }, some);
 
-/** Falling singular values; everything that the page could draw wrongly is of another size. */
+/** Falling singular values; all lists have different sizes, so that the page cannot confuse them unnoticed. */
 export function makeSpectra(name: string, seed: number, { content = 16, style = 16, protected: k = 12 } = {}): Spectra {
   const next = shares(seed);
   const falling = (count: number, from: number): number[] => Array.from({ length: count }, (_, index) => from * Math.exp(-4 * index / count) * (0.9 + 0.1 * next())).sort((a, b) => b - a);

@@ -1,4 +1,4 @@
-/** The overlap by itself: with subject and style as they are it makes the fusion, at every μ, out of saved files. */
+/** The overlap alone: loaded with the unchanged subject and style, it makes the fusion at every μ, as computed from saved files. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { apart, deviation, expected, factors, modulesOf, overlapOf, removed, stacked, type Module, type Settings } from './check.ts';
@@ -13,12 +13,12 @@ test.setTimeout(2 * FIRST_RUN);
 const MODULES = SD15_MODULES.map((shape, index) => ({ ...shape, rank: 4 + index }));
 const KOHYA: Recipe = { modules: MODULES.slice(1), rank: 8, alpha: 3, dtype: 'F16', scheme: 'kohya', seed: 91, sharedDirections: 3 };
 const PAIR: [Safetensors, Safetensors] = [makeLora(KOHYA), makeLora({ ...KOHYA, modules: MODULES.slice(0, -1), alpha: 5, seed: 92 })];
-/** What f32 arithmetic may add to a rounding. */
+/** The error that f32 arithmetic may add to rounding. */
 const ARITHMETIC = 1e-5;
 
 const wanted = (page: Page, result: 'fusion' | 'overlap'): Promise<unknown> => page.getByLabel('What to make').selectOption(result);
 
-/** Every module of a fusion against what the three files make of it; each is off by no more than it was rounded. */
+/** Checks every module of a fusion against what the three files make of it; each may deviate by no more than its rounding. */
 function makesTheFusion(overlap: Safetensors, fusion: Safetensors, settings: Settings, dtype: Dtype): void {
   const [o, f, c, s] = [overlap, fusion, ...PAIR].map(modulesOf) as [Map<string, Module>, Map<string, Module>, Map<string, Module>, Map<string, Module>];
   for (const [name, fused] of f) {
@@ -85,7 +85,7 @@ test('the page says how an overlap is used, and holds back what has no effect on
   await wanted(page, 'fusion');
   await expect(page.locator('.stale')).toBeVisible();
   await expect(fuseButton(page)).toBeEnabled();
-  // A single file has none, and is converted as ever.
+  // A single file has no overlap, and is converted as usual.
   await wanted(page, 'overlap');
   await page.getByRole('button', { name: 'Remove style file' }).click();
   await offerConversion(page);

@@ -1,4 +1,4 @@
-/** Drives the page as a person does: by what can be read, heard and pressed, never by what it is made of. */
+/** Drives the page as a person does: by what can be read, heard and pressed, never by its internals. */
 
 import { expect, test, type Locator, type Page } from '@playwright/test';
 import { createHash } from 'node:crypto';
@@ -10,7 +10,7 @@ import { writeSafetensors } from './safetensors.ts';
 
 test.beforeEach(async ({ page }) => {
   page.on('pageerror', (error) => { throw error; });
-  // The picker is the browser's own window, which no test can press; without it Save is a plain download.
+  // The picker is the browser's own window, which no test can press; without it, Save is a plain download.
   await page.addInitScript(() => { Reflect.deleteProperty(window, 'showSaveFilePicker'); });
   await page.goto('./');
 });
@@ -29,7 +29,7 @@ async function fuse(page: Page): Promise<void> {
   await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
 }
 
-/** Drops files that the page already holds (the example pair) or plain text, on the element that `on` finds. */
+/** Drops files that the page already holds (the example pair), or plain text, on an element. */
 async function drop(page: Page, on: Locator, files: { name: string; from?: 'contentFile' | 'styleFile'; text?: string }[]): Promise<void> {
   const transfer = await page.evaluateHandle(async (wanted) => {
     const held = (window as unknown as { held?: Record<string, Blob> }).held ?? {};
@@ -41,7 +41,7 @@ async function drop(page: Page, on: Locator, files: { name: string; from?: 'cont
   await on.dispatchEvent('drop', { dataTransfer: transfer });
 }
 
-/** Files of the example pair that the page holds, pasted with nothing in particular focused. */
+/** Pastes files of the example pair that the page holds, with nothing focused. */
 const paste = (page: Page, files: { name: string; from: 'contentFile' | 'styleFile' }[]): Promise<void> => page.evaluate((wanted) => {
   const { held } = window as unknown as { held: Record<string, Blob> };
   const clipboardData = new DataTransfer();
@@ -49,7 +49,7 @@ const paste = (page: Page, files: { name: string; from: 'contentFile' | 'styleFi
   document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, composed: true, cancelable: true }));
 }, files);
 
-/** Keeps the example pair's bytes at hand and empties the page again. */
+/** Keeps the bytes of the example pair in the page and empties its places again. */
 async function holdExample(page: Page): Promise<void> {
   await openExample(page);
   await page.evaluate(() => {
@@ -84,7 +84,7 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   expect(await page.evaluate(() => (window as any).asks), 'before the page is left').toEqual({ progress: true, complete: false });
   await expect(page.getByText(/The projection changes this pair by/)).toBeVisible();
 
-  // Unsaved, it is not lost by one press.
+  // An unsaved result is not lost by one press.
   await button(page, 'Start over').click();
   await expect(page.getByText('Discard the unsaved file?')).toBeVisible();
   await expect(button(page, 'Keep')).toBeFocused();
@@ -107,7 +107,7 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await expect(button(page, 'Try it with an example')).toBeVisible();
 
   await openExample(page);
-  // A host's, which nobody has chosen here.
+  // This strength is set by a host, not chosen by a person.
   await page.locator('np-lora').evaluate((tool) => Object.assign(tool, { contentStrength: 0.75 }));
   await setMu(page, 2);
   await fuse(page);
@@ -118,13 +118,13 @@ test('an example pair goes all the way to a saved file', async ({ page }) => {
   await button(page, 'Start over').click();
   await button(page, 'Discard').click();
   await expect(button(page, 'Try it with an example')).toBeVisible();
-  // Nor do settings go on that nobody sees.
+  // No setting of the discarded run stays in force unseen.
   expect([await element(page, 'mu'), await element(page, 'contentStrength')]).toEqual([0.5, 0.75]);
   const back = async (): Promise<unknown[]> => {
     await page.keyboard.press('ControlOrMeta+Z');
     return [await element(page, 'mu'), await element(page, 'contentStrength')];
   };
-  // What the host has set is no step of a person's.
+  // A setting made by the host is not a step to undo.
   expect([await back(), await back(), await back()]).toEqual([[1, 0.75], [2, 0.75], [0.5, 0.75]]);
 });
 
@@ -132,7 +132,7 @@ test('a file that is dropped while a run goes on is not taken, and that is said'
   await holdExample(page);
   await drop(page, page.locator('np-lora'), [{ name: 'dog.safetensors', from: 'contentFile' }, { name: 'ink.safetensors', from: 'styleFile' }]);
   await expect(button(page, 'Fuse')).toBeEnabled();
-  // Its worker hears of nothing for a while.
+  // Delays the messages to the page's worker.
   await page.evaluate(() => {
     const { postMessage } = Worker.prototype;
     Worker.prototype.postMessage = function (message: any, ...more: any[]): void {
@@ -180,10 +180,10 @@ test('what model sites know a file by, whole and without its header', async ({ p
   const has = (bytes: Uint8Array): Promise<void> =>
     expect(card(page, 'Subject')).toContainText(`AutoV3 ${digest(bytes.subarray(header(bytes))).slice(0, 12)}`);
   await has(files[0]!);
-  // What is open stays open for the file that comes to its place.
+  // The opened details stay open for the file that takes its place.
   await button(page, 'Swap subject and style').click();
   await has(files[1]!);
-  // Of two copies each is asked for.
+  // The hash of each copy is asked for.
   await give(page, 'Style', { name: 'copy.safetensors', bytes: files[1]! });
   await expect(card(page, 'Style')).toContainText(digest(files[1]!).slice(0, 10));
   await button(page, 'Swap subject and style').click();
@@ -200,7 +200,7 @@ test('a changed setting marks the result and offers Fuse again', async ({ page }
   await expect(page.locator('.stale')).toBeVisible();
   await fuse(page);
   await expect(page.locator('.stale')).toBeHidden();
-  // A file that goes is no setting.
+  // Removing a file is reported as a change of files, not of settings.
   await button(page, 'Remove style file').click();
   await expect(page.locator('.stale')).toHaveText('Made before you changed the files.');
   await expect(page.getByRole('status').filter({ hasText: 'Made before you changed the files.' })).toHaveCount(1);
@@ -240,7 +240,7 @@ test('what is chosen while the example is being made is kept', async ({ page }) 
   await button(page, 'Try it with an example').click();
   await give(page, 'Subject', { name: 'mine.safetensors', bytes: writeSafetensors(makeLora({ modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 1 })) });
   choose();
-  // The worker answers in turn: the example was made before the file was open.
+  // The worker answers in turn, so the example was made before the file was open.
   await expect(card(page, 'Subject')).toContainText('Rank');
   await expect(card(page, 'Subject')).toContainText('mine');
   await expect(button(page, 'Try it with an example')).toHaveCount(0);
@@ -264,7 +264,7 @@ test('one file fills the free place, or the card it falls on', async ({ page }) 
   await expect(card(page, 'Style')).toContainText('ink.safetensors');
   await paste(page, [{ name: 'cat.safetensors', from: 'contentFile' }]);
   await expect(card(page, 'Subject')).toContainText('cat.safetensors');
-  // Of two the first, which takes nobody's place; of more than two the first two.
+  // With one free place, the first of two files is taken, and replaces none; of more than two files, the first two are taken.
   await button(page, 'Remove subject file').click();
   await drop(page, page.locator('body'), [{ name: 'dog.safetensors', from: 'contentFile' }, { name: 'pencil.safetensors', from: 'styleFile' }]);
   await expect(page.getByRole('paragraph').filter({ hasText: 'only the first of these files was taken' })).toBeVisible();
@@ -274,10 +274,10 @@ test('one file fills the free place, or the card it falls on', async ({ page }) 
   ]);
   await expect(page.getByRole('paragraph').filter({ hasText: 'the first two were taken' })).toBeVisible();
   await expect(card(page, 'Subject')).toContainText('cat.safetensors');
-  // That it is open is said as well.
+  // The message about the open file is announced too.
   await expect(button(page, 'Fuse')).toBeEnabled();
   await drop(page, page.locator('body'), [{ name: 'third.safetensors', from: 'contentFile' }]);
-  // To be seen, and to be heard.
+  // The message is both visible and announced.
   await expect(page.getByRole('paragraph').filter({ hasText: 'Both places are taken' })).toBeVisible();
   await expect(page.getByRole('status').filter({ hasText: 'Both places are taken' })).toHaveCount(1);
 });
@@ -314,7 +314,7 @@ test('everything can be done with the keyboard', async ({ page }) => {
   await expect(page.getByText('removes 90 % of the overlap', { exact: true })).toBeVisible();
   await tabTo(page, button(page, 'Fuse'));
   await page.keyboard.press('Enter');
-  // Focus is not lost with the button: it goes to the result.
+  // The focus is not lost with the button: it moves to the result.
   await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeFocused();
   await tabTo(page, button(page, 'Save'));
   const [saved] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
@@ -339,7 +339,7 @@ test('the keyboard keeps its place when what was pressed goes', async ({ page })
 test('a key that is held down on Fuse does not cancel, and the end is said once', async ({ page }) => {
   await bendWorker(page);
   await page.reload();
-  // What is read is then read for the run.
+  // Without an analysis, everything that is read is read for the run.
   await page.locator('np-lora').evaluate((tool) => tool.setAttribute('analysis', 'off'));
   await openExample(page);
   await programComplete(page);
@@ -424,7 +424,7 @@ test('settings that make no sense are put back, which is said', async ({ page })
   await expect(page.getByText('is no μ')).toHaveCount(0);
   await expect(mu).not.toHaveAttribute('aria-invalid');
   await expect(page.getByText('removes 100 % of the overlap', { exact: true })).toBeVisible();
-  // As they are typed where letters are wide.
+  // Full-width digits, as typed with an East Asian input method.
   await mu.fill('１．５');
   await mu.press('Tab');
   await expect(mu).toHaveValue('1.5');

@@ -1,4 +1,4 @@
-/** Driving the page as a person does: by labels and buttons. */
+/** Drives the page as a person does: by labels and buttons. */
 
 import { readFile } from 'node:fs/promises';
 import AxeBuilder from '@axe-core/playwright';
@@ -11,18 +11,18 @@ export interface Named {
   bytes: Uint8Array;
 }
 
-/** A software graphics device takes seconds to compile one shader, and there are a dozen. */
+/** The time limit for a first run: a software graphics device takes seconds to compile one shader, and there are a dozen. */
 export const FIRST_RUN = 180_000;
 
-/** Marks a test for which it matters whether there is a graphics device: it is done without one and with one. */
+/** Marks a test for which a graphics device matters: it runs both without and with one. */
 export const DEVICE = { tag: '@device' };
-/** Marks a test that is nothing without a graphics device. */
+/** Marks a test that makes no sense without a graphics device. */
 export const DEVICE_ONLY = { tag: '@device-only' };
 
-/** Whether this time there is one. */
+/** Whether this run has a graphics device. */
 export const onDevice = (): boolean => test.info().project.name === 'webgpu';
 
-/** Opens the page; collects errors that nobody caught. */
+/** Opens the page and collects uncaught errors. */
 export async function open(page: Page): Promise<string[]> {
   const uncaught: string[] = [];
   page.setDefaultTimeout(60_000);
@@ -33,19 +33,19 @@ export async function open(page: Page): Promise<string[]> {
   return uncaught;
 }
 
-/** Gives both files, and chooses the graphics device where there is one: by itself the page passes a software device over. */
+/** Gives both files, and chooses the graphics device if there is one: on its own, the page avoids a software device. */
 export async function givePair(page: Page, subject: Named | string, style: Named | string): Promise<void> {
   await give(page, 'Subject', subject);
   await give(page, 'Style', style);
   await chooseDevice(page);
 }
 
-/** Where there is one. */
+/** Chooses the graphics device, if there is one. */
 export async function chooseDevice(page: Page): Promise<void> {
   if (onDevice()) await advanced(page, 'Backend', 'webgpu');
 }
 
-/** Chooses an option in the folded part of the settings. */
+/** Chooses an option in the folded settings. */
 export async function advanced(page: Page, label: string, value: string): Promise<void> {
   const field = page.getByLabel(label, { exact: true });
   if (!(await field.isVisible())) await page.getByText('Advanced', { exact: true }).click();
@@ -73,7 +73,7 @@ export async function give(page: Page, role: Role, file: Named | string): Promis
   );
 }
 
-/** Chooses the adapter_config.json of a file that does not say its scale. */
+/** Chooses the adapter_config.json for a file that does not state its scale. */
 export const giveConfig = (page: Page, role: Role, config: object): Promise<void> =>
   page.getByLabel(`Add adapter_config.json: adapter_config.json of the ${role.toLowerCase()}`, { exact: true }).setInputFiles(
     { name: 'adapter_config.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(config)) },
@@ -83,26 +83,26 @@ export const fuseButton = (page: Page): Locator => page.getByRole('button', { na
 
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** Nothing on the page stands in the way of assistive technology. */
+/** Checks that nothing on the page hinders assistive technology. */
 export async function accessible(page: Page, state: string): Promise<void> {
   const scan = new AxeBuilder({ page }).options({ resultTypes: ['violations'], runOnly: { type: 'tag', values: AXE_TAGS } });
-  // Half the time where there are no frames, which this would not look into.
+  // Legacy mode takes half the time, but does not look into frames, so it is used only where there are none.
   const { violations } = await scan.setLegacyMode(page.frames().length === 1).analyze();
   expect(violations.map(({ id, nodes }) => ({ id, at: nodes.map((node) => node.html) })), state).toEqual([]);
 }
 
-/** A part of the page, in the shadows of the elements named before it, whose colours alone have changed since all of it was looked at. */
+/** Checks a part of the page, given with the shadow hosts around it, of which only colours have changed since the whole page was checked. */
 export async function readable(page: Page, part: [string, string, ...string[]], state: string): Promise<void> {
   const { violations, passes } = await new AxeBuilder({ page }).include({ fromShadowDom: part }).withRules(['color-contrast']).analyze();
   expect(violations.map(({ id, nodes }) => ({ id, at: nodes.map((node) => node.html) })), state).toEqual([]);
   expect(passes.length, state).toBeGreaterThan(0);
 }
 
-/** What the element says of itself, as a host page would read it. */
+/** A property of the element, as a host page would read it. */
 export const element = <T>(page: Page, property: string): Promise<T> =>
   page.locator('np-lora').evaluate((found, name) => (found as unknown as Record<string, unknown>)[name] as T, property) as Promise<T>;
 
-/** Back when the whole program is in use, which alone can say it: what is read of the files from then on is their tensors. */
+/** Resolves when the whole program is in use, which alone can report a backend; from then on only tensors are read from the files. */
 export const programComplete = (page: Page): Promise<void> => expect.poll(() => element(page, 'backendInUse')).not.toBeNull();
 
 interface Run {
@@ -111,7 +111,7 @@ interface Run {
   timeout: number;
 }
 
-/** That it was the backend that this time is about which did the work. */
+/** Checks that the work was done by the backend that this run is about. */
 export const worked = async (page: Page): Promise<void> => expect(await element(page, 'backendInUse')).toBe(onDevice() ? 'webgpu' : 'cpu');
 
 /** Presses Fuse, waits for the verified result, saves it and reads it back. */
@@ -121,14 +121,14 @@ export async function fuseAndSave(page: Page, timeout = FIRST_RUN): Promise<{ fi
   return saved;
 }
 
-/** Has the overlap made instead of the fusion. */
+/** Makes the overlap instead of the fusion, saves it and reads it back. */
 export async function overlapAndSave(page: Page): Promise<{ file: Safetensors; name: string }> {
   const saved = await runAndSave(page, { press: page.getByRole('button', { name: 'Make the overlap' }), heading: 'Made and checked', timeout: FIRST_RUN });
   await worked(page);
   return saved;
 }
 
-/** With one file there: it shows how that can be converted. */
+/** Shows, with one file open, how it can be converted. */
 export async function offerConversion(page: Page): Promise<void> {
   const offer = page.getByRole('button', { name: 'Only this file? It can be converted' });
   const press = page.getByRole('button', { name: 'Convert this file' });
@@ -137,7 +137,7 @@ export async function offerConversion(page: Page): Promise<void> {
   await expect(press).toBeVisible();
 }
 
-/** The same for the only file. */
+/** Converts the only file, saves the result and reads it back. */
 export async function convertAndSave(page: Page): Promise<{ file: Safetensors; name: string }> {
   await offerConversion(page);
   return runAndSave(page, { press: page.getByRole('button', { name: 'Convert this file' }), heading: 'Converted and checked', timeout: FIRST_RUN });
@@ -151,7 +151,7 @@ async function runAndSave(page: Page, run: Run): Promise<{ file: Safetensors; na
   return { file: readSafetensors(await readFile(await download.path())), name: download.suggestedFilename() };
 }
 
-/** An older result stands until the new run begins, but beside it the button stands too. */
+/** Waits for a new result or an alert. An older result stays visible until the new run begins, but then the button is beside it. */
 async function finished(page: Page, { press, heading, timeout }: Run): Promise<void> {
   const alert = page.getByRole('alert');
   const state = async (): Promise<string> => {

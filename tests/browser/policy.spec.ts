@@ -1,4 +1,4 @@
-/** The page's Content-Security-Policy holds, in the page and in its worker, and the page itself never runs into it. */
+/** The page's Content-Security-Policy holds, in the page and in its worker, and the page itself never violates it. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { serveBent } from './faults/bend.ts';
@@ -9,7 +9,7 @@ const RECIPE: Recipe = { modules: SD15_MODULES.slice(1, 4), rank: 4, alpha: 4, d
 const subject = named('subject.safetensors', makeLora(RECIPE));
 const style = named('style.safetensors', makeLora({ ...RECIPE, seed: 42 }));
 
-/** Reports every violation, in the page and in the worker, to one list. */
+/** Collects all violations, in the page and in the worker, in one list. */
 async function watch(page: Page): Promise<string[]> {
   const violations: string[] = [];
   await page.exposeFunction('violated', (what: string) => { violations.push(what); });
@@ -20,7 +20,7 @@ async function watch(page: Page): Promise<string[]> {
     });
   };
   await page.addInitScript(`new BroadcastChannel('violations').onmessage = ({ data }) => violated(data); (${listen})('violations')`);
-  // Before the worker's first own line: what it does while it starts counts too.
+  // Inserted before the worker's first own line, because what it does while starting counts too.
   await page.route('**/worker.js', (route) => serveBent(route, async (response) => ({ body: `(${listen})('violations');${await response.text()}` })));
   return violations;
 }
@@ -28,9 +28,9 @@ async function watch(page: Page): Promise<string[]> {
 type Attempt = 'script element' | 'script address' | 'event handler' | 'innerHTML' | 'insertAdjacentHTML' | 'srcdoc' | 'document.write'
   | 'eval' | 'worker' | 'new policy' | 'second policy' | 'fetch' | 'beacon' | 'image' | 'frame' | 'style element' | 'form' | 'base' | 'import';
 
-/** Resolves to the directive by which the policy refuses an attempt, or says what happened instead. */
+/** Resolves to the directive by which the policy refuses an attempt, or to what happened instead. */
 async function attempt(what: Attempt): Promise<string> {
-  // The debugger that calls this may evaluate texts; what runs later is the page's own.
+  // The debugger that calls this may evaluate strings; whatever runs later counts as the page's own.
   await new Promise((later) => setTimeout(later, 0));
   let refused = '';
   const note = (event: SecurityPolicyViolationEvent): void => { refused ||= event.effectiveDirective; };
@@ -96,9 +96,9 @@ test('the policy refuses what the page does not need, in the worker as well', as
   for (const what of Object.keys(IN_PAGE) as Attempt[]) found.page[what] = await page.evaluate<string, Attempt>(attempt, what);
   for (const what of Object.keys(IN_WORKER) as Attempt[]) found.worker[what] = await worker!.evaluate<string, Attempt>(attempt, what);
   expect(found).toEqual({ page: IN_PAGE, worker: IN_WORKER });
-  // And both are as good as before.
+  // Page and worker still work as before.
   await fuseAndSave(page);
-  // Last, because the test's browser then waits for a navigation that never comes.
+  // Done last, because the test's browser then waits for a navigation that never comes.
   expect(await page.evaluate<string, Attempt>(attempt, 'form')).toBe('form-action');
   expect(uncaught).toEqual([]);
 });
@@ -124,7 +124,7 @@ test('a whole run meets no refusal, and no request leaves the origin', DEVICE, a
   expect(violations).toEqual([]);
   expect(strangers).toEqual([]);
   expect([...programs]).toEqual(['np_lora_reader_bg.wasm', 'np_lora_bg.wasm']);
-  // The list would have shown it: one attempt in each place.
+  // One attempt in each place proves that the list would have shown violations.
   await page.evaluate<string, Attempt>(attempt, 'fetch');
   await page.workers()[0]!.evaluate<string, Attempt>(attempt, 'fetch');
   await expect.poll(() => violations.map((one) => one.split(':')[0])).toEqual(['connect-src at page', 'connect-src at worker']);

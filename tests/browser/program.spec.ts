@@ -1,4 +1,4 @@
-/** The two programs: the reader answers first, the whole one comes behind it and takes its place. */
+/** The two programs: the reader answers first, and the whole program then takes its place. */
 
 import { expect, test, type Page } from '@playwright/test';
 import { DEFAULTS } from './check.ts';
@@ -11,10 +11,10 @@ import type { Safetensors } from './safetensors.ts';
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 81, sharedDirections: 2 };
 const pair: [Safetensors, Safetensors] = [makeLora(RECIPE), makeLora({ ...RECIPE, seed: 82 })];
 
-/** In a bent worker. */
+/** A global of a bent worker. */
 declare const said: { out?: unknown; problem?: unknown }[];
 
-/** The parts of the programs that are asked for from now on, in order. */
+/** Records the parts of the programs that are requested from now on, in order. */
 function programs(page: Page): string[] {
   const asked: string[] = [];
   page.on('request', (request) => {
@@ -44,7 +44,7 @@ test('nothing is asked for before the first file, the reader for it, the whole p
   expect(asked).toEqual([]);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   await expect.poll(() => once(asked)).toEqual(['np_lora_reader.js', 'np_lora_reader_bg.wasm', 'np_lora.js', 'np_lora_bg.wasm']);
-  // Nothing that the reader can answer waits for the other one.
+  // Nothing that the reader can answer waits for the whole program.
   await offerConversion(page);
   await give(page, 'Style', named('style.safetensors', pair[1]));
   await expect(page.getByRole('region', { name: 'How the two fit' })).toContainText(/Shared\s*\d+/);
@@ -58,12 +58,12 @@ test('nothing is asked for before the first file, the reader for it, the whole p
   await page.getByRole('button', { name: 'μ ∞' }).click();
   const { file } = await fuseAndSave(page);
   check(file, pair, { ...DEFAULTS, mu: Infinity }, 'F16');
-  // The other workers have begun with the whole program.
+  // The other workers have started with the whole program, without the reader.
   expect(asked.filter((name) => name.includes('reader'))).toEqual(['np_lora_reader.js', 'np_lora_reader_bg.wasm']);
   expect(uncaught).toEqual([]);
 });
 
-/** Keeps what a worker says, and how many Blobs it makes, as a result is one. */
+/** Records what a worker says, and counts the Blobs that it makes; a result is one. */
 function keepSaid(): void {
   const said: { out?: unknown; problem?: unknown }[] = [];
   const kept = Object.assign(self, { said, blobs: 0 });
@@ -92,7 +92,7 @@ test('the reader comes while a file is still looked for, or dragged; not when th
   await page.getByText('Choose file', { exact: true }).first().click();
   await chooser;
   await expect.poll(() => once(asked)).toEqual(reader);
-  // It has opened the example, and nothing is left to be done for the first time.
+  // The worker has opened an example, so that nothing remains to be done for the first time.
   await expect.poll(() => saidBy(page)).toEqual([{ version: expect.any(String) }, null]);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
   await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('subject.safetensors');
@@ -130,7 +130,7 @@ test('the reader gives its memory up', async ({ page }) => {
   await programComplete(page);
   const readers = async (): Promise<{ made: number; kept: number }> => {
     const each = await Promise.all(page.workers().map((worker) => worker.evaluate(() => {
-      // What presses the engine to collect.
+      // Allocates enough to make the engine collect garbage.
       for (let times = 0; times < 20; times++) new Uint8Array(32 * 2 ** 20).fill(1);
       const { readers } = self as unknown as { readers: WeakRef<object>[] };
       return { made: readers.length, kept: readers.filter((reader) => reader.deref()).length };
@@ -154,7 +154,7 @@ test('a host that names a program has that one alone', async ({ page }) => {
   const chooser = page.waitForEvent('filechooser');
   await page.getByText('Choose file', { exact: true }).first().click();
   await chooser;
-  // It has opened the example, and fused nothing: a file may come any moment.
+  // The worker has opened an example but fused nothing, because a file may come at any moment.
   await expect.poll(() => saidBy(page)).toEqual([{ version: expect.any(String) }, null]);
   expect(await page.workers()[0]!.evaluate('self.blobs')).toBe(0);
   await givePair(page);
@@ -173,7 +173,7 @@ test('a program that does not come in the background disturbs nobody, and comes 
   });
   const uncaught = await open(page);
   await give(page, 'Subject', named('subject.safetensors', pair[0]));
-  // Each worker that computes asks for it, and then why it did not come; the others end. One may be there that only hashes.
+  // Each worker that computes requests the program, and then why it failed; the others end. There may be one that only hashes.
   const cores = await page.evaluate(() => navigator.hardwareConcurrency);
   const [all, hashing] = [Math.min(cores, 4), cores < 4 ? 0 : 1];
   await expect.poll(() => [statuses.length, page.workers().length]).toEqual([2 * all, 1 + hashing]);
@@ -183,7 +183,7 @@ test('a program that does not come in the background disturbs nobody, and comes 
   await give(page, 'Style', named('style.safetensors', pair[1]));
   await fuses(page);
   expect(statuses).toContain(200);
-  // The other workers are there as well.
+  // The other workers have started as well.
   await expect.poll(() => page.workers().length).toBe(all + hashing);
   expect(uncaught).toEqual([]);
 });

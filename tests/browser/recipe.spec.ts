@@ -1,4 +1,4 @@
-/** Settings as a file: saved, opened again, and found in what was fused with them. */
+/** Settings in a file: saved, opened again, and found in the files that were fused with them. */
 
 import { expect, test } from '@playwright/test';
 import { makeLora } from './make.ts';
@@ -33,7 +33,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
     await page.goto('./');
     await page.reload();
     expect((await settings(page)).mu).toBe(0.5);
-    // Dropped like any file, before the files that it is for.
+    // The recipe is chosen like any file, before the files that it is for.
     await page.getByLabel('Subject LoRA file').setInputFiles({ name, mimeType: 'application/json', buffer: json });
     await expect(about).toContainText(`The settings are those of ${name}.`);
     await expect(about).toContainText('Subject: choose cat.safetensors');
@@ -50,7 +50,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
     await expect(about).toHaveCount(0);
   }
 
-  // Files that come together find the places that the recipe has for them, in whatever order they come.
+  // Files that come together go to the places that the recipe has for them, in whatever order they come.
   await page.goto('./');
   await page.reload();
   await page.getByLabel('Subject LoRA file').setInputFiles({ name: recipe.name, mimeType: 'application/json', buffer: recipe.bytes });
@@ -60,7 +60,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await expect(page.getByRole('region', { name: 'Subject', exact: true })).toContainText('cat.safetensors');
   await expect(about).not.toContainText('choose');
   await expect(about).not.toContainText('the other way round');
-  // Also with the recipe among them.
+  // The same holds if the recipe is among the files.
   await page.goto('./');
   await page.reload();
   await page.locator('np-lora').evaluate((tool, files) => (tool as unknown as { take(files: File[]): Promise<void> })
@@ -70,7 +70,7 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await expect(about).toContainText('The settings are those of');
   await expect(about).not.toContainText('the other way round');
 
-  // A fused file has its recipe in it, with the names of its sources.
+  // A fused file contains its recipe, with the names of its sources.
   await page.goto('./');
   await givePair(page, ...PAIR);
   await openRecipe(page, bytes, 'renamed.safetensors');
@@ -89,25 +89,25 @@ test('a recipe makes the same file again, and says where it does not match', asy
   expect(unnamed.bytes.toString()).not.toMatch(/ink\.|cat\./);
   await openRecipe(page, unnamed.bytes);
   await expect(about.getByText('It does not say which files')).toBeVisible();
-  // Nor is it said again by who opens the file that was made so.
-  // A name that somebody chose is theirs, also one that came with a recipe.
+  // A file made in this way does not contain the names either.
+  // A name chosen by a person is kept, even one that came with a recipe.
   await page.getByLabel('File name').fill('');
   const secret = await fuse(page);
   expect(secret.subarray(0, 8 + Number(secret.readBigUInt64LE(0))).toString()).not.toMatch(/cat|ink/);
   expect(await page.locator('np-lora').evaluate((tool) => (tool as unknown as { result: File }).result.name)).toBe('subject_in_style.safetensors');
   const keepsQuiet = page.getByLabel('Leave the sources’ names out of the file');
   await keepsQuiet.uncheck();
-  // It is of one file, whatever was to be made.
+  // The recipe makes one file, whatever was to be made before.
   await page.getByLabel('What to make').selectOption('several');
   await openRecipe(page, secret, 'secret.safetensors');
   await expect(keepsQuiet).toBeChecked();
-  // With another copy of a file it can be fused again: all is as it was when the result was made.
+  // With another copy of the source, it can be fused again: all settings are as they were.
   await give(page, 'Style', PAIR[1]);
   expect(sha256(await fuse(page))).toBe(sha256(secret));
   await page.getByRole('button', { name: 'Reset', exact: true }).click();
   await expect(about).toHaveCount(0);
   await openRecipe(page, unnamed.bytes);
-  // The keyboard goes on with the first file, and the page stays where a mouse had it.
+  // The focus moves to the first file, and for a mouse user the page does not scroll.
   await page.setViewportSize({ width: 390, height: 500 });
   const close = about.getByRole('button');
   await close.evaluate((button) => button.scrollIntoView({ block: 'center' }));
@@ -117,10 +117,10 @@ test('a recipe makes the same file again, and says where it does not match', asy
   await expect(about).toHaveCount(0);
   await expect(page.getByLabel('Subject LoRA file')).toBeFocused();
   expect(Math.abs(await page.evaluate(() => scrollY) - before)).toBeLessThan(120);
-  // Strengths beyond what the page's own fields go to, as the command takes them.
+  // Strengths beyond the limits of the page's own fields, which the command accepts.
   await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, contentStrength: 20, styleStrength: -1000 } }));
   await expect.poll(async () => { const { contentStrength, styleStrength } = await settings(page); return [contentStrength, styleStrength]; }).toEqual([20, -1000]);
-  // A name of a megabyte, made to be gone through again and again.
+  // A name of a megabyte, made to be slow for backtracking patterns.
   await openRecipe(page, JSON.stringify({ ...read, settings: { ...read.settings, outputName: `a${'.'.repeat(1_000_000)}b` } }));
   await expect.poll(async () => (await settings(page)).outputName).toBe('a');
   expect(uncaught).toEqual([]);
@@ -138,7 +138,7 @@ test('what a recipe says of other models is told, and has no part in the result'
   await expect(page.getByText('1 changed')).toHaveCount(0);
   const name = await page.locator('np-lora').evaluate((tool) => (tool as unknown as { result: File | null }).result?.name);
   expect(name).toBe('cat_in_ink.safetensors');
-  // That the files are of another family is no change of theirs.
+  // That the files are of another family does not count as a change of the settings.
   await expect(about).toContainText('The settings are those of flux.recipe.json.');
   await setMu(page, 4);
   await expect(about).toContainText('The settings were those of flux.recipe.json, and were changed since.');
@@ -163,7 +163,7 @@ test('a recipe that makes no sense is refused, and nothing changes', async ({ pa
     await openRecipe(page, hostile, 'nasty‮.json');
     await expect(page.getByRole('alert'), hostile.slice(0, 80)).toContainText(code);
     expect(await settings(page), hostile.slice(0, 80)).toEqual(before);
-    // A good change clears it.
+    // A valid change clears the error.
     await setMu(page, 4);
     await expect(page.getByRole('alert')).toHaveCount(0);
     await setMu(page, 3);
@@ -171,7 +171,7 @@ test('a recipe that makes no sense is refused, and nothing changes', async ({ pa
   await openRecipe(page, recipe({ mu: 1, outputName: '../../<b>x' }, { content: { name: '<img src=x>‮.safetensors', size: 5 } }));
   await expect(page.getByRole('complementary', { name: 'Recipe' }).getByText('<img src=x>‹U+202E›.safetensors (5 B)')).toBeVisible();
   expect((await settings(page)).outputName).not.toMatch(/[/<]/);
-  // What was refused is shown as long as it is said to be: also where there is nothing that a setting would be tried on.
+  // The error is shown as long as the phase is `failed`, even if there is no file to try a setting on.
   await page.locator('np-lora').evaluate((tool) => (tool as unknown as { reset(): void }).reset());
   await page.locator('np-lora').evaluate((tool) => (tool as unknown as { take(files: File[]): Promise<void> }).take([new File(['{}'], 'no.recipe.json')]));
   await expect(page.getByRole('alert')).toContainText('E_RECIPE');

@@ -1,6 +1,6 @@
 /**
- * A second, independent reading and writing of safetensors for the tests: nothing here is shared with the product,
- * so that a mistake there cannot hide itself. Written from the format's description, for clarity and not for speed.
+ * A second, independent reader and writer of safetensors for the tests: nothing here is shared with the product, so that a mistake there cannot hide
+ * itself. Written from the format's description, for clarity rather than speed.
  */
 
 export type Dtype = 'F16' | 'BF16' | 'F32';
@@ -51,7 +51,7 @@ export function readSafetensors(file: Uint8Array): Safetensors {
   return { metadata, tensors };
 }
 
-/** The header of a file with these tensors one after the other, padded so that the data begins at a multiple of eight. */
+/** The header of a file with these tensors in sequence, padded so that the data begins at a multiple of eight. */
 export function headerOf(tensors: Iterable<[string, Omit<Tensor, 'bytes'>]>, metadata: Record<string, string> = {}): Uint8Array {
   // Without a prototype, so that a tensor may have any name.
   const header: Record<string, unknown> = Object.create(null);
@@ -81,7 +81,7 @@ export function writeSafetensors({ metadata, tensors }: Safetensors): Uint8Array
   return file;
 }
 
-/** Words of a tensor; copied, because a tensor may begin at any byte. */
+/** The 16-bit words of a tensor; copied, because a tensor may begin at any byte. */
 const words = (tensor: Tensor): Uint16Array =>
   new Uint16Array(tensor.bytes.slice().buffer);
 
@@ -101,7 +101,7 @@ export function encode(values: ArrayLike<number>, dtype: Dtype): Uint8Array {
   }
 }
 
-/** `values` as they come back after being stored once. */
+/** `values` as they are after being stored once. */
 export const rounded = (values: Float64Array, dtype: Dtype): Float64Array =>
   decode({ dtype, shape: [values.length], bytes: encode(values, dtype) });
 
@@ -115,7 +115,7 @@ function halfToNumber(word: number): number {
 
 const scratch = new Float64Array(1);
 const scratchWords = new Uint32Array(scratch.buffer);
-/** To the nearest integer, ties to even: adding 2^52 leaves no room for a fraction. */
+/** Rounds to the nearest integer, ties to even: adding 2^52 leaves no room for a fraction. */
 const toInteger = (value: number): number => value + 2 ** 52 - 2 ** 52;
 
 export function numberToHalf(value: number): number {
@@ -133,7 +133,7 @@ export function numberToHalf(value: number): number {
 const float = new Float32Array(1);
 const floatWord = new Uint32Array(float.buffer);
 
-/** By way of f32, as the product's numbers are f32; inputs of the tests are f32 already, so nothing is rounded twice there. */
+/** Rounds by way of f32, as the product's numbers are f32; the tests' inputs are f32 already, so nothing is rounded twice there. */
 function numberToBrain(value: number): number {
   float[0] = value;
   const word = floatWord[0] ?? 0;

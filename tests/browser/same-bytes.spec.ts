@@ -1,6 +1,6 @@
 /**
- * The program as built makes the same file in Chromium and in Node: nothing of a browser is in the bytes. A native build is
- * not held to it: its matrix products use fused multiply-add where the processor has it, so a last bit may differ.
+ * The built program makes the same file in Chromium and in Node: the bytes do not depend on the browser. A native build is not compared: its matrix
+ * products use fused multiply-add if the processor has it, so a last bit may differ.
  */
 
 import { createHash } from 'node:crypto';
@@ -33,7 +33,7 @@ test('Chromium and Node make the same file', async ({ page }) => {
   expect(digest(inNode)).toBe(digest(writeSafetensors(file)));
 });
 
-/** What the workers' graphics devices were given to do, one number a worker. */
+/** How much work each worker's graphics device was given. */
 const submitted = (page: Page): Promise<number[]> => Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.submitted')));
 
 test('each worker has a graphics device of its own, and who makes what changes no byte', DEVICE_ONLY, async ({ page }) => {
@@ -71,7 +71,7 @@ test('each worker has a graphics device of its own, and who makes what changes n
       return devices.every((each) => each === 1);
     }, { timeout: FIRST_RUN }).toBe(true);
     const [leader] = page.workers();
-    // It stands still until each of the others has had something to do.
+    // The leader stops until each of the others has had something to do.
     if (cores > 1) await leader!.evaluate("gates.arm('input', 0)");
     const fused = fuseAndSave(page);
     await expect.poll(async () => (await submitted(page)).filter((each) => each > 0).length, { timeout: FIRST_RUN }).toBe(Math.max(1, cores - 1));
@@ -79,7 +79,7 @@ test('each worker has a graphics device of its own, and who makes what changes n
     const { file } = await fused;
     check(file, [...pair], DEFAULTS, 'F16');
     expect((await submitted(page)).filter((each) => each > 0)).toHaveLength(cores);
-    // No memory of the device is left to the collector, which does not see it.
+    // Memory of the device is freed explicitly, because the garbage collector does not know about it.
     expect(await Promise.all(page.workers().map((worker) => worker.evaluate<[boolean, number]>('[self.made > 0, self.kept()]')))).toEqual(Array(cores).fill([true, 0]));
     made.push(writeSafetensors(file));
   }

@@ -1,4 +1,4 @@
-/** A small pair with layers of all kinds of blocks, and what a person does with settings, blocks and recipes. */
+/** A small pair with layers in blocks of all kinds, and what a person does with settings, blocks and recipes. */
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import type { Settings } from '../../www/core/types.ts';
 import { makeLora, type Recipe } from './make.ts';
 import { FIRST_RUN, fuseButton, named, type Named } from './page.ts';
 
-/** A layer of Stable Diffusion 1.5 in each of some blocks, and one of its text encoder. */
+/** A layer of Stable Diffusion 1.5 in each of some blocks, and one in its text encoder. */
 export const LAYERS: Record<string, { name: string; out: number; in: number }> = {
   IN01: { name: 'lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q', out: 320, in: 320 },
   IN04: { name: 'lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q', out: 640, in: 640 },
@@ -25,7 +25,7 @@ export const settings = (page: Page): Promise<Settings> =>
 export const row = (page: Page, label: string): Locator => page.getByRole('grid', { name: 'Layer by layer' }).getByRole('row').filter({ has: page.getByRole('rowheader', { name: label, exact: true }) });
 export const own = (page: Page, label: string): Locator => row(page, label).locator('td.own');
 
-/** What is done with single blocks is folded away below the map. */
+/** Opens the folded panel for single blocks, at the map. */
 export async function unfold(page: Page): Promise<void> {
   if (!(await page.getByLabel('Paint blocks with').isVisible())) await page.getByText(/^By block/).click();
 }
@@ -57,7 +57,7 @@ export async function download(page: Page, press: Locator): Promise<{ name: stri
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
-/** The bytes that come of what is set. */
+/** Fuses with the current settings and returns the bytes of the result. */
 export async function fuse(page: Page): Promise<Buffer> {
   await fuseButton(page).click();
   await expect(page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible({ timeout: FIRST_RUN });

@@ -1,4 +1,4 @@
-/** The pages around the tool: each by itself, what leads from one to the other, and what they claim. */
+/** The pages around the tool: each by itself, the links between them, and what they claim. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, test, type Page } from '@playwright/test';
@@ -9,7 +9,7 @@ import { crates, listed, packages } from './others.ts';
 import { accessible, fuseAndSave, give, named } from './page.ts';
 import { readSafetensors } from './safetensors.ts';
 
-// Kept pages are asked for no more; here every request is to be seen.
+// A page served from the cache makes no requests, and here all requests must be seen.
 test.use({ serviceWorkers: 'block' });
 const SITE = ['', 'how-it-works.html', 'privacy.html', 'examples.html', 'api.html'];
 const HOSTS = ['examples/plain.html', 'examples/model-card.html', 'examples/frame.html'];
@@ -21,12 +21,12 @@ interface Seen {
   strangers: string[];
 }
 
-/** What goes wrong on a page by itself, and whom it asks. */
+/** Records what goes wrong on a page, and which other hosts it contacts. */
 function watch(page: Page, baseURL: string): Seen {
   const seen: Seen = { trouble: [], strangers: [] };
   page.on('pageerror', (error) => seen.trouble.push(String(error)));
   page.on('console', (message) => {
-    // The test's own doing, and what is so of a frame with the tool of one's own site.
+    // Messages caused by the test itself, and one that is normal for a frame with the tool of one's own site.
     const known = ['Service Worker registration blocked by Playwright', 'An iframe which has both allow-scripts and allow-same-origin'];
     if (['error', 'warning'].includes(message.type()) && !known.some((part) => message.text().includes(part))) seen.trouble.push(message.text());
   });
@@ -116,11 +116,11 @@ test('the policy that the privacy page shows is the one that the tool has', asyn
   await page.goto('privacy.html');
   const shown = await page.locator('pre').innerText();
   expect(shown.replace(/\s+/g, ' ').trim()).toBe(policy);
-  // What is explained of it stands in it.
+  // Every directive that is explained is part of the policy.
   for (const explained of await page.locator('dt code').allInnerTexts()) expect(policy).toContain(explained);
 });
 
-/** Ends of an arrow as drawn. */
+/** The end points of an arrow as drawn. */
 const ends = async (page: Page, id: string): Promise<number[]> =>
   ((await page.locator(`#${id}`).getAttribute('d')) ?? '').split(/[M ]/).filter(Boolean).map(Number);
 
@@ -133,7 +133,7 @@ test('the drawings say what the method does, at any μ', async ({ page }) => {
     await expect(page.locator('output')).toHaveText(`μ ${mu} removes ${percent} %`);
     const left = 1 - Number(step) / 300;
     const [shadow, subject, kept] = [[180, -20], [340, 36], (await ends(page, 'kept')).slice(2)];
-    // The tip moves along the shadow alone, by the part of it that goes.
+    // The tip moves along the shadow, by the share of it that is removed.
     expect(kept[0]).toBeCloseTo(subject[0]! - (1 - left) * shadow[0]!, 1);
     expect(kept[1]).toBeCloseTo(subject[1]! - (1 - left) * shadow[1]!, 1);
     const sum = (await ends(page, 'sum')).slice(2);
@@ -172,14 +172,14 @@ test('the interface that is listed is the one that there is', async ({ page }) =
   ];
   const words = await page.locator('dl').allInnerTexts();
   for (const names of [attributes, properties, methods, events, statics, parts, custom]) expect(names.length).toBeGreaterThan(0);
-  // But in a type.
+  // "undefined" may occur only in a type.
   expect(words.join().replaceAll('| undefined', '')).not.toContain('undefined');
   expect(await page.locator('dd:empty').count()).toBe(0);
 
   await page.goto('./');
   const there = await page.evaluate(() => {
     const made = customElements.get('np-lora') as CustomElementConstructor & { observedAttributes: string[] };
-    // What is set has a class of its own below it.
+    // The settings are in a base class.
     const own = [Object.getPrototypeOf(made.prototype) as object, made.prototype].flatMap((of) => Object.entries(Object.getOwnPropertyDescriptors(of)))
       .filter(([name]) => !name.startsWith('_'));
     const element = document.querySelector('np-lora')!;
@@ -189,21 +189,21 @@ test('the interface that is listed is the one that there is', async ({ page }) =
       methods: own.filter(([, { value }]) => typeof value === 'function').map(([name]) => name),
       statics: Object.getOwnPropertyNames(made),
       parts: [...element.shadowRoot!.querySelectorAll('[part]')].map((part) => part.getAttribute('part')!),
-      // Where the element's style asks for them.
+      // The custom properties that the element's styles use.
       custom: [...element.shadowRoot!.adoptedStyleSheets].flatMap((sheet) => [...sheet.cssRules])
         .flatMap((rule) => [...rule.cssText.matchAll(/var\((--np-lora-[\w-]+)/g)]).map(([, name]) => name!),
     };
   });
-  // The browser itself takes care of the name of a form's field.
+  // `name` is handled by the browser itself, as for every form field.
   expect(attributes.sort()).toEqual([...there.attributes, 'name'].sort());
-  // Accessors that Lit makes for attributes are among them.
+  // The properties include accessors that Lit makes for attributes.
   expect(there.properties).toEqual(expect.arrayContaining(properties));
   expect(there.methods).toEqual(expect.arrayContaining(methods));
   expect(there.statics).toEqual(expect.arrayContaining(statics));
   expect(parts).toEqual(expect.arrayContaining(there.parts));
   expect(custom.sort()).toEqual([...new Set(there.custom)].sort());
 
-  // A run tells of nothing else than what is listed, and of all that a good run has to tell.
+  // A run sends only events that are listed, and all of those that a good run should send.
   await page.evaluate((names) => {
     const told = Object.assign(window, { told: new Set<string>() }).told;
     const element = document.querySelector('np-lora')!;
@@ -262,7 +262,7 @@ test('the model’s page gives its style when asked, and fuses it with the visit
   await expect(page.getByRole('region', { name: 'Style', exact: true })).toContainText('example-style');
   await accessible(page, 'the model’s page with its style');
   const style = readSafetensors(await (await request.get('examples/example-style.safetensors')).body());
-  // A subject with the layers of the style, of the sizes that they have.
+  // A subject with the style's layers, in the same sizes.
   const modules = [...style.tensors].filter(([name]) => name.endsWith('.lora_down.weight')).map(([name, { shape }]) => {
     const stem = name.replace('.lora_down.weight', '');
     const up = style.tensors.get(`${stem}.lora_up.weight`)!.shape;

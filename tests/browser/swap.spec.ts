@@ -1,4 +1,4 @@
-/** Swapping the two files: what the program refuses is undone, and what is asked behind it is of the files as they lie then. */
+/** Swapping the two files: a refused swap is undone, and later calls use the files in their new places. */
 
 import { expect, test } from '@playwright/test';
 import { host, visit } from './elements.ts';
@@ -9,7 +9,7 @@ const PAIR = pairOf();
 
 test.afterEach(closeAll);
 
-/** What a page of `host` has. */
+/** The globals of a `host` page. */
 declare const tool: any, give: (to?: any) => Promise<Record<string, { name: string }>>;
 
 test('a swap that the program refuses leaves both files where they are', async ({ page }) => {
@@ -24,12 +24,12 @@ test('a swap that the program refuses leaves both files where they are', async (
   await page.evaluate(() => give());
   const names = (): Promise<string[]> => page.evaluate(() => [tool.contentFile.name, tool.styleFile.name]);
   const before = await names();
-  // What was said of a file stays with it.
+  // The scale setting of a file stays with it.
   await advanced(page, 'Scale of the subject', 'rankStabilised');
   await page.getByRole('button', { name: 'Swap subject and style' }).click();
   const alert = page.getByRole('alert').filter({ hasText: 'no swap' });
   await expect(alert).toBeVisible();
-  // It stays when all that changed and changed back has been looked at.
+  // The alert is still there after the settings have changed back and forth.
   await page.evaluate(() => new Promise((later) => { setTimeout(later, 500); }));
   await expect(alert).toBeVisible();
   expect(await names()).toEqual(before);
@@ -41,7 +41,7 @@ test('a swap that the program refuses leaves both files where they are', async (
 
 test('a run that is asked for behind a swap is of the files as they lie then', async ({ page }) => {
   const uncaught = await visit(page, await host());
-  // Whoever presses twice in the same moment, and whoever takes a file away just then.
+  // The button is pressed twice at once, and a file is removed at that moment.
   const swap = (times: number): Promise<string[]> => page.evaluate(async (times) => {
     await give();
     for (let done = 0; done < times; done += 1) tool.shadowRoot.querySelector('.swap').click();

@@ -1,4 +1,4 @@
-/** A phone: what a finger does that is there to scroll the page, and what it does that is there to set something. */
+/** A phone: fingers that scroll the page, and fingers that set something. */
 
 import { expect, test, type CDPSession, type Locator, type Page } from '@playwright/test';
 import { pair } from './linked.ts';
@@ -8,7 +8,7 @@ test.use({ hasTouch: true, isMobile: true, viewport: { width: 360, height: 740 }
 
 type Way = readonly [number, number];
 
-/** From a slider's middle by so much, in steps as a finger goes. */
+/** Swipes from a slider's middle by this much, in steps as a finger moves. */
 async function swipe(page: Page, touch: CDPSession, slider: Locator, [dx, dy]: Way): Promise<void> {
   await slider.evaluate((input) => input.scrollIntoView({ block: 'center' }));
   const { x, y, width, height } = (await slider.boundingBox())!;
@@ -43,13 +43,13 @@ test('a finger that scrolls past a slider leaves it as it is; one that goes alon
     await swipe(page, touch, slider, [0, -200]);
     await expect(slider).toHaveValue(value);
     expect(await settings()).toEqual(asSet);
-    // It was set, and set back.
+    // The slider was set, and set back.
     const heard = await page.evaluate(() => (window as any).heard.splice(0) as string[]);
     expect(heard.map((one) => one === JSON.stringify(asSet))).toEqual([false, true]);
     expect(await page.evaluate(() => scrollY)).toBeGreaterThan(lay + 50);
     await expect(undo).toHaveAttribute('aria-disabled', 'true');
   }
-  // Longer than it takes until the address is written.
+  // Waits longer than it takes to write the address.
   await page.waitForTimeout(300);
   expect(new URL(page.url()).hash).toBe('');
   let before: object = asSet;

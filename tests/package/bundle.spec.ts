@@ -1,4 +1,4 @@
-/** The package as it is, in hosts that three bundlers make, and from another origin: the element, and the library in a page and in a worker. */
+/** The built package in hosts made by three bundlers, and from another origin: the element, and the library in a page and in a worker. */
 
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -16,7 +16,7 @@ import { serve, type Served } from './serve.ts';
 
 const FILES = PAIR.map((file, at) => named(`${['subject', 'style'][at]}.safetensors`, file));
 
-/** The document's examples, behind names by which the test calls them. */
+/** Writes the document's examples into files, under names by which the test calls them. */
 async function sources(place: Host): Promise<void> {
   const [library] = await examples('js page');
   const [element] = await examples('js element');
@@ -60,14 +60,14 @@ async function sources(place: Host): Promise<void> {
 async function developed(place: Host, exclude: string[] = []): Promise<Served> {
   const server = await createServer({
     root: place.folder, logLevel: 'error', configFile: false, cacheDir: place.at('.vite'), optimizeDeps: { exclude },
-    // The package lies in the folder above, which is the host's.
+    // The package is in the folder above, which belongs to the host.
     server: { host: '127.0.0.1', fs: { allow: ['..'] } },
   });
   await server.listen();
   return { url: server.resolvedUrls!.local[0]!, close: () => server.close() };
 }
 
-/** Each makes a page of what is in `place`, with its defaults, and serves it. */
+/** Bundlers, each of which builds a page from `place` with its defaults and serves it. */
 const BUNDLERS: Record<string, (place: Host, out: string) => Promise<Served>> = {
   vite: async (place, out) => {
     await vite({ root: place.folder, base: './', logLevel: 'error', configFile: false, build: { outDir: out, emptyOutDir: true } });
@@ -92,14 +92,14 @@ const BUNDLERS: Record<string, (place: Host, out: string) => Promise<Served>> = 
       absWorkingDir: place.folder, entryPoints: ['main.js', 'helper.js'], bundle: true, splitting: true, format: 'esm', minify: true, outdir: out, logLevel: 'error',
     });
     await cp(place.at('index.html'), `${out}/index.html`);
-    // It leaves addresses as they are: the files go beside the bundle, as the document says.
+    // esbuild leaves addresses as they are, so the files are copied beside the bundle, as the document says.
     const dist = place.at('../node_modules/np-lora/dist');
     for (const name of await readdir(dist)) if (/^(worker|np_lora.*)\.(js|wasm)$/.test(name)) await cp(`${dist}/${name}`, `${out}/${name}`);
     return serve(out);
   },
 };
 
-/** What nobody caught, and what was asked for in vain. */
+/** Records uncaught errors and failed requests. */
 function trouble(page: Page): string[] {
   const all: string[] = [];
   page.on('pageerror', (error) => all.push(String(error)));
@@ -110,12 +110,12 @@ function trouble(page: Page): string[] {
 async function elementFuses(page: Page): Promise<void> {
   await give(page, 'Subject', FILES[0]!);
   await give(page, 'Style', FILES[1]!);
-  // Its charts are there too, which come by themselves.
+  // The charts, which are loaded separately, are there too.
   await expect(page.locator('np-lora-outlook-view')).toBeVisible();
   check((await fuseAndSave(page)).file, PAIR, { ...DEFAULTS, mu: 1 }, 'F16');
 }
 
-/** The library, called by its name in the host page. */
+/** Calls the library by its name in the host page. */
 async function libraryFuses(page: Page, name: string): Promise<void> {
   const bytes = await page.evaluate(async ([call, ...files]) => {
     const [content, style] = files.map((file) => new File([Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0))], 'x.safetensors'));

@@ -1,4 +1,4 @@
-/** The installed command, at small pairs: what it writes is checked independently, and what it must not write is not there. */
+/** The installed command on small pairs: what it writes is checked independently, and nothing else may be written. */
 
 import { createHash } from 'node:crypto';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -31,7 +31,7 @@ test('without a name the result is called after both', async ({ host }) => {
   const place = await host.place('names');
   expect(await command(place, 'subject.safetensors', 'style.safetensors')).toMatchObject({ code: 0 });
   check(await place.read('subject_in_style.safetensors'), PAIR, DEFAULTS, 'F16');
-  // Nor are sources that stay unnamed named by it.
+  // If the sources stay unnamed, the result's name does not reveal them either.
   await place.put('cat.safetensors', writeSafetensors(PAIR[0]));
   expect(await command(place, 'cat.safetensors', 'style.safetensors', '--drop-sources', '--force')).toMatchObject({ code: 0 });
   expect((await place.read('subject_in_style.safetensors')).metadata).toMatchObject({ ss_output_name: 'subject_in_style' });
@@ -56,7 +56,7 @@ test('an overlap, a conversion, a summary and an outlook', async ({ host }) => {
   const outlook = JSON.parse((await command(place, 'analyse', 'subject.safetensors', 'style.safetensors', '--json')).out);
   expect(outlook).toMatchObject({ analysed: 6, total: 6 });
   expect(outlook.modules.map(({ name }: { name: string }) => name)).toHaveLength(6);
-  // Of two files each has its own adapter_config.json.
+  // With two files, each has its own adapter_config.json.
   await place.put('config.json', '{"peft_type": "LORA", "r": 4, "lora_alpha": 8}');
   const norms = async (...typed: string[]): Promise<number[]> => {
     const { whole: { contentNorm, styleNorm } } = JSON.parse((await command(place, 'analyse', 'peft.safetensors', 'peft.safetensors', ...typed, '--json')).out);
@@ -193,7 +193,7 @@ test('what to do is said for a terminal', async ({ host }) => {
     expect(await command(place, ...typed), typed.join(' ')).toMatchObject({ code: 1, error: expect.stringMatching(said) });
   }
   expect(await command(place, 'convert', pair[0]!, '--scheme', 'diffusers', '-o', 'peft.safetensors')).toMatchObject({ code: 0 });
-  // Its id is kohya-sd, but that is what inspect calls it.
+  // The id is kohya-sd, but inspect shows this name.
   expect(await command(place, 'convert', 'peft.safetensors', '--scheme', 'kohya', '-o', 'kohya.safetensors')).toMatchObject({ code: 0 });
   expect([...(await place.read('kohya.safetensors')).tensors.keys()].filter((name) => !/^lora_(unet|te)_/.test(name))).toEqual([]);
   expect(JSON.parse((await command(place, 'inspect', 'peft.safetensors', '--json')).out).scheme).toMatch(/PEFT|diffusers/);
@@ -235,7 +235,7 @@ test('names from files reach the terminal as text', async ({ host }) => {
   const json = await command(place, 'inspect', 'escape.safetensors', '--json');
   expect(json.out).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
   expect(JSON.parse(json.out).title).toBe('\u001B[2Jx');
-  // A name that a shell put there for a *, and that is none for this program.
+  // A file name with control characters, which a shell put in place of a *, and which the command takes for an unknown option.
   const typed = await command(place, 'inspect', 'escape.safetensors', '--\u001B]0;owned\u0007\u001B[2J');
   expect([typed.code, typed.error]).toEqual([2, expect.stringContaining('‹U+001B›')]);
   expect(typed.error).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
@@ -250,7 +250,7 @@ for (const signal of ['SIGINT', 'SIGHUP'] as const) test(`${signal} leaves no fi
   let meanwhile: string[] = [];
   const program = place.at('../node_modules/.bin/np-lora');
   const ended = await place.run(program, ['a.safetensors', 'b.safetensors', '-o', 'out.safetensors', '--family', 'FLUX.1'], async (send) => {
-    // Stopped when it has begun to write.
+    // Stopped as soon as it has begun to write.
     await expect.poll(async () => (meanwhile = (await place.list()).filter((name) => !before.includes(name))).length, { intervals: [20] }).toBe(1);
     send(signal);
   });

@@ -1,4 +1,4 @@
-/** What is in the package: complete, nothing else, and as tools understand it. */
+/** The contents of the package: complete, nothing else, and as tools understand it. */
 
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -21,7 +21,7 @@ test('what is packed is the programs, the scripts, their types, the manifest and
   const count = (kind: RegExp): number => names.filter((name) => kind.test(name)).length;
   expect([count(kinds.program!), count(kinds.other!)]).toEqual([2, 9]);
   expect(names).toEqual(expect.arrayContaining(['index', 'define', 'core', 'core.node', 'command', 'worker', 'np-lora-frame'].map((name) => `dist/${name}.js`)));
-  // Executable, or npx could not start it.
+  // The command must be executable, or npx could not start it.
   expect(files.find(({ path }) => path === 'dist/command.js')!.mode & 0o111).toBe(0o111);
 });
 
@@ -86,7 +86,7 @@ test('programs that use the package compile against its types', async ({ host })
   await place.put('disk.ts', `${library}
     import { openFile } from 'np-lora/core';
     await fuse({ content: await openFile('a'), style: null }, {}, { path: 'x.safetensors', overwrite: true });`);
-  // Which of the two is meant, however it is resolved.
+  // These names mean one of the two versions, however the package is resolved.
   await place.put('both.ts', `
     import * as browser from 'np-lora/browser';
     import * as node from 'np-lora/node';
@@ -134,7 +134,7 @@ test('the manifest says what the element has', async ({ page, baseURL }) => {
     return { attributes: (element.constructor as unknown as { observedAttributes: string[] }).observedAttributes, own };
   });
   const names = (of: { name: string }[]): string[] => of.map(({ name }) => name).sort();
-  // The browser itself takes care of the name of a form's field.
+  // `name` is handled by the browser itself, as for every form field.
   expect(names(attributes)).toEqual([...real.attributes, 'name'].sort());
   expect(names(cssStates)).toEqual(['checking', 'done', 'empty', 'failed', 'fusing', 'opening', 'ready', 'stale']);
   expect(events.filter(({ type }) => !type?.text.startsWith('CustomEvent<'))).toEqual([]);

@@ -1,4 +1,4 @@
-/** The library in Node: the examples of docs/API.md as they stand there, and what they do not show. */
+/** The library in Node: the examples of docs/API.md exactly as written there, and what they do not show. */
 
 import { expect } from '@playwright/test';
 import { build as esbuild } from 'esbuild';
@@ -29,7 +29,7 @@ test('a file on disk is made of two on disk', async ({ host }) => {
 
 test('a name may be as long as the disk allows', async ({ host }) => {
   const place = await host.place('long');
-  // In letters of one byte, and of three.
+  // Names in letters of one byte, and of three.
   const names = [`${'a'.repeat(243)}.safetensors`, `${'あ'.repeat(81)}.safetensors`];
   await place.put('long.mjs', `
     import { convert, openFile } from 'np-lora/core';
@@ -135,7 +135,7 @@ test('a relative path stays what it was where the program goes into another fold
     pair.close();
   `);
   expect(await place.node('--no-warnings', 'test.mjs')).toEqual({ code: 0, out: 'fused.safetensors true fused.safetensors\n', error: '' });
-  // What it is called on the disk, it is called within, unless the settings say otherwise.
+  // The name on disk is also the name in the metadata, unless the settings give another one.
   const called = async (file: string): Promise<string | undefined> => (await place.read(file)).metadata.ss_output_name;
   expect([await called('within/fused.safetensors'), await called('named.safetensors')]).toEqual(['fused', 'mine']);
 });

@@ -1,4 +1,4 @@
-/** The package as it is packed, installed into a folder of its own, as anybody would. */
+/** The packed package, installed into a folder of its own as anybody would. */
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { test as base } from '@playwright/test';
 import { SD15_MODULES, makeLora, type Recipe } from '../browser/make.ts';
 import { readSafetensors, writeSafetensors, type Safetensors } from '../browser/safetensors.ts';
 
-/** What `cargo xtask package` made. */
+/** The folder that `cargo xtask package` made. */
 export const FOLDER = resolve(process.env.NP_LORA_PACKAGE ?? 'target/package');
 
 export const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 91, sharedDirections: 2 };
@@ -25,7 +25,7 @@ export class Host {
 
   at = (name: string): string => join(this.folder, name);
 
-  /** A fresh folder in it, from which the package is found, with the pair in it. */
+  /** A new folder inside, from which the package can be imported, with the pair in it. */
   async place(name: string): Promise<Host> {
     const place = new Host(this.at(name));
     await rm(place.folder, { recursive: true, force: true });
@@ -44,7 +44,7 @@ export class Host {
 
   list = async (): Promise<string[]> => (await readdir(this.folder)).sort();
 
-  /** Runs a program in it to its end; `during` has the running one in hand. */
+  /** Runs a program in the folder to its end; `during` can act while it runs. */
   run(program: string, args: string[], during?: (send: (signal: NodeJS.Signals) => void, said: () => string) => Promise<void>): Promise<Ended> {
     return new Promise((done, failed) => {
       const child = spawn(program, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -70,7 +70,7 @@ interface Packed {
 const npm = (folder: string, ...args: string[]): string =>
   execFileSync('npm', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** What npm would take along, without doing it. */
+/** What npm would pack, found without packing. */
 export const contents = (): Packed => JSON.parse(npm(FOLDER, 'pack', '--dry-run', '--json'))[0];
 
 export const test = base.extend<object, { host: Host }>({

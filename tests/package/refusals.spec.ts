@@ -1,4 +1,4 @@
-/** What the library in Node refuses before it does anything, in words that help. */
+/** What the library in Node refuses before it does anything, in helpful words. */
 
 import { chmod, link, stat, symlink } from 'node:fs/promises';
 import { expect } from '@playwright/test';
@@ -14,7 +14,7 @@ interface Refused {
   said: string;
 }
 
-/** Runs each expression with the pair open; what it was refused with, or null. */
+/** Runs each expression with the pair open; returns the refusals, with null for each that was not refused. */
 async function asked(place: Host, expressions: string[]): Promise<(Refused | null)[]> {
   await place.put('test.mjs', `
     import { analyse, convert, fuse, inspect, open, openFile } from 'np-lora/core';
@@ -59,7 +59,7 @@ test('a result that would take the place of a file that it is made of, under wha
   expect(refused.map((one) => one?.code)).toEqual([...Array<string>(5).fill('E_OVER_INPUT'), 'E_FOLDER']);
   expect(await place.read('style.safetensors')).toEqual(PAIR[1]);
   expect(await place.list()).toEqual([...before, 'test.mjs'].sort());
-  // Nothing is held against it where it is no source; what takes its place is open to nobody else.
+  // The same file can be replaced when it is not a source, and the new one keeps its permissions.
   await chmod(place.at('style.safetensors'), 0o600);
   expect(await asked(place, ["convert(content, {}, { path: 'style.safetensors', overwrite: true })"])).toEqual([null]);
   expect(await place.read('style.safetensors')).not.toEqual(PAIR[1]);
@@ -72,7 +72,7 @@ test('a block that the pair does not have, by the names of those that it has', a
   const refused = await asked(place, [
     `fuse({ content, style }, ${blocks})`, `convert(content, ${blocks})`, `analyse({ content, style }, ${blocks})`, `open({ content, style }).then((pair) => pair.fit(${blocks}))`,
     `fuse({ content, style }, { blocks: { IN01: { content: 0, style: 1, mu: null } } })`,
-    // Strengths have no part in an overlap, nor has what only one file has.
+    // Block strengths have no effect on an overlap, nor do blocks that only one file has.
     `fuse({ content, style }, { ...${blocks}, result: 'overlap' })`,
   ]);
   expect(refused).toEqual([...Array<unknown>(4).fill(saying('E_SETTINGS', '"nope"', 'IN01')), null, null]);
@@ -118,7 +118,7 @@ test('what is no file, no config and no path, and a pair that is closed', async 
     ["fuse({ content, style }, { blocks: { IN01: new Map([['style', 0]]) } })", saying('E_SETTINGS', 'block "IN01" must be given')],
     ['fuse({ content, style }, {}, { assetBase: undefined })', null],
     ['fuse({ content, style }, {}, [])', saying(null, 'options must be given as an object')],
-    // Found out before the run, not at its end.
+    // This is found before the run, not at its end.
     ["fuse({ content, style }, {}, { path: 'x'.repeat(300), onProgress() { throw new Error('it has begun') } })", saying('E_WRITE', 'ENAMETOOLONG')],
     ['fuse({ content, style }, { outputName: 5 })', saying('E_SETTINGS', 'outputName must be a text')],
     ['fuse({ content, style }, { blocks: null })', saying('E_SETTINGS', 'blocks must be given as an object')],

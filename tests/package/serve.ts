@@ -1,4 +1,4 @@
-/** A folder over http, for a page made of the package; `shared`: for pages of other origins too. */
+/** Serves a folder over http, for a page made from the package; `shared`: also to pages of other origins. */
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';

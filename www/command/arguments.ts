@@ -1,4 +1,4 @@
-/** What was typed, understood. */
+/** Turns what was typed into an order: a command, files, settings and options. */
 
 import { parseArgs } from 'node:util';
 import type { Settings } from '../core/types.ts';
@@ -15,7 +15,7 @@ export interface Order {
 
 const ALL = Object.entries(OPTIONS) as [Name, Option][];
 
-/** Throws a `Usage`. */
+/** Reads a command line. Throws a `Usage`. */
 export function understand(typed: string[]): Order | 'help' | 'version' {
   const { values, positionals } = parsed(typed);
   if (values.help) return 'help';
@@ -45,7 +45,7 @@ export function understand(typed: string[]): Order | 'help' | 'version' {
   return { command, files, settings, text, on: (name) => values[name] === true };
 }
 
-/** Null for the name of a file. What is like a command's, and has neither a dot nor a folder, is a slip: throws a `Usage`. */
+/** The command that a word means; null for the name of a file. A misspelled command, without a dot or a folder, throws a `Usage`. */
 function commandOf(first: string): Command | null {
   const command = Object.hasOwn(COMMANDS, first) ? first as Command : ALSO[first];
   if (command) return command;
@@ -64,7 +64,7 @@ function parsed(typed: string[]): { values: Partial<Record<Name, string | boolea
   }
 }
 
-/** A negative number behind an option is its value: by itself it would be taken for an option. */
+/** Joins a negative number to the option in front of it: by itself it would be taken for an option. */
 function joined(typed: string[]): string[] {
   const all: string[] = [];
   for (const one of typed) {
@@ -89,7 +89,7 @@ export function help(): string {
   ].join('\n');
 }
 
-/** The options by the commands that have them. */
+/** The options, grouped by the commands that take them. */
 function groups(): Map<string, [Name, Option][]> {
   const all = new Map<string, [Name, Option][]>();
   for (const one of ALL) {

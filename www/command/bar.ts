@@ -1,4 +1,4 @@
-/** One line of a terminal that says how far it is. */
+/** A progress bar in one line of a terminal. */
 
 import { inert, percentDone, shareDone } from '../element/words/format.ts';
 import type { Progress } from '../core/types.ts';
@@ -16,7 +16,7 @@ export class Bar {
     const { stage, modulesDone, modulesTotal, module } = progress;
     const full = Math.round(shareDone(progress) * WIDTH);
     const line = `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)} ${String(percentDone(progress)).padStart(3)} % ${STAGES[stage]} ${modulesDone}/${modulesTotal} ${inert(module)}`;
-    // A line that wraps could not be wiped away.
+    // A line that wraps could not be erased.
     this.terminal.write(`\r\u001B[2K${[...line].slice(0, Math.max(20, (this.terminal.columns ?? 80) - 1)).join('')}`);
     this.#shown = true;
   };

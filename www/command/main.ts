@@ -1,4 +1,4 @@
-/** `np-lora`: the tool at a terminal. Everything about LoRAs is asked of the program. */
+/** `np-lora`: the tool at a terminal. Everything about LoRAs is left to the library. */
 
 import { isAbort } from '../core/abort.ts';
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
@@ -11,12 +11,12 @@ import { Bar } from './bar.ts';
 import { Usage, type Name } from './options.ts';
 import { atTerminal, outlookText, problemText, reportText, summaryText } from './words.ts';
 
-/** As shells have them: 128 and the signal's number. */
+/** The exit codes that shells use: 128 plus the signal's number. */
 const STOPPED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const CONFIGS = ['content-config', 'style-config'] as const satisfies Name[];
 
-// What was asked for is done all the same. Who reads only the beginning has closed the pipe, which is no fault.
+// The work is done even if its output cannot be written. A reader that wants only the beginning closes the pipe, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') return;
   console.error(`np-lora: what was done cannot be told here: ${error.message}`);
@@ -51,7 +51,7 @@ async function run(order: Order): Promise<number> {
   let code = 0;
   for (const [signal, itsCode] of Object.entries(STOPPED)) {
     process.on(signal, () => {
-      // Who asks twice does not want to wait for the module in work.
+      // A second signal ends the process at once, without waiting for the current module.
       if (stopper.signal.aborted) process.exit(itsCode);
       code = itsCode;
       stopper.abort();
@@ -90,7 +90,7 @@ async function obey(order: Order, signal: AbortSignal, bar: Bar): Promise<{ valu
       const file = order.on('hash') && inputs.content ? inputs.content.file : null;
       const sha256 = file && await pair.hash(file, { signal });
       const tensors = file && await pair.hash(file, { of: 'tensors', signal });
-      // What cannot be converted has no namings, which is no fault unless a family was named.
+      // A file that cannot be converted has no namings, which is an error only if a family was named.
       const { schemes, blocks } = await pair.fit(settings).catch((thrown: unknown) => {
         if (settings.family !== undefined) throw thrown;
         return { schemes: [], blocks: [] };
@@ -121,7 +121,7 @@ async function inputsOf({ files, text }: Order): Promise<Given> {
   return { content, style };
 }
 
-/** Where the result goes. */
+/** The path of the result. */
 function place({ settings, text }: Order, { content, style }: Given): string {
   return text('output') ?? fileNameFor(defaultName(content?.file ?? null, style?.file ?? null, { ...DEFAULT_SETTINGS, ...settings }));
 }

@@ -1,4 +1,4 @@
-/** What can be typed behind `np-lora`, as tables: parsing and help both come from them. */
+/** Everything that can be typed after `np-lora`, as tables: parsing and help both use them. */
 
 import { DEFAULT_SETTINGS as DEFAULTS } from '../core/defaults.ts';
 import { DTYPES, LAYOUTS, RESULTS, type BlockStrength, type Settings } from '../core/types.ts';
@@ -17,24 +17,24 @@ export const COMMANDS = {
 } as const;
 export type Command = keyof typeof COMMANDS;
 
-/** How others spell them. */
+/** Other spellings of commands. */
 export const ALSO: Partial<Record<string, Command>> = { analyze: 'analyse' };
 
-/** For which commands an option has a meaning. */
+/** The commands for which groups of options have a meaning. */
 const WRITE = ['fuse', 'convert'] as const;
 const OF_PAIR = ['fuse', 'analyse'] as const;
 const COMPUTE = ['fuse', 'analyse', 'convert'] as const;
 
 export interface Option {
   short?: string;
-  /** How its value is called in the help; none: it is a switch. */
+  /** The name of the option's value in the help; without one, the option is a switch. */
   value?: string;
   help: string;
-  /** Reads the text behind it into the settings; throws a `Usage`. */
+  /** Reads the option's value into the settings; throws a `Usage`. */
   set?: (settings: Partial<Settings>, value: string) => void;
-  /** May be given more than once. */
+  /** Whether the option may be given more than once. */
   multiple?: boolean;
-  /** Of which commands; left out: of all. */
+  /** The commands that take the option; all of them if left out. */
   of?: readonly Command[];
 }
 
@@ -52,12 +52,12 @@ const word = <T extends string>(value: string, words: readonly T[]): T => {
   if (found === undefined) throw new Usage(`"${value}" is none of ${words.join(', ')}`);
   return found;
 };
-/** Throws where it is no name of a file: results are read back, which a pipe cannot be. */
+/** Throws if it is not the name of a file: results are read back, and a pipe cannot be. */
 export function onDisk(value: string): void {
   if (value === '') throw new Usage('an empty name is no file');
   if (value === '-') throw new Usage('"-" is no file: neither standard input nor output can be used');
 }
-/** As an address has it, or what it should be. */
+/** A parser of values as they are also written in addresses; for anything else it throws a `Usage` that says what the value should be. */
 const as = <T>(read: (text: string) => T | undefined, what: string) => (value: string): T => {
   const found = read(value);
   if (found === undefined) throw new Usage(`"${value}" is not ${what}`);

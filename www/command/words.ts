@@ -1,4 +1,4 @@
-/** What the command says: a few lines for a person. Names from files are inert text. */
+/** The command's output: a few lines for a person. Names from files are made inert. */
 
 import { autoV2, autoV3, bytes, count, inert, percent, plural, small } from '../element/words/format.ts';
 import { muText } from '../element/words/mu.ts';
@@ -17,7 +17,7 @@ const shares = <T>(all: Share<T>[], shown: (value: T) => string): string =>
 
 const warnings = (all: Problem[]): string => all.map((warning) => `${problemText(warning)}\n`).join('');
 
-/** What to do where no page is: the others are as good here. */
+/** Remedies for a terminal, where those worded for the page make no sense. The other remedies apply here as well. */
 const REMEDIES: Partial<Record<string, string>> = {
   ...ON_DISK,
   E_EXISTS: 'Choose another name, or have it replaced by --force.',
@@ -29,23 +29,23 @@ const REMEDIES: Partial<Record<string, string>> = {
   E_INTERNAL: 'Run the command again; if that does not help, please report it.',
 };
 
-/** As somebody at a terminal can use it. */
+/** A problem with a remedy that is possible at a terminal. */
 export const atTerminal = (problem: Problem): Problem => ({ ...problem, remedy: REMEDIES[problem.code] ?? problem.remedy });
 
-/** Lists of names are in it. */
+/** The limit for texts that may contain lists of names. */
 const LONG = 1000;
 
-/** Code, sentence, where, particulars, and what to do. */
+/** A problem in full: its code and sentence, where it is, details, and what to do. */
 export function problemText({ code, message, remedy, file, tensor, detail }: Problem): string {
   const place = [file, tensor].filter((one) => one !== null).map((one) => inert(one)).join(', ');
   const more = [place, inert(detail, LONG), remedy].filter((line) => line !== '').map((line) => `\n  ${line}`).join('');
   return `${code}: ${message}${more}`;
 }
 
-/** As --block takes them; what is in none has none. */
+/** The block names, as --block takes them; null if there are none. Modules outside all blocks have no name and are left out. */
 const blocksText = (blocks: { label: string }[]): string | null => inert(listed(blocks.map(({ label }) => label).filter((label) => label !== '')), LONG) || null;
 
-/** Of the file and of its tensors; null where nobody asked for them. */
+/** The SHA-256 of the file and that of its tensors; null if not asked for. */
 export interface Hashes {
   sha256: string | null;
   tensors: string | null;
@@ -53,7 +53,7 @@ export interface Hashes {
 
 const NOT_ALL = { part: 'only partly for', none: 'not for' };
 
-/** A naming, and the programs that do not load all of it. */
+/** A naming, with the programs that do not load all of a result that uses it. */
 function naming({ id, name, loadedBy }: SchemeChoice): string {
   const those = (loaded: keyof typeof NOT_ALL): string[] => {
     const programs = loadedBy.filter((by) => by.loaded === loaded).map(({ program }) => program);

@@ -1,4 +1,4 @@
-/** Being cancelled: one error for it, and one way to stop waiting. */
+/** The error that stands for a cancelled run, and a way to stop waiting for a promise. */
 
 export function abortError(): DOMException {
   return new DOMException('The run was cancelled.', 'AbortError');
@@ -8,7 +8,7 @@ export function isAbort(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === 'AbortError';
 }
 
-/** What `promise` comes to, unless the signal is first: then it rejects at once, with AbortError. */
+/** Settles as `promise` does, unless the signal is aborted first: then it rejects at once with an AbortError. */
 export async function unless<T>(signal: AbortSignal | null | undefined, promise: Promise<T>): Promise<T> {
   if (!signal) return promise;
   let abort = (): void => {};

@@ -1,4 +1,4 @@
-/** What the page's worker answers. */
+/** Checks of the answers that the page's worker gives. */
 
 import type { Fused, PageCall } from './protocol.ts';
 import type { Answers } from './replies.ts';

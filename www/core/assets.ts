@@ -1,24 +1,24 @@
-/** Where the tool's own files lie. As literals, by which bundlers find them, take them along and put in the address they then have. */
+/** Where the tool's own files are. The names are literals, so that bundlers find them, include the files and replace the addresses. */
 
 export interface Program {
-  /** Its wasm-bindgen module. */
+  /** The address of the wasm-bindgen module. */
   glue: string;
   wasm: string;
 }
 
 interface Assets {
   worker: string;
-  /** What opens files and is soon there; null: the whole program does it, and is loaded at once. */
+  /** The small program that only opens files and loads quickly; null: the whole program opens them, and is loaded at once. */
   reader: Program | null;
   whole: Program;
 }
 
-/** What a host may say of them. */
+/** Where a host keeps the worker and the programs. */
 export interface AssetOptions {
-  /** A folder that has all of them, under their own names. */
+  /** A folder that holds all of these files under their original names. */
   assetBase?: string | URL | null | undefined;
   workerURL?: string | URL | null | undefined;
-  /** Of the whole program. With either of them it is loaded at once. */
+  /** The glue script of the whole program. If this or `wasmURL` is set, the whole program is loaded at once. */
   glueURL?: string | URL | null | undefined;
   wasmURL?: string | URL | null | undefined;
 }
@@ -45,7 +45,7 @@ function inFolder(base: string | URL): Of<URL> {
   return { worker: at(NAMES.worker), reader: both(NAMES.reader), whole: both(NAMES.whole) };
 }
 
-/** Absolute addresses: what is named, else in the folder that is named, else beside this script. */
+/** The absolute addresses: the one that the host names for a file, else the file in the host's folder, else the one beside this script. */
 export function assetsFor({ assetBase, workerURL, glueURL, wasmURL }: AssetOptions): Assets {
   const { worker, reader, whole } = assetBase ? inFolder(assetBase) : here();
   const absolute = (url: string | URL): string => new URL(url, globalThis.location?.href).href;

@@ -1,12 +1,12 @@
 /**
- * Where the result is written while it is made, outside wasm memory (which never shrinks and ends near 4 GB).
- * Every byte is written exactly once, in any order.
+ * Collects the result while it is being made, outside wasm memory (which never shrinks and is limited to about 4 GB). Every byte is written exactly
+ * once, in any order.
  */
 
 import { problem } from './problem.ts';
 import type { OutputSink } from './types.ts';
 
-/** Small parts make slow Blobs, large ones double the peak. */
+/** The size of a Blob part: many small parts make a Blob slow, and large parts double the peak memory. */
 const PART_BYTES = 16 * 1024 * 1024;
 
 /** Positioned writes collected into Blob parts. */

@@ -88,7 +88,7 @@ export type ProgramCode =
   | 'W_OUTPUT_RANGE'
   | 'W_GPU_FELL_BACK';
 
-/** Those that the page says as well, in the same words. */
+/** The problems that the page reports as well, in the same words. */
 export const OF_BOTH = {
   E_READ: ['The file could not be read.', 'It may have been moved or changed: choose it again.'],
   E_WRITE: ['The result could not be written.', 'Free some disk space or close other tabs, then fuse again.'],
@@ -98,5 +98,5 @@ export const OF_BOTH = {
   E_GPU_UNAVAILABLE: ['WebGPU was asked for but is not available.', 'Let the tool choose, or use the CPU.'],
 } as const;
 
-/** Those that lie in the two files themselves: no strength and no format mends that. */
+/** The problems that lie in the two files themselves, which no strength and no format can solve. */
 export const UNFIT: ReadonlySet<string> = new Set(['E_SPELLING_MIX', 'E_NO_COMMON_MODULES', 'E_SHAPE_MISMATCH', 'E_BASE_MISMATCH', 'E_NOISE_STAGE']);

@@ -1,4 +1,4 @@
-/** The settings where nobody says otherwise, and how far they go. Written by `cargo xtask docs` from src/fusion/settings. */
+/** The default settings, and the limits of some. Written by `cargo xtask docs` from src/fusion/settings. */
 
 import type { Settings } from './types.ts';
 
@@ -24,11 +24,11 @@ export const DEFAULT_SETTINGS: Settings = {
   outputName: '',
 };
 
-/** Strengths and alphas lie between this and its negative, and a rank to cut to is at most this. */
+/** The largest strengths and alphas, of either sign, and the largest rank to cut to. */
 export const MAX_STRENGTH = 1000;
 export const MAX_ALPHA = 1000000;
 export const MAX_DENSE_RANK = 256;
-/** Those that a comparison depends on. */
+/** The settings that a comparison depends on. */
 export const COUNTING = ['cut', 'contentScale', 'styleScale', 'family', 'denseRank', 'directionOnly'] as const satisfies (keyof Settings)[];
-/** Of an adapter_config.json, in bytes. */
+/** The largest adapter_config.json that is read, in bytes. */
 export const CONFIG_BYTES = 1000000;

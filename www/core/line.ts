@@ -1,4 +1,4 @@
-/** One worker and the conversation with it: typed calls, progress, cancel, and a watchdog so that no wait is without end. */
+/** A worker and the conversation with it: typed calls, progress, cancelling, and a watchdog so that no call waits for ever. */
 
 import { whyNotStarted } from './loading.ts';
 import { ProblemError, problem } from './problem.ts';
@@ -22,7 +22,7 @@ export interface Call<N extends CallName> {
   reply: Promise<Calls[N]['out']>;
 }
 
-/** `K`: what the worker is asked for. */
+/** `K`: the calls that this worker answers. */
 export class Line<K extends CallName> {
   #worker: Worker;
   #waiting = new Map<number, Waiting<K>>();
@@ -33,21 +33,21 @@ export class Line<K extends CallName> {
   #clock: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * `onStalled` tells of long silence and its end; `onEnd` is called once, when the worker is gone for whatever reason; `onAlive`
-   * whenever it says that its work in the background goes on.
+   * `onStalled` is told when the worker has been silent for long and when it speaks again. `onEnd` is called once, when the worker is gone for
+   * whatever reason; `onAlive` whenever the worker says that its background work goes on.
    */
   constructor(
     url: string, private readonly answers: Answers<K>, private onStalled: (stalled: boolean) => void, private onEnd: () => void,
     private readonly onAlive: () => void = () => {},
   ) {
-    // Chromium starts no modules from the blob: addresses of a frame without an origin, which has no other addresses.
+    // In a frame without an origin, Chromium does not start module workers from blob: addresses, and the frame has no other addresses.
     this.#worker = new Worker(workerAddress(url), { type: self.origin === 'null' ? 'classic' : 'module', name: 'np-lora' });
     this.#worker.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
     this.#worker.onmessageerror = () => this.end(problem('E_WORKER_LOST', 'a message could not be read'));
     this.#worker.onerror = (event) => {
       event.preventDefault();
       if (this.#heard) return this.end(problem('E_WORKER_LOST', event.message));
-      // Before the first word: the worker's script itself threw, or did not load.
+      // The worker has not said anything yet: its script threw, or did not load.
       if (event.message) return this.end(problem('E_WASM_LOAD', event.message));
       void whyNotStarted(behind(url)).then((why) => this.end(why));
     };
@@ -57,7 +57,7 @@ export class Line<K extends CallName> {
     const id = ++this.#lastId;
     if (this.#ended) return { id, reply: Promise.reject(new ProblemError(this.#ended)) };
     const reply = new Promise<Calls[N]['out']>((resolve, reject) => {
-      // Throws, and thereby rejects, what no message can carry: nobody answers that.
+      // Throws, and so rejects, if the input cannot be posted: such a call would never be answered.
       try {
         this.#send({ id, call, in: input } as ToWorker);
       } catch (thrown) {
@@ -77,7 +77,7 @@ export class Line<K extends CallName> {
     return this.#waiting.has(id);
   }
 
-  /** Ends the worker; everything that still waits is refused with `reason`. */
+  /** Ends the worker; every call that still waits is rejected with `reason`. */
   end(reason: Problem): void {
     this.#ended ??= reason;
     this.#worker.terminate();

@@ -1,4 +1,4 @@
-/** What a result is called when nobody names it. */
+/** The names of files and results that nobody has named. */
 
 import { cleanStem } from './save.ts';
 import { isBlob, isFile } from './shape.ts';
@@ -6,7 +6,7 @@ import type { Role, Settings } from './types.ts';
 
 const NAMELESS: Record<Role, string> = { content: 'subject', style: 'style' };
 
-/** What was downloaded by a program has no name. Anything but a Blob stays what it is. */
+/** A File for a Blob, which a program may have downloaded and which has no name. Anything but a Blob is returned unchanged. */
 export function asFile<T>(role: Role, given: T): Exclude<T, Blob> | File {
   if (isFile(given)) return given;
   return isBlob(given) ? new File([given], `${NAMELESS[role]}.safetensors`) : given as Exclude<T, Blob>;
@@ -16,7 +16,7 @@ interface Named {
   name: string;
 }
 
-/** Without its ending. It stands in the result's notes as well, where the sources may have to stay unnamed. */
+/** The result's name without its ending. It is also written into the result's metadata, where the sources may have to stay unnamed. */
 export function defaultName(content: Named | null, style: Named | null, { result, keepSources }: Pick<Settings, 'result' | 'keepSources'>): string {
   const stem = (file: Named | null, otherwise: string): string =>
     cleanStem(keepSources && file ? file.name : otherwise, otherwise, 48);

@@ -1,10 +1,10 @@
-/** Nobody needs more than five reports a second, and every one is drawn, which costs time. */
+/** Limits progress reports to five a second: nobody needs more, and drawing each one takes time. */
 
 import type { Progress } from './types.ts';
 
 const EVERY_MS = 200;
 
-/** Passes on what is reported, as often as somebody can look at it; each stage's beginning and end always, once. */
+/** Passes progress on at most every 200 ms, but always the first report of a stage and, once, its last. */
 export function paced(tell: (progress: Progress) => void): (progress: Progress) => void {
   let last = 0;
   let stage: Progress['stage'] | null = null;

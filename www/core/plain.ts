@@ -1,9 +1,9 @@
-/** Settings are no deeper. */
+/** Settings are never nested deeper than this. */
 const DEPTH = 8;
 
 /**
- * A copy of what consists of objects and lists, without what is undefined: a message carries no proxies, in which some frameworks
- * keep what they watch. All else, a File too, stays what it is.
+ * A copy of objects and lists without their undefined fields. Messages cannot carry proxies, in which some frameworks wrap the objects they watch.
+ * Everything else, a File for example, is kept as it is.
  */
 export function plain<T>(value: T, depth = DEPTH): T {
   if (depth === 0) return value;

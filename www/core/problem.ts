@@ -1,7 +1,7 @@
 /**
- * Errors as the page handles them. Rust words its own (src/error.rs); here are only those that Rust cannot word
- * because it is not running: the wasm did not load or is not there yet, the worker is gone, the browser refused to store or save.
- * docs/ERRORS.md has them from here (`cargo xtask docs`): a line each.
+ * Errors as the page handles them. Rust words its own errors (src/error.rs); the ones here are those that Rust cannot word because it is not running:
+ * the wasm did not load or is not there yet, the worker is gone, the browser refused to store or save. `cargo xtask docs` copies them into
+ * docs/ERRORS.md, and for that needs each on one line.
  */
 
 import { OF_BOTH } from './codes.ts';
@@ -32,13 +32,13 @@ export function problem(code: PageCode, detail = '', file: string | null = null)
 }
 
 function isProblem(thrown: unknown): thrown is Problem {
-  // Node's errors have codes of their own. By its name, since every script of a build that is packed by itself has a class of its own.
+  // Node's errors have codes too. The class is recognised by its name, because every separately bundled script has a copy of its own.
   if (thrown instanceof Error && thrown.name !== 'ProblemError') return false;
   return typeof thrown === 'object' && thrown !== null
     && typeof (thrown as Problem).code === 'string' && typeof (thrown as Problem).message === 'string';
 }
 
-/** Whatever was thrown, as a plain Problem that can be posted, shown and copied. */
+/** Turns whatever was thrown into a plain Problem that can be posted, shown and copied. */
 export function toProblem(thrown: unknown, otherwise: PageCode = 'E_INTERNAL'): Problem {
   if (isProblem(thrown)) {
     const { code, message, remedy, file, tensor, detail } = thrown;
@@ -47,15 +47,15 @@ export function toProblem(thrown: unknown, otherwise: PageCode = 'E_INTERNAL'): 
   return problem(otherwise, thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown));
 }
 
-/** After a trap the instance is in an unknown state; a RangeError is a stack or memory that ran out. */
+/** Whether the program can no longer be used: after a trap its state is unknown, and a RangeError means that stack or memory ran out. */
 export const isFatal = (thrown: unknown): boolean => thrown instanceof WebAssembly.RuntimeError || thrown instanceof RangeError;
 
-/** Of a program that ended so. */
+/** The Problem that a program reports when it has ended with a fatal error. */
 export const asLastWords = (thrown: unknown): Problem => problem('E_WORKER_LOST', toProblem(thrown).detail);
 
-/** A Problem as an exception, for callers of the element and of the session. */
+/** A Problem as an exception, for callers of the element and of the library. */
 export class ProblemError extends Error {
-  // Not assigned: where a page has frozen Error.prototype, that throws.
+  // A getter, because assigning the name would throw on a page that has frozen Error.prototype.
   override get name(): string { return 'ProblemError'; }
   readonly code: string;
   readonly detail: string;

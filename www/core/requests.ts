@@ -1,4 +1,4 @@
-/** What a page asks its worker for, and one worker another. */
+/** Checks of the requests that a page sends to its worker, and one worker to another. */
 
 import type { Program } from './assets.ts';
 import type { CallName, Calls, ToWorker } from './protocol.ts';
@@ -42,7 +42,7 @@ const isCall = (name: unknown): name is CallName => typeof name === 'string' && 
 const CANCEL = object<{ cancel: number }>({ cancel: number });
 const REQUEST = object<{ id: number; call: CallName; in: unknown }>({ id: number, call: isCall, in: (_): _ is unknown => true });
 
-/** What a page says to its worker; null if it makes no sense. */
+/** A message to the worker, checked; null if it makes no sense. */
 export function toWorker(message: unknown): ToWorker | null {
   if (REQUEST(message)) return REQUESTS[message.call](message.in) ? message as ToWorker : null;
   return CANCEL(message) ? message : null;

@@ -1,4 +1,4 @@
-/** Saving in tiers: the browser's own picker where the page may use it, a download link everywhere else. */
+/** Saves files: with the browser's own picker where the page may use it, with a download link everywhere else. */
 
 import { isAbort } from './abort.ts';
 import { problem, ProblemError, toProblem } from './problem.ts';
@@ -6,23 +6,23 @@ import { isFile } from './shape.ts';
 import { isReadable, keepFor, keepUntil } from './stored.ts';
 
 const ENDING = '.safetensors';
-/** In bytes of UTF-8: file systems take 255, endings and a download's own additions included. */
+/** The longest stem, in bytes of UTF-8: file systems allow 255, which includes the ending and whatever a download adds. */
 const LONGEST = 200;
-// Controls, invisible and bidi characters, and what Windows or A1111's <lora:name:1> syntax would trip over.
+// Control, invisible and bidi characters, and those that are special to Windows or in A1111's <lora:name:1> syntax.
 const UNSAFE = /(?:(?![\uFE0E\uFE0F])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}<>:"/\\|?*,])+/gu;
-/** Of Windows, whatever ending follows. */
+/** The names that Windows reserves, whatever ending follows. */
 const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³])\s*(\.|$)/i;
 
-/** A name that every file system takes, without its ending. */
+/** A name that every file system accepts, without its ending. */
 export function cleanStem(name: string, otherwise: string, longest = LONGEST): string {
   const stem = name
     .replace(/\.safetensors$/i, '')
-    // A name from a file may have megabytes, and what follows is made for short ones.
+    // A name from a file's metadata may have megabytes, and the steps below are made for short names.
     .slice(0, 4 * longest)
     .normalize('NFC')
     .replace(UNSAFE, '_')
     .replace(/^[.\s]+|[.\s]+$/g, '');
-  // Whole characters as far as they fit.
+  // Keeps as many whole characters as fit.
   const { read } = new TextEncoder().encodeInto(stem, new Uint8Array(longest));
   const short = stem.slice(0, read).replace(/[.\s]+$/, '');
   return short === '' || RESERVED.test(short) ? otherwise : short;
@@ -38,13 +38,16 @@ interface PickerWindow {
   showDirectoryPicker?(options: { id: string; mode: 'readwrite' }): Promise<FileSystemDirectoryHandle>;
 }
 
-/** Written where the person said, handed to the browser's downloads, which tell no more, or to the host, or the dialog was closed. */
+/**
+ * How saving ended: written where the person chose; handed to the browser's downloads, which report nothing more; handed to the host; or the dialog
+ * was closed.
+ */
 export type Saved = 'written' | 'downloading' | 'handed' | 'closed';
 
-/** Who takes the files instead of the browser, where a host says so. */
+/** The host's function that takes the files instead of the browser, if there is one. */
 export const delivery: { to: ((file: File) => void) | null } = { to: null };
 
-/** Whoever clears a site's data takes the temporary files of its results as well. */
+/** Throws if a result is gone: clearing a site's data deletes the temporary files of its results as well. */
 async function stillThere(files: readonly File[]): Promise<void> {
   for (const file of files) {
     if (!await isReadable(file)) throw new ProblemError(problem('E_RESULT_GONE', '', file.name));
@@ -75,10 +78,10 @@ async function offer(file: File): Promise<Saved> {
   return download(file, file.name);
 }
 
-/** Browsers take only so many downloads at a time. */
+/** The pause between two downloads: browsers take only so many at a time. */
 const BETWEEN_DOWNLOADS_MS = 400;
 
-/** Offers all of them, in one folder where the page may ask for one. Nothing that is there already is replaced. Rejects with a ProblemError. */
+/** Offers all files, in one folder if the page may ask for one. Existing files are never replaced. Rejects with a ProblemError. */
 export function saveFiles(files: readonly File[]): Promise<Saved> {
   const saving = offerAll(files);
   for (const file of files) keepUntil(saving, file);
@@ -100,7 +103,7 @@ async function offerAll(files: readonly File[]): Promise<Saved> {
   return saved;
 }
 
-/** Nothing is left where not all of it could be written. */
+/** Writes a file into the folder; if it cannot be written completely, nothing of it is left. */
 async function saveInto(folder: FileSystemDirectoryHandle, file: File): Promise<void> {
   const handle = await freePlace(folder, file.name);
   try {
@@ -111,7 +114,7 @@ async function saveInto(folder: FileSystemDirectoryHandle, file: File): Promise<
   }
 }
 
-/** A new file of this name, or with a number behind it. */
+/** A new file of this name, with a number appended if the name is taken. */
 async function freePlace(folder: FileSystemDirectoryHandle, name: string): Promise<FileSystemFileHandle> {
   for (let number = 1; ; number++) {
     const tried = number === 1 ? name : name.replace(ENDING, `_${number}${ENDING}`);
@@ -126,11 +129,11 @@ async function freePlace(folder: FileSystemDirectoryHandle, name: string): Promi
 
 let asking = false;
 
-/** The place that the person chose for files that are there; null where the page may not ask. */
+/** The place that the person chose, after checking that the files are still there; null if the page may not ask. */
 async function chosen<T>(files: readonly File[], picker: (() => Promise<T>) | undefined): Promise<T | 'closed' | null> {
-  // Cross-origin frames have the function, but calling it is refused.
+  // Frames of another origin have the function, but may not call it.
   const ask = window.top === window.self && !delivery.to ? picker : undefined;
-  // Refused as well while a dialog is open: whoever presses twice is asked once.
+  // The browser also refuses while a dialog is open, so a second press must not ask again.
   if (ask && asking) return 'closed';
   asking ||= ask !== undefined;
   try {
@@ -138,7 +141,7 @@ async function chosen<T>(files: readonly File[], picker: (() => Promise<T>) | un
     return ask ? await ask() : null;
   } catch (thrown) {
     if (isAbort(thrown)) return 'closed';
-    // No user gesture or not allowed here: a link still works.
+    // There was no user gesture, or the picker is not allowed here: a link still works.
     if (thrown instanceof DOMException && ['SecurityError', 'NotAllowedError'].includes(thrown.name)) return null;
     throw thrown;
   } finally {
@@ -146,25 +149,25 @@ async function chosen<T>(files: readonly File[], picker: (() => Promise<T>) | un
   }
 }
 
-/** The destination keeps its old content unless everything was written: it is replaced on close(). */
+/** Copies the file. The destination keeps its old content until close(), which happens only when everything is written. */
 async function copyInto(handle: FileSystemFileHandle, file: Blob): Promise<void> {
-  // With the page, all of it would be lost.
+  // Leaving the page now would lose the whole copy.
   const holdBack = (event: Event): void => event.preventDefault();
   window.addEventListener('beforeunload', holdBack);
   try {
     const writable = await handle.createWritable();
-    await file.stream().pipeTo(writable); // closes at the end, aborts on failure
+    await file.stream().pipeTo(writable); // closes the file at the end, or aborts if writing fails
   } finally {
     window.removeEventListener('beforeunload', holdBack);
   }
 }
 
-/** A download may begin late, when the person has allowed it; a minute is enough for any browser to have opened a link. */
+/** How long a download link must last: the person may take a while to allow the download, but every browser opens it within a minute. */
 const LATE_MS = 60_000;
-/** In bytes a millisecond: the slowest disk that a download is likely to be written to. */
+/** The slowest disk that a download is likely to be written to, in bytes a millisecond. */
 const SLOWEST = 10_000;
 
-/** A plain download link, or the host's hands. Neither says when the file has been read. */
+/** Downloads the file by a plain link, or hands it to the host. Neither says when the file has been read. */
 export function download(file: Blob, name: string): Saved {
   const reading = LATE_MS + file.size / SLOWEST;
   keepFor(reading, file);

@@ -1,6 +1,6 @@
 /**
- * The tool without a page: owns the worker, remembers the two files, and replaces a worker that died or does not
- * obey a cancel. The files are opened again in the new one, so the next good run needs no reload.
+ * The tool without a page: owns the worker, remembers the two files, and replaces a worker that died or did not obey a cancel. The new worker opens
+ * the files again, so that no reload is needed before the next run.
  */
 
 import { assetsFor, type AssetOptions } from './assets.ts';
@@ -17,60 +17,65 @@ import {
   type Role, ROLES, type SavedRecipe, type Settings, type Several, type Spectra, type Summary, type Variant,
 } from './types.ts';
 
-/** Of a worker that did not obey a cancel. What else it was asked, the next one answers. */
+/** Ends a worker that did not obey a cancel. The next worker answers the other calls that this one had. */
 const REPLACED = problem('E_WORKER_LOST', 'cancelled');
 const CLOSED = problem('E_WORKER_LOST', 'the page closed it');
 
-/** A running module may not look at the flag for longer than a person waits for a button. */
+/** How long a cancelled worker may take to obey: about as long as a person waits for a button to react. */
 const CANCEL_GRACE_MS = 150;
 
 interface SessionOptions extends AssetOptions {
-  /** Nothing was heard for 30 s (true), or it goes on (false). */
+  /** Called with true when nothing was heard for 30 s, and with false when work goes on. */
   onStalled?: (stalled: boolean) => void;
 }
 
-/** The worker may be computing, or waiting for a slow host, and others wait behind these: it is replaced unless it obeys soon. */
+/** Calls whose worker is replaced unless it soon obeys a cancel: it may be computing or waiting for a slow host, and other calls wait behind. */
 const URGENT: ReadonlySet<PageCall> = new Set(['fuse', 'open']);
-/** What a worker may have died of: not asked again. */
+/** Calls that are not repeated when the worker dies, because they may be what killed it. */
 const ONCE: ReadonlySet<PageCall> = new Set(['fuse', 'hash', 'analyse', 'compare', 'prepare']);
 
 export interface CallOptions {
-  /** Aborted, the call rejects at once with AbortError. */
+  /** When it is aborted, the call rejects at once with an AbortError. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 interface Ask extends CallOptions {
-  /** The role whose file is no longer the session's from this call on. */
+  /** The role whose file the session forgets as soon as this call is made. */
   forgets?: Role;
 }
 
-/** Releases a disposed session's lock when its last result has been garbage-collected: then any session may delete the temporary files. */
+/** Releases a disposed session's lock once its last result has been garbage-collected; any session may then delete the temporary files. */
 const results = new FinalizationRegistry<() => void>((gone) => gone());
 
-/** Takes a lock; gives how to give it up. A function of its own: a lock keeps what its callback knows, and must not keep who took it. */
+/**
+ * Takes a lock and returns the function that releases it. This is not a method of the session, because a lock keeps its callback's scope alive and
+ * must not keep the session.
+ */
 function held(name: string): () => void {
   let release = (): void => {};
   const over = new Promise<void>((released) => { release = released; });
-  // Refused in insecure contexts and some embeds; then there is no private file system to sweep either.
+  // Locks are refused in insecure contexts and in some embeds; those have no private file system to sweep either.
   void navigator.locks?.request(name, () => over).catch(() => {});
   return release;
 }
 
 export class Session {
-  /** The program's, once it is there. */
+  /** The program's version; empty until the program is loaded. */
   version = '';
   #options: SessionOptions;
   #owner = crypto.randomUUID?.() ?? Math.random().toString(36).slice(2);
-  /** The worker, and when it can be asked. */
+  /** The worker's line, and a promise of it that resolves when the worker can be asked. */
   #worker: { line: Line<PageCall>; started: Promise<Line<PageCall>> } | null = null;
   #files: Record<Role, OpenedFile | null> = { content: null, style: null };
   #cancelling: Promise<void> = Promise.resolve();
-  /** Until it has settled, a file may be in the place of the other: whatever is asked behind a swap waits for it. */
+  /** Settles when the last swap is done. Until then a file may be in the other one's place, so later calls wait for it. */
   #swapped: Promise<void> = Promise.resolve();
-  /** Gives up the lock of its temporary files. */
+  /** Releases the lock on this session's temporary files. */
   #release = held(lockName(this.#owner));
-  /** Of the last run. Their temporary files are deleted by this session's next run, or by another session once these are collected. */
+  /**
+   * The results of the last run. Their temporary files are deleted by this session's next run or, once the results are collected, by another session.
+   */
   #results: WeakRef<File>[] = [];
   #disposed = false;
   #prepared = false;
@@ -79,42 +84,42 @@ export class Session {
     this.#options = options;
   }
 
-  /** Has all ready for a file that is about to come. What goes wrong is said when it has come. */
+  /** Prepares everything for a file that is about to come. Errors are reported only when the file has come. */
   prepare(): void {
     if (this.#prepared || this.#worker || this.#disposed) return;
     this.#prepared = true;
     this.#call('prepare', {}).catch(() => {});
   }
 
-  /** A small example LoRA for a role, made by the wasm module. */
+  /** A small example LoRA for a role, generated by the wasm module. */
   async example(role: Role): Promise<File> {
     const bytes = await this.#call('example', { role });
     return new File([bytes], role === 'content' ? 'example-subject.safetensors' : 'example-style.safetensors');
   }
 
-  /** What a person's link means; no host is asked. `hosts`: those that files are loaded from besides the Hugging Face Hub. */
+  /** What a person's link means; no host is asked. `hosts`: the hosts that files are loaded from besides the Hugging Face Hub. */
   link(text: string, hosts: string[]): Promise<FileLink> {
     return this.#call('link', { text, hosts });
   }
 
-  /** Asks a host for a file, as `inspect` takes it. */
+  /** Asks a host for a file and gives it in the form that `inspect` takes. */
   find(link: FileLink, signal?: AbortSignal): Promise<RemoteFile> {
     const { url, host, name } = link;
     return this.#call('find', { link: { url, host, name } }, { signal });
   }
 
   /**
-   * Reads the header of `file` and takes it for `role`. `config` is the text of an adapter_config.json. `signal` gives up a file on
-   * a server, whose host may take its time.
+   * Reads the header of `file` and opens the file as `role`. `config` is the text of an adapter_config.json. `signal` stops waiting for a file on a
+   * server, whose host may be slow.
    */
   async inspect(role: Role, file: GivenFile, config: string | null = null, signal?: AbortSignal): Promise<Summary> {
-    // Forgotten first: a file that kills the worker is asked for once more at most, and is not among those that a new one opens.
+    // The old file is forgotten first. A file that kills the worker is then tried only once more, and a new worker does not open it again.
     const { summary, kept } = await this.#call('open', { role, file, config, kept: [] }, { forgets: role, signal: isFile(file) ? undefined : signal });
     this.#files[role] = { file, config, kept };
     return summary;
   }
 
-  /** The text of the adapter_config.json beside the role's file on a server; null where it needs none or the host has none. */
+  /** The text of the adapter_config.json beside the role's file on a server; null if the file needs none or the host has none. */
   config(role: Role, signal?: AbortSignal): Promise<string | null> {
     return this.#call('config', { role }, { signal });
   }
@@ -132,7 +137,7 @@ export class Session {
     await swapping;
   }
 
-  /** The model families of which one may be chosen for the files that are open. */
+  /** The model families to choose from for the open files. */
   families(): Promise<FamilyChoice> {
     return this.#call('families', {});
   }
@@ -141,14 +146,14 @@ export class Session {
     return this.#call('fit', { settings });
   }
 
-  /** The files that several are, in order. They have one name. */
+  /** The variants that `several` asks for, in order; all have the same name in their settings. */
   variants(settings: Partial<Settings>, several: Several, signal?: AbortSignal): Promise<Variant[]> {
     return this.#call('variants', { settings, several }, { signal });
   }
 
   /**
-   * Finds out, in the background, what `outlook` tells; with each progress it tells more. Rejects with E_ABORTED where it was stopped
-   * by whatever changes the files or needs the machine: called again, it goes on where it stopped.
+   * Analyses the pair in the background; with each progress report, `outlook` knows more. Rejects with E_ABORTED if something stopped it that changes
+   * the files or needs the machine: called again, it continues where it stopped.
    */
   analyse(settings: Partial<Settings>, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<null> {
     return this.#call('analyse', { settings }, { signal, onProgress });
@@ -158,17 +163,19 @@ export class Session {
     return this.#call('outlook', { settings });
   }
 
-  /** `module`: its name in the outlook. */
+  /** `module`: the module's name in the outlook. */
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra> {
     return this.#call('spectra', { settings, module });
   }
 
-  /** What a recipe, a report or a fused file says of how it was made, checked. */
+  /** What a recipe, a report or a fused file says about how it was made, checked. */
   recipe(file: File): Promise<SavedRecipe> {
     return this.#call('recipe', { file });
   }
 
-  /** What a third file has of the pair; it is not kept. Rejects with E_ABORTED as `analyse` does: called again, it begins anew. */
+  /**
+   * How much of the pair a third file contains; the file is not kept. Rejects with E_ABORTED as `analyse` does, but starts over when called again.
+   */
   compare(settings: Settings, third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> {
     return this.#call('compare', { settings, ...third }, { signal, onProgress });
   }
@@ -177,14 +184,14 @@ export class Session {
     return this.#call('backend', { choice });
   }
 
-  /** A SHA-256 in hex, worked out while there is nothing else to do. */
+  /** A SHA-256 in hex, worked out while the worker has nothing else to do. */
   hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string> {
     return this.#call('hash', { file, of }, { signal });
   }
 
   /**
-   * Fuses the pair, or converts the only file: one file of each variant. Resolves only with verified files, all of them. Those of
-   * the run before may be gone then.
+   * Fuses the pair, or converts the only file: one file for each variant. Resolves only when all files are verified. The results of the previous run
+   * may then be gone.
    */
   async fuse(variants: Variant[], backend: BackendChoice, options: CallOptions = {}): Promise<FusedFile[]> {
     const made = await this.#call('fuse', { variants, backend }, options);
@@ -193,7 +200,7 @@ export class Session {
     return named;
   }
 
-  /** Ends the worker. The last results stay for as long as anybody has them. */
+  /** Ends the worker. The last results stay as long as something refers to them. */
   dispose(): void {
     this.#disposed = true;
     this.#worker?.line.end(CLOSED);
@@ -211,7 +218,7 @@ export class Session {
       if (forgets) this.#files[forgets] = null;
       return this.#free();
     });
-    // A worker that is only starting may take as long as the network does.
+    // A worker that is still starting may take as long as the network does.
     const line = await unless(signal, free);
     if (signal?.aborted) throw abortError();
     const files = { ...this.#files };
@@ -220,17 +227,17 @@ export class Session {
     signal?.addEventListener('abort', cancel, { once: true });
     const answered = reply.catch((error: ProblemError) => {
       if (signal?.aborted) throw error;
-      // A run is one of these files: where another is to come, it has lost them.
+      // A run belongs to the files it began with: if one of them is being replaced, the run is lost.
       const lost = call === 'fuse' && ROLES.some((role) => files[role] !== this.#files[role]);
       if (error.problem === REPLACED && !lost) return this.#call(call, input, options, again);
-      // Whatever the worker died of, often something in the background for want of memory, is not always this call's doing.
+      // The worker often dies of something in the background that ran out of memory, which need not be this call's fault.
       if (error.code === 'E_WORKER_LOST' && !again && !ONCE.has(call)) return this.#call(call, input, options, true);
       throw error;
     });
     return unless(signal, answered).finally(() => signal?.removeEventListener('abort', cancel));
   }
 
-  /** Cancels a call, and replaces a worker that does not obey. */
+  /** Cancels a call, and replaces the worker if it does not obey. */
   #giveUp(line: Line<PageCall>, id: number, reply: Promise<unknown>): void {
     line.cancel(id);
     this.#cancelling = Promise.race([
@@ -239,12 +246,12 @@ export class Session {
     ]).then(() => {
       if (!line.isWaiting(id)) return;
       line.end(REPLACED);
-      // Started anew at once, so that the next call does not wait for it.
+      // Starts the new worker at once, so that the next call need not wait for it.
       this.#start().catch(() => {});
     });
   }
 
-  /** The worker, once it is clear whether it obeyed a cancel: a call to one that is about to be ended would be lost. */
+  /** The worker, once it is known whether it obeyed a cancel; a call to a worker that is about to be ended would be lost. */
   async #free(): Promise<Line<PageCall>> {
     await this.#cancelling;
     return this.#start();
@@ -261,7 +268,7 @@ export class Session {
         if (this.#worker?.line === line) this.#worker = null;
       });
     } catch (thrown) {
-      // A host's Content-Security-Policy may forbid the worker outright.
+      // A host's Content-Security-Policy may forbid the worker altogether.
       return Promise.reject(new ProblemError(problem('E_WASM_LOAD', String(thrown))));
     }
     const { reply } = line.call('start', { reader, whole, owner: this.#owner, leads: true });
@@ -269,7 +276,7 @@ export class Session {
       this.version = version;
       for (const role of ROLES) {
         const opened = this.#files[role];
-        // Not awaited: the worker answers in order, and a file that is gone is reported by the next fit or fuse.
+        // Not awaited: the worker answers in order, and the next fit or fuse reports a file that is gone.
         if (opened) line.call('open', { role, ...opened }).reply.catch(() => {});
       }
       return line;

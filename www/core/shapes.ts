@@ -1,7 +1,7 @@
 /**
- * Nothing that comes in a message is taken on trust: the worker looks at what a page sends it, the page at what its worker
- * says, which may be of another version or out of its mind. What goes both ways has its check here; what is asked for, in
- * requests.ts, what is answered, in answers.ts, so that neither script carries what only the other one looks at.
+ * Checks of values in messages, none of which is trusted: the worker checks what a page sends it, and the page checks what its worker says, which may
+ * be of another version or corrupt. Checks of values that go both ways are here, those of requests in requests.ts and those of answers in answers.ts,
+ * so that no script carries checks that only the other one needs.
  */
 
 import { either, instance, isFile, list, number, object, orNull, partial, table, text, truth, word, type Shape } from './shape.ts';
@@ -45,7 +45,7 @@ const SETTING: { [K in keyof Settings]-?: Shape<Settings[K]> } = {
   family: orNull(text), scheme: orNull(text), recompress: RECOMPRESS, denseRank: number, directionOnly: truth, keepSources: truth, outputName: text,
 };
 export const SETTINGS = object<Settings>(SETTING);
-/** What is not said, the program chooses. */
+/** Settings as somebody chose them; the program chooses those that are missing. */
 export const CHOSEN = partial<Settings>(SETTING);
 
 export const VARIANTS = list(object<Variant>({ settings: CHOSEN, swapped: truth }));

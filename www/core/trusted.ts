@@ -1,7 +1,7 @@
 /**
- * The address that `new Worker` takes. It must be of the page's own origin: a worker's script of another one is imported by a
- * short script that is. Where Trusted Types are on, a worker starts only from what a policy made. This is the only one that the
- * tool needs; a page that names policies in its Content-Security-Policy names `np-lora-worker`, and Lit's `lit-html`.
+ * The address that `new Worker` takes. It must be of the page's own origin, so a worker's script of another origin is imported by a short script of
+ * this one. With Trusted Types, a worker starts only from an address that a policy made. This is the only policy that the tool needs: a page that
+ * lists policies in its Content-Security-Policy must list `np-lora-worker`, and Lit's `lit-html`.
  */
 
 interface Policy {
@@ -12,22 +12,22 @@ let policy: Policy | null = null;
 const shims = new Map<string, string>();
 
 /**
- * A script of this origin, under this page's Content-Security-Policy, that imports `url`, which is absolute. In a frame without
- * an origin it is a classic one (core/line.ts).
+ * A script of this origin, under this page's Content-Security-Policy, that imports the absolute `url`. In a frame without an origin it is a classic
+ * script (see core/line.ts).
  */
 export function shim(url: string): string {
   const address = JSON.stringify(url);
   const script = self.origin === 'null' ? `(${String(importing)})(${address})` : `import ${address};`;
-  // The fragment keeps the real address; browsers ignore it when they load.
+  // The fragment holds the real address; browsers ignore it when loading.
   const made = shims.get(url) ?? `${URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))}#${encodeURIComponent(url)}`;
   shims.set(url, made);
   return made;
 }
 
-/** The address of the script that a shim imports; of any other, itself. */
+/** The address of the script that a shim imports; any other address is returned unchanged. */
 export const behind = (url: string): string => (url.startsWith('blob:') ? decodeURIComponent(new URL(url).hash.slice(1)) || url : url);
 
-/** A classic worker's whole script. What it is told before the module is there, the module hears then. */
+/** The whole script of a classic worker. Messages that arrive before the module is loaded are delivered to it afterwards. */
 function importing(address: string): void {
   const early: MessageEvent[] = [];
   const keep = (event: MessageEvent): void => { early.push(event); };
@@ -35,16 +35,16 @@ function importing(address: string): void {
   import(/* webpackIgnore: true */ /* @vite-ignore */ address).then(() => {
     self.removeEventListener('message', keep);
     for (const { data } of early) self.dispatchEvent(new MessageEvent('message', { data }));
-    // Like a script that does not load, for whoever started it.
+    // Thrown as by a script that does not load, so that whoever started the worker hears of it.
   }, (thrown: unknown) => { setTimeout(() => { throw thrown; }); });
 }
 
-// A blob:'s origin is that of the page that made it.
+// The origin of a blob: address is that of the page that made it.
 const isOurs = (url: string): boolean => new URL(url, self.location.href).origin === self.origin;
 
-/** `url` is absolute. Throws where the policy is forbidden. */
+/** The address from which to start the worker at `url`, which must be absolute. Throws if the policy is forbidden. */
 export function workerAddress(url: string): string | URL {
-  // On an isolated page a worker's script needs a header of its own (Cross-Origin-Embedder-Policy), but for one that the page made.
+  // On an isolated page a worker's script needs its own Cross-Origin-Embedder-Policy header, unless the page itself made the script.
   const comes = isOurs(url) && (!self.crossOriginIsolated || url.startsWith('blob:'));
   const address = comes ? url : shim(url);
   const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(address: string): string }): Policy } };
@@ -55,6 +55,6 @@ export function workerAddress(url: string): string | URL {
       return wanted;
     },
   });
-  // A TrustedScriptURL, which goes wherever a URL goes.
+  // The policy makes a TrustedScriptURL, which is accepted wherever a URL is.
   return policy.createScriptURL(address);
 }

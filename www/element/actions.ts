@@ -1,4 +1,4 @@
-/** What a person does, done: the parts say what was pressed or set, and all that follows from it is here. */
+/** Carries out what a person does: the parts report what was pressed or set, and everything that follows from it is here. */
 
 import type { LitElement } from 'lit';
 import type { ProblemError } from '../core/problem.ts';
@@ -18,7 +18,7 @@ import type { Keep } from './settings/keep.ts';
 import { toJson } from './words/format.ts';
 import { undoText } from './words/strings.ts';
 
-/** The element, whose own methods these are. */
+/** The element, with the methods that the actions call. */
 interface Doer extends LitElement {
   fuse(): Promise<FusedFile>;
   convert(): Promise<FusedFile>;
@@ -30,7 +30,7 @@ interface Doer extends LitElement {
 
 interface ActionsHost {
   settings(): Settings;
-  /** With the name as somebody chose it. */
+  /** The settings with the output name as somebody chose it: empty if nobody did. */
   named(): Settings;
   state(): State;
   defaultName(): string;
@@ -49,9 +49,9 @@ interface Means {
 
 export class Actions {
   makingExample = false;
-  /** There is one file, and the person wants no second one. */
+  /** There is one file, and the person wants to convert it. */
   converting = false;
-  /** The pointer that was last put on a slider. */
+  /** The pointer that was last pressed on a slider. */
   #sliding: number | null = null;
 
   constructor(private element: Doer, private host: ActionsHost, private means: Means) {}
@@ -59,18 +59,20 @@ export class Actions {
   setting({ patch, committed }: Setting): void {
     const before = toJson(this.host.state());
     this.means.keep.change(patch, committed);
-    // As of the browser's own fields: what changes at once was changing as well.
+    // As with the browser's own fields, a change that is made at once sends `input` as well.
     if (!committed || toJson(this.host.state()) !== before) this.host.tell('input', this.host.settings());
     if (committed) this.changed();
   }
 
-  /** A pointer comes down; it may be on a slider. */
+  /** A pointer was pressed, possibly on a slider. */
   pressed(event: PointerEvent): void {
     const [at] = event.composedPath();
     if (at instanceof HTMLInputElement && at.type === 'range') this.#sliding = event.pointerId;
   }
 
-  /** A finger that comes down on a slider sets it, also where it is there to scroll the page: until the browser takes the gesture over. */
+  /**
+   * Takes a slider's change back: a finger that touches a slider sets it, even if it only scrolls the page and the browser takes the gesture over.
+   */
   swiped({ pointerId }: PointerEvent): void {
     if (pointerId !== this.#sliding || !this.host.changeable()) return;
     this.#sliding = null;
@@ -86,7 +88,7 @@ export class Actions {
     }
   }
 
-  /** False where there is none, or nothing may be changed. */
+  /** Undoes or redoes a change; false if there is none, or nothing may be changed. */
   step(which: 'undo' | 'redo'): boolean {
     if (!this.host.changeable() || !this.means.keep[which]()) return false;
     this.means.notices.say(which === 'undo' ? undoText.undone : undoText.redone);
@@ -119,7 +121,7 @@ export class Actions {
     });
   }
 
-  /** Files on servers are looked at, too. */
+  /** Begins the analysis of a pair with files on servers, when a person has asked for it. */
   foresee(): void {
     this.#replace('np-lora-outlook', () => {});
   }
@@ -135,7 +137,7 @@ export class Actions {
     const made = await this.means.desk.example();
     this.makingExample = false;
     this.element.requestUpdate();
-    // Else whoever has chosen something meanwhile is there already.
+    // If nothing was made, the person has chosen something in the meantime, and the focus is there.
     if (made) this.changed();
     if (made || this.means.desk.places.isEmpty) await this.#goOn('np-lora-card', options);
   }
@@ -146,7 +148,7 @@ export class Actions {
     switch (action) {
       case 'fuse':
         notices.clear();
-        // The desk shows and announces what went wrong; nobody waits for this promise.
+        // The desk shows and announces errors; nobody waits for this promise.
         return void element.fuse().catch(() => {});
       case 'convert':
         notices.clear();
@@ -154,7 +156,7 @@ export class Actions {
       case 'cancel': return element.cancel();
       case 'reset':
         element.reset();
-        // Nothing of the last pair goes on unseen.
+        // No settings of the last pair stay in force unseen.
         this.#restore();
         return void this.#goOn('np-lora-card');
       case 'save':
@@ -173,14 +175,14 @@ export class Actions {
     this.host.tell('change', this.host.settings());
   }
 
-  /** The settings are as at first, which can be taken back. */
+  /** Resets the settings, which can be undone. */
   #restore(): void {
     if (!this.means.keep.restore()) return;
     this.means.notices.say(undoText.wereReset);
     this.changed();
   }
 
-  /** Does what takes the pressed thing away; whoever pressed it goes on at this part. */
+  /** Performs an action that removes the pressed control, then moves the focus to the part `at`. */
   #replace(at: string, action: () => void): void {
     const options = asBefore(this.element);
     action();

@@ -1,4 +1,4 @@
-/** How the parts of the element lie beside each other. */
+/** The layout of the element's parts. */
 
 import { css } from 'lit';
 

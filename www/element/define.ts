@@ -1,4 +1,4 @@
-/** Defines `<np-lora>` and its parts. Importing this file is the only side effect of the element. */
+/** Defines `<np-lora>` and its parts. This is the only module of the element whose import has a side effect. */
 
 import { Advanced } from './controls/advanced.ts';
 import { Blocks } from './controls/blocks.ts';

@@ -1,10 +1,10 @@
-/** What the element tells its host. */
+/** The events that the element sends to its host. */
 
 import type { Phase } from './model.ts';
 import type { BackendFound } from '../core/protocol.ts';
 import type { FusedFile, Problem, Progress, Role, Settings, Summary } from '../core/types.ts';
 
-/** Events by name, each with what its `detail` is. */
+/** The events by name, each with the type of its `detail`. */
 export interface NpLoraEvents {
   input: CustomEvent<Settings>;
   change: CustomEvent<Settings>;
@@ -19,10 +19,10 @@ export interface NpLoraEvents {
   abort: CustomEvent<null>;
 }
 
-/** Sends one of them. False: whoever listens has cancelled it. */
+/** Sends an event. False: a listener has cancelled it. */
 export type Announce = <K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']) => boolean;
 
-/** Listening to them and to those that all elements have, and no longer. */
+/** The signature of addEventListener and removeEventListener, with the element's own events and those of all elements. */
 export interface Listening<Tool, Options> {
   <K extends keyof NpLoraEvents>(type: K, listener: (this: Tool, event: NpLoraEvents[K]) => unknown, options?: boolean | Options): void;
   <K extends keyof HTMLElementEventMap>(type: K, listener: (this: Tool, event: HTMLElementEventMap[K]) => unknown, options?: boolean | Options): void;

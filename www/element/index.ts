@@ -1,4 +1,4 @@
-/** `np-lora`: the element's class, defined by nobody yet. `np-lora/define.js` defines it, with its parts. */
+/** `np-lora`: the element's class, not yet defined as an element. `np-lora/define.js` defines it, with its parts. */
 
 import type { NpLora } from './np-lora.ts';
 

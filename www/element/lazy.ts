@@ -1,4 +1,4 @@
-/** Parts of the page that are fetched when they are wanted. */
+/** Parts of the page that are fetched when they are needed. */
 
 import type { ReactiveControllerHost } from 'lit';
 import { text } from './words/strings.ts';
@@ -6,8 +6,8 @@ import { text } from './words/strings.ts';
 const ADDRESS = /https?:\S+\.js/;
 
 /**
- * Imports a part by `load`, a literal `import()`; null if it does not come. Some browsers remember that an import failed, by
- * its whole address (whatwg/html#6768), which they name in the error: from then on it is asked for under another one.
+ * Imports a part by `load`, a literal `import()`; null if it does not arrive. Some browsers remember that an import failed, by its whole address
+ * (whatwg/html#6768), which they name in the error: from then on, the part is requested under a different one.
  */
 export function lazy<Part>(load: () => Promise<Part>): () => Promise<Part | null> {
   let failed: string | null = null;
@@ -22,7 +22,7 @@ export function lazy<Part>(load: () => Promise<Part>): () => Promise<Part | null
   };
 }
 
-/** Parts that an element draws with, once they are there. */
+/** Parts that an element needs for drawing, and whether they have arrived. */
 export class Fetched {
   state: 'unasked' | 'coming' | 'there' | 'failed' = 'unasked';
   #fetches: (() => Promise<unknown>)[];
@@ -38,7 +38,7 @@ export class Fetched {
     return this.#failures > 1 ? text.newerVersion : '';
   }
 
-  /** Asks for what has not come yet, and is not on its way. */
+  /** Fetches the parts, unless they have arrived or are on their way. */
   want(): Promise<void> {
     return (this.#coming ??= this.#ask());
   }

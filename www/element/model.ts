@@ -1,29 +1,29 @@
-/** What the components are told; they hold no state of their own about files or runs. */
+/** What the components receive; they hold no state of their own about files or runs. */
 
 import { UNFIT } from '../core/codes.ts';
 import type { BackendChoice, FileLink, GivenFile, PairFit, Problem, Progress, Report, ResultChoice, Role, Settings, Several, Summary } from '../core/types.ts';
 
 export type Phase = 'empty' | 'opening' | 'ready' | 'fusing' | 'checking' | 'done' | 'failed';
 
-/** An adapter_config.json, read. `loaded`: with the file from its host, and again with it. */
+/** An adapter_config.json that has been read. `loaded`: it came from the file's host, and is fetched again with the file. */
 export interface Config {
   name: string;
   text: string;
   loaded?: boolean;
 }
 
-/** One file's place on the page. */
+/** The state of one file's place on the page. */
 export type Card =
-  /** `problem`: why a link leads to no file. `reading`: what a link means is being found out. */
+  /** `problem`: why a link leads to no file. `reading`: a link is being read. */
   | { state: 'empty'; problem: Problem | null; reading: boolean }
-  /** A link, of whose host nothing is asked before the person says so. */
+  /** A link whose host is asked only when the person says so. */
   | { state: 'offered'; link: FileLink }
   | { state: 'opening'; file: File | FileLink; config: Config | null }
   | { state: 'open'; file: GivenFile; config: Config | null; summary: Summary }
-  /** `before`: what lay there and can be taken back. */
+  /** `before`: the previous file, which the person can go back to. */
   | { state: 'refused'; file: File | FileLink; config: Config | null; problem: Problem; before: Before | null };
 
-/** A file that was open. */
+/** A file that was open before. */
 export interface Before {
   file: GivenFile;
   config: Config | null;
@@ -32,8 +32,8 @@ export interface Before {
 export const EMPTY: Card = { state: 'empty', problem: null, reading: false };
 
 /**
- * A verified result. `sources`: what it was made of that lies on this machine. `warnings`: those of the report that the host lets
- * be shown. `stale`: what is no longer as it was when it was made; files outweigh settings.
+ * A verified result. `sources`: those of its sources that are on this machine. `warnings`: the report's warnings, without those that the host hides.
+ * `stale`: what has changed since it was made; changed files outweigh changed settings.
  */
 export interface Outcome {
   file: File;
@@ -48,7 +48,7 @@ export const isConversion = (report: Report): boolean => report.content === null
 /** Whether a problem lies in the two files themselves. */
 export const isUnfit = (problem: Problem | null): boolean => UNFIT.has(problem?.code ?? '');
 
-/** What a user should know of any of them, each once. */
+/** The warnings of several lists, each once. */
 export function warningsOf(lists: readonly Problem[][]): Problem[] {
   const all = lists.flat().map((warning): [string, Problem] => [JSON.stringify(warning), warning]);
   return [...new Map(all).values()];
@@ -59,32 +59,32 @@ export interface Running {
   files: number;
   result: ResultChoice;
   progress: Progress | null;
-  /** When the current stage began, for the time left. */
+  /** When the current stage began, to estimate the time left. */
   stageSince: number;
   stalled: boolean;
 }
 
-/** What the controls show: the settings in force, and what there is to choose from. */
+/** What the controls show: the settings in force, and the choices there are. */
 export interface Choices {
   settings: Settings;
-  /** Where more than one file is made. */
+  /** The several files to make; null: one file. */
   several: Several | null;
-  /** How many files that are. */
+  /** The number of files to make. */
   files: number;
   fit: PairFit | null;
-  /** The two cannot be fused, whatever is set here but what the files leave open. */
+  /** The two files cannot be fused, and of the settings only those that the files leave open could change that. */
   unfit: boolean;
   summaries: Record<Role, Summary | null>;
-  /** Model families of which one may be chosen. */
+  /** The model families to choose from. */
   families: readonly string[];
-  /** The only file's role: there is nothing to fuse, but it can be converted. */
+  /** The role of the only file, which cannot be fused but can be converted; null if there are two. */
   only: Role | null;
   disabled: boolean;
-  /** Whether μ and all strengths are disabled: always then, and where they have no effect. */
+  /** Whether μ and all strengths are disabled: whenever everything is, and also where they have no effect. */
   idle: boolean;
 }
 
-/** A change in the controls; `committed` when the person let go. */
+/** A change in the controls; `committed` when the person has let go. */
 export interface Setting {
   patch: Partial<Settings> & { backend?: BackendChoice; several?: Several | null };
   committed: boolean;
@@ -92,7 +92,7 @@ export interface Setting {
 
 export type Action = 'fuse' | 'convert' | 'cancel' | 'save' | 'save-all' | 'save-report' | 'reset';
 
-/** What a person wants done; `at`: with which of several results. */
+/** What a person wants done; `at`: the index of the result, if there are several. */
 export interface ActionAt {
   action: Action;
   at: number;

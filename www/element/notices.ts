@@ -1,18 +1,18 @@
-/** What the element says of what happened, beside the run and to screen readers. */
+/** Tells what happened, in words beside the run and to screen readers. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { language } from './words/language.ts';
 
 export class Notices implements ReactiveController {
-  /** To be seen. */
+  /** The message to be seen. */
   notice = '';
-  /** What came of saving, to be seen where it was asked for. */
+  /** How saving ended, shown beside the button that was pressed. */
   saved = '';
-  /** To be heard. */
+  /** The message to be heard. */
   spoken = '';
-  /** Something is to be heard that nobody has heard yet. */
+  /** Whether the current message has not been heard yet. */
   #saying = false;
-  /** What was last said of a run, if nothing else was said since. */
+  /** The last message about a run's progress, unless another message followed. */
   #progress: string | null = null;
   #spokeIn = language();
 
@@ -20,7 +20,7 @@ export class Notices implements ReactiveController {
     host.addController(this);
   }
 
-  /** To be seen and heard. */
+  /** Shows a message and has it read out. */
   note(what: string): void {
     this.#speak(what);
     this.notice = what;
@@ -33,39 +33,39 @@ export class Notices implements ReactiveController {
     this.host.requestUpdate();
   }
 
-  /** To be heard. A comment on what is being said goes with it. */
+  /** Has a message read out. A comment is added to the current message if that has not been heard yet. */
   say(what: string, comment = false): void {
     this.#speak(comment && this.#saying ? `${this.spoken} ${what}` : what);
     this.#saying = true;
     this.host.requestUpdate();
   }
 
-  /** How far a run is; null: nothing. Told often, and heard when it is another. */
+  /** Announces how far a run is; null: nothing. It is called often, and only a changed message is read out. */
   ofProgress(what: string | null): void {
     if (what === null || what === this.#progress) return;
     this.say(what);
     this.#progress = what;
   }
 
-  /** A run has ended with nothing to say. */
+  /** Clears the message about a run that has ended and announces nothing itself. */
   ofNoProgress(): void {
     if (this.#progress !== null) this.say('');
   }
 
-  /** The same once more is heard only where something is another. */
+  /** Sets the message to be heard. A repeated one must differ in something, or screen readers ignore it. */
   #speak(what: string): void {
     this.#progress = null;
     this.spoken = what !== '' && what === this.spoken ? `${what}\u00a0` : what;
   }
 
-  /** Something else is being done. */
+  /** Clears the messages because the person does something else. */
   clear(): void {
     this.notice = this.saved = '';
     this.#progress = null;
     this.host.requestUpdate();
   }
 
-  // What was said in another language is over.
+  // Messages in another language are out of date.
   hostUpdate(): void {
     if (this.#spokeIn !== language()) this.spoken = this.notice = this.saved = '';
     this.#spokeIn = language();

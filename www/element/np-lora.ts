@@ -1,4 +1,4 @@
-/** The element: attributes, properties, methods, events, its place in a form; the parts draw. */
+/** The element: its attributes, properties, methods and events, and its role in a form. Drawing is left to the parts. */
 
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -34,10 +34,10 @@ import type { BackendInUse, FileLink, FusedFile, Outlook, Problem, Report, Role,
 import { Internals } from './internals.ts';
 import { ROLES } from '../core/types.ts';
 
-/** The one refusal that a setting answers. */
+/** The one refusal that a setting can resolve. */
 const UNCLEAR = 'E_FAMILY_UNCLEAR' satisfies ProgramCode;
 
-/** The first drawing waits no longer than this for its language's sentences; it is drawn in English then. */
+/** How long the first drawing waits for the language's texts; after that, it is drawn in English. */
 const LANGUAGE_MS = 1000;
 
 export interface NpLora {
@@ -46,81 +46,87 @@ export interface NpLora {
 }
 
 /**
- * Two LoRA files in, one fused and checked file out or several, or one in and the same under other names out.
+ * Fuses two LoRA files into one or several checked files, or converts a single file to another naming.
  *
- * @csspart app - All that the element shows.
- * @csspart files - The two cards and what is between them.
- * @csspart card - A file's card.
- * @csspart pair-fit - How the two fit.
+ * @csspart app - Everything that the element shows.
+ * @csspart files - The two file cards and what is between them.
+ * @csspart card - The card of a file.
+ * @csspart pair-fit - How the two files fit together.
  * @csspart outlook - What the projection will do.
  * @csspart controls - The settings.
  * @csspart fuse - The button that fuses.
- * @csspart convert - The button that converts the only file.
- * @csspart backend - What computes.
- * @csspart progress - How far a run is.
- * @csspart result - The result and what is said of it.
+ * @csspart convert - The button that converts a single file.
+ * @csspart backend - Which backend computes.
+ * @csspart progress - The progress of a run.
+ * @csspart result - The result and the details about it.
  * @csspart save - The button that saves.
- * @csspart compare - What a third file has of the two.
- * @csspart error - What went wrong.
- * @attr {string} name - Of its value in a form; without one, nothing is sent.
+ * @csspart compare - The comparison of a third file with the pair.
+ * @csspart error - An error message.
+ * @attr {string} name - The name under which a form sends the element's value; without a name, nothing is sent.
  * @cssState empty - A file is missing.
- * @cssState opening - A file is being read, or how the two fit is being found out.
+ * @cssState opening - A file is being read, or the two files are being checked against each other.
  * @cssState ready - `fuse()` can be called.
- * @cssState fusing - A run is under way.
+ * @cssState fusing - A run is in progress.
  * @cssState checking - The run's result is being read back.
  * @cssState done - There is a result.
- * @cssState failed - A run, the pair or a file was refused.
+ * @cssState failed - A run failed, or a file or the pair was refused.
  * @cssState stale - Files or settings differ from those that the result was made with.
- * @slot heading - Above the cards.
- * @slot help - Below them.
- * @slot footer - At the end.
- * @fires {CustomEvent<Settings>} input - While a setting is being changed; `detail` are all settings.
- * @fires {CustomEvent<Settings>} change - A person changed a setting or a file, or `take` was called; `detail` are all settings.
- * @fires {CustomEvent<{ role: Role; summary: Summary }>} inspect - A file is open: `detail.role` and `detail.summary`, which says what it is.
- * @fires {CustomEvent<Problem>} warning - Something that a person should know, once a file, a pair or a run; `detail` is the warning. Cancelled, it is not shown.
- * @fires {CustomEvent<Progress>} progress - At most five times a second while a run goes on: bytes, modules and the stage.
- * @fires {CustomEvent<BackendFound>} backendchange - Another backend is in use, or was found; `detail.backend` and `detail.reason`.
- * @fires {CustomEvent<Phase>} phasechange - `phase` is another one, which `detail` is.
- * @fires {CustomEvent<FusedFile>} beforesave - Save was pressed or called; `detail.file` and `detail.report`. Who cancels it saves the file otherwise.
- * @fires {CustomEvent<FusedFile & { results: FusedFile[] }>} complete - The result was written, read back and checked: `detail.file` and `detail.report`; `detail.results` are all of the run.
- * @fires {CustomEvent<Problem>} error - What went wrong: `detail.code`, a sentence, what to do, and where.
+ * @slot heading - Content above the file cards.
+ * @slot help - Content below the file cards.
+ * @slot footer - Content at the end.
+ * @fires {CustomEvent<Settings>} input - A setting is being changed; `detail` holds all settings.
+ * @fires {CustomEvent<Settings>} change - A person changed a setting or a file, or `take` was called; `detail` holds all settings.
+ * @fires {CustomEvent<{ role: Role; summary: Summary }>} inspect - A file was opened: `detail.role`, and `detail.summary`, which describes the file.
+ * @fires {CustomEvent<Problem>} warning - A warning about a file, a pair or a run, sent once for each; `detail` is the warning.
+ * If the event is cancelled, the warning is not shown.
+ * @fires {CustomEvent<Progress>} progress - Sent during a run, at most five times a second: bytes, modules and the stage.
+ * @fires {CustomEvent<BackendFound>} backendchange - The backend was determined or has changed: `detail.backend` and `detail.reason`.
+ * @fires {CustomEvent<Phase>} phasechange - `phase` has changed; `detail` is the new phase.
+ * @fires {CustomEvent<FusedFile>} beforesave - Save was pressed or `save` was called: `detail.file` and `detail.report`.
+ * Cancel the event to save the file in another way.
+ * @fires {CustomEvent<FusedFile & { results: FusedFile[] }>} complete - The result was written, read back and checked:
+ * `detail.file` and `detail.report`; `detail.results` holds all results of the run.
+ * @fires {CustomEvent<Problem>} error - Something went wrong: `detail` has `code`, `message`, `remedy`, and where it happened.
  * @fires {CustomEvent<null>} abort - The run was cancelled; nothing was saved.
  */
 export class NpLora extends Properties {
-  /** A form sends the fused file as the element's value. */
+  /** Makes the element part of a form, which sends the fused file as its value. */
   static readonly formAssociated = true;
-  /** A folder that has the worker and the programs. A host that moves files says so before the first one is chosen. */
+  /** The folder that holds the worker and the programs. A host that moves these files must set it before a file is chosen. */
   static assetBase: string | URL | null = null;
-  /** Where the worker's script lies, when not with the others. */
+  /** The address of the worker's script, if it is not in the same folder as the other files. */
   static workerURL: string | URL | null = null;
-  /** Where the whole program lies, for a host that replaces it: it is then loaded at once. */
+  /** The address of the whole program's glue script, for a host that replaces it; the whole program is then loaded at once. */
   static glueURL: string | URL | null = null;
-  /** The same for its wasm. */
+  /** The address of the whole program's wasm file, for a host that replaces it; the whole program is then loaded at once. */
   static wasmURL: string | URL | null = null;
-  /** Who takes the files that people save on this page (results, reports, tables). Null: the browser. */
+  /** A function that takes the files that people save on this page (results, reports, tables). Null: the browser saves them. */
   static set deliver(to: ((file: File) => void) | null) { delivery.to = to; }
 
-  /** Which of its languages somebody gets who reads these, the dearest first. All elements of a page speak one: that of their `lang`, or what is around them. */
+  /**
+   * The element's language that suits a person who reads `tags`, in order of preference. All elements of a page use one language: that of their
+   * `lang` attribute, or of the elements around them.
+   */
   static understands(...tags: string[]): Language { return understood(tags); }
 
   static override styles = [tokens, base, app];
 
-  /** Whether a pair is analysed as soon as both files are there. */
+  /** Whether a pair is analysed as soon as both files are there: `auto` or `off`. If a file is on a server, a person is asked first. */
   @property({ converter: reads((value) => asOneOf(value, ANALYSES, 'auto')) }) analysis: 'auto' | 'off' = 'auto';
-  /** A link to the subject's file. Its host is asked when a person says so, or at once with `autoload`. */
+  /** A link to the subject's file. Its host is asked only when a person says so, or at once with `autoload`. */
   @property({ attribute: 'content-src', converter: reads(asText) }) contentSrc = '';
   /** A link to the style's file. */
   @property({ attribute: 'style-src', converter: reads(asText) }) styleSrc = '';
-  /** The files of links are loaded without anybody's saying so. */
+  /** Loads linked files without waiting for a person to say so. */
   @property({ type: Boolean }) autoload = false;
-  /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, with spaces between. */
+  /** Hosts that files may be loaded from besides the Hugging Face Hub: names or origins, separated by spaces. */
   @property({ converter: reads(asText) }) hosts = '';
-  /** Whether the settings stand in the page's address as well, behind the #: `off` or `hash`. */
+  /** Whether the settings are also kept in the page's address, behind the #: `off` or `hash`. */
   @property({ converter: reads((value) => asOneOf(value, REMEMBER, 'off')) }) remember: 'off' | 'hash' = 'off';
-  /** People can neither choose nor start anything; what the host calls goes on. */
+  /** People can neither choose nor start anything; calls from the host's code still work. */
   @property({ type: Boolean, reflect: true }) disabled = false;
 
-  /** By a fieldset around it. */
+  /** Whether a disabled fieldset around the element disables it. */
   @state() private barred = false;
   #notices = new Notices(this);
   #internals = new Internals(this, () => this.focus());
@@ -174,16 +180,16 @@ export class NpLora extends Properties {
     takeEarly(this, ['contentFile', 'styleFile', 'name']);
   }
 
-  /** As a click on its label: to the first file. */
+  /** Moves the focus to the first file card, as a click on the element's label does. */
   override focus(options?: FocusOptions): void {
-    // An element that was never in a document has nothing in it.
+    // An element that was never in a document has no content yet.
     this.shadowRoot?.querySelector<HTMLElement>('np-lora-card')?.focus(options);
   }
 
-  /** The subject's file; null also where it is a link's. Setting it, or a Blob, opens it. */
+  /** The subject's file; null if there is none or it comes from a link. Set it to a File or a Blob to open it. */
   get contentFile(): File | null { return this.#desk.places.localOf('content'); }
   set contentFile(file: Blob | null) { void this.#intake.place('content', asFile('content', file)); }
-  /** The style's file (`style` itself is taken by HTML). Setting it opens it. */
+  /** The style's file (HTML already uses the name `style`). Set it to a File or a Blob to open it. */
   get styleFile(): File | null { return this.#desk.places.localOf('style'); }
   set styleFile(file: Blob | null) { void this.#intake.place('style', asFile('style', file)); }
 
@@ -191,84 +197,87 @@ export class NpLora extends Properties {
     return this.#desk.places.fileOf(role);
   }
 
-  /** `empty`, `opening`, `ready`, `fusing`, `checking`, `done` or `failed`. */
+  /** The current phase: `empty`, `opening`, `ready`, `fusing`, `checking`, `done` or `failed`. */
   get phase(): Phase { return this.#desk.phase; }
-  /** The last result, once it was checked. */
+  /** The last result, once it has been checked. */
   get result(): File | null { return this.#desk.outcome?.file ?? null; }
-  /** What was done to make it: settings, counts and measures. */
+  /** How the last result was made: settings, counts and measurements. */
   get report(): Report | null { return this.#desk.outcome?.report ?? null; }
-  /** All of the last run: one, or as many as `several` asks for; `result` and `report` are the first. */
+  /** All results of the last run: one, or as many as `several` asks for. `result` and `report` are those of the first. */
   get results(): { file: File; report: Report }[] { return this.#desk.outcomes.map(({ file, report }) => ({ file, report })); }
-  /** How many of these nobody has saved yet, also while one is being written. */
+  /** How many results have not been saved yet, including one that is still being written. */
   get unsaved(): number { return this.#saving.unsaved; }
-  /** What a fusion would do, as far as the pair is analysed by now. */
+  /** What a fusion would do, according to what has been analysed so far. */
   get outlook(): Outlook | null { return this.#desk.foresight.outlook; }
-  /** What stands in the way, with `code`, `message` and `remedy`. */
+  /** The current error, with `code`, `message` and `remedy`, or null. */
   get error(): Problem | null {
     return this.#desk.problem ?? this.#desk.places.problem;
   }
-  /** `webgpu` or `cpu`, once that is known. */
+  /** The backend in use, `webgpu` or `cpu`, once it is known. */
   get backendInUse(): BackendInUse | null { return this.#desk.backend?.backend ?? null; }
 
-  /** Its name in a form: empty, nothing is sent. */
+  /** The element's name in a form; if it is empty, nothing is sent. */
   get name(): string { return this.getAttribute('name') ?? ''; }
   set name(name: string) { this.setAttribute('name', asText(name)); }
-  /** The form it is in. */
+  /** The form that the element belongs to. */
   get form(): HTMLFormElement | null { return this.#internals.form; }
-  /** Its `<label>`s. */
+  /** The element's `<label>`s. */
   get labels(): NodeList { return this.#internals.labels; }
 
   /**
-   * The form begins anew: so do the files, and the settings are as the markup says.
+   * Called when the form is reset: the files are removed, and the settings become those of the markup.
    * @internal
    */
   formResetCallback(): void {
     this.reset();
     this.more = MORE;
     this.several = null;
-    // Links among them are offered anew with the next update.
+    // Links in the markup are offered again with the next update.
     for (const name of NpLora.observedAttributes) this.attributeChangedCallback(name, null, this.getAttribute(name));
     this.#keep.reset();
   }
 
   /**
-   * By itself or by a fieldset; a run goes on.
+   * Called when the element's own `disabled` or a fieldset's changes; a run goes on.
    * @internal
    */
   formDisabledCallback(disabled: boolean): void {
     this.barred = disabled;
   }
 
-  /** What the chosen files are, once they are open. Rejects with an error that has `.code` for the first that is refused. */
+  /** The summaries of the chosen files, once they are open. Rejects with the error, which has a `code`, of the first file that is refused. */
   inspect(): Promise<Record<Role, Summary | null>> {
     return this.#desk.inspect();
   }
 
-  /** Fuses both files, once they are open. Gives the first result; `results` has all. Rejects with AbortError, or with an error that has `.code`. */
+  /**
+   * Fuses both files, once they are open. Resolves to the first result; `results` has all of them. Rejects with an AbortError, or with an error that
+   * has a `code`.
+   */
   async fuse({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     const { file, report } = await this.#desk.run(false, signal);
     return { file, report };
   }
 
   /**
-   * Writes the only file anew, in another naming, number format or rank: with one place filled and the other empty.
-   * Goes through the phases of a fusion and ends with the same events, checks and `result`; in the report `content` or
-   * `style` is null. Rejects like `fuse`.
+   * Converts a single file to another naming, number format or rank; one file must be chosen and the other place empty. Goes through the same phases
+   * as a fusion and ends with the same events, checks and `result`; in the report, the missing one of `content` and `style` is null. Rejects like
+   * `fuse`.
    */
   async convert({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     const { file, report } = await this.#desk.run(true, signal);
     return { file, report };
   }
 
-  /** Ends a run, or a call that waits for its files; nothing is saved. */
+  /** Cancels a run, or a call that is waiting for its files; nothing is saved. */
   cancel(): void {
     this.#desk.cancel();
   }
 
-  /** Back to two empty places; the settings stay, but for the scales of these files. */
+  /** Removes both files. The settings stay, except for the scales of these files. */
   reset(): void {
     this.#notices.clear();
-    // So that the same ones may be set again.
+    // So that setting the same links again has an effect.
     this.contentSrc = this.styleSrc = '';
     ROLES.forEach((role) => this.#intake.forgetScale(role));
     this.#keep.closeRecipe();
@@ -277,53 +286,53 @@ export class NpLora extends Properties {
     this.#stand();
   }
 
-  /** Takes back the last change of a setting that a person made; false where there is none. */
+  /** Undoes the last change that a person made to a setting; returns false if there is none. */
   undo(): boolean {
     return this.#actions.step('undo');
   }
 
-  /** Makes the last change that was taken back again; false where there is none. */
+  /** Redoes the last change that was undone; returns false if there is none. */
   redo(): boolean {
     return this.#actions.step('redo');
   }
 
   /**
-   * Saves a result, the first one. False when there is none, the host took it (`beforesave`), or the person closed the dialog.
-   * @param {number} at
+   * Saves a result, by default the first. Resolves to false if there is none, the host took it (`beforesave`), or the person closed the dialog.
+   * @param {number} at - The index of the result in `results`.
    */
   save(at = 0): Promise<boolean> {
     return this.#saving.one(at);
   }
 
-  /** Saves all results, in one folder where the browser lets the person choose one. Each is offered to the host first. */
+  /** Saves all results, in one folder if the browser lets the person choose one. Each is first offered to the host (`beforesave`). */
   saveAll(): Promise<boolean> {
     return this.#saving.all();
   }
 
   /**
-   * Takes files from a drop, a paste or a host; without a role the first free place, subject before style. An
-   * adapter_config.json goes with the one file beside it, or else with one that is there already; of a recipe or a report the
-   * settings are taken. A link that was dropped or pasted is offered, as its file will be.
+   * Takes files from a drop, a paste or a host; without a role, they go to the first free place, subject before style. An adapter_config.json belongs
+   * to the file it comes with if there is just one, or else to one that is already open; a recipe or a report supplies its settings. A link that was
+   * dropped or pasted is offered, as its file will be.
    */
   take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     return this.#intake.take(from, role);
   }
 
-  /** Files and settings are a person's to change. */
+  /** Whether a person may change files and settings. */
   get #changeable(): boolean { return !this.#idle && this.#desk.running === null; }
 
   get #foresees(): boolean { return this.analysis !== 'off' && this.#look.isFree; }
 
   #announce<K extends keyof NpLoraEvents>(name: K, detail: NpLoraEvents[K]['detail']): boolean {
-    // Whoever hears of a result has it in the form by then.
+    // The form's value is set first, so that listeners find the result there.
     this.#stand();
     const spoken = spokenOf(name, detail, this.#desk.running, this.#open);
     if (name === 'abort') this.#notices.notice = text.cancelled;
     if (name === 'complete') this.#notices.saved = '';
-    // Its own words are read where they stand.
+    // The error's own words are read out where they are shown.
     if (name === 'error') this.#notices.ofNoProgress();
     const wanted = this.#tell(name, detail, name === 'warning');
-    // Whoever waits at Cancel is taken to the result, which says it itself.
+    // If the focus is on Cancel, it moves to the result, which is then read out anyway.
     const heard = name === 'complete' && this.shadowRoot?.querySelector('np-lora-run')?.matches(':focus-within');
     if (name === 'progress') this.#notices.ofProgress(spoken);
     else if (spoken !== null && wanted) this.#notices.say(heard ? '' : spoken, name === 'warning');
@@ -349,7 +358,7 @@ export class NpLora extends Properties {
     const { fit, fitProblem, places: { only, bothOpen } } = this.#desk;
     const busy = this.#idle || this.#desk.running !== null;
     const folded = only !== null && !this.#actions.converting;
-    // Solved by a setting, or that of a single file: shown where the setting is.
+    // Shown beside the controls if a setting resolves the problem, or if there is only a single file.
     const asked = only || fitProblem?.code === UNCLEAR ? fitProblem : null;
     const settable = only ? !folded : bothOpen && (fit || (fitProblem && (!isUnfit(fitProblem) || this.#keep.hasSteps)));
     return html`<div class="app" part="app" lang=${language()} dir="ltr" @input=${this.#ownInput} @pointerdown=${(event: PointerEvent) => this.#actions.pressed(event)} @pointercancel=${(event: PointerEvent) => this.#actions.swiped(event)}>
@@ -381,7 +390,7 @@ export class NpLora extends Properties {
     </div>`;
   }
 
-  /** To begin without files, or with those of two links at once. */
+  /** The button that starts without files, or loads the files of two links at once. */
   #invitation(busy: boolean): TemplateResult | typeof nothing {
     const { isEmpty, cards } = this.#desk.places;
     const { makingExample } = this.#actions;
@@ -400,7 +409,7 @@ export class NpLora extends Properties {
     return html`<np-lora-pair-fit exportparts="pair-fit" .fit=${fit} ?single=${only !== null} .result=${this.more.result} ?same=${this.#same} ?bound=${this.more.recompress.kind === 'energy'}></np-lora-pair-fit>`;
   }
 
-  /** Both files have the same bytes. */
+  /** Whether both files have the same bytes. */
   get #same(): boolean {
     const [one, other] = ROLES.map((role) => this.#desk.hashes.of(this.#desk.places.localOf(role)));
     return Boolean(one) && one === other;
@@ -461,7 +470,7 @@ export class NpLora extends Properties {
     return { settings: this.named, several: this.severalInForce, files: this.#desk.files, fit, unfit: this.#desk.places.bothOpen && isUnfit(this.#desk.fitProblem), summaries, families: this.#desk.families?.names ?? [], only, disabled, idle };
   }
 
-  // Not first in one language and then in another, unless that takes long.
+  // Waits for the language's texts, so that the element is not drawn in one language first and then in another, unless that takes long.
   protected override scheduleUpdate(): void | Promise<unknown> {
     const coming = this.hasUpdated ? null : languageComing();
     if (!coming) return super.scheduleUpdate();
@@ -482,7 +491,7 @@ export class NpLora extends Properties {
 
   protected override updated(changed: PropertyValues): void {
     const settings = ['mu', 'contentStrength', 'styleStrength', 'dtype', 'outputName', 'several', 'more', 'analysis'];
-    // The first update is no change: nothing was fitted before it.
+    // The first update changes nothing: no fit came before it.
     if (this.#drawn && settings.some((name) => changed.has(name))) this.#desk.refit();
     if (this.#drawn && changed.has('backend')) void this.#desk.findBackend();
     this.#links.follow(changed, !this.#drawn);
@@ -507,12 +516,12 @@ export class NpLora extends Properties {
       <button class="plain" type="button" @click=${() => this.#actions.closeRecipe()}>${recipeText.close}</button></aside>`;
   }
 
-  /** Those of its controls are not the element's, which sends its own, with the settings; those of a host's fields in its slots are the host's. */
+  /** Stops input events of the element's own controls, since the element sends its own with the settings. Events of a host's fields in slots pass. */
   #ownInput = (event: Event): void => {
     if (this.renderRoot.contains(event.target as Node)) event.stopPropagation();
   };
 
-  /** None bubbles: an event called "error" must not look like the window's own. */
+  /** Sends an event. It never bubbles: an event named "error" must not be mistaken for the window's own. */
   #tell<K extends keyof NpLoraEvents>(type: K, detail: NpLoraEvents[K]['detail'], cancelable = false): boolean {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable }));
   }

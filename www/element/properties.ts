@@ -1,4 +1,4 @@
-/** All that is set on the element, whatever of it hosts write, as settings of a run. */
+/** Everything that can be set on the element, turned into the settings of a run, whatever a host wrote. */
 
 import { LitElement } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -12,35 +12,35 @@ import { asSeveral, type Names } from './settings/several.ts';
 import { rankText, readRank } from './words/spelling.ts';
 
 export abstract class Properties extends LitElement {
-  /** How strongly to project, 0.5 unless set: 0 is plain addition, `Infinity` (in markup `∞`) removes all of the overlap. */
+  /** How strongly to project; the default is 0.5. 0 is plain addition, `Infinity` (in markup `∞`) removes the whole overlap. */
   @property({ converter: reads(asMu) }) get mu(): number { return this.#mu; }
   set mu(mu: number) { this.#mu = asMu(mu); }
-  /** The subject's strength, as a loader would apply it; 1 unless set. */
+  /** The subject's strength, as a loader would apply it; the default is 1. */
   @property({ attribute: 'content-strength', converter: reads(asStrength) }) get contentStrength(): number { return this.#contentStrength; }
   set contentStrength(strength: number) { this.#contentStrength = asStrength(strength); }
-  /** The style's strength, as a loader would apply it; 1 unless set. */
+  /** The style's strength, as a loader would apply it; the default is 1. */
   @property({ attribute: 'style-strength', converter: reads(asStrength) }) get styleStrength(): number { return this.#styleStrength; }
   set styleStrength(strength: number) { this.#styleStrength = asStrength(strength); }
-  // Where the type of a property is a list of words, they stand here once more for the package's manifest, which knows no other file's types.
-  /** The result's number format: `auto` (as the inputs), `F16`, `BF16` or `F32`. */
+  // Lists of words are repeated here as types, because the package's manifest cannot see the types of other files.
+  /** The result's number format: `auto` (that of the inputs), `F16`, `BF16` or `F32`. */
   @property({ converter: reads(String) }) get dtype(): 'auto' | 'F16' | 'BF16' | 'F32' { return this.#dtype; }
   set dtype(dtype: 'auto' | 'F16' | 'BF16' | 'F32') { this.#dtype = asOneOf(dtype, DTYPES, DEFAULTS.dtype); }
-  /** The result's rank: `exact` (that of both together), at most a number (`32`), or as much as keeps a share of the energy (`90%`). */
+  /** The result's rank: `exact` (the sum of both), at most a number (`32`), or as many as keep a share of the energy (`90%`). */
   @property({ converter: reads(String) }) get rank(): string { return rankText(this.more.recompress); }
   set rank(rank: string | number) {
     const recompress = readRank(String(rank).trim().toLowerCase()) ?? MORE.recompress;
-    // What stays as it is makes no result out of date.
+    // Setting the same value must not make a result out of date.
     if (rankText(recompress) !== this.rank) this.more = { ...this.more, recompress };
   }
-  /** Who computes: `auto` (the faster one), `webgpu` or `cpu`. */
+  /** The backend that computes: `auto` (the faster one), `webgpu` or `cpu`. */
   @property({ converter: reads(String) }) get backend(): 'auto' | 'webgpu' | 'cpu' { return this.#backend; }
   set backend(backend: 'auto' | 'webgpu' | 'cpu') { this.#backend = asOneOf(backend, BACKENDS, DEFAULTS.backend); }
-  /** The result's file name, without its ending; made from those of the files unless set. */
+  /** The result's file name without its ending; by default it is made from the names of the files. */
   @property({ attribute: 'output-name', converter: reads(asText) }) outputName = '';
-  /** What is made of a pair where it is more than one file: `{ mus, plain, bothDirections }`; null: one, at `mu`. */
+  /** What to make of a pair when more than one file is wanted: `{ mus, plain, bothDirections }`; null: one file, at `mu`. */
   @property({ attribute: false }) several: Several | null = null;
 
-  // What a host reads is what is used, whatever it wrote.
+  // The setters turn whatever a host writes into usable values, which the host then reads back.
   #mu = DEFAULTS.mu;
   #contentStrength = DEFAULTS.contentStrength;
   #styleStrength = DEFAULTS.styleStrength;
@@ -49,7 +49,7 @@ export abstract class Properties extends LitElement {
 
   @state() protected more: More = MORE;
 
-  /** Of a file that is there or on its way, its name is part of the result's. */
+  /** The file or link of a role, which is there or on its way; its name becomes part of the result's. */
   protected abstract fileOf(role: Role): File | FileLink | null;
 
   protected settings(): Settings {
@@ -57,7 +57,7 @@ export abstract class Properties extends LitElement {
     return { ...this.more, mu, contentStrength, styleStrength, dtype, outputName: cleanStem(asText(this.outputName), this.defaultName) };
   }
 
-  /** With the name as somebody chose it: empty where nobody did. */
+  /** The settings with the output name as somebody chose it: empty if nobody did. */
   protected get named(): Settings {
     return { ...this.settings(), outputName: asText(this.outputName) };
   }
@@ -66,7 +66,7 @@ export abstract class Properties extends LitElement {
     return defaultName(this.fileOf('content'), this.fileOf('style'), this.more);
   }
 
-  /** Where more than one file is made. */
+  /** `several`, if more than one file is to be made. */
   protected get severalInForce(): Several | null {
     return this.more.result === 'fusion' ? asSeveral(this.several) : null;
   }

@@ -1,4 +1,4 @@
-/** Gives elements their names. A page that loads the script twice keeps the first. */
+/** Defines custom elements. If a page loads the script twice, the first definitions stay. */
 
 import type { LitElement } from 'lit';
 import { followers } from './words/language.ts';
@@ -9,7 +9,7 @@ export function define(elements: Record<string, typeof LitElement>): void {
     element.addInitializer((part) => part.addController?.({
       hostConnected: () => {
         followers.add(part as LitElement);
-        // It may have been away while the language changed.
+        // The element may have been disconnected while the language changed.
         (part as LitElement).requestUpdate();
       },
       hostDisconnected: () => followers.delete(part as LitElement),

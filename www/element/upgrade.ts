@@ -1,6 +1,6 @@
 /**
- * What was set on an element before there was its class lies over the accessors of these `names`, and has to be set again. Lit sees
- * to its own properties.
+ * Sets properties again that were set on an element before its class was defined, and that now hide the accessors of these `names`. Lit does this for
+ * its own properties.
  */
 export function takeEarly<N extends string>(element: Record<N, unknown>, names: readonly N[]): void {
   for (const name of names) {

@@ -1,6 +1,6 @@
 /**
- * The tool in a frame of another page. A classic script, because that loads in every frame: where the frame has no origin
- * of its own and the server does not let it load modules, this is what says so.
+ * The tool in a frame of another page. This is a classic script because it loads in every frame: if the frame has no origin of its own and the server
+ * does not let it load modules, this script can still say so.
  */
 
 import type { NpLora } from '../element/np-lora.ts';
@@ -13,35 +13,35 @@ import { takeAnywhere } from '../page/around.ts';
 import { text } from './strings.ts';
 import { asOrigin, asked, isHello, spoken, type Asked, type FrameCall, type FrameCalls, type Said, type Wishes } from './talk.ts';
 
-/** Calls that one page has waiting; more are not meant. */
+/** How many calls a page may have waiting; no sensible page needs more. */
 const MOST_WAITING = 16;
 const LOOK = /^[a-z][a-z-]{0,31}$/;
 const FILES = { content: 'contentFile', style: 'styleFile' } as const;
-/** The wishes that are the element's properties. */
+/** The wishes that are properties of the element. */
 const OF_ELEMENT = {
   mu: true, contentStrength: true, styleStrength: true, dtype: true, rank: true, backend: true, analysis: true, outputName: true, several: true, contentSrc: true,
   styleSrc: true, disabled: true,
 } satisfies Record<Exclude<keyof Wishes, 'theme' | 'look' | 'locale' | 'saveTo'>, true>;
 const SETTINGS = Object.keys(OF_ELEMENT) as (keyof typeof OF_ELEMENT)[];
-/** Passed on as they are, under the same name. */
+/** Events that are passed on unchanged, under the same name. */
 const PASSED = ['change', 'inspect', 'warning', 'progress', 'complete', 'error', 'abort'] as const;
 
 const root = document.documentElement;
 const app = document.querySelector('np-lora') as NpLora;
 let port: MessagePort | null = null;
 
-/** In whole, since a script that is of another origin than its page resolves no relative addresses. */
+/** The full address of a file beside this page: a script of another origin than its page cannot resolve relative addresses. */
 const beside = (name: string): string => new URL(name, location.href).href;
 
 const say = (what: Said): void => port?.postMessage(spoken(what));
 
-/** The one origin that this frame speaks with; null if its address names none. */
+/** The one origin that this frame talks to; null if its address names none. */
 function parentOrigin(): string | null {
   const [named = null, ...others] = new URLSearchParams(location.search).getAll('parent');
   return others.length > 0 || window.parent === window ? null : asOrigin(named);
 }
 
-/** The port that the page around answers with. A page of another origin never hears of it, and is not listened to. */
+/** The port with which the page around answers. Pages of other origins get no message and are not listened to. */
 function meet(origin: string): Promise<MessagePort> {
   return new Promise((resolve) => {
     const hear = ({ source, origin: from, data, ports: [offered, ...others] }: MessageEvent<unknown>): void => {
@@ -61,7 +61,7 @@ function tellInstead(what: string): void {
   app.replaceWith(said);
 }
 
-/** What the page asks for, done with the element. */
+/** Carries out the page's calls with the element. */
 function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls[N]['in']) => FrameCalls[N]['out'] | Promise<FrameCalls[N]['out']> } {
   const isRunning = (): boolean => app.phase === 'fusing' || app.phase === 'checking';
   const set = (wishes: Partial<Wishes>): { locale: string } => {
@@ -90,7 +90,7 @@ function answers(Element: typeof NpLora): { [N in FrameCall]: (input: FrameCalls
   };
 }
 
-/** Hears what the page asks, and answers everything that has an id. */
+/** Listens to the page, and answers every message that has an id. */
 function listen(to: MessagePort, answer: (request: Asked) => unknown): void {
   let waiting = 0;
   const refuse = (id: number, why: Problem): void => say({ id, problem: why });
@@ -110,7 +110,7 @@ function listen(to: MessagePort, answer: (request: Asked) => unknown): void {
   };
 }
 
-/** Tells the page what it may want to show outside. */
+/** Reports to the page what it may want to show outside the frame. */
 function report(): void {
   for (const name of PASSED) {
     app.addEventListener(name, (event) => say({ event: name, detail: (event as CustomEvent).detail }));
@@ -120,7 +120,7 @@ function report(): void {
   let height = 0;
   new ResizeObserver(() => {
     const now = Math.ceil(root.getBoundingClientRect().height);
-    // Nothing is laid out in a frame that is not displayed.
+    // A frame that is not displayed has no layout.
     if (now > 0 && now !== height) say({ event: 'height', detail: (height = now) });
   }).observe(root);
 }
@@ -129,7 +129,7 @@ async function main(): Promise<void> {
   const origin = parentOrigin();
   if (!origin) return tellInstead(text.alone);
   const met = meet(origin);
-  // Until the page says another one.
+  // Used until the page sets another language.
   root.lang = understood(navigator.languages);
   try {
     const { NpLora: Element } = await import(beside('element.js')) as { NpLora: typeof NpLora };

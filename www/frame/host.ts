@@ -1,4 +1,4 @@
-/** What a site includes to have the tool in a frame: it makes the frame, speaks with it and keeps it as high as it wants to be. */
+/** The script that a site includes to have the tool in a frame: it makes the frame, talks to it and keeps its height up to date. */
 
 import { abortError, unless } from '../core/abort.ts';
 import { asFile } from '../core/naming.ts';
@@ -13,19 +13,19 @@ import {
   type Wishes,
 } from './talk.ts';
 
-/** Without allow-same-origin the tool works all the same, if its server lets it; without allow-downloads this page saves. */
+/** Without allow-same-origin the tool still works if its server permits it; without allow-downloads, this page saves the files. */
 const SANDBOX = 'allow-scripts allow-same-origin allow-downloads';
 const FIRST_HEIGHT = 480;
 const HIGHEST = 100_000;
-/** Its script has run before the frame counts as loaded. */
+/** How long to wait after the frame has loaded; by then the tool's script has run. */
 const SILENT_AFTER_LOAD_MS = 10_000;
 const SILENT_MS = 120_000;
 const WATCH_MS = 1000;
-/** Of what the host asks by itself: the settings when the tool comes, and whether it is there. */
+/** The id of the calls that this script makes by itself: to pass on the settings, and to find out whether the tool is there. */
 const OWN_ID = 0;
 
 export interface FrameOptions {
-  /** Of embed.html; beside this script if left out. */
+  /** The address of embed.html; by default, the one beside this script. */
   src?: string | URL;
   sandbox?: string;
   title?: string;
@@ -38,7 +38,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** What is kept for a frame that is loaded anew: it would refuse all of it for one name that it does not have. */
+/** Merges and checks the wishes that a reloaded frame gets again: the frame would refuse them all because of one unknown name. */
 function together(before: Partial<Wishes>, wishes: Partial<Wishes>): Partial<Wishes> {
   demand('set', wishes);
   const given = plain(wishes);
@@ -52,7 +52,7 @@ function demand(call: 'set' | 'give', input: unknown): void {
   if (strange !== null) throw new ProblemError(problem('E_MESSAGE', strange));
 }
 
-/** That the tool is there, as a promise: another one each time that this is open. */
+/** A promise that the tool arrives; once settled, it can be replaced by a new one. */
 class Arrival {
   promise!: Promise<void>;
   open = false;
@@ -67,7 +67,7 @@ class Arrival {
     if (this.open) return;
     this.open = true;
     this.promise = new Promise((resolve, reject) => { [this.#came, this.#failed] = [resolve, reject]; });
-    // Whoever does not ask has the event.
+    // A failure that nobody awaits is reported by the event.
     this.promise.catch(() => {});
   }
 
@@ -84,7 +84,7 @@ class Arrival {
   }
 }
 
-/** Listening to what the frame tells. */
+/** The signature of addEventListener and removeEventListener, with the frame's events. */
 interface Listening<Options> {
   <E extends FrameEvent>(type: E, listener: (event: CustomEvent<FrameEvents[E]>) => unknown, options?: boolean | Options): void;
   (type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | Options): void;
@@ -96,14 +96,14 @@ export interface NpLoraFrame {
 }
 
 /**
- * Dispatches, as CustomEvents with what FrameEvents says as their detail: ready, height, phase, change, inspect, warning,
- * progress, complete, save, error, abort. `save` is cancelable: by itself this page downloads the file.
+ * Dispatches these CustomEvents, whose `detail` FrameEvents describes: ready, height, phase, change, inspect, warning, progress, complete, save,
+ * error, abort. `save` can be cancelled; otherwise this page downloads the file.
  */
 export class NpLoraFrame extends EventTarget {
   readonly element = document.createElement('iframe');
   phase: Phase = 'empty';
 
-  /** The origin that the frame speaks with: "null" where its sandbox leaves it none. */
+  /** The origin that the frame talks with: "null" if its sandbox leaves it none. */
   readonly #origin: string;
   #wishes: Partial<Wishes>;
   #port: MessagePort | null = null;
@@ -114,10 +114,13 @@ export class NpLoraFrame extends EventTarget {
   #patience: ReturnType<typeof setTimeout> | undefined;
   #watching: ReturnType<typeof setInterval> | undefined;
 
-  /** Puts the frame at the end of `place`. Throws where that is null, where the page or `src` has no origin of the web, and what `set` refuses. */
+  /**
+   * Appends the frame to `place`. Throws if `place` is null, if the page or `src` has no http(s) origin, or if `settings` has something that `set`
+   * refuses.
+   */
   constructor(place: Element | null, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
-    // What querySelector did not find.
+    // A querySelector that found nothing gives null.
     if (!place) throw new ProblemError(problem('E_FRAME', text.placeless));
     const own = asOrigin(self.origin);
     if (!own) throw new ProblemError(problem('E_FRAME', text.originless));
@@ -125,7 +128,7 @@ export class NpLoraFrame extends EventTarget {
     const locale = place.closest<HTMLElement>('[lang]')?.lang;
     this.#wishes = together({ saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...(locale ? { locale } : {}) }, settings);
     const address = new URL(src, document.baseURI);
-    // Any other would be this page's own, or nobody's.
+    // A frame with another kind of address would have this page's own origin, or none.
     if (!/^https?:$/.test(address.protocol)) throw new ProblemError(problem('E_FRAME', text.address));
     address.searchParams.set('parent', own);
     this.#origin = allowed.has('allow-same-origin') ? address.origin : 'null';
@@ -143,20 +146,20 @@ export class NpLoraFrame extends EventTarget {
   }
 
   /**
-   * Rejects with an error that has `.code` if the tool does not come. When it comes after all, or is loaded anew, this is another
-   * promise.
+   * Resolves when the tool is there. Rejects with an error that has a `code` if it does not come; if it comes later, or is loaded again, this
+   * property holds a new promise.
    */
   get ready(): Promise<void> {
     return this.#arrival.promise;
   }
 
-  /** Settings, look and language, now and whenever the frame is loaded anew. */
+  /** Sets settings, look and language, now and whenever the frame is loaded again. */
   async set(wishes: Partial<Wishes>): Promise<{ locale: string }> {
     this.#wishes = together(this.#wishes, wishes);
     return this.#ask('set', plain(wishes));
   }
 
-  /** Two files, or one. Resolves when they are open; rejects if one is refused. */
+  /** Gives two files to the tool, or one. Resolves when they are open; rejects if one is refused. */
   async give(files: Given): Promise<Opened> {
     const given = plain(files);
     for (const role of ROLES) if (given?.[role]) given[role] = asFile(role, given[role]);
@@ -164,12 +167,12 @@ export class NpLoraFrame extends EventTarget {
     return this.#ask('give', given as FrameCalls['give']['in']);
   }
 
-  /** Resolves with the verified file. Rejects with AbortError, or with an error that has `.code`. */
+  /** Fuses the files. Resolves to the verified file; rejects with an AbortError, or with an error that has a `code`. */
   fuse({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     return this.#run('fuse', signal);
   }
 
-  /** The only file, in another naming. */
+  /** Converts the only file to another naming. Resolves and rejects like `fuse`. */
   convert({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<FusedFile> {
     return this.#run('convert', signal);
   }
@@ -184,7 +187,7 @@ export class NpLoraFrame extends EventTarget {
     await this.#ask('reset', {});
   }
 
-  /** Takes the frame away, with whatever runs in it. */
+  /** Removes the frame, with whatever runs in it. */
   remove(): void {
     this.#removed = true;
     clearTimeout(this.#patience);
@@ -216,7 +219,7 @@ export class NpLoraFrame extends EventTarget {
       }
       if (!this.#port) return reject(new ProblemError(problem('E_FRAME', text.reloaded)));
       const id = ++this.#lastId;
-      // Throws, and thereby rejects, what no message can carry.
+      // Throws, and so rejects, if the input cannot be posted.
       try {
         this.#port.postMessage(spoken({ id, call, in: input }));
       } catch (thrown) {
@@ -239,12 +242,12 @@ export class NpLoraFrame extends EventTarget {
       const what = said(message, (id) => (id === OWN_ID ? 'set' : this.#waiting.get(id)?.call));
       if (what) this.#hear(what);
     };
-    // Nobody but the frame has an origin called "null" here: it has just spoken.
+    // A frame without an origin cannot be addressed by one; no other window is meant here, because this one has just spoken.
     frame.postMessage(spoken({ hello: true }), origin === 'null' ? '*' : origin, [port2]);
     port1.postMessage(spoken({ id: OWN_ID, call: 'set', in: this.#wishes }));
   };
 
-  /** Of the tool, which has said hello or will, or of anything else in its place: whoever does not answer is not there. */
+  /** Called when the frame has loaded the tool, or something else in its place: if nothing answers, the tool is not there. */
   #loaded(): void {
     if (this.#port && this.#arrival.open) return;
     if (this.#port) this.#port.postMessage(spoken({ id: OWN_ID, call: 'set', in: {} }));
@@ -262,7 +265,7 @@ export class NpLoraFrame extends EventTarget {
     if (what.id === OWN_ID) {
       clearTimeout(this.#patience);
       if ('out' in what) this.#arrival.came();
-      // A tool of another build may know less.
+      // A tool of another build may not know all of the settings.
       else this.#tell('error', what.problem);
     }
     const waiting = this.#waiting.get(what.id);
@@ -276,7 +279,7 @@ export class NpLoraFrame extends EventTarget {
       ready: () => this.#arrival.came(),
       height: (height) => { this.element.style.height = `${Math.min(HIGHEST, height)}px`; },
       phase: (phase) => { this.phase = phase; },
-      // Before it is ready only what keeps it from that is told; afterwards nothing hangs on it.
+      // Before the tool is ready, an error means that it will not come; afterwards, nothing depends on it here.
       error: (of) => { if (this.#arrival.open) this.#arrival.failed(new ProblemError(of)); },
     };
     by[event]?.(detail);
@@ -287,7 +290,7 @@ export class NpLoraFrame extends EventTarget {
     }
   }
 
-  /** The port stays: it may only be slow. */
+  /** Reports that the tool does not answer. The port stays open, as the tool may only be slow. */
   #lose(): void {
     const of: Problem = problem('E_FRAME', self.crossOriginIsolated ? `${text.silent} ${text.isolated}` : text.silent);
     this.#arrival.failed(new ProblemError(of));
@@ -295,7 +298,7 @@ export class NpLoraFrame extends EventTarget {
     this.dispatchEvent(new CustomEvent('error', { detail: of }));
   }
 
-  /** Nothing tells that somebody took the frame out of the page, and what was asked of it is never answered. */
+  /** Checks that the frame is still in the page: nothing reports its removal, and calls would never be answered. */
   #watch(): void {
     if (!this.element.contentWindow) {
       const why = new ProblemError(problem('E_FRAME', text.away));
@@ -311,7 +314,7 @@ export class NpLoraFrame extends EventTarget {
     this.#watching = undefined;
   }
 
-  /** Files, run and result went with the tool that had them. */
+  /** Resets the phase, because files, run and result are gone with the tool. */
   #rest(): void {
     if (this.phase !== 'empty') this.#tell('phase', 'empty');
   }

@@ -1,4 +1,4 @@
-/** What the frame itself says; all else is the element's. */
+/** The frame's own texts; all others are the element's. */
 
 export const text = {
   alone: 'This page is for the frames of other pages: its address must end in ?parent= and the origin of the page around it, as in ?parent=https://example.com.',

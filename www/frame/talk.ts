@@ -1,7 +1,7 @@
 /**
- * What a page and the tool in its frame say to each other. First a handshake by window messages: the frame says hello to
- * the one origin that it was opened for, the page answers with a port. All else goes through the port, is of this version and
- * held to its type on both sides; what a page sends is also held to a size.
+ * The messages between a page and the tool in its frame. First there is a handshake by window messages: the frame says hello to the one origin that
+ * it was opened for, and the page answers with a port. Everything else goes through the port, carries this version and is checked against its type on
+ * both sides; what a page sends is also limited in size.
  */
 
 import { REPORT } from '../core/answers.ts';
@@ -14,10 +14,10 @@ import {
 import type { Phase } from '../element/model.ts';
 import { text as words } from './strings.ts';
 
-/** A page and a frame of different versions do not speak with each other. */
+/** The version of the messages; a page and a frame of different versions do not talk to each other. */
 const VERSION = 1;
 
-/** Of the element's properties those that a page may set; what is out of range becomes what it would in markup. */
+/** What a page may set: properties of the element and the look of the frame. Values out of range are treated as in markup. */
 export interface Wishes {
   mu: number;
   contentStrength: number;
@@ -27,28 +27,28 @@ export interface Wishes {
   backend: BackendChoice;
   analysis: 'auto' | 'off';
   outputName: string;
-  /** What is made of a pair where it is more than one file; null: one, at `mu`. */
+  /** What to make of a pair when more than one file is wanted; null: one file, at `mu`. */
   several: Partial<Several> | null;
-  /** Links to files on the Hugging Face Hub, which somebody loads by a button; an empty one takes it away. */
+  /** Links to files on the Hugging Face Hub, which a person loads with a button; an empty one removes the link. */
   contentSrc: string;
   styleSrc: string;
   disabled: boolean;
   theme: 'auto' | 'light' | 'dark';
-  /** Custom properties of the element without their `--np-lora-`: `{ ink: '#222', font: 'Georgia, serif' }`. */
+  /** Custom properties of the element, without their `--np-lora-` prefix: `{ ink: '#222', font: 'Georgia, serif' }`. */
   look: Record<string, string>;
-  /** The language that is wanted, unless said that of the page around; the one that it will be comes back. */
+  /** The wanted language, by default that of the page around the frame; `set` resolves to the one that is used. */
   locale: string;
-  /** Where files go that somebody saves: to the browser's downloads, or to the page by `save`. */
+  /** Where saved files go: to the browser's downloads, or to the page in `save` events. */
   saveTo: 'downloads' | 'page';
 }
 
-/** Two files at once, or Blobs; null takes one away, and what is left out stays. */
+/** The files of both roles, as Files or Blobs. Null removes a file, and a role that is left out keeps its file. */
 export type Given = Partial<Record<Role, Blob | null>>;
 export type Opened = Record<Role, Summary | null>;
 
 type None = Record<string, never>;
 
-/** What a page may ask for, and what it gets. */
+/** The calls that a page can make, with their inputs and answers. */
 export interface FrameCalls {
   set: { in: Partial<Wishes>; out: { locale: string } };
   give: { in: Partial<Record<Role, File | null>>; out: Opened };
@@ -60,15 +60,15 @@ export interface FrameCalls {
 export type FrameCall = keyof FrameCalls;
 export type Asked = { [N in FrameCall]: { id: number; call: N; in: FrameCalls[N]['in'] } }[FrameCall];
 
-/** What the frame tells unasked. */
+/** The events that the frame reports, each with its detail. */
 export interface FrameEvents {
   ready: null;
-  height: number; // of the whole content, in CSS pixels
+  height: number; // height of the whole content, in CSS pixels
   phase: Phase;
   change: Settings;
   inspect: { role: Role; summary: Summary };
   warning: Problem;
-  progress: Progress; // five a second at most
+  progress: Progress; // at most five a second
   complete: FusedFile & { results: FusedFile[] };
   save: { file: File };
   error: Problem;
@@ -84,10 +84,10 @@ export type Said =
 const FUSED = object<FusedFile>({ file: isFile, report: REPORT });
 const NONE = object<None>({});
 
-/** No page has a reason to send more than this. */
+/** The longest texts that a page may send; none has a reason to send longer ones. */
 const LONGEST_TEXT = 300;
 const LONGEST_LINK = 2048;
-/** Of the Hub alone: what lies where the tool comes from is not the page's to point at. */
+/** Links to the Hub only: a page must not point the tool at files on the tool's own server. */
 const HUB = /^(https:\/\/(huggingface\.co|hf\.co)\/|\w[\w.-]*\/\w[\w.-]*\/|$)/i;
 const hubLink: Shape<string> = (value): value is string => textUpTo(LONGEST_LINK)(value) && HUB.test(value);
 const MOST_FIELDS = 32;
@@ -147,7 +147,7 @@ export const spoken = <T extends object>(message: T): T & { 'np-lora': typeof VE
 
 export const isHello = (message: unknown): boolean => THIS_VERSION(message) && HELLO(message);
 
-/** Null where the frame will take it; else what it will not, as far as that has a name. */
+/** Null if the frame accepts the input; else the name of the first field that it refuses, or a sentence if there is none. */
 export function strangeIn(call: 'set' | 'give', input: unknown): string | null {
   if (few(anything)(input) && CALLS[call].in(input)) return null;
   const known: Partial<Record<string, (value: unknown) => boolean>> = call === 'set' ? WISHES : GIVEN;
@@ -156,7 +156,7 @@ export function strangeIn(call: 'set' | 'give', input: unknown): string | null {
   return given.find(strange)?.[0] ?? words.notObject;
 }
 
-/** What a page asks of the frame; `id` alone where there is somebody to answer that it makes no sense, else null. */
+/** A page's message to the frame, checked. Only its `id` if it makes no sense but can be answered; null if it cannot. */
 export function asked(message: unknown): Asked | { id: number; call: null } | null {
   if (!few(WITH_ID)(message)) return null;
   const whole = THIS_VERSION(message) && ASKED(message) && CALLS[message.call].in(message.in);
@@ -164,8 +164,8 @@ export function asked(message: unknown): Asked | { id: number; call: null } | nu
 }
 
 /**
- * What a frame says to its page; null if it makes no sense and nobody waits for it: whoever does is refused. `callOf` tells which
- * call an id belongs to.
+ * A frame's message to its page, checked. Null if it makes no sense and nobody waits for it; a waiting call gets a problem instead. `callOf` tells
+ * which call an id belongs to.
  */
 export function said(message: unknown, callOf: (id: number) => FrameCall | undefined): Said | null {
   if (!THIS_VERSION(message)) return null;
@@ -177,7 +177,7 @@ export function said(message: unknown, callOf: (id: number) => FrameCall | undef
   return OUT(message) && CALLS[call].out(message.out) ? message : { id: message.id, problem: problem('E_FRAME', words.strange) };
 }
 
-/** An origin of the web, spelled as browsers spell it; else null. */
+/** An http(s) origin in the spelling of browsers; null for anything else. */
 export function asOrigin(value: string | null): string | null {
   if (value === null || !/^https?:/.test(value) || !URL.canParse(value)) return null;
   return new URL(value).origin === value ? value : null;

@@ -1,6 +1,6 @@
-/** The names of blocks, of which a model may have sixty. */
+/** Writes lists of block names, of which a model may have sixty. */
 
-/** Those that are numbered one after the other as the first and the last of them: "double 0 … double 18". */
+/** Block names with consecutive numbers are shortened to the first and the last: "double 0 … double 18". */
 export function listed(labels: readonly string[]): string {
   const runs: string[][] = [];
   for (const label of labels) {

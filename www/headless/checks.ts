@@ -1,4 +1,4 @@
-/** What a program hands over, looked at before anything is done with it: the compiler does not look at everybody's. */
+/** Checks what a program passes in, before it is used: not every caller has a compiler that does so. */
 
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
 import { plain } from '../core/plain.ts';
@@ -11,12 +11,12 @@ import type { Input, Inputs } from './pair.ts';
 
 const SETTINGS = Object.keys(DEFAULT_SETTINGS);
 const OF_BLOCK: readonly string[] = ['content', 'style', 'mu'] satisfies (keyof BlockStrength)[];
-/** What the command, and what people, call otherwise. */
+/** Names that the command or people use for a setting or role, and its real name. */
 const ALSO: Partial<Record<string, keyof Settings | Role>> = { rank: 'recompress', k: 'cut', block: 'blocks', subject: 'content' };
 
 const refused = (detail: string): ProblemError => new ProblemError(problem('E_SETTINGS', detail));
 
-/** Throws a TypeError. */
+/** Throws a TypeError unless the inputs are { content, style } with at least one file. */
 export function checkInputs(inputs: Inputs): void {
   if (typeof inputs !== 'object' || inputs === null || isBlob(inputs)) {
     throw new TypeError(`The files must be given as { content, style }, not as ${called(inputs)}.`);
@@ -26,7 +26,7 @@ export function checkInputs(inputs: Inputs): void {
   if (!inputs.content && !inputs.style) throw new TypeError('There is no file to open, neither content nor style.');
 }
 
-/** The file, the text of its config, and every Blob that was read for them. Rejects with a TypeError. */
+/** The file of a role, the text of its config, and every Blob that these came from. Rejects with a TypeError. */
 export async function taken(role: Role, given: Input): Promise<{ file: Blob; config: string | null; sources: Blob[] }> {
   const { file, config = null } = isBlob(given) ? { file: given } : given;
   if (!isBlob(file)) {
@@ -46,21 +46,21 @@ function called(thing: unknown): string {
   return typeof thing === 'object' && thing !== null ? `an object of the kind ${thing.constructor?.name ?? 'Object'}` : String(thing);
 }
 
-/** Throws a TypeError. */
+/** Throws a TypeError unless `file` can be hashed and `of` says what to hash. */
 export function checkHashed(file: unknown, of: unknown): void {
   if (!isBlob(file)) throw new TypeError(`What is hashed must be a File or a Blob, not ${called(file)}.`);
   if (of !== 'file' && of !== 'tensors') throw new TypeError(`What is hashed of it must be 'file' or 'tensors', not ${called(of)}.`);
 }
 
-/** Throws a TypeError. */
+/** Throws a TypeError unless a module is given by its name. */
 export function checkModule(module: unknown): void {
   if (typeof module !== 'string') throw new TypeError(`A module is given by its name, not as ${called(module)}.`);
 }
 
-/** Those that every call of a program's takes. */
+/** The options that every call takes. */
 const OPTIONS = ['signal', 'onProgress', 'backend'];
 
-/** Throws a TypeError. `more`: names of those that this kind of program takes besides. */
+/** Throws a TypeError if an option is unknown or of the wrong type. `more`: names of additional options of this engine. */
 export function checkOptions(options: unknown, more: readonly string[]): void {
   if (!isPlain(options)) throw new TypeError(`The options must be given as an object, not as ${called(options)}.`);
   const set = plain(options) as Record<string, unknown>;
@@ -78,7 +78,7 @@ export function checkBackend(backend: BackendChoice): void {
   if (!BACKENDS.includes(backend)) throw refused(`There is no backend "${String(backend)}", only ${BACKENDS.join(', ')}.`);
 }
 
-/** A page opens a recipe of another model, whose blocks are not there; in what a program says, a block that is not there is a slip. */
+/** Refuses a block that the model does not have. A page may open a recipe of another model, but in a program's settings it is a slip. */
 export function checkBlocks(blocks: Settings['blocks'], { blocks: found }: PairFit): void {
   const labels = found.map(({ label }) => label);
   const unknown = Object.keys(blocks).find((label) => !labels.includes(label));
@@ -86,7 +86,7 @@ export function checkBlocks(blocks: Settings['blocks'], { blocks: found }: PairF
   throw refused(`There is no block "${unknown}" here, ${labels.length > 0 ? `only ${listed(labels)}` : 'as the model is not known'}.`);
 }
 
-/** Those that are set. The program reads what it knows and passes over all else; of what is undefined it would say that it is no number. */
+/** The settings without undefined values. The program ignores unknown names, and would complain that undefined is not a number. */
 export function checkSettings(given: Partial<Settings>): Partial<Settings> {
   if (!isPlain(given)) throw refused(`The settings must be given as an object, not as ${called(given)}.`);
   const settings = plain(given);
@@ -102,7 +102,7 @@ export function checkSettings(given: Partial<Settings>): Partial<Settings> {
   return settings;
 }
 
-/** What says by its own names what it says: of a Map or what is inherited nothing would be read. */
+/** Whether an object holds its settings as properties of its own: those of a Map, or inherited ones, would not be read. */
 function isPlain(given: unknown): given is object {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
   const prototype: unknown = Object.getPrototypeOf(given);
@@ -114,7 +114,7 @@ function checkNames(kind: string, given: object, known: readonly string[]): void
   if (unknown) throw refused(unknown);
 }
 
-/** What to say of a name that is none of these. */
+/** The sentence about the first unknown name, with a suggestion if one is close; null if all names are known. */
 function unknownOf(kind: string, given: object, known: readonly string[]): string | null {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown === undefined) return null;

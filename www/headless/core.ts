@@ -1,4 +1,4 @@
-/** `np-lora/core`: the tool without a page, for pages and workers. Node has one of its own, `node.ts`. */
+/** `np-lora/core`: the tool without a page, for pages and workers. Node has its own version, `node.ts`. */
 
 import type { AssetOptions } from '../core/assets.ts';
 import { ProblemError, problem } from '../core/problem.ts';
@@ -13,7 +13,7 @@ export { Pair };
 export type { CallOptions, FuseOptions, Input, Inputs, RunOptions };
 
 export interface OpenOptions extends CallOptions, AssetOptions {
-  /** Nothing was heard of the worker for half a minute (true), or it goes on (false). After two minutes the call fails. */
+  /** Called with true when nothing was heard from the worker for half a minute, and with false when it goes on. After two minutes the call fails. */
   onStalled?: ((stalled: boolean) => void) | undefined;
 }
 
@@ -31,20 +31,20 @@ class Headless extends Session {
   }
 }
 
-/** Opens two files to be fused, or one to be converted, in a worker of their own. Reads the headers only. */
+/** Opens two files to be fused, or one to be converted, in a worker of its own. Reads only the headers. */
 export const open = (inputs: Inputs, options: OpenOptions = {}): Promise<Pair> =>
   Pair.open(new Headless(options), inputs, options);
 
 const asked: Questions<unknown, OpenOptions> = questions(open);
 
-/** What a file is, from its header. */
+/** Describes a file, according to its header. */
 export const inspect: typeof asked.inspect = asked.inspect;
 
-/** What the projection would do to a pair. */
+/** Tells what the projection would do to a pair. */
 export const analyse: typeof asked.analyse = asked.analyse;
 
-/** Fuses a pair into a file that was read back and checked. */
+/** Fuses a pair into a file, which is read back and checked. */
 export const fuse: typeof asked.fuse = asked.fuse;
 
-/** Writes one file anew, in another naming, number format or rank. */
+/** Converts one file to another naming, number format or rank. */
 export const convert: typeof asked.convert = asked.convert;

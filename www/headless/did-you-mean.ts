@@ -1,6 +1,6 @@
-/** What somebody probably meant. */
+/** Suggestions for misspelled words. */
 
-/** The word that is closest to `typed`, if it is so close that it may be a slip. */
+/** The word closest to `typed`, if it is close enough for a misspelling; null otherwise. */
 export function near<W extends string>(typed: string, words: readonly W[]): W | null {
   let most = Math.min(2, Math.max(1, Math.floor(typed.length / 3)));
   let found: W | null = null;
@@ -13,7 +13,7 @@ export function near<W extends string>(typed: string, words: readonly W[]): W | 
   return found;
 }
 
-/** Letters to put in, to leave out or to change. */
+/** The number of letters to insert, remove or change. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at);
   for (const [done, letter] of [...from].entries()) {

@@ -1,4 +1,4 @@
-/** The program without a worker: it computes in the thread that calls it and lets others run between two modules. */
+/** The program without a worker: it computes in the calling thread and yields to other code between modules. */
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { paced } from '../core/pace.ts';
 import { DiskSink, pathOf, type DiskOptions } from './disk.ts';
 import type { Engine, FuseOptions } from './pair.ts';
 
-/** The program as wasm-bindgen makes it, where bytes are at hand. */
+/** The program as wasm-bindgen generates it; `initSync` takes a module that is already compiled. */
 interface Program extends Glue<WholeSession> {
   initSync(input: { module: WebAssembly.Module }): unknown;
 }
@@ -33,13 +33,13 @@ function hash(): Hash {
   };
 }
 
-/** Nobody shares the work. */
+/** The stand-in for other workers: there are none, and nobody shares the work. */
 const ALONE: Others = {
   members: 0, places: 0, each: 0, begin: () => Promise.resolve(), run: () => Promise.reject(problem('E_INTERNAL', 'there is nobody')), hash,
   listen: () => new Promise((resolve) => { setImmediate(resolve); }),
 };
 
-/** What a listener throws ends no run, and is not lost either: it is thrown where nobody catches it. */
+/** An error that a listener throws does not end the run; it is rethrown where nobody catches it, so that it is not lost. */
 const heard = (tell: (progress: Progress) => void) => (progress: Progress): void => {
   try {
     tell(progress);
@@ -51,7 +51,7 @@ const heard = (tell: (progress: Progress) => void) => (progress: Progress): void
 let loaded: Promise<Program> | null = null;
 let attempts = 0;
 
-/** What a program that has trapped holds is in an unknown state: the next one is a module of its own. */
+/** Loads the program as a new module each time: after a trap, the state of the old one is unknown. */
 async function load(): Promise<Program> {
   try {
     const [program, module] = await Promise.all([
@@ -110,7 +110,7 @@ export class Direct implements Engine<DiskOptions> {
     return path === undefined ? null : basename(pathOf(path));
   }
 
-  /** `auto` is the CPU: Node has no graphics devices, and what looks for them would end the process. */
+  /** `auto` means the CPU: Node has no graphics devices, and looking for one would end the process. */
   async run(
     settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, sources: readonly Blob[],
     { signal, onProgress, ...disk }: FuseOptions & Partial<DiskOptions>,
@@ -127,13 +127,13 @@ export class Direct implements Engine<DiskOptions> {
       if (sink instanceof DiskSink) return { file: await sink.keep(), report: fused.report };
       return { file: new File([fused.file], fileNameFor(settings.outputName), { type: fused.file.type }), report: fused.report };
     } catch (thrown) {
-      // Already done where the program itself gave up.
+      // The program has already done this if it gave up by itself.
       await sink.discard();
       throw thrown;
     }
   }
 
-  /** A call under way may still hold it: the bindings free it when nobody does. */
+  /** Forgets the session. A call in progress may still hold it; the bindings free it when nothing does. */
   dispose(): void {
     this.#session = null;
   }

@@ -1,4 +1,4 @@
-/** Files on disk, in Node: read in pieces, and written so that a name never stands for half a file. */
+/** Files on disk, in Node: read in pieces, and written so that no name ever refers to an incomplete file. */
 
 import { randomBytes } from 'node:crypto';
 import { constants, openAsBlob, readSync, rmSync } from 'node:fs';
@@ -9,19 +9,19 @@ import { ProblemError, problem, toProblem } from '../core/problem.ts';
 import type { OutputSink } from '../core/types.ts';
 import { refused } from './refused.ts';
 
-/** What a file on disk is, whatever its name. */
+/** The identity of a file on disk, whatever its name. */
 interface Identity {
   dev: bigint;
   ino: bigint;
 }
 
-/** Of files that are read, as long as anybody has them. */
+/** The identities of opened files, kept as long as something refers to the file. */
 const identities = new WeakMap<Blob, Identity>();
 
 export interface DiskOptions {
-  /** Where the result goes, once it is checked; until then it lies beside that under another name. Without it, in memory. */
+  /** Where the checked result is put; until then it is in a temporary file in the same folder. Without a path, the result stays in memory. */
   path: string | URL;
-  /** Whether to replace a file that is there; a source never is. */
+  /** Whether to replace an existing file; a source is never replaced. */
   overwrite?: boolean | undefined;
 }
 
@@ -33,7 +33,7 @@ const NO_WRITING: Reasons = {
   ENOENT: 'There is no such folder.', ENOTDIR: 'There is no such folder.', EACCES: 'Writing there is not allowed.', EROFS: 'Nothing can be written there.',
   ENOSPC: 'The disk is full.',
 };
-/** What to do on a disk: where no page is, nothing is chosen and no tab closed. */
+/** Remedies for files on disk, where the page's advice to choose again or close tabs makes no sense. */
 export const ON_DISK = {
   E_READ: 'Check its name, and whether you may read it.',
   E_WRITE: 'Check that the folder is there, that you may write to it, and that the disk has room.',
@@ -44,25 +44,25 @@ const failed = (code: keyof typeof ON_DISK, detail: string, path: string): Probl
 
 const why = (thrown: unknown, reasons: Reasons): string => reasons[(thrown as NodeJS.ErrnoException).code ?? ''] ?? toProblem(thrown).detail;
 
-/** Throws a TypeError where it is no path, nor an address that is one. */
+/** The path that a text or a file: address means. Throws a TypeError for anything else. */
 export function pathOf(given: string | URL): string {
   if (typeof given === 'string') return given;
   if (given instanceof URL) return fileURLToPath(given);
   throw new TypeError('A path must be a text, or a URL that begins with file:.');
 }
 
-/** A file on disk, of which only what is needed is ever read. */
+/** Opens a file on disk, of which only the needed parts are ever read. */
 export async function openFile(from: string | URL): Promise<File> {
   const path = pathOf(from);
   const unread = (detail: string): ProblemError => failed('E_READ', detail, path);
   if (/^https?:\/\//i.test(path)) throw unread('It is a link: load the file down first, and open it from the disk.');
   try {
-    // What is opened is read later on, and a program's working folder may be another by then.
+    // The file is read later, when the program's working folder may be another.
     const place = resolve(path);
     const found = await stat(place, { bigint: true });
     if (found.isDirectory()) throw unread('It is a folder.');
     if (!found.isFile()) throw unread('It is no file on a disk, which alone can be read in pieces: save it as one first.');
-    // A Blob tells only when it is read, and then not why it cannot be.
+    // A Blob fails only when it is read, and then does not say why.
     await access(place, constants.R_OK);
     const file = new File([await openAsBlob(place)], basename(place));
     identities.set(file, found);
@@ -72,11 +72,11 @@ export async function openFile(from: string | URL): Promise<File> {
   }
 }
 
-/** Throws where a result of this path would take the place of what is no file, or of one of the files that it is made of. */
+/** Throws if a result at this path would replace something that is not a file, or one of its own sources. */
 async function checkPlace(path: string, sources: readonly Blob[]): Promise<void> {
   if (/[\\/]$/.test(path)) throw refused('E_FOLDER', path);
   const there = await stat(path, { bigint: true }).catch((thrown: NodeJS.ErrnoException) => {
-    // What cannot be a name is told before the run; a link that leads nowhere can be replaced.
+    // An impossible name is reported before the run; a link that leads nowhere can be replaced.
     if (!['ENOENT', 'ELOOP'].includes(thrown.code ?? '')) throw unwritten(path, thrown);
   });
   if (!there) return;
@@ -90,20 +90,20 @@ async function checkPlace(path: string, sources: readonly Blob[]): Promise<void>
 }
 
 /**
- * Temporary files. None of them stays when the process exits; one stays when a signal ends it that nobody handles. The command
- * handles those that can be.
+ * The temporary files, which are deleted when the process exits. One stays behind only if the process is ended by a signal that nobody handles; the
+ * command handles those that can be handled.
  */
 const unfinished = new Set<string>();
 process.once('exit', () => {
   for (const path of unfinished) rmSync(path, { force: true });
 });
 
-/** Characters, of four bytes at most, of 255 that a name may have. */
+/** How many characters, of up to four bytes each, of the 255 bytes that a name may have. */
 const LEGIBLE = 50;
 
 const unwritten = (path: string, thrown: unknown): ProblemError => failed('E_WRITE', why(thrown, NO_WRITING), path);
 
-/** As it was given, where that is, the file that is behind it and its temporary one beside it. */
+/** The paths of a result: as it was given, made absolute, with symbolic links resolved, and of the temporary file beside that. */
 interface Places {
   given: string;
   place: string;
@@ -122,18 +122,18 @@ export class DiskSink implements OutputSink {
     if (path === '') throw new TypeError('A path must not be empty.');
     const place = resolve(path);
     await checkPlace(path, sources);
-    // Behind a symbolic link its file is replaced, and the link stays; one that leads nowhere is replaced itself.
+    // If the path is a symbolic link, its target is replaced and the link stays; a link that leads nowhere is replaced itself.
     const to = await realpath(place).catch(() => place);
     if (!overwrite && await isThere(to)) throw refused('E_EXISTS', path);
-    // A name may be as long as the file system allows: this one is longer.
+    // The result's name may be as long as the file system allows, and this one is longer, so it is shortened.
     const part = join(dirname(to), `.${basename(to).slice(0, LEGIBLE)}.${randomBytes(4).toString('hex')}.part`);
     try {
-      // What takes a file's place is open to those that it was.
+      // A new file that replaces an old one gets the permissions of the old one.
       const before = overwrite ? await stat(to).catch(() => null) : null;
-      // Fails where something of this name is.
+      // Fails if something of this name exists.
       const file = await open(part, 'wx+', before ? 0o600 : 0o666);
       unfinished.add(part);
-      // Where modes cannot be set, it is the owner's alone.
+      // If permissions cannot be set, only the owner can open it.
       if (before) await file.chmod(before.mode & 0o777).catch(() => {});
       return new DiskSink({ given: path, place, to, part }, overwrite, file);
     } catch (thrown) {
@@ -167,7 +167,7 @@ export class DiskSink implements OutputSink {
     unfinished.delete(this.at.part);
   }
 
-  /** Gives the checked file its name. */
+  /** Gives the checked file its final name. */
   async keep(): Promise<File> {
     try {
       if (this.overwrite) await rename(this.at.part, this.at.to);
@@ -179,17 +179,17 @@ export class DiskSink implements OutputSink {
     return openFile(this.at.place);
   }
 
-  /** Unlike a renamed file, a link never takes the place of another one. */
+  /** Gives the file its name by a hard link, which unlike renaming never replaces another file. */
   async #appear(): Promise<void> {
     try {
       await link(this.at.part, this.at.to);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw refused('E_EXISTS', this.at.given);
-      // Some file systems have no links.
+      // Some file systems have no hard links.
       if (await isThere(this.at.to)) throw refused('E_EXISTS', this.at.given);
       return rename(this.at.part, this.at.to);
     }
-    // The result has its name. Its other one, if it does not go now, goes when the process exits.
+    // The result has its name now. If the temporary name cannot be removed here, it is removed when the process exits.
     await rm(this.at.part, { force: true }).catch(() => {});
   }
 

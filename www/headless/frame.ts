@@ -1,4 +1,4 @@
-/** `np-lora/frame`: the tool in a frame, of a site that has a bundler. All of it is the script that other sites include. */
+/** `np-lora/frame`: the tool in a frame, for sites with a bundler. Other sites include it as a script. */
 
 export { ProblemError } from '../core/problem.ts';
 export type * from '../core/types.ts';

@@ -1,4 +1,4 @@
-/** The tool for programs: two LoRA files, or one, and all that can be asked of them. Nothing here knows a page. */
+/** The tool for programs: two LoRA files, or one, and all that can be asked about them. Nothing here depends on a page. */
 
 import { unless } from '../core/abort.ts';
 import { DEFAULT_SETTINGS } from '../core/defaults.ts';
@@ -11,10 +11,10 @@ import {
 import { checkBackend, checkBlocks, checkHashed, checkInputs, checkModule, checkOptions, checkSettings, taken } from './checks.ts';
 import { refused } from './refused.ts';
 
-/** A LoRA file. `config` is the adapter_config.json that came with it: as a file, its text, or what that says. */
+/** A LoRA file. `config` is the adapter_config.json that came with it: as a file, as its text, or as the parsed object. */
 export type Input = Blob | { file: Blob; config?: Blob | string | Readonly<Record<string, unknown>> | null | undefined };
 
-/** Either may be missing: the other can then be inspected and converted. */
+/** The files of a pair. One may be missing: the other can then be inspected and converted. */
 export interface Inputs {
   content?: Input | null | undefined;
   style?: Input | null | undefined;
@@ -26,12 +26,12 @@ export interface CallOptions {
 }
 
 export interface RunOptions extends CallOptions {
-  /** Told about five times a second at most. */
+  /** Called with progress, at most about five times a second. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export interface FuseOptions extends RunOptions {
-  /** `auto` when left out. Node has no `webgpu`. */
+  /** The backend that computes; `auto` by default. Node has no `webgpu`. */
   backend?: BackendChoice | undefined;
 }
 
@@ -43,25 +43,25 @@ export interface Engine<More = unknown> {
   outlook(settings: Partial<Settings>): Promise<Outlook>;
   spectra(settings: Partial<Settings>, module: string): Promise<Spectra>;
   hash(file: Blob, of: Hashed, signal: AbortSignal): Promise<string>;
-  /** Names of options that there are besides those of every program. */
+  /** Names of the options that this engine takes besides those of every engine. */
   readonly options: readonly string[];
-  /** What a result is called where the settings do not say; null: as its sources say. */
+  /** The result's name if the settings do not give one; null: a name made from its sources. */
   nameFor(options: Partial<More>): string | null;
-  /** `sources`: what must not be written over. */
+  /** `sources`: the files that must not be overwritten. */
   run(
     settings: Partial<Settings> & { outputName: string }, backend: BackendChoice, sources: readonly Blob[], options: FuseOptions & Partial<More>,
   ): Promise<FusedFile>;
   dispose(): void;
 }
 
-/** Files that are open. Every refusal is a `ProblemError`, with `code`, `message` and `remedy`. */
+/** Open files, ready to be asked about. Every refusal is a `ProblemError`, with `code`, `message` and `remedy`. */
 export class Pair<More = unknown> {
-  /** Null when it is closed. */
+  /** Null once the pair is closed. */
   #engine: Engine<More> | null;
   #files: Record<Role, File | null>;
-  /** All that was handed over. */
+  /** Every Blob that was passed in, configs included. */
   #sources: readonly Blob[];
-  /** What each file is; null where there is none. */
+  /** The summary of the subject's file; null if there is none. */
   readonly content: Summary | null;
   readonly style: Summary | null;
 
@@ -73,7 +73,7 @@ export class Pair<More = unknown> {
     this.style = summaries.style;
   }
 
-  /** Opens files in `engine`, which is the pair's own from then on. */
+  /** Opens files in `engine`, which from then on belongs to the pair. */
   static async open<More>(engine: Engine<More>, inputs: Inputs, options: CallOptions = {}): Promise<Pair<More>> {
     const files: Record<Role, File | null> = { content: null, style: null };
     const summaries: Record<Role, Summary | null> = { content: null, style: null };
@@ -97,16 +97,16 @@ export class Pair<More = unknown> {
     }
   }
 
-  /** How the two files fit, or what becomes of the only one, before any arithmetic. */
+  /** How the two files fit together, or what becomes of the only one; found before any arithmetic. */
   async fit(given: Partial<Settings> = {}): Promise<PairFit> {
     const settings = checkSettings(given);
     const fit = await this.#ask((engine) => engine.fit(this.#named(settings)));
-    // They have no part in an overlap, which may lack the layers of some.
+    // Block settings have no effect on an overlap, which may lack the layers of some blocks.
     if (settings.result !== 'overlap') checkBlocks(settings.blocks ?? {}, fit);
     return fit;
   }
 
-  /** Analyses the pair, once, and says what the projection would do to it at these settings. */
+  /** Analyses the pair, once, and tells what the projection would do to it with these settings. */
   async outlook(given: Partial<Settings> = {}, options: RunOptions = {}): Promise<Outlook> {
     this.#demandBoth();
     return this.#ask(async (engine) => {
@@ -118,14 +118,14 @@ export class Pair<More = unknown> {
           await engine.analyse(settings, signal ?? new AbortController().signal, onProgress ?? (() => {}));
           return await engine.outlook(settings);
         } catch (thrown) {
-          // A run needed the machine; asked again, it goes on where it stopped.
+          // A run needed the machine; asked again, the analysis continues where it stopped.
           if (!(thrown instanceof ProblemError) || thrown.code !== 'E_ABORTED') throw thrown;
         }
       }
     });
   }
 
-  /** The singular values of one module, by its name in the outlook. */
+  /** The singular values of one module, given by its name in the outlook. */
   async spectra(module: string, given: Partial<Settings> = {}): Promise<Spectra> {
     checkModule(module);
     this.#demandBoth();
@@ -133,19 +133,19 @@ export class Pair<More = unknown> {
     return this.#ask((engine) => engine.spectra(settings, module));
   }
 
-  /** SHA-256 in hex. Of a whole file its first ten digits are what model sites call AutoV2, of its tensors the first twelve AutoV3. */
+  /** SHA-256 in hex. The first ten digits of a whole file's hash are what model sites call AutoV2, the first twelve of its tensors' hash AutoV3. */
   async hash(file: Blob, { of = 'file', signal }: CallOptions & { of?: Hashed } = {}): Promise<string> {
     checkHashed(file, of);
     return this.#ask((engine) => engine.hash(file, of, signal ?? new AbortController().signal));
   }
 
-  /** Fuses the two files. In a browser a result of more than 200 MB lies on disk until the same pair is fused again or nothing refers to it any more. */
+  /** Fuses the two files. In a browser, a result of over 200 MB is kept on disk until the pair is fused again or nothing refers to it. */
   async fuse(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<FusedFile> {
     this.#demandBoth();
     return this.#run(settings, options);
   }
 
-  /** Writes the only file anew, in another naming, number format or rank. */
+  /** Converts the only file to another naming, number format or rank. */
   async convert(settings: Partial<Settings> = {}, options: FuseOptions & Partial<More> = {}): Promise<FusedFile> {
     if (!this.content === !this.style) throw new ProblemError(problem('E_NOT_ONE'));
     return this.#run(settings, options);
@@ -155,13 +155,13 @@ export class Pair<More = unknown> {
     if (!this.content || !this.style) throw new ProblemError(problem('E_NOT_READY'));
   }
 
-  /** Gives up the files and the worker. Results stay. */
+  /** Closes the files and ends the worker. Results stay valid. */
   close(): void {
     this.#engine?.dispose();
     this.#engine = null;
   }
 
-  /** What is under way when the pair is closed ends as what is asked later does. */
+  /** Asks the engine. A call that is in progress when the pair is closed fails like one that is made later. */
   async #ask<T>(what: (engine: Engine<More>) => Promise<T>): Promise<T> {
     if (!this.#engine) throw refused('E_CLOSED');
     try {
@@ -171,7 +171,7 @@ export class Pair<More = unknown> {
     }
   }
 
-  /** Refuses what the program would pass over. */
+  /** Checks the settings, and refuses those that the program would silently ignore. */
   async #check(given: Partial<Settings>): Promise<Partial<Settings>> {
     const settings = checkSettings(given);
     if (Object.keys(settings.blocks ?? {}).length > 0) await this.fit(settings);
@@ -186,7 +186,7 @@ export class Pair<More = unknown> {
     return this.#ask((engine) => engine.run(this.#named(settings, engine.nameFor(options)), backend, this.#sources, options));
   }
 
-  /** With the name that the result has, in its metadata too. */
+  /** The settings with the result's name, which is also written into its metadata. */
   #named(settings: Partial<Settings>, path: string | null = null): Partial<Settings> & { outputName: string } {
     const { content, style } = this.#files;
     const otherwise = defaultName(content, style, { ...DEFAULT_SETTINGS, ...settings });
@@ -194,7 +194,7 @@ export class Pair<More = unknown> {
   }
 }
 
-/** Single questions, each to files that are opened for it and closed behind it. */
+/** Single questions, each about files that are opened for it and closed afterwards. */
 export interface Questions<More, Opening> {
   inspect: (file: Input, options?: Opening) => Promise<Summary>;
   analyse: (inputs: Inputs, settings?: Partial<Settings>, options?: Opening & RunOptions) => Promise<Outlook>;

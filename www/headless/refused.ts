@@ -1,4 +1,7 @@
-/** What the library and the command alone refuse, which no page says and so no language has. docs/ERRORS.md has it from here (`cargo xtask docs`): a line each. */
+/**
+ * Refusals of the library and the command alone, which the page never shows and which are therefore not translated. `cargo xtask docs` copies them
+ * into docs/ERRORS.md, and for that needs each on one line.
+ */
 
 import { ProblemError } from '../core/problem.ts';
 

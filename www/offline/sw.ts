@@ -1,7 +1,7 @@
 /**
- * Keeps the site for visits without a network: every file of one build, or none. A build has a worker and a cache of its
- * own, and the hash of every file is written into the worker, so that no two builds can ever be mixed. Nothing else is
- * cached: no file that a person chooses comes by here.
+ * Keeps the site for visits without a network: every file of one build, or none. Each build has its own worker and its own cache, and the hash of
+ * every file is written into the worker, so that two builds can never be mixed. Nothing else is cached: files that a person chooses never pass
+ * through here.
  */
 
 import { asMessage, type Answer } from './messages.ts';
@@ -11,18 +11,18 @@ declare const self: ServiceWorkerGlobalScope;
 declare const BUILD: string;
 declare const FILES: readonly (readonly [path: string, integrity: string])[];
 
-/** Other sites of the same origin, in folders of their own, have caches beside this one. */
+/** The prefix of this site's caches: other sites of the same origin, in folders of their own, have caches too. */
 const OURS = `np-lora ${self.registration.scope} `;
 const CACHE = OURS + BUILD;
 
 const integrities = new Map(FILES.map(([path, integrity]) => [addressOf(path), integrity]));
 
 function addressOf(path: string): string {
-  // Many hosts send the one on to the other.
+  // Many hosts redirect from one of the two to the other.
   return new URL(path.replace(/(^|\/)index\.html$/, '$1'), self.registration.scope).href;
 }
 
-/** From the server itself, and only as it was built: a copy that is old, or already of the next build, is refused. */
+/** A request to the server itself for a file as it was built: an old copy, or one of the next build, is refused. */
 function original(address: string): Request {
   return new Request(address, { integrity: integrities.get(address) ?? '', cache: 'no-cache' });
 }
@@ -44,12 +44,12 @@ async function dropOthers(): Promise<void> {
   await Promise.all(names.filter((name) => name.startsWith(OURS) && name !== CACHE).map((name) => caches.delete(name)));
 }
 
-/** Under which address a request is kept, if it is for a file of this build. */
+/** The address under which a request's file is cached; null if it is not a file of this build. */
 function kept({ method, mode, destination, url }: Request): string | null {
   if (method !== 'GET') return null;
   const address = new URL(url);
   address.hash = '';
-  // A part of the page that did not come is asked for under another address (www/element/lazy.ts).
+  // A part of the page that did not arrive is requested again under another address (www/element/lazy.ts).
   if (mode === 'navigate' || destination === 'script') address.search = '';
   const { href } = new URL(addressOf(address.href));
   return integrities.has(href) ? href : null;
@@ -57,13 +57,13 @@ function kept({ method, mode, destination, url }: Request): string | null {
 
 async function answer(address: string): Promise<Response> {
   const found = await caches.match(address, { cacheName: CACHE, ignoreVary: true });
-  // A browser short of room may have dropped it.
+  // A browser short of space may have deleted it.
   if (!found) return fetch(original(address));
-  // What a host had sent on from elsewhere is no answer to a navigation.
+  // A response that was redirected must not answer a navigation, so it is copied.
   return found.redirected ? new Response(found.body, { status: found.status, headers: found.headers }) : found;
 }
 
-/** Whether one page of the site is open, and no more. */
+/** Whether exactly one page of the site is open. */
 async function isLonely(): Promise<boolean> {
   const windows = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
   return windows.filter(({ url }) => url.startsWith(self.registration.scope)).length === 1;
@@ -88,7 +88,7 @@ self.addEventListener('message', (event) => {
         return lonely && message.ask === 'take over' ? self.skipWaiting() : undefined;
       }));
     case 'adopt':
-      // Others that no worker serves yet may be of another build.
+      // Other pages that no worker serves yet may be of another build.
       return event.waitUntil(isLonely().then((lonely) => (lonely && message.build === BUILD ? self.clients.claim() : undefined)));
   }
 });

@@ -1,10 +1,10 @@
-/** The language of the page: what somebody chose here, or else what the browser is set to. The element speaks the page's. */
+/** The language of the page: the one chosen here, or else that of the browser. The element follows the page. */
 
 import { LANGUAGES, understood, type Language } from '../element/languages/tags.ts';
 import { lazy } from '../element/lazy.ts';
 import { english, type PageText } from './strings.ts';
 
-/** By its readers' name; its sentences come only to them. */
+/** The languages as their readers call them; the texts are fetched only when needed. */
 const NAMES: Record<Language, string> = { en: 'English', ja: '日本語', 'zh-Hans': '简体中文' };
 const TRANSLATIONS: Record<Exclude<Language, 'en'>, () => Promise<{ text: PageText } | null>> = {
   ja: lazy(() => import('./languages/ja.ts')),
@@ -16,10 +16,10 @@ const root = document.documentElement;
 let spoken: Language = 'en';
 let words = english;
 
-/** The sentences of the page in its language. */
+/** The texts of the page in its language. */
 export const text = (): PageText => words;
 
-/** Speaks it, and offers the others. */
+/** Switches to the right language, and fills the list of the others. */
 export function chooseLanguage(): void {
   void speak(understood([...chosen(), ...navigator.languages]));
   const select = document.querySelector<HTMLSelectElement>('#language');
@@ -35,7 +35,7 @@ export function chooseLanguage(): void {
   });
 }
 
-/** In English until its sentences have come. */
+/** Switches the language; the page stays as it is until the texts have come. */
 async function speak(language: Language): Promise<void> {
   spoken = language;
   root.lang = language;
@@ -50,22 +50,22 @@ async function speak(language: Language): Promise<void> {
   }
 }
 
-/** Says something there, from then on in every language. */
+/** Puts a text in a place and keeps it in the page's language. */
 export function say(place: HTMLElement | SVGElement, named: keyof PageText): void {
   place.dataset.words = named;
-  // What is there already is not drawn anew.
+  // Text that is already there is not drawn again.
   if (place.textContent !== words[named]) place.textContent = words[named];
 }
 
 let before = (): string => '';
 
-/** The title of the tab; `ahead` of it stands what goes on. */
+/** Sets the title of the tab; `ahead` gives the text in front of it, such as the progress of a run. */
 export function title(ahead = before): void {
   before = ahead;
   document.title = before() + words.title;
 }
 
-// A browser may keep nothing; then it is chosen anew.
+// If the browser keeps nothing, the language must be chosen again on the next visit.
 function chosen(): string[] {
   try {
     const kept = localStorage.getItem(KEPT);
@@ -79,6 +79,6 @@ function keep(language: Language): void {
   try {
     localStorage.setItem(KEPT, language);
   } catch {
-    // See above.
+    // The browser keeps nothing; the choice holds for this visit.
   }
 }

@@ -1,4 +1,4 @@
-/** Has the browser keep the site for visits without a network (www/offline/sw.ts), and says when a new version is there. */
+/** Has the browser keep the site for visits without a network (www/offline/sw.ts), and tells when a new version is there. */
 
 import type { NpLora } from '../element/np-lora.ts';
 import type { Answer, Message } from '../offline/messages.ts';
@@ -6,7 +6,7 @@ import { say } from './language.ts';
 
 const WORKER = new URL('./sw.js', import.meta.url).href;
 
-/** Where Trusted Types are on, a service worker too has to come from a policy; this one makes the one address. */
+/** The worker's address. With Trusted Types, it must come from a policy, and this policy allows only this one. */
 function workerAddress(): string {
   const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(address: string): string } } };
   return trustedTypes?.createPolicy('np-lora-offline', { createScriptURL: () => WORKER }).createScriptURL(WORKER) ?? WORKER;
@@ -21,12 +21,12 @@ function ask(worker: ServiceWorker, message: Message): Promise<Answer> {
   return answer;
 }
 
-/** `place`: where the page says that a new version is there. */
+/** `place`: where the page tells that a new version is there. */
 export async function keepForOffline(app: NpLora, place: HTMLElement): Promise<void> {
-  // Only secure pages have it. A page in another's frame is a guest, and leaves nothing behind.
+  // Only secure pages have service workers. A page in another site's frame is a guest, and leaves nothing behind.
   const container = navigator.serviceWorker as ServiceWorkerContainer | undefined;
   if (!container || window.parent !== window) return;
-  // What the visitor waits for comes first.
+  // Everything that the visitor is waiting for loads first.
   if (document.readyState !== 'complete') await new Promise((resolve) => addEventListener('load', resolve, { once: true }));
   await container.register(workerAddress(), { updateViaCache: 'none' });
   const registration = await container.getRegistration();
@@ -45,7 +45,7 @@ export async function keepForOffline(app: NpLora, place: HTMLElement): Promise<v
   void offer();
   registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', () => void offer()));
   if (container.controller) return;
-  // The first visit came from the network: as soon as all is kept, it goes on with what is kept.
+  // The first visit came from the network; as soon as everything is cached, the page goes on with the cached files.
   const { active } = await container.ready;
   if (active) tell(active, { ask: 'adopt', build });
 }
@@ -67,10 +67,10 @@ function offerNew(app: NpLora, place: HTMLElement, worker: ServiceWorker): void 
     else if (discards) say(line, 'discards');
     else if (!(await ask(worker, { ask: 'lonely' }))) say(line, 'otherTabs');
     else {
-      // What is of the old version must not ask for anything of the new one.
+      // The old version must not request anything of the new one.
       app.remove();
       navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
-      // Another page may have been opened this very moment.
+      // Another page may have been opened in the meantime.
       if (!(await ask(worker, { ask: 'take over' }))) location.reload();
     }
   }

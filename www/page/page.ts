@@ -1,4 +1,4 @@
-/** What the page adds around the element: the tab's title, a word before leaving a run, and what pages of its own have in common. */
+/** What the page adds around the element: the tab's title, a question before leaving during a run, and what all of the tool's pages share. */
 
 import type { NpLora } from '../element/np-lora.ts';
 import { shim } from '../core/trusted.ts';
@@ -11,25 +11,25 @@ import { keepForOffline } from './offline.ts';
 
 const NAME = 'np-lora';
 
-// Before the element draws anything.
+// This must happen before the element draws anything.
 chooseLanguage();
 
 await customElements.whenDefined(NAME);
 const app = document.querySelector(NAME) as NpLora;
 
-// The worker under this page's own policy: from a plain address it has its own, that is none; from a blob: address it inherits
-// this page's Content-Security-Policy, so that it too can reach nothing but what that names. What it imports is asked of
-// worker-src once more, which therefore names 'self' beside blob:.
+// Starts the worker from a blob: address, so that it inherits this page's Content-Security-Policy and can reach nothing that the policy
+// does not name; from a plain address it would have a policy of its own, that is none. The module that it imports is checked against
+// worker-src again, which therefore names 'self' beside blob:.
 (customElements.get(NAME) as typeof NpLora).workerURL = shim(new URL('./worker.js', import.meta.url).href);
 takeAnywhere(app);
 
-// Also where nothing of the element has the focus.
+// Undo and redo work even if the focus is outside the element.
 window.addEventListener('keydown', (event) => {
   const asked = undoKey(event);
   if (asked && app[asked]()) event.preventDefault();
 });
 
-// ?content=…&style=…: links to files. They are shown, and loaded when the person says so.
+// ?content=…&style=… are links to files. They are shown, and loaded when the person says so.
 const linked = new URLSearchParams(location.search);
 app.contentSrc = linked.get('content') ?? '';
 app.styleSrc = linked.get('style') ?? '';
@@ -43,7 +43,7 @@ app.addEventListener('progress', (event: Event) => {
   title(() => `${progress.stage === 'verify' ? `${text().checking} ` : ''}${wholePercent(percentDone(progress))} · `);
 });
 for (const end of ['complete', 'error', 'abort']) app.addEventListener(end, () => title(() => (end === 'complete' ? '✓ ' : '')));
-// Only while busy: a listener that always stands keeps the page out of the back/forward cache.
+// The listener is there only during a run: a permanent one keeps the page out of the back/forward cache.
 for (const turn of ['phasechange', 'complete', 'error', 'abort']) {
   app.addEventListener(turn, () => {
     if (app.phase === 'fusing' || app.phase === 'checking') window.addEventListener('beforeunload', holdBack);
@@ -52,5 +52,5 @@ for (const turn of ['phasechange', 'complete', 'error', 'abort']) {
 }
 
 const news = document.getElementById('news');
-// Where a browser keeps nothing, the page works as well.
+// The page also works if the browser keeps nothing.
 if (news) void keepForOffline(app, news).catch(() => {});

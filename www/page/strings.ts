@@ -1,4 +1,4 @@
-/** The sentences of the page around the element. Those that stand in index.html have its `data-words` as their names. */
+/** The texts of the page around the element. Those in index.html have these names in `data-words`. */
 
 export const english = {
   language: 'Language',

@@ -1,4 +1,4 @@
-/** What one worker answers another. */
+/** Checks of the answers that one worker gives another. */
 
 import type { Assisted, CrewCall } from '../core/protocol.ts';
 import type { Answers } from '../core/replies.ts';

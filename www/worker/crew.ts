@@ -1,6 +1,6 @@
 /**
- * The other workers of a page, one a core and a few at most, each with an instance of the program of its own: memory cannot be shared where
- * a host page sets no special headers. They share the runs that this worker leads.
+ * The other workers of a page, at most one for each core and a few in all, each with its own instance of the program: memory can be shared only if a
+ * host page sends special headers. They share the runs that this worker leads.
  */
 
 import { Line, type Call } from '../core/line.ts';
@@ -10,28 +10,28 @@ import { ROLES, type BackendChoice, type Role } from '../core/types.ts';
 import { ANSWERS } from './answers.ts';
 import { Hashing } from './hashing.ts';
 
-/** Beyond this, hashing, which nobody can share, decides the time, and memory grows with each. */
+/** The most workers to start: with more, hashing, which cannot be shared, decides the time, and each takes more memory. */
 const MOST = 3;
-/** From so many cores on, one more worker only hashes. On fewer it would take from the others what it saves the leader. */
+/** The number of cores from which on another worker only hashes. On fewer, it would take from the others what it saves the leader. */
 const CORES_TO_HASH = 4;
 /**
- * Tasks that one has at a time: it computes one, reads for another, and has more while this worker takes what it has made. Of large ones
+ * How many tasks a member has at a time: it computes one, reads for another, and has more to do while this worker takes its results. Of large tasks
  * it has half as many (fusion/run/sharing.rs).
  */
 export const DEPTH = 4;
 
-/** So long whoever leaves a run may take to stop: more than a module takes. Nobody waits for it, as somebody does for the worker that leads. */
+/** How long a member may take to stop when a run is over: more than a module takes, since unlike for the leading worker nobody waits. */
 const REST_GRACE_MS = 1000;
 
 export type Files = Record<Role, OpenedFile | null>;
 
 interface Member {
   line: Line<CrewCall>;
-  /** What it has open. */
+  /** The files that the member has open. */
   files: Files;
-  /** Settles when it has heard of the last run. */
+  /** Settles when the member has been told of the last run. */
   hearing: Promise<void>;
-  /** What it has been given to do, with their sizes. */
+  /** The tasks that the member is working on, with their sizes. */
   calls: Map<Call<'assist'>, number>;
 }
 
@@ -39,34 +39,34 @@ const loadOf = ({ calls }: Member): number => [...calls.values()].reduce((sum, s
 
 export class Crew {
   #ready: Member[] = [];
-  /** Those who know the run that is under way. */
+  /** The members that know the current run. */
   #on: Member[] = [];
-  /** Places that are filled: also by those on their way, and by those lost at work. */
+  /** The number of filled places, including members that are still starting and those lost at work. */
   #hired = 0;
   #backend: BackendChoice = 'cpu';
-  /** The number of what they were told last, or of a run's end. */
+  /** A number that changes whenever the members are told of a run, and when a run ends. */
   #told = 0;
-  /** The one that hashes; none until it is ready. */
+  /** The worker that hashes; null until it is ready. */
   #hasher: Line<CrewCall> | null = null;
   #hasherHired = false;
   #hashes: Hashing[] = [];
   #lastHash = 0;
-  /** The program is warmed up, or about to be. */
+  /** Whether the program has been warmed up, or is about to be. */
   #isWarm = false;
-  /** Who warms it up, and by which call. */
+  /** The member that warms up the program, and the call. */
   #warming: { line: Line<CrewCall>; id: number } | null = null;
 
-  /** `start`: how this worker was started, which is how the others are. `alive` is called when one of them says so: the page hears only this one. */
+  /** `start`: how this worker was started; the others are started alike. `alive` is called when a member reports: the page hears only this one. */
   constructor(private readonly start: Calls['start']['in'], private readonly alive: () => void) {}
 
-  /** Starts the others, in the background: a run takes those that are ready. Who could not start is tried again. */
+  /** Starts the others in the background; a run uses those that are ready. Members that could not start are tried again. */
   prepare(): void {
     const cores = navigator.hardwareConcurrency || 1;
     while (this.#hired < Math.min(cores - 1, MOST)) this.#hire();
     if (cores >= CORES_TO_HASH && !this.#hasherHired) this.#hireHasher();
   }
 
-  /** Somebody waits for a run. It warms the program up as well, and whoever was at it has a part in it. */
+  /** Stops the warm-up, because somebody waits for a run: the run warms the program up too, and the member can take part in it. */
   leaveWarming(): void {
     this.#isWarm = true;
     const asked = this.#warming;
@@ -81,14 +81,14 @@ export class Crew {
     reply.catch(() => {});
   }
 
-  /** All get what they need to compute on this. */
+  /** Has all members prepare what they need to compute with this backend. */
   equip(backend: BackendChoice): void {
     this.#backend = backend;
     for (const { line } of this.#ready) this.#equip(line);
   }
 
   #equip(line: Line<CrewCall>): void {
-    // Who could not get it says so when a run needs it.
+    // If a member cannot get it, a run that needs it will report that.
     if (this.#backend !== 'cpu') line.call('backend', { choice: this.#backend }).reply.catch(() => {});
   }
 
@@ -100,7 +100,7 @@ export class Crew {
     return DEPTH * this.#on.length;
   }
 
-  /** Has all that are ready open the files and plan the run. Each takes part as soon as it has; what it was told before comes first. */
+  /** Has all ready members open the files and plan the run. Each takes part as soon as it has done so, after what it was told earlier. */
   async begin(files: Files, run: Calls['share']['in']): Promise<void> {
     this.#on = [];
     const number = ++this.#told;
@@ -117,10 +117,10 @@ export class Crew {
         member.files[role] = file;
       }
       await member.line.call('share', run).reply;
-      // The run may be over by now, or told anew.
+      // By now the run may be over, or another one may have begun.
       if (number === this.#told && this.#ready.includes(member)) this.#on.push(member);
     } catch {
-      // Whoever cannot do it takes no part: the run goes on without.
+      // A member that cannot open the files takes no part, and the run goes on without it.
     }
   }
 
@@ -138,7 +138,7 @@ export class Crew {
     }
   }
 
-  /** Settles after a turn of the event loop, in which messages come in that have been sent by now. */
+  /** Settles after a turn of the event loop, in which all messages sent so far have arrived. */
   listen(): Promise<void> {
     return new Promise((resolve) => {
       const { port1, port2 } = new MessageChannel();
@@ -150,7 +150,7 @@ export class Crew {
     });
   }
 
-  /** Begins the hash of a result, if there is somebody to make it. */
+  /** Begins the hash of a result, if there is a worker to make it. */
   hash(): Hashing | undefined {
     if (!this.#hasher) return undefined;
     const hash = new Hashing(this.#hasher, ++this.#lastHash);
@@ -158,7 +158,7 @@ export class Crew {
     return hash;
   }
 
-  /** The run is over: all are to leave what they are doing, and whoever does not is replaced. */
+  /** Ends the run for the members: each must stop what it is doing, and one that does not is replaced. */
   rest(): void {
     this.#told++;
     for (const hash of this.#hashes.splice(0)) hash.leave();
@@ -179,7 +179,7 @@ export class Crew {
     this.#hired++;
     let member: Member | null = null;
     try {
-      // One that is lost at work is not replaced: there may be no memory for so many.
+      // A member that is lost at work is not replaced: there may not be enough memory for so many.
       const line = new Line(self.location.href, ANSWERS, () => {}, () => {
         this.#ready = this.#ready.filter((other) => other !== member);
         this.#on = this.#on.filter((other) => other !== member);
@@ -194,11 +194,13 @@ export class Crew {
         line.end(error.problem);
       });
     } catch {
-      // Where a worker may have none of its own, this one works alone.
+      // If a worker cannot start others, this one works alone.
     }
   }
 
-  /** What opens files is all that it needs. A lost one is hired again only with the next file: memory may be what it died of. */
+  /**
+   * Starts the worker that hashes, for which the small reader suffices. If lost, it is started again only with the next file, as memory may be short.
+   */
   #hireHasher(): void {
     this.#hasherHired = true;
     const lost = (): void => {
@@ -209,7 +211,7 @@ export class Crew {
       const line = new Line(self.location.href, ANSWERS, () => {}, lost, this.alive);
       line.call('start', { ...this.start, leads: false }).reply.then(() => { this.#hasher = line; }, (error: ProblemError) => line.end(error.problem));
     } catch {
-      // As for the others.
+      // If a worker cannot start others, this one hashes as well.
     }
   }
 }

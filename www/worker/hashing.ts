@@ -1,6 +1,6 @@
 /**
- * SHA-256 of a result, made by a worker that does nothing else: it takes as long as all else that the leader alone can do. What is
- * hashed goes there in buffers, which come back to be filled anew.
+ * SHA-256 of a result, made by a worker that does nothing else: hashing takes as long as everything else that only the leader can do. The bytes
+ * travel in buffers, which come back to be filled again.
  */
 
 import type { Line } from '../core/line.ts';
@@ -11,21 +11,21 @@ import type { Hash } from './program.ts';
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const BUFFER = 1 << 20;
-/** More than these are not on their way when the next bytes are taken. */
+/** The most buffers that may be on their way when the next bytes are taken. */
 const MOST = 8;
 
 export class Hashing implements Hash {
   #filling: Bytes = new Uint8Array(BUFFER);
   #filled = 0;
   readonly #free: Bytes[] = [];
-  /** On their way, the earliest first. */
+  /** The buffers on their way, the earliest first. */
   readonly #sent = new Set<Promise<void>>();
   #over = false;
 
   /** `of`: a number that no other hash of this worker has. */
   constructor(private readonly line: Line<CrewCall>, private readonly of: number) {}
 
-  /** Takes the next bytes, which may be changed as soon as this has returned. Settles when there is room for more. */
+  /** Takes the next bytes, which may change as soon as this returns. Settles when there is room for more. */
   update(bytes: Uint8Array): Promise<void> {
     for (let from = 0; from < bytes.length;) {
       const part = bytes.subarray(from, from + BUFFER - this.#filled);
@@ -47,7 +47,7 @@ export class Hashing implements Hash {
     return this.#call('hashed', { of: this.of });
   }
 
-  /** The run is over: unless it is finished, nobody asks for it any more. */
+  /** Gives up the hash when the run is over, unless it is finished. */
   leave(): void {
     if (!this.#over) this.#call('hashed', { of: this.of }).catch(() => {});
     this.#over = true;
@@ -59,7 +59,7 @@ export class Hashing implements Hash {
       if (this.#free.length < MOST) this.#free.push(back);
     });
     this.#sent.add(sent);
-    // Whoever waits for it next is told.
+    // The error is reported to whoever waits for this buffer next.
     sent.catch(() => {});
   }
 

@@ -1,6 +1,6 @@
 /**
- * The program, which comes in two builds. The reader opens and understands files, and is there soon; the whole program also
- * computes, comes in the background, and takes the reader's place, with the files that are open.
+ * The program, which exists in two builds. The reader opens and interprets files, and loads quickly; the whole program can also compute, is loaded in
+ * the background, and takes the reader's place together with the open files.
  */
 
 import type { Program as Addresses } from '../core/assets.ts';
@@ -14,25 +14,25 @@ import type { Files } from './crew.ts';
 import { whyNotLoaded } from '../core/loading.ts';
 import { given, type Asked, type ask } from './remote.ts';
 
-/** The SHA-256 of a result, made elsewhere. The bytes may be changed as soon as `update` has returned. */
+/** The SHA-256 of a result, made by another worker. The bytes may change as soon as `update` returns. */
 export interface Hash {
   update(bytes: Uint8Array): Promise<void>;
   finish(): Promise<string>;
 }
 
-/** The other workers as src/web/crew.rs calls them. */
+/** The other workers, as src/web/crew.rs calls them. */
 export interface Others {
   members: number;
   places: number;
   each: number;
   begin(ranks: number[][] | null, checksum: number, onDevice: boolean): Promise<void>;
   run(task: string, size: number, onDevice: boolean, result: Blob | undefined): Promise<Assisted>;
-  /** Undefined where the program hashes itself. */
+  /** Undefined if the program must hash by itself. */
   hash(): Hash | undefined;
   listen(): Promise<void>;
 }
 
-/** As src/web/mod.rs exports it. */
+/** The session that src/web/mod.rs exports. */
 interface ReaderSession {
   free(): void;
   open(role: Role, file: File | Asked, config?: string): Promise<Summary>;
@@ -42,7 +42,7 @@ interface ReaderSession {
   fit(settings: Partial<Settings>): PairFit;
 }
 
-/** With what src/web/compute.rs adds. */
+/** The session with the methods that src/web/compute.rs adds. */
 export interface WholeSession extends ReaderSession {
   backend(choice: BackendChoice): Promise<BackendFound>;
   fuse(
@@ -52,7 +52,7 @@ export interface WholeSession extends ReaderSession {
   analyse(
     settings: Partial<Settings>, others: Others, onProgress: (progress: Progress) => void, isCancelled: () => boolean, stopped?: Promise<void>,
   ): Promise<void>;
-  /** As src/web/remote.rs adds it. */
+  /** Added by src/web/remote.rs. */
   config(role: Role, stopped: Promise<void>): Promise<string | undefined>;
   outlook(settings: Partial<Settings>): Outlook;
   recipe(file: File): Promise<SavedRecipe>;
@@ -66,13 +66,13 @@ export interface WholeSession extends ReaderSession {
   assist(task: string, result: Blob | undefined, onDevice: boolean, isCancelled: () => boolean, stopped: Promise<void>): Promise<Assisted>;
 }
 
-/** SHA-256 as it goes on. */
+/** A SHA-256 that is fed bit by bit. */
 export interface Digest {
   update(bytes: Uint8Array): void;
   finish(): string;
 }
 
-/** A wasm-bindgen module. */
+/** The exports of a wasm-bindgen module. */
 export interface Glue<S> {
   default(input: { module_or_path: string }): Promise<unknown>;
   version(): string;
@@ -82,7 +82,7 @@ export interface Glue<S> {
   Session: new () => S;
 }
 
-/** With what src/web/remote.rs adds. */
+/** The exports with those that src/web/remote.rs adds. */
 interface WholeGlue extends Glue<WholeSession> {
   link(text: string, hosts: string[]): FileLink;
   find(link: FileLink, asks: { ask: typeof ask }, stopped: Promise<void>): Promise<RemoteFile>;
@@ -109,15 +109,15 @@ export class Program {
   #loading: Promise<WholeGlue> | null = null;
   #attempts = 0;
 
-  /** `files`: those that are open in it, kept by whoever opens them. `start`: how this worker was started. */
+  /** `files`: the open files, maintained by whoever opens them. `start`: how this worker was started. */
   constructor(private readonly files: Readonly<Files>, private readonly start: Calls['start']['in']) {}
 
-  /** Loads what the first calls need: whoever computes needs all of it, and a host may want that. */
+  /** Loads what the first calls need: the reader, or the whole program if this worker computes or a host wants it. */
   async begin(): Promise<{ version: string }> {
     const { reader } = this.start;
     if (reader === null) await this.whole();
     else {
-      // The reader's module exports a factory: what a module itself holds, a wasm memory too, could never be freed.
+      // The reader's module exports a factory, because whatever a module itself holds, such as its wasm memory, could never be freed.
       const made = import(reader.glue).then(({ default: make }: { default(): Glue<ReaderSession> }) => make());
       const glue = await load(reader, made);
       this.#reader = { glue, session: new glue.Session() };
@@ -126,8 +126,8 @@ export class Program {
   }
 
   /**
-   * Opens a file of its own, or a pair and fuses that, and forgets it: what is only compiled, or made, when it is first needed is
-   * then there. What a browser has compiled for speed, all workers of a page have.
+   * Opens a made-up file, or fuses a made-up pair, and forgets it, so that whatever is compiled or allocated on first use is ready. Code that a
+   * browser has optimised is shared by all workers of a page.
    */
   async prepare(fuse?: (session: WholeSession) => Promise<unknown>): Promise<null> {
     const { glue } = this.there;
@@ -141,26 +141,26 @@ export class Program {
     return null;
   }
 
-  /** What is there. */
+  /** The program that is loaded: the whole one, or else the reader. */
   get there(): Loaded<ReaderSession> {
     const there = this.#whole ?? this.#reader;
     if (!there) throw problem('E_WASM_LOAD', 'the program was not started');
     return there;
   }
 
-  /** The whole program's session, for calls that come when it is in use. */
+  /** The whole program's session, for calls that come only when it is in use. */
   get computing(): WholeSession {
     if (!this.#whole) throw problem('E_INTERNAL', 'there is no run to take part in');
     return this.#whole.session;
   }
 
-  /** What asks hosts is in the whole program only. */
+  /** The whole program's exports that ask hosts, which the reader lacks. */
   get asking(): WholeGlue {
     if (!this.#whole) throw problem('E_INTERNAL', 'the program that asks hosts is not there');
     return this.#whole.glue;
   }
 
-  /** Fetches the whole program, unless that is done or under way. What failed is tried again at the next call. */
+  /** Fetches the whole program, unless that is done or in progress. After a failure, the next call tries again. */
   load(): Promise<WholeGlue> {
     return (this.#loading ??= this.#load().catch((thrown: unknown) => {
       this.#loading = null;
@@ -168,7 +168,7 @@ export class Program {
     }));
   }
 
-  /** The whole program's session, which from now on is the only one. Nothing may be opened or closed meanwhile. */
+  /** The whole program's session, which replaces the reader's. No file may be opened or closed in the meantime. */
   async whole(): Promise<WholeSession> {
     if (this.#whole) return this.#whole.session;
     const glue = await this.load();

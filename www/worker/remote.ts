@@ -1,18 +1,23 @@
-/** Asks hosts for parts of files. What their answers mean is known in src/remote. */
+/** Requests parts of files from hosts. The answers are interpreted in src/remote. */
 
 import type { Kept, RemoteFile } from '../core/types.ts';
 
-/** Of one worker, of which there are several; browsers hold back more than six to one host anyway. */
+/** The most requests that this worker makes at once. There are several workers, but browsers limit connections to a host to six anyway. */
 const AT_ONCE = 6;
-/** A connection that says nothing for so long is given up, and so is one by which less than `LITTLE` comes. So often as src/remote asks, before
- *  the page takes this worker for lost. */
+/**
+ * A connection is given up if it brings less than `LITTLE` in this time. This is short enough for src/remote to try as often as it does before the
+ * page gives this worker up for lost.
+ */
 const SILENT_MS = 25_000;
-/** In bytes. All connections of all workers together bring as much each over the slowest line; whoever trickles brings less. */
+/**
+ * The least that must arrive, in bytes. Even if all connections of all workers share the slowest line, each brings more; a host that trickles brings
+ * less.
+ */
 const LITTLE = 4 * 1024;
-/** How often somebody is told that something comes in. */
+/** How often to report that data is arriving. */
 const HEARD_EVERY_MS = 1000;
 
-/** What src/web/remote.rs reads of an answer. */
+/** An answer, as src/web/remote.rs reads it. */
 type Told =
   | { silence: 'offline' | 'unreachable' | 'cors' | 'blocked' }
   | {
@@ -22,7 +27,7 @@ type Told =
     bytes: Uint8Array<ArrayBuffer>;
   };
 
-/** A file as the program opens it, with a way to ask for more of it; the program changes `kept`. */
+/** A file as the program opens it, with a function to request more of it; the program changes `kept`. */
 export interface Asked extends RemoteFile {
   kept: Kept[];
   ask: typeof ask;
@@ -30,17 +35,17 @@ export interface Asked extends RemoteFile {
 
 export const given = (file: File | RemoteFile, kept: Kept[]): File | Asked => (file instanceof File ? file : { ...file, kept, ask });
 
-/** Whether the host has said that both are one version of one file. */
+/** Whether the host has confirmed that both are the same version of the same file. */
 export const isSame = (one: File | RemoteFile, other: File | RemoteFile): boolean =>
   'tag' in one && 'tag' in other && one.url === other.url && one.size === other.size && one.tag !== null && one.tag === other.tag;
 
-/** What was read to open it. */
+/** The parts of the file that were read to open it. */
 export const keptOf = (opened: File | Asked): Kept[] => (opened instanceof File ? [] : opened.kept);
 
 let tell: () => void = () => {};
 let lastTold = 0;
 
-/** `told` is called while something comes in: a slow connection is not a dead one. */
+/** `told` is called while data arrives, because a slow connection is not a dead one. */
 export function whenHeard(told: () => void): void {
   tell = told;
 }
@@ -55,7 +60,7 @@ function heard(): void {
 let free = AT_ONCE;
 const next: (() => void)[] = [];
 
-/** The bytes `from` … `to - 1` of what lies at `url`, after `wait` milliseconds, unless they are `unwanted` by then. Never rejects. */
+/** Requests the bytes `from` … `to - 1` at `url`, after `wait` milliseconds, unless `unwanted` is aborted by then. Never rejects. */
 export async function ask(url: string, from: number, to: number, wait: number, unwanted: AbortSignal): Promise<Told> {
   if (wait > 0) await new Promise((over) => { setTimeout(over, wait); });
   if (free === 0) await new Promise<void>((turn) => { next.push(turn); });
@@ -87,13 +92,13 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
     wait();
   };
   wait();
-  // What was refused once, perhaps on its way to another host, says nothing about this request.
+  // An earlier refusal, perhaps during a redirect to another host, says nothing about this request.
   if (URL.canParse(url)) refused.delete(new URL(url).origin);
   try {
     const response = await fetch(url, {
       headers: { Range: `bytes=${from}-${to - 1}` },
-      // No cookies, and of this page no more than its origin, which browsers send with every request that CORS decides on (`Origin`);
-      // a cache would keep parts of one version beside parts of another.
+      // Sends no cookies, and of this page only its origin, which browsers send with every CORS request (`Origin`); no cache is used, because
+      // it would mix parts of one version with parts of another.
       mode: 'cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
     });
     wait();
@@ -106,14 +111,14 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
       tag: header('ETag') ?? header('Last-Modified'), bytes,
     };
   } catch {
-    // Whoever is silent has nothing more to say to another request.
+    // A host that was silent would not answer another request either.
     return { silence: unwanted.aborted || silent ? 'unreachable' : await whySilent(url) };
   } finally {
     clearTimeout(clock);
   }
 }
 
-/** The body, as far as it came and no further than a byte behind what was asked for. */
+/** Reads the body as far as it arrives, and at most one byte more than was asked for. */
 async function read(response: Response, wanted: number, listen: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>> {
   const into = new Uint8Array(wanted + 1);
   let length = 0;
@@ -129,12 +134,12 @@ async function read(response: Response, wanted: number, listen: (bytes: number) 
     }
     await reader?.cancel();
   } catch {
-    // It broke off: the rest is asked for again.
+    // The connection broke off; the rest is requested again.
   }
   return into.subarray(0, length);
 }
 
-/** A policy's refusal is told somewhat later than the request fails. */
+/** How long to wait for the report of a policy's refusal, which comes a little later than the failure. */
 const TOLD_AFTER_MS = 100;
 
 /** Origins that the page's own policy has refused, each until it is asked again. */
@@ -144,7 +149,7 @@ self.addEventListener('securitypolicyviolation', (event) => {
   if (URL.canParse(blockedURI)) refused.add(new URL(blockedURI).origin);
 });
 
-/** A request that failed does not say why. One of which a page may read nothing, whatever it answers, tells whether the host is there. */
+/** Finds out why a request failed. A second request, whose answer no page may read, tells whether the host is there at all. */
 async function whySilent(url: string): Promise<'offline' | 'unreachable' | 'cors' | 'blocked'> {
   if (!navigator.onLine) return 'offline';
   const aborter = new AbortController();

@@ -1,4 +1,4 @@
-/** Where a result is written: a large one to disk. */
+/** Where a result is written: large ones to disk, others to memory. */
 
 import { problem } from '../core/problem.ts';
 import { lockName } from '../core/protocol.ts';
@@ -6,13 +6,13 @@ import type { OutputSink } from '../core/types.ts';
 import { BlobSink } from '../core/blob-sink.ts';
 
 /**
- * Above this, use the disk. Until Chromium has looked at a machine's memory and disk, it keeps 500 MiB of Blobs and no more, all in
- * memory (storage/browser/blob/blob_storage_constants.h), and breaks the next with ERR_OUT_OF_MEMORY, as was seen at 450 MB on a busy
- * machine. The result before counts too until the next is begun.
+ * Results above this size go to disk. Until Chromium has measured a machine's memory and disk, it keeps only 500 MiB of Blobs, all in memory
+ * (storage/browser/blob/blob_storage_constants.h), and fails the next with ERR_OUT_OF_MEMORY; this was seen at 450 MB on a busy machine. The previous
+ * result counts too, until the next one is begun.
  */
 const BLOB_LIMIT = 200e6;
 const TEMP = /^np-lora-(.+)-\d+\.part$/;
-/** In the name of the last temporary file: a run may need several at once. */
+/** The stamp in the name of the last temporary file; a run may need several at once, and each gets a later stamp. */
 let lastStamp = 0;
 
 /** A temporary file in the origin's private file system. */
@@ -49,7 +49,7 @@ class OpfsSink implements OutputSink {
     return this.open.read(into as Uint8Array<ArrayBuffer>, { at });
   }
 
-  // Not flushed, which takes a tenth of a run: like any download it is the system's to bring to the disk (docs/THREATS.md).
+  // Not flushed, which would take a tenth of a run: as with any download, the system writes it to disk in its own time (docs/THREATS.md).
   async finish(): Promise<Blob> {
     const size = this.open.getSize();
     this.open.close();
@@ -68,21 +68,21 @@ class OpfsSink implements OutputSink {
   }
 }
 
-/** A sink for a result, of a run that writes so many bytes in all. */
+/** A sink for one result of a run that writes `bytes` in all. */
 export async function sinkFor(bytes: number, owner: string): Promise<OutputSink> {
   if (bytes > BLOB_LIMIT && typeof navigator.storage?.getDirectory === 'function') {
     try {
       return await OpfsSink.create(owner);
     } catch {
-      // Private windows and some embeds have no OPFS: a Blob is the only place left.
+      // Private windows and some embeds have no private file system; a Blob is the only place left.
     }
   }
   return new BlobSink();
 }
 
 /**
- * Removes temporary files of pages that are gone, and older results of `owner`, which is about to write a new one; but not what a
- * download may still be reading (`www/core/stored.ts`).
+ * Removes temporary files of closed pages, and older results of `owner`, which is about to write a new one; files that a download may still be
+ * reading are kept (`www/core/stored.ts`).
  */
 export async function sweep(owner: string | null): Promise<void> {
   if (typeof navigator.storage?.getDirectory !== 'function' || !navigator.locks) return;

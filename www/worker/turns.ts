@@ -1,6 +1,6 @@
 /**
- * When which call is answered, and what waits for what. Most are answered one after the other; only the cancel flags are read in
- * between, when the running call yields.
+ * Decides when each call is answered, and what waits for what. Most are answered one after the other; only cancel flags are read in between, when the
+ * running call yields.
  */
 
 import { unless } from '../core/abort.ts';
@@ -9,17 +9,17 @@ import { comesWith, type CallName, type Calls, type FromWorker, type Request } f
 
 type Treatment =
   /**
-   * One after the other. `whole`: it needs more of the program than may be there, and waits for that beside the others. `alone`: it
-   * changes what is analysed or compared, or needs the machine for itself, so that those are stopped first.
+   * Calls that are answered one after the other. `whole`: the call needs the whole program, and does not block others while it waits for that.
+   * `alone`: it changes what is analysed or compared, or needs the machine for itself, so analyses and comparisons are stopped first.
    */
   | { how: 'in turn'; whole: boolean; alone: boolean }
-  /** Beside all others, with the whole program: a host is waited for. */
+  /** Calls that wait for a host, beside all others, with the whole program. */
   | { how: 'apart' }
-  /** Beside the calls that only ask, with the whole program. Two analyses would do the same work; somebody waits for a comparison. */
+  /** Calls that run beside those that only ask, with the whole program. `oneByOne`: two analyses would do the same work twice. */
   | { how: 'analysis'; oneByOne: boolean }
-  /** Of another worker's run, at once: which of them waits is the run's affair. */
+  /** Tasks of another worker's run, started at once: the run decides which of them waits. */
   | { how: 'task' }
-  /** One after the other, and standing still while any other call is under way. */
+  /** Hashes, made one after the other, which pause while any other call is in progress. */
   | { how: 'hash' };
 
 const TREATMENT: Record<CallName, Treatment> = {
@@ -27,7 +27,7 @@ const TREATMENT: Record<CallName, Treatment> = {
   example: { how: 'in turn', whole: false, alone: false },
   link: { how: 'in turn', whole: true, alone: false },
   find: { how: 'apart' },
-  // Of a file on a server it waits for the whole program itself.
+  // If the file is on a server, `open` itself waits for the whole program.
   open: { how: 'in turn', whole: false, alone: true },
   config: { how: 'apart' },
   prepare: { how: 'in turn', whole: false, alone: false },
@@ -50,16 +50,16 @@ const TREATMENT: Record<CallName, Treatment> = {
   hashed: { how: 'in turn', whole: false, alone: false },
 };
 
-/** The program as far as it matters here: `load` fetches the whole of it, `whole` puts it in use, which must be done in turn. */
+/** What is needed of the program here: `load` fetches the whole of it; `whole` puts it to use, which must be done in turn. */
 interface Loading {
   load(): Promise<unknown>;
   whole(): Promise<unknown>;
 }
 
 interface Answers {
-  /** Where the whole program is needed, it is in use by then. */
+  /** Answers a request; if it needs the whole program, that is in use by then. */
   answer(request: Request): Promise<Calls[CallName]['out']>;
-  /** Null until it is started. */
+  /** The program; null until it is started. */
   program(): Loading | null;
   post(message: FromWorker, transfer?: Transferable[]): void;
 }
@@ -69,7 +69,7 @@ export class Turns {
   #hashes: Promise<void> = Promise.resolve();
   #analyses: Promise<unknown> = Promise.resolve();
   readonly #analysing = new Set<number>();
-  /** What cancels each call that has no answer yet. */
+  /** The aborters of all calls without an answer, by their ids. */
   readonly #open = new Map<number, AbortController>();
 
   constructor(private readonly worker: Answers) {}
@@ -98,7 +98,7 @@ export class Turns {
     return this.#open.get(id)?.signal.aborted ?? true;
   }
 
-  /** Settles when a call is cancelled, or has its answer: for what may be waiting for a slow host. */
+  /** Settles when a call is cancelled or answered; used by work that may be waiting for a slow host. */
   stopped(id: number): Promise<void> {
     return new Promise((over) => {
       const signal = this.#open.get(id)?.signal;
@@ -107,16 +107,16 @@ export class Turns {
     });
   }
 
-  /** When it is its turn among the calls. */
+  /** Does something when its turn among the calls has come. */
   inTurn<T>(what: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(what);
     this.#queue = done.catch(() => {});
     return done;
   }
 
-  /** Settles when no call but hashes is under way. */
+  /** Settles when no call other than a hash is in progress. */
   async quiet(): Promise<void> {
-    // A call that was put behind the one awaited here is awaited as well.
+    // A call that was queued while another was awaited is awaited as well.
     for (let last: Promise<unknown> | null = null; last !== this.#queue;) {
       last = this.#queue;
       await Promise.all([this.#queue, this.#analyses]);
@@ -133,7 +133,7 @@ export class Turns {
     });
   }
 
-  /** `then` is done once the whole program is there. Until then it is not in the queue, where the others would wait for it. */
+  /** Calls `then` once the whole program is loaded. Until then the call stays out of the queue, so that others need not wait for it. */
   async #onceWhole({ id }: Request, then: () => Promise<unknown>): Promise<void> {
     try {
       await unless(this.#open.get(id)?.signal, Promise.resolve(this.worker.program()?.load()));
@@ -143,7 +143,7 @@ export class Turns {
     await then();
   }
 
-  /** The whole program may still have to open the files. */
+  /** Puts the whole program to use in turn, as it may still have to open the files. */
   #whole(): Promise<unknown> {
     return this.inTurn(async () => this.worker.program()?.whole());
   }
@@ -182,7 +182,7 @@ export class Turns {
     this.#close(id);
   }
 
-  /** It has its answer. Whoever waits for it to be stopped is not left waiting. */
+  /** Ends an answered call, and releases whoever waits for it to be stopped. */
   #close(id: number): void {
     this.#open.get(id)?.abort();
     this.#open.delete(id);

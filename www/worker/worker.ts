@@ -1,4 +1,4 @@
-/** Answers messages; when which of them, turns.ts decides. */
+/** Answers messages; turns.ts decides when. */
 
 import { toWorker } from '../core/requests.ts';
 import { asLastWords, isFatal, problem } from '../core/problem.ts';
@@ -15,7 +15,7 @@ import { Turns } from './turns.ts';
 let program: Program | null = null;
 let crew: Crew | null = null;
 let owner = '';
-/** Whether the page speaks with this worker; else another one does. */
+/** Whether the page talks to this worker; if not, another worker does. */
 let leads = false;
 const files: Files = { content: null, style: null };
 const turns = new Turns({ answer, post, program: () => program });
@@ -24,7 +24,7 @@ function post(message: FromWorker, transfer: Transferable[] = []): void {
   self.postMessage(message, { transfer });
 }
 
-/** For the watchdog of the page. */
+/** Tells the page's watchdog that this worker is alive. */
 const alive = (): void => post({ id: 0, alive: true });
 
 function ready(): { program: Program; crew: Crew } {
@@ -36,7 +36,7 @@ async function start(request: Calls['start']['in']): Promise<{ version: string }
   if (program) throw problem('E_INTERNAL', 'the program was started already');
   owner = request.owner;
   leads = request.leads;
-  // Sweeping is housekeeping: a browser that refuses it can still fuse. This page's own file may be the result it shows.
+  // A browser that refuses to sweep can still fuse. Files of this page are kept, because one may be the result that it shows.
   if (leads) await sweep(null).catch(() => {});
   const begun = new Program(files, request);
   const out = await begun.begin();
@@ -61,7 +61,7 @@ async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Pro
   const swept = sweep(owner).catch(() => {});
   crew.leaveWarming();
   const [first] = variants;
-  // About as large as each other, as far as they are. Worked out while the browser sweeps.
+  // The files are all about as large as the first. The size is worked out while old files are being swept.
   let bytes = 0;
   try {
     bytes = first ? variants.length * session.fit(first.settings).outputBytes : 0;
@@ -77,7 +77,7 @@ async function fuse(id: number, { variants, backend }: Calls['fuse']['in']): Pro
   }
 }
 
-/** The one that the page speaks with only opens a file, as somebody is about to do. Another fuses, alone as it leads nobody. */
+/** Warms up the program. The page's own worker only opens a file, as a person is about to do; another one fuses a pair, without any helpers. */
 function prepare(id: number): Promise<null> {
   const { program, crew } = ready();
   if (leads) return program.prepare();
@@ -100,7 +100,7 @@ function compare(id: number, { settings, file, config }: Calls['compare']['in'])
   return ready().program.computing.compare(settings, file, config ?? undefined, reporting(id), () => turns.isCancelled(id), turns.stopped(id));
 }
 
-/** Finding a device and compiling for it takes a while, so the others do it now as well. */
+/** Finds the backend, and has the other workers prepare it as well: finding a device and compiling for it takes a while. */
 async function backend(choice: BackendChoice): Promise<BackendFound> {
   const { program: { computing }, crew } = ready();
   const found = await computing.backend(choice);
@@ -113,7 +113,7 @@ async function share({ variants, ranks, checksum, backend }: Calls['share']['in'
   return null;
 }
 
-/** Tasks of another's run that are under way: one is computed, one read for. The next stands in line, without what it needs of the files. */
+/** How many tasks of another worker's run are in progress: one is computed while data is read for another. Further ones wait without their data. */
 const AT_ONCE = 2;
 let assisting: Promise<unknown>[] = [];
 
@@ -130,7 +130,7 @@ async function open({ role, file, config, kept }: Calls['open']['in']): Promise<
   files[role] = null;
   const { program } = ready();
   clearTimeout(completing);
-  // With another configuration, nothing is asked for again.
+  // If only the configuration differs, nothing is requested again.
   const opened = given(file, before && isSame(before.file, file) ? before.kept : kept);
   try {
     const session = file instanceof File ? program.there.session : await program.whole();
@@ -143,21 +143,21 @@ async function open({ role, file, config, kept }: Calls['open']['in']): Promise<
   }
 }
 
-/** Compiling the program takes the machine from whatever else is under way, as from the next file. */
+/** How long to wait for another file: compiling the program takes the machine away from whatever else is being done. */
 const QUIET_MS = 300;
 let completing: ReturnType<typeof setTimeout> | undefined;
 
-/** Whoever opens a file is about to fuse it: the rest of the program is fetched when both are open, or no other comes for a while. */
+/** Fetches the rest of the program when both files are open, or when no other has come for a while: a fusion is likely to follow. */
 function completeSoon(): void {
   clearTimeout(completing);
   const { program, crew } = ready();
   const open = ROLES.filter((role) => files[role]);
   if (!leads || open.length === 0) return;
-  // Behind it: the others then find the program in the cache.
+  // The others start afterwards, and then find the program in the cache.
   completing = setTimeout(() => void complete(program).finally(() => crew.prepare()), open.length === ROLES.length ? 0 : QUIET_MS);
 }
 
-/** In the background. That it did not come is said to whoever needs it. */
+/** Loads the whole program in the background. If it does not come, the call that needs it reports that. */
 async function complete(program: Program): Promise<void> {
   await program.load().then(() => turns.inTurn(() => program.whole())).catch((thrown: unknown) => {
     if (isFatal(thrown)) throw thrown;
@@ -206,7 +206,7 @@ async function answer(request: Request): Promise<Calls[CallName]['out']> {
   }
 }
 
-/** Hashes that this worker makes for another. */
+/** The hashes in progress that this worker makes for another. */
 const digests = new Map<number, Digest>();
 
 function hashing({ of, bytes }: Calls['hashing']['in']): Calls['hashing']['out'] {
@@ -230,7 +230,7 @@ function hash(id: number, { file, of }: Calls['hash']['in']): Promise<string> {
   });
 }
 
-/** Whoever waits for an answer gets one; the rest is not for this worker. */
+/** Answers a message that makes no sense, if it has an id to answer to. */
 function refuse(said: unknown): void {
   const id = (said as { id?: unknown } | null | undefined)?.id;
   if (typeof id === 'number') post({ id, problem: problem('E_INTERNAL', 'a message to the worker made no sense'), fatal: false });
@@ -245,7 +245,7 @@ self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {
 
 whenHeard(alive);
 
-// A panic inside a spawned Rust future reaches no promise: without these two the page would wait for ever.
+// A panic inside a spawned Rust future reaches no promise; without these listeners the page would wait for ever.
 self.addEventListener('error', (event) => {
   event.preventDefault();
   post({ fatal: asLastWords(event.error ?? event.message) });

@@ -1,21 +1,21 @@
 /**
- * Bending the world of the page: lines put before the served worker's script, and gates in it at which a run stands
- * still until the test lets it go on. Nothing here waits for a time to pass.
+ * Changes the environment of the page: code inserted before the worker's script, and gates in the worker at which a run stops until the test lets it
+ * go on. Nothing here depends on time.
  */
 
 import { expect, type APIResponse, type Page, type Route } from '@playwright/test';
 
-/** Where a run can be held: a tensor of a chosen file is read, the result is read back, a graphics device is sought. */
+/** Where a run can be stopped: when a tensor of a chosen file is read, when the result is read back, when a graphics device is looked for. */
 export type Point = 'input' | 'result' | 'adapter';
 
-/** In a page whose workers are kept. */
+/** Globals of a page after `keepWorkers`. */
 declare const allWorkers: Worker[], endedWorkers: Set<Worker>;
 
-/** The two programs: what opens files, and all of it. */
+/** The two programs: the reader, and the whole program. */
 export const READER = '**/np_lora_reader_bg.wasm';
 export const WHOLE = '**/np_lora_bg.wasm';
 
-/** As much of WebGPU as is bent; the page's types do not know it. */
+/** The part of WebGPU that tests change; the page's types do not include it. */
 export interface Bendable {
   prototype: Record<string, (this: object, ...of: any[]) => any>;
 }
@@ -29,7 +29,7 @@ function putGates(): void {
   const opened = new Promise<void>((resolve) => { open = resolve; });
   const held = new Promise<void>((resolve) => { arrived = resolve; });
   Object.assign(self, { gates: { arm: (point: Point, after: number) => passes.set(point, after), held, open: () => open() } });
-  // What a worker warms up with is no run.
+  // The fusion that a worker warms up with is not a run.
   let warming: number | null = null;
   self.addEventListener('message', ({ data }) => { if (data?.call === 'prepare') warming = data.id; });
   const pass = (point: Point | undefined): Promise<void> => {
@@ -41,7 +41,7 @@ function putGates(): void {
     return opened;
   };
 
-  // Once a file is open, all that is read of it elsewhere than at 0 are tensors; a hash begins there.
+  // Once a file is open, everything read from it beyond offset 0 is a tensor; hashing begins at 0.
   const points = new WeakMap<Blob, Point>();
   const { slice, arrayBuffer } = Blob.prototype;
   Blob.prototype.slice = function (this: Blob, from = 0, to = this.size, type) {
@@ -84,8 +84,8 @@ function putGates(): void {
 }
 
 /**
- * Answers with what the server has, bent by `bend`. A worker that was ended in the meantime waits for no answer, and the
- * browser says so of the request by an error, which is not the fault under test.
+ * Answers with the server's response, changed by `bend`. If the worker was ended in the meantime, the browser reports an error for its request, which
+ * is not the fault being tested.
  */
 export async function serveBent(route: Route, bend: (response: APIResponse) => Promise<Parameters<Route['fulfill']>[0]>): Promise<void> {
   const response = await route.fetch();
@@ -93,28 +93,30 @@ export async function serveBent(route: Route, bend: (response: APIResponse) => P
 }
 
 /**
- * Puts `lines` before the worker's script, and changes the rest of it with `change`. In `lines`, `broken` is true until the
- * test mends it, `device` is the graphics device in use, and
- * `devices` are all there were.
+ * Inserts `lines` before the worker's script, and changes the rest of it with `change`. In `lines`, `broken` is true until the test repairs it,
+ * `device` is the graphics device in use, and `devices` are all there have been.
  */
 export async function bendWorker(page: Page, lines: () => void = () => {}, change = (script: string): string => script): Promise<void> {
   const before = `self.broken = true;\n(${String(putGates)})();\n(${String(lines)})();`;
   await page.route('**/worker.js', (route) => serveBent(route, async (response) => ({ body: `${before}\n${change(await response.text())}` })));
 }
 
-/** The worker writes even the smallest result to the disk, as it does those above its limit. */
+/** Makes the worker write even the smallest result to disk, as it does with results above its limit. */
 export function alwaysOnDisk(script: string): string {
   const limit = script.split(/\b2e8\b/);
   if (limit.length !== 2) throw new Error(`the limit of www/worker/sinks.ts stands ${limit.length - 1} times in the worker`);
   return limit.join('0');
 }
 
-/** In every worker whose script could be bent, which in some browsers that of a worker's own worker cannot: the next run stops at `point` when it has passed it `after` times. */
+/**
+ * Makes the next run stop at `point` after passing it `after` times, in every worker whose script could be changed; in some browsers, workers of
+ * workers are not among them.
+ */
 export async function arm(page: Page, point: Point, after = 0): Promise<void> {
   await tellWorkers(page, `self.gates?.arm('${point}', ${after})`);
 }
 
-/** A worker that ends holds nothing. */
+/** Resolves when a run has stopped at a gate; a worker that ended does not count. */
 export const held = (page: Page): Promise<unknown> =>
   Promise.race(page.workers().map((worker) => worker.evaluate('gates.held').catch(() => new Promise(() => {}))));
 
@@ -122,7 +124,7 @@ export async function letGo(page: Page): Promise<void> {
   await tellWorkers(page, 'self.gates?.open()');
 }
 
-/** Back when the page has so many workers, and each has said that it has started. */
+/** Resolves when the page has this many workers and each has answered that it started. */
 export const started = (page: Page, count: number): Promise<void> => expect.poll(async () => {
   const answered = await Promise.all(page.workers().map((worker) => worker.evaluate<number>('self.answered')));
   return answered.filter((count) => count > 0).length;
@@ -130,7 +132,7 @@ export const started = (page: Page, count: number): Promise<void> => expect.poll
 
 export const mend = (page: Page): Promise<void> => tellWorkers(page, 'self.broken = false');
 
-/** Evaluates something in every worker, those that end meanwhile left out. */
+/** Evaluates an expression in every worker, except those that end in the meantime. */
 export async function tellWorkers(page: Page, expression: string): Promise<void> {
   for (const worker of page.workers()) await worker.evaluate(expression).catch((thrown: Error) => {
     if (!/closed/.test(thrown.message)) throw thrown;
@@ -139,19 +141,19 @@ export async function tellWorkers(page: Page, expression: string): Promise<void>
 
 const programs = new WeakMap<Page, () => void>();
 
-/** Whoever asks for the whole program waits until it is let go. */
+/** Holds requests for the whole program until the test releases them. */
 export async function holdProgram(page: Page): Promise<void> {
   const released = new Promise<void>((resolve) => programs.set(page, resolve));
   await page.route(WHOLE, async (route) => {
     await released;
-    // A worker that was ended in the meantime waits for nothing.
+    // The worker may have been ended in the meantime, and then waits for nothing.
     await route.continue().catch(() => {});
   });
 }
 
 export const letProgram = (page: Page): void => programs.get(page)?.();
 
-/** Every worker that the page starts goes into `allWorkers` there, and those that it has ended into `endedWorkers`. */
+/** Records every worker that the page starts in `allWorkers`, and those that it has ended in `endedWorkers`. */
 export const keepWorkers = (page: Page): Promise<unknown> => page.addInitScript(() => {
   const allWorkers: Worker[] = [];
   const endedWorkers = new Set<Worker>();
@@ -169,7 +171,7 @@ export const keepWorkers = (page: Page): Promise<unknown> => page.addInitScript(
 });
 
 /**
- * How many of those are at work. Those that a worker has started end with it. Playwright may keep one of them in its list for ever: the
- * message that it has ended is lost where the one about its starter comes first.
+ * How many of the recorded workers are still running. Workers of workers end with the worker that started them. Playwright may keep one of these in
+ * its list for ever: the message that it has ended is lost if the one about its starter comes first.
  */
 export const atWork = (page: Page): Promise<number> => page.evaluate(() => allWorkers.filter((worker) => !endedWorkers.has(worker)).length);

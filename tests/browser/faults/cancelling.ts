@@ -1,4 +1,4 @@
-/** Cancel, at every point where a run may be. */
+/** Cancelling, at every point that a run can be at. */
 
 import { expect, type Page } from '@playwright/test';
 import { fuseButton, programComplete } from '../page.ts';
@@ -7,7 +7,7 @@ import { fuseUpTo, giveGoodPair, press, pressFuse, type Fault, type Scene } from
 
 const says = /^Cancelled\. Nothing was saved\.$/;
 
-/** The worker stands still at `point` and does not look at the flag, unless it is let go in time. */
+/** The worker stops at `point` and does not look at the cancel flag, unless it is released in time. */
 const cancelAt = (name: string, point: Point, after: number, obeys: boolean): Fault => ({
   name: `cancelled ${name}, and the worker ${obeys ? 'obeys' : 'does not answer'}`,
   before: (page) => bendWorker(page),
@@ -20,7 +20,7 @@ const cancelAt = (name: string, point: Point, after: number, obeys: boolean): Fa
   says,
 });
 
-/** Pages whose graphics device is sought no longer. */
+/** Pages that no longer look for a graphics device. */
 const found = new WeakSet<Page>();
 
 export const CANCELLING: Fault[] = [
@@ -33,7 +33,7 @@ export const CANCELLING: Fault[] = [
     name: 'cancelled while a graphics device is sought',
     before: async (page) => {
       await bendWorker(page);
-      // Armed before the pair is there: the page seeks a device as soon as it is.
+      // Armed before the pair is there, because the page then looks for a device at once.
       page.on('worker', (worker) => {
         if (!found.has(page)) void worker.evaluate('gates.arm("adapter", 0)').catch(() => {});
       });
@@ -47,7 +47,7 @@ export const CANCELLING: Fault[] = [
     ends: 'cancelled',
     says,
     over: async ({ page }) => {
-      // The new worker is asked for a device as well, and may be started only now.
+      // The new worker looks for a device as well, and may be started only now.
       found.add(page);
       await letGo(page);
     },
@@ -88,7 +88,7 @@ export const CANCELLING: Fault[] = [
       await expect(fuseButton(page)).toBeEnabled();
       letProgram(page);
       await programComplete(page);
-      // What was on its way still is: no new worker began anew.
+      // Loading was not interrupted: no new worker started over.
       expect(readers).toBe(1);
     },
     ends: 'cancelled',

@@ -1,4 +1,4 @@
-/** The graphics device. It is a real one, if a software one, and really broken. */
+/** The graphics device. It is a real device, if a software one, and it really breaks. */
 
 import { expect } from '@playwright/test';
 import { FIRST_RUN, advanced, element } from '../page.ts';
@@ -6,20 +6,20 @@ import { bendWorker, letGo, mend, type Bendable } from './bend.ts';
 import { fuse, giveGoodPair, pressFuse, type Fault, type Scene } from './scene.ts';
 
 declare const GPUAdapter: Bendable, GPUDevice: Bendable, GPUQueue: Bendable, GPUBuffer: Bendable;
-/** In a bent worker. */
+/** Globals of a bent worker. */
 declare let broken: boolean;
 declare const device: { destroy(): void };
 
 const ON_CPU = /The graphics device failed during the run\..*The run was finished on the CPU; the result is as good\./s;
 
-/** The result was made on this, in the end. */
+/** Checks that the result was made on this backend in the end. */
 const fusedOn = async (scene: Scene, backend: 'webgpu' | 'cpu'): Promise<void> => {
   await expect(scene.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible({ timeout: FIRST_RUN });
   expect(await element(scene.page, 'backendInUse')).toBe(backend);
   await expect(scene.page.getByText(ON_CPU)).toHaveCount(backend === 'cpu' ? 1 : 0);
 };
 
-/** `lines` break every device while `broken` is true, or break one and set it to false: then a new one serves. */
+/** `lines` break every device while `broken` is true; or they break one and set it to false, so that a new one works. */
 const brokenDevice = (name: string, lines: () => void, backend: 'webgpu' | 'cpu'): Fault => ({
   name,
   onDevice: true,
@@ -27,7 +27,7 @@ const brokenDevice = (name: string, lines: () => void, backend: 'webgpu' | 'cpu'
   happens: async (scene) => {
     await fuse(scene);
     await fusedOn(scene, backend);
-    // The fault bit, and once only was another device asked for.
+    // The fault took effect, and another device was looked for only once.
     expect(await scene.page.workers()[0]!.evaluate('devices.length')).toBe(2);
   },
   ends: 'fused',
@@ -35,7 +35,7 @@ const brokenDevice = (name: string, lines: () => void, backend: 'webgpu' | 'cpu'
   over: ({ page }) => mend(page),
 });
 
-/** `lines` make it impossible to have a device, and WebGPU was asked for by name. */
+/** `lines` make it impossible to get a device, and WebGPU was chosen explicitly. */
 const unavailable = (name: string, lines: () => void, why: string): Fault => ({
   name,
   onDevice: true,
@@ -108,7 +108,7 @@ export const GRAPHICS: Fault[] = [
   }, 'cpu'),
   {
     ...brokenDevice('another worker loses its device, and the new one as well', () => {
-      // Whatever the machine has: one beside the worker that leads.
+      // On any machine, exactly one worker besides the leader.
       Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 });
       const { submit } = GPUQueue.prototype;
       GPUQueue.prototype.submit = function (...of) {
@@ -121,7 +121,7 @@ export const GRAPHICS: Fault[] = [
       await giveGoodPair(scene);
       const found = (at: number): Promise<number> => page.workers()[at]!.evaluate<number>('devices.length');
       await expect.poll(async () => page.workers().length === 2 && await found(1), { timeout: FIRST_RUN }).toBe(1);
-      // The one that leads has a good device, and stands still until the other has had its two.
+      // The leader has a good device, and stops until the other worker has used up its two.
       await page.workers()[0]!.evaluate("broken = false; gates.arm('input', 0)");
       await pressFuse(scene);
       await expect.poll(() => found(1), { timeout: FIRST_RUN }).toBe(2);
@@ -132,7 +132,7 @@ export const GRAPHICS: Fault[] = [
   },
   brokenDevice('there is no memory for a buffer', () => {
     const { createBuffer } = GPUDevice.prototype;
-    // What Chromium allows and cannot give: a true GPUOutOfMemoryError.
+    // A size that Chromium allows but cannot provide: this gives a true GPUOutOfMemoryError.
     GPUDevice.prototype.createBuffer = function (of: { size: number }) {
       return createBuffer!.call(this, broken ? { ...of, size: 2 ** 30 } : of);
     };
@@ -140,7 +140,7 @@ export const GRAPHICS: Fault[] = [
   brokenDevice('a buffer is refused once; a new device serves', () => {
     const { createBuffer } = GPUDevice.prototype;
     GPUDevice.prototype.createBuffer = function (of: { usage: number }) {
-      // MAP_READ beside STORAGE is not valid.
+      // MAP_READ combined with STORAGE is not valid.
       const usage = broken ? of.usage | 0x81 : of.usage;
       broken = false;
       return createBuffer!.call(this, { ...of, usage });
@@ -168,7 +168,7 @@ export const GRAPHICS: Fault[] = [
       await expect.poll(() => page.workers()[0]!.evaluate('self.hung')).toBe(true);
       await page.clock.runFor(31_000);
       await expect(page.getByText(/^Still working/)).toBeVisible();
-      // The next worker, which comes as soon as this one is given up, is a good one.
+      // The next worker, which starts as soon as this one is given up, is a good one.
       await page.unroute('**/worker.js');
       await page.clock.runFor(90_000);
     },

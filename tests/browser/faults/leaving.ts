@@ -1,25 +1,25 @@
-/** The page or a part of it goes away while it works, and two pages work at once. */
+/** The page, or a part of it, goes away during work; and two pages work at once. */
 
 import { expect, type Page } from '@playwright/test';
 import { fuseButton } from '../page.ts';
 import { alwaysOnDisk, atWork, bendWorker, keepWorkers, letGo, READER, tellWorkers } from './bend.ts';
 import { files, fuse, fuseUpTo, giveGoodPair, pressFuse, saveAndCheck, setScene, type Fault, type Scene } from './scene.ts';
 
-/** In a page whose workers are kept. */
+/** A global of a page after `keepWorkers`. */
 declare const endedWorkers: Set<Worker>;
 
 const onDisk = (page: Page): Promise<void> => bendWorker(page, () => {}, alwaysOnDisk);
 
 const secondTab = async ({ page }: Scene): Promise<Scene> => setScene(await page.context().newPage(), { before: onDisk });
 
-/** Takes the element out of the document, behind whatever `first` does to it, and puts it back when the page has ended its workers. */
+/** Removes the element from the document after calling `first` on it, and puts it back when the page has ended its workers. */
 async function removeAndPutBack(page: Page, first = (_: Element): void => {}): Promise<void> {
   const element = await page.locator('np-lora').elementHandle();
   const parent = await page.locator('np-lora').locator('..').elementHandle();
   await page.evaluate(async ([element, first]) => {
     first(element!);
     element!.remove();
-    // Behind everything that this has set off.
+    // Waits until everything caused by the removal has happened.
     await new Promise((later) => { setTimeout(later); });
   }, [element, await page.evaluateHandle<(element: Element) => void>(`(${String(first)})`)] as const);
   await expect.poll(() => atWork(page)).toBe(0);
@@ -52,7 +52,7 @@ export const LEAVING: Fault[] = [
     before: keepWorkers,
     happens: async (scene) => {
       await removeAndPutBack(scene.page, (element) => { Object.assign(element, { contentFile: new File(['no LoRA'], 'note.txt') }); });
-      // Read when there is somebody to see it.
+      // The file is read only once the element is back.
       await expect(scene.page.getByRole('alert')).toContainText('note.txt');
       await fuse(scene);
     },
@@ -63,7 +63,7 @@ export const LEAVING: Fault[] = [
     name: 'the element is removed while its program is still coming',
     before: async (page) => {
       await keepWorkers(page);
-      // Held until the element has left; nothing that it asked for answers then.
+      // Held until the element has left, so that nothing answers its requests.
       const reader = new Promise<void>((come) => { letReaderCome = come; });
       await page.route(READER, (route) => reader.then(() => route.continue()).catch(() => {}));
     },
@@ -89,7 +89,7 @@ export const LEAVING: Fault[] = [
       expect(left).toMatch(/^np-lora-.*\.part$/);
       await second.page.close();
       expect(second.uncaught).toEqual([]);
-      // Swept when the program starts.
+      // The temporary file is deleted when the program starts.
       await giveGoodPair(scene);
       expect(await files(scene.page)).toEqual([]);
       await pressFuse(scene);
@@ -109,7 +109,7 @@ export const LEAVING: Fault[] = [
       expect(await files(scene.page)).toContain(its);
       await letGo(second.page);
       await expect(second.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
-      // Nor is it swept away when it is done, and only not saved yet.
+      // The temporary file also stays when the run is done and its result is not saved yet.
       await fuse(scene);
       await expect(scene.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
       await saveAndCheck(second);
@@ -132,7 +132,7 @@ export const LEAVING: Fault[] = [
       expect([await ended(), await atWork(page)]).toEqual([0, 1]);
       await tellWorkers(page, 'void Promise.reject(new Error("all alone"))');
       await expect.poll(ended).toBe(1);
-      // Anything that the page asks starts a new one, if what was still being asked has not.
+      // Any request of the page starts a new worker, unless a pending one has done so already.
       await page.getByRole('button', { name: 'Swap subject and style' }).click();
       await expect.poll(() => atWork(page)).toBe(1);
       await expect(fuseButton(page)).toBeEnabled();
@@ -153,7 +153,7 @@ export const LEAVING: Fault[] = [
       const its = await files(page);
       expect(its).toHaveLength(1);
       await removeAndPutBack(page);
-      // Its new worker sweeps what nobody has any more before it opens a file.
+      // Its new worker deletes files that nobody holds any more, before it opens a file.
       await page.locator('np-lora').evaluate((element) => (element as unknown as { inspect(): Promise<unknown> }).inspect());
       expect(await files(page)).toEqual(its);
     },

@@ -1,4 +1,4 @@
-/** The program does not load. */
+/** The program fails to load. */
 
 import type { Page, Route } from '@playwright/test';
 import { give, named } from '../page.ts';
@@ -9,7 +9,7 @@ const EITHER = '**/np_lora*_bg.wasm';
 
 const chooseOne = ({ page, pair }: Scene): Promise<void> => give(page, 'Subject', named('subject.safetensors', pair[0]));
 
-/** Without the reader no file can be opened; without the whole program the pair is opened, and cannot be fused. */
+/** The two programs. Without the reader no file can be opened; without the whole program, the pair is opened but cannot be fused. */
 const PROGRAMS = [
   { of: 'the reader', wasm: READER, glue: '**/np_lora_reader.js', happens: chooseOne },
   { of: 'the whole program', wasm: WHOLE, glue: '**/np_lora.js', happens: fuse },
@@ -27,7 +27,7 @@ const served = (name: string, file: string, answer: (route: Route) => Promise<vo
 const withPolicy = (page: Page, policy: string): Promise<unknown> => page.route(/\/$/, (route) =>
   serveBent(route, async (response) => ({ headers: { ...response.headers(), 'content-security-policy': policy } })));
 
-/** A policy belongs to the document, so here alone the page must be loaded anew. */
+/** A fault caused by a policy. It belongs to the document, so only here the page must be reloaded. */
 const forbidden = (name: string, policy: string, says: RegExp): Fault => ({
   name,
   before: (page) => withPolicy(page, policy),

@@ -1,4 +1,4 @@
-/** Chosen files that change or go away on disk. */
+/** Chosen files that change or disappear on disk. */
 
 import { rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { expect, test } from '@playwright/test';
@@ -7,7 +7,7 @@ import { writeSafetensors } from '../safetensors.ts';
 import { arm, bendWorker, held, holdProgram, letGo, letProgram } from './bend.ts';
 import { pressFuse, type Fault, type Scene } from './scene.ts';
 
-/** The pair as files on disk. */
+/** Gives the pair as files on disk. */
 async function onDisk({ page, pair }: Scene, complete = true): Promise<[subject: string, style: string]> {
   const paths: [string, string] = [test.info().outputPath('cat.safetensors'), test.info().outputPath('ink.safetensors')];
   for (const [index, role] of (['Subject', 'Style'] as const).entries()) {
@@ -21,7 +21,7 @@ async function onDisk({ page, pair }: Scene, complete = true): Promise<[subject:
 
 const CHOOSE_AGAIN = /(changed while it was being read|could not be read)\..*[Cc]hoose it again.*cat\.safetensors/s;
 
-/** `spoils` does it to the subject before the run, or when so many tensors have been read. */
+/** `spoils` changes the subject before the run, or after this many tensors have been read. */
 const spoilt = (name: string, after: number | null, spoils: (subject: string, scene: Scene) => Promise<void>): Fault => ({
   name,
   before: (page) => bendWorker(page),

@@ -1,4 +1,4 @@
-/** The result is there, and the person presses Save. It stays on offer whatever comes of that. */
+/** The result is there and the person presses Save. The result stays on offer, whatever happens. */
 
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -14,8 +14,8 @@ const NAME = 'destination.safetensors';
 const OLD = 'what was there before';
 
 /**
- * Stands in for the system's own dialog, which a test cannot press: what it gives is a true file handle, in the private
- * file system, with content that a failure must leave alone.
+ * Replaces the system's own dialog, which a test cannot press: it gives a real file handle, in the private file system, with content that must
+ * survive a failure.
  */
 async function dialog(page: Page, gives: 'a place' | 'AbortError' | 'a place without permission' | 'a place that refuses at the end'): Promise<void> {
   await page.evaluate(async ([name, old, what]) => {
@@ -29,7 +29,7 @@ async function dialog(page: Page, gives: 'a place' | 'AbortError' | 'a place wit
       'a place': () => Promise.resolve(handle),
       AbortError: () => refuse('AbortError'),
       'a place without permission': () => Promise.resolve({ createWritable: () => refuse('NotAllowedError') }),
-      // As Safe Browsing does.
+      // This is what Safe Browsing does.
       'a place that refuses at the end': () => Promise.resolve({ createWritable: () => Promise.resolve(new WritableStream({ close: () => refuse('AbortError') })) }),
     };
     Object.assign(window, { showSaveFilePicker: answers[what] });
@@ -41,7 +41,7 @@ const destination = (page: Page): Promise<string> => page.evaluate(async (name) 
   return (await (await root.getFileHandle(name)).getFile()).text();
 }, NAME);
 
-/** Back to where the browser has no dialog, so that what is still offered can be saved and read. */
+/** Removes the dialog, so that the result can be saved as a download and read. */
 const noDialog = (page: Page): Promise<unknown> => page.evaluate(() => Reflect.deleteProperty(window, 'showSaveFilePicker'));
 
 async function fuseAndWait(scene: Scene): Promise<void> {
@@ -49,7 +49,7 @@ async function fuseAndWait(scene: Scene): Promise<void> {
   await expect(scene.page.getByRole('heading', { name: 'Fused and checked' })).toBeVisible();
 }
 
-/** Downloads begin when the test says so, as they do where the browser asks the person first. */
+/** Makes downloads begin when the test says so, as in browsers that ask the person first. */
 const downloadLate = (page: Page): Promise<unknown> => page.addInitScript(() => {
   let begin = (): void => {};
   const { click } = HTMLElement.prototype;
@@ -62,7 +62,7 @@ const downloadLate = (page: Page): Promise<unknown> => page.addInitScript(() => 
   });
 });
 
-/** The person decides, once the dialog is there. */
+/** The person chooses, once the dialog is there. */
 async function choose(page: Page): Promise<void> {
   await expect.poll(() => page.evaluate("'choose' in window")).toBe(true);
   await page.evaluate('choose()');
@@ -86,12 +86,12 @@ const save = (name: string, gives: Parameters<typeof dialog>[1], says: RegExp, s
     await press(page, 'Save');
     await expect(page.getByText(says).and(page.locator(':not([role=status])')).or(page.getByRole('alert').filter({ hasText: says }))).toBeVisible();
     expect(await destination(page)).toBe(OLD);
-    // It is nowhere yet, so that it is not lost by one press.
+    // The result is not saved anywhere yet, so one press must not lose it.
     await press(page, 'Start over');
     await press(page, 'Keep');
     await noDialog(page);
     await allow(page, null);
-    // What went wrong is no longer said once Save is pressed again.
+    // The error disappears when Save is pressed again.
     await Promise.all([page.waitForEvent('download'), press(page, 'Save')]);
   },
   ends: 'fused',
@@ -112,7 +112,7 @@ export const SAVING: Fault[] = [
         let open = false;
         const place = { createWritable: () => Promise.resolve(new WritableStream({ close: () => new Promise<void>((written) => { Object.assign(window, { written }); }) })) };
         Object.assign(window, {
-          // As Chromium does.
+          // Chromium refuses a second picker in the same way.
           showSaveFilePicker: () => {
             if (open) return Promise.reject(new DOMException('File picker already active.', 'NotAllowedError'));
             open = true;
@@ -151,7 +151,7 @@ export const SAVING: Fault[] = [
       await browser.send('Browser.setDownloadBehavior', { behavior: 'allowAndName', browserContextId, downloadPath, eventsEnabled: true });
     },
     ends: 'fused',
-    // A page is not told what becomes of its downloads.
+    // A page cannot know what becomes of its downloads.
     says: /^Handed to your browser’s downloads\. If no file arrives, allow downloads for this page and press Save again\.$/,
   },
   {
@@ -184,7 +184,7 @@ export const SAVING: Fault[] = [
       });
       await press(page, 'Save');
       await givePair(page, ...scene.pair.map((file, at) => named(`${at}.safetensors`, file)) as [Named, Named]);
-      // Not by a person, but a page around the tool can ask for it.
+      // A person cannot fuse now, but a script can.
       await expect(fuseButton(page)).toBeDisabled();
       await page.locator('np-lora').evaluate((tool) => (tool as unknown as { fuse(): Promise<unknown> }).fuse().then(() => {}));
       expect(await temporaryFiles(page), 'what is being saved, and the last').toBe(2);

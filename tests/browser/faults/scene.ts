@@ -1,4 +1,4 @@
-/** A fault, how it is brought about, and what must hold after every one of them. */
+/** What a fault is, how it is caused, and what must hold after each. */
 
 import { readFile } from 'node:fs/promises';
 import { expect, type Locator, type Page } from '@playwright/test';
@@ -20,25 +20,25 @@ export interface Scene {
 
 export interface Fault {
   name: string;
-  /** What breaks is the graphics device. */
+  /** The fault is in the graphics device. */
   onDevice?: true;
-  /** Bends the world before the page opens. */
+  /** Changes the environment before the page opens. */
   before?(page: Page): Promise<unknown>;
-  /** From the open page into the fault. */
+  /** Causes the fault in the open page. */
   happens(scene: Scene): Promise<unknown>;
   /**
-   * refused: an alert says it, and nothing is offered; cancelled: the page is ready again, and nothing is offered;
-   * fused: a verified result is offered all the same.
+   * refused: an alert reports the fault, and nothing is offered; cancelled: the page is ready again, and nothing is offered; fused: a verified result
+   * is offered all the same.
    */
   ends: 'refused' | 'cancelled' | 'fused';
-  /** The sentence that the person sees, and what to do next. */
+  /** The text that the person sees: what happened, and what to do. */
   says: RegExp;
-  /** Ends the fault, so that the next pair is a good one. */
+  /** Ends the fault, so that the next pair can be fused. */
   over?(scene: Scene): Promise<unknown>;
 }
 
 const RECIPE: Recipe = { modules: SD15_MODULES, rank: 4, alpha: 4, dtype: 'F16', scheme: 'kohya', seed: 51, sharedDirections: 2 };
-/** A good pair; what is given stands in the place of what the tests have in common. */
+/** A good pair; `own` overrides the recipe that the tests share. */
 export function pairOf(own: Partial<Recipe> = {}): Pair {
   const recipe = { ...RECIPE, ...own };
   return [makeLora(recipe), makeLora({ ...recipe, seed: recipe.seed + 1 })];
@@ -57,10 +57,10 @@ export async function setScene(page: Page, fault: Pick<Fault, 'before'>): Promis
   return { page, pair: pairOf(), uncaught };
 }
 
-/** The events that ended runs, since the page was opened: gone if the page was loaded anew. */
+/** The events that ended runs since the page was opened; they would be gone after a reload. */
 export const told = (page: Page): Promise<string[]> => page.evaluate(() => (window as unknown as { told: string[] }).told);
 
-/** Gives a good pair, up to where Fuse can be pressed. */
+/** Gives a good pair and waits until Fuse can be pressed. */
 export async function giveGoodPair({ page, pair: [content, style] }: Scene): Promise<void> {
   await givePair(page, named('subject.safetensors', content), named('style.safetensors', style));
   await expect(fuseButton(page)).toBeEnabled();
@@ -77,7 +77,7 @@ export async function fuse(scene: Scene): Promise<void> {
   await pressFuse(scene);
 }
 
-/** Gives a good pair, fuses it, and is back when the run stands still at a gate. */
+/** Gives a good pair and fuses it; resolves when the run has stopped at a gate. */
 export async function fuseUpTo(scene: Scene, point: Point, after = 0): Promise<void> {
   await giveGoodPair(scene);
   await programComplete(scene.page);
@@ -86,13 +86,13 @@ export async function fuseUpTo(scene: Scene, point: Point, after = 0): Promise<v
   await held(scene.page);
 }
 
-/** Saves what is offered, reads it and holds it to the method. */
+/** Saves the offered result, reads it and checks it against the method. */
 export async function saveAndCheck({ page, pair }: Scene): Promise<void> {
   const [download] = await Promise.all([page.waitForEvent('download'), press(page, 'Save')]);
   check(readSafetensors(await readFile(await download.path())), pair, DEFAULTS, 'F16');
 }
 
-/** What the browser allows this origin from now on, beside what it has. */
+/** Sets the storage quota of this origin to what it uses plus this many bytes; null: no limit. */
 export async function allow(page: Page, bytes: number | null): Promise<void> {
   const session = await page.context().newCDPSession(page);
   const origin = new URL(page.url()).origin;
@@ -100,17 +100,17 @@ export async function allow(page: Page, bytes: number | null): Promise<void> {
   await session.send('Storage.overrideQuotaForOrigin', bytes === null ? { origin } : { origin, quotaSize: used + bytes });
 }
 
-/** Files of this origin's private file system. */
+/** The files in this origin's private file system. */
 export const files = (page: Page): Promise<string[]> => page.evaluate(async () => {
   const names: string[] = [];
   for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
   return names;
 });
 
-/** Whether the browser would let the page go without asking. */
+/** Whether the browser would leave the page without asking. */
 const mayLeave = (page: Page): Promise<boolean> => page.evaluate(() => window.dispatchEvent(new Event('beforeunload', { cancelable: true })));
 
-/** I1, I3, I5 and I8 of the contract: what holds after every fault. */
+/** Checks I1, I3, I5 and I8 of the contract, which must hold after every fault. */
 export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
   const { page } = scene;
   // I8: one plain sentence, a code, and details to pass on. I1: nothing is offered that was not verified.
@@ -123,7 +123,7 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
     if (fault.ends === 'refused') {
       await expect(alert).toBeVisible({ timeout: FIRST_RUN });
       await expect(alert).toContainText(fault.says);
-      // The same may have been said before the run was over.
+      // The same alert may have been shown before the run was over.
       await expect.poll(() => element(page, 'phase')).toBe('failed');
       await expect(page.getByRole('button', { name: 'Copy details' }).first()).toBeVisible();
       const { code, message, remedy } = await element<Record<'code' | 'message' | 'remedy', string>>(page, 'error');
@@ -131,7 +131,7 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
         expect.stringMatching(/^E_[A-Z_]+$/), expect.stringMatching(/^[^.]+.*\.$/), expect.stringMatching(/\.$/),
       ]);
     } else {
-      // Not only told to a screen reader.
+      // The text is visible, not only announced to screen readers.
       await expect(page.getByText(fault.says).and(page.locator(':not([role=status])'))).toBeVisible();
       await expect(fuseButton(page)).toBeEnabled();
       await expect(page.getByRole('alert')).toHaveCount(0);
@@ -139,11 +139,11 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
     await expect(button(page, 'Save')).toHaveCount(0);
     expect([await element(page, 'result'), (await told(page)).includes('complete')]).toEqual([null, false]);
   }
-  // Nothing goes on that the tab tells of, or that would be lost with it.
+  // No run goes on that the tab's title shows or that leaving would lose.
   expect([await page.title(), await mayLeave(page)]).toEqual([expect.not.stringContaining('%'), true]);
   if (fault.ends === 'fused') await saveAndCheck(scene);
 
-  // I3: the next good pair, in the same document.
+  // I3: the next good pair can be fused in the same document.
   await fault.over?.(scene);
   const before = await told(page);
   const next = pairOf({ seed: 61 });
@@ -152,6 +152,6 @@ export async function standsUp(scene: Scene, fault: Fault): Promise<void> {
   check((await fuseAndSave(page)).file, next, DEFAULTS, 'F16');
   expect(await told(page)).toEqual([...before, 'complete']);
 
-  // I5.
+  // I5: no error reached the window.
   expect(scene.uncaught).toEqual([]);
 }

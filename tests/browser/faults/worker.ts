@@ -1,13 +1,13 @@
-/** The worker and its memory. */
+/** The worker, and its memory. */
 
 import { expect, type Page } from '@playwright/test';
 import { give, named } from '../page.ts';
 import { READER, WHOLE, bendWorker, keepWorkers, serveBent, started, tellWorkers } from './bend.ts';
 import { fuse, fuseUpTo, giveGoodPair, pairOf, pressFuse, type Fault } from './scene.ts';
 
-/** In a page whose workers are kept. */
+/** A global of a page after `keepWorkers`. */
 declare const allWorkers: Worker[];
-/** In a bent worker. */
+/** A global of a bent worker. */
 declare let broken: boolean;
 
 const throwInWorker = (name: string, expression: string, detail: RegExp): Fault => ({
@@ -21,7 +21,7 @@ const throwInWorker = (name: string, expression: string, detail: RegExp): Fault 
   says: new RegExp(`The fusing program stopped\\. Nothing was saved\\..*Try again.*${detail.source}`, 's'),
 });
 
-/** `wasm` with a memory that cannot grow by more than `pages` of 64 KiB: the engine itself refuses the rest. */
+/** `wasm` with a memory that cannot grow by more than `pages` of 64 KiB: the engine itself refuses more. */
 function limitMemory(wasm: Buffer, pages: number): Buffer {
   const number = (at: number): [value: number, next: number] => {
     let value = 0;
@@ -35,7 +35,7 @@ function limitMemory(wasm: Buffer, pages: number): Buffer {
   for (let at = 8; at < wasm.length;) {
     const [size, start] = number(at + 1);
     if (wasm[at] === 5) {
-      // One memory, with a least size and no greatest.
+      // One memory, with a minimum size and no maximum.
       if (wasm[start] !== 1 || wasm[start + 1] !== 0) throw new Error('the memory is not declared as expected');
       const [least] = number(start + 2);
       const section = [1, 1, ...written(least), ...written(least + pages)];
@@ -72,7 +72,7 @@ export const WORKER: Fault[] = [
   {
     name: 'the worker is killed without a word',
     before: async (page) => {
-      // The watchdog counts seconds; the test counts them for it.
+      // The watchdog counts seconds, so the test advances the clock.
       await page.clock.install();
       await keepWorkers(page);
       await bendWorker(page);
@@ -106,7 +106,7 @@ export const WORKER: Fault[] = [
   },
   {
     name: 'memory.grow is refused in the middle of a run',
-    // Between what the next pair needs, of which the worker that comes after may have the same program (below 120), and what this one does (over 320).
+    // Between what the next pair needs (below 120), since the next worker may get the same program, and what this one needs (over 320).
     before: (page) => withMemory(page, WHOLE, 200),
     happens: (scene) => {
       scene.pair = pairOf({ rank: 128, dtype: 'F32' });

@@ -1,19 +1,19 @@
-/** The places where the result is written: a file in the origin's private file system, or a Blob. */
+/** The places where a result is written: a file in the origin's private file system, or a Blob. */
 
 import { expect } from '@playwright/test';
 import { alwaysOnDisk, bendWorker, letGo, mend } from './bend.ts';
 import { allow, files, fuse, fuseUpTo, type Fault } from './scene.ts';
 
-/** Of a worker, which the page's types do not know. */
+/** A class that exists in workers, which the page's types do not include. */
 declare const FileSystemSyncAccessHandle: {
   prototype: { write(bytes: Uint8Array<ArrayBuffer>, options?: { at?: number }): number; read(into: Uint8Array, options?: { at?: number }): number; close(): void };
 };
-/** In a bent worker. */
+/** A global of a bent worker. */
 declare const broken: boolean;
 
 const WRITE_FAILED = /The result could not be written\..*Free some disk space or close other tabs, then fuse again/s;
 
-/** `lines` break the private file system for as long as `broken` is true. */
+/** `lines` break the private file system as long as `broken` is true. */
 const brokenDisk = (name: string, lines: () => void, says = WRITE_FAILED): Fault => ({
   name,
   before: (page) => bendWorker(page, lines, alwaysOnDisk),
@@ -34,7 +34,7 @@ export const WRITING: Fault[] = [
       await allow(scene.page, 0);
       await fuse(scene);
     },
-    // Where no file can even be begun, memory takes the result.
+    // If not even a file can be created, the result is kept in memory.
     ends: 'fused',
     says: /Fused and checked/,
     over: ({ page }) => allow(page, null),
@@ -111,7 +111,7 @@ export const WRITING: Fault[] = [
     over: ({ page }) => mend(page),
   },
   {
-    // Chromium takes a Blob that it has no room for, and says so when it is read.
+    // Chromium accepts a Blob that it has no room for, and fails when the Blob is read.
     name: 'no room for the result (Blob)',
     before: (page) => bendWorker(page, () => {
       const chosen = (blob: Blob): boolean => blob instanceof File && blob.name.endsWith('.safetensors');

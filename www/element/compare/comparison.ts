@@ -1,4 +1,4 @@
-/** The chunk of the comparison: fetched when somebody wants one. */
+/** The chunk with the comparison, which is fetched when somebody opens it. */
 
 import { define } from '../register.ts';
 import { CompareView } from './view.ts';

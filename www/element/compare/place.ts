@@ -1,4 +1,4 @@
-/** The place of a comparison with a third file, folded until somebody wants one. What does it is fetched then. */
+/** The place of a comparison with a third file, folded until somebody opens it. Its code is fetched then. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
@@ -24,12 +24,12 @@ export class ComparePlace extends LitElement {
 
   @property({ attribute: false }) compare!: Compare;
   @property({ attribute: false }) settings: Settings | null = null;
-  /** The pair: a comparison with another one is over. */
+  /** The files of the pair; when one changes, a comparison is dropped. */
   @property({ attribute: false }) contentFile: File | FileLink | null = null;
   @property({ attribute: false }) styleFile: File | FileLink | null = null;
   @property({ type: Boolean }) disabled = false;
   @property({ type: Boolean, reflect: true }) over = false;
-  /** The tables of the outlook's charts are those of the comparison. */
+  /** The comparison's code, and that of the charts, whose tables it uses. */
   #view = new Fetched(this, fetchComparison, fetchCharts);
   @state() private opened = false;
   @query('np-lora-compare-view') private found!: CompareView | null;

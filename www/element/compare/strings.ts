@@ -1,10 +1,10 @@
-/** The sentences of a comparison, which come with it. */
+/** The texts of a comparison, which are loaded with it. */
 
 import type { LikenessKind, SumKind, TargetName } from '../../core/types.ts';
 import { count, plural } from '../words/format.ts';
 import { words, type Words } from '../words/language.ts';
 
-/** Strengths and shares as they are shown. */
+/** Strengths and shares, formatted for display. */
 interface Shown {
   content: string;
   style: string;
@@ -23,7 +23,7 @@ const english = {
     nothing: 'nothing', other: 'something else', alike: 'either', content: 'subject', style: 'style', overlap: 'overlap', sum: 'sum', fusion: 'NP-LoRA',
   } as Record<LikenessKind, string>,
 
-  /** What a file is. `close`: but for what is not worth a word. */
+  /** Says what a file is. `close`: the match is exact except for negligible differences. */
   likeness: {
     nothing: () => 'This file changes nothing.',
     other: ({ neither }: Shown) => `This file is made of something else: ${neither} of its energy is neither subject nor style.`,

@@ -1,4 +1,4 @@
-/** A third file beside the pair: chosen or dropped, compared, and what came of it. */
+/** The comparison of a third file with the pair: choosing or dropping it, comparing it, and the findings. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -63,7 +63,7 @@ export class CompareView extends LitElement {
     new Focus(this, (options) => this.renderRoot.querySelector<HTMLElement>('.top button, #file')?.focus(options));
   }
 
-  /** The LoRA among some files, with the adapter_config.json that came with it. */
+  /** Compares the LoRA among some files, with the adapter_config.json that came with it. */
   async take(files: readonly File[]): Promise<void> {
     const file = files.find((one) => !isConfig(one));
     const config = files.find(isConfig);
@@ -80,7 +80,7 @@ export class CompareView extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // Moved to another place it is back at once, and what it does goes on.
+    // If the element was only moved, it is back at once, and the comparison goes on.
     queueMicrotask(() => { if (!this.isConnected) this.#drop(); });
   }
 
@@ -170,7 +170,7 @@ export class CompareView extends LitElement {
         return;
       } catch (thrown) {
         if (signal.aborted) return;
-        // A run needed the machine; asked again, it is answered when that is over.
+        // A run needed the machine; asked again, the comparison is made when the run is over.
         const problem = toProblem(thrown);
         if (problem.code === 'E_ABORTED') continue;
         this.shown = { is: 'failed', third, problem };
@@ -180,7 +180,7 @@ export class CompareView extends LitElement {
   }
 }
 
-/** In no more digits than the numbers are good for: below one part in ten million there is only rounding. */
+/** A distance with no more digits than are meaningful: below one part in ten million there is only rounding. */
 const apart = (value: number): string => (value < 1e-7 ? '0' : small(Number(value.toPrecision(5))));
 
 const orDash = (value: number | null, show: (value: number) => string): string => (value === null ? '–' : show(value));

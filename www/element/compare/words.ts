@@ -1,4 +1,4 @@
-/** What a file is beside its pair, in sentences. Which of them holds is decided elsewhere. */
+/** Words the findings of a comparison. Which of them apply is decided elsewhere. */
 
 import type { Comparison, Judgement, Likeness, SumKind } from '../../core/types.ts';
 import { percent, unbroken } from '../words/format.ts';
@@ -7,7 +7,7 @@ import { madeWith } from '../words/made.ts';
 import { text as shared } from '../words/strings.ts';
 import { likeness, lost, notes } from './strings.ts';
 
-/** "0.5", "1", "0.03": what is less is as good as nothing. */
+/** A strength such as "0.5", "1" or "0.03"; smaller ones are shown as 0. */
 export const strength = (value: number): string => String(Math.abs(value) < 5e-4 ? 0 : Number(value.toPrecision(Math.abs(value) < 0.1 ? 1 : 3)));
 
 function whatIs({ kind, content, style, mu, neither }: Likeness, exact: boolean, sum: SumKind): string {
@@ -15,7 +15,7 @@ function whatIs({ kind, content, style, mu, neither }: Likeness, exact: boolean,
   return likeness[kind](shown, exact, sum);
 }
 
-/** How much of either is missing. */
+/** Says how much of the style and of the subject is missing. */
 function whatIsLost({ content, style }: Judgement['lost']): string[] {
   if (content !== null && style !== null) return [lost.both(percent(style), percent(content))];
   return style !== null ? [lost.style(percent(style))] : content !== null ? [lost.content(percent(content))] : [];
@@ -26,7 +26,7 @@ export function sentences({ whole, judgement }: Comparison): string {
   return unbroken([whatIs(whole, judgement.exact, judgement.sum), ...whatIsLost(judgement.lost), ...more].join(shared.gap));
 }
 
-/** What was compared, and what was not. */
+/** Remarks on what was compared, and what was not. */
 export function remarks({ parts, outside, outsideShare, skipped, vectors, cut, whole, recipe }: Comparison): string[] {
   const has = (['both', 'content', 'style'] as const).filter((part) => parts[part].modules > 0).map((part) => notes[part](parts[part].found, parts[part].modules));
   return [

@@ -18,7 +18,7 @@ import { base } from '../parts/tokens.css.ts';
 import { numbers, orNothing, Typing } from '../parts/typed.ts';
 
 const TEXT_STRENGTH = { content: 'contentTextStrength', style: 'styleTextStrength' } as const;
-/** What a kind begins with when it is chosen. */
+/** The value that each kind of choice starts with. */
 const CUTS: Record<CutChoice['kind'], CutChoice> = {
   all: { kind: 'all' }, count: { kind: 'count', count: 8 }, energy: { kind: 'energy', share: 0.95 },
 };
@@ -37,16 +37,16 @@ const inPercent = (share: number): number => Number((share * 100).toPrecision(6)
 
 type Send = (patch: Setting['patch']) => void;
 
-/** Why F32 is written of files that are smaller. */
+/** Explains why F32 is written although the files use smaller formats. */
 function widened({ fit, summaries }: Choices): string | undefined {
   const formats = new Set(ROLES.flatMap((role) => summaries[role]?.dtypes.map(({ value }) => inert(value)) ?? []));
   return fit?.widened ? text.widened([...formats].join(text.comma)) : undefined;
 }
 
-/** The naming in force: what was chosen may be known by another name here, or how the files fit is still to come. */
+/** The naming in force. The chosen one may have another name here, and the fit may not be known yet. */
 const chosen = ({ fit, settings }: Choices): SchemeChoice | null => fit?.schemes.find(({ id }) => id === settings.scheme) ?? fit?.scheme ?? null;
 
-/** Which programs load the result as it is named. */
+/** Says which programs load the result under its naming. */
 function programs(choices: Choices): string | undefined {
   const { loadedBy = [] } = chosen(choices) ?? {};
   const by = (loaded: LoadedBy['loaded']): string => loadedBy.filter((one) => one.loaded === loaded).map(({ program }) => program).join(text.comma);
@@ -56,13 +56,13 @@ function programs(choices: Choices): string | undefined {
 
 const anyCut = ({ summaries }: Choices): boolean => ROLES.some((role) => (summaries[role]?.cut ?? 0) > 0);
 
-/** Naming, number format and rank of the result; in the foreground when one file is converted. */
+/** The fields for naming, number format and rank of the result; shown up front when a single file is converted. */
 export function formFields(choices: Choices, send: Send, typing: Typing): TemplateResult {
   const { settings, fit, disabled } = choices;
   const { recompress } = settings;
   const dtype = settings.dtype === 'auto' && fit ? `${text.auto} – ${inert(fit.dtype)}` : text.auto;
   const auto = fit?.scheme ? `${text.auto} – ${called(fit.scheme.name)}` : text.asInputs;
-  // Where another naming is in force, what "auto" would give is not known without asking.
+  // With another naming in force, finding out what "auto" would give would need another fit.
   const schemes: [string, string][] = [['', settings.scheme === null ? auto : text.auto], ...(fit?.schemes ?? []).map(({ id, name }): [string, string] => [id, called(name)])];
   return html`
     ${choice({ id: 'scheme', label: text.naming, value: settings.scheme === null ? '' : chosen(choices)?.id ?? '', options: schemes, disabled, hint: programs(choices), chosen: (id) => send({ scheme: id || null }) })}
@@ -94,9 +94,9 @@ export class Advanced extends LitElement {
 
   @property({ attribute: false }) choices!: Choices;
   @property({ attribute: false }) backend: BackendChoice = 'auto';
-  /** Why the backend is what it is, in a sentence. */
+  /** A sentence that says why this backend is used. */
   @property({ attribute: false }) backendReason = '';
-  /** What the file is called when the person names nothing. */
+  /** The result's name if the person does not give one. */
   @property({ attribute: false }) defaultName = '';
   #typing = new Typing(this);
   #send: Send = (patch) => {
@@ -128,7 +128,7 @@ export class Advanced extends LitElement {
     </details>`;
   }
 
-  /** How many of the fields that are folded away here are not at their defaults. */
+  /** Says how many of the folded fields differ from their defaults. */
   get #changed(): string {
     const { settings, summaries, fit, only } = this.choices;
     const roles = only ? [only] : ROLES;
@@ -156,7 +156,7 @@ export class Advanced extends LitElement {
         changed: (share) => this.#send({ cut: { kind: 'energy', share: share / 100 } }) }, this.#typing) : nothing}`;
   }
 
-  /** A column for each file, beginning with what both have. */
+  /** A column of fields for each file. */
   #strengths(role: Role): TemplateResult {
     const { settings, summaries, disabled, idle } = this.choices;
     const scale = settings[SCALE[role]];

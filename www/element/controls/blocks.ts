@@ -1,4 +1,4 @@
-/** Strengths of the blocks of the model, one by one: a table, drawn only when somebody looks. */
+/** The strengths of the model's blocks, one by one: a table that is drawn only when opened. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -13,7 +13,7 @@ import { base } from '../parts/tokens.css.ts';
 import { MU, numbers, orNothing, Typing } from '../parts/typed.ts';
 
 const STRENGTH = numbers(FIELD_STRENGTH);
-/** Where it is said what was wrong in any of the fields: they are small. */
+/** The id of the one place where errors of all fields are shown, because the fields themselves are small. */
 const SAID = 'refused';
 
 export class Blocks extends LitElement {
@@ -35,9 +35,9 @@ export class Blocks extends LitElement {
 
   @property({ attribute: false }) blocks: PairFit['blocks'] = [];
   @property({ attribute: false }) strengths: Record<string, BlockStrength> = {};
-  /** The general one. */
+  /** The general μ, which applies to blocks without one of their own. */
   @property({ type: Number }) mu = 0.5;
-  /** The only file's role, when there is one file. */
+  /** The role of the only file; null if there are two. */
   @property({ attribute: false }) only: Role | null = null;
   @property({ type: Boolean }) disabled = false;
   @state() private opened = false;

@@ -1,4 +1,4 @@
-/** The settings: what the files leave open, μ and two strengths, or the form of a conversion; the rest is folded away. */
+/** The settings: what the files leave open, μ and two strengths, or the form for converting; the rest is folded away. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -20,7 +20,7 @@ const STRENGTH = { content: 'contentStrength', style: 'styleStrength' } as const
 const STRENGTH_TEXT = numbers(FIELD_STRENGTH);
 const MUS: Spelling<number[]> = { write: musText, read: (typed) => readMus(typed) ?? undefined, refusal: (typed) => text.notMus(typed) };
 
-/** What each kind of result sets. */
+/** The settings that each kind of result stands for. */
 const KINDS: Record<'fusion' | 'several' | 'overlap', Setting['patch']> = {
   fusion: { result: 'fusion', several: null }, several: { result: 'fusion', several: SEVERAL }, overlap: { result: 'overlap', several: null },
 };
@@ -50,9 +50,9 @@ export class Controls extends LitElement {
   @property({ attribute: false }) backend: BackendChoice = 'auto';
   @property({ attribute: false }) backendReason = '';
   @property({ attribute: false }) defaultName = '';
-  /** Of the pair, once something of it is known. */
+  /** The outlook of the pair, once something is known. */
   @property({ attribute: false }) outlook: Outlook | null = null;
-  /** What only a setting here can solve. */
+  /** The problem that only a setting here can solve. */
   @property({ attribute: false }) problem: Problem | null = null;
   #typing = new Typing(this);
 
@@ -74,13 +74,13 @@ export class Controls extends LitElement {
     </section>`;
   }
 
-  /** Where the slider's μ is what is made. */
+  /** The curve, if the slider's μ is the one that will be used. */
   get #curve(): readonly CurvePoint[] {
     const { settings: { result }, several } = this.choices;
     return this.outlook && this.outlook.analysed > 0 && result === 'fusion' && !several ? this.outlook.curve : UNKNOWN;
   }
 
-  // Through the object model, as the page's policy forbids style attributes.
+  // Set through the object model, because the page's policy forbids style attributes.
   protected override updated(changed: PropertyValues): void {
     if (!changed.has('choices')) return;
     for (const role of ROLES) {
@@ -90,7 +90,7 @@ export class Controls extends LitElement {
     }
   }
 
-  /** What the files do not say themselves. */
+  /** The fields for what the files leave open. */
   #asks(): TemplateResult | typeof nothing {
     const { settings, families, summaries, only, disabled } = this.choices;
     const dora = ROLES.some((role) => (summaries[role]?.magnitudes ?? 0) > 0);
@@ -105,7 +105,7 @@ export class Controls extends LitElement {
     </div>`;
   }
 
-  /** To the first that can be set. */
+  /** Moves the focus to the first setting. */
   override focus(options?: FocusOptions): void {
     this.renderRoot.querySelector<HTMLElement>('select, input')?.focus(options);
   }
@@ -116,7 +116,7 @@ export class Controls extends LitElement {
       <div class="strengths">${this.#strength(role)}</div>`;
   }
 
-  /** What is made of a pair. */
+  /** The field for the kind of result that a pair is made into. */
   #kind(): TemplateResult {
     const { settings: { result }, several, disabled } = this.choices;
     return html`<div class="kind">

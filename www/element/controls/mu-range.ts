@@ -1,15 +1,15 @@
-/** A range input whose way is β = μ/(1+μ), wherever it stands: what its keys, its stops and a drag mean. It says μ by `np-mu`. */
+/** A range input that runs over β = μ/(1+μ), used in several places: it handles keys, stops and dragging, and reports μ with `np-mu`. */
 
 import { html, nothing, type TemplateResult } from 'lit';
 import { percent } from '../words/format.ts';
 import { fromShare, muText, removed, STOPS } from '../words/mu.ts';
 import { text } from '../words/strings.ts';
 
-/** How near the pointer must come to a stop, as a share of the track. */
+/** How close to a stop the pointer must be to snap to it, as a share of the track. */
 const SNAP = 0.02;
 const STEP = 0.01;
 
-/** `committed`: the person let go. */
+/** A new μ. `committed`: the person has let go. */
 export interface MuChange {
   mu: number;
   committed: boolean;
@@ -18,7 +18,7 @@ export interface MuChange {
 interface Range {
   id: string;
   label?: string;
-  /** What a screen reader says behind the value. */
+  /** What a screen reader reads out after the value. */
   more?: string;
 }
 
@@ -51,7 +51,7 @@ export class MuRange {
     this.send(near ?? fromShare(share), false);
   };
 
-  /** Arrows go by one percent, Page keys from stop to stop; no snapping, or an arrow could never leave a stop. */
+  /** Arrow keys move by one percent, Page keys from stop to stop. Keys never snap, because an arrow key could then never leave a stop. */
   #key = (event: KeyboardEvent): void => {
     const { mu } = this.#host;
     const share = removed(mu);

@@ -1,4 +1,4 @@
-/** μ, shown as the fraction of the overlap it removes, so that the slider means what it shows. */
+/** The slider for μ, shown as the fraction of the overlap that it removes, so that its position has a meaning. */
 
 import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query } from 'lit/decorators.js';
@@ -45,7 +45,7 @@ export class MuSlider extends LitElement {
 
   @property({ type: Number }) mu = 0.5;
   @property({ type: Boolean }) disabled = false;
-  /** What every μ does to the pair; empty while that is not known, or where this one has no effect. */
+  /** What every μ does to the pair; empty if that is not known, or if this μ has no effect. */
   @property({ attribute: false }) curve: readonly CurvePoint[] = [];
   @query('.way') private way!: HTMLElement;
   #range = new MuRange(this);
@@ -77,7 +77,7 @@ export class MuSlider extends LitElement {
   protected override updated(changed: PropertyValues): void {
     if (!changed.has('mu')) return;
     const share = removed(this.mu);
-    // The thumb's centre travels from half a thumb to the end less half a thumb.
+    // The thumb's centre stops half a thumb before each end of the track.
     this.way.style.setProperty('--at', `calc(10px + ${share} * (100% - 20px))`);
     this.way.querySelectorAll<HTMLElement>('.stops button').forEach((button, index) => {
       button.style.setProperty('--at', `${removed(STOPS[index] ?? 0) * 100}%`);

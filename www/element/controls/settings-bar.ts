@@ -1,4 +1,4 @@
-/** One step back, one forth, and the settings as a file. */
+/** The bar with undo, redo and reset, and for opening and saving recipes. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -8,7 +8,7 @@ import { base } from '../parts/tokens.css.ts';
 
 export type BarAction = 'undo' | 'redo' | 'reset' | 'save-recipe';
 
-/** Says `np-bar` {BarAction} and `np-recipe` {File}. */
+/** Sends `np-bar` {BarAction} and `np-recipe` {File}. */
 export class SettingsBar extends LitElement {
   static override styles = [base, chooserStyles, css`
     :host { display: block; }
@@ -20,10 +20,10 @@ export class SettingsBar extends LitElement {
 
   @property({ type: Boolean }) undoable = false;
   @property({ type: Boolean }) redoable = false;
-  /** Something is set otherwise than at first. */
+  /** Whether any setting differs from its initial value. */
   @property({ type: Boolean }) resettable = false;
   @property({ type: Boolean }) disabled = false;
-  /** Both files are there, or the one that is converted. */
+  /** Whether there are settings to save: both files are there, or the one to be converted. */
   @property({ type: Boolean }) savable = false;
 
   override render(): TemplateResult {

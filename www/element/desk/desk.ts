@@ -18,27 +18,27 @@ import { AWAY, Places } from './places.ts';
 import type { Sources } from '../settings/recipe.ts';
 import { named, type Names } from '../settings/several.ts';
 
-/** A slider sends many changes; the wasm side needs only the last. */
+/** How long to wait before fitting: a slider sends many changes, and only the last one matters. */
 const FIT_AFTER_MS = 120;
 
-/** Browsers may keep less than this of a page's in memory. */
+/** Results larger than this may be more than a browser keeps in memory for a page. */
 const HEAVY_BYTES = 500e6;
 
 interface DeskHost {
   settings(): Settings;
-  /** What is made of a pair where it is more than one file, and how that is called. */
+  /** The several files to make of a pair and their names; null: one file. */
   wanted(): { several: Several; names: Names } | null;
   backendChoice(): BackendChoice;
-  /** Whether to find out beforehand what a fusion would do. */
+  /** Whether to analyse the pair before a fusion. */
   foresees(): boolean;
   startSession(onStalled: (stalled: boolean) => void): Session;
-  /** Settles once links that are to be loaded by themselves are on their way, if that is still to come. */
+  /** A promise that settles once links with `autoload` have been taken up; null if nothing is pending. */
   coming(): Promise<unknown> | null;
-  /** False: whoever listens wants a warning not to be shown. */
+  /** Sends an event. False: a listener does not want the warning shown. */
   announce: Announce;
 }
 
-/** What a run makes its results from: the files with their configurations, and all that is set. */
+/** What a run makes its results from: the files with their configurations, and all settings. */
 interface Inputs {
   files: readonly (File | FileLink | string | null)[];
   settings: string;
@@ -62,14 +62,14 @@ export class Desk implements ReactiveController {
     announce: (name, detail) => this.host.announce(name, detail),
   });
   fit: PairFit | null = null;
-  /** The model families of which one may be chosen; null until that is known of the files that are open. */
+  /** The model families to choose from; null until they are known for the open files. */
   families: FamilyChoice | null = null;
-  /** How many files a run would make. */
+  /** The number of files that a run would make. */
   files = 1;
   #canStore: boolean | null = null;
   backend: BackendFound | null = null;
   running: Running | null = null;
-  /** Of the last run, in the order of its variants. */
+  /** The outcomes of the last run, in the order of its variants. */
   outcomes: Outcome[] = [];
   readonly foresight = new Foresight({
     analyse: (...from) => this.#core.analyse(...from),
@@ -77,22 +77,22 @@ export class Desk implements ReactiveController {
     spectra: (...from) => this.#core.spectra(...from),
   }, () => this.element.requestUpdate(), (refusal) => this.host.announce('error', refusal));
   readonly hashes = new Hashes((...from) => this.#core.hash(...from), () => this.element.requestUpdate());
-  /** What stands in the way: of the pair, of the backend, or what ended the last run. */
+  /** The current problems: of the pair, of the backend, and of the last run. */
   #fitProblem: Problem | null = null;
   #backendProblem: Problem | null = null;
   #runProblem: Problem | null = null;
 
   #session: Session | null = null;
-  /** Nothing was heard of the program for half a minute. */
+  /** Whether nothing was heard from the program for half a minute. */
   isStalled = false;
   #gone = false;
-  /** Of the runs that were asked for: the one under way, and those that wait. */
+  /** The aborters of all requested runs: the one in progress, and those that wait. */
   readonly #aborters = new Set<AbortController>();
-  /** The run that began last. */
+  /** The run that was started last. */
   #under: { signal: AbortSignal; over: Promise<void> } | null = null;
-  /** What the outcomes were made from. */
+  /** What the current outcomes were made from. */
   #made: Inputs | null = null;
-  /** Warnings of the pair that the host was asked about, by what they are about, and whether they are to be shown. */
+  /** Whether each warning of the pair is to be shown, as the host was asked once; the key is what the warning is about. */
   #asked = new Map<string, boolean>();
   #fitTurn = 0;
   #backendTurn = 0;
@@ -103,9 +103,9 @@ export class Desk implements ReactiveController {
     element.addController(this);
   }
 
-  // The worker starts when somebody reaches for the tool, not with the page: most visitors only look.
+  // The worker starts when somebody begins to use the tool, not with the page: most visitors only look.
   get #core(): Session {
-    // Out of the document nobody would end it.
+    // Outside a document, nobody would end the session.
     if (this.#gone) throw new ProblemError(AWAY);
     return (this.#session ??= this.host.startSession((stalled) => {
       this.isStalled = stalled;
@@ -114,12 +114,12 @@ export class Desk implements ReactiveController {
     }));
   }
 
-  /** A file is about to come. */
+  /** Prepares the program for a file that is about to come. */
   prepare(): void {
     if (!this.#gone) this.#core.prepare();
   }
 
-  /** The first result. */
+  /** The first outcome, if any. */
   get outcome(): Outcome | null {
     return this.outcomes[0] ?? null;
   }
@@ -129,21 +129,21 @@ export class Desk implements ReactiveController {
     if (this.outcome) return 'done';
     if (this.problem || this.places.problem) return 'failed';
     if (this.isReady) return 'ready';
-    // How they fit is still to come.
+    // Both files are open, but the fit is not known yet.
     return this.places.bothOpen || this.places.isOpening ? 'opening' : 'empty';
   }
 
   get problem(): Problem | null {
-    // That a single file cannot be converted stands in nobody's way who is about to choose the second.
+    // That a single file cannot be converted does not hinder a person who is about to choose the second.
     return this.#runProblem ?? (this.places.bothOpen ? this.#fitProblem ?? this.foresight.refusal ?? this.#backendProblem : null);
   }
 
-  /** Why the files that are open do not fit, or why the only one cannot be converted. */
+  /** Why the open files do not fit together, or why the only one cannot be converted. */
   get fitProblem(): Problem | null {
     return this.#fitProblem;
   }
 
-  /** The files on the page; one of a link once it is open. */
+  /** The files in their places; a linked one only once it is open. */
   get sources(): Sources {
     const source = (role: Role): Sources[Role] => {
       const card = this.places.cards[role];
@@ -154,7 +154,7 @@ export class Desk implements ReactiveController {
     return { content: source('content'), style: source('style') };
   }
 
-  /** How many bytes a run would have to keep in memory, where these are so many that it may fail; else 0. */
+  /** The bytes that a run would have to keep in memory, if they are so many that it may fail; else 0. */
   get heavy(): number {
     const bytes = this.files * (this.fit?.outputBytes ?? 0);
     return this.#canStore === false && bytes > HEAVY_BYTES ? bytes : 0;
@@ -171,7 +171,7 @@ export class Desk implements ReactiveController {
 
   hostDisconnected(): void {
     this.#gone = true;
-    // Moved to another place it is back at once, and what it does goes on.
+    // If the element was only moved, it is back at once, and its work goes on.
     queueMicrotask(() => { if (this.#gone) this.#leave(); });
   }
 
@@ -186,12 +186,12 @@ export class Desk implements ReactiveController {
     this.#session = null;
   }
 
-  /** What a recipe says, as `#unlessLeft`. It changes nothing here. */
+  /** What a recipe says; null if the element has left the document meanwhile. Nothing here changes. */
   recipe(file: File): Promise<SavedRecipe | null> {
     return this.#unlessLeft((core) => core.recipe(file));
   }
 
-  /** Null where the element has left meanwhile, and its session with it: that is nobody's fault. */
+  /** Asks the session; null if the element has left the document meanwhile and ended its session, which is not an error. */
   async #unlessLeft<T>(ask: (core: Session) => Promise<T>): Promise<T | null> {
     const core = this.#core;
     try {
@@ -202,16 +202,16 @@ export class Desk implements ReactiveController {
     }
   }
 
-  /** The program's version, once it is there. */
+  /** The program's version; empty until the program is loaded. */
   get version(): string {
     return this.#session?.version ?? '';
   }
 
-  /** False where there is none, or no place for it any more. */
+  /** Opens two examples; false if there are none, or if their places are no longer empty. */
   async example(): Promise<boolean> {
     try {
       const made = await this.#unlessLeft((core) => Promise.all([core.example('content'), core.example('style')]));
-      // Whoever has chosen something else meanwhile keeps it.
+      // If the person has chosen something else in the meantime, that stays.
       if (!made || !this.places.isEmpty) return false;
       await Promise.all([this.places.choose('content', made[0]), this.places.choose('style', made[1])]);
       return true;
@@ -221,12 +221,12 @@ export class Desk implements ReactiveController {
     }
   }
 
-  /** Settings changed: the result no longer shows them, and the fit may differ. */
+  /** Settings changed: the result no longer matches them, and the fit may differ. */
   refit(after = FIT_AFTER_MS): void {
     this.#touch();
     clearTimeout(this.#fitTimer);
     const turn = ++this.#fitTurn;
-    // Back in a document, the files are opened again.
+    // When the element is back in a document, the files are opened again.
     if (this.#gone) return;
     if (!this.places.bothOpen && !this.places.only) return this.#hash();
     this.#fitTimer = setTimeout(async () => {
@@ -235,7 +235,7 @@ export class Desk implements ReactiveController {
           const families = await this.#core.families();
           if (turn !== this.#fitTurn) return;
           this.families = families;
-          // A choice that no longer is one goes before it is asked about.
+          // A choice that is no longer available is removed before the fit is asked for.
           this.element.requestUpdate();
           await this.element.updateComplete;
           if (turn !== this.#fitTurn) return;
@@ -255,12 +255,12 @@ export class Desk implements ReactiveController {
         this.fit = null;
         this.#fitProblem = refusal;
         this.#foresee();
-        // Every change of settings fits the pair anew.
+        // Every change of settings fits the pair again, and the same error is announced only once.
         if (this.places.bothOpen && !known) this.host.announce('error', refusal);
       }
       this.#hash();
       this.element.requestUpdate();
-      // Behind the fit, which answers at once: finding a device and compiling for it may take seconds.
+      // Done after the fit, which answers at once: finding a device and compiling for it may take seconds.
       if (this.#backendWanted) void this.findBackend();
     }, after);
   }
@@ -282,14 +282,14 @@ export class Desk implements ReactiveController {
     this.element.requestUpdate();
   }
 
-  /** The files to make, each with its name: of a single file always one. */
+  /** The files to make, each with its name; for a single file always one. */
   async #variants(settings: Settings, signal?: AbortSignal): Promise<Variant[]> {
     const wanted = this.places.bothOpen ? this.host.wanted() : null;
     if (!wanted) return [{ settings, swapped: false }];
     return named(await this.#core.variants(settings, wanted.several, signal), wanted.names);
   }
 
-  /** Beside the fit, which the whole program is not needed for. Why it cannot be told, a run says. */
+  /** Counts the files of a run. This is separate from the fit, which does not need the whole program. A run reports why it fails. */
   async #count(settings: Settings, turn: number): Promise<void> {
     const variants = await this.#variants(settings).catch(() => []);
     if (turn !== this.#fitTurn || variants.length === 0) return;
@@ -303,7 +303,7 @@ export class Desk implements ReactiveController {
     this.element.requestUpdate();
   }
 
-  /** What is open, once nothing is being opened any more. */
+  /** The summaries of the open files, once nothing is being opened any more. */
   async inspect(): Promise<Record<Role, Summary | null>> {
     const here = !this.#gone;
     await this.host.coming();
@@ -311,7 +311,7 @@ export class Desk implements ReactiveController {
     return this.places.opened();
   }
 
-  /** Fuses the pair, or converts the only file, once they are open. Gives the first result. */
+  /** Fuses the pair, or converts the only file, once the files are open. Resolves to the first result. */
   async run(converting: boolean, signal: AbortSignal | undefined): Promise<FusedFile> {
     if (signal?.aborted) throw abortError();
     const aborter = new AbortController();
@@ -322,12 +322,12 @@ export class Desk implements ReactiveController {
       const coming = this.host.coming();
       if (coming) await unless(aborter.signal, coming);
       if (this.places.isOpening) await unless(aborter.signal, this.places.opened());
-      // One that was cancelled is over in a moment.
+      // A run that was cancelled ends in a moment.
       if (this.running && this.#under?.signal.aborted) await unless(aborter.signal, this.#under.over);
       if (this.running) throw new ProblemError(problem('E_RUNNING'));
       if (this.#gone) throw new ProblemError(AWAY);
       const lacks = converting ? !this.places.only && 'E_NOT_ONE' : !this.places.bothOpen && 'E_NOT_READY';
-      // Of a file that was refused, the reason is that.
+      // If a file was refused, that is the reason.
       if (lacks) throw new ProblemError(this.places.problem ?? problem(lacks));
       const made = this.#make(converting, aborter.signal);
       this.#under = { signal: aborter.signal, over: made.then(() => {}, () => {}) };
@@ -345,12 +345,12 @@ export class Desk implements ReactiveController {
     const now = performance.now();
     this.#runProblem = null;
     this.outcomes = [];
-    // The run finds its backend itself; what is told of an earlier search would come in between.
+    // The run finds its backend itself; the answer to an earlier search must not interfere.
     this.#backendTurn += 1;
     const running: Running = { converting, files: converting ? 1 : this.files, result: wanted.result, stageSince: now, progress: null, stalled: false };
     this.#run(running);
     try {
-      // Taken before it waits: whoever leaves meanwhile has cancelled it.
+      // The session is taken before anything is awaited: if the element leaves in the meantime, the run is cancelled.
       const core = this.#core;
       const variants = await this.#variants(wanted, signal);
       this.files = variants.length;
@@ -363,7 +363,7 @@ export class Desk implements ReactiveController {
       const all = warningsOf(results.map((result) => result.report.warnings));
       const hidden = all.filter((warning) => !this.host.announce('warning', warning)).map((warning) => JSON.stringify(warning));
       const warnings = (report: Report): Problem[] => report.warnings.filter((warning) => !hidden.includes(JSON.stringify(warning)));
-      // Whoever was told of these may have cancelled it.
+      // A listener that heard of these warnings may have cancelled the run.
       if (signal.aborted) throw abortError();
       this.#made = made;
       const swapped = { content: sources.style, style: sources.content };
@@ -382,21 +382,21 @@ export class Desk implements ReactiveController {
       }
       const refusal = toProblem(thrown);
       this.#runProblem = refusal;
-      // That a pair does not fit was told when that was found out; of a single file nothing was.
+      // A pair that does not fit was announced when that was found out; for a single file, nothing was.
       if (converting || toJson(refusal) !== toJson(this.#fitProblem)) this.host.announce('error', refusal);
       throw new ProblemError(refusal);
     } finally {
-      // A cancelled worker may have been replaced, with all that it was working out.
+      // If a cancelled worker was replaced, everything it was working out must be asked for again.
       this.#hash();
       this.#foresee();
     }
   }
 
-  /** What a third file has of the two. */
+  /** Finds how much of the pair a third file contains. */
   compare = async (third: Third, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<Comparison> =>
     this.#core.compare(this.host.settings(), third, signal, onProgress);
 
-  /** Also what waits for its files. */
+  /** Cancels all runs, including those that wait for their files. */
   cancel(): void {
     for (const aborter of this.#aborters) aborter.abort();
   }
@@ -409,7 +409,7 @@ export class Desk implements ReactiveController {
     for (const role of ROLES) void this.places.clear(role);
   }
 
-  /** What failed is tried again. */
+  /** Forgets a failure, because the action is tried again. */
   forgive(): void {
     this.#runProblem = null;
     this.element.requestUpdate();
@@ -422,14 +422,14 @@ export class Desk implements ReactiveController {
     this.element.requestUpdate();
   }
 
-  /** Results that cannot be read any more are none. */
+  /** Forgets results that can no longer be read. */
   async forgetLost(): Promise<void> {
     const there = await Promise.all(this.outcomes.map(({ file }) => isReadable(file)));
     this.outcomes = this.outcomes.filter((_, at) => there[at]);
     this.element.requestUpdate();
   }
 
-  /** Of one file there is nothing to foresee. */
+  /** Starts or drops the outlook; a single file has none. */
   #foresee(): void {
     if (this.places.bothOpen && this.fit && this.host.foresees()) this.foresight.want(this.host.settings());
     else this.foresight.drop();
@@ -454,7 +454,7 @@ export class Desk implements ReactiveController {
     if (changed) this.host.announce('backendchange', found);
   }
 
-  /** Every change of settings fits the pair anew: the host is asked about a warning once. */
+  /** Whether to show a warning. Every change of settings fits the pair again, but the host is asked about each warning once. */
   #shows(warning: Problem): boolean {
     const about = JSON.stringify([warning.code, warning.file, warning.tensor]);
     const shown = this.#asked.get(about) ?? this.host.announce('warning', warning);
@@ -462,15 +462,15 @@ export class Desk implements ReactiveController {
     return shown;
   }
 
-  /** Another file lies in a place. */
+  /** A place has another file now. */
   #changed(): void {
     this.#asked.clear();
     this.foresight.drop();
-    // Asked anew for the next pair.
+    // The backend is looked for again for the next pair.
     this.#backendTurn += 1;
     this.#backendWanted = true;
     this.#backendProblem = null;
-    // What is being found out is of other files.
+    // A fit that is still pending belongs to other files.
     clearTimeout(this.#fitTimer);
     this.#fitTurn += 1;
     this.fit = null;
@@ -498,7 +498,7 @@ export class Desk implements ReactiveController {
     };
   }
 
-  /** What is no longer as it was when the outcomes were made. */
+  /** Whether files or settings have changed since the outcomes were made. */
   #stale(): Outcome['stale'] {
     const { files, settings } = this.#inputs();
     if (this.#made?.files.some((file, at) => file !== files[at])) return 'files';

@@ -1,25 +1,25 @@
-/** Files out of a drop or a paste: single files, several, or a folder. */
+/** Reads files from a drop or a paste: single files, several, or a folder. */
 
 import { CONFIG_BYTES } from '../../core/defaults.ts';
 import type { Config } from '../model.ts';
 
 const ENDING = /\.safetensors$/i;
 const CONFIG = /adapter_config.*\.json$/i;
-/** What this tool saves: a recipe, or the report of a run. */
+/** The names of files that this tool saves: a recipe, or the report of a run. */
 const RECIPE = /\.(recipe|report)\.json$/i;
-/** Any other JSON may be one under another name; not the list of parts beside a large model. */
+/** Any other JSON file may be a renamed recipe, except the index of a large model's parts. */
 const JSON_FILE = /(?<!\.safetensors\.index)\.json$/i;
-/** What model sites show of one. */
+/** The types of files that model sites offer beside a LoRA. */
 const BESIDE = /^((image|video)\/|text\/(plain|markdown)$)/;
-/** A folder of a whole training run has hundreds of files; nobody means all of them. */
+/** The most files taken from a folder: that of a whole training run has hundreds, and nobody means all of them. */
 const MOST = 64;
 
 export const hasFiles = (from: DataTransfer | null): boolean => from?.types.includes('Files') ?? false;
 
-/** What may be let go over the tool. What a link is shows only then. */
+/** Whether this may be dropped on the tool. The content of a link can be read only when it is dropped. */
 export const mayTake = (from: DataTransfer | null): boolean => hasFiles(from) || (from?.types.includes('text/uri-list') ?? false);
 
-/** A link that was dragged here, or a text that is one; not one of this page, which is dragged by mistake. */
+/** A link that was dropped, or a text that is one; links of this page are ignored, as they are dragged by mistake. */
 export function linkIn(from: DataTransfer): string | null {
   const lines = [...from.getData('text/uri-list').split(/\r?\n/), from.getData('text/plain').trim()];
   const link = lines.find((line) => /^https:\/\/\S+$/i.test(line));
@@ -28,26 +28,26 @@ export function linkIn(from: DataTransfer): string | null {
 
 export const isConfig = (file: File): boolean => CONFIG.test(file.name);
 
-/** By its name a LoRA, or what goes with one. */
+/** Whether a file's name is that of a LoRA or of a file that belongs to one. */
 export const isMeant = ({ name }: { name: string }): boolean => ENDING.test(name) || CONFIG.test(name) || RECIPE.test(name);
 
 export const isRecipe = (file: File): boolean => JSON_FILE.test(file.name) && !isConfig(file);
 
-/** Of files that came together: beside LoRAs, only what is called as this tool calls it. */
+/** The recipes among files that came together; if there are LoRAs among them, only files named as this tool names them. */
 export function recipesAmong(files: readonly File[]): File[] {
   const besides = files.some(({ name }) => ENDING.test(name));
   return files.filter((file) => (besides ? RECIPE.test(file.name) : isRecipe(file)));
 }
 
-/** The text of an adapter_config.json; null if it is too large to be one. */
+/** The name and text of an adapter_config.json; null if it is too large to be one. */
 export async function readConfig(file: File): Promise<Config | null> {
   return file.size > CONFIG_BYTES ? null : { name: file.name, text: await file.text() };
 }
 
 /**
- * Must be called during the event: entries are gone once it is over. From a folder, or from more files than there are
- * places, only those that end in .safetensors come back, an adapter_config.json and what this tool has saved, as samples and logs lie beside
- * them; one or two files were meant as they are, so that a refusal can name what they are, but for the picture or the notes of a LoRA.
+ * The files of a drop or a paste. Must be called during the event, because the entries are gone afterwards. From a folder, or from more files than
+ * there are places, it returns only .safetensors files, an adapter_config.json and files that this tool has saved, as samples and logs are often
+ * beside them. One or two files are returned as they are, so that a refusal can name them, except for the picture or the notes of a LoRA.
  */
 export async function filesFrom(from: DataTransfer): Promise<File[]> {
   const entries = [...from.items].filter((item) => item.kind === 'file').map((item) => ({
@@ -67,15 +67,15 @@ export async function filesFrom(from: DataTransfer): Promise<File[]> {
   return likely.length > 0 ? files.filter((file) => isMeant(file) || !BESIDE.test(file.type)) : files;
 }
 
-/** So many files and folders are looked at. */
+/** The number of files and folders to look at. */
 const LOOKED_AT = 5000;
 
-/** What lies in it before what lies deeper; hidden folders are a program's own. */
+/** Collects a folder's own files before those of its subfolders. Hidden entries are skipped, as they belong to programs. */
 async function walk(folder: FileSystemDirectoryEntry, into: File[], seen = { entries: 0 }): Promise<void> {
   const reader = folder.createReader();
   const entries: FileSystemEntry[] = [];
   for (;;) {
-    // readEntries gives at most a hundred at a time and an empty list at the end.
+    // readEntries returns at most a hundred entries at a time, and an empty list at the end.
     const batch = await new Promise<FileSystemEntry[]>((resolve) => reader.readEntries(resolve, () => resolve([])));
     entries.push(...batch.filter(({ name }) => !name.startsWith('.')));
     seen.entries += batch.length;

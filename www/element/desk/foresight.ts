@@ -1,4 +1,4 @@
-/** What a fusion would do to the pair on the page: found out in the background, and asked for anew when settings change. */
+/** The outlook of the current pair: worked out in the background, and asked for again when settings change. */
 
 import { isAbort } from '../../core/abort.ts';
 import type { ProgramCode } from '../../core/codes.ts';
@@ -11,22 +11,22 @@ interface Calls {
   spectra(settings: Settings, module: string): Promise<Spectra>;
 }
 
-/** What only values tell, whenever they are read: it would keep a fusion from its end as well. */
+/** The problem that only the values show, whenever they are read: it would also make a fusion fail. */
 const OF_VALUES = 'E_NONFINITE' satisfies ProgramCode;
 
 export class Foresight {
   outlook: Outlook | null = null;
-  /** Of the module that was chosen. */
+  /** The spectra of the module that was chosen. */
   spectra: Spectra | null = null;
   analysing = false;
-  /** Why no more of the pair is known. */
+  /** Why the analysis did not go on. */
   problem: Problem | null = null;
 
-  /** The last question was not answered. */
+  /** Whether the last question was not answered. */
   #unanswered = false;
   #settings: Settings | null = null;
   #latest: Outlook | null = null;
-  /** It is not tried again with the same files. */
+  /** Whether the analysis failed; it is not tried again with the same files. */
   #failed = false;
   #module: string | null = null;
   #aborter = new AbortController();
@@ -34,27 +34,27 @@ export class Foresight {
   #again = false;
   #turn = 0;
 
-  /** `refused`: a file cannot be fused, which its values alone tell. */
+  /** `refused` is called when the values of a file show that it cannot be fused. */
   constructor(private calls: Calls, private changed: () => void, private refused: (problem: Problem) => void) {}
 
-  /** The same, if it lies in the files. */
+  /** The problem, if its cause lies in the files. */
   get refusal(): Problem | null {
     return this.problem?.code === OF_VALUES ? this.problem : null;
   }
 
-  /** The first outlook of the pair is to be expected. */
+  /** Whether the first outlook of the pair is still to come. */
   get coming(): boolean {
     return this.#settings !== null && this.outlook === null && !this.#failed && !this.#unanswered;
   }
 
-  /** The pair fits, with these settings. */
+  /** Asks for the outlook of a pair that fits with these settings. */
   want(settings: Settings): void {
     this.#settings = settings;
     void this.#ask().then(() => this.#analyse());
     void this.#look();
   }
 
-  /** What failed is tried again. */
+  /** Tries again after a failure. */
   again(): void {
     this.#failed = false;
     this.problem = null;
@@ -62,7 +62,7 @@ export class Foresight {
     void this.#ask().then(() => this.#analyse());
   }
 
-  /** There is no pair any more, or another one. */
+  /** Drops everything: there is no pair any more, or another one. */
   drop(): void {
     this.#aborter.abort();
     this.#aborter = new AbortController();
@@ -74,7 +74,7 @@ export class Foresight {
     this.changed();
   }
 
-  /** Looks at one of the outlook's modules closely; null: at none. */
+  /** Loads the spectra of one of the outlook's modules; null: of none. */
   look(module: number | null): void {
     this.#module = (module !== null && this.outlook?.modules[module]?.name) || null;
     void this.#look();
@@ -86,7 +86,7 @@ export class Foresight {
     try {
       if (settings && module !== null) spectra = await this.calls.spectra(settings, module);
     } catch {
-      // As below.
+      // The pair does not fit with these settings, which its fit reports.
     }
     if (turn !== this.#turn || spectra === this.spectra) return;
     this.spectra = spectra;
@@ -101,27 +101,27 @@ export class Foresight {
       await this.calls.analyse(settings, signal, () => void this.#ask());
     } catch (thrown) {
       const problem = toProblem(thrown);
-      // Else stopped by what needed the machine more, which asks again.
+      // In the other cases the analysis was stopped by work that needed the machine more, and whoever did that asks again.
       this.#failed = !signal.aborted && !isAbort(thrown) && problem.code !== 'E_ABORTED';
       if (this.#failed) this.problem = problem;
       if (this.refusal) this.refused(problem);
     }
     this.analysing = false;
     await this.#ask();
-    // It was of another pair than the one that is wanted by now, or of its layers at other settings.
+    // The analysis was of another pair than the current one, or of its layers at other settings.
     if (signal.aborted || settings !== this.#settings) void this.#analyse();
   }
 
   #take(outlook: Outlook): void {
     this.#latest = outlook;
-    // A worker that was replaced begins anew; until it knows as much, what the last one knew is shown.
+    // A worker that was replaced starts over; until it knows as much as the last one, the old outlook is shown.
     const going = outlook.analysed < outlook.total && !this.#failed;
     if (going && this.outlook && outlook.analysed < this.outlook.analysed) return;
-    // A part of a pair that cannot be fused says nothing.
+    // An outlook of a part is meaningless if the pair cannot be fused.
     this.outlook = this.refusal || (this.#failed && outlook.analysed === 0) ? null : outlook;
   }
 
-  /** One question at a time; what changes meanwhile is asked for afterwards. */
+  /** Asks one question at a time; changes in the meantime are asked for afterwards. */
   async #ask(): Promise<void> {
     if (this.#asking) {
       this.#again = true;
@@ -137,7 +137,7 @@ export class Foresight {
         if (!signal.aborted) this.#take(outlook);
         this.#unanswered = false;
       } catch {
-        // The pair does not fit with these settings, which its fit tells.
+        // The pair does not fit with these settings, which its fit reports.
         this.#unanswered = !signal.aborted;
       }
       this.changed();

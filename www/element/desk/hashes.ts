@@ -1,6 +1,6 @@
 /**
- * SHA-256 of the files on the page, worked out in the background: of every file, and of its tensors where somebody asks, which is
- * another pass over all of it. A hash that fails is only missing.
+ * SHA-256 of the files on the page, worked out in the background: of every file, and of its tensors if somebody asks, which takes another pass over
+ * the file. If hashing fails, the hash is simply missing.
  */
 
 import type { Hashed } from '../../core/types.ts';
@@ -19,7 +19,7 @@ export class Hashes {
     return (file && this.#of[of].known.get(file)) ?? null;
   }
 
-  /** Exactly these files are on the page. Of either kind of hash the first file's is worked out first. */
+  /** Sets the files that are on the page. For each kind of hash, the first file is hashed first. */
   want(files: readonly Blob[]): void {
     this.#wanted = files;
     this.#of.file.want(files);
@@ -55,7 +55,7 @@ class Kind {
       this.known.set(file, await this.hash(file, aborter.signal));
       this.changed();
     } catch {
-      // Cancelled, or the worker or the file is gone: asked for again when the files on the page change.
+      // It was cancelled, or the worker or the file is gone: it is asked for again when the files on the page change.
     } finally {
       if (this.#running.get(file) === aborter) this.#running.delete(file);
     }

@@ -1,4 +1,4 @@
-/** Files on their way to their places: dropped, pasted, chosen, or given by a host. */
+/** Brings files to their places: dropped, pasted, chosen, or given by a host. */
 
 import type { ReactiveControllerHost } from 'lit';
 import { isFile } from '../../core/shape.ts';
@@ -12,25 +12,28 @@ import type { Config } from '../model.ts';
 import { recipeText, text } from '../words/strings.ts';
 
 interface IntakeHost {
-  /** Files and settings are a person's to change. */
+  /** Whether a person may change files and settings. */
   changeable(): boolean;
-  /** A run is under way. */
+  /** Whether a run is in progress. */
   running(): boolean;
-  /** What the page says of it. */
+  /** Shows a message on the page. */
   notify(what: string): void;
-  /** Files were put in or taken out. */
+  /** Called when files were put in or taken out. */
   changed(): void;
   openRecipe(name: string, saved: SavedRecipe): void;
-  /** Offers the file of a link. */
+  /** Offers the file that a link leads to. */
   paste(role: Role, link: string): void;
 }
 
-/** The setting that speaks of one file and goes where it goes, as in src/fusion/settings/mod.rs: a file may move before the program is there. */
+/**
+ * The setting that belongs to one file and moves with it, as in src/fusion/settings/mod.rs; here too, as a file may move before the program is
+ * loaded.
+ */
 export const SCALE = { content: 'contentScale', style: 'styleScale' } as const;
 
 export class Intake {
   #over: Role | 'all' | null = null;
-  /** What was said of the scales of files that may be taken back. */
+  /** The scale settings of files that a person may go back to. */
   #scales = new WeakMap<object, Settings['contentScale']>();
 
   constructor(private element: ReactiveControllerHost & HTMLElement, private host: IntakeHost, private desk: Desk, private keep: Keep) {
@@ -39,29 +42,29 @@ export class Intake {
       if (!element.contains(event.relatedTarget as Node | null)) this.#hover(null);
     });
     element.addEventListener('drop', (event) => this.#drop(event));
-    // Files are dragged, or looked for in the system's window, for longer than the program takes to come.
+    // Dragging a file, or finding it in the system's dialog, takes longer than loading the program.
     element.addEventListener('dragenter', ({ dataTransfer }) => { if (mayTake(dataTransfer)) this.#reached(); });
     element.addEventListener('click', (event) => { if (roleUnder(event)) this.#reached(); });
   }
 
-  /** Something is held over a role's place, which would take it if it were let go. */
+  /** Whether something is being dragged over a role's place, which would take it. */
   isOver(role: Role): boolean {
     return this.#over === role || this.#over === 'all';
   }
 
-  /** See the element's method of this name. */
+  /** The implementation of the element's `take`. */
   async take(from: DataTransfer | readonly File[], role: Role | null = null): Promise<void> {
     const given = typeof from === 'object' && from !== null && Symbol.iterator in from ? [...from] : null;
     if (given ? !given.every(isFile) : typeof from !== 'object' || from === null || !('items' in from)) {
       throw new TypeError('take() takes a list of Files, or a DataTransfer.');
     }
     if (role !== null && !ROLES.includes(role)) throw new TypeError("The role is 'content' or 'style', or null.");
-    // Both must be read during the event.
+    // The link and the files must both be read during the event.
     const link = 'getData' in from ? linkIn(from) : null;
     const taken = given ?? await filesFrom(from as DataTransfer);
     if (this.host.running()) return this.host.notify(text.notWhileRunning);
     if (!this.host.changeable()) return;
-    // A picture that is a link is dragged as both.
+    // A picture that is a link is dragged both as a file and as a link.
     if (link !== null && !taken.some(isMeant)) {
       const { cards } = this.desk.places;
       const vacant = ROLES.find((one) => { const card = cards[one]; return card.state === 'empty' && !card.reading; });
@@ -73,12 +76,12 @@ export class Intake {
     return recipe ? this.#takeWithRecipe(others, role, recipe, another !== undefined) : this.#lay(others, role, this.keep.recipe);
   }
 
-  /** Places for another file. */
+  /** The places that can take another file. */
   get #free(): Role[] {
     return ROLES.filter((one) => ['empty', 'offered', 'refused'].includes(this.desk.places.cards[one].state));
   }
 
-  /** Puts LoRAs into their places, with a configuration that came with one; of several a `recipe` knows which is which. */
+  /** Puts LoRAs into their places, with a configuration that came with one. If there are several, a `recipe` tells which is which. */
   async #lay(taken: readonly File[], role: Role | null, recipe: SavedRecipe | null): Promise<void> {
     const config = taken.find(isConfig);
     const files = taken.filter((file) => !isConfig(file));
@@ -101,7 +104,7 @@ export class Intake {
     if (second) this.host.notify(text.leftOut);
   }
 
-  /** What was chosen in a card: its file, or what goes with that, or a recipe, which is of no card. */
+  /** Takes the file that was chosen in a card: a LoRA, its configuration, or a recipe, which belongs to no card. */
   choose(role: Role, file: File | null): void {
     this.host.notify('');
     if (file && isRecipe(file)) void this.takeRecipe(file);
@@ -114,7 +117,7 @@ export class Intake {
     void this.#placed(role, this.desk.places.fileOf(role), config);
   }
 
-  /** The file that was there before, and what was said of its scale. */
+  /** Goes back to the previous file and its scale setting. */
   back(role: Role): void {
     const file = this.desk.places.before(role)?.file;
     void this.desk.places.back(role);
@@ -126,7 +129,7 @@ export class Intake {
     this.host.changed();
   }
 
-  /** The file of a card's link. */
+  /** Loads the file of a card's link. */
   load(role: Role): void {
     void this.desk.places.load(role);
     this.host.changed();
@@ -136,7 +139,7 @@ export class Intake {
     return this.place(role, file, config, () => this.host.changed());
   }
 
-  /** The settings come behind the files, with which some may go; which file is which the recipe knows. */
+  /** Puts files into their places, as the recipe tells which is which, and then opens the recipe: some settings may change with a new file. */
   async #takeWithRecipe(files: readonly File[], role: Role | null, recipe: File, isOneOfSeveral: boolean): Promise<void> {
     if (files.length > 0) {
       const saved = await this.desk.recipe(recipe).catch(() => null);
@@ -158,7 +161,7 @@ export class Intake {
     }
   }
 
-  /** Opens a file in a role's place, or the one that is there once more, or none. `placed` is called once it lies there. */
+  /** Opens a file in a role's place, opens the one that is there again, or empties the place. `placed` is called once it is in its place. */
   async place(role: Role, file: File | FileLink | null, config: File | null = null, placed = (): void => {}): Promise<void> {
     const before = this.desk.places.fileOf(role);
     const another = file !== before;
@@ -172,14 +175,14 @@ export class Intake {
       return cleared;
     }
     const read = config && this.#readFor(role, file, config);
-    // What cannot be read leaves a file that is there as it is.
+    // If the configuration cannot be read, the file that is there stays as it is.
     if (read && !another && !(await read)) return;
     const opened = this.desk.places.choose(role, file, read);
     placed();
     await opened;
   }
 
-  /** Null where it cannot be read, which is said, or where the file it is for has gone meanwhile. */
+  /** The configuration for a file; null if it cannot be read, which is reported, or if the file has gone in the meantime. */
   async #readFor(role: Role, file: File | FileLink, config: File): Promise<Config | null> {
     const read = await readConfig(config).catch(() => null);
     if (this.desk.places.fileOf(role) !== file) return null;
@@ -187,13 +190,13 @@ export class Intake {
     return read;
   }
 
-  /** Another file may be about to take the place of the one that is open. */
+  /** Remembers the scale setting of the open file, because another file may be about to take its place. */
   remember(role: Role): void {
     const card = this.desk.places.cards[role];
     if (card.state === 'open') this.#scales.set(card.file, this.keep.state[SCALE[role]]);
   }
 
-  /** The word on one file's scale says nothing about the next one's. */
+  /** Resets the scale setting, because that of one file says nothing about the next. */
   forgetScale(role: Role): void {
     this.keep.forget(() => ({ [SCALE[role]]: { kind: 'auto' } }));
   }
@@ -204,14 +207,14 @@ export class Intake {
     exchange();
     const swapped = this.desk.places.swap(async () => {
       exchange();
-      // With other settings, no failure is shown any more.
+      // Changed settings clear errors, so this must come before the error is shown.
       await this.element.updateComplete;
     });
     this.host.changed();
     await swapped;
   }
 
-  /** An adapter_config.json without its file belongs to the card it fell on, or to the only file there is. */
+  /** An adapter_config.json without its file belongs to the card it was dropped on, or to the only file there is. */
   async #takeConfig(config: File, role: Role | null): Promise<void> {
     const filled = ROLES.filter((one) => this.desk.places.fileOf(one) !== null);
     const to = role ?? (filled.length === 1 ? filled[0] : null);
@@ -232,10 +235,10 @@ export class Intake {
 
   #dragOver(event: DragEvent): void {
     if (!mayTake(event.dataTransfer)) return;
-    // Without this the browser would open it and leave the page.
+    // Otherwise the browser would open the dropped file and leave the page.
     event.preventDefault();
     const elsewhere = under(event, 'np-lora-compare');
-    // During a run it may be let go: why it is not taken is said then.
+    // During a run a drop is allowed, and answered with the reason why nothing is taken.
     // A comparison takes no links.
     const refused = elsewhere ? !hasFiles(event.dataTransfer) : !this.host.changeable() && !this.host.running();
     if (refused && event.dataTransfer) event.dataTransfer.dropEffect = 'none';
@@ -247,12 +250,12 @@ export class Intake {
     this.#hover(null);
     if (!mayTake(event.dataTransfer) || !event.dataTransfer) return;
     event.preventDefault();
-    // A comparison takes its file itself.
+    // A comparison handles its own drops.
     if (!under(event, 'np-lora-compare')) void this.take(event.dataTransfer, roleUnder(event));
   }
 }
 
-/** The part of the page that something happened in, by its element's name. */
+/** The element with this name that an event happened in. */
 function under(event: Event, name: string): EventTarget | undefined {
   return event.composedPath().find((one) => one instanceof Element && one.localName === name);
 }

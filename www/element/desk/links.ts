@@ -1,4 +1,4 @@
-/** The links that stand in the element's attributes: what they mean, and when their hosts are asked. */
+/** The links in the element's attributes: what they mean, and when their hosts are asked. */
 
 import type { PropertyValues } from 'lit';
 import type { Role } from '../../core/types.ts';
@@ -15,17 +15,17 @@ interface Linked {
 }
 
 export class Links {
-  /** Where the links of the attributes led. */
+  /** The addresses that the attributes' links led to. */
   #led: Record<Role, string | null> = { content: null, style: null };
 
   constructor(private element: Linked, private places: Places) {}
 
-  /** What a person pasted is offered, whoever wants links to be loaded by themselves. */
+  /** Offers a pasted link. It is not loaded at once, even with `autoload`. */
   paste(role: Role, link: string, offered: () => void): void {
     this.#offer(role, link, this.#hosts, false, offered);
   }
 
-  /** `first`: the element has never been drawn. A file that is there by then was set by a script, which means it. */
+  /** `first`: the element has never been drawn. A file that is already there was then set by a script, and stays. */
   follow(changed: PropertyValues, first: boolean): void {
     const later = changed.has('hosts') || (changed.has('autoload') && this.element.autoload);
     for (const [role, name] of SOURCES) {
@@ -34,14 +34,14 @@ export class Links {
         if (changed.has(name) && this.#isOf(role, asText(changed.get(name)))) void this.places.clear(role);
         continue;
       }
-      // Who may be asked, and when, may be said after the link, as long as that is all there is.
+      // `hosts` and `autoload` may be set after the link; they apply as long as the place holds nothing but the link.
       const again = later && this.places.linkIn(role) === absolute(link);
       const anew = changed.has(name) && !(first && this.places.fileOf(role));
       if (again || anew) this.#given(role, link);
     }
   }
 
-  /** What is in a place has come from this link: with its attribute it goes, and what a person has put there instead stays. */
+  /** Whether the content of a place came from this link. If so, it goes with the attribute; a file that a person put there stays. */
   #isOf(role: Role, link: string): boolean {
     const url = this.places.urlIn(role);
     if (url !== null) return url === this.#led[role];
@@ -57,13 +57,13 @@ export class Links {
     void this.places.offer(role, link, hosts, load, offered);
   }
 
-  /** Those that the element's page names, and its own. */
+  /** The hosts that the element's attribute names, and the page's own. */
   get #hosts(): string[] {
     return [...asText(this.element.hosts).split(/\s+/), self.origin].filter((host) => host !== '' && host !== 'null');
   }
 }
 
-/** `/files/cat.safetensors`, `./cat.safetensors`: as in any other attribute. `owner/repo/file` is the Hub's. */
+/** The address of a relative link such as `/files/cat.safetensors`, as in any other attribute; `owner/repo/file` is a link to the Hub. */
 function absolute(link: string): string {
   const whole = /^\.{0,2}\/(?!\/)/.test(link) && URL.canParse(link, document.baseURI) ? new URL(link, document.baseURI) : null;
   return whole?.origin === self.origin ? whole.href : link;

@@ -1,4 +1,4 @@
-/** The two places for files: what lies in them, and how it got there. */
+/** The two places for files: what is in them, and how it got there. */
 
 import { abortError } from '../../core/abort.ts';
 import { ProblemError, problem, toProblem } from '../../core/problem.ts';
@@ -10,48 +10,48 @@ import type { Announce } from '../events.ts';
 import { type Before, type Card, type Config, EMPTY } from '../model.ts';
 
 interface PlacesHost {
-  /** The element is in no document: nothing is asked until it comes back. */
+  /** Whether the element is in no document; nothing is asked until it comes back. */
   gone(): boolean;
-  /** The session, which begins with the first call. Throws where nobody would end it. */
+  /** The session, which starts with the first call. Throws if the element is in no document, where nobody would end the session. */
   core(): Session;
-  /** The session, if there is one. */
+  /** The session, if it has started. */
   begun(): Session | null;
-  /** Another card lies in a place: what was known of the pair is void. */
+  /** Called when a place has changed; everything known about the pair is void. */
   changed(): void;
   redraw(): void;
-  /** Both files are where the other was. */
+  /** Called when the two files have exchanged places. */
   swapped(): void;
-  /** A file is gone: nothing is worked out of it any more. */
+  /** Called when a file was removed; nothing needs to be worked out for it any more. */
   emptied(): void;
-  /** A file is open, or is gone: how the files fit has to be found out anew. */
+  /** Called when a file was opened or removed, so that the fit must be found again. */
   settled(): void;
   failed(thrown: unknown): void;
-  /** False: whoever listens wants a warning not to be shown. */
+  /** Sends an event. False: a listener does not want the warning shown. */
   announce: Announce;
 }
 
-/** What is asked of an element that is in no document. */
+/** The answer of an element that is in no document. */
 export const AWAY = problem('E_NOT_READY', 'The element is not in the document.');
 
-/** What is under way for a place, until something else is. */
+/** The work in progress for a place, until other work replaces it. */
 class Place {
-  /** Aborted, it is over. */
+  /** Aborts the work. */
   readonly aborter = new AbortController();
-  /** Begins it once more, for an element that comes back: as long as not all of it is in the card. */
+  /** Starts the work again for an element that comes back, as long as the card does not hold everything needed for that. */
   again: (() => Promise<void>) | null = null;
-  /** A link that is all there is. */
+  /** The link as it was given, if the place has nothing but a link. */
   link: string | null = null;
-  /** It is loaded by itself, or the empty place says why not. */
+  /** Whether the link is loaded without asking; an empty place shows an error if it cannot be. */
   loads = false;
-  /** Settles when it is done. */
+  /** Settles when the work is done. */
   opening: Promise<void> = Promise.resolve();
-  /** What was open before it. */
+  /** What was open before this work began. */
   before: Before | null = null;
 }
 
 export class Places {
   cards: Record<Role, Card> = { content: EMPTY, style: EMPTY };
-  /** A file came while the element was in no document. */
+  /** Whether a file came while the element was in no document. */
   #missed = false;
   #places: Record<Role, Place> = { content: new Place(), style: new Place() };
 
@@ -72,13 +72,13 @@ export class Places {
     return ROLES.every((role) => this.cards[role].state === 'empty');
   }
 
-  /** The role of the only file, with the other place empty. */
+  /** The role of the only file, if it is open and the other place is empty. */
   get only(): Role | null {
     const [role, ...others] = ROLES.filter((one) => this.cards[one].state !== 'empty');
     return role && others.length === 0 && this.cards[role].state === 'open' ? role : null;
   }
 
-  /** What stands in a place instead of a file that could be used. */
+  /** The first problem of a place that has no usable file. */
   get problem(): Problem | null {
     const [problem = null] = ROLES.map((role) => this.cards[role]).flatMap((card) => ('problem' in card && card.problem ? [card.problem] : []));
     return problem;
@@ -94,25 +94,25 @@ export class Places {
     return 'file' in card ? card.file : null;
   }
 
-  /** The file in a place, if it lies on this machine. */
+  /** The file in a place, if it is on this machine. */
   localOf(role: Role): File | null {
     const file = this.fileOf(role);
     return isFile(file) ? file : null;
   }
 
-  /** The link that lies in a place, as it was given, as long as there is nothing else. */
+  /** The link in a place as it was given, as long as there is nothing else. */
   linkIn(role: Role): string | null {
     return this.#places[role].link;
   }
 
-  /** Where a link in a place, or its file, lies; null where there is none. */
+  /** The address of the link in a place, or of the file loaded from it; null if there is none. */
   urlIn(role: Role): string | null {
     const card = this.cards[role];
     const link = card.state === 'offered' ? card.link : this.fileOf(role);
     return isFile(link) ? null : link?.url ?? null;
   }
 
-  /** The files that are open, on this machine or on a server. */
+  /** The open files, on this machine or on a server. */
   get files(): GivenFile[] {
     return ROLES.map((role) => this.cards[role]).flatMap((card) => (card.state === 'open' ? [card.file] : []));
   }
@@ -121,9 +121,9 @@ export class Places {
     return this.files.filter((file): file is RemoteFile => !isFile(file));
   }
 
-  /** The element is in a document, again. */
+  /** Called when the element is in a document, perhaps again. */
   comeBack(): void {
-    // The old worker is gone, the files are still chosen.
+    // The old worker is gone, but the files are still chosen.
     if (this.host.begun() && !this.#missed) return;
     this.#missed = false;
     for (const role of ROLES) {
@@ -134,7 +134,7 @@ export class Places {
     }
   }
 
-  /** The element is in no document any more: what is being opened is given up, and opened when it comes back. */
+  /** Called when the element has left the document: opening a file is stopped, and starts again when the element comes back. */
   leave(): void {
     for (const role of ROLES) {
       const { aborter, again, link, loads, opening, before } = this.#places[role];
@@ -143,20 +143,20 @@ export class Places {
     }
   }
 
-  /** What is open, once nothing is being opened any more. Rejects with the first refusal. */
+  /** The summaries of the open files, once nothing is being opened any more. Rejects with the first refusal. */
   async opened(): Promise<Record<Role, Summary | null>> {
     if (this.isOpening && this.host.gone()) throw new ProblemError(AWAY);
     for (let waited: unknown[] = []; this.isOpening;) {
       if (this.host.gone()) throw abortError();
       const openings = ROLES.map((role) => this.#places[role].opening);
-      // Nothing more is on its way: it would be waited for without a pause.
+      // Nothing more is on its way, and waiting again would spin.
       if (openings.every((opening, at) => opening === waited[at])) break;
       await Promise.all(openings);
       waited = openings;
     }
     for (const role of ROLES) {
       const card = this.cards[role];
-      // A link that was only offered nobody waits for.
+      // Nobody waits for a link that was only offered.
       const refusal = card.state === 'refused' || (card.state === 'empty' && this.#places[role].loads) ? card.problem : null;
       if (refusal) throw new ProblemError(refusal);
     }
@@ -164,15 +164,15 @@ export class Places {
   }
 
   /**
-   * Says what a link means; nothing is asked of its host yet, unless it is to be loaded by itself. `placed` is called once what it means
-   * lies in the role's place.
+   * Finds out what a link means; its host is not asked yet, unless the file is to be loaded without asking. `placed` is called once the link, or its
+   * file, is in the role's place.
    */
   offer(role: Role, link: string, hosts: string[], load: boolean, placed: () => void): Promise<void> {
     const before = this.before(role);
     const place = this.#next(role, () => this.offer(role, link, hosts, load, placed));
     Object.assign(place, { link, loads: load, before });
     if (this.cards[role].state === 'empty') {
-      // Nothing lies there yet that would change what is known of the other file.
+      // The place stays empty for now, so nothing changes for the other file.
       this.cards = { ...this.cards, [role]: { state: 'empty', problem: null, reading: true } };
       this.host.redraw();
     }
@@ -191,11 +191,11 @@ export class Places {
       placed();
       return opened;
     }
-    // A link that leads to no file takes none away.
+    // A link that leads to no file does not remove the one that is there.
     if (!('url' in offered) && this.fileOf(role)) {
       const card = this.cards[role];
       Object.assign(place, { again: null, link: null, loads: false });
-      // Its opening was given up for the link.
+      // Opening the old file was stopped for the link, so it starts again.
       if (card.state === 'opening') await this.choose(role, card.file, card.config);
       return this.host.failed(new ProblemError(offered));
     }
@@ -204,7 +204,7 @@ export class Places {
     Object.assign(this.#places[role], { link, loads: place.loads, before });
     this.#set(role, 'url' in offered ? { state: 'offered', link: offered } : { state: 'empty', problem: offered, reading: false });
     placed();
-    // The place is as empty as it was, and the other file alone.
+    // The place counts as empty, so the other file may be the only one.
     this.host.settled();
     if (!('url' in offered)) this.host.announce('error', offered);
   }
@@ -217,7 +217,7 @@ export class Places {
     }
   }
 
-  /** Asks the host of a role's link for its file, also for one that was loaded before. */
+  /** Loads the file of a role's link from its host, even if it was loaded before. */
   async load(role: Role): Promise<void> {
     const card = this.cards[role];
     const link = card.state === 'offered' ? card.link : this.fileOf(role);
@@ -230,7 +230,7 @@ export class Places {
   /** Opens a file in a role's place. Its configuration may still have to be read. */
   choose(role: Role, file: File | FileLink, config: Config | null | Promise<Config | null> = null, before = this.before(role)): Promise<void> {
     const place = this.#next(role, config instanceof Promise ? () => this.choose(role, file, config, before) : null);
-    // What is opened once more is not what was there before.
+    // Opening the same file again does not make it its own predecessor.
     place.before = before && (before.file !== file || before.config !== config) ? before : null;
     return (place.opening = this.#open(role, place, file, config));
   }
@@ -258,7 +258,7 @@ export class Places {
       const beside = given === file || config ? null : await core.config(role, signal);
       if (signal.aborted) return;
       if (beside !== null) {
-        // Also where it is refused, so that it can be taken away.
+        // The configuration is kept even if it is refused, so that the person can remove it.
         [file, config] = [given, { name: 'adapter_config.json', text: beside, loaded: true }];
         summary = await core.inspect(role, given, beside, signal);
         if (signal.aborted) return;
@@ -278,13 +278,13 @@ export class Places {
     }
   }
 
-  /** What is open in a role's place, or was before what is there. */
+  /** What is open in a role's place, or was before the present content. */
   before(role: Role): Before | null {
     const card = this.cards[role];
     return card.state === 'open' ? card : card.state === 'refused' ? card.before : this.#places[role].before;
   }
 
-  /** Opens what lay in a role's place before the file that was refused. */
+  /** Opens what was in a role's place before the file that was refused. */
   async back(role: Role): Promise<void> {
     const card = this.cards[role];
     if (card.state === 'refused' && card.before) await this.choose(role, card.before.file, card.before.config);
@@ -296,11 +296,11 @@ export class Places {
     this.#set(role, EMPTY);
     this.host.emptied();
     if (had) await this.host.begun()?.close(role).catch(() => {});
-    // What is left can be converted.
+    // The remaining file can be converted.
     this.host.settled();
   }
 
-  /** `undone`: where that failed, and both are as they were, before it is told. */
+  /** Swaps the files. `undone` is called if that fails, when both are back in place and before the failure is reported. */
   async swap(undone: () => Promise<void>): Promise<void> {
     const { content, style } = this.cards;
     if (content.state === 'open' && style.state === 'open') {
@@ -311,9 +311,9 @@ export class Places {
         await session?.swap();
         this.host.settled();
       } catch (thrown) {
-        // The next session opens them as they lie.
+        // The next session opens the files where they are now.
         if (this.host.begun() !== session) return;
-        // There they are as they were.
+        // In the session the files are where they were, so the cards go back as well.
         if (this.cards === swapped) {
           this.cards = { content, style };
           await undone();
@@ -323,20 +323,20 @@ export class Places {
       }
       return;
     }
-    // Half a pair has nothing to swap in the wasm session: each file simply moves over.
+    // With a single file, the wasm session has nothing to swap: the file simply moves over.
     const [ofContent, ofStyle] = ROLES.map((role) => ({ before: this.before(role), link: this.#places[role].link }));
     for (const [role, card, was] of [['content', style, ofStyle!], ['style', content, ofContent!]] as const) {
       if ('file' in card) void this.choose(role, card.file, card.config, card.state === 'open' ? null : was.before);
       else {
         void this.clear(role);
         if (card.state === 'offered') Object.assign(this.#places[role], was);
-        // What a link means that was being read is not asked for any more.
+        // A link that was still being read is given up.
         this.#set(role, card.state === 'empty' ? { ...card, reading: false } : card);
       }
     }
   }
 
-  /** Whatever was to be done with the role's place is over. */
+  /** Ends whatever was in progress for the role's place, and begins something new. */
   #next(role: Role, again: (() => Promise<void>) | null = null): Place {
     this.#places[role].aborter.abort();
     return (this.#places[role] = Object.assign(new Place(), { again }));
@@ -348,5 +348,5 @@ export class Places {
   }
 }
 
-/** Of a link alone nobody knows yet what it leads to. */
+/** Whether the host of a linked file has answered; a link alone does not tell what it leads to. */
 const isGiven = (file: File | FileLink): file is GivenFile => isFile(file) || 'tag' in file;

@@ -1,4 +1,4 @@
-/** Handing files to the person: results, their reports, recipes. */
+/** Hands files to the person: results, their reports, and recipes. */
 
 import { toProblem } from '../../core/problem.ts';
 import { cleanStem, download, saveFile, saveFiles, type Saved } from '../../core/save.ts';
@@ -11,26 +11,26 @@ import type { Outcome } from '../model.ts';
 
 interface SavingHost {
   requestUpdate(): void;
-  /** Offers a result to the page around; false where that takes it. */
+  /** Offers a result to the host; false if the host takes it. */
   offer(made: FusedFile): boolean;
-  /** What the page says and shows of it. */
+  /** Shows and announces how saving ended. */
   saved(what: string): void;
 }
 
 export class Saving {
   #underWay = 0;
 
-  /** What is elsewhere by now. */
+  /** Results that have been saved or taken by the host. */
   #away = new WeakSet<File>();
 
   constructor(private host: SavingHost, private desk: Desk) {}
 
-  /** How many results would be lost with the page. */
+  /** How many results would be lost if the page were closed. */
   get unsaved(): number {
     return this.desk.outcomes.filter(({ file }) => !this.#away.has(file)).length;
   }
 
-  /** A dialog is open, or a file is being written. */
+  /** Whether a dialog is open, or a file is being written. */
   get busy(): boolean {
     return this.#underWay > 0;
   }
@@ -61,7 +61,7 @@ export class Saving {
     json(toJson({ ...report, content: source('content'), style: source('style') }), `${file.name.replace(/\.safetensors$/, '')}.report`);
   }
 
-  /** `called`: what a result of these settings would be called. */
+  /** `called`: the name that a result of these settings would have. */
   recipe(settings: Settings, sources: Sources, called: string): void {
     json(writeRecipe(this.desk.version, settings, sources), `${cleanStem(settings.outputName, called)}.recipe`);
   }

@@ -1,4 +1,4 @@
-/** A file's hashes: one short as model sites show it; opened, in full and the other as well, and to be copied. */
+/** A file's hashes: folded, a short one as model sites show it; opened, all of them in full, and a button to copy. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -17,7 +17,7 @@ export class Checksum extends LitElement {
 
   /** SHA-256 of the whole file. */
   @property() sha256 = '';
-  /** SHA-256 of its tensors, asked for with `np-tensors` where it is wanted. */
+  /** SHA-256 of the file's tensors; the element asks for it with `np-tensors` when it is opened. */
   @property({ attribute: false }) tensors: string | null = null;
   @state() private opened = false;
   @state() private copied = false;
@@ -30,7 +30,7 @@ export class Checksum extends LitElement {
       <button class="plain" type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyHash}</button>` : nothing}</details>`;
   }
 
-  /** Asked once or often: another file may have come to the same place. */
+  /** May ask repeatedly, because another file may have come to the same place. */
   override updated(): void {
     if (this.opened && this.tensors === null) this.dispatchEvent(new CustomEvent('np-tensors'));
   }
@@ -41,7 +41,7 @@ export class Checksum extends LitElement {
       this.copied = true;
       setTimeout(() => { this.copied = false; }, 2000);
     } catch {
-      // No clipboard here (insecure context, refused): the text can still be selected by hand.
+      // There is no clipboard here (insecure context, refused); the text can still be selected by hand.
     }
   }
 }

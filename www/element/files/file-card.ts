@@ -1,4 +1,4 @@
-/** The place of one file: an empty drop target, or what the file is. */
+/** The card of one file: an empty drop target, or what the file is. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -16,7 +16,7 @@ import { base } from '../parts/tokens.css.ts';
 const SHOWN_SHARES = 3;
 const SHOWN_WORDS = 12;
 
-/** "16", or "16 (240 modules), 8 (24)" where they differ. */
+/** "16", or "16 (240×), 8 (24×)" if the modules differ. */
 function shares<T>(list: Share<T>[], show: (value: T) => string): string {
   if (list.length === 1 && list[0]) return show(list[0].value);
   const first = list.slice(0, SHOWN_SHARES).map(({ value, modules }) => `${show(value)} (${count(modules)}×)`);
@@ -64,14 +64,14 @@ export class FileCard extends LitElement {
 
   @property({ reflect: true }) side: Role = 'content';
   @property({ attribute: false }) card: Card = EMPTY;
-  /** SHA-256 of the file, once it is worked out. */
+  /** SHA-256 of the file, once it is known. */
   @property({ attribute: false }) sha256: string | null = null;
-  /** The same of its tensors, where somebody has looked for it. */
+  /** SHA-256 of the file's tensors, if somebody has asked for it. */
   @property({ attribute: false }) tensors: string | null = null;
-  /** The person knows the scale better than the file. */
+  /** Whether the person has set a scale instead of the file's. */
   @property({ type: Boolean }) ownScale = false;
   @property({ type: Boolean }) disabled = false;
-  /** Nothing has come for a while. */
+  /** Whether nothing has arrived for a while. */
   @property({ type: Boolean }) stalled = false;
 
   constructor() {
@@ -192,7 +192,7 @@ export class FileCard extends LitElement {
     if (changed.has('card') && this.#linking && this.card.state !== 'empty') {
       this.#linking = false;
       const offer = this.renderRoot.querySelector<HTMLElement>('np-lora-offer');
-      // It draws itself a moment later.
+      // The offer draws itself a moment later.
       if (offer) return queueMicrotask(() => offer.focus());
     }
   }

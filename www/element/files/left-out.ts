@@ -1,4 +1,4 @@
-/** What does not go into the result, module by module and why, beside what becomes of every tensor. */
+/** Lists what is left out of the result, module by module with the reasons, and what becomes of every tensor. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -9,14 +9,14 @@ import { called } from '../words/language.ts';
 import { roleName, text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
-/** What `PairFit` and `Report` have in common, and is shown here. */
+/** The fields shown here, which `PairFit` and `Report` have in common. */
 interface Accounting {
   contentTensors: Tensors;
   styleTensors: Tensors;
   refused: Refusal[];
 }
 
-/** Whether there is anything to say. */
+/** Whether anything is left out. */
 export const hasLeftOut = ({ refused, contentTensors, styleTensors }: Accounting): boolean =>
   refused.length > 0 || countLeftOut(contentTensors) + countLeftOut(styleTensors) > 0;
 
@@ -27,7 +27,7 @@ const COLUMNS = [
   ['total', 'tensorsTotal'], ['fused', 'tensorsFused'], ['passed', 'tensorsPassed'], ['outside', 'tensorsOutside'],
   ['refused', 'tensorsRefused'], ['leftOut', 'tensorsLeftOut'],
 ] as const satisfies [keyof Tensors, keyof typeof text][];
-/** More of them say nothing new. */
+/** The most refused modules to list; more would tell nothing new. */
 const SHOWN = 500;
 
 export class LeftOut extends LitElement {

@@ -1,4 +1,4 @@
-/** A link in place of a file: where it is pasted, and what it offers before anything is asked of its host. */
+/** A link in place of a file: where it is pasted, and the offer that is shown before its host is asked. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -9,7 +9,7 @@ import { inert } from '../words/format.ts';
 import { linkLabel, text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
-/** Says `np-link` with the text that was pasted or typed. */
+/** Sends `np-link` with the text that was pasted or typed. */
 export class LinkBox extends LitElement {
   static override styles = [base, css`
     :host { display: block; width: 100%; }
@@ -19,14 +19,14 @@ export class LinkBox extends LitElement {
   `];
 
   @property({ reflect: true }) side: Role = 'content';
-  /** Why the last one leads nowhere. */
+  /** Why the last link leads nowhere. */
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ type: Boolean }) disabled = false;
-  /** What knows links may still be on its way. */
+  /** Whether a link is being read; the program that does so may still be loading. */
   @property({ type: Boolean }) reading = false;
 
   override render(): TemplateResult | typeof nothing {
-    // No form: a frame that may not send any would not let it be submitted either.
+    // This is not a form, because a frame without permission to submit forms would block it.
     return html`<div class="box">
         <input type="text" inputmode="url" enterkeyhint="go" autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4000"
           aria-label=${linkLabel[this.side]} placeholder=${text.pasteLink} ?disabled=${this.disabled}
@@ -42,7 +42,7 @@ export class LinkBox extends LitElement {
     if (!event.repeat) this.#send();
   }
 
-  // A link that fills the box alone is complete.
+  // A link pasted into the empty box is complete.
   #pasted(event: ClipboardEvent): void {
     const input = event.target as HTMLInputElement;
     if (input.value === '') setTimeout(() => this.#send());
@@ -57,7 +57,7 @@ export class LinkBox extends LitElement {
   }
 }
 
-/** Says `np-load` when the person wants the file. */
+/** Sends `np-load` when the person wants the file. */
 export class LinkOffer extends LitElement {
   static override styles = [base, css`
     :host { display: block; }

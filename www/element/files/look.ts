@@ -1,4 +1,4 @@
-/** Files on servers are looked at when a person says so: an analysis reads nearly all of them. */
+/** Asks before files on servers are analysed, because that reads nearly all of them. */
 
 import { html, type ReactiveControllerHost, type TemplateResult } from 'lit';
 import type { Desk } from '../desk/desk.ts';
@@ -6,12 +6,12 @@ import { bytes, inert } from '../words/format.ts';
 import { text } from '../words/strings.ts';
 
 export class Look {
-  /** Those of the files on servers that may be read. */
+  /** The files on servers that the person has agreed to read. */
   #looked = '';
 
   constructor(private host: ReactiveControllerHost, private desk: Desk) {}
 
-  /** Whether a pair may be analysed without anybody's saying so. */
+  /** Whether the pair may be analysed without asking. */
   get isFree(): boolean {
     return ['', this.#looked].includes(this.#remote);
   }
@@ -20,7 +20,7 @@ export class Look {
     return this.desk.places.remote.map(({ url, tag }) => `${url} ${tag}`).sort().join(' ');
   }
 
-  /** Says what it costs, and begins when a person presses, which `begun` is told. */
+  /** Shows what an analysis will download, and starts it when a person presses the button; `begun` is called then. */
   offer(disabled: boolean, begun: () => void): TemplateResult {
     const { remote } = this.desk.places;
     const size = bytes(remote.reduce((sum, file) => sum + file.size, 0));

@@ -1,4 +1,4 @@
-/** How the two files fit: a bar of module counts, the lists behind it, and what the result will be; of one file only the latter. */
+/** How the two files fit: a bar of module counts, the lists behind it, and what the result will be; for a single file only the last. */
 
 import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -33,12 +33,12 @@ export class PairFitView extends LitElement {
   `];
 
   @property({ attribute: false }) fit: PairFit | null = null;
-  /** One file, to be converted: drawn inside another panel. */
+  /** Whether there is a single file, to be converted; this is then drawn inside another panel. */
   @property({ type: Boolean }) single = false;
   @property({ attribute: false }) result: ResultChoice = 'fusion';
-  /** Both files have the same bytes. */
+  /** Whether both files have the same bytes. */
   @property({ type: Boolean }) same = false;
-  /** How much of the result is written depends on its numbers: no more than this. */
+  /** Whether rank and size are upper bounds, because the result depends on the files' values. */
   @property({ type: Boolean }) bound = false;
   @state() private opened: Partial<Record<Part, boolean>> = {};
 
@@ -83,7 +83,7 @@ export class PairFitView extends LitElement {
       </div>`;
   }
 
-  // The summaries below carry the same numbers, so the picture itself is silent.
+  // The summaries below give the same numbers, so the picture is hidden from screen readers.
   #bar(fit: PairFit): TemplateResult {
     const total = PARTS.reduce((sum, { part }) => sum + fit[part].length, 0) || 1;
     let at = 0;
@@ -106,7 +106,7 @@ export class PairFitView extends LitElement {
     </ul>`;
   }
 
-  // Lists of a thousand names are drawn only when somebody looks.
+  // Lists of a thousand names are drawn only when opened.
   #toggle(part: Part, event: Event): void {
     this.opened = { ...this.opened, [part]: (event.target as HTMLDetailsElement).open };
   }

@@ -1,4 +1,4 @@
-/** Japanese. */
+/** The Japanese texts. */
 
 import type { SumKind } from '../../core/types.ts';
 import { count } from '../words/format.ts';
@@ -257,7 +257,7 @@ export const translation: Translation = {
       copied: 'コピーしました',
       copyHash: 'SHA-256をコピー',
 
-      // With figures and names in them.
+      // Texts with numbers and names.
       loadFrom: (host) => `${host}から読み込む`,
       loadBoth: '両方のファイルを読み込む',
       lookCosts: (size, hosts) => `マージ前に射影の効果を表示できます。そのために、${hosts}から最大${size}を読み込みます。`,
@@ -547,7 +547,7 @@ export const translation: Translation = {
   },
 
   problems: {
-    // The container.
+    // The safetensors container.
     E_EMPTY: ['ファイルが空です。', 'ダウンロードまたは書き出しをやり直してください。'],
     E_TOO_SHORT: ['safetensorsファイルとしては短すぎます。', 'ダウンロードまたは書き出しをやり直してください。'],
     E_TRUNCATED: ['ファイルが最後のテンソルの途中で切れています。', 'ダウンロードが中断された可能性があります。ダウンロードし直してください。'],
@@ -586,7 +586,7 @@ export const translation: Translation = {
     E_BUSY: ['ホストが混雑しているか、リクエスト数を制限しています。', '数分待ってから、もう一度読み込んでください。'],
     E_ANSWER: ['ホストから不正な応答がありました。', 'ファイルをダウンロードし、ここで選択してください。'],
     E_REMOTE_CHANGED: ['使用中に、ホスト上のファイルが変更されました。', 'もう一度読み込んでください。'],
-    // The LoRA.
+    // The LoRA in a file.
     E_NO_LORA: ['このファイルにLoRAは含まれていません。', 'モデル本体やEmbeddingではなく、LoRAのファイルを選択してください。'],
     E_PAIR_MISSING: ['LoRAのペアの片方しかないモジュールがあります。', 'ファイルが不完全です。書き出し直してください。'],
     E_RANK_ZERO: ['ランクが0のモジュールがあります。', 'LoRAを書き出し直してください。'],
@@ -599,7 +599,7 @@ export const translation: Translation = {
     E_SPELLING_MIX: ['同じ層が2通りの名前で含まれており、内容を一意に決められません。', '作成したプログラムで保存し直してください。'],
     E_DTYPE_UNSUPPORTED: ['マージできない数値形式で保存されたLoRAテンソルがあります。', 'F16、BF16、F32のいずれかで保存し直してください。'],
     E_NONFINITE: ['数値ではない値（NaNまたは無限大）か、それを生む値が含まれています。', '学習または変換に失敗しています。別のバージョンのファイルを使ってください。'],
-    // The pair.
+    // The pair of files.
     E_NO_COMMON_MODULES: ['2つのファイルに共通のモジュールがなく、マージするものがありません。', '同じベースモデルの同じ部分を変えるLoRAを2つ選択してください。'],
     E_SHAPE_MISMATCH: ['同じモジュールのサイズが、2つのファイルで異なります。', '別々のベースモデル用に作られています。同じベースモデル用のLoRAを2つ選択してください。'],
     E_BASE_MISMATCH: ['2つのファイルは、別々のベースモデル用に作られています。', '同じベースモデル用のLoRAを2つ選択してください。'],
@@ -608,7 +608,7 @@ export const translation: Translation = {
     E_NOISE_STAGE: ['片方は高ノイズ側のステップ用、もう片方は低ノイズ側のステップ用のファイルです。', '高ノイズ用同士、低ノイズ用同士でマージしてください。'],
     E_SETTINGS: ['範囲外の設定、または存在しない設定があります。', 'ここに示された設定を変更してください。'],
     E_RECIPE: ['使用できるレシピではありません。', 'このツールで保存したレシピまたはレポート、またはこのツールでマージしたファイルを選択してください。'],
-    // The run.
+    // The run and its result.
     E_OUTPUT_RANGE: ['結果が、選択した数値形式の範囲に収まりません。', '結果の形式にF32を選ぶか、強度を下げてください。'],
     E_VERIFY: ['書き出したファイルが検証に通らなかったため、提供しません。', 'もう一度マージしてください。繰り返す場合はご報告ください。'],
     E_WRITE: ['結果を書き出せませんでした。', 'ディスクの空きを増やすか、ほかのタブを閉じて、もう一度マージしてください。'],
@@ -617,7 +617,7 @@ export const translation: Translation = {
     E_GPU_FAULT: ['GPUでエラーが発生しました。', '代わりにCPUを使います。'],
     E_ABORTED: ['キャンセルしました。', '再開するには「マージ」を押してください。'],
     E_INTERNAL: ['ツール内部で問題が発生しました。', 'ページを再読み込みしてください。繰り返す場合はご報告ください。'],
-    // Accepted, with a comment.
+    // Warnings about files that are accepted.
     W_SAME_FILE: ['2つのファイルはモデルを同じように変更します。', '被写体か画風に別のファイルを選択してください。'],
     W_PARALLEL: ['2つの差分がほぼ同じ方向を向いています。', '射影によって被写体の大部分が除去されます。'],
     W_BASE_CHANGED: ['このLoRAは、学習用に変更されたベースモデルで学習されており、通常のベースモデルには合いません。', '先に、作成したプログラムで通常のLoRAに変換してください。'],
@@ -639,7 +639,7 @@ export const translation: Translation = {
     W_ENERGY_CUT: ['一部のモジュールがランクの切り詰めにより弱くなりました。', '結果の効きが弱すぎる場合は、より高いランクを選択してください。'],
     W_OUTPUT_RANGE: ['そのままではF16に収まらない数値がありました。', 'スケールの一部をモジュールのもう一方の行列に移しました。2つの積は同じです。'],
     W_GPU_FELL_BACK: ['実行中にGPUでエラーが発生しました。', '残りはCPUで処理しました。結果の品質は変わりません。'],
-    // Where Rust is not running.
+    // Problems that arise where Rust is not running.
     E_WASM_LOAD: ['マージ用プログラムを読み込めませんでした。', '接続を確認して、もう一度試してください。'],
     E_WASM_MISSING: ['マージ用プログラムを読み込めませんでした。あるべき場所にありません。', 'ページを再読み込みしてください。解決しない場合は、サイトの管理者に知らせてください。'],
     E_WASM_BLOCKED: ['マージ用プログラムを読み込めませんでした。セキュリティポリシーで禁止されています。', 'Content-Security-Policyのscript-srcに\'wasm-unsafe-eval\'、worker-srcにこのツールの配信元とblob:が必要だと、サイトの管理者に知らせてください。'],

@@ -1,4 +1,4 @@
-/** Which language is spoken. Each comes in a chunk of its own when somebody wants it. */
+/** Chooses the element's language. Each language is a chunk of its own, fetched when it is needed. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { change, isThere, language, translate, type Translation } from '../words/language.ts';
@@ -13,10 +13,10 @@ const FETCH: Record<Exclude<Language, 'en'>, () => Promise<{ translation: Transl
 let wanted: Language = 'en';
 let coming: Promise<void> | null = null;
 
-/** The end of waiting for a language; null where none is on its way. */
+/** Settles when the language that is on its way has come; null if none is. */
 export const languageComing = (): Promise<void> | null => coming;
 
-/** Speaks another language from now on, all over the page; where it cannot be fetched, the one before. The last wish counts. */
+/** Switches all of the page to another language; if it cannot be fetched, the present one stays. The last wish counts. */
 function speak(wish: Language): Promise<void> {
   if (wish === wanted) return coming ?? Promise.resolve();
   wanted = wish;
@@ -35,7 +35,7 @@ async function fetched(wish: Language): Promise<void> {
   if (part) translate(wish, part.translation);
 }
 
-/** Has the page speak the language of the place that an element has, whatever becomes of either. */
+/** Keeps the page in the language of the element's surroundings, whatever happens to the element or to them. */
 export class SpeaksAsAround implements ReactiveController {
   readonly #watch = new MutationObserver(() => void this.#listen());
 
@@ -55,13 +55,13 @@ export class SpeaksAsAround implements ReactiveController {
   }
 }
 
-/** The shadow roots that it is in, and the document. */
+/** The shadow roots that the element is in, and the document. */
 function rootsAround(element: Element): Node[] {
   const root = element.getRootNode();
   return root instanceof ShadowRoot ? [root, ...rootsAround(root.host)] : [root];
 }
 
-/** Its own language, or that of what is around it, or those of the browser. */
+/** The language of the element, or else of what is around it, or else those of the browser. */
 function languagesAround(element: Element): readonly string[] {
   for (let at: Node | null = element; at; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
     const tag = at instanceof Element ? at.getAttribute('lang') : null;

@@ -1,4 +1,4 @@
-/** What Rust calls kinds of things, and its reasons: whole sentences of its code, with `*` for what differs. */
+/** Rust's names for kinds of things, and its reasons: whole texts from its code, with `*` for the variable parts. */
 
 export type Phrase =
   | 'full difference'

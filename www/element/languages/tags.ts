@@ -1,11 +1,11 @@
-/** The languages there are, and which of them somebody reads. */
+/** The languages there are, and the choice of the one that a person reads. */
 
 export type Language = 'en' | 'ja' | 'zh-Hans';
 export const LANGUAGES: readonly Language[] = ['en', 'ja', 'zh-Hans'];
 
 /**
- * The language for somebody who reads these, the dearest first. Which script a tag means is the browser's to know; a tag that only
- * says again, and less exactly, what the one before it said is no wish of its own: `zh` behind `zh-TW`.
+ * The language for a person who reads `tags`, in order of preference. The browser knows which script a tag means. A tag that only repeats, less
+ * exactly, what an earlier one said is not a wish of its own: `zh` after `zh-TW`.
  */
 export function understood(tags: readonly string[]): Language {
   for (const [at, tag] of tags.entries()) {

@@ -1,4 +1,4 @@
-/** Simplified Chinese. */
+/** The Simplified Chinese texts. */
 
 import type { Role, SumKind } from '../../core/types.ts';
 import { count } from '../words/format.ts';
@@ -257,7 +257,7 @@ export const translation: Translation = {
       copied: '已复制',
       copyHash: '复制 SHA-256',
 
-      // With figures and names in them.
+      // Texts with numbers and names.
       loadFrom: (host) => `从 ${host} 加载`,
       loadBoth: '加载两个文件',
       lookCosts: (size, hosts) => `融合前可以先查看投影的预期效果。为此要从 ${hosts} 加载最多 ${size}。`,
@@ -547,7 +547,7 @@ export const translation: Translation = {
   },
 
   problems: {
-    // The container.
+    // The safetensors container.
     E_EMPTY: ['文件是空的。', '请重新下载或导出。'],
     E_TOO_SHORT: ['文件太短，不可能是 safetensors 文件。', '请重新下载或导出。'],
     E_TRUNCATED: ['文件在最后一个张量结束之前就中断了。', '可能是下载中断：请重新下载。'],
@@ -586,7 +586,7 @@ export const translation: Translation = {
     E_BUSY: ['该网站过载，或要求减少请求。', '请等几分钟，再重新加载。'],
     E_ANSWER: ['该网站的响应不合理。', '请下载文件，再在这里选择。'],
     E_REMOTE_CHANGED: ['文件在使用期间，在该网站上发生了变化。', '请重新加载。'],
-    // The LoRA.
+    // The LoRA in a file.
     E_NO_LORA: ['这个文件里没有 LoRA。', '请选择 LoRA 文件，而不是整个模型或 embedding。'],
     E_PAIR_MISSING: ['某个模块的 LoRA 矩阵对只有一半。', '文件不完整：请重新导出。'],
     E_RANK_ZERO: ['某个模块的秩为 0。', '请重新导出 LoRA。'],
@@ -599,7 +599,7 @@ export const translation: Translation = {
     E_SPELLING_MIX: ['文件中同一层有两个名称，含义不明确。', '请用生成它的程序重新保存。'],
     E_DTYPE_UNSUPPORTED: ['某个 LoRA 张量的精度格式无法融合。', '请将文件存为 F16、BF16 或 F32。'],
     E_NONFINITE: ['文件中含有无效数值（NaN 或无穷大），或会产生无效数值的内容。', '训练或某次转换出了问题：请换用文件的其他版本。'],
-    // The pair.
+    // The pair of files.
     E_NO_COMMON_MODULES: ['两个文件没有共同的模块，因此没有可融合的内容。', '请选择为同一底模制作、改变相同部分的两个 LoRA。'],
     E_SHAPE_MISMATCH: ['同一模块在两个文件中的尺寸不同。', '它们是为不同的底模制作的：请选择同一底模的两个 LoRA。'],
     E_BASE_MISMATCH: ['两个文件是为不同的底模制作的。', '请选择同一底模的两个 LoRA。'],
@@ -608,7 +608,7 @@ export const translation: Translation = {
     E_NOISE_STAGE: ['一个文件用于采样步数中的高噪阶段，另一个用于低噪阶段。', '请将两个高噪文件相互融合，两个低噪文件相互融合。'],
     E_SETTINGS: ['某项设置超出了范围，或并不存在。', '请更改这里指出的设置。'],
     E_RECIPE: ['这不是可用的配方。', '请选择本工具保存的配方或报告，或由它融合的文件。'],
-    // The run.
+    // The run and its result.
     E_OUTPUT_RANGE: ['结果超出了所选精度的范围。', '请为结果选择 F32，或减小强度。'],
     E_VERIFY: ['写出的文件没有通过检查，因此不提供。', '请重新融合；如果再次出现，请反馈此问题。'],
     E_WRITE: ['无法写入结果。', '请腾出一些磁盘空间或关闭其他标签页，再重新融合。'],
@@ -617,7 +617,7 @@ export const translation: Translation = {
     E_GPU_FAULT: ['GPU 出错。', '已改用 CPU。'],
     E_ABORTED: ['已取消。', '要重新开始，请按“融合”。'],
     E_INTERNAL: ['工具内部出错。', '请刷新页面重试；如果再次出现，请反馈此问题。'],
-    // Accepted, with a comment.
+    // Warnings about files that are accepted.
     W_SAME_FILE: ['两个文件对模型的改动相同。', '请换一个主体或风格。'],
     W_PARALLEL: ['两个更新的方向几乎相同。', '投影会去除大部分主体。'],
     W_BASE_CHANGED: ['这个 LoRA 是在为训练而改动过的底模上训练的，与通常的底模不符。', '请先用制作它的程序将其转换为普通 LoRA。'],
@@ -639,7 +639,7 @@ export const translation: Translation = {
     W_ENERGY_CUT: ['有些模块被截断到一定的秩，损失了部分强度。', '如果结果太弱，请选择更高的秩。'],
     W_OUTPUT_RANGE: ['有些数值超出了 F16 的范围。', '已将一部分缩放移到模块的另一个矩阵；两者的乘积不变。'],
     W_GPU_FELL_BACK: ['运行过程中 GPU 出错。', '已改用 CPU 完成；结果同样可靠。'],
-    // Only where Rust is not running.
+    // Problems that arise where Rust is not running.
     E_WASM_LOAD: ['无法加载融合程序。', '请检查网络，再重试。'],
     E_WASM_MISSING: ['无法加载融合程序：它不在应在的位置。', '请刷新页面；如果无效，请告知本站管理员。'],
     E_WASM_BLOCKED: ['无法加载融合程序：安全策略禁止。', '请告知本站管理员：Content-Security-Policy 的 script-src 必须包含 \'wasm-unsafe-eval\'，worker-src 必须包含本工具的来源和 blob:。'],

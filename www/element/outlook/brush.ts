@@ -1,4 +1,4 @@
-/** What single blocks are painted with, and the choices of blocks that are usual: folded away below the map, whose rows are the blocks. */
+/** The brush for single blocks, and the common choices of blocks: folded away at the map, whose rows are the blocks. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -14,7 +14,7 @@ import { base } from '../parts/tokens.css.ts';
 import { MU, numbers, orNothing, Typing } from '../parts/typed.ts';
 import { brushText as text, presetLabel, pasteLabel } from './strings.ts';
 
-/** What a stroke sets; μ null: the general one. */
+/** What a stroke sets; for μ, null means the general one. */
 export type Brush = { of: Role; value: number } | { of: 'mu'; value: number | null };
 
 type BlockList = Pick<PairFit, 'blocks' | 'presets' | 'orders'>;
@@ -24,13 +24,13 @@ export interface BlocksChange {
   committed: boolean;
 }
 
-/** What a brush begins with. */
+/** The value that each kind of brush starts with. */
 const FIRST: Record<Brush['of'], Brush> = { content: { of: 'content', value: 0 }, style: { of: 'style', value: 0 }, mu: { of: 'mu', value: Infinity } };
 const STRENGTH = numbers(FIELD_STRENGTH);
 const OWN = 'own';
 const ALL = 'all';
 
-/** Says `np-brush` {Brush | null} and `np-blocks` {BlocksChange}. */
+/** Sends `np-brush` {Brush | null} and `np-blocks` {BlocksChange}. */
 export class BrushBar extends LitElement {
   static override styles = [base, fieldStyles, css`
     :host { display: block; min-width: 0; }
@@ -49,7 +49,7 @@ export class BrushBar extends LitElement {
   @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) brush: Brush | null = null;
   @property({ type: Boolean }) disabled = false;
-  /** The field whose numbers make no sense, since whenever that was. */
+  /** The field whose numbers make no sense; a new object for each attempt, so that the error is announced again. */
   @state() private wrong: { role: Role } | null = null;
   #typing = new Typing(this);
 
@@ -74,7 +74,7 @@ export class BrushBar extends LitElement {
     </details>`;
   }
 
-  /** Folded away, it would leave a map whose fields do not open, and nobody would see why. */
+  /** Drops the brush when its panel is folded: otherwise the map's fields would not open, and nobody would see why. */
   #fold = (event: Event): void => {
     if (event.target === event.currentTarget && !(event.target as HTMLDetailsElement).open && this.brush) this.#tell('np-brush', null);
   };

@@ -1,4 +1,4 @@
-/** The chunk of the outlook: fetched when there is one. */
+/** The chunk with the outlook, fetched when there is one to draw. */
 
 import { define } from '../register.ts';
 import { BrushBar } from './brush.ts';

@@ -1,4 +1,4 @@
-/** What is kept of the subject and what the projection changes, over the fraction it removes; μ is dragged on it. */
+/** How much of the subject is kept and how much the projection changes, over the fraction removed; μ can be dragged on it. */
 
 import { LitElement, css, html, nothing, svg, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -49,7 +49,7 @@ export class Curve extends LitElement {
     }
   `];
 
-  /** Empty while nothing is known of the pair. */
+  /** The points of the curves; empty if nothing is known about the pair. */
   @property({ attribute: false }) points: readonly CurvePoint[] = [];
   @property({ type: Number }) mu = 0.5;
   @property({ type: Boolean }) disabled = false;
@@ -68,7 +68,7 @@ export class Curve extends LitElement {
       <np-lora-data class=${now ? '' : 'waits'} about=${text.curve} .of=${() => this.#table()}></np-lora-data>`;
   }
 
-  /** `now` null: the axes, and where μ is on them. */
+  /** The axes and the marker for μ, with dots on the curves unless `now` is null. */
   #drawing(now: CurvePoint | null): TemplateResult {
     const width = this.#width.value;
     const beta = removed(this.mu);
@@ -76,7 +76,7 @@ export class Curve extends LitElement {
     const most = Math.max(1, ...this.points.map(({ change }) => change));
     const x = linear([0, 1], [frame.left, frame.right]);
     const y = linear([0, most], [frame.bottom, frame.top]);
-    // Only the marker moves with the slider.
+    // While the slider moves, only the marker is drawn again.
     return html`<svg height=${HEIGHT} role="img" aria-label=${text.curveDrawing}>
       ${guard([this.points, width, language()], () => this.#still(frame, x, y, most))}
       <line class="marker" x1=${x(beta)} x2=${x(beta)} y1=${frame.top} y2=${frame.bottom} />

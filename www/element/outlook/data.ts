@@ -10,7 +10,7 @@ import { text } from './strings.ts';
 
 type Value = string | number | null;
 
-/** `share`: read as a percentage on the page; the files have the number. */
+/** `share`: shown as a percentage on the page; the files contain the number. */
 interface Column {
   key: string;
   name: string;
@@ -18,7 +18,7 @@ interface Column {
 }
 
 export interface Table {
-  /** Of the files, without their endings. */
+  /** The name of the files, without their endings. */
   file: string;
   columns: readonly Column[];
   rows: readonly (readonly Value[])[];
@@ -27,11 +27,11 @@ export interface Table {
 const SHARES: ReadonlySet<string> = new Set(['overlap', 'chance', 'contentKept', 'change']);
 export const isShare = (key: string): boolean => SHARES.has(key);
 
-/** More of them say nothing new; the files have them all. */
+/** The most rows to show; more would tell nothing new, and the files contain all. */
 const SHOWN = 500;
-/** What a spreadsheet would take for a formula. */
+/** A text that a spreadsheet would take for a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
-/** What one may split lines at, wherever it is used. */
+/** A character at which some spreadsheet might split a line. */
 const SEPARATOR = /[",;\t\r\n]/;
 
 function csvValue(value: Value): string {
@@ -62,10 +62,10 @@ export class Data extends LitElement {
     thead th { position: sticky; top: 0; background: var(--surface); color: var(--muted); box-shadow: 0 1px var(--line); }
   `];
 
-  /** Asked for only when somebody looks. */
+  /** Makes the table; called only when the table is opened or saved. */
   @property({ attribute: false, hasChanged: () => true }) of: () => Table = () => ({ file: '', columns: [], rows: [] });
   @property() label = '';
-  /** What it is the data of. */
+  /** The title of the drawing whose data this is. */
   @property() about = '';
   @state() private opened = false;
   protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
@@ -95,7 +95,7 @@ export class Data extends LitElement {
   }
 }
 
-/** Six digits are more than the numbers are good for. */
+/** A value as shown in the table; six digits are more than are meaningful. */
 function shown(value: Value, share = false): string {
   if (value === null) return '–';
   if (share && typeof value === 'number') return percent(value);

@@ -1,24 +1,24 @@
-/** The figures that the map can show, each with its steps of colour and how it is written; and where the fields are. */
+/** The figures that the map can show, each with its colour steps and its format; and the layout of the map's fields. */
 
 import type { MapCell, Outlook, Role, Tally } from '../../core/types.ts';
 import { count, percent, unbroken } from '../words/format.ts';
 import { text } from './strings.ts';
 
-/** As a factor: "6.1", "0.33", "140". */
+/** A factor, such as "6.1", "0.33" or "140". */
 export function factor(value: number): string {
   if (!Number.isFinite(value)) return '–';
   return value >= 100 ? count(Math.round(value)) : String(Number(value.toPrecision(2)));
 }
 
-/** Null where there is nothing to divide by. */
+/** A ratio; null if there is nothing to divide by. */
 const ratio = (of: number, to: number): number | null => (to > 0 ? of / to : null);
 
 export interface Figure {
   of: (tally: Tally) => number | null;
   show: (value: number) => string;
-  /** Where the next step of colour begins, rising; null: as far as the pair goes. */
+  /** The values at which the next colour step begins, in rising order; null: chosen to fit the pair. */
   bounds: readonly number[] | null;
-  /** The classes of the steps, one more than bounds. */
+  /** The CSS classes of the steps, one more than there are bounds. */
   steps: readonly string[];
 }
 
@@ -45,9 +45,9 @@ export const FIGURES = {
 
 export type FigureName = keyof typeof FIGURES;
 
-/** Round numbers, about equally far apart in proportion. */
+/** Round numbers, spaced about evenly in proportion. */
 const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
-/** Less than so many times chance is next to it, and no reason for a dark field. */
+/** The scale for the overlap goes at least up to this multiple of chance: a smaller one is no reason for a dark field. */
 const LEAST = 10;
 
 function nearest(value: number, to: readonly number[]): number {
@@ -56,14 +56,14 @@ function nearest(value: number, to: readonly number[]): number {
   return Number((to.reduce((best, round) => (away(round) < away(best) ? round : best)) * power).toPrecision(2));
 }
 
-/** Steps of one proportion from 1 to the largest value, which is rounded up: they seldom change while a pair is analysed. */
+/** Steps in equal proportion from 1 to the largest value, rounded up so that they seldom change during an analysis. */
 function upTo(most: number, steps: number): number[] {
   const power = 10 ** Math.floor(Math.log10(Math.max(LEAST, most)));
   const end = ([1, 2, 5].find((round) => round * power >= most) ?? 10) * power;
   return Array.from({ length: steps - 1 }, (_, at) => nearest(end ** ((at + 1) / steps), ROUND));
 }
 
-/** Where the steps of colour begin in this map. */
+/** The values at which the colour steps of this map begin. */
 export function boundsOf({ of, bounds, steps }: Figure, rows: readonly Row[]): readonly number[] {
   const values = (): number[] => rows.flatMap(({ fields }) => fields.map((field) => (field && of(field)) || 0));
   return bounds ?? upTo(values().reduce((most, value) => Math.max(most, value), 0), steps.length);
@@ -75,7 +75,7 @@ export function step({ of, steps }: Figure, bounds: readonly number[], tally: Ta
   return value === null ? 'o0' : steps[at] ?? '';
 }
 
-/** The figures of a field or a layer in words. */
+/** The figures of a field or a layer, in words. */
 export function inWords(tally: Tally): string {
   const { overlap, chance, contentKept, change } = tally;
   const larger = largerOf(tally);
@@ -86,16 +86,16 @@ export function inWords(tally: Tally): string {
   ].join(' · '));
 }
 
-/** Which update is the larger one, and how many times; null where one is nothing. */
+/** Which update is the larger one, and how many times; null if either is zero. */
 export function largerOf({ contentNorm: content, styleNorm: style }: Pick<Tally, 'contentNorm' | 'styleNorm'>): { role: Role; times: number } | null {
   if (content === 0 || style === 0) return null;
   return style >= content ? { role: 'style', times: style / content } : { role: 'content', times: content / style };
 }
 
-/** A field of the map as it is drawn. `members`: places in the outlook's modules. */
+/** A field of the map as drawn. `members`: indices in the outlook's modules. */
 export type Field = Tally & { members: number[] };
 
-/** A field by what it is called, as the lists grow while the pair is analysed; `kind` null: all of the block. */
+/** A field identified by its names, because the lists grow during an analysis; `kind` null: the whole block. */
 export interface Place {
   block: string;
   kind: string | null;
@@ -103,11 +103,11 @@ export interface Place {
 
 export interface Row {
   label: string;
-  /** All kinds together, then every kind; null where the block has none, undefined where nothing is known of it yet. */
+  /** All kinds together, then each kind; null if the block has no such layers, undefined if nothing is known about them yet. */
   fields: (Field | null | undefined)[];
 }
 
-/** The map's rows and fields. */
+/** The rows and fields of the map. */
 export function layOut({ blocks, kinds, cells }: Outlook): Row[] {
   const at = new Map<string, MapCell>(cells.map((cell) => [`${cell.block} ${cell.kind}`, cell]));
   return blocks.map(({ label, ...tally }, block) => {

@@ -1,4 +1,4 @@
-/** The heat-map: every kind of layer in every block, coloured by one figure and with its number. One tab stop, arrows inside. */
+/** The heat map: each kind of layer in each block, coloured by one figure and showing its number. It is one tab stop, with arrow keys inside. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, query, state } from 'lit/decorators.js';
@@ -21,7 +21,7 @@ interface At {
   column: number;
 }
 
-/** How far a key goes; rows and columns without a field are passed over. */
+/** How far a key moves; rows and columns without a field are skipped. */
 const KEYS: Record<string, { row?: number; column?: number }> = {
   ArrowUp: { row: -1 }, ArrowDown: { row: 1 }, ArrowLeft: { column: -1 }, ArrowRight: { column: 1 },
   PageUp: { row: -10 }, PageDown: { row: 10 }, Home: { column: -Infinity }, End: { column: Infinity },
@@ -94,21 +94,21 @@ export class OverlapMap extends LitElement {
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;
-  /** The field whose layers are shown elsewhere. */
+  /** The field whose layers are listed outside the map. */
   @property({ attribute: false }) opened: Place | null = null;
   @property({ attribute: false }) blocks: Blocks = {};
-  /** What rows are painted with; null: fields are opened instead. */
+  /** The brush that rows are painted with; null: pressing a field opens it. */
   @property({ attribute: false }) brush: Brush | null = null;
   #stroke: Stroke | null = null;
   @state() private figure: FigureName = 'overlap';
   @state() private at: At = { row: 0, column: 0 };
   @state() private pointed: At | null = null;
   @state() private focused = false;
-  /** To screen readers: what a row has now that was painted by the keyboard. */
+  /** Tells screen readers the new values of a row that was painted with the keyboard. */
   @state() private said = '';
   @query('td[tabindex="0"]') private stop!: HTMLElement | null;
   #rows: Row[] = [];
-  /** Somebody has been on it. */
+  /** Whether somebody has focused or pressed a field. */
   #entered = false;
   protected edges = new Edges(this, () => this.renderRoot.querySelector('.scroll'));
 
@@ -120,7 +120,7 @@ export class OverlapMap extends LitElement {
     if (!changed.has('outlook')) return;
     this.#rows = this.outlook ? layOut(this.outlook) : [];
     if (!this.outlook) this.#entered = false;
-    // The layers become known in any order.
+    // The layers become known in any order, so the first field may change.
     if (!this.#entered || !this.#field(this.at)) this.at = this.#first();
   }
 
@@ -175,7 +175,7 @@ export class OverlapMap extends LitElement {
     return content === 0 && style === 0;
   }
 
-  /** What a block has of its own, in words. */
+  /** A block's own values, in words. */
   #own(label: string, blocks = this.blocks): string {
     const { content, style, mu } = blocks[label] ?? WHOLE;
     const strengths = ([['content', content], ['style', style]] as const).filter(([, strength]) => strength !== 1);
@@ -216,7 +216,7 @@ export class OverlapMap extends LitElement {
     event.preventDefault();
   };
 
-  /** The field that a key leads to: as far as it goes in its direction, then on to the next that is there, else back. */
+  /** The field that a key leads to: as far as the key moves, then on to the next existing field, or else back to one. */
   #reach({ row = 0, column = 0 }: { row?: number; column?: number }, everywhere: boolean): At {
     const [rows, columns] = [this.#rows.length, this.#rows[0]?.fields.length ?? 0];
     const within = (value: number, of: number): number => Math.min(of - 1, Math.max(0, value));
@@ -255,7 +255,7 @@ export class OverlapMap extends LitElement {
     if (!this.brush) this.#open(at);
   };
 
-  /** One row by itself. What is in no block has nothing of its own. */
+  /** Paints a single row. The row for layers outside all blocks cannot have values of its own. */
   #dab(label: string, brush: Brush): void {
     if (label === '') return;
     const { blocks } = new Stroke(this.blocks, brush, label);
@@ -266,7 +266,7 @@ export class OverlapMap extends LitElement {
   #begin = (event: PointerEvent): void => {
     const label = this.#labelAt(event);
     if (!this.brush || !event.isPrimary || event.button !== 0 || label === '') return;
-    // No text is marked meanwhile.
+    // Prevents text from being selected while painting.
     event.preventDefault();
     this.#stroke = new Stroke(this.blocks, this.brush, label);
     addEventListener('pointerup', this.#end, { once: true });
@@ -289,13 +289,13 @@ export class OverlapMap extends LitElement {
     this.#stroke = null;
   };
 
-  /** It was the beginning of something else, of scrolling for one. */
+  /** Undoes the stroke, because the gesture turned out to be something else, such as scrolling. */
   #giveUp = (): void => {
     if (this.#stroke) this.#put(this.#stroke.before, true);
     this.#stroke = null;
   };
 
-  /** A finger stays with the element that it came down on, wherever it goes. */
+  /** The block under the pointer: touch events keep their first target, so it is looked up by position. */
   #labelAt({ clientX, clientY }: PointerEvent): string {
     const row = (this.renderRoot as ShadowRoot).elementFromPoint(clientX, clientY)?.closest<HTMLElement>('tr[data-row]')?.dataset.row;
     return this.#rows[Number(row ?? NaN)]?.label ?? '';
@@ -305,7 +305,7 @@ export class OverlapMap extends LitElement {
     this.dispatchEvent(new CustomEvent<BlocksChange>('np-blocks', { detail: { blocks, committed } }));
   }
 
-  /** What is open closes. */
+  /** Opens a field, or closes it if it is open. */
   #open(at: At): void {
     const place = this.#place(at);
     const open = this.opened?.block === place.block && this.opened.kind === place.kind;

@@ -1,4 +1,4 @@
-/** The layers of one field of the map; one is chosen to see its singular values. */
+/** The layers of one field of the map; a person chooses one to see its singular values. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -9,7 +9,7 @@ import { isShare, type Table } from './data.ts';
 import { factor, inWords } from './figures.ts';
 import { column, text } from './strings.ts';
 
-/** More of them nobody reads; the data has them all. */
+/** The most layers to list; nobody reads more, and the data has them all. */
 const SHOWN = 200;
 
 export class Modules extends LitElement {
@@ -26,7 +26,7 @@ export class Modules extends LitElement {
   `];
 
   @property({ attribute: false }) outlook: Outlook | null = null;
-  /** Places in the outlook's modules. */
+  /** Indices in the outlook's modules. */
   @property({ attribute: false }) members: readonly number[] = [];
   @property({ attribute: false }) chosen: string | null = null;
 

@@ -1,4 +1,4 @@
-/** The place of the outlook between the fit and the settings. What draws it is fetched when there is something to draw. */
+/** The place of the outlook between the fit and the settings. The code that draws it is fetched when there is something to draw. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -9,7 +9,7 @@ import { text } from '../words/strings.ts';
 import { Focus } from '../parts/focus.ts';
 import { base } from '../parts/tokens.css.ts';
 
-/** Says `np-mu`, `np-balance`, `np-blocks` and `np-module` {module: its place in the outlook}; who listens then sets `spectra`. */
+/** Sends `np-mu`, `np-balance`, `np-blocks` and `np-module` {module: its index in the outlook}; the listener then sets `spectra`. */
 export class OutlookPlace extends LitElement {
   static override styles = [base, css`
     :host { display: block; min-width: 0; }
@@ -29,27 +29,27 @@ export class OutlookPlace extends LitElement {
   @property({ type: Number }) mu = 0.5;
   @property({ attribute: false }) fit: PairFit | null = null;
   @property({ attribute: false }) blocks: Blocks = {};
-  /** Of the module that was last chosen, once it is there. */
+  /** The spectra of the module that was last chosen, once they are there. */
   @property({ attribute: false }) spectra: Spectra | null = null;
   @property({ attribute: false }) result: ResultChoice = 'fusion';
-  /** What is made where it is more than one file. */
+  /** The several files to make; null: one file. */
   @property({ attribute: false }) several: Several | null = null;
-  /** The first is being asked for. */
+  /** Whether the first outlook is on its way. */
   @property({ type: Boolean }) coming = false;
-  /** Both files have the same bytes. */
+  /** Whether both files have the same bytes. */
   @property({ type: Boolean }) same = false;
-  /** The analysis goes on. */
+  /** Whether the analysis is in progress. */
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
   #charts = new Fetched(this, fetchCharts);
 
   constructor() {
     super();
-    // What stands here gives way to what comes.
+    // The focused content may be replaced by what comes next.
     new Focus(this, (options) => this.focus(options));
   }
 
-  // Through the object model, as the page's policy forbids style attributes.
+  // Set through the object model, because the page's policy forbids style attributes.
   protected override willUpdate(): void {
     const rows = (this.outlook ?? this.fit)?.blocks.length ?? 0;
     this.style.setProperty('--map', `${Math.min(34 + 24 * rows, 530)}px`);
@@ -64,7 +64,7 @@ export class OutlookPlace extends LitElement {
       return html`<section class="panel failed" tabindex="-1" aria-label=${text.outlook}><p>${text.outlookFailed}${this.#charts.hint}</p>
         <button type="button" @click=${() => this.#charts.want()}>${text.tryAgain}</button></section>`;
     }
-    // The place stays while what stands in it gives way: without it the page would be lower for a moment, and scrolled if it ended there.
+    // The place stays while its content changes: without it the page would be shorter for a moment, and scroll if it ended there.
     return html`<div class="place">${outlook && charts === 'there' ? html`<np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
       @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`
       : html`<section class="panel" tabindex="-1" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section>`}</div>`;

@@ -1,4 +1,4 @@
-/** What the drawings share: axes, lines, their size in real pixels, and how they look. */
+/** What the drawings share: axes, lines, their size in real pixels, and their style. */
 
 import { css, html, svg, type ReactiveController, type ReactiveControllerHost, type SVGTemplateResult, type TemplateResult } from 'lit';
 
@@ -9,22 +9,22 @@ export function linear([from, to]: readonly [number, number], [low, high]: reado
   return (value) => low + ((value - from) / way) * (high - low);
 }
 
-/** Of a logarithmic axis; what lies below its low end stays on it. */
+/** The scale of a logarithmic axis; values below its low end are placed on that end. */
 export function logarithmic([from, to]: readonly [number, number], range: readonly [number, number]): Scale {
   const scale = linear([Math.log(from), Math.log(to)], range);
   return (value) => scale(Math.log(Math.max(from, value)));
 }
 
-/** Below this share of the largest, a singular value is the arithmetic's noise and not worth an axis. */
+/** Below this share of the largest, a singular value is numerical noise and does not extend the axis. */
 const FLOOR = 1e-6;
 
-/** A logarithmic axis over what is there: its ends, and up to five round numbers on it. */
+/** A logarithmic axis for these values: its ends, and a few round numbers on it. */
 export function decades(values: readonly number[]): { domain: [number, number]; ticks: number[] } {
   const most = Math.max(...values, 0) || 1;
   const least = Math.min(most, ...values.filter((value) => value > most * FLOOR));
   const domain: [number, number] = [least === most ? most / 10 : least, most];
   const powers = Math.log10(domain[1] / domain[0]);
-  // 1, 2 and 5 of every power where there are few powers, and every other one where there are many.
+  // The ticks are 1, 2 and 5 of each power if there are few powers, and only some of the powers if there are many.
   const factors = powers < 1.5 ? [1, 2, 5] : [1];
   const every = Math.max(1, Math.ceil(powers / 5));
   const ticks: number[] = [];
@@ -35,7 +35,7 @@ export function decades(values: readonly number[]): { domain: [number, number]; 
   return { domain, ticks: ticks.filter((tick) => tick >= domain[0] * 0.999 && tick <= domain[1] * 1.001) };
 }
 
-/** A number of any size on an axis. */
+/** The label of a number of any size on an axis. */
 export function round(value: number): string {
   if (value === 0 || (value >= 0.001 && value < 10_000)) return String(Number(value.toPrecision(3)));
   const [digits = '', power = ''] = value.toExponential(0).split('e');
@@ -53,12 +53,12 @@ export interface Frame {
   bottom: number;
 }
 
-/** Lines across the drawing with their numbers at the left. */
+/** Horizontal lines across the drawing, with their numbers at the left. */
 export const across = (ticks: readonly number[], y: Scale, { left, right }: Frame, show: (value: number) => string): SVGTemplateResult[] =>
   ticks.map((tick) => svg`<line class="rule" x1=${left} x2=${right} y1=${y(tick)} y2=${y(tick)} />
     <text x=${left - 8} y=${y(tick) + 4} text-anchor="end">${show(tick)}</text>`);
 
-/** Text in a drawing must not grow with it, so that drawings are made for the width they have. */
+/** Watches the width of the host. Drawings are made for the width they have, because text in them must not be scaled. */
 export class Width implements ReactiveController {
   value = 0;
   readonly #host: ReactiveControllerHost & HTMLElement;
@@ -74,7 +74,7 @@ export class Width implements ReactiveController {
       const width = Math.floor(entry?.contentRect.width ?? 0);
       if (width === this.value || width === 0) return;
       this.value = width;
-      // Not at once: the drawing changes the height of what is observed, of which the browser would tell the window as an error.
+      // Not done at once: drawing changes the height of the observed element, which browsers would report to the window as an error.
       requestAnimationFrame(() => this.#host.requestUpdate());
     });
     this.#observer.observe(this.#host);
@@ -111,5 +111,5 @@ export const drawing = css`
   }
 `;
 
-/** A line of the legend. */
+/** A sample of a line, for the legend. */
 export const sample = (of: string): TemplateResult => html`<svg viewBox="0 0 24 8" aria-hidden="true"><path class="curve ${of}" d="M0 4H24" /></svg>`;

@@ -12,10 +12,10 @@ import { column, text } from './strings.ts';
 const HEIGHT = 224;
 const SMALL = 168;
 const GAP = 24;
-/** Two small drawings beside each other need this. */
+/** The width from which the two small drawings are placed side by side. */
 const BESIDE = 480;
 const LEFT = 56;
-/** How far the smallest value stays off the axis. */
+/** The factor by which the smallest value stays above the axis. */
 const CLEAR = 1.5;
 const LINES = [
   { key: 'style', name: 'style', look: 'style' },
@@ -63,7 +63,7 @@ export class Spectrum extends LitElement {
 
 const frameOf = (width: number, height: number, top = 8): Frame => ({ left: LEFT, right: width - 16, top, bottom: height - 40 });
 
-/** Directions are counted from one; the axis has its ends and, where there is room, its middle. */
+/** The axis of directions, counted from one, with labels at its ends and, if there is room, in the middle. */
 function ranks(count: number, x: Scale, { left, right, bottom }: Frame): SVGTemplateResult {
   const ticks = [...new Set(count > 8 ? [1, Math.round(count / 2), count] : [1, count])];
   return svg`<line class="axis" x1=${left} x2=${right} y1=${bottom} y2=${bottom} />
@@ -72,7 +72,7 @@ function ranks(count: number, x: Scale, { left, right, bottom }: Frame): SVGTemp
 }
 
 function values(spectra: Spectra, width: number): TemplateResult {
-  // Above the lines stands the word for the cut.
+  // Leaves room above the lines for the label of the cut.
   const frame = frameOf(width, HEIGHT, 24);
   const count = Math.max(1, ...LINES.map(({ key }) => spectra[key].length));
   const { domain, ticks } = decades(LINES.flatMap(({ key }) => spectra[key]));
@@ -88,7 +88,7 @@ function values(spectra: Spectra, width: number): TemplateResult {
   </svg>`;
 }
 
-/** A value is as wide as its direction, so that a single one shows too. */
+/** A line of steps. Each value is as wide as its direction, so that a single value is visible too. */
 const steps = (of: readonly number[], x: Scale, y: Scale): string =>
   path(of.flatMap((value, index) => [[x(index + 0.5), y(value)], [x(index + 1.5), y(value)]] as const));
 

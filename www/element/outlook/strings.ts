@@ -1,4 +1,4 @@
-/** The sentences of the outlook, which come with its charts. */
+/** The texts of the outlook, which are loaded with its charts. */
 
 import type { Role, Verdict } from '../../core/types.ts';
 import { count, plural } from '../words/format.ts';
@@ -22,7 +22,7 @@ const english = {
     balance: { name: 'Size, style : subject', low: 'subject', high: 'style' },
   } as Record<FigureName, { name: string; low: string; high: string }>,
 
-  /** What the projection does to the pair; shares as they are shown. */
+  /** What the projection does to the pair; the shares are already formatted. */
   verdicts: {
     same: () => 'Both files make the same change to the model: fusing them adds nothing new. Choose another file for one of the two.',
     noContent: () => 'With these settings the subject changes nothing in the layers that both have: its strength is 0 there, or this is not the right file.',
@@ -34,14 +34,14 @@ const english = {
     usual: ({ change, taken, overlap, chance }) => `The projection will change this pair by ${change}: it takes away ${taken} of the subject. The two overlap by ${overlap} (unrelated LoRAs: ${chance}).`,
     most: ({ change, taken }) => `The projection will take away nearly all of the subject: ${taken}. It changes this pair by ${change}; a smaller μ leaves more of the subject.`,
   } as Record<Exclude<Verdict, 'unknown'>, (shares: Shares) => string>,
-  /** Where the overlap alone is made, and where several files are, from the one with the least μ to the one with the most. */
+  /** Leads for the overlap alone, and for several files, from the one with the smallest μ to the one with the largest. */
   leads: {
     overlapAlone: (overlap: string, chance: string, hardly: boolean) => `The two overlap by ${overlap} (unrelated LoRAs: ${chance}). ${hardly ? 'That is hardly anything: the file will do next to nothing.' : 'That part of the subject becomes the file.'}`,
     severalChange: (least: string, most: string, fromMu: string, toMu: string, both: boolean) => (fromMu === toMu
       ? `${both ? 'In this direction, at' : 'At'} μ ${fromMu} the projection will change this pair by ${least}.`
       : `${both ? 'In this direction, from' : 'From'} μ ${fromMu} to μ ${toMu} the projection will change this pair by ${least} to ${most}.`),
   },
-  /** What the slider's percentage is of, and what that of the subject is of. */
+  /** Explains that the slider's percentage is of a strength, and the others are of energies. */
   shares: {
     strength: (removed: string, taken: string) => `The slider’s ${removed} is of the overlap’s strength, which is ${taken} of its energy; overlap and what is taken from the subject are shares of energy.`,
   },
@@ -51,7 +51,7 @@ const english = {
     larger: (larger: Role, times: string) => `The ${subjectOrStyle[larger]} is ${times} times as large as the ${subjectOrStyle[other(larger)]}, but neither drowns the other.`,
     balanced: (content: string, style: string) => `subject ${content}, style ${style}`,
   },
-  /** Where the suggested μ comes from. */
+  /** Explains where the suggested μ comes from. */
   formula: {
     plain: (share: string) => `At this μ, what is left of the subject in the style’s own directions has at most ${share} of the style’s energy, so the style keeps its look. A rule of thumb of this tool, no law.`,
     of: (share: string) => `The smallest μ at which ‖ΔW꜀·V‖² / (1 + μ)² is at most ${share} of ‖ΔWₛ‖².`,
@@ -137,7 +137,7 @@ const english = {
     analysedSome: (number: number, all: number) => `${count(number)} of ${count(all)} layers analysed, figures so far`,
   },
 
-  /** The columns of the tables. */
+  /** The column headings of the tables. */
   column: {
     layer: 'Layer', layers: 'Layers', kind: 'Kind', outputs: 'Outputs', inputs: 'Inputs', contentRank: 'Subject’s rank', styleRank: 'Style’s rank',
     effectiveRank: 'Style’s effective rank', overlap: 'Overlap', chance: 'Chance', contentSize: 'Subject’s size', styleSize: 'Style’s size',
@@ -145,12 +145,12 @@ const english = {
   },
 };
 
-/** What the verdicts speak of. */
+/** The shares that the verdicts mention. */
 interface Shares {
   overlap: string;
   chance: string;
   change: string;
-  /** Of the subject, by the projection. */
+  /** The share of the subject that the projection removes. */
   taken: string;
 }
 

@@ -1,4 +1,4 @@
-/** A stroke of the brush over rows of the map: what it has painted so far. The first row decides whether it paints or wipes. */
+/** A stroke of the brush over rows of the map, with the rows painted so far. The first row decides whether it paints or erases. */
 
 import { changed, WHOLE, type Blocks } from '../settings/block-strengths.ts';
 import type { Brush } from './brush.ts';
@@ -13,7 +13,7 @@ export class Stroke {
     this.#labels.push(first);
   }
 
-  /** Whether the row is new to it. */
+  /** Adds a row to the stroke; false if it was painted already. */
   reach(label: string): boolean {
     if (this.#labels.includes(label)) return false;
     this.#labels.push(label);

@@ -60,9 +60,9 @@ export class OutlookView extends LitElement {
   @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) spectra: Spectra | null = null;
   @property({ attribute: false }) result: ResultChoice = 'fusion';
-  /** What is made where it is more than one file. */
+  /** The several files to make; null: one file. */
   @property({ attribute: false }) several: Several | null = null;
-  /** Both files have the same bytes. */
+  /** Whether both files have the same bytes. */
   @property({ type: Boolean }) same = false;
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
@@ -72,20 +72,20 @@ export class OutlookView extends LitElement {
   @query('.detail') private detail!: HTMLElement | null;
   @query('np-lora-overlap-map') private map!: HTMLElement | null;
 
-  /** To screen readers: a field that was opened; or what the whole pair comes to, once. */
+  /** Tells screen readers which field was opened or, once, the verdict on the whole pair. */
   @state() private spoken = '';
   #saidWhole = false;
   #spokeIn = language();
 
   constructor() {
     super();
-    // The button that balances both goes once they are.
+    // The button that balances the strengths disappears once they are balanced.
     new Focus(this, (options) => this.focus(options));
   }
 
-  /** A field can go with another pair. */
+  /** Closes the open field if it is no longer in the outlook. */
   protected override willUpdate(changed: PropertyValues): void {
-    // What was said in another language is over.
+    // A message in another language is out of date.
     if (this.#spokeIn !== language()) this.spoken = '';
     this.#spokeIn = language();
     if (changed.has('outlook') && this.opened && !fieldAt(this.outlook, this.opened)) this.#open(null);
@@ -132,7 +132,7 @@ export class OutlookView extends LitElement {
 
   #analysed({ analysed, total, unmeasured }: Outlook): string {
     const left = unmeasured > 0 ? ` · ${text.unmeasured(unmeasured)}` : '';
-    // As high as what will stand here.
+    // A blank as high as the text that will replace it.
     if (analysed === 0) return '\u00a0';
     if (analysed === total) return text.analysedAll(total) + left;
     return text.analysedSome(analysed, total) + (this.running ? ' …' : '') + left;
@@ -146,7 +146,7 @@ export class OutlookView extends LitElement {
         <span class="small muted">${weights.balanced(muText(balance.contentStrength), muText(balance.styleStrength))}</span>` : nothing}</div>`;
   }
 
-  /** None before all is known, and none where there is nothing to weigh. Its place stays. */
+  /** The suggested μ, hidden until everything is analysed and where there is nothing to weigh. Its space stays reserved. */
   #suggestion(outlook: Outlook): TemplateResult {
     const { analysed, total, suggested } = outlook;
     const { mu, share } = suggested ?? { mu: 0, share: 0 };
@@ -199,14 +199,14 @@ export class OutlookView extends LitElement {
     this.#tell('np-module', { module: null });
     const field = place && fieldAt(this.outlook, place);
     this.spoken = field && place ? this.#said(place, field.members.length) : '';
-    // Shown at once: whoever opens a field wants to see what is in it.
+    // The layer with the largest overlap is shown at once: whoever opens a field wants to see what is in it.
     const [first, ...others] = field?.members ?? [];
     if (first === undefined) return;
     const overlap = (at: number): number => this.outlook.modules[at]?.overlap ?? 0;
     this.#choose(others.reduce((most, at) => (overlap(at) > overlap(most) ? at : most), first));
   }
 
-  /** Whoever was in it goes on where it was opened. */
+  /** Closes the field and moves the focus back to the map. */
   #close(): void {
     const options = asBefore(this);
     this.#open(null);

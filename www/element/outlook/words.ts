@@ -1,4 +1,4 @@
-/** What the projection does to a pair, in sentences. Which of them holds, Rust's verdict decides (src/fusion/analysis). */
+/** Words what the projection does to a pair. Rust's verdict decides which sentence applies (src/fusion/analysis). */
 
 import type { Outlook, ResultChoice, Several, Verdict } from '../../core/types.ts';
 import { percent, unbroken } from '../words/format.ts';
@@ -13,10 +13,10 @@ export function verdictOf({ total, whole: { overlap, chance, change, contentKept
   }));
 }
 
-/** One of the two changes nothing, or nothing that the other does not: there is nothing to weigh. */
+/** Whether there is nothing to weigh: one of the two changes nothing, or both make the same change. */
 export const isIdle = (verdict: Verdict): boolean => verdict === 'noContent' || verdict === 'noStyle' || verdict === 'same';
 
-/** That the figures are of a part of the pair alone, which may be unlike the rest. */
+/** Warns that the figures cover only a part of the pair, and the rest may differ. */
 export const caveatOf = ({ total, unmeasured, partial }: Outlook): string =>
   (partial && total > 0 ? unbroken(text.partial(total, total + unmeasured)) : '');
 
@@ -31,14 +31,17 @@ export function leadOf(outlook: Outlook, result: ResultChoice, several: Several 
   return unbroken(leads.severalChange(percent(from.change), percent(to.change), muText(least), muText(most), several.bothDirections));
 }
 
-/** How the slider's percentage goes with those of the verdict: it is of a length, they are of energies. Empty where there are none, or all of the overlap goes. */
+/**
+ * Relates the slider's percentage, which is of a length, to the verdict's, which are of energies; empty if there are none or the whole overlap is
+ * removed.
+ */
 export function sharesOf({ analysed, verdict, curve, whole: { change } }: Outlook, at: number): string {
   const point = between(curve, removed(at));
   if (analysed === 0 || verdict === 'same' || verdict === 'apart' || change === 0 || !point || point.beta === 1) return '';
   return unbroken(shares.strength(percent(point.beta), percent(point.taken)));
 }
 
-/** Which of the two is larger, whether or not it is by far. */
+/** Which of the two is larger, and whether by far. */
 export function weightsOf({ analysed, balance, whole, partial }: Outlook): string {
   if (balance) return weights.outweighs(balance.heavier, factor(balance.times));
   const larger = largerOf(whole);

@@ -1,4 +1,4 @@
-/** A fade where something that scrolls goes on beyond its edge: half a figure there would be read as a whole one. */
+/** Fades the edge of a scrolling box where its content goes on: otherwise half a number would be read as a whole one. */
 
 import { css, type ReactiveController, type ReactiveControllerHost } from 'lit';
 
@@ -6,7 +6,7 @@ export class Edges implements ReactiveController {
   #box: HTMLElement | null = null;
   #observer: ResizeObserver | null = null;
 
-  /** `box`: what scrolls, with one child; null while it is not there. */
+  /** `box`: the scrolling element, which has one child; null if it is not there. */
   constructor(host: ReactiveControllerHost, private box: () => HTMLElement | null) {
     host.addController(this);
   }
@@ -30,7 +30,7 @@ export class Edges implements ReactiveController {
 
   #look = (): void => {
     const box = this.#box;
-    // Sizes are rounded, places are not.
+    // Sizes are rounded and scroll positions are not, so they may differ by up to a pixel.
     box?.toggleAttribute('data-right', box.scrollWidth - box.clientWidth - box.scrollLeft > 1);
     box?.toggleAttribute('data-below', box.scrollHeight - box.clientHeight - box.scrollTop > 1);
   };

@@ -1,4 +1,4 @@
-/** The fields of the settings: a choice, something typed, a tick, a file; each with its label. */
+/** The fields of the settings, each with its label: a choice, typed text, a tick box, a file. */
 
 import { css, html, nothing, type TemplateResult } from 'lit';
 import type { TypedField, Typing } from './typed.ts';
@@ -12,13 +12,13 @@ export const fieldStyles = css`
   .tick label { display: grid; }
 `;
 
-/** Of a real file input behind a label that looks like a button. */
+/** Styles for a real file input behind a label that looks like a button. */
 export const chooserStyles = css`
   .unseen:focus-visible + label { outline: 2px solid var(--ink); outline-offset: 2px; }
   .unseen:disabled + label { opacity: 0.5; pointer-events: none; }
 `;
 
-/** `name`: what assistive technology calls it, where that is more than the label. */
+/** A button that opens the file dialog. `name`: the accessible name, if it says more than the label. */
 export function chooser({ id, label, name, look, accept, multiple = false, disabled, chosen }: {
   id: string; label: string; name?: string; look: string; accept: string; multiple?: boolean; disabled: boolean; chosen: (file: File, all: File[]) => void;
 }): TemplateResult {
@@ -34,10 +34,10 @@ export function chooser({ id, label, name, look, accept, multiple = false, disab
     ?disabled=${disabled} @change=${changed} /><label class=${look} for=${id}>${label}</label></span>`;
 }
 
-/** iOS greys out every file when it knows only the ending. */
+/** The types for LoRA files. With only the ending, iOS greys out every file. */
 export const LORA_FILES = '.safetensors,.json,application/octet-stream';
 export const JSON_FILES = '.json,application/json';
-/** A fused file has its recipe in it. */
+/** The types for recipes; a fused file contains its recipe. */
 export const RECIPES = `${JSON_FILES},.safetensors,application/octet-stream`;
 
 interface Field {

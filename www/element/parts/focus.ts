@@ -1,8 +1,8 @@
-/** The keyboard's place: what was pressed may go with the state that it changed. */
+/** Keeps the keyboard's place when the focused control disappears because of what it did. */
 
 import type { LitElement, ReactiveController } from 'lit';
 
-/** Whoever was in a part of the page goes on at `next`, where what they were on has gone. */
+/** Moves the focus to `next` if the focused element inside the host has disappeared. */
 export class Focus implements ReactiveController {
   #had = false;
   #options: FocusOptions = {};
@@ -21,12 +21,12 @@ export class Focus implements ReactiveController {
   }
 }
 
-/** Enter that is held down since another button, whose place this one took, does not press it. */
+/** Prevents an Enter key that was already held down on a previous button from pressing the one that replaced it. */
 export function notHeld(event: KeyboardEvent): void {
   if (event.repeat && event.key === 'Enter') event.preventDefault();
 }
 
-/** How to go on from what has the focus beside or in `part`: whoever used a mouse looks where it is, and keeps the page as it lies. */
+/** How to move the focus within or beside `part`: a mouse user looks at a certain spot, so the page must not scroll. */
 export function asBefore(part: Element): FocusOptions {
   let at = (part.getRootNode() as Document | ShadowRoot).activeElement;
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;

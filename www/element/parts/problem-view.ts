@@ -1,4 +1,4 @@
-/** One problem as a person needs it: what happened, where, what to do, and the details to pass on; in its slot, what can be done at once. */
+/** A problem as a person needs it: what happened, where, what to do, and details to pass on. The slot holds buttons to act at once. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -25,9 +25,9 @@ export class ProblemView extends LitElement {
   `];
 
   @property({ attribute: false }) problem: Problem | null = null;
-  /** A comment on something that was accepted; quieter, and no alert. */
+  /** Whether this is a warning about something that was accepted; it is quieter, and not an alert. */
   @property({ type: Boolean }) warning = false;
-  /** Comes into sight by itself, where a person has just done something. */
+  /** Whether to scroll into view by itself, if a person has just done something. */
   @property({ type: Boolean }) shown = false;
   @state() private copied = false;
 
@@ -71,7 +71,7 @@ export class ProblemView extends LitElement {
       this.copied = true;
       setTimeout(() => { this.copied = false; }, 2000);
     } catch {
-      // No clipboard here (insecure context, refused): the text can still be selected by hand.
+      // There is no clipboard here (insecure context, refused); the text can still be selected by hand.
     }
   }
 }

@@ -1,10 +1,10 @@
-/** The look, once: colours, type, the 8 px grid, and the few controls that every component shares. */
+/** The look of everything: colours, type, the 8 px grid, and the few controls that all components share. */
 
 import { css } from 'lit';
 
 /**
- * Subject is warm, style is cool; orange against blue is told apart by every kind of colour vision. Their mix means
- * overlap and is also drawn as stripes of both, so that colour is never the only sign. All text pairs reach 4.5:1.
+ * The subject is warm and the style cool; orange and blue can be told apart with every kind of colour vision. Their mixture means overlap and is also
+ * drawn as stripes of both, so that colour is never the only sign. All text has a contrast of at least 4.5:1.
  */
 export const tokens = css`
   :host {
@@ -91,7 +91,7 @@ export const base = css`
   @media (forced-colors: active) { progress { appearance: auto; } }
 `;
 
-/** A slider whose filled part ends at --at (0% … 100%), from --fill to --rest. */
+/** A slider whose track is painted with --track. */
 export const slider = css`
   input[type='range'] {
     appearance: none; width: 100%; height: 32px; margin: 0; background: none; cursor: pointer; --thumb: 20px;

@@ -1,4 +1,4 @@
-/** Fields that are typed into: what makes no sense there changes nothing, is put back, and is said beside the field. */
+/** Text fields: input that makes no sense changes nothing, is put back, and is explained beside the field. */
 
 import { html, nothing, type ReactiveControllerHost, type TemplateResult } from 'lit';
 import { inert } from '../words/format.ts';
@@ -7,14 +7,14 @@ import { within, type Limits } from '../words/limits.ts';
 import { whole, written } from '../words/spelling.ts';
 import { text } from '../words/strings.ts';
 
-/** How people write something, and what they are told where it cannot be read. */
+/** How a value is written and read, and what to say when it cannot be read. */
 export interface Spelling<T> {
   write(value: T): string;
   read(typed: string): T | undefined;
   refusal(typed: string, inForce: string): string;
-  /** The keys that a touch screen offers; a pad of numbers has no minus sign on some. */
+  /** The keyboard that a touch screen shows; some numeric ones have no minus sign. */
   keys?: 'decimal' | 'numeric';
-  /** An arrow key up (1) or down (-1). */
+  /** The value after an arrow key up (1) or down (-1). */
   step?(from: T, by: number): T;
 }
 
@@ -28,7 +28,7 @@ export const numbers = (limits: Limits): Spelling<number> => ({
 
 export const MU: Spelling<number> = { keys: 'decimal', write: muText, read: readMu, refusal: (typed, inForce) => text.notMu(typed, inForce) };
 
-/** The same, or nothing, which `inForce` says the meaning of. */
+/** The same spelling, or nothing; `inForce` says what an empty field means. */
 export const orNothing = <T>(spelling: Spelling<T>, inForce: () => string): Spelling<T | null> => ({
   ...(spelling.keys ? { keys: spelling.keys } : {}),
   ...(spelling.step ? { step: (from: T | null, by: number): T | null => (from === null ? null : spelling.step!(from, by)) } : {}),
@@ -43,29 +43,29 @@ export interface TypedField<T> {
   spelling: Spelling<T>;
   disabled: boolean;
   changed: (value: T) => void;
-  /** What assistive technology calls it, where it has no label. */
+  /** The accessible name of a field that has no label. */
   name?: string;
   placeholder?: string | undefined;
   title?: string;
-  /** Of what is said about it besides. */
+  /** The id of the element that describes the field. */
   hint?: string | undefined;
-  /** Where its refusal stands, if not beside it. */
+  /** The id of the element that shows the error, if it is not beside the field. */
   said?: string;
 }
 
-/** The fields of a part of the page. Of what was refused, the last is said, until something else is in force or done. */
+/** The text fields of a component. The last error stays until another value is in force or something else is done. */
 export class Typing {
   #refused: { id: string; said: string; inForce: string; why: () => string } | null = null;
 
   constructor(private host: ReactiveControllerHost) {}
 
-  /** Something else was done. */
+  /** Clears the error, because something else was done. */
   forget(): void {
     this.#refused = null;
     this.host.requestUpdate();
   }
 
-  /** The field, and below it what was wrong. */
+  /** The field, with its error below. */
   field<T>(field: TypedField<T>): TemplateResult {
     return html`${this.input(field)}${this.refusal(`${field.id}-refused`)}`;
   }
@@ -81,7 +81,7 @@ export class Typing {
       @keydown=${(event: KeyboardEvent) => this.#step(event, field)}>`;
   }
 
-  /** Where it is said, behind the fields in the template. */
+  /** The error. It must come after its fields in the template. */
   refusal(said: string): TemplateResult | typeof nothing {
     return this.#refused?.said === said ? html`<p class="refusal stranger" id=${said} role="alert">${this.#refused.why()}</p>` : nothing;
   }
@@ -100,7 +100,7 @@ export class Typing {
     const read = spelling.read(input.value);
     const inForce = spelling.write(read === undefined ? value : read);
     const typed = inert(input.value, 60);
-    // Worded where it is said: meanwhile the page may speak another language.
+    // Worded only when it is shown, because the page's language may have changed by then.
     this.#refused = read === undefined ? { id, said, inForce, why: () => spelling.refusal(typed, inForce) } : null;
     input.value = inForce;
     this.host.requestUpdate();

@@ -55,13 +55,13 @@ export class ResultView extends LitElement {
   `];
 
   @property({ attribute: false }) outcome!: Outcome;
-  /** Of the whole file, once it is worked out. */
+  /** SHA-256 of the whole file, once it is known. */
   @property({ attribute: false }) sha256: string | null = null;
-  /** How many results nobody has saved yet. */
+  /** How many results have not been saved yet. */
   @property({ attribute: false }) unsaved = 0;
-  /** What came of saving it. */
+  /** How saving it ended. */
   @property({ attribute: false }) notice = '';
-  /** One of several, which stand above it. */
+  /** Whether it is one of several results, which are listed above. */
   @property({ type: Boolean }) among = false;
 
   override focus(): void {
@@ -114,9 +114,9 @@ export class ResultView extends LitElement {
     </section>`;
   }
 
-  /** How an overlap is used, and what it is. */
+  /** What an overlap is, and how to use it. */
   #use(report: Report): TemplateResult {
-    // A hyphen, which strength fields read when it is copied there.
+    // Written with a hyphen, which strength fields can read when it is pasted there.
     const strength = (at: number): string => String(Number((0 - removed(at)).toFixed(2)));
     return html`<div class="use">
       <p class="lead">${text.overlaps.before}<strong>${percent(report.contentKept)}</strong>${text.overlaps.after}</p>
@@ -142,9 +142,9 @@ export class ResultView extends LitElement {
   #figures(report: Report): TemplateResult | typeof nothing {
     const rows: [string, Spread | null, (share: number) => string][] = [
       [text.overlapOfSubject, report.overlap, percent],
-      // Nothing is rounded where all keep their bits.
+      // Left out if nothing was rounded because all values kept their bits.
       [text.rounding, report.rounding?.worst ? report.rounding : null, small],
-      // Of an overlap that is the same.
+      // For an overlap this equals the row above.
       [text.roundingOfChange, report.settings.result === 'overlap' ? null : report.roundingOfChange, small],
       ...(['content', 'style', 'result'] as const).map((part): [string, Spread | null, typeof percent] =>
         [text.energyKept(partOf[part]), report.energyKept[part], percent]),

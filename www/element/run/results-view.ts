@@ -1,4 +1,4 @@
-/** Several verified files: what tells them apart, and each of them to be looked at and saved. */
+/** Several verified files: their differences, with buttons to look at each of them and to save them. */
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
@@ -9,13 +9,13 @@ import { warningsOf, type Outcome } from '../model.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
-/** What a person wants of one of the files, or of all. */
+/** What a person wants done with one of the files, or with all. */
 export interface Pick {
   what: 'save' | 'look' | 'save-all' | 'reset';
   at: number;
 }
 
-/** Says `np-pick` {@link Pick}. */
+/** Sends `np-pick` {@link Pick}. */
 export class ResultsView extends LitElement {
   static override styles = [base, css`
     :host { display: block; }
@@ -40,11 +40,11 @@ export class ResultsView extends LitElement {
   `];
 
   @property({ attribute: false }) outcomes!: readonly Outcome[];
-  /** How many of them nobody has saved yet. */
+  /** How many of the results have not been saved yet. */
   @property({ attribute: false }) unsaved = 0;
-  /** What came of saving. */
+  /** How saving ended. */
   @property({ attribute: false }) notice = '';
-  /** The one whose particulars are shown below. */
+  /** The index of the result whose details are shown below. */
   @property({ attribute: false }) looked: number | null = null;
 
   override focus(): void {

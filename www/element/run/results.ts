@@ -1,4 +1,4 @@
-/** The chunk of what was made, and of what compares it: fetched as soon as something could be. */
+/** The chunk with the results and the comparison: fetched as soon as there could be either. */
 
 import { ComparePlace } from '../compare/place.ts';
 import { define } from '../register.ts';

@@ -1,4 +1,4 @@
-/** From Fuse to Save: one place that holds the button, then the progress, then what was made or what went wrong. */
+/** From Fuse to Save: one place that holds the button, then the progress, then the result or what went wrong. */
 
 import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
@@ -16,7 +16,7 @@ import { Fetched, fetchResults } from '../lazy.ts';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
-/** Before this share is done, an estimate is a guess. */
+/** The share that must be done before the time left can be estimated. */
 const ESTIMATE_FROM = 0.03;
 
 function timeLeft({ progress, stageSince }: Running): string {
@@ -26,7 +26,7 @@ function timeLeft({ progress, stageSince }: Running): string {
   return text.timeLeft(seconds(((performance.now() - stageSince) / 1000) * (1 / share - 1)));
 }
 
-/** What is being done, in words. */
+/** The current stage, in words. */
 export function stageOf({ progress, converting, files, result }: Running): string {
   switch (progress?.stage) {
     case undefined: return text.starting;
@@ -70,33 +70,33 @@ export class RunPanel extends LitElement {
   @property({ attribute: false }) outcomes: readonly Outcome[] = [];
   @property({ attribute: false }) problem: Problem | null = null;
   @property({ attribute: false }) backend: BackendFound | null = null;
-  /** SHA-256 of a result, once it is worked out. */
+  /** SHA-256 of a result, once it is known. */
   @property({ attribute: false }) hashOf: (file: File) => string | null = () => null;
-  /** How many results nobody has saved yet. */
+  /** How many results have not been saved yet. */
   @property({ attribute: false }) unsaved = 0;
-  /** What a run would make of the pair. */
+  /** The kind of result that a run would make of the pair. */
   @property({ attribute: false }) making: ResultChoice = 'fusion';
-  /** And how many files. */
+  /** The number of files that a run would make. */
   @property({ attribute: false }) files = 1;
-  /** What it would have to keep in memory, where that may be too much. */
+  /** The bytes that a run would have to keep in memory, if that may be too much; else 0. */
   @property({ attribute: false }) heavy = 0;
   @property({ attribute: false }) notice = '';
-  /** What came of saving. */
+  /** How saving ended. */
   @property({ attribute: false }) saved = '';
   @property({ type: Boolean }) ready = false;
-  /** There is one file, which can be converted. */
+  /** Whether there is a single file, which can be converted. */
   @property({ type: Boolean }) convertible = false;
   @property({ type: Boolean }) disabled = false;
 
   /** Whether the bar stays at the bottom of the window. */
   @property({ type: Boolean, reflect: true }) stuck = false;
-  /** Of several results the one that is looked at. */
+  /** The index of the result that is looked at, if there are several. */
   @state() private looked: number | null = null;
   #results = new Fetched(this, fetchResults);
 
   constructor() {
     super();
-    // The pressed button goes away with its state: whoever pressed it is taken to what came instead.
+    // The pressed button disappears when the state changes, so the focus moves to what replaces it.
     new Focus(this, (options) => {
       const result = this.renderRoot.querySelector<ResultView | ResultsView>('np-lora-results, np-lora-result');
       if (result) void result.updateComplete.then(() => result.focus());
@@ -107,7 +107,7 @@ export class RunPanel extends LitElement {
   protected override willUpdate(changed: PropertyValues<this>): void {
     this.stuck = !this.problem && (this.running !== null || (this.ready && this.outcomes.length === 0));
     if (this.outcomes.length < 2) this.looked = null;
-    // Long before there is one; and once more for the next pair, and when there is.
+    // Fetched long before there is a result; after a failure, tried again for the next pair and when a result is there.
     const { state } = this.#results;
     const isComing = this.ready || this.convertible || this.running !== null || this.outcomes.length > 0;
     if ((state === 'unasked' && isComing) || (state === 'failed' && ((changed.has('outcomes') && this.outcomes.length > 0) || (changed.has('ready') && this.ready)))) void this.#results.want();
@@ -140,7 +140,7 @@ export class RunPanel extends LitElement {
       ${this.#result(outcomes.length > 1 ? this.looked : 0)}`;
   }
 
-  /** What shows the result is not there: it can be saved all the same. */
+  /** Shown when the view of the result has not been loaded: the result can be saved all the same. */
   #lacking(done: string): TemplateResult {
     const failed = this.#results.state === 'failed';
     return html`<section class="panel stack lacking" part="result" tabindex="-1" aria-label=${done}>
@@ -182,7 +182,7 @@ export class RunPanel extends LitElement {
     </section>`;
   }
 
-  /** What nobody has saved goes with the next run. */
+  /** Warnings beside the button: unsaved results are lost with the next run, and memory may not suffice. */
   #cautions(): TemplateResult | typeof nothing {
     const cautions = [this.unsaved > 0 && text.replaces(this.unsaved), this.heavy > 0 && text.heavy(bytes(this.heavy))].filter((one) => one !== false);
     return cautions.length > 0 ? html`<span class="small caution">${cautions.join(text.gap)}</span>` : nothing;

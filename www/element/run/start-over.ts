@@ -1,11 +1,11 @@
-/** A quiet way back to two empty places. What was not saved goes with it, so that it asks once. */
+/** A quiet button to go back to two empty places. Unsaved results are lost, so it asks once. */
 
 import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import { text } from '../words/strings.ts';
 import { base } from '../parts/tokens.css.ts';
 
-/** Says `np-reset`. */
+/** Sends `np-reset`. */
 export class StartOver extends LitElement {
   static override styles = [base, css`
     :host { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-height: 40px; margin-inline-start: auto; }
@@ -13,7 +13,7 @@ export class StartOver extends LitElement {
     .row button { min-height: 32px; padding: 0 12px; font-size: var(--small); }
   `];
 
-  /** How many files nobody has saved yet. */
+  /** How many results have not been saved yet. */
   @property({ type: Number }) unsaved = 0;
   @state() private asking = false;
   #focus = false;
@@ -22,7 +22,7 @@ export class StartOver extends LitElement {
     if (this.unsaved === 0) this.asking = false;
   }
 
-  // The pressed button has gone: what is safe comes in its place, for the keyboard and for a second click.
+  // The pressed button has gone: the focus moves to the safe button, for the keyboard and for a second click.
   protected override updated(changed: PropertyValues): void {
     if (this.#focus && changed.has('asking')) this.renderRoot.querySelector<HTMLElement>('.keep, .plain')?.focus();
     this.#focus = false;

@@ -1,4 +1,4 @@
-/** Settings as the part of an address behind the #, readable: `mu=1&style=0.8&k=90%`. Whatever stands there, nothing here throws. */
+/** Settings in the fragment of an address, in readable form: `mu=1&style=0.8&k=90%`. Nothing here throws, whatever the fragment says. */
 
 import { BACKENDS, DTYPES, LAYOUTS, RESULTS, type BackendChoice, type Settings, type Several } from '../../core/types.ts';
 import type { Blocks } from './block-strengths.ts';
@@ -7,10 +7,10 @@ import { readMus } from './several.ts';
 import { cutText, number, oneOf, rankText, readCut, readRank, readScale, scaleText, whole } from '../words/spelling.ts';
 import { readMu } from '../words/mu.ts';
 
-/** All that a person can set. */
+/** Everything that a person can set. */
 export type State = Settings & { backend: BackendChoice; several: Several | null };
 
-/** How a setting is written, null where it has nothing to say; and read, undefined where it makes no sense. */
+/** How a setting is written (null: left out) and read (undefined: it makes no sense). */
 interface Field<K extends keyof State> {
   key: string;
   of: K;
@@ -32,7 +32,7 @@ const scaleField = (key: string, of: 'contentScale' | 'styleScale') => field(key
 const flagField = (key: string, of: 'directionOnly' | 'keepSources', on: boolean) =>
   field(key, of, (value) => (value === on ? '1' : null), (text) => (text === '1' ? on : undefined));
 
-/** Not the file's name, which belongs to files. */
+/** All settings except the file name, which belongs to particular files. */
 const FIELDS: readonly Field<keyof State>[] = [
   field('mu', 'mu', mu, readMu),
   strengthField('subject', 'contentStrength'),
@@ -56,7 +56,7 @@ const FIELDS: readonly Field<keyof State>[] = [
   field('backend', 'backend', (backend) => backend, among(BACKENDS)),
 ];
 
-/** `0.5;infinity;plain;both` */
+/** Several files are written as `0.5;infinity;plain;both`. */
 function writeSeveral(several: Several | null): string | null {
   return several && [...several.mus.map(mu), ...several.plain ? ['plain'] : [], ...several.bothDirections ? ['both'] : []].join(';');
 }
@@ -67,7 +67,7 @@ function readSeveral(text: string): Several | undefined {
   return mus ? { mus, plain: words.includes('plain'), bothDirections: words.includes('both') } : undefined;
 }
 
-/** `IN04:1,0;MID:1,0.5,2`: subject, style and, where it has one, μ. */
+/** Blocks are written as `IN04:1,0;MID:1,0.5,2`: subject, style and, if the block has its own, μ. */
 function writeBlocks(blocks: Blocks): string | null {
   const written = Object.entries(blocks).map(([label, block]) => `${label}:${block.content},${block.style}${block.mu === null ? '' : `,${mu(block.mu)}`}`);
   return written.join(';') || null;
@@ -82,25 +82,25 @@ function readBlocks(text: string): Blocks | undefined {
   return blocks.every((block) => block !== null) ? Object.fromEntries(blocks) as Blocks : undefined;
 }
 
-/** Of what would mean something else there, the rest stays as people write it. */
+/** Escapes only characters with a special meaning in a fragment; everything else stays readable. */
 const escaped = (text: string): string => encodeURIComponent(text).replace(/%20/g, '+').replace(/%(2C|3A|3B|25(?=$))/g, decodeURIComponent);
 
-/** What differs from `base`, without the #; empty where nothing does. */
+/** The settings that differ from `base`, without the #; empty if none does. */
 export function toHash(state: State, base: State): string {
   return FIELDS.flatMap(({ key, of, write }) => {
     const [value, usual] = [write(state[of]), write(base[of])];
-    // What a host has set otherwise and is back at "none" cannot be said.
+    // A setting that the host has set and that is back at "none" cannot be expressed.
     return value === null || value === usual ? [] : [`${key}=${escaped(value)}`];
   }).join('&');
 }
 
-/** Whether it speaks of settings at all, or is there for something else on the page. */
+/** Whether the fragment is about settings, or is empty; otherwise something else on the page uses it. */
 export function isHash(hash: string): boolean {
   const given = new URLSearchParams(hash.replace(/^#/, ''));
   return [...given].length === 0 || FIELDS.some(({ key }) => given.has(key));
 }
 
-/** What the part behind the # sets; what makes no sense there is left out. */
+/** The settings in a fragment; values that make no sense are left out. */
 export function fromHash(hash: string): Partial<State> {
   const given = new URLSearchParams(hash.replace(/^#/, ''));
   const found = FIELDS.map(({ key, of, read }) => [of, given.has(key) ? read(given.get(key) ?? '') : undefined]);

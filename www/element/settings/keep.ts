@@ -1,4 +1,4 @@
-/** What is kept of the settings: the steps that led to them, in the address, and in a recipe. */
+/** Where settings are kept: as steps to undo, in the address, and in a recipe. */
 
 import type { ReactiveController, ReactiveControllerHost } from 'lit';
 import { toJson } from '../words/format.ts';
@@ -7,33 +7,33 @@ import { remarks, type Sources } from './recipe.ts';
 import type { FamilyChoice, PairFit, SavedRecipe } from '../../core/types.ts';
 import { Undo, undoKey } from './undo.ts';
 
-/** The element, as far as it matters here. */
+/** The parts of the element that are needed here. */
 interface Kept extends ReactiveControllerHost, HTMLElement {
-  /** Where settings are kept beside the page. */
+  /** Where settings are kept outside the page. */
   readonly remember: 'off' | 'hash';
-  /** As a person does it, with all that follows. */
+  /** Undoes a change as the person would, with all consequences. */
   undo(): boolean;
   redo(): boolean;
 }
 
 interface KeepHost {
-  /** All settings as they are set. */
+  /** All settings as they are now. */
   state(): State;
   apply(patch: Partial<State>): void;
-  /** The settings are a person's to change. */
+  /** Whether a person may change the settings. */
   changeable(): boolean;
   fit(): PairFit | null;
-  /** Of which one may be chosen. */
+  /** The model families to choose from. */
   families(): readonly string[];
   sources(): Sources;
 }
 
-/** Browsers refuse an address that changes all the time. */
+/** How long to wait before writing the address: browsers refuse one that changes all the time. */
 const WRITE_AFTER_MS = 200;
 
-/** The address of a page holds the settings of one element: of those that want it the first, as long as it is there. */
+/** The element whose settings the page's address holds: the first that asked for it, as long as it is on the page. */
 let theAddressOf: Keep | null = null;
-/** What one of them wrote into it, which is nobody's wish for the next. */
+/** What such an element last wrote into the address, which the next one must not take for a person's wish. */
 let writtenHere: string | null = null;
 
 const hashNow = (): string => location.hash.replace(/^#/, '');
@@ -42,19 +42,19 @@ const same = (one: State, other: State): boolean => toJson(one) === toJson(other
 
 export class Keep implements ReactiveController {
   #undo: Undo<State> | null = null;
-  /** As the host set it up, which an address need not say. */
+  /** The settings as the host set them up, which the address need not repeat. */
   #base: State | null = null;
-  /** Before a person's first change: as the host, its markup and the address have it. */
+  /** The settings before a person's first change: those of the host, its markup and the address. */
   #first: State | null = null;
   #moving = false;
   #written = '';
   #listens = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Namings are the files' to offer: one from an address waits for them. */
+  /** A naming from the address, which waits until it is known whether the files offer it. */
   #naming: string | null = null;
-  /** `state`: all that is set by it. */
+  /** `state`: all settings as they were after opening the recipe. */
   #recipe: { name: string; saved: SavedRecipe; state: State } | null = null;
-  /** The families that the lists of namings and blocks were of. */
+  /** The families that the current lists of namings and blocks belong to. */
   #listsOf = '';
 
   constructor(private element: Kept, private host: KeepHost) {
@@ -68,14 +68,14 @@ export class Keep implements ReactiveController {
   get canRedo(): boolean { return (this.#undo?.future ?? 0) > 0; }
   get hasSteps(): boolean { return this.canUndo || this.canRedo || this.isChanged; }
 
-  /** What there is to say of the recipe that was opened. */
+  /** The remarks on the opened recipe. */
   get remarks(): string[] {
     if (!this.#recipe) return [];
     const { name, saved, state } = this.#recipe;
     return remarks(name, saved, !same(state, this.host.state()), this.host.sources(), this.host.fit(), this.host.families());
   }
 
-  /** The one that is open. */
+  /** The recipe that is open. */
   get recipe(): SavedRecipe | null { return this.#recipe?.saved ?? null; }
 
   hostConnected(): void {
@@ -108,7 +108,7 @@ export class Keep implements ReactiveController {
     if (!this.#listens) this.#listen();
   }
 
-  /** From when on the host wants it: what the address says, it says once. */
+  /** Follows the address from when the host wants it; its present settings are taken once. */
   #listen(): void {
     this.#listens = true;
     addEventListener('hashchange', this.#read);
@@ -123,9 +123,9 @@ export class Keep implements ReactiveController {
     this.#timer = setTimeout(() => this.#write(), WRITE_AFTER_MS);
   }
 
-  /** Around every change that a person makes. */
+  /** Makes a person's change. */
   change(patch: Partial<State>, committed: boolean): void {
-    // What changed since by itself, or by the host, is not taken back with it.
+    // Changes made by the files or the host in the meantime are not undone with it.
     if (!this.#moving) this.#undo?.settle(this.host.state());
     this.#first ??= this.host.state();
     this.#moving = !committed;
@@ -135,7 +135,7 @@ export class Keep implements ReactiveController {
     this.element.requestUpdate();
   }
 
-  /** What a person had begun to change is as it was before; false where nothing is. */
+  /** Takes back a change that a person has begun; false if there is none. */
   takeBack(): boolean {
     if (!this.#moving || !this.#undo) return false;
     this.#moving = false;
@@ -144,7 +144,7 @@ export class Keep implements ReactiveController {
     return true;
   }
 
-  /** What no longer makes sense of any settings, those of earlier steps too. */
+  /** Removes something that no longer makes sense from the settings, including those of earlier steps. */
   forget(change: (state: State) => Partial<State>): void {
     this.#undo?.rewrite((state) => ({ ...state, ...change(state) }));
     if (this.#first) this.#first = { ...this.#first, ...change(this.#first) };
@@ -153,15 +153,15 @@ export class Keep implements ReactiveController {
     if (!same(before, { ...before, ...patch })) this.host.apply(patch);
   }
 
-  /** What the files alone have changed is no change of the recipe's settings. */
+  /** Changes that come from the files alone do not count as changes of the recipe's settings. */
   #ofRecipe(change: (state: State) => Partial<State>): void {
     if (this.#recipe) this.#recipe.state = { ...this.#recipe.state, ...change(this.#recipe.state) };
   }
 
-  /** Whether anything is set otherwise than before a person's first change. */
+  /** Whether any setting differs from before a person's first change. */
   get isChanged(): boolean { return this.#first !== null && !same(this.#first, this.host.state()); }
 
-  /** A step to how it was then; false where it is so. */
+  /** Restores the settings from before a person's first change, as a new step; false if nothing has changed. */
   restore(): boolean {
     this.closeRecipe();
     if (!this.#first || !this.isChanged) return false;
@@ -173,12 +173,12 @@ export class Keep implements ReactiveController {
   redo(): boolean { return this.#go('forth'); }
 
   /**
-   * What was chosen from a list goes when the files no longer offer it. `names`: families of which one may be chosen, if any; where one
-   * `must` be, the other lists are its own. `own`: what each file is sure of itself, with nothing for a place without a file.
+   * Removes choices that the files no longer offer. `names`: the families to choose from, if any; where one `must` be chosen, the other lists depend
+   * on it. `own`: the family that each file is certain of, undefined for a place without a file.
    */
   follow({ names, must }: FamilyChoice, own: readonly (string | null | undefined)[]): void {
     const { family } = this.host.state();
-    // One that a single file is sure of says nothing about the second.
+    // The certainty of a single file says nothing about the second.
     const told = names.length > 0 || own.every((one) => one !== undefined);
     const holds = family === null || !told || names.includes(family);
     if (!holds) {
@@ -186,7 +186,7 @@ export class Keep implements ReactiveController {
       this.#ofRecipe(() => ({ family: null }));
     }
     const now = [...new Set([...own, holds && (must || names.length === 0) ? family : null])].filter((name) => name).sort().join();
-    // Of the first files it may have been chosen before them, by an address or a recipe.
+    // For the first files, the choice may have been made before them, by an address or a recipe.
     if (now !== this.#listsOf && this.#listsOf !== '') this.forget(() => ({ scheme: null, blocks: {} }));
     this.#listsOf = now;
   }
@@ -194,7 +194,7 @@ export class Keep implements ReactiveController {
   open(name: string, saved: SavedRecipe): void {
     this.#naming = null;
     this.#listsOf = '';
-    // One file: the very one that was made.
+    // A recipe makes one file: exactly the one that it comes from.
     this.change({ ...saved.settings, several: null }, true);
     this.#recipe = { name, saved, state: this.host.state() };
   }
@@ -204,7 +204,7 @@ export class Keep implements ReactiveController {
     this.element.requestUpdate();
   }
 
-  /** Begins anew: what was before can no longer be taken back to. */
+  /** Starts over: earlier steps can no longer be undone. */
   reset(): void {
     this.#undo = new Undo(this.host.state(), same);
     this.#first = null;
@@ -236,14 +236,14 @@ export class Keep implements ReactiveController {
     const { scheme, ...patch } = fromHash(hash);
     this.#naming = scheme ?? null;
     this.host.apply({ ...base, ...patch });
-    // What it says, whatever else has been set.
+    // What the fragment itself says, regardless of other settings.
     this.#written = this.#base ? toHash({ ...this.#base, ...patch, scheme: scheme ?? null }, this.#base) : '';
   }
 
-  /** Another link, or one that was edited. */
+  /** Reads the settings of another link, or of an address that was edited. */
   #read = (): void => {
     if (!this.#base || !this.#remembers || !isHash(location.hash) || hashNow() === this.#written) return;
-    // During a run it goes on saying what holds.
+    // During a run, the address keeps showing the settings in force.
     if (!this.host.changeable()) return this.#write();
     const { outputName, ...base } = this.#base;
     this.#undo?.settle(this.host.state());

@@ -1,11 +1,11 @@
-/** A recipe: the settings in a file, and of which files they are. What a saved one says, the program reads. */
+/** A recipe: the settings in a file, and the files they were used with. The program reads saved recipes. */
 
 import type { GivenFile, PairFit, Role, SavedRecipe, SavedSource, Settings } from '../../core/types.ts';
 import { ROLES } from '../../core/types.ts';
 import { bytes, inert, toJson } from '../words/format.ts';
 import { recipeText as text, roleName } from '../words/strings.ts';
 
-/** A file on the page. */
+/** A file on the page, with its hash if that is known. */
 interface Source {
   file: GivenFile;
   sha256: string | null;
@@ -21,11 +21,11 @@ export function writeRecipe(version: string, settings: Settings, sources: Source
   return toJson({ what: 'NP-LoRA recipe', version, settings, content: source('content'), style: source('style') });
 }
 
-/** Names can be changed, hashes cannot. */
+/** Whether a saved source is this file. Hashes decide if both are known, because names can be changed. */
 const isSame = (saved: SavedSource, { file, sha256 }: Source): boolean =>
   (saved.sha256 !== null && sha256 !== null ? saved.sha256 === sha256 : saved.name === file.name && (saved.size === null || saved.size === file.size));
 
-/** Files that came together, the recipe's subject first and its style last: a drop does not tell which is which. */
+/** Puts files that came together in order, the recipe's subject first and its style last: a drop does not tell which is which. */
 export function inPlaces({ content, style }: SavedRecipe, files: readonly File[]): File[] {
   const place = ({ name }: File): number => Number(name !== content?.name) + Number(name === style?.name && name !== content?.name);
   return [...files].sort((one, other) => place(one) - place(other));
@@ -33,13 +33,16 @@ export function inPlaces({ content, style }: SavedRecipe, files: readonly File[]
 
 const called = ({ name, size }: SavedSource): string => inert(name, 80) + (size === null ? '' : ` (${bytes(size)})`);
 
-/** What is to be said of a recipe beside the files that are open, of which one of the `families` may be chosen: where the settings are from, and whether they were `changed` since, then whatever does not match. */
+/**
+ * What to say about a recipe beside the open files, which may have to choose one of the `families`: first where the settings come from, and whether
+ * they were `changed` since; then everything that does not match.
+ */
 export function remarks(name: string, recipe: SavedRecipe, changed: boolean, sources: Sources, fit: PairFit | null, families: readonly string[]): string[] {
   const lead = [(changed ? text.fromSince : text.from)(inert(name, 80)), ...(fit ? elsewhere(recipe.settings, fit, families) : [])];
   return [...lead, ...ofSources(recipe, sources)];
 }
 
-/** What is set for a model that these files are not for. Of blocks that they do not have the program warns. */
+/** Says if the recipe's model family is not that of these files. About missing blocks the program warns. */
 const elsewhere = ({ family }: Settings, fit: PairFit, families: readonly string[]): string[] =>
   (family !== null && fit.family !== null && ![fit.family, ...families].includes(family) ? [text.otherFamily(inert(family, 80))] : []);
 

@@ -1,4 +1,4 @@
-/** Markup and properties to settings: whatever a host writes, a usable value comes out; nothing here throws. */
+/** Turns markup and properties into settings: whatever a host writes, a usable value results. Nothing here throws. */
 
 import type { ComplexAttributeConverter } from 'lit';
 import { DEFAULT_SETTINGS } from '../../core/defaults.ts';
@@ -8,14 +8,14 @@ import { oneOf } from '../words/spelling.ts';
 import { readMu } from '../words/mu.ts';
 
 const { mu, contentStrength, styleStrength, dtype, outputName, ...more } = DEFAULT_SETTINGS;
-/** The settings that have an attribute of their own, and who computes. */
+/** The defaults of the settings with an attribute of their own, and of the backend. */
 export const DEFAULTS = { mu, contentStrength, styleStrength, dtype, backend: 'auto' as BackendChoice };
 /** Settings without an attribute of their own. */
 export type More = Omit<Settings, 'mu' | 'contentStrength' | 'styleStrength' | 'dtype' | 'outputName'>;
 export const MORE: More = more;
-/** Whether a pair is analysed by itself. */
+/** Whether a pair is analysed without being asked. */
 export const ANALYSES = ['auto', 'off'] as const;
-/** Where settings can be kept beside the page. */
+/** Where settings can be kept outside the page. */
 export const REMEMBER = ['off', 'hash'] as const;
 export function asMu(value: unknown): number {
   if (typeof value === 'string') return readMu(value) ?? DEFAULTS.mu;
@@ -32,10 +32,10 @@ export function asOneOf<T extends string>(value: unknown, allowed: readonly T[],
   return oneOf(allowed, String(value)) ?? otherwise;
 }
 
-/** Where there is no attribute, there is no text. */
+/** A value as text; a missing attribute is an empty text. */
 export const asText = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
 
-/** An attribute converter from a reader that accepts anything. */
+/** Makes an attribute converter from a reader that accepts anything. */
 export function reads<T>(read: (value: unknown) => T): ComplexAttributeConverter<T> {
   return { fromAttribute: (value) => read(value), toAttribute: (value) => String(value) };
 }

@@ -1,22 +1,22 @@
-/** Several files in one go: how their μ are read and written, and what each is called. Which files they are is decided elsewhere. */
+/** Several files in one run: how their μ are read and written, and how the files are named. Which files to make is decided elsewhere. */
 
 import { cleanStem } from '../../core/save.ts';
 import type { Several, Variant } from '../../core/types.ts';
 import { muText, readMu, STOPS } from '../words/mu.ts';
 
-/** All stops of the slider: μ = 0 is plain addition. */
+/** All stops of the slider, with plain addition in place of μ = 0. */
 export const SEVERAL: Several = { mus: STOPS.filter((mu) => mu > 0), plain: true, bothDirections: false };
-/** More files than this nobody compares. */
+/** The most files to make: nobody compares more. */
 const MOST = 20;
-/** In bytes: what is left for the rest of a name is enough for every μ. */
+/** The longest name without its μ, in bytes; this leaves enough room for every μ. */
 const LONGEST_BASE = 160;
 
-/** In order, and each once. */
+/** The values in order, each once. */
 const sorted = (mus: readonly number[]): number[] => [...new Set(mus)].sort((a, b) => a - b);
 
 /**
- * What a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞". Where no semicolon separates, a comma does, unless it is taken for
- * a decimal one: where spaces separate ("0,5 1,5"), or behind a lone 0 in a list without points.
+ * Reads what a person types: "0.1, 0.5, ∞", or "0,1; 0,5; ∞". Without semicolons a comma separates, unless it must be a decimal comma: where spaces
+ * separate ("0,5 1,5"), or after a lone 0 in a list without points.
  */
 export function readMus(typed: string): number[] | null {
   const plain = typed.normalize('NFKC').replaceAll('、', ',').replace(/[,;\s]+$/, '');
@@ -30,7 +30,7 @@ export function readMus(typed: string): number[] | null {
 
 export const musText = (mus: readonly number[]): string => mus.map(muText).join(', ');
 
-/** What a host gives: a usable value comes out, or none. */
+/** A usable value from whatever a host gives, or null. */
 export function asSeveral(value: unknown): Several | null {
   if (typeof value !== 'object' || value === null) return null;
   const { mus = SEVERAL.mus, plain, bothDirections } = value as Partial<Several>;
@@ -38,19 +38,19 @@ export function asSeveral(value: unknown): Several | null {
   return { mus: read.length > 0 ? read : SEVERAL.mus, plain: plain === true, bothDirections: bothDirections === true };
 }
 
-/** How a file of this μ is told from its like. */
+/** The part of the name that distinguishes the file with this μ. */
 function suffix(mu: number): string {
   if (mu === 0) return '_plain';
   return `_mu${mu === Infinity ? 'inf' : mu}`;
 }
 
-/** What the files are called, as the pair is and with the files in each other's place, but for their μ. */
+/** The names of the files without their μ, for the pair as it is and for the swapped one. */
 export interface Names {
   straight: string;
   swapped: string;
 }
 
-/** The same files, each with a name of its own. */
+/** The same variants, each with a name of its own. */
 export function named(variants: readonly Variant[], { straight, swapped }: Names): Variant[] {
   const base = cleanStem(straight, 'fused', LONGEST_BASE);
   const other = cleanStem(swapped, 'fused', LONGEST_BASE);

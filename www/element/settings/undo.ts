@@ -1,4 +1,4 @@
-/** Steps back and forth between states. */
+/** Undo and redo between states. */
 
 const MOST = 200;
 
@@ -11,15 +11,15 @@ export class Undo<T> {
   get past(): number { return this.#past.length; }
   get future(): number { return this.#future.length; }
 
-  /** As it was after the last step. */
+  /** The state after the last step. */
   get settled(): T { return this.now; }
 
-  /** What changed by itself or for the moment is no step. */
+  /** Sets the present state without making a step, for changes that are automatic or temporary. */
   settle(now: T): void {
     this.now = now;
   }
 
-  /** A change that a person made is complete. */
+  /** Makes a step, when a person's change is complete. */
   step(now: T): void {
     if (this.same(now, this.now)) return;
     this.#past = [...this.#past, this.now].slice(-MOST);
@@ -27,17 +27,17 @@ export class Undo<T> {
     this.now = now;
   }
 
-  /** The state before the last step; null where there is none. */
+  /** The state before the last step; null if there is none. */
   back(): T | null {
     return this.#go(this.#past, this.#future);
   }
 
-  /** The state that the last step back led away from. */
+  /** The state before the last undo; null if there is none. */
   forth(): T | null {
     return this.#go(this.#future, this.#past);
   }
 
-  /** What no longer makes sense in any state. */
+  /** Changes all states, to remove something that no longer makes sense. */
   rewrite(change: (state: T) => T): void {
     this.#past = this.#past.map(change);
     this.#future = this.#future.map(change);
@@ -52,7 +52,7 @@ export class Undo<T> {
   }
 }
 
-/** What a key asks for, where it is not for the text that is being typed. */
+/** The command that a key stands for, unless it belongs to a text field. */
 export function undoKey(event: KeyboardEvent): 'undo' | 'redo' | null {
   if (event.defaultPrevented || event.altKey || event.ctrlKey === event.metaKey) return null;
   const [at] = event.composedPath();

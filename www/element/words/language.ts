@@ -1,6 +1,6 @@
 /**
- * The language that the page speaks. Its sentences stand in tables, which are written in English; another language (languages/)
- * fills them in place, so that whoever reads a table need not know. What a translation lacks to be one, the compiler says.
+ * The language of the page. Its texts are in tables, which are written in English; another language (languages/) replaces them in place, so that
+ * readers of a table need not know. The compiler reports what a translation lacks.
  */
 
 import type { ProgramCode } from '../../core/codes.ts';
@@ -13,21 +13,21 @@ import type { Language } from '../languages/tags.ts';
 import type { OutlookWords } from '../outlook/strings.ts';
 import type { ElementWords } from './strings.ts';
 
-/** The shape of a table, whatever its words. */
+/** The shape of a table of texts, whatever its words. */
 export type Words<Table> = Table extends string ? string
   : Table extends (...of: infer Of) => string ? (...of: Of) => string
   : { readonly [Key in keyof Table]: Words<Table[Key]> };
 
 type Worded = readonly [happened: string, remedy: string];
 
-/** A language, in a file of its own. */
+/** A translation into another language, in a file of its own. */
 export interface Translation {
   element: ElementWords;
   figures: FigureWords;
   outlook: OutlookWords;
   comparison: ComparisonWords;
   problems: Record<ProgramCode | PageCode, Worded>;
-  /** What Rust calls kinds of things, with `*` for what differs; what is not here stays as it is. */
+  /** Rust's names for kinds of things, with `*` for the variable parts; other texts stay as they are. */
   phrases: Readonly<Record<Phrase, string>>;
 }
 
@@ -38,22 +38,22 @@ interface Table { [key: string]: Sentence | Table }
 const translations = new Map<Language, Translation>();
 const patterns = new Map<Language, [RegExp, string[]][]>();
 const tables = new Map<TableName, { now: Table; english: Table }>();
-/** Parts that are drawn anew when the language changes. */
+/** Elements that are drawn again when the language changes. */
 export const followers = new Set<{ requestUpdate(): void }>();
 let spoken: Language = 'en';
 
-/** The language that is spoken now. */
+/** The language in use. */
 export const language = (): Language => spoken;
 
 export const isThere = (one: Language): boolean => one === 'en' || translations.has(one);
 
-/** A language has come. */
+/** Adds a language that has been fetched. */
 export function translate(to: Language, translation: Translation): void {
   translations.set(to, translation);
   patterns.set(to, patternsOf(translation.phrases));
 }
 
-/** Makes a table of sentences, which follows the language. Its functions are called where they stand, as in `text.fuseFiles(2)`. */
+/** Makes a table of texts that follows the language. Its functions must be called through the table, as in `text.fuseFiles(2)`. */
 export function words<English extends object>(name: TableName, english: English): Words<English> {
   const now = english as unknown as Table;
   const table = { now, english: copyOf(now) };
@@ -62,7 +62,7 @@ export function words<English extends object>(name: TableName, english: English)
   return english as unknown as Words<English>;
 }
 
-/** Speaks a language that is there, all over the page. */
+/** Switches all of the page to a language that has been fetched. */
 export function change(to: Language): void {
   spoken = to;
   for (const [name, table] of tables) put(name, table);
@@ -85,13 +85,13 @@ function fill(table: Table, from: Table): void {
   }
 }
 
-/** What happened and what to do. */
+/** What happened and what to do, in the language in use. */
 export function worded({ code, message, remedy }: Problem): Worded {
   const problems: Partial<Record<string, Worded>> = translations.get(spoken)?.problems ?? {};
   return problems[code] ?? [message, remedy];
 }
 
-/** What Rust calls a kind of thing, as it is called here. */
+/** Rust's name for a kind of thing, in the language in use. */
 export function called(phrase: string): string {
   for (const [pattern, here] of patterns.get(spoken) ?? []) {
     const found = pattern.exec(phrase);
@@ -100,7 +100,7 @@ export function called(phrase: string): string {
   return phrase;
 }
 
-/** What differs is put where the translation has it. */
+/** Turns phrases into patterns; the variable parts are inserted where the translation has them. */
 const patternsOf = (phrases: Translation['phrases']): [RegExp, string[]][] =>
   Object.entries(phrases).map(([rust, here]) => [new RegExp(`^${rust.split('*').map(literally).join('(.*)')}$`), here.split('*')]);
 

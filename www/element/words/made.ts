@@ -1,4 +1,4 @@
-/** What was made, and with what, in few words. */
+/** Says briefly what was made, and with which settings. */
 
 import type { Report, Settings } from '../../core/types.ts';
 import { isConversion } from '../model.ts';
@@ -12,5 +12,5 @@ export const madeWith = ({ mu, contentStrength, styleStrength, cut, blocks }: Se
     ...(cut.kind === 'all' ? [] : [`k ${cutText(cut)}`]), ...(own > 0 ? [text.blocksChanged(own)] : [])];
 };
 
-/** That it is done, in the words for what was done. */
+/** Says that a run is done, and what it did. */
 export const doneWith = (report: Report): string => (isConversion(report) ? text.doneConverting : text.done[report.settings.result]);

@@ -1,9 +1,9 @@
-/** μ: how it is written and read, and β = μ/(1+μ), the fraction of the overlap that it removes. */
+/** How μ is written and read, and β = μ/(1+μ), the fraction of the overlap that it removes. */
 
 import type { CurvePoint } from '../../core/types.ts';
 import { decimal } from './spelling.ts';
 
-/** The paper's ablation. */
+/** The values of μ in the paper's ablation. */
 export const STOPS = [0, 0.1, 0.5, 1, 10, Infinity];
 
 /** μ as the paper writes it. */
@@ -11,7 +11,7 @@ export function muText(value: number): string {
   return value === Infinity ? '∞' : String(Number(value.toPrecision(3)));
 }
 
-/** "0.5", "0,5", "∞", "inf" */
+/** Reads μ as people write it: "0.5", "0,5", "∞", "inf". */
 export function readMu(typed: string): number | undefined {
   const plain = decimal(typed).toLowerCase();
   if (/^(∞|inf|infinity)$/.test(plain)) return Infinity;
@@ -24,7 +24,7 @@ export function removed(value: number): number {
   return value === Infinity ? 1 : value / (1 + value);
 }
 
-/** What a μ does that removes the fraction `beta`: the curves between their points. */
+/** What a μ that removes the fraction `beta` does, interpolated between the points of the curves. */
 export function between(points: readonly CurvePoint[], beta: number): CurvePoint | null {
   const found = points.findIndex((point) => point.beta >= beta);
   const at = found < 0 ? points.length - 1 : found;

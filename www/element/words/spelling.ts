@@ -1,4 +1,4 @@
-/** Settings as people write them in addresses, in markup and in fields. What makes no sense is undefined. */
+/** Settings as people write them in addresses, in markup and in fields. Text that makes no sense gives undefined. */
 
 import type { CutChoice, Recompress, ScaleChoice } from '../../core/types.ts';
 import { LIMITS, type Limits } from './limits.ts';
@@ -10,25 +10,25 @@ export const number = (text: string, { least, most }: Limits): number | undefine
 
 export const whole = (text: string, limits: Limits): number | undefined => (/^[1-9]\d*$/.test(text) ? number(text, limits) : undefined);
 
-/** With a decimal point, whichever a person writes, a minus sign that numbers are read with, and no digits as wide as letters of Asia. */
+/** Normalises a typed number: a decimal comma to a point, a typographic minus sign to a hyphen, and full-width digits to ordinary ones. */
 export const decimal = (typed: string): string => typed.trim().normalize('NFKC').replace(',', '.').replace(/^[−–]/, '-');
 
-/** A number as people write it: 0x10 and 1e2 are none. */
+/** A number as people write it; 0x10 and 1e2 are not accepted. */
 export const written = (typed: string, limits: Limits): number | undefined => {
   const plain = decimal(typed);
   return /^-?(\d+\.?\d*|\.\d+)$/.test(plain) ? number(plain, limits) : undefined;
 };
 
-/** One of these words, in capitals or not. */
+/** One of these words, in upper or lower case. */
 export const oneOf = <T extends string>(words: readonly T[], text: string): T | undefined => words.find((word) => word.toLowerCase() === text.toLowerCase());
 
-/** "90%" */
+/** Reads a percentage such as "90%" as a share. */
 export const share = (text: string): number | undefined => {
   const percent = text.endsWith('%') ? number(text.slice(0, -1), { ...LIMITS.percent, least: 0 }) : undefined;
   return percent ? percent / 100 : undefined;
 };
 
-/** `all`, `12`, `90%`: directions of the style. */
+/** Reads the directions of the style to protect: `all`, `12` or `90%`. */
 export function readCut(text: string): CutChoice | undefined {
   if (text === 'all') return { kind: 'all' };
   const [count, energy] = [whole(text, LIMITS.count), share(text)];
@@ -37,7 +37,7 @@ export function readCut(text: string): CutChoice | undefined {
 
 export const cutText = (cut: CutChoice): string => (cut.kind === 'count' ? String(cut.count) : cut.kind === 'energy' ? percentText(cut.share) : cut.kind);
 
-/** `auto`, `rslora`, an alpha */
+/** Reads a scale: `auto`, `rslora` or an alpha. */
 export function readScale(text: string): ScaleChoice | undefined {
   if (text === 'auto') return { kind: 'auto' };
   if (text === 'rslora') return { kind: 'rankStabilised' };
@@ -49,7 +49,7 @@ export const scaleText = (scale: ScaleChoice): string => (scale.kind === 'alpha'
 
 const percentText = (of: number): string => `${Number((of * 100).toPrecision(12))}%`;
 
-/** `exact`, `32`, `90%` */
+/** Writes a rank: `exact`, `32` or `90%`. */
 export const rankText = (to: Recompress): string => (to.kind === 'rank' ? String(to.rank) : to.kind === 'energy' ? percentText(to.share) : to.kind);
 
 export function readRank(text: string): Recompress | undefined {

@@ -1,4 +1,7 @@
-/** The element's own sentences; the outlook, comparison, page and frame have theirs beside them. Problems are worded in Rust (src/error.rs) or core/problem.ts. */
+/**
+ * The element's own texts; the outlook, comparison, page and frame have theirs beside them. Problems are worded in Rust (src/error.rs) or in
+ * core/problem.ts.
+ */
 
 import type { Role, ScaleSource } from '../../core/types.ts';
 import { count, plural } from './format.ts';
@@ -20,7 +23,7 @@ const english = {
   scaleLabel: { content: 'Scale of the subject', style: 'Scale of the style' } as ByRole,
   partOf: { content: 'subject', style: 'style', result: 'result' } as Record<'content' | 'style' | 'result', string>,
 
-  /** Where a file's scale comes from, behind the number. */
+  /** Where a file's scale comes from, written after the number. */
   scaleSource: {
     tensor: 'from alpha',
     config: 'from adapter_config.json',
@@ -253,7 +256,7 @@ const english = {
     copied: 'Copied',
     copyHash: 'Copy SHA-256',
 
-    // With figures and names in them.
+    // Texts with numbers and names.
     loadFrom: (host: string) => `Load from ${host}`,
     loadBoth: 'Load both files',
     lookCosts: (size: string, hosts: string) => `To show what the projection will do before fusing, up to ${size} is loaded from ${hosts}.`,
@@ -293,7 +296,7 @@ const english = {
     notNumber: (typed: string, least: string, most: string, inForce: string) => `“${typed}” cannot be used here, so it stays ${inForce}. Type a number from ${least} to ${most}.`,
     notWhole: (typed: string, least: string, most: string, inForce: string) => `“${typed}” cannot be used here, so it stays ${inForce}. Type a whole number from ${least} to ${most}.`,
     notMus: (typed: string) => `“${typed}” cannot be read, so the list is as before: at most 20 numbers, each 0 or more, or ∞.`,
-    /** `size`: of all of them. */
+    /** `size`: the size of all files together. */
     filesTogether: (files: number, size: string) => `${plural(files, 'file', 'files')}, about ${size} together.`,
     tookAll: (fusing: string, checking: string) => `All fused in ${fusing}, checked in ${checking}.`,
     took: {
@@ -301,12 +304,12 @@ const english = {
       overlap: (making: string, checking: string) => `made in ${making}, checked in ${checking}`,
       conversion: (making: string, checking: string) => `converted in ${making}, checked in ${checking}`,
     },
-    /** Between that and what computed it. */
+    /** The word between the time taken and the backend. */
     computedOn: ' on ',
-    /** Around the share, and before the next sentence. */
+    /** The text around the share, up to the next sentence. */
     changed: { before: 'The projection changes this pair by ', after: '. ' },
     plainAddition: 'The result is plain addition.',
-    /** What the slider does, beside it. */
+    /** The effect of the slider's μ, shown beside it. */
     outcome: (kept: string, change: string) => `keeps ${kept} of the subject, changes the pair by ${change}`,
     subjectIsKept: (share: string) => `${share} of the subject is kept.`,
     resultIsCut: (share: string) => `Cut to a lower rank, ${share} of the result’s energy is left.`,

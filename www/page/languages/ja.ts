@@ -1,4 +1,4 @@
-/** The page in Japanese. */
+/** The page's texts in Japanese. */
 
 import type { PageText } from '../strings.ts';
 

@@ -1,4 +1,4 @@
-/** The page in Chinese in simplified characters. */
+/** The page's texts in Simplified Chinese. */
 
 import type { PageText } from '../strings.ts';
 

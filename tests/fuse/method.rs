@@ -1,6 +1,7 @@
 //! That the saved update is the method's, whatever the layout, and what is said of it.
 
-use crate::files::{bytes, close, file, fuse, numbers, pair, reference, update, values, whole, words};
+use crate::files::{bytes, close, file, fuse, kohya, numbers, pair, reference, update, values, whole, words};
+use nalgebra::DMatrix;
 use np_lora::container::MemorySource;
 use np_lora::fusion::Settings;
 use np_lora::fusion::settings::{CutChoice, DtypeChoice, RankLayout};
@@ -182,4 +183,29 @@ fn median_and_worst_are_those_of_the_modules() {
         (overlaps[1].0, overlaps[2].0, overlaps[2].1)
     );
     assert!(spread.median < spread.worst);
+}
+
+/// A content that the projection takes away nearly as a whole, beside a style that is nearly off.
+#[test]
+fn what_little_is_left_of_a_content_is_right_to_its_own_digits() {
+    let style = kohya("s", "lora_unet_q", 40, 8, &[64], None, Dtype::F32);
+    let down: Vec<f32> = style[0].3.as_chunks::<4>().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
+    let mix = values("mix", 4 * 8);
+    let inside = (0..4 * 64).map(|at| {
+        let (row, column) = (at / 64, at % 64);
+        (0..8).map(|of| mix[row * 8 + of] * down[of * 64 + column]).sum::<f32>()
+    });
+    let mut content = kohya("c", "lora_unet_q", 40, 4, &[64], None, Dtype::F32);
+    content[0].3 = words(&inside.collect::<Vec<_>>(), Dtype::F32);
+    let (content, style) = (file("c", &content), file("s", &style));
+    let (c, s) =
+        (update(&bytes(&content), "lora_unet_q").unwrap(), update(&bytes(&style), "lora_unet_q").unwrap());
+    let rows = DMatrix::from_row_slice(8, 64, &numbers(&words(&down, Dtype::F32), Dtype::F32));
+    let along = &c * rows.transpose() * (&rows * rows.transpose()).try_inverse().unwrap() * &rows;
+    for (mu, style_strength) in [(10.0, 1e-3), (1e3, 1e-3), (1e5, 1e-4), (f64::INFINITY, 1e-4)] {
+        let settings = Settings { mu, style_strength, ..whole() };
+        let (out, _) = fuse(&content, &style, &settings).unwrap();
+        let beta = if mu.is_finite() { mu / (1.0 + mu) } else { 1.0 };
+        close(&update(&out, "lora_unet_q").unwrap(), &(&s * style_strength + &c - beta * &along), 1e-6);
+    }
 }

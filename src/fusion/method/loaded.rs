@@ -119,8 +119,11 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         for ((index, job, _), projected) in chosen().zip(projected) {
             let content = loaded.get(*index).and_then(|loaded| loaded.units.get(at)?.factors(Side::Content));
             let Some(up) = content.map(|content| content.up.stored()) else { continue };
+            let shares = loaded.get(*index).and_then(|loaded| loaded.group.units.get(at)?.pair());
+            let Some(weights) = shares.map(|shares| shares.map(|share| share.weight)) else { continue };
             let gram = cpu::own_columns(&up);
-            let cancels = projected.first().is_some_and(|first| cancels(&gram, &first.content_gram, up.cols));
+            let cancels = projected.first().is_some_and(|first| cancels(&gram, &first.content_gram, up.cols))
+                || blends.iter().zip(&projected).any(|(&blend, of)| hardly_left(&gram, weights, blend, of));
             results.push(if cancels {
                 let careful = cpu::careful(job, plan.recipe.cut, blends, output_of(plan));
                 (*index, careful, cpu::own_columns_careful(&up))
@@ -144,6 +147,20 @@ fn cancels(up_gram: &[f64], down_gram: &[f64], rank: usize) -> bool {
     const SMALL: f64 = 1e-3;
     let products = || up_gram.iter().zip(down_gram).map(|(up, down)| up * down);
     products().sum::<f64>() < SMALL * products().step_by(rank + 1).sum::<f64>()
+}
+
+/// Whether so little is left of the content, and the style adds so little to it, that rounding in f32 would show in the sum: it is
+/// relative to the content as it was. `up_gram` is the content's BᵀB, `weights` are strength · scale.
+fn hardly_left(up_gram: &[f64], weights: Pair<f64>, blend: Blend, of: &Projected) -> bool {
+    /// The limit for the ratio of squared norms: rounding, some 3·10⁻⁷ of the content, is then less than 10⁻⁶ of the sum.
+    const LITTLE: f64 = 0.1;
+    let Blend { keep, added } = blend;
+    let energy = |gram: &[f64]| up_gram.iter().zip(gram).map(|(up, down)| up * down).sum::<f64>();
+    let content = energy(&of.content_gram);
+    let left = keep * keep * content + added * (2.0 * keep + added) * energy(&of.overlap_gram);
+    let (of_content, of_style) = (weights.content * weights.content, weights.style * weights.style);
+    // The overlap by itself is a product, in which nothing cancels.
+    keep != 0.0 && of_content * left + of_style * of.style_energy < LITTLE * of_content * content
 }
 
 /// The job of a backend for a unit that both files have, and the blend of the content in each result of the pass.

@@ -143,7 +143,7 @@ test('an analysis that fails for once says so, and is made on request', async ({
   await programComplete(page);
   await tellWorkers(page, 'self.torn = true');
   await analysis('auto');
-  await expect(page.getByRole('alert')).toContainText('The disk is gone.');
+  await expect(page.getByRole('alert')).toContainText('An input file changed while it was being read.');
   // This failure may be temporary, so the pair stays ready.
   expect(await element(page, 'phase')).toBe('ready');
   await tellWorkers(page, 'self.torn = false');

@@ -168,7 +168,7 @@ test('nonsense from the worker is at worst a lost worker', async ({ page }) => {
     await expect(page.getByRole('button', { name: 'Remove subject file' })).toBeVisible();
   }
   expect(uncaught).toEqual([]);
-  expect([...ends]).toContain('E_WORKER_LOST');
+  expect([...ends]).toContain('E_VERSION');
 
   sound = true;
   await page.locator('np-lora').evaluate(async (found) => {

@@ -97,7 +97,7 @@ export class Line<K extends CallName> {
   #hear(said: unknown): void {
     this.#heard = true;
     const message = fromWorker(said, (id) => this.#waiting.get(id)?.call, this.answers);
-    if (!message) return this.end(problem('E_WORKER_LOST', 'what it said made no sense'));
+    if (!message) return this.end(problem('E_VERSION', 'what it said made no sense'));
     if (this.#quiet >= STALLED_AFTER_S) this.onStalled(false);
     this.#quiet = 0;
     if ('fatal' in message && !('id' in message)) return this.end(message.fatal);

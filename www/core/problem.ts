@@ -12,6 +12,7 @@ const OF_PAGE = {
   E_WASM_MISSING: ['The fusing program could not be loaded: it is not where it should be.', 'Reload the page; if that does not help, tell whoever runs this site.'],
   E_WASM_BLOCKED: ['The fusing program could not be loaded: a security policy forbids it.', 'Tell whoever runs this site that its Content-Security-Policy needs \'wasm-unsafe-eval\' in script-src, and in worker-src this tool’s origin and blob:.'],
   E_WORKER_LOST: ['The fusing program stopped. Nothing was saved.', 'Try again; the files you chose are still here. Close other tabs if memory is short.'],
+  E_VERSION: ['The page and its program are of different versions.', 'Reload the page.'],
   E_TIMEOUT: ['Nothing has happened for two minutes, so the run was stopped. Nothing was saved.', 'Try again, or choose CPU as the backend.'],
   E_SAVE: ['The file could not be saved.', 'Press Save again and choose another place.'],
   E_RESULT_GONE: ['The result is no longer there: the browser has cleared it.', 'Fuse again.'],

@@ -233,7 +233,7 @@ function hash(id: number, { file, of }: Calls['hash']['in']): Promise<string> {
 /** Answers a message that makes no sense, if it has an id to answer to. */
 function refuse(said: unknown): void {
   const id = (said as { id?: unknown } | null | undefined)?.id;
-  if (typeof id === 'number') post({ id, problem: problem('E_INTERNAL', 'a message to the worker made no sense'), fatal: false });
+  if (typeof id === 'number') post({ id, problem: problem('E_VERSION', 'a message to the worker made no sense'), fatal: false });
 }
 
 self.addEventListener('message', ({ data: said }: MessageEvent<unknown>) => {

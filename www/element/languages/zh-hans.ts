@@ -644,6 +644,7 @@ export const translation: Translation = {
     E_WASM_MISSING: ['无法加载融合程序：它不在应在的位置。', '请刷新页面；如果无效，请告知本站管理员。'],
     E_WASM_BLOCKED: ['无法加载融合程序：安全策略禁止。', '请告知本站管理员：Content-Security-Policy 的 script-src 必须包含 \'wasm-unsafe-eval\'，worker-src 必须包含本工具的来源和 blob:。'],
     E_WORKER_LOST: ['融合程序已停止。没有保存任何内容。', '请重试；所选的文件还在这里。如果内存不足，请关闭其他标签页。'],
+    E_VERSION: ['页面与融合程序的版本不一致。', '请重新加载页面。'],
     E_TIMEOUT: ['两分钟没有任何进展，因此已停止运行。没有保存任何内容。', '请重试，或将后端改为 CPU。'],
     E_SAVE: ['无法保存文件。', '请再按“保存”，并选择其他位置。'],
     E_RESULT_GONE: ['结果已不存在：浏览器已将其清除。', '请重新融合。'],

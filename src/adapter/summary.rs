@@ -6,7 +6,6 @@ use super::{Adapter, families};
 use crate::error::Error;
 use crate::order::{self, Places};
 use serde::Serialize;
-use std::fmt::Debug;
 
 /// A value, and the number of modules that have it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -139,11 +138,12 @@ impl Adapter {
 }
 
 /// Counts equal values, the most common first (ties in order of appearance).
-fn shares<T: Debug>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {
+fn shares<T: Serialize>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {
     let mut places = Places::default();
     let mut counted: Vec<Share<T>> = Vec::new();
     for value in values {
-        places.entry(&mut counted, &format!("{value:?}"), || Share { value, modules: 0 }).modules += 1;
+        let key = serde_json::to_string(&value).unwrap_or_default();
+        places.entry(&mut counted, &key, || Share { value, modules: 0 }).modules += 1;
     }
     order::sort_by(&mut counted, |a, b| b.modules.cmp(&a.modules));
     counted

@@ -124,14 +124,16 @@ impl Header {
     }
 }
 
-/// A number of bytes as the page writes it.
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+/// A number of bytes as the page writes it. Computed in whole tenths: formatting floats this way would be a lot of code for one sentence.
 fn amount(bytes: u64) -> String {
-    let of = |unit: f64, name: &str| format!("{:.1} {name}", bytes as f64 / unit);
+    let of = |unit: u64, name: &str| {
+        let tenths = (bytes + unit / 20) / (unit / 10);
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
+    };
     match bytes {
         0..1_000_000 => format!("{bytes} bytes"),
-        1_000_000..1_000_000_000 => of(1e6, "MB"),
-        1_000_000_000..1_000_000_000_000_000 => of(1e9, "GB"),
+        1_000_000..1_000_000_000 => of(1_000_000, "MB"),
+        1_000_000_000..1_000_000_000_000_000 => of(1_000_000_000, "GB"),
         _ => "more bytes than there are disks for".to_owned(),
     }
 }

@@ -388,7 +388,7 @@ test('broken connections, busy hosts and expired addresses only take longer', as
 
 test('a host that trickles is given up', async ({ page }) => {
   const worker = await readFile(join(DIST, 'worker.js'), 'utf8');
-  expect(worker).toContain('3e4');
+  expect(worker).toContain('25e3');
   let trickling = 0;
   hub.spoil = ({ headers, method }, _, response) => {
     if (method === 'HEAD' || headers.range === 'bytes=0-0') return false;
@@ -402,8 +402,8 @@ test('a host that trickles is given up', async ({ page }) => {
   };
   const body = `<!doctype html><title>Slow</title><script type="module" src="/np-lora/element.js"></script>
     <np-lora autoload hosts="${hub.origin}" content-src="${hub.put('cat.safetensors', subject)}"></np-lora>`;
-  // The half minute of the time limit is a second here.
-  const shop = await site({ '/': { body }, '/np-lora/worker.js': { body: worker.replaceAll('3e4', '1e3') } });
+  // The 25 s of the time limit are a second here.
+  const shop = await site({ '/': { body }, '/np-lora/worker.js': { body: worker.replaceAll('25e3', '1e3') } });
   await page.goto(shop.origin);
   await expect(card(page, 'Subject').getByRole('alert')).toContainText('E_BROKEN_OFF', { timeout: 20_000 });
   expect(trickling).toBe(4);

@@ -134,7 +134,7 @@ test('what a recipe says of other models is told, and has no part in the result'
   await openRecipe(page, JSON.stringify({ version: '0.1.0', settings: { family: 'FLUX.1', blocks } }), 'flux.recipe.json');
   const about = page.getByRole('complementary', { name: 'Recipe' });
   await expect(about).toContainText('It was made for FLUX.1, which these files are not for.');
-  await expect(page.getByText('The files do not have all the blocks that something is set for.')).toBeVisible();
+  await expect(page.locator('np-lora-problem').filter({ hasText: 'The files do not have all the blocks that something is set for.' })).toBeVisible();
   await expect(page.getByText('1 changed')).toHaveCount(0);
   const name = await page.locator('np-lora').evaluate((tool) => (tool as unknown as { result: File | null }).result?.name);
   expect(name).toBe('cat_in_ink.safetensors');

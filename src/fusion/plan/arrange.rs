@@ -91,9 +91,9 @@ impl Plan {
         if padded <= MAX_PADDING * own || padded < LARGE {
             return Ok(());
         }
+        let times = (padded / own).round();
         let detail = format!(
-            "One rank for the whole file, {largest}, would make it {:.0} times as large: choose mixed ranks.",
-            padded / own
+            "One rank for the whole file, {largest}, would make it {times} times as large: choose mixed ranks."
         );
         Err(Error::new(Code::Settings, detail))
     }

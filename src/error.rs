@@ -88,24 +88,24 @@ codes! {
     TooManyTensors, "E_TOO_MANY_TENSORS", "The file has more tensors or dimensions than any LoRA.", "Check that this is a LoRA and not something else.";
     Read, "E_READ", "The file could not be read.", "It may have been moved or changed: choose it again.";
     // A file on a server.
-    Link, "E_LINK", "This is not a link to a file.", "Paste the address of a .safetensors file on Hugging Face.";
-    LinkHost, "E_LINK_HOST", "This page loads no files from that host.", "Download the file there and choose it here.";
-    LinkCivitai, "E_LINK_CIVITAI", "Civitai does not let other pages load its files.", "Download the file there and choose it here.";
-    LinkNotFile, "E_LINK_NOT_FILE", "The link leads to no single file.", "Open the .safetensors file among the repository's files and copy that address.";
-    Offline, "E_OFFLINE", "There is no connection to the internet.", "Connect, then load it again.";
-    Unreachable, "E_UNREACHABLE", "The host did not answer.", "Check the link and the connection, then load it again.";
-    Cors, "E_CORS", "The host does not let other pages read this file.", "Download the file there and choose it here.";
-    RequestBlocked, "E_REQUEST_BLOCKED", "A security policy of this page forbids requests to that host.", "Tell whoever runs this site, or download the file and choose it here.";
-    Gated, "E_GATED", "The file is not open to everybody.", "Log in at the host, accept its terms, download the file and choose it here.";
-    Expired, "E_EXPIRED", "The host no longer gives the file.", "Load it again, as its address may have expired.";
-    Missing, "E_MISSING", "There is no such file on the host.", "Check the link: the file may have been renamed or removed.";
-    WebPage, "E_WEB_PAGE", "The host sent a web page in place of the file.", "Open the link in a tab: it may ask you to log in. Download the file there and choose it here.";
-    WholeOnly, "E_WHOLE_ONLY", "The host sends the file only as a whole, so its parts cannot be read.", "Download the file and choose it here.";
-    WrongPart, "E_WRONG_PART", "The host sent a different part of the file than was asked for.", "Download the file and choose it here.";
-    BrokenOff, "E_BROKEN_OFF", "The connection broke off, also when tried again.", "Check the connection, then load it again.";
-    Busy, "E_BUSY", "The host is overloaded, or wants fewer requests.", "Wait a few minutes, then load it again.";
-    Answer, "E_ANSWER", "The host gave an answer that makes no sense.", "Download the file and choose it here.";
-    RemoteChanged, "E_REMOTE_CHANGED", "The file changed on the host while it was being used.", "Load it again.";
+    Link, "E_LINK", computed "This is not a link to a file.", "Paste the address of a .safetensors file on Hugging Face.";
+    LinkHost, "E_LINK_HOST", computed "This page loads no files from that host.", "Download the file there and choose it here.";
+    LinkCivitai, "E_LINK_CIVITAI", computed "Civitai does not let other pages load its files.", "Download the file there and choose it here.";
+    LinkNotFile, "E_LINK_NOT_FILE", computed "The link leads to no single file.", "Open the .safetensors file among the repository's files and copy that address.";
+    Offline, "E_OFFLINE", computed "There is no connection to the internet.", "Connect, then load it again.";
+    Unreachable, "E_UNREACHABLE", computed "The host did not answer.", "Check the link and the connection, then load it again.";
+    Cors, "E_CORS", computed "The host does not let other pages read this file.", "Download the file there and choose it here.";
+    RequestBlocked, "E_REQUEST_BLOCKED", computed "A security policy of this page forbids requests to that host.", "Tell whoever runs this site, or download the file and choose it here.";
+    Gated, "E_GATED", computed "The file is not open to everybody.", "Log in at the host, accept its terms, download the file and choose it here.";
+    Expired, "E_EXPIRED", computed "The host no longer gives the file.", "Load it again, as its address may have expired.";
+    Missing, "E_MISSING", computed "There is no such file on the host.", "Check the link: the file may have been renamed or removed.";
+    WebPage, "E_WEB_PAGE", computed "The host sent a web page in place of the file.", "Open the link in a tab: it may ask you to log in. Download the file there and choose it here.";
+    WholeOnly, "E_WHOLE_ONLY", computed "The host sends the file only as a whole, so its parts cannot be read.", "Download the file and choose it here.";
+    WrongPart, "E_WRONG_PART", computed "The host sent a different part of the file than was asked for.", "Download the file and choose it here.";
+    BrokenOff, "E_BROKEN_OFF", computed "The connection broke off, also when tried again.", "Check the connection, then load it again.";
+    Busy, "E_BUSY", computed "The host is overloaded, or wants fewer requests.", "Wait a few minutes, then load it again.";
+    Answer, "E_ANSWER", computed "The host gave an answer that makes no sense.", "Download the file and choose it here.";
+    RemoteChanged, "E_REMOTE_CHANGED", computed "The file changed on the host while it was being used.", "Load it again.";
     // The LoRA.
     NoLora, "E_NO_LORA", "There is no LoRA in this file.", "Choose a LoRA file, not a whole model or an embedding.";
     PairMissing, "E_PAIR_MISSING", "A module has only one half of its LoRA pair.", "The file is incomplete: export it again.";
@@ -127,7 +127,7 @@ codes! {
     FamilyUnclear, "E_FAMILY_UNCLEAR", "The files fit more than one model family, and they do not say which.", "Choose the model family in the settings.";
     NoiseStage, "E_NOISE_STAGE", "One file is for the noisy half of the steps and the other for the clean half.", "Fuse the two high-noise files with each other, and the two low-noise files.";
     Settings, "E_SETTINGS", "A setting is out of its range, or there is no such setting.", "Change the setting named here.";
-    Recipe, "E_RECIPE", "This is not a recipe that can be used.", "Choose a recipe or a report that this tool has saved, or a file that it has fused.";
+    Recipe, "E_RECIPE", computed "This is not a recipe that can be used.", "Choose a recipe or a report that this tool has saved, or a file that it has fused.";
     // The run.
     OutputRange, "E_OUTPUT_RANGE", computed "The result does not fit the chosen number format.", "Choose F32 for the result, or smaller strengths.";
     Verify, "E_VERIFY", computed "The written file did not pass its check, so it is not offered.", "Fuse again; if it happens again, please report it.";

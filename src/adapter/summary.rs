@@ -4,6 +4,7 @@ use super::families::Detected;
 use super::scale::{ScaleChoice, ScaleSource};
 use super::{Adapter, families};
 use crate::error::Error;
+use crate::json;
 use crate::order::{self, Places};
 use serde::Serialize;
 
@@ -81,10 +82,8 @@ impl Adapter {
     pub fn summary(&self) -> Summary {
         let modules = || self.modules.iter();
         let noted = |keys: &[&str]| {
-            keys.iter()
-                .find_map(|key| self.metadata.get(*key))
-                .filter(|text| !text.trim().is_empty())
-                .cloned()
+            let mut texts = keys.iter().filter_map(|key| self.metadata.get(*key));
+            texts.find(|text| !text.trim().is_empty()).cloned()
         };
         Summary {
             name: self.name.clone(),
@@ -142,7 +141,7 @@ fn shares<T: Serialize>(values: impl Iterator<Item = T>) -> Vec<Share<T>> {
     let mut places = Places::default();
     let mut counted: Vec<Share<T>> = Vec::new();
     for value in values {
-        let key = serde_json::to_string(&value).unwrap_or_default();
+        let key = json::text(&value);
         places.entry(&mut counted, &key, || Share { value, modules: 0 }).modules += 1;
     }
     order::sort_by(&mut counted, |a, b| b.modules.cmp(&a.modules));

@@ -139,6 +139,8 @@ fn the_result_says_what_it_is() {
     assert_eq!(note("modelspec.architecture"), "stable-diffusion-xl-v1-base/lora");
     assert_eq!((note("ss_network_dim"), note("ss_network_alpha")), ("6".to_owned(), "6".to_owned()));
     assert_eq!(note("modelspec.trigger_phrase"), "sks dog, ink");
+    // A1111 offers the words of this table for prompts.
+    assert_eq!(note("ss_tag_frequency"), r#"{"trigger words":{"sks dog":1,"ink":1}}"#);
     assert_eq!(note("modelspec.merged_from"), "My dog, ink");
     assert_eq!(fused.metadata("lora_adapter_metadata").or(fused.metadata("modelspec.thumbnail")), None);
     let start = 8 + u64::from_le_bytes(fused.bytes[..8].try_into().unwrap()) as usize;

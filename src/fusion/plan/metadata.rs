@@ -9,6 +9,7 @@ use crate::fusion::settings::mu;
 use crate::fusion::settings::saved::{self, key};
 use crate::fusion::settings::{CutChoice, RankLayout, Recompress, ResultChoice, Settings};
 use crate::fusion::{Adapters, float};
+use crate::json;
 use std::collections::BTreeMap;
 
 /// Keys that are carried over unchanged from the content, or from the style if the content lacks them.
@@ -27,7 +28,9 @@ fn is_closed(key: &str, value: &str) -> bool {
         "ss_v2" => ["True", "False"].contains(&value),
         "modelspec.prediction_type" => ["epsilon", "v"].contains(&value),
         "modelspec.resolution" => {
-            value.len() <= 11 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'x'))
+            let is_side =
+                |side: &str| matches!(side.len(), 1..=5) && side.bytes().all(|b| b.is_ascii_digit());
+            value.split_once('x').is_some_and(|(width, height)| is_side(width) && is_side(height))
         }
         "ss_base_model_version" | "modelspec.architecture" => families::is_name_of_model(value),
         _ => false,
@@ -89,6 +92,7 @@ pub(crate) fn of_result(plan: &Plan, files: Adapters<'_>) -> BTreeMap<String, St
         ("modelspec.sai_model_spec", "1.0.0".to_owned()),
         (key::TITLE, settings.output_name.clone()),
         ("modelspec.trigger_phrase", words.join(", ")),
+        ("ss_tag_frequency", tags(&words)),
         (key::VERSION, env!("CARGO_PKG_VERSION").to_owned()),
         (key::RECIPE, recipe(settings)),
     ];
@@ -120,6 +124,13 @@ pub(crate) fn trigger_words(settings: &Settings, files: Adapters<'_>) -> Vec<Str
         }
     }
     words
+}
+
+/// The trigger words in the form of kohya's table of tags, from which A1111 and Forge offer them for prompts. The tables of the
+/// sources, with all else that was in their captions and the names of folders, are not carried over.
+fn tags(words: &[String]) -> String {
+    let tags: Vec<String> = words.iter().map(|word| json::text(word) + ":1").collect();
+    if tags.is_empty() { String::new() } else { format!("{{\"trigger words\":{{{}}}}}", tags.join(",")) }
 }
 
 /// Writes the hash of the tensors in place of its placeholder.

@@ -10,8 +10,9 @@
 //! 5. [`remote`]: files on a server, as a source of bytes.
 //! 6. `web`: the wasm-bindgen boundary for the page (only on wasm32).
 //!
-//! A program of your own fuses two files as below; its [`Watch`](fusion::Watch) learns the progress and may stop the run, and any
-//! [`Source`](container::Source) and [`Sink`](container::Sink) will do. `examples/fuse.rs` is such a program, with files on disk.
+//! The crate is not on crates.io: depend on a checkout of it, by `path` or `git`. A program of your own fuses two files as below;
+//! its [`Watch`](fusion::Watch) learns the progress and may stop the run, and any [`Source`](container::Source) and
+//! [`Sink`](container::Sink) will do. `examples/fuse.rs` is such a program, with files on disk.
 //!
 //! ```
 //! use np_lora::adapter::Adapter;

@@ -102,18 +102,13 @@ impl Adapter {
 
 impl Vector {
     fn new(stem: &str, spelling: &'static VectorSpelling, tensor: Tensor) -> Result<Self> {
-        let wrong = |code, detail: String| Err(Error::new(code, detail).at_tensor(&tensor.name));
-        if !kinds::FACTOR_DTYPES.contains(&tensor.dtype) {
-            return wrong(Code::DtypeUnsupported, format!("It is stored as {:?}.", tensor.dtype));
-        }
+        kinds::check_dtype(&tensor)?;
         let values = tensor.values();
         let length = usize::try_from(values).unwrap_or(0);
         if length == 0 || values > kinds::MAX_FEATURES || tensor.shape.iter().filter(|&&d| d > 1).count() > 1
         {
-            return wrong(
-                Code::LoraShape,
-                format!("Its shape is {:?}: it should be a vector.", tensor.shape),
-            );
+            let detail = format!("Its shape is {:?}: it should be a vector.", tensor.shape);
+            return Err(Error::new(Code::LoraShape, detail).at_tensor(&tensor.name));
         }
         Ok(Self { stem: stem.to_owned(), spelling, tensor, length })
     }

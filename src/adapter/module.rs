@@ -1,6 +1,6 @@
 //! One module of a file: what its tensors make, its sizes and its scale.
 
-use super::kinds::{FACTOR_DTYPES, Kind, Parts, Sizes};
+use super::kinds::{Kind, Parts, Sizes, check_dtype};
 use super::roles::Spelling;
 use super::scale::{Alpha, ScaleChoice, ScaleSource};
 use crate::backend::products::MAX_RANK;
@@ -169,10 +169,7 @@ fn far_beyond(rank: usize, out_features: usize, in_features: u64, tensor: &str) 
 
 /// Checks DoRA's magnitudes: one number a row (`[out]`, with trailing ones) or a column (`[1, in]`, with trailing ones).
 fn check_magnitude(tensor: &Tensor, out_features: usize, dims: &[u64]) -> Result<()> {
-    if !FACTOR_DTYPES.contains(&tensor.dtype) {
-        let detail = format!("It is stored as {:?}.", tensor.dtype);
-        return Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name));
-    }
+    check_dtype(tensor)?;
     let ones = |dims: &[u64]| dims.iter().all(|&d| d == 1);
     let rows =
         matches!(tensor.shape.as_slice(), [rows, rest @ ..] if *rows == out_features as u64 && ones(rest));

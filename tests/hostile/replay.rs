@@ -18,9 +18,12 @@ fn recipe_of(result: &[u8]) -> Settings {
 
 #[test]
 fn the_recipe_in_a_result_makes_the_same_bytes_again() {
-    let content = file("content", &[("lora_unet_a", 12, 3, 20), ("lora_te_b", 8, 2, 16)]);
-    let style = file("style", &[("lora_unet_a", 12, 4, 20), ("lora_unet_c", 7, 1, 5)]);
-    let base = || Settings { output_name: "out".into(), ..Settings::default() };
+    let shared = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q";
+    let text = "lora_te1_text_model_encoder_layers_3_mlp_fc1";
+    let middle = "lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q";
+    let content = file("content", &[(shared, 640, 3, 640), (text, 3072, 2, 768)]);
+    let style = file("style", &[(shared, 640, 4, 640), (middle, 1280, 1, 1280)]);
+    let base = || Settings { output_name: "out".into(), family: Some("SDXL".into()), ..Settings::default() };
     let block = BlockStrength { content: 0.25, style: 0.1, mu: Some(f64::INFINITY) };
     let choices = [
         base(),

@@ -132,10 +132,7 @@ impl Kind {
     /// `PairMissing`, `RankZero`, `RankMismatch`, `LoraShape`, `DtypeUnsupported`, each naming the tensor.
     pub fn of(parts: &Parts) -> Result<Option<(Self, Sizes)>> {
         for tensor in parts.all() {
-            if !FACTOR_DTYPES.contains(&tensor.dtype) {
-                let detail = format!("It is stored as {:?}.", tensor.dtype);
-                return Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name));
-            }
+            check_dtype(tensor)?;
         }
         let factors = parts.down.iter().chain(&parts.up).map(|_| KindTag::Lora);
         let mut kinds = factors.chain(parts.others().map(|(part, _)| KindTag::of(*part)));
@@ -197,8 +194,20 @@ impl Kind {
 }
 
 /// Formats a factor may be stored in; the last three are converted on reading.
-pub(super) const FACTOR_DTYPES: [Dtype; 6] =
+const FACTOR_DTYPES: [Dtype; 6] =
     [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F64];
+
+/// Checks that a tensor's values are stored as numbers that can be read.
+///
+/// # Errors
+/// `DtypeUnsupported` naming the tensor.
+pub(super) fn check_dtype(tensor: &Tensor) -> Result<()> {
+    if FACTOR_DTYPES.contains(&tensor.dtype) {
+        return Ok(());
+    }
+    let detail = format!("It is stored as {:?}.", tensor.dtype);
+    Err(Error::new(Code::DtypeUnsupported, detail).at_tensor(&tensor.name))
+}
 
 /// The most features that a layer may have: more than any model's layers have, and small enough that the sizes of one module fit in
 /// 32 bits.

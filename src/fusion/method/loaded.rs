@@ -41,9 +41,7 @@ impl LoadedUnit {
         let Factor { rows, cols, .. } = self.factors(side)?.down;
         Some(Stored { bytes: &projected.content_down, dtype: Dtype::F32, rows, cols })
     }
-}
 
-impl LoadedUnit {
     /// Projects the unit again in f64: A_c' at scale 1.
     pub(crate) fn recompute(&mut self, plan: &Plan, unit: &Unit) {
         let Some(Pair { content, style }) = self.halves.as_ref().both() else { return };

@@ -67,39 +67,14 @@ enum Whose {
     Leader,
 }
 
-/// The total sizes of the tasks in each stage.
-struct Loads {
-    /// Tasks that the leader reads for, or has read for.
-    own: usize,
-    /// Tasks that the crew is doing.
-    others: usize,
-    /// Tasks that the crew has done and the leader has not taken.
-    waiting: usize,
-    /// All tasks from the first one that has not been taken.
-    begun: usize,
-}
-
-impl Loads {
-    /// Who does the next task, of this size, and the size that it counts with there. `None` if everyone has enough to do.
-    fn next(&self, size: usize, places: usize, each: usize) -> Option<(Whose, usize)> {
-        // Each member can have two tasks, however large, so that it need not wait for the second while the leader computes.
-        let theirs = size.min((each / 2).max(1));
-        let mine = size.min(READING);
-        // Results that wait take as much memory as tasks under way.
-        let to_crew = self.others + self.waiting.saturating_sub(READING) + theirs <= places;
-        let (whose, size) = if to_crew { (Whose::Crew, theirs) } else { (Whose::Leader, mine) };
-        let fits = self.begun == 0 || self.begun + size <= ahead(places);
-        let leader_has_enough = self.own + mine > READING || self.waiting > 0;
-        (fits && (to_crew || !leader_has_enough)).then_some((whose, size))
-    }
-}
-
 /// The tasks under way, and the results that have not been taken yet.
 struct Board<R> {
     begun: Begun,
     /// What has come in, by task number, with the size of each task.
     come: BTreeMap<usize, (usize, Came<R>)>,
+    /// The total size of the tasks that the leader reads for, or has read for.
     own: usize,
+    /// The total size of the tasks that the crew is doing.
     others: usize,
 }
 
@@ -110,15 +85,28 @@ impl<R> Board<R> {
 
     /// Who begins the next task, of this size, with the number and the size that it has from then on. `None` if everyone has enough to do.
     fn begin(&mut self, size: usize, places: usize, each: usize) -> Option<(Whose, usize, usize)> {
-        let is_done = |(size, came): &(usize, Came<R>)| matches!(came, Came::Done(_)).then_some(*size);
-        let waiting = self.come.values().filter_map(is_done).sum();
-        let loads = Loads { own: self.own, others: self.others, waiting, begun: self.begun.size };
-        let (whose, size) = loads.next(size, places, each)?;
+        let (whose, size) = self.next(size, places, each)?;
         match whose {
             Whose::Crew => self.others += size,
             Whose::Leader => self.own += size,
         }
         Some((whose, self.begun.add(size), size))
+    }
+
+    /// Who does the next task, of this size, and the size that it counts with there.
+    fn next(&self, size: usize, places: usize, each: usize) -> Option<(Whose, usize)> {
+        let is_done = |(size, came): &(usize, Came<R>)| matches!(came, Came::Done(_)).then_some(*size);
+        // What the crew has done and the leader has not taken.
+        let waiting: usize = self.come.values().filter_map(is_done).sum();
+        // Each member can have two tasks, however large, so that it need not wait for the second while the leader computes.
+        let theirs = size.min((each / 2).max(1));
+        let mine = size.min(READING);
+        // Results that wait take as much memory as tasks under way.
+        let to_crew = self.others + waiting.saturating_sub(READING) + theirs <= places;
+        let (whose, size) = if to_crew { (Whose::Crew, theirs) } else { (Whose::Leader, mine) };
+        let fits = self.begun.size == 0 || self.begun.size + size <= ahead(places);
+        let leader_has_enough = self.own + mine > READING || waiting > 0;
+        (fits && (to_crew || !leader_has_enough)).then_some((whose, size))
     }
 
     fn came(&mut self, number: usize, size: usize, came: Came<R>) {

@@ -134,18 +134,21 @@ impl Settings {
                 "The rank for full differences is {rank}; it must be 1 to {MAX_DENSE_RANK}."
             )));
         }
-        let strengths = |denoiser: f64, text: Option<f64>, scale| match self.result {
-            ResultChoice::Fusion => Strengths { denoiser, text: text.unwrap_or(denoiser), scale },
-            ResultChoice::Overlap => Strengths { denoiser: 1.0, text: 1.0, scale },
+        let strengths = |denoiser: f64, text: Option<f64>, scale| Strengths {
+            denoiser,
+            text: text.unwrap_or(denoiser),
+            scale,
         };
-        let (content, style) = (self.content_text_strength, self.style_text_strength);
+        // An overlap takes no strengths.
+        let own = self.clone().of_fusion();
+        let (content, style) = (own.content_text_strength, own.style_text_strength);
         let naming = self.scheme.as_deref().map(|name| Scheme::called(name).map_or(name, |scheme| scheme.id));
         Ok(Recipe {
             beta: mu::beta(self.mu),
             result: self.result,
-            content: strengths(self.content_strength, content, self.content_scale),
-            style: strengths(self.style_strength, style, self.style_scale),
-            blocks: if self.result == ResultChoice::Fusion { self.blocks.clone() } else { BTreeMap::new() },
+            content: strengths(own.content_strength, content, self.content_scale),
+            style: strengths(own.style_strength, style, self.style_scale),
+            blocks: own.blocks,
             cut: match self.cut {
                 CutChoice::All => Cut::All,
                 CutChoice::Count { count } => Cut::Count(one_or_more("number of directions", count)?),

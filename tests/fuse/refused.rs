@@ -38,6 +38,14 @@ fn pairs_that_do_not_fit_are_refused() {
     let wide = file("wide", &kohya("s", "lora_unet_q", 40, 8, &[65], None, Dtype::F16));
     let error = fuse(&content, &wide, &whole()).unwrap_err();
     assert_eq!((error.code, error.tensor.as_deref()), (Code::ShapeMismatch, Some("lora_unet_q")));
+    assert_eq!(error.detail, "It is 40×64 in \"content.safetensors\" and 40×65 in \"wide\".");
+    // One odd layer, or all of them.
+    let both = |name: &str, inputs: usize| {
+        let layer = |stem| kohya(name, stem, 40, 8, &[inputs], None, Dtype::F16);
+        file(name, &[layer("lora_unet_q"), layer("lora_unet_k"), layer("lora_unet_v")].concat())
+    };
+    let error = fuse(&both("c", 64), &both("s", 65), &whole()).unwrap_err();
+    assert!(error.detail.ends_with("40×65 in \"s\". So it is with 2 more."), "{error}");
 }
 
 /// As many inputs are others where the kernel is another, but for a file that keeps convolutions as matrices.

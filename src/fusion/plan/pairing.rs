@@ -234,10 +234,9 @@ pub(crate) fn pair(files: Adapters<'_>, names: &LayerNames, recipe: &Recipe) -> 
             content: of_content.share(Side::Content, c, &layers, (names, recipe)),
             style: of_style.share(Side::Style, s, &layers, (names, recipe)),
         };
-        let unit = Unit { layers, halves };
-        check_sizes(&unit, files)?;
-        units.push(unit);
+        units.push(Unit { layers, halves });
     }
+    first_of(units.iter().filter_map(|unit| other_sizes(unit, files)))?;
     // Of q, k and v this puts k first, which does no harm: diffusers 0.35 split stacked modules whose blocks are in the order of
     // their rows, and applied those that are padded several times too strongly.
     order::sort_by(&mut units, |a: &Unit, b| {
@@ -269,24 +268,31 @@ fn check_names<'a>(
     names: &LayerNames,
     other: impl Fn(&ModuleId) -> Option<&'a Rc<Module>>,
 ) -> Result<()> {
-    for Placed { module, .. } in modules {
+    first_of(modules.iter().filter_map(|Placed { module, .. }| {
         let size = (module.out_features, module.in_features);
         if names.place(&module.stem, size).is_some() {
-            continue;
+            return None;
         }
-        let Some(named) = names.resolve(&module.stem) else { continue };
+        let named = names.resolve(&module.stem)?;
         let alike =
             |theirs: &Rc<Module>| named.parts.len() == 1 && (theirs.out_features, theirs.in_features) == size;
-        let theirs = named.parts.iter().find_map(|part| other(&part.id));
-        if let Some(theirs) = theirs.filter(|theirs| !alike(theirs)) {
-            let detail = format!(
-                "It is {}×{} there, and {}×{} in the other file.",
-                size.0, size.1, theirs.out_features, theirs.in_features
-            );
-            return Err(Error::new(Code::ShapeMismatch, detail).in_file(&file.name).at_tensor(&module.stem));
-        }
+        let theirs = named.parts.iter().find_map(|part| other(&part.id)).filter(|theirs| !alike(theirs))?;
+        let detail = format!(
+            "It is {}×{} there, and {}×{} in the other file.",
+            size.0, size.1, theirs.out_features, theirs.in_features
+        );
+        Some(Error::new(Code::ShapeMismatch, detail).in_file(&file.name).at_tensor(&module.stem))
+    }))
+}
+
+/// The first of some errors of one kind, which says how many more there are: one odd layer is something else than another model.
+fn first_of(mut errors: impl Iterator<Item = Error>) -> Result<()> {
+    let Some(mut first) = errors.next() else { return Ok(()) };
+    let more = errors.count();
+    if more > 0 {
+        first.detail += &format!(" So it is with {more} more.");
     }
-    Ok(())
+    Err(first)
 }
 
 /// The dimensions without trailing ones.
@@ -297,8 +303,9 @@ fn trimmed(mut dims: &[u64]) -> &[u64] {
     dims
 }
 
-fn check_sizes(unit: &Unit, files: Adapters<'_>) -> Result<()> {
-    let Some((shares, Pair { content, style })) = unit.pair().zip(files.both()) else { return Ok(()) };
+/// An error if the two files have different sizes for a unit.
+fn other_sizes(unit: &Unit, files: Adapters<'_>) -> Option<Error> {
+    let (shares, Pair { content, style }) = unit.pair().zip(files.both())?;
     let size =
         |share: &Share| (share.rows.iter().map(|rows| rows.len()).sum::<usize>(), share.module.in_features);
     let (sizes, kernels) = (shares.map(size), shares.map(|share| share.module.dims.as_slice()));
@@ -307,7 +314,7 @@ fn check_sizes(unit: &Unit, files: Adapters<'_>) -> Result<()> {
         || kernels.style.len() == 1
         || trimmed(kernels.content) == trimmed(kernels.style);
     if sizes.content == sizes.style && alike {
-        return Ok(());
+        return None;
     }
     let shape = |(rows, _): (usize, usize), kernel: &[u64]| {
         kernel.iter().fold(rows.to_string(), |shape, side| format!("{shape}×{side}"))
@@ -319,5 +326,7 @@ fn check_sizes(unit: &Unit, files: Adapters<'_>) -> Result<()> {
         shape(sizes.style, kernels.style),
         style.name
     );
-    Err(Error::new(Code::ShapeMismatch, detail).in_file(&content.name).at_tensor(&shares.content.module.stem))
+    Some(
+        Error::new(Code::ShapeMismatch, detail).in_file(&content.name).at_tensor(&shares.content.module.stem),
+    )
 }

@@ -356,6 +356,24 @@ test('names from a file are text, on the page and in a spreadsheet', async ({ pa
   expect(uncaught).toEqual([]);
 });
 
+test('figures of a part of the pair are told as such', async ({ page }) => {
+  await open(page);
+  const whole = fluxLike();
+  const part = { ...whole, unmeasured: 3 * whole.total, partial: true, suggested: null };
+  await mount(page, { outlook: part });
+  await expect(page.getByText(`Only ${whole.total} of the ${(4 * whole.total).toLocaleString('en')} layers that both have could be measured beforehand`).first()).toBeVisible();
+  await expect(page.getByRole('button', { name: /^Use suggested μ/ })).toBeHidden();
+  await expect(page.locator('np-lora-overlap-map')).toBeVisible();
+});
+
+test('where nothing is measured, there are no figures', async ({ page }) => {
+  await open(page);
+  const nothing = { modules: 0, overlap: 0, chance: 0, contentKept: 1, change: 0, contentNorm: 0, styleNorm: 0 };
+  await mount(page, { outlook: { ...fluxLike(), unmeasured: 40, partial: true, suggested: null, analysed: 0, total: 0, verdict: 'unknown', whole: nothing, blocks: [], kinds: [], cells: [], modules: [] } });
+  await expect(page.getByText('only the fusion itself will tell')).toBeVisible();
+  await expect(page.locator('np-lora-overlap-map, np-lora-curve')).toHaveCount(0);
+});
+
 test('what is analysed so far is said, and nothing moves when the rest comes', async ({ page }) => {
   await open(page);
   const whole = fluxLike();

@@ -84,7 +84,7 @@ export const summaryText = (summary: Summary, { schemes, blocks }: Pick<PairFit,
   ['trigger words', summary.triggerWords.length > 0 ? inert(summary.triggerWords.join(', ')) : null],
 ]) + warnings(summary.warnings);
 
-export const outlookText = (outlook: Outlook): string => [verdictOf(outlook), caveatOf(outlook)].filter(Boolean).join(' ') + '\n' + table([
+export const outlookText = (outlook: Outlook): string => [caveatOf(outlook), verdictOf(outlook)].filter(Boolean).join(' ') + '\n' + table([
   ['shared', plural(outlook.total, 'module', 'modules') + (outlook.unmeasured > 0 ? `, and ${count(outlook.unmeasured)} of a very high rank that are not in these figures` : '')],
   ['blocks', blocksText(outlook.blocks)],
   ...(outlook.verdict === 'unknown' ? [] : figures(outlook)),

@@ -77,7 +77,7 @@ export class Controls extends LitElement {
   /** The curve, if the slider's μ is the one that will be used. */
   get #curve(): readonly CurvePoint[] {
     const { settings: { result }, several } = this.choices;
-    return this.outlook && this.outlook.analysed > 0 && result === 'fusion' && !several ? this.outlook.curve : UNKNOWN;
+    return this.outlook && this.outlook.analysed > 0 && !this.outlook.partial && result === 'fusion' && !several ? this.outlook.curve : UNKNOWN;
   }
 
   // Set through the object model, because the page's policy forbids style attributes.

@@ -399,7 +399,7 @@ export const translation: Translation = {
     text: {
       none: '最初の層を分析中…',
       noneMeasured: '共通する層のランクが非常に高いため、実際にマージするまで効果は分かりません。',
-      partial: (measured, all) => `共通する${count(all)}層のうち、事前に測定できたのは${count(measured)}層だけです（残りの層はランクが高すぎます）。実際のマージ結果は異なる場合があります。`,
+      partial: (measured, all) => `共通する${count(all)}層のうち、事前に測定できたのは${count(measured)}層だけです（残りの層はランクが高すぎます）。実際のマージ結果は異なる場合があります。以下は測定できた層だけの値です。`,
       balance: '強度のバランスを取る',
 
       curve: 'μの効果',

@@ -399,7 +399,7 @@ export const translation: Translation = {
     text: {
       none: '正在查看最前面的几层…',
       noneMeasured: '两者共有的层秩过高，只有实际融合后才能得知效果。',
-      partial: (measured, all) => `双方共有的 ${count(all)} 层中，只有 ${count(measured)} 层可以事先测量，其余层的秩过高。实际融合的结果可能有所不同。`,
+      partial: (measured, all) => `双方共有的 ${count(all)} 层中，只有 ${count(measured)} 层可以事先测量，其余层的秩过高：实际融合的结果可能有所不同。以下内容仅针对已测量的层。`,
       balance: '平衡强度',
 
       curve: 'μ 的作用',

@@ -15,6 +15,7 @@ export class OutlookPlace extends LitElement {
     :host { display: block; min-width: 0; }
     /* As high as the most that can stand here, so that the settings below stay where they are: --map is the map's part of it. */
     .place { display: grid; min-height: max(604px, 420px + var(--map)); }
+    .place.low { min-height: 0; }
     .failed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; }
     @container (max-width: 991px) { .place { min-height: max(620px, 420px + var(--map)); } }
     @container (max-width: 902px) { .place { min-height: max(676px, 476px + var(--map)); } }
@@ -65,7 +66,7 @@ export class OutlookPlace extends LitElement {
         <button type="button" @click=${() => this.#charts.want()}>${text.tryAgain}</button></section>`;
     }
     // The place stays while its content changes: without it the page would be shorter for a moment, and scroll if it ended there.
-    return html`<div class="place">${outlook && charts === 'there' ? html`<np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
+    return html`<div class="place ${outlook?.total === 0 ? 'low' : ''}">${outlook && charts === 'there' ? html`<np-lora-outlook-view exportparts="outlook" .outlook=${outlook} .mu=${this.mu} .fit=${this.fit} .blocks=${this.blocks} .spectra=${this.spectra} .result=${this.result} .several=${this.several} ?same=${this.same} ?running=${this.running} ?disabled=${this.disabled}
       @np-mu=${this.#pass} @np-balance=${this.#pass} @np-blocks=${this.#pass} @np-module=${this.#pass}></np-lora-outlook-view>`
       : html`<section class="panel" tabindex="-1" aria-label=${text.outlook}><p class="muted">${text.outlookComing}</p></section>`}</div>`;
   }

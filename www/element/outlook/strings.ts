@@ -78,7 +78,7 @@ const english = {
   text: {
     none: 'Looking at the first layers…',
     noneMeasured: 'The layers that both have are of so high a rank that only the fusion itself will tell.',
-    partial: (measured: number, all: number) => `Only ${count(measured)} of the ${count(all)} layers that both have could be measured beforehand, as the ranks of the others are too high. The fusion itself may come out otherwise.`,
+    partial: (measured: number, all: number) => `Only ${count(measured)} of the ${count(all)} layers that both have could be measured beforehand, as the ranks of the others are too high: the fusion itself may come out otherwise. What follows is of ${measured === 1 ? 'that one' : 'those'} alone.`,
     balance: 'Balance the strengths',
 
     curve: 'What μ does',

@@ -95,7 +95,7 @@ export class OutlookView extends LitElement {
     const { outlook } = this;
     if (!this.#saidWhole && outlook.analysed === outlook.total) {
       this.#saidWhole = true;
-      this.spoken = [leadOf(outlook, this.result, this.several), caveatOf(outlook)].filter(Boolean).join(' ');
+      this.spoken = [caveatOf(outlook), leadOf(outlook, this.result, this.several)].filter(Boolean).join(' ');
     }
     if (changed.has('opened') && this.opened) this.detail?.scrollIntoView({ block: 'nearest' });
   }
@@ -107,23 +107,27 @@ export class OutlookView extends LitElement {
   override render(): TemplateResult {
     const { outlook, opened } = this;
     const field = opened && fieldAt(outlook, opened);
-    const caveat = caveatOf(outlook);
+    const [caveat, lead] = [caveatOf(outlook), leadOf(outlook, this.result, this.several)];
     return html`<section class="panel" aria-labelledby="title" part="outlook">
       <div><div class="top heading"><h2 id="title" tabindex="-1">${shared.outlook}</h2>
           <p class="small muted">${this.#analysed(outlook)}</p></div>
-        <p class="lead ${this.#idle ? 'caution' : ''}">${leadOf(outlook, this.result, this.several)}</p>
-        ${caveat ? html`<p class="caution">${caveat}</p>` : nothing}${this.#weights(outlook)}</div>
-      <div class="columns">
-        <div>${outlook.total === 0 ? nothing : html`<np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
-          ${this.#suggestion(outlook)}`}</div>
-        <div>${this.#brush()}${outlook.total === 0 ? nothing : html`<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
-            @np-blocks=${this.#pass} @np-brush=${this.#take}
-            @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
-          <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data>`}</div>
-      </div>
+        ${caveat ? html`<p class="lead caution">${caveat}</p><p>${lead}</p>` : html`<p class="lead ${this.#idle ? 'caution' : ''}">${lead}</p>`}
+        ${this.#weights(outlook)}</div>
+      ${outlook.total === 0 ? this.#brush() : this.#charts(outlook, opened)}
       ${opened && field ? this.#detail(opened, field) : nothing}
       <p class="unseen" role="status">${this.spoken}</p>
     </section>`;
+  }
+
+  #charts(outlook: Outlook, opened: Place | null): TemplateResult {
+    return html`<div class="columns">
+      <div><np-lora-curve .points=${outlook.analysed === 0 ? UNKNOWN : outlook.curve} .mu=${this.mu} ?disabled=${this.disabled} @np-mu=${this.#slide}></np-lora-curve>
+        ${this.#suggestion(outlook)}</div>
+      <div>${this.#brush()}<np-lora-overlap-map .outlook=${outlook} .opened=${opened} .blocks=${this.blocks} .brush=${this.disabled ? null : this.brush}
+          @np-blocks=${this.#pass} @np-brush=${this.#take}
+          @np-field=${(event: CustomEvent<Place | null>) => this.#open(event.detail)}></np-lora-overlap-map>
+        <np-lora-data label=${text.layerData} about=${text.map} .of=${() => layersTable(outlook)}></np-lora-data></div>
+    </div>`;
   }
 
   get #idle(): boolean {

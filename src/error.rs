@@ -18,7 +18,7 @@ macro_rules! words {
         $words
     };
     (computed $words:literal) => {
-        if cfg!(feature = "compute") { $words } else { "" }
+        if cfg!(any(feature = "compute", not(target_arch = "wasm32"))) { $words } else { "" }
     };
 }
 

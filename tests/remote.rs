@@ -190,6 +190,8 @@ fn every_useless_answer_is_told_apart() {
     };
     assert_eq!((first(401, HUB), first(403, HUB)), (Code::Gated, Code::Gated));
     assert_eq!((first(403, CDN), first(404, CDN)), (Code::Expired, Code::Missing));
+    // A repository that was renamed is still the Hub's.
+    assert_eq!(first(401, "https://huggingface.co/somebody/else/resolve/main/cat.safetensors"), Code::Gated);
     for of in [429, 500, 503] {
         assert_eq!(status(of), (Code::Busy, 4), "{of}");
     }

@@ -124,6 +124,9 @@ impl Header {
     }
 }
 
+/// No file has so many bytes; a broken header may claim any number.
+const ABSURD: u64 = 1_000_000_000_000_000;
+
 /// A number of bytes as the page writes it. Computed in whole tenths: formatting floats this way would be a lot of code for one sentence.
 fn amount(bytes: u64) -> String {
     let of = |unit: u64, name: &str| {
@@ -133,7 +136,7 @@ fn amount(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{bytes} bytes"),
         1_000_000..1_000_000_000 => of(1_000_000, "MB"),
-        1_000_000_000..1_000_000_000_000_000 => of(1_000_000_000, "GB"),
+        1_000_000_000..ABSURD => of(1_000_000_000, "GB"),
         _ => "more bytes than there are disks for".to_owned(),
     }
 }
@@ -215,7 +218,8 @@ fn check_cover(tensors: &mut [Tensor], data_start: u64, size: u64) -> Result<()>
         let first = tensors.iter().find(|tensor| tensor.end > size).map_or("", |tensor| &tensor.name);
         let (missing, whole) = (covered - available, data_start + covered);
         let part = if whole < 1_000_000 { missing.to_string() } else { amount(missing) };
-        let detail = format!("{part} of {} are missing.", amount(whole));
+        let of = if whole < ABSURD { amount(whole) } else { "what its header claims".to_owned() };
+        let detail = format!("{part} of {of} are missing.");
         return Err(Error::new(Code::Truncated, detail).at_tensor(first));
     }
     if covered < available {
@@ -254,10 +258,13 @@ impl State {
         let (code, detail) = match (error.classify(), &self.place) {
             (Category::Data, place) => match place {
                 Place::Top => (Code::HeaderJson, format!("It has {said}.")),
-                Place::Metadata(key) => (Code::Metadata, format!("For {key:?} it has {said}.")),
+                Place::Metadata(key) if !key.is_empty() => {
+                    (Code::Metadata, format!("For {key:?} it has {said}."))
+                }
+                Place::Metadata(_) => (Code::Metadata, format!("It has {said}.")),
                 Place::Tensor(_) => (Code::TensorInfo, format!("It has {said}.")),
             },
-            (Category::Syntax, _) if text.ends_with('\0') => {
+            (Category::Syntax, _) if text.ends_with('\0') && said.starts_with("trailing") => {
                 (Code::HeaderJson, "It is padded with NUL bytes, where there should be spaces.".to_owned())
             }
             (Category::Syntax, _) => (Code::HeaderJson, format!("It is wrong: {said}.")),

@@ -32,8 +32,8 @@ pub struct RemoteFile {
 
 /// Errors that are worth another try. For a file that nobody named, any other error counts as "there is none": many hosts answer
 /// with a page of their own, or without allowing other origins.
-const PASSING: [Code; 5] =
-    [Code::Offline, Code::Unreachable, Code::Busy, Code::BrokenOff, Code::RemoteChanged];
+const PASSING: [Code; 6] =
+    [Code::Offline, Code::Unreachable, Code::Busy, Code::BrokenOff, Code::Expired, Code::RemoteChanged];
 
 /// A part of a file: its position and its bytes.
 pub type Kept = (u64, Vec<u8>);
@@ -206,8 +206,9 @@ impl<T: Transport> Asker<'_, T> {
             Silence::Cors => Useless::Always(Error::new(Code::Cors, host())),
             Silence::Blocked => Useless::Always(Error::new(Code::RequestBlocked, host())),
         })?;
-        // A host that gave the file before, or sent on to where it is, does not ask for a login.
-        let gave = known.is_some() || answer.url != self.link.url && !answer.url.is_empty();
+        // A host that gave the file before, or sent on to another one where it is, does not ask for a login.
+        let host = answer.url.split('/').nth(2);
+        let gave = known.is_some() || host.is_some_and(|host| host != self.link.host);
         let stamp = answer::read(&answer, asked).map_err(|useless| match useless {
             Useless::Always(error) if gave && error.code == Code::Gated => {
                 Useless::Always(Error::new(Code::Expired, error.detail.clone()))

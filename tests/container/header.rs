@@ -300,6 +300,23 @@ fn refusals_name_the_tensor_and_the_figures() {
 }
 
 #[test]
+fn refusals_say_what_is_wrong_in_a_sentence() {
+    let huge = r#"{"a":{"dtype":"F32","shape":[1125899906842624],"data_offsets":[0,4503599627370496]}}"#;
+    for (bytes, detail) in [
+        (file(r#"{"t":{"dtype":"F16""#, 0), "It ends in the middle."),
+        (file("{}\0\0\0", 0), "It is padded with NUL bytes, where there should be spaces."),
+        (file("{\"a\0\0\0", 0), "It is wrong: "),
+        (file(r#"{"__metadata__":5}"#, 0), "It has a number where a table of texts should be"),
+        (file(r#"{"__metadata__":{"a":5}}"#, 0), "For \"a\" it has a number where a text should be"),
+        (file(r#"{"t":{"dtype":"F16","data_offsets":[0,4]}}"#, 4), "It has no shape"),
+        (file(huge, 0), "more bytes than there are disks for of what its header claims are missing."),
+    ] {
+        let error = read(bytes).unwrap_err();
+        assert!(error.detail.starts_with(detail), "{error}");
+    }
+}
+
+#[test]
 fn odd_but_honest_headers_load() {
     let long = "n".repeat(100_000);
     let cases = [

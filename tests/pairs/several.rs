@@ -124,6 +124,24 @@ fn each_file_is_byte_for_byte_that_of_a_run_of_its_own() {
     }
 }
 
+/// Such a μ is computed in f64, but not what stands beside it.
+#[test]
+fn a_mu_that_leaves_hardly_anything_changes_no_other_file_of_the_run() {
+    let lora = |up: &str, r, down: &_| File::default().lora("x", &random(up, 40, r), down, None);
+    let rows = random("rows", 8, 64);
+    let content = lora("c", 4, &(random("mix", 4, 8) * &rows)).named("cat.safetensors");
+    let style = lora("s", 8, &rows).named("ink.safetensors");
+    let variants: Vec<Variant> = [0.5, 1e3]
+        .map(|mu| Settings { mu, style_strength: 0.01, output_name: mu.to_string(), ..hard() }.into())
+        .into();
+    for (variant, made) in variants.iter().zip(fuse_all(Some(&content), Some(&style), &variants).unwrap()) {
+        let alone = fuse_sources(Some(&content), Some(&style), &variant.settings).unwrap();
+        assert!(made.bytes == alone.bytes, "{variant:?}");
+        let json = |of: &Fused| serde_json::to_value(&of.report).unwrap();
+        assert_eq!(json(&made), json(&alone), "{variant:?}");
+    }
+}
+
 #[test]
 fn each_file_is_the_methods() {
     let [cat, ink] = pair();

@@ -361,7 +361,7 @@ export interface Outlook {
   analysed: number; // how many of the modules that both files have are analysed
   total: number;
   unmeasured: number; // modules of a very high rank, which none of these figures includes
-  partial: boolean; // so many modules are unmeasured that the figures say little about the whole pair
+  partial: boolean; // so many modules are unmeasured (more than one in ten) that the whole pair may look different
   whole: Tally;
   verdict: Verdict;
   /** Strengths at which both updates are equally large; null unless one far outweighs the other and the figures are not `partial`. */

@@ -1,4 +1,4 @@
-/** Defines `<np-lora>` and its parts. This is the only module of the element whose import has a side effect. */
+/** Defines `<np-lora>` and its parts. Besides the chunks that come later, this is the only module of the element whose import has a side effect. */
 
 import { Advanced } from './controls/advanced.ts';
 import { Blocks } from './controls/blocks.ts';

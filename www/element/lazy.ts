@@ -35,7 +35,7 @@ export class Fetched {
 
   /** What follows the message that they did not come: a server has only the parts of its newest version, or did not answer once. */
   get hint(): string {
-    return this.#failures > 1 ? text.newerVersion : '';
+    return this.#failures > 1 && navigator.onLine ? text.newerVersion : '';
   }
 
   /** Fetches the parts, unless they have arrived or are on their way. */

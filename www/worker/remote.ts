@@ -78,10 +78,11 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
   const aborter = new AbortController();
   unwanted.addEventListener('abort', () => aborter.abort());
   let clock: ReturnType<typeof setTimeout> | undefined;
-  let silent = false;
+  let since = 0;
   const wait = (): void => {
     clearTimeout(clock);
-    clock = setTimeout(() => { silent = true; aborter.abort(); }, SILENT_MS);
+    since = performance.now();
+    clock = setTimeout(() => aborter.abort(), SILENT_MS);
   };
   let came = 0;
   const listen = (bytes: number): void => {
@@ -101,6 +102,7 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
       // it would mix parts of one version with parts of another.
       mode: 'cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
     });
+    heard();
     wait();
     const header = (name: string): string | null => response.headers.get(name);
     const partial = response.status === 206;
@@ -111,8 +113,8 @@ async function answered(url: string, from: number, to: number, unwanted: AbortSi
       tag: header('ETag') ?? header('Last-Modified'), bytes,
     };
   } catch {
-    // A host that was silent would not answer another request either.
-    return { silence: unwanted.aborted || silent ? 'unreachable' : await whySilent(url) };
+    // One try takes no longer than the silence that is borne, whatever it asks.
+    return { silence: unwanted.aborted ? 'unreachable' : await whySilent(url, SILENT_MS - (performance.now() - since)) };
   } finally {
     clearTimeout(clock);
   }
@@ -150,10 +152,11 @@ self.addEventListener('securitypolicyviolation', (event) => {
 });
 
 /** Finds out why a request failed. A second request, whose answer no page may read, tells whether the host is there at all. */
-async function whySilent(url: string): Promise<'offline' | 'unreachable' | 'cors' | 'blocked'> {
+async function whySilent(url: string, left: number): Promise<'offline' | 'unreachable' | 'cors' | 'blocked'> {
   if (!navigator.onLine) return 'offline';
+  if (left <= 0) return 'unreachable';
   const aborter = new AbortController();
-  const clock = setTimeout(() => aborter.abort(), SILENT_MS);
+  const clock = setTimeout(() => aborter.abort(), left);
   const there = await fetch(url, {
     method: 'HEAD', mode: 'no-cors', credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store', signal: aborter.signal,
   }).then(() => true, () => false);

@@ -42,10 +42,9 @@ impl Scheme {
 
     /// The scheme that a user names by its id or by its name, with or without the part in brackets.
     pub fn called(by_user: &str) -> Option<&'static Self> {
-        let first_word = |scheme: &Scheme| scheme.name.split(' ').next();
-        SCHEMES.iter().find(|scheme| {
-            scheme.id == by_user || first_word(scheme).is_some_and(|word| word.eq_ignore_ascii_case(by_user))
-        })
+        let short = |name: &'static str| name.split(" (").next().unwrap_or(name);
+        let names = |scheme: &Scheme| [scheme.id, scheme.name, short(scheme.name)];
+        SCHEMES.iter().find(|scheme| names(scheme).iter().any(|name| name.eq_ignore_ascii_case(by_user)))
     }
 }
 

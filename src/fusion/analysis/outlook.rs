@@ -23,7 +23,7 @@ pub struct Outlook {
     pub total: usize,
     /// The number of modules that both files have at a rank above that of any graphics device; no figure includes them.
     pub unmeasured: usize,
-    /// Whether so many modules are unmeasured that the figures, which cover only the others, say little about the pair as a whole.
+    /// Whether so many are unmeasured (more than one in ten) that the whole pair may look different.
     pub partial: bool,
     /// The figures of all measured modules together.
     pub whole: Tally,

@@ -196,11 +196,11 @@ impl Figures<'_> {
         let Self { projected: p, scales, factors: Pair { content: of_content, style: of_style }, .. } = self;
         let (r_s, r_c) = (of_style.down.rows, of_content.down.rows);
         let (style_up, content_up) = (of_style.up.stored(), of_content.up.stored());
-        let content_up_gram = square_of(r_c, self.content_up_gram);
-        let columns_across = if p.computed_on == Place::CpuCareful {
-            cpu::columns_across_careful
-        } else {
-            cpu::columns_across
+        let careful = p.computed_on == Place::CpuCareful;
+        let columns_across = if careful { cpu::columns_across_careful } else { cpu::columns_across };
+        let content_up_gram = match careful {
+            true => square_of(r_c, &cpu::own_columns_careful(&content_up)),
+            false => square_of(r_c, self.content_up_gram),
         };
         let across = DMatrix::from_row_slice(r_s, r_c, &columns_across(&style_up, &content_up));
         let square = |x: f64| x * x;

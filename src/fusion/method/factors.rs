@@ -99,7 +99,8 @@ impl Factors {
         };
         let factors = [(&self.down, split.down.abs()), (&self.up, split.up)];
         // A factor that is saved unchanged keeps the digits that it has.
-        let exact = factors.map(|(factor, by)| factor.dtype == Dtype::F16 && by == 1.0);
+        let [down, up] = factors.map(|(factor, by)| factor.dtype == Dtype::F16 && by == 1.0);
+        let exact = [down && !is_projected, up];
         let lacks =
             |((factor, by), exact): (&(&Factor, f64), bool)| !exact && by * factor.largest() < F16_DIGITS;
         if !factors.iter().zip(exact).any(lacks) {

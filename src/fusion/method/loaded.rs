@@ -114,20 +114,27 @@ async fn project(pass: &Pass, loaded: &mut [Loaded<'_>], at: usize, engine: &mut
         let chosen = || jobs.iter().filter(|(_, _, own)| own == blends);
         let batch: Vec<Job<'_>> = chosen().map(|(_, job, _)| job.clone()).collect();
         let projected = engine.project(&batch_of(plan, &batch, blends)).await?;
-        for ((index, job, _), projected) in chosen().zip(projected) {
+        for ((index, job, _), mut projected) in chosen().zip(projected) {
             let content = loaded.get(*index).and_then(|loaded| loaded.units.get(at)?.factors(Side::Content));
             let Some(up) = content.map(|content| content.up.stored()) else { continue };
             let shares = loaded.get(*index).and_then(|loaded| loaded.group.units.get(at)?.pair());
             let Some(weights) = shares.map(|shares| shares.map(|share| share.weight)) else { continue };
             let gram = cpu::own_columns(&up);
-            let cancels = projected.first().is_some_and(|first| cancels(&gram, &first.content_gram, up.cols))
-                || blends.iter().zip(&projected).any(|(&blend, of)| hardly_left(&gram, weights, blend, of));
-            results.push(if cancels {
-                let careful = cpu::careful(job, plan.recipe.cut, blends, output_of(plan));
-                (*index, careful, cpu::own_columns_careful(&up))
-            } else {
-                (*index, projected, gram)
-            });
+            let cancels = projected.first().is_some_and(|first| cancels(&gram, &first.content_gram, up.cols));
+            let is_doubtful =
+                |(&blend, of): (&Blend, &Projected)| cancels || hardly_left(&gram, weights, blend, of);
+            // Each result by itself, so that it does not depend on what else the run makes.
+            let doubtful: Vec<usize> = (0..blends.len())
+                .filter(|&at| blends.get(at).zip(projected.get(at)).is_some_and(is_doubtful))
+                .collect();
+            if !doubtful.is_empty() {
+                let of: Vec<Blend> = doubtful.iter().filter_map(|&at| blends.get(at).copied()).collect();
+                let careful = cpu::careful(job, plan.recipe.cut, &of, output_of(plan));
+                for (at, careful) in doubtful.into_iter().zip(careful) {
+                    projected[at] = careful;
+                }
+            }
+            results.push((*index, projected, gram));
         }
     }
     for (index, projected, content_up_gram) in results {

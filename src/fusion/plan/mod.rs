@@ -151,8 +151,10 @@ impl Plan {
         let mut warnings = model::warnings(files, family.zip(scheme), (&groups, &outside), &recipe);
         warnings.extend(magnitudes::left_out(&groups));
         warnings.extend(refusals::warning(&refusals));
-        let (settings, no_block) = model::in_force(settings, family, &groups);
+        let (mut settings, no_block) = model::in_force(settings, family, &groups);
         warnings.extend(no_block);
+        // The same naming, however it was called, makes the same file.
+        settings.scheme = recipe.scheme.map(|scheme| scheme.id.to_owned());
         let fitting = model::fitting(files, &recipe);
         let mut plan = Self {
             settings,

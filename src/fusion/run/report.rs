@@ -66,7 +66,7 @@ pub struct KeptShare {
 pub struct Report {
     /// Version of this crate.
     pub version: &'static str,
-    /// The settings as the user made them.
+    /// The settings as the user made them, without those of blocks that the files do not have.
     pub settings: Settings,
     /// The subject's file.
     pub content: Option<Input>,

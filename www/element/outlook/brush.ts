@@ -48,6 +48,8 @@ export class BrushBar extends LitElement {
   @property({ attribute: false }) list: BlockList = { blocks: [], presets: [], orders: [] };
   @property({ attribute: false }) blocks: Blocks = {};
   @property({ attribute: false }) brush: Brush | null = null;
+  /** Whether there is a map to paint. */
+  @property({ type: Boolean }) paints = false;
   @property({ type: Boolean }) disabled = false;
   /** The field whose numbers make no sense; a new object for each attempt, so that the error is announced again. */
   @state() private wrong: { role: Role } | null = null;
@@ -59,13 +61,13 @@ export class BrushBar extends LitElement {
     const own = labels.filter((label) => Object.hasOwn(blocks, label)).length;
     return html`<details @toggle=${this.#fold}>
       <summary><h3>${text.title} <span class="muted small">${own > 0 ? text.ownOf(own, labels.length) : text.none}</span></h3></summary>
-      <div class="fields">
+      ${this.paints ? html`<div class="fields">
         <div class="field"><label for="brush">${text.brush}</label>
           <select id="brush" ?disabled=${disabled} @change=${this.#choose}>
             ${(['', 'content', 'style', 'mu'] as const).map((of) => html`<option value=${of} .selected=${of === (brush?.of ?? '')}>${text.brushes[of || 'none']}</option>`)}
           </select></div>
         ${brush ? this.#value(brush) : nothing}
-      </div>
+      </div>` : nothing}
       ${brush ? html`<p class="hint small muted">${text.hint}</p>` : nothing}
       ${this.list.presets.length > 0 ? html`<div class="fields">${ROLES.map((role) => this.#presets(role))}</div>` : nothing}
       ${this.list.orders.length > 0 ? this.#paste() : nothing}

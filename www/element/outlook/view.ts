@@ -167,7 +167,7 @@ export class OutlookView extends LitElement {
 
   #brush(): TemplateResult | typeof nothing {
     if (!this.fit || this.fit.blocks.length === 0) return nothing;
-    return html`<np-lora-brush .list=${this.fit} .blocks=${this.blocks} .brush=${this.brush} ?disabled=${this.disabled}
+    return html`<np-lora-brush .list=${this.fit} .blocks=${this.blocks} .brush=${this.brush} ?paints=${this.outlook.total > 0} ?disabled=${this.disabled}
       @np-blocks=${this.#pass} @np-brush=${this.#take}></np-lora-brush>`;
   }
 

@@ -86,3 +86,20 @@ fn tables_stay_small() {
         all().iter().map(|family| family.text.len()).chain(PARTS.iter().map(|part| part.len())).sum();
     assert!(bytes < 38 * 1024, "{bytes} bytes");
 }
+
+#[test]
+fn a_naming_is_found_by_every_name_it_goes_by() {
+    for (name, id) in [
+        ("peft", "peft"),
+        ("PEFT", "peft"),
+        ("diffusers (PEFT)", "peft"),
+        ("diffusers", "peft"),
+        ("ComfyUI", "comfy"),
+        ("comfyui, diffusers names", "comfy-diffusers"),
+        ("kohya", "kohya"),
+        ("kohya, diffusers names", "kohya-diffusers"),
+    ] {
+        assert_eq!(Scheme::called(name).map(|scheme| scheme.id), Some(id), "{name}");
+    }
+    assert_eq!(Scheme::called("koh"), None);
+}

@@ -44,7 +44,8 @@ pub struct Settings {
     pub style_scale: ScaleChoice,
     /// The model family by name, where the files' layers fit several.
     pub family: Option<String>,
-    /// The result's naming (see [`Scheme::id`](crate::adapter::families::Scheme::id)); `None` for the one that most programs load.
+    /// The result's naming, by its id or its name (see [`Scheme::called`](crate::adapter::families::Scheme::called)); `None` for the one
+    /// that most programs load.
     pub scheme: Option<String>,
     /// Whether and how to reduce the rank of the result.
     pub recompress: Recompress,

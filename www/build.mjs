@@ -28,7 +28,7 @@ const { folders, plugin } = bundled();
 const options = {
   // The names of parts have a hash in them that depends on paths as they are seen from here, not from wherever somebody builds.
   absWorkingDir: root,
-  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'none', tsconfig: join(root, 'tsconfig.json'), plugins: [templates, plugin],
+  outdir: out, bundle: true, minify: true, format: 'esm', target: 'es2022', charset: 'utf8', legalComments: 'none', tsconfig: join(root, 'tsconfig.json'), plugins: [templates, plugin],
 };
 // The page and its element are split: into what they need at once, the charts and languages that come later, and what several use.
 const { metafile } = await build({

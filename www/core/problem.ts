@@ -18,8 +18,6 @@ const OF_PAGE = {
   E_RESULT_GONE: ['The result is no longer there: the browser has cleared it.', 'Fuse again.'],
   E_NOT_READY: ['Two files are needed before anything can be fused.', 'Choose a subject and a style LoRA.'],
   E_RUNNING: ['A run is under way.', 'Wait for its end, or cancel it.'],
-  E_FRAME: ['The tool could not be opened in this frame.', 'Tell whoever runs this site.'],
-  E_MESSAGE: ['The page around this tool asked for something that makes no sense.', 'Tell whoever runs this site.'],
   E_NOT_ONE: ['Only one file can be converted at a time.', 'Choose one file and leave the other place empty.'],
 } as const;
 

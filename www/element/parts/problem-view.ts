@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, type PropertyValues, type TemplateResul
 import { property, state } from 'lit/decorators.js';
 import type { Problem } from '../../core/types.ts';
 import { inert } from '../words/format.ts';
-import { worded } from '../words/language.ts';
+import { called, worded } from '../words/language.ts';
 import { text } from '../words/strings.ts';
 import { base } from './tokens.css.ts';
 
@@ -39,10 +39,14 @@ export class ProblemView extends LitElement {
     const { problem } = this;
     if (!problem) return nothing;
     const [happened, remedy] = worded(problem);
+    const said = inert(problem.detail, 400);
+    // Few details are translated.
+    const here = called(said);
+    const detail = said ? html`<span class="detail stranger" lang=${here === said ? 'en' : nothing}>${here}</span>` : nothing;
     if (this.warning) {
       return html`<div class="warning">
         <span class="title">${inert(happened)}</span>
-        ${problem.detail ? html`<span class="stranger" lang="en">${inert(problem.detail)}</span>` : nothing}
+        ${detail}
         ${problem.tensor !== null ? html`<span class="stranger tensor">${inert(problem.tensor)}</span>` : nothing}
         <span class="muted">${inert(remedy)}</span>
       </div>`;
@@ -55,7 +59,7 @@ export class ProblemView extends LitElement {
           ${problem.file !== null ? html`<dt>${text.file}</dt><dd class="stranger">${inert(problem.file)}</dd>` : nothing}
           ${problem.tensor !== null ? html`<dt>${text.tensor}</dt><dd class="stranger">${inert(problem.tensor)}</dd>` : nothing}
         </dl>` : nothing}
-        ${problem.detail ? html`<p class="detail stranger" lang="en">${inert(problem.detail, 400)}</p>` : nothing}
+        ${detail}
         <p class="small muted">${problem.code}</p>
       </div>
       <div class="row"><slot></slot><button type="button" @click=${this.#copy}>${this.copied ? text.copied : text.copyDetails}</button>

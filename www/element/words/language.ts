@@ -5,6 +5,7 @@
 
 import type { ProgramCode } from '../../core/codes.ts';
 import type { PageCode } from '../../core/problem.ts';
+import type { FrameCode } from '../../frame/refused.ts';
 import type { Problem } from '../../core/types.ts';
 import type { ComparisonWords } from '../compare/strings.ts';
 import type { FigureWords } from './format.ts';
@@ -26,7 +27,7 @@ export interface Translation {
   figures: FigureWords;
   outlook: OutlookWords;
   comparison: ComparisonWords;
-  problems: Record<ProgramCode | PageCode, Worded>;
+  problems: Record<ProgramCode | PageCode | FrameCode, Worded>;
   /** Rust's names for kinds of things, with `*` for the variable parts; other texts stay as they are. */
   phrases: Readonly<Record<Phrase, string>>;
 }

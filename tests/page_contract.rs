@@ -53,7 +53,7 @@ fn errors() -> String {
         Code::ALL.iter().map(|code| [code.as_str(), code.sentence(), code.remedy()].map(str::to_owned));
     [
         "# Errors and warnings\n\n\
-         <!-- Written by `cargo xtask docs` from src/error.rs, www/core/problem.ts, www/frame/refused.ts and www/headless/refused.ts. Change it \
+         <!-- Written by `cargo xtask docs` from src/error.rs, www/core/problem.ts, www/core/frame-problem.ts and www/headless/refused.ts. Change it \
          there. -->\n\n\
          What the page says, and what to do. A code never changes its meaning, so hosts and scripts can match on it. `E_` \
          ends a run or refuses a file, but for `E_GPU_FAULT`, where the CPU takes over; with `W_` the run goes on.\n\n",
@@ -62,7 +62,7 @@ fn errors() -> String {
          Where the program is not running, or has no part in it.\n\n",
         &rows(of_table("www/core/problem.ts", "OF_PAGE")),
         "\nOf frames only:\n\n",
-        &rows(of_table("www/frame/refused.ts", "OF_FRAMES")),
+        &rows(of_table("www/core/frame-problem.ts", "OF_FRAMES")),
         "\nOf the library and the command only:\n\n",
         &rows(of_table("www/headless/refused.ts", "OF_LIBRARY")),
     ]
@@ -165,7 +165,7 @@ fn the_page_begins_with_the_settings_that_the_crate_begins_with() {
 fn no_code_is_worded_twice() {
     let own = [
         of_table("www/core/problem.ts", "OF_PAGE"),
-        of_table("www/frame/refused.ts", "OF_FRAMES"),
+        of_table("www/core/frame-problem.ts", "OF_FRAMES"),
         of_table("www/headless/refused.ts", "OF_LIBRARY"),
     ]
     .concat();

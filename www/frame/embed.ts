@@ -5,12 +5,12 @@
 
 import type { NpLora } from '../element/np-lora.ts';
 import { isAbort } from '../core/abort.ts';
+import { frameProblem } from '../core/frame-problem.ts';
 import { problem, toProblem } from '../core/problem.ts';
 import { shim } from '../core/trusted.ts';
 import { ROLES, type Problem } from '../core/types.ts';
 import { understood } from '../element/languages/tags.ts';
 import { takeAnywhere } from '../page/around.ts';
-import { refused } from './refused.ts';
 import { text } from './strings.ts';
 import { asOrigin, asked, isHello, spoken, type Asked, type FrameCall, type FrameCalls, type Said, type Wishes } from './talk.ts';
 
@@ -99,8 +99,8 @@ function listen(to: MessagePort, answer: (request: Asked) => unknown): void {
     const request = asked(data);
     if (!request) return;
     const { id } = request;
-    if (request.call === null) return refuse(id, refused('E_MESSAGE'));
-    if (waiting >= MOST_WAITING) return refuse(id, refused('E_MESSAGE', text.tooMany));
+    if (request.call === null) return refuse(id, frameProblem('E_MESSAGE'));
+    if (waiting >= MOST_WAITING) return refuse(id, frameProblem('E_MESSAGE', text.tooMany));
     waiting += 1;
     try {
       say({ id, out: await answer(request) });
@@ -143,7 +143,7 @@ async function main(): Promise<void> {
     listen(port, ({ call, in: input }) => answer[call](input as never));
   } catch (thrown) {
     const { detail } = toProblem(thrown);
-    const why = refused('E_FRAME', self.origin === 'null' ? `${text.noOrigin} (${detail})` : detail);
+    const why = frameProblem('E_FRAME', self.origin === 'null' ? `${text.noOrigin} (${detail})` : detail);
     tellInstead(`${why.message} ${why.detail}`);
     port = await met;
     say({ event: 'error', detail: why });

@@ -1,13 +1,13 @@
 /** The script that a site includes to have the tool in a frame: it makes the frame, talks to it and keeps its height up to date. */
 
 import { abortError, unless } from '../core/abort.ts';
+import { frameProblem } from '../core/frame-problem.ts';
 import { asFile } from '../core/naming.ts';
 import { plain } from '../core/plain.ts';
 import { ProblemError } from '../core/problem.ts';
 import { download } from '../core/save.ts';
 import { ROLES, type FusedFile, type Problem } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
-import { refused } from './refused.ts';
 import { text } from './strings.ts';
 import {
   asOrigin, isHello, said, spoken, strangeIn, type FrameCall, type FrameCalls, type FrameEvent, type FrameEvents, type Given, type Opened, type Said,
@@ -50,7 +50,7 @@ function together(before: Partial<Wishes>, wishes: Partial<Wishes>): Partial<Wis
 
 function demand(call: 'set' | 'give', input: unknown): void {
   const strange = strangeIn(call, input);
-  if (strange !== null) throw new ProblemError(refused('E_MESSAGE', strange));
+  if (strange !== null) throw new ProblemError(frameProblem('E_MESSAGE', strange));
 }
 
 /** A promise that the tool arrives; once settled, it can be replaced by a new one. */
@@ -122,15 +122,15 @@ export class NpLoraFrame extends EventTarget {
   constructor(place: Element | null, { src = new URL('./embed.html', import.meta.url), sandbox = SANDBOX, title = text.title, settings = {} }: FrameOptions = {}) {
     super();
     // A querySelector that found nothing gives null.
-    if (!place) throw new ProblemError(refused('E_FRAME', text.placeless));
+    if (!place) throw new ProblemError(frameProblem('E_FRAME', text.placeless));
     const own = asOrigin(self.origin);
-    if (!own) throw new ProblemError(refused('E_FRAME', text.originless));
+    if (!own) throw new ProblemError(frameProblem('E_FRAME', text.originless));
     const allowed = new Set(sandbox.toLowerCase().split(/\s+/));
     const locale = place.closest<HTMLElement>('[lang]')?.lang;
     this.#wishes = together({ saveTo: allowed.has('allow-downloads') ? 'downloads' : 'page', ...(locale ? { locale } : {}) }, settings);
     const address = new URL(src, document.baseURI);
     // A frame with another kind of address would have this page's own origin, or none.
-    if (!/^https?:$/.test(address.protocol)) throw new ProblemError(refused('E_FRAME', text.address));
+    if (!/^https?:$/.test(address.protocol)) throw new ProblemError(frameProblem('E_FRAME', text.address));
     address.searchParams.set('parent', own);
     this.#origin = allowed.has('allow-same-origin') ? address.origin : 'null';
     this.#wait(SILENT_MS);
@@ -216,15 +216,15 @@ export class NpLoraFrame extends EventTarget {
       if (this.#removed) return reject(abortError());
       if (!this.element.contentWindow) {
         this.#rest();
-        return reject(new ProblemError(refused('E_FRAME', text.away)));
+        return reject(new ProblemError(frameProblem('E_FRAME', text.away)));
       }
-      if (!this.#port) return reject(new ProblemError(refused('E_FRAME', text.reloaded)));
+      if (!this.#port) return reject(new ProblemError(frameProblem('E_FRAME', text.reloaded)));
       const id = ++this.#lastId;
       // Throws, and so rejects, if the input cannot be posted.
       try {
         this.#port.postMessage(spoken({ id, call, in: input }));
       } catch (thrown) {
-        throw new ProblemError(refused('E_MESSAGE', String(thrown)));
+        throw new ProblemError(frameProblem('E_MESSAGE', String(thrown)));
       }
       this.#waiting.set(id, { call, resolve, reject });
     });
@@ -233,7 +233,7 @@ export class NpLoraFrame extends EventTarget {
   #greet = ({ source, origin, data }: MessageEvent<unknown>): void => {
     const frame = this.element.contentWindow;
     if (!frame || source !== frame || origin !== this.#origin || !isHello(data)) return;
-    this.#hangUp(new ProblemError(refused('E_FRAME', text.reloaded)));
+    this.#hangUp(new ProblemError(frameProblem('E_FRAME', text.reloaded)));
     this.#rest();
     this.#arrival.again();
     this.#wait(SILENT_MS);
@@ -293,7 +293,7 @@ export class NpLoraFrame extends EventTarget {
 
   /** Reports that the tool does not answer. The port stays open, as the tool may only be slow. */
   #lose(): void {
-    const of: Problem = refused('E_FRAME', self.crossOriginIsolated ? `${text.silent} ${text.isolated}` : text.silent);
+    const of: Problem = frameProblem('E_FRAME', self.crossOriginIsolated ? `${text.silent} ${text.isolated}` : text.silent);
     this.#arrival.failed(new ProblemError(of));
     this.#refuseAll(new ProblemError(of));
     this.dispatchEvent(new CustomEvent('error', { detail: of }));
@@ -302,7 +302,7 @@ export class NpLoraFrame extends EventTarget {
   /** Checks that the frame is still in the page: nothing reports its removal, and calls would never be answered. */
   #watch(): void {
     if (!this.element.contentWindow) {
-      const why = new ProblemError(refused('E_FRAME', text.away));
+      const why = new ProblemError(frameProblem('E_FRAME', text.away));
       if (this.#arrival.open) this.#arrival.failed(why);
       this.#hangUp(why);
       this.#rest();

@@ -5,13 +5,13 @@
  */
 
 import { REPORT } from '../core/answers.ts';
+import { frameProblem } from '../core/frame-problem.ts';
 import { CHOICE, PROBLEM, PROGRESS, ROLE, SETTINGS, SUMMARY } from '../core/shapes.ts';
 import { either, isFile, list, nothing, number, object, orNull, partial, table, text, textUpTo, truth, word, type Shape } from '../core/shape.ts';
 import {
   DTYPES, type BackendChoice, type FusedFile, type Problem, type Progress, type Role, type Settings, type Several, type Summary,
 } from '../core/types.ts';
 import type { Phase } from '../element/model.ts';
-import { refused } from './refused.ts';
 import { text as words } from './strings.ts';
 
 /** The version of the messages; a page and a frame of different versions do not talk to each other. */
@@ -174,7 +174,7 @@ export function said(message: unknown, callOf: (id: number) => FrameCall | undef
   if (REFUSED(message)) return message;
   const call = callOf(message.id);
   if (call === undefined) return null;
-  return OUT(message) && CALLS[call].out(message.out) ? message : { id: message.id, problem: refused('E_FRAME', words.strange) };
+  return OUT(message) && CALLS[call].out(message.out) ? message : { id: message.id, problem: frameProblem('E_FRAME', words.strange) };
 }
 
 /** An http(s) origin in the spelling of browsers; null for anything else. */

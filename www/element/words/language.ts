@@ -4,8 +4,8 @@
  */
 
 import type { ProgramCode } from '../../core/codes.ts';
+import type { FrameCode } from '../../core/frame-problem.ts';
 import type { PageCode } from '../../core/problem.ts';
-import type { FrameCode } from '../../frame/refused.ts';
 import type { Problem } from '../../core/types.ts';
 import type { ComparisonWords } from '../compare/strings.ts';
 import type { FigureWords } from './format.ts';

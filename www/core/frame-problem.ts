@@ -3,7 +3,7 @@
  * that needs each on one line.
  */
 
-import type { Problem } from '../core/types.ts';
+import type { Problem } from './types.ts';
 
 const OF_FRAMES = {
   E_FRAME: ['The tool could not be opened in this frame.', 'Tell whoever runs this site.'],
@@ -12,7 +12,7 @@ const OF_FRAMES = {
 
 export type FrameCode = keyof typeof OF_FRAMES;
 
-export function refused(code: FrameCode, detail = ''): Problem {
+export function frameProblem(code: FrameCode, detail = ''): Problem {
   const [message, remedy] = OF_FRAMES[code];
   return { code, message, remedy, file: null, tensor: null, detail };
 }
